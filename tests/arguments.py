@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -33,8 +34,9 @@ def nothing(*_: Any) -> None:
     """Return None, whatever is given."""
 
 
+@functools.cache
 def deep() -> list[Any]:
-    """Return lists nested more deeply than Python recurs."""
+    """Return lists nested more deeply than Python recurs, which nothing changes."""
     found: list[Any] = [1.0]
     for _ in range(3_000):
         found = [found]
@@ -400,10 +402,15 @@ def _is_method(owner: type, name: str, function: Any) -> bool:
     )
 
 
+@functools.cache
+def parameters_of(found: Any) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a function or class by their names, read once."""
+    return inspect.signature(found).parameters
+
+
 def takes(found: Any) -> list[str]:
     """Return the parameters that are tried."""
-    parameters = inspect.signature(found).parameters
-    return [name for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
+    return [name for name, p in parameters_of(found).items() if p.kind is not p.VAR_KEYWORD]
 
 
 def maker(found: Any) -> Make:
@@ -422,7 +429,7 @@ def good(name: str, found: Any) -> tuple[list[str], dict[str, Any]]:
     own = OWN.get(name, {})
     given: dict[str, Any] = {}
     positions: list[str] = []
-    parameters = inspect.signature(found).parameters
+    parameters = parameters_of(found)
     starred = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
     for parameter, p in parameters.items():
         if parameter == "self" or p.kind is p.VAR_KEYWORD:

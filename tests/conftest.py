@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import math
 import os
 import random
@@ -34,7 +35,7 @@ OpenPage = Callable[..., Any]
 SECONDS = float(os.environ.get("SECONDS_OF_TESTS", "inf"))
 started: list[float] = []
 
-uncounted = pytest.StashKey[bool]()
+without_count = pytest.StashKey[bool]()
 
 #: So many cases of a test whose cases are alike count the lines that they reach.
 COUNTED_CASES = 3
@@ -51,17 +52,24 @@ AS_THE_PROFILE_SAYS = dict.fromkeys(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mix the tests of a search limited by time, so that each has its turn on some day.
 
-    Say also which tests count no lines where lines are counted: long ones, and those whose cases
-    are alike, but for the first.
+    Say also which tests count no lines where lines are counted: those that say so, long ones, and
+    those whose cases are alike, but for the first.
     """
     cases: Counter[str] = Counter()
     for item in items:
         cases[name := item.nodeid.partition("[")[0]] += 1
-        long, alike = (item.get_closest_marker(x) is not None for x in ("long", "alike"))
-        item.stash[uncounted] = long or (alike and cases[name] > COUNTED_CASES)
+        marked = {x for x in ("long", "alike", "uncounted") if item.get_closest_marker(x)}
+        alike = "alike" in marked and cases[name] <= COUNTED_CASES
+        item.stash[without_count] = bool(marked - {"alike"} if alike else marked)
     seed = config.getoption("--hypothesis-seed", default=None)
     if math.isfinite(SECONDS):
         random.Random(seed).shuffle(items)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector the tests themselves: looking through them takes half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -71,7 +79,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     The marker of pytest-cov that says so has no effect in a worker, which has two counters.
     """
     counter = sys.gettrace()
-    if item.stash[uncounted]:
+    if item.stash[without_count]:
         sys.settrace(None)
     try:
         return (yield)

@@ -169,6 +169,7 @@ def test_describe_cuts_a_long_list_of_operands() -> None:
     assert describe(ops.sum([Value(1.0)] * 4)) == "sum(1, 1, 1, 1) = 4"
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("size", [100_000])
 def test_orders_need_no_recursion(size: int) -> None:
     """A chain far deeper than Python's stack is ordered and searched."""

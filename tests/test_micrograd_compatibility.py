@@ -212,6 +212,7 @@ def train(leaf: Callable[[float], Any], steps: int) -> tuple[list[float], list[f
     return losses, gradients
 
 
+@pytest.mark.uncounted
 def test_character_model_learns() -> None:
     """A transformer on scalars, with .exp(), .log(), .relu(), ** and sum(), fits three names."""
     losses, _ = train(Value, 60)

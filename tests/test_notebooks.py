@@ -1,7 +1,7 @@
 """Each notebook asks, answers, asserts, and is committed with light outputs.
 
 That they run from top to bottom is tested by running them; and once more without compilation
-those that compile or train.
+those that compile or train. IPython runs them without a Jupyter kernel around it, but for one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,35 @@ def text(path: Path, kind: str) -> str:
 def test_there_are_sixteen() -> None:
     """They are numbered in the order of the course."""
     assert [int(path.name[:2]) for path in PATHS] == list(range(1, 17))
+
+
+def test_a_notebook_runs_from_top_to_bottom(path: Path) -> None:
+    """Each in a process of its own: what it asserts holds, and what it shows can be shown."""
+    pytest.importorskip("IPython")
+    pytest.importorskip("matplotlib_inline")
+    program = [sys.executable, str(Path(__file__).with_name("run_notebook.py")), str(path)]
+    done = subprocess.run(program, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_jupyter_kernel_runs_the_first() -> None:
+    """Its messages bring a picture and a page, and no cell fails."""
+    manager = pytest.importorskip("jupyter_client.manager")
+    pytest.importorskip("ipykernel")
+    shown: set[str] = set()
+
+    def hear(message: dict[str, Any]) -> None:
+        shown.update(message["content"].get("data", ()))
+
+    kernel, client = manager.start_new_kernel(cwd=FOLDER)
+    try:
+        for cell in cells(PATHS[0], "code"):
+            reply = client.execute_interactive("".join(cell["source"]), output_hook=hear)
+            assert reply["content"]["status"] == "ok", reply["content"]
+    finally:
+        client.stop_channels()
+        kernel.shutdown_kernel(now=True)
+    assert {"image/svg+xml", "text/html"} <= shown
 
 
 def test_a_notebook_opens_with_a_question_to_predict(path: Path) -> None:

@@ -13,6 +13,7 @@ from fuzz.soak import LOADS, MOST, growth
 CALLS = {"steps": 4_000, "shapes": 600, "graphs": 40}
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("name", LOADS)
 def test_objects_do_not_add_up(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second half of a load leaves behind no more than the first; few shapes are kept."""

@@ -516,6 +516,7 @@ def test_a_large_graph_shows_itself_folded_in_a_notebook() -> None:
     assert "folded parts" in shown
 
 
+@pytest.mark.uncounted
 def test_a_huge_graph_shows_its_text_in_a_notebook() -> None:
     """No cell waits for a graph of a hundred thousand nodes to be folded."""
     x = Value(1.0)

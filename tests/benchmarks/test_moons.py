@@ -68,6 +68,7 @@ CASES = [
 ]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(("units", "peer"), CASES)
 def test_each_contestant_makes_the_same_steps(units: str, peer: str) -> None:
     """Five losses are those of eager evaluation: forward, backward and update are all there."""

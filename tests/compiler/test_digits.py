@@ -71,6 +71,7 @@ def of_batches(f: Example, w: list[float], xs: list[list[float]]) -> dict[int, l
     return found
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(("f", "width"), CASES)
 def test_an_example_has_the_same_digits_in_a_batch_of_any_size(f: Example, width: int) -> None:
     """Alone, in a batch of up to forty and in what is left over: values and gradients."""

@@ -54,6 +54,7 @@ def test_the_picture_has_a_bar_for_each_instruction(tmp_path: Path) -> None:
     assert repr(found) == str(found)
 
 
+@pytest.mark.uncounted
 def test_a_long_program_is_timed_in_pieces() -> None:
     """A thousand instructions make some hundred bars, and no kind is lost."""
     draws = random.Random(0)

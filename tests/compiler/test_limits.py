@@ -39,6 +39,7 @@ def test_a_long_chain_is_compiled() -> None:
     assert gradients(y, x) == pytest.approx(slope, rel=1e-9)
 
 
+@pytest.mark.uncounted
 @pytest.mark.usefixtures("backend")
 def test_a_wide_sum_is_a_few_instructions() -> None:
     """A sum of twenty thousand takes as many instructions as one of ten thousand: a few."""
@@ -53,6 +54,7 @@ def test_a_wide_sum_is_a_few_instructions() -> None:
     assert all(program.instructions < 16 for program in wide)
 
 
+@pytest.mark.uncounted
 def test_a_million_nodes_are_compiled() -> None:
     """A loop that leaves a million nodes behind gives Σ (w²x - w/2) and its slope Σ (2wx - 1/2)."""
     xs = [0.001 * i for i in range(250_000)]

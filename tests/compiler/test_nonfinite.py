@@ -250,6 +250,7 @@ def alike(a: float, b: float) -> bool:
     return (math.isfinite(a) and math.isfinite(b)) or a == b or (a != a and b != b)
 
 
+@pytest.mark.uncounted
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(
     plan=st.lists(st.tuples(SMALL, SMALL, SMALL), min_size=1, max_size=8),

@@ -184,23 +184,23 @@ def _the_order_of_attributes() -> tuple[Any, Change]:
     return _weighted(lambda: vars(held).values()), change
 
 
+def _reading_an_attribute_of(decorated: Callable[[Any], Any]) -> tuple[Any, Change]:
+    @decorated
+    def helper(x: Any) -> Any:
+        return x * helper.rate
+
+    helper.rate = 2.0
+    return lambda x: helper(x) + 1.0, lambda: setattr(helper, "rate", 5.0)
+
+
 @case
 def _an_attribute_of_a_function() -> tuple[Any, Change]:
-    def helper(x: Any) -> Any:
-        return x * helper.rate  # type: ignore[attr-defined]
-
-    helper.rate = 2.0  # type: ignore[attr-defined]
-    return lambda x: helper(x) + 1.0, lambda: setattr(helper, "rate", 5.0)
+    return _reading_an_attribute_of(lambda f: f)
 
 
 @case
 def _an_attribute_of_a_compiled_function() -> tuple[Any, Change]:
-    @jit
-    def helper(x: Any) -> Any:
-        return x * helper.rate  # type: ignore[attr-defined]
-
-    helper.rate = 2.0  # type: ignore[attr-defined]
-    return lambda x: helper(x) + 1.0, lambda: setattr(helper, "rate", 5.0)
+    return _reading_an_attribute_of(jit)
 
 
 @case

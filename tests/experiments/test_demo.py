@@ -19,10 +19,22 @@ from scalargrad.experiments import demo
 from scalargrad.graph import leaves
 
 
-@pytest.fixture
-def console() -> Console:
+def new_console() -> Console:
     """Return a console that keeps what is printed, as plain text."""
     return Console(file=io.StringIO(), width=100)
+
+
+@pytest.fixture
+def console() -> Console:
+    """Return a new console for a test."""
+    return new_console()
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path], str]:
+    """Run the demo once with two steps: return its folder, what it wrote and what it printed."""
+    folder, console = tmp_path_factory.mktemp("demo") / "new" / "folder", new_console()
+    return folder, demo.run(folder, console, steps=2), printed(console)
 
 
 def printed(console: Console) -> str:
@@ -70,10 +82,9 @@ def assert_is_a_picture(path: Path) -> None:
     assert len(np.unique(image.reshape(-1, image.shape[-1]), axis=0)) > 20
 
 
-def test_the_whole_demo_writes_pictures_and_pages(tmp_path: Path, console: Console) -> None:
+def test_the_whole_demo_writes_pictures_and_pages(ran: tuple[Path, list[Path], str]) -> None:
     """Run end to end with two steps: each graph as SVG and page, plots, and a training page."""
-    folder = tmp_path / "new" / "folder"
-    written = demo.run(folder, console, steps=2)
+    folder, written, text = ran
     graphs = ["chain-rule.svg", "chain-rule.html", "sigmoid.svg", "sigmoid.html"]
     training = ["moons.png", "moons.safetensors", "moons.csv", "training.html"]
     assert written == [folder / x for x in (*graphs, *training, "moons.checkpoint.json")]
@@ -82,16 +93,14 @@ def test_the_whole_demo_writes_pictures_and_pages(tmp_path: Path, console: Conso
             assert_is_a_picture(path)
         elif path.suffix in {".svg", ".html"}:
             assert "<svg" in path.read_text(encoding="utf-8")
-    text = printed(console)
     assert all(str(path.resolve()) in text for path in written)
 
 
 def test_the_demo_ends_with_a_command_that_works(
-    tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+    ran: tuple[Path, list[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it proposes to do next, typed as it stands, writes a page."""
-    demo.run(tmp_path, console, steps=1)
-    program, *arguments = shlex.split(printed(console).splitlines()[-1])
+    program, *arguments = shlex.split(ran[2].splitlines()[-1])
     assert program == "scalargrad"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [program, *arguments])

@@ -39,18 +39,39 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data.ClickModel, "log", lambda self, n, **how: log(self, 60, **how))
 
 
-@pytest.mark.usefixtures("few")
+@pytest.fixture(scope="module")
+def runs() -> dict[str, Report]:
+    """Return the runs of whole programs that several tests look at, by name."""
+    return {}
+
+
+@pytest.fixture
+def whole(
+    few: None, runs: dict[str, Report], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Report]:
+    """Return a function from a program's name to what four epochs of it gave; it is run once."""
+
+    def run(name: str) -> Report:
+        if name not in runs:
+            program: Program = getattr(experiments, name)
+            runs[name] = program(Plan(tmp_path_factory.mktemp(name), epochs=4, quiet=True))
+        return runs[name]
+
+    return run
+
+
 @pytest.mark.parametrize("name", ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"])
-def test_a_program_leaves_picture_model_history_and_checkpoint(name: str, tmp_path: Path) -> None:
-    """Two epochs write four files whose content matches the report."""
-    program: Program = getattr(experiments, name)
-    report = program(Plan(tmp_path, epochs=2, quiet=True))
+def test_a_program_leaves_picture_model_history_and_checkpoint(
+    name: str, whole: Callable[[str], Report]
+) -> None:
+    """Four epochs write four files whose content matches the report."""
+    report = whole(name)
     assert [path.name for path in report.files] == [
         f"{name}.png",
         f"{name}.safetensors",
         f"{name}.csv",
     ]
-    assert {path.name for path in tmp_path.iterdir()} == {
+    assert {path.name for path in report.files[0].parent.iterdir()} == {
         *(path.name for path in report.files),
         f"{name}.checkpoint.json",
     }
@@ -59,7 +80,7 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(name: str, tmp_pa
     with report.files[2].open(newline="") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert losses == report.history["loss"]
-    assert len(losses) == 2
+    assert len(losses) == 4
     assert report.summary[-1] == "stopped: all epochs done"
 
 
@@ -83,14 +104,17 @@ def test_ctrl_c_in_the_first_epoch_loses_nothing(
     assert all(path.exists() for path in report.files)
 
 
-@pytest.mark.usefixtures("few")
+@pytest.mark.uncounted
 @pytest.mark.parametrize("name", ["moons", "digits", "names"])
 def test_a_resumed_program_ends_where_an_unbroken_one_does(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: Callable[[str], Report],
 ) -> None:
     """Torn apart in the third of four epochs, and resumed from the second."""
     program: Program = getattr(experiments, name)
-    whole = program(Plan(tmp_path / "whole", epochs=4, quiet=True))
+    unbroken = whole(name)
     broken, saved = Plan(tmp_path / "broken", epochs=4, quiet=True), RunState.save
 
     def tear(state: RunState) -> None:
@@ -103,10 +127,11 @@ def test_a_resumed_program_ends_where_an_unbroken_one_does(
         with pytest.raises(MemoryError):
             program(broken)
     again = program(replace(broken, resume=True))
-    assert again.history == whole.history
-    assert again.model.state_dict() == whole.model.state_dict()
+    assert again.history == unbroken.history
+    assert again.model.state_dict() == unbroken.model.state_dict()
 
 
+@pytest.mark.uncounted
 def test_moons_repeats_micrograd_s_published_run(tmp_path: Path) -> None:
     """Losses of steps 0-3 and 99 are micrograd's; all points end up on the right side."""
     history = experiments.moons(Plan(tmp_path, quiet=True)).history
@@ -116,6 +141,7 @@ def test_moons_repeats_micrograd_s_published_run(tmp_path: Path) -> None:
     assert history["accuracy"][-1] == 1.0
 
 
+@pytest.mark.uncounted
 def test_xor_is_learned(tmp_path: Path) -> None:
     """With its own number of epochs the program gets all four points right."""
     report = experiments.xor(Plan(tmp_path, quiet=True))
@@ -162,6 +188,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
         experiments.xor(Plan(tmp_path, epochs=1, quiet=True))
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize(("quiet", "printed"), [(False, ["100", "200"]), (True, [])])
 def test_the_sine_prints_every_hundredth_step(
     quiet: bool,

@@ -130,6 +130,7 @@ def test_a_program_without_repetition_is_in_functions_of_bounded_size(tmp_path: 
     assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.uncounted
 @both_kinds
 def test_a_gpt_agrees(tmp_path: Path, kind: str) -> None:
     """Loss and gradient of 4,192 parameters, by value_and_grad, for a name of two letters."""

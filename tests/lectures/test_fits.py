@@ -200,6 +200,7 @@ def test_newton_s_step_lands_on_the_least_squares_cubic() -> None:
     np.testing.assert_allclose(step, [0.0, B, 0.0, D], atol=1e-12)
 
 
+@pytest.mark.uncounted
 def test_gradient_descent_follows_its_closed_form_towards_the_cubic() -> None:
     """Of the first error k steps leave (I - ηH)ᵏ; 2,000 bring b and d within 3%."""
     rate, steps = 1e-6, 20

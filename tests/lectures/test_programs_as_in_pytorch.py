@@ -51,6 +51,7 @@ def result(model: nn.Sequential) -> str:
     return f"Result: y = {a:.4f} + {b:.4f} x + {c:.4f} x^2 + {d:.4f} x^3"
 
 
+@pytest.mark.uncounted
 def test_the_listing_follows_the_closed_form(capsys: pytest.CaptureFixture[str]) -> None:
     """On all 2,000 points, k steps leave (I - ηH)ᵏ of the distance to the least-squares cubic."""
     model = polynomial()

@@ -85,6 +85,7 @@ def check(op: Any, x: float) -> None:
     assert op(Value(x)).data == op(x)
 
 
+@pytest.mark.uncounted
 @every_exact_operation
 def test_exact_to_four_ulps_on_a_grid(op: Any) -> None:
     """Over the whole float range, in steps of a thousandth of it, the error is at most 4 ulp."""

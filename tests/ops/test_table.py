@@ -400,6 +400,7 @@ def test_paths_agree_at_sampled_points(op: Operation) -> None:
             check_paths(op, point)
 
 
+@pytest.mark.alike
 @every_operation
 @given(data=st.data())
 def test_paths_agree_anywhere(op: Operation, data: st.DataObject) -> None:

@@ -278,6 +278,7 @@ class Counted(list[Any]):
             yield x
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("build", [
     lambda p: optim.SGD(p, lr=0.1),
     lambda p: optim.SparseAdam(p, lr=0.1),
@@ -286,22 +287,22 @@ class Counted(list[Any]):
 def test_a_step_over_a_vocabulary_visits_the_words_present(
     build: Callable[..., optim.Optimizer],
 ) -> None:
-    """Of 100,032 parameters, three words give gradient to 30 and the dense rest."""
-    net = nn.Sequential(nn.Linear(10_000, 10, rng=0), nn.ReLU(), nn.Linear(10, 2, rng=1))
+    """Of 20,032 parameters, three words give gradient to 30 and the dense rest."""
+    net = nn.Sequential(nn.Linear(2_000, 10, rng=0), nn.ReLU(), nn.Linear(10, 2, rng=1))
     optimizer = build(net.parameters())
     group = optimizer.param_groups[0]
     group["params"] = Counted(group["params"])
     Counted.reads = 0
     before = net.state_dict()["0.weight"]
-    losses.cross_entropy(net({5: 1.0, 77: 2.0, 9_999: 1.0}), 1).backward()
+    losses.cross_entropy(net({5: 1.0, 77: 2.0, 1_999: 1.0}), 1).backward()
     assert len(optimizer.active_parameters()) == 30 + 10 + 20 + 2
     optimizer.step()
     optimizer.zero_grad()
     assert optimizer.active_parameters() == [*net[0].bias, *net[2].bias]  # type: ignore[attr-defined]
     assert Counted.reads == 0
     after = net.state_dict()["0.weight"]
-    moved = {i for a, b in zip(before, after, strict=True) for i in range(10_000) if a[i] != b[i]}
-    assert moved == {5, 77, 9_999}
+    moved = {i for a, b in zip(before, after, strict=True) for i in range(2_000) if a[i] != b[i]}
+    assert moved == {5, 77, 1_999}
 
 
 def test_momentum_goes_on_moving_what_was_touched_before() -> None:

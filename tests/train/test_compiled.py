@@ -231,6 +231,7 @@ def test_parameters_no_gradient_reaches_are_left_or_visited_alike(
     assert len(steps) == 24
 
 
+@pytest.mark.uncounted
 def test_many_examples_run_block_by_block(steps: list[int]) -> None:
     """So many examples that the program is divided: weights still equal eager ones."""
     chance = random.Random(2)

@@ -432,6 +432,7 @@ def test_runs_say_where_they_end() -> None:
     assert (run.end, run.saved) == (23, 16)
 
 
+@pytest.mark.uncounted
 def test_equal_operands_of_a_maximum_share_its_gradient_in_long_programs() -> None:
     """A running maximum over ties has the slopes of eager evaluation: half each time."""
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, jit, value_and_grad
@@ -258,7 +259,7 @@ def _random_function(seed: int) -> Function:
 
 
 @pytest.mark.alike
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", seeds(30, light=10))
 def test_random_bodies_compute_what_is_recorded(seed: int) -> None:
     """Value and gradient agree with eager evaluation, whether or not lanes are found."""
     f = _random_function(seed)

@@ -1,0 +1,12 @@
+"""Seeds of random cases: some in every run of the tests, the others in the long one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def seeds(count: int, light: int) -> list[Any]:
+    """Return so many seeds as parameters of a test, all but the first ones marked as long."""
+    return [*range(light), *(pytest.param(x, marks=pytest.mark.long) for x in range(light, count))]
