@@ -7,16 +7,23 @@ to compute, which is all overhead. Run, on a machine with two free cores, with
     python -m benchmarks.processes
 
 It is measured as the scheduler places the processes, and with each kept on a core of its own: a
-process that is moved to another core finds nothing of its data in that core's cache.
+process that is moved to another core finds nothing of its data in that core's cache. The same sum
+in C, where there is a compiler, is measured in turn with it: processes share the way to memory, and
+what two of C gain is what it allows.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
-from functools import partial
+from contextlib import ExitStack
+from functools import cache, partial
 from multiprocessing import active_children
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -24,6 +31,7 @@ import numpy as np
 
 import scalargrad as sg
 from benchmarks.measuring import Run, in_units, seconds
+from benchmarks.moons.by_c import OPTIONS, compiler
 from scalargrad.parallel import sum_over
 
 SAMPLES, FEATURES, TURNS = 1_000_000, 20, 5
@@ -42,6 +50,35 @@ compiled = sg.jit(sg.value_and_grad(loss))
 def chunk_of_loss(w: Any, chunk: Any) -> Any:
     """Return value and gradient over a chunk."""
     return compiled(w, *chunk)
+
+
+@cache
+def _loss_in_c(library: str) -> Any:
+    """Return the function of a compiled `logistic.c`."""
+    function = ctypes.CDLL(library).loss
+    function.restype = ctypes.c_double
+    pointer = ctypes.c_void_p
+    function.argtypes = [pointer, pointer, ctypes.c_long, pointer, pointer]
+    return function
+
+
+def chunk_in_c(library: str, w: Any, chunk: Any) -> Any:
+    """Return value and gradient over a chunk, computed by C."""
+    X, y = chunk  # noqa: N806 - as above
+    gradient = np.empty(FEATURES)
+    addresses = X.ctypes.data, y.ctypes.data, len(y), w.ctypes.data, gradient.ctypes.data
+    return _loss_in_c(library)(*addresses), gradient
+
+
+def compiled_in(folder: str) -> str:
+    """Compile `logistic.c` for this machine, and return the file."""
+    source, part, library = (
+        Path(__file__).with_name("logistic.c"), Path(folder) / "loss.o", Path(folder) / "loss.so"
+    )  # fmt: skip
+    # Linked without -ffast-math, which would have the whole process flush subnormals to zero.
+    subprocess.run([compiler(), *OPTIONS, "-c", source, "-o", part], check=True)
+    subprocess.run([compiler(), "-shared", part, "-o", library, "-lmvec", "-lm"], check=True)
+    return str(library)
 
 
 def nothing(w: Any, chunk: Any) -> float:
@@ -80,28 +117,36 @@ def _print(how: str, times: dict[str, float]) -> None:
     print(f"Two processes, {how}:")
     for name, found in times.items():
         print(f"  {name}: {in_units(found)}")
-    print(f"  two processes are {times['one process'] / times['two processes']:.2f} × faster")
+    for one in (name for name in times if name.startswith("one process")):
+        gain = times[one] / times[one.replace("one process", "two processes")]
+        print(f"  {one.replace('one process', 'two processes')} are {gain:.2f} × faster")
 
 
 def main(samples: int = SAMPLES) -> None:
     """Measure and print, with one thread in each process."""
     os.environ["SCALARGRAD_THREADS"] = "1"
     w, X, y = problem(samples)  # noqa: N806 - as above
-    small = [0.0] * 64
-    with (
-        sum_over(chunk_of_loss, (X, y), 2) as two,
-        sum_over(nothing, small, 2) as idle,
-    ):
-        one = sum_over(chunk_of_loss, (X, y))
-        same = [total(w) for total in (one, two)]
-        assert same[0][0] == same[1][0]
-        assert (same[0][1] == same[1][1]).all()
+    with ExitStack() as stack:
+        sums = {"": chunk_of_loss}
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            sums[" of C"] = partial(chunk_in_c, compiled_in(folder))
+        except FileNotFoundError as error:
+            print(error)
+        runs: dict[str, Run] = {}
+        values = []
+        for name, function in sums.items():
+            one = sum_over(function, (X, y))
+            two = stack.enter_context(sum_over(function, (X, y), 2))
+            runs |= {f"one process{name}": partial(one, w), f"two processes{name}": partial(two, w)}
+            (value, gradient), (same_value, same_gradient) = one(w), two(w)
+            assert value == same_value
+            assert (gradient == same_gradient).all()
+            values.append(value)
+        assert np.allclose(values, values[0], rtol=1e-9)
+        idle = stack.enter_context(sum_over(nothing, [0.0] * 64, 2))
         idle(w)
-        runs = {
-            "one process": partial(one, w),
-            "two processes": partial(two, w),
-            "a call of two processes with nothing to do": partial(idle, w),
-        }
+        runs["a call of two processes with nothing to do"] = partial(idle, w)
         _print("placed by the scheduler", in_rows(runs))
         if keep_apart():
             _print("each on a core of its own", in_rows(runs))

@@ -500,6 +500,18 @@ def test_examples_that_do_not_match_are_refused(given: tuple[list[Any], list[Any
         fit(model, *given, loss=squares, optimizer=optimizer)
 
 
+@pytest.mark.parametrize("unit", ["D", "ns"])
+def test_dates_are_refused_with_the_way_to_days(unit: str) -> None:
+    """Of those in nanoseconds NumPy would make integers, and all others fail in the model."""
+    dates: Any = np.array(["2020-01-01", "2020-01-03"], dtype=f"datetime64[{unit}]")
+    model = Linear(1, 1, rng=0)
+    options: dict[str, Any] = {"loss": squares, "optimizer": SGD(model.parameters(), lr=0.1)}
+    for given in (dates, dates - dates[0]):
+        with pytest.raises(OperandError, match="X of the training data is an array of dates or"):
+            fit(model, given, [1.0, 2.0], **options)
+    assert ((dates - dates.min()) / np.timedelta64(1, "D")).tolist() == [0.0, 2.0]
+
+
 def test_predictions_other_than_values_reach_metrics_as_they_are() -> None:
     """A model may also return a plain number, which has no graph to free."""
 

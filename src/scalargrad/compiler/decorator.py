@@ -43,8 +43,9 @@ def jit(
     function : callable
         Its arguments are numbers, Values, and lists, tuples, dicts and arrays of them, and
         modules and other objects, whose Values are read at each call while all else about them
-        is part of the program; anything else hashable is static. Its result is any nesting of
-        numbers and Values. A module may itself be the function.
+        is part of the program; anything else hashable is static, and so are arrays of text, dates
+        and complex numbers. Its result is any nesting of numbers and Values. A module may itself
+        be the function.
     static_argnums : int or sequence of int
         Positional arguments that are part of the program, which is recorded anew for each of
         their values: a number of steps, a power.

@@ -5,24 +5,21 @@ from __future__ import annotations
 import copy
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
-from scalargrad.compiler.call.eager_replay import Made
-from scalargrad.compiler.call.objects import Visit, is_object
+from scalargrad.compiler.call.argument_splitter import ArgumentSplitter
+from scalargrad.compiler.call.arguments import Key
+from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
-from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
-from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
-from scalargrad.compiler.call.remembered import LastWalk
-from scalargrad.compiler.call.static_arguments import argument_name, visit_static
-from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.compiler.call.record_call import UnrecordedError
+from scalargrad.compiler.call.recordings import Recordings
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.errors import OperandError, TraceError
+from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.value import Value
 
@@ -55,13 +52,11 @@ class Jitted(Generic[P, R]):
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
-        self._is_object = is_object(function)
-        #: Whether all arguments are traced: none is static, and the function is not an object.
-        self.is_traced_whole = not static and not self._is_object
+        #: Returns the key, the numbers and the Values of a call's arguments.
+        self.signature = ArgumentSplitter(function, static)
         self._static = static
-        self._limits = RecordingLimits(quiet)
         self._kept = Paths(function, paths)
-        self._last_walk = LastWalk()
+        self._recordings = Recordings(function, static, self._kept, quiet=quiet)
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
@@ -89,7 +84,7 @@ class Jitted(Generic[P, R]):
             if run is not None:
                 break
         else:
-            anew = self._run_anew(leaves, module_values, made)
+            anew = self._recordings.run(leaves, module_values, made)
             if anew is None:
                 return self._function(*args, **kwargs)
             path, run = anew
@@ -104,110 +99,6 @@ class Jitted(Generic[P, R]):
         if self._kept.is_outdated():
             self._kept.look_around()
         return self._paths.get(self.signature(args, {})[0], ())
-
-    def signature(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[Key, list[Any], list[Value]]:
-        """Return the key of the program, the numbers of arguments, and the Values of objects."""
-        if self.is_traced_whole and not kwargs:
-            known = key_of_numbers(args)  # the common case, twice as fast
-            if known is not None:
-                return known, [*args], []
-        try:
-            objects = Visit([], self._last_walk)
-            leaves: list[Any] = []
-            if self._is_object:
-                objects.whole(self._function)
-            if not self._static and not kwargs:
-                for x in args:
-                    visit(x, objects.key, leaves, objects)
-                module_values = objects.finish()
-                return tuple(objects.key), leaves, module_values
-            for name, x in [*enumerate(args), *kwargs.items()]:
-                objects.key.append(name)
-                if name in self._static:
-                    visit_static(x, f"static argument {name!r}", objects.key)
-                else:
-                    visit(x, objects.key, leaves, objects)
-            module_values = objects.finish()
-            return tuple(objects.key), leaves, module_values
-        except TraceError:
-            self._name_refused(args, kwargs)
-            raise
-        except RecursionError:
-            raise OperandError(
-                "an argument contains itself, or is nested too deeply to be searched for numbers: "
-                "give a list of its numbers"
-            ) from None
-
-    def _name_refused(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        """Raise the error of the first argument that is refused again, with its name in it."""
-        named: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-        for name, x in named:
-            if name not in self._static:
-                objects = Visit([])
-                objects.where = f"the argument {argument_name(self._function, name)}"
-                visit(x, [], [], objects)
-
-    def _run_anew(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
-        """Record a path and run it; return None if the call must be made eagerly.
-
-        That is the case if there are too many paths, or if a comparison is so close that rounding
-        makes the program decide otherwise than the recording. If the function raises an error, it
-        is called eagerly for the error with its full message.
-        """
-        _, args, kwargs, key = made
-        try:
-            path = self._recorded(key, args, kwargs)
-        except UnrecordedError as failed:
-            unrecorded = failed
-        else:
-            run = None if path is None else path.run(leaves, module_values, made)
-            return None if run is None else (path, run)
-        if unrecorded.is_repeatable:
-            self._function(*args, **kwargs)
-        return unrecorded.explain()
-
-    def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
-        """Record the path that these arguments take, and keep it; None if there are too many."""
-        with self._kept.lock:
-            now = self._kept.before(key)
-            known = self._paths.get(key, ())
-            if len(known) >= PATHS:
-                parting = functools.partial(self._parting_line, args, kwargs, known[0])
-                self._limits.warn_of_paths(self, parting)
-                return None
-            if self._limits.is_changing(self, self._kept.changed(key, now)):
-                return None
-            path = self._record(args, kwargs, now)
-            self._limits.note(self, key, [self._function, *args, *kwargs.values()])
-            others = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
-            self._kept.put(key, (path, *others), path.surroundings or now)
-        return path
-
-    def _record(
-        self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, *, singly: bool = False
-    ) -> Path:
-        key, leaves, module_values = self.signature(args, kwargs)
-        recorder = CallRecorder(self._function, args, kwargs, self._static)
-        found = recorder.record(leaves, module_values, self, singly=singly)
-        now.watch(now.slots)
-        if not now.holds():  # a cache was filled, a log written, or a counter raised
-            before, now = now, self._kept.look_around(key)
-            recorder.require_same(found, before.changed(now), singly=singly)
-            now = self._kept.look_around(key)
-        elif recorder.may_be_fresh:
-            recorder.require_same(found, None, singly=singly)
-        name = getattr(self, "__name__", "compiled")
-        return Path(*found, name=name, surroundings=now)
-
-    def _parting_line(
-        self, args: Sequence[Any], kwargs: dict[str, Any], path: Path
-    ) -> tuple[str, int] | None:
-        """Return the file and line of the comparison where a call leaves a path."""
-        _, leaves, module_values = self.signature(args, kwargs)
-        recorder = CallRecorder(self._function, args, kwargs, self._static)
-        return recorder.parting_line(leaves, module_values, self, path.outcomes)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and compiled for these arguments, and where time goes.
@@ -297,11 +188,12 @@ class Jitted(Generic[P, R]):
         """
         self._kept.look_around()
         key, leaves, module_values = self.signature(args, kwargs)
+        made = self, args, kwargs, key
         for path in self._paths.get(key, ()):
-            if path.fits(leaves, module_values, (self, args, kwargs, key)):
+            if path.fits(leaves, module_values, made):
                 return path, leaves, module_values
         try:
-            anew = self._recorded(key, args, kwargs)
+            anew = self._recordings.record(leaves, module_values, made)
         except UnrecordedError as failed:
             failed.explain()
         if anew is None:
@@ -313,8 +205,10 @@ class Jitted(Generic[P, R]):
 
     def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node."""
+        key, leaves, module_values = self.signature(args, kwargs)
+        made = self, args, kwargs, key
         try:
-            return self._record(args, kwargs, self._kept.look_around(), singly=True)
+            return self._recordings.record_singly(leaves, module_values, made)
         except UnrecordedError as failed:
             failed.explain()
 
@@ -327,7 +221,7 @@ class Jitted(Generic[P, R]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._kept.look_around()  # drops paths that are no longer valid
-        if self._is_object:
+        if is_object(self._function):
             return Jitted, (self._function, self._static, self._paths)
         return _unpickled, (Reference.of(self), self._static, self._paths)
 

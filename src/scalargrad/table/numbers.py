@@ -18,6 +18,13 @@ def is_real(x: Any) -> bool:
     return kind in {"b", "i", "u", "f"} and getattr(x, "ndim", None) == 0
 
 
+def too_large(where: str) -> OperandError:
+    """Return the error for an integer that no float can hold."""
+    return OperandError(
+        f"{where} is an integer too large for a float (beyond 1.8e308): scale it down"
+    )
+
+
 def as_float(x: Any, where: str) -> float:
     """Return the real number `x` as a float, or raise OperandError saying `where` it stood."""
     if not is_real(x):
@@ -33,9 +40,7 @@ def as_float(x: Any, where: str) -> float:
     try:
         return float(x)
     except OverflowError:
-        raise OperandError(
-            f"{where} is an integer too large for a float (beyond 1.8e308): scale it down"
-        ) from None
+        raise too_large(where) from None
 
 
 def defers(x: Any) -> bool:

@@ -41,6 +41,11 @@ def examples(inputs: Any, targets: Any, what: str) -> Examples:
 def _listed(rows: Any, what: str) -> list[Any]:
     if hasattr(rows, "to_numpy") and not hasattr(rows, "tolist"):  # a DataFrame
         rows = rows.to_numpy()
+    if getattr(getattr(rows, "dtype", None), "kind", "") in {"M", "m"}:
+        raise OperandError(
+            f"{what} is an array of dates or intervals, which are no numbers: give days, as in "
+            "(x - x.min()) / numpy.timedelta64(1, 'D')"
+        )
     if hasattr(rows, "tolist"):
         found = rows.tolist()
         return found if isinstance(found, list) else [found]

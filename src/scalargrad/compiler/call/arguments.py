@@ -6,7 +6,6 @@ is part of the key under which a program is kept.
 
 from __future__ import annotations
 
-import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import chain
@@ -16,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.frozen import Frozen, frozen, refuse_array, refuse_records
 from scalargrad.compiler.call.objects import Visit, is_object
+from scalargrad.compiler.guards.comparable import OTHER_RULES, Frozen, frozen
 from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.one_line import shown
-from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.numbers import is_real, too_large
 from scalargrad.value import Parameter, Value
 
 Key = tuple[Hashable, ...]
@@ -39,6 +38,8 @@ FLOAT64 = np.dtype(np.float64)
 
 #: The kinds of arrays of numbers: floats, integers, and bools, which count as 0 and 1 there.
 _NUMBERS = "fiub"
+#: The kinds of arrays whose numbers are traced: these, and objects, among them Values.
+_TRACED = _NUMBERS + "O"
 
 #: Lists at least this long are checked as a whole for holding numbers only.
 _MANY = 8
@@ -81,7 +82,7 @@ def float_of(x: int) -> float:
     try:
         number = float(x)
     except OverflowError:
-        return as_float(x, "an argument")  # which raises that error
+        raise too_large("an argument") from None
     if number != x and number == number:
         raise TraceError(
             f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
@@ -111,7 +112,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append((kind, *x, *map(type, x)))
         for item in x.values():
             visit(item, key, leaves, objects)
-    elif kind is np.ndarray or (isinstance(x, np.ndarray | np.generic) and not is_number(x)):
+    elif isinstance(x, np.ndarray | np.void) and _is_traced(x):
         _visit_array(x, key, leaves, objects)
     elif is_number(x):
         key.append(0)
@@ -119,10 +120,13 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
     elif objects is not None and is_object(x):
         objects.whole(x)
     else:
-        where = "an argument" if objects is None else objects.where
-        if hasattr(x, "__array__") or isinstance(x, memoryview | array.array):
-            refuse_array(x, where)
-        key.append(frozen(x, where))
+        key.append(frozen(x, "an argument" if objects is None else objects.where))
+
+
+def _is_traced(array: Any) -> bool:
+    """Return whether what is in an array is traced; records are refused where they would be."""
+    known = array.dtype.kind in _TRACED or array.dtype.names is not None
+    return known and not isinstance(array, OTHER_RULES)
 
 
 def _visit_all(
@@ -160,23 +164,22 @@ def _are_rows(xs: Sequence[Any]) -> bool:
     )
 
 
-def _visit_array(given: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
-    """Split an array: its numbers are traced, objects are split; text, dates and so on are kept."""
-    where = "an argument" if objects is None else objects.where
-    if given.__class__ is not np.ndarray and isinstance(given, np.ma.MaskedArray | np.matrix):
-        refuse_array(given, where)
-    kind = given.dtype.kind
-    if kind in _NUMBERS:
-        key.append(("array", given.shape))
-        leaves.append(given)
-    elif given.dtype.names is not None:
-        refuse_records(given, where)
-    elif kind != "O":
-        key.append(frozen(given, where))
-    else:
-        key.append(("objects", given.shape))
-        for item in given.ravel().tolist():
-            visit(item, key, leaves, objects)
+def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
+    """Split an array: its numbers are traced, and objects are split."""
+    if array.dtype.names:
+        where = "an argument" if objects is None else objects.where
+        raise TraceError(
+            f"{where} is or holds an array of records, with the fields "
+            f"{', '.join(array.dtype.names)}: give its columns, as in {{name: x[name] for name in "
+            "x.dtype.names}"
+        )
+    if array.dtype.kind in _NUMBERS:
+        key.append(("array", array.shape))
+        leaves.append(array)
+        return
+    key.append(("objects", array.shape))
+    for item in array.ravel().tolist():
+        visit(item, key, leaves, objects)
 
 
 def code_in(key: Key) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from itertools import chain
 from types import MethodType
 from typing import Any, Protocol
 
-from scalargrad.compiler.call.frozen import Frozen, exact
+from scalargrad.compiler.guards.comparable import Frozen
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array
@@ -55,11 +55,11 @@ class Visit:
         The index in `met` of each, by id.
     distinct : int
         If `module_values` has this length, its Values are known to be distinct.
-    where : str
+    where : object
         What is walked, for messages.
     """
 
-    where = "an argument"
+    where: object = "an argument"
 
     def __init__(self, key: list[Hashable], memory: WalkMemory | None = None) -> None:
         self.key = key
@@ -116,7 +116,7 @@ class Visit:
             self.key.append((kind, *x, *map(type, x)))
             self._all(x.values())
         elif isinstance(x, set | frozenset):
-            self.key.append((kind, exact(frozenset(x))))
+            self.key.append((kind, Frozen(frozenset(x), self.where)))
         elif isinstance(x, MethodType | functools.partial):
             self.key.append((kind, getattr(x, "__func__", None)))
             self._all(_bound(x))

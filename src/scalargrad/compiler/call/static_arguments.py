@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.frozen import frozen
 from scalargrad.compiler.call.objects import Visit, is_object
+from scalargrad.compiler.guards.comparable import frozen
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 
@@ -62,13 +62,29 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
     key += objects.module_values
 
 
-def argument_name(function: Callable[..., Any], given: int | str) -> str:
-    """Return the name of an argument given by position or by name, or else its number from 1."""
-    if isinstance(given, str):
-        return given
-    try:
-        parameters = [*inspect.signature(function).parameters.values()]
-    except (TypeError, ValueError):  # a builtin without one
-        parameters = []
-    named = given < len(parameters) and parameters[given].kind in _POSITIONAL
-    return parameters[given].name if named else str(given + 1)
+class ArgumentName:
+    """Says which argument of a call is meant, if a message asks for it.
+
+    Parameters
+    ----------
+    function : callable
+
+    Attributes
+    ----------
+    given : int or str
+        Its position or name.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.given: int | str = 0
+
+    def __str__(self) -> str:
+        if isinstance(self.given, str):
+            return f"the argument {self.given}"
+        try:
+            parameters = [*inspect.signature(self._function).parameters.values()]
+        except (TypeError, ValueError):  # a builtin without one
+            parameters = []
+        named = self.given < len(parameters) and parameters[self.given].kind in _POSITIONAL
+        return f"the argument {parameters[self.given].name if named else self.given + 1}"

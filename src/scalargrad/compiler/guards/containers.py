@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, PlainItems, Same
 from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.readings import Readings
-from scalargrad.compiler.guards.slots import PLAIN, KeyedCopy, Live, PlainItems, Same
 from scalargrad.tree import is_object_array
 
 _DICTS = (dict, MappingProxyType)

@@ -21,6 +21,7 @@ from types import (
 )
 from typing import Any
 
+from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, Same, plain, same
 from scalargrad.compiler.guards.containers import BOUND, CONTAINERS, copied, items_of
 from scalargrad.compiler.guards.library_objects import (
     CACHES,
@@ -42,15 +43,7 @@ from scalargrad.compiler.guards.names_read import (
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
 from scalargrad.compiler.guards.readings import Reader, Readings
-from scalargrad.compiler.guards.slots import (
-    PLAIN,
-    KeyedCopy,
-    Live,
-    Same,
-    Slot,
-    plain,
-    same,
-)
+from scalargrad.compiler.guards.slots import Slot
 from scalargrad.sparse import Table
 from scalargrad.value import Value
 

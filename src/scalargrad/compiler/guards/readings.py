@@ -14,7 +14,8 @@ from operator import attrgetter, itemgetter
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
-from scalargrad.compiler.guards.slots import Same, Slot, Source
+from scalargrad.compiler.guards.comparable import Same
+from scalargrad.compiler.guards.slots import Slot, Source
 
 #: Finds something about an object that can be compared.
 Measure = Callable[[Any], Any]

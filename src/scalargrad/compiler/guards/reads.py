@@ -12,7 +12,8 @@ from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.guards.slots import ANY, Same, Source, changed, is_of_values, named
+from scalargrad.compiler.guards.comparable import Same, is_of_values
+from scalargrad.compiler.guards.slots import ANY, Source, changed, named
 from scalargrad.value import Value
 
 

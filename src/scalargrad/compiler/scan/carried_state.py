@@ -39,7 +39,7 @@ class CarriedState:
         self._at: InMemory | None = None  # the program that holds the carry; None: it is in _carry
         self._programs: dict[Key, list[InMemory]] = {}  # by the shape of an entry
         self._last: tuple[Key, list[Any], list[InMemory]] | None = None
-        self._is_ordinary = not function.is_traced_whole
+        self._is_ordinary = not function.signature.is_traced_whole
 
     @property
     def carry(self) -> Any:

@@ -1,24 +1,122 @@
-"""What is part of a program's key as it is: arguments and attributes that are not traced."""
+"""Forms in which contents are compared, so that what differs is never taken for equal."""
 
 from __future__ import annotations
 
 import functools
+from array import array
 from collections import deque
-from collections.abc import Hashable, Iterator, MappingView
+from collections.abc import Callable, Hashable, Iterator, MappingView
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.guards.slots import PLAIN, Same
 from scalargrad.errors import TraceError
+
+#: Immutable types that hold no other objects.
+PLAIN = {int, float, complex, bool, str, bytes, type(None)}
+
+
+class Same:
+    """Compares an object by identity, and keeps it alive."""
+
+    __slots__ = ("content",)
+    __array_ufunc__ = None  # an array compared with this calls __eq__ below
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def __hash__(self) -> int:
+        return id(self.content)
+
+    def __eq__(self, other: object) -> bool:
+        return (other.content if isinstance(other, Same) else other) is self.content
+
+
+class Exact:
+    """Compares numbers by type and bits: 0.0 differs from -0.0, and 1 from 1.0."""
+
+    __slots__ = ("_key",)
+    __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None
+
+    def __init__(self, number: float) -> None:
+        self._key = plain_key(number)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(plain_key(other) == self._key)
+
+
+class PlainItems:
+    """The key of a container of numbers and text: compared by ``==``, never hashed."""
+
+    __slots__ = ("_items",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PlainItems) and bool(self._items == other._items)
+
+    def __repr__(self) -> str:
+        shown = self._items
+        return repr(sorted(map(repr, shown)) if isinstance(shown, set | frozenset) else shown)
+
+
+class KeyedCopy(NamedTuple):
+    """An object, or a part of one, as its key and its frozen copy; see `Slot`."""
+
+    key: Any
+    frozen: Any
+
+
+class Live:
+    """Compares like whatever `read` returns at that moment."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self._read = read
+
+    def __eq__(self, other: object) -> bool:
+        equal: bool = self._read() == other
+        return equal
+
+
+def plain_key(x: Any) -> Any:
+    """Return the key of a number or text; of any other object, its identity."""
+    if type(x) is float:
+        return float, x.hex()
+    return (type(x), x) if type(x) in PLAIN else Same(x)
+
+
+def same(x: Any) -> KeyedCopy:
+    """Return the key and copy of an object that is compared by identity."""
+    usual = "__eq__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
+    return KeyedCopy(Same(x), x if usual else Same(x))
+
+
+def plain(x: Any) -> KeyedCopy:
+    """Return the key and copy of a number or text, which is compared by value."""
+    return KeyedCopy(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
+
+
+#: Numbers equal to others of a different type or with different bits: True, 0.0 and -0.0.
+_TWICE = {0, 1}
+
+
+def is_of_values(key: Any) -> bool:
+    """Return whether a key consists of Values, numbers and text only."""
+    inside = key if isinstance(key, tuple) else ()
+    return not isinstance(key, Same) and all(map(is_of_values, inside))
 
 
 class Frozen:
     """An argument that is not traced, as an entry in the key; an array is compared by content."""
 
-    def __init__(self, content: Any, where: str) -> None:
+    def __init__(self, content: Any, where: object) -> None:
         self.content = content
         kind = type(content)
         self._key: Hashable = exact(content)
@@ -57,7 +155,7 @@ def _state(x: Any, inside: set[int]) -> Hashable:
     return type(x), frozenset(items) if isinstance(x, set | frozenset) else (*items,)
 
 
-def frozen(x: Any, where: str) -> Frozen:
+def frozen(x: Any, where: object) -> Frozen:
     """Return the entry in the key for an argument that is neither traced nor walked.
 
     Raises
@@ -66,6 +164,7 @@ def frozen(x: Any, where: str) -> Frozen:
         For iterators, which can be read only once, for views of other containers, and for what
         cannot be hashed.
     """
+    _refuse_array(x, where)
     if isinstance(x, Iterator | MappingView):
         raise TraceError(
             f"{where} is or holds a {type(x).__name__}, which a program could read only once: give "
@@ -115,19 +214,18 @@ def _is_more_than_equal(kind: type) -> bool:
     return compares and kind not in PLAIN - {complex} and of_library(kind.__module__)
 
 
-def refuse_array(x: Any, where: str) -> NoReturn:
+#: Kinds of NumPy's arrays with rules of their own.
+OTHER_RULES = (np.ma.MaskedArray, np.matrix)
+
+
+def _refuse_array(x: Any, where: object) -> None:
     """Refuse an array that is not NumPy's, or a kind of NumPy's with rules of its own."""
     kind = type(x)
+    ours = isinstance(x, np.ndarray | np.generic) and not isinstance(x, OTHER_RULES)
+    if ours or not (hasattr(x, "__array__") or isinstance(x, memoryview | array)):
+        return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     raise TraceError(
         f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
         "numpy.asarray(x), or its .tolist()"
-    )
-
-
-def refuse_records(x: Any, where: str) -> NoReturn:
-    """Refuse an array whose items are records: its numbers have no place in an array of Values."""
-    raise TraceError(
-        f"{where} is or holds an array of records, with the fields {', '.join(x.dtype.names)}: "
-        "give its columns, as in {name: x[name] for name in x.dtype.names}"
     )

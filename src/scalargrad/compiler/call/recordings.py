@@ -1,0 +1,129 @@
+"""Record the calls of one function that take no path known so far."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.paths import Paths
+from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
+from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.value import Value
+
+
+class Recordings:
+    """Records the calls of one function, and keeps the paths.
+
+    Parameters
+    ----------
+    function : callable
+    static : set of int or str
+        Positions and names of static arguments.
+    kept : Paths
+        Where to keep them.
+    quiet : bool
+        Whether to suppress warnings.
+
+    Notes
+    -----
+    A call is given by the numbers of its arguments, the Values that objects among them hold, and
+    the compiled function with its arguments and their key.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        static: frozenset[int | str],
+        kept: Paths,
+        *,
+        quiet: bool,
+    ) -> None:
+        self._function, self._static, self._kept = function, static, kept
+        self._limits = RecordingLimits(quiet)
+
+    def run(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
+        """Record a path and run it; return both, or None if the call must be made eagerly.
+
+        That is the case if there are too many paths, or if a comparison is so close that rounding
+        makes the program decide otherwise than the recording. If the function raises an error, it
+        is called eagerly for the error with its full message.
+        """
+        try:
+            path = self.record(leaves, module_values, made)
+        except UnrecordedError as failed:
+            unrecorded = failed
+        else:
+            run = None if path is None else path.run(leaves, module_values, made)
+            return None if run is None else (path, run)
+        if unrecorded.is_repeatable:
+            _, args, kwargs, _ = made
+            self._function(*args, **kwargs)
+        return unrecorded.explain()
+
+    def record(self, leaves: list[Any], module_values: list[Value], made: Made) -> Path | None:
+        """Record the path that a call takes, and keep it; None if there are too many.
+
+        Raises
+        ------
+        UnrecordedError
+            If the call cannot be recorded.
+        """
+        compiled, args, kwargs, key = made
+        with self._kept.lock:
+            now = self._kept.before(key)
+            known = self._kept.fitting.get(key, ())
+            if len(known) >= PATHS:
+                outcomes = known[0].outcomes
+                parting = functools.partial(
+                    self._recorder(made).parting_line, leaves, module_values, compiled, outcomes
+                )
+                self._limits.warn_of_paths(compiled, parting)
+                return None
+            if self._limits.is_changing(compiled, self._kept.changed(key, now)):
+                return None
+            path = self._record(leaves, module_values, made, now)
+            self._limits.note(compiled, key, [self._function, *args, *kwargs.values()])
+            others = [p for p in self._kept.fitting.get(key, ()) if p.outcomes != path.outcomes]
+            self._kept.put(key, (path, *others), path.surroundings or now)
+        return path
+
+    def record_singly(self, leaves: list[Any], module_values: list[Value], made: Made) -> Path:
+        """Record a path, not kept, in which each number given or returned has a node of its own.
+
+        Raises
+        ------
+        UnrecordedError
+            If the call cannot be recorded.
+        """
+        return self._record(leaves, module_values, made, self._kept.look_around(), singly=True)
+
+    def _record(
+        self,
+        leaves: list[Any],
+        module_values: list[Value],
+        made: Made,
+        now: ClosedOver,
+        *,
+        singly: bool = False,
+    ) -> Path:
+        compiled, *_, key = made
+        recorder = self._recorder(made)
+        found = recorder.record(leaves, module_values, compiled, singly=singly)
+        now.watch(now.slots)
+        if not now.holds():  # a cache was filled, a log written, or a counter raised
+            before, now = now, self._kept.look_around(key)
+            recorder.require_same(found, before.changed(now), singly=singly)
+            now = self._kept.look_around(key)
+        elif recorder.may_be_fresh:
+            recorder.require_same(found, None, singly=singly)
+        name = getattr(compiled, "__name__", "compiled")
+        return Path(*found, name=name, surroundings=now)
+
+    def _recorder(self, made: Made) -> CallRecorder:
+        """Return what records a call."""
+        _, args, kwargs, _ = made
+        return CallRecorder(self._function, args, kwargs, self._static)
