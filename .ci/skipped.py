@@ -1,6 +1,8 @@
 """Note which tests are skipped: pytest -p skipped, where SKIPPED names the file to write.
 
-A line for each test, or for each file that is skipped whole, as pytest takes them by @file.
+A line for each test, or for each file that is skipped whole, as pytest takes them by @file: long
+tests first, lest a worker ends with one alone, and then file by file, because two workers report
+in turns, and a browser is started for each file anew.
 """
 
 from __future__ import annotations
@@ -9,22 +11,28 @@ import os
 from pathlib import Path
 from typing import Any
 
-noted: dict[str, None] = {}  # in order, each once
+noted: dict[str, tuple[bool, str]] = {}  # each once, with what it is sorted by
 
 
 def pytest_collectreport(report: Any) -> None:
     """Note a file that is skipped as it is read."""
-    if report.skipped:
-        noted[report.nodeid] = None
+    note(report)
 
 
 def pytest_runtest_logreport(report: Any) -> None:
     """Note a test that is skipped; those of workers are reported here as well."""
+    note(report)
+
+
+def note(report: Any) -> None:
+    """Note what a report says is skipped."""
     if report.skipped:
-        noted[report.nodeid] = None
+        short = "takes many seconds" not in str(report.longrepr)
+        noted[report.nodeid] = short, report.nodeid.partition("::")[0]
 
 
 def pytest_sessionfinish(session: Any) -> None:
     """Write the lines, where the tests were shared out and not in a worker."""
     if not hasattr(session.config, "workerinput"):
-        Path(os.environ["SKIPPED"]).write_text("".join(f"{x}\n" for x in noted), encoding="utf-8")
+        lines = [f"{x}\n" for x in sorted(noted, key=noted.__getitem__)]
+        Path(os.environ["SKIPPED"]).write_text("".join(lines), encoding="utf-8")
