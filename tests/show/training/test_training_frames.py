@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,3 +122,24 @@ def test_what_is_saved_and_printed_while_it_moves_has_its_lines(open_page: Any) 
     page.evaluate("scalargrad.frame(4)")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("#lines path:not(#halo)").first.is_visible()
+
+
+def test_lines_are_painted_in_firefox_too(open_in_firefox: Any, tmp_path: Path) -> None:
+    """While it moves the canvas holds lines, at rest it does not; both have the same colours."""
+    page = open_in_firefox(classifier()[0].save(tmp_path / "training.html"))
+    inked = """go => {
+      scalargrad[go](12);
+      const tiles = document.getElementById("tiles");
+      const { data } = tiles.getContext("2d").getImageData(0, 0, tiles.width, tiles.height);
+      let blue = 0, orange = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        if (data[i + 3] < 255) continue;
+        if (data[i + 2] - data[i] > 60) blue += 1;
+        if (data[i] - data[i + 2] > 60) orange += 1;
+      }
+      return [blue, orange];
+    }"""
+    rest, moving = page.evaluate(inked, "goTo"), page.evaluate(inked, "frame")
+    assert page.evaluate("document.getElementById('lines').hasAttribute('hidden')")
+    assert all(after > before + 200 for before, after in zip(rest, moving, strict=True))
+    assert page.evaluate(inked, "goTo") == rest
