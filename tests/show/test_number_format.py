@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scalargrad.show.number_format import (
     is_rounded,
@@ -90,6 +93,26 @@ def test_products_are_equal_where_exact_and_as_shown(left: float, right: float, 
 def test_complete_sums_add_up_as_shown(terms: list[float], written: str) -> None:
     """= follows where the terms as shown give the total as shown, ≈ where they do not."""
     assert running_sum(terms, len(terms), len(terms)) == written
+
+
+@given(st.lists(st.tuples(st.floats(-100, 100), st.integers(-9, 3)), min_size=2, max_size=5))
+def test_a_sum_is_equal_only_where_it_is_to_the_last_digit_written(
+    parts: list[tuple[float, int]],
+) -> None:
+    """1 − 1.333e−9 is about 1, not 1: the = of a sum holds between what is written."""
+    terms = [float(f"{x:.4g}") * 10.0**power for x, power in parts]
+    left, sign, right = running_sum(terms, len(terms), len(terms)).rpartition(" = ")
+    if not sign:
+        return
+    written = left[2:].replace(" − ", " + -").replace("−", "-").split(" + ")
+    total = sum(map(Fraction, (term.replace("--", "") for term in written)), Fraction(0))
+    assert abs(total - Fraction(right.replace("−", "-"))) <= Fraction(1, 10**12) * abs(total)
+
+
+def test_a_small_term_does_not_vanish_into_an_equation() -> None:
+    """Both signs say that the sum was rounded."""
+    assert running_sum([1.0, -4 / 3e9], 2, 2) == "≈ 1 − 1.333e−9 ≈ 1"
+    assert running_sum([2.5, 0.0001234], 2, 2) == "= 2.5 + 0.0001234 ≈ 2.5"
 
 
 def test_incomplete_sums_end_in_a_question_mark() -> None:

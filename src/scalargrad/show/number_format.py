@@ -156,7 +156,7 @@ def _result(terms: Sequence[float]) -> str:
         if places <= _MOST_PLACES and f"{added:.{places}f}" == f"{total:.{places}f}":
             added = float(f"{added:.{places}f}")
             if abs(added - total) <= _FAITHFUL * abs(total):
-                return f"= {number(added)}"
+                return f"{relation(added)} {number(added)}"
     sign = relation(total) if exact else "≈"
     return f"{sign} {number(total)}"
 

@@ -84,6 +84,30 @@ def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(open_page: Any) -> N
     assert told == f"∂L/∂w ≈ {flat:.4g} − {-steep:.4g} = −{-(steep + flat):.4g}"
 
 
+def test_paper_says_what_short_names_stand_for(open_page: Any) -> None:
+    """A printed sheet has no heading that unfolds: each alias in its graph is explained on it."""
+    rate = Value(1.5, "annual_percentage_rate_before_taxes")
+    atoms = Value(3e12, "number_of_atoms_in_the_sample")
+    for button in ("#worksheet", "#print-steps"):
+        sheet = printed(open_page(walk((rate * atoms).log() + rate)), button)
+        text = sheet.locator(".short-names").inner_text()
+        for short, name in (("aprbt", rate.label), ("noaits", atoms.label)):
+            assert sheet.locator("svg").first.get_by_text(short, exact=True).count() > 0
+            assert f"{short} = {name}" in text
+
+
+def test_a_blank_has_the_signs_of_the_answer(open_page: Any) -> None:
+    """One of several contributions is announced, ∂L/∂w by u:, and no = follows the colon."""
+    sheet = printed(open_page(regularised()), "#worksheet")
+    exercises, answers = sheet.locator("ol").all()
+    asked, told = (part.locator("li > math").all_text_contents() for part in (exercises, answers))
+    assert any(":" in line for line in asked)
+    for blank, answer in zip(asked, told, strict=True):
+        assert blank.replace("_", "").startswith(answer.split(":")[0] if ":" in answer else "∂")
+        assert ":=" not in blank.replace(" ", "")
+        assert blank.count("______") == 3
+
+
 def test_every_step_can_be_printed(open_page: Any) -> None:
     """The list has the formulas of the whole walk; on paper there are no controls."""
     page = open_page(lecture())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import pytest
 
 from scalargrad import watch
-from scalargrad.losses import mse_loss
+from scalargrad.losses import cross_entropy, mse_loss
 from scalargrad.nn import MLP
+from scalargrad.optim import SGD
+from scalargrad.show.training import TrainingPage
 
 from .helpers import classifier, others
 
@@ -21,6 +25,27 @@ COLOURS = [
     ("light", "rgb(11, 92, 173)", "rgb(179, 71, 0)"),
     ("dark", "rgb(124, 196, 255)", "rgb(255, 163, 107)"),
 ]
+
+
+@cache
+def ten_classes() -> TrainingPage:
+    """Watch three epochs of ten classes around a circle."""
+    around = [[math.cos(0.2 * math.pi * k), math.sin(0.2 * math.pi * k)] for k in range(10)]
+    model = MLP(2, [8, 10], rng=0)
+    sgd = SGD(model.parameters(), lr=0.5)
+    classes = list(range(10))
+    return watch(model, around, classes, loss=cross_entropy, optimizer=sgd, epochs=3, quiet=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_ten_classes_have_ten_colours(scheme: str, open_page: Any) -> None:
+    """Of seven classes the last looked like the first: in the legend, as points and as a region."""
+    page = open_page(ten_classes(), color_scheme=scheme)
+    look = "all => all.map((x) => [getComputedStyle(x).fill, x.getAttribute('d')])"
+    for part in ("#plane-legend .marker", "#points .marker"):
+        looks = page.locator(part).evaluate_all(look)
+        assert len(looks) == 10
+        assert len({colour for colour, _ in looks}) == 10
 
 
 @pytest.mark.parametrize(("scheme", "positive", "negative"), COLOURS)

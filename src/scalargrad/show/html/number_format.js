@@ -110,7 +110,7 @@ function sumResult(terms) {
     const added = terms.map(shownNumber).reduce((sum, term) => sum + term, 0);
     if (places <= MOST_PLACES && toEvenPlaces(added, places) === toEvenPlaces(total, places)) {
       const shown = Number(toEvenPlaces(added, places));
-      if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `= ${number(shown)}`;
+      if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `${relation(shown)} ${number(shown)}`;
     }
   }
   return `${exact ? relation(total) : "≈"} ${number(total)}`;

@@ -2,7 +2,8 @@
 
 const LEAST_ROOM = { across: 240, down: 80 }; // in which every picture can still be laid out
 
-const CLASS_COUNT = 6; // colours and markers of classes, which begin again where there are more
+const CLASS_COUNT = 10; // colours of classes, which begin again where there are more
+const MARKER_COUNT = 6; // so that thirty classes have a colour and a marker that no other has together
 
 const probes = {};
 for (const name of ["paper", "ink", "mark", "muted", "constant", "value", "gradient", ...[...Array(CLASS_COUNT).keys()].map((c) => `class${c}`)]) {
@@ -132,7 +133,7 @@ function greatest(numbers) {
 
 // The outline of a class's marker about (0, 0).
 function marker(c, r) {
-  switch (c % CLASS_COUNT) {
+  switch (c % MARKER_COUNT) {
     case 0: return `M0,${-1.2 * r}L${1.1 * r},${0.8 * r}L${-1.1 * r},${0.8 * r}z`;
     case 1: return circle(r);
     case 2: return `M${-r * 0.9},${-r * 0.9}h${1.8 * r}v${1.8 * r}h${-1.8 * r}z`;

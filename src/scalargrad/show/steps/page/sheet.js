@@ -54,7 +54,7 @@ function sheetTitle() {
 }
 
 function printSheet(kind) {
-  $("sheet").replaceChildren(...(kind === "worksheet" ? worksheet() : stepList()));
+  $("sheet").replaceChildren(...(kind === "worksheet" ? worksheet() : stepList()).filter(Boolean));
   typeset($("sheet"));
   $("sheet").className = kind;
   document.body.classList.add("printing-sheet");
@@ -68,7 +68,13 @@ function stepList() {
     item.append(element("div", { class: "note" }, notes(sweep, step, notation).join("; ")));
     return item;
   });
-  return [element("h1", {}, sheetTitle()), graphAt(steps.length - 1), element("ol", {}, ...items)];
+  return [element("h1", {}, sheetTitle()), shortNames(), graphAt(steps.length - 1), element("ol", {}, ...items)];
+}
+
+// What short names stand for, as the page's heading says; paper has no heading.
+function shortNames() {
+  const entries = [...document.querySelectorAll(".aliases dl > div")].map((entry) => [...entry.children].map((part) => part.textContent).join(" = "));
+  return entries.length ? element("p", { class: "short-names" }, `Short: ${entries.join("; ")}.`) : null;
 }
 
 function worksheet() {
@@ -78,6 +84,7 @@ function worksheet() {
   return [
     element("h1", {}, sheetTitle()),
     element("p", {}, `At ${values.join(", ")}: write the gradient below every wire. Go from right to left; each wire multiplies what comes from upstream by its local derivative, and where a wire branches, the products are added.`),
+    shortNames(),
     graphAt(lastForward(), blankGradients),
     element("ol", {}, ...exercises),
     element("h1", { class: "new-page" }, `${sheetTitle()}: answer key`),
@@ -103,6 +110,6 @@ function worked(step, blank) {
   if (!blank) return formula(sweep, step, "whole", MATHML, notation);
   const made = backwardFormula(sweep, { ...step }, MATHML, notation);
   const gap = `<mtext>${BLANK}</mtext>`;
-  const left = [["", made.symbols[0][1]], ["=", MATHML.product(gap, gap)], ["=", gap]];
+  const left = [["", made.symbols[0][1]], [made.symbols[1][0], MATHML.product(gap, gap)], ["=", gap]];
   return MATHML.finish(chain(MATHML, left));
 }
