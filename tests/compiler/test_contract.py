@@ -471,7 +471,7 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
         y = grad(lambda z: sg.exp(z) * z)(x)
         return y + sg.drawn(random.random) if x > 0.5 else y
 
-    expected = grad(lambda z: sg.exp(z) * z)(0.25)
+    expected, ours = grad(lambda z: sg.exp(z) * z)(0.25), str(Path(sg.__file__).parent)
     lines = 0
     for stop in range(0, 20_000, 911):
         compiled, left = jit(function), stop
@@ -479,9 +479,11 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
         def trace(frame: FrameType, *_: Any) -> Any:
             nonlocal left
             left -= 1
-            # Before a lock is left, Python asks for traces, but never for signals.
-            line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-            if left < 0 and not line.lstrip().startswith("with "):
+            # Before a lock is left, and at a `try`, Python asks for traces, but never for signals:
+            # one in functools left a lock behind, for which threads of other tests waited.
+            file = frame.f_code.co_filename
+            line = linecache.getline(file, frame.f_lineno).lstrip()
+            if left < 0 and file.startswith(ours) and not line.startswith(("with ", "try:")):
                 raise KeyboardInterrupt
             return trace
 
