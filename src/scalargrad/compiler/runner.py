@@ -16,7 +16,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend import choice
-from scalargrad.compiler.backend.blocks import Blocked, Part
+from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable, Part
 from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
@@ -71,9 +71,12 @@ class Runner:
     def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> Floats:
         """Run on numbers and arrays, each written to its cells, and return the outputs."""
         executable, outputs = idle = self.lend()
-        memory = executable.memory
-        for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
-            memory[cell] = block
+        if isinstance(executable, BlockExecutable):
+            executable.take(cells, blocks)
+        else:
+            memory = executable.memory
+            for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
+                memory[cell] = block
         executable.run()
         found = outputs.copy()
         self._idle.append(idle)

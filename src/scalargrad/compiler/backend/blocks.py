@@ -10,18 +10,20 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.array_types import Addresses, Floats, Integers
 from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.choice import Executable
 from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import Printed
+from scalargrad.compiler.loops.printer import printed
 from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
@@ -30,8 +32,18 @@ from scalargrad.compiler.passes.segments import SEQUENCES, Column, Fill, Mapped,
 #: What a part computes, and how.
 Part = tuple[str, Packed | Looped]
 
+#: The first of some cells, and the one after the last.
+Range = tuple[int, int]
+
 #: With fewer lanes, starting a second thread takes longer than it saves.
 _LANES_FOR_THREADS = 10_000
+#: Arrays of so many numbers are read where they lie rather than copied.
+_LARGE = 4096
+#: Further than any cell is from another.
+_FAR = 2**40
+
+#: Arrays that are read where they lie: for which cells, and how far from these, in cells.
+Borrowed = Mapping[Range, int]
 
 
 class _Pool:
@@ -62,7 +74,11 @@ class _SinglesStep:
         self.pool = _Pool(pack(step.program))
         self.parts: list[Part] = [("single numbers", self.pool.packed)]
 
-    def run(self, store: Floats) -> None:
+    def reads_in_place(self, cells: Range) -> bool:
+        """Return whether these cells may lie elsewhere, as none of them is read."""
+        return not _any_in(self.reads, cells)
+
+    def run(self, store: Floats, _borrowed: Borrowed) -> None:
         executable = self.pool.take()
         executable.memory[: len(self.reads)] = store[self.reads]
         executable.run()
@@ -78,7 +94,11 @@ class _FillStep:
         self.reads, self.out = step.reads, step.out
         self.parts: list[Part] = []
 
-    def run(self, store: Floats) -> None:
+    def reads_in_place(self, cells: Range) -> bool:
+        """Return whether these cells may lie elsewhere, as none of them is read."""
+        return not _any_in(self.reads, cells)
+
+    def run(self, store: Floats, _borrowed: Borrowed) -> None:
         store[self.out : self.out + len(self.reads)] = store[self.reads]
 
 
@@ -87,7 +107,7 @@ class _MappedStep:
 
     def __init__(self, step: Mapped) -> None:
         self.lanes, self.reads = step.lanes, step.reads
-        self.stretches = _stretches(step.columns)
+        self.columns, self.stretches = step.columns, _stretches(step.columns)
         self.totals, self.out, self.kept = step.totals, step.out, step.kept
         self.bounds = _bounds(step.lanes, step.block_lanes())
         sizes = {stop - start for start, stop in self.bounds}
@@ -95,7 +115,11 @@ class _MappedStep:
         title = f"{step.lanes} lanes in {len(self.bounds)} blocks"
         self.parts: list[Part] = [(title, self.pools[max(sizes)].packed)]
 
-    def run(self, store: Floats) -> None:
+    def reads_in_place(self, cells: Range) -> bool:
+        """Return whether these cells may lie elsewhere, as none of them is read."""
+        return not (_any_in(self.reads, cells) or _columns_in(self.columns, cells))
+
+    def run(self, store: Floats, _borrowed: Borrowed) -> None:
         work = functools.partial(self._sequence, store)
         parts = _sequences(self.bounds)
         count = min(threads(), len(parts)) if self.lanes >= _LANES_FOR_THREADS else 1
@@ -180,8 +204,40 @@ class _LoopStep:
         others = [second.at(first.data + k * distance) for k in range(2, len(bounds) - 1)]
         return [first, second, *others, last]
 
-    def run(self, store: Floats) -> None:
-        work = functools.partial(self._sequence, store)
+    def reads_in_place(self, cells: Range) -> bool:
+        """Return whether the loop can read an array for these cells where it lies.
+
+        Of adjacent numbers it reads whole groups of lanes, perhaps beyond the end of the array.
+        """
+        step, whole = self.step, self.step.lanes % LANES == 0
+        strides = {column.step for column in _columns_in(step.columns, cells)}
+        return not _any_in(step.reads, cells) and (whole or 1 not in strides)
+
+    @functools.cached_property
+    def _places(self) -> dict[Range, list[Integers]]:
+        """Which data of each sequence are cells of columns in a range, as 1 among zeros."""
+        return {}
+
+    def _places_of(self, cells: Range) -> list[Integers]:
+        if cells not in self._places:
+            step, code = self.step, self._printed
+            inside = _columns_in(step.columns, cells)
+            moved = [x._replace(first=x.first + _FAR) if x in inside else x for x in step.columns]
+            far = replace(step, columns=moved)
+            found = [
+                (printed(lane_loop(far, self.bounds[k], step.partials + k * step.totals)).data)
+                - code[k].data
+                for k in sorted({0, len(code) - 1})
+            ]
+            first, last = found[0] // _FAR, found[-1] // _FAR
+            self._places[cells] = [first] * (len(code) - 1) + [last]
+        return self._places[cells]
+
+    def run(self, store: Floats, borrowed: Borrowed) -> None:
+        data = [code.data for code in self._printed]
+        for cells, distance in borrowed.items():
+            data = [x + distance * at for x, at in zip(data, self._places_of(cells), strict=True)]
+        work = functools.partial(self._sequence, store, data)
         many = self.step.lanes >= _LANES_FOR_THREADS
         count = min(threads(), len(self.bounds)) if many else 1
         total, *sums = shared(work, range(len(self._printed)), count)
@@ -189,8 +245,8 @@ class _LoopStep:
             total = total + part
         store[self.step.out : self.step.out + self.step.totals] = total
 
-    def _sequence(self, store: Floats, k: int) -> Floats:
-        self._printed[k].run_in(store)
+    def _sequence(self, store: Floats, data: Sequence[Integers], k: int) -> Floats:
+        self._printed[k].run_in(store, data[k])
         first = self.step.partials + k * self.step.totals
         return store[first : first + self.step.totals]
 
@@ -211,16 +267,39 @@ class BlockExecutable:
         The numbers that the steps exchange. Its first cells take the inputs before `run`.
     """
 
-    def __init__(
-        self, store: Floats, steps: list[_SinglesStep | _FillStep | _LoopStep | _MappedStep]
-    ) -> None:
+    def __init__(self, program: Blocked, store: Floats) -> None:
         self.memory = store
-        self._steps = steps
+        self._program = program
+        self._borrowed: dict[Range, int] = {}
+
+    def take(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
+        """Take inputs for the next run: each in its cells, or large arrays where they lie."""
+        address = self.memory.ctypes.data
+        for place, block in zip(cells, blocks, strict=True):
+            if isinstance(place, slice) and _is_large(block):
+                range_ = place.start, place.stop
+                if self._program.reads_in_place(range_):
+                    distance = (block.ctypes.data - address) // block.itemsize
+                    self._borrowed[range_] = distance - place.start
+                    continue
+            self.memory[place] = block
 
     def run(self) -> None:
-        """Run the steps in order."""
-        for step in self._steps:
-            step.run(self.memory)
+        """Run the steps in order; what was borrowed is given back."""
+        borrowed, self._borrowed = self._borrowed, {}
+        for step in self._program.steps:
+            step.run(self.memory, borrowed)
+
+
+def _is_large(block: Any) -> bool:
+    """Return whether copying an array takes time, and its numbers lie one after the other."""
+    return (
+        isinstance(block, np.ndarray)
+        and block.size >= _LARGE
+        and block.dtype == np.float64
+        and block.flags.c_contiguous
+        and block.flags.aligned
+    )
 
 
 class Blocked:
@@ -243,19 +322,28 @@ class Blocked:
         self.outputs = segments.outputs
         self._constants = segments.constants
         self._size = segments.size
-        self._steps = [_step(x) for x in segments.steps]
+        self.steps = [_step(x) for x in segments.steps]
+        self._in_place: dict[Range, bool] = {}
 
     def executable(self) -> BlockExecutable:
         """Return a new executable, with memory of its own."""
         store = np.empty(self._size)
         for out, numbers in self._constants:
             store[out : out + len(numbers)] = numbers
-        return BlockExecutable(store, self._steps)
+        return BlockExecutable(self, store)
+
+    def reads_in_place(self, cells: Range) -> bool:
+        """Return whether an array for these cells can be read where it lies, by all steps."""
+        if cells not in self._in_place:
+            start, stop = cells
+            apart = self.outputs.start >= stop or self.outputs.stop <= start
+            self._in_place[cells] = apart and all(x.reads_in_place(cells) for x in self.steps)
+        return self._in_place[cells]
 
     @property
     def parts(self) -> list[Part]:
         """The packed programs and loops of all steps, each with a title for `explain`."""
-        return [part for step in self._steps for part in step.parts]
+        return [part for step in self.steps for part in step.parts]
 
 
 def _step(
@@ -264,6 +352,14 @@ def _step(
     if isinstance(step, Singles):
         return _SinglesStep(step)
     return _FillStep(step) if isinstance(step, Fill) else _mapped_step(step)
+
+
+def _any_in(reads: Addresses, cells: Range) -> bool:
+    return bool(((reads >= cells[0]) & (reads < cells[1])).any())
+
+
+def _columns_in(columns: Sequence[Column], cells: Range) -> list[Column]:
+    return [column for column in columns if cells[0] <= column.first < cells[1]]
 
 
 def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:

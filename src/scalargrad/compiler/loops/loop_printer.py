@@ -30,6 +30,10 @@ from scalargrad.compiler.loops.program_text import ProgramText
 
 #: Loops of up to this many steps inline functions such as exp; longer loops call them.
 _INLINE = 200
+#: Loops of so many iterations fetch numbers from memory that many iterations ahead.
+_MANY, _AHEAD = 1024, 32
+#: The cells in a line of the cache.
+_LINE = 8
 
 
 class LoopPrinter:
@@ -200,10 +204,31 @@ class LoopPrinter:
         if self._is_together(place):
             return self.e.load(self._pointer(k, place))
         found = "poison"
+        ahead = self._ahead(place)
         for lane, i in enumerate(self._lanes()):
-            x = self.single.load(self._pointer(k, place, i))
+            pointer = self._pointer(k, place, i)
+            if ahead:
+                self._prefetch(pointer, ahead)
+            x = self.single.load(pointer)
             found = self.body.assign(f"insertelement {self.e.type} {found}, double {x}, i64 {lane}")
         return found
+
+    def _ahead(self, place: Place) -> int:
+        """Return how many cells ahead a column should be fetched from memory; 0 if not at all.
+
+        The rows of an array are read column by column, in which processors see no order. Of the
+        columns that share a line of the cache, one fetches it.
+        """
+        if isinstance(place, CellTable) or self.loop.count < _MANY or place.cell % _LINE:
+            return 0
+        return _AHEAD * place.stride
+
+    def _prefetch(self, pointer: str, ahead: int) -> None:
+        declared = self.text.module.declare(
+            "llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"]
+        )
+        place = self.body.assign(f"getelementptr double, ptr {pointer}, i64 {ahead}")
+        self.body.line(f"call void @{declared}(ptr {place}, i32 0, i32 3, i32 1)")
 
     def _increase(self, k: int, place: Place, register: str) -> None:
         if self._is_together(place):
