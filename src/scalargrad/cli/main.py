@@ -185,6 +185,7 @@ def main() -> None:
     make_tolerant(sys.stderr)
     forget_absurd_width(os.environ)
     try:
+        Path.cwd()  # OSError where it is gone: libraries that are imported from here on may crash
         app(args=_marked(sys.argv[1:]))
     except (ScalargradError, OSError) as error:
         _fail(error)
