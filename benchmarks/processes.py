@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -31,7 +30,7 @@ import numpy as np
 
 import scalargrad as sg
 from benchmarks.measuring import Run, in_units, seconds
-from benchmarks.moons.by_c import OPTIONS, compiler
+from benchmarks.moons import by_c
 from scalargrad.parallel import sum_over
 
 SAMPLES, FEATURES, TURNS = 1_000_000, 20, 5
@@ -68,17 +67,6 @@ def chunk_in_c(library: str, w: Any, chunk: Any) -> Any:
     gradient = np.empty(FEATURES)
     addresses = X.ctypes.data, y.ctypes.data, len(y), w.ctypes.data, gradient.ctypes.data
     return _loss_in_c(library)(*addresses), gradient
-
-
-def compiled_in(folder: str) -> str:
-    """Compile `logistic.c` for this machine, and return the file."""
-    source, part, library = (
-        Path(__file__).with_name("logistic.c"), Path(folder) / "loss.o", Path(folder) / "loss.so"
-    )  # fmt: skip
-    # Linked without -ffast-math, which would have the whole process flush subnormals to zero.
-    subprocess.run([compiler(), *OPTIONS, "-c", source, "-o", part], check=True)
-    subprocess.run([compiler(), "-shared", part, "-o", library, "-lmvec", "-lm"], check=True)
-    return str(library)
 
 
 def nothing(w: Any, chunk: Any) -> float:
@@ -130,7 +118,9 @@ def main(samples: int = SAMPLES) -> None:
         sums = {"": chunk_of_loss}
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            sums[" of C"] = partial(chunk_in_c, compiled_in(folder))
+            source = Path(__file__).with_name("logistic.c")
+            library = by_c.compiled(source, folder, libraries=["-lmvec", "-lm"])
+            sums[" of C"] = partial(chunk_in_c, library)
         except FileNotFoundError as error:
             print(error)
         runs: dict[str, Run] = {}

@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,17 @@ def compiler() -> str:
     return found
 
 
+def compiled(
+    source: Path, folder: str, options: Sequence[str] = (), libraries: Sequence[str] = ("-lm",)
+) -> str:
+    """Compile a file for this machine, and return the library in a folder."""
+    part, library = Path(folder) / f"{source.stem}.o", Path(folder) / f"{source.stem}.so"
+    subprocess.run([compiler(), *OPTIONS, *options, "-c", source, "-o", part], check=True)
+    # Linked without -ffast-math, which would have the whole process flush subnormals to zero.
+    subprocess.run([compiler(), "-shared", part, "-o", library, *libraries], check=True)
+    return str(library)
+
+
 def by_hand(problem: Problem) -> Step:
     """Return the step, compiled for this machine."""
     macros = [
@@ -41,12 +53,8 @@ def by_hand(problem: Problem) -> Step:
         f"-DSLOPE(y)={SLOPE[problem.activation]}",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        compiled, library = Path(folder) / "moons.o", Path(folder) / "moons.so"
-        source = Path(__file__).with_name("by_hand.c")
-        subprocess.run([compiler(), *OPTIONS, *macros, "-c", source, "-o", compiled], check=True)
-        # Linked without -ffast-math, which would have the whole process flush subnormals to zero.
-        subprocess.run([compiler(), "-shared", compiled, "-o", library, "-lm"], check=True)
-        function = ctypes.CDLL(str(library)).step
+        library = compiled(Path(__file__).with_name("by_hand.c"), folder, macros)
+        function = ctypes.CDLL(library).step
     function.restype = ctypes.c_double
     function.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_double]
     arrays = (

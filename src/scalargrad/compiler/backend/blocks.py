@@ -39,7 +39,7 @@ Range = tuple[int, int]
 _LANES_FOR_THREADS = 10_000
 #: Arrays of so many numbers are read where they lie rather than copied.
 _LARGE = 4096
-#: Further than any cell is from another.
+#: Further than any cell is from another, and a whole number of lines of the cache.
 _FAR = 2**40
 
 #: Arrays that are read where they lie: for which cells, and how far from these, in cells.
@@ -66,17 +66,38 @@ class _Pool:
         return _Pool, (self.packed,)
 
 
-class _SinglesStep:
+class _Step:
+    """A step of a segmented program.
+
+    Attributes
+    ----------
+    reads : addresses
+        The cells of the single numbers that it reads.
+    columns : list of Column
+        The lanes that it reads.
+    """
+
+    reads: Addresses
+    columns: Sequence[Column] = ()
+
+    def reads_in_place(self, cells: Range) -> bool:
+        """Return whether an array for these cells may lie elsewhere: here, if none is read."""
+        return not (self._reads_any(cells) or self._columns_in(cells))
+
+    def _reads_any(self, cells: Range) -> bool:
+        return bool(((self.reads >= cells[0]) & (self.reads < cells[1])).any())
+
+    def _columns_in(self, cells: Range) -> list[Column]:
+        return [column for column in self.columns if cells[0] <= column.first < cells[1]]
+
+
+class _SinglesStep(_Step):
     """A step that computes numbers shared by all lanes."""
 
     def __init__(self, step: Singles) -> None:
         self.reads, self.out = step.reads, step.out
         self.pool = _Pool(pack(step.program))
         self.parts: list[Part] = [("single numbers", self.pool.packed)]
-
-    def reads_in_place(self, cells: Range) -> bool:
-        """Return whether these cells may lie elsewhere, as none of them is read."""
-        return not _any_in(self.reads, cells)
 
     def run(self, store: Floats, _borrowed: Borrowed) -> None:
         executable = self.pool.take()
@@ -87,22 +108,18 @@ class _SinglesStep:
         self.pool.give_back(executable)
 
 
-class _FillStep:
+class _FillStep(_Step):
     """A step that copies single numbers into the lanes of a node."""
 
     def __init__(self, step: Fill) -> None:
         self.reads, self.out = step.reads, step.out
         self.parts: list[Part] = []
 
-    def reads_in_place(self, cells: Range) -> bool:
-        """Return whether these cells may lie elsewhere, as none of them is read."""
-        return not _any_in(self.reads, cells)
-
     def run(self, store: Floats, _borrowed: Borrowed) -> None:
         store[self.out : self.out + len(self.reads)] = store[self.reads]
 
 
-class _MappedStep:
+class _MappedStep(_Step):
     """A step that computes lanes with packed programs, block by block."""
 
     def __init__(self, step: Mapped) -> None:
@@ -114,10 +131,6 @@ class _MappedStep:
         self.pools = {size: _Pool(pack(step.program(size))) for size in sizes}
         title = f"{step.lanes} lanes in {len(self.bounds)} blocks"
         self.parts: list[Part] = [(title, self.pools[max(sizes)].packed)]
-
-    def reads_in_place(self, cells: Range) -> bool:
-        """Return whether these cells may lie elsewhere, as none of them is read."""
-        return not (_any_in(self.reads, cells) or _columns_in(self.columns, cells))
 
     def run(self, store: Floats, _borrowed: Borrowed) -> None:
         work = functools.partial(self._sequence, store)
@@ -169,11 +182,13 @@ def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
     return found
 
 
-class _LoopStep:
+class _LoopStep(_Step):
     """A step that computes lanes with a compiled loop, intermediate results in registers."""
 
     def __init__(self, step: Mapped) -> None:
-        self.step = step
+        self.step, self.reads, self.columns = step, step.reads, step.columns
+        #: Which data of each sequence are cells of an array, as 1 among zeros.
+        self._places: dict[Range, list[Integers]] = {}
         count = SEQUENCES if step.lanes >= _LANES_FOR_THREADS else 1
         size = -(-step.lanes // (count * LANES)) * LANES
         edges = [*range(0, step.lanes, size), step.lanes]
@@ -182,8 +197,11 @@ class _LoopStep:
     @property
     def parts(self) -> list[Part]:
         """The loop over the lanes of the first sequence."""
-        loop = lane_loop(self.step, self.bounds[0], self.step.partials)
-        return [(f"{self.step.lanes} lanes in registers", loop)]
+        return [(f"{self.step.lanes} lanes in registers", self._loop(self.step, 0))]
+
+    def _loop(self, step: Mapped, k: int) -> Looped:
+        """Return the loop over the lanes of a sequence."""
+        return lane_loop(step, self.bounds[k], step.partials + k * step.totals)
 
     @functools.cached_property
     def _printed(self) -> list[Printed]:
@@ -192,9 +210,9 @@ class _LoopStep:
         The loops of two sequences differ only in their cells, by a constant distance. So only the
         first two and the last, which may be shorter, are printed.
         """
-        step, bounds = self.step, self.bounds
+        bounds = self.bounds
         found = [
-            Printed(lane_loop(step, bounds[k], step.partials + k * step.totals))
+            Printed(self._loop(self.step, k))
             for k in sorted({*range(len(bounds))} & {0, 1, len(bounds) - 1})
         ]
         if len(bounds) <= 2:
@@ -209,28 +227,20 @@ class _LoopStep:
 
         Of adjacent numbers it reads whole groups of lanes, perhaps beyond the end of the array.
         """
-        step, whole = self.step, self.step.lanes % LANES == 0
-        strides = {column.step for column in _columns_in(step.columns, cells)}
-        return not _any_in(step.reads, cells) and (whole or 1 not in strides)
-
-    @functools.cached_property
-    def _places(self) -> dict[Range, list[Integers]]:
-        """Which data of each sequence are cells of columns in a range, as 1 among zeros."""
-        return {}
+        strides = {column.step for column in self._columns_in(cells)}
+        return not self._reads_any(cells) and (self.step.lanes % LANES == 0 or 1 not in strides)
 
     def _places_of(self, cells: Range) -> list[Integers]:
+        """Return which data are cells of an array: those that move if its columns do."""
         if cells not in self._places:
-            step, code = self.step, self._printed
-            inside = _columns_in(step.columns, cells)
-            moved = [x._replace(first=x.first + _FAR) if x in inside else x for x in step.columns]
-            far = replace(step, columns=moved)
-            found = [
-                (printed(lane_loop(far, self.bounds[k], step.partials + k * step.totals)).data)
-                - code[k].data
-                for k in sorted({0, len(code) - 1})
-            ]
-            first, last = found[0] // _FAR, found[-1] // _FAR
-            self._places[cells] = [first] * (len(code) - 1) + [last]
+            inside, last = self._columns_in(cells), len(self.bounds) - 1
+            columns = [x._replace(first=x.first + _FAR) if x in inside else x for x in self.columns]
+            moved = replace(self.step, columns=columns)
+            first, other = (
+                (printed(self._loop(moved, k)).data - self._printed[k].data) // _FAR
+                for k in (0, last)
+            )
+            self._places[cells] = [*[first] * last, other]  # as `_printed`
         return self._places[cells]
 
     def run(self, store: Floats, borrowed: Borrowed) -> None:
@@ -352,14 +362,6 @@ def _step(
     if isinstance(step, Singles):
         return _SinglesStep(step)
     return _FillStep(step) if isinstance(step, Fill) else _mapped_step(step)
-
-
-def _any_in(reads: Addresses, cells: Range) -> bool:
-    return bool(((reads >= cells[0]) & (reads < cells[1])).any())
-
-
-def _columns_in(columns: Sequence[Column], cells: Range) -> list[Column]:
-    return [column for column in columns if cells[0] <= column.first < cells[1]]
 
 
 def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:

@@ -261,9 +261,9 @@ class Trace(Tape):
 
     def _guard(self, index: int, truth: bool) -> None:
         if index not in self.guards:
-            for expected in self.along[len(self.guards) : len(self.guards) + 1]:
-                if truth is not expected:
-                    raise PartingError
+            known = len(self.guards)
+            if known < len(self.along) and truth is not self.along[known]:
+                raise PartingError
         self.guards[index] = truth
 
 
