@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 
 from scalargrad import Parameter, nn, optim
 from scalargrad.errors import NumericalError
+from scalargrad.optim.group_step import write_data
 from scalargrad.optim.state_columns import StateColumns
 
 KINDS: dict[str, Callable[[Any], optim.Optimizer]] = {
@@ -114,6 +118,51 @@ def test_many_parameters_with_a_gradient_of_none() -> None:
     optimizer.step()
     assert [p.data for p in parameters] == [1.0] + [0.5] * (COUNT - 1)
     assert parameters[0] not in optimizer.state
+
+
+@pytest.mark.parametrize("grad", [10**400, "0.5"], ids=["too large", "text"])
+def test_many_parameters_with_a_gradient_that_is_no_float(grad: Any) -> None:
+    """It is refused as where parameters move one by one, and none has moved."""
+    parameters = [Parameter(1.0) for _ in range(COUNT)]
+    parameters[3].grad = grad
+    with pytest.raises((OverflowError, TypeError)):
+        optim.SGD(parameters, lr=0.1).step()
+    assert all(p.data == 1.0 for p in parameters)
+
+
+def test_many_parameters_take_gradients_of_other_kinds_and_stay_floats() -> None:
+    """An int or a scalar of NumPy's, as code of one's own may assign, counts as its number."""
+    parameters = [Parameter(1.0) for _ in range(COUNT)]
+    others: list[Any] = [np.float32(0.5), 2, True, np.array(4.0)]
+    for p, grad in zip(parameters, others, strict=False):
+        p.grad = grad
+    optim.SGD(parameters, lr=0.5).step()
+    assert [p.data for p in parameters] == [0.75, 0.0, 0.5, -1.0] + [1.0] * (COUNT - 4)
+    assert {type(p.data) for p in parameters} == {float}
+
+
+@pytest.mark.parametrize("lines", range(1, 12))
+def test_ctrl_c_while_numbers_are_written_leaves_all_old_or_all_new(lines: int) -> None:
+    """The interrupt arrives, and no parameter is left behind the others."""
+    parameters = [Parameter(1.0) for _ in range(3)]
+    seen = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal seen
+        seen += event == "line"
+        if frame.f_code is write_data.__code__ and seen == lines:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with suppress(KeyboardInterrupt):
+            write_data(parameters, [2.0, 3.0, 4.0])
+    finally:
+        sys.settrace(before)
+    assert seen >= min(lines, 8)
+    assert [p.data for p in parameters] in ([1.0] * 3, [2.0, 3.0, 4.0])
 
 
 def test_among_many_the_parameter_that_overflows_is_named() -> None:

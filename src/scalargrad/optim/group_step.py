@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import struct
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import repeat
 from math import nan
 from typing import Any, NamedTuple
 
@@ -68,13 +71,26 @@ class Update(NamedTuple):
     columns: Sequence[Any]
 
 
-def arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any]:
-    """Return the numbers and the gradients of parameters; a gradient of None is nan."""
+def arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any] | None:
+    """Return the numbers and the gradients of parameters; None if one of them is no number."""
     import numpy as np
 
-    count = len(parameters)
-    data = np.fromiter([p._data for p in parameters], np.float64, count)
-    return data, np.fromiter([p._grad for p in parameters], np.float64, count)
+    pack = struct.Struct(f"{len(parameters)}d").pack  # twice as fast as NumPy from a list
+    try:
+        data, grads = pack(*[p._data for p in parameters]), pack(*[p._grad for p in parameters])
+    except struct.error:  # None, for example
+        return None
+    return np.frombuffer(data), np.frombuffer(grads)
+
+
+def write_data(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
+    """Write the numbers of parameters, all of them even if Ctrl-C arrives meanwhile."""
+    try:
+        for parameter, number in zip(parameters, numbers, strict=True):
+            parameter._data = number
+    except BaseException:  # a single call into C is slower, but nothing can interrupt it
+        deque(map(setattr, parameters, repeat("_data"), numbers), maxlen=0)
+        raise
 
 
 def all_finite(*arrays: Any) -> bool:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import accumulate, pairwise, repeat
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from math import isfinite
 from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.optim.group_step import GroupStep, Rule, Update, all_finite, arrays_of, has_numpy
+from scalargrad.optim.group_step import (
+    GroupStep,
+    Rule,
+    Update,
+    all_finite,
+    arrays_of,
+    has_numpy,
+    write_data,
+)
 from scalargrad.optim.options import Group, at_least_zero, flags, plain
 from scalargrad.optim.param_groups import by_table, in_table, params_of, with_name
 from scalargrad.optim.saved import read, written
@@ -182,8 +190,8 @@ class Optimizer:
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )
         updates = [self._moved(i) for i in range(len(self.param_groups))]
-        for parameters, update in updates:  # each a call into C, which Ctrl-C does not interrupt
-            deque(map(setattr, parameters, repeat("_data"), update.data), maxlen=0)
+        for parameters, update in updates:
+            write_data(parameters, update.data)
         self._remember(update for _, update in updates)
         return result
 
@@ -268,22 +276,24 @@ class Optimizer:
         for group in self.param_groups:
             group["step"] += 1
 
-    def _moved(self, i: int) -> tuple[Iterable[Value], Update]:
+    def _moved(self, i: int) -> tuple[Sequence[Value], Update]:
         """Return the parameters of a group that a step moves, and their new numbers."""
         group, step = self.param_groups[i], self._group_step(i)
         sparse = self.is_sparse(group)
         parameters = [*self._visited(i)] if sparse else group["params"]
         if len(parameters) >= _MANY and step.takes_arrays and has_numpy():
-            data, grads = arrays_of(parameters)
-            rows = self._rows(parameters) if sparse else self._spans()[i]
-            update = step.on_arrays(rows, data, grads, self.state)
-            if all_finite(grads, update.data):
-                return parameters, update._replace(data=update.data.tolist())
+            arrays = arrays_of(parameters)
+            if arrays is not None:
+                rows = self._rows(parameters) if sparse else self._spans()[i]
+                update = step.on_arrays(rows, *arrays, self.state)
+                if all_finite(arrays[1], update.data):
+                    # an array makes each float as the one it replaces is freed, unlike a list
+                    return parameters, update._replace(data=array("d", update.data.tobytes()))
         return self._moved_each(parameters, step)  # names what is not finite, leaves out None
 
     def _moved_each(
         self, parameters: Iterable[Value], step: GroupStep
-    ) -> tuple[Iterable[Value], Update]:
+    ) -> tuple[Sequence[Value], Update]:
         """Return the parameters that a step moves, and their new numbers, computed one by one.
 
         Raises

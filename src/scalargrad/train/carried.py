@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from scalargrad.optim import Optimizer
+from scalargrad.optim.group_step import write_data
 from scalargrad.train.gradient_clipping import Limits
 from scalargrad.value import Value
 
@@ -96,10 +95,8 @@ class Carried:
         """Write the numbers to the Values, as the same steps taken eagerly would have left them."""
         if not self.is_ahead:
             return
-        data, grads = self.data.tolist(), self.grads.tolist()
-        trained = self.leaves[: self._count]
-        # a single call into C, which Ctrl-C cannot interrupt halfway
-        deque(map(setattr, trained, repeat("_data"), data), maxlen=0)
+        count, grads = self._count, self.grads.tolist()
+        write_data(self.leaves[:count], self.data[:count].tolist())
         self._optimizer.zero_grad()
         for i in self._reached.tolist():
             self.leaves[i].grad = grads[i]
