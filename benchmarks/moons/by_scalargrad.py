@@ -13,28 +13,22 @@ from benchmarks.moons.problem import Problem, Step, loss
 Numbers = Sequence[Any]
 
 
-def _loss(problem: Problem, parameters: Numbers, points: Any = None, labels: Any = None) -> Any:
-    """Return the loss; without other data, with the problem's own, as plain floats."""
-    points = problem.points if points is None else points
-    labels = problem.labels if labels is None else labels
-    return loss(parameters, points, labels, getattr(sg, problem.activation), sg.relu)
-
-
 def step_of(problem: Problem) -> Any:
-    """Return the whole step as a function of floats: parameters in, loss and parameters out."""
+    """Return the whole step as a function of floats: parameters in, loss and parameters out.
 
-    def step(parameters: Numbers, rate: float) -> Any:
-        value, gradient = sg.value_and_grad(lambda p: _loss(problem, p))(parameters)
-        return value, [p - rate * g for p, g in zip(parameters, gradient, strict=True)]
-
-    return step
+    The data are in tuples, which cannot change, so that no call compares them with what they were.
+    """
+    points, labels = tuple(map(tuple, problem.points)), tuple(problem.labels)
+    step = step_with_data_of(problem)
+    return lambda parameters, rate: step(parameters, rate, points, labels)
 
 
 def step_with_data_of(problem: Problem) -> Any:
     """Return the same step with points and labels as arguments."""
+    unit = getattr(sg, problem.activation)
 
     def step(parameters: Numbers, rate: float, points: Any, labels: Any) -> Any:
-        found = sg.value_and_grad(lambda p: _loss(problem, p, points, labels))(parameters)
+        found = sg.value_and_grad(lambda p: loss(p, points, labels, unit, sg.relu))(parameters)
         value, gradient = found
         return value, [p - rate * g for p, g in zip(parameters, gradient, strict=True)]
 
@@ -124,7 +118,8 @@ def called_with_arrays(problem: Problem) -> Step:
 
 def loss_of(problem: Problem, parameters: list[sg.Parameter]) -> Callable[[], Any]:
     """Return the loss as a function that closes over Parameters."""
-    return lambda: _loss(problem, parameters)
+    unit = getattr(sg, problem.activation)
+    return lambda: loss(parameters, problem.points, problem.labels, unit, sg.relu)
 
 
 def decorated(problem: Problem) -> Step:

@@ -1,4 +1,4 @@
-"""Tell from the arguments of a call which program runs on which numbers."""
+"""Split a call's arguments into the numbers to trace and a key for looking up programs."""
 
 from __future__ import annotations
 

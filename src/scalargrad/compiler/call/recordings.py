@@ -1,4 +1,4 @@
-"""Record the calls of one function that take no path known so far."""
+"""Record and run calls that follow none of the paths recorded so far."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Recordings:
     static : set of int or str
         Positions and names of static arguments.
     kept : Paths
-        Where to keep them.
+        Where the paths are kept.
     quiet : bool
         Whether to suppress warnings.
 
     Notes
     -----
-    A call is given by the numbers of its arguments, the Values that objects among them hold, and
-    the compiled function with its arguments and their key.
+    A call is described by the numbers of its arguments, the Values that objects among them hold,
+    and the compiled function with its arguments and their key.
     """
 
     def __init__(

@@ -1,11 +1,13 @@
-"""Forms in which contents are compared, so that what differs is never taken for equal."""
+"""Wrappers and keys for comparing contents by identity, by exact value or by ``==``."""
 
 from __future__ import annotations
 
 import functools
+import marshal
 from array import array
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, MappingView
+from collections.abc import Callable, Hashable, Iterator, Mapping, MappingView, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -35,34 +37,105 @@ class Same:
 
 
 class Exact:
-    """Compares numbers by type and bits: 0.0 differs from -0.0, and 1 from 1.0."""
+    """Compares what cannot change by type and bits: 0.0 differs from -0.0, and 1 from 1.0.
 
-    __slots__ = ("_key",)
+    Parameters
+    ----------
+    content : number, text, or a tuple of such
+    """
+
+    __slots__ = ("_content",)
     __hash__ = None  # type: ignore[assignment]
     __array_ufunc__ = None
 
-    def __init__(self, number: float) -> None:
-        self._key = plain_key(number)
+    def __init__(self, content: Any) -> None:
+        self._content = content
 
     def __eq__(self, other: object) -> bool:
-        return bool(plain_key(other) == self._key)
+        return other is self._content or (
+            type(other) is type(self._content) and exact(other) == exact(self._content)
+        )
 
 
-class PlainItems:
-    """The key of a container of numbers and text: compared by ``==``, never hashed."""
+class ExactItems:
+    """Compares a container of numbers and text with what it was: its types, bits and order."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("_then",)
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, items: Any) -> None:
-        self._items = items
+    def __init__(self, then: Any) -> None:
+        self._then = then
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PlainItems) and bool(self._items == other._items)
+        return bool(exact_items(other) == self._then)
 
-    def __repr__(self) -> str:
-        shown = self._items
-        return repr(sorted(map(repr, shown)) if isinstance(shown, set | frozenset) else shown)
+
+class ExactSequence:
+    """Compares numbers and text in a list or deque exactly, where few equal others.
+
+    At other places, ``==`` tells as much and is ten times as fast.
+
+    Parameters
+    ----------
+    items : list or deque
+        A copy of them.
+    places : sequence of int
+        Where they equal others; see `equals_others`.
+    """
+
+    __slots__ = ("_items", "_read", "_then")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, items: Any, places: Sequence[int]) -> None:
+        self._items = items
+        self._read = itemgetter(*places)
+        self._then = exact_items(self._read(items))
+
+    def __eq__(self, other: Any) -> bool:
+        return bool(self._items == other) and bool(exact_items(self._read(other)) == self._then)
+
+
+class ExactKeys:
+    """Compares a dict by its keys exactly, and by its values as they are."""
+
+    __slots__ = ("_named", "_names")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, named: dict[Any, Any]) -> None:
+        self._named = named
+        self._names = exact_items([*named])
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Mapping)
+            and bool(self._named == other)
+            and bool(exact_items([*other]) == self._names)
+        )
+
+
+def exact_items(x: Any) -> Any:
+    """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
+    try:
+        return marshal.dumps(x, 2)  # this version does not tell which text is interned
+    except ValueError:  # of a class of its own, or of objects
+        named = isinstance(x, Mapping)
+    items = [*x, *x.values()] if named else [*x]
+    try:
+        return type(x), marshal.dumps(items, 2)
+    except ValueError:
+        return type(x), [*map(exact, items)]
+
+
+def equals_others(x: Any) -> bool:
+    """Return whether something equals objects of another type, or with other bits.
+
+    Every integer does, every float that is a whole number, and every complex number.
+    """
+    kind = type(x)
+    return x.is_integer() if kind is float else kind in _EQUAL_OTHERS
+
+
+_EQUAL_OTHERS = {int, bool, complex, tuple, frozenset}
 
 
 class KeyedCopy(NamedTuple):
@@ -85,13 +158,6 @@ class Live:
         return equal
 
 
-def plain_key(x: Any) -> Any:
-    """Return the key of a number or text; of any other object, its identity."""
-    if type(x) is float:
-        return float, x.hex()
-    return (type(x), x) if type(x) in PLAIN else Same(x)
-
-
 def same(x: Any) -> KeyedCopy:
     """Return the key and copy of an object that is compared by identity."""
     usual = "__eq__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
@@ -100,11 +166,12 @@ def same(x: Any) -> KeyedCopy:
 
 def plain(x: Any) -> KeyedCopy:
     """Return the key and copy of a number or text, which is compared by value."""
-    return KeyedCopy(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
+    return KeyedCopy(exact(x), Exact(x) if equals_others(x) else x)
 
 
-#: Numbers equal to others of a different type or with different bits: True, 0.0 and -0.0.
-_TWICE = {0, 1}
+def is_constant(x: Any) -> bool:
+    """Return whether something is a number or text, or a tuple of such."""
+    return type(x) in PLAIN or (type(x) is tuple and all(map(is_constant, x)))
 
 
 def is_of_values(key: Any) -> bool:

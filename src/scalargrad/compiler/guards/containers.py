@@ -1,17 +1,32 @@
-"""Copy containers and arrays, to be compared with what they hold at later calls."""
+"""Copy containers, arrays and bound methods, so that later calls notice changes inside."""
 
 from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 from types import BuiltinMethodType, MappingProxyType, MethodType, MethodWrapperType
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, PlainItems, Same
+from scalargrad.compiler.guards.comparable import (
+    PLAIN,
+    Exact,
+    ExactItems,
+    ExactKeys,
+    ExactSequence,
+    KeyedCopy,
+    Live,
+    Same,
+    equals_others,
+    exact,
+    exact_items,
+    is_constant,
+)
 from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.readings import Readings
 from scalargrad.tree import is_object_array
@@ -19,7 +34,7 @@ from scalargrad.tree import is_object_array
 _DICTS = (dict, MappingProxyType)
 _UNORDERED = (set, frozenset, bytearray)
 CONTAINERS = (list, tuple, deque, *_DICTS, *_UNORDERED)
-#: What calls a function with something it holds.
+#: Callables that pass stored objects to a function.
 BOUND = (MethodType, BuiltinMethodType, MethodWrapperType, partial)
 
 _SHAPE = attrgetter("shape")
@@ -52,27 +67,37 @@ def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
 
 
 def _container(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
-    if isinstance(x, _UNORDERED):  # compared as a whole
-        frozen = x if isinstance(x, frozenset) else x.copy()
-        return KeyedCopy((type(x), PlainItems(frozen)), frozen)
-    named = isinstance(x, _DICTS)
-    if named and len(x) > 1:
+    if isinstance(x, _DICTS) and len(x) > 1:
         readings.order(x)
-    items = [part.frozen for part in parts]
-    key: Any = tuple([part.key for part in parts])
-    if not parts:  # numbers and text: copied whole, a hundred times as fast
-        items = [*(x.values() if named else x)]
-        key = PlainItems(items)
-    if named:
-        return KeyedCopy((type(x), *x, key), dict(zip(x, items, strict=True)))
-    return KeyedCopy((type(x), key), _like(x, items))
+    if not parts or isinstance(x, _UNORDERED):
+        return _whole(x)
+    items, key = [part.frozen for part in parts], tuple([part.key for part in parts])
+    if isinstance(x, _DICTS):
+        named = dict(zip(x, items, strict=True))
+        frozen = ExactKeys(named) if any(map(equals_others, x)) else named
+        return KeyedCopy((type(x), *map(exact, x), key), frozen)
+    return KeyedCopy((type(x), key), Exact(x) if is_constant(x) else _like(x, items))
 
 
-def _like(x: Any, items: list[Any]) -> Any:
-    """Return items as a list, tuple or deque that can be compared with `x`."""
-    if isinstance(x, list):
-        return items
-    return deque(items) if isinstance(x, deque) else tuple(items)
+def _whole(x: Any) -> KeyedCopy:
+    """Return the key and copy of numbers and text in a container, a hundred times as fast."""
+    key = exact_items(x)
+    if isinstance(x, _DICTS):
+        exactly = any(map(equals_others, chain(x, x.values())))
+        return KeyedCopy((type(x), key), ExactItems(key) if exactly else dict(x))
+    if is_constant(x):
+        return KeyedCopy((type(x), key), Exact(x))
+    places = [] if isinstance(x, bytearray) else [i for i, y in enumerate(x) if equals_others(y)]
+    if not places:
+        return KeyedCopy((type(x), key), _like(x, x))
+    few = 3 * len(places) < len(x) and not isinstance(x, _UNORDERED)
+    return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
+
+
+def _like(x: Any, items: Iterable[Any]) -> Any:
+    """Return a copy of items as what can be compared with `x`."""
+    kinds = (list, deque, bytearray, set, frozenset)
+    return next((kind for kind in kinds if isinstance(x, kind)), tuple)(items)
 
 
 def _array(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:

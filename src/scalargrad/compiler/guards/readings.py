@@ -1,7 +1,7 @@
-"""Note what every call must read again, and how: names, closure cells, attributes, other facts.
+"""Collect what must be re-read on every call, and how.
 
-What can be read in one go is: all names in one namespace, all closure cells, the same fact about
-many objects.
+Reads are batched: all names in one namespace, all closure cells, or the same fact about many
+objects.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Readings:
         """Add names that a namespace lacks, so that a builtin or nothing is found instead."""
         found = dict.fromkeys(names)
         if found:
-            first = f"{next(iter(found))}, which was no name there"
-            label = first if len(found) == 1 else "names that were none"
+            first = f"{next(iter(found))}, which was not defined there"
+            label = first if len(found) == 1 else "names that were not defined"
             self.add(owner, {label: _slot(True)})
             self._lacking.setdefault(id(space), (space, {}))[1].update(found)
 

@@ -1,0 +1,136 @@
+"""State around a function that is equal to what it was, and yet another number or type."""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scalargrad import Value, jit
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+def facet(number: Any) -> float:
+    """Return what tells equal numbers apart: sign of zero, branch of a phase, or type."""
+    if isinstance(number, complex):
+        return cmath.phase(number)
+    if number == 0.0 and isinstance(number, float):
+        return math.copysign(1.0, number)
+    return {bool: 2.0, int: 3.0, float: 4.0}[type(number)]
+
+
+PAIRS = [
+    (0.0, -0.0),
+    (1, True),
+    (1, 1.0),
+    (7.0, 7),
+    (complex(-1.0, 0.0), complex(-1.0, -0.0)),
+]
+
+Change = Callable[[Any], None]
+
+
+def _in_list(kind: Any, first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = kind([first])
+    return held, lambda x: held.__setitem__(0, x), lambda: held[0]
+
+
+def _in_dict(kind: Any, first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = kind(a=first)
+    return held, lambda x: held.update(a=x), lambda: held["a"]
+
+
+def _nested(kind: Any, first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = [kind([first])]
+    return held, lambda x: held.__setitem__(0, kind([x])), lambda: next(iter(held[0]))
+
+
+def _as_key(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held: dict[Any, Any] = {first: [2.0]}
+
+    def change(x: Any) -> None:
+        held.clear()
+        held[x] = [2.0]
+
+    return held, change, lambda: next(iter(held))
+
+
+def _as_tuple_key(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held, change, read = _as_key(("a", first))
+    return held, lambda x: change(("a", x)), lambda: read()[1]
+
+
+def _in_view(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    inner = {"a": first}
+    held = MappingProxyType(inner)
+    return held, lambda x: inner.update(a=x), lambda: held["a"]
+
+
+def _as_attribute(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = SimpleNamespace(rate=first)
+    return held, lambda x: setattr(held, "rate", x), lambda: held.rate
+
+
+def _as_variable(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = first
+
+    def change(x: Any) -> None:
+        nonlocal held
+        held = x
+
+    return None, change, lambda: held
+
+
+HOLDERS: dict[str, Callable[[Any], tuple[Any, Change, Callable[[], Any]]]] = {
+    "list": lambda first: _in_list(list, first),
+    "deque": lambda first: _in_list(deque, first),
+    "dict": lambda first: _in_dict(dict, first),
+    "ordered dict": lambda first: _in_dict(OrderedDict, first),
+    "list in a list": lambda first: _nested(list, first),
+    "tuple in a list": lambda first: _nested(tuple, first),
+    "set in a list": lambda first: _nested(set, first),
+    "frozen set in a list": lambda first: _nested(frozenset, first),
+    "key of a dict": _as_key,
+    "key that is a tuple": _as_tuple_key,
+    "view of a dict": _in_view,
+    "attribute": _as_attribute,
+    "variable": _as_variable,
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=[f"{a} to {b}" for a, b in PAIRS])
+def test_an_equal_number_is_another(holder: str, first: Any, second: Any) -> None:
+    """A change between equal numbers is seen wherever they are held, and so is its way back."""
+    held, change, read = HOLDERS[holder](first)
+    compiled = jit(lambda x: (x * facet(read()), held)[0])
+    found = []
+    for number in (first, second, first):
+        change(number)
+        found += [compiled(2.0), compiled(2.0)]
+    expected = [2.0 * facet(number) for number in (first, second, first) for _ in range(2)]
+    assert found == expected
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=[f"{a} and {b}" for a, b in PAIRS])
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: (x, "a"), lambda x: {x: x}])
+def test_closures_over_equal_numbers_are_told_apart(
+    wrap: Callable[[Any], Any], first: Any, second: Any
+) -> None:
+    """Functions made by one line share their programs only if what they hold is the same."""
+
+    def made(held: Any) -> Any:
+        def f(x: Any) -> Any:
+            (one, *_) = held if isinstance(held, list | tuple | dict) else (held,)
+            return x * facet(one)
+
+        return jit(f)
+
+    for number in (first, second, first):
+        assert made(wrap(number))(Value(2.0)).data == 2.0 * facet(number)
