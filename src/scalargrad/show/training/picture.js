@@ -39,16 +39,18 @@ function diverging(t) {
 
 const FULL = 0.92; // how much of its colour the greatest number has
 
+const gridPixels = new Uint32Array(gridPoints.length); // of the picture that is drawn now
+
 // The same as pixels, from the mixtures that are known: of each number divided by the one with full colour.
 function divergingPixels(numbers, most) {
-  const middle = (divergingShades.length - 2) / 2;
-  const pixels = new Uint32Array(numbers.length);
-  for (let i = 0; i < pixels.length; i += 1) {
+  const known = divergingShades;
+  const middle = (known.length - 2) / 2;
+  for (let i = 0; i < gridPixels.length; i += 1) {
     const t = numbers[i] / most;
-    const shade = t >= 1 ? 2 * middle : t <= -1 ? 0 : Math.round(middle + middle * t);
-    pixels[i] = divergingShades[t === t ? shade : 2 * middle + 1];
+    const shade = t >= 1 ? 2 * middle : t <= -1 ? 0 : (middle + middle * t + 0.5) | 0;
+    gridPixels[i] = known[t === t ? shade : 2 * middle + 1];
   }
-  return pixels;
+  return gridPixels;
 }
 
 const shadedPixel = (name, share) => shades[name][Math.round(SHADES * Math.min(share, 1))];

@@ -3,7 +3,7 @@
 const STYLED = [
   "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
   "stroke-linejoin", "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "paint-order",
-  "display",
+  "display", "visibility",
 ];
 
 // A copy of an SVG whose elements carry their own style.

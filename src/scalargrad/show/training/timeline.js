@@ -8,7 +8,7 @@ function drawTimeline() {
   put($("scrubber"), "max", String(count));
   $("scrubber").value = String(state.at);
   put($("scrubber"), "aria-valuetext", `${unit} ${steps[state.at]} of ${steps.at(-1)}`);
-  $("timeline").style.setProperty("--seed", String(state.at / Math.max(1, count)));
+  $("scrubber").style.setProperty("--seed", String(state.at / Math.max(1, count)));
   putText($("counter"), `${unit} ${steps[state.at]}/${steps.at(-1)}`);
   for (const id of ["first", "previous"]) put($(id), "aria-disabled", String(state.at === 0));
   for (const id of ["next", "last"]) put($(id), "aria-disabled", String(state.at === count));

@@ -14,6 +14,7 @@ function remembered(compute, most = 3) {
   };
 }
 
+const SPREADS = 2; // snapshots whose numbers over the plane are kept
 const GRID_LANES = 64; // points of the plane that are computed side by side: few, so that they stay in fast memory
 
 class Training {
@@ -39,7 +40,8 @@ class Training {
     this.answers = remembered((k) => this.answer(k));
     this.gradients = remembered((k, example) => this.gradient(k, example), 4);
     this.changes = remembered((k) => this.change(k));
-    this.overPlane = remembered((k, example) => this.spread(k, example), 2);
+    this.spreads = []; // arrays of the last two, which the next but one is written into
+    this.overPlane = remembered((k, example) => this.spread(k, example), SPREADS);
   }
 
   get count() {
@@ -120,16 +122,16 @@ class Training {
   }
 
   // Every cell's output, and the model's outputs, over the grid at a snapshot; the plane passes
-  // through an example, or through the means of all.
+  // through an example, or through the means of all. Arrays are used again: to make so many for each
+  // frame takes as long as to fill them.
   spread(k, example) {
-    const { values, outputs } = this.plane;
-    const fields = this.cells.map(() => new Float64Array(gridPoints.length));
-    const answered = outputs.map(() => new Float64Array(gridPoints.length));
+    const nodes = [...this.cells.map(({ node }) => node), ...this.plane.outputs];
+    const each = this.spreads.length < SPREADS ? nodes.map(() => new Float64Array(gridPoints.length)) : this.spreads.shift();
+    this.spreads.push(each);
     this.overPoints(k, example, gridPoints, (start, count) => {
-      for (const [c, field] of fields.entries()) field.set(values[this.cells[c].node].subarray(0, count), start);
-      for (const [o, field] of answered.entries()) field.set(values[outputs[o]].subarray(0, count), start);
+      for (let n = 0; n < nodes.length; n += 1) copyLanes(this.plane.values[nodes[n]], each[n], start, count);
     });
-    return { fields, outputs: answered };
+    return { fields: each.slice(0, this.cells.length), outputs: each.slice(this.cells.length) };
   }
 
   // The model's outputs at points of that plane, an array for each output.
@@ -137,7 +139,7 @@ class Training {
     const { values, outputs } = this.plane;
     const answered = outputs.map(() => new Float64Array(points.length));
     this.overPoints(k, example, points, (start, count) => {
-      for (const [o, found] of answered.entries()) found.set(values[outputs[o]].subarray(0, count), start);
+      for (const [o, found] of answered.entries()) copyLanes(values[outputs[o]], found, start, count);
     });
     return answered;
   }
@@ -162,6 +164,11 @@ class Training {
 // Give every lane of a program the same parameters.
 function load(program, parameters) {
   for (let p = 0; p < parameters.length; p += 1) program.values[width + p].fill(parameters[p]);
+}
+
+// A loop, because a call of `set` for each of so few numbers takes three times as long.
+function copyLanes(lanes, into, start, count) {
+  for (let lane = 0; lane < count; lane += 1) into[start + lane] = lanes[lane];
 }
 
 // What all lanes add up to, or one of them.
