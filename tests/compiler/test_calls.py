@@ -137,6 +137,14 @@ def test_arrays_that_are_returned_belong_to_the_caller() -> None:
     assert others["same"].tolist() == start.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
+def test_large_results_in_arrays_warn_of_no_overflow() -> None:
+    """Their squares overflow, they do not."""
+    compiled = jit(lambda xs: np.array([x * 2.0 for x in xs]))
+    with np.errstate(all="raise"):
+        for xs in ([1.0, -1e200, 1e300], [3e-200, 8e307, -8e307]):
+            assert compiled(np.array(xs)).tolist() == [2.0 * x for x in xs]
+
+
 def test_arrays_of_numbers_that_are_not_finite_are_those_of_the_loop() -> None:
     """And a comparison that comes out differently takes the other way."""
 

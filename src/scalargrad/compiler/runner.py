@@ -188,8 +188,11 @@ class LoopRunner(Runner):
 
 
 def are_finite(numbers: Floats) -> bool:
-    """Return whether all numbers are finite, as they are if the sum of their squares is."""
-    return isfinite(numbers.dot(numbers)) or bool(np.isfinite(numbers).all())
+    """Return whether all numbers are finite, as they are if the sum of their squares is.
+
+    The sum takes half the time; unlike `numpy.dot`, `numpy.vdot` warns of no overflow.
+    """
+    return isfinite(np.vdot(numbers, numbers)) or bool(np.isfinite(numbers).all())
 
 
 def runner_for(program: Program) -> Runner:
