@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from scalargrad import ops
 from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.value import Value
 
 _LARGEST = 10**8
+
+#: The commonest operations that are smooth wherever they are defined.
+SMOOTH = {
+    *(ops.add, ops.sub, ops.mul, ops.div, ops.neg, ops.square, ops.sum, ops.mean, ops.dot),
+    *(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.softplus, ops.sin, ops.cos),
+}
 
 
 class Affinity:

@@ -2,7 +2,7 @@
 
 The gradient predicts the change, except at a kink, at a jump, and where the function curves too
 much for the step. So the graph is computed again beside the point, and the sentence says what
-was found there.
+was found there; only where there can be none of these, and no rounding either, it is not.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _BESIDE, _NEARER = 1e-6, 16.0  # of the nudge: where slopes beside the point are
 _MOST_WIRES = 2_000  # in larger graphs kinks are not looked for; what is not predicted is left out
 _CLEAR = 1e-6  # a difference of slopes, relative to them, that is more than rounding
 _ROUNDED_OFF = 1e-12  # a change of the output, relative to it, that is rounding
+_CLEARLY = 100.0  # times what rounding may come to: a change so great need not be tried
 
 
 class Point(NamedTuple):
@@ -43,7 +44,10 @@ def nudge_note(scene: Scene, leaf: Value, total: float) -> str:
     nudge = nudge_of(scene.data[leaf])
     if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
         return ""
-    if scene.wire_count <= _MOST_WIRES and (beside := _beside(scene, leaf, nudge, total)):
+    if scene.is_smooth:
+        if leaf in scene.affinity and abs(nudge * total) > _CLEARLY * scene.rounding:
+            return _promise(scene, leaf, nudge, total)
+    elif scene.wire_count <= _MOST_WIRES and (beside := _beside(scene, leaf, nudge, total)):
         return beside
     x, at = scene.data[leaf], scene.data[scene.root]
     for _ in range(1 + _SMALLER):
