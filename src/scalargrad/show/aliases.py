@@ -30,7 +30,7 @@ def aliases(names: Mapping[Node, str]) -> tuple[dict[Node, str], dict[str, str]]
     >>> aliases({1: "decoder.blocks.0.attention.weight[3, 14]"})[0]
     {1: 'db0aw[3, 14]'}
     """
-    taken = {name for name in names.values() if not is_long(name)}
+    taken = {_INDICES.sub("", name) for name in names.values() if not is_long(name)}
     known: dict[str, str] = {}  # aliases by what they stand for
     short: dict[Node, str] = {}
     for node, name in names.items():

@@ -345,6 +345,27 @@ def test_any_label_appears_literally(labels: list[str]) -> None:
         assert lines(found[f"n{i}"]) == [line for line in shown if line.strip()]
 
 
+STREET = (
+    "the average number of rooms of all houses in the same street, without bathrooms and kitchens, "
+    "as counted_in_the_census_of_2021"
+)
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_a_narrow_picture_is_no_wider_for_what_stands_below_it(direction: str) -> None:
+    """A legend of 130 letters takes three lines, broken between words, with nothing left out."""
+    x = Value(1000.0, STREET)
+    picture = draw(ops.exp(x * 1.0), direction=direction)
+    said = lines(elements(picture)["graph0"])
+    start = next(i for i, line in enumerate(said) if line.startswith("tanoro: the"))
+    end = next(i for i, line in enumerate(said) if line.endswith("2021"))
+    assert end == start + 2
+    assert " ".join(said[start : end + 1]).replace("_ ", "_") == f"tanoro: {STREET}"
+    assert max(map(len, said)) <= 64
+    width = ET.fromstring(picture.svg()).attrib["viewBox"].split()[2]
+    assert float(width) < 480
+
+
 # Made for a page ------------------------------------------------------------------------------
 
 

@@ -40,6 +40,7 @@ from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.scale import Scale
 from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, noted, wire_table
 from scalargrad.show.number_format import number
+from scalargrad.show.text_width import wrapped
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": PAPER, "pad": "0.1", "nodesep": "0.17"}
@@ -161,11 +162,16 @@ def darkened(dot: str) -> str:
     return _COLOUR.sub(inked, dot)
 
 
+_LONGEST_LINE = 64  # columns below a picture: a narrow one becomes no wider for its notes
+
+
 def _below(diagram: Diagram) -> str:
     """Return the text below the picture: the scale of its colours, the legend, the note."""
     scale = _legend(diagram.look.scale) if diagram.look.scale else ""
-    note = noted(diagram.note, diagram.note_names)
-    notes = [text for text in (literal(diagram.legend), note) if text]
+    said = diagram.note if diagram.note_width else wrapped(diagram.note, _LONGEST_LINE)
+    note = noted(said, diagram.note_names)
+    legend = literal(wrapped(diagram.legend, _LONGEST_LINE))
+    notes = [text for text in (legend, note) if text]
     if not notes:
         return scale
     rows = [scale, *notes] if scale else notes
