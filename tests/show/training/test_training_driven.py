@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scalargrad import watch
-from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 from scalargrad.nn import MLP
 from scalargrad.show.number_format import signed
 from scalargrad.show.training import TrainingPage
@@ -350,6 +350,23 @@ def test_the_border_of_a_silent_region_is_no_staircase(open_page: Any) -> None:
     distances = [abs(x + 0.6 * y) / math.hypot(1, 0.6) for x, y in boundary(page)]
     assert len(distances) > 40
     assert max(distances) < 0.01  # a square of the grid is 0.1 wide
+
+
+def test_a_region_thinner_than_the_grid_is_one_band(open_page: Any) -> None:
+    """Class 2 wins where |x + 0.7y + 0.01| < 0.05: two straight lines, and no rung between them."""
+    model = MLP(2, [3], rng=0)
+    (layer,) = model.layers
+    for unit, numbers in zip(
+        layer.neurons, [(1.0, 0.7, 0.01), (-1.0, -0.7, -0.01), (0.0, 0.0, 0.05)], strict=True
+    ):
+        for parameter, number in zip([*unit.w, unit.b], numbers, strict=True):
+            parameter.data = number
+    page = open_page(watch(model, POINTS, [i % 3 for i in range(12)], loss=cross_entropy))
+    places = [x + 0.7 * y + 0.01 for x, y in boundary(page)]
+    sides = [place > 0 for place in places]
+    assert len(places) > 200
+    assert all(abs(abs(place) - 0.05) < 0.006 for place in places)
+    assert sides[::2] == sides[1::2]  # the ends of each piece
 
 
 def test_the_plane_is_blue_where_the_answer_is_class_one(open_page: Any) -> None:

@@ -3,8 +3,7 @@
 const HALVINGS = 4; // of an edge on which a field crosses 0: what is drawn is off by a 32nd of it at most
 
 // The edges of the grid at whose ends a field has different signs, each [column, row] twice.
-function crossedEdges(field) {
-  const { across, down } = gridSize;
+function crossedEdges(field, { across, down }) {
   const isAbove = (column, row) => field[row * across + column] > 0;
   const crossed = [];
   for (let row = 0; row < down; row += 1) {
@@ -19,9 +18,9 @@ function crossedEdges(field) {
 
 // Where on each edge the field crosses 0, by halving. A straight line between its ends would not do: next to
 // units that give exactly 0, or saturated ones, it leads from one point of the grid to the next, in stairs.
-function crossings(field, edges, isAboveAt) {
+function crossings(field, grid, edges, isAboveAt) {
   const bounds = edges.map(() => [0, 1]);
-  const starts = edges.map(([[column, row]]) => field[row * gridSize.across + column] > 0);
+  const starts = edges.map(([[column, row]]) => field[row * grid.across + column] > 0);
   for (let i = 0; i < HALVINGS; i += 1) {
     const middles = bounds.map(([low, high]) => (low + high) / 2);
     const isAbove = isAboveAt(edges.map((edge, e) => between(edge, middles[e])));
@@ -34,12 +33,12 @@ const between = ([from, to], share) => from.map((x, axis) => x + (to[axis] - x) 
 
 // Where a field crosses 0, as lines between edges of the grid, in shares of its width and height;
 // `isAboveAt` says of places between the grid's points whether it is above 0 there.
-function contour(field, isAboveAt) {
-  const { across, down } = gridSize;
-  const edges = crossedEdges(field);
-  const found = new Map(crossings(field, edges, isAboveAt).map((place, e) => [edges[e].flat().join(), place]));
+function contour(field, grid, isAboveAt) {
+  const { across, down } = grid;
+  const edges = crossedEdges(field, grid);
+  const found = new Map(crossings(field, grid, edges, isAboveAt).map((place, e) => [edges[e].flat().join(), place]));
   const pieces = [];
-  for (const corner of new Set(edges.flatMap(cellsBeside))) {
+  for (const corner of new Set(edges.flatMap((edge) => cellsBeside(edge, grid)))) {
     const [column, row] = [corner % across, Math.floor(corner / across)];
     const places = sidesOf(column, row).map((side) => found.get(side)).filter(Boolean);
     for (let i = 0; i + 1 < places.length; i += 2) {
@@ -50,8 +49,7 @@ function contour(field, isAboveAt) {
 }
 
 // The squares of the grid on both sides of an edge, by the number of their upper left corner.
-function cellsBeside([[column, row], [, end]]) {
-  const { across, down } = gridSize;
+function cellsBeside([[column, row], [, end]], { across, down }) {
   const isUpright = end !== row;
   const other = isUpright ? [column - 1, row] : [column, row - 1];
   return [[column, row], other].filter(([x, y]) => x >= 0 && y >= 0 && x + 1 < across && y + 1 < down).map(([x, y]) => y * across + x);

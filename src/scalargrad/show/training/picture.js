@@ -39,62 +39,65 @@ function diverging(t) {
 
 const FULL = 0.92; // how much of its colour the greatest number has
 
-const gridPixels = new Uint32Array(gridPoints.length); // of the picture that is drawn now
+const pixelsFor = remembered((count) => new Uint32Array(count), 2); // of the picture that is drawn now
 
 // The same as pixels, from the mixtures that are known: of each number divided by the one with full colour.
 function divergingPixels(numbers, most) {
   const known = divergingShades;
   const middle = (known.length - 2) / 2;
-  for (let i = 0; i < gridPixels.length; i += 1) {
+  const pixels = pixelsFor(numbers.length);
+  for (let i = 0; i < pixels.length; i += 1) {
     const t = numbers[i] / most;
     const shade = t >= 1 ? 2 * middle : t <= -1 ? 0 : (middle + middle * t + 0.5) | 0;
-    gridPixels[i] = known[t === t ? shade : 2 * middle + 1];
+    pixels[i] = known[t === t ? shade : 2 * middle + 1];
   }
-  return gridPixels;
+  return pixels;
 }
 
 const shadedPixel = (name, share) => shades[name][Math.round(SHADES * Math.min(share, 1))];
 
-const [coarse, smooth] = [document.createElement("canvas"), document.createElement("canvas")];
-let coarsePixels = null;
+const smooth = document.createElement("canvas");
 let isPrinted = false; // what is drawn now
 
-// Draw a picture of the grid's size, a pixel for each point, into a rectangle of a canvas.
-function paint(context, pixels, left, top, across, down) {
+// Draw a picture of a grid's size, a pixel for each point, into a rectangle of a canvas.
+function paint(context, pixels, left, top, across, down, grid = gridSize) {
   const scale = window.devicePixelRatio || 1;
   const [x, y, wide, high] = [left * scale, top * scale, across * scale, down * scale].map(Math.round);
-  paintCoarse(pixels, gridSize.across, gridSize.down);
+  const coarse = paintCoarse(pixels, grid);
   if (isPrinted) {
     // copied as pixels: of commands to draw, a printer makes something else
     [smooth.width, smooth.height] = [wide, high];
     const enlarged = smooth.getContext("2d", { willReadFrequently: true });
-    enlarge(enlarged, 0, 0, wide, high);
+    enlarge(coarse, grid, enlarged, 0, 0, wide, high);
     context.putImageData(enlarged.getImageData(0, 0, wide, high), x, y);
   } else {
-    enlarge(context, x, y, wide, high);
+    enlarge(coarse, grid, context, x, y, wide, high);
   }
 }
 
 // Draw the small picture large. The outermost points of the grid lie on the rectangle's edges; the rim
 // beyond them is cut off.
-function enlarge(context, left, top, across, down) {
-  const [wide, high] = [across / (gridSize.across - 1), down / Math.max(1, gridSize.down - 1)];
+function enlarge(coarse, grid, context, left, top, across, down) {
+  const [wide, high] = [across / (grid.across - 1), down / Math.max(1, grid.down - 1)];
   context.save();
   context.beginPath();
   context.rect(left, top, across, down);
   context.clip();
-  context.drawImage(coarse, left - 1.5 * wide, top - 1.5 * high, wide * (gridSize.across + 2), high * (gridSize.down + 2));
+  context.drawImage(coarse, left - 1.5 * wide, top - 1.5 * high, wide * (grid.across + 2), high * (grid.down + 2));
   context.restore();
 }
 
+// A small canvas, and its pixels to be written.
+const sheetOf = remembered((across, down) => {
+  const sheet = document.createElement("canvas");
+  [sheet.width, sheet.height] = [across, down];
+  const image = new ImageData(across, down);
+  return { sheet, image, each: new Uint32Array(image.data.buffer), context: sheet.getContext("2d", { willReadFrequently: true }) };
+});
+
 // One pixel for each point of the grid, and a rim that repeats the outermost.
-function paintCoarse(pixels, columns, rows) {
-  if (coarsePixels === null) {
-    [coarse.width, coarse.height] = [columns + 2, rows + 2];
-    const image = new ImageData(columns + 2, rows + 2);
-    coarsePixels = { image, each: new Uint32Array(image.data.buffer), context: coarse.getContext("2d", { willReadFrequently: true }) };
-  }
-  const { image, each, context } = coarsePixels;
+function paintCoarse(pixels, { across: columns, down: rows }) {
+  const { sheet, image, each, context } = sheetOf(columns + 2, rows + 2);
   const wide = columns + 2;
   for (let y = 0; y < rows; y += 1) {
     const start = wide * (y + 1) + 1;
@@ -105,6 +108,7 @@ function paintCoarse(pixels, columns, rows) {
   each.copyWithin(0, wide, 2 * wide);
   each.copyWithin(wide * (rows + 1), wide * rows, wide * (rows + 1));
   context.putImageData(image, 0, 0);
+  return sheet;
 }
 
 // The size of a picture's place, in pixels of the page. A snapshot that is hidden, or not laid out yet,

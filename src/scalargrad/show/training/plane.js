@@ -45,11 +45,13 @@ function needsMargin() {
 }
 
 function drawPlane() {
-  const { outputs } = training.overPlane(state.at, sliceThrough());
-  if (isPlane) drawField(outputs);
-  else drawCurves(outputs);
+  if (isPlane && isFine()) drawField(training.overFinePlane(state.at, sliceThrough()), fineGrid);
+  else if (isPlane) drawField(training.overPlane(state.at, sliceThrough()).outputs, gridSize);
+  else drawCurves(training.overPlane(state.at, sliceThrough()).outputs);
   drawPoints();
 }
+
+const isFine = () => !state.isMoving && task.classes.length > 0 && training.parameterCount * fineGrid.across * fineGrid.down <= FINE_WORK;
 
 // The pixels of all points: of their class, the stronger the surer; or of the number answered.
 function fieldPixels(outputs) {
@@ -81,17 +83,17 @@ function boundaries(outputs) {
 }
 
 // The pieces of all boundaries; between the grid's points the model is asked.
-function boundaryPieces(outputs) {
-  return boundaries(outputs).flatMap((field, c) => contour(field, (places) => {
-    const points = places.map((place) => gridPoint(...place));
+function boundaryPieces(outputs, grid) {
+  return boundaries(outputs).flatMap((field, c) => contour(field, grid, (places) => {
+    const points = places.map((place) => gridPoint(...place, grid));
     return [...boundaries(training.outputsAt(state.at, sliceThrough(), points))[c]].map((x) => x > 0);
   }));
 }
 
-function drawField(outputs) {
-  paint(canvasOfPlane, fieldPixels(outputs), room.left, room.top, room.across, room.down);
-  const d = boundaryPieces(outputs)
-    .map((piece) => `M${piece.map(([x, y]) => `${toRight(x).toFixed(1)},${toDown(y).toFixed(1)}`).join("L")}`)
+function drawField(outputs, grid) {
+  paint(canvasOfPlane, fieldPixels(outputs), room.left, room.top, room.across, room.down, grid);
+  const d = boundaryPieces(outputs, grid)
+    .map((piece) => `M${piece.map(([x, y]) => `${toRight(x).toFixed(2)},${toDown(y).toFixed(2)}`).join("L")}`)
     .join("");
   for (const line of boundaryLines) put(line, "d", d);
 }

@@ -31,6 +31,12 @@ if (plane.length === 2 && Math.max(...spans) < 3 * Math.min(...spans)) {
   }
 }
 const gridSize = plane.length === 2 ? { across: GRID, down: GRID } : { across: 4 * GRID, down: 1 };
+
+// The same plane in more points, for decisions at rest: a region thinner than the grid has but some of
+// its points, and would be drawn as beads.
+const FINER = 4;
+const FINE_WORK = 5e7; // products for the finer grid: with a larger model, it is not computed
+const fineGrid = { across: FINER * (GRID - 1) + 1, down: FINER * (GRID - 1) + 1 };
 const means = examples[0].map((_, i) => examples.reduce((sum, input) => sum + input[i], 0) / examples.length);
 
 // With more inputs than axes, the plane is a slice: it passes through the example that is selected, or
@@ -40,11 +46,16 @@ const sliceThrough = () => (others.length ? state.example : null);
 const pointOfSlice = (example) => (example === null ? means : examples[example]);
 
 // The coordinates of a grid point, counted from the upper left.
-function gridPoint(column, row) {
+function gridPoint(column, row, { across, down } = gridSize) {
   const [[left, right], [low, high] = [0, 0]] = extents;
-  const x = left + ((right - left) * column) / (gridSize.across - 1);
-  return [x, gridSize.down === 1 ? 0 : high - ((high - low) * row) / (gridSize.down - 1)];
+  const x = left + ((right - left) * column) / (across - 1);
+  return [x, down === 1 ? 0 : high - ((high - low) * row) / (down - 1)];
 }
 
-// All points of the grid, row by row.
-const gridPoints = [...Array(gridSize.across * gridSize.down).keys()].map((p) => gridPoint(p % gridSize.across, Math.floor(p / gridSize.across)));
+// All points of a grid, row by row.
+function pointsOf(grid) {
+  const { across, down } = grid;
+  return [...Array(across * down).keys()].map((p) => gridPoint(p % across, Math.floor(p / across), grid));
+}
+
+const gridPoints = pointsOf(gridSize);

@@ -17,6 +17,8 @@ function remembered(compute, most = 3) {
 const SPREADS = 2; // snapshots whose numbers over the plane are kept
 const GRID_LANES = 64; // points of the plane that are computed side by side: few, so that they stay in fast memory
 
+let finePoints = null; // made when they are asked for first
+
 class Training {
   constructor(program, cells, unit) {
     this.cells = cells;
@@ -42,6 +44,7 @@ class Training {
     this.changes = remembered((k) => this.change(k));
     this.spreads = []; // arrays of the last two, which the next but one is written into
     this.overPlane = remembered((k, example) => this.spread(k, example), SPREADS);
+    this.overFinePlane = remembered((k, example) => this.outputsAt(k, example, (finePoints ??= pointsOf(fineGrid))), 1);
   }
 
   get count() {
