@@ -13,6 +13,7 @@ from scalargrad.compiler.passes.nodes import (
     Nodes,
     entries,
     starts,
+    stretches,
 )
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
@@ -98,8 +99,7 @@ def columns(program: Program) -> NodeColumns:
     nodes, before = _in_order(written, kind_of, gradients)
     counts = np.diff(written.first)[nodes]
     first = starts(counts)
-    at = np.arange(first[-1]) + np.repeat(written.first[nodes] - first[:-1], counts)
-    operands = written.operands[at]
+    operands = written.operands[stretches(written.first[nodes], counts)]
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))

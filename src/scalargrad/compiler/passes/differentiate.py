@@ -48,13 +48,14 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
     for node in range(program.inputs, len(program)):
         op, args = program.ops[node], program.args[node]
         if op is ADJOINT:
-            if args[1:] not in swept:
+            signals = swept.get(args[1:])
+            if signals is None:
                 wrt = tuple([new[x] for x in asked[args[1:]] if x < node])
                 if wrt not in depending:
                     depending[wrt] = Dependents(writer.program, wrt, beyond=is_detached)
                 seeds = [new[x] for x in args[1:]]
-                swept[args[1:]] = _sweep(writer, seeds, depending[wrt])
-            new.append(swept[args[1:]].get(new[args[0]], zero))
+                signals = swept[args[1:]] = _sweep(writer, seeds, depending[wrt])
+            new.append(signals.get(new[args[0]], zero))
             vanished = vanished or new[-1] in writer.constants
         elif op is PRODUCTS and not vanished:
             new.append(writer.copied_products(tuple([new[x] for x in args])))

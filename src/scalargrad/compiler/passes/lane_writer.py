@@ -39,9 +39,16 @@ class LaneWriter(Writer):
         self.sizes = self.program.sizes()  # continued as nodes are written
         self.unbatched: dict[int, tuple[int, int]] = {}
 
-    def _append(self, op: Op, args: tuple[int, ...]) -> int:
+    def unique(self, op: Op, args: tuple[int, ...]) -> int:
+        """Write a node that will not be merged with equal ones."""
         self.sizes.append(size_of(op, args, self.sizes))
-        return super()._append(op, args)
+        return super().unique(op, args)
+
+    def all_unique(self, op: Op, args: list[tuple[int, ...]]) -> range:
+        """Write a node for each tuple of operands, as `unique` does."""
+        made = super().all_unique(op, args)
+        self.program.sizes()
+        return made
 
     def size(self, node: int) -> int:
         """Return how many lanes a node has."""
@@ -103,9 +110,10 @@ class LaneWriter(Writer):
                 single += (super().products([a, b]), self.constant(float(lanes)))
             else:
                 summed += (b, a) if a in constants or (a > b and b not in constants) else (a, b)
-        if summed:
-            single = [self.copied(total_of(lanes), tuple(summed)), one, *single]
-        return super().products(single)
+        if not summed:
+            return super().products(single)
+        total = self.copied(total_of(lanes), tuple(summed))
+        return super().products([total, one, *single]) if single else total
 
     def _scattered(self, op: Scattered, args: tuple[int, ...]) -> int:
         """Return an entry to which all lanes add; a single number is added once per lane."""
@@ -128,7 +136,9 @@ class LaneWriter(Writer):
 
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …; terms with all lanes of a node become a total."""
-        return super().products(self._totalled(pairs) if self.unbatched else pairs)
+        if self.unbatched and len(pairs) > 2:
+            pairs = self._totalled(pairs)
+        return super().products(pairs)
 
     def _totalled(self, pairs: Sequence[int]) -> Sequence[int]:
         """Replace terms with all lanes of a node by its total."""

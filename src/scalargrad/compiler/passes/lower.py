@@ -11,7 +11,7 @@ from collections.abc import Callable
 from scalargrad.compiler.passes.expressions import Plan, follow, lowered_plan, plan_of
 from scalargrad.compiler.passes.kinds import CONSTANT, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_writer import writer_for
-from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Operation, Reduction
@@ -23,6 +23,8 @@ def lower(program: Program) -> Program:
 
     Dead nodes are dropped. What is returned cannot be differentiated any more.
     """
+    if not any(map(_is_lowered, {*program.ops})):
+        return without_dead_nodes(program)
     writer, alive = writer_for(program), program.alive()
     new = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
     products: Callable[[tuple[int, ...]], int] = writer.copied_products
@@ -47,6 +49,11 @@ def lower(program: Program) -> Program:
                 products, folded = writer.products, True
     # Packing, which comes next, ignores unused constants.
     return writer.finish([new[x] for x in program.outputs], of=program, tidy=folded)
+
+
+def _is_lowered(op: Op) -> bool:
+    """Return whether an operation is written in others."""
+    return op is DETACH or isinstance(op, Reduction) or _plan(op, 0) is not None
 
 
 @functools.cache

@@ -122,8 +122,8 @@ class Nodes:
         old[places[kept]] = kept
         counts = np.diff(self.first)[old]
         first = starts(counts)
-        at = np.arange(first[-1]) + np.repeat(self.first[old] - first[:-1], counts)
-        return Nodes(self.table, self.codes[old], first, places[self.operands[at]])
+        operands = self.operands[stretches(self.first[old], counts)]
+        return Nodes(self.table, self.codes[old], first, places[operands])
 
     def followed_by(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> Nodes:
         """Return these nodes, followed by others given as lists."""
@@ -172,10 +172,7 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
     while len(unused):
         if len(unused) >= _MANY:
             counts = first[unused + 1] - first[unused]
-            at = np.arange(counts.sum()) + np.repeat(
-                first[unused] - (np.cumsum(counts) - counts), counts
-            )
-            targets = operands[at]
+            targets = operands[stretches(first[unused], counts)]
             some, kind = alike(targets)
             found = targets[some]
             uses[found] -= np.bincount(kind)
@@ -221,3 +218,10 @@ def starts(counts: Integers) -> Integers:
     first = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=first[1:])
     return first
+
+
+def stretches(first: Integers, counts: Integers) -> Integers:
+    """Return the places of stretches, given where each of them starts and how long it is."""
+    places: Integers = np.repeat(first - (np.cumsum(counts) - counts), counts)
+    places += np.arange(len(places))
+    return places

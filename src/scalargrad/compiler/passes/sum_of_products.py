@@ -6,7 +6,7 @@ over several wires both become one kind of node, a₀b₀ + a₁b₁ + ….
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -64,7 +64,8 @@ class _Gatherer:
         products, ops, args = self.writer.products, old.ops, old.args
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
-        for node in range(old.inputs, len(ops)):
+        gradients = self._last_gradients()
+        for node in range(old.inputs, gradients):
             handle = special.get(ops[node])
             pending = handle(args[node]) if handle else self._other(ops[node], node)
             if pending is not None:
@@ -74,9 +75,20 @@ class _Gatherer:
                     new[node] = products(pending)
             if node in self.cut:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
+        if gradients < len(ops):
+            seeds = self._nodes(args[-1][1:])
+            adjoints = [(x, *seeds) for x in self._nodes([x[0] for x in args[gradients:]])]
+            new[gradients:] = self.writer.all_unique(ADJOINT, adjoints)
         return self.writer.finish(map(self._node, old.outputs), of=old)
 
-    def _nodes(self, old: tuple[int, ...]) -> list[int]:
+    def _last_gradients(self) -> int:
+        """Return the first of the adjoints of a single sweep that end the program."""
+        ops, args, node = self.old.ops, self.old.args, len(self.old)
+        while node and ops[node - 1] is ADJOINT and args[node - 1][1:] == args[-1][1:]:
+            node -= 1
+        return node
+
+    def _nodes(self, old: Sequence[int]) -> list[int]:
         """Return the new nodes of old ones."""
         new = self.new
         nodes = [new[x] for x in old]

@@ -48,13 +48,20 @@ class Writer:
         key = number.hex()
         node = self._known.get(key)
         if node is None:
-            node = self._known[key] = self._append(CONSTANT, ())
+            node = self._known[key] = self.unique(CONSTANT, ())
             self.constants[node] = number
         return node
 
     def unique(self, op: Op, args: tuple[int, ...]) -> int:
         """Write a node that will not be merged with equal ones."""
-        return self._append(op, args)
+        program = self.program
+        program.ops.append(op)
+        program.args.append(args)
+        return len(program.ops) - 1
+
+    def all_unique(self, op: Op, args: list[tuple[int, ...]]) -> range:
+        """Write a node for each tuple of operands, as `unique` does."""
+        return self.program.add([op] * len(args), args)
 
     def node(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`; folded to a constant if all are constants."""
@@ -73,7 +80,7 @@ class Writer:
             return args[1:][int(constants[args[0]])]
         if args[0] in constants and not isinstance(op, Kind) and constants.keys() >= {*args}:
             return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
-        return self._append(op, args)
+        return self.unique(op, args)
 
     def scattered(self, place: int, size: int, pairs: Sequence[int], lanes: int) -> int:
         """Return the node of one entry of a row to which pairs (index, value) are added.
@@ -87,7 +94,7 @@ class Writer:
         """Return the node of `op` over `args`, which is in its simplest form already."""
         known = self._known.get((op, args))
         if known is None:
-            known = self._known[op, args] = self._append(op, args)
+            known = self._known[op, args] = self.unique(op, args)
         return known
 
     def copied_products(self, args: tuple[int, ...]) -> int:
@@ -97,7 +104,7 @@ class Writer:
     def _sum(self, args: tuple[int, ...]) -> int:
         known = self._known.get(args)
         if known is None:
-            known = self._known[args] = self._append(PRODUCTS, args)
+            known = self._known[args] = self.unique(PRODUCTS, args)
         return known
 
     def products(self, pairs: Sequence[int]) -> int:
@@ -145,9 +152,3 @@ class Writer:
     def as_wide(self, outputs: list[int], of: Program) -> list[int]:  # noqa: ARG002 - as `size`
         """Return outputs that have as many lanes as those of another program: 1."""
         return outputs
-
-    def _append(self, op: Op, args: tuple[int, ...]) -> int:
-        program = self.program
-        program.ops.append(op)
-        program.args.append(args)
-        return len(program.ops) - 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.passes.kinds import CONSTANT, Op
-from scalargrad.compiler.passes.nodes import Nodes, coded, starts
+from scalargrad.compiler.passes.kinds import CONSTANT, INPUT, Op
+from scalargrad.compiler.passes.nodes import Nodes, coded, starts, stretches
 from scalargrad.compiler.trace.detach import DETACH
 
 #: Marks a missing operand.
@@ -126,14 +127,14 @@ class Columns:
         """Return the nodes written so far."""
         left, right = (np.array(x, np.int64) for x in (self.left, self.right))
         counts = (left >= 0).astype(np.int64) + (right >= 0)
-        wide = {x: args for x, args in self.wide.items() if args}
-        counts[[*wide]] = [*map(len, wide.values())]
+        wide = np.fromiter(self.wide, np.int64, len(self.wide))
+        counts[wide] = np.fromiter(map(len, self.wide.values()), np.int64, len(wide))
         first = starts(counts)
         operands = np.empty(first[-1], np.int64)
         operands[first[:-1][left >= 0]] = left[left >= 0]
         operands[first[1:][right >= 0] - 1] = right[right >= 0]
-        for x, args in wide.items():
-            operands[first[x] : first[x + 1]] = args
+        flat = np.fromiter(chain.from_iterable(self.wide.values()), np.int64)
+        operands[stretches(first[wide], counts[wide])] = flat
         return Nodes(*coded(self.ops), first, operands)
 
     def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
@@ -152,7 +153,7 @@ class Columns:
                 new = [y for y in self.args(x) if y >= lowest and y not in found]
                 found.update(new)
                 left.difference_update(new)
-                ahead += new
+                ahead += [y for y in new if self.ops[y] is not INPUT]
         return {*targets} - left
 
     def sweeps_visit(self, roots: Iterable[int], start: int, *, at_most: int) -> bool:
