@@ -88,7 +88,8 @@ NEAREST = {
     "compiler/guards/": [
         *("tests/compiler/test_closed_over.py", "tests/compiler/test_contract.py"),
         *("tests/compiler/test_side_effects.py", "tests/compiler/test_objects.py"),
-        *("tests/compiler/test_seen_state.py", "tests/compiler/test_remembered.py"),
+        *("tests/compiler/test_exact_state.py", "tests/compiler/test_seen_state.py"),
+        *("tests/compiler/test_remembered.py", "tests/compiler/test_argument_kinds.py"),
         "tests/compiler/test_call_costs.py",
     ],
     "optim/": ["tests/optim", "tests/test_defaults.py"],
