@@ -111,19 +111,20 @@ def exp(e: Emitter, x: str) -> str:
 
 def expm1(e: Emitter, x: str) -> str:
     """Return e^x - 1 as 2 (2ⁿ⁻¹ (e^r - 1) + (2ⁿ⁻¹ - ½)), or x where x is tiny."""
-    return _expm1(e, x)[0]
+    found, _ = _expm1(e, _clamped(e, x, -40.0, 710.0))
+    tiny = e.compare("olt", e.intrinsic("fabs", x), 2.0**-54)
+    return e.select(tiny, x, found)
 
 
 def _expm1(e: Emitter, x: str) -> tuple[str, str]:
-    """Return e^x - 1, and an estimate of its rounding error for small x."""
-    shifted, r, beyond = _reduced(e, _clamped(e, x, -40.0, 710.0))
+    """Return e^x - 1 for -40 <= x <= 710, and an estimate of its rounding error for small x."""
+    shifted, r, beyond = _reduced(e, x, 1022)
     tail = e.fma(e.mul(r, r), e.polynomial(r, _EXP), beyond)
     less_one = e.add(r, tail)
     lost = e.sub(tail, e.sub(less_one, r))
-    half = _power_of_two(e, e.integers("sub", shifted, ROUND_BITS + 1))
+    half = e.of_bits(e.integers("shl", shifted, 52))
     found = e.mul(e.fma(half, less_one, e.sub(half, 0.5)), 2.0)
-    tiny = e.compare("olt", e.intrinsic("fabs", x), 2.0**-54)
-    return e.select(tiny, x, found), e.mul(half, lost)
+    return found, e.mul(half, lost)
 
 
 def log(e: Emitter, x: str) -> str:
@@ -181,7 +182,8 @@ def tanh(e: Emitter, x: str) -> str:
     The former is corrected for the rounding errors of t and t + 2.
     """
     size = e.intrinsic("fabs", x)
-    t, half_more = _expm1(e, e.mul(size, 2.0))
+    some = e.select(e.compare("ogt", size, 20.0), 20.0, size)  # beyond, tanh is 1
+    t, half_more = _expm1(e, e.mul(some, 2.0))
     large, whole = e.compare("ogt", t, 2.0), e.add(t, 2.0)
     quotient = e.div(e.select(large, 2.0, t), whole)
     rest = e.sub(1.0, quotient)
@@ -193,15 +195,11 @@ def tanh(e: Emitter, x: str) -> str:
 def sigmoid(e: Emitter, x: str) -> str:
     """Return q = s / (1 + s), s = e^-|x|, or 1 - q for x >= 0.
 
-    The quotient is corrected for the rounding errors of the division and of 1 + s.
+    It is computed as s - s · q, which halves the error of the quotient, and that of 1 + s in it.
     """
     s = _exp_of_negative(e, e.neg(e.intrinsic("fabs", x)))
-    whole = e.add(s, 1.0)
-    lost = e.sub(s, e.sub(whole, 1.0))
-    quotient = e.div(s, whole)
-    minus = e.neg(quotient)
-    rest = e.fma(minus, lost, e.fma(minus, whole, s))
-    below = e.fma(rest, e.sub(1.0, quotient), quotient)
+    quotient = e.div(s, e.add(s, 1.0))
+    below = e.fma(e.neg(s), quotient, s)
     return e.select(e.compare("olt", x, 0.0), below, e.sub(1.0, below))
 
 
