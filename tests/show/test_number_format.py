@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scalargrad.show.number_format import (
@@ -96,6 +96,7 @@ def test_complete_sums_add_up_as_shown(terms: list[float], written: str) -> None
 
 
 @given(st.lists(st.tuples(st.floats(-100, 100), st.integers(-9, 3)), min_size=2, max_size=5))
+@example([(5e-324, 0), (5e-324, 0)])
 def test_a_sum_is_equal_only_where_it_is_to_the_last_digit_written(
     parts: list[tuple[float, int]],
 ) -> None:

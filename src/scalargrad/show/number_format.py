@@ -90,14 +90,18 @@ def is_rounded(value: float) -> bool:
 
     Examples
     --------
-    >>> is_rounded(0.25), is_rounded(1 / 3), is_rounded(0.1 + 0.2)
-    (False, True, False)
+    >>> is_rounded(0.25), is_rounded(1 / 3), is_rounded(0.1 + 0.2), is_rounded(5e-324)
+    (False, True, False, True)
     """
     return isfinite(value) and not _same(_shown(value), value)
 
 
 def _same(left: float, right: float) -> bool:
-    return abs(left - right) <= _NOISE * abs(right)
+    """Return whether two numbers differ by noise at most.
+
+    The smallest floats lie further apart than that: 5e-324 is read from 4.941e-324, and is not it.
+    """
+    return left == right == 0 or abs(left - right) < _NOISE * abs(right)
 
 
 def relation(*values: float) -> str:
