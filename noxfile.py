@@ -8,6 +8,10 @@ import nox
 nox.options.sessions = ["core", "tests"]
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
+WARNINGS_OF_OTHERS = [  # what old releases say of new ones of what they stand on
+    *("-W", "ignore:'click:DeprecationWarning"),
+    *("-W", "ignore::pyparsing.warnings.PyparsingDeprecationWarning"),
+]
 EXTRAS = {
     "draw": ["pygraphviz"],
     "jit": ["llvmlite"],
@@ -46,7 +50,7 @@ def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest version of each dependency that is allowed."""
     session.install("uv")
     session.run("uv", "pip", "install", "--resolution", "lowest-direct", "-e", ".[dev]")
-    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", *WARNINGS_OF_OTHERS, *session.posargs)
 
 
 @nox.session(python="3.11")

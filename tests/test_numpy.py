@@ -103,7 +103,8 @@ def test_functions_of_two_numbers_are_differentiable(name: str) -> None:
     function, x, y = getattr(np, name), np.array([1.3, -2.6]), np.array([0.7, 1.1])
     found, slopes = value_and_grad(lambda v, w: function(v, w).sum(), (0, 1))(x, y)
     assert found == pytest.approx(function(x, y).sum(), rel=1e-14)
-    assert value_and_grad(lambda v: function(v, 0.7).sum())(x)[0] == function(x, 0.7).sum()
+    by_number, _ = value_and_grad(lambda v: function(v, 0.7).sum())(x)
+    assert by_number == pytest.approx(function(x, 0.7).sum(), rel=1e-14)
     h = 1e-6
     by_x = (function(x + h, y) - function(x - h, y)) / (2 * h)
     by_y = (function(x, y + h) - function(x, y - h)) / (2 * h)

@@ -89,7 +89,7 @@ def test_gradient_descent_reaches_the_normal_equations() -> None:
     weights = [Parameter(0.0) for _ in range(3)]
     losses = descend(lambda: half_mean_square(weights), weights, rate=0.5, steps=1000, stop=1e-9)
     assert len(losses) < 1000
-    solution = np.linalg.lstsq(with_ones(), TARGETS)[0]
+    solution = np.linalg.lstsq(with_ones(), TARGETS, rcond=None)[0]
     np.testing.assert_allclose(numbers(weights), solution, atol=1e-8)
 
 
@@ -106,7 +106,7 @@ def test_step_halving_rescues_a_rate_that_diverges() -> None:
         if np.linalg.norm([w.grad for w in weights]) < 1e-6:
             break
     assert 0.1 < optimizer.param_groups[0]["lr"] <= 2.0
-    solution = np.linalg.lstsq(with_ones(), TARGETS)[0]
+    solution = np.linalg.lstsq(with_ones(), TARGETS, rcond=None)[0]
     np.testing.assert_allclose(numbers(weights), solution, atol=1e-5)
 
 
