@@ -15,6 +15,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from html import unescape
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,14 +104,36 @@ class Savable(Protocol):
         """Write the page and return where."""
 
 
+#: Playwright and browsers go on from one file of tests to the next, and how to end them all.
+running: dict[str, Any] = {}
+to_end = ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """End the browsers of a run that is broken off."""
+    config.add_cleanup(to_end.close)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the browsers before a file that needs none: beside Playwright, asyncio cannot run."""
+    yield
+    if nextitem is None or (
+        nextitem.path != item.path and "playwright" not in getattr(nextitem, "fixturenames", ())
+    ):
+        running.clear()
+        to_end.close()
+
+
 @pytest.fixture(scope="module")
-def playwright() -> Iterator[Any]:
-    """Start Playwright once for a file of tests: two of it cannot run side by side."""
+def playwright() -> Any:
+    """Start Playwright, once for files in a row: two of it cannot run side by side."""
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="pages are driven in browsers by playwright"
     )
-    with sync_api.sync_playwright() as started:
-        yield started
+    if "playwright" not in running:
+        running["playwright"] = to_end.enter_context(sync_api.sync_playwright())
+    return running["playwright"]
 
 
 def installed(browser: str, *commands: str) -> str:
@@ -136,18 +159,23 @@ def framed() -> Callable[[str], str]:
     return unpacked
 
 
+def kept(name: str, start: Callable[[], Any]) -> Any:
+    """Return the browser of this name, which is started where it does not run."""
+    if name not in running:
+        running[name] = start()
+        to_end.callback(running[name].close)
+    return running[name]
+
+
 @pytest.fixture(scope="module")
-def browser(playwright: Any) -> Iterator[Any]:
-    """Start Chromium once for a file of tests; without windows, it opens pages twice as fast."""
+def browser(playwright: Any) -> Any:
+    """Start Chromium, once for files in a row; without windows, it opens pages twice as fast."""
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    started = playwright.chromium.launch(
-        executable_path=installed(
-            "Chromium", "chromium-headless-shell", "chromium", "google-chrome"
-        ),
-        args=[*arguments, "--no-first-run"],
+    path = installed("Chromium", "chromium-headless-shell", "chromium", "google-chrome")
+    launch = playwright.chromium.launch
+    return kept(
+        "chromium", lambda: launch(executable_path=path, args=[*arguments, "--no-first-run"])
     )
-    yield started
-    started.close()
 
 
 def start_firefox(playwright: Any, dark: bool) -> Any:
@@ -175,19 +203,15 @@ def start_firefox(playwright: Any, dark: bool) -> Any:
 
 
 @pytest.fixture(scope="module")
-def firefox(playwright: Any) -> Iterator[Any]:
-    """Start Firefox on a system with a light theme once for a file of tests."""
-    started = start_firefox(playwright, dark=False)
-    yield started
-    started.close()
+def firefox(playwright: Any) -> Any:
+    """Start Firefox on a system with a light theme, once for files in a row."""
+    return kept("firefox", lambda: start_firefox(playwright, dark=False))
 
 
 @pytest.fixture(scope="module")
-def dark_firefox(playwright: Any) -> Iterator[Any]:
-    """Start Firefox on a system with a dark theme once for a file of tests."""
-    started = start_firefox(playwright, dark=True)
-    yield started
-    started.close()
+def dark_firefox(playwright: Any) -> Any:
+    """Start Firefox on a system with a dark theme, once for files in a row."""
+    return kept("dark firefox", lambda: start_firefox(playwright, dark=True))
 
 
 class Witness:
@@ -290,9 +314,12 @@ def axe() -> Callable[[Any], list[tuple[str, str, str]]]:
     def violations(page: Any) -> list[tuple[str, str, str]]:
         if not page.evaluate("typeof axe === 'object'"):
             page.evaluate(script)
+        # What passes is left in the page: handing it over takes three quarters of the time.
         return [
             (violation["id"], node["html"][:120], node["failureSummary"][:300])
-            for violation in page.evaluate("axe.run()")["violations"]
+            for violation in page.evaluate(
+                "axe.run({ resultTypes: ['violations'] }).then((found) => found.violations)"
+            )
             for node in violation["nodes"]
         ]
 

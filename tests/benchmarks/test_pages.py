@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.show.training.helpers import classifier
 
 from benchmarks import pages
 from scalargrad import Value
@@ -29,8 +30,11 @@ def test_each_page_is_written_opened_and_stepped_through(
     assert [row.goal for row in rows] == ["", "", "under 2 s", ""]
 
 
-def test_frames_of_a_training_page_are_measured(browser: Any) -> None:
+def test_frames_of_a_training_page_are_measured(
+    browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A frame takes some time, in which all is drawn; none is shown that the screen has not."""
+    monkeypatch.setattr(pages, "training_page", lambda: classifier()[0])
     one, played = pages.frames(browser, 1)
     assert one.goal == "a sixtieth of a second"
     assert one.measured.endswith((" ms", " µs"))

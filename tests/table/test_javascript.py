@@ -85,9 +85,11 @@ def replay(page: Any, cases: Sequence[tuple[Operation, tuple[float, ...]]]) -> l
 
 
 @pytest.fixture(scope="module")
-def page(browser: Any) -> Any:
+def page(browser: Any) -> Iterator[Any]:
     """Return a blank page of Chromium."""
-    return browser.new_page()
+    blank = browser.new_page()
+    yield blank
+    blank.close()
 
 
 @pytest.fixture(scope="module")

@@ -45,22 +45,26 @@ COVERED = """() => {
     const chips = [...document.querySelectorAll("#graph .chip .paper")].map(boxOf);
     const isShown = (text) => text.textContent.trim()
       && text.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-    const numbers = [...document.querySelectorAll("#graph .wire text")].filter(isShown);
+    if (!chips.length) return;
+    const numbers = [...document.querySelectorAll("#graph .wire text")].filter(isShown)
+      .map((text) => [text.textContent, boxOf(text)]);
+    const nodes = [...document.querySelectorAll("#graph .node > rect:not(.hit)")]
+      .map((node) => [node.parentNode.id, boxOf(node)]);
     for (const [i, box] of chips.entries()) {
       seen += 1;
       if (chips.slice(0, i).some((other) => meets(box, other))) {
         found.push(`${where}: another product`);
       }
-      for (const text of numbers) {
-        if (meets(box, boxOf(text))) found.push(`${where}: number ${text.textContent}`);
+      for (const [text, room] of numbers) {
+        if (meets(box, room)) found.push(`${where}: number ${text}`);
       }
       for (const line of lines) {
         if (line.some(([x, y]) => x > box.left && x < box.right && y > box.top && y < box.bottom)) {
           found.push(`${where}: wire`);
         }
       }
-      for (const node of document.querySelectorAll("#graph .node > rect:not(.hit)")) {
-        if (meets(box, boxOf(node))) found.push(`${where}: ${node.parentNode.id}`);
+      for (const [id, room] of nodes) {
+        if (meets(box, room)) found.push(`${where}: ${id}`);
       }
     }
   };

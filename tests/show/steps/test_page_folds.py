@@ -41,7 +41,7 @@ def by_hand() -> Walk:
         return outputs
 
     inputs = [Value(0.5 * i, f"x{i}") for i in range(4)]
-    return walk(labelled(add_up(layer(layer(inputs, 6), 5)), "f"))
+    return walk(labelled(add_up(layer(layer(inputs, 4), 3)), "f"))
 
 
 def recurrent() -> Walk:
@@ -99,35 +99,42 @@ def test_the_drawing_goes_along_and_shows_every_step(
 ) -> None:
     """Whatever fold a wire is in, its product and its numbers are in the drawing that is open."""
     steps = make()
-    scene, page = steps.scene, open_page(steps, limit=limit)
-    for step in steps:
-        texts = drawn(page)
+    scene = steps.scene
+    places = [
+        [None if node is None else scene.place[node] for node in (step.node, step.parent)]
+        for step in steps
+    ]
+    shows = open_page(steps, limit=limit).evaluate(SHOWN_AT_EVERY_STEP, places)
+    for step, now in zip(steps, shows, strict=True):
         if step.phase == "forward" and step.node is not None:
-            own = f"n{scene.place[step.node]}-value"
-            assert texts[own].endswith(shown(scene.data[step.node]))
+            assert now["value"].endswith(shown(scene.data[step.node]))
         if step.parent is not None:
-            assert page.locator(".chip .gradient").all_text_contents() == [
-                shown(step.upstream),
-                shown(step.contribution),
-            ]
-            assert page.locator("#underlay .back").count() == 1
-            assert shown_gradient(page, scene.place[step.parent]) == gradient_so_far(step)
-        page.keyboard.press("ArrowRight")
+            assert now["product"] == [shown(step.upstream), shown(step.contribution)]
+            assert now["backs"] == 1
+            assert now["gradient"] == gradient_so_far(step)
 
 
-def shown_gradient(page: Any, place: int) -> str:
-    """Return the gradient below a node's wire, or below that of the bundle that shows it."""
-    found: str = page.evaluate(
-        """place => {
-          const bundle = [...document.querySelectorAll("#graph .wire > text")].find(
-            text => /^b/.test(text.id) && text.textContent.startsWith(
-              `${JSON.parse(document.getElementById("walk").textContent).nodes[place].name} = `));
-          const id = bundle ? bundle.id.replace("-value", "-gradient") : `n${place}-gradient`;
-          return document.getElementById(id).textContent;
-        }""",
-        place,
-    )
-    return found
+# What the drawing shows at every step, the next one each time by its key: the value of the step's
+# node, the product, and the gradient below the wire of the node that receives, or below that of
+# the bundle that shows it.
+SHOWN_AT_EVERY_STEP = """(places) => {
+  const { nodes } = JSON.parse(document.getElementById("walk").textContent);
+  return places.map(([node, receiver]) => {
+    const now = {
+      value: document.getElementById(`n${node}-value`)?.textContent,
+      product: [...document.querySelectorAll(".chip .gradient")].map((part) => part.textContent),
+      backs: document.querySelectorAll("#underlay .back").length,
+    };
+    if (receiver !== null) {
+      const bundle = [...document.querySelectorAll("#graph .wire > text[id^=b]")].find(
+        (text) => text.textContent.startsWith(`${nodes[receiver].name} = `));
+      const id = bundle ? bundle.id.replace("-value", "-gradient") : `n${receiver}-gradient`;
+      now.gradient = document.getElementById(id).textContent;
+    }
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+    return now;
+  });
+}"""
 
 
 def gradient_so_far(step: Any) -> str:

@@ -82,8 +82,7 @@ def picture_of(page: Any, part: str) -> Any:
     return np.asarray(image.convert("RGB")).astype(float)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize(("theme", "scale"), [("light", 1), ("dark", 1), ("light", 2)])
 @pytest.mark.parametrize("fragment", ["", "#example=3&lines=products", "#lines=changes"])
 def test_lines_look_alike_moving_and_at_rest(
     open_page: Any, theme: str, scale: int, fragment: str
