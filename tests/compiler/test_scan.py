@@ -250,6 +250,25 @@ def test_numbers_that_are_not_finite_are_carried_on_as_by_the_loop() -> None:
     assert ys[3] == 3.0
 
 
+def test_a_long_scan_of_values_that_leaves_the_numbers_is_the_loops() -> None:
+    """Compiled as a whole: 2⁶⁰ · 1e300 is inf, with a slope; a logarithm of -1 is an error."""
+    start, xs = Value(1e300), [2.0] * 60
+    carry, ys = scan(jit(lambda c, x: (c * x, c)), start, xs)
+    assert (carry.data, ys[5].data) == (math.inf, 32e300)
+    ys[5].backward()
+    assert start.grad == 32.0
+    with pytest.raises(DomainError, match="undefined at x = -1"):
+        scan(jit(lambda c, x: (c + log(x), c)), Value(1.0), [*xs, -1.0])
+
+
+@pytest.mark.parametrize("count", [15, 16, 40])
+def test_a_step_may_return_its_arguments(count: int) -> None:
+    """Its program has no instructions."""
+    xs = [0.5 * k for k in range(count)]
+    assert scan(jit(lambda c, x: (c, x)), 7.0, xs) == (7.0, xs)
+    assert scan(jit(lambda _, x: (None, x)), None, xs) == (None, xs)
+
+
 def test_draws_are_those_of_the_loop_whichever_way_a_step_goes(kept: list[bool]) -> None:
     """A walker around a ring, seeded: a step that has to be made in the other way draws once."""
 

@@ -75,8 +75,15 @@ def scan(
     columns, count = _columns(xs, None if length is None else size(length, "length"))
     if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
         return _compiled(f, init, (xs, columns, count))
-    carry, ys = init, []
-    for x in _entries(xs, columns, count):
+    return _called(f, init, _entries(xs, columns, count))
+
+
+def _called(
+    f: Callable[[Any, Any], Any], carry: Any, entries: Iterable[Any]
+) -> tuple[Any, list[Any]]:
+    """Call a step function on one entry after the other."""
+    ys = []
+    for x in entries:
         carry, y = pair(f(carry, x))
         ys.append(y)
     return carry, ys
@@ -95,7 +102,7 @@ def _compiled(
             ys.append(carried_state.step(x))
             paths = f.paths(init, x)
         if is_plain(paths, count):
-            carry, ys = whole_scan(f, scan, count if xs is None else None)(init, xs)
+            carry, ys = whole_scan(f, _repeated, count if xs is None else None)(init, xs)
             return carry, ys
     rows = rows_of(columns, count)
     if rows is not None:
@@ -103,6 +110,11 @@ def _compiled(
     else:
         ys += [carried_state.step(x) for x in islice(_entries(xs, columns, count), len(ys), None)]
     return carried_state.finished(), ys
+
+
+def _repeated(f: Jitted[..., Any], init: Any, xs: Any, length: int | None) -> Any:
+    """Repeat a step by calling it, as all steps are recorded, and made where one is not finite."""
+    return _called(f, init, _entries(xs, *_columns(xs, length)))
 
 
 def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:

@@ -31,7 +31,7 @@ def is_plain(paths: Sequence[Path], count: int) -> bool:
 
 
 def whole_scan(
-    f: Jitted[..., Any], scan: Callable[..., Any], length: int | None
+    f: Jitted[..., Any], repeated: Callable[..., Any], length: int | None
 ) -> Jitted[..., Any]:
     """Return a compiled function of `init` and `xs` that makes all steps of a scan.
 
@@ -39,15 +39,15 @@ def whole_scan(
     ----------
     f : Jitted
         The step; the compiled scan is kept in its ``scans``.
-    scan : callable
-        ``scan(f, init, xs, length)``.
+    repeated : callable
+        ``repeated(f, init, xs, length)`` calls the step for one entry after the other.
     length : int or None
         The number of steps, needed without `xs`.
     """
     if length not in f.scans:
 
         def whole(init: Any, xs: Any) -> Any:
-            return scan(f, init, xs, length)
+            return repeated(f, init, xs, length)
 
         whole.__name__ = whole.__qualname__ = f"scan of {getattr(f, '__name__', 'a step')}"
         f.scans[length] = Jitted(whole)

@@ -71,7 +71,7 @@ def _function() -> Callable[..., int]:
 
 
 def _called(nest: Nest) -> None:
-    """Print a loop over the calls of a row."""
+    """Print a loop over the calls of a row: none, if the results are the arguments."""
 
     def call(i: str, _: list[str]) -> list[str]:
         at = nest.body.assign(f"getelementptr {{ptr, ptr}}, ptr %row, i64 {i}")
@@ -81,7 +81,7 @@ def _called(nest: Nest) -> None:
         nest.body.line(f"call void {function}(ptr %m, ptr {table})")
         return []
 
-    nest.loop("%calls", call)
+    nest.unless_none("%calls", lambda: nest.loop("%calls", call))
 
 
 def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> None:
