@@ -126,6 +126,14 @@ def test_names_are_labels_or_numbers_in_order() -> None:
     assert list(names(topological_order(f)).values()) == ["x", "y", "v1", "z", "v2"]
 
 
+def test_nodes_beside_a_velocity_are_no_velocities() -> None:
+    """Of v·v + u the square is called z1: v1 and u1 would be taken for another v or u."""
+    v = Value(3.0, "v")
+    assert list(names(topological_order(v * v + 1.0)).values()) == ["v", "u1", "u2"]
+    f = v * v + Value(1.0, "u")
+    assert list(names(topological_order(f)).values()) == ["v", "z1", "u", "z2"]
+
+
 def test_names_are_unique_when_labels_are_not() -> None:
     """Equal labels are numbered from the second on, past labels that look like numbers."""
     nodes = [Value(0.0, label) for label in ("w", "w", "w_2", "w", "v1", "", "", "v3", "")]

@@ -124,11 +124,15 @@ def first_nonfinite(root: Value) -> Value | None:
     return None
 
 
+_LETTERS = "vuztgh"  # for nodes without a label; the first that is no label
+
+
 def names(order: Iterable[Value]) -> dict[Value, str]:
     """Return a short stable name for every node: its label, or v1, v2, … in order.
 
-    A label used by several nodes gets a number from the second on, in the order in which they are
-    first read: w, w_2, w_3.
+    Where something is called v, as a velocity is, u1, u2, … are less easily taken for it. A label
+    used by several nodes gets a number from the second on, in the order in which they are first
+    read: w, w_2, w_3.
 
     Examples
     --------
@@ -138,7 +142,8 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     """
     nodes = list(order)
     taken = {node.label for node in nodes}
-    numbered = _unused("v", taken, start=1)
+    letter = next((letter for letter in _LETTERS if letter not in taken), _LETTERS[0])
+    numbered = _unused(letter, taken, start=1)
     unused: dict[str, Iterator[str]] = {}
     named: dict[Value, str] = {}
     for node in as_read(nodes):

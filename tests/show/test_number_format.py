@@ -70,10 +70,11 @@ def test_relation_is_exact_only_between_exact_numbers() -> None:
         (1 / 3, 3.0, "≈"),
         (1 / 3, 0.0, "="),
         (math.inf, 0.0, "="),
+        (1e-300, -1e-300, "≈"),
     ],
 )
 def test_products_are_equal_where_exact_and_as_shown(left: float, right: float, sign: str) -> None:
-    """Nothing is rounded in 0.3333 · 0 = 0, but 0.3333 · 3 as shown is not 1."""
+    """Nothing is rounded in 0.3333 · 0 = 0, but 0.3333 · 3 as shown is not 1, nor 1e-600 0."""
     assert product_relation(left, right, left * right) == sign
 
 

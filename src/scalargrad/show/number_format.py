@@ -116,9 +116,13 @@ def product_relation(left: float, right: float, product: float) -> str:
     --------
     >>> product_relation(1 / 3, 0.0, 0.0), product_relation(1 / 3, 3.0, 1.0)
     ('=', '≈')
+    >>> product_relation(1e-300, 1e-300, 0.0)
+    '≈'
     """
     if not all(map(isfinite, (left, right, product))):
         return "="
+    if product == 0.0 and left != 0.0 and right != 0.0:
+        return "≈"  # too small for a float
     exact = not is_rounded(product) and _same(_shown(left) * _shown(right), _shown(product))
     return "=" if exact else "≈"
 

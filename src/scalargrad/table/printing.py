@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from scalargrad.table.declaration import Operation
-from scalargrad.table.notation import ATOM, CONDITIONAL, SUM, Notation, call
+from scalargrad.table.notation import ATOM, CONDITIONAL, SIGN, SUM, Notation, call
 from scalargrad.table.symbol import Symbol
 
 Expression = Symbol | float
@@ -68,9 +68,17 @@ def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:
     return notation.template.format(*parts), notation.precedence
 
 
+_WITH_EXPONENT = re.compile(r"[\d.]+e")
+
+
 def _precedence(word: str) -> int:
-    """Return how tightly a name or number binds: with a minus sign it may only open a sum."""
-    return SUM if word.startswith(("-", MINUS)) else ATOM
+    """Return how tightly a name or number binds.
+
+    With a minus sign it may only open a sum; 1e−3 is a product, of which no power is taken.
+    """
+    if word.startswith(("-", MINUS)):
+        return SUM
+    return SIGN if _WITH_EXPONENT.match(word) else ATOM
 
 
 def _text_notation(op: Operation, arity: int) -> Notation:
@@ -127,7 +135,7 @@ def identifier(word: str) -> str:
 
 _SCRIPTED = (
     re.compile(r"([^\W\d_])(?P<below>\d+)"),
-    re.compile(r"([^\W\d_])_(?P<below>\w+)"),
+    re.compile(r"([^\W\d_])_(?P<below>\w+(,\d+)*)"),
     re.compile(r"([^\W\d_])(?P<above>[⁰¹²³⁴⁵⁶⁷⁸⁹]*)(?P<below>[₀₁₂₃₄₅₆₇₈₉,]+)"),
 )
 _PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789")
@@ -140,6 +148,8 @@ def script_parts(word: str) -> tuple[str, str, str] | None:
     --------
     >>> script_parts("v5"), script_parts("L_reg"), script_parts("w²₄,₃"), script_parts("loss")
     (('v', '5', ''), ('L', 'reg', ''), ('w', '4,3', '2'), None)
+    >>> script_parts("x_2,0")
+    ('x', '2,0', '')
     """
     found = next(filter(None, (pattern.fullmatch(word) for pattern in _SCRIPTED)), None)
     if found is None:

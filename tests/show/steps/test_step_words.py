@@ -502,6 +502,23 @@ def test_a_sum_that_swallows_the_input_promises_nothing() -> None:
         assert not any("nudge" in note for note in walk(f)[-1].notes())
 
 
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda x: x * x, "f = x·x = 1e−300·1e−300 ≈ 0"),
+        (square, "f = x² = (1e−300)² ≈ 0"),
+        (lambda x: x**3, "f = x³ = (1e−300)³ ≈ 0"),
+        (lambda x: x / 1e300, "f = x / 1e300 = 1e−300 / 1e300 ≈ 0"),
+        (lambda x: exp(x - 800.0), "f = exp(v1) = exp(−800) ≈ 0"),
+        (lambda x: x * 0.0, "f = x·0 = 1e−300·0 = 0"),
+    ],
+)
+def test_what_is_too_small_for_a_float_is_only_about_0(make: Any, text: str) -> None:
+    """1e-600 is not 0, which a product with 0 is."""
+    steps = walk(labelled(make(Value(1e-300, "x")), "f"))
+    assert text in [step.text() for step in steps]
+
+
 def test_inputs_come_before_parameters() -> None:
     """However they are first read, as the sentence names them."""
     w, x, b = Parameter(2.0, "w"), Value(3.0, "x"), Parameter(1.0, "b")

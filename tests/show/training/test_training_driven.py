@@ -611,6 +611,13 @@ def test_classes_are_called_what_the_data_call_them(open_page: Any) -> None:
         assert f"class {names[LABELS[0]]}" in said(page, "example-sentence")
 
 
+def test_an_output_is_said_to_speak_for_its_class(open_page: Any) -> None:
+    """The sentence on an example answers by the names of classes, which the legend has too."""
+    page = open_page(others()["three classes"], "#example=0")
+    sentence = said(page, "example-sentence")
+    assert re.search(r"y₀ \(a\) = \S+, y₁ \(<.*\) = \S+, y₂ \(c\) = ", sentence)
+
+
 def test_long_numbers_beside_the_axis_are_seen_whole(open_page: Any) -> None:
     """A minus sign, too: of targets that have many digits, and of a plane that is very tall."""
     model = MLP(1, [2, 1], "tanh", rng=0)

@@ -83,6 +83,7 @@ function relation(...numbers) {
 // The sign between a product and its result: = where it is exact and holds as shown.
 function productRelation(left, right, product) {
   if (![left, right, product].every(Number.isFinite)) return "=";
+  if (product === 0 && left !== 0 && right !== 0) return "≈"; // too small for a float
   const isExact = !isRounded(product) && areSame(shownNumber(left) * shownNumber(right), shownNumber(product));
   return isExact ? "=" : "≈";
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import NamedTuple, TypeAlias
 
+from scalargrad import ops
 from scalargrad.show.number_format import product_relation, relation
 from scalargrad.show.steps.formula_writer import FormulaWriter, Notation
 from scalargrad.show.steps.resolver import is_plain_sum
@@ -13,6 +15,9 @@ from scalargrad.table.notation import PRODUCT
 from scalargrad.value import Value
 
 Link: TypeAlias = tuple[str, str]
+
+#: The operations whose results are never 0, of finite numbers other than 0.
+_NEVER_0 = {ops.mul, ops.div, ops.square, ops.pow, ops.exp}
 
 
 class Formula(NamedTuple):
@@ -66,10 +71,21 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
         ],
         [
             (relation(*shown), written),
-            (relation(data) if brief else relation(*shown, data), writer.number(data)),
+            (
+                "≈" if _vanishes(scene, node) else relation(*([] if brief else shown), data),
+                writer.number(data),
+            ),
         ],
         brief,
     )
+
+
+def _vanishes(scene: Scene, node: Value) -> bool:
+    """Return whether a result is 0 only because it is too small for a float: 1e-300·1e-300."""
+    if scene.data[node] != 0.0 or node.op not in _NEVER_0:
+        return False
+    operands = [scene.data[x] if isinstance(x, Value) else x for x in node.parents]
+    return all(isfinite(x) and (x != 0.0 or node.op is ops.exp) for x in operands)
 
 
 def seed_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:

@@ -31,7 +31,7 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
 
 _JOINING = set(" +-−*·/^=<>,|")
-_INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])")  # that of w[0,1] joins nothing
+_INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of w[0,1] joins nothing
 
 
 #: The operations that turn a weighted sum into the output of a unit.

@@ -70,7 +70,7 @@ function exampleSentence() {
   if (i === null) return "";
   const { outputs, losses: each } = training.answers(state.at);
   const given = examples[i].length <= 4 ? `: ${examples[i].map((x, j) => `${training.cells[j].name} = ${number(x)}`).join(", ")}` : "";
-  const outs = outputs[i].map((y, o) => `${nameOfOutput(o)} = ${number(y)}`).join(", ");
+  const outs = outputs[i].map((y, o) => `${nameOfOutput(o)}${classOfOutput(o)} = ${number(y)}`).join(", ");
   const answered = task.classes.length
     ? `, so class ${task.names[verdict(outputs[i])]}${verdict(outputs[i]) === task.classes[i] ? ", which is right" : ", which is wrong"}`
     : "";
@@ -80,6 +80,12 @@ function exampleSentence() {
 function nameOfOutput(o) {
   const { outputs } = training.model;
   return training.cells.find((cell) => cell.node === outputs[o])?.name ?? (outputs.length > 1 ? `output ${o}` : "output");
+}
+
+// What an output speaks for, where each class has an output and a name of its own.
+function classOfOutput(o) {
+  const hasOne = task.classes.length > 0 && training.model.outputs.length === task.names.length;
+  return hasOne && task.names[o] !== String(o) ? ` (${task.names[o]})` : "";
 }
 
 function drawStory() {

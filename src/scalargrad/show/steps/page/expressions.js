@@ -6,6 +6,7 @@
 // {op, of} is an operation, by its key in `notations`, applied to expressions.
 
 const SUM = 3;
+const SIGN = 5;
 const PRODUCT = 4;
 const ATOM = 9;
 const CONDITIONAL = 1;
@@ -172,7 +173,7 @@ function enclosed([written, precedence], demand, form) {
 function fragment(expression, words, form) {
   if (isNumber(expression) || !expression.op) {
     const word = isNumber(expression) ? trueMinus(numberText(expression)) : words.get(expression.name);
-    return [form === "text" ? word : token(word), /^[-−]/.test(word) ? SUM : ATOM];
+    return [form === "text" ? word : token(word), bindingOf(word)];
   }
   const [template, precedence, demands] = notations[expression.op][form];
   const parts = expression.of.map((operand, i) => {
@@ -183,6 +184,9 @@ function fragment(expression, words, form) {
   });
   return [template.replace(/\{(\d+)\}/g, (_, i) => parts[i]), precedence];
 }
+
+// How tightly a name or number binds: 1e−3 is a product, of which no power is taken.
+const bindingOf = (word) => (/^[-−]/.test(word) ? SUM : /^[\d.]+e/.test(word) ? SIGN : ATOM);
 
 // The demand on an operand that stands after a sign.
 function firm(demand, operand) {

@@ -193,10 +193,19 @@ function forwardFormula(sweep, { node }, script) {
     ],
     numbers: [
       [relation(...shown), written],
-      [brief ? relation(value) : relation(...shown, value), numberIn(script, value)],
+      [vanishes(sweep, node) ? "≈" : relation(...(brief ? [] : shown), value), numberIn(script, value)],
     ],
     brief,
   };
+}
+
+const NEVER_0 = ["mul/2", "div/2", "square/1", "pow/2", "exp/1"]; // of finite numbers other than 0
+
+// Whether a result is 0 only because it is too small for a float.
+function vanishes(sweep, node) {
+  const { gate } = nodes[node];
+  if (sweep.data[node] !== 0 || !NEVER_0.includes(gate)) return false;
+  return operandData(nodes[node], sweep.data).every((x) => Number.isFinite(x) && (x !== 0 || gate === "exp/1"));
 }
 
 function seedFormula(sweep, { node }, script, notation) {

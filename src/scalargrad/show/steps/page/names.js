@@ -1,7 +1,7 @@
 // Names as in print: of v5 and L_reg the index stands lower than the letter, of δ_s too. What a
 // person reads is set so when it has been made; what is spoken or copied stays as it is.
 
-const INDEXED = /(?<![\p{L}\p{N}_\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[₀-₉]+)*)|(\d+))(?![\p{L}\p{Nd}_\u0305])/gu;
+const INDEXED = /(?<![\p{L}\p{N}_\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[\d₀-₉]+)*)|(\d+))(?![\p{L}\p{Nd}_\u0305])/gu;
 const LOW_COMMA = /(?<=[₀-₉]),(?=[₀-₉])/;
 const FRACTION = /(\/∂)/; // no line ends between the two parts of ∂f/∂x
 const AS_IT_IS = "math, svg, code, option, select, input, .as-it-is";
