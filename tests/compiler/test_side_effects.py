@@ -96,6 +96,21 @@ def test_state_kept_in_an_attribute_is_an_error() -> None:
             compiled(*args, 1.0)
 
 
+def test_globals_that_a_refused_function_has_written_are_put_back() -> None:
+    """Neither a count nor a traced number stays behind; None is what the last number replaces."""
+    space: dict[str, Any] = {"__name__": "__main__", "count": 0.0, "last": None}
+    exec(
+        "def counting(x):\n    global count\n    count += 1.0\n    return x * count\n"
+        "def keeping(x):\n    global last\n    last = x * 2.0\n    return x + 1.0\n",
+        space,
+    )
+    for name, changed in [("counting", "count"), ("keeping", "last")]:
+        with pytest.raises(TraceError, match=f"changes the global {changed}, which is not"):
+            jit(space[name])(Value(2.0))
+    assert space["count"] == 0.0
+    assert space["last"] is None
+
+
 def test_dicts_keep_their_kind() -> None:
     """A defaultdict keeps its factory and a Counter does not add up keys on the way."""
     table: defaultdict[str, list[Any]] = defaultdict(list, a=[1.0])
