@@ -1,8 +1,8 @@
 """Note which tests are skipped: pytest -p skipped, where SKIPPED names the file to write.
 
 A line for each test, or for each file that is skipped whole, as pytest takes them by @file: long
-tests first, lest a worker ends with one alone, and then file by file, because two workers report
-in turns, and a browser is started for each file anew.
+tests first, lest a worker ends with one alone, then those of pages, because browsers are started
+anew after a file that needs none, and all file by file, because two workers report in turns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-noted: dict[str, tuple[bool, str]] = {}  # each once, with what it is sorted by
+noted: dict[str, tuple[bool, bool, str]] = {}  # each once, with what it is sorted by
 
 
 def pytest_collectreport(report: Any) -> None:
@@ -27,8 +27,8 @@ def pytest_runtest_logreport(report: Any) -> None:
 def note(report: Any) -> None:
     """Note what a report says is skipped."""
     if report.skipped:
-        short = "takes many seconds" not in str(report.longrepr)
-        noted[report.nodeid] = short, report.nodeid.partition("::")[0]
+        why, file = str(report.longrepr), report.nodeid.partition("::")[0]
+        noted[report.nodeid] = "takes many seconds" not in why, "driven in" not in why, file
 
 
 def pytest_sessionfinish(session: Any) -> None:

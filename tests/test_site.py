@@ -103,6 +103,16 @@ def test_search_works_from_disk(site: Path, page: Any) -> None:
     assert "reference/transforms" in page.inner_html("ul.search")
 
 
+@pytest.fixture(scope="module")
+def search(browser: Any) -> Iterator[Any]:
+    """Return a page of a browser without network that is used again and again."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    yield page
+    context.close()
+
+
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
@@ -146,12 +156,14 @@ def test_search_works_from_disk(site: Path, page: Any) -> None:
         ("save a model", "guides/train"),
     ],
 )
-def test_what_new_users_look_for_comes_first(site: Path, page: Any, asked: str, found: str) -> None:
+def test_what_new_users_look_for_comes_first(
+    site: Path, search: Any, asked: str, found: str
+) -> None:
     """A guide rather than the reason for a decision, and a name before words that hold it."""
-    page.goto(f"{(site / 'search.html').as_uri()}?q={asked}")
-    page.wait_for_selector("ul.search li", timeout=20_000)
-    page.wait_for_function("document.querySelector('.search-summary').innerText")  # it is done
-    assert found in page.locator("ul.search li a").first.get_attribute("href")
+    search.goto(f"{(site / 'search.html').as_uri()}?q={asked}")
+    search.wait_for_selector("ul.search li", timeout=20_000)
+    search.wait_for_function("document.querySelector('.search-summary').innerText")  # it is done
+    assert found in search.locator("ul.search li a").first.get_attribute("href")
 
 
 @pytest.mark.parametrize("word", ["mode", "sigmoid"])

@@ -11,6 +11,7 @@ from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import lecture, regularised
+from .stepping import at_every_step
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 FINGER = 44
@@ -104,16 +105,12 @@ def test_the_product_of_a_step_is_read_without_scrolling(make: Any, open_page: A
     """However long the wire beside it: the frame follows to where the whole chip is in sight."""
     steps = make()
     page = open_page(steps, **PHONE, reduced_motion="reduce")
-    for position in range(1, len(steps) + 1):
-        page.evaluate(f"scalargrad.goTo({position})")
-        cut = page.evaluate(
-            """() => { const frame = document.querySelector("#viewport").getBoundingClientRect();
-              return [...document.querySelectorAll("#overlay .chip .paper")]
-                .map((chip) => chip.getBoundingClientRect())
-                .filter((chip) => chip.left < frame.left || chip.right > frame.right
-                  || chip.top < frame.top || chip.bottom > frame.bottom).length; }"""
-        )
-        assert not cut, position
+    cut = """() => { const frame = document.querySelector("#viewport").getBoundingClientRect();
+      return [...document.querySelectorAll("#overlay .chip .paper")]
+        .map((chip) => chip.getBoundingClientRect())
+        .filter((chip) => chip.left < frame.left || chip.right > frame.right
+          || chip.top < frame.top || chip.bottom > frame.bottom).length; }"""
+    assert not any(at_every_step(page, cut, 1, len(steps)))
 
 
 @pytest.mark.parametrize("make", [network, pendulum])

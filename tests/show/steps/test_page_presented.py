@@ -20,6 +20,7 @@ from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import labelled, lecture, neuron, regularised
+from .stepping import at_every_step
 
 SMALLEST = """[...document.querySelectorAll("#graph text")].filter(t => t.textContent).map(
     t => parseFloat(getComputedStyle(t).fontSize) * t.getCTM().a)"""
@@ -50,9 +51,13 @@ def test_labels_have_28_pixels_and_the_graph_the_room(make: Any, open_page: Any)
         assert panel["y"] >= stage["y"] + stage["height"] - 1
 
 
-WRITTEN = """[...document.querySelectorAll(".said :is(p, .formula, li), h1, .expression")]
-    .filter(part => part.textContent.trim() && part.checkVisibility())
-    .map(part => parseFloat(getComputedStyle(part).fontSize))"""
+WRITTEN = """() => {
+  const sizes = [...document.querySelectorAll(".said :is(p, .formula, li), h1, .expression")]
+    .filter((part) => part.textContent.trim() && part.checkVisibility())
+    .map((part) => parseFloat(getComputedStyle(part).fontSize));
+  const panel = document.getElementById("panel");
+  return [Math.min(...sizes), panel.scrollHeight, panel.clientHeight];
+}"""
 
 SEEN = """() => {
   const room = document.getElementById('viewport').getBoundingClientRect();
@@ -70,13 +75,9 @@ def test_what_a_step_says_has_28_pixels_and_stays_in_the_room(open_page: Any) ->
     page = open_page(steps, viewport={"width": 1920, "height": 1080})
     page.locator("#more").click()
     page.locator("#present").click()
-    for position in range(1, len(steps) + 1):
-        page.evaluate(f"scalargrad.goTo({position})")
-        assert min(page.evaluate(WRITTEN)) >= 28
-        panel = page.evaluate(
-            "(p => [p.scrollHeight, p.clientHeight])(document.getElementById('panel'))"
-        )
-        assert panel[0] <= panel[1] + 1
+    for written, needed, room in at_every_step(page, WRITTEN, 1, len(steps)):
+        assert written >= 28
+        assert needed <= room + 1
 
 
 def test_a_graph_wider_than_the_room_shows_where_one_is(open_page: Any) -> None:
@@ -88,9 +89,7 @@ def test_a_graph_wider_than_the_room_shows_where_one_is(open_page: Any) -> None:
     assert page.evaluate("document.getElementById('graph').clientWidth") > 1920
     assert page.locator("#minimap").is_visible()
     assert page.locator("#zoom-fit").is_visible()
-    for position in range(2, len(steps) + 1):
-        page.evaluate(f"scalargrad.goTo({position})")
-        assert page.evaluate(SEEN), position
+    assert all(at_every_step(page, SEEN, 2, len(steps)))
 
 
 def recurrent() -> Walk:
@@ -125,11 +124,10 @@ def test_a_gate_fed_from_another_row_stands_amid_the_room(open_page: Any) -> Non
     page.locator("#present").click()
     panel, stage = (page.locator(id).bounding_box() for id in ("#panel", "#stage"))
     assert panel["y"] >= stage["y"] + stage["height"] - 1
-    for position in range(2, len(steps) + 1):
-        page.evaluate(f"scalargrad.goTo({position})")
-        assert page.evaluate(SEEN), position
-        for room in page.evaluate(BESIDE) or ():
-            assert room is None or room >= 300, position
+    both = f"() => [({SEEN})(), ({BESIDE})()]"
+    for seen, rooms in at_every_step(page, both, 2, len(steps)):
+        assert seen
+        assert all(room is None or room >= 300 for room in rooms or ())
 
 
 COVERED = """() => {
@@ -163,12 +161,7 @@ def test_neither_map_nor_buttons_cover_what_a_step_is_about(
         if factor == 2:
             page.locator("#zoom-in").click(force=True)
             page.locator("#zoom-in").click(force=True)
-        covered = []
-        for position in range(1, len(steps) + 1):
-            page.evaluate(f"scalargrad.goTo({position})")
-            if page.evaluate(COVERED):
-                covered.append(position)
-        assert not covered
+        assert not any(at_every_step(page, COVERED, 1, len(steps)))
 
 
 INSIDE = """() => [...document.querySelectorAll('#graph .node')].filter((shape) => {

@@ -16,6 +16,7 @@ from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import labelled, lecture, likelihood, recurrence
+from .stepping import at_every_step
 
 BROKEN = """() => {
   const box = (id) => document.getElementById(id)?.querySelector('rect').getBBox();
@@ -116,9 +117,9 @@ def test_the_product_is_carried_from_row_to_row(open_page: Any) -> None:
     """The way back along a line that turns is one path from gate to gate."""
     steps = chain()
     page = open_page(steps)
-    for position in range(steps.scene.seed_at + 2, len(steps) + 1):
-        page.evaluate(f"scalargrad.goTo({position})")
-        assert page.locator("#underlay .back").count() == 1
+    count = "() => document.querySelectorAll('#underlay .back').length"
+    found = at_every_step(page, count, steps.scene.seed_at + 2, len(steps))
+    assert set(found) == {1}
     assert page.locator("#graph .line.enters:not(.passed)").count() == 0
 
 
@@ -184,9 +185,7 @@ def test_the_gate_of_a_step_is_in_sight(size: tuple[int, int], open_page: Any) -
     """However long the lines to it; the frame was once centred on those, the gate outside."""
     steps = recurrence()
     page = open_page(steps, viewport=dict(zip(("width", "height"), size, strict=True)))
-    for position in range(2, len(steps) + 1):
-        page.evaluate(f"scalargrad.goTo({position})")
-        assert page.evaluate(SHOWN), position
+    assert all(at_every_step(page, SHOWN, 2, len(steps)))
 
 
 def test_the_number_behind_a_gate_is_its_own(tmp_path: Path) -> None:
