@@ -53,14 +53,15 @@ AS_THE_PROFILE_SAYS = dict.fromkeys(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mix the tests of a search limited by time, so that each has its turn on some day.
 
-    Say also which tests count no lines where lines are counted: those that say so, long ones, and
-    those whose cases are alike, but for the first.
+    Say also which tests count no lines where lines are counted: those that say so, long ones, those
+    in browsers, and those whose cases are alike, but for the first.
     """
     cases: Counter[str] = Counter()
     for item in items:
         cases[name := item.nodeid.partition("[")[0]] += 1
         marked = {x for x in ("long", "alike", "uncounted") if item.get_closest_marker(x)}
         alike = "alike" in marked and cases[name] <= COUNTED_CASES
+        marked |= {"playwright"} & set(getattr(item, "fixturenames", ()))
         item.stash[without_count] = bool(marked - {"alike"} if alike else marked)
     seed = config.getoption("--hypothesis-seed", default=None)
     if math.isfinite(SECONDS):
