@@ -348,20 +348,19 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "the second factor of a constant term is 1",
     (
         "compiler/trace/domains.py",
-        (
-            "return op is BATCH or (isinstance(op, Operation) and arity > 0 and "
-            "_passes_all(op, arity))"
-        ),
-        (
-            "return op is BATCH or (isinstance(op, Operation) and arity > 1 and "
-            "_passes_all(op, arity))"
-        ),
+        "return arity > 0 and _passes_all(op, arity)",
+        "return arity > 1 and _passes_all(op, arity)",
     ): "fewer checks are left out: only speed differs",
     (
         "ops/special.py",
         "return where(x > 0, _lgamma_above_0(where(x > 0, x, 1.0)), reflected)",
         "return where(x > 0, _lgamma_above_0(where(x >= 0, x, 1.0)), reflected)",
     ): "at 0 the other branch is chosen",
+    (
+        "compiler/guards/library_objects.py",
+        "return False  # what a generator draws is found out otherwise",
+        "return True  # what a generator draws is found out otherwise",
+    ): "more is compared than a program depends on: only speed differs",
 }
 
 
