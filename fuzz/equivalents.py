@@ -357,6 +357,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return where(x > 0, _lgamma_above_0(where(x >= 0, x, 1.0)), reflected)",
     ): "at 0 the other branch is chosen",
     (
+        "compiler/guards/containers.py",
+        "few = 3 * len(places) < len(x) and not isinstance(x, _UNORDERED)",
+        "few = 3 * len(places) >= len(x) and not isinstance(x, _UNORDERED)",
+    ): "either way is exact: only speed differs",
+    (
         "compiler/guards/library_objects.py",
         "return False  # what a generator draws is found out otherwise",
         "return True  # what a generator draws is found out otherwise",

@@ -8,6 +8,7 @@ import ctypes
 import dataclasses
 import enum
 import functools
+import math
 import os
 import queue
 import sys
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 
 from scalargrad import TraceError, Value, jit, tanh
+from scalargrad.compiler.guards.closed_over import ClosedOver
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -484,6 +486,20 @@ def test_a_builtin_that_is_shadowed_is_seen() -> None:
     assert compiled(-2.0) == 2.0
     space["abs"] = lambda x: 10.0 * x
     assert compiled(-2.0) == -20.0
+
+
+def test_a_builtin_that_is_shadowed_is_named() -> None:
+    """By its name if it is the only one that the code uses and the module lacks."""
+    one, several = (
+        "the global abs, which was not defined there",
+        "the global names that were not defined",
+    )
+    for code, name in [("abs(x)", one), ("abs(round(x))", several)]:
+        space: dict[str, Any] = {"__name__": "__main__"}
+        exec(f"def f(x):\n    return {code}", space)
+        before = ClosedOver([space["f"]])
+        space["abs"] = math.fabs
+        assert name in before.changed(ClosedOver([space["f"]]))
 
 
 def test_a_cache_that_is_cleared_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

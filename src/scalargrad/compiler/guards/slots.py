@@ -51,9 +51,10 @@ def named(source: Source) -> str:
 def changed(keys: Mapping[Source, Any], slots: Mapping[Source, Slot]) -> list[str]:
     """Return the names of the slots whose keys are no longer these."""
     now = {source: slot.key for source, slot in slots.items()}
-    return [
+    found = [
         named(source)
         for source in {**keys, **now}
         if not (source in keys and source in now)
         or (keys[source] is not ANY and keys[source] != now[source])
     ]
+    return [*dict.fromkeys(found)]
