@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, tanh
+from scalargrad import Value, mean, square, tanh
 from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
@@ -133,3 +133,36 @@ def test_the_map_stands_clear_of_the_buttons_and_can_be_made_out(make: Any, open
             or map_["y"] >= zoom["y"] + zoom["height"]
         )
     assert seen
+
+
+CORNERS = """() => {
+  const box = (part) => part.getBoundingClientRect();
+  const over = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left)
+    && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top);
+  const [buttons, map] = ['zoom', 'minimap'].map((id) => document.getElementById(id));
+  const drawn = [...document.querySelectorAll(
+    '#graph .node > rect:first-of-type, #graph .wire text, .tap:not(.empty) rect, .chip, .ring')];
+  const isFree = () => !drawn.some((part) => over(box(part), box(buttons)));
+  const { corner } = buttons.dataset;
+  const taken = isFree() || buttons.classList.contains('away');
+  const free = ['high', 'left', 'low', 'low-left'].filter((other) => {
+    buttons.dataset.corner = other;
+    return isFree();
+  });
+  buttons.dataset.corner = corner;
+  return [taken, free.length];
+}"""
+
+
+def test_a_tall_graph_opens_at_its_first_input_and_buttons_find_a_free_corner(
+    open_page: Any,
+) -> None:
+    """Forty squares: x0 is in sight, not the middle one; no number is hidden that need not be."""
+    steps = walk(mean([square(Value(0.1 * i, f"x{i}")) for i in range(40)]))
+    page = open_page(steps, **PHONE)
+    frame, first = (page.locator(id).bounding_box() for id in ("#viewport", "#n0"))
+    assert frame["y"] <= first["y"] < frame["y"] + frame["height"] / 2
+    for position in range(1, len(steps) + 1, 4):
+        page.evaluate(f"scalargrad.goTo({position})")
+        taken, free = page.evaluate(CORNERS)
+        assert taken or not free, position

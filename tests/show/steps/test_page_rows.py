@@ -150,8 +150,10 @@ def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
       const frame = map.querySelector('.frame');
       const { width, height } = map.viewBox.baseVal;
       const view = document.getElementById('viewport');
-      return [frame.x.baseVal.value / width - view.scrollLeft / view.scrollWidth,
-        frame.y.baseVal.value / height - view.scrollTop / view.scrollHeight,
+      const drawn = document.getElementById('graph').getBoundingClientRect();
+      const seen = view.getBoundingClientRect();
+      return [frame.x.baseVal.value / width - (seen.left - drawn.left) / drawn.width,
+        frame.y.baseVal.value / height - (seen.top - drawn.top) / drawn.height,
         frame.width.baseVal.value / width - view.clientWidth / view.scrollWidth];
     }"""
     assert all(abs(share) < 0.02 for share in page.evaluate(shares))

@@ -213,7 +213,7 @@ function token(word) {
   return scripted(word);
 }
 
-const SCRIPTS = [/^(\p{L})(\d+)$/u, /^(\p{L})_([\p{L}\p{N}_]+)$/u, /^(\p{L})([⁰¹²³⁴⁵⁶⁷⁸⁹]*)([₀₁₂₃₄₅₆₇₈₉,]+)$/u];
+const SCRIPTS = [/^(\p{L})(\d+)$/u, /^(\p{L})_([\p{L}\p{N}_]+(?:,\d+)*)$/u, /^(\p{L})([⁰¹²³⁴⁵⁶⁷⁸⁹]*)([₀₁₂₃₄₅₆₇₈₉,]+)$/u];
 
 // A name in MathML: a letter with its index below it and, as in w²₄,₃, its layer above.
 function scripted(word) {

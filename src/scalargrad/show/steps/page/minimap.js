@@ -50,7 +50,7 @@ function placeTools() {
   const forButtons = isPhone() ? ["low-left", "low", "high", "left"] : ["high", "left", "low", "low-left"];
   for (const [tool, corners] of [[$("zoom"), forButtons], [$("minimap"), CORNERS]]) {
     if (tool.hasAttribute("hidden")) continue;
-    const others = tool.id === "minimap" ? [...graph.querySelectorAll(".node > rect:first-of-type, .wire text, .chip")].map(box) : [];
+    const others = [...graph.querySelectorAll(".node > rect:first-of-type, .wire text, .tap:not(.empty) rect, .chip")].map(box);
     const hiding = (corner) => {
       tool.dataset.corner = corner;
       const covered = (places) => places.reduce((sum, place) => sum + overlap(box(tool), place), 0);

@@ -7,6 +7,8 @@ const PRESENTED_SCALE = 2; // at which letters have 28 pixels, to be read from t
 const MOST_PRESENTED = 4;
 const WIDE = 1.6; // beside a graph this wide, or one in rows, a panel would take its room
 const MARGIN = 8; // between a chip and the edge of the frame
+const START_SHARE = 0.6; // of the frame: further on, a first input is not in sight
+const START_ROOM = 60; // pixels before it
 let zoom = null; // null: fitted
 
 const isPhone = () => matchMedia("(max-width: 700px)").matches;
@@ -58,20 +60,27 @@ function centre(smooth = true) {
   const targets = [...underlay.children, ...overlay.querySelectorAll(".chip")];
   if (!targets.length) return;
   const frame = viewport.getBoundingClientRect();
-  const isStart = steps[shownSteps()[0]].node === null; // the inputs: from the left edge on
-  const all = targets.map((target) => target.getBoundingClientRect());
-  const first = Math.min(...all.map((box) => box.left));
-  const active = isStart ? all.filter((box) => box.left - first < frame.width / 2) : all;
+  const active = targets.map((target) => target.getBoundingClientRect());
   const read = mustBeRead().map((it) => it.getBoundingClientRect());
-  const across = middleOf(active, read, "left", "right", frame.width);
-  const down = middleOf(active, read, "top", "bottom", frame.height);
+  const middle = {
+    left: viewport.scrollLeft + middleOf(active, read, "left", "right", frame.width) - frame.left - frame.width / 2,
+    top: viewport.scrollTop + middleOf(active, read, "top", "bottom", frame.height) - frame.top - frame.height / 2,
+  };
+  const isStart = steps[shownSteps()[0]].node === null;
   const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
-  viewport.scrollTo({
-    left: isStart ? 0 : viewport.scrollLeft + across - frame.left - frame.width / 2,
-    top: isStart && graph.classList.contains("rows") ? 0 : viewport.scrollTop + down - frame.top - frame.height / 2,
-    behavior: still ? "instant" : "smooth",
-  });
+  viewport.scrollTo({ ...(isStart ? startOf(active, frame) : middle), behavior: still ? "instant" : "smooth" });
   if (still) placeTools();
+}
+
+// Where a page opens: at the upper left end of the graph, or at the first of its inputs if that is not
+// in sight from there.
+function startOf(inputsDrawn, frame) {
+  const { left, top } = inputsDrawn.reduce((a, b) => (b.left + b.top < a.left + a.top ? b : a));
+  const place = { left: viewport.scrollLeft + left - frame.left, top: viewport.scrollTop + top - frame.top };
+  return {
+    left: place.left < frame.width * START_SHARE ? 0 : place.left - START_ROOM,
+    top: place.top < frame.height * START_SHARE ? 0 : place.top - START_ROOM,
+  };
 }
 
 // The middle of what is active, if the frame holds all of it; else of what must be read: a long wire,
