@@ -19,6 +19,9 @@ from scalargrad.parallel import processes, sum_over
 
 FORKING = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
+#: Of a function of this file; another process could not import it.
+FORKED = pytest.mark.parametrize("start_method", ["fork"], indirect=True)
+
 
 @pytest.fixture(scope="module")
 def alone() -> Any:
@@ -83,7 +86,8 @@ def test_a_killed_process_loses_nothing_and_changes_no_bit(alone: Any, tmp_path:
 
 
 @pytest.mark.filterwarnings(FORKING)
-def test_a_chunk_that_kills_every_process_is_given_up(tmp_path: Path) -> None:
+@FORKED
+def test_a_chunk_that_kills_every_process_is_given_up(start_method: str) -> None:
     """After three there is an error, not another start."""
     with (
         sum_over(_dies_on_chunk, [1, 2], 2) as total,
@@ -236,7 +240,8 @@ def test_results_that_are_no_numbers_are_refused(result: Any, message: str) -> N
 
 
 @pytest.mark.filterwarnings(FORKING)
-def test_an_exception_is_raised_here_and_says_in_which_chunk() -> None:
+@FORKED
+def test_an_exception_is_raised_here_and_says_in_which_chunk(start_method: str) -> None:
     """It keeps its type; where it was raised there is a note."""
     with sum_over(_root_of_first, [4.0, 1.0, -1.0, 1.0], 2) as total:
         with pytest.raises(ValueError, match=r"math domain error|nonnegative input") as raised:
@@ -277,7 +282,8 @@ def test_an_exception_comes_through_a_map(function: Any, kind: type[Exception]) 
 
 
 @pytest.mark.filterwarnings(FORKING)
-def test_a_process_that_died_between_two_calls_is_replaced() -> None:
+@FORKED
+def test_a_process_that_died_between_two_calls_is_replaced(start_method: str) -> None:
     """The next call finds its pipe broken."""
     with sum_over(_scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
         assert total(2.0) == 12.0

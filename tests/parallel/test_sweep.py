@@ -26,6 +26,9 @@ from scalargrad.parallel.worker import Failure, Request
 
 FORKING = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
+#: Of a function of this file; another process could not import it.
+FORKED = pytest.mark.parametrize("start_method", ["fork"], indirect=True)
+
 
 @pytest.mark.filterwarnings(FORKING)
 def test_results_come_in_the_order_of_the_points(start_method: str) -> None:
@@ -98,7 +101,10 @@ def test_ctrl_c_keeps_what_has_finished() -> None:
 
 
 @pytest.mark.filterwarnings(FORKING)
-def test_ctrl_c_leaves_no_process_behind(capfd: pytest.CaptureFixture[str]) -> None:
+@FORKED
+def test_ctrl_c_leaves_no_process_behind(
+    start_method: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Ctrl-C reaches this process while others compute; they end without a word."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
