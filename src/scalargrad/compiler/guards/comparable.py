@@ -169,11 +169,6 @@ def plain(x: Any) -> KeyedCopy:
     return KeyedCopy(exact(x), Exact(x) if equals_others(x) else x)
 
 
-def is_constant(x: Any) -> bool:
-    """Return whether something is a number or text, or a tuple of such."""
-    return type(x) in PLAIN or (type(x) is tuple and all(map(is_constant, x)))
-
-
 def is_of_values(key: Any) -> bool:
     """Return whether a key consists of Values, numbers and text only."""
     inside = key if isinstance(key, tuple) else ()

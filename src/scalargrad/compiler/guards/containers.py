@@ -25,7 +25,6 @@ from scalargrad.compiler.guards.comparable import (
     equals_others,
     exact,
     exact_items,
-    is_constant,
 )
 from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.readings import Readings
@@ -76,7 +75,7 @@ def _container(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
         named = dict(zip(x, items, strict=True))
         frozen = ExactKeys(named) if any(map(equals_others, x)) else named
         return KeyedCopy((type(x), *map(exact, x), key), frozen)
-    return KeyedCopy((type(x), key), Exact(x) if is_constant(x) else _like(x, items))
+    return KeyedCopy((type(x), key), Exact(x) if _is_constant(x) else _like(x, items))
 
 
 def _whole(x: Any) -> KeyedCopy:
@@ -85,13 +84,18 @@ def _whole(x: Any) -> KeyedCopy:
     if isinstance(x, _DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
         return KeyedCopy((type(x), key), ExactItems(key) if exactly else dict(x))
-    if is_constant(x):
+    if _is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
     places = [] if isinstance(x, bytearray) else [i for i, y in enumerate(x) if equals_others(y)]
     if not places:
         return KeyedCopy((type(x), key), _like(x, x))
     few = 3 * len(places) < len(x) and not isinstance(x, _UNORDERED)
     return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
+
+
+def _is_constant(x: Any) -> bool:
+    """Return whether something is a number or text, or a tuple of such."""
+    return type(x) in PLAIN or (type(x) is tuple and all(map(_is_constant, x)))
 
 
 def _like(x: Any, items: Iterable[Any]) -> Any:
