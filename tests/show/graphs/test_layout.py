@@ -134,3 +134,14 @@ def test_broken_dot_text_is_refused() -> None:
     """Text that is not DOT is an error that quotes the parser, not an empty picture."""
     with pytest.raises(LayoutError, match="the Graphviz in pygraphviz failed"):
         render("digraph {", "svg")
+
+
+@needs_shebang
+@pytest.mark.usefixtures("no_bundled_dot")
+def test_a_missing_library_of_the_system_is_not_a_missing_graphviz(system_dot: Path) -> None:
+    """Where it is installed, to install it is no remedy."""
+    said = "libXrender.so.1: cannot open shared object file: No such file or directory"
+    system_dot.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 127\n")
+    with pytest.raises(LayoutError, match=r"libXrender.*apt install libglib2\.0-0") as caught:
+        render(DOT, "svg")
+    assert "pip install" not in str(caught.value)

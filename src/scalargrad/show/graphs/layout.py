@@ -41,10 +41,16 @@ drawn = [
 json.dump(drawn, sys.stdout)
 """
 
+_TEXT = "DOT and Mermaid text need neither: Picture.dot, Picture.mermaid, or .save() to .dot or .mmd"
 _REMEDY = (
     "Install pygraphviz, whose wheels bring Graphviz (python -m pip install pygraphviz), or "
-    "Graphviz itself (https://graphviz.org/download). DOT and Mermaid text need neither: "
-    "Picture.dot, Picture.mermaid, or .save() to .dot or .mmd"
+    f"Graphviz itself (https://graphviz.org/download). {_TEXT}"
+)
+#: What Linux says of a library that a program needs; a small container lacks those of X and GLib.
+_LACKS_LIBRARY = "cannot open shared object file"
+_LIBRARIES = (
+    "On Debian or Ubuntu, apt install libglib2.0-0 libxext6 libxrender1 brings what the wheels of "
+    f"pygraphviz need, and apt install graphviz another Graphviz. {_TEXT}"
 )
 
 
@@ -75,7 +81,8 @@ def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
         if run.returncode == 0 and run.stdout:
             return run.stdout
         failures.append(f"{engine} failed: {_last_words(run.stderr)}")
-    raise LayoutError(f"{'; '.join(failures) or 'no Graphviz was found'}. {_REMEDY}")
+    found = "; ".join(failures) or "no Graphviz was found"
+    raise LayoutError(f"{found}. {_LIBRARIES if _LACKS_LIBRARY in found else _REMEDY}")
 
 
 def render_each(dots: Sequence[str], kind: str) -> list[str]:
