@@ -57,7 +57,7 @@ def test_pages_write_numbers_and_sums_as_python_does(blank_page: Any) -> None:
     """Ties included: four digits, the sign of a change, = or ≈, and what a sum comes to."""
     rng = random.Random(0)
     numbers = TIES + SUBNORMAL + drawn_numbers(rng, 700)
-    sums = [SUBNORMAL, *SUMS_OF_TIES, *drawn_sums(rng, 300)]
+    sums = [SUBNORMAL, [-1e18, -1.0], *SUMS_OF_TIES, *drawn_sums(rng, 300)]
     given = json.dumps({"numbers": numbers, "sums": sums})
     found = json.loads(blank_page.evaluate(BESIDE % shared_script(), given))
     for x, written in zip(numbers, found["numbers"], strict=True):

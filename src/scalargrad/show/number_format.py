@@ -127,6 +127,19 @@ def product_relation(left: float, right: float, product: float) -> str:
     return "=" if exact else "≈"
 
 
+def loses_a_term(terms: Sequence[float]) -> bool:
+    """Return whether a sum has a term too small to show beside the largest: 1e18 + 1.
+
+    Examples
+    --------
+    >>> loses_a_term([1e18, 1.0]), loses_a_term([1e3, 1.0, 0.0])
+    (True, False)
+    """
+    if not all(map(isfinite, terms)):
+        return False
+    return any(0 < abs(term) < _NOISE * max(map(abs, terms)) for term in terms)
+
+
 def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
     """Write a sum of contributions as far as they have arrived, with the sign in front of it.
 
@@ -165,7 +178,7 @@ def _result(terms: Sequence[float]) -> str:
             added = float(f"{added:.{places}f}")
             if abs(added - total) <= _FAITHFUL * abs(total):
                 return f"{relation(added)} {number(added)}"
-    sign = relation(total) if exact else "≈"
+    sign = relation(total) if exact and not loses_a_term(terms) else "≈"
     return f"{sign} {number(total)}"
 
 

@@ -12,6 +12,7 @@ from scalargrad import (
     Parameter,
     Value,
     clip,
+    cos,
     custom_op,
     dot,
     exp,
@@ -516,6 +517,24 @@ def test_a_sum_that_swallows_the_input_promises_nothing() -> None:
 def test_what_is_too_small_for_a_float_is_only_about_0(make: Any, text: str) -> None:
     """1e-600 is not 0, which a product with 0 is."""
     steps = walk(labelled(make(Value(1e-300, "x")), "f"))
+    assert text in [step.text() for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (tanh, "f = tanh(x) = tanh(40) ≈ 1"),
+        (sigmoid, "f = σ(x) = σ(40) ≈ 1"),
+        (lambda x: cos(1e-9 * x / 40.0), "f = cos(v2) = cos(1e−9) ≈ 1"),
+        (lambda x: 1.0 + exp(-x), "f = 1 + v2 ≈ 1"),
+        (lambda x: x + 1e18, "f = x + 1e18 ≈ 1e18"),
+        (lambda x: tanh(0.0 * x), "f = tanh(v1) = tanh(0) = 0"),
+        (lambda x: x + 1.0, "f = x + 1 = 41"),
+    ],
+)
+def test_what_a_float_rounds_to_few_digits_is_only_about_them(make: Any, text: str) -> None:
+    """The tanh of 40 is less than 1, and 1 + 4e-18 more; tanh(0) is 0."""
+    steps = walk(labelled(make(Value(40.0, "x")), "f"))
     assert text in [step.text() for step in steps]
 
 

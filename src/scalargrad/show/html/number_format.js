@@ -88,6 +88,12 @@ function productRelation(left, right, product) {
   return isExact ? "=" : "≈";
 }
 
+// Whether a sum has a term too small to show beside the largest: 1e18 + 1.
+function losesATerm(terms) {
+  const largest = Math.max(...terms.map(Math.abs));
+  return Number.isFinite(largest) && terms.some((x) => x !== 0 && Math.abs(x) < NOISE * largest);
+}
+
 // A sum of contributions as far as they have arrived; ? stands for what is to come.
 function runningSum(terms, arrived, expected) {
   const indices = arrived <= LONGEST_SUM ? [...Array(arrived).keys()] : [0, arrived - 2, arrived - 1];
@@ -115,7 +121,7 @@ function sumResult(terms) {
       if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `${relation(shown)} ${number(shown)}`;
     }
   }
-  return `${exact ? relation(total) : "≈"} ${number(total)}`;
+  return `${exact && !losesATerm(terms) ? relation(total) : "≈"} ${number(total)}`;
 }
 
 // How many decimal places a number as written has.

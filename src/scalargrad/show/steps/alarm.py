@@ -31,8 +31,10 @@ def _alarm(node: Value, step: Step) -> Alarm:
         said = f"first value that is not finite: {value}; give a finite number"
     else:
         kind = "gradient" if step.phase == "backward" else "value"
+        vertical = step.local is not None and not isfinite(step.local)
         said = (
-            f"first {kind} that is not finite: {step.text()}; scale the operands of "
+            f"first {kind} that is not finite: {step.text()}; "
+            f"{'shift' if vertical else 'scale'} the operands of "
             f"{scene.names[gate]}, or guard them with where"
         )
     return Alarm(node, step.index, said)

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import NamedTuple, TypeAlias
 
 from scalargrad import ops
-from scalargrad.show.number_format import product_relation, relation
+from scalargrad.show.number_format import loses_a_term, product_relation, relation
 from scalargrad.show.steps.formula_writer import FormulaWriter, Notation
 from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene
@@ -17,7 +17,13 @@ from scalargrad.value import Value
 Link: TypeAlias = tuple[str, str]
 
 #: The operations whose results are never 0, of finite numbers other than 0.
-_NEVER_0 = {ops.mul, ops.div, ops.square, ops.pow, ops.exp}
+_NEVER_0 = {ops.mul, ops.div, ops.square, ops.pow}
+
+#: The functions that, of a number other than 0, never have a value with finitely many digits.
+_TRANSCENDENTAL = {
+    *(ops.exp, ops.expm1, ops.log1p, ops.sigmoid, ops.softplus, ops.erf, ops.erfc),
+    *(ops.sin, ops.cos, ops.tan, ops.asin, ops.atan, ops.sinh, ops.cosh, ops.tanh, ops.asinh),
+}
 
 
 class Formula(NamedTuple):
@@ -61,6 +67,7 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     written = writer.expression(expression, scene.numbers(gate, expression))
     names_all = is_plain_sum(expression) and not scene.held(node)
     brief = names_all or written == writer.number(data)
+    cut = _is_cut(scene, node) or (is_plain_sum(expression) and loses_a_term(shown))
     return Formula(
         [
             ("", writer.name(scene.in_formulas[node])),
@@ -72,7 +79,7 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
         [
             (relation(*shown), written),
             (
-                "≈" if _vanishes(scene, node) else relation(*([] if brief else shown), data),
+                "≈" if cut else relation(*([] if brief else shown), data),
                 writer.number(data),
             ),
         ],
@@ -80,12 +87,12 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     )
 
 
-def _vanishes(scene: Scene, node: Value) -> bool:
-    """Return whether a result is 0 only because it is too small for a float: 1e-300·1e-300."""
-    if scene.data[node] != 0.0 or node.op not in _NEVER_0:
-        return False
+def _is_cut(scene: Scene, node: Value) -> bool:
+    """Return whether a result is what a float makes of it: 1e-300·1e-300 = 0, tanh(40) = 1."""
     operands = [scene.data[x] if isinstance(x, Value) else x for x in node.parents]
-    return all(isfinite(x) and (x != 0.0 or node.op is ops.exp) for x in operands)
+    if not all(isfinite(x) and x != 0.0 for x in (*operands, scene.data[node] or 1.0)):
+        return False
+    return node.op in _TRANSCENDENTAL or (scene.data[node] == 0.0 and node.op in _NEVER_0)
 
 
 def seed_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:

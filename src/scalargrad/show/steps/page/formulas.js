@@ -186,6 +186,7 @@ function forwardFormula(sweep, { node }, script) {
   const written = script.print(expression, gate.numbers(expression));
   const namesAll = isPlainSum(expression) && !heldIn(node);
   const brief = namesAll || written === numberIn(script, value);
+  const cut = isCut(sweep, node) || (isPlainSum(expression) && losesATerm(shown));
   return {
     symbols: [
       ["", script.name(nodes[node].word)],
@@ -193,19 +194,22 @@ function forwardFormula(sweep, { node }, script) {
     ],
     numbers: [
       [relation(...shown), written],
-      [vanishes(sweep, node) ? "≈" : relation(...(brief ? [] : shown), value), numberIn(script, value)],
+      [cut ? "≈" : relation(...(brief ? [] : shown), value), numberIn(script, value)],
     ],
     brief,
   };
 }
 
-const NEVER_0 = ["mul/2", "div/2", "square/1", "pow/2", "exp/1"]; // of finite numbers other than 0
+const NEVER_0 = ["mul", "div", "square", "pow"]; // of finite numbers other than 0
+const TRANSCENDENTAL =
+  "exp expm1 sin cos tan asin atan sinh cosh tanh asinh log1p sigmoid softplus erf erfc".split(" ");
 
-// Whether a result is 0 only because it is too small for a float.
-function vanishes(sweep, node) {
-  const { gate } = nodes[node];
-  if (sweep.data[node] !== 0 || !NEVER_0.includes(gate)) return false;
-  return operandData(nodes[node], sweep.data).every((x) => Number.isFinite(x) && (x !== 0 || gate === "exp/1"));
+// Whether a result is what a float makes of it: 1e-300·1e-300 = 0, tanh(40) = 1.
+function isCut(sweep, node) {
+  const numbers = [...operandData(nodes[node], sweep.data), sweep.data[node] || 1];
+  if (!numbers.every((x) => Number.isFinite(x) && x !== 0)) return false;
+  const [op] = nodes[node].gate.split("/");
+  return TRANSCENDENTAL.includes(op) || (sweep.data[node] === 0 && NEVER_0.includes(op));
 }
 
 function seedFormula(sweep, { node }, script, notation) {

@@ -72,7 +72,9 @@ function alarmText(sweep) {
   if (step.node === null) return `first value that is not finite: ${nodes[node].name} = ${number(sweep.data[node])}; give a finite number`;
   const kind = step.phase === "backward" ? "gradient" : "value";
   const written = formula(sweep, step, "whole", TEXT, "partial");
-  return `first ${kind} that is not finite: ${written}; scale the operands of ${nodes[step.node].name}, or guard them with where`;
+  const vertical = step.phase === "backward" && !Number.isFinite(sweep.locals[step.node][step.operand]);
+  const remedy = vertical ? "shift" : "scale";
+  return `first ${kind} that is not finite: ${written}; ${remedy} the operands of ${nodes[step.node].name}, or guard them with where`;
 }
 
 // Whether nothing goes on along a wire: its local derivative is 0. Where inf or nan is about, the 0
