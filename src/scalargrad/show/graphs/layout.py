@@ -41,7 +41,9 @@ drawn = [
 json.dump(drawn, sys.stdout)
 """
 
-_TEXT = "DOT and Mermaid text need neither: Picture.dot, Picture.mermaid, or .save() to .dot or .mmd"
+_TEXT = (
+    "DOT and Mermaid text need neither: Picture.dot, Picture.mermaid, or .save() to .dot or .mmd"
+)
 _REMEDY = (
     "Install pygraphviz, whose wheels bring Graphviz (python -m pip install pygraphviz), or "
     f"Graphviz itself (https://graphviz.org/download). {_TEXT}"
