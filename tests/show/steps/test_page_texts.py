@@ -143,6 +143,10 @@ GRAPHS: dict[str, tuple[Build, list[Inputs]]] = {
         lambda x, y, z: -log(softmax([x, y, z])[0]),
         [{"x": 2.0, "y": 1.0, "z": 0.1}, {"x": 1.0, "y": 700.0, "z": 0.1}],
     ),
+    "softmax of nan": (
+        lambda x, y, z: softmax([x, y, z])[0],
+        [{"x": 1.0, "y": math.nan, "z": 3.0}, {"x": math.nan, "y": 1.0, "z": 3.0}],
+    ),
     "softmax of what is computed": (
         lambda x, y, z: softmax([x * y, y - z, -math.inf, tanh(x)])[1] + square(z),
         [{"x": 2.0, "y": 1.0, "z": 0.1}, {"x": 30.0, "y": -30.0, "z": -900.0}],
@@ -213,7 +217,9 @@ def test_page_computes_what_python_computes(graph: str, open_page: Any) -> None:
         page.evaluate("values => scalargrad.setInputs(values)", inputs)
         numbers = page.evaluate("scalargrad.numbers()")
         steps = build(graph, inputs)
-        assert numbers["data"] == pytest.approx(list(steps.scene.data.values()), rel=1e-12)
+        assert numbers["data"] == pytest.approx(
+            list(steps.scene.data.values()), rel=1e-12, nan_ok=True
+        )
         assert numbers["gradients"] == pytest.approx(
             gradients(steps), rel=1e-12, abs=1e-15, nan_ok=True
         )

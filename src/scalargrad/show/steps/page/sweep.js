@@ -84,7 +84,8 @@ function operandData(node, data) {
 function numberOf(operand, data) {
   if (typeof operand !== "object") return data[operand];
   if (!operand.largest) return float(operand.constant);
-  return Math.max(...operand.largest.map((score) => numberOf(score, data)));
+  const scores = operand.largest.map((score) => numberOf(score, data));
+  return scores.reduce((largest, x) => (x > largest ? x : largest)); // nan where Python's max is
 }
 
 // The steps of the whole walk: the inputs, every gate, the seed, every wire backward.
