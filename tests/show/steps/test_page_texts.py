@@ -99,7 +99,7 @@ GRAPHS: dict[str, tuple[Build, list[Inputs]]] = {
         [{"x": 2.0, "y": -1.5}, {"x": -2.0, "y": 1.5}, {"x": 0.0, "y": 0.0}],
     ),
     "rounded to few digits": (
-        lambda x, y: tanh(x) + cos(y) + (1.0 + exp(-x)) * sqrt(magnitude(y)),
+        lambda x, y: tanh(x) + cos(y) + silu(x) + (1.0 + exp(-x)) * sqrt(magnitude(y)),
         [{"x": 40.0, "y": 1e-9}, {"x": 0.0, "y": 0.0}, {"x": 1e18, "y": 2.0}],
     ),
     "not finite": (

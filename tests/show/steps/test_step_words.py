@@ -25,6 +25,7 @@ from scalargrad import (
     minimum,
     relu,
     sigmoid,
+    silu,
     sqrt,
     square,
     tanh,
@@ -525,6 +526,7 @@ def test_what_is_too_small_for_a_float_is_only_about_0(make: Any, text: str) -> 
     [
         (tanh, "f = tanh(x) = tanh(40) ≈ 1"),
         (sigmoid, "f = σ(x) = σ(40) ≈ 1"),
+        (silu, "f = silu(x) = silu(40) ≈ 40"),
         (lambda x: cos(1e-9 * x / 40.0), "f = cos(v2) = cos(1e−9) ≈ 1"),
         (lambda x: 1.0 + exp(-x), "f = 1 + v2 ≈ 1"),
         (lambda x: x + 1e18, "f = x + 1e18 ≈ 1e18"),

@@ -21,6 +21,7 @@ _NEVER_0 = {ops.mul, ops.div, ops.square, ops.pow}
 
 #: The functions that, of a number other than 0, never have a value with finitely many digits.
 _TRANSCENDENTAL = {
+    *(ops.silu, ops.gelu, ops.gelu_tanh, ops.ndtr, ops.log_ndtr),
     *(ops.exp, ops.expm1, ops.log1p, ops.sigmoid, ops.softplus, ops.erf, ops.erfc),
     *(ops.sin, ops.cos, ops.tan, ops.asin, ops.atan, ops.sinh, ops.cosh, ops.tanh, ops.asinh),
 }

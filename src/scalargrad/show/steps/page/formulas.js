@@ -201,8 +201,10 @@ function forwardFormula(sweep, { node }, script) {
 }
 
 const NEVER_0 = ["mul", "div", "square", "pow"]; // of finite numbers other than 0
-const TRANSCENDENTAL =
-  "exp expm1 sin cos tan asin atan sinh cosh tanh asinh log1p sigmoid softplus erf erfc".split(" ");
+const TRANSCENDENTAL = [
+  ..."exp expm1 sin cos tan asin atan sinh cosh tanh asinh log1p sigmoid softplus erf erfc".split(" "),
+  ..."silu gelu gelu_tanh ndtr log_ndtr".split(" "),
+];
 
 // Whether a result is what a float makes of it: 1e-300·1e-300 = 0, tanh(40) = 1.
 function isCut(sweep, node) {
