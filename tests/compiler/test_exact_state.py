@@ -7,7 +7,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -134,3 +134,80 @@ def test_closures_over_equal_numbers_are_told_apart(
 
     for number in (first, second, first):
         assert made(wrap(number))(Value(2.0)).data == 2.0 * facet(number)
+
+
+class Doubled(NamedTuple):
+    """Equals a `Tripled` of the same number."""
+
+    x: Any
+
+    @property
+    def rate(self) -> float:
+        """Its rate."""
+        return 2.0
+
+
+class Tripled(NamedTuple):
+    """Has another rate."""
+
+    x: Any
+
+    @property
+    def rate(self) -> float:
+        """Its rate."""
+        return 3.0
+
+
+class DoubledList(list[Any]):
+    """Equals a `TripledList` of the same numbers."""
+
+    rate = 2.0
+
+
+class TripledList(list[Any]):
+    """Has another rate."""
+
+    rate = 3.0
+
+
+class DoubledDict(dict[str, Any]):
+    """Equals a `TripledDict` of the same numbers."""
+
+    rate = 2.0
+
+
+class TripledDict(dict[str, Any]):
+    """Has another rate."""
+
+    rate = 3.0
+
+
+@pytest.mark.parametrize("number", [1.5, 1.0, [1.5], Value(1.5)], ids=repr)
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Doubled, Tripled),
+        (lambda x: DoubledList([x]), lambda x: TripledList([x])),
+        (lambda x: DoubledDict(a=x), lambda x: TripledDict(a=x)),
+        (lambda x: Doubled((x, x)), lambda x: Tripled((x, x))),
+    ],
+    ids=["named tuples", "lists", "dicts", "nested"],
+)
+def test_an_equal_container_of_another_class_is_another(
+    first: Callable[[Any], Any], second: Callable[[Any], Any], number: Any
+) -> None:
+    """What takes its place in a list need have only the same items to equal it."""
+    held = [first(number)]
+    compiled = jit(lambda x: x * held[0].rate)
+    assert [compiled(2.0), compiled(2.0)] == [4.0, 4.0]
+    held[0] = second(number)
+    assert [compiled(2.0), compiled(2.0)] == [6.0, 6.0]
+
+
+def test_a_set_that_takes_the_place_of_a_frozen_one_is_another() -> None:
+    """They are equal, too."""
+    held: list[Any] = [frozenset({1.5})]
+    compiled = jit(lambda x: x * (2.0 if isinstance(held[0], frozenset) else 3.0))
+    assert compiled(2.0) == 4.0
+    held[0] = {1.5}
+    assert compiled(2.0) == 6.0

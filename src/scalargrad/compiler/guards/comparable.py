@@ -113,6 +113,19 @@ class ExactKeys:
         )
 
 
+class OfClass:
+    """Compares a container by its class too: a named tuple equals others with the same items."""
+
+    __slots__ = ("_copy", "_kind")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, kind: type, copy: Any) -> None:
+        self._kind, self._copy = kind, copy
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is self._kind and bool(self._copy == other)
+
+
 def exact_items(x: Any) -> Any:
     """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
     try:
@@ -170,9 +183,10 @@ def plain(x: Any) -> KeyedCopy:
 
 
 def is_of_values(key: Any) -> bool:
-    """Return whether a key consists of Values, numbers and text only."""
-    inside = key if isinstance(key, tuple) else ()
-    return not isinstance(key, Same) and all(map(is_of_values, inside))
+    """Return whether a key consists of Values, numbers and text only, in no class of a user's."""
+    if isinstance(key, tuple):
+        return all(map(is_of_values, key))
+    return of_library(key.__module__) if isinstance(key, type) else not isinstance(key, Same)
 
 
 class Frozen:

@@ -21,6 +21,7 @@ from scalargrad.compiler.guards.comparable import (
     ExactSequence,
     KeyedCopy,
     Live,
+    OfClass,
     Same,
     equals_others,
     exact,
@@ -33,6 +34,8 @@ from scalargrad.tree import is_object_array
 _DICTS = (dict, MappingProxyType)
 _UNORDERED = (set, frozenset, bytearray)
 CONTAINERS = (list, tuple, deque, *_DICTS, *_UNORDERED)
+#: Classes whose objects equal none of the other classes here, but those derived from themselves.
+_APART = {list, tuple, deque, dict}
 #: Callables that pass stored objects to a function.
 BOUND = (MethodType, BuiltinMethodType, MethodWrapperType, partial)
 
@@ -62,7 +65,10 @@ def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
         (part,) = parts
         readings.items.append((_bound(x), part.frozen))
         return KeyedCopy((type(x), part.key), x)
-    return (_container if isinstance(x, CONTAINERS) else _array)(x, parts, readings)
+    if not isinstance(x, CONTAINERS):
+        return _array(x, parts, readings)
+    found = _container(x, parts, readings)
+    return found if type(x) in _APART else found._replace(frozen=OfClass(type(x), found.frozen))
 
 
 def _container(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
