@@ -105,8 +105,8 @@ def test_the_lecture_s_graph_reads_as_specified(open_page: Any) -> None:
         ["q=x+y=3"],
         ["f=q·z=3·(−4)=−12"],
         ["∂f∂f=1"],
-        ["∂f∂z=1·q", "1·3=3", "swap multiplier: z receives q"],
-        ["∂f∂q=1·z", "1·(−4)=−4", "swap multiplier: q receives z"],
+        ["∂f∂z=1·q", "1·3=3", "swap multiplier: z receives 1·q"],
+        ["∂f∂q=1·z", "1·(−4)=−4", "swap multiplier: q receives 1·z"],
         ["∂f∂y=∂f∂q·∂q∂y", "(−4)·1=−4", "distributor: y receives ∂f/∂q"],
         ["(−4)·1=−4", "nudge x by +0.01: f changes by −0.04"],
     ]

@@ -101,7 +101,7 @@ def test_html_has_a_row_for_every_step(lecture: Walk) -> None:
     table = ET.fromstring(lecture._repr_html_())
     rows = ["|".join("".join(cell.itertext()) for cell in row) for row in table.iter("tr")]
     assert rows[0] == "step|at|chain rule|remark"
-    assert rows[5] == "5|f → z|∂f∂z=1·q=1·3=3|swap multiplier: z receives q"
+    assert rows[5] == "5|f → z|∂f∂z=1·q=1·3=3|swap multiplier: z receives 1·q"
     assert len(rows) == 9
 
 

@@ -47,7 +47,7 @@ def test_printed_walk_is_an_aligned_table(lecture: Walk) -> None:
     column = lines[0].index("chain rule")
     assert [line[column - 2 : column] for line in steps] == ["  "] * 8
     assert steps[4][column:].startswith("∂f/∂z = 1·q = 1·3 = 3  ")
-    assert steps[4].endswith("swap multiplier: z receives q")
+    assert steps[4].endswith("swap multiplier: z receives 1·q")
 
 
 def test_lecture_s_graph_fits_eighty_columns(lecture: Walk) -> None:
@@ -108,7 +108,7 @@ def test_narrow_console_stacks_the_remarks(lecture: Walk) -> None:
     assert "remark" not in printed
     lines = printed.splitlines()
     formula = next(i for i, line in enumerate(lines) if "1·q = 1·3 = 3" in line)
-    assert lines[formula + 1].strip() == "swap multiplier: z receives q"
+    assert lines[formula + 1].strip() == "swap multiplier: z receives 1·q"
 
 
 def test_empty_slice_shows_only_the_headings(lecture: Walk) -> None:

@@ -328,10 +328,10 @@ def test_captions_of_the_lecture_s_first_graph(lecture: Walk) -> None:
     notes = [step.notes() for step in lecture]
     assert notes[:4] == [[], [], [], []]
     assert notes[4] == [
-        "swap multiplier: z receives q",
+        "swap multiplier: z receives 1·q",
         "nudge z by +0.01: f changes by +0.03",
     ]
-    assert notes[5] == ["swap multiplier: q receives z"]
+    assert notes[5] == ["swap multiplier: q receives 1·z"]
     assert notes[6][0] == "distributor: y receives ∂f/∂q"
     assert notes[7][1] == "nudge x by +0.01: f changes by −0.04"
 
@@ -340,7 +340,7 @@ def test_captions_fall_back_to_what_there_is_to_say(lecture: Walk) -> None:
     """Remarks, else the local derivative, else the sentence."""
     x = Value(0.0, "x")
     to_gate = walk(labelled(exp(labelled(x * 2.0, "g")), "f"))[-2]
-    assert lecture[4].caption().startswith("swap multiplier: z receives q; nudge z")
+    assert lecture[4].caption().startswith("swap multiplier: z receives 1·q; nudge z")
     assert to_gate.caption() == "∂f/∂g = exp(g) = f = 1"
     assert lecture[1].caption() == "The gate + computes q from x and y."
 
@@ -374,9 +374,19 @@ def test_bias_of_a_neuron_is_distributed_to() -> None:
     z = dot([Value(2.0, "w")], [Value(3.0, "x")], Value(1.0, "b"))
     assert [step.notes()[0] for step in walk(labelled(z, "z"))[-3:]] == [
         "distributor: b receives ∂z/∂z",
-        "swap multiplier: x receives w",
-        "swap multiplier: w receives x",
+        "swap multiplier: x receives 1·w",
+        "swap multiplier: w receives 1·x",
     ]
+
+
+def test_a_multiplier_says_what_of_the_upstream_gradient_it_passes() -> None:
+    """Of L = (a - 1)² with a = w·2, w receives twice ∂L/∂a, not 2."""
+    w = Parameter(0.5, "w")
+    to_w = last(labelled(square(labelled(w * 2.0, "a") - 1.0), "L"))
+    assert to_w.notes()[0].startswith("swap multiplier: w receives 2·∂L/∂a")
+    assert to_w.notes("bar")[0].startswith("swap multiplier: w receives 2·a\u0304")
+    flipped = last(labelled(square(labelled(w * -2.0, "a") - 1.0), "L"))
+    assert flipped.notes()[0] == "swap multiplier: w receives (−2)·∂L/∂a"
 
 
 def test_router_says_who_receives() -> None:
@@ -402,7 +412,7 @@ def test_zero_local_derivatives_stop_the_gradient() -> None:
     x, y = Value(1.5, "x"), Value(0.0, "y")
     assert last(floor(x)).notes()[0] == "floor is flat here: the gradient stops here"
     assert last(labelled(x * y, "f")).notes()[0] == (
-        "swap multiplier: x receives y, which is 0, so it stops here"
+        "swap multiplier: x receives 1·y, which is 0, so it stops here"
     )
 
 

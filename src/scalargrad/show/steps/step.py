@@ -134,7 +134,7 @@ class Step(StepFacts):
         >>> x = Value(3.0, "x")
         >>> for note in walk(x * x)[-1].notes("bar"):
         ...     print(note)
-        swap multiplier: x receives x
+        swap multiplier: x receives 1·x
         x̄ = 3 + 3 = 6, complete: adder
         nudge x by +0.01: v1 changes by about +0.06
         """

@@ -39,16 +39,15 @@ def show(walk: Walk, console: Console | None = None) -> None:
     >>> from scalargrad.show.steps import walk
     >>> x = Value(3.0, "x")
     >>> show(walk(2 * x)[-1:], Console(width=70))  # doctest: +NORMALIZE_WHITESPACE
-    step  at        chain rule        remark
-          backward
-       4  v1 → x    ∂v1/∂x = 1·2 = 2  swap multiplier: x receives 2
+    step  at      chain rule        remark
+                  backward
+       4  v1 → x  ∂v1/∂x = 1·2 = 2  swap multiplier: x receives 1·2
     """
     console = _console(console)
     for step in listed(walk, "walk", "steps, such as walk(root)"):
         instance(step, "an entry of walk", Step, "steps, such as walk(root)")
     rows = [table.row(step) for step in walk]
-    labels = [("", phase, "", "") for phase in PHASE]
-    columns = zip(table.HEADINGS, *labels, *rows, strict=True)
+    columns = zip(table.HEADINGS, *rows, strict=True)
     fits = sum(max(map(cell_len, column)) + _GAP for column in columns) - _GAP <= console.width
     headings = table.HEADINGS if fits else table.HEADINGS[:-1]
     grid = Table.grid(padding=(0, _GAP, 0, 0))
@@ -59,7 +58,7 @@ def show(walk: Walk, console: Console | None = None) -> None:
     for step, row in zip(walk, rows, strict=True):
         if step.phase != phase:
             phase = step.phase
-            grid.add_row("", Text(phase, f"bold {PHASE[phase]}"))
+            grid.add_row("", "", Text(phase, f"bold {PHASE[phase]}"))
         grid.add_row(*_cells(step, row, fits))
     console.print(grid)
 

@@ -12,6 +12,7 @@ from scalargrad.show.steps.formula_writer import TEXT, Notation
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step_facts import StepFacts
 from scalargrad.show.subgraphs.titles import counted
+from scalargrad.table.notation import PRODUCT
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 
@@ -112,9 +113,11 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
         pattern = "distributor"  # a neuron's bias
     if pattern == "swap multiplier":
         partial = gate.partial(step.operand)
-        factor = TEXT.expression(partial, step.scene.words(gate, partial))
+        factor = TEXT.print(partial, step.scene.words(gate, partial), PRODUCT)
         stopped = ", which is 0, so it stops here" if _is_stopped(step) else ""
-        return f"swap multiplier: {parent} receives {factor}{stopped}"
+        at_root = step.node is step.scene.root  # there the formula writes 1·q, too
+        product = TEXT.product("1", factor) if at_root else TEXT.product(factor, signal)
+        return f"swap multiplier: {parent} receives {product}{stopped}"
     if pattern in {"distributor", "router", "sign flip"}:
         title = "gradient router" if pattern == "router" else pattern
         return f"{title}: {parent} receives {_share(step, signal)}"

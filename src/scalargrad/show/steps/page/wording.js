@@ -99,16 +99,19 @@ function patternNote(sweep, step, notation) {
   const gate = gateAt(sweep, step.node);
   const local = sweep.locals[step.node][step.operand];
   const parent = nodes[step.parent].name;
+  const upstream = signal(step.node, TEXT, notation);
   let { pattern } = gate.gate;
   if (pattern === "swap multiplier" && gate.isConstant(step.operand)) pattern = "distributor"; // a bias
   if (pattern === "swap multiplier") {
     const partial = gate.partial(step.operand);
     const stopped = isStopped(sweep, step) ? ", which is 0, so it stops here" : "";
-    return `swap multiplier: ${parent} receives ${printText(partial, gate.words(partial))}${stopped}`;
+    const factor = TEXT.print(partial, gate.words(partial), PRODUCT);
+    const product = step.node === root ? TEXT.product("1", factor) : TEXT.product(factor, upstream);
+    return `swap multiplier: ${parent} receives ${product}${stopped}`;
   }
   if (["distributor", "router", "sign flip"].includes(pattern)) {
     const title = pattern === "router" ? "gradient router" : pattern;
-    const received = isStopped(sweep, step) ? "nothing, it stops here" : share(local, signal(step.node, TEXT, notation));
+    const received = isStopped(sweep, step) ? "nothing, it stops here" : share(local, upstream);
     return `${title}: ${parent} receives ${received}`;
   }
   if (isStopped(sweep, step)) return `${gateText(nodes[step.node])} is flat here: the gradient stops here`;
