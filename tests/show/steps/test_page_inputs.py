@@ -142,13 +142,26 @@ def test_inputs_are_fixed_where_python_would_have_to_be_called(open_page: Any) -
     assert "cube is a Python function" in page.locator("#undefined").text_content()
 
 
-def test_the_help_says_that_python_s_ifs_stay(open_page: Any) -> None:
-    """A graph records one path; a page without a choice is not told so at every step."""
+def test_choices_of_python_are_said_to_stay_while_inputs_are_moved(open_page: Any) -> None:
+    """Of f = x if x > 0 else 0.1·x, recorded at 2, a page makes −1 at −1, and Python −0.1."""
+    x = Value(2.0, "x")
+    page = open_page(walk(labelled(x * 1.0 if x > 0 else x * 0.1, "f")))
+    said = "where Python chose (if, max, x > 0), its choice stays as recorded"
+    page.keyboard.press("End")
+    assert said not in page.locator("#panel").text_content()
+    box(page, "x").fill("-1")
+    assert page.locator("#n1-value .value").text_content() == "−1"
+    assert said in page.locator("#panel").text_content()
+    page.locator("#reset").click()
+    assert said not in page.locator("#panel").text_content()
+
+
+def test_the_help_says_which_choices_stay(open_page: Any) -> None:
+    """A graph records one path."""
     page = open_page(lecture())
-    assert "if" not in page.locator("#inputs").text_content().split()
     page.locator("#help").click()
     told = " ".join(page.locator("#help-text").text_content().split())
-    assert "Where the function chose with Python's if, the choice stays as it was recorded" in told
+    assert "with if, max or where(x > 0, …), the choice stays as it was recorded" in told
 
 
 def test_the_notation_of_errors_is_offered_where_there_is_one(open_page: Any) -> None:
