@@ -1,7 +1,8 @@
 """The compiled gradient of batches of examples with equal structure, checked before use.
 
 A program repeats what was recorded. Therefore the first batch of each size is computed eagerly as
-well and compared, and the model and the loss are checked for side effects.
+well and compared, and the model and the loss are checked for side effects. A smaller last batch is
+filled up where that makes no difference, so that it needs no program of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import math
 import pickle
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.trace.find_generators import generators_of
@@ -40,6 +43,7 @@ class CompiledGradient:
         self._objective, self._leaves, self._data = objective, leaves, data
         self._gradient = self._compiled(together=True)
         self._sizes: set[int] = set()
+        self._full = 0  # how many examples batches are filled up to; 0 if they are not
         self._sources: list[Any] = []  # the generators that a step draws from
         self._before: list[tuple[Any, Any]] = []
 
@@ -55,10 +59,12 @@ class CompiledGradient:
         TraceError
             If a program could not repeat what a step does.
         """
-        if len(rows) not in self._sizes:
+        if not self._sizes and self._objective.is_mean and len(self._data.examples) % len(rows):
+            self._full = len(rows)
+        if self._size(len(rows)) not in self._sizes:
             carried.write_back()
             self._look_at_first(rows, carried)
-            self._sizes.add(len(rows))
+            self._sizes.add(self._size(len(rows)))
         return self._run(rows, carried)
 
     def undo(self) -> None:
@@ -67,10 +73,23 @@ class CompiledGradient:
 
     def _run(self, rows: Sequence[int], carried: Carried) -> Found | None:
         self._before = [(source, state_of(source)) for source in self._sources]
-        numbers = self._data.numbers
+        numbers, size = self._data.numbers, self._size(len(rows))
         cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
-        found: Found | None = self._gradient(carried.data, cells)
-        return found
+        used = np.arange(size) < len(rows) if size == self._full else None
+        if size > len(rows):  # the same examples once more, as good as others
+            cells = np.resize(cells, (size, numbers.shape[1]))
+        found: Found | None = self._gradient(carried.data, cells, used)
+        if used is None or found is None:
+            return found
+        return found._replace(predictions=found.predictions[: len(rows)])
+
+    def _size(self, count: int) -> int:
+        """Return the number of examples in the program for a batch of `count`.
+
+        A smaller batch is filled up only if nothing is drawn: a program would draw for the examples
+        that do not count, too.
+        """
+        return max(count, self._full) if not self._sources else count
 
     def _look_at_first(self, rows: Sequence[int], carried: Carried) -> None:
         """Record the first batch of a size; generators are rewound."""
@@ -79,6 +98,9 @@ class CompiledGradient:
         around = None if self._sizes else _around(called)
         try:
             found = self._recorded(rows, carried)
+            if self._full and found is None:
+                self._full = 0
+                found = self._recorded(rows, carried)
             self._sources = [x for x, state in before if _differ(state, state_of(x))]
             if around is not None and not around.holds():
                 raise TraceError(

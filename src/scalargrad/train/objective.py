@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from scalargrad import losses
 from scalargrad.errors import OperandError
 from scalargrad.nn import Module
+from scalargrad.ops import dot
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.train.examples import Examples, plain
@@ -18,6 +20,20 @@ from scalargrad.value import Value
 Loss = Callable[[list[Any], list[Any]], Any]
 Metric = Callable[[list[Any], list[Any]], float]
 Regularizer = Callable[[list[Any]], Any]
+
+#: Losses of a batch that are the mean of the losses of its examples, called without options.
+_MEANS: tuple[Loss, ...] = (
+    losses.binary_cross_entropy,
+    losses.binary_cross_entropy_with_logits,
+    losses.cross_entropy,
+    losses.hinge_loss,
+    losses.huber_loss,
+    losses.l1_loss,
+    losses.mse_loss,
+    losses.multi_margin_loss,
+    losses.nll_loss,
+    losses.smooth_l1_loss,
+)
 
 
 @dataclass(frozen=True)
@@ -34,15 +50,31 @@ class Objective:
         """The functions and modules that a step calls."""
         return self.model, self.loss, self.regularizer
 
-    def value(self, predictions: list[Any], targets: list[Any]) -> Any:
+    @property
+    def is_mean(self) -> bool:
+        """Whether the loss of a batch is known to be the mean of the losses of its examples."""
+        return any(self.loss is mean for mean in _MEANS)
+
+    def value(self, predictions: list[Any], targets: list[Any], used: Any = None) -> Any:
         """Return the loss of a batch, penalty included.
+
+        Parameters
+        ----------
+        predictions, targets : list
+        used : sequence of numbers, optional
+            1 for each example that counts, 0 for those that fill a batch up; for a mean only.
 
         Raises
         ------
         OperandError
             If it is no Value, and so cannot be minimised.
         """
-        loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
+        if used is None:
+            loss = self.loss(predictions, targets)
+        else:
+            each = [self.loss([x], [y]) for x, y in zip(predictions, targets, strict=True)]
+            loss = dot(used, each) / sum(used)
+        loss = _number(loss, self.loss, "one Value, such as a mean")
         if self.regularizer is not None:
             penalty = self.regularizer(self.model.parameters())
             loss = loss + _number(penalty, self.regularizer, "one Value")

@@ -55,7 +55,7 @@ class Found(NamedTuple):
         return found
 
 
-Gradient = Callable[[Any, Any], Found | None]
+Gradient = Callable[[Any, Any, Any], Found | None]
 Forward = Callable[[Any, Any], Any]
 
 
@@ -77,12 +77,13 @@ def gradient_of(
     Returns
     -------
     callable
-        Takes the numbers of the leaves and a batch, with one row per example.
+        Takes the numbers of the leaves; a batch, with one row per example; and None, or 1 for each
+        row that counts and 0 for those that fill the batch up.
     """
     called = objective.called
     parameters = _Unfollowed(leaves)
 
-    def step(numbers: Any, cells: Any) -> Found | None:
+    def step(numbers: Any, cells: Any, used: Any) -> Found | None:
         trace = current_trace()
         if trace is None:
             return None
@@ -91,7 +92,10 @@ def gradient_of(
         inputs = [x for x, _ in batch]
         model = called[0]
         predictions = vmap(model)(inputs) if together else [model(x) for x in inputs]
-        loss = objective.value(predictions, [y for _, y in batch])
+        arranged = _arranged(predictions)
+        if used is not None and not isinstance(arranged, np.ndarray):
+            return None  # of predictions of different lengths, the mean is not one over examples
+        loss = objective.value(predictions, [y for _, y in batch], used)
         grads = gradients(loss, parameters.content, allow_nonfinite=True)
         _require_known(trace)
         reached = [i for i, x in enumerate(grads) if isinstance(x, Value)]
@@ -100,7 +104,7 @@ def gradient_of(
             _array([grads[i] for i in reached]),
             np.array(reached, dtype=np.intp),
             np.array(trace.looked_up(nodes), dtype=np.intp),
-            _arranged(predictions),
+            arranged,
         )
 
     step.__qualname__ = "step of fit"

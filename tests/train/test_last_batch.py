@@ -1,0 +1,138 @@
+"""A last batch that is smaller: filled up to run the program of the others, where that is right."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from scalargrad import sigmoid
+from scalargrad.losses import (
+    accuracy,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge_loss,
+    huber_loss,
+    l1_loss,
+    l2_penalty,
+    mse_loss,
+    multi_margin_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
+from scalargrad.nn import Dropout, Linear, LogSoftmax, Module, Sequential
+from scalargrad.train.programs import gradient_of
+
+from .alike import CLASSES, SIGNS, assert_alike, network, trained
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Note with how many examples the compiled gradient is called: there is a program for each."""
+    met: set[int] = set()
+
+    def noting(*args: Any, **options: Any) -> Any:
+        usual = gradient_of(*args, **options)
+
+        def called(numbers: Any, cells: Any, used: Any) -> Any:
+            met.add(len(cells))
+            return usual(numbers, cells, used)
+
+        return called
+
+    monkeypatch.setattr("scalargrad.train.compiled_gradient.gradient_of", noting)
+    return met
+
+
+CHANCES = [[float(c > 0)] for c in CLASSES]
+NETWORK = partial(network, 3)
+OF_CLASSES = {"make": NETWORK, "targets": CLASSES}
+
+LOSSES: dict[str, dict[str, Any]] = {
+    "squares": {"loss": mse_loss},
+    "amounts": {"loss": l1_loss},
+    "huber": {"loss": huber_loss},
+    "smooth": {"loss": smooth_l1_loss},
+    "hinge": {"loss": hinge_loss, "targets": [[s] for s in SIGNS]},
+    "chances": {"loss": binary_cross_entropy_with_logits, "targets": CHANCES},
+    "classes": {"loss": cross_entropy, **OF_CLASSES, "metrics": [accuracy]},
+    "margins": {"loss": multi_margin_loss, **OF_CLASSES},
+    "log-probabilities": {
+        "loss": nll_loss,
+        "targets": CLASSES,
+        "make": lambda: Sequential(NETWORK(), LogSoftmax()),
+    },
+    "probabilities": {
+        "loss": binary_cross_entropy,
+        "targets": CHANCES,
+        "make": lambda: Sequential(network(), _Sigmoid()),
+    },
+    "penalty": {"loss": mse_loss, "regularizer": l2_penalty},
+    "several outputs": {"loss": mse_loss, "make": NETWORK, "targets": [[s, 1, 2] for s in SIGNS]},
+}
+
+
+class _Sigmoid(Module):
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [sigmoid(v) for v in x]
+
+
+@pytest.mark.parametrize("size", [3, 5, 6, 13])
+@pytest.mark.parametrize("situation", LOSSES.values(), ids=LOSSES.keys())
+def test_a_smaller_batch_runs_the_same_program(
+    situation: dict[str, Any], size: int, steps: list[int], sizes: set[int]
+) -> None:
+    """Of 14 examples, some are left over: one program takes all batches, as eager steps do."""
+    compiled = trained(True, **situation, batch_size=size, epochs=3)
+    assert sorted({*steps}) == sorted({14 % size, size})
+    assert sizes == {size}
+    assert_alike(compiled, trained(False, **situation, batch_size=size, epochs=3))
+
+
+def _worst(predictions: list[Any], targets: list[Any]) -> Any:
+    return max((p[0] - t[0]) ** 2 for p, t in zip(predictions, targets, strict=True))
+
+
+@pytest.mark.parametrize(
+    "loss", [partial(mse_loss, reduction="sum"), _worst, partial(mse_loss, reduction="mean")]
+)
+def test_a_loss_not_known_to_be_a_mean_has_a_program_for_each_size(
+    loss: Any, sizes: set[int]
+) -> None:
+    """The sum and the worst of a batch are those of its own examples only."""
+    options: dict[str, Any] = {"loss": loss, "batch_size": 6, "epochs": 3}
+    assert_alike(trained(True, **options), trained(False, **options))
+    assert sizes == {2, 6}
+
+
+def test_nothing_is_drawn_for_examples_that_do_not_count(sizes: set[int]) -> None:
+    """A batch with dropout is not filled up: the masks are those of eager steps."""
+
+    def make() -> Module:
+        return Sequential(Linear(2, 8, rng=1), Dropout(0.4, rng=4), Linear(8, 1, rng=2))
+
+    options: dict[str, Any] = {"batch_size": 6, "epochs": 4}
+    assert_alike(trained(True, make, **options), trained(False, make, **options))
+    assert sizes == {2, 6}
+
+
+class _Named(Module):
+    """Predicts numbers by name."""
+
+    def __init__(self) -> None:
+        self.linear = Linear(2, 2, rng=1)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return dict(zip(("up", "down"), self.linear(x), strict=True))
+
+
+def test_predictions_by_name_are_trained_on_as_they_are(sizes: set[int]) -> None:
+    """Their loss is a mean over numbers that need not be as many for each example."""
+    targets = [{"down": -s, "up": s} for s in SIGNS]
+    options: dict[str, Any] = {"make": _Named, "targets": targets, "batch_size": 6, "epochs": 3}
+    assert_alike(trained(True, **options), trained(False, **options))
+    assert sizes == {2, 6}
