@@ -5,8 +5,11 @@ const LEAST_ROOM = { across: 240, down: 80 }; // in which every picture can stil
 const CLASS_COUNT = 10; // colours of classes, which begin again where there are more
 const MARKER_COUNT = 6; // so that thirty classes have a colour and a marker that no other has together
 
+// The colour of a class or output: classes that are not told by a sign have no colour of a sign.
+const classColour = (c) => `class${(c % CLASS_COUNT) + (task.kind === "largest" ? 2 : 0)}`;
+
 const probes = {};
-for (const name of ["paper", "ink", "mark", "muted", "constant", "value", "gradient", ...[...Array(CLASS_COUNT).keys()].map((c) => `class${c}`)]) {
+for (const name of ["paper", "ink", "mark", "muted", "constant", "value", "gradient", ...[...Array(CLASS_COUNT).keys()].map(classColour)]) {
   probes[name] = element("i", { class: `probe ${name}` });
   $("palette").append(probes[name]);
 }

@@ -28,7 +28,7 @@ function layOutPlane() {
   $("points").setAttribute("viewBox", `0 0 ${across} ${down}`);
   boundaryLines = isPlane ? ["boundary under", "boundary"].map((name) => svgElement("path", { class: name })) : [];
   boundaryLines[1]?.setAttribute("id", "boundary");
-  answerLines = isPlane ? [] : training.model.outputs.map((_, o) => svgElement("polyline", { class: `answer class${o % CLASS_COUNT}` }));
+  answerLines = isPlane ? [] : training.model.outputs.map((_, o) => svgElement("polyline", { class: `answer ${classColour(o)}` }));
   points = [...examples.keys()].map(pointElement);
   const edge = svgElement("rect", { class: "edge", x: room.left, y: room.top, width: room.across, height: room.down });
   $("points").replaceChildren(svgElement("g", { id: "axes" }), ...boundaryLines, edge, ...answerLines, ...points.map(({ group }) => group));
@@ -71,7 +71,7 @@ function fieldPixels(outputs) {
     const scores = outputs.map((field) => field[p]);
     const c = verdict(scores);
     const lead = scores[c] - Math.max(...scores.filter((_, i) => i !== c));
-    return c < 0 ? shades.constant[SHADES] : shadedPixel(`class${c % CLASS_COUNT}`, 0.12 + (0.5 * lead) / (lead + 1));
+    return c < 0 ? shades.constant[SHADES] : shadedPixel(classColour(c), 0.12 + (0.5 * lead) / (lead + 1));
   });
 }
 
@@ -162,7 +162,7 @@ const describedTarget = (i) => (task.classes.length ? `class ${task.names[task.c
 // An example: its class by marker and colour.
 function pointElement(i) {
   const c = task.classes[i];
-  const outline = task.classes.length ? { class: `marker class${c % CLASS_COUNT}`, d: marker(c, pointSize) } : { class: "marker", d: circle(pointSize) };
+  const outline = task.classes.length ? { class: `marker ${classColour(c)}`, d: marker(c, pointSize) } : { class: "marker", d: circle(pointSize) };
   const group = svgElement(
     "g",
     { class: "point", id: `point-${i}`, role: "button", onkeydown: (event) => onPointKey(event, i) },
@@ -225,7 +225,7 @@ function onPlaneClick(event) {
 function drawPlaneLegend() {
   const parts = task.names.map((name, c) => element(
     "span", {},
-    svgElement("svg", { class: "icon-marker", viewBox: "-7 -7 14 14", "aria-hidden": "true" }, svgElement("path", { class: `marker class${c % CLASS_COUNT}`, d: marker(c, 5) })),
+    svgElement("svg", { class: "icon-marker", viewBox: "-7 -7 14 14", "aria-hidden": "true" }, svgElement("path", { class: `marker ${classColour(c)}`, d: marker(c, 5) })),
     ` ${name}`,
   ));
   if (task.classes.length) parts.push(element("span", {}, svgElement("svg", { class: "icon-marker", viewBox: "-9 -9 18 18", "aria-hidden": "true" }, svgElement("circle", { class: "miss", r: 7 })), " wrong"));
