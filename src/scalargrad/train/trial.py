@@ -7,7 +7,7 @@ before the first step, when nothing is lost. PyTorch Lightning calls this a sani
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,7 +125,7 @@ def _require_finite(data: Examples, what: str) -> None:
     """Raise OperandError if a number is not finite, which is why a loss is not."""
     for name, column in zip("Xy", data, strict=True):
         for i, x in enumerate(column):
-            if odd := next((n for n in _numbers(x) if not _is_finite(n)), None):
+            if odd := next((n for n in _numbers(x) if not _are_finite([n])), None):
                 raise OperandError(
                     f"{name} of {what} has {shown(odd)} at {i}, and the loss is not finite there: "
                     "leave such examples out, or fill them in"
@@ -159,19 +159,19 @@ def _representatives(inputs: Sequence[Any]) -> list[int]:
     """
     first: dict[Any, int] = {}
     found = [first.setdefault(_outline(x), i) for i, x in enumerate(inputs)]
-    numbered = {i: numbers for i, x in enumerate(inputs) if (numbers := list(_numbers(x)))}
+    numbered = {i: numbers for i, x in enumerate(inputs) if (numbers := _numbers(x))}
     if numbered:
         least = min(numbered, key=lambda i: min(numbered[i]))
         greatest = max(numbered, key=lambda i: max(numbered[i]))
-        odd = (i for i, numbers in numbered.items() if not all(map(_is_finite, numbers)))
+        odd = (i for i, numbers in numbered.items() if not _are_finite(numbers))
         for i in (least, greatest, next(odd, least)):
             found[i] = i
     return found
 
 
-def _is_finite(x: float) -> bool:
+def _are_finite(numbers: Iterable[float]) -> bool:
     try:
-        return math.isfinite(x)
+        return all(map(math.isfinite, numbers))
     except OverflowError:  # an integer beyond all floats
         return False
 
@@ -179,22 +179,23 @@ def _is_finite(x: float) -> bool:
 def _outline(x: Any) -> Any:
     """Return what two inputs of one structure share."""
     if type(x) in {list, tuple}:
-        if all(type(part) in _PLAIN for part in x):
-            return len(x)
-        return type(x), *map(_outline, x)
+        return len(x) if _is_flat(x) else (type(x), *map(_outline, x))
     return float if type(x) in _PLAIN else type(x)
 
 
 _PLAIN = {float, int, bool}
 
 
-def _numbers(x: Any) -> Iterator[float]:
-    """Yield the numbers in an example: those of lists, and the keys and entries of dicts."""
+def _is_flat(x: Iterable[Any]) -> bool:
+    return {*map(type, x)} <= _PLAIN
+
+
+def _numbers(x: Any) -> Sequence[float]:
+    """Return the numbers in an example: those of lists, and the keys and entries of dicts."""
     if type(x) in _PLAIN:
-        yield x
-    elif isinstance(x, list | tuple):
-        for part in x:
-            yield from _numbers(part)
-    elif isinstance(x, dict):
-        for pair in x.items():
-            yield from _numbers(pair)
+        return [x]
+    if isinstance(x, dict):
+        x = [part for pair in x.items() for part in pair]
+    if not isinstance(x, list | tuple):
+        return []
+    return x if _is_flat(x) else [number for part in x for number in _numbers(part)]

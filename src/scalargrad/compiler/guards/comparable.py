@@ -185,7 +185,7 @@ def plain(x: Any) -> KeyedCopy:
 def is_of_values(key: Any) -> bool:
     """Return whether a key consists of Values, numbers and text only, in no class of a user's."""
     if isinstance(key, tuple):
-        return all(map(is_of_values, key))
+        return all(map(is_of_values, {*key}))
     return of_library(key.__module__) if isinstance(key, type) else not isinstance(key, Same)
 
 

@@ -97,7 +97,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
     for node in _between(program, moving, seeds[::2]):
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
-        terms = [*(terms or ()), *lookups.terms(node)]
+        terms = lookups.added_to(terms, node)
         if not terms:
             continue
         upstream = writer.products(terms)

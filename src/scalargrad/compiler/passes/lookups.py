@@ -119,9 +119,10 @@ class Lookups:
         for place, operand in ends:
             self._waiting.setdefault(operand, []).append((source, place))
 
-    def terms(self, node: int) -> list[int]:
-        """Return the terms that lookups contribute to the error signal of `node`."""
+    def added_to(self, terms: list[int] | None, node: int) -> list[int] | None:
+        """Return the terms of the error signal of `node`, with those that lookups contribute."""
         if node not in self._waiting:
-            return []
+            return terms
         waiting = self._waiting.pop(node)
-        return [x for source, place in waiting for x in source.terms(self.writer, place)]
+        more = [x for source, place in waiting for x in source.terms(self.writer, place)]
+        return [*(terms or ()), *more]

@@ -146,15 +146,15 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return the number of lanes of a node, given those of its operands."""
     if op is PRODUCTS and args:  # nearly all
         return max(map(sizes.__getitem__, args))
+    if isinstance(op, OverLanes) or op is UNBATCH:
+        return 1
     if op is ADJOINT:
         return max(sizes[args[1]], sizes[args[2]], *map(sizes.__getitem__, args[3:]))
     if op is BATCH:
         return len(args)
     if isinstance(op, Stacked):
         return op.lanes
-    if not args or op is UNBATCH or isinstance(op, OverLanes):
-        return 1
-    return max(map(sizes.__getitem__, args))
+    return max(map(sizes.__getitem__, args), default=1)
 
 
 def without_dead_nodes(program: Program) -> Program:

@@ -162,8 +162,8 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         together = returned_together(outputs, trace.lanes.taken)
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
-    add_up_together(trace.columns, trace.lanes.taken, roots)
-    if len(nodes) < len(trace.columns) or trace.lanes.taken:
+    changed = add_up_together(trace.columns, trace.lanes.taken, roots)
+    if changed or len(nodes) < len(trace.columns):
         nodes = trace.columns.nodes()
     needed = nodes.needed(roots)
     used = {i: x for x, i in trace.outside if needed[i]}

@@ -59,10 +59,11 @@ def returned_together(outputs: Sequence[int], taken: Sequence[TakenLanes]) -> li
     return found
 
 
-def add_up_together(columns: Columns, taken: Sequence[TakenLanes], asked: Sequence[int]) -> None:
+def add_up_together(columns: Columns, taken: Sequence[TakenLanes], asked: Sequence[int]) -> bool:
     """Replace chains of additions over all lanes of a node by sums over lanes.
 
-    The other additions of a chain are left without operands, as dead nodes.
+    The other additions of a chain are left without operands, as dead nodes. Return False if there
+    are none for lack of lanes.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def add_up_together(columns: Columns, taken: Sequence[TakenLanes], asked: Sequen
     """
     taken = [x for x in taken if x.lanes >= FEWEST]
     if not taken:
-        return
+        return False
     left, right = (np.array(x, np.int64) for x in (columns.left, columns.right))
     wide = [x for args in columns.wide.values() for x in args]
     read = [left[left >= 0], right[right >= 0], np.array([*wide, *asked], np.int64)]
@@ -96,6 +97,7 @@ def add_up_together(columns: Columns, taken: Sequence[TakenLanes], asked: Sequen
             if columns.ops[node] is _SUM and args == tuple(run.nodes):
                 columns.ops[node] = total_of(run.lanes)
                 columns.wide[node] = (run.source, one)
+    return True
 
 
 def _rows_of_additions(
