@@ -88,7 +88,7 @@ def test_products_are_equal_where_exact_and_as_shown(left: float, right: float, 
         ([1 / 3, 1 / 3, 1 / 3], "≈ 0.3333 + 0.3333 + 0.3333 ≈ 1"),
         ([1.00001, -1.0], "≈ 1 − 1 ≈ 1e−5"),
         ([-1e18, -1.0], "= −1e18 − 1 ≈ −1e18"),
-        ([1 / 3, math.inf], "≈ 0.3333 + inf ≈ inf"),
+        ([1 / 3, math.inf], "≈ 0.3333 + inf = inf"),
         ([0.5] * 8, "= 0.5 + … + 0.5 + 0.5 = 4"),
     ],
 )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from math import isfinite
+from typing import TypeAlias
 
 from scalargrad.table.printing import MINUS, number_text
+
+#: A fraction or an infinity; None where no fraction is known.
+Exact: TypeAlias = Fraction | float | None
 
 _PLAIN_BELOW = 1e6
 _NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3
@@ -109,8 +114,54 @@ def relation(*values: float) -> str:
     return "≈" if any(map(is_rounded, values)) else "="
 
 
+def equal_to(value: float) -> str:
+    """Write `value` behind a name: after = or, where digits are left out, after ≈.
+
+    Examples
+    --------
+    >>> equal_to(0.5), equal_to(1 / 3)
+    ('= 0.5', '≈ 0.3333')
+    """
+    return f"{relation(value)} {number(value)}"
+
+
+def decimal(value: float) -> Exact:
+    """Return the number that `number` writes, exactly; None for nan.
+
+    Examples
+    --------
+    >>> decimal(0.1 + 0.2), decimal(2 / 3)
+    (Fraction(3, 10), Fraction(6667, 10000))
+    """
+    if isfinite(value):
+        return Fraction(_digits(value))
+    return value if value == value else None
+
+
+def result_relation(exact: Exact, result: float) -> str:
+    """Return the sign between a formula and its result: = where it is that, exactly and as shown.
+
+    Parameters
+    ----------
+    exact : Fraction, float or None
+        What the formula gives, of numbers as they are shown.
+    result : float
+        What was computed.
+
+    Examples
+    --------
+    >>> result_relation(decimal(0.1) + decimal(0.2), 0.1 + 0.2)
+    '='
+    >>> result_relation(decimal(1e18) + 1, 1e18 + 1), result_relation(None, 1.0)
+    ('≈', '≈')
+    """
+    if result != result:
+        return "="
+    return "=" if not is_rounded(result) and exact == decimal(result) else "≈"
+
+
 def product_relation(left: float, right: float, product: float) -> str:
-    """Return the sign between a product and its result: = where it is exact and holds as shown.
+    """Return the sign between a product and its result.
 
     Examples
     --------
@@ -119,25 +170,8 @@ def product_relation(left: float, right: float, product: float) -> str:
     >>> product_relation(1e-300, 1e-300, 0.0)
     '≈'
     """
-    if not all(map(isfinite, (left, right, product))):
-        return "="
-    if product == 0.0 and left != 0.0 and right != 0.0:
-        return "≈"  # too small for a float
-    exact = not is_rounded(product) and _same(_shown(left) * _shown(right), _shown(product))
-    return "=" if exact else "≈"
-
-
-def loses_a_term(terms: Sequence[float]) -> bool:
-    """Return whether a sum has a term too small to show beside the largest: 1e18 + 1.
-
-    Examples
-    --------
-    >>> loses_a_term([1e18, 1.0]), loses_a_term([1e3, 1.0, 0.0])
-    (True, False)
-    """
-    if not all(map(isfinite, terms)):
-        return False
-    return any(0 < abs(term) < _NOISE * max(map(abs, terms)) for term in terms)
+    a, b = decimal(left), decimal(right)
+    return result_relation(None if a is None or b is None else a * b, product)
 
 
 def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
@@ -171,15 +205,24 @@ def _result(terms: Sequence[float]) -> str:
     total = 0.0
     for term in terms:
         total += term
-    exact = not any(map(is_rounded, terms))
-    if not exact and len(terms) <= _LONGEST and all(map(isfinite, (*terms, total))):
+    exact = _added(terms)
+    if any(map(is_rounded, terms)) and len(terms) <= _LONGEST and isfinite(total):
         added, places = sum(map(_shown, terms)), max(_places(_digits(term)) for term in terms)
         if places <= _MOST_PLACES and f"{added:.{places}f}" == f"{total:.{places}f}":
             added = float(f"{added:.{places}f}")
             if abs(added - total) <= _FAITHFUL * abs(total):
-                return f"{relation(added)} {number(added)}"
-    sign = relation(total) if exact and not loses_a_term(terms) else "≈"
-    return f"{sign} {number(total)}"
+                return f"{result_relation(exact, added)} {number(added)}"
+    return f"{result_relation(exact, total)} {number(total)}"
+
+
+def _added(terms: Sequence[float]) -> Exact:
+    """Return what terms add up to, as they are shown."""
+    exact: Fraction | float = Fraction(0)
+    for term in map(decimal, terms):
+        if term is None:
+            return None
+        exact += term
+    return exact
 
 
 def _places(written: str) -> int:

@@ -39,7 +39,7 @@ def test_the_gate_that_overflows_is_named_once() -> None:
     """At its own step, with its operand and the remedy of `backward`'s error."""
     ((index, (said,)),) = notes(overflow()).items()
     assert index == 1
-    assert said.startswith("first value that is not finite: v = exp(x) = exp(800) = inf")
+    assert said.startswith("first value that is not finite: v = exp(x) = exp(800) ≈ inf")
     assert "scale the operands of v, or guard them with where" in said
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, exp, mean, square, tanh
+from scalargrad import Parameter, Value, dot, exp, mean, square, tanh
 from scalargrad.experiments.demo import chain_rule
 from scalargrad.nn import MLP
 from scalargrad.show.number_format import number
@@ -332,3 +332,29 @@ def test_a_hostile_output_name_in_a_matrix_line_does_nothing(open_page: Any) -> 
     layer_view(page, 5)
     assert page.locator("img").count() == 0
     assert "x=y" in page.locator("#panel").text_content()
+
+
+@pytest.mark.parametrize(
+    ("w0", "w1", "x0", "x1", "forward", "backward"),
+    [
+        (4.0, 2.0, 0.0, 0.0, "==", "===="),  # tanh(0) is 0
+        (40.0, 10.0, 1.0, 2.0, "=≈", "===="),  # tanh(60) is not 1, though ½·0 is 0
+        (40.0, 0.5, 1e18, 1.0, "≈≈", "===="),  # 40·1e18 + ½ is not 4e19
+        (4.0, 0.5, 0.0, 1.0, "=≈", "=≈≈≈"),  # tanh(½) has more than four digits
+    ],
+)
+def test_matrices_are_called_equal_only_where_they_are(
+    w0: float, w1: float, x0: float, x1: float, forward: str, backward: str, open_page: Any
+) -> None:
+    """Of each matrix product every entry must be what the numbers shown before it give."""
+    x = [Value(x0, "x0"), Value(x1, "x1")]
+    units = [dot([Parameter(w0), Parameter(w1)], x) for _ in range(2)]
+    page = open_page(walk(mean([tanh(z) for z in units])))
+    layer_view(page, 2)
+    found = []
+    for _ in range(5):
+        if "layer" in (page.locator("#panel .phase").text_content() or ""):
+            lines = page.locator("#panel .matrices").all_text_contents()
+            found.append("".join(re.findall(r"[=≈]", "".join(lines))))
+        page.keyboard.press("ArrowRight")
+    assert found == [forward, backward]

@@ -407,10 +407,19 @@ def test_sign_flips_and_shares_are_spelled_out() -> None:
     assert last(m).notes()[0] == "distributor: x receives 0.25·∂m/∂m"
 
 
+@pytest.mark.parametrize("f", [tanh, sigmoid])
+def test_a_slope_that_rounds_to_0_is_called_saturated(f: Any) -> None:
+    """At 40 that of tanh is 7e-35, but 1 − 1·1 is 0; a parabola's slope at its foot is 0."""
+    name = "tanh" if f is tanh else "σ"
+    said = last(f(Value(40.0, "x"))).notes()[0]
+    assert said == f"{name} is saturated: its slope rounds to 0, and the gradient stops here"
+
+
 def test_zero_local_derivatives_stop_the_gradient() -> None:
     """A step function and a product with 0 let nothing through, and say so."""
     x, y = Value(1.5, "x"), Value(0.0, "y")
     assert last(floor(x)).notes()[0] == "floor is flat here: the gradient stops here"
+    assert last(square(y)).notes()[0] == "x² is flat here: the gradient stops here"
     assert last(labelled(x * y, "f")).notes()[0] == (
         "swap multiplier: x receives 1·y, which is 0, so it stops here"
     )

@@ -189,7 +189,7 @@ def test_an_example_is_chosen_by_click_list_button_and_key(open_page: Any) -> No
     chosen.append(page.locator("#example").input_value())
     page.locator("#example").select_option("11")
     answer = model(POINTS[11]).data
-    assert f"The network answers y = {answer:.4g}" in said(page, "example-sentence")
+    assert f"The network answers y ≈ {answer:.4g}" in said(page, "example-sentence")
     page.locator("#example").select_option("")
     page.mouse.click(*middle)
     page.mouse.click(*middle)
@@ -615,7 +615,7 @@ def test_an_output_is_said_to_speak_for_its_class(open_page: Any) -> None:
     """The sentence on an example answers by the names of classes, which the legend has too."""
     page = open_page(others()["three classes"], "#example=0")
     sentence = said(page, "example-sentence")
-    assert re.search(r"y₀ \(a\) = \S+, y₁ \(<.*\) = \S+, y₂ \(c\) = ", sentence)
+    assert re.search(r"y₀ \(a\) ≈ \S+, y₁ \(<.*\) ≈ \S+, y₂ \(c\) ≈ ", sentence)
 
 
 def test_long_numbers_beside_the_axis_are_seen_whole(open_page: Any) -> None:

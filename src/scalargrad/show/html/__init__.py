@@ -2,8 +2,8 @@
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
 Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
-pages; `elements.js`, with which they make what they show; `number_format.js`, which writes numbers;
-and `playing.js`, which moves them on.
+pages; `elements.js`, with which they make what they show; `fractions.js`, which computes without
+rounding; `number_format.js`, which writes numbers; and `playing.js`, which moves them on.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ def source(package: str, name: str) -> str:
 
 def shared_script() -> str:
     """Return the JavaScript that all pages begin with."""
-    return "\n".join(
-        [source(__package__, f"{name}.js") for name in ("elements", "number_format", "playing")]
-    )
+    names = ("elements", "fractions", "number_format", "playing")
+    return "\n".join([source(__package__, f"{name}.js") for name in names])
 
 
 def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:

@@ -80,19 +80,27 @@ function relation(...numbers) {
   return numbers.some(isRounded) ? "≈" : "=";
 }
 
-// The sign between a product and its result: = where it is exact and holds as shown.
-function productRelation(left, right, product) {
-  if (![left, right, product].every(Number.isFinite)) return "=";
-  if (product === 0 && left !== 0 && right !== 0) return "≈"; // too small for a float
-  const isExact = !isRounded(product) && areSame(shownNumber(left) * shownNumber(right), shownNumber(product));
-  return isExact ? "=" : "≈";
+// What stands behind a name: "= 0.5" or, where digits were left out, "≈ 0.3333".
+const equalTo = (x) => `${relation(x)} ${number(x)}`;
+
+// The number that is written for x, exactly; null for nan.
+const decimal = (x) => fractionOf(x, digitsOf(x));
+
+// The sign between a formula, which gives a fraction of the numbers shown, or null where none is
+// known, and its result: = where it is that, exactly and as shown.
+function resultRelation(fraction, result) {
+  if (Number.isNaN(result)) return "=";
+  return fraction && !isRounded(result) && areEqual(fraction, decimal(result)) ? "=" : "≈";
 }
 
-// Whether a sum has a term too small to show beside the largest: 1e18 + 1.
-function losesATerm(terms) {
-  const largest = Math.max(...terms.map(Math.abs));
-  return Number.isFinite(largest) && terms.some((x) => x !== 0 && Math.abs(x) < NOISE * largest);
+// The product of two numbers as they are shown, exactly; null if there is none.
+function exactProduct(left, right) {
+  const factors = [left, right].map(decimal);
+  return factors.includes(null) ? null : times(...factors);
 }
+
+// The sign between a product and its result.
+const productRelation = (left, right, product) => resultRelation(exactProduct(left, right), product);
 
 // A sum of contributions as far as they have arrived; ? stands for what is to come.
 function runningSum(terms, arrived, expected) {
@@ -112,16 +120,16 @@ const addedUp = (words) => words.join(" + ").replaceAll("+ −", "− ");
 function sumResult(terms) {
   let total = 0;
   for (const term of terms) total += term;
-  const exact = !terms.some(isRounded);
-  if (!exact && terms.length <= LONGEST_SUM && [...terms, total].every(Number.isFinite)) {
+  const fraction = terms.map(decimal).reduce((sum, term) => sum && term && plus(sum, term));
+  if (terms.some(isRounded) && terms.length <= LONGEST_SUM && Number.isFinite(total)) {
     const places = Math.max(...terms.map((term) => placesOf(digitsOf(term))));
     const added = terms.map(shownNumber).reduce((sum, term) => sum + term, 0);
     if (places <= MOST_PLACES && toEvenPlaces(added, places) === toEvenPlaces(total, places)) {
       const shown = Number(toEvenPlaces(added, places));
-      if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `${relation(shown)} ${number(shown)}`;
+      if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `${resultRelation(fraction, shown)} ${number(shown)}`;
     }
   }
-  return `${exact && !losesATerm(terms) ? relation(total) : "≈"} ${number(total)}`;
+  return `${resultRelation(fraction, total)} ${number(total)}`;
 }
 
 // How many decimal places a number as written has.

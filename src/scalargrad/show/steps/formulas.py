@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import NamedTuple, TypeAlias
 
-from scalargrad import ops
-from scalargrad.show.number_format import loses_a_term, product_relation, relation
+from scalargrad.show.number_format import product_relation, relation
 from scalargrad.show.steps.formula_writer import FormulaWriter, Notation
 from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene
@@ -15,16 +13,6 @@ from scalargrad.table.notation import PRODUCT
 from scalargrad.value import Value
 
 Link: TypeAlias = tuple[str, str]
-
-#: The operations whose results are never 0, of finite numbers other than 0.
-_NEVER_0 = {ops.mul, ops.div, ops.square, ops.pow}
-
-#: The functions that, of a number other than 0, never have a value with finitely many digits.
-_TRANSCENDENTAL = {
-    *(ops.silu, ops.gelu, ops.gelu_tanh, ops.ndtr, ops.log_ndtr),
-    *(ops.exp, ops.expm1, ops.log1p, ops.sigmoid, ops.softplus, ops.erf, ops.erfc),
-    *(ops.sin, ops.cos, ops.tan, ops.asin, ops.atan, ops.sinh, ops.cosh, ops.tanh, ops.asinh),
-}
 
 
 class Formula(NamedTuple):
@@ -68,7 +56,6 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     written = writer.expression(expression, scene.numbers(gate, expression))
     names_all = is_plain_sum(expression) and not scene.held(node)
     brief = names_all or written == writer.number(data)
-    cut = _is_cut(scene, node) or (is_plain_sum(expression) and loses_a_term(shown))
     return Formula(
         [
             ("", writer.name(scene.in_formulas[node])),
@@ -79,21 +66,10 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
         ],
         [
             (relation(*shown), written),
-            (
-                "≈" if cut else relation(*([] if brief else shown), data),
-                writer.number(data),
-            ),
+            (gate.relation, writer.number(data)),
         ],
         brief,
     )
-
-
-def _is_cut(scene: Scene, node: Value) -> bool:
-    """Return whether a result is what a float makes of it: 1e-300·1e-300 = 0, tanh(40) = 1."""
-    operands = [scene.data[x] if isinstance(x, Value) else x for x in node.parents]
-    if not all(isfinite(x) and x != 0.0 for x in (*operands, scene.data[node] or 1.0)):
-        return False
-    return node.op in _TRANSCENDENTAL or (scene.data[node] == 0.0 and node.op in _NEVER_0)
 
 
 def seed_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:
@@ -109,10 +85,11 @@ def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation)
         left = writer.join([left, writer.phrase(f"by {_gate_words(step)}:")])
     product = writer.product(writer.factor(upstream), writer.factor(local))
     chain = _chain(step, writer, notation)
+    local_signs = step.scene.gate(_node(step)).relations(step.operand or 0)
     return Formula(
         [("", left), ("" if step.fans_out else "=", chain)],
         [
-            (relation(upstream, local), product),
+            (_loosest(relation(upstream, local), *local_signs), product),
             (product_relation(upstream, local, contribution), writer.number(contribution)),
         ],
         brief=chain == product,
@@ -143,17 +120,23 @@ def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter
     if scene.expected[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
         left = writer.join([left, writer.phrase("on this wire")])  # not the whole derivative
     constants = scene.constants(gate, partial)
-    shown = [*constants, *scene.operand_data(gate, partial)]
     symbols = writer.expression(partial, scene.words(gate, partial))
     numbers = writer.expression(partial, scene.numbers(gate, partial))
-    links = [(relation(*shown), numbers), (relation(*shown, local), writer.number(local))]
+    filled_in, result = gate.relations(operand)
+    brief = numbers == writer.number(local)
+    result = _loosest(filled_in, result) if brief else result
+    links = [(filled_in, numbers), (result, writer.number(local))]
     if symbols == numbers:  # a number
         return Formula([("", left)], links[1:])
     written = [("", left), (relation(*constants), symbols)]
     if (textbook := gate.textbook(operand)) is not None:
         first = writer.expression(textbook, scene.words(gate, textbook))
         written.insert(1, (relation(*scene.constants(gate, textbook)), first))
-    return Formula(written, links, brief=numbers == writer.number(local))
+    return Formula(written, links, brief)
+
+
+def _loosest(*signs: str) -> str:
+    return "≈" if "≈" in signs else "="
 
 
 def signal(step: StepFacts, node: Value, writer: FormulaWriter, notation: Notation) -> str:

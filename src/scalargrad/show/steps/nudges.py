@@ -16,7 +16,7 @@ from scalargrad.autodiff import error_signals
 from scalargrad.errors import ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.number_format import is_rounded, number, signed
+from scalargrad.show.number_format import equal_to, is_rounded, number, signed
 from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.value import Value
@@ -84,7 +84,7 @@ def _beside(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
         return ""
     near = [beyond(scene, leaf, x + side * step / _NEARER) for side in (-1, 1)]
     left, right = near
-    root, where = scene.names[scene.root], f"{scene.names[leaf]} = {number(x)}"
+    root, where = scene.names[scene.root], f"{scene.names[leaf]} {equal_to(x)}"
     steepest = max(abs(total), *(abs(point.slope) for point in far))
     if any(
         abs(b.output - at) > max(abs(a.output - at) / 2, step * steepest, _CLEAR * abs(at))

@@ -11,10 +11,19 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from scalargrad import ops
-from scalargrad.show.steps.resolver import PI, Resolver, named_symbols, replaced, shorten
+from scalargrad.show.number_format import relation, result_relation
+from scalargrad.show.steps.exact_results import exact_result, exact_value
+from scalargrad.show.steps.resolver import (
+    PI,
+    Resolver,
+    named_symbols,
+    numbers_in,
+    replaced,
+    shorten,
+)
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
+from scalargrad.table.symbol import TABLE, Symbol
 from scalargrad.value import Value
 
 Trace: TypeAlias = tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]
@@ -36,6 +45,8 @@ class SymbolicGate:
     ----------
     stand_ins : dict from Symbol to Value or float
         The node or the constant that each symbol stands for.
+    numbers : dict from Symbol to float
+        The number of each.
     partials : tuple of Symbol or float
         The local derivatives as they were traced, or as textbooks write them if they do not read
         the result; the same at every point.
@@ -50,7 +61,8 @@ class SymbolicGate:
         self.stand_ins.update(zip(self.operands, node.parents, strict=True))
         constants = {s: x for s, x in self.stand_ins.items() if isinstance(x, float)}
         numbers = {s: data[x] for s, x in self.stand_ins.items() if isinstance(x, Value)}
-        self._resolver = Resolver(constants, Resolver({**constants, **numbers}))
+        self.numbers: dict[Symbol, float] = {**constants, **numbers}
+        self._resolver = Resolver(constants, Resolver(self.numbers))
 
     def _as_printed(self, index: int, partial: Any) -> Any:
         if (self.op, index) not in _TEXTBOOK or self.result in named_symbols(partial):
@@ -59,7 +71,11 @@ class SymbolicGate:
 
     def partial(self, index: int) -> Expression:
         """Return the local derivative for operand `index`, simplified at this point."""
-        return shorten(self._resolver.resolve(self.partials[index]))
+        return shorten(self.derivative(index))
+
+    def derivative(self, index: int) -> Expression:
+        """Return the same with all operands of a long sum or call."""
+        return self._resolver.resolve(self.partials[index])
 
     @cached_property
     def textbooks(self) -> tuple[Expression | None, ...]:
@@ -103,6 +119,26 @@ class SymbolicGate:
     def is_constant(self, index: int) -> bool:
         """Return whether the operation's partial is the same number everywhere."""
         return not isinstance(self.partials[index], Symbol)
+
+    @cached_property
+    def relation(self) -> str:
+        """The sign between what the gate computes, in numbers, and its result."""
+        operands, result = [self.numbers[x] for x in self.operands], self.numbers[self.result]
+        if TABLE.get(self.op.name) is not self.op:  # a user's own, of which no more is known
+            return relation(*operands, result)
+        return result_relation(exact_result(self.op, operands), result)
+
+    def relations(self, index: int) -> tuple[str, str]:
+        """Return the signs before the local derivative in numbers, and before what they give.
+
+        The first is ≈ also where it names a result that is not what is shown, as of tanh(40).
+        """
+        rule, local = self.derivative(index), self.node.local_grads[index]
+        assert local is not None
+        numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
+        shown = relation(*numbers_in(rule), *numbers.values())
+        filled_in = self.relation if shown == "=" and self.result in numbers else shown
+        return filled_in, result_relation(exact_value(rule, numbers), local)
 
     def expression(self) -> Expression:
         """Return what the gate computes; sums and dot products spelled out."""

@@ -238,7 +238,7 @@ function drawPlaneLegend() {
 // Of more inputs than two, where the plane lies in their space, and what that means for the points in it.
 function sliceSentence() {
   const through = sliceThrough();
-  const held = others.map((axis) => `${training.cells[axis].name} = ${number(pointOfSlice(through)[axis])}`);
+  const held = others.map((axis) => `${training.cells[axis].name} ${equalTo(pointOfSlice(through)[axis])}`);
   const which = held.length > MOST_HELD ? `the ${held.length} other inputs` : held.join(", ");
   const whose = through === null ? "the mean of all examples" : nameOfExample(through);
   const off = through === null ? "Examples" : "The others";

@@ -69,8 +69,8 @@ function exampleSentence() {
   const i = state.example;
   if (i === null) return "";
   const { outputs, losses: each } = training.answers(state.at);
-  const given = examples[i].length <= 4 ? `: ${examples[i].map((x, j) => `${training.cells[j].name} = ${number(x)}`).join(", ")}` : "";
-  const outs = outputs[i].map((y, o) => `${nameOfOutput(o)}${classOfOutput(o)} = ${number(y)}`).join(", ");
+  const given = examples[i].length <= 4 ? `: ${examples[i].map((x, j) => `${training.cells[j].name} ${equalTo(x)}`).join(", ")}` : "";
+  const outs = outputs[i].map((y, o) => `${nameOfOutput(o)}${classOfOutput(o)} ${equalTo(y)}`).join(", ");
   const answered = task.classes.length
     ? `, so class ${task.names[verdict(outputs[i])]}${verdict(outputs[i]) === task.classes[i] ? ", which is right" : ", which is wrong"}`
     : "";
@@ -113,11 +113,11 @@ function openUnit(c) {
 function unitFormula(c, values) {
   const { name, layer, activation } = training.cells[c];
   const given = values ? ` For example ${state.example}: ` : "";
-  if (layer === 0) return values ? `${given}${name} = ${number(values[c])}.` : "It is given, not computed.";
+  if (layer === 0) return values ? `${given}${name} ${equalTo(values[c])}.` : "It is given, not computed.";
   const rule = activation ? `${name} = ${activation}(z), where z is the sum below.` : `${name} is the sum below.`;
   if (!values) return `${rule} Select an example to see its products.`;
   const z = training.weightedSum(state.at, state.example, training.cells[c]);
-  const shown = activation ? `z ${relation(z)} ${number(z)}, ${name} = ${activation}(${number(z)}) ${relation(values[c])} ${number(values[c])}` : `${name} ${relation(values[c])} ${number(values[c])}`;
+  const shown = activation ? `z ${equalTo(z)}, ${name} = ${activation}(${number(z)}) ${relation(z, values[c])} ${number(values[c])}` : `${name} ${equalTo(values[c])}`;
   return `${rule}${given}${shown}.`;
 }
 

@@ -72,7 +72,7 @@ const askedGradient = (i, arrived) => (wires[i] > 1 ? `Σ ${arrived - 1}/${wires
 // A node's accessible name; it begins with what is seen in the node.
 function describeNode(seen, i, known, gradient) {
   const node = nodes[i];
-  const value = known ? ` = ${number(state.sweep.data[i])}` : ", not computed yet";
+  const value = known ? ` ${equalTo(state.sweep.data[i])}` : ", not computed yet";
   return `${seen}, ${node.kind}: ${node.name}${value}${gradient ? `, gradient ${gradient}` : ""}`;
 }
 
@@ -85,7 +85,7 @@ function drawBundle(b, { members, shape, number: text, gradient }, arrived, acti
   for (const part of ["-out", "-wire-line", "-stem"]) open.find(`b${b}${part}`)?.classList.toggle("passed", complete === members.length);
   const one = atWork(members, active);
   open.bundles.get(b).one = one;
-  text.replaceChildren(...inDrawing(one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} = ${number(state.sweep.data[one])}`));
+  text.replaceChildren(...inDrawing(one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} ${equalTo(state.sweep.data[one])}`));
   const asked = askedStep()?.parent === one;
   const back = one === null ? "" : asked ? askedGradient(one, arrived[one]) : gradientText(one, arrived);
   gradient.textContent = back || countedOf(complete, "gradient", members.length);

@@ -78,12 +78,18 @@ class GateAt {
       if (typeof x === "object") constants.set(name, value);
       known.set(name, value);
     }
+    this.known = known;
     this.resolver = new Resolver(constants, new Resolver(known));
   }
 
   // The local derivative for an operand, simplified at this point.
   partial(operand) {
-    return shorten(this.resolver.resolve(this.gate.terms[this.gate.partials[operand]]));
+    return shorten(this.derivative(operand));
+  }
+
+  // The same with all operands of a long sum or call.
+  derivative(operand) {
+    return this.resolver.resolve(this.gate.terms[this.gate.partials[operand]]);
   }
 
   // The textbook's derivative, which does without the result; null where that is the same.
@@ -91,6 +97,29 @@ class GateAt {
     const written = this.gate.textbooks[operand];
     if (written === null || !namesIn(this.partial(operand)).some(({ name }) => name === "y")) return null;
     return shorten(this.resolver.resolve(this.gate.terms[written]));
+  }
+
+  // The sign between what the gate computes, in numbers, and its result.
+  get relation() {
+    this.sign ??= this.makeRelation();
+    return this.sign;
+  }
+
+  makeRelation() {
+    const operands = this.node.parents.map((_, i) => this.known.get(`x${i}`));
+    const result = this.known.get("y");
+    if (!functions[this.node.gate]) return relation(...operands, result); // a user's own, of which no more is known
+    return resultRelation(exactResult(this.node.gate, operands.map(decimal)), result);
+  }
+
+  // The signs before the local derivative in numbers, and before what they give. The first is ≈ also
+  // where it names a result that is not what is shown, as of tanh(40).
+  relations(operand, local) {
+    const rule = this.derivative(operand);
+    const names = namesIn(rule).map(({ name }) => name).filter((name) => this.known.has(name));
+    const shown = relation(...numbersIn(rule), ...names.map((name) => this.known.get(name)));
+    const known = new Map(names.map((name) => [name, decimal(this.known.get(name))]));
+    return [shown === "=" && names.includes("y") ? this.relation : shown, resultRelation(exactValue(rule, known, decimal), local)];
   }
 
   isConstant(operand) {
@@ -186,7 +215,6 @@ function forwardFormula(sweep, { node }, script) {
   const written = script.print(expression, gate.numbers(expression));
   const namesAll = isPlainSum(expression) && !heldIn(node);
   const brief = namesAll || written === numberIn(script, value);
-  const cut = isCut(sweep, node) || (isPlainSum(expression) && losesATerm(shown));
   return {
     symbols: [
       ["", script.name(nodes[node].word)],
@@ -194,24 +222,10 @@ function forwardFormula(sweep, { node }, script) {
     ],
     numbers: [
       [relation(...shown), written],
-      [cut ? "≈" : relation(...(brief ? [] : shown), value), numberIn(script, value)],
+      [gate.relation, numberIn(script, value)],
     ],
     brief,
   };
-}
-
-const NEVER_0 = ["mul", "div", "square", "pow"]; // of finite numbers other than 0
-const TRANSCENDENTAL = [
-  ..."exp expm1 sin cos tan asin atan sinh cosh tanh asinh log1p sigmoid softplus erf erfc".split(" "),
-  ..."silu gelu gelu_tanh ndtr log_ndtr".split(" "),
-];
-
-// Whether a result is what a float makes of it: 1e-300·1e-300 = 0, tanh(40) = 1.
-function isCut(sweep, node) {
-  const numbers = [...operandData(nodes[node], sweep.data), sweep.data[node] || 1];
-  if (!numbers.every((x) => Number.isFinite(x) && x !== 0)) return false;
-  const [op] = nodes[node].gate.split("/");
-  return TRANSCENDENTAL.includes(op) || (sweep.data[node] === 0 && NEVER_0.includes(op));
 }
 
 function seedFormula(sweep, { node }, script, notation) {
@@ -237,7 +251,7 @@ function backwardFormula(sweep, step, script, notation) {
   return {
     symbols: contributionLinks(step, links, script, notation),
     numbers: [
-      [relation(upstream, local), product],
+      [loosest(relation(upstream, local), ...gateAt(sweep, step.node).relations(step.operand, local)), product],
       [productRelation(upstream, local, contribution), numberIn(script, contribution)],
     ],
     brief: links === product,
@@ -266,22 +280,21 @@ function localFormula(sweep, step, script) {
     left = script.join([left, script.phrase("on this wire")]); // not the whole derivative
   }
   const constants = gate.constantsOf(partial);
-  const shown = [...constants, ...gate.operandData(partial)];
   const symbols = script.print(partial, gate.words(partial));
   const numbers = script.print(partial, gate.numbers(partial));
-  const links = [[relation(...shown), numbers], [relation(...shown, local), numberIn(script, local)]];
+  const [filledIn, result] = gate.relations(step.operand, local);
+  const brief = numbers === numberIn(script, local);
+  const links = [[filledIn, numbers], [brief ? loosest(filledIn, result) : result, numberIn(script, local)]];
   if (symbols === numbers) return { symbols: [["", left]], numbers: links.slice(1) };
   const written = [["", left], [relation(...constants), symbols]];
   const textbook = gate.textbook(step.operand);
   if (textbook !== null) {
     written.splice(1, 0, [relation(...gate.constantsOf(textbook)), script.print(textbook, gate.words(textbook))]);
   }
-  return {
-    symbols: written,
-    numbers: links,
-    brief: numbers === numberIn(script, local),
-  };
+  return { symbols: written, numbers: links, brief };
 }
+
+const loosest = (...signs) => (signs.includes("≈") ? "≈" : "=");
 
 const localText = (sweep, step, script = TEXT) =>
   script.finish(chain(script, wholeLinks(localFormula(sweep, step, script))));

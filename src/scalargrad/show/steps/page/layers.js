@@ -73,7 +73,19 @@ const math = (...pieces) => MATHML.finish(mrow(pieces));
 const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("by this layer:"));
 const op = (sign) => `<mo>${sign}</mo>`;
 const transposed = (name) => `<msup>${name}<mi mathvariant="normal">T</mi></msup>`;
-const roundedSign = (...tables) => op(relation(...tables.flat(2)));
+const roundedSign = (table) => op(relation(...table.flat()));
+
+// The sign between a product of matrices, or that plus a column, and what was computed.
+function productSign(left, right, computed, added = null) {
+  const signs = computed.flatMap((row, i) => row.map((x, k) => {
+    const start = decimal(added ? added[i][k] : 0);
+    return resultRelation(right.reduce((sum, factors, j) => {
+      const product = exactProduct(left[i][j], factors[k]);
+      return sum && product && plus(sum, product);
+    }, start), x);
+  }));
+  return op(loosest(...signs));
+}
 
 // The numbers of a layer at the inputs as they are.
 function layerNumbers(layer) {
@@ -149,16 +161,22 @@ function forwardLines(layer, { W, x, b, z, h }) {
   const plus = layer.b ? [op("+"), bn] : [];
   const sum = {
     symbols: [zn, op("="), Wn, input, ...plus],
-    numbers: [matrix(W, "value"), matrix(x, "value"), ...(layer.b ? [op("+"), matrix(b, "value")] : []), roundedSign(W, x, b, z), matrix(z, "value")],
+    numbers: [matrix(W, "value"), matrix(x, "value"), ...(layer.b ? [op("+"), matrix(b, "value")] : []), productSign(W, x, z, layer.b ? b : null), matrix(z, "value")],
     shown: [W, x],
   };
   if (layer.activation === null) return [sum];
   const name = `<mi>${escapeHtml(layer.activation)}</mi>`;
   return [sum, {
     symbols: [outputLetter(layer), op("="), name, op("("), zn, op(")")],
-    numbers: [name, matrix(z, "value"), roundedSign(z, h), matrix(h, "value")],
+    numbers: [name, matrix(z, "value"), activationSign(layer), matrix(h, "value")],
     shown: [z],
   }];
+}
+
+// The sign between activations, in numbers, and their results; ≈ if a gate on the way has one.
+function activationSign(layer) {
+  const along = new Set(layer.slopes.flat().map(([gate]) => gate));
+  return op(loosest(...[...along].map((gate) => gateAt(state.sweep, gate).relation)));
 }
 
 function backwardLines(layer, found) {
@@ -170,7 +188,7 @@ function backwardLines(layer, found) {
   const next = layer.next === null ? null : layers[layer.next];
   const arriving = next ? [op("="), transposed(letter("W", next)), errorLetter(next)] : [];
   const isSum = layer.activation === null && !isPartial; // what arrives is the error of the sums
-  const lines = [{ symbols: [isSum ? error : layerSignal(out), ...arriving], numbers: [op("="), matrix(upstream, "gradient")], shown: [upstream] }];
+  const lines = [{ symbols: [isSum ? error : layerSignal(out), ...arriving], numbers: [roundedSign(upstream), matrix(upstream, "gradient")], shown: [upstream] }];
   if (layer.activation === null) {
     if (isPartial) lines[0].symbols.unshift(error, op("="));
   } else {
@@ -179,21 +197,25 @@ function backwardLines(layer, found) {
     const prime = `<msup><mi>${escapeHtml(layer.activation)}</mi><mo>′</mo></msup>`;
     lines.push({
       symbols: [error, ...(isPartial ? [op("="), layerSignal(zn)] : []), op("="), ...upstreamName, op("∘"), prime, op("("), zn, op(")")],
-      numbers: [matrix(upstream, "gradient"), op("∘"), matrix(slope, "local"), roundedSign(upstream, slope, delta), matrix(delta, "gradient")],
+      numbers: [matrix(upstream, "gradient"), op("∘"), matrix(slope, "local"), op(loosest(...delta.map(([x], j) => productRelation(upstream[j][0], slope[j][0], x)))), matrix(delta, "gradient")],
       shown: [delta],
     });
   }
+  const row = [x.map(([value]) => value)];
   lines.push({
     symbols: [layerSignal(Wn), isOrHas(layer.alone.W), error, transposed(input)],
-    numbers: [matrix(delta, "gradient"), matrix([x.map(([value]) => value)], "value"), roundedSign(delta, x, weights), matrix(weights, "gradient")],
+    numbers: [matrix(delta, "gradient"), matrix(row, "value"), productSign(delta, row, weights), matrix(weights, "gradient")],
     shown: [weights],
   });
-  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), error], numbers: [op("="), matrix(delta, "gradient")], shown: [delta] });
-  if (layer.passes) lines.push({
-    symbols: [layerSignal(input), isOrHas(layer.alone.x), transposed(Wn), error],
-    numbers: [matrix(W[0].map((_, k) => W.map((row) => row[k])), "value"), matrix(delta, "gradient"), roundedSign(W, delta, passed), matrix(passed, "gradient")],
-    shown: [passed],
-  });
+  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), error], numbers: [roundedSign(delta), matrix(delta, "gradient")], shown: [delta] });
+  if (layer.passes) {
+    const columns = W[0].map((_, k) => W.map((weightsOf) => weightsOf[k]));
+    lines.push({
+      symbols: [layerSignal(input), isOrHas(layer.alone.x), transposed(Wn), error],
+      numbers: [matrix(columns, "value"), matrix(delta, "gradient"), productSign(columns, delta, passed), matrix(passed, "gradient")],
+      shown: [passed],
+    });
+  }
   return lines;
 }
 

@@ -55,7 +55,7 @@ function besideNote(sweep, leaf, nudge, total) {
   const near = [-1, 1].map((side) => beyond(sweep, leaf, x + (side * step) / NEARER));
   const [left, right] = near;
   const rootName = nodes[root].name;
-  const where = `${nodes[leaf].name} = ${number(x)}`;
+  const where = `${nodes[leaf].name} ${equalTo(x)}`;
   const steepest = Math.max(...[total, far[0].slope, far[1].slope].map(Math.abs));
   const isJump = near.some((b, side) => Math.abs(b.output - at) > Math.max(Math.abs(far[side].output - at) / 2, step * steepest, CLEAR * Math.abs(at)));
   if (isJump) {

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.softmax_maximum import scores_of
+from scalargrad.show.steps.exact_results import body
 from scalargrad.show.steps.nudges import nudge_note
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
@@ -89,7 +90,13 @@ class Record:
             name = self._custom.setdefault(op, f"custom{len(self._custom)} {op.name}")
         key = f"{name}/{arity}"
         self.operations[key] = op, arity
-        self._notations.setdefault(key, _notation(op, arity))
+        if key not in self._notations:
+            self._notations[key] = _notation(op, arity)
+            if (stands_for := body(op, arity)) is not None:
+                operands, expression = stands_for
+                terms = _Terms(self, {x: x.name for x in operands})
+                terms.index(expression)
+                self._notations[key]["body"] = terms.written
         return key
 
     def _node(self, node: Value) -> Json:
@@ -134,7 +141,9 @@ class Record:
 
     def _gate(self, gate: SymbolicGate) -> Json:
         """Return an operation, each of its expressions as an index into `terms`."""
-        op, terms = gate.op, _Terms(self, gate)
+        names = {symbol: f"x{i}" for i, symbol in enumerate(gate.operands)}
+        names |= {gate.result: "y"} | {symbol: symbol.name for symbol in FIXED}
+        op, terms = gate.op, _Terms(self, names)
         valid = op.domain.valid
         return {
             "symbol": gate_sign(op),
@@ -157,12 +166,10 @@ class _Terms:
     or a list of an operation's key and the indices of its operands. What is shared stands once.
     """
 
-    def __init__(self, record: Record, gate: SymbolicGate) -> None:
+    def __init__(self, record: Record, names: Mapping[Symbol, str]) -> None:
         self.written: list[Json] = []
-        self._record = record
+        self._record, self._names = record, names
         self._indices: dict[Symbol | str, int] = {}
-        self._names = {symbol: f"x{i}" for i, symbol in enumerate(gate.operands)}
-        self._names |= {gate.result: "y"} | {symbol: symbol.name for symbol in FIXED}
 
     def index(self, expression: Expression) -> int:
         """Write an expression, its parts first and without recursion, and return its index."""

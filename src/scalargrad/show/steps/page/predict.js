@@ -112,7 +112,7 @@ function judgeProduct(given, step, answer) {
   const before = sweep.total(step.parent, step.arrived - 1);
   const named = signal(step.node, TEXT, notation);
   if (isClose(given, local)) {
-    return `Forgotten upstream: ${number(local)} is the local derivative alone. Multiply it by the upstream ${named} ${relation(upstream)} ${number(upstream)}.`;
+    return `Forgotten upstream: ${number(local)} is the local derivative alone. Multiply it by the upstream ${named} ${equalTo(upstream)}.`;
   }
   if (isClose(given, -answer)) {
     return `Wrong sign: the size is right. One negative factor makes a negative product, two make a positive one.`;

@@ -3,6 +3,7 @@
 const recorded = JSON.parse(document.getElementById("walk").textContent);
 const { nodes, gates, notations, layers } = recorded;
 for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
+for (const notation of Object.values(notations)) if (notation.body) notation.body = readTerms(notation.body).at(-1);
 
 const wordsKnown = new Set(nodes.flatMap(({ name, word }) => [name, word]));
 const root = nodes.length - 1;

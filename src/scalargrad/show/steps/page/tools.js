@@ -11,14 +11,14 @@ function checkDifference() {
   const { name } = nodes[root];
   const at = `(${name}(${nodes[i].name} + h) - ${name}(${nodes[i].name} - h)) / 2h`;
   if (!Number.isFinite(slope)) {
-    $("check-result").textContent = `${name} is undefined or infinite beside ${nodes[i].name} = ${number(x)}: there is no difference to take.`;
+    $("check-result").textContent = `${name} is undefined or infinite beside ${nodes[i].name} ${equalTo(x)}: there is no difference to take.`;
     return;
   }
   const agree = Math.abs(slope - gradient) <= 1e-6 * Math.max(1, Math.abs(gradient));
   const verdict = agree
     ? "they agree."
     : "they differ: is this a kink or a jump, or is the function very steep here?";
-  $("check-result").textContent = `${at} ≈ ${number(slope)} with h = ${number(h)}; gradient ${relation(gradient)} ${number(gradient)}: ${verdict}`;
+  $("check-result").textContent = `${at} ≈ ${number(slope)} with h = ${number(h)}; gradient ${equalTo(gradient)}: ${verdict}`;
 }
 
 const descentOutputs = [];

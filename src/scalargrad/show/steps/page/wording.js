@@ -114,7 +114,11 @@ function patternNote(sweep, step, notation) {
     const received = isStopped(sweep, step) ? "nothing, it stops here" : share(local, upstream);
     return `${title}: ${parent} receives ${received}`;
   }
-  if (isStopped(sweep, step)) return `${gateText(nodes[step.node])} is flat here: the gradient stops here`;
+  if (isStopped(sweep, step)) {
+    const rounds = gate.relations(step.operand, local).includes("≈"); // to 0, as the slope of tanh at 40
+    const place = rounds ? "saturated: its slope rounds to 0, and" : "flat here:";
+    return `${gateText(nodes[step.node])} is ${place} the gradient stops here`;
+  }
   return pattern;
 }
 
@@ -137,7 +141,7 @@ function undefinedNote({ node, operands }) {
   const gate = gates[nodes[node].gate];
   const at = new GateAt({ data: [] }, node);
   const words = at.written(gate.terms[gate.written], (i) => nodes[i].word);
-  const shown = nodes[node].parents.map((x, i) => (typeof x === "object" ? "" : `${nodes[x].word} = ${number(operands[i])}`));
+  const shown = nodes[node].parents.map((x, i) => (typeof x === "object" ? "" : `${nodes[x].word} ${equalTo(operands[i])}`));
   const needs = gate.needs || printText(gate.terms[gate.valid], words);
   const unique = [...new Set(shown.filter(Boolean))].join(", ");
   return `${printText(gate.terms[gate.written], words)} is undefined at ${unique}: it needs ${needs}.`;
