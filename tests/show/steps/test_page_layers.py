@@ -335,20 +335,20 @@ def test_a_hostile_output_name_in_a_matrix_line_does_nothing(open_page: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("w0", "w1", "x0", "x1", "forward", "backward"),
+    ("w", "x", "forward", "backward"),
     [
-        (4.0, 2.0, 0.0, 0.0, "==", "===="),  # tanh(0) is 0
-        (40.0, 10.0, 1.0, 2.0, "=≈", "===="),  # tanh(60) is not 1, though ½·0 is 0
-        (40.0, 0.5, 1e18, 1.0, "≈≈", "===="),  # 40·1e18 + ½ is not 4e19
-        (4.0, 0.5, 0.0, 1.0, "=≈", "=≈≈≈"),  # tanh(½) has more than four digits
+        ([4.0, 2.0], [0.0, 0.0], "==", "===="),  # tanh(0) is 0
+        ([40.0, 10.0], [1.0, 2.0], "=≈", "===="),  # tanh(60) is not 1, though ½·0 is 0
+        ([40.0, 0.5], [1e18, 1.0], "≈≈", "===="),  # 40·1e18 + ½ is not 4e19
+        ([4.0, 0.5], [0.0, 1.0], "=≈", "=≈≈≈"),  # tanh(½) has more than four digits
     ],
 )
 def test_matrices_are_called_equal_only_where_they_are(
-    w0: float, w1: float, x0: float, x1: float, forward: str, backward: str, open_page: Any
+    w: list[float], x: list[float], forward: str, backward: str, open_page: Any
 ) -> None:
     """Of each matrix product every entry must be what the numbers shown before it give."""
-    x = [Value(x0, "x0"), Value(x1, "x1")]
-    units = [dot([Parameter(w0), Parameter(w1)], x) for _ in range(2)]
+    inputs = [Value(number, f"x{i}") for i, number in enumerate(x)]
+    units = [dot(map(Parameter, w), inputs) for _ in range(2)]
     page = open_page(walk(mean([tanh(z) for z in units])))
     layer_view(page, 2)
     found = []
