@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs import layout
-from scalargrad.show.graphs.layout import render
+from scalargrad.show.graphs import bare_graphviz, layout
+from scalargrad.show.graphs.layout import render, render_each
 
 DOT = 'digraph { a -> b [label="é"] }'
 needs_shebang = pytest.mark.skipif(os.name == "nt", reason="a script stands in for dot")
@@ -102,6 +104,57 @@ def test_system_graphviz_helps_out(system_dot: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(layout, "_BUNDLED", "raise SystemExit('no such library')")
     system_dot.write_text("#!/bin/sh\necho mine\n")
     assert render(DOT, "svg") == b"mine\n"
+
+
+@pytest.fixture
+def no_fonts(no_system_dot: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pygraphviz fail as it does in a container without the libraries of X."""
+    missing = "libX11.so.6: cannot open shared object file: No such file or directory"
+    for script in ("_BUNDLED", "_BUNDLED_EACH"):
+        monkeypatch.setattr(layout, script, f"raise SystemExit({missing!r})")
+
+
+_LABELLED = """digraph { node [shape=box fontname="Helvetica,Arial,sans-serif" fontsize=13]
+    a [label="bias of the neuron"]; b [label="∂L/∂w₁ · é"]; a -> b }"""
+
+
+@pytest.mark.usefixtures("no_fonts")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the wheels bring all they need")
+def test_without_fonts_boxes_are_as_wide_as_their_text() -> None:
+    """In a bare container, layout and SVG take the sizes of text from Graphviz's own tables.
+
+    The widths are those of Arial's advance widths (Adobe's AFM of Helvetica), 13 points.
+    """
+    root = ET.fromstring(render(_LABELLED, "svg").decode())
+    texts = {x.text: x.attrib["font-family"] for x in root.iter() if x.tag.endswith("}text")}
+    fonts = "Helvetica,Arial,sans-serif"
+    assert texts == {"bias of the neuron": fonts, "∂L/∂w₁ · é": fonts}
+    placed = json.loads(render_each([_LABELLED, DOT], "json0")[0])
+    width = 72 * float(placed["objects"][0]["width"])
+    helvetica = {"b": 556, "i": 222, "a": 556, "s": 500, " ": 278, "o": 556, "f": 278, "t": 278,
+                 "h": 556, "e": 556, "n": 556, "u": 556, "r": 333}  # fmt: skip
+    text = sum(helvetica[c] for c in "bias of the neuron") * 13 / 1000
+    assert text < width < text + 20
+
+
+@pytest.mark.usefixtures("no_fonts")
+def test_a_bitmap_needs_the_libraries_that_are_missing() -> None:
+    """The error of a PNG names them and how to get them."""
+    with pytest.raises(LayoutError, match=r"libX11.*apt install libglib2.0-0"):
+        render(DOT, "png")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the wheels bring all they need")
+def test_what_is_no_graph_is_refused_without_fonts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program ends with a message; and without pygraphviz, with another."""
+    with pytest.raises(SystemExit, match="could not be laid out"):
+        bare_graphviz.drawn(b"digraph {", "svg")
+    with pytest.raises(SystemExit, match="nosuch could not be written"):
+        bare_graphviz.drawn(DOT.encode(), "nosuch")
+    assert b"<svg" in bare_graphviz.drawn(DOT.encode(), "svg")
+    monkeypatch.setattr(bare_graphviz, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="brings no libgvc"):
+        bare_graphviz.drawn(DOT.encode(), "svg")
 
 
 @pytest.mark.usefixtures("no_system_dot", "no_bundled_dot")

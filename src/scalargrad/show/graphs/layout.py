@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
 from scalargrad.errors import LayoutError
+from scalargrad.show.graphs import bare_graphviz
 
 #: Dots per inch of a PNG: twice the usual, for sharp text on today's screens.
 DPI = 192
@@ -48,6 +49,8 @@ _REMEDY = (
     "Install pygraphviz, whose wheels bring Graphviz (python -m pip install pygraphviz), or "
     f"Graphviz itself (https://graphviz.org/download). {_TEXT}"
 )
+#: The formats that need no fonts.
+_WITHOUT_FONTS = ("svg", "json0")
 #: What Linux says of a library that a program needs; a small container lacks those of X and GLib.
 _LACKS_LIBRARY = "cannot open shared object file"
 _LIBRARIES = (
@@ -126,6 +129,8 @@ def _engines(kind: str, dpi: int = DPI) -> Iterator[tuple[str, list[str]]]:
         yield "the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options]
     if dot := shutil.which("dot"):
         yield dot, [dot, f"-T{kind}", *options]
+    if sys.executable and kind in _WITHOUT_FONTS and find_spec("pygraphviz"):
+        yield "the same without fonts", [*_PYTHON, bare_graphviz.__file__, kind]
 
 
 def _last_words(stderr: bytes) -> str:

@@ -1,0 +1,69 @@
+"""Lay out a graph by those libraries in pygraphviz's wheels that need no others of the system.
+
+Fonts and bitmaps need the libraries of X and GLib, which a small container lacks. Layout and text
+formats do not; without fonts, Graphviz takes the sizes of text from tables. The program
+
+    python bare_graphviz.py KIND
+
+reads DOT and writes SVG or JSON.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+_PLUGINS = ("gvplugin_core", "gvplugin_dot_layout", "gvplugin_neato_layout")
+_FONTS = b'"Helvetica,Arial,sans-serif"'
+#: The one of these fonts that Graphviz has a table of.
+_KNOWN = b'"Arial"'
+
+
+class _Symbol(ctypes.Structure):
+    """A plugin, as libgvc takes it: ``lt_symlist_t``."""
+
+    _fields_ = (("name", ctypes.c_char_p), ("address", ctypes.c_void_p))
+
+
+def _library(name: str) -> ctypes.CDLL:
+    package = find_spec("pygraphviz")
+    found = [] if package is None else package.submodule_search_locations or []
+    paths = [path for folder in found for path in Path(f"{folder}.libs").glob(f"lib{name}-*")]
+    if not paths:
+        raise SystemExit(f"pygraphviz brings no lib{name} here")
+    return ctypes.CDLL(str(paths[0]))
+
+
+def drawn(dot: bytes, kind: str) -> bytes:
+    """Return a graph laid out, as ``"svg"`` or ``"json0"``.
+
+    Raises
+    ------
+    SystemExit
+        If pygraphviz brings no libraries, or they cannot draw it.
+    """
+    pointer, text = ctypes.c_void_p, ctypes.c_char_p
+    gvc, cgraph = _library("gvc"), _library("cgraph")
+    plugins = (_Symbol * (len(_PLUGINS) + 1))()  # the last one is empty
+    for i, name in enumerate(_PLUGINS):
+        symbol = f"{name}_LTX_library"
+        start = ctypes.c_char.in_dll(_library(name), symbol)
+        plugins[i] = _Symbol(symbol.encode(), ctypes.addressof(start))
+    gvc.gvContextPlugins.restype = cgraph.agmemread.restype = pointer
+    gvc.gvContextPlugins.argtypes = [pointer, ctypes.c_int]
+    gvc.gvLayout.argtypes = [pointer, pointer, text]
+    gvc.gvRenderData.argtypes = [pointer, pointer, text, pointer, pointer]
+    context = gvc.gvContextPlugins(plugins, 0)
+    graph = cgraph.agmemread(dot.replace(_FONTS, _KNOWN))
+    if not graph or gvc.gvLayout(context, graph, b"dot"):
+        raise SystemExit("the graph could not be laid out")
+    data, size = pointer(), ctypes.c_size_t()
+    if gvc.gvRenderData(context, graph, kind.encode(), ctypes.byref(data), ctypes.byref(size)):
+        raise SystemExit(f"{kind} could not be written")
+    return ctypes.string_at(data, size.value).replace(_KNOWN, _FONTS)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(drawn(sys.stdin.buffer.read(), sys.argv[1]))
