@@ -120,6 +120,14 @@ EAGER: dict[str, tuple[str, dict[str, Any]]] = {
         "more than numbers and shapes",
         {"loss": lambda p, y: mse_loss(p, y) * (2.0 if isinstance(y[0][0], float) else 1.0)},
     ),
+    "the type of a later example": (
+        "more than numbers and shapes",
+        {
+            "loss": lambda p, y: mse_loss(p, [[t * (1 + isinstance(t, int))] for (t,) in y]),
+            "targets": [*HEIGHTS[:-1], [1]],
+            "shuffle": False,
+        },
+    ),
     "noise": ("random number was drawn", {"loss": _noise}),
     "a stranger": (
         "the step reads scale, which neither the model nor the optimiser has",

@@ -99,6 +99,37 @@ def test_what_a_callback_changes_is_recorded_anew(
     assert len(steps) == 18
 
 
+@pytest.mark.parametrize("jit", [True, None])
+@pytest.mark.parametrize("held_out", [False, True])
+@pytest.mark.usefixtures("early")
+def test_an_example_that_a_callback_changes_is_trained_on(
+    jit: bool | None, held_out: bool, steps: list[int]
+) -> None:
+    """Examples augmented or corrected in place count as they are, those held out too."""
+
+    def run(jit: bool | None) -> Made:
+        inputs, targets = [[*x] for x in POINTS], [[*y] for y in HEIGHTS]
+        tried = [[*x] for x in POINTS[:3]], HEIGHTS[:3]
+
+        def change(model: Module, history: History) -> None:
+            if len(history) in {4, 6}:
+                inputs[2][0] = -inputs[2][0]
+                targets[5][0] += 1.0
+            if len(history) == 5:
+                tried[0][1][0] += 0.5
+
+        model = network()
+        optimizer = SGD(model.parameters(), lr=0.1)
+        history = fit(model, inputs, targets, loss=mse_loss, optimizer=optimizer, epochs=8,
+                      validation_data=tried if held_out else None, callbacks=[change],
+                      batch_size=4, jit=jit, quiet=True)  # fmt: skip
+        parameters = model.parameters()
+        return history, [p.data for p in parameters], {}, [p.grad for p in parameters]
+
+    assert_alike(run(jit), run(False))
+    assert len(steps) == (32 if jit else 24)
+
+
 def test_an_option_that_becomes_zero_is_another_program(steps: list[int]) -> None:
     """Momentum and weight decay are switched off and on again by a callback."""
 

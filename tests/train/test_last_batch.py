@@ -25,7 +25,7 @@ from scalargrad.losses import (
 from scalargrad.nn import Dropout, Linear, LogSoftmax, Module, Sequential
 from scalargrad.train.programs import gradient_of
 
-from .alike import CLASSES, SIGNS, assert_alike, network, trained
+from .alike import CLASSES, POINTS, SIGNS, assert_alike, network, trained
 
 
 @pytest.fixture
@@ -116,6 +116,53 @@ def test_nothing_is_drawn_for_examples_that_do_not_count(sizes: set[int]) -> Non
 
     options: dict[str, Any] = {"batch_size": 6, "epochs": 4}
     assert_alike(trained(True, make, **options), trained(False, make, **options))
+    assert sizes == {2, 6}
+
+
+class _Sometimes(Module):
+    """Draws for some examples only, first for one of a later batch."""
+
+    def __init__(self) -> None:
+        self.linear, self.dropout = Linear(2, 1, rng=1), Dropout(0.4, rng=4)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        y = self.linear(x)
+        return self.dropout(y) if x == POINTS[-1] else y
+
+
+def test_nothing_is_drawn_where_a_later_batch_is_the_first_to_draw(sizes: set[int]) -> None:
+    """The generator stands where eager steps leave it, though the first batch drew nothing."""
+    left: list[Any] = []
+
+    def run(jit: bool) -> Any:
+        models: list[_Sometimes] = []
+
+        def make() -> Module:
+            models.append(_Sometimes())
+            return models[0]
+
+        made = trained(jit, make, batch_size=6, epochs=3, shuffle=False)
+        rng: Any = models[0].dropout.rng
+        left.append(rng.getstate())
+        return made
+
+    assert_alike(run(True), run(False))
+    assert left[0] == left[1]
+    assert sizes == {2, 6}
+
+
+@pytest.mark.parametrize("ignored", [[13], [3], [0, 5, 7]])
+@pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
+def test_examples_left_out_of_the_mean_do_not_count(
+    loss: Any, ignored: list[int], sizes: set[int]
+) -> None:
+    """Class -100 is in no mean, so that weights of 1 for all examples of a batch would be wrong."""
+    targets = [-100 if i in ignored else c for i, c in enumerate(CLASSES)]
+    options: dict[str, Any] = {"loss": loss, "targets": targets, "batch_size": 6, "epochs": 2,
+                               "make": lambda: Sequential(NETWORK(), LogSoftmax()),
+                               "shuffle": False}  # fmt: skip
+    assert_alike(trained(True, **options), trained(False, **options))
     assert sizes == {2, 6}
 
 

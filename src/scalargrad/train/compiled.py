@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import pickle
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -76,6 +77,7 @@ class Compiled(Eager):
         large = batch_size * _parameters_met(objective.model, data) >= _LARGE
         self.warm_up = 0 if at_once or large else None
         self._counts: Counter[Shape] = Counter()
+        self._seen: bytes | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -100,9 +102,23 @@ class Compiled(Eager):
             self._counts = Counter({shape: n * epochs for shape, n in batches.items()})
 
     def begin_epoch(self) -> None:
-        """Forget what was recorded if parameters have been replaced between epochs."""
-        if self._visited and not self._carried.fits(self._objective.model.parameters()):
+        """Forget what was recorded if parameters or data have been replaced between epochs."""
+        if not self._visited or self.warm_up == math.inf:
+            return
+        if not self._carried.fits(self._objective.model.parameters()) or self._have_data_changed():
             self._forget()
+
+    def _have_data_changed(self) -> bool:
+        """Return whether examples have changed since the last epoch, and then read them anew."""
+        before = self._seen
+        try:
+            self._seen = pickle.dumps((self._examples, self._held_out))
+        except Exception:  # noqa: BLE001 - objects of any class
+            self._seen = b""  # they might have
+        if before is None or (self._seen and self._seen == before):
+            return False
+        vars(self).pop("_shapes", None)
+        return True
 
     def write_back(self) -> None:
         """Write parameters and optimiser state back after compiled steps."""

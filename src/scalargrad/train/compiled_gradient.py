@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -59,8 +59,9 @@ class CompiledGradient:
         TraceError
             If a program could not repeat what a step does.
         """
-        if not self._sizes and self._objective.is_mean and len(self._data.examples) % len(rows):
-            self._full = len(rows)
+        if not self._sizes and len(self._data.examples) % len(rows):
+            targets = [y for _, y in self._data.examples]
+            self._full = len(rows) if self._objective.is_mean_over(targets) else 0
         if self._size(len(rows)) not in self._sizes:
             carried.write_back()
             self._look_at_first(rows, carried)
@@ -75,19 +76,19 @@ class CompiledGradient:
         self._before = [(source, state_of(source)) for source in self._sources]
         numbers, size = self._data.numbers, self._size(len(rows))
         cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
-        used = np.arange(size) < len(rows) if size == self._full else None
-        if size > len(rows):  # the same examples once more, as good as others
-            cells = np.resize(cells, (size, numbers.shape[1]))
-        found: Found | None = self._gradient(carried.data, cells, used)
-        if used is None or found is None:
-            return found
-        return found._replace(predictions=found.predictions[: len(rows)])
+        found: Found | Literal[False] | None = False
+        if size == self._full:  # with the same examples once more, as good as others
+            filled = np.resize(cells, (size, numbers.shape[1]))
+            found = self._gradient(carried.data, filled, np.arange(size) < len(rows))
+        if found is False:
+            found = self._gradient(carried.data, cells, None)
+        return found._replace(predictions=found.predictions[: len(rows)]) if found else None
 
     def _size(self, count: int) -> int:
         """Return the number of examples in the program for a batch of `count`.
 
-        A smaller batch is filled up only if nothing is drawn: a program would draw for the examples
-        that do not count, too.
+        A smaller batch is filled up only if nothing can be drawn: a program would draw for the
+        examples that do not count, too.
         """
         return max(count, self._full) if not self._sources else count
 
@@ -96,11 +97,10 @@ class CompiledGradient:
         called = self._objective.called
         before = [(source, state_of(source)) for source in [MODULE, *generators_of(called)]]
         around = None if self._sizes else _around(called)
+        if len(before) > 1:  # a later batch may draw, though this one does not
+            self._full = 0
         try:
             found = self._recorded(rows, carried)
-            if self._full and found is None:
-                self._full = 0
-                found = self._recorded(rows, carried)
             self._sources = [x for x, state in before if _differ(state, state_of(x))]
             if around is not None and not around.holds():
                 raise TraceError(
@@ -111,6 +111,12 @@ class CompiledGradient:
             rewind(before)
             if found is not None:
                 self._require_agreement(found, rows)
+            for i in [] if self._sizes else self._data.of_other_types(rows[0]):
+                rewind(before)
+                others = [i, *rows[1:]]
+                if (found := self._run(others, carried)) is not None:
+                    rewind(before)
+                    self._require_agreement(found, others)
         finally:
             rewind(before)
 

@@ -11,6 +11,7 @@ import numpy as np
 from scalargrad.compiler.call.arguments import rebuilt, visit
 from scalargrad.errors import TraceError
 
+_NUMBERS = {float, int}
 #: The index of a part, and the size of a batch.
 Shape = tuple[int, int]
 
@@ -43,6 +44,17 @@ class Rows:
                 "many numbers in the same places, or train with batch_size=1"
             )
         self.numbers = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+
+    def of_other_types(self, first: int) -> list[int]:
+        """Return examples that hold an int, say, where neither `first` nor those before them do."""
+        known: set[tuple[int, type]] = set()
+        found = []
+        for i in [first, *range(len(self.examples))]:
+            kinds = _types(self.examples[i])
+            if not known.issuperset(enumerate(kinds)):
+                known.update(enumerate(kinds))
+                found.append(i)
+        return found[1:]
 
 
 def rebuilt_rows(example: Any, cells: Iterable[Any]) -> list[Any]:
@@ -110,3 +122,13 @@ def _row(example: Any) -> tuple[tuple[Hashable, ...], Any]:
         raise TraceError("an example holds Values: give numbers, or train eagerly with jit=False")
     arrays = any(hasattr(x, "ravel") for x in leaves)
     return tuple(key), np.concatenate([np.ravel(x) for x in leaves]) if arrays else leaves
+
+
+def _types(x: Any) -> list[type]:
+    """Return the types of what is in an example."""
+    if isinstance(x, dict):
+        x = [*x.values()]
+    kinds = [*map(type, x)] if isinstance(x, list | tuple) else [type(x)]
+    if {*kinds} <= _NUMBERS or not isinstance(x, list | tuple):
+        return kinds
+    return [t for part in x for t in _types(part)]

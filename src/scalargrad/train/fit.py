@@ -123,7 +123,8 @@ def fit(
         Epochs between two checkpoints.
     resume : bool
         If the file `checkpoint` exists, go on from it. The run then equals one that was never
-        stopped, bit for bit; `epochs` may be larger. Data, loss, learning rate, schedule,
+        stopped, bit for bit, or up to rounding where compiled steps take more than eight paths
+        through their conditions; `epochs` may be larger. Data, loss, learning rate, schedule,
         metrics and the other options must be the same: the error says what differs. The
         generators inside modules and that of the module ``random`` are restored too.
     jit : bool, optional
@@ -168,8 +169,8 @@ def fit(
     one of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw random
     numbers only by `drawn` (as Dropout does), keep nothing for later and read no ``.data``.
     Otherwise, and if a step meets a number that is not finite or takes more than eight paths
-    through its conditions, steps are eager. If a callback changes a number or a layer, steps are
-    recorded anew.
+    through its conditions, steps are eager. If a callback changes a number, a layer or an
+    example, steps are recorded anew.
 
     Before the first step the model is called with a few of the examples, in evaluation mode, and
     the loss and the metrics with what it returned, so that examples, labels and functions that

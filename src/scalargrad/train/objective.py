@@ -25,15 +25,16 @@ Regularizer = Callable[[list[Any]], Any]
 _MEANS: tuple[Loss, ...] = (
     losses.binary_cross_entropy,
     losses.binary_cross_entropy_with_logits,
-    losses.cross_entropy,
     losses.hinge_loss,
     losses.huber_loss,
     losses.l1_loss,
     losses.mse_loss,
     losses.multi_margin_loss,
-    losses.nll_loss,
     losses.smooth_l1_loss,
 )
+#: Those that are, unless an example is of the class that they leave out of the mean.
+_LEAVING_OUT: tuple[Loss, ...] = (losses.cross_entropy, losses.nll_loss)
+_IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,10 @@ class Objective:
         """The functions and modules that a step calls."""
         return self.model, self.loss, self.regularizer
 
-    @property
-    def is_mean(self) -> bool:
-        """Whether the loss of a batch is known to be the mean of the losses of its examples."""
+    def is_mean_over(self, targets: list[Any]) -> bool:
+        """Return whether a batch's loss is known to be the mean of the losses of its examples."""
+        if any(self.loss is mean for mean in _LEAVING_OUT):
+            return not any(_IGNORED in (y if isinstance(y, list | tuple) else [y]) for y in targets)
         return any(self.loss is mean for mean in _MEANS)
 
     def value(self, predictions: list[Any], targets: list[Any], used: Any = None) -> Any:

@@ -8,7 +8,7 @@ return None, and the caller takes an eager step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class Found(NamedTuple):
         return found
 
 
-Gradient = Callable[[Any, Any, Any], Found | None]
+Gradient = Callable[[Any, Any, Any], Found | Literal[False] | None]
 Forward = Callable[[Any, Any], Any]
 
 
@@ -78,12 +78,13 @@ def gradient_of(
     -------
     callable
         Takes the numbers of the leaves; a batch, with one row per example; and None, or 1 for each
-        row that counts and 0 for those that fill the batch up.
+        row that counts and 0 for those that fill the batch up. Returns False if filling up is
+        wrong, as predictions have different lengths; None if the step must be taken eagerly.
     """
     called = objective.called
     parameters = _Unfollowed(leaves)
 
-    def step(numbers: Any, cells: Any, used: Any) -> Found | None:
+    def step(numbers: Any, cells: Any, used: Any) -> Found | Literal[False] | None:
         trace = current_trace()
         if trace is None:
             return None
@@ -94,7 +95,7 @@ def gradient_of(
         predictions = vmap(model)(inputs) if together else [model(x) for x in inputs]
         arranged = _arranged(predictions)
         if used is not None and not isinstance(arranged, np.ndarray):
-            return None  # of predictions of different lengths, the mean is not one over examples
+            return False  # of predictions of different lengths, the mean is not one over examples
         loss = objective.value(predictions, [y for _, y in batch], used)
         grads = gradients(loss, parameters.content, allow_nonfinite=True)
         _require_known(trace)
