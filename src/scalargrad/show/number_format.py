@@ -114,6 +114,11 @@ def relation(*values: float) -> str:
     return "≈" if any(map(is_rounded, values)) else "="
 
 
+def loosest(*signs: str) -> str:
+    """Return the sign of a chain of signs: ≈ if one of them is."""
+    return "≈" if "≈" in signs else "="
+
+
 def equal_to(value: float) -> str:
     """Write `value` behind a name: after = or, where digits are left out, after ≈.
 
@@ -157,7 +162,8 @@ def result_relation(exact: Exact, result: float) -> str:
     """
     if result != result:
         return "="
-    return "=" if not is_rounded(result) and exact == decimal(result) else "≈"
+    is_equal = exact is not None and not is_rounded(result) and exact == decimal(result)
+    return "=" if is_equal else "≈"
 
 
 def product_relation(left: float, right: float, product: float) -> str:
@@ -174,12 +180,14 @@ def product_relation(left: float, right: float, product: float) -> str:
     return result_relation(None if a is None or b is None else a * b, product)
 
 
-def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
+def running_sum(
+    terms: Sequence[float], arrived: int, expected: int, sign: str | None = None
+) -> str:
     """Write a sum of contributions as far as they have arrived, with the sign in front of it.
 
     A long sum shows its first and its last two terms; ``?`` stands for what is to come. What
     rounded terms add up to is shown to the decimal place they have, provided that it is the
-    total to that place; else the total stands for itself.
+    total to that place; else the total stands for itself. The first sign may be given.
 
     Examples
     --------
@@ -197,7 +205,9 @@ def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
         words.insert(1, "…")
     words += ["?"] * (arrived < expected)
     result = "" if arrived < expected else f" {_result(terms)}"
-    return f"{relation(*shown)} {' + '.join(words).replace(f'+ {MINUS}', f'{MINUS} ')}{result}"
+    return (
+        f"{sign or relation(*shown)} {' + '.join(words).replace(f'+ {MINUS}', f'{MINUS} ')}{result}"
+    )
 
 
 def _result(terms: Sequence[float]) -> str:

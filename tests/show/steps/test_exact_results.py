@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import random
@@ -33,6 +34,7 @@ from scalargrad import sum as add_up
 from scalargrad.ops import TABLE
 from scalargrad.show.number_format import is_rounded, number
 from scalargrad.show.steps import Walk, walk
+from scalargrad.show.steps.table import outcome
 from scalargrad.table.operation import Elementwise, Operation
 
 from .graphs import labelled
@@ -143,7 +145,7 @@ def test_a_result_is_equal_just_where_mpmath_says_so(op: Operation, data: st.Dat
     with mp.workdps(DIGITS):
         is_that = agree(truth(op, point), as_shown(node.data), DIGITS - 20)
     expected = "=" if is_that and not is_rounded(node.data) else "≈"
-    assert result_sign(walk(node)[1].text()) == expected
+    assert result_sign(walk(node)[1].numbers()) == expected
 
 
 @every_operation
@@ -217,6 +219,72 @@ def test_an_operation_of_the_user_s_own_is_taken_at_its_word() -> None:
         return x**3
 
     assert walk(cube(Value(2.0, "x")))[1].text() == "v1 = cube(x) = cube(2) = 8"
+
+
+# What follows from rounded numbers ------------------------------------------------------------
+
+GATES: list[tuple[Any, Any]] = [
+    (lambda x, y: x + y, lambda x, y: x + y),
+    (lambda x, y: x - y, lambda x, y: x - y),
+    (lambda x, y: x * y, lambda x, y: x * y),
+    (lambda x, _: tanh(x), lambda x, _: mp.tanh(x)),
+    (lambda x, _: ops.square(x), lambda x, _: x * x),
+    (lambda x, _: cos(x), lambda x, _: mp.cos(x)),
+    (lambda x, y: mean([x, y, 1e9]), lambda x, y: (x + y + 10**9) / 3),
+]
+inputs = st.sampled_from([0.0, 1.0, -1.0, 0.5, 0.1, 3.0, 40.0, 1e-9, 1e9, 1e18])
+recipes = st.lists(
+    st.tuples(st.sampled_from(GATES), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=5
+)
+
+
+@settings(max_examples=300)
+@given(inputs, inputs, recipes)
+def test_no_value_or_gradient_is_called_equal_that_is_not(x: float, y: float, recipe: Any) -> None:
+    """However many gates away it was rounded: mpmath computes the whole graph."""
+
+    def build(found: list[Any], which: int) -> Any:
+        for gate, i, j in recipe:
+            found.append(gate[which](found[i % len(found)], found[j % len(found)]))
+        return found[-1]
+
+    def truth_at(number: Any, leaf: int) -> Any:
+        at = [as_shown(x), as_shown(y)]
+        at[leaf] = number
+        return build(at, 1)
+
+    root = build([Value(x, "x"), Value(y, "y")], 0)
+    steps = walk(root)
+    assume(all(map(math.isfinite, steps.scene.data.values())))
+    with mp.workdps(DIGITS):
+        *_, last = (step for step in steps if step.phase == "forward")
+        if "≈" not in last.text():
+            assert agree(truth_at(as_shown(x), 0), as_shown(root.data), 60, least=1)
+        for leaf in steps.scene.inputs:
+            if steps.scene.exactness.gradient(leaf) == "=":
+                along = functools.partial(truth_at, leaf="xy".index(leaf.label))
+                slope = mp.diff(along, as_shown(leaf.data))
+                assert agree(slope, as_shown(sum(steps.scene.terms[leaf])), 40, least=1)
+
+
+def test_what_follows_from_a_rounded_number_is_rounded() -> None:
+    """As tanh(40) is not 1, tanh(40) + 1 is not 2, nor is a slope 0; but a product with 0 is."""
+    x = Value(40.0, "x")
+    h = labelled(tanh(x), "h")
+    steps = walk(labelled(h + 1.0, "f"))
+    assert [step.text() for step in steps] == [
+        "x = 40",
+        "h = tanh(x) = tanh(40) ≈ 1",
+        "f = h + 1 ≈ 2",
+        "∂f/∂f = 1",
+        "∂f/∂h = 1·1 = 1",
+        "∂f/∂x = ∂f/∂h·∂h/∂x ≈ 1·0 = 0",
+    ]
+    assert steps[2].numbers() == "1 + 1 = 2"
+    assert outcome(steps.scene) == "∂f/∂x ≈ 0"
+    assert walk(labelled(h * 0.0, "f"))[2].text() == "f = h·0 ≈ 1·0 = 0"
+    twice = walk(labelled(h * Value(0.5, "y") + h, "f"))
+    assert "∂f/∂h = 1 + 0.5 = 1.5, complete: adder" in [n for step in twice for n in step.notes()]
 
 
 # Python and JavaScript ------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, square
+from scalargrad import Parameter, Value, square, tanh
 from scalargrad import exp as grow
 from scalargrad.nn import MLP
 from scalargrad.show.number_format import number
@@ -186,3 +186,16 @@ def test_infinite_numbers_are_shown_as_they_are(open_page: Any) -> None:
     page = open_page(walk(labelled(grow(Value(800.0, "x")) * 2.0, "f")))
     page.keyboard.press("End")
     assert in_graph(page, "n2", "value") == "inf"
+
+
+def test_names_stand_before_an_equals_sign_only_if_the_number_is_exact(open_page: Any) -> None:
+    """tanh(40) is not 1, so the slope there is not 0; tanh(0) is 0. In the graph and below it."""
+    h, r = labelled(tanh(Value(40.0, "x")), "h"), Value(1.0, "y") * Value(2.0, "z")
+    page = open_page(walk(labelled(h * labelled(r, "r"), "f")))
+    page.keyboard.press("End")
+    for x, value, gradient in ((40.0, "≈ 1", "≈ 0"), (0.0, "= 0", "= 2")):
+        page.evaluate("x => scalargrad.setInputs({ x })", x)
+        drawn = " ".join(page.locator("[id$='-value']").all_text_contents())
+        assert f"h {value}".replace(" ", "") in drawn.replace(" ", "")
+        assert page.get_by_text(f"∂f/∂x {gradient}").count() == 1
+        assert page.locator(f"[aria-label*='h {value}, gradient 2']").count() == 1

@@ -103,14 +103,14 @@ function exactProduct(left, right) {
 const productRelation = (left, right, product) => resultRelation(exactProduct(left, right), product);
 
 // A sum of contributions as far as they have arrived; ? stands for what is to come.
-function runningSum(terms, arrived, expected) {
+function runningSum(terms, arrived, expected, sign = null) {
   const indices = arrived <= LONGEST_SUM ? [...Array(arrived).keys()] : [0, arrived - 2, arrived - 1];
   const shown = indices.map((i) => terms[i]);
   const words = shown.map(number);
   if (arrived > LONGEST_SUM) words.splice(1, 0, "…");
   if (arrived < expected) words.push("?");
   const result = arrived < expected ? "" : ` ${sumResult(terms)}`;
-  return `${relation(...shown)} ${addedUp(words)}${result}`;
+  return `${sign ?? relation(...shown)} ${addedUp(words)}${result}`;
 }
 
 // Terms as a sum: a negative one is taken away.

@@ -25,17 +25,34 @@ _LARGEST_POWER = 10_000
 _HALF = Fraction(1, 2)
 
 
-def exact_result(op: Operation, operands: Sequence[float]) -> Exact:
-    """Return what an operation gives of numbers as they are shown; None if no known fraction.
+def exact_result(op: Operation, operands: Sequence[Exact]) -> Exact:
+    """Return what an operation gives of fractions; None if no known fraction.
 
     Examples
     --------
-    >>> exact_result(ops.mul, [0.1, 3.0]), exact_result(ops.sqrt, [0.25])
-    (Fraction(3, 10), Fraction(1, 2))
-    >>> exact_result(ops.add, [1e18, 1.0]), exact_result(ops.tanh, [40.0])
-    (Fraction(1000000000000000001, 1), None)
+    >>> exact_result(ops.mul, [Fraction(1, 10), Fraction(3)])
+    Fraction(3, 10)
+    >>> exact_result(ops.sqrt, [Fraction(1, 4)]), exact_result(ops.tanh, [Fraction(40)])
+    (Fraction(1, 2), None)
+    >>> exact_result(ops.mul, [Fraction(0), None]), exact_result(ops.add, [Fraction(0), None])
+    (Fraction(0, 1), None)
     """
-    return _applied(op, list(map(decimal, operands)))
+    if TABLE.get(op.name) is not op:
+        return None  # a user's own
+    if (stands_for := body(op, len(operands))) is not None:
+        symbols, expression = stands_for
+        return _value(expression, dict(zip(symbols, operands, strict=True)), _declared)
+    if op.lazy:
+        condition, chosen, other = operands
+        return None if condition is None else chosen if condition else other
+    known = [x for x in operands if x is not None]
+    if len(known) < len(operands):
+        return Fraction(0) if op is ops.mul and 0 in known else None
+    found = _computed(op, known)
+    if found is None and _CERTAIN.issuperset(known):
+        value = op.of_floats_unchecked(*map(float, known))
+        return _fraction(value) if abs(value) == inf or value % 1 == 0 else None
+    return found
 
 
 def exact_value(expression: Expression, numbers: Mapping[Symbol, float]) -> Exact:
@@ -76,27 +93,8 @@ def _value(
         elif missing := [x for x in part.operands if isinstance(x, Symbol) and x not in done]:
             stack += [part, *missing]
         else:
-            done[part] = _applied(part.op, list(map(value, part.operands)))
+            done[part] = exact_result(part.op, list(map(value, part.operands)))
     return value(expression)
-
-
-def _applied(op: Operation, operands: Sequence[Exact]) -> Exact:
-    if TABLE.get(op.name) is not op:
-        return None  # a user's own
-    if (stands_for := body(op, len(operands))) is not None:
-        symbols, expression = stands_for
-        return _value(expression, dict(zip(symbols, operands, strict=True)), _declared)
-    if op.lazy:
-        condition, chosen, other = operands
-        return None if condition is None else chosen if condition else other
-    known = [x for x in operands if x is not None]
-    if len(known) < len(operands):
-        return Fraction(0) if op is ops.mul and 0 in known else None
-    found = _computed(op, known)
-    if found is None and _CERTAIN.issuperset(known):
-        value = op.of_floats_unchecked(*map(float, known))
-        return _fraction(value) if abs(value) == inf or value % 1 == 0 else None
-    return found
 
 
 def _computed(op: Operation, operands: Sequence[Exact]) -> Exact:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from scalargrad.show.number_format import product_relation, relation
+from scalargrad.show.number_format import loosest, product_relation, relation
 from scalargrad.show.steps.formula_writer import FormulaWriter, Notation
 from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene
@@ -27,7 +27,10 @@ class Formula(NamedTuple):
 
     def whole(self) -> list[Link]:
         """Return the links of the whole formula."""
-        return [*self.symbols, *self.numbers[self.brief :]]
+        if not self.brief:
+            return [*self.symbols, *self.numbers]
+        signs, pieces = zip(*self.numbers, strict=True)
+        return [*self.symbols, (loosest(*signs), pieces[-1])]
 
     def numbers_alone(self) -> list[Link]:
         """Return the links of the numbers, the first without a sign."""
@@ -52,7 +55,6 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     gate = scene.gate(node)
     expression, data = gate.expression(), scene.data[node]
     constants = scene.constants(gate, expression)
-    shown = [*constants, *scene.operand_data(gate, expression)]
     written = writer.expression(expression, scene.numbers(gate, expression))
     names_all = is_plain_sum(expression) and not scene.held(node)
     brief = names_all or written == writer.number(data)
@@ -65,7 +67,7 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
             ),
         ],
         [
-            (relation(*shown), written),
+            (scene.exactness.operands(node), written),
             (gate.relation, writer.number(data)),
         ],
         brief,
@@ -85,11 +87,12 @@ def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation)
         left = writer.join([left, writer.phrase(f"by {_gate_words(step)}:")])
     product = writer.product(writer.factor(upstream), writer.factor(local))
     chain = _chain(step, writer, notation)
-    local_signs = step.scene.gate(_node(step)).relations(step.operand or 0)
+    exactness = step.scene.exactness
+    signs = exactness.gradient(_node(step)), *exactness.local(_node(step), step.operand or 0)
     return Formula(
         [("", left), ("" if step.fans_out else "=", chain)],
         [
-            (_loosest(relation(upstream, local), *local_signs), product),
+            (loosest(*signs), product),
             (product_relation(upstream, local, contribution), writer.number(contribution)),
         ],
         brief=chain == product,
@@ -122,9 +125,7 @@ def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter
     constants = scene.constants(gate, partial)
     symbols = writer.expression(partial, scene.words(gate, partial))
     numbers = writer.expression(partial, scene.numbers(gate, partial))
-    filled_in, result = gate.relations(operand)
-    brief = numbers == writer.number(local)
-    result = _loosest(filled_in, result) if brief else result
+    filled_in, result = scene.exactness.local(node, operand)
     links = [(filled_in, numbers), (result, writer.number(local))]
     if symbols == numbers:  # a number
         return Formula([("", left)], links[1:])
@@ -132,11 +133,7 @@ def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter
     if (textbook := gate.textbook(operand)) is not None:
         first = writer.expression(textbook, scene.words(gate, textbook))
         written.insert(1, (relation(*scene.constants(gate, textbook)), first))
-    return Formula(written, links, brief)
-
-
-def _loosest(*signs: str) -> str:
-    return "≈" if "≈" in signs else "="
+    return Formula(written, links, brief=numbers == writer.number(local))
 
 
 def signal(step: StepFacts, node: Value, writer: FormulaWriter, notation: Notation) -> str:

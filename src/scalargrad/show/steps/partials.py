@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from scalargrad import ops
-from scalargrad.show.number_format import relation, result_relation
+from scalargrad.show.number_format import decimal, loosest, relation, result_relation
 from scalargrad.show.steps.exact_results import exact_result, exact_value
 from scalargrad.show.steps.resolver import (
     PI,
@@ -126,7 +126,7 @@ class SymbolicGate:
         operands, result = [self.numbers[x] for x in self.operands], self.numbers[self.result]
         if TABLE.get(self.op.name) is not self.op:  # a user's own, of which no more is known
             return relation(*operands, result)
-        return result_relation(exact_result(self.op, operands), result)
+        return result_relation(exact_result(self.op, list(map(decimal, operands))), result)
 
     def relations(self, index: int) -> tuple[str, str]:
         """Return the signs before the local derivative in numbers, and before what they give.
@@ -137,8 +137,8 @@ class SymbolicGate:
         assert local is not None
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         shown = relation(*numbers_in(rule), *numbers.values())
-        filled_in = self.relation if shown == "=" and self.result in numbers else shown
-        return filled_in, result_relation(exact_value(rule, numbers), local)
+        saved = self.relation if self.result in numbers else "="
+        return loosest(shown, saved), result_relation(exact_value(rule, numbers), local)
 
     def expression(self) -> Expression:
         """Return what the gate computes; sums and dot products spelled out."""

@@ -22,6 +22,7 @@ from scalargrad.show.number_format import number
 from scalargrad.show.places import place_names
 from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
 from scalargrad.show.steps.affinity import SMOOTH, Affinity
+from scalargrad.show.steps.exactness import Exactness
 from scalargrad.show.steps.partials import SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
@@ -214,15 +215,6 @@ class Scene:
         fixed = (x for x in named if isinstance(x, float) and not self._is_held(x))
         return [*numbers_in(expression), *fixed]
 
-    def operand_data(self, gate: SymbolicGate, expression: Expression) -> list[float]:
-        """Return the numbers of the nodes named in an expression."""
-        named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
-        return [
-            self.data[x] if isinstance(x, Value) else x
-            for x in named
-            if isinstance(x, Value) or self._is_held(x)
-        ]
-
     def _is_held(self, x: Value | float | None) -> TypeGuard[float]:
         return isinstance(x, Largest) and bool(scores_of(x, self.place))
 
@@ -256,6 +248,12 @@ class Scene:
     def count(self) -> int:
         """How many steps a walk through the whole graph has."""
         return self.seed_at + 1 + self.wire_count
+
+    @cached_property
+    def exactness(self) -> Exactness:
+        """The numbers that are what is shown, once the graph is walked."""
+        gates = {node: self.gate(node) for node in self.order if node.op is not None}
+        return Exactness(self.order, self.data, self.terms, gates)
 
     @cached_property
     def affinity(self) -> Affinity:

@@ -156,7 +156,8 @@ def sum_note(step: StepFacts, notation: Notation) -> str:
     complete = step.arrived == expected
     end = "complete: adder" if complete else f"{step.arrived} of {expected}"
     signal = formulas.signal(step, step.parent, TEXT, notation)
-    return f"{signal} {running_sum(terms, step.arrived, expected)}, {end}"
+    sign = step.scene.exactness.terms(step.parent, step.arrived)
+    return f"{signal} {running_sum(terms, step.arrived, expected, sign)}, {end}"
 
 
 def nudge_note(step: StepFacts) -> str:

@@ -26,20 +26,9 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("expressions", "names", "sweep", "exact_results", "formulas", "wording", "nudges", "state"),
-    *(
-        "drawings",
-        "drawing",
-        "marks",
-        "chips",
-        "layers",
-        "lines",
-        "panel",
-        "predict",
-        "inputs",
-        "timeline",
-    ),
-    *("viewport", "minimap", "tools", "sheet", "variants", "main"),
+    *("expressions", "names", "sweep", "exact_results", "exactness", "formulas", "wording"),
+    *("nudges", "state", "drawings", "drawing", "marks", "chips", "layers", "lines", "panel"),
+    *("predict", "inputs", "timeline", "viewport", "minimap", "tools", "sheet", "variants", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6
 

@@ -37,7 +37,7 @@ function clearLayers() {
 function drawNode(i, { parts, ways, wire, name, label, number: text, gradient, shape }, arrived) {
   const known = isDone(knownAt[i]);
   for (const part of parts) part.classList.toggle("todo", !known);
-  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? " = " : "")));
+  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? ` ${state.sweep.exactness.values[i]} ` : "")));
   text.textContent = known ? number(state.sweep.data[i]) : "";
   fitNumber(text, wire);
   const asked = askedStep();
@@ -69,10 +69,12 @@ function gradientText(i, arrived) {
 
 const askedGradient = (i, arrived) => (wires[i] > 1 ? `Σ ${arrived - 1}/${wires[i]}` : "?");
 
+const valueText = (i) => `${state.sweep.exactness.values[i]} ${number(state.sweep.data[i])}`;
+
 // A node's accessible name; it begins with what is seen in the node.
 function describeNode(seen, i, known, gradient) {
   const node = nodes[i];
-  const value = known ? ` ${equalTo(state.sweep.data[i])}` : ", not computed yet";
+  const value = known ? ` ${valueText(i)}` : ", not computed yet";
   return `${seen}, ${node.kind}: ${node.name}${value}${gradient ? `, gradient ${gradient}` : ""}`;
 }
 
@@ -85,7 +87,7 @@ function drawBundle(b, { members, shape, number: text, gradient }, arrived, acti
   for (const part of ["-out", "-wire-line", "-stem"]) open.find(`b${b}${part}`)?.classList.toggle("passed", complete === members.length);
   const one = atWork(members, active);
   open.bundles.get(b).one = one;
-  text.replaceChildren(...inDrawing(one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} ${equalTo(state.sweep.data[one])}`));
+  text.replaceChildren(...inDrawing(one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} ${valueText(one)}`));
   const asked = askedStep()?.parent === one;
   const back = one === null ? "" : asked ? askedGradient(one, arrived[one]) : gradientText(one, arrived);
   gradient.textContent = back || countedOf(complete, "gradient", members.length);

@@ -48,11 +48,17 @@ function exactResult(key, operands) {
     const [condition, chosen, other] = operands;
     return condition && (condition.n ? chosen : other);
   }
-  if (operands.includes(null)) return name === "mul" && operands.some((x) => x?.n === 0n) ? fraction(0n) : null;
+  if (operands.includes(null)) return name === "mul" ? productOf(...operands) : null;
   const found = EXACT[name]?.(...operands) ?? null;
   if (found || !operands.every(isCertain)) return found;
   const value = functions[key].value(operands.map(({ n, d }) => Number(n) / Number(d)));
   return Number.isFinite(value) && !Number.isInteger(value) ? null : fractionOf(value, String(value));
+}
+
+// A product, which is 0 where one factor is, whatever the other.
+function productOf(a, b) {
+  if (a && b) return times(a, b);
+  return (a ?? b)?.n === 0n ? fraction(0n) : null;
 }
 
 // What an expression gives where fractions are known of its names, and `constant` reads its numbers:

@@ -119,7 +119,7 @@ class GateAt {
     const names = namesIn(rule).map(({ name }) => name).filter((name) => this.known.has(name));
     const shown = relation(...numbersIn(rule), ...names.map((name) => this.known.get(name)));
     const known = new Map(names.map((name) => [name, decimal(this.known.get(name))]));
-    return [shown === "=" && names.includes("y") ? this.relation : shown, resultRelation(exactValue(rule, known, decimal), local)];
+    return [loosest(shown, names.includes("y") ? this.relation : "="), resultRelation(exactValue(rule, known, decimal), local)];
   }
 
   isConstant(operand) {
@@ -153,12 +153,6 @@ class GateAt {
     const constants = named.filter((x) => typeof x === "object" && !x.largest).map((x) => float(x.constant));
     return [...numbersIn(expression), ...constants];
   }
-
-  // The numbers of the nodes named in an expression.
-  operandData(expression) {
-    const named = namesIn(expression).map(({ name }) => this.standIns.get(name));
-    return named.filter((x) => typeof x === "number" || x?.largest).map((x) => numberOf(x, this.sweep.data));
-  }
 }
 
 // The maximum that a gate holds constant, as that of softmax does.
@@ -182,7 +176,11 @@ function gateAt(sweep, node) {
 
 // A formula is {symbols, numbers, brief}: links of a chain, each a sign, or none, and a piece.
 // The whole leaves numbers[0] out where `brief` says that it would only repeat.
-const wholeLinks = ({ symbols, numbers, brief }) => [...symbols, ...numbers.slice(brief ? 1 : 0)];
+function wholeLinks({ symbols, numbers, brief }) {
+  if (!brief) return [...symbols, ...numbers];
+  return [...symbols, [loosest(...numbers.map(([sign]) => sign)), numbers.at(-1)[1]]];
+}
+
 const numberLinks = ({ numbers }) => [["", numbers[0][1]], ...numbers.slice(1)];
 const LINKS = { whole: wholeLinks, symbols: ({ symbols }) => symbols, numbers: numberLinks };
 
@@ -211,7 +209,6 @@ function forwardFormula(sweep, { node }, script) {
   const { expression } = gate;
   const value = sweep.data[node];
   const constants = gate.constantsOf(expression);
-  const shown = [...constants, ...gate.operandData(expression)];
   const written = script.print(expression, gate.numbers(expression));
   const namesAll = isPlainSum(expression) && !heldIn(node);
   const brief = namesAll || written === numberIn(script, value);
@@ -221,7 +218,7 @@ function forwardFormula(sweep, { node }, script) {
       [relation(...constants), script.print(expression, gate.words(expression))],
     ],
     numbers: [
-      [relation(...shown), written],
+      [sweep.exactness.operands(node), written],
       [gate.relation, numberIn(script, value)],
     ],
     brief,
@@ -251,7 +248,7 @@ function backwardFormula(sweep, step, script, notation) {
   return {
     symbols: contributionLinks(step, links, script, notation),
     numbers: [
-      [loosest(relation(upstream, local), ...gateAt(sweep, step.node).relations(step.operand, local)), product],
+      [loosest(sweep.exactness.gradient(step.node), ...sweep.exactness.local(step)), product],
       [productRelation(upstream, local, contribution), numberIn(script, contribution)],
     ],
     brief: links === product,
@@ -282,19 +279,16 @@ function localFormula(sweep, step, script) {
   const constants = gate.constantsOf(partial);
   const symbols = script.print(partial, gate.words(partial));
   const numbers = script.print(partial, gate.numbers(partial));
-  const [filledIn, result] = gate.relations(step.operand, local);
-  const brief = numbers === numberIn(script, local);
-  const links = [[filledIn, numbers], [brief ? loosest(filledIn, result) : result, numberIn(script, local)]];
+  const [filledIn, result] = sweep.exactness.local(step);
+  const links = [[filledIn, numbers], [result, numberIn(script, local)]];
   if (symbols === numbers) return { symbols: [["", left]], numbers: links.slice(1) };
   const written = [["", left], [relation(...constants), symbols]];
   const textbook = gate.textbook(step.operand);
   if (textbook !== null) {
     written.splice(1, 0, [relation(...gate.constantsOf(textbook)), script.print(textbook, gate.words(textbook))]);
   }
-  return { symbols: written, numbers: links, brief };
+  return { symbols: written, numbers: links, brief: numbers === numberIn(script, local) };
 }
-
-const loosest = (...signs) => (signs.includes("≈") ? "≈" : "=");
 
 const localText = (sweep, step, script = TEXT) =>
   script.finish(chain(script, wholeLinks(localFormula(sweep, step, script))));

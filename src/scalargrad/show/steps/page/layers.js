@@ -73,7 +73,7 @@ const math = (...pieces) => MATHML.finish(mrow(pieces));
 const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("by this layer:"));
 const op = (sign) => `<mo>${sign}</mo>`;
 const transposed = (name) => `<msup>${name}<mi mathvariant="normal">T</mi></msup>`;
-const roundedSign = (table) => op(relation(...table.flat()));
+const gradientSign = (found) => op(loosest(...found.map((i) => state.sweep.exactness.gradient(i))));
 
 // The sign between a product of matrices, or that plus a column, and what was computed.
 function productSign(left, right, computed, added = null) {
@@ -188,7 +188,7 @@ function backwardLines(layer, found) {
   const next = layer.next === null ? null : layers[layer.next];
   const arriving = next ? [op("="), transposed(letter("W", next)), errorLetter(next)] : [];
   const isSum = layer.activation === null && !isPartial; // what arrives is the error of the sums
-  const lines = [{ symbols: [isSum ? error : layerSignal(out), ...arriving], numbers: [roundedSign(upstream), matrix(upstream, "gradient")], shown: [upstream] }];
+  const lines = [{ symbols: [isSum ? error : layerSignal(out), ...arriving], numbers: [gradientSign(layer.h), matrix(upstream, "gradient")], shown: [upstream] }];
   if (layer.activation === null) {
     if (isPartial) lines[0].symbols.unshift(error, op("="));
   } else {
@@ -207,7 +207,7 @@ function backwardLines(layer, found) {
     numbers: [matrix(delta, "gradient"), matrix(row, "value"), productSign(delta, row, weights), matrix(weights, "gradient")],
     shown: [weights],
   });
-  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), error], numbers: [roundedSign(delta), matrix(delta, "gradient")], shown: [delta] });
+  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), error], numbers: [gradientSign(layer.z), matrix(delta, "gradient")], shown: [delta] });
   if (layer.passes) {
     const columns = W[0].map((_, k) => W.map((weightsOf) => weightsOf[k]));
     lines.push({

@@ -48,6 +48,12 @@ class Sweep {
     return this.known;
   }
 
+  // Which numbers are just what is shown.
+  get exactness() {
+    this.signs ??= new Exactness(this);
+    return this.signs;
+  }
+
   firstAlarm() {
     const node = this.data.findIndex((x) => !Number.isFinite(x));
     if (node >= 0) return { node, at: knownAt[node] };

@@ -132,7 +132,8 @@ function share(local, upstream) {
 function sumNote(sweep, step, notation) {
   if (step.expected < 2) return "";
   const end = step.arrived === step.expected ? "complete: adder" : `${step.arrived} of ${step.expected}`;
-  const sum = runningSum(sweep.terms[step.parent], step.arrived, step.expected);
+  const sign = sweep.exactness.terms(step.parent, step.arrived);
+  const sum = runningSum(sweep.terms[step.parent], step.arrived, step.expected, sign);
   return `${signal(step.parent, TEXT, notation)} ${sum}, ${end}`;
 }
 

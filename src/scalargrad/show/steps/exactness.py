@@ -1,0 +1,113 @@
+"""Which numbers of a walk are just what is shown: tanh(40) is not 1, nor what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property
+
+from scalargrad import ops
+from scalargrad.ops.reductions import Largest
+from scalargrad.show.number_format import Exact, decimal, is_rounded, loosest, result_relation
+from scalargrad.show.steps.exact_results import exact_result
+from scalargrad.show.steps.partials import SymbolicGate
+from scalargrad.show.steps.resolver import named_symbols
+from scalargrad.table.symbol import TABLE
+from scalargrad.value import Value
+
+
+class Exactness:
+    """Finds the signs between the names of values and gradients, and their numbers.
+
+    Parameters
+    ----------
+    order : sequence of Value
+        Every node, operands before results, the root last.
+    data : mapping from Value to float
+        Their numbers.
+    terms : mapping from Value to sequence of float
+        The terms of each gradient, in the order they arrive.
+    gates : mapping from Value to SymbolicGate
+        The gates that made them.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[Value],
+        data: Mapping[Value, float],
+        terms: Mapping[Value, Sequence[float]],
+        gates: Mapping[Value, SymbolicGate],
+    ) -> None:
+        self._order, self._data, self._terms, self._gates = order, data, terms, gates
+
+    def operands(self, node: Value) -> str:
+        """Return the sign between the operands of a gate and their numbers."""
+        return loosest(*(_sign(x, self._rounded) for x in node.parents))
+
+    def local(self, node: Value, index: int) -> tuple[str, str]:
+        """Return the signs before a local derivative in numbers, and before what they give."""
+        gate = self._gates[node]
+        filled_in, result = gate.relations(index)
+        named = (gate.stand_ins.get(x, 0.0) for x in named_symbols(gate.derivative(index)))
+        return loosest(filled_in, *(_sign(x, self._rounded) for x in named)), result
+
+    def gradient(self, node: Value) -> str:
+        """Return the sign between a gradient and its number."""
+        return self._backward[0][node]
+
+    def terms(self, node: Value, arrived: int) -> str:
+        """Return the sign between the first terms of a gradient and their numbers."""
+        return loosest(*self._backward[1][node][:arrived])
+
+    @cached_property
+    def _rounded(self) -> set[Value]:
+        """The nodes whose values are not what is shown."""
+        found: set[Value] = set()
+        for node in self._order:
+            if is_rounded(self._data[node]) or not self._is_exact(node, found):
+                found.add(node)
+        return found
+
+    def _is_exact(self, node: Value, rounded: Collection[Value]) -> bool:
+        signs = [_sign(parent, rounded) for parent in node.parents]
+        if node.op is None or TABLE.get(node.op.name) is not node.op:  # or a user's own
+            return "≈" not in signs
+        numbers = [self._data[p] if isinstance(p, Value) else p for p in node.parents]
+        operands = [_if_equal(sign, x) for sign, x in zip(signs, numbers, strict=True)]
+        return result_relation(exact_result(node.op, operands), self._data[node]) == "="
+
+    @cached_property
+    def _backward(self) -> tuple[dict[Value, str], dict[Value, list[str]]]:
+        """The signs of gradients, and of their terms."""
+        exact: dict[Value, list[Exact]] = {node: [] for node in self._order}
+        signs: dict[Value, list[str]] = {node: [] for node in self._order}
+        gradients: dict[Value, str] = {}
+        for node in reversed(self._order):
+            if gradients:
+                total = sum(self._terms[node])
+                gradients[node] = result_relation(exact_result(ops.sum, exact[node]), total)
+                upstream = _if_equal(gradients[node], total)
+            else:
+                gradients[node], upstream = "=", Fraction(1)
+            for index, local in reversed([*enumerate(node.local_grads)]):
+                parent = node.parents[index]
+                if isinstance(parent, Value) and local is not None:
+                    is_open = (upstream is not None or local == 0) and not is_rounded(local)
+                    sign = loosest(*self.local(node, index)) if is_open else "≈"
+                    product = exact_result(ops.mul, [upstream, _if_equal(sign, local)])
+                    term = self._terms[parent][len(exact[parent])]
+                    signs[parent].append(result_relation(product, term))
+                    exact[parent].append(_if_equal(signs[parent][-1], term))
+        return gradients, signs
+
+
+def _sign(x: Value | float, rounded: Collection[Value]) -> str:
+    """Return the sign between an operand's name and its number."""
+    if isinstance(x, Largest):
+        return loosest(*(_sign(score, rounded) for score in x.scores))
+    differs = x in rounded if isinstance(x, Value) else is_rounded(x)
+    return "≈" if differs else "="
+
+
+def _if_equal(sign: str, x: float) -> Exact:
+    return decimal(x) if sign == "=" else None

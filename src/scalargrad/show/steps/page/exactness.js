@@ -1,0 +1,80 @@
+// Which numbers of a sweep are just what is shown: not tanh(40), which is not 1, nor what follows. The
+// rules are those of scalargrad.show.steps.exactness; a test holds the two together.
+
+// The signs between the names of values and gradients, and their numbers.
+class Exactness {
+  constructor(sweep) {
+    this.sweep = sweep;
+    this.values = []; // a sign for each node
+    for (const [i, node] of nodes.entries()) this.values.push(this.makeValue(i, node));
+  }
+
+  makeValue(i, { gate, parents }) {
+    const x = this.sweep.data[i];
+    if (isRounded(x)) return "≈";
+    if (!gate || !functions[gate]) return this.operands(i); // an input, or a user's own
+    const operands = parents.map((parent) => ifEqual(this.sign(parent), numberOf(parent, this.sweep.data)));
+    return resultRelation(exactResult(gate, operands), x);
+  }
+
+  // The sign between an operand's name and its number.
+  sign(operand) {
+    if (typeof operand !== "object") return this.values[operand];
+    if (operand.largest) return loosest(...operand.largest.map((score) => this.sign(score)));
+    return relation(float(operand.constant));
+  }
+
+  operands(node) {
+    return loosest(...nodes[node].parents.map((parent) => this.sign(parent)));
+  }
+
+  // The signs before a local derivative in numbers, and before what they give.
+  local({ node, operand }) {
+    const gate = gateAt(this.sweep, node);
+    const [filledIn, result] = gate.relations(operand, this.sweep.locals[node][operand]);
+    const named = namesIn(gate.derivative(operand)).map(({ name }) => gate.standIns.get(name));
+    return [loosest(filledIn, ...named.filter((x) => typeof x === "number").map((x) => this.sign(x))), result];
+  }
+
+  gradient(node) {
+    return this.backward.gradients[node];
+  }
+
+  // The sign between the first terms of a gradient and their numbers.
+  terms(node, arrived) {
+    return loosest(...this.backward.signs[node].slice(0, arrived));
+  }
+
+  get backward() {
+    this.made ??= this.makeBackward();
+    return this.made;
+  }
+
+  makeBackward() {
+    const { locals, terms } = this.sweep;
+    const exact = nodes.map(() => []);
+    const signs = nodes.map(() => []);
+    const gradients = nodes.map(() => "=");
+    const upstream = nodes.map(() => fraction(1n));
+    const complete = (i) => {
+      const sum = exact[i].reduce((total, term) => total && term && plus(total, term), fraction(0n));
+      gradients[i] = resultRelation(sum, this.sweep.total(i));
+      upstream[i] = ifEqual(gradients[i], this.sweep.total(i));
+    };
+    for (const step of steps) {
+      if (step.phase !== "backward") continue;
+      const local = locals[step.node][step.operand];
+      const isOpen = (upstream[step.node] || local === 0) && !isRounded(local);
+      const sign = isOpen ? loosest(...this.local(step)) : "≈";
+      const product = productOf(upstream[step.node], ifEqual(sign, local));
+      const term = terms[step.parent][step.arrived - 1];
+      signs[step.parent].push(resultRelation(product, term));
+      exact[step.parent].push(ifEqual(signs[step.parent].at(-1), term));
+      if (step.arrived === step.expected) complete(step.parent);
+    }
+    return { gradients, signs };
+  }
+}
+
+const loosest = (...signs) => (signs.includes("≈") ? "≈" : "=");
+const ifEqual = (sign, x) => (sign === "=" ? decimal(x) : null);
