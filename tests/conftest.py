@@ -16,12 +16,16 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from hypothesis import settings
+
+from scalargrad.errors import LayoutError
+from scalargrad.show.graphs import layout
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
 settings.register_profile(
@@ -89,8 +93,20 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         sys.settrace(counter)
 
 
+@cache
+def lacking_for_bitmaps() -> str:
+    """Return what Graphviz says if it cannot draw a bitmap here."""
+    try:
+        layout.render("digraph { a }", "png")
+    except LayoutError as error:
+        return str(error)
+    return ""
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin no long test unasked, and none when the time is up."""
+    """Begin no long test unasked, none that lacks what it draws with, and none late."""
+    if item.get_closest_marker("bitmaps") and lacking_for_bitmaps():
+        pytest.skip(lacking_for_bitmaps())
     if item.get_closest_marker("long") and "LONG" not in os.environ:
         pytest.skip("takes many seconds: LONG=1 runs it, as .ci/run does")
     started.append(time.monotonic())

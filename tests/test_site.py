@@ -20,7 +20,13 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def _case(page: Path) -> Any:
+    """Return a page as a case, marked if it makes bitmaps."""
+    bitmaps = page.stem in {"teaching"}
+    return pytest.param(page, id=page.stem, marks=[pytest.mark.bitmaps] * bitmaps)
+
+
+@pytest.mark.parametrize("page", map(_case, PAGES))
 def test_every_page_is_a_session_that_prints_what_it_shows(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

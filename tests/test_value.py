@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from scalargrad import (
     ops,
     value_and_grad,
 )
+
+needs_graphviz = pytest.mark.skipif(find_spec("pygraphviz") is None, reason="has no Graphviz")
 
 REAL_NUMBERS: list[Any] = [
     3,
@@ -495,9 +498,9 @@ def test_value_made_without_recording_can_be_copied() -> None:
     assert copy.copy(y).data == 6.0
 
 
+@needs_graphviz
 def test_a_small_graph_shows_itself_in_a_notebook() -> None:
     """The rich display of a computed Value is its picture; a leaf shows its text."""
-    pytest.importorskip("pygraphviz")
     x = Value(3.0, "x")
     shown = (x * x)._repr_svg_()
     assert shown is not None
@@ -505,9 +508,9 @@ def test_a_small_graph_shows_itself_in_a_notebook() -> None:
     assert x._repr_svg_() is None
 
 
+@needs_graphviz
 def test_a_large_graph_shows_itself_folded_in_a_notebook() -> None:
     """What could not be read at a glance is shown as its parts."""
-    pytest.importorskip("pygraphviz")
     x = Value(1.0)
     for _ in range(100):
         x = x * 1.5

@@ -51,6 +51,7 @@ def test_a_slide_is_built_up_with_a_picture_for_each_step(tmp_path: Path) -> Non
     assert len({file.read_bytes() for file in files}) == 4
 
 
+@pytest.mark.bitmaps
 def test_a_picture_is_sharp_enough_for_print(tmp_path: Path) -> None:
     """At 600 dpi a PNG has about three times the width that it has at 192."""
     f = example()
@@ -71,6 +72,7 @@ def test_a_network_is_shown_layer_by_layer(tmp_path: Path) -> None:
     assert 'value="layer"' in page
 
 
+@pytest.mark.bitmaps
 def test_slides_are_written_by_one_call(tmp_path: Path) -> None:
     """Three steps forwards, the seed and four wires back are eight pictures of one size."""
     files = walk(example()).export(tmp_path / "slides", format="png")

@@ -48,6 +48,7 @@ def test_svg_without_system_graphviz() -> None:
     assert "é" in "".join(root.itertext())
 
 
+@pytest.mark.bitmaps
 @pytest.mark.usefixtures("no_system_dot")
 def test_png_has_twice_the_usual_resolution() -> None:
     """A PNG has 192 pixels for each inch, that is each 72 points, of the SVG."""
@@ -58,6 +59,7 @@ def test_png_has_twice_the_usual_resolution() -> None:
     assert [width, height] == pytest.approx([p * 192 / 72 for p in points], abs=3)
 
 
+@pytest.mark.bitmaps
 @pytest.mark.usefixtures("no_system_dot")
 def test_pdf() -> None:
     """A PDF begins and ends as the format demands."""
@@ -66,6 +68,7 @@ def test_pdf() -> None:
     assert pdf.rstrip().endswith(b"%%EOF")
 
 
+@pytest.mark.bitmaps
 @pytest.mark.usefixtures("no_system_dot")
 def test_graphviz_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     """Messages of Graphviz and its font library do not reach the terminal."""
@@ -91,6 +94,7 @@ def test_system_graphviz_is_asked_for_the_format(system_dot: Path) -> None:
     assert render(DOT, "png").decode() == f"-Tpng -Gdpi=192\n{DOT}"
 
 
+@pytest.mark.bitmaps
 @needs_shebang
 def test_bundled_graphviz_goes_first(system_dot: Path) -> None:
     """The system's dot, which may be too old to keep ids, is not used beside the bundled one."""

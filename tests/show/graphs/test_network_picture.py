@@ -178,7 +178,16 @@ def test_mermaid_has_solid_and_dotted_lines() -> None:
     ]
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "pdf", "dot", "mmd"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "svg",
+        pytest.param("png", marks=pytest.mark.bitmaps),
+        pytest.param("pdf", marks=pytest.mark.bitmaps),
+        "dot",
+        "mmd",
+    ],
+)
 def test_saved_in_every_format(suffix: str, tmp_path: Path) -> None:
     """A network is saved like a graph."""
     assert network(net([[1.0]])).save(tmp_path / f"net.{suffix}").stat().st_size > 0

@@ -54,6 +54,7 @@ def test_numbers_have_as_many_digits_as_are_asked_for(digits: int, shown: str) -
     assert f'["{shown}"]' in draw(square_of_a_third(), digits=digits).mermaid
 
 
+@pytest.mark.bitmaps
 def test_a_png_is_as_fine_as_is_asked_for(tmp_path: Path) -> None:
     """At half the dots per inch it has half the width, which a PNG says in its bytes 16 to 20."""
     y = square_of_a_third()
