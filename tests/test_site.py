@@ -26,7 +26,7 @@ def _case(page: Path) -> Any:
     return pytest.param(page, id=page.stem, marks=[pytest.mark.bitmaps] * bitmaps)
 
 
-@pytest.mark.parametrize("page", map(_case, PAGES))
+@pytest.mark.parametrize("page", [*map(_case, PAGES)])
 def test_every_page_is_a_session_that_prints_what_it_shows(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
