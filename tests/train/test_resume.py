@@ -12,13 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalargrad import drawn
 from scalargrad.errors import StateError
 from scalargrad.losses import HuberLoss, l2_penalty, mse_loss
-from scalargrad.nn import Dropout, Module
+from scalargrad.nn import Dropout, Linear, Module
 from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import ExponentialLR
 from scalargrad.train import History, fit
@@ -65,6 +67,48 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(
     run(halves, 5, **options)
     assert run(halves, 8, resume=True, **options) == expected
     assert (whole / "run.json").read_bytes() == (halves / "run.json").read_bytes()
+
+
+_global = np.random.default_rng(5)
+
+
+class Shaken(Linear):
+    """Adds noise, by a generator of NumPy's that it holds in a list, to what it computes."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(2, 1, rng=1)
+        self.sources = [source]
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        y = super().forward(x)
+        return [y[0] + drawn(self.sources[0].normal) + drawn(_global.random)]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: np.random.default_rng(3),
+        lambda: np.random.RandomState(3),
+        lambda: np.random.Generator(np.random.MT19937(3)),
+        lambda: np.random.Generator(np.random.Philox(3)),
+        lambda: np.random.Generator(np.random.SFC64(3)),
+    ],
+)
+@pytest.mark.parametrize("jit", [False, True])
+def test_numpys_generators_go_on_where_they_stood(tmp_path: Path, make: Any, jit: bool) -> None:
+    """Those that a module holds, however deep, and those that its code names."""
+
+    def trained(path: Path, epochs: int) -> Any:
+        _global.bit_generator.state = np.random.default_rng(5).bit_generator.state
+        model = Shaken(make())
+        return run(path, epochs, model, optimizer=SGD(model.parameters(), lr=0.05), jit=jit,
+                   scheduler=None, resume=True)  # fmt: skip
+
+    (tmp_path / "parts").mkdir()
+    expected = trained(tmp_path, 6)
+    trained(tmp_path / "parts", 2)
+    assert trained(tmp_path / "parts", 6) == expected
 
 
 def test_a_run_torn_apart_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:

@@ -253,3 +253,42 @@ def test_a_trial_changes_no_run() -> None:
         optimizer = SGD(model.parameters(), lr=0.1)
         losses.append(once(model, optimizer=optimizer, validation_data=held_out, jit=False)["loss"])
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("make", [list, np.array], ids=["lists", "arrays"])
+def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
+    """Raised by 1 at each call, an example would be another one in each epoch."""
+
+    class Raising(Linear):
+        def forward(self, x: Any) -> Any:
+            x[0] = x[0] + 1
+            return super().forward(x)
+
+    model = Raising(2, 1, rng=0)
+    with pytest.raises(OperandError, match="it changes its input"):
+        fit(model, [make(x) for x in INPUTS], TARGETS, loss=squares, epochs=1, quiet=True,
+            optimizer=SGD(model.parameters(), lr=0.1))  # fmt: skip
+
+
+def test_what_a_metric_sorts_is_its_own() -> None:
+    """Metrics and loss that sort their lists leave those of the others, and of later epochs."""
+
+    def middle(predictions: list[Any], targets: list[Any]) -> float:
+        predictions.sort()
+        targets.sort()
+        return float(targets[len(targets) // 2])
+
+    def run(metrics: dict[str, Any]) -> list[dict[str, float]]:
+        model = Linear(2, 1, rng=0)
+        options: dict[str, Any] = {"loss": squares, "epochs": 3, "validation_split": 0.4}
+        optimizer = SGD(model.parameters(), lr=0.01)
+        targets = [3.0, -1.0, 2.0, -5.0, 4.0, 0.5, -2.0, 1.0, 6.0, -3.0][: len(INPUTS)]
+        return fit(model, INPUTS, targets, optimizer=optimizer, metrics=metrics, quiet=True,
+                   **options).rows  # fmt: skip
+
+    def error(predictions: list[Any], targets: list[Any]) -> float:
+        return float(squares(predictions, targets))
+
+    found = run({"middle": middle, "error": error})
+    kept = [{name: x for name, x in row.items() if "middle" not in name} for row in found]
+    assert kept == run({"error": error})

@@ -126,7 +126,8 @@ def fit(
         stopped, bit for bit, or up to rounding where compiled steps take more than eight paths
         through their conditions; `epochs` may be larger. Data, loss, learning rate, schedule,
         metrics and the other options must be the same: the error says what differs. The
-        generators inside modules and that of the module ``random`` are restored too.
+        generators that model, loss and regularizer draw from, Python's and NumPy's, and that of
+        the module ``random`` are restored too.
     jit : bool, optional
         Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
         them, False for none. By default fit decides: after the first steps, where NumPy is

@@ -89,8 +89,8 @@ class Objective:
 
     def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
         """Return the loss of the held-out examples, without the penalty."""
-        loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
-        return float(plain(loss))
+        found = self.loss([*predictions], [*targets])  # lists of its own, which it may sort
+        return float(plain(_number(found, self.loss, "one Value, such as a mean")))
 
     def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
         """Return each metric."""
@@ -99,7 +99,8 @@ class Objective:
     def measure(self, name: str, predictions: list[Any], targets: list[Any]) -> float:
         """Return one metric."""
         metric = self.metrics[name]
-        return float(plain(_number(metric(predictions, targets), metric, "one number")))
+        found = metric([*predictions], [*targets])  # lists of its own, which it may sort
+        return float(plain(_number(found, metric, "one number")))
 
 
 def _number(found: Any, function: Any, wanted: str) -> Any:

@@ -9,10 +9,11 @@ from typing import Any
 from scalargrad.errors import StateError
 from scalargrad.table.validation import flag, number
 from scalargrad.train.checkpoint import load_checkpoint, require_saveable, save_checkpoint
-from scalargrad.train.generators import generators_of
+from scalargrad.train.generators import generators_of, saved_state
 from scalargrad.train.history import History
 from scalargrad.train.run_settings import conditions, differences
 from scalargrad.train.trainer import Trainer
+from scalargrad.transforms.draws import rewind
 
 
 class RunState:
@@ -82,7 +83,7 @@ class RunState:
         return {
             **{name: part.state_dict() for name, part in self._stateful().items()},
             "patience": run.patience.state_dict() if run.patience else None,
-            "rng": [rng.getstate() for rng in self._generators()],
+            "rng": [saved_state(rng) for rng in self._generators()],
             "random": random.getstate(),
             "history": vars(run.history),
             "ended": run.ended,
@@ -110,8 +111,7 @@ class RunState:
             part.load_state_dict(state[name])
         if self._run.patience is not None:
             self._run.patience.load_state_dict(state["patience"])
-        for rng, known in zip(self._generators(), state["rng"], strict=True):
-            rng.setstate(known)
+        rewind(list(zip(self._generators(), state["rng"], strict=True)))
         random.setstate(state["random"])
 
     def _stateful(self) -> dict[str, Any]:
@@ -119,6 +119,6 @@ class RunState:
         parts = {"model": run.model, "optimizer": run.optimizer, "scheduler": run.scheduler}
         return {name: part for name, part in parts.items() if part is not None}
 
-    def _generators(self) -> list[random.Random]:
-        """Return the generator that shuffles, and those of the model's modules."""
-        return [self._run.rng, *generators_of(self._run.model)]
+    def _generators(self) -> list[Any]:
+        """Return the generator that shuffles, and those that steps draw from."""
+        return [self._run.rng, *generators_of(self._run.objective)]

@@ -42,9 +42,9 @@ def try_out(
     Functions that are not scalargrad's own might count their calls. Such a loss is not called with
     examples to train on, and such a metric only where there are no others.
     """
-    model, loss, metrics = objective.model, objective.loss, objective.metrics
+    loss, metrics = objective.loss, objective.metrics
     own = {name for name, metric in metrics.items() if not is_foreign(metric)}
-    with _undisturbed(model), no_grad():
+    with _undisturbed(objective), no_grad():
         at_hand = set(metrics) if held_out is None else own
         _try(
             objective,
@@ -78,8 +78,14 @@ def _predictions(model: Module, data: Examples, what: str) -> list[Any] | None:
         raise OperandError(f"X of {what} is nested too deep, or holds itself") from None
     found: dict[int, Any] = {}
     for i in dict.fromkeys(representatives):
+        before = _content(data.inputs[i])
         try:
             found[i] = model(data.inputs[i])
+            if _content(data.inputs[i]) != before:
+                raise OperandError(
+                    "it changes its input, so that each epoch would find another: let it change a "
+                    "copy, as in x = [*x]"
+                )
         except ArithmeticError:
             _require_finite(data, what)
             return None
@@ -133,11 +139,11 @@ def _require_finite(data: Examples, what: str) -> None:
 
 
 @contextmanager
-def _undisturbed(model: Module) -> Iterator[None]:
+def _undisturbed(objective: Objective) -> Iterator[None]:
     """Call the model in evaluation mode; leave modes and random generators as they were."""
-    modes = [(module, module.training) for module in model.modules()]
-    with kept_generators(model):
-        model.eval()
+    modes = [(module, module.training) for module in objective.model.modules()]
+    with kept_generators(objective):
+        objective.model.eval()
         try:
             yield
         finally:
@@ -188,6 +194,13 @@ _PLAIN = {float, int, bool}
 
 def _is_flat(x: Iterable[Any]) -> bool:
     return {*map(type, x)} <= _PLAIN
+
+
+def _content(x: Any) -> Any:
+    """Return something that differs once a list, a dict or an array has changed."""
+    if hasattr(x, "tobytes"):
+        return x.tobytes()
+    return repr(x) if type(x) in {list, dict} else None
 
 
 def _numbers(x: Any) -> Sequence[float]:
