@@ -152,13 +152,14 @@ def test_a_bitmap_needs_the_libraries_that_are_missing() -> None:
 def test_what_is_no_graph_is_refused_without_fonts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program ends with a message; and without pygraphviz, with another."""
     with pytest.raises(SystemExit, match="could not be laid out"):
-        bare_graphviz.drawn(b"digraph {", "svg")
+        bare_graphviz.drawn("digraph {", "svg")
     with pytest.raises(SystemExit, match="nosuch could not be written"):
-        bare_graphviz.drawn(DOT.encode(), "nosuch")
-    assert b"<svg" in bare_graphviz.drawn(DOT.encode(), "svg")
+        bare_graphviz.drawn(DOT, "nosuch")
+    assert "<svg" in bare_graphviz.drawn(DOT, "svg")
     monkeypatch.setattr(bare_graphviz, "find_spec", lambda name: None)
+    bare_graphviz._context.cache_clear()
     with pytest.raises(SystemExit, match="brings no libgvc"):
-        bare_graphviz.drawn(DOT.encode(), "svg")
+        bare_graphviz.drawn(DOT, "svg")
 
 
 @pytest.mark.usefixtures("no_system_dot", "no_bundled_dot")

@@ -5,20 +5,22 @@ formats do not; without fonts, Graphviz takes the sizes of text from tables. The
 
     python bare_graphviz.py KIND
 
-reads DOT and writes SVG or JSON.
+reads DOT and writes SVG or JSON. With a further argument it reads and writes a JSON list of texts.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 _PLUGINS = ("gvplugin_core", "gvplugin_dot_layout", "gvplugin_neato_layout")
-_FONTS = b'"Helvetica,Arial,sans-serif"'
+_FONTS = '"Helvetica,Arial,sans-serif"'
 #: The one of these fonts that Graphviz has a table of.
-_KNOWN = b'"Arial"'
+_KNOWN = '"Arial"'
 
 
 class _Symbol(ctypes.Structure):
@@ -36,14 +38,9 @@ def _library(name: str) -> ctypes.CDLL:
     return ctypes.CDLL(str(paths[0]))
 
 
-def drawn(dot: bytes, kind: str) -> bytes:
-    """Return a graph laid out, as ``"svg"`` or ``"json0"``.
-
-    Raises
-    ------
-    SystemExit
-        If pygraphviz brings no libraries, or they cannot draw it.
-    """
+@functools.cache
+def _context() -> tuple[ctypes.CDLL, ctypes.CDLL, ctypes.c_void_p]:
+    """Return libgvc and libcgraph, and a context with the plugins."""
     pointer, text = ctypes.c_void_p, ctypes.c_char_p
     gvc, cgraph = _library("gvc"), _library("cgraph")
     plugins = (_Symbol * (len(_PLUGINS) + 1))()  # the last one is empty
@@ -55,15 +52,29 @@ def drawn(dot: bytes, kind: str) -> bytes:
     gvc.gvContextPlugins.argtypes = [pointer, ctypes.c_int]
     gvc.gvLayout.argtypes = [pointer, pointer, text]
     gvc.gvRenderData.argtypes = [pointer, pointer, text, pointer, pointer]
-    context = gvc.gvContextPlugins(plugins, 0)
-    graph = cgraph.agmemread(dot.replace(_FONTS, _KNOWN))
+    return gvc, cgraph, gvc.gvContextPlugins(plugins, 0)
+
+
+def drawn(dot: str, kind: str) -> str:
+    """Return a graph laid out, as ``"svg"`` or ``"json0"``.
+
+    Raises
+    ------
+    SystemExit
+        If pygraphviz brings no libraries, or they cannot draw it.
+    """
+    gvc, cgraph, context = _context()
+    graph = cgraph.agmemread(dot.replace(_FONTS, _KNOWN).encode())
     if not graph or gvc.gvLayout(context, graph, b"dot"):
         raise SystemExit("the graph could not be laid out")
-    data, size = pointer(), ctypes.c_size_t()
+    data, size = ctypes.c_char_p(), ctypes.c_size_t()
     if gvc.gvRenderData(context, graph, kind.encode(), ctypes.byref(data), ctypes.byref(size)):
         raise SystemExit(f"{kind} could not be written")
-    return ctypes.string_at(data, size.value).replace(_KNOWN, _FONTS)
+    return (data.value or b"").decode().replace(_KNOWN, _FONTS)
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(drawn(sys.stdin.buffer.read(), sys.argv[1]))
+    text = sys.stdin.buffer.read().decode()
+    kind, *each = sys.argv[1:]
+    made = json.dumps([drawn(x, kind) for x in json.loads(text)]) if each else drawn(text, kind)
+    sys.stdout.buffer.write(made.encode())

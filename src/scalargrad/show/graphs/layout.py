@@ -109,12 +109,15 @@ def render_each(dots: Sequence[str], kind: str) -> list[str]:
     """
     different = list(dict.fromkeys(dots))
     if len(different) > 1 and find_spec("pygraphviz"):
-        command = [*_PYTHON, "-c", _BUNDLED_EACH, kind]
-        run = subprocess.run(
-            command, input=json.dumps(different).encode(), capture_output=True, check=False
-        )
-        if run.returncode == 0:
-            return _in_order(dots, dict(zip(different, json.loads(run.stdout), strict=True)))
+        commands = [[*_PYTHON, "-c", _BUNDLED_EACH, kind]]
+        if not shutil.which("dot"):
+            commands.append([*_PYTHON, bare_graphviz.__file__, kind, "each"])
+        for command in commands:
+            run = subprocess.run(
+                command, input=json.dumps(different).encode(), capture_output=True, check=False
+            )
+            if run.returncode == 0:
+                return _in_order(dots, dict(zip(different, json.loads(run.stdout), strict=True)))
     return _in_order(dots, {dot: render(dot, kind).decode() for dot in different})
 
 
