@@ -85,20 +85,22 @@ def polynomial(coefficients: Sequence[float], variable: str = "x", decimals: int
     return terms or "0"
 
 
-def _shown(value: float) -> float:
+def _shown(value: float, digits: int = 4) -> float:
     """Return the number that `number` writes."""
-    return float(_digits(value))
+    return float(_digits(value, digits))
 
 
-def is_rounded(value: float) -> bool:
+def is_rounded(value: float, digits: int = 4) -> bool:
     """Return whether `number` leaves digits out.
 
     Examples
     --------
     >>> is_rounded(0.25), is_rounded(1 / 3), is_rounded(0.1 + 0.2), is_rounded(5e-324)
     (False, True, False, True)
+    >>> is_rounded(12.345), is_rounded(12.345, digits=5)
+    (True, False)
     """
-    return isfinite(value) and not _same(_shown(value), value)
+    return isfinite(value) and not _same(_shown(value, digits), value)
 
 
 def _same(left: float, right: float) -> bool:

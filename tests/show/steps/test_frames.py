@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, tanh
+from scalargrad import Parameter, Value, draw, tanh
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.show.steps import Walk, walk
 
@@ -155,3 +155,18 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
         walk(x).export(tmp_path)
     assert lecture()[:0].export(tmp_path / "none") == []
     assert not (tmp_path / "none").exists()
+
+
+def test_names_in_pictures_stand_before_an_equals_sign_only_if_the_number_is_exact(
+    tmp_path: Path,
+) -> None:
+    """1/3 has more digits than are shown, by default; tanh(40) is not 1, with however many."""
+    third, one = Value(1.0, "x") / 3.0, tanh(Value(40.0, "y"))
+    third.label, one.label = "t", "h"
+    f = third * 0.0 + one
+    for digits, sign in ((4, "≈"), (17, "=")):
+        picture = draw(third, digits=digits)
+        assert f">t {sign} " in picture.svg().replace("&#160;", " ")
+        assert f'"t {sign} 0.33' in picture.mermaid
+        *_, last = walk(f).export(tmp_path / str(digits), digits=digits)
+        assert ">h ≈ " in last.read_text("utf-8").replace("&#160;", " ")

@@ -138,7 +138,7 @@ def test_a_step_says_what_it_did(open_page: Any) -> None:
 def test_where_gradient_descent_explains_a_change_the_step_says_so(open_page: Any) -> None:
     """Plain descent on all points moves each parameter by minus rate times gradient."""
     page = open_page(classifier()[0], "#step=4")
-    explained = r"by (\S+) to \S+ \(≈ −learning rate · gradient = −0\.5 · \(?([−\d.e]+)"
+    explained = r"by (\S+) to \S+ \(≈ −learning rate · gradient ≈ −0\.5 · \(?([−\d.e]+)"
     found = re.search(explained, said(page, "change"))
     assert found is not None
     assert shown(found[1]) == pytest.approx(-0.5 * float(found[2]), rel=2e-3)

@@ -17,7 +17,7 @@ from scalargrad.show.characters import visible
 from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
-from scalargrad.show.number_format import exact, number
+from scalargrad.show.number_format import exact, is_rounded, number
 from scalargrad.value import Parameter, Value
 
 
@@ -31,6 +31,10 @@ class WireNumbers:
     def value(self, x: float) -> str:
         """Write a value."""
         return number(x, self.digits)
+
+    def sign(self, x: float) -> str:
+        """Return the sign between a name and its value: = or, where digits are left out, ≈."""
+        return "≈" if is_rounded(x, self.digits) else "="
 
     def gradient(self, x: float) -> str:
         """Write a gradient, or nothing."""
@@ -94,8 +98,10 @@ class Builder:
 
     def title(self, roots: Sequence[Value]) -> str:
         """Return the title sentence of the graph."""
-        written = (f"{self.names[root]} = {self.numbers.value(root.data)}" for root in roots)
-        shown = ", ".join(written)
+        shown = ", ".join(
+            f"{self.names[x]} {self.numbers.sign(x.data)} {self.numbers.value(x.data)}"
+            for x in roots
+        )
         count = len(self.graph.order)
         return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}"
 
@@ -144,6 +150,7 @@ class Builder:
             self.numbers.gradient(gradient),
             f"value of {name}: {exact(node.data)}",
             f"gradient of {name}: {exact(gradient)}" if self.numbers.gradients else "",
+            self.numbers.sign(node.data),
         )
 
     def copied_wire(self, node: Value, copy: FanOutCopy) -> Wire:

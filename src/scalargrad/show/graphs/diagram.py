@@ -62,7 +62,8 @@ class GateShape:
 class Wire:
     """The wire of a node: its value, and the gradient that comes back.
 
-    `name` is the label of a computed node; that of a leaf stands in its box.
+    `name` is the label of a computed node; that of a leaf stands in its box. The sign between it
+    and the value is = or, where the value is rounded, ≈.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Wire:
     gradient: str
     value_title: str
     gradient_title: str
+    sign: str = "="
 
 
 @dataclass(frozen=True, slots=True)

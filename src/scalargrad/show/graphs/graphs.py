@@ -154,7 +154,7 @@ def draw(
     >>> from scalargrad.nn import MLP
     >>> model = MLP(2, [3, 1], rng=0)
     >>> draw(model([1.0, -1.0]), model=model, open="layers.0")
-    <Picture: Computation graph of v7 = −0.03898: 20 nodes, 4 folded parts>
+    <Picture: Computation graph of v7 ≈ −0.03898: 20 nodes, 4 folded parts>
     """
     roots, model = _roots(root), module_or_none(model)
     if not is_word(direction, SIDES):

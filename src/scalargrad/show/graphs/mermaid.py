@@ -99,7 +99,7 @@ def _shape(shape: _Shown) -> str:
         case GateShape():
             return f'{_id(shape.id)}(("{escaped(shape.text)}")):::gate'
         case Wire():
-            name = f"{escaped(shape.name)} = " if shape.name else ""
+            name = f"{escaped(shape.name)} {shape.sign} " if shape.name else ""
             below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
             numbers = f"{name}{shape.value}{below}"
             return f'{_id(shape.id)}["{numbers}"]:::wire'

@@ -34,7 +34,7 @@ def wire_table(shape: Wire | Bundle, direction: str, look: Look) -> str:
 def _numbers(wire: Wire, direction: str, look: Look) -> str:
     """Return the HTML-like table of a wire: value, line and gradient, in rows or columns."""
     node, pad = wire.id.removesuffix("-wire"), 3 if direction == "LR" else 5
-    name = f"{named(wire.name)} = " if wire.name else ""
+    name = f"{named(wire.name)} {wire.sign} " if wire.name else ""
     written = f"<I>{wire.gradient}</I>" if wire.gradient else " "
     value = f'{name}<FONT COLOR="{_ink(f"{node}-value", VALUE, look)}">{wire.value}</FONT>'
     gradient = f'<FONT COLOR="{_ink(f"{node}-gradient", GRADIENT, look)}">{written}</FONT>'

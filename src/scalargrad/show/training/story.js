@@ -60,7 +60,7 @@ function descent({ parameter, by }) {
   if (!rate || steps[state.at] - steps[state.at - 1] !== 1) return "";
   const slope = training.gradients(state.at - 1, null)[parameter];
   if (!(Math.abs(by + rate * slope) <= 0.01 * Math.abs(by))) return "";
-  return ` (≈ −learning rate · gradient = −${number(rate)} · ${factor(slope)})`;
+  return ` (≈ −learning rate · gradient ${relation(rate, slope)} −${number(rate)} · ${factor(slope)})`;
 }
 
 const factor = (x) => (x < 0 ? `(${number(x)})` : number(x));
