@@ -16,6 +16,7 @@ from tests.parallel import work
 
 from scalargrad import OperandError, TraceError, Value, WorkerError
 from scalargrad.parallel import processes, sum_over
+from scalargrad.parallel.worker import Missing, Request
 
 FORKING = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
@@ -291,6 +292,68 @@ def test_a_process_that_died_between_two_calls_is_replaced(start_method: str) ->
             member.process.kill()
             member.process.join()
         assert total(3.0) == 18.0
+
+
+@pytest.mark.filterwarnings(FORKING)
+@FORKED
+def test_a_process_that_was_forked_has_workers_of_its_own(start_method: str) -> None:
+    """It and its parent would take each other's replies for their own, and end each other's."""
+
+    def differ(total: Any, w: float) -> int:
+        return sum(total(w) != 6.0 * w for _ in range(50))
+
+    def forked(total: Any, pipe: Any) -> None:
+        pipe.send(differ(total, 3.0))
+
+    context: Any = multiprocessing.get_context(start_method)
+    with sum_over(_scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
+        assert total(2.0) == 12.0
+        members = dict(total._processes._members)
+        ours, theirs = context.Pipe()
+        child = context.Process(target=forked, args=(total, theirs))
+        child.start()
+        assert differ(total, 2.0) == 0
+        assert ours.recv() == 0
+        child.join()
+        assert total(4.0) == 24.0
+        assert total._processes._members == members
+
+
+@pytest.mark.filterwarnings(FORKING)
+@FORKED
+def test_a_process_that_dies_within_its_reply_is_replaced(start_method: str) -> None:
+    """What has arrived of a reply of 100 bytes is dropped."""
+    found = processes.Processes(1)
+    found.send(0, Request(b"unknown", b""))
+    whole = found._members[0].connection
+    ours, theirs = multiprocessing.Pipe()
+    found._members[0].connection = ours
+    os.write(theirs.fileno(), (100).to_bytes(4, "big") + b"some")
+    theirs.close()
+    replies: list[Any] = []
+    while not replies:
+        replies.extend(found.receive())
+    assert replies[0][2] == Missing((b"unknown",))
+    whole.close()
+    found.close()
+
+
+@pytest.mark.filterwarnings(FORKING)
+@pytest.mark.parametrize("workers", [1, 2, map])
+def test_a_function_may_use_a_container_again(workers: Any) -> None:
+    """Whoever computes: the list that it returns holds the next chunk's numbers afterwards."""
+    data = [float(i) for i in range(100)]
+    total = sum_over(work.sum_and_count, data, workers, chunks=10)
+    assert total(2.0) == [9900.0, 100.0]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16, np.int32])
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_small_integers_do_not_overflow(kind: Any, shape: tuple[int, ...]) -> None:
+    """A hundred counts of the greatest number that the type holds."""
+    most = np.iinfo(kind).max
+    total = sum_over(lambda w, chunk: np.full(shape, most, dtype=kind)[()], range(100), chunks=100)
+    assert np.all(total(None) == 100 * int(most))
 
 
 def test_cores_are_counted_where_a_process_cannot_ask_for_its_own(

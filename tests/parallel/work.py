@@ -30,6 +30,15 @@ POINTS = [(math.sin(3.0 * i) * 10.0 ** (i % 3), math.copysign(1.0, math.cos(i)))
 WEIGHTS = [0.3, -0.1]
 
 
+_buffer = [0.0, 0.0]
+
+
+def sum_and_count(w: float, points: Any) -> list[float]:
+    """Return what it has written to a list that it uses each time."""
+    _buffer[:] = [w * sum(points), len(points)]
+    return _buffer
+
+
 def die_once(marked: Path) -> None:
     """Kill the process this runs in, unless a file says that this has been done."""
     if not marked.exists():

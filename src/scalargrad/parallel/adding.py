@@ -13,6 +13,8 @@ from scalargrad.table.validation import whole
 
 #: The default number of chunks. It does not depend on the number of workers, as digits would.
 CHUNKS = 32
+#: The bytes of the integers in a sum.
+_WIDE = 8
 
 
 def cut(data: Any, chunks: int | None) -> list[Any]:
@@ -63,6 +65,22 @@ def _stretch(data: Any, start: int, stop: int) -> Any:
     if isinstance(data, tuple):
         return tuple(_stretch(x, start, stop) for x in data)
     return getattr(data, "iloc", data)[start:stop]  # of a DataFrame the rows, by number
+
+
+def owned(tree: Any) -> Any:
+    """Return a tree of numbers in containers and arrays of its own, which `f` may use again.
+
+    Integers of fewer than 64 bits become such of 64, as in NumPy's own sums: they would overflow.
+    """
+    if isinstance(tree, dict):
+        return {key: owned(x) for key, x in tree.items()}
+    if isinstance(tree, list | tuple):
+        items = tree if {*map(type, tree)} <= {float, int} else [owned(x) for x in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    kind = getattr(getattr(tree, "dtype", None), "kind", "")
+    if kind in {"i", "u"} and tree.dtype.itemsize < _WIDE:
+        return tree.astype(f"{kind}{_WIDE}")
+    return tree.copy() if kind and hasattr(tree, "shape") else tree
 
 
 def added(totals: Iterator[Any]) -> Any:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from scalargrad.errors import WorkerError
-from scalargrad.parallel.adding import added, cut
+from scalargrad.parallel.adding import added, cut, owned
 from scalargrad.parallel.mapping import as_workers, one_for_each, shares_memory
 from scalargrad.parallel.parcels import packed, parcel
 from scalargrad.parallel.processes import Processes
@@ -121,11 +121,13 @@ class ChunkedSum(Generic[R]):
             self._processes.close()
 
     def _here(self, params: Any) -> Iterator[R]:
-        return (self._f(params, chunk) for chunk in self.chunks)
+        return (owned(self._f(params, chunk)) for chunk in self.chunks)
 
     def _in_threads(self, params: Any) -> Iterator[R]:
         assert not isinstance(self._map, int)
-        return iter(one_for_each(self._map, lambda chunk: self._f(params, chunk), self.chunks))
+        return iter(
+            one_for_each(self._map, lambda chunk: owned(self._f(params, chunk)), self.chunks)
+        )
 
     def _mapped(self, params: Any) -> Iterator[R]:
         """Send a request for each chunk; send it again with the data if a worker lacks them."""

@@ -38,6 +38,7 @@ class Member:
 
     def __init__(self, awake: float) -> None:
         context: Any = multiprocessing.get_context()
+        self._owner = os.getpid()
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
             target=_serve, args=(theirs, awake), daemon=True
@@ -46,10 +47,11 @@ class Member:
         theirs.close()
 
     def stop(self) -> None:
-        """Kill the process, whatever it is doing."""
+        """Kill the process, whatever it is doing; in a process that was forked, leave it alone."""
         self.connection.close()
-        self.process.kill()
-        self.process.join()
+        if self._owner == os.getpid():
+            self.process.kill()
+            self.process.join()
 
 
 class Processes:
@@ -68,13 +70,19 @@ class Processes:
     def __init__(self, count: int) -> None:
         self.count = count
         self._awake = _AWAKE if count <= available() else 0.0  # else others need the core
+        self._begin()
+
+    def _begin(self) -> None:
         self._members: dict[int, Member] = {}
         self._under_way: dict[int, tuple[Request, int]] = {}
         self._given_up: list[tuple[int, Request, Reply]] = []
+        self._owner = os.getpid()
         weakref.finalize(self, _stop, self._members)
 
     def send(self, place: int, request: Request, attempts: int = _ATTEMPTS) -> None:
         """Send a request to a process, which must have answered all earlier ones."""
+        if self._owner != os.getpid():  # forked: it would take replies to requests of its parent
+            self._begin()
         self._under_way[place] = request, attempts
         if place not in self._members:
             self._members[place] = Member(self._awake)
@@ -97,7 +105,7 @@ class Processes:
             place = members[connection]
             try:
                 reply: Reply = pickle.loads(self._members[place].connection.recv_bytes())
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):  # also within a reply
                 self._replace(place)
                 continue
             request, _ = self._under_way.pop(place)

@@ -8,12 +8,14 @@ replaced, the new one lacks everything, so nothing more need be done.
 from __future__ import annotations
 
 import pickle
+import threading
 import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from scalargrad.errors import TraceError
+from scalargrad.parallel.adding import owned
 from scalargrad.parallel.parcels import Content, unpacked
 
 #: For how many functions, the latest ones, a process keeps what it was sent.
@@ -21,6 +23,7 @@ _KEPT = 4
 #: How often recording a function may be tried before a refusal is an error.
 _RECORDINGS = 4
 _held: OrderedDict[bytes, dict[bytes, Any]] = OrderedDict()
+_lock = threading.Lock()
 
 
 class Request(NamedTuple):
@@ -93,10 +96,11 @@ Reply = list[Any] | Missing | Failure
 
 def answer(request: Request) -> Reply:
     """Call the function as requested."""
-    held = _held.setdefault(request.function, {})
-    _held.move_to_end(request.function)
-    while len(_held) > _KEPT:
-        _held.popitem(last=False)
+    with _lock:  # a cluster's worker may have several threads
+        held = _held.setdefault(request.function, {})
+        _held.move_to_end(request.function)
+        while len(_held) > _KEPT:
+            _held.popitem(last=False)
     done: list[Any] = []
     try:
         held |= unpacked({key: x for key, x in request.parcels.items() if key not in held})
@@ -107,7 +111,8 @@ def answer(request: Request) -> Reply:
         if request.chunks is None:
             return [_called(function, argument)]
         for key in request.chunks:
-            done.append(_called(function, argument, held[key]))  # noqa: PERF401 - its length counts
+            result = _called(function, argument, held[key])
+            done.append(owned(result))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - raised where f was handed over
         return failure(error, len(done))
     return done
