@@ -12,6 +12,7 @@ import pytest
 from scalargrad import watch
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 from scalargrad.nn import MLP
+from scalargrad.optim import SGD
 from scalargrad.show.number_format import signed
 from scalargrad.show.training import TrainingPage
 
@@ -300,6 +301,25 @@ def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowLeft")
     assert at(page) == "epoch 29/30"
+
+
+def test_a_saturated_unit_is_about_one(open_page: Any) -> None:
+    """tanh(40) is 1 as a float only: its distance from 1 is 4e-35; ReLU(40) is 40."""
+    for activation, symbol, sign in (("tanh", "tanh", "≈ 1"), ("relu", "ReLU", "= 40")):
+        model = MLP(2, [2, 1], activation=activation, rng=0)
+        for neuron in model.layers[0].neurons:
+            for p, number in zip(neuron.w, (40.0, 0.0), strict=True):
+                p.data = number
+            neuron.b.data = 0.0
+        still = SGD(model.parameters(), lr=0.0)
+        training = watch(
+            model, [[1.0, 1.0]], [1.0], loss=mse_loss, optimizer=still, epochs=1, quiet=True
+        )
+        page = open_page(training, "#step=0&example=0")
+        page.locator("#cell-2").focus()
+        page.keyboard.press("Enter")
+        assert f"{symbol}(40) {sign}" in page.locator("#unit p").text_content()
+        page.keyboard.press("Escape")
 
 
 def test_inputs_and_units_open_without_an_example_too(open_page: Any) -> None:

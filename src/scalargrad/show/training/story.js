@@ -117,7 +117,8 @@ function unitFormula(c, values) {
   const rule = activation ? `${name} = ${activation}(z), where z is the sum below.` : `${name} is the sum below.`;
   if (!values) return `${rule} Select an example to see its products.`;
   const z = training.weightedSum(state.at, state.example, training.cells[c]);
-  const shown = activation ? `z ${equalTo(z)}, ${name} = ${activation}(${number(z)}) ${relation(z, values[c])} ${number(values[c])}` : `${name} ${equalTo(values[c])}`;
+  const sign = activation === "ReLU" || z === 0 ? relation(z, values[c]) : "≈"; // tanh(40) ≈ 1
+  const shown = activation ? `z ${equalTo(z)}, ${name} = ${activation}(${number(z)}) ${sign} ${number(values[c])}` : `${name} ${equalTo(values[c])}`;
   return `${rule}${given}${shown}.`;
 }
 
