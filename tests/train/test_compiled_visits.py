@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import exp, log, mean, where
+from scalargrad import Parameter, exp, log, mean, where
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.losses import (
     mse_loss,
@@ -128,6 +128,48 @@ def test_an_example_that_a_callback_changes_is_trained_on(
 
     assert_alike(run(jit), run(False))
     assert len(steps) == (32 if jit else 24)
+
+
+class Paired(Module):
+    """A network whose output is scaled and shifted by two of four places for two parameters."""
+
+    def __init__(self) -> None:
+        self.layer = network()
+        pair = [Parameter(0.5), Parameter(0.7)]
+        self.places = [*pair, *pair]
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [self.places[2] * y + self.places[3] for y in self.layer(x)]
+
+
+def _swap(model: Any) -> None:
+    model.places[2:] = model.places[:1:-1]
+
+
+def _put_a_number(model: Any) -> None:
+    model.places[2] = 0.3
+
+
+def _drop_a_bias(model: Any) -> None:
+    next(x for x in model.modules() if isinstance(x, Linear)).bias = None
+
+
+@pytest.mark.parametrize("change", [_swap, _put_a_number, _drop_a_bias])
+def test_a_parameter_that_a_callback_puts_elsewhere_is_read_there(
+    change: Callable[[Any], None], steps: list[int]
+) -> None:
+    """Also where the optimiser and the model still have the same parameters."""
+
+    def run(jit: bool) -> Made:
+        def visit(model: Module, history: History) -> None:
+            if len(history) in {2, 4}:
+                change(model)
+
+        return trained(jit, Paired, callbacks=[visit], validation_split=0.2)
+
+    assert_alike(run(True), run(False))
+    assert len(steps) == 18
 
 
 def test_an_option_that_becomes_zero_is_another_program(steps: list[int]) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from scalargrad.autodiff import is_anomaly_enabled
+from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.nn import Embedding, Module
@@ -78,6 +79,7 @@ class Compiled(Eager):
         self.warm_up = 0 if at_once or large else None
         self._counts: Counter[Shape] = Counter()
         self._seen: bytes | None = None
+        self._places: dict[Any, Any] | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -105,8 +107,19 @@ class Compiled(Eager):
         """Forget what was recorded if parameters or data have been replaced between epochs."""
         if not self._visited or self.warm_up == math.inf:
             return
-        if not self._carried.fits(self._objective.model.parameters()) or self._have_data_changed():
+        changed = [self._have_data_changed(), self._have_places_changed()]
+        if any(changed) or not self._carried.fits(self._objective.model.parameters()):
             self._forget()
+
+    def _have_places_changed(self) -> bool:
+        """Return whether parameters stand elsewhere in the model than before the last epoch.
+
+        A program reads them from an array, so that its own guards leave their places alone.
+        """
+        before, called = self._places, self._objective.called
+        slots = ClosedOver([lambda: called]).slots
+        self._places = {place: (x.key, x.values) for place, x in slots.items() if x.values}
+        return before is not None and self._places != before
 
     def _have_data_changed(self) -> bool:
         """Return whether examples have changed since the last epoch, and then read them anew."""
