@@ -164,6 +164,31 @@ def test_neither_map_nor_buttons_cover_what_a_step_is_about(
         assert not any(at_every_step(page, COVERED, 1, len(steps)))
 
 
+UNDER_THE_MAP = """() => {
+  const map = document.getElementById('minimap');
+  const { left, right, top, bottom } = map.getBoundingClientRect();
+  const parts = '#graph .node > rect:first-of-type, #graph .wire text, .chip .paper, .ring';
+  const isUnder = (box) => Math.min(box.right, right) > Math.max(box.left, left)
+    && Math.min(box.bottom, bottom) > Math.max(box.top, top);
+  const boxes = [...document.querySelectorAll(parts)].map((part) => part.getBoundingClientRect());
+  const seen = map.checkVisibility({ visibilityProperty: true });
+  return [seen, seen && boxes.some(isUnder)];
+}"""
+
+
+@pytest.mark.parametrize("make", [chain, neuron, network])
+@pytest.mark.parametrize("size", [(900, 600), (390, 844)])
+def test_the_map_hides_nothing_of_the_graph(
+    make: Any, size: tuple[int, int], open_page: Any
+) -> None:
+    """An input and its gradient could not be read under it; it goes where no corner is free."""
+    steps = make()
+    page = open_page(steps, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    found = at_every_step(page, UNDER_THE_MAP, 1, len(steps))
+    assert not any(is_over for _, is_over in found)
+    assert make is chain or any(seen for seen, _ in found)
+
+
 INSIDE = """() => [...document.querySelectorAll('#graph .node')].filter((shape) => {
   const rect = shape.querySelector('rect'), text = shape.querySelector('text');
   if (!rect || !text || !text.textContent) return false;

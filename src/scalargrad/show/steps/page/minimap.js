@@ -43,13 +43,14 @@ const CORNERS = ["low", "high", "left", "low-left"]; // right below, right above
 
 // Put buttons and map into corners where they hide nothing of what the step is about, and little of
 // what else is in sight; they stay where they hide nothing, and vanish where every corner hides it.
+// The map hides nothing at all; one that is held stays.
 function placeTools() {
   const box = (shape) => shape.getBoundingClientRect();
   const target = targets().map(box);
   const taken = [];
   const forButtons = isPhone() ? ["low-left", "low", "high", "left"] : ["high", "left", "low", "low-left"];
   for (const [tool, corners] of [[$("zoom"), forButtons], [$("minimap"), CORNERS]]) {
-    if (tool.hasAttribute("hidden")) continue;
+    if (tool.hasAttribute("hidden") || tool.matches(":active")) continue;
     const others = [...graph.querySelectorAll(".node > rect:first-of-type, .wire text, .tap:not(.empty) rect, .chip")].map(box);
     const hiding = (corner) => {
       tool.dataset.corner = corner;
@@ -60,8 +61,9 @@ function placeTools() {
     const found = order.map((corner) => ({ corner, ...hiding(corner) }));
     const best = found.reduce((a, b) => (b.target < a.target || (b.target === a.target && b.all < a.all) ? b : a));
     tool.dataset.corner = best.corner;
-    tool.classList.toggle("away", best.target > 0);
-    if (!best.target) taken.push(box(tool));
+    const covers = best.target + (tool.id === "minimap" ? best.all : 0);
+    tool.classList.toggle("away", covers > 0);
+    if (!covers) taken.push(box(tool));
   }
 }
 
@@ -104,6 +106,7 @@ function enableMap() {
   map.addEventListener("pointermove", (event) => {
     if (event.buttons) show(event);
   });
+  map.addEventListener("pointerup", () => requestAnimationFrame(placeTools));
   viewport.addEventListener("scroll", markMap, { passive: true });
   viewport.addEventListener("scrollend", placeTools, { passive: true });
 }
