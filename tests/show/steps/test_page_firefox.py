@@ -95,6 +95,11 @@ def test_an_input_recomputes(lecture: Path, open_in_firefox: Any) -> None:
     page.keyboard.press("End")
     assert page.get_by_role("spinbutton", name="x", exact=True).input_value() == "5"
     assert {"10", "5", "0.5"} <= set(numbers(page, "value"))
+    assert page.get_by_text("The gates stay as recorded").is_visible()
+    page.get_by_role("spinbutton", name="x", exact=True).click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.12345")
+    assert page.locator("#n2-value").text_content() == "q ≈ 5.123"
 
 
 def test_formulas_are_set_as_mathematics(lecture: Path, open_in_firefox: Any) -> None:

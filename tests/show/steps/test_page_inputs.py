@@ -146,14 +146,34 @@ def test_choices_of_python_are_said_to_stay_while_inputs_are_moved(open_page: An
     """Of f = x if x > 0 else 0.1·x, recorded at 2, a page makes −1 at −1, and Python −0.1."""
     x = Value(2.0, "x")
     page = open_page(walk(labelled(x * 1.0 if x > 0 else x * 0.1, "f")))
-    said = "where Python chose (if, max, x > 0), its choice stays as recorded"
+    said = page.get_by_text("The gates stay as recorded")
+    graph = page.locator("#viewport").bounding_box()
     page.keyboard.press("End")
-    assert said not in page.locator("#panel").text_content()
+    assert not said.is_visible()
     box(page, "x").fill("-1")
     assert page.locator("#n1-value .value").text_content() == "−1"
-    assert said in page.locator("#panel").text_content()
+    assert said.is_visible()
+    assert page.locator("#viewport").bounding_box() == graph
     page.locator("#reset").click()
-    assert said not in page.locator("#panel").text_content()
+    assert not said.is_visible()
+
+
+def test_an_input_that_is_nan_has_not_been_moved(open_page: Any) -> None:
+    """A NaN is not equal to itself; pages said that inputs were other than those recorded."""
+    page = open_page(lecture(x=math.nan))
+    said = page.get_by_text("The gates stay as recorded")
+    assert not said.is_visible()
+    box(page, "y").fill("1")
+    assert said.is_visible()
+
+
+def test_a_name_on_a_wire_is_approximately_a_rounded_number(open_page: Any) -> None:
+    """At x = 0.12345, q is 5.12345; beside the panel's ≈ the wire said q = 5.123."""
+    page = open_page(lecture())
+    page.keyboard.press("End")
+    assert page.locator("#n2-value").text_content() == "q = 3"
+    box(page, "x").fill("0.12345")
+    assert page.locator("#n2-value").text_content() == "q ≈ 5.123"
 
 
 def test_the_help_says_which_choices_stay(open_page: Any) -> None:

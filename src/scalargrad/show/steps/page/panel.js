@@ -10,7 +10,7 @@ function drawPanel() {
   const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
-  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat(), ...sameGates()));
+  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()));
   typeset($("panel"));
   for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
 }
@@ -23,13 +23,6 @@ function alarmed(stop) {
   const isSaid = stop.includes(alarm.at) && stop.length <= MOST_EXPLAINED && state.view !== "layer";
   const text = alarmText(state.sweep);
   return isSaid ? [] : [element("p", { class: "alarm-note" }, `${text[0].toUpperCase()}${text.slice(1)}.`)];
-}
-
-// At other inputs than those recorded, Python might have built another graph, which a page cannot know.
-function sameGates() {
-  const isMoved = inputs.some((i) => state.sweep.data[i] !== recordedSweep.data[i]);
-  const text = "Same gates at other inputs: where Python chose (if, max, x > 0), its choice stays as recorded.";
-  return isMoved ? [element("p", { class: "extent" }, text)] : [];
 }
 
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
