@@ -164,8 +164,7 @@ def result_relation(exact: Exact, result: float) -> str:
     """
     if result != result:
         return "="
-    is_equal = exact is not None and not is_rounded(result) and exact == decimal(result)
-    return "=" if is_equal else "≈"
+    return "=" if exact is not None and exact == decimal(result) else "≈"
 
 
 def product_relation(left: float, right: float, product: float) -> str:
@@ -173,7 +172,7 @@ def product_relation(left: float, right: float, product: float) -> str:
 
     Examples
     --------
-    >>> product_relation(1 / 3, 0.0, 0.0), product_relation(1 / 3, 3.0, 1.0)
+    >>> product_relation(1 / 3, 1.0, 1 / 3), product_relation(1 / 3, 3.0, 1.0)
     ('=', '≈')
     >>> product_relation(1e-300, 1e-300, 0.0)
     '≈'

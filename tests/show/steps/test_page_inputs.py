@@ -167,15 +167,6 @@ def test_an_input_that_is_nan_has_not_been_moved(open_page: Any) -> None:
     assert said.is_visible()
 
 
-def test_a_name_on_a_wire_is_approximately_a_rounded_number(open_page: Any) -> None:
-    """At x = 0.12345, q is 5.12345; beside the panel's ≈ the wire said q = 5.123."""
-    page = open_page(lecture())
-    page.keyboard.press("End")
-    assert page.locator("#n2-value").text_content() == "q = 3"
-    box(page, "x").fill("0.12345")
-    assert page.locator("#n2-value").text_content() == "q ≈ 5.123"
-
-
 def test_the_help_says_which_choices_stay(open_page: Any) -> None:
     """A graph records one path."""
     page = open_page(lecture())

@@ -90,7 +90,7 @@ const decimal = (x) => fractionOf(x, digitsOf(x));
 // known, and its result: = where it is that, exactly and as shown.
 function resultRelation(fraction, result) {
   if (Number.isNaN(result)) return "=";
-  return fraction && !isRounded(result) && areEqual(fraction, decimal(result)) ? "=" : "≈";
+  return fraction && areEqual(fraction, decimal(result)) ? "=" : "≈";
 }
 
 // The product of two numbers as they are shown, exactly; null if there is none.

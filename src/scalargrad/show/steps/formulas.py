@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from scalargrad.show.number_format import loosest, product_relation, relation
-from scalargrad.show.steps.formula_writer import FormulaWriter, Notation
+from scalargrad.show.number_format import loosest, number, product_relation, relation
+from scalargrad.show.steps.formula_writer import TEXT, FormulaWriter, Notation
 from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step_facts import StepFacts
@@ -18,19 +18,18 @@ Link: TypeAlias = tuple[str, str]
 class Formula(NamedTuple):
     """One formula as a chain of links: each is a piece, after a sign or none.
 
-    The whole leaves `numbers[0]` out where `brief` says that it would only repeat.
+    Where the numbers would only repeat, the whole has the result alone, after the sign `brief`.
     """
 
     symbols: list[Link]
     numbers: list[Link]
-    brief: bool = False
+    brief: str = ""
 
     def whole(self) -> list[Link]:
         """Return the links of the whole formula."""
         if not self.brief:
             return [*self.symbols, *self.numbers]
-        signs, pieces = zip(*self.numbers, strict=True)
-        return [*self.symbols, (loosest(*signs), pieces[-1])]
+        return [*self.symbols, (self.brief, self.numbers[-1][1])]
 
     def numbers_alone(self) -> list[Link]:
         """Return the links of the numbers, the first without a sign."""
@@ -55,9 +54,9 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     gate = scene.gate(node)
     expression, data = gate.expression(), scene.data[node]
     constants = scene.constants(gate, expression)
-    written = writer.expression(expression, scene.numbers(gate, expression))
+    numbers, operands = scene.numbers(gate, expression), scene.exactness.operands(node)
     names_all = is_plain_sum(expression) and not scene.held(node)
-    brief = names_all or written == writer.number(data)
+    repeats = names_all or TEXT.expression(expression, numbers) == number(data)
     return Formula(
         [
             ("", writer.name(scene.in_formulas[node])),
@@ -67,10 +66,10 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
             ),
         ],
         [
-            (scene.exactness.operands(node), written),
+            (operands, writer.expression(expression, numbers)),
             (gate.relation, writer.number(data)),
         ],
-        brief,
+        loosest(operands, gate.relation) if repeats else "",
     )
 
 
@@ -89,13 +88,15 @@ def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation)
     chain = _chain(step, writer, notation)
     exactness = step.scene.exactness
     signs = exactness.gradient(_node(step)), *exactness.local(_node(step), step.operand or 0)
+    equals = loosest(*signs) if chain == product else "="
+    result = product_relation(upstream, local, contribution)
     return Formula(
-        [("", left), ("" if step.fans_out else "=", chain)],
+        [("", left), ("" if step.fans_out else equals, chain)],
         [
             (loosest(*signs), product),
-            (product_relation(upstream, local, contribution), writer.number(contribution)),
+            (result, writer.number(contribution)),
         ],
-        brief=chain == product,
+        result if chain == product else "",
     )
 
 
@@ -126,14 +127,16 @@ def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter
     symbols = writer.expression(partial, scene.words(gate, partial))
     numbers = writer.expression(partial, scene.numbers(gate, partial))
     filled_in, result = scene.exactness.local(node, operand)
-    links = [(filled_in, numbers), (result, writer.number(local))]
+    of_names = loosest(filled_in, result)
     if symbols == numbers:  # a number
-        return Formula([("", left)], links[1:])
+        return Formula([("", left)], [(of_names, writer.number(local))])
+    repeats = TEXT.expression(partial, scene.numbers(gate, partial)) == number(local)
+    links = [(filled_in, numbers), (result, writer.number(local))]
     written = [("", left), (relation(*constants), symbols)]
     if (textbook := gate.textbook(operand)) is not None:
         first = writer.expression(textbook, scene.words(gate, textbook))
         written.insert(1, (relation(*scene.constants(gate, textbook)), first))
-    return Formula(written, links, brief=numbers == writer.number(local))
+    return Formula(written, links, of_names if repeats else "")
 
 
 def signal(step: StepFacts, node: Value, writer: FormulaWriter, notation: Notation) -> str:

@@ -175,12 +175,8 @@ function gateAt(sweep, node) {
 }
 
 // A formula is {symbols, numbers, brief}: links of a chain, each a sign, or none, and a piece.
-// The whole leaves numbers[0] out where `brief` says that it would only repeat.
-function wholeLinks({ symbols, numbers, brief }) {
-  if (!brief) return [...symbols, ...numbers];
-  return [...symbols, [loosest(...numbers.map(([sign]) => sign)), numbers.at(-1)[1]]];
-}
-
+// Where the numbers would only repeat, the whole has the result alone, after the sign `brief`.
+const wholeLinks = ({ symbols, numbers, brief }) => [...symbols, ...(brief ? [[brief, numbers.at(-1)[1]]] : numbers)];
 const numberLinks = ({ numbers }) => [["", numbers[0][1]], ...numbers.slice(1)];
 const LINKS = { whole: wholeLinks, symbols: ({ symbols }) => symbols, numbers: numberLinks };
 
@@ -209,19 +205,19 @@ function forwardFormula(sweep, { node }, script) {
   const { expression } = gate;
   const value = sweep.data[node];
   const constants = gate.constantsOf(expression);
-  const written = script.print(expression, gate.numbers(expression));
+  const [numbers, operands] = [gate.numbers(expression), sweep.exactness.operands(node)];
   const namesAll = isPlainSum(expression) && !heldIn(node);
-  const brief = namesAll || written === numberIn(script, value);
+  const repeats = namesAll || printText(expression, numbers) === number(value);
   return {
     symbols: [
       ["", script.name(nodes[node].word)],
       [relation(...constants), script.print(expression, gate.words(expression))],
     ],
     numbers: [
-      [sweep.exactness.operands(node), written],
+      [operands, script.print(expression, numbers)],
       [gate.relation, numberIn(script, value)],
     ],
-    brief,
+    brief: repeats ? loosest(operands, gate.relation) : "",
   };
 }
 
@@ -233,9 +229,9 @@ function seedFormula(sweep, { node }, script, notation) {
 }
 
 // What a wire carries back: the whole signal, or, where the parent has several wires, a term of it.
-function contributionLinks(step, product, script, notation) {
+function contributionLinks(step, product, script, notation, equals = "=") {
   const arriving = signal(step.parent, script, notation);
-  if (step.expected < 2) return [["", arriving], ["=", product]];
+  if (step.expected < 2) return [["", arriving], [equals, product]];
   return [["", script.join([arriving, script.phrase(`by ${gateWords(step)}:`)])], ["", product]];
 }
 
@@ -245,13 +241,12 @@ function backwardFormula(sweep, step, script, notation) {
   const contribution = upstream * local;
   const product = script.product(factorIn(script, upstream), factorIn(script, local));
   const links = chainInSymbols(sweep, step, script, notation);
+  const filledIn = loosest(sweep.exactness.gradient(step.node), ...sweep.exactness.local(step));
+  const result = productRelation(upstream, local, contribution);
   return {
-    symbols: contributionLinks(step, links, script, notation),
-    numbers: [
-      [loosest(sweep.exactness.gradient(step.node), ...sweep.exactness.local(step)), product],
-      [productRelation(upstream, local, contribution), numberIn(script, contribution)],
-    ],
-    brief: links === product,
+    symbols: contributionLinks(step, links, script, notation, links === product ? filledIn : "="),
+    numbers: [[filledIn, product], [result, numberIn(script, contribution)]],
+    brief: links === product ? result : "",
   };
 }
 
@@ -280,14 +275,16 @@ function localFormula(sweep, step, script) {
   const symbols = script.print(partial, gate.words(partial));
   const numbers = script.print(partial, gate.numbers(partial));
   const [filledIn, result] = sweep.exactness.local(step);
+  const ofNames = loosest(filledIn, result);
+  if (symbols === numbers) return { symbols: [["", left]], numbers: [[ofNames, numberIn(script, local)]] };
+  const repeats = printText(partial, gate.numbers(partial)) === number(local);
   const links = [[filledIn, numbers], [result, numberIn(script, local)]];
-  if (symbols === numbers) return { symbols: [["", left]], numbers: links.slice(1) };
   const written = [["", left], [relation(...constants), symbols]];
   const textbook = gate.textbook(step.operand);
   if (textbook !== null) {
     written.splice(1, 0, [relation(...gate.constantsOf(textbook)), script.print(textbook, gate.words(textbook))]);
   }
-  return { symbols: written, numbers: links, brief: numbers === numberIn(script, local) };
+  return { symbols: written, numbers: links, brief: repeats ? ofNames : "" };
 }
 
 const localText = (sweep, step, script = TEXT) =>
