@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.compiler.trace.find_generators import generators_of
+from scalargrad.errors import TraceError
 from scalargrad.nn import Module
 from scalargrad.train.carried import Carried
 from scalargrad.train.data_rows import Rows
+from scalargrad.train.examples import plain
 from scalargrad.train.programs import Forward, forward_of
+from scalargrad.transforms.draws import MODULE, rewind, state_of
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -31,7 +36,7 @@ class Predictor:
         self._model, self._inputs = model, inputs
         self._batches = math.ceil(len(inputs) / size)
         self._times = times
-        self._is_refused = False
+        self._is_refused = self._is_checked = False
         self._recorded: tuple[Forward, Rows] | None = None
 
     def is_time(self, warm_up: float) -> bool:
@@ -55,6 +60,9 @@ class Predictor:
                 self._recorded = forward_of(self._model, carried.leaves, self._inputs[0]), rows
             forward, rows = self._recorded
             found = forward(carried.data, rows.numbers)
+            if found is not None and not self._is_checked:
+                carried.write_back()
+                self._require_agreement(found, rows)
         except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
             self._is_refused = True
             return None
@@ -63,3 +71,20 @@ class Predictor:
         numbers, rebuild = flatten(found.tolist() if hasattr(found, "tolist") else found, "found")
         values: list[Any] = rebuild(map(Value, numbers))
         return values
+
+    def _require_agreement(self, found: Any, rows: Rows) -> None:
+        """Raise TraceError if eager evaluation predicts something else: it may ask for types.
+
+        An example of each type of number is evaluated, unless the model draws random numbers.
+        """
+        states = [(x, state_of(x)) for x in [MODULE, *generators_of([self._model])]]
+        before = pickle.dumps([state for _, state in states])
+        for i in [0, *rows.of_other_types(0)]:
+            predicted = plain(self._model(self._inputs[i]))
+            if pickle.dumps([state_of(x) for x, _ in states]) != before:
+                rewind(states)
+                break
+            pairs = zip(flatten(found[i], "")[0], flatten(predicted, "")[0], strict=True)
+            if not all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in pairs):
+                raise TraceError("a prediction depends on more than numbers and shapes")
+        self._is_checked = True
