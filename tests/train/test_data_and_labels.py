@@ -64,6 +64,26 @@ def test_frames_and_series_of_pandas(jit: bool) -> None:
     assert again == pytest.approx(EXPECTED, rel=1e-12)
 
 
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16])
+def test_small_integers_in_lists_do_not_overflow(kind: Any, jit: bool) -> None:
+    """Pixels and labels taken out of arrays one by one are as good as Python's integers."""
+
+    class Centred(Linear):
+        def forward(self, x: Any) -> Any:
+            return super().forward([(v - 100) * 300 / 30000 for v in x])
+
+    def loss(predictions: list[Any], targets: list[Any]) -> Any:
+        found = [(p[0] - 300 * t / 30000) ** 2 for p, t in zip(predictions, targets, strict=True)]
+        return sum(found) / len(found)
+
+    pixels, labels = [[0, 120], [7, 101], [90, 3]], [120, 101, 2]
+    options: dict[str, Any] = {"loss": loss, "jit": jit}
+    expected = trained(pixels, labels, Centred(2, 1, rng=0), **options)
+    given = [*np.array(pixels, kind)], [*np.array(labels, kind)]
+    assert trained(*given, Centred(2, 1, rng=0), **options) == expected
+
+
 def test_tensors_of_pytorch() -> None:
     """As a whole, as rows, and as a column that requires gradients."""
     torch = pytest.importorskip("torch", reason="PyTorch is what is given")

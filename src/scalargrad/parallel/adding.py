@@ -8,13 +8,11 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
-from scalargrad.table.numbers import is_real
+from scalargrad.table.numbers import is_real, widened
 from scalargrad.table.validation import whole
 
 #: The default number of chunks. It does not depend on the number of workers, as digits would.
 CHUNKS = 32
-#: The bytes of the integers in a sum.
-_WIDE = 8
 
 
 def cut(data: Any, chunks: int | None) -> list[Any]:
@@ -77,10 +75,8 @@ def owned(tree: Any) -> Any:
     if isinstance(tree, list | tuple):
         items = tree if {*map(type, tree)} <= {float, int} else [owned(x) for x in tree]
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    kind = getattr(getattr(tree, "dtype", None), "kind", "")
-    if kind in {"i", "u"} and tree.dtype.itemsize < _WIDE:
-        return tree.astype(f"{kind}{_WIDE}")
-    return tree.copy() if kind and hasattr(tree, "shape") else tree
+    wide = widened(tree, "iu")
+    return wide.copy() if wide is tree and hasattr(getattr(tree, "dtype", None), "kind") else wide
 
 
 def added(totals: Iterator[Any]) -> Any:

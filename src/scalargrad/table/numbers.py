@@ -8,6 +8,8 @@ from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 
 _NUMBERS = (float, int)  # checked faster than `float | int`, which is built at every call
+#: The size of the numbers that are computed with, in bytes.
+_BYTES = 8
 
 
 def is_real(x: Any) -> bool:
@@ -58,3 +60,14 @@ def holds(condition: Any) -> bool:
     """Return whether a condition on a number is true; compiled code asks all examples of vmap."""
     for_all = getattr(condition, "_holds", None)
     return bool(condition) if for_all is None else for_all()
+
+
+def widened(x: Any, kinds: str) -> Any:
+    """Return a NumPy number or array of one of these kinds with 64 bits for each number.
+
+    Smaller integers overflow silently, unsigned ones below 0 too, and smaller floats round.
+    """
+    if not type(x).__module__.startswith("numpy") or not hasattr(x, "dtype"):
+        return x
+    wide = "f8" if x.dtype.kind == "f" else "i8"
+    return x.astype(wide) if x.dtype.kind in kinds and x.dtype.itemsize < _BYTES else x

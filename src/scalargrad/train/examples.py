@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
+from scalargrad.table.numbers import widened
 from scalargrad.table.validation import listed
 from scalargrad.value import Value
 
@@ -25,6 +26,8 @@ class Examples(NamedTuple):
 
 def examples(inputs: Any, targets: Any, what: str) -> Examples:
     """Return inputs and targets as lists; arrays become lists of plain floats.
+
+    Arrays and numbers of NumPy in a list have 64 bits for each number.
 
     Raises
     ------
@@ -51,7 +54,8 @@ def _listed(rows: Any, what: str) -> list[Any]:
         return found if isinstance(found, list) else [found]
     if isinstance(rows, str | bytes | dict | set | frozenset):
         raise OperandError(f"{what} is {shown(rows)}; give a list with one entry for each example")
-    return [x.tolist() if _is_tensor(x) else x for x in listed(rows, what, "examples")]
+    found = [x.tolist() if _is_tensor(x) else x for x in listed(rows, what, "examples")]
+    return [widened(x, "iuf") for x in found]
 
 
 def _is_tensor(x: Any) -> bool:
