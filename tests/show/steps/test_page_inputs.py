@@ -202,6 +202,26 @@ def test_a_finite_difference_agrees_with_the_gradient(open_page: Any) -> None:
     assert "they differ: is this a kink" in page.locator("#check-result").text_content()
 
 
+CUT_OFF = """() => {
+  const chart = document.getElementById("descent-chart").getBoundingClientRect();
+  const isOut = (box) => box.left < chart.left || box.right > chart.right;
+  const texts = [...document.querySelectorAll("#descent-chart text")];
+  return texts.filter((text) => isOut(text.getBoundingClientRect())).map((text) => text.textContent);
+}"""
+
+
+def test_long_numbers_beside_the_chart_of_descent_are_not_cut_off(open_page: Any) -> None:
+    """Downhill on -x⁴, to below -1e100: the first digits of a long number were out of sight."""
+    page = open_page(walk(labelled(-square(square(Value(3.0, "x"))), "f")))
+    page.locator("#more").click()
+    page.locator("#rate").fill("10")
+    for _ in range(4):
+        page.locator("#descend").click()
+    words = page.locator("#descent-chart text").all_text_contents()
+    assert max(map(len, words)) >= 8
+    assert page.evaluate(CUT_OFF) == []
+
+
 def test_gradient_descent_moves_the_chosen_inputs_and_the_output_falls(open_page: Any) -> None:
     """On (w - 3)² + x², ten steps of 0.1 leave (1 - 0.2)^20 of w's part, and x untouched."""
     w, x = Parameter(0.0, "w"), Value(1.0, "x")

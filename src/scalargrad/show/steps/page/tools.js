@@ -69,7 +69,8 @@ function compared(before, after) {
 }
 
 const MOST_KNOWN = 100; // outputs of descent that are drawn
-const CHART = { left: 56, right: 210, top: 18, bottom: 74 };
+const CHART = { right: 210, top: 18, bottom: 74 };
+const DIGIT = 6.7; // pixels that a character of the chart takes, at most
 
 function drawDescent() {
   const finite = descentOutputs.map((y, step) => ({ y, step })).filter(({ y }) => Number.isFinite(y));
@@ -78,7 +79,8 @@ function drawDescent() {
   if (known.length < 2) return;
   const [from, to] = [known[0], known.at(-1)];
   const [low, high] = [Math.min(...known.map(({ y }) => y)), Math.max(...known.map(({ y }) => y))];
-  const { left, right, top, bottom } = CHART;
+  const { right, top, bottom } = CHART;
+  const left = 14 + DIGIT * Math.max(5, number(low).length, number(high).length);
   const across = (step) => left + ((right - left) * (step - from.step)) / (to.step - from.step);
   const down = (y) => (high > low ? bottom - ((bottom - top) * (y - low)) / (high - low) : (top + bottom) / 2);
   const points = known.map(({ y, step }) => [across(step).toFixed(1), down(y).toFixed(1)]);
