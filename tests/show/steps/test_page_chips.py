@@ -176,7 +176,7 @@ PAINTED_OVER = """() => {
       const { x, y, width, height } = text.getExtentOfChar(i);
       const [top, bottom] = [y + 0.25 * height, y + 0.8 * height]; // digits are lower than lines
       const digit = corners(text, [[x, top], [x + width, top], [x + width, bottom], [x, bottom]]);
-      if (arrows.some((arrow) => overlap(corners(arrow, [[-5, -5], [6, 0], [-5, 5]]), digit))) {
+      if (arrows.some((arrow) => overlap(corners(arrow, [[-6, -4.5], [8, 0], [-6, 4.5]]), digit))) {
         found.push(text.textContent);
       }
     }
@@ -192,6 +192,23 @@ def newton() -> Walk:
         x = x - (x**3 - 5) / (3 * x**2)
         x.label = f"x{i + 1}"
     return walk(x)
+
+
+BARBED = """() => {
+  const arrow = document.querySelector("#graph .arrow");
+  const { x, y, width, height } = arrow.getBBox();
+  const inside = (along) => arrow.isPointInFill(new DOMPoint(x + along * width, y + height / 2));
+  return [width / height, inside(0.1), inside(0.5)];
+}"""
+
+
+def test_an_arrow_at_rest_beside_its_gate_does_not_seem_to_point_into_it(open_page: Any) -> None:
+    """Slender, with a notch at its tail; a triangle of equal sides was read the wrong way."""
+    page = open_page(newton())
+    page.keyboard.press("End")
+    slenderness, tail, middle = page.evaluate(BARBED)
+    assert slenderness > 1.4
+    assert (tail, middle) == (False, True)
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])

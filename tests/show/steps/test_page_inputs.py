@@ -205,8 +205,8 @@ def test_a_finite_difference_agrees_with_the_gradient(open_page: Any) -> None:
 CUT_OFF = """() => {
   const chart = document.getElementById("descent-chart").getBoundingClientRect();
   const isOut = (box) => box.left < chart.left || box.right > chart.right;
-  const texts = [...document.querySelectorAll("#descent-chart text")];
-  return texts.filter((text) => isOut(text.getBoundingClientRect())).map((text) => text.textContent);
+  return [...document.querySelectorAll("#descent-chart text")]
+    .filter((text) => isOut(text.getBoundingClientRect())).map((text) => text.textContent);
 }"""
 
 

@@ -150,14 +150,16 @@ function wayBack(step, line) {
   return `M${points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`;
 }
 
-// An arrow runs once along each active wire, right to left; without motion it stands in its middle.
+const ARROW = "M-6,-4.5L8,0L-6,4.5L-3,0z"; // slender and barbed: beside a gate, an even triangle seems to point into it
+
+// An arrow runs once along each active wire, right to left, and back to its gate; without motion it stands there.
 let travelling = 0;
 function travel() {
   travelling += 1;
   const run = travelling;
   const backs = [...underlay.querySelectorAll(".back")];
   if (!backs.length || backs.length > MOST_FOLLOWED) return;
-  const arrows = backs.map((path) => ({ path, length: path.getTotalLength(), arrow: svgElement("path", { class: "arrow", d: "M-5,-5L6,0L-5,5z" }) }));
+  const arrows = backs.map((path) => ({ path, length: path.getTotalLength(), arrow: svgElement("path", { class: "arrow", d: ARROW }) }));
   for (const { arrow } of arrows) overlay.append(arrow);
   const place = (along) => {
     for (const { path, length, arrow } of arrows) {
@@ -182,4 +184,4 @@ function travel() {
 }
 
 // Where the arrow comes to rest: at the gate, clear of the numbers on the wire, even of one on a short tap.
-const atRest = (length) => Math.min(0.12 * length, 5);
+const atRest = (length) => Math.min(0.04 * length, 6);
