@@ -327,7 +327,9 @@ def test_what_follows_from_a_rounded_number_is_rounded() -> None:
     assert outcome(steps.scene) == "∂f/∂x ≈ 0"
     assert walk(labelled(h * 0.0, "f"))[2].text() == "f = h·0 ≈ 1·0 = 0"
     twice = walk(labelled(h * Value(0.5, "y") + h, "f"))
-    assert "∂f/∂h = 1 + 0.5 = 1.5, complete: adder" in [n for step in twice for n in step.notes()]
+    assert "∂f/∂h = 1 + 0.5 = 1.5, complete: adder at a fan-out" in [
+        n for step in twice for n in step.notes()
+    ]
 
 
 # Python and JavaScript ------------------------------------------------------------------------

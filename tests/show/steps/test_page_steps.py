@@ -130,7 +130,7 @@ def test_a_fan_out_announces_collects_and_completes_its_sum(open_page: Any) -> N
     assert in_graph(page, f"n{steps.scene.order.index(w)}", "gradient") == "Σ 1/2"
     page.evaluate(f"scalargrad.goTo({by_u.index + 1})")
     told = page.locator("#panel .sum").text_content()
-    assert told == "w̄ ≈ −0.1398 + 0.05 = −0.0898, complete: adder"
+    assert told == "w̄ ≈ −0.1398 + 0.05 = −0.0898, complete: adder at a fan-out"
     taps = page.locator(".tap:not(.empty) text").all_text_contents()
     assert sorted(taps) == ["0.05", "−0.1398"]
 

@@ -356,7 +356,9 @@ def test_fan_out_is_announced_counted_and_completed(
     assert by_a.text("bar") == "w\u0304 by a: a\u0304·∂a/∂w ≈ (−0.06991)·2 ≈ −0.1398"
     assert by_a.notes("bar")[1] == "w\u0304 ≈ −0.1398 + ?, 1 of 2"
     assert by_u.numbers("bar") == "0.05·1 = 0.05"
-    assert by_u.notes("bar")[0] == "w\u0304 ≈ −0.1398 + 0.05 = −0.0898, complete: adder"
+    assert (
+        by_u.notes("bar")[0] == "w\u0304 ≈ −0.1398 + 0.05 = −0.0898, complete: adder at a fan-out"
+    )
 
 
 def test_many_fan_outs_are_counted() -> None:

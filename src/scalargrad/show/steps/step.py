@@ -135,7 +135,7 @@ class Step(StepFacts):
         >>> for note in walk(x * x)[-1].notes("bar"):
         ...     print(note)
         swap multiplier: x receives 1·x
-        x̄ = 3 + 3 = 6, complete: adder
+        x̄ = 3 + 3 = 6, complete: adder at a fan-out
         nudge x by +0.01: v1 changes by about +0.06
         """
         return wording.notes(self, notation)

@@ -154,7 +154,7 @@ def sum_note(step: StepFacts, notation: Notation) -> str:
     assert step.parent is not None
     terms, expected = step.scene.terms[step.parent], step.expected
     complete = step.arrived == expected
-    end = "complete: adder" if complete else f"{step.arrived} of {expected}"
+    end = "complete: adder at a fan-out" if complete else f"{step.arrived} of {expected}"
     signal = formulas.signal(step, step.parent, TEXT, notation)
     sign = step.scene.exactness.terms(step.parent, step.arrived)
     return f"{signal} {running_sum(terms, step.arrived, expected, sign)}, {end}"

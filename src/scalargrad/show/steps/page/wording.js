@@ -131,7 +131,7 @@ function share(local, upstream) {
 // The sum so far of a gradient that several wires contribute to.
 function sumNote(sweep, step, notation) {
   if (step.expected < 2) return "";
-  const end = step.arrived === step.expected ? "complete: adder" : `${step.arrived} of ${step.expected}`;
+  const end = step.arrived === step.expected ? "complete: adder at a fan-out" : `${step.arrived} of ${step.expected}`;
   const sign = sweep.exactness.terms(step.parent, step.arrived);
   const sum = runningSum(sweep.terms[step.parent], step.arrived, step.expected, sign);
   return `${signal(step.parent, TEXT, notation)} ${sum}, ${end}`;
