@@ -202,9 +202,11 @@ BARBED = """() => {
 }"""
 
 
-def test_an_arrow_at_rest_beside_its_gate_does_not_seem_to_point_into_it(open_page: Any) -> None:
+def test_an_arrow_at_rest_beside_its_gate_does_not_seem_to_point_into_it(
+    open_anywhere: Any,
+) -> None:
     """Slender, with a notch at its tail; a triangle of equal sides was read the wrong way."""
-    page = open_page(newton())
+    page = open_anywhere(newton())
     page.keyboard.press("End")
     slenderness, tail, middle = page.evaluate(BARBED)
     assert slenderness > 1.4

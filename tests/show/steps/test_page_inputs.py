@@ -210,9 +210,9 @@ CUT_OFF = """() => {
 }"""
 
 
-def test_long_numbers_beside_the_chart_of_descent_are_not_cut_off(open_page: Any) -> None:
+def test_long_numbers_beside_the_chart_of_descent_are_not_cut_off(open_anywhere: Any) -> None:
     """Downhill on -x⁴, to below -1e100: the first digits of a long number were out of sight."""
-    page = open_page(walk(labelled(-square(square(Value(3.0, "x"))), "f")))
+    page = open_anywhere(walk(labelled(-square(square(Value(3.0, "x"))), "f")))
     page.locator("#more").click()
     page.locator("#rate").fill("10")
     for _ in range(4):

@@ -179,11 +179,11 @@ UNDER_THE_MAP = """() => {
 @pytest.mark.parametrize("make", [chain, neuron, network])
 @pytest.mark.parametrize("size", [(900, 600), (390, 844)])
 def test_the_map_hides_nothing_of_the_graph(
-    make: Any, size: tuple[int, int], open_page: Any
+    make: Any, size: tuple[int, int], open_anywhere: Any
 ) -> None:
     """An input and its gradient could not be read under it; it goes where no corner is free."""
     steps = make()
-    page = open_page(steps, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    page = open_anywhere(steps, viewport={"width": size[0], "height": size[1]})
     found = at_every_step(page, UNDER_THE_MAP, 1, len(steps))
     assert not any(is_over for _, is_over in found)
     assert make is chain or any(seen for seen, _ in found)
