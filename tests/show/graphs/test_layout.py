@@ -14,6 +14,7 @@ import pytest
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs import bare_graphviz, layout
+from scalargrad.show.graphs.inks import FONTS
 from scalargrad.show.graphs.layout import render, render_each
 
 DOT = 'digraph { a -> b [label="é"] }'
@@ -132,14 +133,22 @@ def test_without_fonts_boxes_are_as_wide_as_their_text() -> None:
     """
     root = ET.fromstring(render(_LABELLED, "svg").decode())
     texts = {x.text: x.attrib["font-family"] for x in root.iter() if x.tag.endswith("}text")}
-    fonts = "Helvetica,Arial,sans-serif"
-    assert texts == {"bias of the neuron": fonts, "∂L/∂w₁ · é": fonts}
+    assert texts == {"bias of the neuron": FONTS, "∂L/∂w₁ · é": FONTS}
     placed = json.loads(render_each([_LABELLED, DOT], "json0")[0])
     width = 72 * float(placed["objects"][0]["width"])
     helvetica = {"b": 556, "i": 222, "a": 556, "s": 500, " ": 278, "o": 556, "f": 278, "t": 278,
                  "h": 556, "e": 556, "n": 556, "u": 556, "r": 333}  # fmt: skip
     text = sum(helvetica[c] for c in "bias of the neuron") * 13 / 1000
     assert text < width < text + 20
+
+
+@pytest.mark.usefixtures("no_fonts")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the wheels bring all they need")
+def test_without_fonts_a_node_may_be_called_arial() -> None:
+    """The font whose table is taken gives its name back, and no label does."""
+    dot = _LABELLED.replace("bias of the neuron", "Arial")
+    placed = json.loads(render_each([dot, DOT], "json0")[0])
+    assert [node["label"] for node in placed["objects"]] == ["Arial", "∂L/∂w₁ · é"]
 
 
 @pytest.mark.usefixtures("no_fonts")
@@ -152,17 +161,17 @@ def test_a_bitmap_needs_the_libraries_that_are_missing() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the wheels bring all they need")
 def test_what_is_no_graph_is_refused_without_fonts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program ends with a message; and without pygraphviz, with another."""
-    command = [sys.executable, bare_graphviz.__file__, "nosuch"]
+    command = [sys.executable, bare_graphviz.__file__, "nosuch", FONTS]
     run = subprocess.run(command, input=DOT.encode(), capture_output=True, check=False)
     assert run.returncode
     assert b"nosuch could not be written" in run.stderr
-    assert "<svg" in bare_graphviz.drawn(DOT, "svg")
+    assert "<svg" in bare_graphviz.drawn(DOT, "svg", FONTS)
     with pytest.raises(SystemExit, match="could not be laid out"):
-        bare_graphviz.drawn("digraph {", "svg")
+        bare_graphviz.drawn("digraph {", "svg", FONTS)
     monkeypatch.setattr(bare_graphviz, "find_spec", lambda name: None)
     bare_graphviz._context.cache_clear()
     with pytest.raises(SystemExit, match="brings no libgvc"):
-        bare_graphviz.drawn(DOT, "svg")
+        bare_graphviz.drawn(DOT, "svg", FONTS)
 
 
 @pytest.mark.usefixtures("no_system_dot", "no_bundled_dot")

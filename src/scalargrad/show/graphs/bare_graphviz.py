@@ -3,9 +3,10 @@
 Fonts and bitmaps need the libraries of X and GLib, which a small container lacks. Layout and text
 formats do not; without fonts, Graphviz takes the sizes of text from tables. The program
 
-    python bare_graphviz.py KIND
+    python bare_graphviz.py KIND FONTS
 
-reads DOT and writes SVG or JSON. With a further argument it reads and writes a JSON list of texts.
+reads DOT in which the fonts are so named, and writes SVG or JSON. With a further argument it reads
+and writes a JSON list of texts.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _PLUGINS = ("gvplugin_core", "gvplugin_dot_layout", "gvplugin_neato_layout")
-_FONTS = '"Helvetica,Arial,sans-serif"'
-#: The one of these fonts that Graphviz has a table of.
-_KNOWN = '"Arial"'
+#: A font that Graphviz has a table of.
+_KNOWN = "Arial"
+#: What stands before the name of a font in DOT, SVG and JSON.
+_NAMES = ("fontname=", "font-family=", '"fontname": ')
 
 
 class _Symbol(ctypes.Structure):
@@ -55,8 +57,14 @@ def _context() -> tuple[ctypes.CDLL, ctypes.CDLL, ctypes.c_void_p]:
     return gvc, cgraph, gvc.gvContextPlugins(plugins, 0)
 
 
-def drawn(dot: str, kind: str) -> str:
-    """Return a graph laid out, as ``"svg"`` or ``"json0"``.
+def _renamed(text: str, old: str, new: str) -> str:
+    for name in _NAMES:
+        text = text.replace(f'{name}"{old}"', f'{name}"{new}"')
+    return text
+
+
+def drawn(dot: str, kind: str, fonts: str) -> str:
+    """Return a graph laid out, as ``"svg"`` or ``"json0"``; `fonts` are as wide as Arial.
 
     Raises
     ------
@@ -64,17 +72,17 @@ def drawn(dot: str, kind: str) -> str:
         If pygraphviz brings no libraries, or they cannot draw it.
     """
     gvc, cgraph, context = _context()
-    graph = cgraph.agmemread(dot.replace(_FONTS, _KNOWN).encode())
+    graph = cgraph.agmemread(_renamed(dot, fonts, _KNOWN).encode())
     if not graph or gvc.gvLayout(context, graph, b"dot"):
         raise SystemExit("the graph could not be laid out")
     data, size = ctypes.c_char_p(), ctypes.c_size_t()
     if gvc.gvRenderData(context, graph, kind.encode(), ctypes.byref(data), ctypes.byref(size)):
         raise SystemExit(f"{kind} could not be written")
-    return (data.value or b"").decode().replace(_KNOWN, _FONTS)
+    return _renamed((data.value or b"").decode(), _KNOWN, fonts)
 
 
 if __name__ == "__main__":
     text = sys.stdin.buffer.read().decode()
-    kind, *each = sys.argv[1:]
-    made = json.dumps([drawn(x, kind) for x in json.loads(text)]) if each else drawn(text, kind)
-    sys.stdout.buffer.write(made.encode())
+    kind, fonts, *each = sys.argv[1:]
+    made = [drawn(x, kind, fonts) for x in (json.loads(text) if each else [text])]
+    sys.stdout.buffer.write((json.dumps(made) if each else made[0]).encode())

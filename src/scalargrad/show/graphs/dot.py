@@ -29,6 +29,7 @@ from scalargrad.show.graphs.inks import (
     CONSTANT_INK,
     DARK,
     FOLD_FILL,
+    FONTS,
     FRAME_FILLS,
     FRAME_LINE,
     HALO_FILL,
@@ -42,10 +43,10 @@ from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, note
 from scalargrad.show.number_format import number
 from scalargrad.show.text_width import wrapped
 
-_LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
+_LEGEND = {"fontname": FONTS, "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": PAPER, "pad": "0.1", "nodesep": "0.17"}
 _NODE = {
-    "fontname": "Helvetica,Arial,sans-serif",
+    "fontname": FONTS,
     "fontsize": "13",
     "fontcolor": INK,
     "color": INK,

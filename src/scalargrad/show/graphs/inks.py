@@ -1,4 +1,9 @@
-"""The fixed colours of pictures, on light and dark paper; `scale` has those that show numbers."""
+"""The fonts and fixed colours of pictures, on light and dark paper.
+
+Colours that show numbers are in `scale`.
+"""
+
+FONTS = "Helvetica,Arial,sans-serif"
 
 VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
 SLATE = "#5F6B78"  # for thick lines, which would be too dark in ink

@@ -13,9 +13,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs import bare_graphviz
+from scalargrad.show.graphs.inks import FONTS
 
 #: Dots per inch of a PNG: twice the usual, for sharp text on today's screens.
 DPI = 192
@@ -49,6 +50,7 @@ _REMEDY = (
     "Install pygraphviz, whose wheels bring Graphviz (python -m pip install pygraphviz), or "
     f"Graphviz itself (https://graphviz.org/download). {_TEXT}"
 )
+_BARE = [*_PYTHON, str(Path(__file__).with_name("bare_graphviz.py"))]
 #: The formats that need no fonts.
 _WITHOUT_FONTS = ("svg", "json0")
 #: What Linux says of a library that a program needs; a small container lacks those of X and GLib.
@@ -111,7 +113,7 @@ def render_each(dots: Sequence[str], kind: str) -> list[str]:
     if len(different) > 1 and find_spec("pygraphviz"):
         commands = [[*_PYTHON, "-c", _BUNDLED_EACH, kind]]
         if not shutil.which("dot"):
-            commands.append([*_PYTHON, bare_graphviz.__file__, kind, "each"])
+            commands.append([*_BARE, kind, FONTS, "each"])
         for command in commands:
             run = subprocess.run(
                 command, input=json.dumps(different).encode(), capture_output=True, check=False
@@ -133,7 +135,7 @@ def _engines(kind: str, dpi: int = DPI) -> Iterator[tuple[str, list[str]]]:
     if dot := shutil.which("dot"):
         yield dot, [dot, f"-T{kind}", *options]
     if sys.executable and kind in _WITHOUT_FONTS and find_spec("pygraphviz"):
-        yield "the same without fonts", [*_PYTHON, bare_graphviz.__file__, kind]
+        yield "the same without fonts", [*_BARE, kind, FONTS]
 
 
 def _last_words(stderr: bytes) -> str:

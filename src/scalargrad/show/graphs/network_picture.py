@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import graphviz
 
 from scalargrad.errors import GraphTooLargeError, OperandError
-from scalargrad.show.graphs.inks import GRADIENT, INK, VALUE
+from scalargrad.show.graphs.inks import FONTS, GRADIENT, INK, VALUE
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.places import unit_name
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
 
-_FONT = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "11", "fontcolor": INK}
+_FONT = {"fontname": FONTS, "fontsize": "11", "fontcolor": INK}
 _FRAME = {
     **_FONT,
     "layout": "neato",
