@@ -23,6 +23,8 @@ from scalargrad.table.validation import listed, scalar, whole
 from scalargrad.value import Value
 
 Weights = Sequence[float] | None
+#: The class whose examples are left out of the mean, unless another is given: PyTorch's.
+IGNORED = -100
 
 
 def cross_entropy(
@@ -30,7 +32,7 @@ def cross_entropy(
     target: Any,
     weight: Weights = None,
     *,
-    ignore_index: int = -100,
+    ignore_index: int = IGNORED,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
@@ -144,7 +146,7 @@ def nll_loss(
     target: Any,
     weight: Weights = None,
     *,
-    ignore_index: int = -100,
+    ignore_index: int = IGNORED,
     reduction: Reduction = "mean",
 ) -> Any:
     """Compute the negative log-likelihood, -xₜ, of log-probabilities x.

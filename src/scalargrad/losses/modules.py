@@ -10,7 +10,7 @@ from scalargrad.losses.binary import (
     binary_cross_entropy_with_logits,
     hinge_loss,
 )
-from scalargrad.losses.classes import cross_entropy, multi_margin_loss, nll_loss
+from scalargrad.losses.classes import IGNORED, cross_entropy, multi_margin_loss, nll_loss
 from scalargrad.losses.reduction import Reduction
 from scalargrad.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
@@ -160,7 +160,7 @@ class CrossEntropyLoss(Loss):
         self,
         weight: Sequence[float] | None = None,
         *,
-        ignore_index: int = -100,
+        ignore_index: int = IGNORED,
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
@@ -187,7 +187,7 @@ class NLLLoss(Loss):
         self,
         weight: Sequence[float] | None = None,
         *,
-        ignore_index: int = -100,
+        ignore_index: int = IGNORED,
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)

@@ -7,24 +7,22 @@ filled up where that makes no difference, so that it needs no program of its own
 
 from __future__ import annotations
 
-import math
-import pickle
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.trace.find_generators import generators_of
 from scalargrad.compiler.trace.side_effects import Around
 from scalargrad.errors import TraceError
 from scalargrad.system.one_line import shown
 from scalargrad.train.carried import Carried
 from scalargrad.train.data_rows import Rows
 from scalargrad.train.examples import plain
+from scalargrad.train.generators import drawn_from, states_of
 from scalargrad.train.objective import Objective
-from scalargrad.train.programs import Found, gradient_of
-from scalargrad.transforms.draws import MODULE, rewind, state_of
+from scalargrad.train.programs import Found, agree, gradient_of
+from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
 
@@ -77,8 +75,10 @@ class CompiledGradient:
         numbers, size = self._data.numbers, self._size(len(rows))
         cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
         found: Found | Literal[False] | None = False
-        if size == self._full:  # with the same examples once more, as good as others
-            filled = np.resize(cells, (size, numbers.shape[1]))
+        if (
+            size == self._full
+        ):  # a smaller batch with the same examples once more, as good as others
+            filled = cells if size == len(rows) else np.resize(cells, (size, numbers.shape[1]))
             found = self._gradient(carried.data, filled, np.arange(size) < len(rows))
         if found is False:
             found = self._gradient(carried.data, cells, None)
@@ -95,13 +95,13 @@ class CompiledGradient:
     def _look_at_first(self, rows: Sequence[int], carried: Carried) -> None:
         """Record the first batch of a size; generators are rewound."""
         called = self._objective.called
-        before = [(source, state_of(source)) for source in [MODULE, *generators_of(called)]]
+        before = states_of(called)
         around = None if self._sizes else _around(called)
         if len(before) > 1:  # a later batch may draw, though this one does not
             self._full = 0
         try:
             found = self._recorded(rows, carried)
-            self._sources = [x for x, state in before if _differ(state, state_of(x))]
+            self._sources = drawn_from(before)
             if around is not None and not around.holds():
                 raise TraceError(
                     "it changes something that it reads, such as an attribute or a list, and a "
@@ -140,7 +140,7 @@ class CompiledGradient:
         predictions = [self._objective.model(x) for x in inputs[:count]]
         predictions += map(_as_values, found.listed()[count:])
         expected = plain(self._objective.value(predictions, [*targets]))
-        if not math.isclose(found.loss, expected, rel_tol=1e-6, abs_tol=1e-9):
+        if not agree(found.loss, expected):
             raise TraceError(
                 f"the loss of a batch is {expected:.6g}, and {found.loss:.6g} as a program: the "
                 "model or the loss depends on more than numbers and shapes, for example on "
@@ -159,7 +159,3 @@ def _around(called: Any) -> ClosedOver:
 
 def _as_values(prediction: Any) -> Any:
     return [Value(x) for x in prediction] if isinstance(prediction, list) else Value(prediction)
-
-
-def _differ(a: Any, b: Any) -> bool:
-    return pickle.dumps(a) != pickle.dumps(b)

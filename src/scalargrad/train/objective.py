@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from scalargrad import losses
 from scalargrad.errors import OperandError
+from scalargrad.losses.classes import IGNORED
 from scalargrad.nn import Module
 from scalargrad.ops import dot
 from scalargrad.system.one_line import shown
@@ -34,7 +35,6 @@ _MEANS: tuple[Loss, ...] = (
 )
 #: Those that are, unless an example is of the class that they leave out of the mean.
 _LEAVING_OUT: tuple[Loss, ...] = (losses.cross_entropy, losses.nll_loss)
-_IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Objective:
     def is_mean_over(self, targets: list[Any]) -> bool:
         """Return whether a batch's loss is known to be the mean of the losses of its examples."""
         if any(self.loss is mean for mean in _LEAVING_OUT):
-            return not any(_IGNORED in (y if isinstance(y, list | tuple) else [y]) for y in targets)
+            return not any(IGNORED in (y if isinstance(y, list | tuple) else [y]) for y in targets)
         return any(self.loss is mean for mean in _MEANS)
 
     def value(self, predictions: list[Any], targets: list[Any], used: Any = None) -> Any:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.compiler.trace.find_generators import generators_of
 from scalargrad.errors import TraceError
 from scalargrad.nn import Module
 from scalargrad.train.carried import Carried
 from scalargrad.train.data_rows import Rows
 from scalargrad.train.examples import plain
-from scalargrad.train.programs import Forward, forward_of
-from scalargrad.transforms.draws import MODULE, rewind, state_of
+from scalargrad.train.generators import drawn_from, states_of
+from scalargrad.train.programs import Forward, agree, forward_of
+from scalargrad.transforms.draws import rewind
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -77,14 +76,13 @@ class Predictor:
 
         An example of each type of number is evaluated, unless the model draws random numbers.
         """
-        states = [(x, state_of(x)) for x in [MODULE, *generators_of([self._model])]]
-        before = pickle.dumps([state for _, state in states])
+        states = states_of([self._model])
         for i in [0, *rows.of_other_types(0)]:
             predicted = plain(self._model(self._inputs[i]))
-            if pickle.dumps([state_of(x) for x, _ in states]) != before:
+            if drawn_from(states):
                 rewind(states)
                 break
             pairs = zip(flatten(found[i], "")[0], flatten(predicted, "")[0], strict=True)
-            if not all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in pairs):
+            if not all(agree(a, b) for a, b in pairs):
                 raise TraceError("a prediction depends on more than numbers and shapes")
         self._is_checked = True

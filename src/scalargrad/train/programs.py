@@ -7,6 +7,7 @@ return None, and the caller takes an eager step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -110,6 +111,11 @@ def gradient_of(
 
     step.__qualname__ = "step of fit"
     return Jitted(step, quiet=True)
+
+
+def agree(computed: float, expected: float) -> bool:
+    """Return whether what a program computes is what eager evaluation does, up to rounding."""
+    return math.isclose(computed, expected, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def forward_of(model: Module, leaves: Sequence[Value], example: Any) -> Forward:
