@@ -16,8 +16,10 @@ import pytest
 from scalargrad.compiler import jit_mode
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.backend import choice
+from scalargrad.compiler.backend.llvm import encode, function_library
 from scalargrad.compiler.backend.llvm import native as natives
 from scalargrad.compiler.backend.llvm.native import NativeExecutable, native
+from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.packing.instructions import (
     Affine,
@@ -31,6 +33,7 @@ from scalargrad.compiler.packing.instructions import (
     Products,
 )
 from scalargrad.ops import TABLE
+from scalargrad.table.operation import Elementwise
 
 CELLS = 6000
 OUT = 3000
@@ -76,6 +79,12 @@ INSTRUCTIONS: list[Instruction] = [
     Gather(OUT, np.array([5, 3, 900])),
     *(Apply(TABLE["relu"], OUT, n, (5,)) for n in (1, 3, 8, 21)),
     *(Apply(TABLE["pow"], OUT, n, (5, 90)) for n in (1, 3)),
+    *(Apply(TABLE["tanh"], OUT, n, (5,)) for n in (1, 8, 31, 32)),
+    *(
+        Apply(op, OUT, 77, tuple(range(5, 5 + 90 * op.arity, 90)))
+        for op in TABLE.values()
+        if isinstance(op, Elementwise) and can_write(op)
+    ),
     *(
         GatheredProducts(OUT, addresses(n, 1)[:, 0], addresses(n, t), addresses(n, t))
         for n, t in itertools.product((1, 2, 3, 17), (1, 5, 64, 83))
@@ -140,6 +149,24 @@ def test_a_sum_has_the_same_digits_alone_in_a_tile_and_from_a_table(
         assert ran(gathered)[OUT] == expected
 
 
+@pytest.mark.parametrize("registers", [8, 32])
+@pytest.mark.parametrize("shape", [(3, 60), (16, 100), (15, 112), (13, 113)])
+@pytest.mark.parametrize("kind", ["number × row", "row × row", "many rows"])
+def test_a_sum_has_the_same_digits_whatever_a_processor_holds_in_registers(
+    kind: str, shape: tuple[int, int], registers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles of a processor with few registers, and those that span a whole row, change none."""
+    monkeypatch.setattr(encode, "registers", lambda: registers)
+    instruction = products((RUNS[kind], RUNS["many rows"]), *shape)
+    packed = Packed([instruction], cells(), OUT, slice(0))
+    expected, found = NumpyExecutable(packed), NativeExecutable(packed)
+    expected.run()
+    found.run()
+    assert np.allclose(found.memory[:CELLS], expected.memory, rtol=1e-12, atol=1e-12)
+    for i, j in itertools.product((0, shape[0] - 1), (0, 31, shape[1] - 1)):
+        assert found.memory[OUT + i * shape[1] + j] == ran(alone(instruction, i, j))[OUT]
+
+
 def recurrence(steps: int) -> Packed:
     """Return small instructions that depend on one another."""
     instructions: list[Instruction] = []
@@ -194,11 +221,13 @@ def test_long_programs_pause_for_interrupts(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_programs_of_other_lengths_need_no_new_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts, addresses and distances are data."""
+    """Counts, addresses and distances are data, except where a row is worth a tile of its own."""
     run = RUNS["number × row"]
     NativeExecutable(Packed([products((run,), 8, 40)], cells(), OUT, slice(0)))
-    monkeypatch.setattr(natives, "compile_module", lambda *_, **__: pytest.fail("compiled"))
-    longer = products((run._replace(terms=9),), 12, 72)
+    monkeypatch.setattr(
+        function_library, "compile_module", lambda *_, **__: pytest.fail("compiled")
+    )
+    longer = products((run._replace(terms=6),), 9, 72)
     NativeExecutable(Packed([longer], cells(), OUT, slice(0))).run()
 
 

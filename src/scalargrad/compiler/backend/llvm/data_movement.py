@@ -22,7 +22,7 @@ def write_copy(module: IRModule, name: str, width: int) -> None:
     def row(i: str, _: list[str]) -> list[str]:
         source, target = nest.cell(base, nest.mul(i, outer)), nest.cell(out, nest.mul(i, columns))
 
-        def column(j: str) -> tuple[str, str]:
+        def column(e: Emitter, j: str) -> tuple[str, str]:
             x = e.load(nest.cell(j if width > 1 else nest.mul(j, inner), base=source))
             return x, nest.cell(j, base=target)
 

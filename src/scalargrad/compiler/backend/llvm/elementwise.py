@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.loop_nest import Nest
+from scalargrad.compiler.backend.llvm.loop_nest import ABREAST, Nest
 from scalargrad.compiler.backend.llvm.operations import DESCRIBED, LIBRARY, apply
+from scalargrad.compiler.backend.llvm.target import registers
 from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
 from scalargrad.table.operation import Elementwise
 
@@ -23,7 +24,7 @@ def width_of(op: Elementwise | Partial, lanes: int) -> int:
 
 
 def is_long(op: Elementwise | Partial) -> bool:
-    """Return whether an operation takes many instructions, so that its loop is not unrolled."""
+    """Return whether an operation takes many instructions and registers."""
     return op.name in DESCRIBED or not _names(op).isdisjoint(DESCRIBED)
 
 
@@ -37,15 +38,8 @@ def write_apply(module: IRModule, name: str, op: Elementwise | Partial, width: i
     e = Emitter(nest.body, width)
     out, lanes, *operands = nest.fields(0, 2 + len(expression_of(op)[0]))
 
-    def one(i: str) -> tuple[str, str]:
+    def one(e: Emitter, i: str) -> tuple[str, str]:
         return apply(e, op, *(e.load(nest.cell(x, i)) for x in operands)), nest.cell(out, i)
 
-    def lane(i: str, _: list[str]) -> list[str]:
-        nest.store_some(e, *one(i), nest.sub(lanes, i))
-        return []
-
-    if is_long(op):
-        nest.loop(lanes, lane, step=width)
-    else:
-        nest.lanes(e, lanes, one)
+    nest.lanes(e, lanes, one, 1 if is_long(op) and registers() < 32 else ABREAST)
     nest.end()

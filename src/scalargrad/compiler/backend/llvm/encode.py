@@ -49,8 +49,10 @@ from scalargrad.compiler.packing.instructions import (
 #: A kind of function: the Python function that prints it, and its arguments.
 Kind = tuple[Callable[..., None], tuple[Any, ...]]
 
-#: The rows of a tile, and its columns of vectors where the row is no longer.
-_ROWS = 4
+#: A tile spans a whole row of up to so many vectors, or up to the second number where so many
+#: products repay a function for this width alone: shorter tiles that overlap at the end compute
+#: up to a fifth of the sums twice.
+_FEW, _WIDEST, _MUCH = 4, 14, 4096
 
 
 class Encoded(NamedTuple):
@@ -171,7 +173,10 @@ def _dots(head: list[int], start: Affine, runs: tuple[ProductRun, ...]) -> tuple
     for pair, run in zip(walks, runs, strict=True):
         fields += [kinds.index(pair), before % CLASSES, run.terms, *run.a, *run.b]
         before += run.terms
-    return (write_dots, (Dots(*_of_classes(rows, columns), kinds),)), np.array(fields)
+    return (
+        write_dots,
+        (Dots(*_of_classes(rows, columns), kinds, start[1:3] == (0, 0)),),
+    ), np.array(fields)
 
 
 def adjoin(instruction: Products) -> bool:
@@ -222,23 +227,29 @@ def _every(place: Affine, first: int) -> Affine:
 
 
 def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], ...]) -> Tile:
-    _, rows, columns, start, _ = instruction
+    _, rows, columns, start, runs = instruction
     walk = _walk(start, rows, columns)
     if not adjoin(instruction):
         height, across = _narrow(rows, columns)
         return Tile(height, across, 1, False, many, walk, kinds)
     vectors = -(-columns // WIDTH)
-    few = vectors <= _ROWS
-    across = vectors if few else _across(vectors)
-    height = min(rows, _ROWS, registers() // across)
-    return Tile(height, across, WIDTH, few, many, walk, kinds)
+    work = rows * columns * sum(run.terms for run in runs)
+    whole = vectors <= (_WIDEST if work >= _MUCH and registers() == 32 else _FEW)
+    across = vectors if whole else _across(vectors)
+    return Tile(min(rows, _height(across)), across, WIDTH, whole, many, walk, kinds)
 
 
 def _across(vectors: int) -> int:
     """Return the width of a tile, in vectors, that leaves the least remainder of a row."""
-    if registers() < 16:
+    if registers() < 32:
         return 2
     return min((4, 3), key=lambda across: -(-vectors // across) * across)
+
+
+def _height(across: int) -> int:
+    """Return how many rows of sums, with a factor for each row, registers can hold."""
+    room = 30 if registers() == 32 else 12
+    return next(height for height in (4, 2, 1) if height * (across + 1) <= room)
 
 
 def _narrow(rows: int, columns: int) -> tuple[int, int]:
@@ -249,7 +260,7 @@ def _narrow(rows: int, columns: int) -> tuple[int, int]:
 
 def _of_classes(rows: int, columns: int) -> tuple[int, int]:
     """Return the rows and columns of a tile of long sums, whose classes are lanes."""
-    if registers() < 16:
+    if registers() < 32:
         return _narrow(rows, columns)
     across = min(columns, 8 if columns % 8 == 0 else 4)
     return min(rows, 2 if across == 8 else 4), across

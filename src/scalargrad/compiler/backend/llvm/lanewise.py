@@ -89,15 +89,12 @@ def write_lanewise(
             nest.cell(base, nest.mul(i, outer))
             for base, outer in zip(places[::2], places[1::2], strict=True)
         ]
-        ones = [
-            "" if walk else e.spread(nest.one.load(x))
-            for walk, x in zip(walks, firsts, strict=True)
-        ]
+        ones = ["" if walk else nest.one.load(x) for walk, x in zip(walks, firsts, strict=True)]
         target = nest.cell(out, nest.mul(i, columns))
 
-        def one(j: str) -> tuple[str, str]:
+        def one(e: Emitter, j: str) -> tuple[str, str]:
             read = [
-                single or e.load(nest.cell(j, base=x))
+                e.spread(single) if single else e.load(nest.cell(j, base=x))
                 for single, x in zip(ones, firsts, strict=True)
             ]
             return computed(e, steps, read), nest.cell(j, base=target)

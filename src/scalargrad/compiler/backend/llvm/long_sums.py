@@ -18,18 +18,29 @@ from scalargrad.compiler.backend.llvm.sums_of_products import HEAD, STRETCH, Mov
 
 
 class Dots(NamedTuple):
-    """The shape of long sums for which a function is printed."""
+    """The shape of long sums for which a function is printed.
+
+    Attributes
+    ----------
+    height, across : int
+        The rows and columns of a tile of sums.
+    walks : tuple of (Moves, Moves)
+        How the factors vary, for each kind of stretch.
+    one_start : bool
+        Whether all sums start from the same number.
+    """
 
     height: int
     across: int
     walks: tuple[tuple[Moves, Moves], ...]
+    one_start: bool
 
 
 class _Dots:
     """Prints the function: a loop over tiles, and over the terms of each tile's sums."""
 
     def __init__(self, module: IRModule, name: str, dots: Dots) -> None:
-        self.height, self.across, self.walks = dots
+        self.height, self.across, self.walks, self.one_start = dots
         self.nest = Nest(module, name)
         self.e = Emitter(self.nest.body, WIDTH)
         self.places = list(itertools.product(range(self.height), range(self.across)))
@@ -72,15 +83,25 @@ class _Dots:
 
     def put(self, i: str, j: str, places: list[tuple[int, int]], classes: list[str]) -> None:
         """Add the classes of up to eight sums to their starts, each sum on a lane, and store."""
-        nest, e, total = self.nest, self.e, "poison"
-        for k, place in enumerate(places):
-            one = nest.one.load(self.pointer(self.start, i, j, *place))
-            total = e.body.assign(f"insertelement {e.type} {total}, double {one}, i64 {k}")
+        nest, e, out = self.nest, self.e, [self.out, self.columns, "1"]
+        total = self.starts(i, j, places)
         for row in classes:
             total = e.add(total, row)
+        if self.across == WIDTH:
+            e.store(total, self.pointer(out, i, j, *places[0]))
+            return
         for k, place in enumerate(places):
-            at = self.pointer([self.out, self.columns, "1"], i, j, *place)
-            nest.one.store(e.lane(total, k), at)
+            nest.one.store(e.lane(total, k), self.pointer(out, i, j, *place))
+
+    def starts(self, i: str, j: str, places: list[tuple[int, int]]) -> str:
+        """Return the start of up to eight sums, each on a lane."""
+        nest, e, found = self.nest, self.e, "poison"
+        if self.one_start:
+            return e.spread(nest.one.load(nest.cell(self.start[0])))
+        for k, place in enumerate(places):
+            one = nest.one.load(self.pointer(self.start, i, j, *place))
+            found = e.body.assign(f"insertelement {e.type} {found}, double {one}, i64 {k}")
+        return found
 
     def pointer(self, place: list[str], i: str, j: str, h: int, w: int) -> str:
         row = self.nest.mul(self.nest.add(i, h), place[1])

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 
-#: By how many vectors a loop over lanes is unrolled.
-_UNROLLED = 4
+#: How many vectors a loop over lanes computes abreast.
+ABREAST = 4
 
 #: A register carried from iteration to iteration: its type and initial value.
 Carried = tuple[str, str]
@@ -135,33 +135,38 @@ class Nest:
             for (kind, other), x in zip(otherwise, found, strict=True)
         ]
 
-    def lanes(self, e: Emitter, count: str, write: Callable[[str], tuple[str, str]]) -> None:
-        """Print a loop over lanes, unrolled by four vectors as long as four are left.
+    def lanes(
+        self,
+        e: Emitter,
+        count: str,
+        write: Callable[[Emitter, str], tuple[str, str]],
+        abreast: int = ABREAST,
+    ) -> None:
+        """Print a loop over lanes, several vectors abreast as long as so many are left.
 
         Parameters
         ----------
         e : Emitter
         count : str
         write : callable
-            Prints the vector that begins at a lane; returns it and the address to store it at.
-            Lanes beyond the last are computed and not stored.
+            Prints, by an emitter of some width, the vector that begins at a lane; returns it and
+            the address to store it at. Lanes beyond the last are computed and not stored.
+        abreast : int
+            How many vectors are computed together, instruction by instruction: a processor looks
+            ahead too little to overlap vectors that follow one another.
         """
         if e.width == 1:
-            self.loop(count, lambda i, _: self._stored(e, write(i)))
+            self.loop(count, lambda i, _: self._stored(e, write(e, i)))
             return
-        body, span = self.body, _UNROLLED * e.width
+        body, span = self.body, abreast * e.width
         many, few, end = (body.fresh(x) for x in ("many", "few", "end"))
         whole = body.assign(f"and i64 {count}, {-span}")
         before = body.block
         body.line(f"br i1 {body.assign(f'icmp ne i64 {whole}, 0')}, label %{many}, label %{few}")
         body.begin(many)
 
-        def turn(i: str, _: list[str]) -> list[str]:
-            for x, pointer in [write(self.add(i, k * e.width)) for k in range(_UNROLLED)]:
-                e.store(x, pointer)
-            return []
-
-        self.loop(whole, turn, step=span)
+        wide = e.times(abreast)
+        self.loop(whole, lambda i, _: self._stored(wide, write(wide, i)), step=span)
         after = body.block
         rest = body.assign(f"icmp ne i64 {whole}, {count}")
         body.line(f"br i1 {rest}, label %{few}, label %{end}")
@@ -170,7 +175,7 @@ class Nest:
 
         def last(k: str, _: list[str]) -> list[str]:
             i = self.add(first, k)
-            x, pointer = write(i)
+            x, pointer = write(e, i)
             self.store_some(e, x, pointer, self.sub(count, i))
             return []
 

@@ -88,7 +88,7 @@ def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> Non
     """Print a copy of `count` numbers, which may be 0."""
 
     def copy() -> list[str]:
-        def one(i: str) -> tuple[str, str]:
+        def one(e: Emitter, i: str) -> tuple[str, str]:
             return e.load(nest.cell(i, base=source)), nest.cell(i, base=target)
 
         nest.lanes(e, count, one)

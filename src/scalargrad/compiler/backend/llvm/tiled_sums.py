@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter
@@ -62,7 +61,8 @@ class _Tiles:
         self.tile = tile
         self.nest = Nest(module, name)
         self.e = Emitter(self.nest.body, tile.width)
-        self.places = list(itertools.product(range(tile.height), range(tile.across)))
+        # Column by column: only one vector of a column is in use at a time.
+        self.places = [(h, w) for w in range(tile.across) for h in range(tile.height)]
         self.out, self.rows, self.columns, self.count, *self.start = self.nest.fields(0, HEAD)
 
     def write(self) -> None:
