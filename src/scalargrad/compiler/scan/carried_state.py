@@ -35,18 +35,39 @@ class CarriedState:
 
     def __init__(self, function: Jitted[..., Any], carry: Any) -> None:
         self._function = function
-        self._carry = carry
-        self._at: InMemory | None = None  # the program that holds the carry; None: it is in _carry
+        self._hold(carry)
         self._programs: dict[Key, list[InMemory]] = {}  # by the shape of an entry
         self._last: tuple[Key, list[Any], list[InMemory]] | None = None
         self._is_ordinary = not function.signature.is_traced_whole
+
+    def _hold(self, carry: Any) -> None:
+        """Keep the carry in `_carry`, with nothing known of it yet."""
+        self._carry = carry
+        self._at: InMemory | None = None  # the program that holds the carry; None: it is in _carry
+        self._split: tuple[Key, list[Any], list[Value]] | None = None
+        self._known: tuple[Any, tuple[Path, ...]] | None = None  # for one entry
 
     @property
     def carry(self) -> Any:
         """The carry after the last step."""
         if self._at is not None:
-            self._carry, self._at = self._at.carry(), None
+            self._hold(self._at.carry())
         return self._carry
+
+    @property
+    def split(self) -> tuple[Key, list[Any], list[Value]]:
+        """The key of the carry as an argument, its numbers, and the Values of its objects."""
+        carry = self.carry
+        if self._split is None:
+            self._split = self._function.signature((carry,), {})
+        return self._split
+
+    def known(self, x: Any) -> tuple[Path, ...]:
+        """Return the recorded paths for the carry and an entry."""
+        carry = self.carry
+        if self._known is None or self._known[0] is not x:
+            self._known = x, self._function.paths(carry, x)
+        return self._known[1]
 
     def step(self, x: Any) -> Any:
         """Run a step on an entry, and return its result."""
@@ -54,26 +75,24 @@ class CarriedState:
 
     def paths(self, x: Any) -> list[Path]:
         """Return the recorded paths for an entry whose carry keeps its shape."""
-        carry = self.carry
-        shape, _, module_values = self._function.signature((carry,), {})
-        paths = self._function.paths(carry, x)
+        shape, _, module_values = self.split
         return [
             path
-            for path in paths
+            for path in self.known(x)
             if not (module_values or path.whole) and form_of(path).shape == shape
         ]
 
     def numbers(self, path: Path) -> Floats:
         """Return the numbers of the carry, in the order of the inputs of a path."""
-        _, leaves, _ = self._function.signature((self.carry,), {})
-        return np.array(path.arranged(leaves, []), dtype=np.float64)
+        return np.array(path.arranged(self.split[1], []), dtype=np.float64)
 
     def go_on(self, path: Path, state: Floats) -> None:
         """Continue with these numbers as the carry."""
-        self._carry, self._at = form_of(path).carry_of(state), None
+        self._hold(form_of(path).carry_of(state))
 
     def _ordinary(self, x: Any) -> Any:
-        self._carry, y = pair(self._function(self.carry, x))
+        carry, y = pair(self._function(self.carry, x))
+        self._hold(carry)
         return y
 
     def _in_memory(self, x: Any) -> Any:
@@ -106,14 +125,13 @@ class CarriedState:
     def _found(self, x: Any) -> list[InMemory]:
         """Return the programs for an entry, each in a memory of its own."""
         fitting = self.paths(x)
-        self._is_ordinary = len(fitting) < len(self._function.paths(self.carry, x))
+        self._is_ordinary = len(fitting) < len(self.known(x))
         return [InMemory(path) for path in fitting]
 
     def _advance(self, program: InMemory, leaves: list[Any]) -> bool:
         """Run a step by a program; return False if the step takes another path."""
         if self._at is None:
-            _, leaves_now, _ = self._function.signature((self._carry,), {})
-            program.state[:] = program.path.arranged(leaves_now, [])
+            program.state[:] = program.path.arranged(self.split[1], [])
         elif self._at is not program:
             program.state[:] = self._at.state
         if not program.advance(leaves):

@@ -97,11 +97,9 @@ def _compiled(
     carried_state, ys = CarriedState(f, init), list[Any]()
     if can_be_whole(count):
         x = _entry(xs, columns, 0)
-        paths = f.paths(init, x)
-        if not paths:
+        if not carried_state.known(x):
             ys.append(carried_state.step(x))
-            paths = f.paths(init, x)
-        if is_plain(paths, count):
+        if is_plain(carried_state.known(x), count):
             carry, ys = whole_scan(f, _repeated, count if xs is None else None)(init, xs)
             return carry, ys
     rows = rows_of(columns, count)
