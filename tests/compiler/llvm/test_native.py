@@ -223,11 +223,11 @@ def test_long_programs_pause_for_interrupts(monkeypatch: pytest.MonkeyPatch) -> 
 def test_programs_of_other_lengths_need_no_new_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts, addresses and distances are data, except where a row is worth a tile of its own."""
     run = RUNS["number × row"]
-    NativeExecutable(Packed([products((run,), 8, 40)], cells(), OUT, slice(0)))
+    NativeExecutable(Packed([products((run,), 3, 40)], cells(), OUT, slice(0)))
     monkeypatch.setattr(
         function_library, "compile_module", lambda *_, **__: pytest.fail("compiled")
     )
-    longer = products((run._replace(terms=6),), 9, 72)
+    longer = products((run._replace(terms=4),), 3, 72)
     NativeExecutable(Packed([longer], cells(), OUT, slice(0))).run()
 
 

@@ -52,7 +52,7 @@ Kind = tuple[Callable[..., None], tuple[Any, ...]]
 #: A tile spans a whole row of up to so many vectors, or up to the second number where so many
 #: products repay a function for this width alone: shorter tiles that overlap at the end compute
 #: up to a fifth of the sums twice.
-_FEW, _WIDEST, _MUCH = 4, 14, 4096
+_FEW, _WIDEST, _MUCH = 4, 14, 1024
 
 
 class Encoded(NamedTuple):
@@ -262,8 +262,9 @@ def _of_classes(rows: int, columns: int) -> tuple[int, int]:
     """Return the rows and columns of a tile of long sums, whose classes are lanes."""
     if registers() < 32:
         return _narrow(rows, columns)
-    across = min(columns, 8 if columns % 8 == 0 else 4)
-    return min(rows, 2 if across == 8 else 4), across
+    across = 8 if columns % 8 == 0 else min(columns, 4)
+    most = 16 // across
+    return most if rows >= most else min(rows, 4), across
 
 
 _ENCODERS: dict[type, Callable[[Any], tuple[Kind, Any]]] = {
