@@ -23,7 +23,11 @@ from scalargrad.compiler.packing.instructions import (
 )
 from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.packing.strides import grid, strides
+from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.passes.program import Program
+
+#: The first of consecutive cells, and how many they are.
+Block = tuple[int, int]
 
 
 class ScalarOperations:
@@ -90,16 +94,19 @@ class ScalarOperations:
             out = self._place_one(node)
             self.instructions.append(Apply(group.op, out, 1, cells))
             return out
-        lanes, nodes = len(group.nodes), np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         order = lane_order(self._keys(args)[::-1])
-        nodes, args = nodes[order], args[order]
-        brought: list[tuple[int, int]] = []
-        operands = tuple(self._contiguous(args[:, i], brought) for i in range(args.shape[1]))
-        out = self._place(nodes)
-        self.instructions.append(Apply(group.op, out, lanes, operands))
+        brought: list[Block] = []
+        out = self._applied(group.op, np.array(group.nodes)[order], args[order], brought)
         for block in brought:
             self.memory.release(*block)
+        return out
+
+    def _applied(self, op: Op, nodes: Addresses, args: Addresses, brought: list[Block]) -> int:
+        """Place nodes in this order, with the operands of each in a row."""
+        operands = tuple(self._contiguous(args[:, i], brought) for i in range(args.shape[1]))
+        out = self._place(nodes)
+        self.instructions.append(Apply(op, out, len(nodes), operands))
         return out
 
     def _keys(self, args: Addresses) -> list[Addresses]:
@@ -108,7 +115,7 @@ class ScalarOperations:
         counted = [(len(set(column.tolist())), i) for i, column in enumerate(columns)]
         return [columns[i] for _, i in sorted(counted)]
 
-    def _contiguous(self, nodes: Addresses, brought: list[tuple[int, int]]) -> int:
+    def _contiguous(self, nodes: Addresses, brought: list[Block]) -> int:
         """Return the first of consecutive cells with `nodes`, copied there if need be."""
         if nodes[0] in self.program.constants:
             return self.memory.constant(self.values[nodes])

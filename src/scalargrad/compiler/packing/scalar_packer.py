@@ -7,6 +7,7 @@ a batch is a single instruction. Elsewhere, the instruction lists addresses in a
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 
@@ -23,8 +24,9 @@ from scalargrad.compiler.packing.instructions import (
     ProductRun,
     Products,
 )
-from scalargrad.compiler.packing.scalar_operations import ScalarOperations, lane_order
+from scalargrad.compiler.packing.scalar_operations import Block, ScalarOperations, lane_order
 from scalargrad.compiler.packing.strides import Grid, constant_axes, grid, strides, term_runs
+from scalargrad.compiler.packing.tail import Tail
 from scalargrad.compiler.passes.kinds import PRODUCTS, SCATTER, TAKE, Op
 from scalargrad.compiler.passes.program import Program
 
@@ -33,7 +35,7 @@ _PIECES, _PER_PIECE = 8, 16
 #: How many orders of lanes are tried if the first does not give a single grid.
 _ORDERS = 6
 #: Outputs in contiguous stretches of this average length are copied stretch by stretch.
-_LONG = 256
+_LONG = 64
 #: A single sum of at most this many products is computed from a table, without loops.
 _FEW = 6
 
@@ -51,10 +53,15 @@ class ScalarPacker(ScalarOperations):
 
     def run(self) -> Packed:
         """Place all groups, and return the packed program."""
-        order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
-        last_use = self._last_use(order)
-        for position, number in enumerate(order):
-            self.blocks[number] = self._block(self.groups[number])
+        tail = Tail(self.program, self.groups, self.numbers.tolist())
+        last_use = self._last_use(tail.order)
+        for position, joined in enumerate(tail.order):
+            first = self.groups[joined[0]]
+            self.blocks[joined[0]] = (
+                self._block(first)
+                if len(joined) == 1
+                else self._joined(first.op, tail.in_order(joined))
+            )
             for unused in last_use.get(position, ()):
                 self.memory.release(*self.blocks[unused])
         outputs = self._side_by_side(self._output_cells())
@@ -85,19 +92,58 @@ class ScalarPacker(ScalarOperations):
             self.instructions.append(Copy(out + first, 1, last - first, source))
         return slice(out, out + count)
 
-    def _last_use(self, order: list[int]) -> dict[int, list[int]]:
-        """Return, for each position in `order`, the groups read there for the last time."""
+    def _last_use(self, order: list[list[int]]) -> dict[int, list[int]]:
+        """Return, for each position in `order`, the blocks read there for the last time.
+
+        The block of groups that are joined is that of the first of them.
+        """
         last: dict[int, int] = {}
-        numbers = self.numbers.tolist()
-        for position, number in enumerate(order):
-            for operand in self.program.args[self.groups[number].nodes[0]]:
-                last[numbers[operand]] = position
-        for kept in (INPUTS, len(self.groups), *(numbers[x] for x in self.program.outputs)):
+        block = [*range(len(self.groups) + 1)]
+        for joined in order:
+            for number in joined:
+                block[number] = joined[0]
+        blocks = [block[x] for x in self.numbers.tolist()]
+        for position, joined in enumerate(order):
+            for number in joined:
+                for operand in self.program.args[self.groups[number].nodes[0]]:
+                    last[blocks[operand]] = position
+        for kept in (INPUTS, len(self.groups), *(blocks[x] for x in self.program.outputs)):
             last.pop(kept, None)
         released: dict[int, list[int]] = {}
         for number, position in last.items():
             released.setdefault(position, []).append(number)
         return released
+
+    def _joined(self, op: Op, chosen: list[int]) -> tuple[int, int]:
+        """Place and compute the nodes of several groups, in this order; return their block."""
+        args, brought = np.array([self.program.args[node] for node in chosen]), list[Block]()
+        place = self._joined_products if op is PRODUCTS else functools.partial(self._applied, op)
+        out = place(np.array(chosen), args, brought)
+        for block in brought:
+            self.memory.release(*block)
+        return out, len(chosen)
+
+    def _joined_products(self, nodes: Addresses, args: Addresses, brought: list[Block]) -> int:
+        """Place sums of a few products, whose factors are brought together one by one."""
+        a, b = self._canonical(args)
+        starts, a, b, _ = self._started(a, b, [(0, a.shape[1])])
+        shape = Grid(1, len(nodes))
+        runs = [
+            ProductRun(1, *(self._brought(x[:, k], shape, brought) for x in (a, b)))
+            for k in range(a.shape[1])
+        ]
+        out = self._place(nodes)
+        start = self._start(starts, shape)
+        self.instructions.append(Products(out, *shape, start, tuple(runs)))
+        return out
+
+    def _brought(self, nodes: Addresses, shape: Grid, brought: list[Block]) -> Affine:
+        """Return the place of one factor in a row, copied there if need be."""
+        if self._constant(nodes[0]):
+            return self._laid_out(self.values[nodes].reshape(*shape, 1), 0)
+        if (nodes == nodes[0]).all():
+            return Affine(int(self.addresses[nodes[0]]))
+        return Affine(self._contiguous(nodes, brought), 0, 1)
 
     # Sums of products --------------------------------------------------------------------------
 

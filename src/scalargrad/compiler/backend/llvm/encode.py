@@ -20,7 +20,7 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import (
     Finished,
     Lanewise,
-    of_product,
+    of_products,
     write_lanewise,
 )
 from scalargrad.compiler.backend.llvm.long_sums import Dots, write_dots
@@ -145,7 +145,7 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
     runs = tuple(_turned(run, columns) for run in runs)
     many = sum(run.terms for run in runs) > SEQUENTIAL
     if len(runs) == 1 and runs[0].terms == 1 and adjoin(instruction) and columns >= WIDTH:
-        return _lanewise(of_product(Products(out, rows, columns, start, runs)))
+        return _lanewise(of_products(Products(out, rows, columns, start, runs)))
     walks = [(_walk(x.a, rows, columns), _walk(x.b, rows, columns)) for x in runs]
     head = [out, rows, columns]
     if many and not adjoin(instruction) and neighbouring(instruction):

@@ -113,12 +113,13 @@ def of_apply(instruction: Apply) -> Lanewise:
     return Lanewise(out, 1, lanes, (step,), tuple(Affine(x, 0, 1) for x in operands))
 
 
-def of_product(instruction: Products, *, nothing: bool = False) -> Lanewise:
-    """Return sums of a single product as a `Lanewise` of one step.
+def of_products(instruction: Products, *, nothing: bool = False) -> Lanewise:
+    """Return sums of a product of each run as a `Lanewise`, with a step for each.
 
-    `nothing` says that the sums start from -0.0: then the product alone is the result.
+    `nothing` says that the sums start from -0.0: then the first step is the product alone.
     """
-    out, rows, columns, start, (run,) = instruction
-    if nothing:
-        return Lanewise(out, rows, columns, (LaneStep(mul, (0, 1)),), (run.a, run.b))
-    return Lanewise(out, rows, columns, (LaneStep(None, (0, 1, 2)),), (run.a, run.b, start))
+    out, rows, columns, start, runs = instruction
+    reads = [place for run in runs for place in run[1:]] + [start] * (not nothing)
+    first = LaneStep(mul, (0, 1)) if nothing else LaneStep(None, (0, 1, 2 * len(runs)))
+    others = [LaneStep(None, (2 * k, 2 * k + 1, len(reads) + k - 1)) for k in range(1, len(runs))]
+    return Lanewise(out, rows, columns, (first, *others), tuple(reads))

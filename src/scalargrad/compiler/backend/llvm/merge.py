@@ -27,7 +27,7 @@ from scalargrad.compiler.backend.llvm.lanewise import (
     Lanewise,
     Merged,
     of_apply,
-    of_product,
+    of_products,
 )
 from scalargrad.compiler.backend.llvm.transposed import stored_transposed
 from scalargrad.compiler.packing.instructions import (
@@ -44,6 +44,8 @@ LEAST = 256
 MOST = 2000
 #: The most steps and reads of a fused instruction, lest it run out of registers.
 _STEPS, _READS = 8, 6
+#: The most products of a sum that counts as elementwise.
+_RUNS = 2
 
 
 def merged(
@@ -92,9 +94,11 @@ def _lanewise(x: Instruction, numbers: Mapping[int, float]) -> Lanewise | None:
     if isinstance(x, Apply):
         short = width_of(x.op, x.lanes) > 1 and not is_long(x.op)  # type: ignore[arg-type]
         return of_apply(x) if short else None
-    if isinstance(x, Products) and len(x.runs) == 1 and x.runs[0].terms == 1 and x.columns > 1:
+    if isinstance(x, Products) and len(x.runs) <= _RUNS and x.columns > 1:
+        if any(run.terms > 1 for run in x.runs):
+            return None
         nothing = x.start[1:] == (0, 0, 0) and numbers.get(x.start.base, 1.0).hex() == "-0x0.0p+0"
-        found = of_product(x, nothing=nothing)
+        found = of_products(x, nothing=nothing)
         return found if all(place.inner in {0, 1} for place in found.reads) else None
     return None
 
