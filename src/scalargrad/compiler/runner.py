@@ -68,19 +68,29 @@ class Runner:
         self.take_back(idle)
         return outputs
 
-    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> Floats:
-        """Run on numbers and arrays, each written to its cells, and return the outputs."""
-        executable, outputs = idle = self.lend()
-        if isinstance(executable, BlockExecutable):
+    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
+        """Run on numbers and arrays, each written to its cells.
+
+        Returns
+        -------
+        outputs : float64
+        finite : bool
+            Whether all of them are finite.
+        """
+        try:  # `lend`, inlined
+            executable, outputs = idle = self._idle.pop()
+        except IndexError:
+            executable, outputs = idle = self.lend()
+        if executable.__class__ is BlockExecutable:
             executable.take(cells, blocks)
         else:
             memory = executable.memory
             for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
                 memory[cell] = block
-        executable.run()
+        finite = executable.run()
         found = outputs.copy()
         self._idle.append(idle)
-        return found
+        return found, are_finite(found) if finite is None else finite
 
     def lend(self) -> tuple[Executable, Floats]:
         """Return an idle executable and the view of its outputs; give both back by `take_back`."""
@@ -169,10 +179,10 @@ class LoopRunner(Runner):
         outputs = super().floats(inputs)
         return outputs if are_finite(outputs) else self.plain.floats(inputs)
 
-    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> Floats:
-        """Run on numbers and arrays, each written to its cells, and return the outputs."""
-        outputs = super().on_blocks(cells, blocks)
-        return outputs if are_finite(outputs) else self.plain.on_blocks(cells, blocks)
+    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
+        """Run on numbers and arrays, each written to its cells, as `Runner.on_blocks` does."""
+        outputs, finite = super().on_blocks(cells, blocks)
+        return (outputs, True) if finite else self.plain.on_blocks(cells, blocks)
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory as a run without loops leaves it."""

@@ -220,6 +220,26 @@ def test_long_programs_pause_for_interrupts(monkeypatch: pytest.MonkeyPatch) -> 
     assert np.allclose(parts.memory, whole.memory, rtol=1e-13)
 
 
+@pytest.mark.parametrize("at_a_time", [10, 10**6])
+@pytest.mark.parametrize("count", [1, 8, 21])
+def test_a_run_tells_whether_all_outputs_are_finite(
+    count: int, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is not, anywhere among them, is found; numbers beside them do not count."""
+    monkeypatch.setattr(natives, "AT_A_TIME", at_a_time)
+    copies: list[Instruction] = [Copy(OUT + k, 1, 1, Affine(5 + k)) for k in range(count)]
+    packed = Packed(copies, cells(), OUT, slice(OUT, OUT + count))
+    found = NativeExecutable(packed)
+    found.memory[[0, 4, 5 + count, OUT - 1, OUT + count]] = np.inf, np.nan, np.nan, np.inf, np.nan
+    assert found.run()
+    for bad, place in itertools.product((np.inf, -np.inf, np.nan), {0, count // 2, count - 1}):
+        found.memory[5 : 5 + count] = 1e308
+        found.memory[5 + place] = bad
+        assert not found.run()
+    found.memory[5 : 5 + count] = 1e308
+    assert found.run()
+
+
 def test_programs_of_other_lengths_need_no_new_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts, addresses and distances are data, except where a row is worth a tile of its own."""
     run = RUNS["number × row"]

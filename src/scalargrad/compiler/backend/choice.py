@@ -25,8 +25,8 @@ class Executable(Protocol):
 
     memory: Floats
 
-    def run(self) -> None:
-        """Run the program on the memory."""
+    def run(self) -> bool | None:
+        """Run the program on the memory; return whether its outputs are finite, if known."""
 
 
 @functools.cache

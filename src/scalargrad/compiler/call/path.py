@@ -143,6 +143,8 @@ class Path:
         as the call is then made in another way.
         """
         if not self.draws:
+            if self.in_arrays:  # without a further call
+                return self._run_in_arrays(leaves)
             return self._run(leaves, module_values, made)
         states = self.draws.states()
         run = self._run(leaves, module_values, made)
@@ -219,16 +221,18 @@ class Path:
                 blocks.append(self.draws.numbers())
             if self.whole:
                 blocks += [block_of(leaves[k]) for k in self.whole]
-            numbers = runner.on_blocks(self.cells, blocks)
+            numbers, finite = runner.on_blocks(self.cells, blocks)
         else:
             numbers = runner.floats(self._inputs(leaves, ()))
+            finite = are_finite(numbers)
         if self.outcomes:
             outcomes = tuple((numbers[n:] != 0.0).tolist())
             if outcomes != self.outcomes:
                 return self._otherwise(outcomes, numbers[:n])
             numbers = numbers[:n]
+            finite = finite or are_finite(numbers)
         found: Any = numbers if self.returns_arrays else numbers.tolist()
-        return found, are_finite(numbers)
+        return found, finite
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any

@@ -227,3 +227,17 @@ def spread_whole(e: Emitter, x: str) -> str:
     first = e.body.assign(f"insertelement {e.whole} poison, i64 {x}, i64 0")
     zeros = f"<{e.width} x i32> zeroinitializer"
     return e.body.assign(f"shufflevector {e.whole} {first}, {e.whole} poison, {zeros}")
+
+
+def all_finite(nest: Nest, e: Emitter, outputs: str, count: str) -> str:
+    """Print the test that `count` numbers, one or more, are finite: 0 times each of them is 0."""
+    zero = e.number(0.0)
+
+    def more(i: str, carried: list[str]) -> list[str]:
+        product = e.mul(e.load(nest.cell(i, base=outputs)), 0.0)
+        inside = e.select(below(e, nest.sub(count, i)), product, 0.0)
+        return [e.add(carried[0], inside)]
+
+    (total,) = nest.loop(count, more, [(e.type, zero)], step=e.width)
+    flags = nest.body.assign(f"bitcast {e.flag} {e.compare('uno', total, 0.0)} to i{e.width}")
+    return nest.body.assign(f"icmp eq i{e.width} {flags}, 0")

@@ -12,7 +12,7 @@ import functools
 import itertools
 import weakref
 from collections.abc import Callable
-from ctypes import byref, c_char, c_int64
+from ctypes import byref, c_char
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm import straight_line
 from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
+from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.encode import encode
 from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.backend.llvm.function_library import LIBRARY, printed
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
+from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
 from scalargrad.compiler.backend.llvm.merge import merged
 from scalargrad.compiler.backend.llvm.operations import can_write
@@ -36,7 +38,7 @@ from scalargrad.compiler.packing.instructions import (
     Products,
 )
 
-_FUNCTION = ctypes.CFUNCTYPE(None)
+_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_bool)
 
 #: Spare cells before and after the memory of a program, which incomplete vectors may touch.
 _SPARE = 8
@@ -63,28 +65,41 @@ def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
 
 
 @functools.cache
-def _driver() -> Callable[..., None]:
-    """Return ``run(memory, row, count)``, which makes the `count` calls of a row in order."""
+def _driver() -> Callable[..., bool]:
+    """Return ``run(frame)``, which makes calls in order and returns whether all outputs are finite.
+
+    The frame holds the addresses of the memory and of the first call, the number of calls, the
+    first cell of the outputs, and how many outputs to look at.
+    """
     module = IRModule()
-    body = module.function("run", "ptr %m, ptr %row, i64 %count")
-    body.line("br label %loop")
-    body.begin("loop")
-    for line in (
-        "%i = phi i64 [0, %entry], [%next, %loop]",
-        "%at = getelementptr {ptr, ptr}, ptr %row, i64 %i",
-        "%f = load ptr, ptr %at",
-        "%beside = getelementptr ptr, ptr %at, i64 1",
-        "%table = load ptr, ptr %beside",
-        "call void %f(ptr %m, ptr %table)",
-        "%next = add i64 %i, 1",
-        "%again = icmp ult i64 %next, %count",
-        "br i1 %again, label %loop, label %done",
-    ):
-        body.line(line)
-    body.begin("done")
-    body.line("ret void")
-    run: Callable[..., None] = compile_module(module, level=1).function("run", _FUNCTION)
+    nest = Nest(module, "run", "ptr %frame", "i64")
+    for k, (name, kind) in enumerate([("m", "ptr"), ("row", "ptr"), ("calls", "i64")]):
+        nest.body.line(f"%{name} = load {kind}, ptr {nest.table(k, '%frame')}, align 8")
+    found, count = nest.fields(3, 2, "%frame")
+    write_calls(nest)
+    lanes = Emitter(nest.body, WIDTH)
+
+    def finite() -> list[str]:
+        return [all_finite(nest, lanes, nest.cell(found), count)]
+
+    (all_are,) = nest.unless_none(count, finite, [("i1", "true")])
+    nest.body.line(f"ret i64 {nest.body.assign(f'zext i1 {all_are} to i64')}")
+    run: Callable[..., bool] = compile_module(module, level=1).function("run", _FUNCTION)
     return run
+
+
+def write_calls(nest: Nest) -> None:
+    """Print a loop over the `%calls` calls at `%row`: none, if the results are the arguments."""
+
+    def call(i: str, _: list[str]) -> list[str]:
+        at = nest.body.assign(f"getelementptr {{ptr, ptr}}, ptr %row, i64 {i}")
+        function = nest.body.assign(f"load ptr, ptr {at}")
+        beside = nest.body.assign(f"getelementptr ptr, ptr {at}, i64 1")
+        table = nest.body.assign(f"load ptr, ptr {beside}")
+        nest.body.line(f"call void {function}(ptr %m, ptr {table})")
+        return []
+
+    nest.unless_none("%calls", lambda: nest.loop("%calls", call))
 
 
 class CallList(NamedTuple):
@@ -217,11 +232,12 @@ class NativeExecutable:
     memory : float64, cells
         Its first cells take the inputs before `run`.
     run : callable
-        Runs the program on `memory`.
+        Runs the program on `memory`, and returns whether all outputs are finite.
     """
 
     def __init__(self, packed: Packed) -> None:
         self._native = native(packed)
+        self._outputs = packed.outputs
         cells = self._native.memory
         whole: Floats = np.zeros(len(cells) + 3 * _SPARE)
         first = _SPARE + (-whole.ctypes.data // 8) % _SPARE
@@ -229,7 +245,7 @@ class NativeExecutable:
         self.memory[:] = cells
         self._row = self._native.row
         self._called = self._calls()
-        self.run: Callable[[], None] = self._called if self._native.warm else self._counted
+        self.run: Callable[[], bool] = self._called if self._native.warm else self._counted
 
     def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
         """Count `runs` runs ahead; return the calls of one, and its work."""
@@ -237,36 +253,40 @@ class NativeExecutable:
             self._native.count_run()
         return self._native.row.calls, self._native.work
 
-    def _counted(self) -> None:
+    def _counted(self) -> bool:
         """Run and count the run, until the code is final."""
         row = self._native.row if self._native.warm else self._native.count_run()
         if row is not self._row:
             self._row = row
             self._called = self._calls()
-        self._called()
+        return self._called()
 
-    def _calls(self) -> Callable[[], None]:
+    def _calls(self) -> Callable[[], bool]:
         """Return a function that calls the code directly and keeps alive all that it uses."""
-        function = _driver()
+        parts = self._row.parts or [(0, 0)]
+        looked_at = [slice(0)] * (len(parts) - 1) + [self._outputs]
         calls = [
-            functools.partial(
-                function,
-                _pointer(self.memory),
-                _pointer(self._row.calls, 16 * first),
-                c_int64(count),
-            )
-            for first, count in self._row.parts
+            functools.partial(_driver(), _pointer(self._frame(part, outputs)))
+            for part, outputs in zip(parts, looked_at, strict=True)
         ]
         called = calls[0] if len(calls) == 1 else functools.partial(_one_by_one, calls)
-        called.held = self._native  # type: ignore[attr-defined]
+        called.held = self._native, self._row, self.memory  # type: ignore[attr-defined]
         return called
 
+    def _frame(self, part: tuple[int, int], outputs: slice) -> NDArray[np.int64]:
+        """Return what `_driver` reads."""
+        first, count = part
+        places = self.memory.ctypes.data, self._row.calls.ctypes.data + 16 * first
+        return np.array([*places, count, outputs.start or 0, outputs.stop - (outputs.start or 0)])
 
-def _one_by_one(calls: list[functools.partial[None]]) -> None:
-    for call in calls:
+
+def _one_by_one(calls: list[functools.partial[bool]]) -> bool:
+    """Make all calls; return what the last of them does."""
+    for call in calls[:-1]:
         call()
+    return calls[-1]()
 
 
-def _pointer(array: NDArray[Any], offset: int = 0) -> Any:
+def _pointer(array: NDArray[Any]) -> Any:
     """Return the address of an array for ctypes, in an object that keeps the array alive."""
-    return byref((c_char * array.nbytes).from_buffer(array.data), offset)
+    return byref((c_char * array.nbytes).from_buffer(array.data))

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.loop_nest import Nest, below
+from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
-from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable
+from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable, write_calls
 from scalargrad.compiler.backend.repeated_step import StepShape
 
 #: The most steps run in one go before the code of a program is final.
@@ -47,9 +47,9 @@ def _function() -> Callable[..., int]:
     body.begin("step")
     body.line("%s = phi i64 [%first, %entry], [%following, %made]")
     _copied(nest, e, nest.cell(nest.mul("%s", given), base="%given"), nest.cell(carried), given)
-    _called(nest)
+    write_calls(nest)
     outputs = nest.cell(found)
-    finite = _finite(nest, e, outputs, nest.add(carried, results))
+    finite = all_finite(nest, e, outputs, nest.add(carried, results))
     expected = _expected(nest, nest.cell(found, carried, results), outcomes)
     body.line(f"br i1 {body.assign(f'and i1 {finite}, {expected}')}, label %good, label %bad")
     body.begin("bad")
@@ -70,20 +70,6 @@ def _function() -> Callable[..., int]:
     return steps
 
 
-def _called(nest: Nest) -> None:
-    """Print a loop over the calls of a row: none, if the results are the arguments."""
-
-    def call(i: str, _: list[str]) -> list[str]:
-        at = nest.body.assign(f"getelementptr {{ptr, ptr}}, ptr %row, i64 {i}")
-        function = nest.body.assign(f"load ptr, ptr {at}")
-        beside = nest.body.assign(f"getelementptr ptr, ptr {at}, i64 1")
-        table = nest.body.assign(f"load ptr, ptr {beside}")
-        nest.body.line(f"call void {function}(ptr %m, ptr {table})")
-        return []
-
-    nest.unless_none("%calls", lambda: nest.loop("%calls", call))
-
-
 def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> None:
     """Print a copy of `count` numbers, which may be 0."""
 
@@ -95,20 +81,6 @@ def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> Non
         return []
 
     nest.unless_none(count, copy)
-
-
-def _finite(nest: Nest, e: Emitter, outputs: str, count: str) -> str:
-    """Print the test that all outputs are finite: 0 times each of them is 0."""
-    zero = e.number(0.0)
-
-    def more(i: str, carried: list[str]) -> list[str]:
-        product = e.mul(e.load(nest.cell(i, base=outputs)), 0.0)
-        inside = e.select(below(e, nest.sub(count, i)), product, 0.0)
-        return [e.add(carried[0], inside)]
-
-    (total,) = nest.loop(count, more, [(e.type, zero)], step=WIDTH)
-    flags = nest.body.assign(f"bitcast {e.flag} {e.compare('uno', total, 0.0)} to i{WIDTH}")
-    return nest.body.assign(f"icmp eq i{WIDTH} {flags}, 0")
 
 
 def _expected(nest: Nest, outcomes: str, count: str) -> str:
