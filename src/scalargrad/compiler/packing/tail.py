@@ -18,8 +18,10 @@ from scalargrad.compiler.passes.program import Program
 
 #: More groups, or nodes at the end, are not searched.
 _GROUPS, _NODES = 4000, 20_000
-#: Groups of fewer lanes together, or of more on average, are not joined, nor sums of more products.
-_FEWEST, _LARGE, _TERMS = 64, 128, 4
+#: Groups of fewer lanes together, or of more on average, are not joined.
+_FEWEST, _LARGE = 64, 128
+#: Sums of more products are not elementwise.
+_TERMS = 4
 
 
 class Tail:
@@ -63,8 +65,8 @@ class Tail:
         for g in reversed(by_depth):
             (op, _, nodes), read_by = self._groups[g], readers.get(g, set())
             single = sizes is None or sizes[nodes[0]] == 1
-            elementwise = op is PRODUCTS or not isinstance(op, Kind)
-            if single and elementwise and read_by <= heights.keys():
+            few = op is PRODUCTS and len(self._operands(g)) <= 2 * _TERMS
+            if single and (few or not isinstance(op, Kind)) and read_by <= heights.keys():
                 heights[g] = 1 + max([heights[x] for x in read_by], default=-1)
         return heights
 
@@ -97,7 +99,7 @@ class Tail:
         if self._groups[g].op is PRODUCTS:
             pairs = zip(operands[::2], operands[1::2], strict=True)
             terms = sorted((min(pair), max(pair)) for pair in pairs)
-            if len(terms) > _TERMS or len({*terms}) < len(terms):
+            if len({*terms}) < len(terms):
                 return None
             operands = [*chain.from_iterable(terms)]
         return tuple([x if x in {INPUTS, len(self._groups)} else -1 for x in operands])
