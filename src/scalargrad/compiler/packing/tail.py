@@ -57,17 +57,19 @@ class Tail:
     def _found(self, by_depth: Sequence[int]) -> dict[int, int]:
         """Return the groups at the end, with the length of the longest path to an output."""
         sizes = self._program.sizes() if has_lanes(self._program.ops) else None
-        readers: dict[int, set[int]] = {}
-        for g in by_depth:
-            for operand in self._operands(g):
-                readers.setdefault(operand, set()).add(g)
+        needed: set[int] = set()  # by groups that are not at the end
+        reached: dict[int, int] = {}
         heights: dict[int, int] = {}
         for g in reversed(by_depth):
-            (op, _, nodes), read_by = self._groups[g], readers.get(g, set())
-            single = sizes is None or sizes[nodes[0]] == 1
-            few = op is PRODUCTS and len(self._operands(g)) <= 2 * _TERMS
-            if single and (few or not isinstance(op, Kind)) and read_by <= heights.keys():
-                heights[g] = 1 + max([heights[x] for x in read_by], default=-1)
+            (op, _, nodes), operands = self._groups[g], {*self._operands(g)}
+            elementwise = not isinstance(op, Kind) or (
+                op is PRODUCTS and len(self._program.args[nodes[0]]) <= 2 * _TERMS
+            )
+            if g in needed or not elementwise or (sizes is not None and sizes[nodes[0]] > 1):
+                needed |= operands
+                continue
+            heights[g] = height = reached.get(g, 0)
+            reached.update((x, max(reached.get(x, 0), height + 1)) for x in operands)
         return heights
 
     def _operands(self, g: int) -> list[int]:
