@@ -247,6 +247,25 @@ def _by_values(f: Any, source: random.Random) -> Callable[[list[float]], Any]:
     return both
 
 
+def _nan_among(outcome: Any) -> bool:
+    return isinstance(outcome[0], list) and any(map(math.isnan, outcome[0]))
+
+
+def _as_python(expected: Any, f: Callable[[], Any], source: random.Random, before: Any) -> Any:
+    """Return an outcome with zeros where it has nan and Python alone, without any jit, has 0.
+
+    A compiled function in the eager one looks entries up, sends 0 to those not chosen, and
+    meets an infinite slope behind them; where an entry is chosen in Python, no edge leads there.
+    """
+    source.setstate(before)
+    with sg.disable_jit():
+        numbers, state = _outcome(f, source)
+    if not isinstance(numbers, list) or state != expected[1]:
+        return expected
+    pairs = zip(expected[0], numbers, strict=True)
+    return [y if x != x and y == 0.0 else x for x, y in pairs], state
+
+
 @pytest.mark.alike
 @pytest.mark.parametrize("by_values", [False, True], ids=["floats", "Values"])
 @pytest.mark.parametrize("seed", SEEDS)
@@ -269,4 +288,6 @@ def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> N
         if found[0] is TraceError:
             return  # refused: by a condition on the examples of vmap
         errors = functools.partial(_errors, program, xs, before)
+        if _nan_among(expected) and not _agree(found, expected, errors):
+            expected = _as_python(expected, functools.partial(function, xs), eager, before)
         assert _agree(found, expected, errors), (seed, xs, found, expected)
