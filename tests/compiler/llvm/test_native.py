@@ -149,13 +149,13 @@ def test_a_sum_has_the_same_digits_alone_in_a_tile_and_from_a_table(
         assert ran(gathered)[OUT] == expected
 
 
-@pytest.mark.parametrize("registers", [8, 32])
-@pytest.mark.parametrize("shape", [(3, 60), (16, 100), (15, 112), (13, 113)])
+@pytest.mark.parametrize("registers", [16, 32])
+@pytest.mark.parametrize("shape", [(3, 33), (9, 50), (16, 100), (15, 88), (13, 113)])
 @pytest.mark.parametrize("kind", ["number × row", "row × row", "many rows"])
 def test_a_sum_has_the_same_digits_whatever_a_processor_holds_in_registers(
     kind: str, shape: tuple[int, int], registers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tiles of a processor with few registers, and those that span a whole row, change none."""
+    """Neither the tiles of a processor with few registers nor those of two widths change any."""
     monkeypatch.setattr(encode, "registers", lambda: registers)
     instruction = products((RUNS[kind], RUNS["many rows"]), *shape)
     packed = Packed([instruction], cells(), OUT, slice(0))
@@ -241,14 +241,16 @@ def test_a_run_tells_whether_all_outputs_are_finite(
 
 
 def test_programs_of_other_lengths_need_no_new_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts, addresses and distances are data, except where a row is worth a tile of its own."""
+    """Counts, addresses and distances are data, and so are the widths of tiles in a row."""
     run = RUNS["number × row"]
-    NativeExecutable(Packed([products((run,), 3, 40)], cells(), OUT, slice(0)))
+    for columns in (40, 104):
+        NativeExecutable(Packed([products((run,), 8, columns)], cells(), OUT, slice(0)))
     monkeypatch.setattr(
         function_library, "compile_module", lambda *_, **__: pytest.fail("compiled")
     )
-    longer = products((run._replace(terms=4),), 3, 72)
-    NativeExecutable(Packed([longer], cells(), OUT, slice(0))).run()
+    for columns in (72, 80, 85, 110):
+        longer = products((run._replace(terms=9),), 12, columns)
+        NativeExecutable(Packed([longer], cells(), OUT, slice(0))).run()
 
 
 def test_without_llvmlite_numpy_runs_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:

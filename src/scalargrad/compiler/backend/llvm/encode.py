@@ -49,10 +49,8 @@ from scalargrad.compiler.packing.instructions import (
 #: A kind of function: the Python function that prints it, and its arguments.
 Kind = tuple[Callable[..., None], tuple[Any, ...]]
 
-#: A tile spans a whole row of up to so many vectors, or up to the second number where so many
-#: products repay a function for this width alone: shorter tiles that overlap at the end compute
-#: up to a fifth of the sums twice.
-_FEW, _WIDEST, _MUCH = 4, 14, 1024
+#: The rows of a tile, and its columns of vectors where the row is no longer.
+_ROWS = 4
 
 
 class Encoded(NamedTuple):
@@ -227,29 +225,24 @@ def _every(place: Affine, first: int) -> Affine:
 
 
 def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], ...]) -> Tile:
-    _, rows, columns, start, runs = instruction
+    _, rows, columns, start, _ = instruction
     walk = _walk(start, rows, columns)
     if not adjoin(instruction):
         height, across = _narrow(rows, columns)
         return Tile(height, across, 1, False, many, walk, kinds)
     vectors = -(-columns // WIDTH)
-    work = rows * columns * sum(run.terms for run in runs)
-    whole = vectors <= (_WIDEST if work >= _MUCH and registers() == 32 else _FEW)
-    across = vectors if whole else _across(vectors)
-    return Tile(min(rows, _height(across)), across, WIDTH, whole, many, walk, kinds)
+    few = vectors <= _ROWS
+    across, wider = (vectors, False) if few else _across(vectors)
+    height = min(rows, _ROWS, registers() // 2 // across)
+    return Tile(height, across, WIDTH, few, many, walk, kinds, wider=wider)
 
 
-def _across(vectors: int) -> int:
-    """Return the width of a tile, in vectors, that leaves the least remainder of a row."""
+def _across(vectors: int) -> tuple[int, bool]:
+    """Return the width of tiles, in vectors, and whether some are to be wider by one."""
     if registers() < 32:
-        return 2
-    return min((4, 3), key=lambda across: -(-vectors // across) * across)
-
-
-def _height(across: int) -> int:
-    """Return how many rows of sums, with a factor for each row, registers can hold."""
-    room = 30 if registers() == 32 else 12
-    return next(height for height in (4, 2, 1) if height * (across + 1) <= room)
+        return 2, False
+    across = next((x for x in (4, 3) if vectors % x == 0), 3)
+    return across, vectors % across > 0 and vectors > 5  # 5 are no sum of threes and fours
 
 
 def _narrow(rows: int, columns: int) -> tuple[int, int]:

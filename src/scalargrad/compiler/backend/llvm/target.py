@@ -22,8 +22,8 @@ def features() -> str:
 
 @functools.cache
 def registers() -> int:
-    """Return how many vectors of eight numbers registers hold; this changes no digit."""
-    return 32 if "+avx512f" in features() else 8
+    """Return how many vector registers there are, 64 or 32 bytes each; this changes no digit."""
+    return 32 if "+avx512f" in features() else 16
 
 
 @functools.cache

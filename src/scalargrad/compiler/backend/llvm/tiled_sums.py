@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter
@@ -41,6 +42,8 @@ class Tile(NamedTuple):
         The steps applied to each sum before it is stored.
     blocks : int
         How many blocks these steps read besides the sums.
+    wider : bool
+        Whether so many tiles of a row are wider by one vector that the others fill it.
     """
 
     height: int
@@ -52,6 +55,7 @@ class Tile(NamedTuple):
     walks: tuple[tuple[Moves, Moves], ...]
     steps: tuple[LaneStep, ...] = ()
     blocks: int = 0
+    wider: bool = False
 
 
 class _Tiles:
@@ -61,28 +65,45 @@ class _Tiles:
         self.tile = tile
         self.nest = Nest(module, name)
         self.e = Emitter(self.nest.body, tile.width)
-        # Column by column: only one vector of a column is in use at a time.
-        self.places = [(h, w) for w in range(tile.across) for h in range(tile.height)]
         self.out, self.rows, self.columns, self.count, *self.start = self.nest.fields(0, HEAD)
 
     def write(self) -> None:
         nest, tile = self.nest, self.tile
-        span = tile.across * tile.width
         last_row = nest.sub(self.rows, tile.height)
-        last_column = nest.sub(self.columns, span)
+        wide = self.wide_columns() if tile.wider else ""
 
         def row(i: str, _: list[str]) -> list[str]:
             i = nest.least(i, last_row) if tile.height > 1 else i
-
-            def column(j: str, _: list[str]) -> list[str]:
-                self.one_tile(i, j if tile.partial or span == 1 else nest.least(j, last_column))
-                return []
-
-            nest.loop(self.columns, column, step=span)
+            if wide:
+                self.along(i, tile.across + 1, "0", wide)
+                self.along(i, tile.across, wide, nest.sub(self.columns, wide))
+            else:
+                self.along(i, tile.across, "0", self.columns)
             return []
 
         nest.loop(self.rows, row, step=tile.height)
         nest.end()
+
+    def wide_columns(self) -> str:
+        """Print how many columns the wider tiles take, so that the others fill the row."""
+        nest, body, (across, width) = self.nest, self.nest.body, (self.tile.across, self.tile.width)
+        vectors = body.assign(f"udiv i64 {nest.add(self.columns, width - 1)}, {width}")
+        left = body.assign(f"urem i64 {vectors}, {across}")
+        return nest.mul(left, (across + 1) * width)
+
+    def along(self, i: str, across: int, first: str, count: str) -> None:
+        """Print the tiles of this width over columns of a row, from `first` on."""
+        nest, tile, span = self.nest, self.tile, across * self.tile.width
+        self.across = across
+        self.places = list(itertools.product(range(tile.height), range(across)))
+        last = nest.sub(self.columns, span)
+
+        def column(j: str, _: list[str]) -> list[str]:
+            j = nest.add(first, j) if tile.wider else j
+            self.one_tile(i, j if tile.partial or span == 1 else nest.least(j, last))
+            return []
+
+        nest.loop(count, column, step=span)
 
     def one_tile(self, i: str, j: str) -> None:
         start = self.pointers(self.tile.start, i, j, self.start)
@@ -102,10 +123,10 @@ class _Tiles:
 
     def put(self, total: str, pointer: str, w: int) -> None:
         tile, nest = self.tile, self.nest
-        if not tile.partial or w < tile.across - 1:
+        if not tile.partial or w < self.across - 1:
             self.e.store(total, pointer)
         else:
-            left = nest.sub(self.columns, (tile.across - 1) * tile.width)
+            left = nest.sub(self.columns, (self.across - 1) * tile.width)
             nest.store_some(self.e, total, pointer, left)
 
     def stretches(self, i: str, j: str, sums: list[str]) -> list[str]:
@@ -183,7 +204,7 @@ class _Tiles:
             if lanes:
                 found[h, 0] = nest.cell(base, row, *([j] if walk.columns else []))
                 continue
-            for w in range(self.tile.across if walk.columns else 1):
+            for w in range(self.across if walk.columns else 1):
                 found[h, w] = nest.cell(base, row, nest.mul(nest.add(j, w), inner))
         return found
 
