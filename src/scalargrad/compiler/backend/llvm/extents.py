@@ -6,7 +6,7 @@ other though they do not, but never the reverse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,14 +48,14 @@ def size_of(instruction: Merged) -> int:
 
 def of_affine(place: Affine, rows: int, columns: int, terms: int = 1) -> Interval:
     """Return the interval that encloses the cells of an operand."""
-    reach = [
-        step * (count - 1)
-        for step, count in zip(place[1:], (rows, columns, terms), strict=True)
-        if count > 0
-    ]
-    return place.base + sum(min(x, 0) for x in reach), place.base + sum(
-        max(x, 0) for x in reach
-    ) + 1
+    low, outer, inner, term = place
+    high = low
+    for step, count in ((outer, rows), (inner, columns), (term, terms)):
+        if count > 1 and step > 0:
+            high += step * (count - 1)
+        elif count > 1:
+            low += step * (count - 1)
+    return low, high + 1
 
 
 def reads(instruction: Merged) -> list[Interval]:
@@ -112,14 +112,23 @@ class Extents:
 
     Parameters
     ----------
-    instructions : iterable of Merged
+    instructions : sequence of Merged
     outputs : slice
         The cells that are read at the end.
+    before : Extents, optional
+        Those of a program of which some instructions are left.
     """
 
-    def __init__(self, instructions: Iterable[Merged], outputs: slice) -> None:
+    def __init__(
+        self, instructions: Sequence[Merged], outputs: slice, before: Extents | None = None
+    ) -> None:
         found = list(instructions)
-        read = [reads(x) for x in found]
+        known = {} if before is None else before._known
+        read = [known[id(x)][1] if id(x) in known else reads(x) for x in found]
+        #: What each instruction reads, by its id; the instruction is kept for that to stay its own.
+        self._known: dict[int, tuple[Merged, list[Interval]]] = {
+            id(x): (x, places) for x, places in zip(found, read, strict=True)
+        }
         write = [(x.out, x.out + size_of(x)) for x in found]
         self._reader = np.repeat(np.arange(len(found)), [len(x) for x in read])
         self._reads = np.array([y for x in read for y in x], dtype=np.int64).reshape(-1, 2)

@@ -59,7 +59,8 @@ def merged(
         return list(instructions)
     extents = Extents(instructions, outputs)
     found = stored_transposed(instructions, extents, LEAST)
-    return _finished(_joined(found, extents, numbers), outputs)
+    joined = _joined(found, extents, numbers)
+    return _finished(joined, Extents(joined, outputs, extents))
 
 
 # Elementwise instructions fused -----------------------------------------------------------------
@@ -187,10 +188,10 @@ class _Windows:
         return True
 
 
-def _finished(instructions: Sequence[Merged], outputs: slice) -> list[Merged]:
+def _finished(instructions: Sequence[Merged], program: Extents) -> list[Merged]:
     """Return the program with elementwise instructions on sums applied before these are stored."""
     found: list[Merged | None] = list(instructions)
-    program, windows = Extents(instructions, outputs), _Windows()
+    windows = _Windows()
     for k, x in enumerate(found):
         if not isinstance(x, Products) or size_of(x) < LEAST or not adjoin(x):
             continue
