@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.seeds import seeds
 
 from scalargrad import jit, sqrt, tanh, value_and_grad
 from scalargrad.compiler.packing import tail
@@ -80,6 +81,89 @@ def run(seed: int, more: Any = twice) -> tuple[list[str], int]:
 def leaves(tree: Any) -> list[float]:
     """Return the numbers in lists and tuples."""
     return [x for part in tree for x in leaves(part)] if isinstance(tree, list | tuple) else [tree]
+
+
+class Elementwise:
+    """Formulas of sums of many products, layer by layer, in any order and any number of outputs."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        generator = random.Random(seed)
+        self.state = [[generator.uniform(-1, 1) for _ in range(60)] for _ in range(3)]
+
+    def __call__(self, p: Numbers, m: Numbers, v: Numbers) -> Any:
+        """Return the numbers of the last formulas, and some of those before."""
+        generator = random.Random(self.seed)
+        layers: list[list[Any]] = []
+        for layer in range(generator.randint(2, 4)):
+            width, terms = generator.randint(3, 9), 5 + layer
+            rows = [generator.sample([*p, *m], 2 * terms) for _ in range(width)]
+            layers.append([sum(a * b for a, b in zip(x[::2], x[1::2], strict=True)) for x in rows])
+        known = [layers]
+        for _ in range(generator.randint(1, 3)):
+            before, formula = known[-1], generator.choice(FORMULAS)
+            order = generator.sample(range(len(before)), len(before))
+            made = {k: formula(before[k], v, generator.random() < 0.5) for k in order}
+            known.append([made[k] for k in range(len(before))])
+        found = [x for layer in known[-1] for x in layer]
+        found += [x for step in known[1:-1] for layer in step for x in layer[::2]]
+        generator.shuffle(found)
+        return found
+
+
+def rolled(x: Numbers, k: int) -> Numbers:
+    """Return the same numbers, beginning with number k."""
+    return [*x[k:], *x[:k]]
+
+
+def of_neighbours(x: Numbers, v: Numbers, turned: bool) -> list[Any]:
+    """Return sums of two products of numbers from the same group."""
+    pairs = [(x, rolled(x, 1)), (rolled(x, 2), rolled(x, 3))]
+    (a, b), (c, d) = reversed(pairs) if turned else pairs
+    return [i * j + k * m for i, j, k, m in zip(a, b, c, d, strict=True)]
+
+
+def of_others(x: Numbers, v: Numbers, turned: bool) -> list[Any]:
+    """Return sums of a number and of a product, of which either is recorded first."""
+    few = v[: len(x)]
+    if turned:
+        roots = [tanh(a) for a in x]
+        scaled = [0.3 * tanh(b) for b in few]
+    else:
+        scaled = [0.3 * tanh(b) for b in few]
+        roots = [tanh(a) for a in x]
+    found = zip(x, roots, scaled, few, strict=True)
+    return [0.7 * a + b * c if turned else b * c + 0.7 * a + d * 0.1 for a, b, c, d in found]
+
+
+def of_updates(x: Numbers, v: Numbers, turned: bool) -> list[Any]:
+    """Return updates by a rate, or by each number's own."""
+    return [a - (0.1 if turned else b) * b for a, b in zip(x, v, strict=False)]
+
+
+FORMULAS = [of_neighbours, of_others, of_updates]
+
+
+def digits(make: Any, seed: int) -> list[str]:
+    """Return all digits of a function compiled anew."""
+    step = make(seed)
+    return [x.hex() for x in leaves(jit(step)(*step.state))]
+
+
+@pytest.mark.alike
+@pytest.mark.parametrize("seed", seeds(200, light=40))
+def test_joining_formulas_of_all_kinds_changes_no_digit(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they are made of, in whatever order they are recorded and returned."""
+    found = {}
+    for fewest in (0, 10**9):
+        monkeypatch.setattr(tail, "_FEWEST", fewest)
+        found[fewest] = digits(Elementwise, seed)
+    assert found[0] == found[10**9]
+    step = Elementwise(seed)
+    expected = leaves(step(*step.state))
+    assert [float.fromhex(x) for x in found[0]] == pytest.approx(expected, rel=1e-12, abs=1e-14)
 
 
 @pytest.mark.alike

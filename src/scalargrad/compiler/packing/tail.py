@@ -77,34 +77,36 @@ class Tail:
         return [self._numbers[x] for x in self._program.args[self._groups[g].nodes[0]]]
 
     def _joined(self) -> list[list[int]]:
-        """Return the groups to compute together."""
+        """Return the groups to compute together.
+
+        Within a sum, terms are sorted by the groups of their factors, and where these are the same
+        by addresses. What such a sum is computed from stays as it is, as joining changes addresses.
+        """
         alike: dict[Hashable, list[int]] = {}
+        fixed: set[int] = set()
         for g, height in self._heights.items():
-            form = self._form(g)
-            if form is not None:
-                alike.setdefault((height, self._groups[g].op, form), []).append(g)
+            terms = self._terms(g)
+            if g in fixed or len({*terms}) < len(terms):
+                fixed.update(self._operands(g))
+                continue
+            known = {INPUTS, len(self._groups)}
+            form = tuple([tuple([x if x in known else -1 for x in term]) for term in terms])
+            alike.setdefault((height, self._groups[g].op, form), []).append(g)
         return [sorted(x) for x in alike.values() if len(x) > 1 and self._is_worth_it(x)]
+
+    def _terms(self, g: int) -> list[tuple[int, ...]]:
+        """Return the groups of the factors of each term, sorted; or of all operands, as one."""
+        operands = self._operands(g)
+        if self._groups[g].op is not PRODUCTS:
+            return [tuple(operands)]
+        pairs = zip(operands[::2], operands[1::2], strict=True)
+        return sorted((min(pair), max(pair)) for pair in pairs)
 
     def _is_worth_it(self, found: Sequence[int]) -> bool:
         return _FEWEST <= self._lanes(found) <= _LARGE * len(found)
 
     def _lanes(self, found: Iterable[int]) -> int:
         return sum(len(self._groups[g].nodes) for g in found)
-
-    def _form(self, g: int) -> Hashable | None:
-        """Return where the operands of a group come from; None if it is not to be joined.
-
-        The terms of a sum are sorted by the groups of their factors, and where these are the same
-        by addresses, which joining would change.
-        """
-        operands = self._operands(g)
-        if self._groups[g].op is PRODUCTS:
-            pairs = zip(operands[::2], operands[1::2], strict=True)
-            terms = sorted((min(pair), max(pair)) for pair in pairs)
-            if len({*terms}) < len(terms):
-                return None
-            operands = [*chain.from_iterable(terms)]
-        return tuple([x if x in {INPUTS, len(self._groups)} else -1 for x in operands])
 
     def in_order(self, joined: Sequence[int]) -> list[int]:
         """Return the nodes of groups that are computed as one, in the order of the outputs."""
