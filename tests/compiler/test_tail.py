@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.seeds import seeds
 
-from scalargrad import jit, sqrt, tanh, value_and_grad
+from scalargrad import jit, sigmoid, sin, sqrt, tanh, value_and_grad
 from scalargrad.compiler.packing import tail
 from scalargrad.compiler.packing.instructions import Packed
 
@@ -125,15 +125,12 @@ def of_neighbours(x: Numbers, v: Numbers, turned: bool) -> list[Any]:
 
 def of_others(x: Numbers, v: Numbers, turned: bool) -> list[Any]:
     """Return sums of a number and of a product, of which either is recorded first."""
-    few = v[: len(x)]
-    if turned:
-        roots = [tanh(a) for a in x]
-        scaled = [0.3 * tanh(b) for b in few]
-    else:
-        scaled = [0.3 * tanh(b) for b in few]
-        roots = [tanh(a) for a in x]
-    found = zip(x, roots, scaled, few, strict=True)
-    return [0.7 * a + b * c if turned else b * c + 0.7 * a + d * 0.1 for a, b, c, d in found]
+    made: dict[str, list[Any]] = {}
+    for name in ("single", "factor", "other")[:: -1 if turned else 1]:
+        op = {"single": tanh, "factor": sigmoid, "other": sin}[name]
+        made[name] = [op(a + 0.3 * b) for a, b in zip(x, v, strict=False)]
+    found = zip(made["single"], made["factor"], made["other"], strict=True)
+    return [0.7 * a + b * c for a, b, c in found]
 
 
 def of_updates(x: Numbers, v: Numbers, turned: bool) -> list[Any]:
