@@ -230,7 +230,6 @@ class Path:
             if outcomes != self.outcomes:
                 return self._otherwise(outcomes, numbers[:n])
             numbers = numbers[:n]
-            finite = finite or are_finite(numbers)
         found: Any = numbers if self.returns_arrays else numbers.tolist()
         return found, finite
 
