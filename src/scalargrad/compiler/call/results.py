@@ -60,6 +60,9 @@ def filler(outline: Any) -> Callable[[NDArray[np.float64]], Any]:
         return itemgetter(places) if len(shape) == 1 else lambda x: x[places].reshape(shape)
     if type(outline) is tuple:
         fillers = [filler(x) for x in outline]
+        if len(fillers) == 2:  # a value and its gradient, above all: without a loop
+            first, second = fillers
+            return lambda x: (first(x), second(x))
         return lambda x: tuple([fill(x) for fill in fillers])
     return lambda x: filled(outline, FlatNumbers(x))
 
