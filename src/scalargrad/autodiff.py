@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite
+from operator import attrgetter
 from typing import Any
 
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
@@ -19,6 +20,7 @@ from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
 _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
+_PARENTS = attrgetter("parents")
 
 
 class detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
@@ -72,11 +74,8 @@ def _write(nodes: Iterable[Value], grads: Iterable[float]) -> None:
 
 def _stands_on_leaves(root: Value) -> bool:
     """Return whether all operands are leaves, each read once: there is nothing to sweep over."""
-    parents = root.parents
-    return len(set(parents)) == len(parents) and not any(
-        x.parents  # type: ignore[union-attr] # of a compiled call, all are Values
-        for x in parents
-    )
+    parents = root.parents  # of a compiled call: all are Values
+    return len(set(parents)) == len(parents) and not any(map(_PARENTS, parents))
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:
