@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from tests.garbage import collector_off
 
-from scalargrad import Value, jit
+from scalargrad import Value, jit, tanh, value_and_grad, vmap
 from scalargrad.errors import TraceError
 from scalargrad.system.collector import collector_paused
 
@@ -55,3 +57,31 @@ def test_a_function_that_cannot_be_compiled_leaves_the_collector_as_it_was(befor
     with pytest.raises(TraceError):
         jit(lambda x: x.data)(Value(3.0))
     assert gc.isenabled() is before
+
+
+def of_the_compiler() -> int:
+    """Return how many objects of the compiler's classes there are."""
+    made = [str(type(x).__module__) for x in gc.get_objects()]
+    return sum(module.startswith("scalargrad.compiler") for module in made)
+
+
+@pytest.mark.parametrize("taken", [1, 20])
+def test_a_compiled_function_is_freed_with_all_it_took(taken: int) -> None:
+    """No search for cycles is needed, neither for its programs nor for what compiled them."""
+    pytest.importorskip("numpy")
+
+    def step(w: list[Any], xs: Any) -> Any:
+        each = vmap(lambda x: tanh(sum(a * b for a, b in zip(w, x, strict=True))) + x[0])
+        loss, slopes = value_and_grad(lambda w: sum(each(xs)) * w[0])(w)
+        return loss, [a - 0.1 * b for a, b in zip(w, slopes, strict=True)]
+
+    def run() -> None:
+        compiled = jit(step)
+        for _ in range(taken):
+            compiled([0.1, 0.2, 0.3], [[1.0, 2.0, 3.0], [0.5, 0.1, 0.2]])
+
+    run()  # compiles what all programs share
+    with collector_off():
+        before = of_the_compiler()
+        run()
+        assert of_the_compiler() == before

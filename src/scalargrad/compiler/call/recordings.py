@@ -12,6 +12,7 @@ from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.system.collector import collector_paused
 from scalargrad.value import Value
 
 
@@ -52,13 +53,14 @@ class Recordings:
         makes the program decide otherwise than the recording. If the function raises an error, it
         is called eagerly for the error with its full message.
         """
-        try:
-            path = self.record(leaves, module_values, made)
-        except UnrecordedError as failed:
-            unrecorded = failed
-        else:
-            run = None if path is None else path.run(leaves, module_values, made)
-            return None if run is None else (path, run)
+        with collector_paused():  # a single pause: else there is a search after each pass
+            try:
+                path = self.record(leaves, module_values, made)
+            except UnrecordedError as failed:
+                unrecorded = failed
+            else:
+                run = None if path is None else path.run(leaves, module_values, made)
+                return None if run is None else (path, run)
         if unrecorded.is_repeatable:
             _, args, kwargs, _ = made
             self._function(*args, **kwargs)

@@ -28,7 +28,6 @@ from scalargrad.compiler.packing.scalar_operations import Block, ScalarOperation
 from scalargrad.compiler.packing.strides import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.packing.tail import Tail
 from scalargrad.compiler.passes.kinds import PRODUCTS, SCATTER, TAKE, Op
-from scalargrad.compiler.passes.program import Program
 
 #: More grids than this, plus one per so many lanes or terms, are replaced by a table of addresses.
 _PIECES, _PER_PIECE = 8, 16
@@ -45,11 +44,6 @@ Piece = tuple[int, Grid]
 
 class ScalarPacker(ScalarOperations):
     """Packs a program group by group."""
-
-    def __init__(self, program: Program) -> None:
-        super().__init__(program)
-        self._places: dict[Op, Callable[[LaneGroup], int]]
-        self._places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
 
     def run(self) -> Packed:
         """Place all groups, and return the packed program."""
@@ -69,8 +63,9 @@ class ScalarPacker(ScalarOperations):
 
     def _block(self, group: LaneGroup) -> tuple[int, int]:
         """Place and compute a group; return its block, to be released after its last use."""
-        place = self._places.get(group.op, self._apply)
-        return place(group), len(group.nodes)
+        places: dict[Op, Callable[[LaneGroup], int]]
+        places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
+        return places.get(group.op, self._apply)(group), len(group.nodes)
 
     def _output_cells(self) -> list[int]:
         """Return the cells of the outputs."""

@@ -6,6 +6,7 @@ the function computes from it has as many lanes; afterwards, single lanes are th
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -47,7 +48,7 @@ class Lanes:
     def __init__(self, trace: Tape) -> None:
         self.count = 0
         self.taken: list[TakenLanes] = []
-        self._trace = trace
+        self._trace: Tape = weakref.proxy(trace)  # which holds this
         self._seen = 0
         self._is_closed = False
         self._counts: list[int] = []

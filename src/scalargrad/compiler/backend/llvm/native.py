@@ -237,15 +237,13 @@ class NativeExecutable:
 
     def __init__(self, packed: Packed) -> None:
         self._native = native(packed)
-        self._outputs = packed.outputs
         cells = self._native.memory
         whole: Floats = np.zeros(len(cells) + 3 * _SPARE)
         first = _SPARE + (-whole.ctypes.data // 8) % _SPARE
         self.memory = whole[first : first + len(cells)]
         self.memory[:] = cells
-        self._row = self._native.row
-        self._called = self._calls()
-        self.run: Callable[[], bool] = self._called if self._native.warm else self._counted
+        counted = _CountedRuns(self._native, self.memory, packed.outputs)
+        self.run: Callable[[], bool] = counted.called if self._native.warm else counted
 
     def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
         """Count `runs` runs ahead; return the calls of one, and its work."""
@@ -253,13 +251,21 @@ class NativeExecutable:
             self._native.count_run()
         return self._native.row.calls, self._native.work
 
-    def _counted(self) -> bool:
-        """Run and count the run, until the code is final."""
+
+class _CountedRuns:
+    """Runs a program in a memory, and counts the runs, until its code is final."""
+
+    def __init__(self, native: Native, memory: Floats, outputs: slice) -> None:
+        self._native, self._memory, self._outputs = native, memory, outputs
+        self._row = native.row
+        self.called = self._calls()
+
+    def __call__(self) -> bool:
         row = self._native.row if self._native.warm else self._native.count_run()
         if row is not self._row:
             self._row = row
-            self._called = self._calls()
-        return self._called()
+            self.called = self._calls()
+        return self.called()
 
     def _calls(self) -> Callable[[], bool]:
         """Return a function that calls the code directly and keeps alive all that it uses."""
@@ -270,13 +276,13 @@ class NativeExecutable:
             for part, outputs in zip(parts, looked_at, strict=True)
         ]
         called = calls[0] if len(calls) == 1 else functools.partial(_one_by_one, calls)
-        called.held = self._native, self._row, self.memory  # type: ignore[attr-defined]
+        called.held = self._native, self._row, self._memory  # type: ignore[attr-defined]
         return called
 
     def _frame(self, part: tuple[int, int], outputs: slice) -> NDArray[np.int64]:
         """Return what `_driver` reads."""
         first, count = part
-        places = self.memory.ctypes.data, self._row.calls.ctypes.data + 16 * first
+        places = self._memory.ctypes.data, self._row.calls.ctypes.data + 16 * first
         return np.array([*places, count, outputs.start or 0, outputs.stop - (outputs.start or 0)])
 
 
