@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.loop_nest import ABREAST, Nest
+from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.backend.llvm.operations import DESCRIBED, LIBRARY, apply
-from scalargrad.compiler.backend.llvm.target import registers
 from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
 from scalargrad.table.operation import Elementwise
 
@@ -41,5 +40,5 @@ def write_apply(module: IRModule, name: str, op: Elementwise | Partial, width: i
     def one(e: Emitter, i: str) -> tuple[str, str]:
         return apply(e, op, *(e.load(nest.cell(x, i)) for x in operands)), nest.cell(out, i)
 
-    nest.lanes(e, lanes, one, 1 if is_long(op) and registers() < 32 else ABREAST)
+    nest.lanes(e, lanes, one)
     nest.end()

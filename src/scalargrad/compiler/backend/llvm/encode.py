@@ -49,9 +49,6 @@ from scalargrad.compiler.packing.instructions import (
 #: A kind of function: the Python function that prints it, and its arguments.
 Kind = tuple[Callable[..., None], tuple[Any, ...]]
 
-#: The rows of a tile, and its columns of vectors where the row is no longer.
-_ROWS = 4
-
 
 class Encoded(NamedTuple):
     """An instruction as the kind of function that executes it and the table this reads."""
@@ -231,18 +228,20 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], .
         height, across = _narrow(rows, columns)
         return Tile(height, across, 1, False, many, walk, kinds)
     vectors = -(-columns // WIDTH)
-    few = vectors <= _ROWS
-    across, wider = (vectors, False) if few else _across(vectors)
-    height = min(rows, _ROWS, registers() // 2 // across)
-    return Tile(height, across, WIDTH, few, many, walk, kinds, wider=wider)
+    height, across, wider = _shape(rows, vectors)
+    return Tile(height, across, WIDTH, vectors <= across, many, walk, kinds, wider=wider)
 
 
-def _across(vectors: int) -> tuple[int, bool]:
-    """Return the width of tiles, in vectors, and whether some are to be wider by one."""
-    if registers() < 32:
-        return 2, False
+def _shape(rows: int, vectors: int) -> tuple[int, int, bool]:
+    """Return the rows and vectors of a tile, and whether some are to be wider by a vector."""
+    if registers() < 32:  # a vector takes two or more: four sums, and what is added to them
+        height = min(rows, 4)
+        return height, min(vectors, 4 // height), False
+    height = min(rows, 4)
+    if vectors <= 4:
+        return height, vectors, False
     across = next((x for x in (4, 3) if vectors % x == 0), 3)
-    return across, vectors % across > 0 and vectors > 5  # 5 are no sum of threes and fours
+    return height, across, vectors % across > 0 and vectors > 5  # 5 is no sum of threes and fours
 
 
 def _narrow(rows: int, columns: int) -> tuple[int, int]:
@@ -254,7 +253,8 @@ def _narrow(rows: int, columns: int) -> tuple[int, int]:
 def _of_classes(rows: int, columns: int) -> tuple[int, int]:
     """Return the rows and columns of a tile of long sums, whose classes are lanes."""
     if registers() < 32:
-        return _narrow(rows, columns)
+        height = min(rows, 2 if columns > 1 else 4)
+        return height, min(columns, 4 // height)
     across = 8 if columns % 8 == 0 else min(columns, 4)
     most = 16 // across
     return most if rows >= most else min(rows, 4), across

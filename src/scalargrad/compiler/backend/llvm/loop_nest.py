@@ -8,7 +8,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 
 #: How many vectors a loop over lanes computes abreast.
-ABREAST = 4
+_ABREAST = 4
 
 #: A register carried from iteration to iteration: its type and initial value.
 Carried = tuple[str, str]
@@ -136,13 +136,12 @@ class Nest:
         ]
 
     def lanes(
-        self,
-        e: Emitter,
-        count: str,
-        write: Callable[[Emitter, str], tuple[str, str]],
-        abreast: int = ABREAST,
+        self, e: Emitter, count: str, write: Callable[[Emitter, str], tuple[str, str]]
     ) -> None:
-        """Print a loop over lanes, several vectors abreast as long as so many are left.
+        """Print a loop over lanes, four vectors abreast as long as four are left.
+
+        They are computed together, instruction by instruction: a processor looks ahead too little
+        to overlap long functions of vectors that follow one another.
 
         Parameters
         ----------
@@ -151,21 +150,18 @@ class Nest:
         write : callable
             Prints, by an emitter of some width, the vector that begins at a lane; returns it and
             the address to store it at. Lanes beyond the last are computed and not stored.
-        abreast : int
-            How many vectors are computed together, instruction by instruction: a processor looks
-            ahead too little to overlap vectors that follow one another.
         """
         if e.width == 1:
             self.loop(count, lambda i, _: self._stored(e, write(e, i)))
             return
-        body, span = self.body, abreast * e.width
+        body, span = self.body, _ABREAST * e.width
         many, few, end = (body.fresh(x) for x in ("many", "few", "end"))
         whole = body.assign(f"and i64 {count}, {-span}")
         before = body.block
         body.line(f"br i1 {body.assign(f'icmp ne i64 {whole}, 0')}, label %{many}, label %{few}")
         body.begin(many)
 
-        wide = e.times(abreast)
+        wide = e.times(_ABREAST)
         self.loop(whole, lambda i, _: self._stored(wide, write(wide, i)), step=span)
         after = body.block
         rest = body.assign(f"icmp ne i64 {whole}, {count}")
