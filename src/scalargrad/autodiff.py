@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite
-from operator import attrgetter
 from typing import Any
 
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
@@ -20,7 +19,6 @@ from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
 _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
-_PARENTS = attrgetter("parents")
 
 
 class detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
@@ -53,7 +51,7 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
     if allow_nonfinite is False or not flag(allow_nonfinite, "allow_nonfinite"):
         require_finite(root)
-    if root._call is not None and _stands_on_leaves(root) and not _anomaly.get():
+    if root._call is not None and root.stands_on_leaves() and not _anomaly.get():  # type: ignore[attr-defined]
         pairs = zip(root.parents, root.local_grads, strict=True)
         sums = [(x._grad or 0.0) + local for x, local in pairs]  # type: ignore[union-attr, operator]
         _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
@@ -70,12 +68,6 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
 def _write(nodes: Iterable[Value], grads: Iterable[float]) -> None:
     """Write gradients in one call into C, which Ctrl-C cannot interrupt: all of them or none."""
     deque(map(setattr, nodes, repeat("_grad"), grads), maxlen=0)
-
-
-def _stands_on_leaves(root: Value) -> bool:
-    """Return whether all operands are leaves, each read once: there is nothing to sweep over."""
-    parents = root.parents  # of a compiled call: all are Values
-    return len(set(parents)) == len(parents) and not any(map(_PARENTS, parents))
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:

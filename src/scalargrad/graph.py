@@ -5,10 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
+from operator import attrgetter
 
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 from scalargrad.value import Value
+
+_PARENTS = attrgetter("parents")
+
+
+def are_leaves(values: Sequence[Value]) -> bool:
+    """Return whether no Value among these was computed from others, and none stands there twice."""
+    return len(set(values)) == len(values) and not any(map(_PARENTS, values))
 
 
 def topological_order(

@@ -496,3 +496,17 @@ def test_what_has_not_changed_is_not_looked_through_again(held: Any) -> None:
     compiled = jit(lambda x: x * (1.0 + len(held)))
     assert compiled(2.0) == 2.0 * (1.0 + len(held))
     assert not compiled._kept.is_outdated()
+
+
+def test_a_leaf_in_whose_place_a_computed_value_stands_hands_its_gradient_on() -> None:
+    """What was known of the Values that a function closes over is asked again for others."""
+    x, weights = Value(2.0), [Parameter(1.5), Parameter(0.5)]
+    loss = jit(lambda: weights[0] * weights[0] * weights[1])
+    for _ in range(2):
+        loss().backward()
+    assert [w.grad for w in weights] == [2 * 1.5, 2 * 2.25]
+    weights[0] = x * 3.0  # type: ignore[call-overload]
+    for _ in range(2):
+        loss().backward()
+    assert x.grad == 2 * (2 * 6.0 * 0.5) * 3.0
+    assert weights[1].grad == 2 * 2.25 + 2 * 36.0

@@ -29,6 +29,11 @@ class Repeatable(Protocol):
 
     outline: Any
     surroundings: ClosedOver | None
+    closed_over: tuple[Value, ...]
+
+    @property
+    def closes_over_leaves(self) -> bool:
+        """Whether all Values that are closed over are leaves."""
 
     @property
     def draws(self) -> Sequence[Draw]:

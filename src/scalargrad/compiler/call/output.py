@@ -10,6 +10,7 @@ from scalargrad.compiler.call.call_signals import CallSignals
 from scalargrad.compiler.call.eager_replay import Call, gradient, gradient_nodes, graph
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
+from scalargrad.graph import are_leaves
 from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
@@ -146,6 +147,13 @@ class Output(Value):
         """The indices of its operands among those of all results of the call."""
         read = self.function.operands[self.index]
         return range(len(self.function.wrt)) if read is None else read
+
+    def stands_on_leaves(self) -> bool:
+        """Return whether all operands are leaves, each read once; a sweep has nothing to do."""
+        call = self._call[3]
+        if not isinstance(call, Output) and self.parents is call[0].closed_over:
+            return call[0].closes_over_leaves
+        return are_leaves(self.parents)  # type: ignore[arg-type] # all are Values
 
     def call_signals(self, ahead: list[Value]) -> CallSignals:
         """Return what a sweep sends signals of calls to; this is the first result it comes to."""

@@ -29,8 +29,12 @@ from scalargrad.compiler.guards.reads import Reads
 from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.graph import are_leaves
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
+
+#: What is worked out anew for other Values that are closed over, and after unpickling.
+_CACHED = {"_of_array", "closes_over_leaves"}
 
 
 class Path:
@@ -111,11 +115,17 @@ class Path:
         path = object.__new__(Path)
         changed = {"reads": reads, "closed_over": reads.values, "surroundings": now}
         path.__dict__.update(self.__dict__, **changed)
+        path.__dict__.pop("closes_over_leaves", None)
         return path
+
+    @functools.cached_property
+    def closes_over_leaves(self) -> bool:
+        """Whether all Values that are closed over are leaves."""
+        return are_leaves(self.closed_over)
 
     def __getstate__(self) -> dict[str, Any]:
         reads = self.reads.portable(self.surroundings)
-        kept = {name: x for name, x in self.__dict__.items() if name != "_of_array"}
+        kept = {name: x for name, x in self.__dict__.items() if name not in _CACHED}
         return {**kept, "surroundings": None, "reads": reads}
 
     def run(
@@ -188,7 +198,7 @@ class Path:
         along, runner = function.along() if recording else (None, function.values)
         foreign = self._foreign(module_values) if module_values else self.closed_over
         if self.all_values:  # the common case, in one comprehension
-            parents = (*leaves, *foreign)
+            parents = (*leaves, *foreign) if leaves or module_values else self.closed_over
             inputs: Inputs = [x._data for x in parents]
         else:
             parents = (*[leaves[i] for i in self.values_at], *foreign)
