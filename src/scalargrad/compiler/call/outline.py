@@ -52,13 +52,13 @@ class Template(NamedTuple):
     Attributes
     ----------
     numbers : float64, items
-    where, places : integers
+    where, places : integers or slice
         The indices of items that are computed, and the place of each.
     """
 
     numbers: NDArray[np.float64]
-    where: NDArray[np.int64]
-    places: NDArray[np.int64]
+    where: NDArray[np.int64] | slice
+    places: NDArray[np.int64] | slice
 
     @classmethod
     def of(cls, items: list[Any]) -> Template | None:
@@ -68,13 +68,21 @@ class Template(NamedTuple):
         where = [k for k, x in enumerate(items) if isinstance(x, Place)]
         numbers = [0.0 if isinstance(x, Place) else x for x in items]
         places = [items[k].index for k in where]
-        return cls(np.array(numbers), np.array(where, np.int64), np.array(places, np.int64))
+        return cls(np.array(numbers), _indices(where), _indices(places))
 
     def filled(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the array with what was computed."""
         numbers = self.numbers.copy()
         numbers[self.where] = found[self.places]
         return numbers
+
+
+def _indices(numbers: list[int]) -> NDArray[np.int64] | slice:
+    """Return indices as a slice if they are consecutive, else as an array."""
+    first, count = min(numbers, default=0), len(numbers)
+    if numbers == [*range(first, first + count)]:
+        return slice(first, first + count)
+    return np.array(numbers, np.int64)
 
 
 def _stretch(items: list[Any]) -> slice | None:
