@@ -75,9 +75,7 @@ class CompiledGradient:
         numbers, size = self._data.numbers, self._size(len(rows))
         cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
         found: Found | Literal[False] | None = False
-        if (
-            size == self._full
-        ):  # a smaller batch with the same examples once more, as good as others
+        if size == self._full:  # the same examples once more, as good as others
             filled = cells if size == len(rows) else np.resize(cells, (size, numbers.shape[1]))
             found = self._gradient(carried.data, filled, np.arange(size) < len(rows))
         if found is False:

@@ -89,9 +89,8 @@ def _stretch(items: list[Any]) -> slice | None:
     """Return the places of items as a slice, if all items are consecutive places."""
     if not items or not all(isinstance(x, Place) for x in items):
         return None
-    first = items[0].index
-    found = slice(first, first + len(items))
-    return found if [x.index for x in items] == list(range(found.start, found.stop)) else None
+    found = _indices([x.index for x in items])
+    return found if isinstance(found, slice) else None
 
 
 class ObjectOutline:

@@ -93,8 +93,7 @@ class LaneOperations(ScalarOperations):
         operands = tuple(self._beside(args[:, i], lanes, brought) for i in range(args.shape[1]))
         out = self._place_lanes(nodes, lanes)
         self.instructions.append(Apply(group.op, out, len(nodes) * lanes, operands))
-        for block in brought:
-            self.memory.release(*block)
+        self.memory.release_all(brought)
         return out
 
     def _beside(self, nodes: Addresses, lanes: int, brought: list[tuple[int, int]]) -> int:
@@ -128,8 +127,7 @@ class LaneOperations(ScalarOperations):
         out = self._place_lanes(nodes, lanes)
         size = np.full(len(index), tables.shape[1])
         self.instructions.append(Take(out, index, base, stride, size))
-        for block in brought:
-            self.memory.release(*block)
+        self.memory.release_all(brought)
         return out
 
     def _in_lanes(self, nodes: Addresses, steps: Addresses, lanes: int) -> Addresses:

@@ -129,8 +129,7 @@ class LanePacker(LaneOperations, ScalarPacker):
         if shape.rows >= _TALL and shape.columns >= _WIDE:
             runs = [self._lane_by_lane(run, shape.columns, brought) for run in runs]
         self.instructions.append(Products(out, *shape, start, tuple(runs)))
-        for block in brought:
-            self.memory.release(*block)
+        self.memory.release_all(brought)
 
     def _lane_by_lane(
         self, run: ProductRun, columns: int, brought: list[tuple[int, int]]

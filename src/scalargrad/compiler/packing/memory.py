@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -40,6 +40,11 @@ class Memory:
         """Free a block."""
         if size:
             self._put(_rounded(size), address)
+
+    def release_all(self, blocks: Iterable[tuple[int, int]]) -> None:
+        """Free blocks, each given as its address and size."""
+        for address, size in blocks:
+            self.release(address, size)
 
     def _put(self, size: int, address: int) -> None:
         if size not in self._free:

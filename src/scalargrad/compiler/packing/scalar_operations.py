@@ -98,8 +98,7 @@ class ScalarOperations:
         order = lane_order(self._keys(args)[::-1])
         brought: list[Block] = []
         out = self._applied(group.op, np.array(group.nodes)[order], args[order], brought)
-        for block in brought:
-            self.memory.release(*block)
+        self.memory.release_all(brought)
         return out
 
     def _applied(self, op: Op, nodes: Addresses, args: Addresses, brought: list[Block]) -> int:
@@ -145,8 +144,7 @@ class ScalarOperations:
         out = self._place(nodes[order])
         size = np.full(len(nodes), tables.shape[1])
         self.instructions.append(Take(out, index[order], base[order], stride[order], size))
-        for block in brought:
-            self.memory.release(*block)
+        self.memory.release_all(brought)
         return out
 
     def _row(self, table: Addresses, brought: list[tuple[int, int]]) -> tuple[int, int]:

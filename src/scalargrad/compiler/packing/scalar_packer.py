@@ -114,8 +114,7 @@ class ScalarPacker(ScalarOperations):
         args, brought = np.array([self.program.args[node] for node in chosen]), list[Block]()
         place = self._joined_products if op is PRODUCTS else functools.partial(self._applied, op)
         out = place(np.array(chosen), args, brought)
-        for block in brought:
-            self.memory.release(*block)
+        self.memory.release_all(brought)
         return out, len(chosen)
 
     def _joined_products(self, nodes: Addresses, args: Addresses, brought: list[Block]) -> int:

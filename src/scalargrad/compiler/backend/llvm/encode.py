@@ -168,10 +168,8 @@ def _dots(head: list[int], start: Affine, runs: tuple[ProductRun, ...]) -> tuple
     for pair, run in zip(walks, runs, strict=True):
         fields += [kinds.index(pair), before % CLASSES, run.terms, *run.a, *run.b]
         before += run.terms
-    return (
-        write_dots,
-        (Dots(*_of_classes(rows, columns), kinds, start[1:3] == (0, 0)),),
-    ), np.array(fields)
+    dots = Dots(*_of_classes(rows, columns), kinds, start.outer == start.inner == 0)
+    return (write_dots, (dots,)), np.array(fields)
 
 
 def adjoin(instruction: Products) -> bool:
@@ -234,10 +232,9 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], .
 
 def _shape(rows: int, vectors: int) -> tuple[int, int, bool]:
     """Return the rows and vectors of a tile, and whether some are to be wider by a vector."""
-    if registers() < 32:  # a vector takes two or more: four sums, and what is added to them
-        height = min(rows, 4)
-        return height, min(vectors, 4 // height), False
     height = min(rows, 4)
+    if registers() < 32:  # a vector takes two or more: four sums, and what is added to them
+        return height, min(vectors, 4 // height), False
     if vectors <= 4:
         return height, vectors, False
     across = next((x for x in (4, 3) if vectors % x == 0), 3)

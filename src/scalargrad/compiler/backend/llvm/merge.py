@@ -95,9 +95,12 @@ def _lanewise(x: Instruction, numbers: Mapping[int, float]) -> Lanewise | None:
     if isinstance(x, Apply):
         short = width_of(x.op, x.lanes) > 1 and not is_long(x.op)  # type: ignore[arg-type]
         return of_apply(x) if short else None
-    if isinstance(x, Products) and len(x.runs) <= _RUNS and x.columns > 1:
-        if any(run.terms > 1 for run in x.runs):
-            return None
+    if (
+        isinstance(x, Products)
+        and len(x.runs) <= _RUNS
+        and all(run.terms == 1 for run in x.runs)
+        and x.columns > 1
+    ):
         nothing = x.start[1:] == (0, 0, 0) and numbers.get(x.start.base, 1.0).hex() == "-0x0.0p+0"
         found = of_products(x, nothing=nothing)
         return found if all(place.inner in {0, 1} for place in found.reads) else None

@@ -270,7 +270,7 @@ class _CountedRuns:
     def _calls(self) -> Callable[[], bool]:
         """Return a function that calls the code directly and keeps alive all that it uses."""
         parts = self._row.parts or [(0, 0)]
-        looked_at = [slice(0)] * (len(parts) - 1) + [self._outputs]
+        looked_at = [slice(0, 0)] * (len(parts) - 1) + [self._outputs]
         calls = [
             functools.partial(_driver(), _pointer(self._frame(part, outputs)))
             for part, outputs in zip(parts, looked_at, strict=True)
@@ -281,9 +281,9 @@ class _CountedRuns:
 
     def _frame(self, part: tuple[int, int], outputs: slice) -> NDArray[np.int64]:
         """Return what `_driver` reads."""
-        first, count = part
-        places = self._memory.ctypes.data, self._row.calls.ctypes.data + 16 * first
-        return np.array([*places, count, outputs.start or 0, outputs.stop - (outputs.start or 0)])
+        (call, count), (first, stop, _) = part, outputs.indices(len(self._memory))
+        places = self._memory.ctypes.data, self._row.calls.ctypes.data + 16 * call
+        return np.array([*places, count, first, stop - first])
 
 
 def _one_by_one(calls: list[functools.partial[bool]]) -> bool:
