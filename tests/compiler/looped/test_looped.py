@@ -29,7 +29,7 @@ from scalargrad import (
     vmap,
 )
 from scalargrad.compiler.loops.expand import stands_for_recording
-from scalargrad.compiler.loops.loop import Loop, Looped
+from scalargrad.compiler.loops.loop import Loop, Looped, Read, Write
 from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.loops.node_columns import columns
 from scalargrad.compiler.loops.repeats import Repetition, repeats
@@ -177,6 +177,17 @@ def two_back(p: Any) -> Any:
     return total + sums[-1]
 
 
+def final(p: Any, also: int | None = None) -> Any:
+    """Return a number of the final state of an oscillator, and of one state on the way if asked."""
+    a, v = p[0], p[1]
+    states = [a]
+    for x in DATA:
+        v = v - 0.1 * sin(a) + 0.01 * x
+        a = a + 0.1 * v
+        states.append(a)
+    return a * v + (0.0 if also is None else states[also] ** 2)
+
+
 FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "garch": (garch, [0.1, 0.1, 0.8]),
     "pendulum": (pendulum, [1.3, 0.1]),
@@ -192,6 +203,9 @@ FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "detached": (detached, [0.3, 0.2]),
     "known first": (known_first, [0.3, 0.2]),
     "two back": (two_back, [0.3, 0.2]),
+    "final": (final, [0.3, 0.2]),
+    "final and one on the way": (lambda p: final(p, also=50), [0.3, 0.2]),
+    "final and the one before": (lambda p: final(p, also=-2), [0.3, 0.2]),
 }
 
 
@@ -263,6 +277,19 @@ def test_a_recurrence_is_apart_from_lanes() -> None:
     long = [x for x in found.loops if isinstance(x, Loop) and x.count > 1]
     assert [x.lanes for x in long] == [True, False, True, True, False, True]
     assert [x.down for x in long if not x.lanes] == [False, True]
+
+
+@pytest.mark.parametrize(("also", "read"), [(None, 0), (50, 1)])
+def test_a_signal_to_the_final_state_begins_the_sweep(also: int | None, read: int) -> None:
+    """No iteration reads a signal from memory, unless one on the way gets one from outside."""
+    found = looped(program_of(lambda p: final(p, also=also), [0.3, 0.2]))
+    assert isinstance(found, Looped)
+    long = [x for x in found.loops if isinstance(x, Loop) and x.count > 1]
+    (sweep,) = (x for x in long if x.down)
+    (of_sine,) = (x for x in long if x.lanes)
+    slopes = {x.place for x in of_sine.steps if isinstance(x, Write)}
+    places = [x.place for x in sweep.steps if isinstance(x, Read)]
+    assert len([x for x in places if x not in slopes]) == read
 
 
 def test_an_expansion_that_differs_is_found() -> None:

@@ -56,9 +56,11 @@ class _Backward:
             self.aside = Body(block, Stage([], lanes=True), signals.numbers)
         # Registers with signals to statements of this loop, by statement: to the same iteration,
         # to the previous one, and those received from the next one.
-        self.inside: dict[int, int] = {}
+        self.inside: dict[int, list[int]] = defaultdict(list)
         self.back: dict[int, list[int]] = defaultdict(list)
         self.carried: dict[int, int] = {}
+        # The cells with the first of the signals received so; where there is none, they begin as 0.
+        self.first: dict[int, int] = {}
         # Registers with signals to other loops, and the cells they are for.
         self.outside: dict[Any, tuple[Place, int]] = {}
         self.before: list[Loop] = []
@@ -81,7 +83,7 @@ class _Backward:
             register = self._added(self.back[t]) if self.back[t] else body.number(0.0)
             onto = self.signals.signal(Cells(block.cells[t] - 1))
             assert isinstance(onto, Cells)
-            body.loop.carries.append(Carry(None, register, onto.cell))
+            body.loop.carries.append(Carry(self.first.get(t), register, onto.cell))
         aside = [self.aside.loop] if self.aside is not body else []
         return [*self.before, *aside, body.loop]
 
@@ -102,12 +104,18 @@ class _Backward:
             self.carried[t] = body.carried()
 
     def _upstream(self, t: int) -> int | None:
-        """Return a register with the error signal of statement `t`; None if it gets none."""
-        parts = [self.inside[t]] if t in self.inside else []
-        if t in self.carried:
-            parts.append(self.carried[t])
+        """Return a register with the error signal of statement `t`; None if it gets none.
+
+        Signals of this iteration are added last, as a recurrence waits for them longest.
+        """
+        parts = [self.carried[t]] if t in self.carried else []
         if self.signals.is_sent(self.block, t):
-            parts.append(self.body.read(self.signals.cells_for(self.body.own(t))))
+            place = self.signals.cells_for(self.body.own(t))
+            if t in self.carried and not self.signals.is_sent(self.block, t, before_last=True):
+                self.first[t] = int(cells_of(place, self.block.count)[-1])
+            else:
+                parts.append(self.body.read(place))
+        parts += self.inside[t]
         return self._added(parts) if parts else None
 
     def _added(self, registers: list[int]) -> int:
@@ -162,9 +170,7 @@ class _Backward:
         if isinstance(operand, Own) and operand.statement in body.members:
             t = operand.statement
             if not operand.distance:
-                self.inside[t] = (
-                    self._added([self.inside[t], register]) if t in self.inside else register
-                )
+                self.inside[t].append(register)
                 return
             if body.is_carried(operand):
                 self.back[t].append(register)

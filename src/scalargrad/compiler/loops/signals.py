@@ -103,9 +103,12 @@ class Signals:
         edges = np.flatnonzero(np.diff(self._clear, prepend=False, append=False)).tolist()
         return [Clear(self.behind + a, b - a) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
-    def is_sent(self, block: RolledBlock, t: int) -> bool:
-        """Return whether signals have been sent to statement `t` through memory."""
-        return bool(self.sent[block.cells[t] : block.cells[t] + block.count].any())
+    def is_sent(self, block: RolledBlock, t: int, *, before_last: bool = False) -> bool:
+        """Return whether signals have been sent to statement `t` through memory.
+
+        `before_last` asks for those to iterations before the last.
+        """
+        return bool(self.sent[block.cells[t] :][: block.count - before_last].any())
 
     def is_active(self, block: RolledBlock, operand: Operand) -> bool:
         """Return whether an operand depends on a node whose gradient is wanted."""

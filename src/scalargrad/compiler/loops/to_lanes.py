@@ -46,7 +46,7 @@ class _Examples(NamedTuple):
 def in_lanes(rolled: Rolled) -> Program | None:
     """Return a rolled program with lanes; None if most of it would have none.
 
-    Results have the digits of the same function under vmap.
+    Each iteration has the digits of the same function under vmap; sums over them may not.
     """
     columns = rolled.columns
     if len(columns) < _NODES:

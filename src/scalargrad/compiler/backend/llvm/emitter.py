@@ -132,17 +132,16 @@ class Emitter:
     def _two(self, instruction: str, x: Operand, y: Operand) -> str:
         return self.body.assign(f"{instruction} {self.type} {self.number(x)}, {self.number(y)}")
 
-    def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
-        """Return c₀ + c₁x + c₂x² + … as A(x²) + x·B(x²), each by Horner's scheme."""
+    def polynomial(self, x: str, coefficients: Sequence[float]) -> Operand:
+        """Return c₀ + c₁x + x²·(c₂ + c₃x + x²·(c₄ + …)): half as deep as Horner's scheme."""
         square = self.mul(x, x)
-        even, odd = (self._horner(square, coefficients[k::2]) for k in (0, 1))
-        return self.fma(odd, x, even)
-
-    def _horner(self, x: str, coefficients: Sequence[float]) -> Operand:
-        found: Operand
-        *lower, found = coefficients
-        for c in reversed(lower):
-            found = self.fma(found, x, c)
+        found: Operand | None = None
+        for k in reversed(range(0, len(coefficients), 2)):
+            pair: Operand = coefficients[k]
+            if k + 1 < len(coefficients):
+                pair = self.fma(coefficients[k + 1], x, pair)
+            found = pair if found is None else self.fma(found, square, pair)
+        assert found is not None
         return found
 
     def intrinsic(self, name: str, *operands: Operand) -> str:

@@ -10,14 +10,17 @@ from scalargrad.compiler.backend.llvm.elementary import ROUND
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 
 _MOST = 2.0**30
+_ONE_BITS = 0x3FF0000000000000
 _TWO_OVER_PI = 0.6366197723675814
 _HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
+#: (x - sin x) / x³ and (cos x - 1 + x²/2) / x⁴ in powers of x², for |x| <= π/4.
 _SINE = (
-    8.33333333332248946124e-03,
-    -1.98412698298579493134e-04,
-    2.75573137070700676789e-06,
-    -2.50507602534068634195e-08,
-    1.58969099521155010221e-10,
+    1.66666666666666324348e-01,
+    -8.33333333332248946124e-03,
+    1.98412698298579493134e-04,
+    -2.75573137070700676789e-06,
+    2.50507602534068634195e-08,
+    -1.58969099521155010221e-10,
 )
 _COSINE = (
     4.16666666666666019037e-02,
@@ -36,58 +39,56 @@ def sin(e: Emitter, x: str) -> str:
     ----------
     Sun Microsystems, fdlibm, 1993, k_sin.c and k_cos.c.
     """
-    quadrant, high, low = _reduced(e, x)
-    odd = e.integers("and", quadrant, 1)
-    found = _chosen(e, odd, _cosine(e, high, low), _sine(e, high, low), quadrant)
-    tiny = e.compare("olt", e.intrinsic("fabs", x), 2.0**-28)
-    return _or_library(e, "sin", x, e.select(tiny, x, found))
+    return _turned(e, "sin", x, 0)
 
 
 def cos(e: Emitter, x: str) -> str:
     """Return cos x."""
-    quadrant, high, low = _reduced(e, x)
-    odd = e.integers("and", quadrant, 1)
-    turned = e.integers("add", quadrant, 1)
-    return _or_library(
-        e, "cos", x, _chosen(e, odd, _sine(e, high, low), _cosine(e, high, low), turned)
+    return _turned(e, "cos", x, 1)
+
+
+def _turned(e: Emitter, name: str, x: str, quarters: int) -> str:
+    """Return sin(x + quarters · π/2): the sine or cosine of the reduced argument, or minus it.
+
+    A step of a recurrence waits for the whole chain of operations. So the sign, which is known
+    early, is multiplied into factors that are known before the polynomials are.
+    """
+    bits, high, excess = _reduced(e, x)
+    quadrant = e.integers("add", bits, quarters) if quarters else bits
+    sign = e.of_bits(
+        e.integers("or", e.integers("shl", e.integers("and", quadrant, 2), 62), _ONE_BITS)
     )
+    z = e.mul(high, high)
+    half = e.mul(sign, -0.5)
+    whole = e.fma(z, half, sign)
+    signed = e.mul(high, sign)
+    sine = e.sub(
+        signed,
+        e.fma(e.mul(z, signed), e.polynomial(z, _SINE), e.mul(excess, whole)),
+    )
+    lost = e.fma(z, half, e.sub(sign, whole))  # by rounding `whole`
+    cosine = e.add(
+        whole,
+        e.fma(e.mul(e.mul(z, z), sign), e.polynomial(z, _COSINE), e.fma(signed, excess, lost)),
+    )
+    odd = e.body.assign(f"icmp ne {e.whole} {e.integers('and', quadrant, 1)}, {e.integer(0)}")
+    return _or_library(e, name, x, e.select(odd, cosine, sine))
 
 
 def _reduced(e: Emitter, x: str) -> tuple[str, str, str]:
-    """Return the quadrant, in the low bits, and x minus its multiple of π/2, in two parts."""
+    """Return the quadrant, in the low bits, x minus its multiple of π/2, and how much that exceeds.
+
+    The difference is rounded; the exact one is less by the excess.
+    """
     shifted = e.fma(x, _TWO_OVER_PI, ROUND)
     n = e.sub(shifted, ROUND)
     first = e.fma(n, -_HALF_PI[0], x)  # exact: both are multiples of 2⁻⁵², and near one another
     product = e.mul(n, _HALF_PI[1])
-    beyond = e.fma(n, _HALF_PI[1], e.neg(product))
+    beyond = e.fma(n, _HALF_PI[2], e.fma(n, _HALF_PI[1], e.neg(product)))
     high = e.sub(first, product)
     back = e.sub(first, high)  # the rounding error of `high`, by Knuth's two-sum
-    lost = e.sub(e.sub(first, e.add(high, back)), e.sub(product, back))
-    low = e.fma(n, -_HALF_PI[2], e.sub(lost, beyond))
-    return e.bits(shifted), high, low
-
-
-def _sine(e: Emitter, x: str, low: str) -> str:
-    z = e.mul(x, x)
-    cube = e.mul(z, x)
-    inner = e.sub(e.mul(low, 0.5), e.mul(cube, e.polynomial(z, _SINE)))
-    rest = e.fma(cube, 1.66666666666666324348e-01, e.fma(z, inner, e.neg(low)))
-    return e.sub(x, rest)
-
-
-def _cosine(e: Emitter, x: str, low: str) -> str:
-    z = e.mul(x, x)
-    half = e.mul(z, 0.5)
-    whole = e.sub(1.0, half)
-    rest = e.sub(e.mul(e.mul(z, z), e.polynomial(z, _COSINE)), e.mul(x, low))
-    return e.add(whole, e.add(e.sub(e.sub(1.0, whole), half), rest))
-
-
-def _chosen(e: Emitter, odd: str, if_odd: str, if_even: str, quadrant: str) -> str:
-    """Return one of two numbers, with the sign that the second bit of the quadrant gives."""
-    test = e.body.assign(f"icmp ne {e.whole} {odd}, {e.integer(0)}")
-    sign = e.integers("shl", e.integers("and", quadrant, 2), 62)
-    return e.of_bits(e.integers("xor", e.bits(e.select(test, if_odd, if_even)), sign))
+    lost = e.sub(first, e.add(high, back))
+    return e.bits(shifted), high, e.sub(e.add(e.sub(product, back), beyond), lost)
 
 
 def _or_library(e: Emitter, name: str, x: str, found: str) -> str:
