@@ -111,20 +111,19 @@ def exp(e: Emitter, x: str) -> str:
 
 def expm1(e: Emitter, x: str) -> str:
     """Return e^x - 1 as 2 (2ⁿ⁻¹ (e^r - 1) + (2ⁿ⁻¹ - ½)), or x where x is tiny."""
-    found, _ = _expm1(e, _clamped(e, x, -40.0, 710.0))
+    half, _ = _half_expm1(e, _clamped(e, x, -40.0, 710.0))
     tiny = e.compare("olt", e.intrinsic("fabs", x), 2.0**-54)
-    return e.select(tiny, x, found)
+    return e.select(tiny, x, e.mul(half, 2.0))
 
 
-def _expm1(e: Emitter, x: str) -> tuple[str, str]:
-    """Return e^x - 1 for -40 <= x <= 710, and an estimate of its rounding error for small x."""
+def _half_expm1(e: Emitter, x: str) -> tuple[str, str]:
+    """Return (e^x - 1) / 2 for -40 <= x <= 710, and an estimate of its error for small x."""
     shifted, r, beyond = _reduced(e, x, 1022)
     tail = e.fma(e.mul(r, r), e.polynomial(r, _EXP), beyond)
     less_one = e.add(r, tail)
     lost = e.sub(tail, e.sub(less_one, r))
     half = e.of_bits(e.integers("shl", shifted, 52))
-    found = e.mul(e.fma(half, less_one, e.sub(half, 0.5)), 2.0)
-    return found, e.mul(half, lost)
+    return e.fma(half, less_one, e.sub(half, 0.5)), e.mul(half, lost)
 
 
 def log(e: Emitter, x: str) -> str:
@@ -177,18 +176,18 @@ def _log_of(e: Emitter, x: str, exponent: str | float, left: str | None) -> str:
 
 
 def tanh(e: Emitter, x: str) -> str:
-    """Return t / (t + 2) with t = e^2|x| - 1, or 1 - 2 / (t + 2) where t is large.
+    """Return h / (h + 1) with h = (e^2|x| - 1) / 2, or 1 - 1 / (h + 1) where h is large.
 
-    The former is corrected for the rounding errors of t and t + 2.
+    The former is corrected for the rounding errors of h and h + 1.
     """
     size = e.intrinsic("fabs", x)
-    some = e.select(e.compare("ogt", size, 20.0), 20.0, size)  # beyond, tanh is 1
-    t, half_more = _expm1(e, e.mul(some, 2.0))
-    large, whole = e.compare("ogt", t, 2.0), e.add(t, 2.0)
-    quotient = e.div(e.select(large, 2.0, t), whole)
+    far = e.compare("ogt", size, 20.0)  # where tanh is 1
+    h, error = _half_expm1(e, e.select(far, 40.0, e.mul(size, 2.0)))
+    large, whole = e.compare("ogt", h, 1.0), e.add(h, 1.0)
+    quotient = e.div(e.select(large, 1.0, h), whole)
     rest = e.sub(1.0, quotient)
-    lost = e.mul(e.sub(t, e.sub(whole, 2.0)), 0.5)
-    better = e.fma(e.fma(e.neg(quotient), lost, half_more), rest, quotient)
+    lost = e.sub(h, e.sub(whole, 1.0))
+    better = e.fma(e.fma(e.neg(quotient), lost, error), rest, quotient)
     return signed(e, e.select(large, rest, better), x)
 
 
