@@ -137,14 +137,11 @@ def _distances(codes: Integers) -> Iterator[tuple[int, int]]:
 def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Repetition]:
     """Yield the repetitions of a given period."""
     codes = columns.codes[low:high]
-    stretches = [
-        (low + a, low + b)
-        for a, b in _stretches(codes[period:] == codes[:-period], (_LEAST - 1) * period)
-    ]
+    stretches = _stretches(codes[period:] == codes[:-period], max((_LEAST - 1) * period, _SAVES))
     if len(stretches) > _STRETCHES:
         return
     for start, stop in stretches:
-        for a, b in _steady(columns, start, stop, period):
+        for a, b in _steady(columns, low + start, low + stop, period):
             count = (b - a) // period + 2
             if (count - 1) * period >= _SAVES:
                 yield Repetition(a, period, count)
@@ -152,7 +149,9 @@ def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Re
 
 def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
     """Return (start, stop) of each run of set flags that is long enough."""
-    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
+    padded = np.zeros(len(flags) + 2, np.bool_)
+    padded[1:-1] = flags
+    (edges,) = (padded[1:] != padded[:-1]).nonzero()  # `diff` takes five times as long
     starts, stops = edges[::2], edges[1::2]
     long = stops - starts >= least
     return list(zip(starts[long].tolist(), stops[long].tolist(), strict=True))
