@@ -178,24 +178,24 @@ class Tape(Tracing):
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
+        if len(operands) != 2 or self.is_detaching:
+            return self.traced(op, tuple([self.refer(x, op) for x in operands]))
+        x, y = operands
         known = self._node_of
-        nodes = []
-        for x in operands:
-            if x.__class__ is Traced and x.trace is self:
-                nodes.append(x.index)
-            elif id(x) in known:  # as `refer` finds a Value, in half the time
-                nodes.append(known[id(x)])
-            else:
-                nodes.append(self.refer(x, op))
-        if len(nodes) != 2 or self.is_detaching:
-            return self.traced(op, tuple(nodes))
+        # As `refer` finds nodes, in a third of the time.
+        left = x.index if x.__class__ is Traced and x.trace is self else known.get(id(x))
+        right = y.index if y.__class__ is Traced and y.trace is self else known.get(id(y))
         made = _new(Traced)
         made.trace = self
         write_op, write_left, write_right = self.writers
+        if left is None:
+            left = self.refer(x, op)
+        if right is None:
+            right = self.refer(y, op)
         made.index = len(self.ops)
         write_op(op)
-        write_left(nodes[0])
-        write_right(nodes[1])
+        write_left(left)
+        write_right(right)
         return made
 
     def refer(self, x: Any, op: Operation) -> int:
@@ -210,6 +210,9 @@ class Tape(Tracing):
 
     def beside(self, x: Any, op: Operation) -> Any:
         """Return the node of an operator's other operand, or NotImplemented for an array."""
+        found = self._node_of.get(id(x))
+        if found is not None:
+            return found
         if isinstance(x, Value):
             return self.refer(x, op)
         if isinstance(x, list | tuple) and op is mul:
