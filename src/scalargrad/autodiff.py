@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
@@ -57,17 +56,13 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
         _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
         return
     ahead = topological_order(root)[::-1]
-    signals, _ = _sweep(ahead, {root: 1.0})
-    grads = [  # PyTorch's habit of p.grad = None counts as 0
-        signal if node.parents else (node._grad or 0.0) + signal
-        for node, signal in zip(ahead, signals, strict=True)
-    ]
+    grads, _ = _sweep(ahead, {root: 1.0}, onto_grad=True)
     _write(ahead, grads)
 
 
 def _write(nodes: Iterable[Value], grads: Iterable[float]) -> None:
     """Write gradients in one call into C, which Ctrl-C cannot interrupt: all of them or none."""
-    deque(map(setattr, nodes, repeat("_grad"), grads), maxlen=0)
+    any(map(setattr, nodes, repeat("_grad"), grads))  # as setattr returns None, it goes to the end
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:
@@ -100,13 +95,14 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
 
 
 def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double its time
-    ahead: list[Value], seeds: Mapping[Value, float]
+    ahead: list[Value], seeds: Mapping[Value, float], *, onto_grad: bool = False
 ) -> tuple[list[float], dict[Value, float]]:
     """Return the error signal of each node, results before operands, and those of other nodes.
 
     Each wire adds upstream · local to the signal of its operand. A signal is complete when its
     node is reached, so only those still incomplete are in the dict: few, and in the processor's
-    cache. Results of one compiled call may change the order of the nodes ahead.
+    cache. Results of one compiled call may change the order of the nodes ahead. With `onto_grad`,
+    the grad of a leaf is added to its signal; PyTorch's habit of ``p.grad = None`` counts as 0.
     """
     under_way = dict(seeds)
     checking = _anomaly.get()
@@ -117,7 +113,7 @@ def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double 
         signals.append(upstream)
         parents: tuple[Any, ...] = node.parents
         if parents:
-            if node._call is not None and not checking:
+            if node.__class__ is not Value and node._call is not None and not checking:
                 calls = calls or node.call_signals(ahead)  # type: ignore[attr-defined] # an Output
                 if calls.keeps(node, upstream, under_way):
                     continue
@@ -134,6 +130,8 @@ def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double 
                         under_way[parent] = under_way.get(parent, 0.0) + upstream * local
             if checking:
                 _require_finite_signals(node, under_way)
+        elif onto_grad:
+            signals[-1] += node._grad or 0.0
     return signals, under_way
 
 
@@ -151,7 +149,7 @@ def _number(x: Scalar) -> float:
 
 def require_finite(root: Value) -> None:
     """Raise NumericalError if `root` is inf or nan, naming the node that first was."""
-    if isfinite(root.data):
+    if isfinite(root._data):
         return
     first = first_nonfinite(root) or root
     raise NumericalError(
