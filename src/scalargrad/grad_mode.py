@@ -20,8 +20,8 @@ _SUSPENDS = 0x20 | 0x80 | 0x200
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 
-#: One entry for each recorder and each context manager in force in any thread. While it is empty,
-#: operations need not read a context variable, which would take 5% of their time.
+#: One entry for each recorder and each `no_grad` in force in any thread. While it is empty,
+#: operations build graphs and need not read a context variable, which would take 5% of their time.
 switches: list[None] = []
 
 
@@ -150,18 +150,20 @@ class Switch:
 
 
 class _RecordingSwitch(Switch):
-    """A switch of recording, counted in `switches`."""
+    """A switch of recording, counted in `switches` if it is off."""
 
     _variable = _recording
 
     def __enter__(self) -> None:
-        switches.append(None)
+        if not self._setting:
+            switches.append(None)
         super().__enter__()
         self._tell_recorder()
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
-        switches.pop()
+        if not self._setting:
+            switches.pop()
         self._tell_recorder()
 
     def _tell_recorder(self) -> None:
