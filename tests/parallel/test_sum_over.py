@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from math import fsum
@@ -131,6 +133,11 @@ def test_data_and_function_are_sent_once() -> None:
 
 def _scaled(w: float, xs: list[float]) -> float:
     return w * sum(xs)
+
+
+def _slowly_scaled(w: float, xs: list[float]) -> float:
+    time.sleep(0.2)
+    return _scaled(w, xs)
 
 
 def test_a_worker_forgets_what_it_has_not_used_for_long() -> None:
@@ -317,6 +324,31 @@ def test_a_process_that_was_forked_has_workers_of_its_own(start_method: str) -> 
         child.join()
         assert total(4.0) == 24.0
         assert total._processes._members == members
+
+
+@pytest.mark.filterwarnings(FORKING)
+@FORKED
+def test_a_process_forked_while_a_thread_waits_for_replies_does_not_wait(start_method: str) -> None:
+    """The lock of the thread, which does not exist in the child, is not held there."""
+
+    def forked(total: Any, pipe: Any) -> None:
+        pipe.send(total(3.0))
+
+    context: Any = multiprocessing.get_context(start_method)
+    with sum_over(_slowly_scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
+        found: list[float] = []
+        thread = threading.Thread(target=lambda: found.append(total(2.0)))
+        thread.start()
+        while not total._processes.lock.locked():
+            time.sleep(0.001)
+        ours, theirs = context.Pipe()
+        child = context.Process(target=forked, args=(total, theirs))
+        child.start()
+        assert ours.poll(60.0)
+        assert ours.recv() == 18.0
+        child.join()
+        thread.join()
+        assert found == [12.0]
 
 
 @pytest.mark.filterwarnings(FORKING)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -81,7 +80,6 @@ class ChunkedSum(Generic[R]):
     def __init__(self, f: Callable[[Any, Any], R], chunks: list[Any], workers: Any) -> None:
         self.chunks = chunks
         self._f = f
-        self._lock = threading.Lock()
         self._call: Callable[[Any], Iterator[R]] = self._here
         if shares_memory(workers):
             self._map = as_workers(workers)
@@ -147,7 +145,7 @@ class ChunkedSum(Generic[R]):
     def _in_processes(self, params: Any) -> Iterator[R]:
         """Let each process compute its share of the chunks, the same share at every call."""
         argument = packed(params, "params")
-        with self._lock:
+        with self._processes.lock:
             try:
                 found = self._shared_out(argument)
             except BaseException:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 import time
 import weakref
 from collections.abc import Iterable
@@ -65,24 +66,29 @@ class Processes:
     -----
     The start method is the default of `multiprocessing`, or that chosen by `set_start_method`.
     The processes end with this object.
+
+    Attributes
+    ----------
+    lock : Lock
+        For whoever sends requests, until all replies are there.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
         self._awake = _AWAKE if count <= available() else 0.0  # else others need the core
-        self._begin()
+        self.begin()
+        _all.add(self)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Have no processes yet."""
+        self.lock = threading.Lock()
         self._members: dict[int, Member] = {}
         self._under_way: dict[int, tuple[Request, int]] = {}
         self._given_up: list[tuple[int, Request, Reply]] = []
-        self._owner = os.getpid()
         weakref.finalize(self, _stop, self._members)
 
     def send(self, place: int, request: Request, attempts: int = _ATTEMPTS) -> None:
         """Send a request to a process, which must have answered all earlier ones."""
-        if self._owner != os.getpid():  # forked: it would take replies to requests of its parent
-            self._begin()
         self._under_way[place] = request, attempts
         if place not in self._members:
             self._members[place] = Member(self._awake)
@@ -131,6 +137,22 @@ class Processes:
             f"{_end(dead.process.exitcode)}"
         )
         self._given_up.append((place, request, failure(error)))
+
+
+_all: weakref.WeakSet[Processes] = weakref.WeakSet()
+
+
+def _begin_all() -> None:
+    """Begin anew in a process that was forked.
+
+    It would take replies to requests of its parent, or wait for a thread of the parent's.
+    """
+    for processes in list(_all):
+        processes.begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_all)
 
 
 def _end(code: int | None) -> str:

@@ -7,6 +7,7 @@ replaced, the new one lacks everything, so nothing more need be done.
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
 import traceback
@@ -24,6 +25,16 @@ _KEPT = 4
 _RECORDINGS = 4
 _held: OrderedDict[bytes, dict[bytes, Any]] = OrderedDict()
 _lock = threading.Lock()
+
+
+def _unlock() -> None:
+    """Replace the lock in a forked process, where the thread that held it may not exist."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class Request(NamedTuple):
