@@ -28,6 +28,7 @@ import pytest
 import scalargrad as sg
 from scalargrad import JitWarning, NumericalError, TraceError, Value, grad, jit, scan, vmap
 from scalargrad.compiler.call.record_call import CallRecorder
+from scalargrad.compiler.runner import runner_for_recorded
 from scalargrad.nn import MLP, Linear, Module
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -525,6 +526,33 @@ def test_a_child_forked_during_a_first_call_does_not_hang() -> None:
     if child == 0:
         signal.alarm(20)
         os._exit(0 if compiled(3.0) == 6.0 else 1)
+    status = os.waitpid(child, 0)[1]
+    go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_during_a_compilation_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It compiles a function of its own: no lock is held for the attributes of all functions."""
+    compiling, go_on = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    def slow(*program: Any) -> Any:
+        if os.getpid() == parent:
+            compiling.set()
+            assert go_on.wait(20.0)
+        return runner_for_recorded(*program)
+
+    monkeypatch.setattr("scalargrad.compiler.function.runner_for_recorded", slow)
+    thread = threading.Thread(target=jit(lambda x: x * 2.0), args=(1.0,))
+    thread.start()
+    assert compiling.wait(20.0)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if jit(lambda x: x * 3.0)(3.0) == 9.0 else 1)
     status = os.waitpid(child, 0)[1]
     go_on.set()
     thread.join()

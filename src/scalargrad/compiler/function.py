@@ -13,6 +13,7 @@ from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
+from scalargrad.system.cached_property import cached_property
 
 #: Up to this many results are followed back one by one.
 _ONE_BY_ONE = 4
@@ -41,21 +42,21 @@ class Function:
         #: along with the values.
         self.lately: int | None = None
 
-    @functools.cached_property
+    @cached_property
     def program(self) -> Program:
         """The program in sums of products, with derivatives written out."""
         recorded = self.recorded
         flat = recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
         return differentiate(flat)
 
-    @functools.cached_property
+    @cached_property
     def _followed(self) -> Program:
         """The program in which dependence is traced; derivatives in it must be written out."""
         return (
             self.program if self.wrt and ADJOINT in self.recorded.nodes().table else self.recorded
         )
 
-    @functools.cached_property
+    @cached_property
     def operands(self) -> list[tuple[int, ...] | None]:
         """For each result, the indices in `wrt` of the inputs it depends on; None for all."""
         return operands_of(self._followed, self.wrt, self.results)
@@ -64,7 +65,7 @@ class Function:
         """Return, for each result, whether it depends on any input in `wrt`."""
         return self._depending(lambda _: False)
 
-    @functools.cached_property
+    @cached_property
     def moving(self) -> tuple[int, ...]:
         """The indices of results whose gradient is not identically 0."""
         return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
@@ -81,7 +82,7 @@ class Function:
         flags = Dependents(program, self.wrt, beyond=beyond).up_to(len(program) - 1)
         return tuple(bool(flags[node]) for node in roots)
 
-    @functools.cached_property
+    @cached_property
     def values(self) -> Runner:
         """The runner that computes the outputs."""
         return runner_for_recorded(self.recorded, self._plain_values)
@@ -124,11 +125,11 @@ class Function:
             return None, self.values
         return lately, self.values_and_row_of(lately)
 
-    @functools.cached_property
+    @cached_property
     def _only_along(self) -> tuple[int, Runner] | None:
         return (self.moving[0], self.values_and_row) if len(self.moving) == 1 else None
 
-    @functools.cached_property
+    @cached_property
     def pull_back(self) -> Runner:
         """The runner that computes Σ seed · gradient; the seeds, one per result, are inputs too."""
         return runner_for_recorded(self._asked_pull(self.recorded), self._plain_pull_back)

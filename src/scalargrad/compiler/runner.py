@@ -5,7 +5,6 @@ An executable with its memory is lent to one call at a time, so threads may call
 
 from __future__ import annotations
 
-import functools
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.splitter import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
+from scalargrad.system.cached_property import cached_property
 from scalargrad.system.collector import collector_paused
 
 Inputs = list[float] | Floats
@@ -154,12 +154,12 @@ class LoopRunner(Runner):
         super().__init__(program)  # type: ignore[arg-type]
         self._made = plain
 
-    @functools.cached_property
+    @cached_property
     def plain(self) -> Runner:
         """The runner of the program without loops."""
         return self._made()
 
-    @functools.cached_property
+    @cached_property
     def _code(self) -> Printed:
         return Printed(self.packed)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from scalargrad.compiler.runner import Runner, runner_for
 from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.export.json_program import read
+from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path
 from scalargrad.table.numbers import as_float
 
@@ -34,7 +34,7 @@ class Loaded:
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.inputs)} numbers to {len(self.outputs)}>"
 
-    @functools.cached_property
+    @cached_property
     def _run(self) -> Runner:
         return runner_for(self._exported.program)
 

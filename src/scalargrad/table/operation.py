@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
 from scalargrad.errors import DomainError, OperandError
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import TABLE, Operand, Operation, R_co
 from scalargrad.table.eager import (
     Mask,
@@ -52,28 +52,28 @@ class Elementwise(Operation):
         self.result_symbol = Symbol("y")
         self._makers: dict[tuple[type, Mask, bool, bool], Callable[..., Any]] = {}
 
-    @functools.cached_property
+    @cached_property
     def value_expression(self) -> Any:
         """The operation applied to its operand symbols; a composite one is expanded."""
         return Symbol("", self, self.operand_symbols)
 
-    @functools.cached_property
+    @cached_property
     def partial_expressions(self) -> tuple[Any, ...]:
         """One expression per operand, of the result symbol and the operand symbols."""
         return tuple(self.partials(self.result_symbol, *self.operand_symbols))
 
-    @functools.cached_property
+    @cached_property
     def valid_expression(self) -> Any:
         """The domain's condition as an expression, or None."""
         valid = self.domain.valid
         return None if valid is None else valid(*self.operand_symbols)
 
-    @functools.cached_property
+    @cached_property
     def of_floats(self) -> Callable[..., float]:
         """The operation on floats, printed and compiled at first use."""
         return compile_floats(self)
 
-    @functools.cached_property
+    @cached_property
     def of_floats_unchecked(self) -> Callable[..., float]:
         """The same without the check of the domain."""
         return compile_floats(self, checked=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import pickle
 from collections import Counter
@@ -16,6 +15,7 @@ from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.nn import Embedding, Module
 from scalargrad.optim import Optimizer
+from scalargrad.system.cached_property import cached_property
 from scalargrad.train.carried import Carried
 from scalargrad.train.compiled_gradient import CompiledGradient
 from scalargrad.train.data_rows import Shape, Shapes
@@ -170,7 +170,7 @@ class Compiled(Eager):
             self.write_back()
         return result
 
-    @functools.cached_property
+    @cached_property
     def _shapes(self) -> Shapes:
         return Shapes(list(zip(*self._examples, strict=True)), self._batch_size)
 

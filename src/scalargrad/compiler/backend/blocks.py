@@ -28,6 +28,7 @@ from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.segments import SEQUENCES, Column, Fill, Mapped, Segments, Singles
+from scalargrad.system.cached_property import cached_property
 
 #: What a part computes, and how.
 Part = tuple[str, Packed | Looped]
@@ -203,7 +204,7 @@ class _LoopStep(_Step):
         """Return the loop over the lanes of a sequence."""
         return lane_loop(step, self.bounds[k], step.partials + k * step.totals)
 
-    @functools.cached_property
+    @cached_property
     def _printed(self) -> list[Printed]:
         """The code for each sequence.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
@@ -30,6 +29,7 @@ from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.graph import are_leaves
+from scalargrad.system.cached_property import cached_property
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
@@ -118,7 +118,7 @@ class Path:
         path.__dict__.pop("closes_over_leaves", None)
         return path
 
-    @functools.cached_property
+    @cached_property
     def closes_over_leaves(self) -> bool:
         """Whether all Values that are closed over are leaves."""
         return are_leaves(self.closed_over)
@@ -170,7 +170,7 @@ class Path:
             self._of_array(found) if found.__class__ is np.ndarray else filled(self.outline, found)
         )
 
-    @functools.cached_property
+    @cached_property
     def _of_array(self) -> Callable[[Floats], Any]:
         return filler(self.outline)
 

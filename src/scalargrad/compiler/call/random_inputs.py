@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
+from scalargrad.system.cached_property import cached_property
 from scalargrad.transforms.draws import Draw, rows_of, state_of
 
 
@@ -17,12 +17,12 @@ class RandomInputs(tuple[Draw, ...]):
     Under vmap, all examples make the same draw; equal draws in a row are made at once.
     """
 
-    @functools.cached_property
+    @cached_property
     def _rows(self) -> list[tuple[Draw, int]]:
         """The draws, each with the number of times it is made in a row."""
         return [(row[0], len(row)) for row in rows_of(self)]
 
-    @functools.cached_property
+    @cached_property
     def _sources(self) -> list[Any]:
         return [*{id(draw.source): draw.source for draw, _ in self._rows}.values()]
 

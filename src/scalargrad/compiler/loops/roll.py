@@ -6,7 +6,6 @@ results of earlier ones, a history precedes the array: cells for what the first 
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from scalargrad.compiler.loops.loop import Cells, CellTable, Place
 from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, NodeColumns
 from scalargrad.compiler.loops.repeats import Repetition
 from scalargrad.compiler.passes.kinds import Op
+from scalargrad.system.cached_property import cached_property
 
 #: How many lanes are computed at a time.
 LANES = 8
@@ -113,7 +113,7 @@ class Rolled:
         found: list[int] = np.flatnonzero(once).tolist()
         return found
 
-    @functools.cached_property
+    @cached_property
     def _once(self) -> NDArray[np.bool_]:
         """For each computed node, whether it is read exactly once and is not an output."""
         columns, program = self.columns, self.columns.program

@@ -8,13 +8,13 @@ have in a group of its own.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
 
 from scalargrad.compiler.packing.groups import INPUTS, LaneGroup
 from scalargrad.compiler.passes.kinds import PRODUCTS, Kind, has_lanes
 from scalargrad.compiler.passes.program import Program
+from scalargrad.system.cached_property import cached_property
 
 #: More groups, or nodes at the end, are not searched.
 _GROUPS, _NODES = 4000, 20_000
@@ -113,7 +113,7 @@ class Tail:
         nodes = chain.from_iterable(self._groups[g].nodes for g in joined)
         return sorted(nodes, key=self._places.__getitem__)
 
-    @functools.cached_property
+    @cached_property
     def _places(self) -> dict[int, int]:
         """For each node at the end, the place of the first output that it leads to."""
         places: dict[int, int] = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad.compiler.passes.kinds import INPUT, Op
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
+from scalargrad.system.cached_property import cached_property
 
 
 class RecordedProgram(Program):
@@ -39,13 +39,13 @@ class RecordedProgram(Program):
         self._nodes = nodes
         self._sizes = []
 
-    @functools.cached_property
-    def ops(self) -> list[Op]:  # type: ignore[override]
+    @cached_property
+    def ops(self) -> list[Op]:
         """The operation of each node."""
         return self._nodes.ops()
 
-    @functools.cached_property
-    def args(self) -> list[tuple[int, ...]]:  # type: ignore[override]
+    @cached_property
+    def args(self) -> list[tuple[int, ...]]:
         """The operands of each node."""
         return self._nodes.args()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.show.graphs.svg import finish
+from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
 from scalargrad.system.one_line import shown
 

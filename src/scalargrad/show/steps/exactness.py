@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property
 
 from scalargrad import ops
 from scalargrad.ops.reductions import Largest
@@ -12,6 +11,7 @@ from scalargrad.show.number_format import Exact, decimal, is_rounded, loosest, r
 from scalargrad.show.steps.exact_results import exact_result
 from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.show.steps.resolver import named_symbols
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.symbol import TABLE
 from scalargrad.value import Value
 

@@ -7,7 +7,6 @@ is a fact, and a constant operand a number: the slope of ReLU at 3 is 1, that of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any, TypeAlias
 
 from scalargrad import ops
@@ -21,6 +20,7 @@ from scalargrad.show.steps.resolver import (
     replaced,
     shorten,
 )
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import TABLE, Symbol

@@ -8,7 +8,6 @@ import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from math import inf
 from typing import NamedTuple, TypeGuard
 
@@ -26,6 +25,7 @@ from scalargrad.show.steps.exactness import Exactness
 from scalargrad.show.steps.partials import SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
