@@ -188,6 +188,22 @@ def final(p: Any, also: int | None = None) -> Any:
     return a * v + (0.0 if also is None else states[also] ** 2)
 
 
+def each_and_one(p: Any) -> Any:
+    """Return a recurrence in which each number is added to one and the same of them."""
+    state = 0.5
+    for x in p:
+        state = sin(state * x + state * p[-5] + 1.0)
+    return state
+
+
+def each_by_one(p: Any) -> Any:
+    """Return a recurrence for which each number is multiplied by one and the same beforehand."""
+    state = 0.0
+    for x in p:
+        state = tanh(0.5 * state + x * p[-2])
+    return state
+
+
 FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "garch": (garch, [0.1, 0.1, 0.8]),
     "pendulum": (pendulum, [1.3, 0.1]),
@@ -203,6 +219,8 @@ FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "detached": (detached, [0.3, 0.2]),
     "known first": (known_first, [0.3, 0.2]),
     "two back": (two_back, [0.3, 0.2]),
+    "each and one": (each_and_one, DATA[:70]),
+    "each by one": (each_by_one, DATA[:60]),
     "final": (final, [0.3, 0.2]),
     "final and one on the way": (lambda p: final(p, also=50), [0.3, 0.2]),
     "final and the one before": (lambda p: final(p, also=-2), [0.3, 0.2]),

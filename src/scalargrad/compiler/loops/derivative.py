@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+import numpy as np
+
 from scalargrad.compiler.loops.body import Body, simplified
-from scalargrad.compiler.loops.loop import Carry, Cells, Loop, LoopTotal, Place, cells_of
+from scalargrad.compiler.loops.loop import Carry, Cells, CellTable, Loop, LoopTotal, Place, cells_of
 from scalargrad.compiler.loops.node_columns import distinct
-from scalargrad.compiler.loops.roll import Operand, Own, RolledBlock
+from scalargrad.compiler.loops.roll import Constants, Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.passes.partial import partial
@@ -64,6 +66,7 @@ class _Backward:
         # Registers with signals to other loops, and the cells they are for.
         self.outside: dict[Any, tuple[Place, int]] = {}
         self.before: list[Loop] = []
+        self.after: list[Loop] = []
 
     def run(self) -> list[Loop]:
         body, block, stage = self.body, self.block, self.body.stage
@@ -85,7 +88,7 @@ class _Backward:
             assert isinstance(onto, Cells)
             body.loop.carries.append(Carry(self.first.get(t), register, onto.cell))
         aside = [self.aside.loop] if self.aside is not body else []
-        return [*self.before, *aside, body.loop]
+        return [*self.before, *aside, body.loop, *self.after]
 
     def _expect(self) -> None:
         """Prepare for signals to earlier iterations: a carry for distance 1, else memory."""
@@ -191,10 +194,31 @@ class _Backward:
         if block.count > 1 and isinstance(place, Cells) and not place.stride:
             cells = self.signals.signal(place)
             assert isinstance(cells, Cells)
-            body.loop.totals.append(LoopTotal(((register,),), cells.cell, cells.cell))
+            start, cell = cells.cell, cells.cell
+            if not alone and self._is_increased(place.cell):
+                start, cell = self._apart(cells)
+            body.loop.totals.append(LoopTotal(((register,),), start, cell))
             return
         found, fresh = self.signals.signals(place, block.count, alone=alone)
         (body.write if fresh else body.increase)(found, register)
+
+    def _is_increased(self, cell: int) -> bool:
+        """Return whether some iterations send signals to a cell that others send to other cells."""
+        places = [x for x, _ in self.outside.values() if isinstance(x, CellTable) or x.stride]
+        return any((cells_of(x, self.block.count) == cell).any() for x in places)
+
+    def _apart(self, onto: Cells) -> tuple[int, int]:
+        """Return where a total begins, at -0.0, and a cell for it that is added to `onto` later.
+
+        Meanwhile the loop adds other signals to the number that is in `onto`.
+        """
+        zero = self.signals.numbers(Constants(np.array([-0.0])))
+        cells, signals = self.signals.room(1), self.signals
+        assert isinstance(zero, Cells)
+        body = Body(RolledBlock(self.block.start, 1, [], []), self.body.stage, signals.numbers)
+        body.increase(onto, body.read(cells))
+        self.after.append(body.loop)
+        return zero.cell, cells.cell
 
     def _sum(self, part: list[int]) -> None:
         """Send the signal of a sum over all iterations to its terms and to its initial value."""
