@@ -12,7 +12,7 @@ import itertools
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -183,6 +183,23 @@ def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
     return found
 
 
+class _Ready(NamedTuple):
+    """What the code of each sequence is called with, once it is known which arrays it reads.
+
+    Attributes
+    ----------
+    borrowed : Borrowed
+    data : list of integers
+        The loop counts, cells and numbers of each sequence.
+    addresses : list of (int, int)
+        Where the tables and the data of each lie.
+    """
+
+    borrowed: Borrowed
+    data: list[Integers]
+    addresses: list[tuple[int, int]]
+
+
 class _LoopStep(_Step):
     """A step that computes lanes with a compiled loop, intermediate results in registers."""
 
@@ -190,6 +207,7 @@ class _LoopStep(_Step):
         self.step, self.reads, self.columns = step, step.reads, step.columns
         #: Which data of each sequence are cells of an array, as 1 among zeros.
         self._places: dict[Range, list[Integers]] = {}
+        self._ready: _Ready | None = None
         count = SEQUENCES if step.lanes >= _LANES_FOR_THREADS else 1
         size = -(-step.lanes // (count * LANES)) * LANES
         edges = [*range(0, step.lanes, size), step.lanes]
@@ -245,19 +263,29 @@ class _LoopStep(_Step):
         return self._places[cells]
 
     def run(self, store: Floats, borrowed: Borrowed) -> None:
-        data = [code.data for code in self._printed]
-        for cells, distance in borrowed.items():
-            data = [x + distance * at for x, at in zip(data, self._places_of(cells), strict=True)]
-        work = functools.partial(self._sequence, store, data)
+        ready = self._ready
+        if ready is None or ready.borrowed != borrowed:
+            ready = self._ready = self._ready_for(borrowed)
+        work = functools.partial(self._sequence, store, store.ctypes.data, ready)
         many = self.step.lanes >= _LANES_FOR_THREADS
         count = min(threads(), len(self.bounds)) if many else 1
-        total, *sums = shared(work, range(len(self._printed)), count)
+        total, *sums = shared(work, range(len(self.bounds)), count)
         for part in sums:
             total = total + part
         store[self.step.out : self.step.out + self.step.totals] = total
 
-    def _sequence(self, store: Floats, data: Sequence[Integers], k: int) -> Floats:
-        self._printed[k].run_in(store, data[k])
+    def _ready_for(self, borrowed: Borrowed) -> _Ready:
+        data = [code.data for code in self._printed]
+        for cells, distance in borrowed.items():
+            data = [x + distance * at for x, at in zip(data, self._places_of(cells), strict=True)]
+        addresses = [
+            (code.tables.ctypes.data, x.ctypes.data)
+            for code, x in zip(self._printed, data, strict=True)
+        ]
+        return _Ready(borrowed, data, addresses)
+
+    def _sequence(self, store: Floats, address: int, ready: _Ready, k: int) -> Floats:
+        self._printed[k].run(address, *ready.addresses[k])
         first = self.step.partials + k * self.step.totals
         return store[first : first + self.step.totals]
 

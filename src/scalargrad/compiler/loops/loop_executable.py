@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats, Integers
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.loops.loop import Looped
 
 
@@ -40,10 +40,6 @@ class Printed:
         other = copy.copy(self)
         other.data = data
         return other
-
-    def run_in(self, memory: Floats, data: Integers) -> None:
-        """Run the program on this memory, in place, with its own data or some like them."""
-        self.run(*[x.ctypes.data for x in (memory, self.tables, data)])
 
 
 class LoopExecutable:

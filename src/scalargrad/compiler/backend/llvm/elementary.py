@@ -67,7 +67,10 @@ _ERF_FAR = (
 
 def _clamped(e: Emitter, x: str, low: float, high: float) -> str:
     """Return x clamped to an interval; nan stays nan."""
-    x = e.select(e.compare("olt", x, low), low, x)
+    return _at_most(e, e.select(e.compare("olt", x, low), low, x), high)
+
+
+def _at_most(e: Emitter, x: str, high: float) -> str:
     return e.select(e.compare("ogt", x, high), high, x)
 
 
@@ -181,8 +184,7 @@ def tanh(e: Emitter, x: str) -> str:
     The former is corrected for the rounding errors of h and h + 1.
     """
     size = e.intrinsic("fabs", x)
-    far = e.compare("ogt", size, 20.0)  # where tanh is 1
-    h, error = _half_expm1(e, e.select(far, 40.0, e.mul(size, 2.0)))
+    h, error = _half_expm1(e, _at_most(e, e.mul(size, 2.0), 40.0))  # beyond, tanh is 1
     large, whole = e.compare("ogt", h, 1.0), e.add(h, 1.0)
     quotient = e.div(e.select(large, 1.0, h), whole)
     rest = e.sub(1.0, quotient)
