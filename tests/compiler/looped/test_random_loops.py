@@ -66,27 +66,35 @@ class Body:
         return known[len(given) :]
 
 
+def _uniform(draws: random.Random, count: int) -> list[float]:
+    return [draws.uniform(-1.0, 1.0) for _ in range(count)]
+
+
 def program(seed: int) -> tuple[Function, list[float]]:
     """Return a random function of some numbers, and a point."""
     draws = random.Random(seed)
-    p = [draws.uniform(-1.0, 1.0) for _ in range(draws.randint(1, 4))]
+    p = _uniform(draws, draws.randint(1, 4))
     carried, length, count = draws.randint(0, 3), draws.randint(1, 8), draws.randint(3, 45)
     body = Body(draws, len(p) + carried, length, 3)
-    data = [draws.uniform(-1.0, 1.0) for _ in range(2 * count)]
+    data = _uniform(draws, 2 * count)
     inner = draws.random() < 0.25
     back, first, last = draws.randint(1, 4), draws.random() < 0.3, draws.random() < 0.3
     branches, second = draws.random() < 0.2, draws.random() < 0.5
     order = [draws.randrange(count) for _ in range(count)]
     if draws.random() < 0.5:
         order = [count - 1 - k for k in range(count)]
+    few, fixed, ordered = len(p), draws.randrange(count), draws.random() < 0.5
+    p += _uniform(draws, count if draws.random() < 0.4 else 0)
 
     def f(p: Any) -> Any:
+        own = p[few:]
         known, past = [0.1 * (k + 1.0) for k in range(carried)], [0.3] * back
         total: Any = 0.0
         made: list[Any] = []
         for k in range(count):
-            x = data[k] if not (first and k == 0) else 1.0
-            found = body([*p, *known, x, past[-back], math.cos(k)])
+            x = (own or data)[k] if not (first and k == 0) else 1.0
+            z = math.cos(k) if not own else own[order[k]] if ordered else own[fixed]
+            found = body([*p[:few], *known, x, past[-back], z])
             if inner:
                 for j in range(4):
                     found[-1] = sg.tanh(found[-1] * p[0] + data[k + j])
