@@ -204,6 +204,17 @@ def each_by_one(p: Any) -> Any:
     return state
 
 
+def all_but_some(p: Any) -> Any:
+    """Return a sum over the first states of many, and the last state."""
+    states = [0.3]
+    for _ in range(57):
+        states.append(tanh(0.5 * (p[0] + 0.1 * sin(states[-1]))))
+    last, total = states[-1] * 3.0, p[1]
+    for x in states[:51]:
+        total = total + exp(x)
+    return total + last
+
+
 FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "garch": (garch, [0.1, 0.1, 0.8]),
     "pendulum": (pendulum, [1.3, 0.1]),
@@ -221,6 +232,7 @@ FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "two back": (two_back, [0.3, 0.2]),
     "each and one": (each_and_one, DATA[:70]),
     "each by one": (each_by_one, DATA[:60]),
+    "all but some": (all_but_some, [0.3, 0.2]),
     "final": (final, [0.3, 0.2]),
     "final and one on the way": (lambda p: final(p, also=50), [0.3, 0.2]),
     "final and the one before": (lambda p: final(p, also=-2), [0.3, 0.2]),

@@ -56,6 +56,8 @@ class Signals:
         self._clear = np.zeros(rolled.cells, np.bool_)
         self._arrays = _arrays(rolled, wrt)
         self._ends = np.append(self._arrays[1:], rolled.cells)
+        # How many numbers an array of a statement holds, by its first cell.
+        self._counts = {x: block.count for block in rolled.blocks for x in block.cells}
         self.asked = np.zeros(rolled.cells, np.bool_)
         self.asked[rolled.cell_of[list(wrt)]] = True
         self._needs(np.flatnonzero(self.asked))
@@ -83,8 +85,9 @@ class Signals:
         sends no others.
         """
         cells = cells_of(place, count)
-        array = int(self.array(cells[:1])[0])
-        whole = self._arrays[array] == cells[0] and self._ends[array] == cells[0] + padded(count)
+        first, array = int(cells[0]), int(self.array(cells[:1])[0])
+        whole = self._arrays[array] == first and self._ends[array] == first + padded(count)
+        whole = whole and self._counts.get(first, padded(count)) == count
         steady = isinstance(place, Cells) and (place.stride == 1 or count == 1)
         fresh = bool(alone and whole and steady) and not (self.sent | self._clear)[cells].any()
         if not fresh:
