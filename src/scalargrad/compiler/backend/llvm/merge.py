@@ -1,8 +1,7 @@
 """Merge instructions so that a program passes over memory less often.
 
-Three rewrites, none of which changes a digit:
+Two rewrites, neither of which changes a digit:
 
-- sums that are only read transposed are stored transposed (`transposed`);
 - an elementwise instruction read by one other, lane by lane, is fused into it;
 - an elementwise instruction on sums of products is applied to each tile before it is stored.
 """
@@ -29,7 +28,6 @@ from scalargrad.compiler.backend.llvm.lanewise import (
     of_apply,
     of_products,
 )
-from scalargrad.compiler.backend.llvm.transposed import stored_transposed
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
@@ -58,8 +56,7 @@ def merged(
     if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
         return list(instructions)
     extents = Extents(instructions, outputs)
-    found = stored_transposed(instructions, extents, LEAST)
-    joined = _joined(found, extents, numbers)
+    joined = _joined(instructions, extents, numbers)
     return _finished(joined, Extents(joined, outputs, extents))
 
 
