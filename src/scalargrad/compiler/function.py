@@ -109,7 +109,7 @@ class Function:
         return runner_for(differentiate(self._asked_row(self.program, index), tidy=False))
 
     def _asked_row(self, program: Program, index: int) -> Program:
-        copy, one = _with_constant(program, 1.0)
+        copy, one = _with_one(program)
         return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
     def along(self) -> tuple[int | None, Runner]:
@@ -166,7 +166,7 @@ class Function:
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""
         if index not in self._gradients:
-            program, one = _with_constant(self.program, 1.0)
+            program, one = _with_one(self.program)
             roots = [(program.outputs[index], one)]
             program.outputs = []
             derived = Function(program, len(self.wrt), self.wrt)
@@ -183,11 +183,11 @@ def _among(some: tuple[int, ...], read: tuple[int, ...] | None) -> tuple[int, ..
     return some if read is None else tuple(sorted({*some} & {*read}))
 
 
-def _with_constant(program: Program, number: float) -> tuple[Program, int]:
-    """Return a copy of a program with one more constant, and the node of that."""
+def _with_one(program: Program) -> tuple[Program, int]:
+    """Return a copy of a program with one more constant, 1, and the node of that."""
     copy = program.copy()
     (node,) = copy.add([CONSTANT], [()])
-    copy.constants[node] = number
+    copy.constants[node] = 1.0
     return copy, node
 
 

@@ -6,7 +6,7 @@ Every pass reads one program and writes another. A node is an index: node i is c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
@@ -96,10 +96,10 @@ class Program:
         self.outputs = [x if x < n else x + count for x in self.outputs]
         self.one += count * (self.one >= 0)
 
-    def alive(self, outputs: Iterable[int] | None = None) -> bytearray:
+    def alive(self) -> bytearray:
         """Return, for each node, 1 where an output depends on it."""
         needed = bytearray(len(self.ops))
-        for node in self.outputs if outputs is None else outputs:
+        for node in self.outputs:
             needed[node] = 1
         args = self.args
         for node in range(len(self.ops) - 1, -1, -1):

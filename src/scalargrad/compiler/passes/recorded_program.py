@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.compiler.passes.kinds import INPUT, Op
@@ -73,9 +73,9 @@ class RecordedProgram(Program):
         copy.move_inputs(count)
         return copy
 
-    def alive(self, outputs: Iterable[int] | None = None) -> bytearray:
+    def alive(self) -> bytearray:
         """Return, for each node, 1 where an output depends on it."""
-        return bytearray(self._nodes.needed(self.outputs if outputs is None else outputs))
+        return bytearray(self._nodes.needed(self.outputs))
 
     def _replace(self, nodes: Nodes) -> None:
         self._nodes = nodes

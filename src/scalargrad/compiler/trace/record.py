@@ -74,14 +74,7 @@ class Recording:
     results: int = 0
 
 
-def record(
-    run: Callable[[], Any],
-    leaves: Sequence[Value],
-    sources: Sequence[Any] = (),
-    *,
-    together: bool = True,
-    domains: bool = False,
-) -> tuple[Recording, Any]:
+def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
     """Run a function and return the recording, with the outline of its result.
 
     Parameters
@@ -90,22 +83,15 @@ def record(
         Calls the function on `leaves`.
     leaves : sequence of Value
         The inputs of the program, in this order.
-    sources : sequence
-        The function and its arguments, where generators are searched for; these are rewound
-        after the run.
-    together : bool
-        Whether vmap records one example with lanes, or every example by itself.
-    domains : bool
-        Whether to add the guard of `domains`.
 
     Raises
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
     """
-    trace = Trace(sources, together)
+    trace = Trace()
     trace.stand_for(leaves)
-    return recorded(trace, run, domains=domains)
+    return recorded(trace, run, domains=False)
 
 
 @collector_paused()

@@ -37,8 +37,6 @@ class Trace(Tape):
     ----------
     sources : sequence
         The function and its arguments, where generators are searched for.
-    together : bool
-        Whether vmap records one example with lanes, or every example by itself.
     singly : bool
         Whether each number given or returned must be a node of its own.
 
@@ -58,15 +56,12 @@ class Trace(Tape):
         The random generators that the function can reach.
     """
 
-    def __init__(
-        self, sources: Sequence[Any] = (), together: bool = True, *, singly: bool = False
-    ) -> None:
+    def __init__(self, sources: Sequence[Any] = (), *, singly: bool = False) -> None:
         super().__init__()
         self.singly = singly
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
         self.along: Sequence[bool] = ()
-        self.together = together
         self.generators = Generators(sources)
         self.lanes = Lanes(self)
         self.numbers = NodeValues(self.columns, self.lanes, self.known)
