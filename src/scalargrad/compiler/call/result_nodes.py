@@ -23,8 +23,11 @@ class ResultNodes:
         self, reached: tuple[bool, ...], operands: Sequence[tuple[int, ...] | None]
     ) -> None:
         self._reached = reached
-        self._subsets = _subsets(operands)
-        self._is_partial = any(self._subsets)
+        #: The different sets of operands, and which of them each result depends on.
+        self._sets = [*dict.fromkeys(operands)]
+        place = {places: k for k, places in enumerate(self._sets)}
+        self._which = [place[places] for places in operands]
+        self._is_partial = any(places is not None for places in self._sets)
         #: Whether the only result depends on all operands: a call then makes the node itself.
         self.is_single = reached == (True,) and not self._is_partial
 
@@ -46,11 +49,11 @@ class ResultNodes:
                 for i, (x, reached) in enumerate(zip(numbers, self._reached))  # noqa: B905 - guards
             ]
         # Results that depend on the same operands share the tuple: the graph is sorted faster.
-        read = {x: parents if x is None else x(parents) for x in {*self._subsets}}
+        read = [parents if x is None else tuple([parents[k] for k in x]) for x in self._sets]
         return [
-            _node(x, i, source, read[of], row if i == index else None) if reached else x
-            for i, (x, reached, of) in enumerate(
-                zip(numbers, self._reached, self._subsets, strict=False)
+            _node(x, i, source, read[k], row if i == index else None) if reached else x
+            for i, (x, reached, k) in enumerate(
+                zip(numbers, self._reached, self._which, strict=False)
             )
         ]
 
@@ -58,27 +61,6 @@ class ResultNodes:
         """Return each result as a Value without parents if it depends on a Value."""
         reached = zip(numbers, self._reached)  # noqa: B905 - the numbers hold guards too
         return [Value(x) if moves else x for x, moves in reached]
-
-
-class _Subset:
-    """Selects the operands that a result depends on.
-
-    Parameters
-    ----------
-    places : tuple of int
-    """
-
-    def __init__(self, places: tuple[int, ...]) -> None:
-        self.places = places
-
-    def __call__(self, parents: tuple[Value, ...]) -> tuple[Value, ...]:
-        return tuple([parents[k] for k in self.places])
-
-
-def _subsets(operands: Sequence[tuple[int, ...] | None]) -> tuple[_Subset | None, ...]:
-    """Return, for each result, the subset of operands it depends on (shared); None for all."""
-    made = {places: _Subset(places) for places in operands if places is not None}
-    return tuple([None if places is None else made[places] for places in operands])
 
 
 def _node(
