@@ -23,14 +23,14 @@ class Printed:
     """
 
     def __init__(self, program: Looped) -> None:
-        from scalargrad.compiler.backend.llvm.machine_code import compiled_once
+        from scalargrad.compiler.backend.llvm.machine_code import compile_module
         from scalargrad.compiler.loops.printer import printed
         from scalargrad.compiler.loops.program_text import RUN
 
         found = printed(program)
         self.tables, self.data = found.tables, found.data
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-        self.run = compiled_once(found.module, level=1).function(RUN, kind)
+        self.run = compile_module(found.module, level=1).function(RUN, kind)
         self.initial = np.zeros(program.cells)
         for cell, numbers in program.numbers:
             self.initial[cell : cell + len(numbers)] = numbers

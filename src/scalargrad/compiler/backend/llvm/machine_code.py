@@ -50,8 +50,12 @@ class Code:
         return found
 
 
+#: The code loaded in this process, by the name under which it is kept on disk.
+_at_work: WeakValueDictionary[str, Code] = WeakValueDictionary()
+
+
 def compile_module(module: IRModule, level: int = 0) -> Code:
-    """Compile a module, or load it from the cache on disk.
+    """Compile a module, once in a process, or load it from the cache on disk.
 
     Parameters
     ----------
@@ -83,30 +87,13 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
         if missing:
             raise OSError(f"the C library of this system has no {', '.join(missing)}")
         name = disk_cache.name_of(text, target.identity(), str(level))
-        objects = disk_cache.read(name)
-        if objects is None:
-            objects = _objects(text, level)
-            disk_cache.write(name, objects)
-        return Code(_linked(objects))
-
-
-#: The code loaded in this process, by its text.
-_at_work: WeakValueDictionary[tuple[str, int], Code] = WeakValueDictionary()
-
-
-def compiled_once(module: IRModule, level: int = 0) -> Code:
-    """Compile a module as `compile_module` does, once in a process.
-
-    Parameters
-    ----------
-    module : IRModule
-    level : int
-    """
-    with lock:
-        key = module.text(), level
-        found = _at_work.get(key)
+        found = _at_work.get(name)
         if found is None:
-            found = _at_work[key] = compile_module(module, level)
+            objects = disk_cache.read(name)
+            if objects is None:
+                objects = _objects(text, level)
+                disk_cache.write(name, objects)
+            found = _at_work[name] = Code(_linked(objects))
         return found
 
 
