@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.loop_nest import below
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.loop import (
     CarriedOver,
@@ -41,12 +42,12 @@ class LoopPrinter:
 
     def __init__(self, text: ProgramText, loop: Loop) -> None:
         self.text, self.loop = text, loop
-        self.body = text.body
+        self.nest, self.body = text.nest, text.nest.body
         self.width = WIDTH if loop.lanes else 1
         self.iterations = -(-loop.count // self.width)
         inline = loop.count > 1 and len(loop.steps) <= _INLINE
         self.e = Emitter(self.body, self.width, inline=inline)
-        self.single = Emitter(self.body)
+        self.single = text.nest.one
         self.index = "0"
         self.registers: list[str] = []
         self.carried: list[str] = []
@@ -85,41 +86,24 @@ class LoopPrinter:
 
     def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
         """Print a loop around a body, which maps the registers of one iteration to the next."""
-        body = self.body
         if self.iterations == 1:
             return steps(starts)
-        often = self.text.whole(self.iterations)
         kinds = ["double"] * len(self.loop.carries) + [
             "double" if is_sequential(self.loop, x) else self.e.type for x in self.loop.totals
         ]
-        before, head, after = body.block, body.fresh("loop"), body.fresh("after")
-        counter, again = f"%{body.fresh('i')}", f"%{body.fresh('n')}"
-        names = [f"%{body.fresh('p')}" for _ in starts]
-        body.line(f"br label %{head}")
-        body.begin(head)
-        slot = body.reserve()
-        self.index = self._scaled(counter)
-        left = steps(names)
-        latch = body.block
-        body.line(f"{again} = add nuw nsw i64 {counter}, 1")
-        test = body.assign(f"icmp ult i64 {again}, {often}")
-        body.line(f"br i1 {test}, label %{head}, label %{after}")
-        phis = [f"{counter} = phi i64 [ 0, %{before} ], [ {again}, %{latch} ]"]
-        phis += [
-            f"{name} = phi {kind} [ {start}, %{before} ], [ {end}, %{latch} ]"
-            for name, kind, start, end in zip(names, kinds, starts, left, strict=True)
-        ]
-        body.fill(slot, phis)
-        body.begin(after)
-        return left
+
+        def iteration(counter: str, carried: list[str]) -> list[str]:
+            self.index = self._scaled(counter)
+            return steps(carried)
+
+        often = self.text.whole(self.iterations)
+        return self.nest.loop(often, iteration, list(zip(kinds, starts, strict=True)))
 
     def _scaled(self, counter: str) -> str:
         """Return the iteration that the first lane computes."""
         if self.loop.down:
-            return self.body.assign(f"sub i64 {self.last}, {counter}")
-        if self.width == 1:
-            return counter
-        return self.body.assign(f"mul nuw nsw i64 {counter}, {self.width}")
+            return self.nest.sub(self.last, counter)
+        return counter if self.width == 1 else self.nest.mul(counter, self.width)
 
     def _before(self, k: int) -> str:
         """Return a register computed before the loop if the step is the same in all iterations.
@@ -128,22 +112,19 @@ class LoopPrinter:
         """
         step = self.loop.steps[k]
         if isinstance(step, Number):
-            return self._spread(self.text.number(step.value))
+            return self.e.spread(self.text.number(step.value))
         if not isinstance(step, Read | Write | Increase):
             return ""
         place = step.place
         if isinstance(place, CellTable):
             start = self.text.table(place, self.iterations * self.width)
             at = self.text.whole(start)
-            self.bases[k] = self.body.assign(f"getelementptr inbounds i64, ptr %t, i64 {at}")
+            self.bases[k] = self.nest.table(at, "%t")
             return ""
         base = self.bases[k] = self.text.cell(place.cell)
         if isinstance(step, Read) and not place.stride:
-            return self._spread(self.single.load(base)) if self.loop.count > 1 else ""
+            return self.e.spread(self.single.load(base)) if self.loop.count > 1 else ""
         return ""
-
-    def _spread(self, x: str) -> str:
-        return self.e.spread(x) if self.width > 1 else x
 
     def _steps(self, carried: list[str]) -> list[str]:
         loop, registers, e = self.loop, self.registers, self.e
@@ -172,19 +153,14 @@ class LoopPrinter:
 
     # Memory ------------------------------------------------------------------------------------
 
-    def _cell(self, cell: int | str) -> str:
-        return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {cell}")
-
     def _pointer(self, k: int, place: Place, index: str | None = None) -> str:
         """Return the address of a step's cell in the current iteration or in iteration `index`."""
-        i, body, base = index or self.index, self.body, self.bases[k]
+        i, nest, base = index or self.index, self.nest, self.bases[k]
         if isinstance(place, CellTable):
-            entry = body.assign(f"getelementptr inbounds i64, ptr {base}, i64 {i}")
-            return self._cell(body.assign(f"load i64, ptr {entry}, align 8"))
+            return nest.cell(nest.field(i, base))
         if not place.stride or i == "0":
             return base
-        moved = i if place.stride == 1 else body.assign(f"mul i64 {i}, {place.stride}")
-        return body.assign(f"getelementptr inbounds double, ptr {base}, i64 {moved}")
+        return nest.cell(i if place.stride == 1 else nest.mul(i, place.stride), base=base)
 
     def _is_together(self, place: Place) -> bool:
         """Return whether the cells of neighbouring lanes are adjacent in memory."""
@@ -195,7 +171,7 @@ class LoopPrinter:
         if not self._clamped:
             declared = self.text.module.declare("llvm.smin.i64", "i64", ["i64", "i64"])
             for k in range(self.width):
-                i = self.body.assign(f"add i64 {self.index}, {k}")
+                i = self.nest.add(self.index, k)
                 clamped = f"call i64 @{declared}(i64 {i}, i64 {self.last})"
                 self._clamped.append(self.body.assign(clamped))
         return self._clamped
@@ -227,7 +203,7 @@ class LoopPrinter:
         declared = self.text.module.declare(
             "llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"]
         )
-        place = self.body.assign(f"getelementptr double, ptr {pointer}, i64 {ahead}")
+        place = self.nest.cell(ahead, base=pointer)
         self.body.line(f"call void @{declared}(ptr {place}, i32 0, i32 3, i32 1)")
 
     def _increase(self, k: int, place: Place, register: str) -> None:
@@ -260,8 +236,7 @@ class LoopPrinter:
 
     def _is_there(self, k: int) -> str:
         """Return whether a lane holds an iteration rather than padding."""
-        i = self.body.assign(f"add i64 {self.index}, {k}")
-        return self.body.assign(f"icmp ult i64 {i}, {self.count}")
+        return self.body.assign(f"icmp ult i64 {self.nest.add(self.index, k)}, {self.count}")
 
     def _lane_by_lane(self, x: str, total: LoopTotal) -> str:
         """Add the terms of a total to a vector of partial sums, lane by lane."""
@@ -281,13 +256,7 @@ class LoopPrinter:
     def _here(self) -> str:
         """Return which lanes hold iterations rather than padding."""
         if not self._mask:
-            lanes = ", ".join(f"i64 {k}" for k in range(self.width))
-            kind, made = self.e.whole, self.body.assign
-            left = made(f"sub i64 {self.count}, {self.index}")
-            first = made(f"insertelement {kind} poison, i64 {left}, i64 0")
-            zeros = f"<{self.width} x i32> zeroinitializer"
-            spread = made(f"shufflevector {kind} {first}, {kind} poison, {zeros}")
-            self._mask = made(f"icmp ugt {kind} {spread}, <{lanes}>")
+            self._mask = below(self.e, self.nest.sub(self.count, self.index))
         return self._mask
 
 

@@ -42,7 +42,7 @@ def printed(program: Looped) -> Print:
             _clear(text, loop)
         else:
             LoopPrinter(text, loop).print()
-    text.body.line("ret void")
+    text.nest.end()
     tables = np.concatenate([np.zeros(1, np.int64), *text.tables])
     return Print(text.module, tables, np.array(text.data, dtype=np.int64))
 
@@ -50,4 +50,4 @@ def printed(program: Looped) -> Print:
 def _clear(text: ProgramText, clear: Clear) -> None:
     declared = text.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
     place, size = text.cell(clear.start), text.whole(8 * clear.size)
-    text.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {size}, i1 false)")
+    text.nest.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {size}, i1 false)")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.loops.loop import CellTable
 
 #: The name of the printed function: ``run(memory, tables, data)``.
@@ -18,8 +19,8 @@ class ProgramText:
     Attributes
     ----------
     module : IRModule
-    body : FunctionBody
-        Where instructions are written.
+    nest : Nest
+        What writes instructions.
     tables : list of integers
         The cells of gathers and scatters.
     data : list of int
@@ -28,9 +29,7 @@ class ProgramText:
 
     def __init__(self) -> None:
         self.module = IRModule()
-        self.body: FunctionBody = self.module.function(
-            RUN, "ptr noalias %m, ptr noalias %t, ptr noalias %f"
-        )
+        self.nest = Nest(self.module, RUN, "ptr noalias %m, ptr noalias %t, ptr noalias %f")
         self.tables: list[Integers] = []
         self.data: list[int] = []
         self._size = 0
@@ -38,20 +37,20 @@ class ProgramText:
 
     def whole(self, value: int) -> str:
         """Add an integer to the data; return a register into which the code loads it."""
-        return self.body.assign(f"load i64, ptr {self._datum(value)}, align 8")
+        return self.nest.body.assign(f"load i64, ptr {self._datum(value)}, align 8")
 
     def number(self, value: float) -> str:
         """Add a float to the data; return a register into which the code loads it."""
         bits = int(np.float64(value).view(np.int64))
-        return self.body.assign(f"load double, ptr {self._datum(bits)}, align 8")
+        return self.nest.one.load(self._datum(bits))
 
     def cell(self, cell: int) -> str:
         """Add the index of a cell to the data; return a register with the cell's address."""
-        return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {self.whole(cell)}")
+        return self.nest.cell(self.whole(cell))
 
     def _datum(self, value: int) -> str:
         self.data.append(value)
-        return self.body.assign(f"getelementptr inbounds i64, ptr %f, i64 {len(self.data) - 1}")
+        return self.nest.table(len(self.data) - 1)
 
     def table(self, table: CellTable, padded: int) -> int:
         """Add a table, its last cell repeated up to `padded` entries; return where it begins."""

@@ -148,66 +148,45 @@ class _Dots:
     ) -> list[str]:
         """Print a loop over whole vectors if the stretch begins with class 0, then the rest."""
         nest, e, body, (shift, terms) = self.nest, self.e, self.nest.body, stretch
-        even, some, whole, ragged, end = (
-            body.fresh(x) for x in ("even", "some", "whole", "ragged", "end")
-        )
-        before = body.block
-        test = body.assign(f"icmp eq i64 {shift}, 0")
-        body.line(f"br i1 {test}, label %{even}, label %{ragged}")
-        body.begin(even)
-        full = body.assign(f"and i64 {terms}, -{WIDTH}")
-        body.line(f"br i1 {body.assign(f'icmp ne i64 {full}, 0')}, label %{some}, label %{ragged}")
-        body.begin(some)
+        even = body.assign(f"icmp eq i64 {shift}, 0")
+        whole = body.assign(f"and i64 {terms}, -{WIDTH}")
+        full = body.assign(f"select i1 {even}, i64 {whole}, i64 0")
         kept = [(e.type, x) for x in sums]
-        found = nest.loop(full, eight, kept, step=WIDTH)
-        body.line(f"br label %{whole}")
-        body.begin(whole)
-        left = body.assign(f"icmp ne i64 {full}, {terms}")
-        body.line(f"br i1 {left}, label %{ragged}, label %{end}")
-        body.begin(ragged)
-        begun = body.assign(f"phi i64 [0, %{before}], [0, %{even}], [{full}, %{whole}]")
-        sums = [
-            body.assign(f"phi {e.type} [{x}, %{before}], [{x}, %{even}], [{y}, %{whole}]")
-            for x, y in zip(sums, found, strict=True)
-        ]
+        found = nest.unless_none(full, lambda: nest.loop(full, eight, kept, step=WIDTH), kept)
 
         def some_of(k: str, sums: list[str]) -> list[str]:
-            first = nest.sub(nest.add(begun, k), shift)
+            first = nest.sub(nest.add(full, k), shift)
             after, ahead = below(e, nest.sub("0", first)), below(e, nest.sub(terms, first))
             inside = body.assign(f"xor {e.flag} {after}, {ahead}")
             return [
                 e.select(inside, more, x) for more, x in zip(eight(first, sums), sums, strict=True)
             ]
 
-        rest = nest.sub(nest.add(shift, terms), begun)
-        done = nest.loop(rest, some_of, [(e.type, x) for x in sums], step=WIDTH)
-        last = body.block
-        body.line(f"br label %{end}")
-        body.begin(end)
-        return [
-            body.assign(f"phi {e.type} [{x}, %{whole}], [{y}, %{last}]")
-            for x, y in zip(found, done, strict=True)
-        ]
+        rest = nest.sub(nest.add(shift, terms), full)
+        kept = [(e.type, x) for x in found]
+        return nest.unless_none(rest, lambda: nest.loop(rest, some_of, kept, step=WIDTH), kept)
 
 
 def transposed(e: Emitter, rows: list[str]) -> list[str]:
-    """Transpose up to eight vectors: lane j of vector i becomes lane i of vector j."""
-    columns = [*rows, *["zeroinitializer"] * (WIDTH - len(rows))]
-    for apart in (1, 2, 4):
-        low = [k if not k & apart else WIDTH + k - apart for k in range(WIDTH)]
-        high = [k + apart if not k & apart else WIDTH + k for k in range(WIDTH)]
-        for k in range(WIDTH):
+    """Transpose as many vectors as lanes, or fewer: lane j of vector i becomes i of vector j."""
+    width, apart = e.width, 1
+    columns = [*rows, *["zeroinitializer"] * (width - len(rows))]
+    while apart < width:
+        low = [k if not k & apart else width + k - apart for k in range(width)]
+        high = [k + apart if not k & apart else width + k for k in range(width)]
+        for k in range(width):
             if not k & apart:
                 pair = columns[k], columns[k + apart]
                 columns[k], columns[k + apart] = (_mixed(e, pair, x) for x in (low, high))
+        apart *= 2
     return columns
 
 
 def _mixed(e: Emitter, pair: tuple[str, str], lanes: list[int]) -> str:
-    """Return a shuffle of two vectors; lanes of the second are numbered from 8 on."""
+    """Return a shuffle of two vectors, whose lanes are numbered through."""
     mask = ", ".join(f"i32 {x}" for x in lanes)
     a, b = (f"{e.type} {x}" for x in pair)
-    return e.body.assign(f"shufflevector {a}, {b}, <{WIDTH} x i32> <{mask}>")
+    return e.body.assign(f"shufflevector {a}, {b}, <{e.width} x i32> <{mask}>")
 
 
 def write_dots(module: IRModule, name: str, dots: Dots) -> None:

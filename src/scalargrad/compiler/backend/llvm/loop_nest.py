@@ -154,30 +154,22 @@ class Nest:
         if e.width == 1:
             self.loop(count, lambda i, _: self._stored(e, write(e, i)))
             return
-        body, span = self.body, _ABREAST * e.width
-        many, few, end = (body.fresh(x) for x in ("many", "few", "end"))
-        whole = body.assign(f"and i64 {count}, {-span}")
-        before = body.block
-        body.line(f"br i1 {body.assign(f'icmp ne i64 {whole}, 0')}, label %{many}, label %{few}")
-        body.begin(many)
-
         wide = e.times(_ABREAST)
-        self.loop(whole, lambda i, _: self._stored(wide, write(wide, i)), step=span)
-        after = body.block
-        rest = body.assign(f"icmp ne i64 {whole}, {count}")
-        body.line(f"br i1 {rest}, label %{few}, label %{end}")
-        body.begin(few)
-        first = body.assign(f"phi i64 [0, %{before}], [{whole}, %{after}]")
+        whole = self.body.assign(f"and i64 {count}, {-wide.width}")
+
+        def abreast(i: str, _: list[str]) -> list[str]:
+            return self._stored(wide, write(wide, i))
+
+        self.unless_none(whole, lambda: self.loop(whole, abreast, step=wide.width))
 
         def last(k: str, _: list[str]) -> list[str]:
-            i = self.add(first, k)
+            i = self.add(whole, k)
             x, pointer = write(e, i)
             self.store_some(e, x, pointer, self.sub(count, i))
             return []
 
-        self.loop(self.sub(count, first), last, step=e.width)
-        body.line(f"br label %{end}")
-        body.begin(end)
+        rest = self.sub(count, whole)
+        self.unless_none(rest, lambda: self.loop(rest, last, step=e.width))
 
     @staticmethod
     def _stored(e: Emitter, found: tuple[str, str]) -> list[str]:
