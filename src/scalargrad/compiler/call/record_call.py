@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import rebuilt
 from scalargrad.compiler.call.copied_objects import Copier
+from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
@@ -64,10 +65,14 @@ class CallRecorder:
     Parameters
     ----------
     function : callable
-    args, kwargs : sequence, dict
-        Its arguments.
     static : set of int or str
         Positions and names of static arguments.
+    leaves, module_values : list
+        The numbers of the arguments, and the Values that objects among them hold.
+    made : tuple
+        The compiled function, which error messages name, its arguments and their key.
+    singly : bool
+        Whether each number given or returned must have a node of its own.
 
     Attributes
     ----------
@@ -78,42 +83,46 @@ class CallRecorder:
     def __init__(
         self,
         function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: dict[str, Any],
         static: frozenset[int | str],
-    ) -> None:
-        self._function, self._args, self._kwargs = function, args, kwargs
-        self._static = static
-        self.may_be_fresh = False
-
-    def record(
-        self,
         leaves: list[Any],
         module_values: list[Value],
-        compiled: object,
+        made: Made,
         *,
         singly: bool = False,
-    ) -> Found:
-        """Record the call.
+    ) -> None:
+        self._function, self._static = function, static
+        self._leaves, self._module_values, self._singly = leaves, module_values, singly
+        self._compiled, self._args, self._kwargs, _ = made
+        self.may_be_fresh = False
 
-        Parameters
-        ----------
-        leaves, module_values : list
-            The numbers of the arguments, and the Values that objects among them hold.
-        compiled : object
-            The compiled function, which error messages name.
-        singly : bool
-            Whether each number given or returned must have a node of its own.
+    def record(self) -> Found:
+        """Record the call, and return what a path is made of.
 
         Raises
         ------
         UnrecordedError
             If the function cannot be recorded on these arguments.
         """
-        self._given = leaves, module_values, compiled
-        return self._record_once(*self._given, singly=singly)
+        apart: set[int] = set()
+        while True:  # again if the function used single numbers of a whole array
+            trace = Trace((self._function, self._args, self._kwargs), singly=self._singly)
+            failed: UnrecordedError | None = None
+            try:
+                found = self._record_by(trace, apart)
+            except UnrecordedError as error:
+                failed = error
+            touched = {x.leaf for x in trace.wholes if x.is_touched}
+            if failed is not None:
+                touched = touched or {x.leaf for x in trace.wholes}
+            if not touched:
+                break
+            apart |= touched
+        if failed is not None:
+            raise failed
+        self.may_be_fresh = trace.generators.may_be_fresh
+        return found
 
-    def require_same(self, found: Found, changed: Sequence[str] | None, *, singly: bool) -> None:
+    def require_same(self, found: Found, changed: Sequence[str] | None) -> None:
         """Record the call again, after it has changed what it reads or drawn numbers, and compare.
 
         A cache that was filled makes no difference; a counter does, and so does a draw from a
@@ -134,22 +143,16 @@ class CallRecorder:
         otherwise = _FRESH
         if changed is not None:
             named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
-            otherwise = _CHANGING.format(compiled=self._given[-1], named=named)
+            otherwise = _CHANGING.format(compiled=self._compiled, named=named)
         once = Around(self._function)
         try:
-            again = self._record_once(*self._given, singly=singly)
+            again = self.record()
             if not is_same(found[:2], again[:2]):
                 raise UnrecordedError(TraceError(otherwise), is_repeatable=False)
         finally:
             once.put_back()  # a log has one entry
 
-    def parting_line(
-        self,
-        leaves: list[Any],
-        module_values: list[Value],
-        compiled: object,
-        outcomes: Sequence[bool],
-    ) -> tuple[str, int] | None:
+    def parting_line(self, outcomes: Sequence[bool]) -> tuple[str, int] | None:
         """Record the call as far as its comparisons have these outcomes.
 
         Returns
@@ -162,7 +165,7 @@ class CallRecorder:
         trace.along = outcomes
         once = Around(self._function)
         try:
-            self._record_by(trace, set(), leaves, module_values, compiled)
+            self._record_by(trace, set())
         except UnrecordedError as failed:
             error = failed.__cause__
             return users_line(error.__traceback__) if isinstance(error, PartingError) else None
@@ -170,42 +173,15 @@ class CallRecorder:
             once.put_back()  # the call itself is still to come
         return None
 
-    def _record_once(self, *given: Any, singly: bool) -> Found:
-        """Return what a path is made of."""
-        apart: set[int] = set()
-        while True:  # again if the function used single numbers of a whole array
-            trace = Trace((self._function, self._args, self._kwargs), singly=singly)
-            failed: UnrecordedError | None = None
-            try:
-                found = self._record_by(trace, apart, *given)
-            except UnrecordedError as error:
-                failed = error
-            touched = {x.leaf for x in trace.wholes if x.is_touched}
-            if failed is not None:
-                touched = touched or {x.leaf for x in trace.wholes}
-            if not touched:
-                break
-            apart |= touched
-        if failed is not None:
-            raise failed
-        self.may_be_fresh = trace.generators.may_be_fresh
-        return found
-
-    def _record_by(
-        self,
-        trace: Trace,
-        apart: set[int],
-        leaves: list[Any],
-        module_values: list[Value],
-        compiled: object,
-    ) -> Found:
+    def _record_by(self, trace: Trace, apart: set[int]) -> Found:
         """Record the call; the leaves `apart` have a node for each number however large."""
+        leaves, module_values = self._leaves, self._module_values
         fresh, outside = trace.arguments(leaves, apart), trace.module_values(module_values)
         # Reversed, so that the first of identical Values wins.
         places = dict(zip(reversed(module_values), reversed(outside), strict=True))
         call, traced = self._replaced(fresh, Copier(Value, places.__getitem__))
         try:
-            run = unchanging(call, self._function, traced, compiled)
+            run = unchanging(call, self._function, traced, self._compiled)
             recording, outline = recorded(trace, run, domains=True)
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change

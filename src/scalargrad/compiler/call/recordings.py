@@ -79,10 +79,8 @@ class Recordings:
             now = self._kept.before(key)
             known = self._kept.fitting.get(key, ())
             if len(known) >= PATHS:
-                outcomes = known[0].outcomes
-                parting = functools.partial(
-                    self._recorder(made).parting_line, leaves, module_values, compiled, outcomes
-                )
+                recorder = CallRecorder(self._function, self._static, leaves, module_values, made)
+                parting = functools.partial(recorder.parting_line, known[0].outcomes)
                 self._limits.warn_of_paths(compiled, parting)
                 return None
             if self._limits.is_changing(compiled, self._kept.changed(key, now)):
@@ -113,19 +111,16 @@ class Recordings:
         singly: bool = False,
     ) -> Path:
         compiled, *_, key = made
-        recorder = self._recorder(made)
-        found = recorder.record(leaves, module_values, compiled, singly=singly)
+        recorder = CallRecorder(
+            self._function, self._static, leaves, module_values, made, singly=singly
+        )
+        found = recorder.record()
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written, or a counter raised
             before, now = now, self._kept.look_around(key)
-            recorder.require_same(found, before.changed(now), singly=singly)
+            recorder.require_same(found, before.changed(now))
             now = self._kept.look_around(key)
         elif recorder.may_be_fresh:
-            recorder.require_same(found, None, singly=singly)
+            recorder.require_same(found, None)
         name = getattr(compiled, "__name__", "compiled")
         return Path(*found, name=name, surroundings=now)
-
-    def _recorder(self, made: Made) -> CallRecorder:
-        """Return what records a call."""
-        _, args, kwargs, _ = made
-        return CallRecorder(self._function, args, kwargs, self._static)
