@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
-from scalargrad.compiler.backend.repeated_step import RepeatedStep, StepShape
 from scalargrad.compiler.jit_mode import chosen
 from scalargrad.compiler.packing.instructions import Packed
 
@@ -81,31 +79,3 @@ def code_for(packed: Packed) -> str:
         if runs(packed):
             return native(packed).text()
     return ""
-
-
-def steps_of(
-    lend: Callable[[], tuple[Any, Floats]],
-    take_back: Callable[[Any], None],
-    outputs: slice,
-    shape: StepShape,
-) -> RepeatedStep | None:
-    """Return what runs a step many times in one call; None where NumPy runs it.
-
-    Parameters
-    ----------
-    lend, take_back : callable
-        Hand out an executable with the view of its outputs, and take both back.
-    outputs : slice
-        The cells of the program's outputs.
-    shape : StepShape
-    """
-    if not has_llvm():
-        return None
-    from scalargrad.compiler.backend.llvm.native import NativeExecutable
-    from scalargrad.compiler.backend.llvm.step_loop import PackedSteps
-
-    lent = lend()
-    take_back(lent)
-    if not isinstance(lent[0], NativeExecutable):
-        return None
-    return PackedSteps(lend, take_back, outputs, shape)

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend.choice import has_llvm, steps_of
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.backend.repeated_step import RepeatedStep, StepShape
 from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.path import Path
@@ -101,6 +101,7 @@ _known: tuple[WeakKeyDictionary[Path, RepeatedStep | None], ...] = (
 
 def _steps(path: Path, form: StepForm, count: int) -> RepeatedStep | None:
     """Return what runs so many steps of a path in one call; None if nothing can."""
+    from scalargrad.compiler.backend.llvm.step_loop import packed_steps
     from scalargrad.compiler.loops import scan_loop
 
     program = path.function.recorded
@@ -110,11 +111,11 @@ def _steps(path: Path, form: StepForm, count: int) -> RepeatedStep | None:
         carried = form.carried
         given, results = program.inputs - carried, path.results - carried
         shape = StepShape(carried, given, results, path.outcomes)
-        if by_loop:
-            known[path] = scan_loop.StepLoop(program, shape)
-        else:
-            runner = path.function.values
-            known[path] = steps_of(runner.lend, runner.take_back, runner.outputs, shape)
+        known[path] = (
+            scan_loop.StepLoop(program, shape)
+            if by_loop
+            else packed_steps(path.function.values, shape)
+        )
     return known[path]
 
 

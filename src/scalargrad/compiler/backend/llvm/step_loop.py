@@ -99,8 +99,11 @@ def _expected(nest: Nest, outcomes: str, count: str) -> str:
     return nest.unless_none(count, all_of, [("i1", "true")])[0]
 
 
-#: An executable that no one else uses, with the view of its outputs.
-Lent = tuple[NativeExecutable, Floats]
+def packed_steps(runner: Any, shape: StepShape) -> PackedSteps | None:
+    """Return what repeats the program of a `Runner`; None if NumPy runs it."""
+    lent = runner.lend()
+    runner.take_back(lent)
+    return PackedSteps(runner, shape) if isinstance(lent[0], NativeExecutable) else None
 
 
 class PackedSteps:
@@ -108,32 +111,24 @@ class PackedSteps:
 
     Parameters
     ----------
-    lend, take_back : callable
-        Hand out an executable, and take it back.
-    outputs : slice
-        The cells of its outputs.
+    runner : Runner
+        Its executables are native ones.
     shape : StepShape
     """
 
-    def __init__(
-        self,
-        lend: Callable[[], Lent],
-        take_back: Callable[[Lent], None],
-        outputs: slice,
-        shape: StepShape,
-    ) -> None:
-        self._lend, self._take_back, self.shape = lend, take_back, shape
+    def __init__(self, runner: Any, shape: StepShape) -> None:
+        self._runner, self.shape = runner, shape
         told = [int(x) for x in shape.outcomes]
-        head = [outputs.start, shape.carried, shape.given, shape.results, len(told)]
+        head = [runner.outputs.start, shape.carried, shape.given, shape.results, len(told)]
         self._fields = np.array([*head, *told], dtype=np.int64)
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
         """Run steps until they end, or one is not as recorded; see `RepeatedStep`."""
-        lent = self._lend()
+        lent = self._runner.lend()
         try:
             return self._run(lent[0], state, given, results)
         finally:
-            self._take_back(lent)
+            self._runner.take_back(lent)
 
     def _run(
         self, executable: NativeExecutable, state: Floats, given: Floats, results: Floats
