@@ -149,12 +149,12 @@ class Dependents:
         It may grow afterwards.
     wrt : sequence of int
         The nodes that others may depend on.
-    beyond : callable, optional
+    beyond : callable
         Operations of which it is true count as depending on nothing.
     """
 
     def __init__(
-        self, program: Program, wrt: Sequence[int], *, beyond: Callable[[Op], bool] | None = None
+        self, program: Program, wrt: Sequence[int], *, beyond: Callable[[Op], bool]
     ) -> None:
         self.wrt = wrt
         self._program = program
@@ -166,15 +166,11 @@ class Dependents:
 
     def up_to(self, top: int) -> bytearray:
         """Return, for each node up to `top`, 1 where it depends on a node of `wrt`."""
-        ops, args, beyond, moving = (
-            self._program.ops,
-            self._program.args,
-            self._beyond,
-            self._moving,
-        )
+        ops, args = self._program.ops, self._program.args
+        beyond, moving = self._beyond, self._moving
         moving.extend(bytes(len(ops) - len(moving)))
         for node in range(self._next, top + 1):
-            if not moving[node] and not (beyond and beyond(ops[node])):
+            if not moving[node] and not beyond(ops[node]):
                 for operand in args[node]:
                     if moving[operand]:
                         moving[node] = 1

@@ -185,14 +185,12 @@ class Emitter:
 
     # Functions ---------------------------------------------------------------------------------
 
-    def shared(
-        self, name: str, arity: int, write: Callable[..., str], operands: list[Operand]
-    ) -> str:
+    def shared(self, name: str, write: Callable[..., str], operands: Sequence[Operand]) -> str:
         """Call a function of this module, which `write` prints at its first call."""
         full = f"sg.{name}.{self.width}"
 
         def define() -> None:
-            names = [f"%a{i}" for i in range(arity)]
+            names = [f"%a{i}" for i in range(len(operands))]
             parameters = ", ".join(f"{self.type} {x}" for x in names)
             body = self.body.module.function(full, parameters, self.type, "internal")
             result = write(Emitter(body, self.width), *names)
@@ -213,7 +211,7 @@ class Emitter:
                 result = e.body.assign(f"insertelement {e.type} {result}, double {found}, i64 {k}")
             return result
 
-        return self.shared(f"{name}.lanes", len(operands), write, list(operands))
+        return self.shared(f"{name}.lanes", write, operands)
 
 
 def _bits(x: float) -> str:

@@ -54,7 +54,7 @@ def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
         return e.library(name, *operands)
     if e.inline and name not in _LONG:
         return described(e, *map(e.number, operands))
-    return e.shared(name, len(operands), described, operands)
+    return e.shared(name, described, operands)
 
 
 class _Expression:
