@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from scalargrad.errors import OperandError, StateError, TrainingWarning
 from scalargrad.nn import Module
@@ -15,8 +15,10 @@ from scalargrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from scalargrad.system.files import require_writable
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import flag, function, listed, number, whole
+from scalargrad.table.validation import function, listed, number, whole
 from scalargrad.train.objective import name_of
+
+T = TypeVar("T")
 
 _OPTIMIZER = ("step", "zero_grad", "state_dict", "load_state_dict")
 _MEASURED = ("predictions", "targets")
@@ -28,19 +30,14 @@ def count(x: Any, name: str) -> int:
     return whole(x, name, 1)
 
 
-def maybe_count(x: Any, name: str) -> int | None:
-    """Return a whole number of 1 or more, or None."""
-    return None if x is None else count(x, name)
+def not_negative(x: Any, name: str) -> float:
+    """Return a number that is not negative."""
+    return number(x, name, 0.0, finite=False)
 
 
-def maybe_number(x: Any, name: str) -> float | None:
-    """Return a number that is not negative, or None."""
-    return None if x is None else number(x, name, 0.0, finite=False)
-
-
-def maybe_flag(x: Any, name: str) -> bool | None:
-    """Return True, False or None."""
-    return None if x is None else flag(x, name)
+def maybe(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
+    """Return what a check makes of an option; None if it is not given."""
+    return None if x is None else check(x, name)
 
 
 def pair(x: Any, name: str) -> tuple[Any, Any]:

@@ -14,10 +14,9 @@ from scalargrad.train.checks import (
     callables,
     checkpoint_path,
     count,
-    maybe_count,
-    maybe_flag,
-    maybe_number,
+    maybe,
     named_metrics,
+    not_negative,
     pair,
     require_parts,
     warn_of_strangers,
@@ -203,13 +202,11 @@ def fit(
     """
     require_parts(model, loss, optimizer, regularizer, scheduler)
     epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
-    per_batch, every = (
-        maybe_count(batch_size, "batch_size"),
-        count(checkpoint_every, "checkpoint_every"),
-    )
+    per_batch = maybe(batch_size, "batch_size", count)
+    every = count(checkpoint_every, "checkpoint_every")
     limits = Limits(
-        maybe_number(clip_grad_norm, "clip_grad_norm"),
-        maybe_number(clip_grad_value, "clip_grad_value"),
+        maybe(clip_grad_norm, "clip_grad_norm", not_negative),
+        maybe(clip_grad_value, "clip_grad_value", not_negative),
     )
     path = checkpoint_path(checkpoint, resume=flag(resume, "resume"))
     given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
@@ -227,13 +224,13 @@ def fit(
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
-        patience=_patience(maybe_count(patience, "patience"), min_delta, held_out),
-        gradient_tolerance=maybe_number(gradient_tolerance, "gradient_tolerance"),
+        patience=_patience(maybe(patience, "patience", count), min_delta, held_out),
+        gradient_tolerance=maybe(gradient_tolerance, "gradient_tolerance", not_negative),
         limits=limits,
         # a callback looks at the model, also one of scalargrad's own, such as a training page
         visited=bool(list_of_callbacks)
         or any(map(is_foreign, [*objective.metrics.values(), scheduler])),
-        jit=maybe_flag(jit, "jit"),
+        jit=maybe(jit, "jit", flag),
     )
     split = train is not given
     try_out(objective, given, None if split else held_out, split=split)

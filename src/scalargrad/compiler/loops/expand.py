@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.loops.loop import Cells, CellTable
+from scalargrad.compiler.loops.loop import Cells, CellTable, cells_of
 from scalargrad.compiler.loops.node_columns import NUMBER
 from scalargrad.compiler.loops.roll import Constant, Operand, Own, Rolled, RolledBlock
 
@@ -60,10 +60,8 @@ def _cells(block: RolledBlock, operand: Operand) -> Integers | Floats:
         early = cells[: operand.distance].tolist()
         cells[: operand.distance] = [block.sources.get(x, x) for x in early]
         return cells
-    if isinstance(operand, Cells):
-        return operand.cell + operand.stride * i
-    if isinstance(operand, CellTable):
-        return operand.cells
+    if isinstance(operand, Cells | CellTable):
+        return cells_of(operand, block.count)
     if isinstance(operand, Constant):
         return np.full(block.count, operand.value)
     return operand.values

@@ -6,36 +6,13 @@ runs. Programs that differ only in how long their loops are share one text, comp
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-
-from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.loops.loop import Clear, Looped
 from scalargrad.compiler.loops.loop_printer import LoopPrinter
 from scalargrad.compiler.loops.program_text import ProgramText
 
 
-class Print(NamedTuple):
-    """A program of loops as LLVM IR, with the data that the code reads.
-
-    Attributes
-    ----------
-    module : IRModule
-    tables : integers
-        The cells of gathers and scatters.
-    data : integers
-        Loop counts, cells, and the bits of constants.
-    """
-
-    module: IRModule
-    tables: Integers
-    data: Integers
-
-
-def printed(program: Looped) -> Print:
-    """Return a program printed as one function."""
+def printed(program: Looped) -> ProgramText:
+    """Return a program printed as one function, with the data that the code reads."""
     text = ProgramText()
     for loop in program.loops:
         if isinstance(loop, Clear):
@@ -43,8 +20,7 @@ def printed(program: Looped) -> Print:
         else:
             LoopPrinter(text, loop).print()
     text.nest.end()
-    tables = np.concatenate([np.zeros(1, np.int64), *text.tables])
-    return Print(text.module, tables, np.array(text.data, dtype=np.int64))
+    return text
 
 
 def _clear(text: ProgramText, clear: Clear) -> None:

@@ -21,19 +21,25 @@ class ProgramText:
     module : IRModule
     nest : Nest
         What writes instructions.
-    tables : list of integers
-        The cells of gathers and scatters.
-    data : list of int
-        Loop counts, cells, and the bits of constants.
     """
 
     def __init__(self) -> None:
         self.module = IRModule()
         self.nest = Nest(self.module, RUN, "ptr noalias %m, ptr noalias %t, ptr noalias %f")
-        self.tables: list[Integers] = []
-        self.data: list[int] = []
-        self._size = 0
+        self._tables = [np.zeros(1, np.int64)]
+        self._data: list[int] = []
+        self._size = 1
         self._starts: dict[int, int] = {}
+
+    @property
+    def tables(self) -> Integers:
+        """The cells of gathers and scatters."""
+        return np.concatenate(self._tables)
+
+    @property
+    def data(self) -> Integers:
+        """Loop counts, cells, and the bits of constants."""
+        return np.array(self._data, dtype=np.int64)
 
     def whole(self, value: int) -> str:
         """Add an integer to the data; return a register into which the code loads it."""
@@ -49,8 +55,8 @@ class ProgramText:
         return self.nest.cell(self.whole(cell))
 
     def _datum(self, value: int) -> str:
-        self.data.append(value)
-        return self.nest.table(len(self.data) - 1)
+        self._data.append(value)
+        return self.nest.table(len(self._data) - 1)
 
     def table(self, table: CellTable, padded: int) -> int:
         """Add a table, its last cell repeated up to `padded` entries; return where it begins."""
@@ -58,7 +64,7 @@ class ProgramText:
         if key not in self._starts:
             cells = table.cells
             found = np.concatenate([cells, np.full(padded - len(cells), cells[-1])])
-            self._starts[key] = 1 + self._size
-            self.tables.append(found)
+            self._starts[key] = self._size
+            self._tables.append(found)
             self._size += len(found)
         return self._starts[key]

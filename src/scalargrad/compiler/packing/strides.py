@@ -83,8 +83,6 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
         Addresses of the factors.
     """
     terms = a.shape[1]
-    if terms <= 2:
-        return _split_uneven(a, b)
     both = np.stack([a, b])
     steps = both[:, :, 1:] - both[:, :, :-1]
     even = (steps == steps[:, :1]).all(axis=(0, 1)).tolist()
@@ -97,13 +95,6 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
         runs.append(slice(start, stop))
         start = stop
     return runs
-
-
-def _split_uneven(a: Addresses, b: Addresses) -> list[slice]:
-    terms = a.shape[1]
-    if terms == 1 or all(np.ptp(x[:, 1] - x[:, 0]) == 0 for x in (a, b)):
-        return [slice(0, terms)]
-    return [slice(0, 1), slice(1, 2)]
 
 
 def constant_axes(values: NDArray[np.float64]) -> tuple[bool, ...]:

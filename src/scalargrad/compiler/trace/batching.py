@@ -123,7 +123,9 @@ class Lanes:
             elif ops[x] is not UNBATCH and not isinstance(ops[x], OverLanes):
                 maps = {known[y] for y in args(x) if y in known}
                 if maps:
-                    self._place(x, maps)
+                    if maps != {len(self._counts) - 1}:
+                        self._trace.refused("stray example")
+                    known[x] = len(self._counts) - 1
 
     def _require_none_read(self, first: int) -> None:
         """Refuse nodes written outside vmap, from `first` on, that read a node with lanes."""
@@ -140,12 +142,6 @@ class Lanes:
         ops = self._trace.ops
         if any(not (ops[x] is UNBATCH or isinstance(ops[x], OverLanes)) for x in found):
             self._trace.refused("stray example")
-
-    def _place(self, node: int, maps: set[int]) -> None:
-        newest = len(self._counts) - 1
-        if not self.count or maps != {newest}:
-            self._trace.refused("stray example")
-        self._map_of[node] = newest
 
     def example(self, examples: Any) -> Any:
         """Return an example whose numbers have a lane for each of the examples.
