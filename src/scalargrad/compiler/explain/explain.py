@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend.choice import code_for, has_llvm
+from scalargrad.compiler.backend.choice import code_for, executable_for, has_llvm
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.explain import explain_loops
 from scalargrad.compiler.explain.explanation import Explanation
-from scalargrad.compiler.explain.measured import Timed, TimelineBar, shares
-from scalargrad.compiler.explain.timing import timed
+from scalargrad.compiler.explain.measured import COPIES, Timed, TimelineBar, shares, shortest
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.packing.instructions import (
@@ -28,6 +28,11 @@ from scalargrad.compiler.packing.instructions import (
     Take,
 )
 from scalargrad.compiler.runner import Inputs, LoopRunner
+
+#: The most pieces that are timed; in a longer program, each is several instructions.
+_PIECES = 400
+#: Instructions over this many lanes or fewer count as short.
+_FEW = 4096
 
 _NAMES = {
     Copy: "copy",
@@ -83,26 +88,32 @@ def _found(function: Function) -> str:
 
 
 def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
-    lanes = [_described(x)[1] for x in packed.instructions]
-    pieces = timed(packed, memory, lanes)
-    kinds = []
-    for instructions, seconds in pieces:
-        described = [_described(x) for x in instructions]
-        whole = sum(width for _, width in described) or 1
-        kinds += [(name, width, seconds * width / whole) for name, width in described]
-    bars = [TimelineBar(*_mostly(instructions), seconds) for instructions, seconds in pieces]
+    """Time each piece of a program alone, over many runs, on the memory as a run leaves it."""
+    instructions = packed.instructions
+    size = -(-len(instructions) // _PIECES) or 1
+    nothing = _seconds(packed, [], memory)
+    kinds, bars = [], []
+    for start in range(0, len(instructions), size):
+        piece = instructions[start : start + size]
+        described = [_described(x) for x in piece]
+        copies = COPIES if max(width for _, width in described) <= _FEW else 1
+        seconds = max(0.0, _seconds(packed, piece * copies, memory) - nothing) / copies
+        lanes: Counter[str] = Counter()
+        for name, width in described:
+            lanes[name] += width
+        whole = lanes.total()
+        kinds += [(name, width, seconds * width / (whole or 1)) for name, width in described]
+        bars.append(TimelineBar(lanes.most_common(1)[0][0], whole, seconds))
     gathers = _gathers(packed)
-    return Timed(
-        title, gathers, packed.memory.nbytes, len(packed.instructions), bars, shares(kinds)
-    )
+    return Timed(title, gathers, packed.memory.nbytes, len(instructions), bars, shares(kinds))
 
 
-def _mostly(instructions: Iterable[Instruction]) -> tuple[str, int]:
-    """Return the kind of instruction with the most lanes, and the lanes of all kinds."""
-    lanes: Counter[str] = Counter()
-    for name, width in map(_described, instructions):
-        lanes[name] += width
-    return lanes.most_common(1)[0][0], lanes.total()
+def _seconds(packed: Packed, instructions: list[Instruction], memory: Floats) -> float:
+    """Return the seconds of the shortest of several runs."""
+    executable = executable_for(replace(packed, instructions=instructions))
+    cells = len(packed.memory)  # beyond them, an executable has spare cells of its own
+    executable.memory[:cells] = memory[:cells]
+    return shortest(executable.run)
 
 
 def _where_time_goes(program: Timed) -> str:
