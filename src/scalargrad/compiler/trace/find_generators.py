@@ -34,15 +34,10 @@ def generators_of(roots: Sequence[Any]) -> list[Any]:
     roots : sequence
         Where to start.
     """
-    return [x for x in _drawing(roots) if not _is_fresh(x)]
+    return [x for x in drawing(roots) if not is_fresh(x)]
 
 
-def makes_fresh(roots: Sequence[Any]) -> bool:
-    """Return whether the code names a source of fresh randomness, such as `default_rng`."""
-    return any(map(_is_fresh, _drawing(roots)))
-
-
-def _drawing(roots: Sequence[Any]) -> list[Any]:
+def drawing(roots: Sequence[Any]) -> list[Any]:
     """Return the generators that can be reached, and the functions and classes that make some."""
     found = []
     waiting = deque(roots)
@@ -52,7 +47,7 @@ def _drawing(roots: Sequence[Any]) -> list[Any]:
         if isinstance(x, _ATOMS) or id(x) in seen:
             continue
         seen.add(id(x))
-        if _is_generator(x) or _is_fresh(x):
+        if _is_generator(x) or is_fresh(x):
             found.append(x)
         elif isinstance(x, FunctionType):
             waiting += _used(x)
@@ -61,8 +56,8 @@ def _drawing(roots: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _is_fresh(x: Any) -> bool:
-    """Return whether an object makes unseeded generators, or draws from the system."""
+def is_fresh(x: Any) -> bool:
+    """Return whether an object makes unseeded generators, as `default_rng`, or asks the system."""
     if isinstance(x, random.SystemRandom):
         return True
     if isinstance(x, type):

@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.trace.find_generators import generators_of, makes_fresh
+from scalargrad.compiler.trace.find_generators import drawing, is_fresh
 from scalargrad.compiler.trace.refusal import at, users_line
 from scalargrad.errors import TraceError
 from scalargrad.system.one_line import shown
@@ -34,10 +34,11 @@ class Generators:
     """
 
     def __init__(self, roots: Sequence[Any] = ()) -> None:
-        found = [MODULE, *generators_of(roots)]
+        drawn = drawing(roots)
+        found = [MODULE, *(x for x in drawn if not is_fresh(x))]
         self._before = {id(x): (x, state_of(x)) for x in found}
         #: Whether the function names a source of fresh randomness.
-        self.may_be_fresh = makes_fresh(roots)
+        self.may_be_fresh = any(map(is_fresh, drawn))
 
     def note(self, draw: Draw) -> None:
         """Note a draw by `drawn`; raise TraceError if its generator is not among those known."""

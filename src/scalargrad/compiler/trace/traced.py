@@ -141,30 +141,6 @@ class Traced(Value):
             self._refuse("text")
         return "<a number of a recording that is over>"
 
-    def __format__(self, specification: str) -> str:
-        self._refuse("text")
-
-    def __float__(self) -> float:
-        self._refuse("float")
-
-    def __trunc__(self) -> int:
-        self._refuse("rounding")
-
-    def __floor__(self) -> int:
-        self._refuse("rounding")
-
-    def __ceil__(self) -> int:
-        self._refuse("rounding")
-
-    def __int__(self) -> int:
-        self._refuse("int")
-
-    def __index__(self) -> int:  # noqa: PLE0305 - it raises
-        self._refuse("int")
-
-    def __invert__(self) -> Value:
-        self._refuse("invert")
-
     # What is answered -------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
@@ -192,9 +168,6 @@ class Traced(Value):
 
     def __deepcopy__(self, _memo: object) -> Value:
         return self.__copy__()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        self._refuse("data read")
 
 
 class TracedParameter(Traced, Parameter):
@@ -277,6 +250,11 @@ def _unary(op: Any) -> Callable[..., Any]:
     return lambda x: in_force(x).traced(op, (x.index,))
 
 
+def _refused(question: str) -> Callable[..., NoReturn]:
+    """Return a method that refuses a question."""
+    return lambda x, *_: x._refuse(question)
+
+
 def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method for ``&``, ``|`` or ``^``, which combine bools into a bool."""
 
@@ -310,6 +288,10 @@ for _name in ("neg", "abs"):
     setattr(Traced, f"__{_name}__", _unary(ops.TABLE[_name]))
 for _name in ("exp", "log", "tanh", "sigmoid", "relu"):
     setattr(Traced, _name, _unary(ops.TABLE[_name]))
+_REFUSED = {"format": "text", "float": "float", "int": "int", "index": "int", "invert": "invert"}
+_REFUSED |= {"trunc": "rounding", "floor": "rounding", "ceil": "rounding", "reduce": "data read"}
+for _python, _name in _REFUSED.items():
+    setattr(Traced, f"__{_python}__", _refused(_name))
 for _python, _name in {"and": "logical_and", "or": "logical_or", "xor": "ne"}.items():
     _method = _junction(ops.TABLE[_name], getattr(Value, f"__{_python}__"))
     setattr(Traced, f"__{_python}__", _method)
