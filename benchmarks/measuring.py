@@ -67,12 +67,10 @@ def take_turns(
 
 
 def _calls(run: Run, least: float) -> int:
-    """Return how many calls last so long; the first few may still compile something."""
+    """Return how many calls last so long; the first two may compile something."""
     run()
-    taken = seconds(run)
-    if taken < SLOW:
-        taken = min(seconds(run) for _ in range(3))
-    return max(1, round(least / max(taken, 1e-9)))
+    run()
+    return max(1, round(least / max(seconds(run), 1e-9)))
 
 
 def median_of(run: Run, times: int, clock: Clock = time.perf_counter) -> float:
