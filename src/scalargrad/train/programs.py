@@ -15,11 +15,11 @@ import numpy as np
 
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.trace.batching import is_scalar
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.nn import Module
-from scalargrad.table.numbers import is_real
 from scalargrad.train.data_rows import rebuilt_rows
 from scalargrad.train.objective import Objective
 from scalargrad.value import Value
@@ -159,18 +159,14 @@ def _require_known(trace: Trace) -> None:
 
 def _arranged(predictions: list[Any]) -> Any:
     """Return predictions as an array, if they are all numbers, or lists of as many numbers."""
-    if all(map(_is_number, predictions)):
+    if all(map(is_scalar, predictions)):
         return _array(predictions)
     first = predictions[0]
     if all(isinstance(p, list | tuple) and len(p) == len(first) for p in predictions):
         flat = [x for p in predictions for x in p]
-        if all(map(_is_number, flat)):
+        if all(map(is_scalar, flat)):
             return _array(flat).reshape(len(predictions), -1)
     return predictions
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(x, Value) or (is_real(x) and not isinstance(x, bool))
 
 
 def _array(items: Sequence[Any]) -> Any:

@@ -49,6 +49,11 @@ class Body:
         self._known: dict[Any, int] = {}
         self._carries = 0
 
+    @classmethod
+    def once(cls, numbers: Any) -> Body:
+        """Return a loop of one iteration, of no block."""
+        return cls(RolledBlock(0, 1, [], []), Stage([], lanes=False), numbers)
+
     def _append(self, step: Step) -> int:
         self.loop.steps.append(step)
         return len(self.loop.steps) - 1

@@ -16,7 +16,7 @@ from scalargrad.compiler.loops.loop import Carry, Cells, CellTable, Loop, LoopTo
 from scalargrad.compiler.loops.node_columns import distinct
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
-from scalargrad.compiler.loops.signals import Signals
+from scalargrad.compiler.loops.signals import Signals, is_active
 from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, mul, neg
@@ -29,7 +29,7 @@ def history_signals(block: RolledBlock, signals: Signals) -> Loop:
 
     It is the reverse of `forward.copy_history`.
     """
-    body = Body(RolledBlock(block.start, 1, [], []), Stage([], lanes=False), signals.numbers)
+    body = Body.once(signals.numbers)
     for cell, source in block.sources.items():
         if signals.sent[cell] and signals.active[source]:
             read = body.read(signals.cells_for(Cells(cell)))
@@ -138,7 +138,7 @@ class _Backward:
         if op is DETACH:
             return
         for j, operand in enumerate(operands):
-            if self.signals.is_active(self.block, operand):
+            if is_active(self.signals.active, self.block, operand):
                 self._pass(operand, self._product(t, (op, operands), j, upstream))
 
     def _product(
@@ -215,7 +215,7 @@ class _Backward:
         zero = self.signals.numbers(Constants(np.array([-0.0])))
         cells, signals = self.signals.room(1), self.signals
         assert isinstance(zero, Cells)
-        body = Body(RolledBlock(self.block.start, 1, [], []), self.body.stage, signals.numbers)
+        body = Body.once(signals.numbers)
         body.increase(onto, body.read(cells))
         self.after.append(body.loop)
         return zero.cell, cells.cell
@@ -228,7 +228,7 @@ class _Backward:
             return
         read = self.signals.cells_for(Cells(last))
         upstream = body.read(read)
-        start = Body(RolledBlock(block.start, 1, [], []), body.stage, self.signals.numbers)
+        start = Body.once(self.signals.numbers)
         initial = self.signals.signal(Cells(block.cells[part[-1]] - 1))
         start.increase(initial, start.read(read))
         self.before.append(start.loop)
@@ -236,5 +236,5 @@ class _Backward:
             op, operands = simplified(block.body[t])
             for j, x in enumerate(operands):
                 inner = isinstance(x, Own) and x.statement in part
-                if not inner and self.signals.is_active(block, x):
+                if not inner and is_active(self.signals.active, block, x):
                     self._pass(x, self._product(t, (op, operands), j, upstream))

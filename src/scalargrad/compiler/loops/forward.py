@@ -30,9 +30,9 @@ def forward(block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[in
     return _Forward(block, stage, numbers, alone).run()
 
 
-def copy_history(block: RolledBlock, stage: Stage, numbers: Any) -> Loop:
+def copy_history(block: RolledBlock, numbers: Any) -> Loop:
     """Return the steps that copy what the first iterations read into the history of the block."""
-    body = Body(RolledBlock(block.start, 1, [], []), stage, numbers)
+    body = Body.once(numbers)
     for cell, source in block.sources.items():
         body.write(Cells(cell), body.read(Cells(source)))
     return body.loop

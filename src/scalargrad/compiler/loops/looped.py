@@ -187,7 +187,7 @@ class _Looping:
         loops: list[Loop | Clear] = []
         for block, found in staged:
             if block.sources:
-                loops.append(copy_history(block, found[0], self.numbers))
+                loops.append(copy_history(block, self.numbers))
             alone = self.rolled.alone(block)
             loops += [forward(block, stage, self.numbers, alone) for stage in found]
         return loops

@@ -22,7 +22,6 @@ from scalargrad.compiler.loops.roll import (
     RolledBlock,
     padded,
 )
-from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.trace.detach import DETACH
 
 
@@ -64,7 +63,7 @@ class Signals:
 
     def seed(self, seeds: Sequence[tuple[int, float | int]]) -> Loop:
         """Return the steps that seed the roots; an int stands for the cell that holds the seed."""
-        body = Body(RolledBlock(0, 1, [], []), Stage([], lanes=False), self.numbers)
+        body = Body.once(self.numbers)
         for node, seed in seeds:
             place = self.signal(Cells(int(self.rolled.cell_of[node])))
             register = body.number(seed) if isinstance(seed, float) else body.read(Cells(seed))
@@ -113,10 +112,6 @@ class Signals:
         """
         return bool(self.sent[block.cells[t] :][: block.count - before_last].any())
 
-    def is_active(self, block: RolledBlock, operand: Operand) -> bool:
-        """Return whether an operand depends on a node whose gradient is wanted."""
-        return _is_active(self.active, block, operand)
-
     def array(self, cells: Integers) -> Integers:
         """Return the index of the array that each cell belongs to."""
         return np.searchsorted(self._arrays, cells, side="right") - 1
@@ -163,12 +158,13 @@ def _active(rolled: Rolled, wrt: Sequence[int]) -> Flags:
                     for x in range(cells.start, block.cells[t])
                     if x in block.sources
                 ]
-                if any(sources) or any(_is_active(active, block, x) for x in statement.operands):
+                if any(sources) or any(is_active(active, block, x) for x in statement.operands):
                     active[cells] = changed = True
     return active
 
 
-def _is_active(active: Flags, block: RolledBlock, operand: Operand) -> bool:
+def is_active(active: Flags, block: RolledBlock, operand: Operand) -> bool:
+    """Return whether an operand has a cell that depends on a node whose gradient is wanted."""
     if isinstance(operand, Constant | Constants):
         return False
     if isinstance(operand, Own):

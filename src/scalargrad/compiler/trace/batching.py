@@ -169,7 +169,7 @@ class Lanes:
         first = examples[0]
         if all(x is first for x in examples):
             return first
-        if _is_number(first):
+        if is_scalar(first):
             return self._batched_numbers(examples)
         if hasattr(first, "dtype") and hasattr(first, "ravel"):
             return self._batched_arrays(examples)
@@ -189,7 +189,7 @@ class Lanes:
         return first
 
     def _batched_numbers(self, numbers: Sequence[Any]) -> Any:
-        if not all(map(_is_number, numbers)):
+        if not all(map(is_scalar, numbers)):
             raise UnlikeError
         if not any(isinstance(x, Value) for x in numbers):
             first = float(numbers[0]).hex()
@@ -233,5 +233,6 @@ class Lanes:
         return [trace.detach(x) for x in found] if trace.is_detaching else found
 
 
-def _is_number(x: Any) -> bool:
+def is_scalar(x: Any) -> bool:
+    """Return whether something is a Value or a plain number, but no bool."""
     return isinstance(x, Value) or (is_real(x) and not isinstance(x, bool))
