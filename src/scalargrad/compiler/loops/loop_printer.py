@@ -169,11 +169,8 @@ class LoopPrinter:
     def _lanes(self) -> list[str]:
         """Return the iteration that each lane computes, at most the last one."""
         if not self._clamped:
-            declared = self.text.module.declare("llvm.smin.i64", "i64", ["i64", "i64"])
             for k in range(self.width):
-                i = self.nest.add(self.index, k)
-                clamped = f"call i64 @{declared}(i64 {i}, i64 {self.last})"
-                self._clamped.append(self.body.assign(clamped))
+                self._clamped.append(self.nest.least(self.nest.add(self.index, k), self.last))
         return self._clamped
 
     def _read(self, k: int, place: Place) -> str:

@@ -117,26 +117,12 @@ class WholeArray(np.ndarray[Any, Any]):
         """Yield rows."""
         return (self[i] for i in range(len(self)))
 
-    def tolist(self) -> Any:
-        """Raise TouchedError: the list would hold single numbers."""
-        self.whole.touch()
-
     def item(self, *_: Any) -> Any:
-        """Raise TouchedError for a single number."""
+        """Raise TouchedError, as all that would give, compare or copy single numbers."""
         self.whole.touch()
 
-    @property
-    def flat(self) -> Any:
-        """Raise TouchedError: it would yield single numbers."""
-        self.whole.touch()
-
-    def __contains__(self, _: object) -> bool:
-        """Raise TouchedError: it would compare single numbers."""
-        self.whole.touch()
-
-    def __reduce__(self) -> Any:
-        """Raise TouchedError: a copy would hold single numbers."""
-        self.whole.touch()
+    tolist = __contains__ = __reduce__ = item
+    flat = property(item)
 
     def examples(self, write: Any) -> Any:
         """Return one example, an array or a number, whose numbers have a lane for each example.

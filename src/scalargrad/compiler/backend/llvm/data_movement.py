@@ -65,7 +65,7 @@ def write_take(module: IRModule, name: str) -> None:
 
 def write_scatter(module: IRModule, name: str) -> None:
     """Print a scatter, ``out cells rows terms`` and per row ``start size`` and its terms."""
-    nest, one = Nest(module, name), None
+    nest = Nest(module, name)
     one = nest.one
     out, cells, rows, terms = nest.fields(0, 4)
 

@@ -8,26 +8,23 @@ from scalargrad.compiler.backend.llvm.encode import Kind, write
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
 
+#: The address of each kind of function, and the code, which would be freed otherwise.
+_known: dict[Kind, int] = {}
+_codes: list[Code] = []
 
-class FunctionLibrary:
-    """The functions compiled in this process, by kind."""
 
-    def __init__(self) -> None:
-        self._known: dict[Kind, int] = {}
-        self._codes: list[Code] = []
-
-    def addresses(self, kinds: Iterable[Kind]) -> list[int]:
-        """Return the addresses of the functions of these kinds, compiling those not there yet."""
-        wanted = list(kinds)
-        with lock:
-            missing = [x for x in dict.fromkeys(wanted) if x not in self._known]
-            if missing:
-                module, names = printed(missing)
-                code = compile_module(module, level=1)
-                self._codes.append(code)
-                for kind, name in zip(missing, names, strict=True):
-                    self._known[kind] = code.address(name)
-        return [self._known[x] for x in wanted]
+def addresses(kinds: Iterable[Kind]) -> list[int]:
+    """Return the addresses of the functions of these kinds, compiling those not there yet."""
+    wanted = list(kinds)
+    with lock:
+        missing = [x for x in dict.fromkeys(wanted) if x not in _known]
+        if missing:
+            module, names = printed(missing)
+            code = compile_module(module, level=1)
+            _codes.append(code)
+            for kind, name in zip(missing, names, strict=True):
+                _known[kind] = code.address(name)
+    return [_known[x] for x in wanted]
 
 
 def printed(kinds: list[Kind]) -> tuple[IRModule, list[str]]:
@@ -37,7 +34,3 @@ def printed(kinds: list[Kind]) -> tuple[IRModule, list[str]]:
     for kind, name in zip(kinds, names, strict=True):
         write(module, name, kind)
     return module, names
-
-
-#: The library of this process.
-LIBRARY = FunctionLibrary()

@@ -24,7 +24,7 @@ from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.encode import encode
 from scalargrad.compiler.backend.llvm.extents import size_of
-from scalargrad.compiler.backend.llvm.function_library import LIBRARY, printed
+from scalargrad.compiler.backend.llvm.function_library import addresses, printed
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
@@ -148,7 +148,7 @@ class Native:
         self._own: list[Code] = []
         sizes = [len(x.fields) for x in self._encoded]
         first = np.cumsum([0, *sizes])[:-1].astype(np.int64)
-        functions = LIBRARY.addresses(x.kind for x in self._encoded)
+        functions = addresses(x.kind for x in self._encoded)
         self._calls = np.stack(
             [np.array(functions, dtype=np.int64), self._tables.ctypes.data + 8 * first], axis=1
         )
