@@ -85,6 +85,7 @@ def program(seed: int) -> tuple[Function, list[float]]:
         order = [count - 1 - k for k in range(count)]
     few, fixed, ordered = len(p), draws.randrange(count), draws.random() < 0.5
     p += _uniform(draws, count if draws.random() < 0.4 else 0)
+    some = slice(draws.choice([None, 0, 1, 3]), draws.choice([None, count, -1, -3, count // 2]))
 
     def f(p: Any) -> Any:
         own = p[few:]
@@ -108,8 +109,9 @@ def program(seed: int) -> tuple[Function, list[float]]:
             else:
                 total = total + found[-1] * (found[0] if k % 2 else 1.0)
         if second:
-            for k in range(count):
-                total = total - made[order[k]] * made[k] * 0.1
+            for k in range(count)[some]:
+                total = total - (made[order[k]] if ordered else 1.0) * sg.sin(made[k]) * 0.1
+            total = total + (made[fixed] if fixed % 2 else 0.0)
         return total + sum(known) + 0.1 * sum(p)
 
     return f, p
