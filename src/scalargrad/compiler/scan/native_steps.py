@@ -101,13 +101,14 @@ _known: tuple[WeakKeyDictionary[Path, RepeatedStep | None], ...] = (
 
 def _steps(path: Path, form: StepForm, count: int) -> RepeatedStep | None:
     """Return what runs so many steps of a path in one call; None if nothing can."""
-    from scalargrad.compiler.backend.llvm.step_loop import packed_steps
     from scalargrad.compiler.loops import scan_loop
 
     program = path.function.recorded
     by_loop = count >= LEAST and scan_loop.can_repeat(program)
     known = _known[by_loop]
     if path not in known:
+        from scalargrad.compiler.backend.llvm.step_loop import packed_steps
+
         carried = form.carried
         given, results = program.inputs - carried, path.results - carried
         shape = StepShape(carried, given, results, path.outcomes)
