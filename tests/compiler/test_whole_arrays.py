@@ -208,3 +208,20 @@ def test_a_sum_whose_parts_are_used_hides_no_other() -> None:
     chain, in_the_score, from_zero = len(ROWS) - 1, 1, 1
     assert written.count("= add(") == chain + in_the_score + from_zero
     assert written.count("= total(") == 1
+
+
+@pytest.mark.parametrize("count", [380, 1000])
+def test_a_loop_beside_an_array_whose_numbers_are_not_read_is_the_eager_one(count: int) -> None:
+    """The numbers of the array are written to no cell of the loop, whether they fit or not."""
+    data = np.linspace(-1.0, 1.0, 300).tolist()
+
+    def mean_state(p: Any, xs: Any) -> Any:
+        state = p[0]
+        for x in data:
+            state = tanh(state * p[1] + added([x, p[0], p[1]]))
+        return state / len(xs)
+
+    xs = np.linspace(1.0, 2.0, 9 * count).reshape(count, 9)
+    for f in (mean_state, grad(mean_state), grad(lambda p, xs: grad(mean_state)(p, xs)[1])):
+        expected = pytest.approx(f([0.3, 0.4], xs), rel=1e-9)
+        assert jit(f)([0.3, 0.4], xs) == expected

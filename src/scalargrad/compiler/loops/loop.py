@@ -187,7 +187,7 @@ class Looped:
     Attributes
     ----------
     inputs : int
-        The number of inputs, which are the first cells.
+        How many numbers a call writes to the first cells: inputs, and arrays that no loop reads.
     cells : int
         The number of cells.
     numbers : list of (int, list of float)

@@ -174,8 +174,9 @@ class _Looping:
         first = self.room(count).cell
         side_by_side = slice(first, first + count)
         loops += _collected(self.outputs, side_by_side.start)
-        inputs = rolled.columns.program.inputs
-        made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
+        made = Looped(
+            rolled.columns.program.given, self.cells + LANES, self.kept, loops, side_by_side
+        )
         prune(made)
         for loop in made.loops:
             if isinstance(loop, Loop) and not loop.is_fused:

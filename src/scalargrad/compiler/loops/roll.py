@@ -135,7 +135,7 @@ def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
             block.history = _history(columns, block)
     cell_of = np.full(len(columns.program), -1)
     cell_of[: columns.program.inputs] = np.arange(columns.program.inputs)
-    cells = columns.program.inputs
+    cells = columns.program.given
     for block in blocks:
         for t, history in enumerate(block.history):
             block.cells[t] = cells + history

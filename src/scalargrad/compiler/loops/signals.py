@@ -136,7 +136,7 @@ def _arrays(rolled: Rolled, wrt: Sequence[int]) -> Integers:
         for block in rolled.blocks
         for cell, history in zip(block.cells, block.history, strict=True)
     ]
-    return distinct(np.concatenate([[0], edges[edges < inputs], firsts]).astype(np.int64))
+    return distinct(np.concatenate([[0], edges[edges < inputs], [inputs], firsts]).astype(np.int64))
 
 
 def _active(rolled: Rolled, wrt: Sequence[int]) -> Flags:

@@ -148,6 +148,7 @@ class _LanesWriter:
         old = columns.program
         self.columns, self.chosen = columns, chosen
         self.made = PartCopy(old, old.inputs)
+        self.made.program.stacked = old.stacked
         self.sizes: dict[int, int] = {}
         self.new, self.source, self.lane = np.full((3, len(old)), -1)
         self.new[: old.inputs] = np.arange(old.inputs)

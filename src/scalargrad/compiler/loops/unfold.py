@@ -54,6 +54,7 @@ class _Unfolding:
         self.old = program
         self.copy = PartCopy(program, n)
         self.made = self.copy.program
+        self.made.stacked = program.stacked
         self.new = list(range(n))
         self.is_left = len(sweeps) <= 1  # a single sweep is left to `derivative`
         self.swept: dict[Seeds, dict[int, int]] = {}
