@@ -195,6 +195,19 @@ def test_a_scan_with_gradients_sees_what_has_changed_around_its_step() -> None:
     assert value_and_grad(last)(2.0)[1] == pytest.approx(0.75**60)
 
 
+def test_a_known_scan_out_of_its_domain_raises_what_it_does_eagerly() -> None:
+    """The program of all steps is known, but has nan where the logarithm is undefined."""
+    step = jit(lambda x, y: (log(x) + y, None))
+
+    def last(x: Any) -> Any:
+        return scan(step, x, [2.0] * 60)[0]
+
+    for _ in range(2):
+        assert value_and_grad(last)(2.0)[0] == pytest.approx(3.1461932206205825)  # log x + 2 = x
+    with pytest.raises(DomainError, match="log"):
+        value_and_grad(last)(-1.0)
+
+
 def test_steps_that_branch_are_called_with_gradients_too() -> None:
     """The derivative of a sum that starts again is 1, whichever way its steps go."""
     step = jit(lambda s, x: ((s + x if s < 1.0 else s - 1.0), None))
