@@ -91,21 +91,24 @@ def jit(
     has changed, the function is recorded again. Random numbers are drawn by `drawn` at each call,
     the same that an eager call would draw.
 
-    Sums may be reordered: results agree with eager ones up to rounding, and a sum that overflows in
-    one order may not in another. Apart from that, non-finite numbers are as in eager evaluation,
-    since a result or gradient that is not finite is computed again eagerly. So is a call that
-    leaves the domain of an operation, even if its result would be finite; errors therefore name the
-    same node. Called while another function is being recorded, a compiled function becomes part of
-    that recording.
+    Sums may be reordered, and products are rounded together with the sums they are added to:
+    results agree with eager ones up to rounding, and a number beyond the largest float on the way
+    to a finite result may appear in one of them only. Apart from that, non-finite numbers are as in
+    eager evaluation, since a result or gradient that is not finite is computed again eagerly. So is
+    a call that leaves the domain of an operation, even if its result would be finite; errors
+    therefore name the same node. Called while another function is being recorded, a compiled
+    function becomes part of that recording.
 
     Needs the extra ``[jit]``. Compiling takes some tenths of a second, once; the machine code is
     kept on disk for later processes and shared by programs. Without llvmlite, NumPy runs the same
     programs, more slowly.
 
     In a packed program, a number has the same digits computed alone, on a lane of `vmap` or in a
-    batch of any size, by any number of threads: up to 64 products are added one after the other,
-    with one rounding each, and more as eight such sums. A program whose body repeats itself runs as
-    loops. Their order of summation depends on the number of iterations alone; there, a value has
+    batch, by any number of threads: up to 64 products are added one after the other, with one
+    rounding each, and more as eight such sums. A batch that does not fit a cache runs in blocks,
+    for which terms may be sorted in another way: where examples share some of the terms of a sum,
+    its last digits may differ from those in a small batch. A program whose body repeats itself runs
+    as loops. Their order of summation depends on the number of iterations alone; there, a value has
     the same digits with a gradient and without, and in each iteration however many follow. Longer
     lists can turn a packed program into loops, which may change last digits. Products are added by
     fused multiply-adds, which are several times as slow on a processor without them. exp, log,
