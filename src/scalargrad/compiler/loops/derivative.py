@@ -203,7 +203,7 @@ class _Backward:
         (body.write if fresh else body.increase)(found, register)
 
     def _is_increased(self, cell: int) -> bool:
-        """Return whether some iterations send signals to a cell that others send to other cells."""
+        """Return whether what goes to another cell in each iteration goes to this one in some."""
         places = [x for x, _ in self.outside.values() if isinstance(x, CellTable) or x.stride]
         return any((cells_of(x, self.block.count) == cell).any() for x in places)
 

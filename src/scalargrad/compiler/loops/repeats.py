@@ -98,7 +98,7 @@ def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
 
 def _where_free(run: Repetition, free: NDArray[np.bool_]) -> list[Repetition]:
     """Return what remains of a repetition where its places are still free, if it is long enough."""
-    stretches = _stretches(free, _LEAST * run.period)
+    stretches = flagged(free, _LEAST * run.period)
     found = [Repetition(run.start + a, run.period, (b - a) // run.period) for a, b in stretches]
     return [x for x in found if x.saved >= _SAVES]
 
@@ -137,7 +137,7 @@ def _distances(codes: Integers) -> Iterator[tuple[int, int]]:
 def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Repetition]:
     """Yield the repetitions of a given period."""
     codes = columns.codes[low:high]
-    stretches = _stretches(codes[period:] == codes[:-period], max((_LEAST - 1) * period, _SAVES))
+    stretches = flagged(codes[period:] == codes[:-period], max((_LEAST - 1) * period, _SAVES))
     if len(stretches) > _STRETCHES:
         return
     for start, stop in stretches:
@@ -147,7 +147,7 @@ def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Re
                 yield Repetition(a, period, count)
 
 
-def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
+def flagged(flags: NDArray[np.bool_], least: int = 1) -> list[tuple[int, int]]:
     """Return (start, stop) of each run of set flags that is long enough."""
     padded = np.zeros(len(flags) + 2, np.bool_)
     padded[1:-1] = flags
@@ -173,7 +173,7 @@ def _steady(columns: NodeColumns, start: int, stop: int, period: int) -> list[tu
     flags = np.ones(stop - period - start, np.bool_)
     at = np.flatnonzero(uneven) + first
     flags[np.searchsorted(columns.first, at, side="right") - 1 - start] = False
-    return [(start + a, start + b) for a, b in _stretches(flags, period)]
+    return [(start + a, start + b) for a, b in flagged(flags, period)]
 
 
 def _settled(columns: NodeColumns, run: Repetition) -> Repetition | None:

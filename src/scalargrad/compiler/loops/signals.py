@@ -13,6 +13,7 @@ from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.loops.body import Body
 from scalargrad.compiler.loops.loop import Cells, CellTable, Clear, Loop, Place, cells_of
 from scalargrad.compiler.loops.node_columns import distinct
+from scalargrad.compiler.loops.repeats import flagged
 from scalargrad.compiler.loops.roll import (
     Constant,
     Constants,
@@ -102,8 +103,7 @@ class Signals:
 
     def cleared(self) -> list[Clear]:
         """Return the cells that must be set to 0 before the sweep."""
-        edges = np.flatnonzero(np.diff(self._clear, prepend=False, append=False)).tolist()
-        return [Clear(self.behind + a, b - a) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        return [Clear(self.behind + a, b - a) for a, b in flagged(self._clear)]
 
     def is_sent(self, block: RolledBlock, t: int, *, before_last: bool = False) -> bool:
         """Return whether signals have been sent to statement `t` through memory.

@@ -132,7 +132,7 @@ class LaneWriter(Writer):
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a copied sum, in which all lanes of a node may have come together."""
-        return self.products(args) if self.unbatched else super().copied_products(args)
+        return self.products(args) if self.unbatched else self._sum(args)
 
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …; terms with all lanes of a node become a total."""

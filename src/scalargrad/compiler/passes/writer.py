@@ -99,6 +99,9 @@ class Writer:
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum copied from another program, none of whose terms was folded."""
+        return self._sum(args)
+
+    def _sum(self, args: tuple[int, ...]) -> int:
         known = self._known.get(args)
         if known is None:
             known = self._known[args] = self.unique(PRODUCTS, args)
@@ -130,7 +133,7 @@ class Writer:
             terms += (self.constant(total), one)
         elif len(terms) == 2 and terms[1] == one:
             return terms[0]
-        return Writer.copied_products(self, tuple(terms))
+        return self._sum(tuple(terms))
 
     def finish(self, outputs: Iterable[int], *, of: Program, tidy: bool = True) -> Program:
         """Return the program; with `tidy`, without nodes that no output depends on.
