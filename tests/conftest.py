@@ -316,15 +316,16 @@ def open_anywhere(
 
 
 @pytest.fixture(params=["native", "numpy"])
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Choose the machine that programs run on."""
-    chosen: str = request.param
-    if chosen == "numpy":
-        from scalargrad.compiler.backend import choice
-        from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
+    from scalargrad.compiler.backend import choice
 
-        monkeypatch.setattr(choice, "executable_for", NumpyExecutable)
-    return chosen
+    if request.param == "numpy":
+        monkeypatch.setattr(choice, "chosen", lambda: "numpy")
+        choice.has_llvm.cache_clear()
+    yield request.param
+    if request.param == "numpy":
+        choice.has_llvm.cache_clear()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.seeds import seeds
 
 from scalargrad import erf, exp, grad, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
 from scalargrad.compiler.passes import segments
@@ -89,6 +90,65 @@ def test_a_lane_of_vmap_has_the_digits_of_a_single_call(f: Example, width: int) 
     for size in (2, 9, MOST):
         found = jit(vmap(value_and_grad(lambda x: f(w, x))))(xs[:size])
         assert found == alone[:size]
+
+
+class Formula:
+    """A random formula of shared numbers w and an example x, with sums of few terms and of many.
+
+    Nothing in it is computed from shared numbers alone, which `vmap` computes once.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        generator = random.Random(seed)
+        shapes = generator.randint(1, 3), generator.randint(1, 4)
+        self.w, *self.rows = [
+            [generator.uniform(-1.5, 1.5) for _ in range(shapes[k > 0])] for k in range(21)
+        ]
+
+    def __call__(self, w: Any, x: Any) -> Any:
+        """Compute the formula."""
+        generator = random.Random(self.seed)
+        known = [*(a * b for a in w for b in x), *(tanh(a + x[0]) for a in w), *x]
+        for _ in range(generator.randint(4, 12)):
+            a, b, kind = generator.choice(known), generator.choice(known), generator.random()
+            if kind < 0.6:
+                count = generator.choice([2, 3, 4, 6, 80])
+                known.append(tanh(sum(self.terms(generator, known, count), start=a)))
+            else:
+                known.append(sin(a) if kind < 0.7 else a * b if kind < 0.85 else a / (b * b + 1.0))
+        return sum(tanh(a) * known[-1] for a in known[-4:])
+
+    def terms(self, generator: random.Random, known: list[Any], count: int) -> list[Any]:
+        """Return terms of all kinds."""
+        pairs = [(generator.choice(known), generator.choice(known)) for _ in range(count)]
+        return [generator.choice([a * b, a, -a, a * 0.3, a - b]) for a, b in pairs]
+
+
+@pytest.mark.alike
+@pytest.mark.parametrize("seed", seeds(60, light=12))
+def test_digits_of_random_formulas_depend_on_nothing_else(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone, in lists, on lanes, in blocks; whether shared numbers come first or last."""
+    f = Formula(seed)
+    value = value_and_grad(f if seed % 2 else lambda x, w: f(w, x), argnums=(0, 1))
+    order = 1 if seed % 2 else -1
+    axes = (None, 0)[::order]
+
+    def each(*given: Any) -> Any:
+        w, xs = given[::order]
+        return [value(*(w, x)[::order]) for x in xs]
+
+    alone = [jit(value)(*(f.w, x)[::order]) for x in f.rows]
+    for size in (3, 17):
+        assert jit(each)(*(f.w, f.rows[:size])[::order]) == alone[:size]
+    for most in (segments._MOST, 3):
+        monkeypatch.setattr(segments, "_FEWEST", min(most, segments._FEWEST))
+        monkeypatch.setattr(segments, "_MOST", most)
+        for size in (2, len(f.rows)):
+            lanes = jit(vmap(value, in_axes=axes))
+            assert lanes(*(f.w, f.rows[:size])[::order]) == alone[:size], (most, size)
 
 
 @pytest.mark.parametrize("f", EXAMPLES)

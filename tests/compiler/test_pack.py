@@ -8,14 +8,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 from scalargrad import Value, atan2, gradients, jit, sin, tanh
 from scalargrad.compiler.packing.instructions import Gather, GatheredProducts, Packed
-from scalargrad.compiler.packing.scalar_packer import ScalarPacker
-from scalargrad.compiler.passes.kinds import INPUT
-from scalargrad.compiler.passes.program import Program
 from scalargrad.nn import MLP
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -189,20 +185,6 @@ def test_sums_of_products_of_three_indices_agree() -> None:
 
     check(loss, weights(9), image)
     check(loss, weights(9), [[Value(x) for x in row] for row in image])
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_terms_of_one_sum_are_in_the_order_of_a_sum_in_many_lanes(seed: int) -> None:
-    """Wherever their factors are kept: else a sum would have other digits in a batch."""
-    generator = random.Random(seed)
-    program = Program(4, [INPUT] * 4, [()] * 4)
-    for op in (sin, tanh, sin, tanh):
-        program.add([op], [(generator.randrange(len(program)),)])
-    packer = ScalarPacker(program)
-    packer.addresses[4:] = generator.sample(range(4, 12), 4)
-    factors = [generator.randrange(len(program)) for _ in range(10)]
-    a, b = packer._canonical(np.array([factors]))
-    assert packer._in_order(tuple(factors)) == np.stack([a[0], b[0]], axis=1).ravel().tolist()
 
 
 def test_constants_alone_are_computed_while_compiling() -> None:

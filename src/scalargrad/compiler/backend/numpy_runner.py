@@ -28,13 +28,11 @@ from scalargrad.compiler.packing.instructions import (
     Scatter,
     Take,
 )
+from scalargrad.compiler.passes.kinds import CLASSES, SEQUENTIAL
 from scalargrad.compiler.passes.partial import Partial, expression_of
 from scalargrad.table.operation import Elementwise
 
 Bound = Callable[[], None]
-
-#: Sums of more terms than the first number are split into the second number of partial sums.
-_SEQUENTIAL, _CLASSES = 64, 8
 
 
 class NumpyExecutable:
@@ -101,7 +99,7 @@ def _bind_products(instruction: Products, memory: Floats) -> Bound:
     rows, columns = instruction.rows, instruction.columns
     out = _view(memory, Affine(instruction.out, columns, 1), (rows, columns, 1))[:, :, 0]
     start = _view(memory, instruction.start, (rows, columns, 1))[:, :, 0]
-    many = sum(run.terms for run in instruction.runs) > _SEQUENTIAL
+    many = sum(run.terms for run in instruction.runs) > SEQUENTIAL
     factors = [
         (_view(memory, a, (rows, columns, n)), _view(memory, b, (rows, columns, n)))
         for n, a, b in instruction.runs
@@ -125,12 +123,12 @@ def _long_sum(products: Floats) -> Floats:
     `numpy.sum` chooses its order by the shape of the array; here digits must not depend on that.
     """
     *lanes, terms = products.shape
-    padded = np.full((*lanes, -(-terms // _CLASSES) * _CLASSES), -0.0)
+    padded = np.full((*lanes, -(-terms // CLASSES) * CLASSES), -0.0)
     padded[..., :terms] = products
-    rows = np.moveaxis(padded.reshape(*lanes, -1, _CLASSES), -2, 0)
+    rows = np.moveaxis(padded.reshape(*lanes, -1, CLASSES), -2, 0)
     classes: Floats = np.add.reduce(np.ascontiguousarray(rows), axis=0)
     total: Floats = classes[..., 0].copy()
-    for k in range(1, _CLASSES):
+    for k in range(1, CLASSES):
         total += classes[..., k]
     return total
 
@@ -141,7 +139,7 @@ def _bind_gathered(instruction: GatheredProducts, memory: Floats) -> Bound:
 
     def step() -> None:
         total, products = memory[instruction.start], memory[a] * memory[b]
-        if products.shape[1] > _SEQUENTIAL:
+        if products.shape[1] > SEQUENTIAL:
             total += _long_sum(products)
         else:
             for t in range(products.shape[1]):

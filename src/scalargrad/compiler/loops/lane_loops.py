@@ -21,7 +21,7 @@ from scalargrad.compiler.loops.loop import (
     Write,
 )
 from scalargrad.compiler.loops.node_columns import is_repeatable
-from scalargrad.compiler.passes.kinds import PRODUCTS, Op, Total
+from scalargrad.compiler.passes.kinds import CLASSES, PRODUCTS, SEQUENTIAL, Op, Total
 from scalargrad.compiler.passes.partial import Partial
 from scalargrad.compiler.passes.segments import Mapped
 from scalargrad.ops import add, mul
@@ -108,16 +108,24 @@ class _LaneLoopWriter:
         )
 
     def _sum(self, args: Sequence[int]) -> int:
-        """Write a sum of products as a row of fused multiply-adds."""
-        *others, last = zip(args[::2], args[1::2], strict=True)
-        constants = self.part.source.constants
-        if others and constants.keys() >= {*last}:  # packed sums start from it, too
-            found = self._append(Number(constants[last[0]] * constants[last[1]]))
-            terms = self._terms([x for pair in others for x in pair])
-        else:
-            first, *terms = self._terms(args)  # type: ignore[assignment]
-            found = first[0] if len(first) == 1 else self._append(Compute(mul, first))
+        """Write a sum of products in the order of packed ones, as rows of fused multiply-adds."""
+        constants, found = self.part.source.constants, None
+        if len(args) > 2 and constants.keys() >= {*args[-2:]}:  # packed sums start from it, too
+            found = self._append(Number(constants[args[-2]] * constants[args[-1]]))
+            args = args[:-2]
+        terms = self._terms(args)
+        if len(terms) <= SEQUENTIAL:
+            return self._added(found, terms)
+        rows = [self._added(None, terms[k::CLASSES]) for k in range(CLASSES)]
+        return self._added(found, [(x,) for x in rows])
+
+    def _added(self, found: int | None, terms: Sequence[tuple[int, ...]]) -> int:
+        """Add terms to a register, if there is one, one after the other."""
         for term in terms:
-            step = Compute(add, (found, *term)) if len(term) == 1 else Fused((*term, found))
-            found = self._append(step)
+            if found is None:
+                found = term[0] if len(term) == 1 else self._append(Compute(mul, term))
+            else:
+                one = len(term) == 1
+                found = self._append(Compute(add, (found, *term)) if one else Fused((*term, found)))
+        assert found is not None
         return found

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.passes.kinds import SEQUENTIAL
 from scalargrad.compiler.passes.partial import Partial
 from scalargrad.table.operation import Elementwise
 
@@ -134,10 +135,6 @@ class LoopTotal(NamedTuple):
     def renamed(self, new: Sequence[int]) -> LoopTotal:
         """Return this total with its registers renumbered."""
         return self._replace(terms=tuple([tuple([int(new[x]) for x in t]) for t in self.terms]))
-
-
-#: Up to this many terms are added one after the other.
-SEQUENTIAL = 64
 
 
 def is_sequential(loop: Loop, total: LoopTotal) -> bool:

@@ -70,9 +70,9 @@ def group(program: Program) -> tuple[list[LaneGroup], list[int]]:
 
 
 def _sorted_pairs(shape: tuple[object, ...]) -> tuple[object, ...]:
-    """Return the shape of a sum with its factors and terms sorted, the same for any order."""
+    """Return the shape of a sum with the factors of each term sorted, the same for any order."""
     if len(shape) == 3:  # fast, as a chain of a million nodes has a million such shapes
         op, a, b = shape
         return (op, b, a) if a > b else shape  # type: ignore[operator]
     pairs = zip(shape[1::2], shape[2::2], strict=True)
-    return (shape[0], *sorted(tuple(sorted(pair)) for pair in pairs))  # type: ignore[type-var]
+    return (shape[0], *(tuple(sorted(pair)) for pair in pairs))  # type: ignore[type-var]

@@ -54,7 +54,7 @@ class LanePacker(LaneOperations, ScalarPacker):
 
     def _lane_products(self, group: LaneGroup, lanes: int) -> int:
         nodes = np.array(group.nodes)
-        a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
+        a, b = self._factors(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
         starts, a, b, bounds = self._started(a, b, bounds)
         order, pieces = self._regular_order(a, b, bounds)
@@ -105,7 +105,7 @@ class LanePacker(LaneOperations, ScalarPacker):
 
     def _total(self, group: LaneGroup, lanes: int) -> int:
         nodes = np.array(group.nodes)
-        a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
+        a, b = self._factors(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
         order, pieces = self._backward_order(a, b, bounds)
         nodes, a, b = nodes[order], a[order], b[order]

@@ -1,8 +1,8 @@
 """Pack a program of single numbers: each group of nodes becomes an instruction over a block.
 
-The lanes of a group are ordered by the addresses of their operands, and the terms of a sum are
-sorted. Where the program is regular, operands are then evenly spaced, and a layer of neurons over
-a batch is a single instruction. Elsewhere, the instruction lists addresses in a table.
+The lanes of a group are ordered by the addresses of their operands. Where the program is regular,
+operands are then evenly spaced, and a layer of neurons over a batch is a single instruction.
+Elsewhere, the instruction lists addresses in a table.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class ScalarPacker(ScalarOperations):
 
     def _joined_products(self, nodes: Addresses, args: Addresses, brought: list[Block]) -> int:
         """Place sums of a few products, whose factors are brought together one by one."""
-        a, b = self._canonical(args)
+        a, b = self._factors(args)
         starts, a, b, _ = self._started(a, b, [(0, a.shape[1])])
         shape = Grid(1, len(nodes))
         runs = [
@@ -146,7 +146,7 @@ class ScalarPacker(ScalarOperations):
         if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * _FEW:
             return self._few_products(first)
         nodes = np.array(group.nodes)
-        a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
+        a, b = self._factors(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
         starts, a, b, bounds = self._started(a, b, bounds)
         keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
@@ -186,36 +186,21 @@ class ScalarPacker(ScalarOperations):
         first = -0.0
         if len(args) > 2 and {*args[-2:]} <= self.program.constants.keys():  # as in `_started`
             first, args = float(self.values[args[-2]] * self.values[args[-1]]), args[:-2]
-        cells = np.array([[self._cell(x) for x in self._in_order(args)]], dtype=np.int64)
+        cells = np.array([[self._cell(x) for x in args]], dtype=np.int64)
         start = np.array([self._cell_of(first)])
         out = self._place_one(node)
         self.instructions.append(GatheredProducts(out, start, cells[:, ::2], cells[:, 1::2]))
         return out
 
-    def _in_order(self, args: tuple[int, ...]) -> list[int]:
-        """Return the terms of one sum in the order that `_canonical` gives them."""
-        if len(args) == 2:
-            return [*args]
-        ranks = [(int(self.numbers[x]), int(self.addresses[x])) for x in args]
-        terms = []
-        for i in range(0, len(args), 2):
-            a, b = sorted((i, i + 1), key=ranks.__getitem__)
-            key = (ranks[a][0], ranks[b][0], ranks[a], ranks[b])
-            terms.append((key, (args[a], args[b])))
-        terms.sort(key=lambda term: term[0])
-        return [x for _, pair in terms for x in pair]
+    def _factors(self, args: Addresses) -> tuple[Addresses, Addresses]:
+        """Return the factors, lanes × terms; in each term, the one of the earlier group first.
 
-    def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
-        """Return the factors, lanes × terms, with factors and terms sorted alike in all lanes."""
+        Terms stay in the order in which they were written, on which the digits of a sum depend.
+        """
         a, b = args[:, 0::2], args[:, 1::2]
         rank = self.numbers[args] * (self.memory.size + 1) + self.addresses[args]
         swapped = rank[:, 0::2] > rank[:, 1::2]
-        a, b = np.where(swapped, b, a), np.where(swapped, a, b)
-        if a.shape[1] > 1:
-            first, second = np.minimum(x := rank[:, 0::2], y := rank[:, 1::2]), np.maximum(x, y)
-            order = np.lexsort((second, first, self.numbers[b], self.numbers[a]), axis=1)
-            a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
-        return a, b
+        return np.where(swapped, b, a), np.where(swapped, a, b)
 
     def _alike_terms(self, a: Addresses, b: Addresses) -> list[tuple[int, int]]:
         """Return (start, stop) of stretches of terms whose factors are in the same groups."""

@@ -2,8 +2,7 @@
 
 An elementwise group that only outputs and other such groups read can wait until all else is
 computed. Those of the same operation then become one, over lanes in the order of the outputs, with
-each operand gathered once. Joining changes no digit: the terms of a sum keep the order that they
-have in a group of its own.
+each operand gathered once.
 """
 
 from __future__ import annotations
@@ -77,30 +76,21 @@ class Tail:
         return [self._numbers[x] for x in self._program.args[self._groups[g].nodes[0]]]
 
     def _joined(self) -> list[list[int]]:
-        """Return the groups to compute together.
-
-        Within a sum, terms are sorted by the groups of their factors, and where these are the same
-        by addresses. What such a sum is computed from stays as it is, as joining changes addresses.
-        """
+        """Return the groups to compute together."""
         alike: dict[Hashable, list[int]] = {}
-        fixed: set[int] = set()
+        known = {INPUTS, len(self._groups)}
         for g, height in self._heights.items():
-            terms = self._terms(g)
-            if g in fixed or len({*terms}) < len(terms):
-                fixed.update(self._operands(g))
-                continue
-            known = {INPUTS, len(self._groups)}
-            form = tuple([tuple([x if x in known else -1 for x in term]) for term in terms])
+            form = tuple([tuple([x if x in known else -1 for x in y]) for y in self._terms(g)])
             alike.setdefault((height, self._groups[g].op, form), []).append(g)
         return [sorted(x) for x in alike.values() if len(x) > 1 and self._is_worth_it(x)]
 
     def _terms(self, g: int) -> list[tuple[int, ...]]:
-        """Return the groups of the factors of each term, sorted; or of all operands, as one."""
+        """Return the groups of the factors of each term, or of all operands, as one."""
         operands = self._operands(g)
         if self._groups[g].op is not PRODUCTS:
             return [tuple(operands)]
         pairs = zip(operands[::2], operands[1::2], strict=True)
-        return sorted((min(pair), max(pair)) for pair in pairs)
+        return [(min(pair), max(pair)) for pair in pairs]
 
     def _is_worth_it(self, found: Sequence[int]) -> bool:
         return _FEWEST <= self._lanes(found) <= _LARGE * len(found)

@@ -100,7 +100,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[
         terms = lookups.added_to(terms, node)
         if not terms:
             continue
-        upstream = writer.products(terms)
+        upstream = writer.products(terms[::-1])  # in the order of the uses
         if node in targets:
             found[node] = upstream
             if not program.args[node]:  # an input: most of the nodes of a network

@@ -27,6 +27,9 @@ class Kind:
 
 #: a₀b₀ + a₁b₁ + …, the operands in pairs: the form of neurons and of error signals.
 PRODUCTS = Kind("products")
+#: Up to so many products are added one after the other. A longer sum is so many sums, its classes,
+#: of every eighth product, which are then added in order.
+SEQUENTIAL, CLASSES = 64, 8
 #: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); `differentiate` expands it.
 ADJOINT = Kind("adjoint")
 #: values[index], its operands (index, *values).

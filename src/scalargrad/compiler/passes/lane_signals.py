@@ -43,7 +43,7 @@ class Crossing:
         writer, terms = self.writer, self.signals.pop(node, [])
         if node in self._totals:
             for lanes, pairs in self._totals.pop(node).items():
-                terms += (writer.total(pairs, lanes), writer.one)
+                terms += (writer.total(pairs[::-1], lanes), writer.one)
         unbatched = self._unbatched.pop(node, None)
         if unbatched is not None:
             zero = writer.constant(0.0)

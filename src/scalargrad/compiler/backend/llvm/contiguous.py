@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.encode import adjoin
 from scalargrad.compiler.backend.llvm.extents import size_of
-from scalargrad.compiler.backend.llvm.sums_of_products import SEQUENTIAL
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Copy,
@@ -23,6 +22,7 @@ from scalargrad.compiler.packing.instructions import (
     ProductRun,
     Products,
 )
+from scalargrad.compiler.passes.kinds import SEQUENTIAL
 
 #: The fewest rows and columns for which a copy pays.
 _TALL, _WIDE = 4, 4

@@ -26,9 +26,7 @@ from scalargrad.compiler.backend.llvm.lanewise import (
 from scalargrad.compiler.backend.llvm.long_sums import Dots, write_dots
 from scalargrad.compiler.backend.llvm.sums_of_products import (
     BEGINS,
-    CLASSES,
     ENDS,
-    SEQUENTIAL,
     Moves,
 )
 from scalargrad.compiler.backend.llvm.target import registers
@@ -45,6 +43,7 @@ from scalargrad.compiler.packing.instructions import (
     Scatter,
     Take,
 )
+from scalargrad.compiler.passes.kinds import CLASSES, SEQUENTIAL
 
 #: A kind of function: the Python function that prints it, and its arguments.
 Kind = tuple[Callable[..., None], tuple[Any, ...]]

@@ -16,10 +16,6 @@ from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 
-#: Up to this many products are added one after the other.
-SEQUENTIAL = 64
-#: The number of classes of a longer sum.
-CLASSES = 8
 BEGINS, ENDS = 1, 2
 #: The integers in the head of a table of sums, and for each stretch.
 HEAD, STRETCH = 7, 11
