@@ -21,10 +21,11 @@ from scalargrad.table.operation import Operation, Reduction
 def lower(program: Program) -> Program:
     """Return a program in sums of products and operations with few operands.
 
-    Dead nodes are dropped. What is returned cannot be differentiated any more.
+    Dead nodes are dropped, but for constants, which packing ignores. What is returned cannot be
+    differentiated any more.
     """
     if not any(map(_is_lowered, {*program.ops})):
-        return without_dead_nodes(program)
+        return without_dead_nodes(program) if program.has_dead_operations() else program
     writer, alive = writer_for(program), program.alive()
     new = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
     products: Callable[[tuple[int, ...]], int] = writer.copied_products
@@ -47,7 +48,6 @@ def lower(program: Program) -> Program:
             new[node] = writer.node(op, args) if plan is None else follow(writer, plan, args)
             if new[node] in writer.constants:  # sums of it may simplify
                 products, folded = writer.products, True
-    # Packing, which comes next, ignores unused constants.
     return writer.finish([new[x] for x in program.outputs], of=program, tidy=folded)
 
 
