@@ -69,7 +69,7 @@ class ScalarPacker(ScalarOperations):
 
     def _output_cells(self) -> list[int]:
         """Return the cells of the outputs."""
-        return [self._cell(node) for node in self.program.outputs]
+        return self._cells(np.array(self.program.outputs, dtype=np.int64)).tolist()
 
     def _side_by_side(self, cells: list[int]) -> slice:
         """Return consecutive cells with the outputs, copied unless they are consecutive already."""
@@ -178,6 +178,9 @@ class ScalarPacker(ScalarOperations):
 
     def _start(self, values: Floats, shape: Grid) -> Affine:
         """Return the place of the numbers from which the sums of a grid start."""
+        bits = values.view(np.int64)
+        if (bits == bits[0]).all():
+            return Affine(self._cell_of(float(values[0])))
         return self._laid_out(values.reshape(*shape, 1), 0)
 
     def _few_products(self, node: int) -> int:
@@ -204,10 +207,9 @@ class ScalarPacker(ScalarOperations):
 
     def _alike_terms(self, a: Addresses, b: Addresses) -> list[tuple[int, int]]:
         """Return (start, stop) of stretches of terms whose factors are in the same groups."""
-        first = np.stack([self.numbers[a[0]], self.numbers[b[0]]])
-        changes = np.flatnonzero((np.diff(first, axis=1) != 0).any(axis=0)) + 1
-        edges = [0, *changes.tolist(), a.shape[1]]
-        return list(itertools.pairwise(edges))
+        pairs = zip(self.numbers[a[0]].tolist(), self.numbers[b[0]].tolist(), strict=True)
+        sizes = [len([*alike]) for _, alike in itertools.groupby(pairs)]
+        return list(itertools.pairwise(itertools.accumulate(sizes, initial=0)))
 
     def _runs(self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]) -> list[slice]:
         """Return runs of terms whose factors are evenly spaced."""

@@ -11,7 +11,7 @@ from scalargrad.compiler.array_types import Addresses
 
 #: A grid is looked for among so many lanes first, and among so many times as many as long as it may
 #: go on, so that finding it takes time in proportion to its own size.
-_AHEAD = 16
+_AHEAD = 64
 
 
 class Grid(NamedTuple):
@@ -83,6 +83,8 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
         Addresses of the factors.
     """
     terms = a.shape[1]
+    if terms == 1:
+        return [slice(0, 1)]
     both = np.stack([a, b])
     steps = both[:, :, 1:] - both[:, :, :-1]
     even = (steps == steps[:, :1]).all(axis=(0, 1)).tolist()

@@ -115,6 +115,8 @@ class Writer:
         constants, one = self.constants, self.one
         if len(pairs) == 2 and pairs[1] == one:
             return pairs[0]
+        if len(pairs) > 8 and constants.keys().isdisjoint(pairs[::2]):
+            return self._sum(tuple(pairs))
         total = None
         terms: list[int] = []
         for a, b in zip(pairs[::2], pairs[1::2]):  # noqa: B905 - hot loop
