@@ -115,8 +115,7 @@ def _is_rolled_well(nodes: int, statements: int) -> bool:
 
 def _sweep(program: Program) -> Sweep | None:
     """Return the sweep that the gradients need; None if a root or seed has no cell to read."""
-    nodes = program.nodes()
-    asked = [nodes.args_of(k) for k in nodes.places(ADJOINT)]
+    asked = program.nodes().args_with(ADJOINT)
     seeds = asked[0][1:] if asked else ()
     wanted = [args[0] for args in asked]
     if not program.constants.keys().isdisjoint((*wanted, *seeds[::2])):

@@ -132,7 +132,7 @@ def _alone(block: RolledBlock) -> list[int]:
 def _differentiates(columns: NodeColumns, chosen: list[_Examples]) -> bool:
     """Return whether a gradient with respect to a number of a single iteration is wanted."""
     asked = np.zeros(len(columns.written), np.bool_)
-    asked[[columns.written.args_of(x)[0] for x in columns.gradients]] = True
+    asked[[args[0] for args in columns.written.args_with(ADJOINT)]] = True
     return any(asked[columns.nodes[x.block.start : x.block.end]].any() for x in chosen)
 
 

@@ -38,7 +38,7 @@ def unfold(program: Program) -> Program | None:
             if not isinstance(op, Reduction):
                 return None
             reductions = True
-    sweeps = [*dict.fromkeys(nodes.args_of(x)[1:] for x in nodes.places(ADJOINT))]
+    sweeps = [*dict.fromkeys(args[1:] for args in nodes.args_with(ADJOINT))]
     if len(sweeps) <= 1 and not reductions:
         return program
     if len(sweeps) > 1 and len(sweeps) * len(program) > _MOST:

@@ -69,7 +69,8 @@ class ScalarPacker(ScalarOperations):
 
     def _output_cells(self) -> list[int]:
         """Return the cells of the outputs."""
-        return self._cells(np.array(self.program.outputs, dtype=np.int64)).tolist()
+        cells: list[int] = self._cells(np.array(self.program.outputs, dtype=np.int64)).tolist()
+        return cells
 
     def _side_by_side(self, cells: list[int]) -> slice:
         """Return consecutive cells with the outputs, copied unless they are consecutive already."""

@@ -60,6 +60,14 @@ class Nodes:
         """Return the operands of one node."""
         return tuple(self.operands[self.first[node] : self.first[node + 1]].tolist())
 
+    def args_with(self, op: Op) -> list[tuple[int, ...]]:
+        """Return the operands of each node with this operation."""
+        places = np.flatnonzero(self.where(lambda other: other is op))
+        begin = self.first[places]
+        counts = self.first[places + 1] - begin
+        flat = self.operands[stretches(begin, counts)].tolist()
+        return [tuple(flat[a:b]) for a, b in pairwise(starts(counts).tolist())]
+
     def occurring(self) -> list[Op]:
         """Return the operations that occur."""
         counts = np.bincount(self.codes, minlength=len(self.table))

@@ -23,7 +23,7 @@ from scalargrad.compiler.passes.nodes import Nodes, alike, drop, starts
 from scalargrad.compiler.passes.partial import subexpressions
 from scalargrad.compiler.trace.alike_nodes import AlikeNodes, Constants
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, eq, mul
+from scalargrad.ops import TABLE, eq, mul, ne
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
@@ -230,7 +230,12 @@ def violation(op: Elementwise, of_floats: bool = False) -> list[Symbol]:
     It is returned as its parts, operands first. Where an operand is nan, it is 0, as eager
     evaluation lets nan pass; except in a division of floats, as Python refuses nan / 0 too.
     """
-    found = eq.of(op.valid_expression, 0.0)
-    for symbol in () if of_floats else op.operand_symbols:
-        found = mul.of(found, eq.of(symbol, symbol))
+    valid: Any = op.valid_expression
+    if valid.op is ne:
+        found, known = eq.of(*valid.operands), valid.operands  # nan equals nothing
+    else:
+        found, known = eq.of(valid, 0.0), ()
+    for symbol in op.operand_symbols:
+        if not (of_floats or any(symbol is x for x in known)):
+            found = mul.of(found, eq.of(symbol, symbol))
     return [part for part in subexpressions(found) if part not in op.operand_symbols]
