@@ -20,6 +20,8 @@ from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import TABLE
 
 _POW = TABLE["pow"]
+#: Sums of more factors are looked through at once.
+_LONG = 8
 
 
 class Writer:
@@ -110,16 +112,18 @@ class Writer:
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …, with its constant terms folded into one.
 
-        If that is -0.0, it is left out, as adding it changes nothing.
+        If that is -0.0, it is left out, as adding it changes nothing. Factors that are constants
+        come second, and others are ordered, so that equal terms are written alike; in long sums
+        without constants but perhaps the first term, as of `sum`, they stay as they are.
         """
         constants, one = self.constants, self.one
         if len(pairs) == 2 and pairs[1] == one:
             return pairs[0]
-        if len(pairs) > 8 and constants.keys().isdisjoint(pairs[::2]):
-            return self._sum(tuple(pairs))
         total = None
         terms: list[int] = []
-        for a, b in zip(pairs[::2], pairs[1::2]):  # noqa: B905 - hot loop
+        is_long = len(pairs) > _LONG and constants.keys().isdisjoint(pairs[2::2])
+        looked_at = 2 if is_long else len(pairs)
+        for a, b in zip(pairs[:looked_at:2], pairs[1:looked_at:2]):  # noqa: B905 - hot loop
             if a in constants:
                 if b in constants:
                     total = (-0.0 if total is None else total) + constants[a] * constants[b]
@@ -129,6 +133,7 @@ class Writer:
                 terms += (b, a)
             else:
                 terms += (a, b)
+        terms += pairs[looked_at:]
         if not terms:
             return self.constant(-0.0 if total is None else total)
         if total is not None and total.hex() != "-0x0.0p+0":

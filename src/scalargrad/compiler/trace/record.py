@@ -149,8 +149,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
     changed = add_up_together(trace.columns, trace.lanes.taken, roots)
-    if changed or len(nodes) < len(trace.columns):
-        nodes = trace.columns.nodes()
+    nodes = trace.columns.nodes() if changed else trace.columns.nodes_after(nodes)
     needed = nodes.needed(roots)
     used = {i: x for x, i in trace.outside if needed[i]}
     places = _in_order_of_use(nodes, [*used], needed, roots)
