@@ -45,7 +45,7 @@ class Function:
     @cached_property
     def program(self) -> Program:
         """The program in sums of products, with derivatives written out."""
-        recorded = self.recorded
+        recorded = self.recorded.copy()  # the lists that it makes of its arrays go with it
         flat = recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
         return differentiate(flat)
 
