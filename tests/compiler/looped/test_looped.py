@@ -423,6 +423,24 @@ def test_a_third_derivative_through_a_loop_is_the_eager_one(name: str) -> None:
     assert jit(derivative)([0.01]) == pytest.approx(derivative([0.01]), rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("name", "bend"),
+    [("softplus", 0.25), ("silu", 0.5), ("gelu_tanh", math.sqrt(2.0 / math.pi)), ("square", 2.0)],
+)
+def test_a_second_derivative_at_0_of_what_is_written_by_parts_is_that_of_the_whole(
+    name: str, bend: float
+) -> None:
+    """Softplus bends at 0, though the -|x| it is computed from has a slope of 0 there."""
+    op = sg.ops.TABLE[name]
+
+    def slope(p: Any) -> Any:
+        return grad(lambda q: sum(op.of(q[0] * x) for x in DATA))(p)[0]
+
+    assert isinstance(looped(program_of(slope, [0.0])), Looped)
+    expected = bend * sum(x * x for x in DATA)
+    assert jit(grad(slope))([0.0]) == pytest.approx([expected], rel=1e-12)
+
+
 def test_reductions_in_a_loop_are_opened() -> None:
     """Sums, means, products of vectors and logarithms of sums of exponentials are written out."""
 

@@ -30,6 +30,7 @@ UNARY: list[Callable[[Any], Any]] = [
     sg.sigmoid,
     sg.relu,
     sg.softplus,
+    sg.silu,
     lambda x: sg.exp(-x * x),
     abs,
 ]
@@ -40,7 +41,7 @@ STATEMENTS: list[Callable[..., Any]] = [
     lambda x, y, c, _: x + c * y,
     lambda x, y, _, __: x - y,
     lambda x, y, _, __: x / (2.0 + y * y),
-    lambda x, _, __, unary: unary(x),
+    lambda x, y, _, unary: unary(x * y),
     lambda x, y, c, _: x * c + (x - y) ** 2 * 0.1,
     lambda x, y, c, _: sg.maximum(x, c * y),
 ]
@@ -162,6 +163,21 @@ def test_random_programs_of_loops_run_as_machine_code(seed: int) -> None:
     result = jit(f)(leaves)
     result.backward()
     assert [result.data, *(x.grad for x in leaves)] == expected
+
+
+@pytest.mark.alike
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + 150, 6))
+def test_second_derivatives_of_random_programs_are_the_eager_ones(seed: int) -> None:
+    """The Hessian times a vector agrees with eager evaluation, also at 0, where kinks are."""
+    f, p = program(seed)
+
+    def curved(p: Any) -> Any:
+        value, product = sg.hvp(f, p, [1.0] + [0.5] * (len(p) - 1))
+        return [value, *product]
+
+    compiled = jit(curved)
+    for point in (p, [0.0] * len(p)):
+        assert compiled(point) == pytest.approx(curved(point), rel=1e-8, abs=1e-10)
 
 
 def test_many_random_programs_have_loops() -> None:

@@ -7,14 +7,12 @@ sweep through a loop repeats itself as the loop does.
 
 from __future__ import annotations
 
-import functools
-
 from scalargrad.compiler.loops.node_columns import is_repeatable
 from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
 from scalargrad.compiler.passes.part_copy import PartCopy
-from scalargrad.compiler.passes.partial import merged, subexpressions
+from scalargrad.compiler.passes.partial import partial, subexpressions
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.system.collector import collector_paused
@@ -160,8 +158,12 @@ class _Unfolding:
         signals[node] = signal if known is None else self.append(add, known, signal)
 
     def _product(self, op: Elementwise, nodes: Seeds, j: int, upstream: int) -> int:
-        """Write upstream · partial."""
-        local = _partial(op, j)
+        """Write upstream · partial.
+
+        The partial is written as it is declared: a composite operation in it, such as the sigmoid
+        of softplus, has partials of its own, which the next sweep needs.
+        """
+        local = partial(op, j).declared
         if not isinstance(local, Symbol):
             if local == 1.0:
                 return upstream
@@ -173,8 +175,3 @@ class _Unfolding:
         if self.made.constants.get(upstream) == 1.0:
             return factor
         return self.append(mul, upstream, factor)
-
-
-@functools.cache
-def _partial(op: Elementwise, index: int) -> Expression:
-    return merged(op.partial_expressions[index])
