@@ -50,21 +50,23 @@ def group(program: Program) -> tuple[list[LaneGroup], list[int]]:
     numbers = [INPUTS] * program.inputs
     by_shape: dict[object, int] = {}
     canonical: dict[object, int] = {}
-    find = numbers.__getitem__
-    for node in range(program.inputs, len(program)):
-        op = program.ops[node]
+    find, first = numbers.__getitem__, program.inputs
+    members = [x.nodes for x in groups]
+    rows = zip(program.ops[first:], program.args[first:], strict=True)
+    for node, (op, args) in enumerate(rows, first):
         if op is CONSTANT:
             numbers.append(CONSTANTS)
             continue
-        shape = (op, *map(find, program.args[node]))
+        shape = (op, *map(find, args))
         number = by_shape.get(shape)
         if number is None:
             key = _sorted_pairs(shape) if op is PRODUCTS or isinstance(op, Total) else shape
             number = by_shape[shape] = canonical.setdefault(key, len(groups))
             if number == len(groups):
                 depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]
-                groups.append(LaneGroup(op, depth, []))
-        groups[number].nodes.append(node)
+                members.append([])
+                groups.append(LaneGroup(op, depth, members[-1]))
+        members[number].append(node)
         numbers.append(number)
     return groups, numbers
 

@@ -198,8 +198,7 @@ def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]
     op, args = program.ops[node], program.args[node]
     wires = []
     if op is PRODUCTS or isinstance(op, Total):
-        for k in range(0, len(args), 2):
-            a, b = args[k], args[k + 1]
+        for a, b in zip(args[::2], args[1::2]):  # noqa: B905 - hot loop
             if a == b and moving[a]:
                 wires.append((a, writer.products([a, writer.constant(2.0)])))
                 continue

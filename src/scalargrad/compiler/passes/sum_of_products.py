@@ -61,19 +61,20 @@ class _Gatherer:
 
     def run(self) -> Program:
         old, new, uses, terms = self.old, self.new, self.uses, self.terms
-        products, ops, args = self.writer.products, old.ops, old.args
+        products, ops, args, cut = self.writer.products, old.ops, old.args, self.cut
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
         gradients = self._last_gradients()
-        for node in range(old.inputs, gradients):
-            handle = special.get(ops[node])
-            pending = handle(args[node]) if handle else self._other(ops[node], node)
+        rows = zip(ops[old.inputs : gradients], args[old.inputs : gradients], strict=True)
+        for node, (op, operands) in enumerate(rows, old.inputs):
+            handle = special.get(op)
+            pending = handle(operands) if handle else self._other(op, node)
             if pending is not None:
                 if uses[node] == 1:
                     terms[node] = pending
                 else:
                     new[node] = products(pending)
-            if node in self.cut:
+            if node in cut:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
         if gradients < len(ops):
             seeds = self._nodes(args[-1][1:])
