@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, gradients, jit, vmap
+from scalargrad import Value, grad, gradients, jit, vmap
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Reduction
 
 OPS = sorted(TABLE)
 LANES = 9
+_SCALE = math.sqrt(2.0 / math.pi)  # of the tanh in GELU
 SPECIAL = (0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e300, -745.5, 0.5)
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -88,3 +89,22 @@ def test_values_at_special_numbers_agree_with_eager(name: str, mapped: bool) -> 
         else:
             eager = op.of_floats_unchecked(*point)
         assert agree(mine, eager), (name, point, mine, eager)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("softplus", -1.0 / 8.0),
+        ("silu", -1.0 / 2.0),
+        ("gelu_tanh", 12.0 * _SCALE * (0.044715 - _SCALE**2 / 3.0)),
+        ("tanh", 0.0),
+    ],
+)
+def test_a_fourth_derivative_at_0_is_that_of_the_taylor_series(
+    name: str, expected: float, mapped: bool
+) -> None:
+    """No derivative passes through the -|x| that a sigmoid is computed from, which has a kink."""
+    fourth = grad(grad(grad(grad(TABLE[name].of))))
+    found = jit(vmap(fourth))([0.0] * LANES)[-1] if mapped else jit(fourth)(0.0)
+    assert found == pytest.approx(expected, rel=1e-12)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.passes.kinds import PRODUCTS, Op
-from scalargrad.compiler.passes.partial import Partial, expression_of, merged, subexpressions
+from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation, Reduction
@@ -165,7 +165,7 @@ def _derivative(op: Partial, index: int) -> Expression:
                 flow = TABLE["mul"].of(signals[part], local)
                 known = signals.get(operand)
                 signals[operand] = flow if known is None else TABLE["add"].of(known, flow)
-    return merged(signals.get(op.symbols[index], 0.0))
+    return signals.get(op.symbols[index], 0.0)
 
 
 def substitute(expression: Expression, bindings: dict[Symbol, Expression]) -> Expression:
