@@ -40,14 +40,16 @@ def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
 
 def _scalar(evaluation: Evaluation, y: Any) -> Any:
     """Return the one finite number that a function has to return, to be differentiated."""
-    leaves, _ = flatten(y, f"the result of {evaluation.name}")
-    if len(leaves) != 1 or leaves[0] is not y:
-        raise OperandError(
-            f"{evaluation.name} returned {shown(y)}: a gradient needs one number; return one, or "
-            "use jacobian"
-        )
+    if not isinstance(y, Value):
+        leaves, _ = flatten(y, f"the result of {evaluation.name}")
+        if len(leaves) != 1 or leaves[0] is not y:
+            raise OperandError(
+                f"{evaluation.name} returned {shown(y)}: a gradient needs one number; return one, "
+                "or use jacobian"
+            )
+        y = float(y)
     evaluation.require_finite(y)
-    return y if isinstance(y, Value) else float(y)
+    return y
 
 
 def with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,14 @@ def number_of(x: Any) -> Any:
     return x
 
 
-def in_a_row(numbers: Sequence[Any]) -> Floats:
-    """Return numbers and arrays of numbers as one array."""
-    blocks: list[Any] = [[]]
-    for x in numbers:
-        if hasattr(x, "ravel"):
-            blocks += [np.ravel(x), []]
-        else:
-            blocks[-1].append(x)
-    return np.concatenate([x for x in blocks if len(x)] or [[]], dtype=np.float64)
+def in_a_row(leaves: Sequence[Any]) -> Floats:
+    """Return the numbers of leaves, arrays among them, as one array."""
+    blocks = [x if x.__class__ is float else block_of(x) for x in leaves]
+    sizes = [x.size if isinstance(x, np.ndarray) else 1 for x in blocks]
+    row = np.empty(sum(sizes))
+    for block, size, end in zip(blocks, sizes, accumulate(sizes), strict=True):
+        row[end - size : end] = block
+    return row
 
 
 def block_of(x: Any) -> Any:

@@ -268,15 +268,13 @@ class Path:
         First the numbers of the arguments, then those drawn, those closed over, and those of whole
         arrays.
         """
-        numbers, apart = leaves, []
-        if self.whole:
+        if self.has_arrays:
+            numbers = self._nodes_of(leaves) if self.whole else leaves
             apart = [leaves[k] for k in self.whole]
-            numbers = self._nodes_of(leaves)
-        if self.values_at or self.has_arrays:
-            numbers = [x if x.__class__ is float else number_of(x) for x in numbers]
-        if drawn or foreign or apart:
-            numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(number_of, apart)]
-        return in_a_row(numbers) if self.has_arrays else numbers
+            return in_a_row([*numbers, *drawn, *foreign, *apart])
+        if self.values_at:
+            leaves = [x if x.__class__ is float else number_of(x) for x in leaves]
+        return [*leaves, *drawn, *[x._data for x in foreign]] if drawn or foreign else leaves
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]

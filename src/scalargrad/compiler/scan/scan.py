@@ -94,13 +94,15 @@ def _compiled(
 ) -> tuple[Any, list[Any]]:
     """Repeat a compiled step: all steps as one function, many per call, or one by one."""
     xs, columns, count = given
-    carried_state, ys = CarriedState(f, init), list[Any]()
-    if can_be_whole(count):
-        length = count if xs is None else None
-        recalled = f.scans[length].recalled(init, xs) if length in f.scans else None
+    length = count if xs is None else None
+    may_be_whole = can_be_whole(count)
+    if may_be_whole and length in f.scans:
+        recalled = f.scans[length].recalled(init, xs)
         if recalled is not None:
             carry, ys = recalled[0]
             return carry, ys
+    carried_state, ys = CarriedState(f, init), list[Any]()
+    if may_be_whole:
         x = _entry(xs, columns, 0)
         if not carried_state.known(x):
             ys.append(carried_state.step(x))
