@@ -92,6 +92,42 @@ def test_a_graph_wider_than_the_room_shows_where_one_is(open_page: Any) -> None:
     assert all(at_every_step(page, SEEN, 2, len(steps)))
 
 
+def test_quick_keys_on_a_busy_machine_end_with_the_step_in_sight(open_page: Any) -> None:
+    """The first two scrolls lead nowhere; the third, down to w1, a browser of its own may lose."""
+    size = {"width": 1920, "height": 1080}
+    page = open_page(neuron(), viewport=size, reduced_motion="no-preference")
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 20})
+    page.locator("#more").click()
+    page.locator("#present").click()
+    for key in ("End", "ArrowLeft", "ArrowLeft"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(1500)  # looking at the page before would help it along
+    page.wait_for_function(SEEN, timeout=20_000, polling=1000)
+    assert page.locator("#counter").text_content() == "20/22"
+
+
+def test_a_reader_s_hand_stops_a_scroll(open_page: Any) -> None:
+    """Whoever turns the wheel while the graph moves to a step keeps the place that it shows."""
+    size = {"width": 900, "height": 600}
+    page = open_page(neuron(), viewport=size, reduced_motion="no-preference")
+    page.clock.install(time=0)
+    page.clock.pause_at(60)
+    page.reload()
+    place = "document.getElementById('viewport').scrollLeft"
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    page.evaluate("scalargrad.goTo(13)")
+    page.clock.run_for(200)
+    under_way = page.evaluate(place)
+    page.locator("#viewport").dispatch_event("wheel")
+    page.clock.run_for(1000)
+    assert page.evaluate(place) == under_way
+    page.evaluate("scalargrad.goTo(13)")
+    page.clock.run_for(1000)
+    assert page.evaluate(place) > under_way > 0
+
+
 def recurrent() -> Walk:
     """Walk through four steps of a recurrent unit, in rows."""
     w, u, b = Parameter(0.8, "w_h"), Parameter(-0.5, "w_x"), Parameter(0.1, "b")

@@ -28,7 +28,8 @@ MOST = 10_000
 _SCRIPTS = (
     *("expressions", "names", "sweep", "exact_results", "exactness", "formulas", "wording"),
     *("nudges", "state", "drawings", "drawing", "marks", "chips", "layers", "lines", "panel"),
-    *("predict", "inputs", "timeline", "viewport", "minimap", "tools", "sheet", "variants", "main"),
+    *("predict", "inputs", "timeline", "motion", "viewport", "minimap", "tools", "sheet"),
+    *("variants", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6
 

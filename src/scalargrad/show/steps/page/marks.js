@@ -149,39 +149,3 @@ function wayBack(step, line) {
   });
   return `M${points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`;
 }
-
-const ARROW = "M-6,-4.5L8,0L-6,4.5L-3,0z"; // slender and barbed: beside a gate, an even triangle seems to point into it
-
-// An arrow runs once along each active wire, right to left, and back to its gate; without motion it stands there.
-let travelling = 0;
-function travel() {
-  travelling += 1;
-  const run = travelling;
-  const backs = [...underlay.querySelectorAll(".back")];
-  if (!backs.length || backs.length > MOST_FOLLOWED) return;
-  const arrows = backs.map((path) => ({ path, length: path.getTotalLength(), arrow: svgElement("path", { class: "arrow", d: ARROW }) }));
-  for (const { arrow } of arrows) overlay.append(arrow);
-  const place = (along) => {
-    for (const { path, length, arrow } of arrows) {
-      const way = along(length);
-      const at = path.getPointAtLength(way);
-      const before = path.getPointAtLength(Math.max(0, way - 2));
-      const after = path.getPointAtLength(Math.min(length, way + 2));
-      const angle = Math.atan2(after.y - before.y, after.x - before.x) * (180 / Math.PI);
-      arrow.setAttribute("transform", `translate(${at.x},${at.y}) rotate(${angle})`);
-    }
-  };
-  place(atRest);
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  const began = performance.now();
-  const frame = (now) => {
-    if (run !== travelling) return;
-    const share = Math.min(1, (now - began) / 600);
-    place(share < 1 ? (length) => share * length : atRest);
-    if (share < 1) requestAnimationFrame(frame);
-  };
-  requestAnimationFrame(frame);
-}
-
-// Where the arrow comes to rest: at the gate, clear of the numbers on the wire, even of one on a short tap.
-const atRest = (length) => Math.min(0.04 * length, 6);

@@ -108,5 +108,5 @@ function enableMap() {
   });
   map.addEventListener("pointerup", () => requestAnimationFrame(placeTools));
   viewport.addEventListener("scroll", markMap, { passive: true });
-  viewport.addEventListener("scrollend", placeTools, { passive: true });
+  viewport.addEventListener("scrollend", () => stopScrolling || placeTools(), { passive: true });
 }

@@ -67,9 +67,7 @@ function centre(smooth = true) {
     top: viewport.scrollTop + middleOf(active, read, "top", "bottom", frame.height) - frame.top - frame.height / 2,
   };
   const isStart = steps[shownSteps()[0]].node === null;
-  const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
-  viewport.scrollTo({ ...(isStart ? startOf(active, frame) : middle), behavior: still ? "instant" : "smooth" });
-  if (still) placeTools();
+  scrollGraph(isStart ? startOf(active, frame) : middle, smooth && !isStill());
 }
 
 // Where a page opens: at the upper left end of the graph, or at the first of its inputs if that is not
