@@ -106,6 +106,18 @@ def test_files_used_longest_ago_go_first(folder: Path, monkeypatch: pytest.Monke
     assert sorted(x.name for x in folder.iterdir()) == ["0a", "0c", "0d"]
 
 
+def test_a_file_that_another_process_removes_is_no_obstacle(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two processes may look for old files at once; a link to no file stands for one removed."""
+    monkeypatch.setattr(disk_cache, "_SELDOM", 1)
+    folder.mkdir(parents=True)
+    (folder / "gone").symlink_to(folder / "nowhere")
+    disk_cache.write("0a", b"code")
+    assert disk_cache.read("0a") == b"code"
+    assert not caplog.text
+
+
 def test_a_function_the_c_library_lacks_is_named() -> None:
     """LLVM would link it to address 0."""
     module = IRModule()

@@ -66,7 +66,10 @@ def write(name: str, code: bytes) -> None:
 
 def _tidy() -> None:
     """Remove the least recently used files until the cache is below its limit."""
-    files = [(x.stat(), x) for x in folder().iterdir()]
+    files = []
+    for path in folder().iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process removes files, too
+            files.append((path.stat(), path))
     files.sort(key=lambda found: found[0].st_mtime, reverse=True)
     total = 0
     for status, path in files:
