@@ -103,16 +103,16 @@ def jit(
     kept on disk for later processes and shared by programs. Without llvmlite, NumPy runs the same
     programs, more slowly.
 
-    In a packed program, the terms of a sum are added in the order in which they were written, one
-    after the other up to 64 products, with one rounding each, and more as eight such sums. A number
-    has the same digits computed alone, in a batch of any size or on a lane of `vmap`, by any number
-    of threads; but what depends on shared numbers alone is computed and rounded once under `vmap`,
-    where it would else be one sum with what it is added to. A program whose body repeats itself
-    runs as loops. Their order of summation depends on the number of iterations alone; there, a
-    value has the same digits with a gradient and without, and in each iteration however many
-    follow. Longer lists can turn a packed program into loops, which may change last digits.
-    Products are added by fused multiply-adds, which are several times as slow on a processor
-    without them. exp, log,
+    In a packed program, the terms of a sum are added in the order in which they were written; of
+    more than eight, those that are computed alike come together. Up to 64 products are added one
+    after the other, with one rounding each, and more as eight such sums. A number has the same
+    digits computed alone, in a batch of any size or on a lane of `vmap`, by any number of threads;
+    but what depends on shared numbers alone is computed and rounded once under `vmap`, where it
+    would else be one sum with what it is added to. A program whose body repeats itself runs as
+    loops. Their order of summation depends on the number of iterations alone; there, a value has
+    the same digits with a gradient and without, and in each iteration however many follow. Longer
+    lists can turn a packed program into loops, which may change last digits. Products are added by
+    fused multiply-adds, which are several times as slow on a processor without them. exp, log,
     expm1, log1p, tanh, sigmoid, erf, sin and cos are within 2 units in the last place; other
     functions are those of the C library.
 

@@ -20,9 +20,11 @@ from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.differentiate import differentiate
+from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.splitter import split
@@ -208,8 +210,11 @@ def are_finite(numbers: Floats) -> bool:
 def runner_for(program: Program) -> Runner:
     """Return a runner for a program in sums of products, its derivatives written out."""
     lowered = lower(program)
-    segments = split(lowered)
-    return Runner(pack(lowered) if segments is None else Blocked(segments))
+    if not has_lanes(lowered.ops):
+        return Runner(pack(lowered))
+    ordered = with_terms_in_order(lowered)  # before it is cut into parts
+    segments = split(ordered)
+    return Runner(pack(ordered, in_order=True) if segments is None else Blocked(segments))
 
 
 @collector_paused()

@@ -97,7 +97,7 @@ class _SinglesStep(_Step):
 
     def __init__(self, step: Singles) -> None:
         self.reads, self.out = step.reads, step.out
-        self.pool = _Pool(pack(step.program))
+        self.pool = _Pool(pack(step.program, in_order=True))
         self.parts: list[Part] = [("single numbers", self.pool.packed)]
 
     def run(self, store: Floats, _borrowed: Borrowed) -> None:
@@ -129,7 +129,7 @@ class _MappedStep(_Step):
         self.totals, self.out, self.kept = step.totals, step.out, step.kept
         self.bounds = _bounds(step.lanes, step.block_lanes())
         sizes = {stop - start for start, stop in self.bounds}
-        self.pools = {size: _Pool(pack(step.program(size))) for size in sizes}
+        self.pools = {size: _Pool(pack(step.program(size), in_order=True)) for size in sizes}
         title = f"{step.lanes} lanes in {len(self.bounds)} blocks"
         self.parts: list[Part] = [(title, self.pools[max(sizes)].packed)]
 

@@ -2,14 +2,31 @@
 
 A Python loop over samples records the same expression for each of them, with different inputs.
 Grouping turns each node of the expression into one instruction with a lane per sample.
+
+The terms of long sums are put in order first, those together whose factors are computed alike: the
+signals from a gate of all units, say, and then those from another. This order depends on formulas
+alone: an example has the same one by itself, in a list and on a lane of `vmap`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from scalargrad.compiler.passes.kinds import CONSTANT, PRODUCTS, Op, Total
+from scalargrad.compiler.passes.kinds import (
+    BATCH,
+    CONSTANT,
+    PRODUCTS,
+    UNBATCH,
+    Op,
+    OverLanes,
+    Stacked,
+    Total,
+)
 from scalargrad.compiler.passes.program import Program
+
+#: Sums of at most this many terms keep the order in which they were written.
+_FEW = 8
 
 
 class LaneGroup(NamedTuple):
@@ -33,42 +50,101 @@ class LaneGroup(NamedTuple):
 INPUTS, CONSTANTS = 0, 1
 
 
-def group(program: Program) -> tuple[list[LaneGroup], list[int]]:
-    """Return the groups, operands before results, and the number of each node's group.
+class Grouped(NamedTuple):
+    """The groups of a program.
+
+    Attributes
+    ----------
+    groups : list of LaneGroup
+        Operands before results; the first two, of inputs and constants, are left empty.
+    numbers : list of int
+        For each node, the index of its group.
+    program : Program
+        The program, with the terms of long sums in order.
+    """
+
+    groups: list[LaneGroup]
+    numbers: list[int]
+    program: Program
+
+
+def group(program: Program, *, in_order: bool = False, through_lanes: bool = False) -> Grouped:
+    """Group the nodes of a program.
 
     All inputs form one group and all constants another. Data recorded as constants thus packs as
     well as data passed as arguments.
 
-    Returns
-    -------
-    groups : list of LaneGroup
-        The first two, of inputs and constants, are left empty.
-    numbers : list of int
-        For each node, the index of its group.
+    Parameters
+    ----------
+    program : Program
+    in_order : bool
+        Whether the terms of sums are in order already.
+    through_lanes : bool
+        Whether a number taken into a lane or out of one is in the group of that number: so are the
+        nodes of an example alone.
     """
     groups = [LaneGroup(PRODUCTS, 0, []), LaneGroup(PRODUCTS, 0, [])]
     numbers = [INPUTS] * program.inputs
-    by_shape: dict[object, int] = {}
+    known: dict[object, tuple[int, list[int] | None]] = {}
     canonical: dict[object, int] = {}
     find, first = numbers.__getitem__, program.inputs
     members = [x.nodes for x in groups]
+    moved: dict[int, tuple[int, ...]] = {}
     rows = zip(program.ops[first:], program.args[first:], strict=True)
     for node, (op, args) in enumerate(rows, first):
         if op is CONSTANT:
             numbers.append(CONSTANTS)
             continue
+        if through_lanes:
+            if op is BATCH or op is UNBATCH or isinstance(op, Stacked):
+                numbers.append(INPUTS if isinstance(op, Stacked) else numbers[args[0]])
+                continue
+            op = op.over(1) if isinstance(op, OverLanes) else op
         shape = (op, *map(find, args))
-        number = by_shape.get(shape)
-        if number is None:
-            key = _sorted_pairs(shape) if op is PRODUCTS or isinstance(op, Total) else shape
-            number = by_shape[shape] = canonical.setdefault(key, len(groups))
+        found = known.get(shape)
+        if found is None:
+            key: tuple[object, ...] = shape
+            order = None
+            if op is PRODUCTS or isinstance(op, Total):
+                order = None if in_order else _order(shape)
+                key = _sorted_pairs(shape if order is None else (op, *_taken(shape[1:], order)))
+            number = canonical.setdefault(key, len(groups))
+            found = known[shape] = number, order
             if number == len(groups):
                 depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]
                 members.append([])
                 groups.append(LaneGroup(op, depth, members[-1]))
+        number, order = found
+        if order is not None:
+            moved[node] = _taken(args, order)
         members[number].append(node)
         numbers.append(number)
-    return groups, numbers
+    if moved:
+        program = replace(program, args=[moved.get(k, x) for k, x in enumerate(program.args)])
+    return Grouped(groups, numbers, program)
+
+
+def with_terms_in_order(program: Program) -> Program:
+    """Return a program with lanes, the terms of its long sums in the order of an example alone."""
+    return group(program, through_lanes=True).program
+
+
+def _order(shape: tuple[object, ...]) -> list[int] | None:
+    """Return the order of the terms of a sum that has those of one kind together, the first first.
+
+    None if they are few, or in order.
+    """
+    pairs = [frozenset(pair) for pair in zip(shape[1::2], shape[2::2], strict=True)]
+    if len(pairs) <= _FEW:
+        return None
+    first = {pair: k for k, pair in reversed([*enumerate(pairs)])}
+    order = sorted(range(len(pairs)), key=lambda k: first[pairs[k]])
+    return None if order == [*range(len(pairs))] else order
+
+
+def _taken(args: tuple[Any, ...], order: list[int]) -> tuple[Any, ...]:
+    """Return the factors of terms in another order."""
+    return tuple([x for k in order for x in args[2 * k : 2 * k + 2]])
 
 
 def _sorted_pairs(shape: tuple[object, ...]) -> tuple[object, ...]:

@@ -27,7 +27,7 @@ class LaneOperations(ScalarOperations):
     """The same for nodes with lanes; the address of a node is that of its lane 0."""
 
     def __init__(self, program: Program) -> None:
-        super().__init__(program)
+        super().__init__(program, in_order=True)
         self.sizes = program.sizes()
 
     def _place_lanes(self, nodes: Addresses, size: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.lane_packer import LanePacker
 from scalargrad.compiler.packing.scalar_packer import ScalarPacker
@@ -11,7 +12,15 @@ from scalargrad.system.collector import collector_paused
 
 
 @collector_paused()
-def pack(program: Program) -> Packed:
-    """Return a program of sums of products as instructions and their memory."""
-    packer = LanePacker if has_lanes(program.ops) else ScalarPacker
-    return packer(program).run()
+def pack(program: Program, *, in_order: bool = False) -> Packed:
+    """Return a program of sums of products as instructions and their memory.
+
+    Parameters
+    ----------
+    program : Program
+    in_order : bool
+        Whether the terms of its sums are in order already, as those of a part are.
+    """
+    if has_lanes(program.ops):
+        return LanePacker(program if in_order else with_terms_in_order(program)).run()
+    return ScalarPacker(program, in_order=in_order).run()

@@ -31,11 +31,17 @@ Block = tuple[int, int]
 
 
 class ScalarOperations:
-    """Places groups and writes their operations; `addresses` holds the cell of each node."""
+    """Places groups and writes their operations; `addresses` holds the cell of each node.
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.groups, numbers = group(program)
+    Parameters
+    ----------
+    program : Program
+    in_order : bool
+        Whether the terms of its sums are in order already; see `group`.
+    """
+
+    def __init__(self, program: Program, *, in_order: bool) -> None:
+        self.groups, numbers, self.program = group(program, in_order=in_order)
         self.numbers = np.array(numbers, dtype=np.int64)
         self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts last
         self.memory = Memory(program.given)

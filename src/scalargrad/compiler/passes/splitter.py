@@ -19,7 +19,6 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     OverLanes,
     Stacked,
-    has_lanes,
     makes_lanes,
 )
 from scalargrad.compiler.passes.part_copy import PartCopy
@@ -39,12 +38,10 @@ _LANES = 8
 
 
 def split(program: Program) -> Segments | None:
-    """Cut a program into segments; None if it is better run as a whole.
+    """Cut a program with lanes into segments; None if it is better run as a whole.
 
-    The program must be in sums of products, with reductions lowered.
+    It must be in sums of products, with reductions lowered and terms in order.
     """
-    if not has_lanes(program.ops):
-        return None
     sizes = program.sizes()
     if not is_long(max(sizes)):
         return None
