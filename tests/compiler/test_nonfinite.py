@@ -24,6 +24,7 @@ from scalargrad import (
     grad,
     gradients,
     hessian,
+    jacobian,
     jit,
     maximum,
     sqrt,
@@ -335,3 +336,19 @@ def test_a_slope_as_a_graph_is_repeated_with_its_call() -> None:
     ):
         pairs = zip(derivatives(jit(f)), derivatives(f), strict=True)
         assert all(a == b or (a != a and b != b) for a, b in pairs)
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [(lambda x, y: x**y, [2.0, 0.0, 0.0, 0.0]), (lambda x, y: x**0.0 * 1.0, [0.0] * 4)],
+)
+def test_a_slope_that_eagerly_depends_on_nothing_has_gradients_of_0(
+    f: Callable[..., Any], expected: list[float]
+) -> None:
+    """At x = 0 the slope of x² in the exponent is 0 however y moves, not 0 · ln 0."""
+
+    def of_list(p: Any) -> Any:
+        return f(*p)
+
+    for second in (hessian(jit(of_list)), jacobian(jit(grad(of_list)))):
+        assert [x for row in second([0.0, 2.0]) for x in row] == expected

@@ -87,6 +87,8 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
     with enable_grad(), _repeated(call, drawn):
         found = placed(path.outline, compiled.__wrapped__(*args, **kwargs))
     node = found.get(index)
+    if isinstance(node, float):  # it depends on nothing
+        return Value(node)
     return node if isinstance(node, Value) else None
 
 

@@ -190,7 +190,7 @@ class Output(Value):
         if node is None:
             return None
         slope = gradient_nodes(node, call.parents)[call.places.index(self.index)]  # type: ignore[arg-type]
-        return slope if isinstance(slope, Value) else None
+        return slope if isinstance(slope, Value) else Value(slope)  # it depends on nothing
 
 
 def all_finite(row: Sequence[float]) -> bool:
