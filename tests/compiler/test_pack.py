@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, atan2, gradients, jit, sin, tanh
+from scalargrad import Value, atan2, gradients, jit, sigmoid, sin, tanh
 from scalargrad.compiler.packing.instructions import Gather, GatheredProducts, Packed
 from scalargrad.nn import MLP
 
@@ -185,6 +185,26 @@ def test_sums_of_products_of_three_indices_agree() -> None:
 
     check(loss, weights(9), image)
     check(loss, weights(9), [[Value(x) for x in row] for row in image])
+
+
+def test_signals_from_several_gates_in_turn_need_no_table() -> None:
+    """Units that read what came before through three gates each, written gate after gate."""
+    units, gates = 7, [tanh, sigmoid, sin]
+
+    def loss(w: list[Any], x: list[Any]) -> Any:
+        before = [tanh(a * b) for a, b in zip(w, x, strict=False)]
+        total: Any = 0.0
+        for j in range(units):
+            for k, gate in enumerate(gates):
+                row = w[units * (3 * j + k + 1) :]
+                total = total + gate(sum(a * b for a, b in zip(before, row, strict=False)))
+        return total * total
+
+    w, x = weights(units * (3 * units + 1)), [Value(0.1 * k) for k in range(units)]
+    check(loss, w, x)
+    instructions = packed_of(loss, w, x).instructions
+    tables = [x.a.shape for x in instructions if isinstance(x, GatheredProducts)]
+    assert max((lanes * terms for lanes, terms in tables), default=0) < 3 * units
 
 
 def test_constants_alone_are_computed_while_compiling() -> None:
