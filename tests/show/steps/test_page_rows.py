@@ -216,3 +216,18 @@ def test_a_very_wide_graph_is_wrapped_where_many_lines_cross(open_page: Any) -> 
           || box.y < 2 || box.y + box.height > height - 2).length;
     }""")
     assert outside == 0
+
+
+def test_contributions_to_a_junction_of_a_dense_layer_stand_together(tmp_path: Path) -> None:
+    """Each input of 6 units has 6 places of 22 pixels, 12 apart, and nothing else."""
+    model = MLP(3, [6, 1], rng=0)
+    loss = square(model([Value(0.1 * i, f"x{i}") for i in range(3)]) - 1.0)
+    page = walk(loss).save(tmp_path / "page.html").read_text(encoding="utf-8")
+    tap = re.compile(r'class="tap" id="(n\d+-w\d+)-tap"><rect x="[-\d.]+" y="([-\d.]+)"')
+    columns: dict[str, list[float]] = {}
+    for line, top in tap.findall(page):
+        _, _, operand = line.partition("-w")
+        columns.setdefault(operand, []).append(float(top))
+    spans = [max(tops) - min(tops) for tops in columns.values()]
+    assert [len(tops) for tops in columns.values()] == [6, 6, 6]
+    assert all(span <= 5 * (22 + 13) for span in spans)

@@ -39,6 +39,7 @@ _CROWDED, _MOST_LANES = 3000.0, 8  # wider, it continues in rows however many li
 _POINTS = 72.0
 _SIDE, ABOVE = 20.0, 44.0  # margins; above and below there is room for a product
 _FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
+_DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
 
 
 def laid_out(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[DiagramLayout]:
@@ -106,6 +107,8 @@ class DiagramLayout:
         self._gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
         self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
+        arrivals = Counter(line.target for line in diagram.lines if line.enters)
+        self._dense = {gate for gate, count in arrivals.items() if count >= _DENSE}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
         self.turning = {x.id for x in diagram.lines if self.row(x.source) != self.row(x.target)}
         lanes = Counter(self.row(x.target) for x in diagram.lines if x.id in self.turning)
@@ -215,7 +218,9 @@ class DiagramLayout:
         leaving = self._key(here) + ("" if here in self._fans else ":e")
         if line.id in self.taps:
             tap, weight = self._key(self.taps[line.id]), "1"
-            self._declare(graph, self.taps[line.id], TAP, ordered=False)
+            id = f"cluster_{self._key(here)}" if line.target in self._dense else None
+            with graph.subgraph(name=id, graph_attr={"margin": "0"}) as fan:
+                self._declare(fan, self.taps[line.id], TAP, ordered=False)
             graph.edge(leaving, f"{tap}:w", id=self._key(f"{line.id}-in"), arrowhead="none")
             leaving = f"{tap}:e"
         if line.id in self.turning:
