@@ -85,7 +85,8 @@ def draw(
         ``"layers.0"``, or by what stands in a box, such as ``"v57"``.
     direction : str
         ``"LR"``, from left to right, or ``"TB"``, from top to bottom (the value then stands
-        to the left of its wire and the gradient to the right).
+        to the left of its wire and the gradient to the right). A long chain goes on in rows from
+        left to right; from top to bottom it is one column, to be scrolled, and never wraps.
     limit : int
         Most boxes and gates to draw, constants and copies included; four times as many lines
         may join them. What exceeds it is folded.
