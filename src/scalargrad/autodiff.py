@@ -107,14 +107,14 @@ def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double 
     under_way = dict(seeds)
     checking = _anomaly.get()
     calls: Any = None
-    several = len(ahead) > 1 and not checking
+    by_call = len(ahead) > 1 and not checking  # a call with one result is a node like others
     signals: list[float] = []
     for node in ahead:
         upstream = under_way.pop(node, 0.0)
         signals.append(upstream)
         parents: tuple[Any, ...] = node.parents
         if parents:
-            if node.__class__ is not Value and node._call is not None and several:
+            if node.__class__ is not Value and node._call is not None and by_call:
                 calls = calls or node.call_signals(ahead)  # type: ignore[attr-defined] # an Output
                 if calls.keeps(node, upstream, under_way):
                     continue

@@ -121,11 +121,9 @@ class Evaluation:
         """Return the leaf that stands for a number of an argument."""
         return identity(x) if isinstance(x, Value) else Value(x)
 
-    def require_finite(self, y: Any) -> None:
+    def require_finite(self, y: Scalar) -> None:
         """Raise NumericalError if the number to be differentiated is inf or nan."""
-        if not isinstance(y, Value):
-            y = float(y)
-        if not isfinite(y if isinstance(y, float) else y.data):
+        if not isfinite(y.data if isinstance(y, Value) else y):
             raise NumericalError(_not_finite(y, self.name))
 
     def plain(self, x: Any, subgraph: Subgraph) -> Any:

@@ -11,7 +11,8 @@ alone: an example has the same one by itself, in a list and on a lane of `vmap`.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import NamedTuple
 
 from scalargrad.compiler.passes.kinds import (
     BATCH,
@@ -90,7 +91,7 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
     find, first = numbers.__getitem__, program.inputs
     members = [x.nodes for x in groups]
     moved: dict[int, tuple[int, ...]] = {}
-    rows = zip(program.ops[first:], program.args[first:], strict=True)
+    rows = islice(zip(program.ops, program.args, strict=True), first, None)
     for node, (op, args) in enumerate(rows, first):
         if op is CONSTANT:
             numbers.append(CONSTANTS)
@@ -106,8 +107,9 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
             key: tuple[object, ...] = shape
             order = None
             if op is PRODUCTS or isinstance(op, Total):
-                order = None if in_order else _order(shape)
-                key = _sorted_pairs(shape if order is None else (op, *_taken(shape[1:], order)))
+                key = _sorted_pairs(shape)
+                order = None if in_order else _order(key)
+                key = key if order is None else (op, *[key[1 + k] for k in order])
             number = canonical.setdefault(key, len(groups))
             found = known[shape] = number, order
             if number == len(groups):
@@ -116,7 +118,7 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
                 groups.append(LaneGroup(op, depth, members[-1]))
         number, order = found
         if order is not None:
-            moved[node] = _taken(args, order)
+            moved[node] = tuple([x for k in order for x in args[2 * k : 2 * k + 2]])
         members[number].append(node)
         numbers.append(number)
     if moved:
@@ -129,22 +131,17 @@ def with_terms_in_order(program: Program) -> Program:
     return group(program, through_lanes=True).program
 
 
-def _order(shape: tuple[object, ...]) -> list[int] | None:
+def _order(key: tuple[object, ...]) -> list[int] | None:
     """Return the order of the terms of a sum that has those of one kind together, the first first.
 
-    None if they are few, or in order.
+    None if they are few, or in order. The key is the operation and a pair of groups for each term.
     """
-    pairs = [frozenset(pair) for pair in zip(shape[1::2], shape[2::2], strict=True)]
-    if len(pairs) <= _FEW:
+    if len(key) <= _FEW + 1:
         return None
+    pairs = key[1:]
     first = {pair: k for k, pair in reversed([*enumerate(pairs)])}
     order = sorted(range(len(pairs)), key=lambda k: first[pairs[k]])
     return None if order == [*range(len(pairs))] else order
-
-
-def _taken(args: tuple[Any, ...], order: list[int]) -> tuple[Any, ...]:
-    """Return the factors of terms in another order."""
-    return tuple([x for k in order for x in args[2 * k : 2 * k + 2]])
 
 
 def _sorted_pairs(shape: tuple[object, ...]) -> tuple[object, ...]:

@@ -70,7 +70,7 @@ class Nodes:
 
     def args_with(self, op: Op) -> list[tuple[int, ...]]:
         """Return the operands of each node with this operation."""
-        places = np.flatnonzero(self.where(lambda other: other is op))
+        places = np.array(self.places(op), np.int64)
         begin = self.first[places]
         counts = self.first[places + 1] - begin
         flat = self.operands[stretches(begin, counts)].tolist()

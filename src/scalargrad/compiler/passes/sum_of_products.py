@@ -7,6 +7,7 @@ over several wires both become one kind of node, a₀b₀ + a₁b₁ + ….
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class _Gatherer:
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
         gradients = self._last_gradients()
-        rows = zip(ops[old.inputs : gradients], args[old.inputs : gradients], strict=True)
+        rows = islice(zip(ops, args, strict=True), old.inputs, gradients)
         for node, (op, operands) in enumerate(rows, old.inputs):
             handle = special.get(op)
             pending = handle(operands) if handle else self._other(op, node)

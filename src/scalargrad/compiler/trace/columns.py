@@ -140,6 +140,8 @@ class Columns:
     def nodes_after(self, known: Nodes) -> Nodes:
         """Return the nodes written so far, of which the first are known."""
         new = range(len(known), len(self))
+        if not new:
+            return known
         return known.followed_by(self.ops[len(known) :], [self.args(x) for x in new])
 
     def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
