@@ -87,6 +87,26 @@ def _as_variable(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
     return None, change, lambda: held
 
 
+def _in_row(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = [[2.5, first], [1.5, 3.0]]
+    return held, lambda x: held[0].__setitem__(1, x), lambda: held[0][1]
+
+
+def _in_example(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = [([2.5, 1.5], first), ([1.5, 3.5], 1)]
+    return held, lambda x: held.__setitem__(0, (held[0][0], x)), lambda: held[0][1]
+
+
+def _in_pairs(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = [(2.5, first), (3.5, 1)]
+    return held, lambda x: held.__setitem__(0, (2.5, x)), lambda: held[0][1]
+
+
+def _in_record(first: Any) -> tuple[Any, Change, Callable[[], Any]]:
+    held = [{"x": 1.5, "y": first}, {"x": 2.5, "y": 1}]
+    return held, lambda x: held[0].update(y=x), lambda: held[0]["y"]
+
+
 HOLDERS: dict[str, Callable[[Any], tuple[Any, Change, Callable[[], Any]]]] = {
     "list": lambda first: _in_list(list, first),
     "deque": lambda first: _in_list(deque, first),
@@ -96,6 +116,10 @@ HOLDERS: dict[str, Callable[[Any], tuple[Any, Change, Callable[[], Any]]]] = {
     "tuple in a list": lambda first: _nested(tuple, first),
     "set in a list": lambda first: _nested(set, first),
     "frozen set in a list": lambda first: _nested(frozenset, first),
+    "row with a label": _in_row,
+    "example of a row and a label": _in_example,
+    "pair of numbers": _in_pairs,
+    "record": _in_record,
     "key of a dict": _as_key,
     "key that is a tuple": _as_tuple_key,
     "view of a dict": _in_view,
@@ -211,3 +235,33 @@ def test_a_set_that_takes_the_place_of_a_frozen_one_is_another() -> None:
     assert compiled(2.0) == 4.0
     held[0] = {1.5}
     assert compiled(2.0) == 6.0
+
+
+def test_the_order_in_records_matters() -> None:
+    """As it does in a single dict."""
+    held = [{"x": 2.5, "y": 3.0}, {"x": 1.5, "y": 1.0}]
+    compiled = jit(lambda x: x * next(iter(held[0].values())))
+    assert compiled(2.0) == 5.0
+    held[0] = {"y": 3.0, "x": 2.5}
+    assert compiled(2.0) == 6.0
+
+
+@pytest.mark.parametrize("first", [[1.5], {"a": 1.5}, (1.5, [2.5]), deque([1.5])], ids=repr)
+def test_an_object_of_a_derived_class_is_another(first: Any) -> None:
+    """A list equals one of a class derived from it with the same numbers."""
+    kind = type("Rated", (type(first),), {"rate": 3.0})
+    held = first
+    compiled = jit(lambda x: x * getattr(held, "rate", 2.0))
+    assert compiled(2.0) == 4.0
+    held = kind(first)
+    assert compiled(2.0) == 6.0
+
+
+def test_data_may_be_nested_without_end() -> None:
+    """A list may hold itself, and numbers beside it are compared."""
+    held: list[Any] = [[1.0, 2.0], 3.0]
+    held[0].append(held)
+    compiled = jit(lambda x: x * held[0][0])
+    assert compiled(2.0) == 2.0
+    held[0][0] = 4.0
+    assert compiled(2.0) == 8.0

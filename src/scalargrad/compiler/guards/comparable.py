@@ -7,7 +7,7 @@ import marshal
 from array import array
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, MappingView, Sequence
-from operator import itemgetter
+from operator import is_, itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -55,6 +55,22 @@ class Exact:
         return other is self._content or (
             type(other) is type(self._content) and exact(other) == exact(self._content)
         )
+
+
+class ExactConstants:
+    """Compares what cannot change, in a list or deque: most are the same objects as before."""
+
+    __slots__ = ("_items", "_then")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+        self._then = exact_items(items)
+
+    def __eq__(self, other: Any) -> bool:
+        if type(other) is not type(self._items) or len(other) != len(self._items):
+            return False
+        return all(map(is_, self._items, other)) or bool(exact_items(other) == self._then)
 
 
 class ExactItems:

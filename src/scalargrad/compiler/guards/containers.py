@@ -16,6 +16,7 @@ import numpy as np
 from scalargrad.compiler.guards.comparable import (
     PLAIN,
     Exact,
+    ExactConstants,
     ExactItems,
     ExactKeys,
     ExactSequence,
@@ -34,8 +35,13 @@ from scalargrad.tree import is_object_array
 _DICTS = (dict, MappingProxyType)
 _UNORDERED = (set, frozenset, bytearray)
 CONTAINERS = (list, tuple, deque, *_DICTS, *_UNORDERED)
-#: Classes whose objects equal none of the other classes here, but those derived from themselves.
-_APART = {list, tuple, deque, dict}
+#: Classes whose objects equal none of the other classes here, but those derived from themselves,
+#: which are told apart where a variable, a name or an attribute holds them.
+APART = {list, tuple, deque, dict}
+#: Containers that one key tells with all that is nested in them, and down to which level.
+_NESTED, _LEVELS = {list, tuple, dict}, 4
+#: How many numbers of a level tell whether most are to be compared exactly.
+_SAMPLE = 1_000
 #: Callables that pass stored objects to a function.
 BOUND = (MethodType, BuiltinMethodType, MethodWrapperType, partial)
 
@@ -43,12 +49,12 @@ _SHAPE = attrgetter("shape")
 
 
 def items_of(x: Any) -> list[Any]:
-    """Return what is in a container, array or bound method; nothing if it is numbers and text."""
+    """Return what is in a container, array or bound method; nothing if one key tells it all."""
     if isinstance(x, BOUND):
         return [_bound(x)]
     if isinstance(x, CONTAINERS):
         items = [*(x.values() if isinstance(x, _DICTS) else x)]
-        return [] if set(map(type, items)) <= PLAIN else items
+        return [] if {*map(type, items)} <= PLAIN or _is_one_key(x) else items
     return [x.ravel().tolist()] if is_object_array(x) else []
 
 
@@ -68,7 +74,7 @@ def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
     if not isinstance(x, CONTAINERS):
         return _array(x, parts, readings)
     found = _container(x, parts, readings)
-    return found if type(x) in _APART else found._replace(frozen=OfClass(type(x), found.frozen))
+    return found if type(x) in APART else found._replace(frozen=OfClass(type(x), found.frozen))
 
 
 def _container(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
@@ -81,12 +87,46 @@ def _container(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
         named = dict(zip(x, items, strict=True))
         frozen = ExactKeys(named) if any(map(equals_others, x)) else named
         return KeyedCopy((type(x), *map(exact, x), key), frozen)
-    return KeyedCopy((type(x), key), Exact(x) if _is_constant(x) else _like(x, items))
+    if _is_constant(x):
+        return KeyedCopy((type(x), key), Exact(x))
+    constants = all(map(_is_constant, x))
+    return KeyedCopy((type(x), key), ExactConstants(_like(x, x)) if constants else _like(x, items))
+
+
+def _is_one_key(x: Any) -> bool:
+    """Return whether something holds containers of numbers and text that one key tells fastest.
+
+    Where ``==`` tells enough of most, it is faster than a key, and so is identity for constants. It
+    does not tell the order in dicts.
+    """
+    if type(x) not in _NESTED or all(map(_is_constant, x)):
+        return False
+    level, has_dicts, sample = [x], False, list[Any]()
+    for _ in range(_LEVELS):
+        parts = [chain(y, y.values()) if type(y) is dict else y for y in level]
+        level = [*chain.from_iterable(parts)]
+        kinds = {*map(type, level)}
+        if not kinds <= PLAIN | _NESTED:
+            return False
+        has_dicts = has_dicts or dict in kinds
+        if kinds.isdisjoint(_NESTED):
+            sample += level[:_SAMPLE]
+            return has_dicts or not _are_few(sum(map(equals_others, sample)), len(sample))
+        sample += [y for y in level[:_SAMPLE] if type(y) not in _NESTED]
+        level = [y for y in level if type(y) in _NESTED]
+    return False
+
+
+def _are_few(places: int, count: int) -> bool:
+    """Return whether comparing these places exactly takes less time than comparing all so."""
+    return 3 * places < count
 
 
 def _whole(x: Any) -> KeyedCopy:
     """Return the key and copy of numbers and text in a container, a hundred times as fast."""
     key = exact_items(x)
+    if type(x) in _NESTED and not {*map(type, x.values() if type(x) is dict else x)} <= PLAIN:
+        return KeyedCopy((type(x), key), ExactItems(key))
     if isinstance(x, _DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
         return KeyedCopy((type(x), key), ExactItems(key) if exactly else dict(x))
@@ -95,7 +135,7 @@ def _whole(x: Any) -> KeyedCopy:
     places = [] if isinstance(x, bytearray) else [i for i, y in enumerate(x) if equals_others(y)]
     if not places:
         return KeyedCopy((type(x), key), _like(x, x))
-    few = 3 * len(places) < len(x) and not isinstance(x, _UNORDERED)
+    few = _are_few(len(places), len(x)) and not isinstance(x, _UNORDERED)
     return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
 
 

@@ -21,8 +21,8 @@ from types import (
 )
 from typing import Any
 
-from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, Same, plain, same
-from scalargrad.compiler.guards.containers import BOUND, CONTAINERS, copied, items_of
+from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClass, Same, plain, same
+from scalargrad.compiler.guards.containers import APART, BOUND, CONTAINERS, copied, items_of
 from scalargrad.compiler.guards.library_objects import (
     CACHES,
     holds_data,
@@ -199,7 +199,8 @@ class Reachable:
         outer, self._values = self._values, []
         part, values = self._part(x), self._values
         self._values = outer
-        return Slot(x, part.key, values, part.frozen)
+        frozen = OfClass(type(x), part.frozen) if type(x) in APART else part.frozen
+        return Slot(x, part.key, values, frozen)
 
     def _part(self, x: Any) -> KeyedCopy:
         """Follow a value that a variable, attribute or item holds."""
