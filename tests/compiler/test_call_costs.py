@@ -51,6 +51,20 @@ def test_rows_of_other_lengths_and_kinds_are_other_programs() -> None:
     assert x.grad == 1.0
 
 
+def test_rows_in_lists_and_in_tuples_are_told_apart() -> None:
+    """A function may ask which it is given, or change a list; gradients are shaped as the rows."""
+    counted = jit(lambda rows: sum(row[0] for row in rows if isinstance(row, list)))
+    listed: Any = ROWS
+    paired: Any = [tuple(row) for row in ROWS]
+    for rows in (listed, paired, listed):
+        assert counted(rows) == (sum(row[0] for row in ROWS) if rows is listed else 0)
+    slopes = jit(grad(lambda rows: sum(x * x for row in rows for x in row)))
+    for rows in (listed, paired, [listed[0], *paired[1:]]):
+        found: Any = slopes(rows)
+        assert [type(row) for row in found] == [type(row) for row in rows]
+        assert found[7][3] == 2.0 * ROWS[7][3]
+
+
 @pytest.mark.parametrize("unused", [0, 3, 7])
 def test_entries_that_are_the_same_in_every_result_are_in_the_array(unused: int) -> None:
     """A gradient has its 0 where a parameter is not read, call after call."""

@@ -41,6 +41,9 @@ _NUMBERS = "fiub"
 #: The kinds of arrays whose numbers are traced: these, and objects, among them Values.
 _TRACED = _NUMBERS + "O"
 
+_SEQUENCES = (list, tuple)
+#: What rows of an array may be.
+_OF_ROWS = ({list}, {tuple})
 #: Lists at least this long are checked as a whole for holding numbers only.
 _MANY = 8
 _FLOATS = {float, int}
@@ -102,16 +105,16 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
     if kind in NUMBERS:
         key.append(NUMBERS[kind])
         leaves.append(float_of(x) if kind is int else x)
-    elif isinstance(x, Value):
-        key.append(2 if isinstance(x, Parameter) else 1)
-        leaves.append(x)
-    elif isinstance(x, list | tuple) and kind is not Table:
+    elif kind in _SEQUENCES or (isinstance(x, _SEQUENCES) and kind is not Table):
         key.append((kind, len(x)))
         _visit_all(x, key, leaves, objects)
-    elif isinstance(x, dict):
+    elif kind is dict or isinstance(x, dict):
         key.append((kind, *x, *map(type, x)))
         for item in x.values():
             visit(item, key, leaves, objects)
+    elif isinstance(x, Value):
+        key.append(2 if isinstance(x, Parameter) else 1)
+        leaves.append(x)
     elif isinstance(x, np.ndarray | np.void) and _is_traced(x):
         _visit_array(x, key, leaves, objects)
     elif is_number(x):
@@ -143,21 +146,32 @@ def _visit_all(
             leaves += xs if int not in kinds else [float_of(x) if type(x) is int else x for x in xs]
             return
     if objects is not None and len(xs) >= _MANY and _are_rows(xs):
-        key.append(("rows", len(xs[0])))
+        key.append(("rows", type(xs[0]), len(xs[0])))
         leaves.append(np.array(xs).view(NestedRows))
         return
     for x in xs:
-        visit(x, key, leaves, objects)
+        kind = x.__class__
+        if kind in _AT_ONCE:  # most are, and a call for each would double the time
+            key.append(_AT_ONCE[kind])
+            leaves.append(x)
+        elif kind is int:
+            key.append(0)
+            leaves.append(float_of(x))
+        else:
+            visit(x, key, leaves, objects)
 
 
 class NestedRows(np.ndarray[Any, Any]):
-    """Lists of floats of equal length, as an array."""
+    """Lists or tuples of floats of equal length, as an array."""
 
 
 def _are_rows(xs: Sequence[Any]) -> bool:
-    """Return whether items are lists of floats of equal length, large enough for an array."""
+    """Return whether items are lists of floats of equal length, large enough for an array.
+
+    Or tuples, but not some of each.
+    """
     return (
-        set(map(type, xs)) == {list}
+        set(map(type, xs)) in _OF_ROWS
         and len(xs) * len(xs[0]) >= _BLOCK
         and len(set(map(len, xs))) == 1
         and set(map(type, chain.from_iterable(xs))) == {float}

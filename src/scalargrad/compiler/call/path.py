@@ -273,7 +273,10 @@ class Path:
             apart = [leaves[k] for k in self.whole]
             return in_a_row([*numbers, *drawn, *foreign, *apart])
         if self.values_at:
-            leaves = [x if x.__class__ is float else number_of(x) for x in leaves]
+            leaves = [
+                x if (kind := x.__class__) is float else x._data if kind is Value else number_of(x)
+                for x in leaves
+            ]
         return [*leaves, *drawn, *[x._data for x in foreign]] if drawn or foreign else leaves
 
     def numbers(
