@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from scalargrad import Value, jit
@@ -265,3 +266,16 @@ def test_data_may_be_nested_without_end() -> None:
     assert compiled(2.0) == 2.0
     held[0][0] = 4.0
     assert compiled(2.0) == 8.0
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("place", [0, 600_000, -1])
+def test_a_number_in_a_large_array_is_compared_by_its_bits(place: int, order: Any) -> None:
+    """A zero that changes its sign is another, in rows and in columns; nan stays what it is."""
+    held = np.zeros((2, 600_001), order=order)
+    held.flat[1] = math.nan
+    compiled = jit(lambda x: x * math.copysign(1.0, held.flat[place]))
+    assert [compiled(2.0), compiled(2.0)] == [2.0, 2.0]
+    held.flat[place] = -0.0
+    assert [compiled(2.0), compiled(2.0)] == [-2.0, -2.0]
+    assert len(compiled.paths(2.0)) == 1
