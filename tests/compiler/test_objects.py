@@ -201,6 +201,37 @@ def test_values_of_plain_objects_are_inputs_and_their_numbers_static() -> None:
     assert (y.data, gradients(y, [state.position, slotted.factor])) == (32.0, [1.0, 2.0])
 
 
+class Hidden(Slotted):
+    """Has a private slot, one that its base has too, and one without content."""
+
+    __slots__ = ("__rate", "empty", "name")
+
+    def __init__(self, factor: Any, rate: Any) -> None:
+        super().__init__(factor)
+        self.__rate = rate
+
+    def change(self, rate: Any) -> None:
+        """Take another rate."""
+        self.__rate = rate
+
+    def scaled(self, x: Any) -> Any:
+        """Multiply by factor and rate, and by 10 where there is something in the empty slot."""
+        return x * self.factor * self.__rate * (10.0 if hasattr(self, "empty") else 1.0)
+
+
+def test_private_slots_are_read_at_each_call() -> None:
+    """The class keeps them under a name of its own; so does what is a Value, and what is empty."""
+    held = Hidden(2.0, 3.0)
+    around, given = jit(lambda x: held.scaled(1.0 * x)), jit(lambda h, x: h.scaled(x))
+    for rate in (3.0, 5.0, Value(7.0)):
+        held.change(rate)
+        number = rate.data if isinstance(rate, Value) else rate
+        for y in (around(1.0), given(held, 1.0)):
+            assert (y.data if isinstance(y, Value) else y) == 2.0 * number
+    held.empty = 0  # type: ignore[attr-defined]
+    assert around(1.0).data == given(held, 1.0).data == 140.0
+
+
 def test_objects_are_results() -> None:
     """A dataclass or module among the results holds the numbers computed, anew at each call."""
 

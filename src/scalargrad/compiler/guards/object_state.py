@@ -5,8 +5,13 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterable
-from itertools import chain
-from types import BuiltinFunctionType, FunctionType, ModuleType, SimpleNamespace
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MemberDescriptorType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 import numpy as np
@@ -40,10 +45,10 @@ def _made_by(kind: type) -> Any:
 
 @functools.cache
 def slots_of(kind: Any) -> tuple[str, ...]:
-    """Return the names of the slots of a class and its bases."""
-    declared = (vars(k).get("__slots__", ()) for k in kind.__mro__)
-    listed = ((names,) if isinstance(names, str) else names for names in declared)
-    return tuple(x for x in chain.from_iterable(listed) if x not in {"__dict__", "__weakref__"})
+    """Return the names of the slots of a class and its bases; a private one is ``_Class__name``."""
+    spaces = [vars(k).items() for k in kind.__mro__ if "__slots__" in vars(k)]
+    slots = [name for own in spaces for name, x in own if isinstance(x, MemberDescriptorType)]
+    return tuple(dict.fromkeys(slots))
 
 
 def attributes(x: Any) -> dict[str, Any]:
@@ -53,8 +58,11 @@ def attributes(x: Any) -> dict[str, Any]:
     found: dict[str, Any] | None = getattr(x, "__dict__", None)
     if not names and found is not None:
         return found  # as it is, to be compared as it changes
-    slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
-    return {**slots, **(found or {})}
+    try:
+        slots = {name: getattr(x, name) for name in names}
+    except AttributeError:  # some have no content
+        slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
+    return slots if found is None else slots | found
 
 
 def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
