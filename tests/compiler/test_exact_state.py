@@ -279,3 +279,41 @@ def test_a_number_in_a_large_array_is_compared_by_its_bits(place: int, order: An
     held.flat[place] = -0.0
     assert [compiled(2.0), compiled(2.0)] == [-2.0, -2.0]
     assert len(compiled.paths(2.0)) == 1
+
+
+def _added(*items: int) -> set[int]:
+    """Return a set made number by number: 0 and 8 share a place in its table of eight."""
+    found: set[int] = set()
+    for x in items:
+        found.add(x)
+    return found
+
+
+ORDERED: dict[str, tuple[Any, Any, Callable[[Any], Any]]] = {
+    "a dict": ({"a": 1.5, "b": 2.5}, {"b": 2.5, "a": 1.5}, lambda x: next(iter(x.values()))),
+    "a dict of lists": (
+        {"a": [1.5], "b": [2.5]},
+        {"b": [2.5], "a": [1.5]},
+        lambda x: next(iter(x.values()))[0],
+    ),
+    "a set": (_added(0, 8), _added(8, 0), lambda x: next(iter(x))),
+    "a frozen set": (frozenset(_added(0, 8)), frozenset(_added(8, 0)), lambda x: next(iter(x))),
+    "the length of a deque": (deque([1.5], maxlen=3), deque([1.5], maxlen=5), lambda x: x.maxlen),
+}
+
+
+@pytest.mark.parametrize("where", ["alone", "in a list"])
+@pytest.mark.parametrize("name", ORDERED)
+def test_an_equal_container_in_another_order_is_another(name: str, where: str) -> None:
+    """What a function takes from it first is what comes first now."""
+    first, then, read = ORDERED[name]
+    assert first == then
+    assert read(first) != read(then)
+    held = first if where == "alone" else [first]
+    f = jit(lambda x: x * read(held if where == "alone" else held[0]))
+    for now in (first, then, first):
+        if where == "alone":
+            held = now
+        else:
+            held[0] = now
+        assert f(2.0) == 2.0 * read(now)

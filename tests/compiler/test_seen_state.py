@@ -368,6 +368,20 @@ def _what_a_weak_reference_leads_to() -> tuple[Any, Change]:
 
 
 @case
+def _what_a_dict_of_weak_values_leads_to() -> tuple[Any, Change]:
+    target = Plain()
+    held = weakref.WeakValueDictionary(a=target)
+    return lambda x: x * held["a"].rate, lambda: setattr(target, "rate", 5.0)
+
+
+@case
+def _what_a_weak_set_leads_to() -> tuple[Any, Change]:
+    target = Plain()
+    held = weakref.WeakSet([target])
+    return lambda x: x * sum(y.rate for y in held), lambda: setattr(target, "rate", 5.0)
+
+
+@case
 def _what_a_weak_proxy_leads_to() -> tuple[Any, Change]:
     target = Plain()
     held = weakref.proxy(target)

@@ -607,3 +607,27 @@ def test_slopes_where_the_formula_has_none(
     op: Any = TABLE[name]
     for f in (op, scalargrad.jit(op.__call__)):
         assert gradients(f(*xs), xs) == pytest.approx(expected)
+
+
+#: Mixed derivatives of x ** y where y passes through 0: arguments, which ones, closed form.
+MIXED: list[tuple[tuple[float, float], tuple[int, ...], float]] = [
+    ((2.0, 0.0), (0, 1), 0.5),  # x ** (y - 1) · (1 + y ln x)
+    ((2.0, 0.0), (1, 0), 0.5),
+    ((3.0, 0.0), (0, 1, 1), 2.0 * math.log(3.0) / 3.0),  # x ** (y - 1) · (2 + y ln x) ln x
+    ((3.0, 0.0), (0, 0, 1), -1.0 / 9.0),  # x ** (y - 2) · (2y - 1 + y (y - 1) ln x)
+    ((5.0, 1.0), (0, 1, 0, 1), 2.0 * math.log(5.0) / 5.0 + 2.0 / 5.0),
+    ((5.0, 1.0), (1, 1, 0, 0), 2.0 * math.log(5.0) / 5.0 + 2.0 / 5.0),
+]
+
+
+@pytest.mark.parametrize(("at", "order", "expected"), MIXED)
+def test_powers_differ_in_base_and_exponent_in_any_order(
+    at: tuple[float, float], order: tuple[int, ...], expected: float
+) -> None:
+    """The base's slope is 0 where the exponent is 0, but is not constant there."""
+    power: Any = TABLE["pow"]
+    found = power.__call__
+    for operand in order:
+        found = scalargrad.grad(found, operand)
+    lanes = scalargrad.vmap(found, in_axes=(0, None))([at[0]] * 8, at[1])
+    assert [found(*at), scalargrad.jit(found)(*at), *lanes] == pytest.approx([expected] * 10)

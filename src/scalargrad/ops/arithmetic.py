@@ -192,13 +192,18 @@ class Power(Binary):
         return builtins.pow(base, exp, mod)
 
 
+def _pow_partials(y: Symbol, base: Symbol, exponent: Symbol) -> tuple[Any, ...]:
+    none = exponent / where(abs(base) > 0, base, 1.0) * y  # it is 0, but its own slopes are not
+    return (
+        where(eq(exponent, 0.0), none, exponent * base ** (exponent - 1)),
+        where(where(eq(base, 0.0), ge(exponent, 0.0), 0.0), 0.0, y * log(base)),
+    )
+
+
 @primitive(
     Power,
     symbol="**",
-    partials=lambda y, base, exponent: (
-        where(eq(exponent, 0.0), 0.0, exponent * base ** (exponent - 1)),
-        where(where(eq(base, 0.0), ge(exponent, 0.0), 0.0), 0.0, y * log(base)),
-    ),
+    partials=_pow_partials,
     domain=Domain(
         (0.3, 3.0),
         (-2.0, 2.0),

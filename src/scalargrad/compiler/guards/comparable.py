@@ -111,39 +111,46 @@ class ExactSequence:
         return bool(self._items == other) and bool(exact_items(self._read(other)) == self._then)
 
 
-class ExactKeys:
-    """Compares a dict by its keys exactly, and by its values as they are."""
+class OrderedKeys:
+    """Compares a dict by its keys in their order, exactly, and by its values as they are."""
 
-    __slots__ = ("_named", "_names")
+    __slots__ = ("_keys", "_named", "_read")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, named: dict[Any, Any]) -> None:
         self._named = named
-        self._names = exact_items([*named])
+        self._read: Any = exact_items if any(map(equals_others, named)) else list
+        self._keys = self._read([*named])
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Mapping)
             and bool(self._named == other)
-            and bool(exact_items([*other]) == self._names)
+            and bool(self._read([*other]) == self._keys)
         )
 
 
 class OfClass:
-    """Compares a container by its class too: a named tuple equals others with the same items."""
+    """Compares a container by its class too: a named tuple equals others with the same items.
 
-    __slots__ = ("_copy", "_kind")
+    So does a deque that drops others.
+    """
+
+    __slots__ = ("_copy", "_kind", "_most")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, kind: type, copy: Any) -> None:
-        self._kind, self._copy = kind, copy
+    def __init__(self, like: Any, copy: Any) -> None:
+        self._kind, self._copy, self._most = type(like), copy, getattr(like, "maxlen", None)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is self._kind and bool(self._copy == other)
+        alike = type(other) is self._kind and getattr(other, "maxlen", None) == self._most
+        return alike and bool(self._copy == other)
 
 
 def exact_items(x: Any) -> Any:
     """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
+    if isinstance(x, set | frozenset):  # marshal sorts them
+        return type(x), exact_items([*x])
     try:
         return marshal.dumps(x, 2)  # this version does not tell which text is interned
     except ValueError:  # of a class of its own, or of objects

@@ -18,12 +18,12 @@ from scalargrad.compiler.guards.comparable import (
     Exact,
     ExactConstants,
     ExactItems,
-    ExactKeys,
     ExactSequence,
     KeyedCopy,
     Live,
     LiveBytes,
     OfClass,
+    OrderedKeys,
     Same,
     equals_others,
     exact,
@@ -38,7 +38,7 @@ _UNORDERED = (set, frozenset, bytearray)
 CONTAINERS = (list, tuple, deque, *_DICTS, *_UNORDERED)
 #: Classes whose objects equal none of the other classes here, but those derived from themselves,
 #: which are told apart where a variable, a name or an attribute holds them.
-APART = {list, tuple, deque, dict}
+APART = {list, tuple, dict}
 #: Containers that one key tells with all that is nested in them, and down to which level.
 _NESTED, _LEVELS = {list, tuple, dict}, 4
 #: How many numbers of a level tell whether most are to be compared exactly.
@@ -77,7 +77,9 @@ def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
     if not isinstance(x, CONTAINERS):
         return _array(x, parts, readings)
     found = _container(x, parts, readings)
-    return found if type(x) in APART else found._replace(frozen=OfClass(type(x), found.frozen))
+    if isinstance(x, deque):
+        found = found._replace(key=(found.key, x.maxlen))
+    return found if type(x) in APART else found._replace(frozen=OfClass(x, found.frozen))
 
 
 def _container(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
@@ -88,8 +90,7 @@ def _container(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
     items, key = [part.frozen for part in parts], tuple([part.key for part in parts])
     if isinstance(x, _DICTS):
         named = dict(zip(x, items, strict=True))
-        frozen = ExactKeys(named) if any(map(equals_others, x)) else named
-        return KeyedCopy((type(x), *map(exact, x), key), frozen)
+        return KeyedCopy((type(x), *map(exact, x), key), OrderedKeys(named))
     if _is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
     constants = all(map(_is_constant, x))
@@ -132,13 +133,15 @@ def _whole(x: Any) -> KeyedCopy:
         return KeyedCopy((type(x), key), ExactItems(key))
     if isinstance(x, _DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
-        return KeyedCopy((type(x), key), ExactItems(key) if exactly else dict(x))
+        return KeyedCopy((type(x), key), ExactItems(key) if exactly else OrderedKeys(dict(x)))
     if _is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
+    if isinstance(x, set | frozenset):
+        return KeyedCopy((type(x), key), ExactItems(key))
     places = [] if isinstance(x, bytearray) else [i for i, y in enumerate(x) if equals_others(y)]
     if not places:
         return KeyedCopy((type(x), key), _like(x, x))
-    few = _are_few(len(places), len(x)) and not isinstance(x, _UNORDERED)
+    few = _are_few(len(places), len(x))
     return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
 
 
@@ -149,7 +152,7 @@ def _is_constant(x: Any) -> bool:
 
 def _like(x: Any, items: Iterable[Any]) -> Any:
     """Return a copy of items as what can be compared with `x`."""
-    kinds = (list, deque, bytearray, set, frozenset)
+    kinds = (list, deque, bytearray)
     return next((kind for kind in kinds if isinstance(x, kind)), tuple)(items)
 
 

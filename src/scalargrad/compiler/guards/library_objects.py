@@ -102,6 +102,8 @@ def _target(x: Any) -> Any:
 _READERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (weakref.ref, lambda x: x()),
     (weakref.ProxyTypes, _target),
+    (weakref.WeakValueDictionary, dict),
+    (weakref.WeakSet, list),
     (ContextVar, lambda x: x.get(_ABSENT)),
     (threading.local, vars),
     (_DICT_VIEWS, list),

@@ -9,6 +9,11 @@ from typing import Any
 Space = tuple[Any, Mapping[str, Any]]
 
 
+def whole(space: Mapping[str, Any]) -> list[str]:
+    """Return the names in a namespace, but those that Python gives to each module."""
+    return [name for name in space if not (name.startswith("__") and name.endswith("__"))]
+
+
 class NamedSpaces:
     """The namespaces met while code is followed, and all names that this code reads.
 
@@ -18,12 +23,16 @@ class NamedSpaces:
     ----------
     names : dict from str to None
         The names in the code that was followed, in order.
+    computed : bool
+        Whether code looks up names that it computes: then modules are read as a whole.
     """
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
+        self.computed = False
         self._spaces: dict[int, Space] = {}
         self._read: dict[int, int] = {}
+        self._whole: set[int] = set()
 
     def add(self, owner: Any, space: Mapping[str, Any]) -> None:
         """Add a namespace and what it belongs to."""
@@ -31,7 +40,16 @@ class NamedSpaces:
 
     def is_growing(self) -> bool:
         """Return whether there are names that were not looked up in all namespaces yet."""
-        return any(self._read.get(key, 0) < len(self.names) for key in self._spaces)
+        few = any(self._read.get(key, 0) < len(self.names) for key in self._spaces)
+        return few or any(self._is_whole(key) for key in self._spaces)
+
+    def _is_whole(self, key: int) -> bool:
+        """Return whether a namespace is to be read as a whole and was not yet."""
+        return (
+            self.computed
+            and key not in self._whole
+            and isinstance(self._spaces[key][0], ModuleType)
+        )
 
     def grown(self) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
         """Yield each namespace, with the names it has that were not looked up there yet."""
@@ -39,6 +57,9 @@ class NamedSpaces:
         for key, (owner, space) in [*self._spaces.items()]:
             new = names[self._read.get(key, 0) :]
             self._read[key] = len(names)
+            if self._is_whole(key):
+                self._whole.add(key)
+                new = whole(space)
             yield owner, space, [name for name in new if name in space]
 
     def missing(self) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
@@ -46,3 +67,7 @@ class NamedSpaces:
         for owner, space in self._spaces.values():
             if isinstance(owner, ModuleType):
                 yield owner, space, [name for name in self.names if name not in space]
+
+    def read_as_a_whole(self) -> Iterator[Space]:
+        """Yield the modules that are read as a whole."""
+        yield from (self._spaces[key] for key in self._whole)

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
+from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups
+from scalargrad.compiler.guards.named_spaces import whole
 from scalargrad.table.operation import Operation
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
@@ -28,8 +30,10 @@ def of_library(module: str) -> bool:
 
 
 #: What reads a name that stands in text.
-_BY_TEXT = {"__dict__", "attrgetter", "getattr", "globals", "hasattr", "vars"}
+_BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "globals", "hasattr", "setattr", "vars"}
 _EVALUATES = {"eval", "exec"}
+#: What finds a module by its name.
+_BY_NAME = {"__import__", "import_module", "modules"}
 
 
 def names_in(code: CodeType) -> list[str]:
@@ -62,7 +66,10 @@ def imported(function: FunctionType) -> list[str]:
 
 @functools.cache
 def _imports(code: CodeType) -> tuple[str, ...]:
-    """Return the names that follow ``import`` in code: of modules, or of what is in them."""
+    """Return the names that follow ``import`` in code: of modules, or of what is in them.
+
+    Where modules are found by name, any text may be one.
+    """
     found: dict[str, None] = {}
     for step in dis.get_instructions(code) if _has_imports(code) else ():
         if step.opname == "IMPORT_NAME":
@@ -70,6 +77,8 @@ def _imports(code: CodeType) -> tuple[str, ...]:
             found[source] = None
         elif step.opname == "IMPORT_FROM":
             found[f"{source}.{step.argval}" if source else step.argval] = None
+    if not _BY_NAME.isdisjoint(code.co_names):
+        found |= dict.fromkeys(x for x in code.co_consts if isinstance(x, str))
     inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in _imports(x)]
     return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
 
@@ -86,12 +95,13 @@ def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any],
     """
     if of_library(function.__module__ or ""):
         return
-    names = names_and_texts(function.__code__)
+    names, computed = names_and_texts(function.__code__), computed_lookups(function.__code__)
     ahead: list[tuple[Any, Mapping[str, Any]]] = [(function, function.__globals__)]
     met = set()
     while ahead:
         owner, space = ahead.pop()
-        known = [name for name in names if name in space]
+        all_of_it = OF_GLOBALS & computed if owner is function else computed
+        known = whole(space) if all_of_it else [name for name in names if name in space]
         yield owner, space, known
         for x in (space[name] for name in known):
             if id(x) not in met and _is_namespace(x):
@@ -124,6 +134,8 @@ def functions_of(member: Any) -> list[Any]:
         return [member.func]
     if isinstance(member, functools.singledispatchmethod):
         return [member.dispatcher, member.func]
+    if isinstance(member, staticmethod | classmethod):
+        return functions_of(member.__func__)
     return [member] if isinstance(member, FunctionType) or is_wrapper(member) else []
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from types import (
     CellType,
     FunctionType,
@@ -22,6 +22,7 @@ from types import (
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClass, Same, plain, same
+from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups
 from scalargrad.compiler.guards.containers import APART, BOUND, CONTAINERS, copied, items_of
 from scalargrad.compiler.guards.library_objects import (
     CACHES,
@@ -30,7 +31,7 @@ from scalargrad.compiler.guards.library_objects import (
     reader_of,
     times_cleared,
 )
-from scalargrad.compiler.guards.named_spaces import NamedSpaces
+from scalargrad.compiler.guards.named_spaces import NamedSpaces, whole
 from scalargrad.compiler.guards.names_read import (
     functions_of,
     imported,
@@ -103,6 +104,8 @@ class Reachable:
                     self._names(owner, space, names)
         for owner, space, names in self._named.missing():
             self.readings.lacking(Same(owner), space, names)
+        for owner, space in self._named.read_as_a_whole():
+            self.readings.fact(len, Same(owner), space)
 
     # Code -------------------------------------------------------------------------------------
 
@@ -137,6 +140,11 @@ class Reachable:
         """Follow the names in a function's code, and the modules that it imports."""
         names, space = names_and_texts(function.__code__), function.__globals__
         self._named.names |= names
+        computed = computed_lookups(function.__code__)
+        self._named.computed = self._named.computed or bool(computed)
+        if not OF_GLOBALS.isdisjoint(computed):
+            names = dict.fromkeys([*names, *whole(space)])
+            self.readings.fact(len, Same(function), space)
         self._names(function, space, [name for name in names if name in space])
         shadows = [name for name in names if name in _BUILTINS and name not in space]
         self.readings.lacking(Same(function), space, shadows)
@@ -199,7 +207,7 @@ class Reachable:
         outer, self._values = self._values, []
         part, values = self._part(x), self._values
         self._values = outer
-        frozen = OfClass(type(x), part.frozen) if type(x) in APART else part.frozen
+        frozen = OfClass(x, part.frozen) if type(x) in APART else part.frozen
         return Slot(x, part.key, values, frozen)
 
     def _part(self, x: Any) -> KeyedCopy:
@@ -261,6 +269,8 @@ class Reachable:
                 self._named.add(x, vars(x))
             return
         kind: Any = type(x)
+        if issubclass(kind, attrgetter | methodcaller):
+            self._named.computed = True
         read = None if self._in_library else reader_of(x)
         if read is not None:
             self._results(x, [CONTENTS], lambda: (read(),))

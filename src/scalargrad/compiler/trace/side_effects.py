@@ -225,13 +225,21 @@ def _variables(function: FunctionType) -> dict[str, Any]:
 
 
 def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
-    """Restore a function's closure variables and globals."""
+    """Restore a function's closure variables and globals, and what modules and classes held."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         if name in before:
             cell.cell_contents = before[name]
     names = [name for name in before if name.startswith(_GLOBAL)]
     function.__globals__.update({name.removeprefix(_GLOBAL): before[name] for name in names})
+    for owner, space, _ in namespaces(function):
+        prefix = f"{owner.__name__}."
+        own = {
+            name.removeprefix(prefix): x for name, x in before.items() if name.startswith(prefix)
+        }
+        for name, x in own.items() if owner is not function else ():
+            if space.get(name) is not x:
+                setattr(owner, name, x)
 
 
 def _bound(x: Any) -> tuple[Any, ...]:

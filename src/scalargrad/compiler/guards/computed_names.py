@@ -1,0 +1,72 @@
+"""Find whether code looks up names that do not stand in it: ``getattr(module, name)``."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import itertools
+from collections.abc import Sequence
+from types import CodeType
+
+Steps = Sequence[dis.Instruction]
+
+#: At which place of a call the text stands that says what is looked up.
+_PLACES = {"attrgetter": 0, "eval": 0, "exec": 0} | dict.fromkeys(
+    ("delattr", "getattr", "hasattr", "setattr"), 1
+)
+#: What looks names up in the globals of the code that calls it.
+OF_GLOBALS = {"eval", "exec", "globals"}
+#: What returns or is a namespace.
+_SPACES = {"__dict__", "globals", "vars"}
+_WORDS = _SPACES | _PLACES.keys()
+#: Python 3.11 takes two steps for a call.
+_CALL, *_NO_STEPS = [x for x in ("PRECALL", "CALL", "CACHE", "EXTENDED_ARG") if x in dis.opmap]
+
+
+@functools.cache
+def computed_lookups(code: CodeType) -> frozenset[str]:
+    """Return by which words code looks names up that it computes, nested functions included."""
+    inner = [computed_lookups(x) for x in code.co_consts if isinstance(x, CodeType)]
+    if _WORDS.isdisjoint(code.co_names):
+        return frozenset().union(*inner)
+    steps = [x for x in dis.get_instructions(code) if x.opname not in _NO_STEPS]
+    words = [(x.argval, steps[i + 1 :]) for i, x in enumerate(steps) if _is_word(x)]
+    return frozenset(word for word, ahead in words if not _is_known(word, ahead)).union(*inner)
+
+
+def _is_word(step: dis.Instruction) -> bool:
+    return step.opname.startswith("LOAD_") and step.opname != "LOAD_CONST" and step.argval in _WORDS
+
+
+def _is_known(word: str, ahead: Steps) -> bool:
+    """Return whether the name that is looked up is seen to be a constant of the code."""
+    if word in _PLACES:
+        return _is_constant(_PLACES[word], ahead)
+    called = itertools.dropwhile(lambda x: x.opname == _CALL and x.arg == 0, ahead)
+    return [_is_item(x) or x.opname for x in itertools.islice(called, 2)] == ["LOAD_CONST", True]
+
+
+def _is_item(step: dis.Instruction) -> bool:
+    """Return whether a step is ``x[y]``; from Python 3.14 on, it is a binary operation."""
+    return step.opname == "BINARY_SUBSCR" or "[]" in step.argrepr
+
+
+def _is_constant(place: int, ahead: Steps) -> bool:
+    """Return whether an argument of the call whose function was just loaded is a constant."""
+    depth, found = 0, False
+    for step in ahead:
+        if step.opname == _CALL and step.arg == depth:
+            return found
+        if "JUMP" in step.opname:
+            return False
+        grows = -1 - (step.arg or 0)
+        if step.opname != _CALL:
+            grows = dis.stack_effect(step.opcode, step.arg, jump=False)
+        if depth == place:
+            found = step.opname == "LOAD_CONST"
+        elif (
+            grows <= 0 and depth - (1 - grows) <= place
+        ):  # it takes the argument, and leaves another
+            found = False
+        depth += grows
+    return False
