@@ -82,12 +82,15 @@ class SparseParameter(Parameter):
 
     def zero_grad(self) -> None:
         """Set the gradient to 0 and count as untouched."""
-        _GRAD.__set__(self, 0.0)
+        super().zero_grad()
         if self.touched is not None:
             self.touched.pop(self, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._data, self._grad, self.label), self.touched
+        reduced = super().__reduce__()
+        if not reduced[1]:  # copied while a compiled function is recorded
+            return reduced
+        return _restore, *reduced[1:], self.touched
 
     def __setstate__(self, touched: Touched | None) -> None:
         self.touched = touched

@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from types import FrameType, MappingProxyType, SimpleNamespace
@@ -29,7 +30,7 @@ import scalargrad as sg
 from scalargrad import JitWarning, NumericalError, TraceError, Value, grad, jit, scan, vmap
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.runner import runner_for_recorded
-from scalargrad.nn import MLP, Linear, Module
+from scalargrad.nn import MLP, Embedding, Linear, Module
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -416,15 +417,29 @@ def test_comparisons_of_arguments_choose_the_way() -> None:
             assert compiled(p, xs) == function(p, xs)
 
 
-def test_a_model_copied_inside_is_another() -> None:
+class Tables(Module):
+    """A model whose parameters are those of tables."""
+
+    def __init__(self) -> None:
+        self.lookup = Embedding(2, 2, rng=0)
+        self.layers = [Linear(2, 2, rng=1), Linear(2, 1, rng=2)]
+
+    def forward(self, x: list[Any]) -> Any:
+        """Return a number that depends on all of them but a row."""
+        hidden = [sg.tanh(h) for h in self.layers[0](x)]
+        return self.layers[1](hidden)[0] * self.lookup(1)[0]
+
+
+@pytest.mark.parametrize("made", [lambda: MLP(2, [3, 1], rng=1), Tables], ids=["units", "tables"])
+def test_a_model_copied_inside_is_another(made: Callable[[], Any]) -> None:
     """Copies of parameters are leaves of their own, with the numbers of each call."""
-    model = MLP(2, [3, 1], rng=1)
+    model = made()
 
     def both(model: Any, x: Any) -> Any:
         return model([x, x]) * copy.deepcopy(model)([x, x])
 
     for f in (jit(both), jit(lambda _, x: both(model, x))):
-        for _ in range(2):
+        for _ in range(3):
             found, expected = f(model, 0.7), both(model, 0.7)
             parameters = list(model.parameters())
             assert found.data == pytest.approx(expected.data, rel=1e-14)

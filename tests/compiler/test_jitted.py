@@ -30,7 +30,7 @@ from scalargrad import (
     value_and_grad,
 )
 from scalargrad.graph import topological_order
-from scalargrad.nn import MLP
+from scalargrad.nn import MLP, Linear
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -247,11 +247,19 @@ def assign_grad_and_go_on(x: Any) -> Any:
     return x * x
 
 
+def clear_a_weight(x: Any) -> Any:
+    """Forget the gradient of a weight that no gradient has reached."""
+    LAYER.weight[0][0].zero_grad()
+    return LAYER([x])
+
+
+LAYER = Linear(1, 1, rng=0)
 REFUSED: list[tuple[Any, str]] = [
     (lambda x: x * x.data, ".data"),
     (lambda x: x * x.grad, ".grad"),
     (lambda x: (x * x).backward(), "backward"),
     (lambda x: x.zero_grad(), "zero_grad"),
+    (clear_a_weight, "zero_grad"),
     (lambda x: setattr(x, "data", 1.0), ".data was assigned"),
     (assign_grad_and_go_on, ".grad was assigned"),
     (lambda x: setattr(x, "grad", 0.0), ".grad was assigned"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, StateError, nn
+from scalargrad import Parameter, StateError, jit, nn
 
 
 def model() -> nn.Sequential:
@@ -65,6 +65,13 @@ def test_every_kind_of_module_has_a_state() -> None:
     assert state["mlp.layers.0.neurons.0.b"] == 0.0
     assert module.load_state_dict({**state, "lone": 9.0}) == ([], [])
     assert module.lone.data == 9.0
+
+
+def test_computed_numbers_in_the_place_of_parameters_are_named() -> None:
+    """A module that a compiled function returns holds results, which are nobody's Parameters."""
+    computed = jit(lambda module: module)(model())
+    with pytest.raises(StateError, match=r"0\.weight holds numbers that were computed"):
+        computed.state_dict()
 
 
 def test_everything_wrong_is_listed_and_nothing_is_changed() -> None:

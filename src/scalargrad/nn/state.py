@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from scalargrad.errors import StateError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.value import Parameter
+from scalargrad.value import Parameter, Value
 
 Shape = tuple[int, ...]
 
@@ -61,11 +61,18 @@ def flat(part: Any) -> Iterator[Any]:
 
 def state_of(tensors: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Return the data of named rectangles of Parameters as nested lists of floats."""
-    return {name: _data(part) for name, part in tensors}
+    return {name: _data(name, part) for name, part in tensors}
 
 
-def _data(part: Any) -> Any:
-    return part.data if isinstance(part, Parameter) else [_data(x) for x in part]
+def _data(name: str, part: Any) -> Any:
+    if isinstance(part, Parameter):
+        return part.data
+    if isinstance(part, Value):  # in a table that a compiled function returned
+        raise StateError(
+            f"{name} holds numbers that were computed, not Parameters: assign their .data to those "
+            "of a Parameter each, in a module of the same sizes"
+        )
+    return [_data(name, x) for x in part]
 
 
 def load_state(
