@@ -129,6 +129,40 @@ def test_slopes_of_betaln_near_0_do_not_cancel(a: float, b: float) -> None:
     assert [node.grad for node in found] == pytest.approx(expected, rel=1e-14)
 
 
+def test_slopes_of_betaln_do_not_cancel_where_one_parameter_is_small() -> None:
+    """∂/∂a of ln B is ψ(a) - ψ(a + b), about -b/a for a small b, to the third order and mixed."""
+    slopes: list[Any] = [grad(betaln), grad(grad(betaln)), grad(grad(grad(betaln)))]
+    mixed = grad(grad(betaln), 1)
+    for a, ratio in zip(powers(-6, 12, 60), powers(-14, 0, 60), strict=True):
+        b = a * ratio
+        with mp.workdps(100):
+            x, y = mp.mpf(a), mp.mpf(b)
+            expected = [float(mp.polygamma(k, x) - mp.polygamma(k, x + y)) for k in range(3)]
+            trigamma = float(mp.polygamma(1, x + y))
+        assert [slope(a, b) for slope in slopes] == pytest.approx(expected, rel=1e-12), (a, b)
+        assert mixed(a, b) == pytest.approx(-trigamma, rel=1e-12), (a, b)
+        assert jit(slopes[1])(a, b) == pytest.approx(expected[1], rel=1e-12), (a, b)
+
+
+@pytest.mark.parametrize("x", [-3.0, -4.999, -5.0, -5.001, -10.0, -20.0, -35.9, -36.1, -400.0])
+def test_higher_slopes_of_log_ndtr_do_not_cancel(x: float) -> None:
+    """With s = φ/Φ: s′ = -s(x + s), s″ = s((x + s)(x + 2s) - 1), s‴ in the same way."""
+    found: list[float] = []
+    f: Any = log_ndtr
+    for _ in range(4):
+        f = grad(f)
+        found.append(f(x))
+    with mp.workdps(80):
+        z = mp.mpf(x)
+        s = mp.npdf(z) / ndtr_exact(z)
+        first = -s * (z + s)
+        second = -first * (z + s) - s * (1 + first)
+        third = -second * (z + s) - 2 * first * (1 + first) - s * second
+        expected = [float(y) for y in (s, first, second, third)]
+    assert found == pytest.approx(expected, rel=1e-9, abs=0.0)
+    assert jit(f)(x) == pytest.approx(expected[3], rel=1e-9, abs=0.0)
+
+
 SLOPES: list[tuple[Any, Callable[[Any], Any], list[float]]] = [
     (lgamma, mp.digamma, [0.3, 1.5, 9.5, 40.0, -2.5]),
     (grad(lgamma), lambda x: mp.polygamma(1, x), [0.3, 1.5, 9.5, 40.0, -2.5]),

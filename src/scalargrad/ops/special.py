@@ -51,7 +51,8 @@ def _from_the_nearest_whole(x: Any) -> Any:
 
 def _correction(x: Any) -> Any:
     """Return the correction to Stirling's formula, for x of 10 or more."""
-    return polynomial(_STIRLING, 1.0 / (x * x)) / x
+    inverse = 1.0 / x
+    return polynomial(_STIRLING, inverse * inverse) * inverse
 
 
 def _psi(x: Any) -> Any:
@@ -115,7 +116,9 @@ def _digamma_above_0(x: Any) -> Any:
     steps: Any = 1.0 / (inner + (_LARGE - 1.0))
     for k in range(int(_LARGE) - 2, -1, -1):
         steps = steps + 1.0 / (inner + float(k))
-    series = log(z) - 0.5 / z + polynomial(_DIGAMMA, 1.0 / (z * z)) / (z * z)
+    inverse = 1.0 / z  # not 1 / z², whose slopes overflow sooner
+    square = inverse * inverse
+    series = log(z) - 0.5 * inverse + polynomial(_DIGAMMA, square) * square
     return series - where(small, steps, 0.0)
 
 
@@ -126,8 +129,9 @@ def _trigamma_above_0(x: Any) -> Any:
     steps: Any = 1.0 / ((inner + (_LARGE - 1.0)) * (inner + (_LARGE - 1.0)))
     for k in range(int(_LARGE) - 2, -1, -1):
         steps = steps + 1.0 / ((inner + float(k)) * (inner + float(k)))
-    square = z * z
-    series = 1.0 / z + 0.5 / square + polynomial(_TRIGAMMA, 1.0 / square) / (square * z)
+    inverse = 1.0 / z
+    square = inverse * inverse
+    series = inverse + 0.5 * square + polynomial(_TRIGAMMA, square) * square * inverse
     return series + where(small, steps, 0.0)
 
 
@@ -175,11 +179,31 @@ def digamma(x: Symbol) -> Any:
 
 
 def _less_of_the_sum(a: Any, b: Any) -> Any:
-    """Return ψ(a) - ψ(a + b), which near 0 is -1/a + 1/(a + b) to the last digit."""
-    tiny = a + b < _TINY
+    """Return ψ(a) - ψ(a + b), term by term where b is the smaller, or digits would cancel."""
+    smaller = b < a
+    tiny = where(smaller, 0.0, a + b < _TINY)
     x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)
-    difference = digamma(where(tiny, 1.0, a)) - digamma(where(tiny, 1.0, a + b))
-    return where(tiny, -(z / (x + z)) / x, difference)
+    apart = where(smaller, 0.0, where(tiny, 0.0, 1.0))
+    difference = digamma(where(apart, a, 1.0)) - digamma(where(apart, a + b, 1.0))
+    terms = _terms_of_the_difference(where(smaller, a, 1.0), where(smaller, b, 0.0))
+    return where(smaller, terms, where(tiny, -(z / (x + z)) / x, difference))
+
+
+def _terms_of_the_difference(a: Any, b: Any) -> Any:
+    """Return ψ(a) - ψ(a + b) by the series of `_digamma_above_0`, of which no term is positive."""
+    small = a < _LARGE
+    inner, x = where(small, a, 1.0), where(small, a + _LARGE, a)
+    total: Any = 0.0
+    for k in range(int(_LARGE) - 1, -1, -1):
+        total = total + b / (inner + float(k) + b) / (inner + float(k))
+    first, second = 1.0 / x, 1.0 / (x + b)
+    less = b * second * first  # first - second
+    low, high = first * first, second * second
+    slope, value = 0.0, 0.0  # of the polynomial between the two, and at the second
+    for coefficient in (*_DIGAMMA, 0.0):
+        slope, value = slope * low + value, value * high + coefficient
+    series = less * (first + second) * slope - log1p(b / x) - 0.5 * less
+    return series - where(small, total, 0.0)
 
 
 @composite(

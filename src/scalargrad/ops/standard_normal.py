@@ -50,6 +50,8 @@ _FARTHEST = (
 _ROOT_2 = math.sqrt(2.0)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 _FAR_BELOW = -36.0
+#: From where on, and how deep, a continued fraction is as exact as a float.
+_BELOW, _DEPTH = -5.0, 25
 
 
 @composite(
@@ -116,10 +118,14 @@ def _tail(x: Any) -> Any:
 
 
 def _slope_of_log_ndtr(y: Any, x: Any) -> Any:
-    far = x < _FAR_BELOW
-    z = where(far, x, _FAR_BELOW)
-    near = exp(-0.5 * where(far, 0.0, x * x) - where(far, 0.0, y)) / _ROOT_2PI
-    return where(far, -z / _tail(z), near)
+    """Return φ(x)/Φ(x); far below 0 by a continued fraction, so that no slope of it cancels."""
+    below = x < _BELOW
+    distance = -where(below, x, _BELOW)
+    fraction = distance
+    for k in range(_DEPTH, 0, -1):
+        fraction = distance + float(k) / fraction
+    near = exp(-0.5 * where(below, 0.0, x * x) - where(below, 0.0, y)) / _ROOT_2PI
+    return where(below, fraction, near)
 
 
 @composite(
@@ -137,7 +143,7 @@ def log_ndtr(x: Symbol) -> Any:
 
     References
     ----------
-    NIST Digital Library of Mathematical Functions, 7.12.1.
+    NIST Digital Library of Mathematical Functions, 7.9.1 and 7.12.1.
 
     Examples
     --------
