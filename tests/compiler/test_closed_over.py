@@ -32,6 +32,7 @@ from scalargrad import (
 from scalargrad.compiler.call import record_call
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
+from scalargrad.optim import Adam
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -377,6 +378,30 @@ def test_what_was_not_read_may_change(recordings: list[str]) -> None:
         held.last = held.losses[-1]
     assert [y.data for y in held.losses[1:]] == [held.line(float(x)).data for x in range(5)]
     assert len(recordings) <= 2
+
+
+@pytest.mark.parametrize("container", [set, frozenset, dict.fromkeys])
+def test_values_that_tell_what_to_train_may_change(recordings: list[str], container: Any) -> None:
+    """Of a set of Values, or a dict by Values, their numbers and gradients are not part."""
+    weights = [Parameter(1.0), Parameter(-2.0), Parameter(3.0)]
+    trained = container(weights[:2])
+    compiled = jit(lambda x: sum(w for w in weights if w in trained) * x)
+    for step in range(10):
+        assert compiled(2.0).data == 2.0 * (weights[0].data + weights[1].data)
+        for w in weights:
+            w.data, w.grad = w.data + 0.5, float(step)
+    assert len(recordings) == 1
+
+
+def test_an_optimiser_beside_the_model_does_no_harm() -> None:
+    """A step fills its state by parameter, and a sweep the record of those it touched."""
+    model = Linear(1, 1, rng=0)
+    training = SimpleNamespace(model=model, optimizer=Adam(model.parameters()), w=Value(0.5))
+    compiled = jit(lambda x: training.w * x)
+    for _ in range(5):
+        assert compiled(4.0).data == 2.0
+        model([1.0])[0].backward()
+        training.optimizer.step()
 
 
 def test_what_a_module_keeps_of_a_recording_does_no_harm(recordings: list[str]) -> None:

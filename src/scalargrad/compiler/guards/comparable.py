@@ -15,6 +15,7 @@ import numpy as np
 
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.errors import TraceError
+from scalargrad.value import Value
 
 #: Immutable types that hold no other objects.
 PLAIN = {int, float, complex, bool, str, bytes, type(None)}
@@ -159,7 +160,7 @@ def exact_items(x: Any) -> Any:
     try:
         return type(x), marshal.dumps(items, 2)
     except ValueError:
-        return type(x), [*map(exact, items)]
+        return type(x), (*map(exact, items),)
 
 
 def equals_others(x: Any) -> bool:
@@ -334,7 +335,12 @@ def exact(x: Any) -> Hashable:
 
 @functools.cache
 def _is_more_than_equal(kind: type) -> bool:
-    """Return whether objects of a class of a library's may be equal and yet differ."""
+    """Return whether objects of a class of a library's may be equal and yet differ.
+
+    A Value equals no other, and its representation changes with its number.
+    """
+    if issubclass(kind, Value):
+        return False
     compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])
     return compares and kind not in PLAIN - {complex} and of_library(kind.__module__)
 
