@@ -369,6 +369,55 @@ def test_a_name_that_is_gone_is_missed_as_eagerly(monkeypatch: pytest.MonkeyPatc
     assert compiled(3.0).data == 6.0
 
 
+class Held:
+    """An object of a user's."""
+
+    def __init__(self, w: Any) -> None:
+        self.w = w
+
+
+def _matched(held: Held) -> float:
+    match held:
+        case Held(w=None):
+            return 5.0
+    return 7.0
+
+
+W_UNREAD = Value(3.0)
+#: What holds a Value that is not read, how a function asks for something else there, and a change.
+BESIDE_VALUES: dict[str, tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "number in a dict": (
+        {"rate": 0.1, "w": W_UNREAD}, lambda d: d["rate"], lambda d: d.update(rate=0.5)),
+    "number in a list": ([0.1, W_UNREAD], lambda d: d[0], lambda d: d.__setitem__(0, 0.5)),
+    "nested number": (([0.1], W_UNREAD), lambda d: d[0][0], lambda d: d[0].__setitem__(0, 0.5)),
+    "length of a list": ([W_UNREAD], len, lambda d: d.append(W_UNREAD)),
+    "length of a dict": ({"w": W_UNREAD}, len, lambda d: d.update(v=W_UNREAD)),
+    "keys": (
+        {"ab": W_UNREAD}, lambda d: len(next(iter(d))), lambda d: (d.clear(), d.update(a=1.0))),
+    "none": (
+        SimpleNamespace(w=W_UNREAD), lambda d: float(d.w is None), lambda d: setattr(d, "w", None)),
+    "class": ([W_UNREAD], lambda d: float(isinstance(d[0], Parameter)),
+              lambda d: d.__setitem__(0, Parameter(1.0))),
+    "absence": (
+        Held(W_UNREAD), lambda d: float(hasattr(d, "w")), lambda d: vars(d).pop("w", None)),
+    "pattern": (Held(W_UNREAD), _matched, lambda d: setattr(d, "w", None)),
+    "parameters": (
+        Sequential(Linear(1, 1)), lambda d: len(d.parameters()),
+        lambda d: setattr(d, "more", [Parameter(1.0)])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BESIDE_VALUES)
+def test_what_is_asked_beside_values_that_are_not_read_is_seen(case: str) -> None:
+    """That a Value is not read does not tell that what holds it was not looked at."""
+    held, asked, change = copy.deepcopy(BESIDE_VALUES[case])
+    compiled = jit(lambda x: asked(held) * x)
+    assert compiled(2.0) == 2.0 * asked(held)
+    for _ in range(2):  # what came with a Value may go without
+        change(held)
+        assert compiled(2.0) == 2.0 * asked(held)
+
+
 def test_what_was_not_read_may_change(recordings: list[str]) -> None:
     """A list of results beside the model does not lead to a recording for each result."""
     held = SimpleNamespace(line=Line(), losses=[Value(0.0)], last=None)

@@ -26,6 +26,8 @@ class ClosedOver:
     Attributes
     ----------
     slots : dict from Source to Slot
+    unnamed : set of Source
+        Attributes that no code names; see `Reachable.unnamed`.
     is_empty : bool
         Whether there is nothing to compare.
     """
@@ -36,7 +38,7 @@ class ClosedOver:
         if reachable.names_graphs:
             reachable = Reachable(found, by_node=True)
         self._readings = reachable.readings
-        self.slots = self._readings.slots
+        self.slots, self.unnamed = self._readings.slots, reachable.unnamed()
         self.watch(())
         self.is_empty = not (self._readers or self._live)
 

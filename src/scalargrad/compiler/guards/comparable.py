@@ -232,13 +232,6 @@ def plain(x: Any) -> KeyedCopy:
     return KeyedCopy(exact(x), Exact(x) if equals_others(x) else x)
 
 
-def is_of_values(key: Any) -> bool:
-    """Return whether a key consists of Values, numbers and text only, in no class of a user's."""
-    if isinstance(key, tuple):
-        return all(map(is_of_values, {*key}))
-    return of_library(key.__module__) if isinstance(key, type) else not isinstance(key, Same)
-
-
 class Frozen:
     """An argument that is not traced, as an entry in the key; an array is compared by content."""
 

@@ -19,6 +19,8 @@ OF_GLOBALS = {"eval", "exec", "globals"}
 #: What returns or is a namespace.
 _SPACES = {"__dict__", "globals", "vars"}
 _WORDS = _SPACES | _PLACES.keys()
+#: What reads attributes without their names, besides a pattern that matches a class.
+_UNNAMED = {"__getattribute__", "__getstate__", "__reduce_ex__", "getmembers", "getattr_static"}
 #: Python 3.11 takes two steps for a call.
 _CALL, *_NO_STEPS = [x for x in ("PRECALL", "CALL", "CACHE", "EXTENDED_ARG") if x in dis.opmap]
 
@@ -32,6 +34,17 @@ def computed_lookups(code: CodeType) -> frozenset[str]:
     steps = [x for x in dis.get_instructions(code) if x.opname not in _NO_STEPS]
     words = [(x.argval, steps[i + 1 :]) for i, x in enumerate(steps) if _is_word(x)]
     return frozenset(word for word, ahead in words if not _is_known(word, ahead)).union(*inner)
+
+
+@functools.cache
+def reads_unnamed(code: CodeType) -> bool:
+    """Return whether code may read attributes whose names do not stand in it, besides by lookups.
+
+    Nested functions are included.
+    """
+    inside = any(reads_unnamed(x) for x in code.co_consts if isinstance(x, CodeType))
+    matches = dis.opmap["MATCH_CLASS"] in code.co_code[::2]
+    return inside or matches or not _UNNAMED.isdisjoint(code.co_names)
 
 
 def _is_word(step: dis.Instruction) -> bool:

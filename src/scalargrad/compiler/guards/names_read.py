@@ -158,3 +158,8 @@ def is_followed(kind: type) -> bool:
     plain = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = plain or kind.__module__.startswith("scalargrad.")
     return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))
+
+
+def is_users_alone(kind: type) -> bool:
+    """Return whether no library knows a class: what it may read of an object does not show."""
+    return kind is SimpleNamespace or not any(of_library(x.__module__) for x in kind.__mro__[:-1])

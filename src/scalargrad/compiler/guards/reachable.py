@@ -22,7 +22,7 @@ from types import (
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClass, Same, plain, same
-from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups
+from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups, reads_unnamed
 from scalargrad.compiler.guards.containers import APART, BOUND, CONTAINERS, copied, items_of
 from scalargrad.compiler.guards.library_objects import (
     CACHES,
@@ -38,13 +38,14 @@ from scalargrad.compiler.guards.names_read import (
     is_descriptor,
     is_followed,
     is_library,
+    is_users_alone,
     is_wrapper,
     names_and_texts,
     of_library,
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
 from scalargrad.compiler.guards.readings import Reader, Readings
-from scalargrad.compiler.guards.slots import Slot
+from scalargrad.compiler.guards.slots import Slot, Source
 from scalargrad.sparse import Table
 from scalargrad.value import Value
 
@@ -92,6 +93,8 @@ class Reachable:
         self._noted: dict[int, Any] = {}
         self._in_library = False
         self._named = NamedSpaces()
+        self._own: list[Source] = []
+        self._reads_unnamed = False
         for root in roots:
             self._code(root)
         while self._ahead or self._deep or self._named.is_growing():
@@ -106,6 +109,12 @@ class Reachable:
             self.readings.lacking(Same(owner), space, names)
         for owner, space in self._named.read_as_a_whole():
             self.readings.fact(len, Same(owner), space)
+
+    def unnamed(self) -> set[Source]:
+        """Return the attributes of users' objects whose names stand nowhere in the code."""
+        if self._reads_unnamed or self._named.computed:
+            return set()
+        return {source for source in self._own if source[1] not in self._named.names}
 
     # Code -------------------------------------------------------------------------------------
 
@@ -142,6 +151,7 @@ class Reachable:
         self._named.names |= names
         computed = computed_lookups(function.__code__)
         self._named.computed = self._named.computed or bool(computed)
+        self._reads_unnamed = self._reads_unnamed or reads_unnamed(function.__code__)
         if not OF_GLOBALS.isdisjoint(computed):
             names = dict.fromkeys([*names, *whole(space)])
             self.readings.fact(len, Same(function), space)
@@ -287,7 +297,10 @@ class Reachable:
         as_it_is = own is getattr(x, "__dict__", None)
         if as_it_is or slots_of(kind):  # a named tuple has neither
             live = own if as_it_is else Live(partial(attributes, x))
-            self.readings.spaces.append((live, self.readings.add(Same(x), slots)))
+            added = self.readings.add(Same(x), slots)
+            self.readings.spaces.append((live, added))
+            if is_users_alone(kind):
+                self._own += added
         more = {name: self._slot(y) for name, y in inherited.items() if name not in slots}
         self.readings.add(Same(x), more)
         if as_it_is and not _ITERATES.isdisjoint(self._named.names):

@@ -12,7 +12,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.guards.comparable import Same, is_of_values
+from scalargrad.compiler.guards.comparable import Same
 from scalargrad.compiler.guards.slots import ANY, Source, changed, named
 from scalargrad.value import Value
 
@@ -28,8 +28,8 @@ class Reads(NamedTuple):
         For each Value, the slots that hold it and its index among their Values. Empty for a Value
         that no slot holds; the recording then reads that very Value at each call.
     keys : dict from Source to Hashable, or None
-        The key that each slot must have; a slot with Values of which none was read may hold
-        anything. None after unpickling, when `text` takes its place.
+        The key that each slot must have; an attribute that no code names, with Values of which
+        none was read, may hold anything. None after unpickling, when `text` takes its place.
     text : str
         After unpickling, the `fingerprint` of everything the recording depends on.
     """
@@ -48,7 +48,7 @@ class Reads(NamedTuple):
             read = [(i, x) for i, x in enumerate(slot.values) if x in where]
             for i, x in read:
                 where[x].append((source, i))
-            skipped = slot.values and not read and is_of_values(slot.key)
+            skipped = slot.values and not read and source in now.unnamed
             keys[source] = ANY if skipped else slot.key
         return cls(tuple(values), [*where.values()], keys)
 
