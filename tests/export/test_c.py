@@ -174,6 +174,21 @@ def test_examples_of_vmap_are_loops_and_agree(tmp_path: Path, kind: str) -> None
 
 
 @both_kinds
+def test_numbers_of_each_example_are_looked_up_without_derivatives(
+    tmp_path: Path, kind: str
+) -> None:
+    """A choice among what each example computes, where nothing flows back."""
+
+    def one(x: Any) -> Any:
+        return sg.take([x, sg.sin(x), x * x], sg.gt(x, 0.0) + sg.gt(x, 1.0))
+
+    points = [-0.5, 0.5, 1.5, 2.5, -3.0]
+    (source, _) = jit(sg.vmap(one)).export(tmp_path / f"chosen{kind}", points)
+    found = compiled([source])["chosen"](points)
+    assert found[:5] == pytest.approx([-0.5, math.sin(0.5), 2.25, 6.25, -3.0], rel=1e-15)
+
+
+@both_kinds
 def test_sums_and_tables_of_any_length_agree(tmp_path: Path, kind: str) -> None:
     """A hundred terms, a table of constants, entries far from one another."""
     constants = [float(k * k) for k in range(20)]

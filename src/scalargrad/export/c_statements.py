@@ -171,6 +171,7 @@ class Statements:
                 code = f"{{new}} = {{1}}[sg_index({{0}}, {n})];"
                 self.listed.append(CStatement(code, (index, row), node, self.sizes[node]))
             return
+        self.functions["sg_at"] = _AT
         cases = [f"sg_at({{}}, {k}, {n}, 1.0) != 0.0 ? {{}} : " for k in range(n - 1)]
         reads = [x for value in values[:-1] for x in (index, value)]
         self._make(node, f"{{new}} = {_counted(''.join(cases) + '{}')};", [*reads, values[-1]])
