@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 import pickle
 from collections.abc import Callable
@@ -48,6 +49,48 @@ def test_a_program_does_not_grow_with_its_examples(count: int) -> None:
     ):
         program(0.5, xs)
         assert path_of(program).recorded < most
+
+
+#: Data as people keep it: the same examples of three numbers, the second always the same.
+TABLE = np.column_stack([np.linspace(-1.0, 1.0, 2_000), np.full(2_000, 2.0), np.arange(2_000) % 3])
+FORMS: dict[str, Any] = {
+    "array": TABLE,
+    "transposed array": np.asfortranarray(TABLE),
+    "single precision": TABLE.astype(np.float32),
+    "tuples": [*map(tuple, TABLE.tolist())],
+    "rows": [*TABLE],
+    "whole numbers among floats": [(x, y, int(z)) for x, y, z in TABLE.tolist()],
+    "columns": [tuple(row) for row in zip(*TABLE.T.tolist(), strict=True)],
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_data_closed_over_take_no_node_for_each_number(name: str) -> None:
+    """A function of parameters that closes over its data has as few nodes as of one example."""
+    data = FORMS[name]
+    program = jit(value_and_grad(lambda w: sum(vmap(lambda x: score(w, x))(data))))
+    value, slope = program(0.5)
+    x, y, z = np.array([[*row] for row in data], np.float64).T
+    assert path_of(program).recorded < 30
+    assert value == pytest.approx((np.tanh(0.5 * x) + y * z).sum(), rel=1e-13)
+    assert slope == pytest.approx((x / np.cosh(0.5 * x) ** 2).sum(), rel=1e-13)
+
+
+def test_one_result_of_data_closed_over() -> None:
+    """The result of a single example, and one that is a number of the data, are those of a loop."""
+    few = TABLE[:5]
+    some = jit(lambda w: [w * vmap(lambda x: x[0])(few)[3], vmap(lambda x: score(w, x))(few)[4]])
+    assert some(0.5) == pytest.approx([0.5 * few[3, 0], score(0.5, few[4])], rel=1e-14)
+    assert math.copysign(1.0, jit(lambda w: w * vmap(lambda x: x)([1.0, -0.0])[1])(1.0)) == -1.0
+
+
+def test_data_closed_over_may_change_between_calls() -> None:
+    """What is closed over is compared at each call, so numbers that were exchanged are read."""
+    data = TABLE[:, 0].copy()
+    total = jit(lambda w: sum(vmap(lambda x: w * x)(data)))
+    assert total(2.0) == pytest.approx(2 * data.sum())
+    data[7] = 100.0
+    assert total(2.0) == pytest.approx(2 * data.sum())
 
 
 #: What functions do with arrays.
@@ -162,6 +205,23 @@ def test_an_exported_file_has_each_number() -> None:
         read = load(file)
     assert len(read.inputs) == ROWS.size
     assert read([*map(float, ROWS.ravel())]) == pytest.approx([*compiled(ROWS)], rel=1e-14)
+
+
+def test_an_exported_file_has_the_data_closed_over() -> None:
+    """Data that a function under vmap closes over are constants of the file."""
+    import tempfile
+    from pathlib import Path
+
+    from scalargrad.export import load
+
+    compiled = jit(lambda w: sum(vmap(lambda x: score(w, x))(ROWS)))
+    with tempfile.TemporaryDirectory() as folder:
+        (file,) = compiled.export(Path(folder) / "f.json", 0.5)
+        read = load(file)
+        source, _ = compiled.export(Path(folder) / "f.c", 0.5)
+        assert source.read_text()
+    expected = (np.tanh(0.5 * ROWS[:, 0]) + ROWS[:, 1] * ROWS[:, 2]).sum()
+    assert read([0.5]) == pytest.approx([expected], rel=1e-14)
 
 
 @pytest.mark.usefixtures("few")

@@ -10,7 +10,7 @@ from scalargrad.compiler.call.input_numbers import value_cells
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, Held
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import TraceError
@@ -51,7 +51,7 @@ def exported(
         If it draws random numbers, or is evaluated eagerly.
     """
     path, leaves, module_values = compiled.taken(args, kwargs)
-    if path.is_whole:
+    if path.is_whole or any(isinstance(op, Held) for op in {*path.function.program.ops}):
         path = compiled.recorded_singly(args, kwargs)
     if path.draws:
         raise TraceError(

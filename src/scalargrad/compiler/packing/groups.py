@@ -19,6 +19,7 @@ from scalargrad.compiler.passes.kinds import (
     CONSTANT,
     PRODUCTS,
     UNBATCH,
+    Held,
     Op,
     OverLanes,
     Stacked,
@@ -97,8 +98,8 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
             numbers.append(CONSTANTS)
             continue
         if through_lanes:
-            if op is BATCH or op is UNBATCH or isinstance(op, Stacked):
-                numbers.append(INPUTS if isinstance(op, Stacked) else numbers[args[0]])
+            if op is BATCH or op is UNBATCH or isinstance(op, Stacked | Held):
+                numbers.append(numbers[args[0]] if args and not isinstance(op, Stacked) else INPUTS)
                 continue
             op = op.over(1) if isinstance(op, OverLanes) else op
         shape = (op, *map(find, args))

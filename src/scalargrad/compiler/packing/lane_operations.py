@@ -19,7 +19,7 @@ from scalargrad.compiler.packing.instructions import (
 )
 from scalargrad.compiler.packing.scalar_operations import ScalarOperations, lane_order
 from scalargrad.compiler.packing.strides import Grid, grid, strides
-from scalargrad.compiler.passes.kinds import Stacked
+from scalargrad.compiler.passes.kinds import Held, Stacked
 from scalargrad.compiler.passes.program import Program
 
 
@@ -56,6 +56,10 @@ class LaneOperations(ScalarOperations):
         """Place batched numbers; evenly spaced inputs stay where they are, others are copied."""
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
+        if isinstance(group.op, Held):
+            (node,) = group.nodes
+            self.addresses[node] = base = self.memory.constant(group.op.numbers)
+            return base, 0
         if isinstance(group.op, Stacked):
             first, step = self.values[args].astype(np.int64).T[:, :, None]
             cells = self.program.inputs + first + step * np.arange(lanes)

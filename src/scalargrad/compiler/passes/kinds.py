@@ -6,6 +6,9 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.partial import Partial
 from scalargrad.table.operation import Operation
 
@@ -68,9 +71,31 @@ def stacked_of(lanes: int) -> Stacked:
     return Stacked(lanes)
 
 
+class Held(Kind):
+    """Numbers known when the program is written as the lanes of one node, without operands.
+
+    Equal numbers, to the bit, are one kind.
+    """
+
+    def __init__(self, numbers: bytes) -> None:
+        super().__init__("held")
+        self._bits = numbers
+        self.numbers: Floats = np.frombuffer(numbers)
+        self.lanes = len(self.numbers)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Held) and self._bits == other._bits
+
+    def __hash__(self) -> int:
+        return hash(self._bits)  # computed once, by bytes
+
+    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return Held, (self._bits,)
+
+
 def makes_lanes(op: object) -> bool:
     """Return whether a node of this kind has lanes although its operands have none."""
-    return op is BATCH or isinstance(op, Stacked)
+    return op is BATCH or isinstance(op, Stacked | Held)
 
 
 def has_lanes(ops: Iterable[object]) -> bool:

@@ -14,6 +14,7 @@ from scalargrad.compiler.passes.kinds import (
     BATCH,
     SCATTER,
     UNBATCH,
+    Held,
     Op,
     Scattered,
     Total,
@@ -94,8 +95,11 @@ class LaneWriter(Writer):
         """Return the node of one lane of another."""
         if self.sizes[node] == 1:
             return node
-        if self.program.ops[node] is BATCH:
+        op = self.program.ops[node]
+        if op is BATCH:
             return self.program.args[node][lane]
+        if isinstance(op, Held):
+            return self.constant(float(op.numbers[lane]))
         found = super().node(UNBATCH, (node, self.constant(float(lane))))
         self.unbatched[found] = (node, lane)
         return found

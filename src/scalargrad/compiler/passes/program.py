@@ -17,6 +17,7 @@ from scalargrad.compiler.passes.kinds import (
     INPUT,
     PRODUCTS,
     UNBATCH,
+    Held,
     Op,
     OverLanes,
     Stacked,
@@ -160,7 +161,7 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
         return max(sizes[args[1]], sizes[args[2]], *map(sizes.__getitem__, args[3:]))
     if op is BATCH:
         return len(args)
-    if isinstance(op, Stacked):
+    if isinstance(op, Stacked | Held):
         return op.lanes
     return max(map(sizes.__getitem__, args), default=1)
 

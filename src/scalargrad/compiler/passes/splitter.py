@@ -17,6 +17,7 @@ from scalargrad.compiler.passes.kinds import (
     CONSTANT,
     INPUT,
     UNBATCH,
+    Held,
     OverLanes,
     Stacked,
     makes_lanes,
@@ -126,10 +127,14 @@ class _Splitter:
 
     def _batch(self, node: int) -> None:
         """Find cells for batched numbers: those they have, if evenly spaced, else new ones."""
-        args, constants = self.program.args[node], self.program.constants
-        if isinstance(self.program.ops[node], Stacked):
+        op, args = self.program.ops[node], self.program.args[node]
+        constants = self.program.constants
+        if isinstance(op, Stacked):
             first, step = (int(constants[x]) for x in args)
             self.columns[node] = Column(self.program.inputs + first, step)
+            return
+        if isinstance(op, Held):
+            self.columns[node] = Column(self._constant(op.numbers), 1)
             return
         if all(x in constants for x in args):
             numbers = np.array([constants[x] for x in args])

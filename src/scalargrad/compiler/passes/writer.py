@@ -80,7 +80,7 @@ class Writer:
             return self.products([args[0], args[0]])
         if op is TAKE and constants.get(args[0]) in range(1 - len(args), len(args) - 1):
             return args[1:][int(constants[args[0]])]
-        if args[0] in constants and not isinstance(op, Kind) and constants.keys() >= {*args}:
+        if not isinstance(op, Kind) and args[0] in constants and constants.keys() >= {*args}:
             return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
         return self.unique(op, args)
 

@@ -13,8 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.guards.object_state import like
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes, makes_lanes, stacked_of
+from scalargrad.compiler.passes.kinds import (
+    BATCH,
+    UNBATCH,
+    Held,
+    OverLanes,
+    makes_lanes,
+    stacked_of,
+)
 from scalargrad.compiler.trace.taken_together import TakenLanes
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
@@ -36,6 +44,8 @@ class Lanes:
     ----------
     trace : Tape
         The recording.
+    singly : bool
+        Whether each number must be a node of its own.
 
     Attributes
     ----------
@@ -45,10 +55,11 @@ class Lanes:
         The runs of nodes that are the single lanes of a node.
     """
 
-    def __init__(self, trace: Tape) -> None:
+    def __init__(self, trace: Tape, *, singly: bool = False) -> None:
         self.count = 0
         self.taken: list[TakenLanes] = []
         self._trace: Tape = weakref.proxy(trace)  # which holds this
+        self._singly = singly
         self._seen = 0
         self._is_closed = False
         self._counts: list[int] = []
@@ -153,6 +164,8 @@ class Lanes:
         """
         if isinstance(examples, WholeArray):
             return examples.examples(self._stacked)
+        if type(examples) is np.ndarray and examples.dtype.kind in "fiu":
+            return self._batched_numeric(examples)
         return self.batched([examples[k] for k in range(len(examples))])
 
     def _stacked(self, lanes: int, first: int, step: int) -> Traced:
@@ -191,11 +204,29 @@ class Lanes:
     def _batched_numbers(self, numbers: Sequence[Any]) -> Any:
         if not all(map(is_scalar, numbers)):
             raise UnlikeError
-        if not any(isinstance(x, Value) for x in numbers):
-            first = float(numbers[0]).hex()
-            if all(float(x).hex() == first for x in numbers):
-                return numbers[0]
-        return self.batch(numbers)
+        if any(isinstance(x, Value) for x in numbers):
+            return self.batch(numbers)
+        return self._held(np.array(numbers, np.float64), numbers[0])
+
+    def _held(self, numbers: Floats, first: Any) -> Any:
+        """Write a node with these lanes, unless they are the same number."""
+        bits = numbers.tobytes()
+        if bits == bits[:8] * len(numbers):
+            return first
+        if self._singly:
+            return self.batch(numbers.tolist())
+        made = self._trace.traced(Held(bits), ())
+        self._trace.plainness.mark(made.index, True)
+        return made
+
+    def _batched_numeric(self, examples: Any) -> Any:
+        found = np.empty(examples.shape[1:], dtype=object)
+        for place in np.ndindex(found.shape):
+            column = examples[:, *place]
+            found[place] = self._held(column.astype(np.float64), column[0].item())
+        if examples.ndim == 1:
+            return found[()]
+        return found if any(isinstance(x, Value) for x in found.flat) else examples[0]
 
     def _batched_arrays(self, arrays: Sequence[Any]) -> Any:
         if any(getattr(x, "shape", None) != arrays[0].shape for x in arrays):
