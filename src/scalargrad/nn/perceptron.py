@@ -37,9 +37,9 @@ def _activation(chosen: str | Activation) -> Activation:
     return op
 
 
-def _each_once(parameters: Iterable[Any]) -> list[Any]:
-    """List parameters in order; one that several neurons share counts once."""
-    return list(dict.fromkeys(parameters))
+def _each_once(parts: Iterable[Iterable[Any]]) -> list[Any]:
+    """List the parameters of parts in order; one that several neurons share counts once."""
+    return [*dict.fromkeys(itertools.chain.from_iterable(parts))]
 
 
 class Neuron(Module):
@@ -119,7 +119,7 @@ class Neuron(Module):
 
     def parameters(self) -> list[Any]:
         """Return the weights, then the bias."""
-        return _each_once([*self.w, self.b])
+        return _each_once((self.w, (self.b,)))
 
     def __repr__(self) -> str:
         kind = getattr(self.activation, "symbol", None) or getattr(
@@ -168,7 +168,7 @@ class Layer(Module):
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each neuron in turn."""
-        return _each_once(p for neuron in self.neurons for p in neuron.parameters())
+        return _each_once([neuron.parameters() for neuron in self.neurons])
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
@@ -242,7 +242,7 @@ class MLP(Module):
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each layer in turn."""
-        return _each_once(p for layer in self.layers for p in layer.parameters())
+        return _each_once([layer.parameters() for layer in self.layers])
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"
