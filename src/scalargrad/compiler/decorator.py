@@ -88,8 +88,9 @@ def jit(
     Values that `function` closes over are read at each call, even if the name, attribute or item
     that held one holds another by then; the same goes for functions that it calls. Everything else
     it reads there (numbers, flags, lists, sets, arrays) is compared at each call, and if any of it
-    has changed, the function is recorded again. Random numbers are drawn by `drawn` at each call,
-    the same that an eager call would draw.
+    has changed, the function is recorded again. Only a number that takes the place of a Value it
+    equals goes unnoticed: as long as they are equal, gradients go to that Value. Random numbers are
+    drawn by `drawn` at each call, the same that an eager call would draw.
 
     Sums may be reordered, and products are rounded together with the sums they are added to:
     results agree with eager ones up to rounding, and a number beyond the largest float on the way

@@ -62,6 +62,6 @@ class ClosedOver:
         """Return whether everything is as it was."""
         try:
             read_now = [*map(call, self._readers)]
-            return read_now == self._as_read and self._live == self._then
+            return self._as_read == read_now and self._then == self._live
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False

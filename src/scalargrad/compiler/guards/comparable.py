@@ -148,6 +148,23 @@ class OfClass:
         return alike and bool(self._copy == other)
 
 
+class OfClasses:
+    """Compares a list or dict by the classes of its contents too, some of which are containers."""
+
+    __slots__ = ("_copy", "_kinds")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, like: Any, copy: Any) -> None:
+        self._copy, self._kinds = copy, self._found(like)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._copy == other) and self._found(other) == self._kinds
+
+    @staticmethod
+    def _found(x: Any) -> list[type]:
+        return [*map(type, x.values() if isinstance(x, Mapping) else x)]
+
+
 def exact_items(x: Any) -> Any:
     """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
     if isinstance(x, set | frozenset):  # marshal sorts them
@@ -191,7 +208,7 @@ class Live:
         self._read = read
 
     def __eq__(self, other: object) -> bool:
-        equal: bool = self._read() == other
+        equal: bool = other == self._read()  # in this order: OfClass is asked, not what it compares
         return equal
 
 

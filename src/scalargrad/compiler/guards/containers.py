@@ -23,6 +23,7 @@ from scalargrad.compiler.guards.comparable import (
     Live,
     LiveBytes,
     OfClass,
+    OfClasses,
     OrderedKeys,
     Same,
     equals_others,
@@ -76,25 +77,26 @@ def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
         return KeyedCopy((type(x), part.key), x)
     if not isinstance(x, CONTAINERS):
         return _array(x, parts, readings)
-    found = _container(x, parts, readings)
+    found = _container(x, parts)
     if isinstance(x, deque):
         found = found._replace(key=(found.key, x.maxlen))
     return found if type(x) in APART else found._replace(frozen=OfClass(x, found.frozen))
 
 
-def _container(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
-    if isinstance(x, _DICTS) and len(x) > 1:
-        readings.order(x)
+def _container(x: Any, parts: list[KeyedCopy]) -> KeyedCopy:
     if not parts or isinstance(x, _UNORDERED):
         return _whole(x)
     items, key = [part.frozen for part in parts], tuple([part.key for part in parts])
     if isinstance(x, _DICTS):
-        named = dict(zip(x, items, strict=True))
-        return KeyedCopy((type(x), *map(exact, x), key), OrderedKeys(named))
+        named = OrderedKeys(dict(zip(x, items, strict=True)))
+        return KeyedCopy((type(x), *map(exact, x), key), OfClasses(x, named))
     if _is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
-    constants = all(map(_is_constant, x))
-    return KeyedCopy((type(x), key), ExactConstants(_like(x, x)) if constants else _like(x, items))
+    if all(map(_is_constant, x)):
+        return KeyedCopy((type(x), key), ExactConstants(_like(x, x)))
+    frozen = _like(x, items)
+    holds_containers = not APART.isdisjoint(map(type, x))
+    return KeyedCopy((type(x), key), OfClasses(x, frozen) if holds_containers else frozen)
 
 
 def _is_one_key(x: Any) -> bool:

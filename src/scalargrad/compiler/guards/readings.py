@@ -96,10 +96,6 @@ class Readings:
         self.add(owner, {measure: _slot(found)})
         self._facts[measure].append((measured, found))
 
-    def order(self, x: Mapping[Any, Any]) -> None:
-        """Add the order of the keys of a dict, which is compared by content besides."""
-        self._facts[tuple].append((x, tuple(x)))
-
     def readers(self, watched: AbstractSet[Source]) -> Iterator[tuple[Reader, Any]]:
         """Yield what reads anew, and what it has read: copies of what is in watched slots."""
         for measure, facts in self._facts.items():
