@@ -25,6 +25,9 @@ from scalargrad.compiler.passes.kinds import (
 )
 from scalargrad.compiler.passes.nodes import Nodes
 
+#: How many lanes of numbers known beforehand a listing shows.
+_SHOWN = 6
+
 
 @dataclass
 class Program:
@@ -137,6 +140,9 @@ class Program:
         mark = f"    {size} lanes" * (size > 1) + "  ←" * (node in self.outputs)
         if op is CONSTANT:
             return f"%{node} = {self.constants[node]!r}{mark}"
+        if isinstance(op, Held):
+            shown = ", ".join([f"{x:g}" for x in op.numbers[:_SHOWN]] + ["…"] * (op.lanes > _SHOWN))
+            return f"%{node} = {shown}{mark}"
         if op is UNBATCH:
             return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
         if op is PRODUCTS or isinstance(op, Total):
