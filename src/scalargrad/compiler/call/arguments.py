@@ -17,6 +17,8 @@ import numpy as np
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.comparable import OTHER_RULES, Frozen, frozen
+from scalargrad.compiler.guards.containers import BOUND
+from scalargrad.compiler.guards.names_read import functions_of
 from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -199,9 +201,22 @@ def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Vi
 def code_in(key: Key) -> Iterator[Any]:
     """Yield the classes and functions in a key, whose code a call may run."""
     for part in key:
-        named = (part.content, type(part.content)) if isinstance(part, Frozen) else part
-        if isinstance(named, tuple):
-            yield from (x for x in named[:2] if isinstance(x, type | FunctionType | ModuleType))
+        if isinstance(part, Frozen):
+            yield from _code_of(part.content)
+        elif isinstance(part, tuple):
+            yield from (x for x in part[:2] if isinstance(x, type | FunctionType | ModuleType))
+
+
+def _code_of(x: Any) -> Iterator[Any]:
+    """Yield the code of a static argument: of a compiled function, too, and of items of a tuple."""
+    if isinstance(x, tuple | frozenset):
+        for item in x:
+            yield from _code_of(item)
+    elif isinstance(x, (type, FunctionType, ModuleType, *BOUND)):
+        yield x
+    else:
+        yield from functions_of(x)
+    yield type(x)
 
 
 def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:

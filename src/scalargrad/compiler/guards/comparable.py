@@ -6,17 +6,21 @@ import functools
 import marshal
 from array import array
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, MappingView, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MappingView, Sequence
+from enum import Enum
 from operator import is_, itemgetter
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_followed, of_library
+from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
+#: Objects that hold others more deeply than this are compared by identity there.
+_DEEPEST = 50
 #: Immutable types that hold no other objects.
 PLAIN = {int, float, complex, bool, str, bytes, type(None)}
 
@@ -255,11 +259,9 @@ class Frozen:
     def __init__(self, content: Any, where: object) -> None:
         self.content = content
         kind = type(content)
-        self._key: Hashable = exact(content)
-        if isinstance(content, np.ndarray) and not content.dtype.hasobject:
-            self._key = (kind, content.dtype, content.shape, content.tobytes())
-        elif not of_library(kind.__module__):
-            self._key = self._key, _state(getattr(content, "__dict__", None), {id(content)})
+        self._key: Hashable = _array(content) if _is_of_numbers(content) else exact(content)
+        if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
+            self._key = self._key, _state(content, set())
         try:
             self._hash = hash(self._key)
         except (TypeError, ValueError):  # the latter of a memoryview that can be written to
@@ -275,20 +277,45 @@ class Frozen:
         return isinstance(other, Frozen) and self._key == other._key
 
 
+def _is_of_numbers(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and not x.dtype.hasobject
+
+
+def _array(x: Any) -> Hashable:
+    return type(x), x.dtype, x.shape, x.tobytes()
+
+
 def _state(x: Any, inside: set[int]) -> Hashable:
-    """Return what an object holds, in a form to compare: plain content exactly, others by identity.
+    """Return what an object holds, in a form to compare: content exactly, others by identity.
 
     An object with an equality of its own may hold more than that compares.
     """
-    if type(x) in PLAIN:
-        return exact(x)
-    if id(x) in inside or not isinstance(x, dict | list | tuple | set | frozenset):
+    kind: Any = type(x)
+    if kind in PLAIN or _is_of_numbers(x):
+        return exact(x) if kind in PLAIN else _array(x)
+    found = None if id(x) in inside or len(inside) > _DEEPEST else _named(x)
+    if found is None:
         return Same(x)
-    inner = inside | {id(x)}
+    names, contents = found
+    held = [_state(y, inside | {id(x)}) for y in contents]
+    if isinstance(x, set | frozenset):
+        return kind, frozenset(held)
+    return kind, *names, *held
+
+
+def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
+    """Return the names and contents of a container or a user's object; None of others."""
     if isinstance(x, dict):
-        return type(x), *((Same(key), _state(y, inner)) for key, y in x.items())
-    items = (_state(y, inner) for y in x)
-    return type(x), frozenset(items) if isinstance(x, set | frozenset) else (*items,)
+        return [*map(Same, x)], x.values()
+    if isinstance(x, list | tuple | set | frozenset):
+        return [], x
+    kind = type(x)
+    if isinstance(x, type | FunctionType | Enum | Value) or not is_followed(kind):
+        return None
+    if of_library(kind.__module__) and not is_stateful(kind):
+        return None
+    own = attributes(x)
+    return [Same(x), *own], own.values()
 
 
 def frozen(x: Any, where: object) -> Frozen:

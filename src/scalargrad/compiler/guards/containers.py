@@ -47,7 +47,7 @@ _SAMPLE = 1_000
 #: Arrays of more bytes than this are compared a part at a time.
 _LARGE = 1 << 23
 #: Callables that pass stored objects to a function.
-BOUND = (MethodType, BuiltinMethodType, MethodWrapperType, partial)
+BOUND = (MethodType, BuiltinMethodType, MethodWrapperType, partial, staticmethod, classmethod)
 
 _SHAPE = attrgetter("shape")
 
@@ -66,6 +66,8 @@ def _bound(x: Any) -> tuple[Any, ...]:
     """Return what a method or a partial function calls, and what it passes on."""
     if isinstance(x, partial):
         return x.func, x.args, x.keywords
+    if isinstance(x, staticmethod | classmethod):
+        return (x.__func__,)
     return getattr(x, "__func__", x.__name__), x.__self__
 
 

@@ -129,6 +129,8 @@ class Reachable:
             self._class(type(x.__self__))
         elif isinstance(x, partial):
             self._code(x.func)
+        elif isinstance(x, staticmethod | classmethod):
+            self._code(x.__func__)
         elif isinstance(x, FunctionType) or is_wrapper(x):
             self._part(x)
         else:
