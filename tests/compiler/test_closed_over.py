@@ -569,7 +569,9 @@ def test_what_has_not_changed_is_not_looked_through_again(held: Any) -> None:
     """An empty dict was never equal to its copy: each call followed all that is closed over."""
     compiled = jit(lambda x: x * (1.0 + len(held)))
     assert compiled(2.0) == 2.0 * (1.0 + len(held))
-    assert not compiled._kept.is_outdated()
+    now = compiled._kept.now
+    assert now is not None
+    assert now.holds()
 
 
 def test_a_leaf_in_whose_place_a_computed_value_stands_hands_its_gradient_on() -> None:

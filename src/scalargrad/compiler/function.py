@@ -85,10 +85,7 @@ class Function:
     @cached_property
     def values(self) -> Runner:
         """The runner that computes the outputs."""
-        return runner_for_recorded(self.recorded, self._plain_values)
-
-    def _plain_values(self) -> Runner:
-        return runner_for(self.program)
+        return self._runner(_as_it_is)
 
     @property
     def values_and_row(self) -> Runner:
@@ -99,16 +96,10 @@ class Function:
     def values_and_row_of(self, index: int) -> Runner:
         """Return the runner that computes the outputs and then the gradient of one result."""
         if index not in self._with_rows:
-            plain = functools.partial(self._plain_values_and_row, index)
-            self._with_rows[index] = runner_for_recorded(
-                self._asked_row(self.recorded, index), plain
-            )
+            self._with_rows[index] = self._runner(functools.partial(self._with_row, index))
         return self._with_rows[index]
 
-    def _plain_values_and_row(self, index: int) -> Runner:
-        return runner_for(differentiate(self._asked_row(self.program, index), tidy=False))
-
-    def _asked_row(self, program: Program, index: int) -> Program:
+    def _with_row(self, index: int, program: Program) -> Program:
         copy, one = _with_one(program)
         return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
@@ -132,17 +123,22 @@ class Function:
     @cached_property
     def pull_back(self) -> Runner:
         """The runner that computes Σ seed · gradient; the seeds, one per result, are inputs too."""
-        return runner_for_recorded(self._asked_pull(self.recorded), self._plain_pull_back)
+        return self._runner(self._pulled_back)
 
-    def _plain_pull_back(self) -> Runner:
-        return runner_for(differentiate(self._asked_pull(self.program), tidy=False))
-
-    def _asked_pull(self, program: Program) -> Program:
+    def _pulled_back(self, program: Program) -> Program:
         extended = program.with_inputs(self.results)
         seeds = range(program.inputs, extended.inputs)
         roots = list(zip(extended.outputs[: self.results], seeds, strict=True))
         extended.outputs = []
         return _asked(extended, self.wrt, roots)
+
+    def _runner(self, asked: Callable[[Program], Program]) -> Runner:
+        """Return the runner of what is asked of the program: all outputs, or gradients too."""
+        plain = functools.partial(self._plain_runner, asked)
+        return runner_for_recorded(asked(self.recorded), plain)
+
+    def _plain_runner(self, asked: Callable[[Program], Program]) -> Runner:
+        return runner_for(differentiate(asked(self.program), tidy=False))
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
@@ -181,6 +177,10 @@ class Function:
 def _among(some: tuple[int, ...], read: tuple[int, ...] | None) -> tuple[int, ...]:
     """Return the places that are in both; None stands for all."""
     return some if read is None else tuple(sorted({*some} & {*read}))
+
+
+def _as_it_is(program: Program) -> Program:
+    return program
 
 
 def _with_one(program: Program) -> tuple[Program, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from scalargrad.compiler.call.argument_splitter import ArgumentSplitter
 from scalargrad.compiler.call.arguments import Key
+from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
@@ -21,7 +22,6 @@ from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
-from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from pathlib import Path as File
@@ -74,17 +74,14 @@ class Jitted(Generic[P, R]):
         """Run the program for these arguments, recording it if there is none yet."""
         if (switches and current_trace() is not None) or is_jit_disabled():
             return self._function(*args, **kwargs)
-        kept = self._kept
-        if kept.is_outdated():
-            kept.look_around()
         key, leaves, module_values = self.signature(args, kwargs)
-        made = self, args, kwargs, key
-        for path in kept.fitting.get(key, ()):
-            run = path.run(leaves, module_values, made)
+        call = self, args, kwargs, key, leaves, module_values
+        for path in self._kept.current(key):
+            run = path.run(call)
             if run is not None:
                 break
         else:
-            anew = self._recordings.run(leaves, module_values, made)
+            anew = self._recordings.run(call)
             if anew is None:
                 return self._function(*args, **kwargs)
             path, run = anew
@@ -96,20 +93,17 @@ class Jitted(Generic[P, R]):
 
     def recalled(self, *args: Any) -> tuple[Any] | None:
         """Return the result by a recorded path, in a tuple; None if none can be run for these."""
-        if self._kept.is_outdated():
-            self._kept.look_around()
-        key, leaves, module_values = self.signature(args, {})
-        for path in self._paths.get(key, ()):
-            run = path.run(leaves, module_values, (self, args, {}, key))
+        call = _, _, _, key, *_ = self._call(args, {})
+        for path in self._kept.current(key):
+            run = path.run(call)
             if run is not None and run[1]:
                 return (path.result(run[0]),)
         return None
 
     def paths(self, *args: Any) -> tuple[Path, ...]:
         """Return the recorded paths for arguments of this shape that are still valid."""
-        if self._kept.is_outdated():
-            self._kept.look_around()
-        return self._paths.get(self.signature(args, {})[0], ())
+        key, *_ = self.signature(args, {})
+        return self._kept.current(key)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and compiled for these arguments, and where time goes.
@@ -130,8 +124,8 @@ class Jitted(Generic[P, R]):
         """
         from scalargrad.compiler.explain.explain import explain
 
-        path, leaves, module_values = self.taken(args, kwargs)
-        return explain(path, path.inputs(leaves, module_values))
+        path, call = self.taken(args, kwargs)
+        return explain(path, path.inputs(call))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
         """Write the program for such arguments to a file of C, JSON or machine code.
@@ -181,30 +175,23 @@ class Jitted(Generic[P, R]):
 
         return write(self, path, args, kwargs)
 
-    def taken(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Path, list[Any], list[Value]]:
-        """Return the path that arguments take, recording it if need be, and their numbers.
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        return self, args, kwargs, *self.signature(args, kwargs)
 
-        Returns
-        -------
-        path : Path
-        leaves, module_values : list
-            The numbers of the arguments, and the Values that objects among them hold.
+    def taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Path, Call]:
+        """Return a call with these arguments, and the path it takes, recorded if need be.
 
         Raises
         ------
         TraceError
             If calls with these arguments are evaluated eagerly.
         """
-        self._kept.look_around()
-        key, leaves, module_values = self.signature(args, kwargs)
-        made = self, args, kwargs, key
-        for path in self._paths.get(key, ()):
-            if path.fits(leaves, module_values, made):
-                return path, leaves, module_values
+        call = _, _, _, key, *_ = self._call(args, kwargs)
+        for path in self._kept.current(key):
+            if path.fits(call):
+                return path, call
         try:
-            anew = self._recordings.record(leaves, module_values, made)
+            anew = self._recordings.record(call)
         except UnrecordedError as failed:
             failed.explain()
         if anew is None:
@@ -212,14 +199,12 @@ class Jitted(Generic[P, R]):
                 f"{self!r} is evaluated eagerly for these arguments, so it has no program to show "
                 "or to export: see the JitWarning of its first such call"
             )
-        return anew, leaves, module_values
+        return anew, call
 
     def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node."""
-        key, leaves, module_values = self.signature(args, kwargs)
-        made = self, args, kwargs, key
         try:
-            return self._recordings.record_singly(leaves, module_values, made)
+            return self._recordings.record_singly(self._call(args, kwargs))
         except UnrecordedError as failed:
             failed.explain()
 

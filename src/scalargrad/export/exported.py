@@ -13,9 +13,9 @@ from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, Held
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.runner import Inputs
 from scalargrad.errors import TraceError
 from scalargrad.export.naming import input_names, results_of
-from scalargrad.value import Value
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def exported(
     TraceError
         If it draws random numbers, or is evaluated eagerly.
     """
-    path, leaves, module_values = compiled.taken(args, kwargs)
+    path, call = compiled.taken(args, kwargs)
     if path.is_whole or any(isinstance(op, Held) for op in {*path.function.program.ops}):
         path = compiled.recorded_singly(args, kwargs)
     if path.draws:
@@ -59,8 +59,9 @@ def exported(
             "numbers as arguments"
         )
     inputs = input_names(compiled._function, args, kwargs)
+    *_, leaves, _ = call
     differentiated = value_cells(leaves)
-    program = _with_constants(path, leaves, module_values)
+    program = _with_constants(path, leaves, path.inputs(call))
     guards = program.outputs[path.results :]
     results = results_of(path.outline)
     nodes = [_node_of(program, x) for _, x in results]
@@ -72,9 +73,9 @@ def exported(
     return Exported(name, written, inputs, outputs, path.outcomes)
 
 
-def _with_constants(path: Path, leaves: list[Any], module_values: list[Value]) -> Program:
+def _with_constants(path: Path, leaves: list[Any], inputs: Inputs) -> Program:
     """Return the program of a path with all inputs except those of the arguments as constants."""
-    numbers = [float(x) for x in path.inputs(leaves, module_values)]
+    numbers = [float(x) for x in inputs]
     given = len(path.arranged(leaves, []))
     old = path.function.program
     constants = dict(old.constants)

@@ -58,15 +58,13 @@ class RepeatableFunction(Protocol):
         """Return the key of the program, the numbers of arguments, and the Values of objects."""
 
 
-#: A compiled function, the arguments it was called with, and the key of its program.
-Made = tuple[RepeatableFunction, tuple[Any, ...], dict[str, Any], Key]
-#: One call of a compiled function, with all it takes to repeat it: its path, the call as it was
-#: made, its leaves, and the Values that objects hold. A tuple, since every call makes one.
-Call = tuple[Repeatable, Made, list[Any], list[Value]]
+#: One call: the compiled function, its arguments, the key of its program, the numbers of its
+#: arguments, and the Values that objects among them hold. A tuple, since every call makes one.
+Call = tuple[RepeatableFunction, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Value]]
 
 
-def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
-    """Repeat a call eagerly and return one of its results.
+def graph(path: Repeatable, call: Call, index: int, inputs: Inputs) -> Value | None:
+    """Repeat a call that took a path eagerly, and return one of its results.
 
     Returns
     -------
@@ -74,7 +72,7 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
         None if the call cannot be repeated: an argument, its contents, or something that the
         function closes over has changed by now, or the result has another structure.
     """
-    path, (compiled, args, kwargs, _), _, module_values = call
+    compiled, args, kwargs, _, _, module_values = call
     if path.surroundings is None or not path.surroundings.holds():
         return None
     leaves = _leaves_now(call)
@@ -84,7 +82,7 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
     now, drawn = path.numbers(leaves, module_values, numbers)
     if list(map(float.hex, now)) != list(map(float.hex, numbers)):
         return None
-    with enable_grad(), _repeated(call, drawn):
+    with enable_grad(), _repeated(path, drawn):
         found = placed(path.outline, compiled.__wrapped__(*args, **kwargs))
     node = found.get(index)
     if isinstance(node, float):  # it depends on nothing
@@ -94,7 +92,7 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
 
 def _leaves_now(call: Call) -> list[Any] | None:
     """Return the leaves of the arguments now; None if their key or their Values have changed."""
-    _, (compiled, args, kwargs, key), then, module_values = call
+    compiled, args, kwargs, key, then, module_values = call
     try:
         key_now, now, module_values_now = compiled.signature(args, kwargs)
     except ScalargradError:
@@ -105,12 +103,11 @@ def _leaves_now(call: Call) -> list[Any] | None:
 
 
 @contextmanager
-def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
+def _repeated(path: Repeatable, drawn: Sequence[float]) -> Iterator[None]:
     """Within the ``with`` block, `drawn` returns the numbers that the call drew.
 
     Generators do not advance, except those that the function makes itself.
     """
-    path = call[0]
     sources = {id(draw.source) for draw in path.draws}
     left = iter(drawn)
 

@@ -7,7 +7,13 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.compiler.call.call_signals import CallSignals
-from scalargrad.compiler.call.eager_replay import Call, gradient, gradient_nodes, graph
+from scalargrad.compiler.call.eager_replay import (
+    Call,
+    Repeatable,
+    gradient,
+    gradient_nodes,
+    graph,
+)
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
 from scalargrad.graph import are_leaves
@@ -16,8 +22,8 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
 #: What the results of a call share: the name of the function, its program, the inputs it ran on,
-#: and the call; for second derivatives, the Output that was differentiated in place of the call.
-Source = tuple[str, Function, Inputs, "Call | Output"]
+#: and the call, with the path it took; for second derivatives, the Output that was differentiated.
+Source = tuple[str, Function, Inputs, "tuple[Repeatable, Call] | Output"]
 
 
 class CompiledOp(Operation):
@@ -150,9 +156,9 @@ class Output(Value):
 
     def stands_on_leaves(self) -> bool:
         """Return whether all operands are leaves, each read once; a sweep has nothing to do."""
-        call = self._call[3]
-        if not isinstance(call, Output) and self.parents is call[0].closed_over:
-            return call[0].closes_over_leaves
+        made = self._call[3]
+        if not isinstance(made, Output) and self.parents is made[0].closed_over:
+            return made[0].closes_over_leaves
         return are_leaves(self.parents)  # type: ignore[arg-type] # all are Values
 
     def call_signals(self, ahead: list[Value]) -> CallSignals:
@@ -183,13 +189,13 @@ class Output(Value):
 
     def eager(self) -> Value | None:
         """Return this result of the call, repeated eagerly; None if that is impossible."""
-        call = self._call[3]
-        if not isinstance(call, Output):
-            return graph(call, self.index, self.inputs)
-        node = call.eager()  # this is a partial derivative of it
+        made = self._call[3]
+        if not isinstance(made, Output):
+            return graph(*made, self.index, self.inputs)
+        node = made.eager()  # this is a partial derivative of it
         if node is None:
             return None
-        slope = gradient_nodes(node, call.parents)[call.places.index(self.index)]  # type: ignore[arg-type]
+        slope = gradient_nodes(node, made.parents)[made.places.index(self.index)]  # type: ignore[arg-type]
         return slope if isinstance(slope, Value) else Value(slope)  # it depends on nothing
 
 

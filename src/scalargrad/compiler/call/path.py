@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.input_numbers import (
     block_of,
     cells_of,
@@ -128,17 +128,8 @@ class Path:
         kept = {name: x for name, x in self.__dict__.items() if name not in _CACHED}
         return {**kept, "surroundings": None, "reads": reads}
 
-    def run(
-        self, leaves: list[Any], module_values: list[Value], made: Made
-    ) -> tuple[Sequence[Any], bool] | None:
+    def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
         """Run the program on the numbers of a call; None if it takes another path.
-
-        Parameters
-        ----------
-        leaves, module_values : list
-            The numbers of the arguments, and the Values that objects among them hold.
-        made : tuple
-            The function, its arguments and the key.
 
         Returns
         -------
@@ -154,10 +145,10 @@ class Path:
         """
         if not self.draws:
             if self.in_arrays:  # without a further call
-                return self._run_in_arrays(leaves)
-            return self._run(leaves, module_values, made)
+                return self._run_in_arrays(call[4])
+            return self._run(call)
         states = self.draws.states()
-        run = self._run(leaves, module_values, made)
+        run = self._run(call)
         if run is None or not run[1]:
             rewind(states)
         return run
@@ -174,23 +165,23 @@ class Path:
     def _of_array(self) -> Callable[[Floats], Any]:
         return filler(self.outline)
 
-    def fits(self, leaves: list[Any], module_values: list[Value], made: Made) -> bool:
-        """Return whether these arguments take this path; generators do not advance."""
+    def fits(self, call: Call) -> bool:
+        """Return whether a call takes this path; generators do not advance."""
         states = self.draws.states()
-        run = self._run(leaves, module_values, made)
+        run = self._run(call)
         rewind(states)
         return run is not None
 
-    def inputs(self, leaves: list[Any], module_values: list[Value]) -> Inputs:
+    def inputs(self, call: Call) -> Inputs:
         """Return the inputs of a call; generators do not advance."""
         states = self.draws.states()
+        *_, leaves, module_values = call
         found = self._inputs(leaves, self._foreign(module_values))
         rewind(states)
         return found
 
-    def _run(
-        self, leaves: list[Any], module_values: list[Value], made: Made
-    ) -> tuple[Sequence[Any], bool] | None:
+    def _run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
+        _, _, _, _, leaves, module_values = call
         if self.in_arrays:
             return self._run_in_arrays(leaves)
         function, n = self.function, self.results
@@ -216,7 +207,7 @@ class Path:
         if not recording:
             return self.nodes.leaves(numbers), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
-        source = self.name, function, inputs, (self, made, leaves, module_values)
+        source = self.name, function, inputs, (self, call)
         if self.nodes.is_single:  # the common case, without a further call
             return [Output(numbers[0], 0, source, parents, row and row[1])], finite
         return self.nodes.outputs(numbers, source, parents, row), finite

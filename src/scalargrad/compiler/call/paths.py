@@ -51,12 +51,13 @@ class Paths:
         self._select(self.fitting)
         _known.add(self)
 
-    def is_outdated(self) -> bool:
-        """Return whether anything closed over has changed since the last check."""
-        now = self.now
-        if now is None:
-            return bool(self.fitting)  # of a copy, or after unpickling
-        return not (now.is_empty or now.holds())
+    def current(self, key: Key) -> tuple[Path, ...]:
+        """Return the paths for a key that are valid now."""
+        now = self.now  # None of a copy, and after unpickling
+        is_outdated = bool(self.fitting) if now is None else not (now.is_empty or now.holds())
+        if is_outdated:
+            self.look_around()
+        return self.fitting.get(key, ())
 
     def before(self, key: Key) -> ClosedOver:
         """Return what is closed over now, before a recording with this key.

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import rebuilt
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
@@ -67,10 +67,8 @@ class CallRecorder:
     function : callable
     static : set of int or str
         Positions and names of static arguments.
-    leaves, module_values : list
-        The numbers of the arguments, and the Values that objects among them hold.
-    made : tuple
-        The compiled function, which error messages name, its arguments and their key.
+    call : Call
+        Error messages name the compiled function in it.
     singly : bool
         Whether each number given or returned must have a node of its own.
 
@@ -84,15 +82,12 @@ class CallRecorder:
         self,
         function: Callable[..., Any],
         static: frozenset[int | str],
-        leaves: list[Any],
-        module_values: list[Value],
-        made: Made,
+        call: Call,
         *,
         singly: bool = False,
     ) -> None:
-        self._function, self._static = function, static
-        self._leaves, self._module_values, self._singly = leaves, module_values, singly
-        self._compiled, self._args, self._kwargs, _ = made
+        self._function, self._static, self._singly = function, static, singly
+        self._compiled, self._args, self._kwargs, _, self._leaves, self._module_values = call
         self.may_be_fresh = False
 
     def record(self) -> Found:

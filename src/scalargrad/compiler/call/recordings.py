@@ -6,14 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.system.collector import collector_paused
-from scalargrad.value import Value
 
 
 class Recordings:
@@ -28,11 +27,6 @@ class Recordings:
         Where the paths are kept.
     quiet : bool
         Whether to suppress warnings.
-
-    Notes
-    -----
-    A call is described by the numbers of its arguments, the Values that objects among them hold,
-    and the compiled function with its arguments and their key.
     """
 
     def __init__(
@@ -46,7 +40,7 @@ class Recordings:
         self._function, self._static, self._kept = function, static, kept
         self._limits = RecordingLimits(quiet)
 
-    def run(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
+    def run(self, call: Call) -> Any:
         """Record a path and run it; return both, or None if the call must be made eagerly.
 
         That is the case if there are too many paths, or if a comparison is so close that rounding
@@ -55,18 +49,18 @@ class Recordings:
         """
         with collector_paused():  # a single pause: else there is a search after each pass
             try:
-                path = self.record(leaves, module_values, made)
+                path = self.record(call)
             except UnrecordedError as failed:
                 unrecorded = failed
             else:
-                run = None if path is None else path.run(leaves, module_values, made)
+                run = None if path is None else path.run(call)
                 return None if run is None else (path, run)
         if unrecorded.is_repeatable:
-            _, args, kwargs, _ = made
+            _, args, kwargs, *_ = call
             self._function(*args, **kwargs)
         return unrecorded.explain()
 
-    def record(self, leaves: list[Any], module_values: list[Value], made: Made) -> Path | None:
+    def record(self, call: Call) -> Path | None:
         """Record the path that a call takes, and keep it; None if there are too many.
 
         Raises
@@ -74,24 +68,24 @@ class Recordings:
         UnrecordedError
             If the call cannot be recorded.
         """
-        compiled, args, kwargs, key = made
+        compiled, args, kwargs, key, *_ = call
         with self._kept.lock:
             now = self._kept.before(key)
             known = self._kept.fitting.get(key, ())
             if len(known) >= PATHS:
-                recorder = CallRecorder(self._function, self._static, leaves, module_values, made)
+                recorder = CallRecorder(self._function, self._static, call)
                 parting = functools.partial(recorder.parting_line, known[0].outcomes)
                 self._limits.warn_of_paths(compiled, parting)
                 return None
             if self._limits.is_changing(compiled, self._kept.changed(key, now)):
                 return None
-            path = self._record(leaves, module_values, made, now)
+            path = self._record(call, now)
             self._limits.note(compiled, key, [self._function, *args, *kwargs.values()])
             others = [p for p in self._kept.fitting.get(key, ()) if p.outcomes != path.outcomes]
             self._kept.put(key, (path, *others), path.surroundings or now)
         return path
 
-    def record_singly(self, leaves: list[Any], module_values: list[Value], made: Made) -> Path:
+    def record_singly(self, call: Call) -> Path:
         """Record a path, not kept, in which each number given or returned has a node of its own.
 
         Raises
@@ -99,21 +93,11 @@ class Recordings:
         UnrecordedError
             If the call cannot be recorded.
         """
-        return self._record(leaves, module_values, made, self._kept.look_around(), singly=True)
+        return self._record(call, self._kept.look_around(), singly=True)
 
-    def _record(
-        self,
-        leaves: list[Any],
-        module_values: list[Value],
-        made: Made,
-        now: ClosedOver,
-        *,
-        singly: bool = False,
-    ) -> Path:
-        compiled, *_, key = made
-        recorder = CallRecorder(
-            self._function, self._static, leaves, module_values, made, singly=singly
-        )
+    def _record(self, call: Call, now: ClosedOver, *, singly: bool = False) -> Path:
+        compiled, _, _, key, *_ = call
+        recorder = CallRecorder(self._function, self._static, call, singly=singly)
         found = recorder.record()
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written, or a counter raised
