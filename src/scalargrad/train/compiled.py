@@ -14,17 +14,16 @@ from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.nn import Embedding, Module
-from scalargrad.optim import Optimizer
 from scalargrad.system.cached_property import cached_property
 from scalargrad.train.carried import Carried
 from scalargrad.train.compiled_gradient import CompiledGradient
 from scalargrad.train.data_rows import Shape, Shapes
 from scalargrad.train.eager_steps import Eager
 from scalargrad.train.examples import Examples
-from scalargrad.train.gradient_clipping import Limits
-from scalargrad.train.objective import Objective, StepResult
+from scalargrad.train.objective import StepResult
 from scalargrad.train.predictor import Predictor
 from scalargrad.train.programs import Found
+from scalargrad.train.run_parts import RunParts
 from scalargrad.value import Value
 
 #: Recording a step takes about as long as this many eager steps.
@@ -40,43 +39,21 @@ _SHAPES = 32
 class Compiled(Eager):
     """Takes steps by a compiled gradient and an update in arrays, which hold the parameters.
 
+    With `jit`, the first step is recorded, and an error raised if that is impossible. Otherwise the
+    first few steps of each shape, and all that cannot be recorded, are taken eagerly.
+
     Parameters
     ----------
-    optimizer : scalargrad.optim.Optimizer
-    objective : Objective
-    data : Examples
-        To train on.
-    held_out : Examples or None
-    batch_size : int
-    gradient : bool
-        Whether each step's gradient is asked for.
-    visited : bool
-        Whether user code, which may change anything, runs between epochs.
-    at_once : bool
-        Whether to record the first step, and raise an error if that is impossible. Otherwise the
-        first few steps of each shape, and all that cannot be recorded, are taken eagerly.
-    limits : Limits
-        The limits on the gradients.
+    parts : RunParts
+        The optimiser is one of `scalargrad.optim`.
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        objective: Objective,
-        data: Examples,
-        held_out: Examples | None,
-        batch_size: int,
-        *,
-        gradient: bool,
-        visited: bool,
-        at_once: bool,
-        limits: Limits,
-    ) -> None:
-        self._optimizer, self._objective, self._limits = optimizer, objective, limits
-        self._examples, self._held_out, self._batch_size = data, held_out, batch_size
-        self._wants_gradient, self._visited, self._at_once = gradient, visited, at_once
-        large = batch_size * _parameters_met(objective.model, data) >= _LARGE
-        self.warm_up = 0 if at_once or large else None
+    def __init__(self, parts: RunParts) -> None:
+        self._parts, self._objective = parts, parts.objective
+        self._optimizer: Any = parts.optimizer
+        met = _parameters_met(self._objective.model, parts.train)
+        large = parts.batch_size * met >= _LARGE
+        self.warm_up = 0 if parts.jit or large else None
         self._counts: Counter[Shape] = Counter()
         self._seen: bytes | None = None
         self._places: dict[Any, Any] | None = None
@@ -88,16 +65,16 @@ class Compiled(Eager):
         self._evaluation = self._new_evaluation()
 
     def _new_evaluation(self, epochs: int = 0) -> Predictor | None:
-        if self._held_out is None:
+        held_out = self._parts.held_out
+        if held_out is None:
             return None
-        model, inputs = self._objective.model, self._held_out.inputs
-        return Predictor(model, inputs, self._batch_size, epochs)
+        return Predictor(self._objective.model, held_out.inputs, self._parts.batch_size, epochs)
 
     # Between steps ----------------------------------------------------------------------------
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
         """Continue after a number of completed epochs."""
-        self.warm_up = 0 if self._at_once else warm_up
+        self.warm_up = 0 if self._parts.jit else warm_up
         self._evaluation = self._new_evaluation(epochs)
         with suppress(Exception):  # whatever it is, the first step meets it again
             batches = self._shapes.batches()
@@ -105,7 +82,7 @@ class Compiled(Eager):
 
     def begin_epoch(self) -> None:
         """Forget what was recorded if parameters or data have been replaced between epochs."""
-        if not self._visited or self.warm_up == math.inf:
+        if not self._parts.visited or self.warm_up == math.inf:
             return
         changed = [self._have_data_changed(), self._have_places_changed()]
         if any(changed) or not self._carried.fits(self._objective.model.parameters()):
@@ -125,7 +102,7 @@ class Compiled(Eager):
         """Return whether examples have changed since the last epoch, and then read them anew."""
         before = self._seen
         try:
-            self._seen = pickle.dumps((self._examples, self._held_out))
+            self._seen = pickle.dumps((self._parts.train, self._parts.held_out))
         except Exception:  # noqa: BLE001 - objects of any class
             self._seen = b""  # they might have
         if before is None or (self._seen and self._seen == before):
@@ -172,7 +149,7 @@ class Compiled(Eager):
 
     @cached_property
     def _shapes(self) -> Shapes:
-        return Shapes(list(zip(*self._examples, strict=True)), self._batch_size)
+        return Shapes(list(zip(*self._parts.train, strict=True)), self._parts.batch_size)
 
     def _is_time(self, rows: Sequence[int]) -> bool:
         """Count a step, and return whether enough of this shape have been taken eagerly."""
@@ -190,7 +167,7 @@ class Compiled(Eager):
 
     def _refuse(self, error: Exception) -> None:
         """Take all further steps eagerly; with ``jit=True``, raise the error instead."""
-        if self._at_once:
+        if self._parts.jit:
             raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
         self.warm_up = math.inf
 
@@ -204,7 +181,7 @@ class Compiled(Eager):
             return None
         if len(found.looked_up):
             self._require_still(found)
-        if not carried.step(found.grads, found.reached, self._limits):
+        if not carried.step(found.grads, found.reached, self._parts.limits):
             recording.undo()
             return None
         predictions = found.listed() if self._objective.metrics else []
@@ -217,7 +194,7 @@ class Compiled(Eager):
         return self._recordings[part]
 
     def _gradient(self) -> list[float]:
-        if not self._wants_gradient:
+        if not self._parts.wants_gradient:
             return []
         return self._carried.gradient(self._objective.model.parameters())
 

@@ -27,9 +27,10 @@ from scalargrad.train.history import History, attach
 from scalargrad.train.labels import warn_of_labels
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer, is_foreign
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
+from scalargrad.train.run_parts import OptimizerLike, RunParts, Schedule
 from scalargrad.train.run_state import RunState
 from scalargrad.train.stopping import Patience
-from scalargrad.train.trainer import OptimizerLike, Schedule, Trainer
+from scalargrad.train.trainer import Trainer
 from scalargrad.train.trial import try_out
 
 Callback = Callable[[Module, History], object]
@@ -215,7 +216,7 @@ def fit(
     objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
     warn_of_strangers(optimizer, model, (loss, regularizer))
     warn_of_labels(objective, train)
-    run = Trainer(
+    parts = RunParts(
         objective,
         train,
         held_out,
@@ -232,6 +233,7 @@ def fit(
         or any(map(is_foreign, [*objective.metrics.values(), scheduler])),
         jit=maybe(jit, "jit", flag),
     )
+    run = Trainer(parts)
     split = train is not given
     try_out(objective, given, None if split else held_out, split=split)
     saved = None if path is None else RunState(run, path)

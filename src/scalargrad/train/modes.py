@@ -10,63 +10,33 @@ from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
 from scalargrad.train.eager_steps import Eager
-from scalargrad.train.examples import Examples
-from scalargrad.train.gradient_clipping import Limits
-from scalargrad.train.objective import Objective
+from scalargrad.train.run_parts import RunParts
 
 #: Optimiser methods that a subclass must not override, since array updates bypass them.
 _REPLACED = ("step", "_moved", "_visited", "zero_grad")
 
 
-def mode_of(
-    jit: bool | None,
-    optimizer: Any,
-    objective: Objective,
-    data: tuple[Examples, Examples | None, int],
-    *,
-    gradient: bool,
-    visited: bool,
-    limits: Limits,
-) -> Eager:
-    """Return the object that takes the steps: eager or compiled.
-
-    Parameters
-    ----------
-    jit : bool or None
-        As for `fit`.
-    optimizer : object
-        What moves the parameters.
-    objective : Objective
-    data : (Examples to train on, Examples held out or None, batch size)
-    gradient, visited : bool
-    limits : Limits
-        As for `Compiled`.
+def mode_of(parts: RunParts) -> Eager:
+    """Return the object that takes the steps of a run: eager or compiled.
 
     Raises
     ------
     TraceError
-        With True, if the optimiser is not one that can be recorded.
+        With `jit`, if the optimiser is not one that can be recorded.
     MissingPackageError
-        With True, if NumPy is not installed.
+        With `jit`, if NumPy is not installed.
     """
     if is_jit_disabled():
         return Eager()
-    reason = "" if jit is False else _obstacle(optimizer)
+    jit = parts.jit
+    reason = "" if jit is False else _obstacle(parts.optimizer)
     if reason and jit:
         raise TraceError(f"fit(…, jit=True) cannot record a step: {reason}")
     if jit is False or reason or (jit is None and importlib.util.find_spec("numpy") is None):
         return Eager()
     with needed("jit=True needs"):
         from scalargrad.train.compiled import Compiled
-    return Compiled(
-        optimizer,
-        objective,
-        *data,
-        gradient=gradient,
-        visited=visited,
-        at_once=bool(jit),
-        limits=limits,
-    )
+    return Compiled(parts)
 
 
 def _obstacle(optimizer: Any) -> str:

@@ -6,24 +6,22 @@ import hashlib
 from collections.abc import Iterator
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad.losses import Loss
 from scalargrad.optim import Optimizer
 from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import spread
+from scalargrad.train.run_parts import RunParts
 from scalargrad.value import Value
-
-if TYPE_CHECKING:
-    from scalargrad.train.trainer import Trainer
 
 #: How many examples are compared, evenly spread over all.
 _LOOKED_AT = 10_000
 _DIGITS = 12
 
 
-def conditions(run: Trainer) -> dict[str, Any]:
+def conditions(run: RunParts) -> dict[str, Any]:
     """Return the settings of a run as text, by name.
 
     Lambdas and other functions of one name are told apart by the names and constants they use.
@@ -46,11 +44,11 @@ def conditions(run: Trainer) -> dict[str, Any]:
         "patience": run.patience is not None,
         "clip_grad_norm": run.limits.norm,
         "clip_grad_value": run.limits.value,
-        "gradient_tolerance": run.gradient_tolerance is not None,
+        "gradient_tolerance": run.wants_gradient,
     }
 
 
-def _options(run: Trainer) -> dict[str, Any]:
+def _options(run: RunParts) -> dict[str, Any]:
     """Return the options of the optimiser as they were before a schedule changed the rate."""
     if not isinstance(run.optimizer, Optimizer):
         return {}

@@ -30,7 +30,7 @@ class RunState:
     def __init__(self, run: Trainer, path: str) -> None:
         self.path = path
         self._run = run
-        self._conditions = conditions(run)
+        self._conditions = conditions(run.parts)
 
     def save(self) -> None:
         """Write a checkpoint.
@@ -116,7 +116,7 @@ class RunState:
 
     def _stateful(self) -> dict[str, Any]:
         run = self._run
-        parts = {"model": run.model, "optimizer": run.optimizer, "scheduler": run.scheduler}
+        parts = {"model": run.model, "optimizer": run.optimizer, "scheduler": run.parts.scheduler}
         return {name: part for name, part in parts.items() if part is not None}
 
     def _generators(self) -> list[Any]:

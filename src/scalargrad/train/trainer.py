@@ -1,101 +1,42 @@
-"""Train a model: the parts of a run, and one epoch of it."""
+"""Train a model: one epoch of a run after the other."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from scalargrad import optim
 from scalargrad.grad_mode import no_grad
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
-from scalargrad.train.examples import Examples, batches, plain
-from scalargrad.train.gradient_clipping import Limits
+from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import EpochMean, Objective, StepResult
+from scalargrad.train.objective import EpochMean, StepResult
 from scalargrad.train.progress import ProgressBar, Silence
-from scalargrad.train.stopping import Patience
-
-
-class Stateful(Protocol):
-    """An object with a state that a checkpoint can hold."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as numbers, text, lists, tuples and dicts."""
-
-    def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Restore such a state."""
-
-
-class OptimizerLike(Stateful, Protocol):
-    """The methods that `fit` needs of an optimiser; all of `scalargrad.optim` have them."""
-
-    def zero_grad(self) -> None:
-        """Clear the gradients of the last step."""
-
-    def step(self) -> Any:
-        """Move the parameters against their gradients."""
-
-
-class Schedule(Stateful, Protocol):
-    """The methods that `fit` needs of a learning-rate schedule."""
-
-    def step(self) -> None:
-        """Set the learning rate of the next epoch."""
-
-    def get_last_lr(self) -> list[float]:
-        """Return the learning rate of each group of parameters."""
+from scalargrad.train.run_parts import RunParts
 
 
 class Trainer:
-    """Everything that takes part in training one model; see `fit` for what each is."""
+    """Runs the epochs of a run, and keeps what they change."""
 
-    def __init__(
-        self,
-        objective: Objective,
-        train: Examples,
-        held_out: Examples | None,
-        *,
-        optimizer: OptimizerLike,
-        batch_size: int,
-        shuffle: bool,
-        seed: int,
-        scheduler: Schedule | None,
-        patience: Patience | None,
-        gradient_tolerance: float | None,
-        limits: Limits,
-        visited: bool,
-        jit: bool | None,
-    ) -> None:
-        self.objective, self.model = objective, objective.model
-        self.train, self.held_out = train, held_out
-        self.optimizer, self.scheduler = optimizer, scheduler
-        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.patience, self.gradient_tolerance = patience, gradient_tolerance
-        self.rng = random.Random(seed)
+    def __init__(self, parts: RunParts) -> None:
+        self.parts = parts
+        self.objective, self.model = parts.objective, parts.objective.model
+        self.optimizer, self.patience = parts.optimizer, parts.patience
+        self.rng = random.Random(parts.seed)
         self.history = History()
         self.ended = False  # by patience or by a flat gradient: more epochs do not go on
-        self.visited, self.training = visited, False
-        wanted = gradient_tolerance is not None
-        self.limits = limits
-        self.mode = mode_of(
-            jit,
-            optimizer,
-            objective,
-            (train, held_out, batch_size),
-            gradient=wanted,
-            visited=visited,
-            limits=limits,
-        )
+        self.training = False
+        self.mode = mode_of(parts)
 
     @property
     def batches_per_epoch(self) -> int:
         """The number of steps in an epoch."""
-        return math.ceil(len(self.train.inputs) / self.batch_size)
+        return math.ceil(len(self.parts.train.inputs) / self.parts.batch_size)
 
     # One epoch --------------------------------------------------------------------------------
 
@@ -103,9 +44,9 @@ class Trainer:
         """Take one step per batch, measure, and add a row to the history."""
         self._switch_to_training()
         self.mode.begin_epoch()
-        mean = EpochMean(self.objective, self.train)
+        mean = EpochMean(self.objective, self.parts.train)
         try:
-            for batch in batches(self._order(), self.batch_size):
+            for batch in batches(self._order(), self.parts.batch_size):
                 with collector_paused():
                     mean.add(self.mode.step(batch) or self._eager_step(batch), batch)
                 bar.step(len(batch))
@@ -113,7 +54,7 @@ class Trainer:
         except BaseException:
             self.mode.write_back()
             raise
-        if self.visited:
+        if self.parts.visited:
             self.mode.write_back()
         row = {"epoch": len(self.history) + 1, **mean.row(), **self._measure()}
         self._step_schedule(row)
@@ -122,31 +63,31 @@ class Trainer:
         return row
 
     def _switch_to_training(self) -> None:
-        if self.visited or not self.training:
+        if self.parts.visited or not self.training:
             self.model.train()
             self.training = True
 
     def _order(self) -> Sequence[int]:
         """Return the indices of the examples in the order of this epoch."""
-        rows = range(len(self.train.inputs))
-        if not self.shuffle:
+        rows = range(len(self.parts.train.inputs))
+        if not self.parts.shuffle:
             return rows
         drawn = list(rows)
         self.rng.shuffle(drawn)
         return drawn
 
     def _eager_step(self, rows: Sequence[int]) -> StepResult:
-        batch = self.train.at(rows)
+        batch = self.parts.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
         loss = self.objective.value(predictions, batch.targets)
         self.mode.watch(loss)
         self.optimizer.zero_grad()
         loss.backward()
-        if self.limits:
-            self.limits.clip(self._trained())
+        if self.parts.limits:
+            self.parts.limits.clip(self._trained())
         numbers = [plain(x) for x in predictions] if self.objective.metrics else []
-        measured = self.gradient_tolerance is not None
-        gradient = [p.grad for p in self.model.parameters()] if measured else []
+        wanted = self.parts.wants_gradient
+        gradient = [p.grad for p in self.model.parameters()] if wanted else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
 
@@ -158,14 +99,15 @@ class Trainer:
 
     def _measure(self) -> Row:
         """Measure loss and metrics on the held-out examples, recording no graph."""
-        if self.held_out is None:
+        held_out = self.parts.held_out
+        if held_out is None:
             return {}
         self.model.eval()
         self.training = False
         with no_grad():
-            predictions = self.mode.predictions() or self._eager_predictions(self.held_out.inputs)
-            loss = self.objective.held_out_loss(predictions, self.held_out.targets)
-        found = self.objective.measured([plain(x) for x in predictions], self.held_out.targets)
+            predictions = self.mode.predictions() or self._eager_predictions(held_out.inputs)
+            loss = self.objective.held_out_loss(predictions, held_out.targets)
+        found = self.objective.measured([plain(x) for x in predictions], held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
 
     def _eager_predictions(self, inputs: list[Any]) -> list[Any]:
@@ -173,11 +115,11 @@ class Trainer:
         return [self.model(x) for x in inputs]
 
     def _step_schedule(self, row: Row) -> None:
-        if self.scheduler is None:
+        schedule: Any = self.parts.scheduler
+        if schedule is None:
             return
         groups = getattr(self.optimizer, "param_groups", None)
-        row["learning_rate"] = groups[0]["lr"] if groups else self.scheduler.get_last_lr()[0]
-        schedule: Any = self.scheduler
+        row["learning_rate"] = groups[0]["lr"] if groups else schedule.get_last_lr()[0]
         if isinstance(schedule, ReduceLROnPlateau):
             schedule.step(row.get("val_loss", row["loss"]))
         else:
@@ -200,7 +142,7 @@ class Trainer:
         if self.patience is not None and self.patience.is_over(done):
             self.ended = True
             return f"held-out loss has not improved for {self.patience.epochs} epochs"
-        tolerance = self.gradient_tolerance
+        tolerance = self.parts.gradient_tolerance
         if tolerance is not None and self.history.rows[-1]["gradient_norm"] <= tolerance:
             self.ended = True
             return f"the gradient's norm fell to {tolerance:g} or under"

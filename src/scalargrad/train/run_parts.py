@@ -1,0 +1,75 @@
+"""The parts of a run: what is trained, on what, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from scalargrad.train.examples import Examples
+from scalargrad.train.gradient_clipping import Limits
+from scalargrad.train.objective import Objective
+from scalargrad.train.stopping import Patience
+
+
+class Stateful(Protocol):
+    """An object with a state that a checkpoint can hold."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as numbers, text, lists, tuples and dicts."""
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Restore such a state."""
+
+
+class OptimizerLike(Stateful, Protocol):
+    """The methods that `fit` needs of an optimiser; all of `scalargrad.optim` have them."""
+
+    def zero_grad(self) -> None:
+        """Clear the gradients of the last step."""
+
+    def step(self) -> Any:
+        """Move the parameters against their gradients."""
+
+
+class Schedule(Stateful, Protocol):
+    """The methods that `fit` needs of a learning-rate schedule."""
+
+    def step(self) -> None:
+        """Set the learning rate of the next epoch."""
+
+    def get_last_lr(self) -> list[float]:
+        """Return the learning rate of each group of parameters."""
+
+
+@dataclass(frozen=True)
+class RunParts:
+    """Everything that takes part in training one model; see `fit` for what each is.
+
+    Attributes
+    ----------
+    train, held_out : Examples
+        To train on, and to measure on after each epoch, if any.
+    limits : Limits
+        The limits on the gradients.
+    visited : bool
+        Whether user code, which may change anything, runs between epochs.
+    """
+
+    objective: Objective
+    train: Examples
+    held_out: Examples | None
+    optimizer: OptimizerLike
+    batch_size: int
+    shuffle: bool
+    seed: int
+    scheduler: Schedule | None
+    patience: Patience | None
+    gradient_tolerance: float | None
+    limits: Limits
+    visited: bool
+    jit: bool | None
+
+    @property
+    def wants_gradient(self) -> bool:
+        """Whether each step's gradient is asked for."""
+        return self.gradient_tolerance is not None
