@@ -5,6 +5,7 @@ What JAX calls pytrees. A tree's leaves are real numbers and Values.
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -108,6 +109,24 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
     children = [replaced(x, replace) for x in parts]
     kept = all(x is y for x, y in zip(children, parts, strict=True))
     return tree if kept else _assembler(tree)(children)
+
+
+def like(x: Any, items: Iterable[Any]) -> Any:
+    """Return a list, tuple or dict of the type of `x` with other items.
+
+    A dict has the keys of `x`, and its default factory.
+
+    Examples
+    --------
+    >>> like({"w": 1.0, "b": 2.0}, [3.0, 4.0])
+    {'w': 3.0, 'b': 4.0}
+    """
+    kind: Any = type(x)
+    if not isinstance(x, dict):
+        return kind(*items) if hasattr(x, "_fields") else kind(items)
+    found: dict[Any, Any] = {} if kind is dict else copy.copy(x)
+    dict.update(found, zip(x, items, strict=True))  # Counter.update adds
+    return found
 
 
 def is_object_array(x: Any) -> bool:

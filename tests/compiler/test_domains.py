@@ -221,9 +221,9 @@ def test_wide_sums_are_tried_with_few_operands(monkeypatch: pytest.MonkeyPatch) 
     tried = []
     ask = domains._passes
 
-    def noted(op: Any, place: int, constants: Any) -> bool:
+    def noted(place: int, op: Any, constants: Any) -> bool:
         tried.append(len(constants))
-        return ask(op, place, constants)
+        return ask(place, op, constants)
 
     monkeypatch.setattr(domains, "_passes", noted)
     domains._passes_all.cache_clear()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.tree import is_array
+from scalargrad.tree import is_array, like
 from scalargrad.value import Value
 
 
@@ -60,9 +59,7 @@ def _of_parts(
                 "need the same parts"
             )
     parts = [combine([result[key] for result in results], model[key]) for key in keys]
-    if isinstance(model, dict):
-        return like(model, parts)
-    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+    return like(model, parts)
 
 
 def _keys(model: Any) -> Sequence[Any]:

@@ -186,15 +186,6 @@ class LoopRunner(Runner):
         outputs, finite = super().on_blocks(cells, blocks)
         return (outputs, True) if finite else self.plain.on_blocks(cells, blocks)
 
-    def memory_after(self, inputs: Inputs) -> Floats | None:
-        """Return the memory as a run without loops leaves it."""
-        return self.plain.memory_after(inputs)
-
-    @property
-    def parts(self) -> list[Part]:
-        """The packed programs that would run without loops."""
-        return self.plain.parts
-
     def __reduce__(self) -> tuple[Any, ...]:
         return LoopRunner, (self.packed, self._made)
 

@@ -10,6 +10,7 @@ from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real, widened
 from scalargrad.table.validation import whole
+from scalargrad.tree import like
 
 #: The default number of chunks. It does not depend on the number of workers, as digits would.
 CHUNKS = 32
@@ -74,7 +75,7 @@ def owned(tree: Any) -> Any:
         return {key: owned(x) for key, x in tree.items()}
     if isinstance(tree, list | tuple):
         items = tree if {*map(type, tree)} <= {float, int} else [owned(x) for x in tree]
-        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+        return like(tree, items)
     wide = widened(tree, "iu")
     return wide.copy() if wide is tree and hasattr(getattr(tree, "dtype", None), "kind") else wide
 
@@ -93,7 +94,7 @@ def _sum(a: Any, b: Any, where: str) -> Any:
         return {key: _sum(x, b[key], f"{where}[{key!r}]") for key, x in a.items()}
     if isinstance(a, list | tuple) and type(a) is type(b) and len(a) == len(b):
         items = [_sum(x, y, f"{where}[{i}]") for i, (x, y) in enumerate(zip(a, b, strict=True))]
-        return type(a)(*items) if hasattr(a, "_fields") else type(a)(items)
+        return like(a, items)
     if _is_number(a) and _is_number(b) and getattr(a, "shape", ()) == getattr(b, "shape", ()):
         return a + b
     raise OperandError(

@@ -22,7 +22,6 @@ from scalargrad.compiler.packing.instructions import (
     Copy,
     Gather,
     GatheredProducts,
-    Instruction,
     Packed,
     Products,
     Scatter,
@@ -51,18 +50,13 @@ class NumpyExecutable:
 
     def __init__(self, packed: Packed) -> None:
         self.memory = packed.memory.copy()
-        self._steps = [_bind(instruction, self.memory) for instruction in packed.instructions]
+        self._steps = [_BINDERS[type(x)](x, self.memory) for x in packed.instructions]
 
     def run(self) -> None:
         """Run the instructions in order."""
         with np.errstate(all="ignore"):
             for step in self._steps:
                 step()
-
-
-def _bind(instruction: Instruction, memory: Floats) -> Bound:
-    """Return a function that executes one instruction on `memory`."""
-    return _BINDERS[type(instruction)](instruction, memory)
 
 
 def _bind_copy(instruction: Copy, memory: Floats) -> Bound:
@@ -179,6 +173,7 @@ def _places(index: Floats, size: Addresses) -> tuple[Addresses, NDArray[np.bool_
     return np.where(whole < 0, whole + size, whole), known
 
 
+#: For each kind of instruction, what returns a function that executes one on a memory.
 _BINDERS: dict[type, Callable[[Any, Floats], Bound]] = {
     Apply: _bind_apply,
     Copy: _bind_copy,

@@ -19,12 +19,12 @@ from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.comparable import OTHER_RULES, Frozen, frozen
 from scalargrad.compiler.guards.containers import BOUND
 from scalargrad.compiler.guards.names_read import functions_of
-from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real, too_large
+from scalargrad.tree import like
 from scalargrad.value import Parameter, Value
 
 Key = tuple[Hashable, ...]
@@ -226,8 +226,7 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
     if isinstance(x, dict):
         return like(x, [rebuilt(item, fresh, copier) for item in x.values()])
     if isinstance(x, list | tuple) and not isinstance(x, Table):
-        items = [rebuilt(item, fresh, copier) for item in x]
-        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+        return like(x, [rebuilt(item, fresh, copier) for item in x])
     if hasattr(x, "dtype") and hasattr(x, "ravel") and not isinstance(x, np.generic):
         return _rebuilt_array(x, fresh, copier)
     return copier.copy(x) if copier is not None and is_object(x) else x

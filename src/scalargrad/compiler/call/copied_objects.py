@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.object_state import attributes, is_stateful, like, slots_of
+from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
 from scalargrad.sparse import Table, Touched
-from scalargrad.tree import is_object_array
+from scalargrad.tree import is_object_array, like
 
 
 class Copier:
@@ -59,13 +59,9 @@ class Copier:
         return self._object(x) if is_stateful(type(x)) else x
 
     def _container(self, x: Any) -> Any:
-        kind: Any = type(x)
         if isinstance(x, Table):
             return Table(([self.copy(p) for p in row] for row in x), Touched())
-        if isinstance(x, dict):
-            return like(x, map(self.copy, x.values()))
-        items = map(self.copy, x)
-        return kind(*items) if hasattr(x, "_fields") else kind(items)
+        return like(x, map(self.copy, x.values() if isinstance(x, dict) else x))
 
     def _object(self, x: Any) -> Any:
         kind: Any = type(x)

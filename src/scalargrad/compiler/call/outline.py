@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.names_read import variables
-from scalargrad.compiler.guards.object_state import is_stateful, like
+from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
-from scalargrad.tree import is_object_array
+from scalargrad.tree import is_object_array, like
 from scalargrad.value import Value
 
 
@@ -170,8 +170,7 @@ def outlined(tree: Any, values: list[Value]) -> Any:
             if places is None
             else [*map(Place, range(places.start, places.stop))]
         )
-        kind: Any = ResultRow.of if type(tree) is list else type(tree)
-        return kind(*items) if hasattr(tree, "_fields") else kind(items)
+        return ResultRow.of(items) if type(tree) is list else like(tree, items)
     if is_object_array(tree):
         numbers = tree.ravel().tolist()
         entries = _places(numbers, values) or [outlined(x, values) for x in numbers]

@@ -18,8 +18,8 @@ from scalargrad.compiler.call.outline import (
     PlainList,
     ResultRow,
 )
-from scalargrad.compiler.guards.object_state import like
 from scalargrad.table.numbers import is_real
+from scalargrad.tree import like
 
 
 class FlatNumbers(Sequence[Any]):
@@ -103,7 +103,7 @@ def _filled_list(outline: Any, found: Sequence[Any]) -> Any:
         ]
     else:
         items = [filled(x, found) for x in outline]
-    return kind(*items) if hasattr(kind, "_fields") else kind(items)
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)  # `like`, inlined
 
 
 def placed(outline: Any, result: Any) -> dict[int, Any]:

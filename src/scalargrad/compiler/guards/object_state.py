@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -63,10 +62,3 @@ def attributes(x: Any) -> dict[str, Any]:
     except AttributeError:  # some have no content
         slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
     return slots if found is None else slots | found
-
-
-def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
-    """Return a dict of the type of `x` (and its default factory) with other values."""
-    found: dict[Any, Any] = {} if x.__class__ is dict else copy.copy(x)
-    dict.update(found, zip(x, values, strict=True))  # Counter.update adds
-    return found

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scalargrad.compiler.loops.loop import Compute, Fused, Increase, Loop, Step, Write
+from scalargrad.compiler.loops.loop import (
+    Compute,
+    Fused,
+    Loop,
+    Step,
+    registers_read,
+    renumbered,
+)
 from scalargrad.ops import add, mul, neg, sub
 
 
@@ -31,18 +38,15 @@ def fuse(loop: Loop) -> None:
         return len(made) - 1
 
     for step in loop.steps:
-        found: Step = step
-        if isinstance(step, Compute):
-            x, y = (step.operands * 2)[:2]
-            found = Compute(step.op, tuple([new[k] for k in step.operands]))
-            if step.op in {add, sub} and (factors := product(y)) is not None:
+        found = renumbered(step, new)
+        if isinstance(step, Compute) and step.op in {add, sub}:
+            x, y = step.operands
+            if (factors := product(y)) is not None:
                 a, b = (new[k] for k in factors)
                 found = Fused((negative(a) if step.op is sub else a, b, new[x]))
-            elif step.op in {add, sub} and (factors := product(x)) is not None:
+            elif (factors := product(x)) is not None:
                 a, b = (new[k] for k in factors)
                 found = Fused((a, b, negative(new[y]) if step.op is sub else new[y]))
-        elif isinstance(step, Write | Increase):
-            found = step._replace(register=new[step.register])
         made.append(found)
         new.append(len(made) - 1)
     loop.steps = made
@@ -59,9 +63,5 @@ def _uses(loop: Loop) -> Counter[int]:
     """Return how often each register is read."""
     uses = Counter(x.register for x in loop.carries)
     uses.update(x for total in loop.totals for term in total.terms for x in term)
-    for step in loop.steps:
-        if isinstance(step, Compute):
-            uses.update(step.operands)
-        elif isinstance(step, Write | Increase):
-            uses[step.register] += 1
+    uses.update(x for step in loop.steps for x in registers_read(step))
     return uses

@@ -92,6 +92,22 @@ class Increase(NamedTuple):
 Step = Number | Read | Compute | Fused | CarriedOver | Write | Increase
 
 
+def registers_read(step: Step) -> tuple[int, ...]:
+    """Return the registers that a step reads; a carry is none."""
+    if isinstance(step, Compute | Fused):
+        return step.operands
+    return (step.register,) if isinstance(step, Write | Increase) else ()
+
+
+def renumbered(step: Step, new: Sequence[int]) -> Step:
+    """Return a step with the registers that it reads renumbered."""
+    if isinstance(step, Compute | Fused):
+        return step._replace(operands=tuple([new[x] for x in step.operands]))
+    if isinstance(step, Write | Increase):
+        return step._replace(register=new[step.register])
+    return step
+
+
 class Carry(NamedTuple):
     """A number carried from iteration to iteration.
 

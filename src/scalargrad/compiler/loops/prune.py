@@ -12,8 +12,6 @@ from scalargrad.compiler.loops.loop import (
     Carry,
     Cells,
     Clear,
-    Compute,
-    Fused,
     Increase,
     Loop,
     Looped,
@@ -22,6 +20,8 @@ from scalargrad.compiler.loops.loop import (
     Step,
     Write,
     cells_of,
+    registers_read,
+    renumbered,
 )
 
 
@@ -114,18 +114,12 @@ def _is_read(place: Place, count: int, read: Flags) -> bool:
 
 
 def _operands(loop: Loop, step: Step) -> tuple[int, ...]:
-    if isinstance(step, Compute | Fused):
-        return step.operands
     if isinstance(step, CarriedOver):
         return (loop.carries[step.carry].register,)
-    return (step.register,) if isinstance(step, Write | Increase) else ()
+    return registers_read(step)
 
 
 def _moved(step: Step, new: list[int], carries: dict[int, int]) -> Step:
-    if isinstance(step, Compute | Fused):
-        return step._replace(operands=tuple([new[x] for x in step.operands]))
     if isinstance(step, CarriedOver):
         return CarriedOver(carries[step.carry])
-    if isinstance(step, Write | Increase):
-        return step._replace(register=new[step.register])
-    return step
+    return renumbered(step, new)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.passes.kinds import (
     BATCH,
     UNBATCH,
@@ -30,6 +29,7 @@ from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.ops import identity
 from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
+from scalargrad.tree import like
 from scalargrad.value import Value
 
 
@@ -195,8 +195,7 @@ class Lanes:
         if isinstance(first, list | tuple):
             if any(len(x) != len(first) for x in examples):
                 raise UnlikeError
-            items = [self.batched(column) for column in zip(*examples, strict=True)]
-            return type(first)(*items) if hasattr(first, "_fields") else type(first)(items)
+            return like(first, [self.batched(column) for column in zip(*examples, strict=True)])
         if any(x != first for x in examples):
             raise UnlikeError
         return first

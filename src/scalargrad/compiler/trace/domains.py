@@ -185,7 +185,7 @@ def _propagates(nodes: Nodes, groups: AlikeNodes) -> Flags:
     for k in np.flatnonzero(np.array(some, np.bool_) & ~whole).tolist():
         chosen = np.flatnonzero(inverse == k)
         for place in range(pairs[k][1]):
-            passes = groups.ask(chosen, functools.partial(_passes_at, place))
+            passes = groups.ask(chosen, functools.partial(_passes, place))
             propagates[nodes.first[chosen] + place] = passes
     return propagates
 
@@ -199,19 +199,15 @@ def _propagates_all(op: Op, arity: int) -> bool:
     return arity > 0 and _passes_all(op, arity)
 
 
-def _passes_at(place: int, op: Operation, constants: Constants) -> bool:
-    return _passes(op, place, constants)
-
-
 @functools.cache
 def _passes_all(op: Operation, arity: int) -> bool:
     """Return whether an operation never gives a finite result for a non-finite operand."""
     places = {*range(min(arity, _ENDS)), *range(max(0, arity - _ENDS), arity)}
-    return all(_passes(op, i, (None,) * arity) for i in places)
+    return all(_passes(i, op, (None,) * arity) for i in places)
 
 
 @functools.lru_cache(maxsize=_MANY)
-def _passes(op: Operation, place: int, constants: Constants) -> bool:
+def _passes(place: int, op: Operation, constants: Constants) -> bool:
     """Return whether the result is never finite where the operand at `place` is not."""
     if not _is_own(op):
         return False
