@@ -95,8 +95,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "whether a factor is transposed first: only speed differs",
     (
         "compiler/packing/lane_packer.py",
-        "return place._replace(inner=self._step(int(nodes[0, 0])))",
-        "return place._replace(inner=self._step(int(nodes[0, -1])))",
+        "return place._replace(inner=int(self.steps[nodes[0, 0]]))",
+        "return place._replace(inner=int(self.steps[nodes[0, -1]]))",
     ): "all terms of a run are in one group, and of a group all nodes have lanes or none has",
     (
         "compiler/passes/differentiate.py",
@@ -170,8 +170,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "factors come in pairs",
     (
         "compiler/packing/lane_packer.py",
-        "steps = [self._step(int(x[0, 0])) for x in (a, b)]",
-        "steps = [self._step(int(x[0, -1])) for x in (a, b)]",
+        "steps = [int(self.steps[x[0, 0]]) for x in (a, b)]",
+        "steps = [int(self.steps[x[0, -1]]) for x in (a, b)]",
     ): "the terms of a run come from one group, whose lanes are as far apart",
     (
         "compiler/passes/lane_writer.py",
@@ -214,7 +214,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "self._gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
     ): "the norm of the negative gradient",
     (
-        "compiler/packing/scalar_operations.py",
+        "compiler/packing/group_operations.py",
         "order = lane_order(self._keys(args)[::-1])",
         "order = lane_order(self._keys(args)[::1])",
     ): "the order of lanes: only speed differs",
@@ -234,11 +234,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "known.update(zip(missing, nodes, strict=False))",
     ): "there is a node for each missing number",
     (
-        "compiler/packing/lane_operations.py",
-        "steps = np.array([self._step(x) for x in args[0, 2:].tolist()])",
-        "steps = np.array([self._step(x) for x in args[ -1, 2:].tolist()])",
-    ): "the operands of a group's nodes come from the same groups",
-    (
         "compiler/passes/splitter.py",
         "self.found.outputs = slice(int(reads[0]), int(reads[-1]) + 1) if len(reads) else slice(0)",
         (
@@ -257,9 +252,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "_DIGAMMA = (-1 / 11, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
     ): "times x**-14 it is less than a rounding error where the series is used, from 10 on",
     (
-        "compiler/packing/lane_operations.py",
-        "return cells[0], int(between[0]) if len(between) else 0",
-        "return cells[0], int(between[0]) if len(between) else 1",
+        "compiler/packing/group_operations.py",
+        "return cells[0], int(steps[0]) if len(steps) else 0",
+        "return cells[0], int(steps[0]) if len(steps) else 1",
     ): "in a table of one entry there is no distance",
     (
         "compiler/passes/lower.py",
@@ -306,11 +301,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "trace.known.update(zip(leaves, map(float, draw.many(often)), strict=True))",
         "trace.known.update(zip(leaves, map(float, draw.many(often)), strict=False))",
     ): "as many numbers are drawn as leaves were asked for",
-    (
-        "compiler/packing/scalar_operations.py",
-        "return int(cells[0]), int(steps[0]) if len(steps) else 0",
-        "return int(cells[0]), int(steps[0]) if len(steps) else -1",
-    ): "of a single cell there is no distance",
     (
         "compiler/trace/batching.py",
         "return found.reshape(arrays[0].shape) if varies else arrays[0]",

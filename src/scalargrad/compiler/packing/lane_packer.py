@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scalargrad.compiler.array_types import Addresses
+from scalargrad.compiler.packing.group_operations import Block
 from scalargrad.compiler.packing.groups import LaneGroup
 from scalargrad.compiler.packing.instructions import (
     Affine,
@@ -17,49 +18,101 @@ from scalargrad.compiler.packing.instructions import (
     ProductRun,
     Products,
 )
-from scalargrad.compiler.packing.lane_operations import LaneOperations
 from scalargrad.compiler.packing.scalar_packer import Piece, ScalarPacker
 from scalargrad.compiler.packing.strides import Grid, grid
-from scalargrad.compiler.passes.kinds import PRODUCTS, TAKE, UNBATCH, Scattered, Total, makes_lanes
+from scalargrad.compiler.passes.kinds import (
+    PRODUCTS,
+    UNBATCH,
+    Held,
+    Scattered,
+    Stacked,
+    Total,
+    makes_lanes,
+)
+from scalargrad.compiler.passes.program import Program
 
 #: The fewest rows and columns for which copying a factor pays.
 _TALL, _WIDE = 64, 16
 
 
-class LanePacker(LaneOperations, ScalarPacker):
-    """Packs a program with lanes, group by group."""
+class LanePacker(ScalarPacker):
+    """Packs a program with lanes, group by group; the address of a node is that of its lane 0."""
 
-    def _block(self, group: LaneGroup) -> tuple[int, int]:
-        size = self.sizes[group.nodes[0]]
-        if makes_lanes(group.op):
-            return self._batch(group, size)
-        if isinstance(group.op, Scattered):
-            return self._lane_scatter(group, group.op.lanes)
-        return self._computed(group, size), len(group.nodes) * size
+    def __init__(self, program: Program) -> None:
+        super().__init__(program, in_order=True)
+        self.sizes = program.sizes()
+        self.steps = (np.array(self.sizes) > 1).astype(np.int64)  # between the lanes of each node
 
-    def _computed(self, group: LaneGroup, size: int) -> int:
-        """Place and compute a group whose nodes have `size` lanes; return its first cell."""
-        if group.op is UNBATCH:
-            return self._unbatch(group)
-        if isinstance(group.op, Total):
-            return self._total(group, group.op.lanes)
-        if size == 1:
-            return super()._block(group)[0]
-        if group.op is TAKE:
-            return self._lane_take(group, size)
-        place = self._lane_products if group.op is PRODUCTS else self._lane_apply
-        return place(group, size)
+    def _block(self, group: LaneGroup) -> Block:
+        op, count, lanes = group.op, len(group.nodes), self._lanes(group)
+        if makes_lanes(op):
+            return self._batch(group, lanes)
+        if isinstance(op, Scattered):
+            return self._scatter(group, op.lanes)
+        if isinstance(op, Total):
+            return self._total(group, op.lanes), count
+        if op is UNBATCH:
+            return self._unbatch(group), count
+        if op is PRODUCTS and lanes > 1:
+            return self._lane_products(group, lanes), count * lanes
+        return super()._block(group)
+
+    def _lanes(self, group: LaneGroup) -> int:
+        return self.sizes[group.nodes[0]]
+
+    def _in_lanes(self, nodes: Addresses, lanes: int) -> Addresses:
+        cells, steps = super()._in_lanes(nodes, lanes), self.steps[nodes][..., None]
+        return cells + steps * np.arange(lanes) if steps.any() else cells
+
+    def _output_cells(self) -> list[int]:
+        """Return the cells of the outputs, all lanes of those that have lanes."""
+        cells = [self._cell(node) for node in self.program.outputs]
+        sizes = [self.sizes[node] for node in self.program.outputs]
+        return [x for cell, n in zip(cells, sizes, strict=True) for x in range(cell, cell + n)]
+
+    # Between single numbers and lanes ----------------------------------------------------------
+
+    def _batch(self, group: LaneGroup, lanes: int) -> Block:
+        """Place batched numbers; evenly spaced inputs stay where they are, others are copied."""
+        if isinstance(group.op, Held):
+            (node,) = group.nodes
+            self.addresses[node] = base = self.memory.constant(group.op.numbers)
+            return base, 0
+        nodes, args = self._arrays(group)
+        if isinstance(group.op, Stacked):
+            first, step = self.values[args].astype(np.int64).T[:, :, None]
+            cells = self.program.inputs + first + step * np.arange(lanes)
+        elif (self.numbers[args] == len(self.groups)).all():
+            base = self.memory.constant(self.values[args])
+            self.addresses[nodes] = np.arange(base, base + args.size, lanes)
+            return base, 0
+        else:
+            cells = self._cells(args)
+        if (cells < self.program.given).all() and (np.diff(cells, axis=1) == 1).all():
+            self.addresses[nodes] = cells[:, 0]
+            return 0, 0
+        out = self._place(nodes, lanes)
+        self._bring(out, cells)
+        return out, cells.size
+
+    def _unbatch(self, group: LaneGroup) -> int:
+        nodes, args = self._arrays(group)
+        cells = self.addresses[args[:, 0]] + self.values[args[:, 1]].astype(np.int64)
+        order = np.argsort(cells, kind="stable")
+        out = self._place(nodes[order])
+        self._bring(out, cells[order][None])
+        return out
 
     # Sums of products --------------------------------------------------------------------------
 
     def _lane_products(self, group: LaneGroup, lanes: int) -> int:
-        nodes = np.array(group.nodes)
-        a, b = self._factors(np.array([self.program.args[node] for node in group.nodes]))
+        nodes, args = self._arrays(group)
+        a, b = self._factors(args)
         bounds = self._alike_terms(a, b)
         starts, a, b, bounds = self._started(a, b, bounds)
         order, pieces = self._regular_order(a, b, bounds)
         nodes, a, b, starts = nodes[order], a[order], b[order], starts[order]
-        out = self._place_lanes(nodes, lanes)
+        out = self._place(nodes, lanes)
         for first, shape in pieces:
             for row in range(first, first + shape.rows * shape.columns, shape.columns):
                 chosen = slice(row, row + shape.columns)
@@ -101,11 +154,11 @@ class LanePacker(LaneOperations, ScalarPacker):
 
     def _row_factor(self, nodes: Addresses) -> Affine:
         place = self._factor(nodes, Grid(len(nodes), 1), 0)
-        return place._replace(inner=self._step(int(nodes[0, 0])))
+        return place._replace(inner=int(self.steps[nodes[0, 0]]))
 
     def _total(self, group: LaneGroup, lanes: int) -> int:
-        nodes = np.array(group.nodes)
-        a, b = self._factors(np.array([self.program.args[node] for node in group.nodes]))
+        nodes, args = self._arrays(group)
+        a, b = self._factors(args)
         bounds = self._alike_terms(a, b)
         order, pieces = self._backward_order(a, b, bounds)
         nodes, a, b = nodes[order], a[order], b[order]
@@ -148,7 +201,7 @@ class LanePacker(LaneOperations, ScalarPacker):
 
     def _total_runs(self, a: Addresses, b: Addresses, shape: Grid, lanes: int) -> list[ProductRun]:
         """Return runs over lanes, for each term; a single run if the lanes of all terms adjoin."""
-        steps = [self._step(int(x[0, 0])) for x in (a, b)]
+        steps = [int(self.steps[x[0, 0]]) for x in (a, b)]
         terms = a.shape[1]
         if terms > 1 and all(steps) and all(self._adjoin(x, lanes) for x in (a, b)):
             first = [self._factor(x[:, :1], shape, 0)._replace(term=1) for x in (a, b)]

@@ -7,13 +7,12 @@ Elsewhere, the instruction lists addresses in a table.
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Addresses, Floats
+from scalargrad.compiler.packing.group_operations import Block, GroupOperations, lane_order
 from scalargrad.compiler.packing.groups import INPUTS, LaneGroup
 from scalargrad.compiler.packing.instructions import (
     Affine,
@@ -24,7 +23,6 @@ from scalargrad.compiler.packing.instructions import (
     ProductRun,
     Products,
 )
-from scalargrad.compiler.packing.scalar_operations import Block, ScalarOperations, lane_order
 from scalargrad.compiler.packing.strides import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.packing.tail import Tail
 from scalargrad.compiler.passes.kinds import PRODUCTS, SCATTER, TAKE, Op
@@ -42,7 +40,7 @@ _FEW = 6
 Piece = tuple[int, Grid]
 
 
-class ScalarPacker(ScalarOperations):
+class ScalarPacker(GroupOperations):
     """Packs a program group by group."""
 
     def run(self) -> Packed:
@@ -61,11 +59,15 @@ class ScalarPacker(ScalarOperations):
         outputs = self._side_by_side(self._output_cells())
         return Packed(self.instructions, self.memory.initial(), self.program.given, outputs)
 
-    def _block(self, group: LaneGroup) -> tuple[int, int]:
+    def _block(self, group: LaneGroup) -> Block:
         """Place and compute a group; return its block, to be released after its last use."""
-        places: dict[Op, Callable[[LaneGroup], int]]
-        places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
-        return places.get(group.op, self._apply)(group), len(group.nodes)
+        lanes = self._lanes(group)
+        if group.op is SCATTER:
+            return self._scatter(group, lanes)
+        if group.op is PRODUCTS:
+            return self._products(group), len(group.nodes)
+        place = self._take if group.op is TAKE else self._apply
+        return place(group, lanes), len(group.nodes) * lanes
 
     def _output_cells(self) -> list[int]:
         """Return the cells of the outputs."""
@@ -110,16 +112,16 @@ class ScalarPacker(ScalarOperations):
             released.setdefault(position, []).append(number)
         return released
 
-    def _joined(self, op: Op, chosen: list[int]) -> tuple[int, int]:
+    def _joined(self, op: Op, chosen: list[int]) -> Block:
         """Place and compute the nodes of several groups, in this order; return their block."""
-        args, brought = np.array([self.program.args[node] for node in chosen]), list[Block]()
-        place = self._joined_products if op is PRODUCTS else functools.partial(self._applied, op)
-        out = place(np.array(chosen), args, brought)
-        self.memory.release_all(brought)
-        return out, len(chosen)
+        nodes, args = np.array(chosen), np.array([self.program.args[node] for node in chosen])
+        if op is PRODUCTS:
+            return self._joined_products(nodes, args), len(chosen)
+        return self._applied(op, nodes, args), len(chosen)
 
-    def _joined_products(self, nodes: Addresses, args: Addresses, brought: list[Block]) -> int:
+    def _joined_products(self, nodes: Addresses, args: Addresses) -> int:
         """Place sums of a few products, whose factors are brought together one by one."""
+        brought: list[Block] = []
         a, b = self._factors(args)
         starts, a, b, _ = self._started(a, b, [(0, a.shape[1])])
         shape = Grid(1, len(nodes))
@@ -130,6 +132,7 @@ class ScalarPacker(ScalarOperations):
         out = self._place(nodes)
         start = self._start(starts, shape)
         self.instructions.append(Products(out, *shape, start, tuple(runs)))
+        self.memory.release_all(brought)
         return out
 
     def _brought(self, nodes: Addresses, shape: Grid, brought: list[Block]) -> Affine:
@@ -138,7 +141,7 @@ class ScalarPacker(ScalarOperations):
             return self._laid_out(self.values[nodes].reshape(*shape, 1), 0)
         if (nodes == nodes[0]).all():
             return Affine(int(self.addresses[nodes[0]]))
-        return Affine(self._contiguous(nodes, brought), 0, 1)
+        return Affine(self._contiguous(nodes, 1, brought), 0, 1)
 
     # Sums of products --------------------------------------------------------------------------
 
@@ -146,8 +149,8 @@ class ScalarPacker(ScalarOperations):
         first = group.nodes[0]
         if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * _FEW:
             return self._few_products(first)
-        nodes = np.array(group.nodes)
-        a, b = self._factors(np.array([self.program.args[node] for node in group.nodes]))
+        nodes, args = self._arrays(group)
+        a, b = self._factors(args)
         bounds = self._alike_terms(a, b)
         starts, a, b, bounds = self._started(a, b, bounds)
         keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))

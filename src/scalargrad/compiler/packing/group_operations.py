@@ -1,0 +1,221 @@
+"""Place groups of nodes in memory, and write their instructions, but for sums of products.
+
+The nodes of a group are ordered by the addresses of their operands, so that operands are contiguous
+or evenly spaced wherever the program is regular. A node takes a cell, or one for each of its lanes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Addresses
+from scalargrad.compiler.packing.groups import CONSTANTS, LaneGroup, group
+from scalargrad.compiler.packing.instructions import (
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    Instruction,
+    Scatter,
+    Take,
+)
+from scalargrad.compiler.packing.memory import Memory
+from scalargrad.compiler.packing.strides import Grid, grid, strides
+from scalargrad.compiler.passes.kinds import Op
+from scalargrad.compiler.passes.program import Program
+
+#: The first of consecutive cells, and how many they are.
+Block = tuple[int, int]
+
+
+class GroupOperations:
+    """Places groups and writes their operations; `addresses` holds the first cell of each node.
+
+    Parameters
+    ----------
+    program : Program
+    in_order : bool
+        Whether the terms of its sums are in order already; see `group`.
+    """
+
+    def __init__(self, program: Program, *, in_order: bool) -> None:
+        self.groups, numbers, self.program = group(program, in_order=in_order)
+        self.numbers = np.array(numbers, dtype=np.int64)
+        self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts last
+        self.memory = Memory(program.given)
+        self.addresses = np.full(len(program), -1, dtype=np.int64)
+        self.addresses[: program.inputs] = np.arange(program.inputs)
+        self.values = np.zeros(len(program))
+        for node, value in program.constants.items():
+            self.values[node] = value
+        self.blocks: dict[int, Block] = {}
+        self.cells: dict[int, int] = {}
+        self.numbers_at: dict[str, int] = {}
+        self.instructions: list[Instruction] = []
+
+    def _cell(self, node: int) -> int:
+        """Return the address of one node."""
+        cell = self.cells.get(node)
+        if cell is None:
+            if node in self.program.constants:
+                cell = self._cell_of(self.program.constants[node])
+            else:
+                cell = int(self.addresses[node])
+            self.cells[node] = cell
+        return cell
+
+    def _cell_of(self, number: float) -> int:
+        key = number.hex()
+        if key not in self.numbers_at:
+            self.numbers_at[key] = self.memory.constant([number])
+        return self.numbers_at[key]
+
+    def _constant(self, node: int) -> bool:
+        return bool(self.numbers[node] == len(self.groups))
+
+    def _cells(self, nodes: Addresses) -> Addresses:
+        cells = self.addresses[nodes]
+        for where in np.argwhere(cells < 0):
+            cells[tuple(where)] = self._cell(int(nodes[tuple(where)]))
+        return cells
+
+    def _lanes(self, group: LaneGroup) -> int:  # noqa: ARG002 - a LanePacker looks
+        """Return how many lanes the nodes of a group have: 1."""
+        return 1
+
+    def _in_lanes(self, nodes: Addresses, lanes: int) -> Addresses:  # noqa: ARG002 - as above
+        """Return the cells of nodes, lane by lane; a single column where none of them has lanes."""
+        return self._cells(nodes)[..., None]
+
+    def _arrays(self, group: LaneGroup) -> tuple[Addresses, Addresses]:
+        """Return the nodes of a group, and their operands, nodes × operands."""
+        return np.array(group.nodes), np.array([self.program.args[node] for node in group.nodes])
+
+    def _place(self, nodes: Addresses, lanes: int = 1) -> int:
+        out = self.memory.block(len(nodes) * lanes)
+        self.addresses[nodes] = np.arange(out, out + len(nodes) * lanes, lanes)
+        return out
+
+    def _place_one(self, node: int) -> int:
+        out = self.memory.block(1)
+        self.addresses[node] = self.cells[node] = out
+        return out
+
+    def _bring(self, out: int, cells: Addresses) -> None:
+        """Copy cells, nodes × lanes, to consecutive ones from `out` on."""
+        nodes, lanes = cells.shape if cells.shape[1] > 1 else cells.shape[::-1]
+        shape = Grid(nodes, lanes) if _regular(cells) else grid(cells.reshape(1, -1))
+        if shape.rows * shape.columns == cells.size:
+            self.instructions.append(Copy(out, *shape, Affine(*strides(cells.ravel(), shape))))
+        else:
+            self.instructions.append(Gather(out, cells.ravel()))
+
+    # Operations lane by lane -------------------------------------------------------------------
+
+    def _apply(self, group: LaneGroup, lanes: int) -> int:
+        if len(group.nodes) == lanes == 1:
+            (node,) = group.nodes
+            cells = tuple([self._cell(x) for x in self.program.args[node]])
+            out = self._place_one(node)
+            self.instructions.append(Apply(group.op, out, 1, cells))
+            return out
+        nodes, args = self._arrays(group)
+        order = lane_order(self._keys(args)[::-1])
+        return self._applied(group.op, nodes[order], args[order], lanes)
+
+    def _applied(self, op: Op, nodes: Addresses, args: Addresses, lanes: int = 1) -> int:
+        """Place nodes in this order, with the operands of each in a row."""
+        brought: list[Block] = []
+        operands = tuple([self._contiguous(column, lanes, brought) for column in args.T])
+        out = self._place(nodes, lanes)
+        self.instructions.append(Apply(op, out, len(nodes) * lanes, operands))
+        self.memory.release_all(brought)
+        return out
+
+    def _keys(self, args: Addresses) -> list[Addresses]:
+        """Return the columns of addresses by which to sort lanes, those with few values first."""
+        columns = [self.addresses[args[:, i]] for i in range(args.shape[1])]
+        counted = [(len(set(column.tolist())), i) for i, column in enumerate(columns)]
+        return [columns[i] for _, i in sorted(counted)]
+
+    def _contiguous(self, nodes: Addresses, lanes: int, brought: list[Block]) -> int:
+        """Return the first of consecutive cells with the lanes of `nodes`, copied if need be."""
+        if self._constant(nodes[0]):
+            return self.memory.constant(self.values[nodes].repeat(lanes))
+        cells = np.broadcast_to(self._in_lanes(nodes, lanes), (len(nodes), lanes))
+        row = cells.ravel()
+        if (row[1:] - row[:-1] == 1).all():
+            return int(row[0])
+        return self._brought_together(cells, brought)
+
+    def _brought_together(self, cells: Addresses, brought: list[Block]) -> int:
+        """Copy cells to consecutive ones, which are released afterwards; return the first."""
+        out = self.memory.block(cells.size)
+        brought.append((out, cells.size))
+        self._bring(out, cells)
+        return out
+
+    # Lookups -----------------------------------------------------------------------------------
+
+    def _take(self, group: LaneGroup, lanes: int) -> int:
+        nodes, args = self._arrays(group)
+        index = np.broadcast_to(self._in_lanes(args[:, 0], lanes), (len(nodes), lanes))
+        tables, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        brought: list[Block] = []
+        lying = [self._row(table, lanes, brought) for table in tables]
+        base = np.array([np.broadcast_to(first, lanes) for first, _ in lying])[which.ravel()]
+        stride = np.array([distance for _, distance in lying])[which.ravel()]
+        order = lane_order([index[:, 0], base[:, 0]])
+        out = self._place(nodes[order], lanes)
+        found = index[order].ravel(), base[order].ravel(), stride[order].repeat(lanes)
+        self.instructions.append(Take(out, *found, np.full(index.size, tables.shape[1])))
+        self.memory.release_all(brought)
+        return out
+
+    def _row(
+        self, table: Addresses, lanes: int, brought: list[Block]
+    ) -> tuple[Addresses | int, int]:
+        """Return the first cell of a table, perhaps in each lane, and the distance between entries.
+
+        They are copied if that differs.
+        """
+        if all(map(self._constant, table)):
+            return self.memory.constant(self.values[table]), 1
+        cells = self._in_lanes(table, lanes)
+        steps = np.diff(cells, axis=0).ravel()
+        if (steps == steps[:1]).all():
+            return cells[0], int(steps[0]) if len(steps) else 0
+        out, columns = self._brought_together(cells, brought), cells.shape[1]
+        return np.arange(out, out + columns), columns
+
+    def _scatter(self, group: LaneGroup, lanes: int) -> Block:
+        """Place a group of entries to which every lane adds; return its block."""
+        nodes, args = self._arrays(group)
+        rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        start, size, out = self._place_rows(nodes, args[:, 0], rows[:, 0], which.ravel())
+        pairs = rows[:, 1:]
+        cells = np.broadcast_to(self._in_lanes(pairs, lanes), (*pairs.shape, lanes))
+        index, values = (cells[:, k::2].reshape(len(rows), -1) for k in (0, 1))
+        self.instructions.append(Scatter(out, start, size, index, values))
+        return out, int(size.sum())
+
+    def _place_rows(
+        self, nodes: Addresses, places: Addresses, sizes: Addresses, which: Addresses
+    ) -> tuple[Addresses, Addresses, int]:
+        """Place rows one after the other; return their starts and sizes, and the first cell."""
+        size = self.values[sizes].astype(np.int64)
+        start = np.cumsum(size) - size
+        out = self.memory.block(int(size.sum()))
+        self.addresses[nodes] = out + start[which] + self.values[places].astype(np.int64)
+        return start, size, out
+
+
+def _regular(cells: Addresses) -> bool:
+    """Return whether cells, nodes × lanes, are evenly spaced in both directions."""
+    steps = [np.diff(cells, axis=axis).ravel() for axis in (0, 1)]
+    return all(bool((step == step[:1]).all()) for step in steps if len(step))
+
+
+def lane_order(keys: list[Addresses]) -> Addresses:
+    """Return the order of lanes sorted by the first key, then the next, and so on; stable."""
+    return np.lexsort(keys[::-1])
