@@ -23,7 +23,7 @@ from scalargrad.compiler.passes.kinds import (
     OverLanes,
     Scattered,
     Total,
-    over_lanes,
+    of_lanes,
 )
 from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
@@ -148,7 +148,7 @@ def _read_op(node: dict[str, Any]) -> Op:
     if name == "constant":
         return CONSTANT
     if name in _OVER_LANES:
-        return over_lanes(_OVER_LANES[name], int(node["lanes"]))
+        return of_lanes(_OVER_LANES[name], int(node["lanes"]))
     if name in _KINDS:
         return _KINDS[name]
     op = TABLE[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,6 @@ from scalargrad.table.operation import Operation
 
 class Kind:
     """A way to compute a node other than by an operation of the table."""
-
-    lazy = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -50,25 +48,23 @@ BATCH = Kind("batch")
 UNBATCH = Kind("unbatch")
 
 
-class Stacked(Kind):
+class OfLanes(Kind):
+    """A kind for a number of lanes; see `of_lanes`."""
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__(type(self).__name__.lower())
+        self.lanes = lanes
+
+    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return of_lanes, (type(self), self.lanes)
+
+
+class Stacked(OfLanes):
     """Evenly spaced numbers of whole arrays as the lanes of one node.
 
     Its operands are the constants (first, step). Lane k is number first + k·step among those that
     follow the inputs: the numbers of whole arrays, which have no nodes of their own.
     """
-
-    def __init__(self, lanes: int) -> None:
-        super().__init__("stacked")
-        self.lanes = lanes
-
-    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
-        return stacked_of, (self.lanes,)
-
-
-@functools.cache
-def stacked_of(lanes: int) -> Stacked:
-    """Return the kind with this number of lanes, always the same object."""
-    return Stacked(lanes)
 
 
 class Held(Kind):
@@ -103,23 +99,16 @@ def has_lanes(ops: Iterable[object]) -> bool:
     return any(map(makes_lanes, {*ops}))
 
 
-class OverLanes(Kind):
+class OverLanes(OfLanes):
     """A sum over lanes as well as over terms; the result is a single number.
 
     In each term, at least one operand has lanes; all operands with lanes have equally many.
     """
 
-    def __init__(self, lanes: int) -> None:
-        super().__init__(type(self).__name__.lower())
-        self.lanes = lanes
-
     def over(self, lanes: int) -> Op:
         """Return this kind for another number of lanes."""
         kind: Any = type(self)
-        return over_lanes(kind, lanes)
-
-    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
-        return over_lanes, (type(self), self.lanes)
+        return of_lanes(kind, lanes)
 
 
 class Total(OverLanes):
@@ -131,14 +120,9 @@ class Scattered(OverLanes):
 
 
 @functools.cache
-def over_lanes(kind: Callable[[int], OverLanes], lanes: int) -> OverLanes:
+def of_lanes(kind: type[OfLanes], lanes: int) -> OfLanes:
     """Return the kind for this number of lanes, always the same object."""
     return kind(lanes)
-
-
-def total_of(lanes: int) -> OverLanes:
-    """Return the kind of total over this number of lanes."""
-    return over_lanes(Total, lanes)
 
 
 Op = Operation | Partial | Kind

@@ -19,7 +19,7 @@ from scalargrad.compiler.passes.kinds import (
     Scattered,
     Total,
     has_lanes,
-    total_of,
+    of_lanes,
 )
 from scalargrad.compiler.passes.program import Program, size_of
 from scalargrad.compiler.passes.writer import Writer
@@ -116,7 +116,7 @@ class LaneWriter(Writer):
                 summed += (b, a) if a in constants or (a > b and b not in constants) else (a, b)
         if not summed:
             return super().products(single)
-        total = self.copied(total_of(lanes), tuple(summed))
+        total = self.copied(of_lanes(Total, lanes), tuple(summed))
         return super().products([total, one, *single]) if single else total
 
     def _scattered(self, op: Scattered, args: tuple[int, ...]) -> int:

@@ -9,7 +9,7 @@ and their signals are summed over the lanes.
 
 from __future__ import annotations
 
-from scalargrad.compiler.passes.kinds import SCATTER, TAKE, Op, Scattered, total_of
+from scalargrad.compiler.passes.kinds import SCATTER, TAKE, Op, Scattered, Total, of_lanes
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import eq
 
@@ -50,7 +50,7 @@ class _LookupRow:
         index, number = self.pairs[place - 1 : place + 1]
         found = writer.node(TAKE, (index, *(signals.get(k, zero) for k in range(self.size))))
         if writer.size(number) == 1 < self.lanes:
-            found = writer.node(total_of(self.lanes), (found, writer.one))
+            found = writer.node(of_lanes(Total, self.lanes), (found, writer.one))
         return [found, writer.one]
 
 

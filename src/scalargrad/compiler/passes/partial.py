@@ -33,8 +33,6 @@ class Partial:
         is differentiated again, since composite operations declare partials of their own.
     """
 
-    lazy = False
-
     def __init__(self, op: Elementwise, index: int) -> None:
         self.op = op
         self.index = index

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scalargrad.compiler.array_types import Addresses, Floats
-from scalargrad.compiler.passes.kinds import stacked_of
+from scalargrad.compiler.passes.kinds import Stacked, of_lanes
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program
 
@@ -110,7 +110,7 @@ class Mapped:
             part.new[node] = i
         for i, node in enumerate(self.stacks):
             place = part.constant(float(i * lanes)), part.constant(1.0)
-            part.new[node] = part.append(stacked_of(lanes), place)
+            part.new[node] = part.append(of_lanes(Stacked, lanes), place)
         for node in self.nodes:
             part.copy(node, lanes)
         part.program.outputs = [part.new[node] for node in self.asked]

@@ -14,7 +14,7 @@ from scalargrad.compiler.passes.kinds import (
     Kind,
     Op,
     Scattered,
-    over_lanes,
+    of_lanes,
 )
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import TABLE
@@ -90,7 +90,7 @@ class Writer:
         With more than one lane, each lane adds its pairs.
         """
         k, n = self.constant(float(place)), self.constant(float(size))
-        return self.node(SCATTER if lanes == 1 else over_lanes(Scattered, lanes), (k, n, *pairs))
+        return self.node(SCATTER if lanes == 1 else of_lanes(Scattered, lanes), (k, n, *pairs))
 
     def copied(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`, which is in its simplest form already."""

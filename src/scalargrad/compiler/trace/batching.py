@@ -19,8 +19,9 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Held,
     OverLanes,
+    Stacked,
     makes_lanes,
-    stacked_of,
+    of_lanes,
 )
 from scalargrad.compiler.trace.taken_together import TakenLanes
 from scalargrad.compiler.trace.tape import Tape
@@ -172,7 +173,7 @@ class Lanes:
         """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
         trace = self._trace
         made = trace.traced(
-            stacked_of(lanes), (trace.constant(float(first)), trace.constant(float(step)))
+            of_lanes(Stacked, lanes), (trace.constant(float(first)), trace.constant(float(step)))
         )
         trace.plainness.mark(made.index, True)
         return made

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Op, total_of
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Op, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes, alike, drop, starts
 from scalargrad.compiler.passes.partial import subexpressions
 from scalargrad.compiler.trace.alike_nodes import AlikeNodes, Constants
@@ -96,7 +96,7 @@ def _infinite(trace: Trace, node: int) -> int:
 
 def _over_lanes(trace: Trace, once: int, node: int) -> int:
     lanes = trace.lanes.size(node)
-    return once if lanes == 1 else trace.write(total_of(lanes), (once, once))
+    return once if lanes == 1 else trace.write(of_lanes(Total, lanes), (once, once))
 
 
 @functools.cache

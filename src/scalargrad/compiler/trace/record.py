@@ -18,7 +18,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.call.outline import outlined
 from scalargrad.compiler.call.results import filled
-from scalargrad.compiler.passes.kinds import total_of
+from scalargrad.compiler.passes.kinds import Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
@@ -185,7 +185,7 @@ def _guard(trace: Trace, node: int) -> int:
     lanes = trace.lanes.size(node)
     if lanes == 1:
         return node
-    count = trace.write(total_of(lanes), (node, node))
+    count = trace.write(of_lanes(Total, lanes), (node, node))
     return trace.write(eq, (count, trace.constant(float(lanes))))
 
 

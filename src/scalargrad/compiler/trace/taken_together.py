@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.passes.kinds import total_of
+from scalargrad.compiler.passes.kinds import Total, of_lanes
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.ops import TABLE, add
 
@@ -91,11 +91,11 @@ def add_up_together(columns: Columns, taken: Sequence[TakenLanes], asked: Sequen
                 columns.left[last], columns.right[last] = int(left[first]), total
             left_out = array("i", [-1]) * (last - first - 1)
             columns.left[first + 1 : last] = columns.right[first + 1 : last] = left_out
-            columns.ops[total] = total_of(run.lanes)
+            columns.ops[total] = of_lanes(Total, run.lanes)
             columns.left[total], columns.right[total] = run.source, one
         for node, args in columns.wide.items():
             if columns.ops[node] is _SUM and args == tuple(run.nodes):
-                columns.ops[node] = total_of(run.lanes)
+                columns.ops[node] = of_lanes(Total, run.lanes)
                 columns.wide[node] = (run.source, one)
     return True
 
