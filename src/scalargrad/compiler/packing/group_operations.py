@@ -142,10 +142,11 @@ class GroupOperations:
         """Return the first of consecutive cells with the lanes of `nodes`, copied if need be."""
         if self._constant(nodes[0]):
             return self.memory.constant(self.values[nodes].repeat(lanes))
+        first = self._cells(nodes)
+        is_repeated = self._in_lanes(nodes[:1], lanes).shape[1] < lanes
+        if not is_repeated and (first[1:] - first[:-1] == lanes).all():
+            return int(first[0])
         cells = np.broadcast_to(self._in_lanes(nodes, lanes), (len(nodes), lanes))
-        row = cells.ravel()
-        if (row[1:] - row[:-1] == 1).all():
-            return int(row[0])
         return self._brought_together(cells, brought)
 
     def _brought_together(self, cells: Addresses, brought: list[Block]) -> int:

@@ -8,10 +8,8 @@ from scalargrad.compiler.packing.lane_packer import LanePacker
 from scalargrad.compiler.packing.scalar_packer import ScalarPacker
 from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.program import Program
-from scalargrad.system.collector import collector_paused
 
 
-@collector_paused()
 def pack(program: Program, *, in_order: bool = False) -> Packed:
     """Return a program of sums of products as instructions and their memory.
 
