@@ -14,6 +14,7 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 from scalargrad.system.cached_property import cached_property
+from scalargrad.system.collector import collector_paused
 
 #: Up to this many results are followed back one by one.
 _ONE_BY_ONE = 4
@@ -137,6 +138,7 @@ class Function:
         plain = functools.partial(self._plain_runner, asked)
         return runner_for_recorded(asked(self.recorded), plain)
 
+    @collector_paused()
     def _plain_runner(self, asked: Callable[[Program], Program]) -> Runner:
         return runner_for(differentiate(asked(self.program), tidy=False))
 
@@ -159,6 +161,7 @@ class Function:
         n = self.recorded.inputs
         return self.pull_back(np.concatenate([inputs[:n], seeds, inputs[n:]]))
 
+    @collector_paused()
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""
         if index not in self._gradients:

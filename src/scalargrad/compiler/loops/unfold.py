@@ -15,7 +15,6 @@ from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.partial import partial, subexpressions
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import add, mul, neg, pow, sum
-from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
@@ -26,7 +25,6 @@ _MOST = 2_000_000
 Seeds = tuple[int, ...]
 
 
-@collector_paused()
 def unfold(program: Program) -> Program | None:
     """Return `program` in small operations with at most one sweep; None if that is impossible."""
     reductions = False

@@ -20,18 +20,16 @@ from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.compiler.trace.detach import DETACH
-from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
 Seeds = tuple[int, ...]
 
 
-@collector_paused()
 def differentiate(program: Program, *, tidy: bool = True) -> Program:
     """Return `program`, its sums gathered already, with every ADJOINT node written out.
 
-    With `tidy=False`, dead nodes remain; `sum_of_products`, run next, drops them.
+    With `tidy=False`, dead nodes remain; `lower`, run next, drops them.
 
     References
     ----------

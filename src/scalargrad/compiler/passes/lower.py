@@ -13,11 +13,9 @@ from scalargrad.compiler.passes.kinds import CONSTANT, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.compiler.trace.detach import DETACH
-from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Operation, Reduction
 
 
-@collector_paused()
 def lower(program: Program) -> Program:
     """Return a program in sums of products and operations with few operands.
 

@@ -23,24 +23,21 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
     INPUT,
-    PRODUCTS,
     Op,
     has_lanes,
 )
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program
-from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Operation
 
 
-@collector_paused()
 def sum_of_products(program: Program) -> Program:
     """Return `program` with all sums and products as sums of products.
 
     Parameters
     ----------
     program : Program
-        As recorded, or differentiated; without dead nodes, which would count as uses.
+        As recorded; without dead nodes, which would count as uses.
 
     Returns
     -------
@@ -65,8 +62,7 @@ class _Gatherer:
         products, ops, args, cut = self.writer.products, old.ops, old.args, self.cut
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
-        gradients = self._last_gradients()
-        rows = islice(zip(ops, args, strict=True), old.inputs, gradients)
+        rows = islice(zip(ops, args, strict=True), old.inputs, None)
         for node, (op, operands) in enumerate(rows, old.inputs):
             handle = special.get(op)
             pending = handle(operands) if handle else self._other(op, node)
@@ -77,18 +73,7 @@ class _Gatherer:
                     new[node] = products(pending)
             if node in cut:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
-        if gradients < len(ops):
-            seeds = self._nodes(args[-1][1:])
-            adjoints = [(x, *seeds) for x in self._nodes([x[0] for x in args[gradients:]])]
-            new[gradients:] = self.writer.all_unique(ADJOINT, adjoints)
         return self.writer.finish(map(self._node, old.outputs), of=old)
-
-    def _last_gradients(self) -> int:
-        """Return the first of the adjoints of a single sweep that end the program."""
-        ops, args, node = self.old.ops, self.old.args, len(self.old)
-        while node and ops[node - 1] is ADJOINT and args[node - 1][1:] == args[-1][1:]:
-            node -= 1
-        return node
 
     def _nodes(self, old: Sequence[int]) -> list[int]:
         """Return the new nodes of old ones."""
@@ -122,8 +107,6 @@ class _Gatherer:
     def _other(self, op: Op, node: int) -> list[int] | None:
         """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""
         args, writer = self.old.args[node], self.writer
-        if op is PRODUCTS:
-            return self._nodes(args)
         if op is CONSTANT:
             self.new[node] = writer.copied_constant(self.old, node)
         elif op is ADJOINT or op is INPUT:
