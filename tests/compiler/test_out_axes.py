@@ -116,6 +116,14 @@ def test_what_is_shared_is_one_computation(compiled: bool) -> None:
     assert (jit(grad(own)) if compiled else grad(own))(3.0) == 6.0
 
 
+def test_what_is_equal_by_chance_is_not_shared_in_a_program() -> None:
+    """It is computed of each example, and the error says so in words of vmap."""
+    mapped = vmap(lambda x: x * 0.0 + 1.0, out_axes=None)
+    assert mapped([1.0, 2.0]) == 1.0
+    with pytest.raises(OperandError, match="out_axes is None for what is computed of each example"):
+        jit(mapped)([1.0, 2.0])
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_what_differs_is_not_shared(compiled: bool) -> None:
     """w**x at w = 1 is 1 for every x, but its slope is x."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
@@ -133,9 +134,10 @@ def _shared(results: list[Any]) -> Any:
         )
     first = results[0]
     if not all(_is_same(x, first) for x in results):
+        found = shown(first) if current_trace() is None else "what is computed of each example"
         raise OperandError(
-            f"vmap: out_axes is None for {shown(first)}, which differs from example to example: "
-            "give an axis"
+            f"vmap: out_axes is None for {found}, which differs from example to example: give an "
+            "axis"
         )
     return first
 
