@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from scalargrad import (
+    JitWarning,
     Parameter,
     Value,
     drawn,
@@ -383,6 +384,15 @@ def _matched(held: Held) -> float:
     return 7.0
 
 
+def _pick(space: SimpleNamespace) -> float:
+    return float(next(iter(vars(space))) == "a")
+
+
+def _put_last(space: SimpleNamespace) -> None:
+    first = next(iter(vars(space)))
+    vars(space)[first] = vars(space).pop(first)
+
+
 W_UNREAD = Value(3.0)
 #: What holds a Value that is not read, how a function asks for something else there, and a change.
 BESIDE_VALUES: dict[str, tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]] = {
@@ -401,6 +411,24 @@ BESIDE_VALUES: dict[str, tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]]
     "absence": (
         Held(W_UNREAD), lambda d: float(hasattr(d, "w")), lambda d: vars(d).pop("w", None)),
     "pattern": (Held(W_UNREAD), _matched, lambda d: setattr(d, "w", None)),
+    "order": (SimpleNamespace(a=W_UNREAD, b=W_UNREAD), _pick, _put_last),
+    "label": (
+        [Parameter(1.0, "w")], lambda d: float(d[0].label == "w"),
+        lambda d: setattr(d[0], "label", "b")),
+    "identity": (
+        [W_UNREAD, W_UNREAD], lambda d: float(d[0] is d[1]),
+        lambda d: d.__setitem__(1, Value(3.0))),
+    "new identity": (
+        [Value(1.0), Value(1.0)], lambda d: float(d[0] is d[1]), lambda d: d.__setitem__(1, d[0])),
+    "key": (
+        [{W_UNREAD: 0.5}, W_UNREAD], lambda d: d[0].get(d[1], 3.0),
+        lambda d: d.__setitem__(1, Value(3.0))),
+    "key in a tuple": (
+        [{(W_UNREAD, 1): 0.5}, W_UNREAD], lambda d: d[0].get((d[1], 1), 3.0),
+        lambda d: d.__setitem__(1, Value(3.0))),
+    "member": (
+        [{W_UNREAD}, W_UNREAD], lambda d: float(d[1] in d[0]),
+        lambda d: d.__setitem__(1, Value(3.0))),
     "parameters": (
         Sequential(Linear(1, 1)), lambda d: len(d.parameters()),
         lambda d: setattr(d, "more", [Parameter(1.0)])),
@@ -416,6 +444,33 @@ def test_what_is_asked_beside_values_that_are_not_read_is_seen(case: str) -> Non
     for _ in range(2):  # what came with a Value may go without
         change(held)
         assert compiled(2.0) == 2.0 * asked(held)
+
+
+def test_rates_are_looked_up_for_the_value_bound_now() -> None:
+    """A Value that is read, too, may be a key, and another in its place is not."""
+    first, second = Value(1.0), Value(2.0)
+    rates, bound = {first: 0.5}, [first]
+    compiled = jit(lambda x: bound[0] * rates.get(bound[0], 0.25) * x)
+    assert compiled(4.0).data == 2.0
+    bound[0] = second
+    assert compiled(4.0).data == 2.0
+    second.data = 3.0
+    assert compiled(4.0).data == 3.0
+
+
+def test_which_values_are_the_same_is_named_as_a_change() -> None:
+    """After eight recordings calls go on eagerly, as with any other change."""
+    first = Value(1.0)
+    held: list[Value] = []
+    compiled = jit(lambda x: sum(2.0**i for i, w in enumerate(held) if w is first) * x)
+
+    def call_all() -> None:
+        for step in range(16):
+            held[:] = [first if step >> i & 1 else Value(2.0) for i in range(4)]
+            assert compiled(1.0) == step
+
+    with pytest.warns(JitWarning, match="which of the Values are the same"):
+        call_all()
 
 
 def test_what_was_not_read_may_change(recordings: list[str]) -> None:

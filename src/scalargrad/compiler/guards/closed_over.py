@@ -28,6 +28,8 @@ class ClosedOver:
     slots : dict from Source to Slot
     unnamed : set of Source
         Attributes that no code names; see `Reachable.unnamed`.
+    keys : set of Value
+        The Values that are keys of dicts or items of sets.
     is_empty : bool
         Whether there is nothing to compare.
     """
@@ -39,6 +41,7 @@ class ClosedOver:
             reachable = Reachable(found, by_node=True)
         self._readings = reachable.readings
         self.slots, self.unnamed = self._readings.slots, reachable.unnamed()
+        self.keys = reachable.keys
         self.watch(())
         self.is_empty = not (self._readers or self._live)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -33,10 +33,13 @@ from scalargrad.compiler.guards.comparable import (
 from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.readings import Readings
 from scalargrad.tree import is_object_array
+from scalargrad.value import Value
 
 _DICTS = (dict, MappingProxyType)
 _UNORDERED = (set, frozenset, bytearray)
 CONTAINERS = (list, tuple, deque, *_DICTS, *_UNORDERED)
+#: Containers in which an object is found by its hash.
+LOOKED_UP = (*_DICTS, set, frozenset)
 #: Classes whose objects equal none of the other classes here, but those derived from themselves,
 #: which are told apart where a variable, a name or an attribute holds them.
 APART = {list, tuple, dict}
@@ -60,6 +63,17 @@ def items_of(x: Any) -> list[Any]:
         items = [*(x.values() if isinstance(x, _DICTS) else x)]
         return [] if {*map(type, items)} <= PLAIN or _is_one_key(x) else items
     return [x.ravel().tolist()] if is_object_array(x) else []
+
+
+def values_among(x: Iterable[Any]) -> Iterator[Value]:
+    """Yield the Values among the keys of a dict or the items of a set, also in tuples there."""
+    if {*map(type, x)} <= PLAIN:
+        return
+    for key in x:
+        if isinstance(key, Value):
+            yield key
+        elif isinstance(key, tuple | frozenset):
+            yield from values_among(key)
 
 
 def _bound(x: Any) -> tuple[Any, ...]:

@@ -23,7 +23,15 @@ from typing import Any
 
 from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClass, Same, plain, same
 from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups, reads_unnamed
-from scalargrad.compiler.guards.containers import APART, BOUND, CONTAINERS, copied, items_of
+from scalargrad.compiler.guards.containers import (
+    APART,
+    BOUND,
+    CONTAINERS,
+    LOOKED_UP,
+    copied,
+    items_of,
+    values_among,
+)
 from scalargrad.compiler.guards.library_objects import (
     CACHES,
     holds_data,
@@ -46,7 +54,7 @@ from scalargrad.compiler.guards.names_read import (
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
 from scalargrad.compiler.guards.readings import Reader, Readings
 from scalargrad.compiler.guards.slots import Slot, Source
-from scalargrad.sparse import Table
+from scalargrad.sparse import Table, Touched
 from scalargrad.value import Value
 
 #: Contents nested deeper than this are followed later, to keep recursion shallow.
@@ -78,11 +86,14 @@ class Reachable:
         All that was reached.
     names_graphs : bool
         Whether the code names attributes such as ``parents``, which reveal a graph.
+    keys : set of Value
+        The keys of dicts and the items of sets, by which Values are looked up.
     """
 
     def __init__(self, roots: Iterable[Any], *, by_node: bool = False) -> None:
         self.readings = Readings()
         self.names_graphs = False
+        self.keys: set[Value] = set()
         self._by_node = by_node
         self._met: dict[int, tuple[Any, KeyedCopy]] = {}
         self._classes: dict[type, dict[str, Any]] = {}
@@ -94,6 +105,7 @@ class Reachable:
         self._in_library = False
         self._named = NamedSpaces()
         self._own: list[Source] = []
+        self._iterable: list[Any] = []
         self._reads_unnamed = False
         for root in roots:
             self._code(root)
@@ -105,16 +117,25 @@ class Reachable:
             else:
                 for owner, space, names in self._named.grown():
                     self._names(owner, space, names)
-        for owner, space, names in self._named.missing():
-            self.readings.lacking(Same(owner), space, names)
-        for owner, space in self._named.read_as_a_whole():
-            self.readings.fact(len, Same(owner), space)
+        self._facts_by_names()
 
     def unnamed(self) -> set[Source]:
         """Return the attributes of users' objects whose names stand nowhere in the code."""
         if self._reads_unnamed or self._named.computed:
             return set()
         return {source for source in self._own if source[1] not in self._named.names}
+
+    def _facts_by_names(self) -> None:
+        """Add what all the names in the code ask of what was met."""
+        for owner, space, names in self._named.missing():
+            self.readings.lacking(Same(owner), space, names)
+        for owner, space in self._named.read_as_a_whole():
+            self.readings.fact(len, Same(owner), space)
+        if not _ITERATES.isdisjoint(self._named.names):
+            for x in self._iterable:
+                self.readings.fact(tuple, Same(x), vars(x))
+        if "label" in self._named.names:
+            self.readings.labels()
 
     # Code -------------------------------------------------------------------------------------
 
@@ -265,6 +286,8 @@ class Reachable:
             self._class(x)
         elif isinstance(x, (*BOUND, *CONTAINERS)) or is_array(x):
             found = copied(x, [self._part(item) for item in items_of(x)], self.readings)
+            if isinstance(x, LOOKED_UP) and type(x) is not Touched:
+                self.keys.update(values_among(x))
             if not (isinstance(x, BOUND) or of_library(type(x).__module__)):
                 self._attributes(x)  # those of a user's class
             return found
@@ -305,8 +328,8 @@ class Reachable:
                 self._own += added
         more = {name: self._slot(y) for name, y in inherited.items() if name not in slots}
         self.readings.add(Same(x), more)
-        if as_it_is and not _ITERATES.isdisjoint(self._named.names):
-            self.readings.fact(tuple, Same(x), own)
+        if as_it_is:
+            self._iterable.append(x)
 
     def _library_object(self, x: Any) -> None:
         """Follow what a library's object holds, but not into other such objects there."""

@@ -22,7 +22,7 @@ Measure = Callable[[Any], Any]
 #: Reads something anew.
 Reader = Callable[[], Any]
 
-_CELL, _CODE = attrgetter("cell_contents"), attrgetter("__code__")
+_CELL, _CODE, _LABEL = attrgetter("cell_contents"), attrgetter("__code__"), attrgetter("label")
 _CODE_AND_ATTRIBUTES = attrgetter("__code__", "__dict__")
 
 
@@ -95,6 +95,14 @@ class Readings:
         found = measure(measured)
         self.add(owner, {measure: _slot(found)})
         self._facts[measure].append((measured, found))
+
+    def labels(self) -> None:
+        """Add the labels of all Values to what slots are compared by."""
+        for source, slot in self.slots.items():
+            if slot.values:
+                labels = [x.label for x in slot.values]
+                self.slots[source] = slot._replace(key=(slot.key, *labels))
+                self._facts[_LABEL] += zip(slot.values, labels, strict=True)
 
     def readers(self, watched: AbstractSet[Source]) -> Iterator[tuple[Reader, Any]]:
         """Yield what reads anew, and what it has read: copies of what is in watched slots."""

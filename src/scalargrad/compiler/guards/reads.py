@@ -7,7 +7,7 @@ of those it read: a name may be bound to another Value by then.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -32,12 +32,15 @@ class Reads(NamedTuple):
         none was read, may hold anything. None after unpickling, when `text` takes its place.
     text : str
         After unpickling, the `fingerprint` of everything the recording depends on.
+    identities : list
+        Which of the Values in those slots are the same, and which are keys of dicts.
     """
 
     values: tuple[Value, ...]
     places: list[list[tuple[Source, int]]]
     keys: dict[Source, Any] | None
     text: str = ""
+    identities: Sequence[Any] = ()
 
     @classmethod
     def of(cls, values: Sequence[Value], now: ClosedOver) -> Reads:
@@ -50,7 +53,7 @@ class Reads(NamedTuple):
                 where[x].append((source, i))
             skipped = slot.values and not read and source in now.unnamed
             keys[source] = ANY if skipped else slot.key
-        return cls(tuple(values), [*where.values()], keys)
+        return cls(tuple(values), [*where.values()], keys, identities=_identities(keys, now))
 
     @property
     def watched(self) -> list[Source]:
@@ -63,8 +66,11 @@ class Reads(NamedTuple):
             if self.text != fingerprint(now):
                 return None
             others = any(slot.values for slot in now.slots.values())
-            return None if self.values and others else self._replace(keys=Reads.of((), now).keys)
-        if not self._fits(now):
+            if self.values and others:
+                return None
+            anew = Reads.of((), now)
+            return self._replace(keys=anew.keys, identities=anew.identities)
+        if not self._fits(now) or _identities(self.keys, now) != self.identities:
             return None
         found = [[now.slots[s].values[i] for s, i in places] for places in self.places]
         values = tuple([x[0] if x else old for x, old in zip(found, self.values, strict=True)])
@@ -82,12 +88,24 @@ class Reads(NamedTuple):
 
     def changed(self, now: ClosedOver) -> list[str]:
         """Return the names of slots that have changed since the recording, if they are known."""
-        return changed(self.keys or {}, now.slots)
+        found = changed(self.keys or {}, now.slots)
+        if found or self.keys is None or _identities(self.keys, now) == self.identities:
+            return found
+        return ["which of the Values are the same"]
 
     def portable(self, then: ClosedOver | None) -> Reads:
         """Return a form that can be pickled, with a fingerprint in place of the keys."""
         text = self.text if then is None else fingerprint(then)
         return Reads(self.values, [[] for _ in self.values], None, text)
+
+
+def _identities(keys: Mapping[Source, Any], now: ClosedOver) -> list[Any]:
+    """Return of each Value in the slots that matter which of them it is, or itself if a key."""
+    numbers: dict[Value, int] = {}
+    held = [now.slots[source].values for source, key in keys.items() if key is not ANY]
+    return [
+        Same(x) if x in now.keys else numbers.setdefault(x, len(numbers)) for xs in held for x in xs
+    ]
 
 
 def fingerprint(now: ClosedOver) -> str:
