@@ -14,8 +14,10 @@ from scalargrad import (
     DomainError,
     OperandError,
     Value,
+    grad,
     gradcheck,
     gradients,
+    jit,
     losses,
     sigmoid,
     softmax,
@@ -104,6 +106,16 @@ def test_hubers_loss_is_a_parabola_that_goes_on_as_its_tangent(
     assert gradients(loss, prediction) == pytest.approx(slope, abs=1e-12)
     smooth = losses.smooth_l1_loss(x, t, beta=delta)
     assert smooth == pytest.approx(loss.data / delta, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("x", [0.3, 0.2, 0.4, 5.0])
+def test_hubers_loss_is_curved_where_the_prediction_is_right(x: float) -> None:
+    """The curvature is 1 as long as the error is less than delta, at no error too; beyond, 0."""
+    curvature = 1.0 if abs(x - 0.3) < 0.5 else 0.0
+    huber: Any = grad(grad(lambda x: losses.huber_loss(x, 0.3, delta=0.5)))
+    smooth: Any = grad(grad(lambda x: losses.smooth_l1_loss(x, 0.3, beta=0.5)))
+    for around in (lambda f: f, jit):
+        assert [around(huber)(x), around(smooth)(x)] == [curvature, 2.0 * curvature]
 
 
 def test_hinge_losses_by_hand() -> None:

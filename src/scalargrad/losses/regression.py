@@ -115,9 +115,10 @@ def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: fl
         raise DomainError(f"huber_loss: delta is {delta}; it must be positive")
 
     def loss(x: Any, t: Any) -> Any:
-        distance = abs(x - t)
+        error = x - t
+        distance = abs(error)
         line = delta * (distance - 0.5 * delta)
-        return where(distance < delta, 0.5 * square(distance), line)
+        return where(distance < delta, 0.5 * square(error), line)
 
     return elementwise(loss, input, target, reduction, "huber_loss")
 
@@ -164,9 +165,10 @@ def smooth_l1_loss(
         raise DomainError(f"smooth_l1_loss: beta is {beta}; it cannot be negative")
 
     def loss(x: Any, t: Any) -> Any:
-        distance = abs(x - t)
+        error = x - t
+        distance = abs(error)
         if beta == 0.0:
             return distance
-        return where(distance < beta, square(distance) * (0.5 / beta), distance - 0.5 * beta)
+        return where(distance < beta, square(error) * (0.5 / beta), distance - 0.5 * beta)
 
     return elementwise(loss, input, target, reduction, "smooth_l1_loss")
