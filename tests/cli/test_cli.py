@@ -39,6 +39,15 @@ def test_step_prints_the_lecture_s_numbers(
     assert out.endswith("in all: ∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3\n")
 
 
+def test_a_minus_sign_in_an_input_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sign that scalargrad prints looks like the hyphen that it reads."""
+    code, _, err = run(["step", "x * y", "x=−2", "y=5"], monkeypatch, capsys)
+    assert code == 2
+    assert "the input x is '−2', with − (U+2212, MINUS SIGN): write -" in err
+
+
 @pytest.mark.parametrize("options", [[], ["-i"], ["-o", "graph.svg"], ["-ograph.svg"]])
 def test_an_expression_may_begin_with_a_minus(
     options: list[str],

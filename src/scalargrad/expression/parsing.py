@@ -11,6 +11,7 @@ from scalargrad.errors import ExpressionError
 from scalargrad.expression.reader import Reader
 from scalargrad.expression.source import ExpressionText
 from scalargrad.expression.tokens import scan
+from scalargrad.ops import TABLE
 from scalargrad.value import Scalar, Value
 
 if TYPE_CHECKING:
@@ -102,4 +103,10 @@ def _marked(source: ExpressionText, error: SyntaxError, advice: str) -> Expressi
     indent = len(line) - len(line.lstrip(" \t"))
     column = max(source.column(row, (error.offset or 1) - 1), indent)
     reason = re.split(r"[.;] ", error.msg)[0]
+    if reason == "invalid syntax" and re.search(r"[\w)]\s*$", line[:column]):
+        word = re.search(r"(\w+)\s+$", line[:column])
+        if word is not None and word[1] in TABLE:
+            advice = f"call it, {word[1]}(…); {advice}"
+        elif re.match(r"[\w(]", line[column:]):
+            advice = f"{advice} A product is written with *, as in a*b"
     return source.error(row, column, f"{reason}: {advice}")

@@ -6,7 +6,7 @@ import ast
 import inspect
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -184,6 +184,7 @@ class Reader:
         known = [*self.names, *self.vectors, *_CONSTANTS]
         nearest = _nearest(name, [*known, *ops.TABLE])
         remedy = "" if nearest else f"Give it a value, as in {short(name)}=2. "
+        remedy += _as_product(name, known)
         problem = f"{short(name)} is not known here. {nearest}{remedy}Known: {_listed(known)}"
         raise self.source.error_at(node, problem)
 
@@ -324,3 +325,11 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(short, sorted(names)))
+
+
+def _as_product(name: str, known: Sequence[str]) -> str:
+    """Advise to write a product with a sign, if a name is two known ones in a row."""
+    for k in range(1, len(name)):
+        if name[:k] in known and name[k:] in known:
+            return f"A product is written with *: {name[:k]}*{name[k:]}. "
+    return ""

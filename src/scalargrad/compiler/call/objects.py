@@ -13,8 +13,9 @@ from itertools import chain
 from types import MethodType
 from typing import Any, Protocol
 
-from scalargrad.compiler.guards.comparable import Frozen
+from scalargrad.compiler.guards.comparable import Frozen, refuse_array
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
+from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
@@ -79,10 +80,14 @@ class Visit:
 
     def whole(self, x: Any) -> None:
         """Walk over an object; the walk over the first one may be remembered."""
-        if self._memory is None or self.seen:
-            self.part(x)
-        else:
-            self._memory.visit(x, self)
+        try:
+            if self._memory is None or self.seen:
+                self.part(x)
+            else:
+                self._memory.visit(x, self)
+        except TraceError:
+            refuse_array(x, self.where)  # a table's columns say more than its inside
+            raise
 
     def part(self, x: Any) -> None:
         """Walk over an object or a part of one."""

@@ -327,7 +327,7 @@ def frozen(x: Any, where: object) -> Frozen:
         For iterators, which can be read only once, for views of other containers, and for what
         cannot be hashed.
     """
-    _refuse_array(x, where)
+    refuse_array(x, where)
     if isinstance(x, Iterator | MappingView):
         raise TraceError(
             f"{where} is or holds a {type(x).__name__}, which a program could read only once: give "
@@ -386,7 +386,7 @@ def _is_more_than_equal(kind: type) -> bool:
 OTHER_RULES = (np.ma.MaskedArray, np.matrix)
 
 
-def _refuse_array(x: Any, where: object) -> None:
+def refuse_array(x: Any, where: object) -> None:
     """Refuse an array that is not NumPy's, or a kind of NumPy's with rules of its own."""
     kind = type(x)
     ours = isinstance(x, np.ndarray | np.generic) and not isinstance(x, OTHER_RULES)
@@ -396,4 +396,4 @@ def _refuse_array(x: Any, where: object) -> None:
     raise TraceError(
         f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
         "numpy.asarray(x), or its .tolist()"
-    )
+    ) from None
