@@ -105,6 +105,51 @@ def test_a_name_that_stands_in_the_code_is_all_that_is_read(
     assert len(made) == 1
 
 
+class Layered:
+    """Looks its own parts up by names that it computes."""
+
+    first, second = 2.0, 3.0
+
+    def own(self, x: Any) -> Any:
+        """Multiply by its numbers."""
+        both = [getattr(self, name) for name in ("first", "second")]
+        return both[0] * vars(self).get("third", 1.0) * self.__dict__.get("third", 1.0) * x
+
+
+class Settled:
+    """Looks up names that it computes in a module."""
+
+    home = settings
+
+    def others(self, x: Any) -> Any:
+        """Multiply by a number of a module."""
+        return getattr(self.home, NAMES[0]) * x
+
+
+def test_names_that_an_object_looks_up_in_itself_are_no_modules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What else a module named beside them holds may change without another recording."""
+    layered = Layered()
+    f = jit(lambda x: layered.own(x) * settings.slope)
+    for other in range(12):
+        monkeypatch.setattr(settings, "other", float(other))
+        assert f(3.0) == 12.0
+    assert len(f.paths(3.0)) == 1
+    monkeypatch.setattr(layered, "third", 2.0, raising=False)
+    assert f(3.0) == 48.0
+
+
+def test_names_that_an_object_looks_up_in_a_module_are_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A module may be an attribute of it."""
+    f = jit(Settled().others)
+    assert f(3.0) == 6.0
+    monkeypatch.setattr(settings, "slope", 5.0)
+    assert f(3.0) == 15.0
+
+
 def _set(x: Any) -> Any:
     setattr(settings, "slope", 5.0)  # noqa: B010
     return x

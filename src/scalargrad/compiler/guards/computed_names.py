@@ -7,6 +7,7 @@ import functools
 import itertools
 from collections.abc import Sequence
 from types import CodeType
+from typing import Any
 
 Steps = Sequence[dis.Instruction]
 
@@ -21,6 +22,7 @@ _SPACES = {"__dict__", "globals", "vars"}
 _WORDS = _SPACES | _PLACES.keys()
 #: What reads attributes without their names, besides a pattern that matches a class.
 _UNNAMED = {"__getattribute__", "__getstate__", "__reduce_ex__", "getmembers", "getattr_static"}
+_ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD"}
 #: Python 3.11 takes two steps for a call.
 _CALL, *_NO_STEPS = [x for x in ("PRECALL", "CALL", "CACHE", "EXTENDED_ARG") if x in dis.opmap]
 
@@ -32,8 +34,9 @@ def computed_lookups(code: CodeType) -> frozenset[str]:
     if _WORDS.isdisjoint(code.co_names):
         return frozenset().union(*inner)
     steps = [x for x in dis.get_instructions(code) if x.opname not in _NO_STEPS]
-    words = [(x.argval, steps[i + 1 :]) for i, x in enumerate(steps) if _is_word(x)]
-    return frozenset(word for word, ahead in words if not _is_known(word, ahead)).union(*inner)
+    words = {(x.argval, i) for i, x in enumerate(steps) if _is_word(x)}
+    known = {(x, i) for x, i in words if _is_of_self(x, steps, i) or _is_known(x, steps[i + 1 :])}
+    return frozenset(word for word, _ in words - known).union(*inner)
 
 
 @functools.cache
@@ -49,6 +52,20 @@ def reads_unnamed(code: CodeType) -> bool:
 
 def _is_word(step: dis.Instruction) -> bool:
     return step.opname.startswith("LOAD_") and step.opname != "LOAD_CONST" and step.argval in _WORDS
+
+
+def _is_of_self(word: str, steps: Steps, i: int) -> bool:
+    """Return whether the names are those of ``self``, which is no module."""
+    if word == "__dict__":
+        return bool(_loaded(steps[i - 1])[-1] == "self")
+    if word in OF_GLOBALS or _loaded(steps[i + 1])[0] != "self":
+        return False
+    return steps[i + 2].opname not in _ATTRIBUTES and not _is_item(steps[i + 2])
+
+
+def _loaded(step: dis.Instruction) -> tuple[Any, ...]:
+    """Return the variables that a step loads: from Python 3.13 on, they may be two."""
+    return step.argval if isinstance(step.argval, tuple) else (step.argval,)
 
 
 def _is_known(word: str, ahead: Steps) -> bool:
