@@ -312,7 +312,7 @@ class Value:
         raise OperandError(
             f"float() or a math function of {self!r} would drop the gradient: use .data for "
             "the number, or scalargrad's op of the same name (scalargrad.sin for math.sin) "
-            "to keep the gradient"
+            "to keep the gradient; an array that Values are assigned to has dtype=object"
         )
 
     def __int__(self) -> int:

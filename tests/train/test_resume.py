@@ -69,6 +69,19 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(
     assert (whole / "run.json").read_bytes() == (halves / "run.json").read_bytes()
 
 
+def test_a_resumed_run_with_nothing_left_to_do_says_so(tmp_path: Path) -> None:
+    """It was interrupted after more epochs than are asked for now."""
+
+    def interrupt(_: Any, history: History) -> None:
+        if len(history) == 4:
+            raise KeyboardInterrupt
+
+    history, *_ = run(tmp_path, 8, callbacks=[interrupt])
+    assert history.stopped == "interrupted"
+    history, *_ = run(tmp_path, 2, resume=True)
+    assert (len(history), history.stopped) == (3, "all epochs done")
+
+
 _global = np.random.default_rng(5)
 
 

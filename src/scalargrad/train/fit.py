@@ -262,6 +262,8 @@ def _train(
     with deferred_interrupt() as interrupt:
         try:
             going_on = not run.finished(epochs)
+            if not going_on:
+                run.history.stopped = run.history.stopped or run.reason(epochs)
             while going_on:
                 run.history.stopped = ""
                 bar.epoch(run.epoch(interrupt, bar))
