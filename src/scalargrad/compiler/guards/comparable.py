@@ -145,11 +145,13 @@ class OfClass:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, like: Any, copy: Any) -> None:
-        self._kind, self._copy, self._most = type(like), copy, getattr(like, "maxlen", None)
+        self._kind, self._copy = type(like), copy
+        self._most = (like.maxlen,) if isinstance(like, deque) else None
 
     def __eq__(self, other: object) -> bool:
-        alike = type(other) is self._kind and getattr(other, "maxlen", None) == self._most
-        return alike and bool(self._copy == other)
+        if type(other) is not self._kind or not self._copy == other:
+            return False
+        return self._most is None or self._most == (other.maxlen,)  # type: ignore[attr-defined]
 
 
 class OfClasses:
