@@ -415,6 +415,9 @@ BESIDE_VALUES: dict[str, tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]]
     "label": (
         [Parameter(1.0, "w")], lambda d: float(d[0].label == "w"),
         lambda d: setattr(d[0], "label", "b")),
+    "label of a key": (
+        {Parameter(1.0, "w"): 2.0}, lambda d: float(next(iter(d)).label == "w"),
+        lambda d: setattr(next(iter(d)), "label", "b")),
     "identity": (
         [W_UNREAD, W_UNREAD], lambda d: float(d[0] is d[1]),
         lambda d: d.__setitem__(1, Value(3.0))),

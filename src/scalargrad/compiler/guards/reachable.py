@@ -135,7 +135,7 @@ class Reachable:
             for x in self._iterable:
                 self.readings.fact(tuple, Same(x), vars(x))
         if "label" in self._named.names:
-            self.readings.labels()
+            self.readings.labels(self.keys)
 
     # Code -------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.comparable import Same
 from scalargrad.compiler.guards.slots import Slot, Source
+from scalargrad.value import Value
 
 #: Finds something about an object that can be compared.
 Measure = Callable[[Any], Any]
@@ -96,8 +97,10 @@ class Readings:
         self.add(owner, {measure: _slot(found)})
         self._facts[measure].append((measured, found))
 
-    def labels(self) -> None:
-        """Add the labels of all Values to what slots are compared by."""
+    def labels(self, keys: Iterable[Value]) -> None:
+        """Add the labels of all Values to what slots are compared by, and those of keys."""
+        for x in keys:
+            self.fact(_LABEL, Same(x))
         for source, slot in self.slots.items():
             if slot.values:
                 labels = [x.label for x in slot.values]
