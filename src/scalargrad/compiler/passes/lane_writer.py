@@ -45,6 +45,12 @@ class LaneWriter(Writer):
         self.sizes.append(size_of(op, args, self.sizes))
         return super().unique(op, args)
 
+    def all_unique(self, op: Op, args: list[tuple[int, ...]]) -> range:
+        """Write a node for each tuple of operands, as `unique` does."""
+        made = super().all_unique(op, args)
+        self.program.sizes()
+        return made
+
     def size(self, node: int) -> int:
         """Return how many lanes a node has."""
         return self.sizes[node]

@@ -62,7 +62,8 @@ class _Gatherer:
         products, ops, args, cut = self.writer.products, old.ops, old.args, self.cut
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
-        rows = islice(zip(ops, args, strict=True), old.inputs, None)
+        gradients = self._last_gradients()
+        rows = islice(zip(ops, args, strict=True), old.inputs, gradients)
         for node, (op, operands) in enumerate(rows, old.inputs):
             handle = special.get(op)
             pending = handle(operands) if handle else self._other(op, node)
@@ -73,7 +74,18 @@ class _Gatherer:
                     new[node] = products(pending)
             if node in cut:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
+        if gradients < len(ops):
+            seeds = self._nodes(args[-1][1:])
+            adjoints = [(x, *seeds) for x in self._nodes([x[0] for x in args[gradients:]])]
+            new[gradients:] = self.writer.all_unique(ADJOINT, adjoints)
         return self.writer.finish(map(self._node, old.outputs), of=old)
+
+    def _last_gradients(self) -> int:
+        """Return the first of the adjoints of a single sweep that end the program."""
+        ops, args, node = self.old.ops, self.old.args, len(self.old)
+        while node and ops[node - 1] is ADJOINT and args[node - 1][1:] == args[-1][1:]:
+            node -= 1
+        return node
 
     def _nodes(self, old: Sequence[int]) -> list[int]:
         """Return the new nodes of old ones."""

@@ -61,6 +61,10 @@ class Writer:
         program.args.append(args)
         return len(program.ops) - 1
 
+    def all_unique(self, op: Op, args: list[tuple[int, ...]]) -> range:
+        """Write a node for each tuple of operands, as `unique` does."""
+        return self.program.add([op] * len(args), args)
+
     def node(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`; folded to a constant if all are constants."""
         known = self._known.get((op, args))
