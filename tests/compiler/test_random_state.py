@@ -185,7 +185,7 @@ def change(draw: random.Random, held: Any) -> None:
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + 60))
 def test_a_change_anywhere_is_noticed(seed: int) -> None:
-    """The number is the eager one after each change."""
+    """The number is the eager one after each change; without one, nothing is recorded again."""
     draw = random.Random(seed)
     held = [made(draw, 3) for _ in range(3)]
     compiled = jit(lambda x: result(x, held))
@@ -196,4 +196,7 @@ def test_a_change_anywhere_is_noticed(seed: int) -> None:
             assert float(getattr(found, "data", found)) == pytest.approx(
                 float(getattr(eager, "data", eager)), rel=1e-13, nan_ok=True
             )
+        paths = compiled.paths(2.0)
+        assert compiled(1.0) is not None
+        assert [*map(id, compiled.paths(2.0))] == [*map(id, paths)]
         change(draw, held)

@@ -16,8 +16,8 @@ import numpy as np
 
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Visit, is_object
-from scalargrad.compiler.guards.comparable import OTHER_RULES, Frozen, frozen
 from scalargrad.compiler.guards.containers import BOUND
+from scalargrad.compiler.guards.frozen import OTHER_RULES, Frozen, frozen
 from scalargrad.compiler.guards.names_read import functions_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError

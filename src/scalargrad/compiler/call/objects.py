@@ -13,7 +13,7 @@ from itertools import chain
 from types import MethodType
 from typing import Any, Protocol
 
-from scalargrad.compiler.guards.comparable import Frozen, refuse_array
+from scalargrad.compiler.guards.frozen import Frozen, refuse_array
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table

@@ -10,7 +10,7 @@ from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, visit
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.comparable import Frozen
+from scalargrad.compiler.guards.frozen import Frozen
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.objects import Visit, is_object
-from scalargrad.compiler.guards.comparable import frozen
+from scalargrad.compiler.guards.frozen import frozen
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import functools
 import marshal
-from array import array
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MappingView, Sequence
-from enum import Enum
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from operator import is_, itemgetter
-from types import FunctionType, MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.guards.names_read import is_followed, of_library
-from scalargrad.compiler.guards.object_state import attributes, is_stateful
-from scalargrad.errors import TraceError
+from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.value import Value
 
-#: Objects that hold others more deeply than this are compared by identity there.
-_DEEPEST = 50
 #: Immutable types that hold no other objects.
 PLAIN = {int, float, complex, bool, str, bytes, type(None)}
 
@@ -70,12 +63,12 @@ class ExactConstants:
 
     def __init__(self, items: Any) -> None:
         self._items = items
-        self._then = exact_items(items)
+        self._then = exact_items([*items])
 
     def __eq__(self, other: Any) -> bool:
-        if type(other) is not type(self._items) or len(other) != len(self._items):
+        if not isinstance(other, type(self._items)) or len(other) != len(self._items):
             return False
-        return all(map(is_, self._items, other)) or bool(exact_items(other) == self._then)
+        return all(map(is_, self._items, other)) or bool(exact_items([*other]) == self._then)
 
 
 class ExactItems:
@@ -128,11 +121,10 @@ class OrderedKeys:
         self._keys = self._read([*named])
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Mapping)
-            and bool(self._named == other)
-            and bool(self._read([*other]) == self._keys)
-        )
+        if not isinstance(other, Mapping):
+            return False
+        now = other if type(other) is dict else dict(other)  # a view would ask what it shows
+        return bool(self._named == now) and bool(self._read([*now]) == self._keys)
 
 
 class OfClass:
@@ -145,13 +137,13 @@ class OfClass:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, like: Any, copy: Any) -> None:
-        self._kind, self._copy = type(like), copy
+        self._kind, self._copy = type(like), _as_base(like, copy)
         self._most = (like.maxlen,) if isinstance(like, deque) else None
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: Any) -> bool:
         if type(other) is not self._kind or not self._copy == other:
             return False
-        return self._most is None or self._most == (other.maxlen,)  # type: ignore[attr-defined]
+        return self._most is None or self._most == (other.maxlen,)
 
 
 class OfClasses:
@@ -161,7 +153,7 @@ class OfClasses:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, like: Any, copy: Any) -> None:
-        self._copy, self._kinds = copy, self._found(like)
+        self._copy, self._kinds = _as_base(like, copy), self._found(like)
 
     def __eq__(self, other: object) -> bool:
         return bool(self._copy == other) and self._found(other) == self._kinds
@@ -169,6 +161,27 @@ class OfClasses:
     @staticmethod
     def _found(x: Any) -> list[type]:
         return [*map(type, x.values() if isinstance(x, Mapping) else x)]
+
+
+class _AsBase:
+    """Compares the items of a list or tuple of a derived class as those of its base.
+
+    Python asks the derived class first, and so the items themselves, not what they are compared
+    with.
+    """
+
+    __slots__ = ("_copy",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, copy: Any) -> None:
+        self._copy = copy
+
+    def __eq__(self, other: Any) -> bool:
+        return bool(self._copy == type(self._copy)(other))
+
+
+def _as_base(like: Any, copy: Any) -> Any:
+    return _AsBase(copy) if type(copy) in {list, tuple} - {type(like)} else copy
 
 
 def exact_items(x: Any) -> Any:
@@ -255,105 +268,6 @@ def plain(x: Any) -> KeyedCopy:
     return KeyedCopy(exact(x), Exact(x) if equals_others(x) else x)
 
 
-class Frozen:
-    """An argument that is not traced, as an entry in the key; an array is compared by content."""
-
-    def __init__(self, content: Any, where: object) -> None:
-        self.content = content
-        kind = type(content)
-        self._key: Hashable = _array(content) if _is_of_numbers(content) else exact(content)
-        if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
-            self._key = self._key, _state(content, set())
-        try:
-            self._hash = hash(self._key)
-        except (TypeError, ValueError):  # the latter of a memoryview that can be written to
-            raise TraceError(
-                f"{where} is or holds a {kind.__name__}, which cannot be hashed, so that no "
-                f"program can be kept for it: give {_instead(kind)}"
-            ) from None
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frozen) and self._key == other._key
-
-
-def _is_of_numbers(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and not x.dtype.hasobject
-
-
-def _array(x: Any) -> Hashable:
-    return type(x), x.dtype, x.shape, x.tobytes()
-
-
-def _state(x: Any, inside: set[int]) -> Hashable:
-    """Return what an object holds, in a form to compare: content exactly, others by identity.
-
-    An object with an equality of its own may hold more than that compares.
-    """
-    kind: Any = type(x)
-    if kind in PLAIN or _is_of_numbers(x):
-        return exact(x) if kind in PLAIN else _array(x)
-    found = None if id(x) in inside or len(inside) > _DEEPEST else _named(x)
-    if found is None:
-        return Same(x)
-    names, contents = found
-    held = [_state(y, inside | {id(x)}) for y in contents]
-    if isinstance(x, set | frozenset):
-        return kind, frozenset(held)
-    return kind, *names, *held
-
-
-def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
-    """Return the names and contents of a container or a user's object; None of others."""
-    if isinstance(x, dict):
-        return [*map(Same, x)], x.values()
-    if isinstance(x, list | tuple | set | frozenset):
-        return [], x
-    kind = type(x)
-    if isinstance(x, type | FunctionType | Enum | Value) or not is_followed(kind):
-        return None
-    if of_library(kind.__module__) and not is_stateful(kind):
-        return None
-    own = attributes(x)
-    return [Same(x), *own], own.values()
-
-
-def frozen(x: Any, where: object) -> Frozen:
-    """Return the entry in the key for an argument that is neither traced nor walked.
-
-    Raises
-    ------
-    TraceError
-        For iterators, which can be read only once, for views of other containers, and for what
-        cannot be hashed.
-    """
-    refuse_array(x, where)
-    if isinstance(x, Iterator | MappingView):
-        raise TraceError(
-            f"{where} is or holds a {type(x).__name__}, which a program could read only once: give "
-            "a list"
-        )
-    return Frozen(x, where)
-
-
-#: What to give instead of a container that can be changed and so cannot be hashed.
-_INSTEAD: dict[type, str] = {
-    list: "tuple(x)",
-    dict: "tuple(x.items())",
-    set: "list(x), or frozenset(x) where its numbers stay the same",
-    deque: "list(x), or tuple(x) where it is static",
-    bytearray: "bytes(x)",
-    MappingProxyType: "dict(x)",
-}
-
-
-def _instead(kind: type) -> str:
-    known = [remedy for base, remedy in _INSTEAD.items() if issubclass(kind, base)]
-    return known[0] if known else "its numbers in a list, or let the function close over it"
-
-
 def exact(x: Any) -> Hashable:
     """Return a key that tells apart even equal objects: 1, 1.0 and True; 0.0 and -0.0.
 
@@ -382,20 +296,3 @@ def _is_more_than_equal(kind: type) -> bool:
         return False
     compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])
     return compares and kind not in PLAIN - {complex} and of_library(kind.__module__)
-
-
-#: Kinds of NumPy's arrays with rules of their own.
-OTHER_RULES = (np.ma.MaskedArray, np.matrix)
-
-
-def refuse_array(x: Any, where: object) -> None:
-    """Refuse an array that is not NumPy's, or a kind of NumPy's with rules of its own."""
-    kind = type(x)
-    ours = isinstance(x, np.ndarray | np.generic) and not isinstance(x, OTHER_RULES)
-    if ours or not (hasattr(x, "__array__") or isinstance(x, memoryview | array)):
-        return
-    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    raise TraceError(
-        f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
-        "numpy.asarray(x), or its .tolist()"
-    ) from None

@@ -1,0 +1,135 @@
+"""Arguments that are not traced, as entries in the key of a program."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, MappingView
+from enum import Enum
+from types import FunctionType, MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.guards.comparable import PLAIN, Same, exact
+from scalargrad.compiler.guards.names_read import is_followed, of_library
+from scalargrad.compiler.guards.object_state import attributes, is_stateful
+from scalargrad.errors import TraceError
+from scalargrad.value import Value
+
+#: Objects that hold others more deeply than this are compared by identity there.
+_DEEPEST = 50
+#: Kinds of NumPy's arrays with rules of their own.
+OTHER_RULES = (np.ma.MaskedArray, np.matrix)
+
+
+class Frozen:
+    """An argument that is not traced, as an entry in the key; an array is compared by content."""
+
+    def __init__(self, content: Any, where: object) -> None:
+        self.content = content
+        kind = type(content)
+        self._key: Hashable = _array(content) if _is_of_numbers(content) else exact(content)
+        if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
+            self._key = self._key, _state(content, set())
+        try:
+            self._hash = hash(self._key)
+        except (TypeError, ValueError):  # the latter of a memoryview that can be written to
+            raise TraceError(
+                f"{where} is or holds a {kind.__name__}, which cannot be hashed, so that no "
+                f"program can be kept for it: give {_instead(kind)}"
+            ) from None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frozen) and self._key == other._key
+
+
+def _is_of_numbers(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and not x.dtype.hasobject
+
+
+def _array(x: Any) -> Hashable:
+    return type(x), x.dtype, x.shape, x.tobytes()
+
+
+def _state(x: Any, inside: set[int]) -> Hashable:
+    """Return what an object holds, in a form to compare: content exactly, others by identity.
+
+    An object with an equality of its own may hold more than that compares.
+    """
+    kind: Any = type(x)
+    if kind in PLAIN or _is_of_numbers(x):
+        return exact(x) if kind in PLAIN else _array(x)
+    found = None if id(x) in inside or len(inside) > _DEEPEST else _named(x)
+    if found is None:
+        return Same(x)
+    names, contents = found
+    held = [_state(y, inside | {id(x)}) for y in contents]
+    if isinstance(x, set | frozenset):
+        return kind, frozenset(held)
+    return kind, *names, *held
+
+
+def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
+    """Return the names and contents of a container or a user's object; None of others."""
+    if isinstance(x, dict):
+        return [*map(Same, x)], x.values()
+    if isinstance(x, list | tuple | set | frozenset):
+        return [], x
+    kind = type(x)
+    if isinstance(x, type | FunctionType | Enum | Value) or not is_followed(kind):
+        return None
+    if of_library(kind.__module__) and not is_stateful(kind):
+        return None
+    own = attributes(x)
+    return [Same(x), *own], own.values()
+
+
+def frozen(x: Any, where: object) -> Frozen:
+    """Return the entry in the key for an argument that is neither traced nor walked.
+
+    Raises
+    ------
+    TraceError
+        For iterators, which can be read only once, for views of other containers, and for what
+        cannot be hashed.
+    """
+    refuse_array(x, where)
+    if isinstance(x, Iterator | MappingView):
+        raise TraceError(
+            f"{where} is or holds a {type(x).__name__}, which a program could read only once: give "
+            "a list"
+        )
+    return Frozen(x, where)
+
+
+#: What to give instead of a container that can be changed and so cannot be hashed.
+_INSTEAD: dict[type, str] = {
+    list: "tuple(x)",
+    dict: "tuple(x.items())",
+    set: "list(x), or frozenset(x) where its numbers stay the same",
+    deque: "list(x), or tuple(x) where it is static",
+    bytearray: "bytes(x)",
+    MappingProxyType: "dict(x)",
+}
+
+
+def _instead(kind: type) -> str:
+    known = [remedy for base, remedy in _INSTEAD.items() if issubclass(kind, base)]
+    return known[0] if known else "its numbers in a list, or let the function close over it"
+
+
+def refuse_array(x: Any, where: object) -> None:
+    """Refuse an array that is not NumPy's, or a kind of NumPy's with rules of its own."""
+    kind = type(x)
+    ours = isinstance(x, np.ndarray | np.generic) and not isinstance(x, OTHER_RULES)
+    if ours or not (hasattr(x, "__array__") or isinstance(x, memoryview | array)):
+        return
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    raise TraceError(
+        f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
+        "numpy.asarray(x), or its .tolist()"
+    ) from None
