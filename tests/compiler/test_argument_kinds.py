@@ -166,9 +166,8 @@ def test_a_buffer_that_an_object_holds_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["Series", "DataFrame"])
 def test_columns_of_pandas_are_refused_with_what_to_give(kind: str) -> None:
     """Not what a table holds inside is named, but the argument, and its numbers as an array."""
-    import pandas as pd
-
-    table = getattr(pd, kind)({"a": 1.0, "b": 2.0}, index=["a", "b"], dtype=float)
+    pandas = pytest.importorskip("pandas", reason="pandas is what is given")
+    table = getattr(pandas, kind)({"a": 1.0, "b": 2.0}, index=["a", "b"], dtype=float)
     compiled: Any = jit(lambda p, rows: p * len(rows))
     said = rf"the argument rows is or holds a pandas\.{kind}: .* give numpy\.asarray"
     with pytest.raises(TraceError, match=said):
