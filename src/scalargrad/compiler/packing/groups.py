@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.passes.kinds import (
     BATCH,
@@ -102,19 +102,16 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
                 numbers.append(numbers[args[0]] if args and not isinstance(op, Stacked) else INPUTS)
                 continue
             op = op.over(1) if isinstance(op, OverLanes) else op
-        shape = (op, *map(find, args))
+        shape: tuple[Any, ...] = (op, *map(find, args))
+        if not args and isinstance(op, Held):
+            shape = (("held", op.lanes),)  # whatever the numbers, side by side
         found = known.get(shape)
         if found is None:
-            key: tuple[object, ...] = shape
-            order = None
-            if op is PRODUCTS or isinstance(op, Total):
-                key = _sorted_pairs(shape)
-                order = None if in_order else _order(key)
-                key = key if order is None else (op, *[key[1 + k] for k in order])
+            key, order = _canonical(shape, in_order=in_order)
             number = canonical.setdefault(key, len(groups))
             found = known[shape] = number, order
             if number == len(groups):
-                depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]
+                depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)
                 members.append([])
                 groups.append(LaneGroup(op, depth, members[-1]))
         number, order = found
@@ -130,6 +127,17 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
 def with_terms_in_order(program: Program) -> Program:
     """Return a program with lanes, the terms of its long sums in the order of an example alone."""
     return group(program, through_lanes=True).program
+
+
+def _canonical(
+    shape: tuple[object, ...], *, in_order: bool
+) -> tuple[tuple[object, ...], list[int] | None]:
+    """Return the key of a shape, and the order of its terms: of a sum, equal for equal terms."""
+    if not (shape[0] is PRODUCTS or isinstance(shape[0], Total)):
+        return shape, None
+    key = _sorted_pairs(shape)
+    order = None if in_order else _order(key)
+    return (key if order is None else (key[0], *[key[1 + k] for k in order])), order
 
 
 def _order(key: tuple[object, ...]) -> list[int] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Addresses
+from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.packing.group_operations import Block
 from scalargrad.compiler.packing.groups import LaneGroup
 from scalargrad.compiler.packing.instructions import (
@@ -74,18 +74,15 @@ class LanePacker(ScalarPacker):
 
     def _batch(self, group: LaneGroup, lanes: int) -> Block:
         """Place batched numbers; evenly spaced inputs stay where they are, others are copied."""
-        if isinstance(group.op, Held):
-            (node,) = group.nodes
-            self.addresses[node] = base = self.memory.constant(group.op.numbers)
-            return base, 0
         nodes, args = self._arrays(group)
+        if isinstance(group.op, Held):
+            held = [self.program.ops[node] for node in group.nodes]
+            return self._held(nodes, np.array([x.numbers for x in held if isinstance(x, Held)]))
         if isinstance(group.op, Stacked):
             first, step = self.values[args].astype(np.int64).T[:, :, None]
             cells = self.program.inputs + first + step * np.arange(lanes)
         elif (self.numbers[args] == len(self.groups)).all():
-            base = self.memory.constant(self.values[args])
-            self.addresses[nodes] = np.arange(base, base + args.size, lanes)
-            return base, 0
+            return self._held(nodes, self.values[args])
         else:
             cells = self._cells(args)
         if (cells < self.program.given).all() and (np.diff(cells, axis=1) == 1).all():
@@ -94,6 +91,12 @@ class LanePacker(ScalarPacker):
         out = self._place(nodes, lanes)
         self._bring(out, cells)
         return out, cells.size
+
+    def _held(self, nodes: Addresses, numbers: Floats) -> Block:
+        """Place numbers known beforehand, nodes × lanes."""
+        base = self.memory.constant(numbers)
+        self.addresses[nodes] = np.arange(base, base + numbers.size, numbers.shape[1])
+        return base, 0
 
     def _unbatch(self, group: LaneGroup) -> int:
         nodes, args = self._arrays(group)
