@@ -317,3 +317,14 @@ def test_an_equal_container_in_another_order_is_another(name: str, where: str) -
         else:
             held[0] = now
         assert f(2.0) == 2.0 * read(now)
+
+
+@pytest.mark.filterwarnings("ignore:Setting the dtype:DeprecationWarning")
+@pytest.mark.parametrize("count", [4, 2_000_000])
+def test_an_array_of_the_same_bits_and_another_type_is_another(count: int) -> None:
+    """Two as a float has the bits of 2 ** 62 as an integer."""
+    held: Any = np.full(count, 2.0)
+    compiled = jit(lambda x: x * float(held[0]))
+    assert compiled(1.0) == 2.0
+    held.dtype = np.int64
+    assert compiled(1.0) == 2.0**62

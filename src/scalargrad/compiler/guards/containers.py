@@ -52,7 +52,7 @@ _LARGE = 1 << 23
 #: Callables that pass stored objects to a function.
 BOUND = (MethodType, BuiltinMethodType, MethodWrapperType, partial, staticmethod, classmethod)
 
-_SHAPE = attrgetter("shape")
+_LAYOUT = attrgetter("shape", "dtype")
 
 
 def items_of(x: Any) -> list[Any]:
@@ -186,5 +186,5 @@ def _array(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
     if isinstance(x, array):
         return KeyedCopy((type(x), x.typecode, then), Same(x))
     if isinstance(x, np.ndarray):
-        readings.fact(_SHAPE, Same(x))
+        readings.fact(_LAYOUT, Same(x))
     return KeyedCopy((type(x), x.dtype, x.shape, then), Same(x))
