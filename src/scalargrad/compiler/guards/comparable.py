@@ -247,14 +247,9 @@ class LiveBytes:
     def __eq__(self, other: Any) -> bool:
         if not self._array.flags.c_contiguous:
             return bool(self._array.tobytes() == other)
-        now, then, part = (
-            self._array.reshape(-1).view(np.uint8),
-            np.frombuffer(other, np.uint8),
-            self._PART,
-        )
-        return len(now) == len(then) and all(
-            np.array_equal(now[k : k + part], then[k : k + part]) for k in range(0, len(now), part)
-        )
+        now, then = self._array.reshape(-1).view(np.uint8), np.frombuffer(other, np.uint8)
+        parts = [slice(k, k + self._PART) for k in range(0, len(now), self._PART)]
+        return len(now) == len(then) and all(np.array_equal(now[k], then[k]) for k in parts)
 
 
 def same(x: Any) -> KeyedCopy:

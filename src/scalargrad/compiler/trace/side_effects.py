@@ -233,13 +233,12 @@ def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
     names = [name for name in before if name.startswith(_GLOBAL)]
     function.__globals__.update({name.removeprefix(_GLOBAL): before[name] for name in names})
     for owner, space, _ in namespaces(function):
+        if owner is function:
+            continue
         prefix = f"{owner.__name__}."
-        own = {
-            name.removeprefix(prefix): x for name, x in before.items() if name.startswith(prefix)
-        }
-        for name, x in own.items() if owner is not function else ():
-            if space.get(name) is not x:
-                setattr(owner, name, x)
+        for name, x in before.items():
+            if name.startswith(prefix) and space.get(name.removeprefix(prefix)) is not x:
+                setattr(owner, name.removeprefix(prefix), x)
 
 
 def _bound(x: Any) -> tuple[Any, ...]:
