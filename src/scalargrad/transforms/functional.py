@@ -274,7 +274,8 @@ def jvp(
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     """Compute f and its Hessian times a vector, without forming the Hessian.
 
-    As ``torch.autograd.functional.hvp``: a forward sweep over the backward sweep.
+    As ``torch.autograd.functional.hvp``. Since the Hessian is symmetric, a second backward sweep,
+    over the first one, does it.
 
     Parameters
     ----------
@@ -305,6 +306,12 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     """
     several = type(inputs) is tuple  # a named tuple is one argument
     primals, direction = (inputs, v) if several else ((inputs,), (v,))
-    both = value_and_grad(f, tuple(range(len(primals))))
-    (value, _), (_, products) = jvp(both, primals, direction)
-    return value, products if several else products[0]
+    places = tuple(range(len(primals)))
+    evaluation = evaluated(value_and_grad(f, places), places, primals, {})
+    value, gradient = evaluation.result
+    slopes, _ = flatten(gradient, f"the gradient of {evaluation.name}")
+    subgraph = evaluation.subgraph(value, *slopes)
+    pairs = zip(slopes, _directions(direction, primals, "v", "inputs"), strict=True)
+    seeds = [(slope, weight) for slope, weight in pairs if isinstance(slope, Value)]
+    products = tuple(evaluation.arguments(evaluation.pull_back(seeds, subgraph)))
+    return evaluation.plain(value, subgraph), products if several else products[0]

@@ -6,6 +6,7 @@ import math
 import random
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -414,6 +415,50 @@ def test_several_sweeps_through_loops_stay_loops(name: str, several: str) -> Non
     found, expected = numbers_in(jit(derivative)(p)), numbers_in(derivative(p))
     scale = max(map(abs, expected))
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-12 * scale)
+
+
+def power(steps: int) -> Function:
+    """Return p₁ · p₀ⁿ + p₂, computed by a loop of n steps."""
+
+    def f(p: Any) -> Any:
+        state = p[1]
+        for _ in range(steps):
+            state = p[0] * state
+        return state + p[2]
+
+    return f
+
+
+def test_a_hessian_of_a_recurrence_is_that_of_its_closed_form() -> None:
+    """The Hessian of p₁ · p₀ⁿ + p₂, and its product with a vector, by loops of n steps."""
+    for n, p in ((60, [1.02, 0.7, 0.1]), (240, [0.99, -1.3, 0.1])):
+        a, b, _ = p
+        leaves = [Value(x) for x in p]
+        recording, _ = record(partial(hessian(power(n)), leaves), leaves)
+        assert isinstance(looped(recording.program), Looped)
+        mixed, bend = n * a ** (n - 1), n * (n - 1) * a ** (n - 2) * b
+        found = numbers_in(jit(hessian(power(n)))(p))
+        expected = [bend, mixed, 0.0, mixed, 0.0, 0.0, 0.0, 0.0, 0.0]
+        assert found == pytest.approx(expected, rel=1e-12)
+        _, product = jit(curved(power(n)))(p)
+        assert product == pytest.approx([bend + 0.5 * mixed, mixed, 0.0], rel=1e-12)
+
+
+@pytest.mark.parametrize("several", SEVERAL)
+@pytest.mark.parametrize("name", ["pendulum", "garch"])
+def test_several_sweeps_are_as_long_however_many_steps(name: str, several: str) -> None:
+    """Twice the data is hardly more to print: a Hessian, too, is loops to the end."""
+    f, p = FUNCTIONS[name]
+    derivative = SEVERAL[several](f)
+    sizes = []
+    for copies in (1, 2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys.modules[__name__], "DATA", DATA * copies)
+            leaves = [Value(x) for x in p]
+            found = looped(record(partial(derivative, leaves), leaves)[0].program)
+        assert isinstance(found, Looped)
+        sizes.append(sum(len(x.steps) for x in found.loops if isinstance(x, Loop)))
+    assert sizes[1] < 1.2 * sizes[0]
 
 
 @pytest.mark.parametrize("name", ["garch", "pendulum", "three back"])

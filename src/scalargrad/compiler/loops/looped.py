@@ -23,7 +23,7 @@ from scalargrad.compiler.loops.loop import (
     Write,
     cells_of,
 )
-from scalargrad.compiler.loops.node_columns import columns
+from scalargrad.compiler.loops.node_columns import columns, sweeps_of
 from scalargrad.compiler.loops.prune import prune
 from scalargrad.compiler.loops.repeats import repeats
 from scalargrad.compiler.loops.roll import (
@@ -43,8 +43,9 @@ from scalargrad.compiler.passes.kinds import ADJOINT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 
-#: The most statements that are printed: compiling one takes a quarter of a millisecond.
-_MAX_STATEMENTS = 1000
+#: The most statements that are printed: compiling one takes a quarter of a millisecond. A sweep that
+#: was written out adds three or four for each of the recording.
+_MAX_STATEMENTS, _MAX_WITH_SWEEPS = 1000, 4000
 #: Rolling must pay: at least so many nodes per statement, and so many nodes saved.
 _MIN_RATIO, _MIN_SAVED = 6, 200
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
@@ -69,20 +70,24 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
     Unless `can_loop`, what would be loops is None, too, and is not written.
     """
     unfolded = unfold(program)
-    sweep = None if unfolded is None else _sweep(unfolded)
-    if unfolded is None or sweep is None:
+    sweeps = None if unfolded is None else _sweeps(unfolded)
+    if unfolded is None or sweeps is None:
         return None
     found = columns(unfolded)
-    runs = repeats(found, _MAX_STATEMENTS)
-    if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
+    is_same = len(sweeps_of(program.nodes())) == len(sweeps)  # none was written out
+    most = _MAX_STATEMENTS if is_same else _MAX_WITH_SWEEPS
+    runs = repeats(found, most)
+    statements = len(found) - sum(run.saved for run in runs)
+    if statements > most or not _is_rolled_well(len(found), statements):
         return None
     rolled = roll(found, runs)
     if rolled is None:
         return None
-    looping = None if _splits_ties(program) else _Looping(rolled, sweep)
+    looping = None if _splits_ties(program) else _Looping(rolled, sweeps)
     if looping is not None and not looping.is_worth_it():
         looping = None
-    if _keeps_operations(program, unfolded) and (looping is None or looping.is_of_layers()):
+    keeps = is_same and _keeps_operations(program, unfolded)
+    if keeps and (looping is None or looping.is_of_layers()):
         lanes = in_lanes(rolled)
         if lanes is not None:
             return lanes
@@ -109,33 +114,32 @@ def _splits_ties(program: Program) -> bool:
 
 
 def _is_rolled_well(nodes: int, statements: int) -> bool:
-    least = max(_MIN_RATIO * statements, statements + _MIN_SAVED)
-    return statements <= _MAX_STATEMENTS and nodes >= least
+    return nodes >= max(_MIN_RATIO * statements, statements + _MIN_SAVED)
 
 
-def _sweep(program: Program) -> Sweep | None:
-    """Return the sweep that the gradients need; None if a root or seed has no cell to read."""
-    asked = program.nodes().args_with(ADJOINT)
-    seeds = asked[0][1:] if asked else ()
-    wanted = [args[0] for args in asked]
-    if not program.constants.keys().isdisjoint((*wanted, *seeds[::2])):
-        return None
-    pairs: list[tuple[int, float | int]] = []
-    for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
-        number = program.constants.get(seed)
-        if number is None and seed >= program.inputs:
+def _sweeps(program: Program) -> list[Sweep] | None:
+    """Return the sweeps that gradients need; None if a root or seed has no cell to read."""
+    sweeps: list[Sweep] = []
+    for seeds, wanted in sweeps_of(program.nodes()).items():
+        if not program.constants.keys().isdisjoint((*wanted, *seeds[::2])):
             return None
-        pairs.append((root, seed if number is None else number))
-    return wanted, pairs
+        pairs: list[tuple[int, float | int]] = []
+        for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
+            number = program.constants.get(seed)
+            if number is None and seed >= program.inputs:
+                return None
+            pairs.append((root, seed if number is None else number))
+        sweeps.append((wanted, pairs))
+    return sweeps
 
 
 class _Looping:
     """Writes the loops of a rolled program and lays out the memory they run in."""
 
-    def __init__(self, rolled: Rolled, sweep: Sweep) -> None:
+    def __init__(self, rolled: Rolled, sweeps: list[Sweep]) -> None:
         self.rolled = rolled
-        self.wanted, self.seeds = sweep
-        self.cells = 2 * rolled.cells
+        self.sweeps = sweeps
+        self.cells = rolled.cells * (1 + len(sweeps))
         self.kept: list[tuple[int, list[float]]] = []
         self._places: dict[bytes, Cells] = {}
         self.outputs = np.array(
@@ -166,8 +170,8 @@ class _Looping:
         before = [x for x in staged if x[0].start < rolled.columns.before]
         after = staged[len(before) :]
         loops = self._forwards(before)
-        if self.wanted:
-            loops += self._backwards(before)
+        for i, sweep in enumerate(self.sweeps):
+            loops += self._backwards(before, sweep, self.rolled.signals_of(i))
         loops += self._forwards(after)
         count = len(self.outputs)
         first = self.room(count).cell
@@ -192,9 +196,12 @@ class _Looping:
             loops += [forward(block, stage, self.numbers, alone) for stage in found]
         return loops
 
-    def _backwards(self, staged: list[tuple[RolledBlock, list[Stage]]]) -> list[Loop | Clear]:
-        signals = Signals(self.rolled, self.wanted, self.numbers, self.room)
-        loops: list[Loop] = [signals.seed(self.seeds)]
+    def _backwards(
+        self, staged: list[tuple[RolledBlock, list[Stage]]], sweep: Sweep, behind: int
+    ) -> list[Loop | Clear]:
+        wanted, seeds = sweep
+        signals = Signals(self.rolled, wanted, behind, self.numbers, self.room)
+        loops: list[Loop] = [signals.seed(seeds)]
         for block, found in reversed(staged):
             for stage in reversed(found):
                 loops += backward(block, stage, signals)
@@ -227,9 +234,10 @@ class _Looping:
     def _read(self) -> Any:
         """Return which cells are outputs or are read by a block other than their own."""
         rolled = self.rolled
-        read = np.zeros(2 * rolled.cells, np.bool_)
+        read = np.zeros(self.cells, np.bool_)
         read[self.outputs[self.outputs < len(read)]] = True
-        read[rolled.cell_of[[*self.wanted, *(root for root, _ in self.seeds)]]] = True
+        for wanted, seeds in self.sweeps:
+            read[rolled.cell_of[[*wanted, *(root for root, _ in seeds)]]] = True
         for block in rolled.blocks:
             read[list(block.sources.values())] = True
             for statement in block.body:

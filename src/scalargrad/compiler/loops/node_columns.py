@@ -80,6 +80,14 @@ def distinct(numbers: Integers) -> Integers:
     return found
 
 
+def sweeps_of(nodes: Nodes) -> dict[tuple[int, ...], list[int]]:
+    """Return the backward sweeps, by roots and seeds in turn, and the nodes of each derivative."""
+    sweeps: dict[tuple[int, ...], list[int]] = {}
+    for wrt, *seeds in nodes.args_with(ADJOINT):
+        sweeps.setdefault(tuple(seeds), []).append(wrt)
+    return sweeps
+
+
 def is_repeatable(op: Op) -> bool:
     """Return whether loops can compute an operation: it is from the table, with few operands."""
     if op is DETACH:

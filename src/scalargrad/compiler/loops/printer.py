@@ -12,14 +12,16 @@ from scalargrad.compiler.loops.program_text import ProgramText
 
 
 def printed(program: Looped) -> ProgramText:
-    """Return a program printed as one function, with the data that the code reads."""
+    """Return a program printed as functions, one a loop, with the data that the code reads."""
     text = ProgramText()
     for loop in program.loops:
+        text.begin()
         if isinstance(loop, Clear):
             _clear(text, loop)
         else:
             LoopPrinter(text, loop).print()
-    text.nest.end()
+        text.end()
+    text.finish()
     return text
 
 

@@ -11,10 +11,14 @@ from scalargrad.compiler.loops.loop import CellTable
 
 #: The name of the printed function: ``run(memory, tables, data)``.
 RUN = "run"
+_PARAMETERS = "ptr noalias %m, ptr noalias %t, ptr noalias %f"
 
 
 class ProgramText:
-    """The function under construction, and the contents of its arguments `tables` and `data`.
+    """The functions under construction, and the contents of their arguments `tables` and `data`.
+
+    Each loop is a function, which `run` calls with the part of the data that it reads. Loops that
+    differ in their data alone, such as those of the rows of a Hessian, are calls of one function.
 
     Attributes
     ----------
@@ -25,7 +29,9 @@ class ProgramText:
 
     def __init__(self) -> None:
         self.module = IRModule()
-        self.nest = Nest(self.module, RUN, "ptr noalias %m, ptr noalias %t, ptr noalias %f")
+        self.nest = self._run = Nest(self.module, RUN, _PARAMETERS)
+        self._functions = 0
+        self._first = 0  # where the data of the function under construction begin
         self._tables = [np.zeros(1, np.int64)]
         self._data: list[int] = []
         self._size = 1
@@ -40,6 +46,24 @@ class ProgramText:
     def data(self) -> Integers:
         """Loop counts, cells, and the bits of constants."""
         return np.array(self._data, dtype=np.int64)
+
+    def begin(self) -> None:
+        """Begin the function of a loop."""
+        name = f"loop{self._functions}"
+        self.nest = Nest(self.module, name, _PARAMETERS, linkage="internal")
+        self._first = len(self._data)
+
+    def end(self) -> None:
+        """End the function of a loop, and call it, or one of the same lines, with its data."""
+        self.nest.end()
+        name = self.module.share(f"loop{self._functions}")
+        self._functions += name == f"loop{self._functions}"
+        data = self._run.table(self._first)
+        self._run.body.line(f"call void @{name}(ptr %m, ptr %t, ptr {data})")
+
+    def finish(self) -> None:
+        """End `run`."""
+        self._run.end()
 
     def whole(self, value: int) -> str:
         """Add an integer to the data; return a register into which the code loads it."""
@@ -56,7 +80,7 @@ class ProgramText:
 
     def _datum(self, value: int) -> str:
         self._data.append(value)
-        return self.nest.table(len(self._data) - 1)
+        return self.nest.table(len(self._data) - 1 - self._first)
 
     def table(self, table: CellTable, padded: int) -> int:
         """Add a table, its last cell repeated up to `padded` entries; return where it begins."""

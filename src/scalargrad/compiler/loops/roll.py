@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.loops.loop import Cells, CellTable, Place
-from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, NodeColumns
+from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, NodeColumns, sweeps_of
 from scalargrad.compiler.loops.repeats import Repetition
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.system.cached_property import cached_property
@@ -94,7 +94,7 @@ class Rolled:
     cell_of : integers
         The cell of each node of the program; -1 for constants.
     cells : int
-        The number of cells. As many again follow, for the error signals.
+        The number of cells. As many again follow for the error signals of each sweep.
     """
 
     columns: NodeColumns
@@ -106,6 +106,10 @@ class Rolled:
     def statements(self) -> int:
         """The number of statements in all blocks."""
         return sum(len(block.cells) for block in self.blocks)
+
+    def signals_of(self, sweep: int) -> int:
+        """Return how many cells behind the values the error signals of a sweep are."""
+        return self.cells * (1 + sweep)
 
     def alone(self, block: RolledBlock) -> list[int]:
         """Return the statements of a block whose result is read exactly once in each iteration."""
@@ -142,9 +146,11 @@ def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
             cells += history + padded(block.count)
         numbered = np.add.outer(np.arange(block.count), block.cells).ravel()
         cell_of[columns.nodes[block.start : block.end]] = numbered
-    for node in columns.gradients:
-        cell_of[node] = cells + cell_of[columns.written.args_of(node)[0]]
     rolled = Rolled(columns, blocks, cell_of, cells)
+    sweeps = {seeds: i for i, seeds in enumerate(sweeps_of(columns.written))}
+    for node in columns.gradients:
+        wrt, *seeds = columns.written.args_of(node)
+        cell_of[node] = rolled.signals_of(sweeps[tuple(seeds)]) + cell_of[wrt]
     try:
         for block in blocks:
             _resolve(rolled, block)

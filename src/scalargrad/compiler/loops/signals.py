@@ -1,6 +1,6 @@
 """Where the error signals of a rolled program are stored, and which of them are needed.
 
-Memory has two halves: the values, and then the error signals in the same order.
+Memory holds the values, and then, in the same order, the error signals of each backward sweep.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ from scalargrad.compiler.trace.detach import DETACH
 
 
 class Signals:
-    """The error signals of a rolled program: where they are stored, and which loops send them.
+    """The error signals of one sweep: where they are stored, and which loops send them.
 
     Parameters
     ----------
     rolled : Rolled
     wrt : sequence of int
         The nodes whose gradients are wanted.
+    behind : int
+        How many cells behind a value its error signal is.
     numbers : callable
         Stores `Constants` in memory, one number per iteration, and returns their place.
     room : callable
@@ -44,13 +46,14 @@ class Signals:
         self,
         rolled: Rolled,
         wrt: Sequence[int],
+        behind: int,
         numbers: Callable[[Constants], Place],
         room: Callable[[int], Cells],
     ) -> None:
         self.rolled = rolled
         self.numbers = numbers
         self.room = room
-        self.behind = rolled.cells
+        self.behind = behind
         self.active = _active(rolled, wrt)
         self.sent = np.zeros(rolled.cells, np.bool_)
         self._clear = np.zeros(rolled.cells, np.bool_)

@@ -1,13 +1,13 @@
-"""Prepare a program for the search for loops: small operations, and at most one backward sweep.
+"""Prepare a program for the search for loops: small operations, and backward sweeps side by side.
 
-A sum over many numbers becomes a chain of additions, in which repetition can be found. If a program
-has several backward sweeps (gradients of gradients, say), each is written out node by node; the
-sweep through a loop repeats itself as the loop does.
+A sum over many numbers becomes a chain of additions, in which repetition can be found. A backward
+sweep that others differentiate (of a Hessian, the gradient) is written out node by node; the sweep
+through a loop repeats itself as the loop does. The last ones are left to `derivative`.
 """
 
 from __future__ import annotations
 
-from scalargrad.compiler.loops.node_columns import is_repeatable
+from scalargrad.compiler.loops.node_columns import is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
@@ -26,7 +26,7 @@ Seeds = tuple[int, ...]
 
 
 def unfold(program: Program) -> Program | None:
-    """Return `program` in small operations with at most one sweep; None if that is impossible."""
+    """Return `program` in small operations, its sweeps side by side; None if that is impossible."""
     reductions = False
     nodes = program.nodes()
     for op in nodes.occurring():
@@ -34,36 +34,47 @@ def unfold(program: Program) -> Program | None:
             if not isinstance(op, Reduction):
                 return None
             reductions = True
-    sweeps = [*dict.fromkeys(args[1:] for args in nodes.args_with(ADJOINT))]
-    if len(sweeps) <= 1 and not reductions:
+    sweeps = sweeps_of(nodes)
+    inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
+    if not inner and not reductions:
         return program
-    if len(sweeps) > 1 and len(sweeps) * len(program) > _MOST:
+    if len(inner) * len(program) > _MOST:
         return None
-    return _Unfolding(program, sweeps).run()
+    return _Unfolding(program, inner).run()
+
+
+def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
+    """Return the sweeps to be written out: those that others read, or that loops cannot make."""
+    nodes, constants = program.nodes(), program.constants
+    needed = nodes.needed(x for seeds in sweeps for x in seeds)
+    places = zip(nodes.places(ADJOINT), nodes.args_with(ADJOINT), strict=True)
+    read = {args[1:] for node, args in places if needed[node]}
+
+    def is_inner(seeds: Seeds, wrt: list[int]) -> bool:
+        given = all(x < program.inputs or x in constants for x in seeds[1::2])
+        return seeds in read or not given or not constants.keys().isdisjoint(wrt)
+
+    return {seeds: wrt for seeds, wrt in sweeps.items() if is_inner(seeds, wrt)}
 
 
 class _Unfolding:
     """Writes the new program, `made`; `new` maps each node of the old one to the new one."""
 
-    def __init__(self, program: Program, sweeps: list[Seeds]) -> None:
+    def __init__(self, program: Program, wrt: dict[Seeds, list[int]]) -> None:
         n = program.inputs
         self.old = program
         self.copy = PartCopy(program, n)
         self.made = self.copy.program
         self.made.stacked = program.stacked
         self.new = list(range(n))
-        self.is_left = len(sweeps) <= 1  # a single sweep is left to `derivative`
+        self.wrt = wrt
         self.swept: dict[Seeds, dict[int, int]] = {}
-        self.wrt: dict[Seeds, list[int]] = {seeds: [] for seeds in sweeps}
-        for op, args in zip(program.ops, program.args, strict=True):
-            if op is ADJOINT:
-                self.wrt[args[1:]].append(args[0])
 
     def run(self) -> Program:
         old, new, made = self.old, self.new, self.made
         written = made.ops.append, made.args.append
         reductions = {op for op in set(old.ops) if isinstance(op, Reduction)}
-        special = {*reductions} if self.is_left else {ADJOINT, *reductions}
+        special = {ADJOINT, *reductions} if self.wrt else reductions
         for node in range(old.inputs, len(old)):
             op, args = old.ops[node], old.args[node]
             if op not in special:  # nearly all: copied as it is
@@ -72,12 +83,14 @@ class _Unfolding:
                 new.append(len(made.ops))
                 written[0](op)
                 written[1](tuple([new[x] for x in args]))
-            elif op is ADJOINT:
+            elif op is not ADJOINT:
+                new.append(self._reduction(op, [new[x] for x in args]))  # type: ignore[arg-type]
+            elif args[1:] in self.wrt:
                 new.append(self._asked(args))
             else:
-                new.append(self._reduction(op, [new[x] for x in args]))  # type: ignore[arg-type]
+                new.append(self._left(args))
         made.outputs = [new[x] for x in old.outputs]
-        return made if self.is_left else without_dead_nodes(made)
+        return without_dead_nodes(made) if self.wrt else made
 
     def append(self, op: Op, *args: int) -> int:
         """Write a node."""
@@ -113,6 +126,13 @@ class _Unfolding:
         return known[expression]
 
     # Sweeps ------------------------------------------------------------------------------------
+
+    def _left(self, args: Seeds) -> int:
+        """Write a gradient that is left; roots that turned out to be constants pass nothing on."""
+        wrt, *seeds = [self.new[x] for x in args]
+        pairs = zip(seeds[::2], seeds[1::2], strict=True)
+        moving = [x for pair in pairs if pair[0] not in self.made.constants for x in pair]
+        return self.append(ADJOINT, wrt, *moving) if moving else self.number(0.0)
 
     def _asked(self, args: Seeds) -> int:
         seeds = args[1:]

@@ -26,6 +26,7 @@ class IRModule:
 
     def __init__(self) -> None:
         self._functions: dict[str, FunctionBody] = {}
+        self._names: dict[str, str] = {}  # of functions, by their lines
         self._declared: dict[str, str] = {}
         self._tables: dict[str, str] = {}
 
@@ -36,6 +37,13 @@ class IRModule:
         head = f"define {linkage} {result} @{name}({parameters}) {_ATTRIBUTES} {{"
         body = self._functions[name] = FunctionBody(self, head.replace("  ", " "))
         return body
+
+    def share(self, name: str) -> str:
+        """Remove a finished function if one of the same lines is there; return the name to call."""
+        found = self._names.setdefault(self._functions[name].lines(), name)
+        if found != name:
+            del self._functions[name]
+        return found
 
     def shared(self, name: str, write: Callable[[], object]) -> str:
         """Return the name of an internal function, which `write` adds at the first request."""
@@ -111,6 +119,10 @@ class FunctionBody:
         """Put lines in a reserved place."""
         self._lines[place] = "\n".join(f"  {x}" for x in lines)
 
+    def lines(self) -> str:
+        """Return what is between the braces."""
+        return "\n".join(["entry:", *filter(None, self._lines)])
+
     def text(self) -> str:
         """Return the whole function."""
-        return "\n".join([self._head, "entry:", *filter(None, self._lines), "}"])
+        return "\n".join([self._head, self.lines(), "}"])

@@ -29,8 +29,9 @@ class Nest:
         name: str,
         parameters: str = "ptr noalias %m, ptr noalias readonly %f",
         result: str = "void",
+        linkage: str = "",
     ) -> None:
-        self.body: FunctionBody = module.function(name, parameters, result)
+        self.body: FunctionBody = module.function(name, parameters, result, linkage)
         self.one = Emitter(self.body)
 
     def field(self, place: int | str, table: str = "%f") -> str:
