@@ -43,8 +43,8 @@ from scalargrad.compiler.passes.kinds import ADJOINT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 
-#: The most statements that are printed: compiling one takes a quarter of a millisecond. A sweep that
-#: was written out adds three or four for each of the recording.
+#: The most statements that are printed: compiling one takes a quarter of a millisecond. A sweep
+#: that was written out adds three or four for each of the recording.
 _MAX_STATEMENTS, _MAX_WITH_SWEEPS = 1000, 4000
 #: Rolling must pay: at least so many nodes per statement, and so many nodes saved.
 _MIN_RATIO, _MIN_SAVED = 6, 200

@@ -125,6 +125,8 @@ def _power(base: Any, exponent: Any) -> Exact:
         return None
     if base == 0:
         return Fraction(exponent == 0) if exponent >= 0 else inf
+    if base == 1 or (base == -1 and exponent.denominator == 1):
+        return Fraction(base if exponent % 2 else 1)
     power, order = exponent.numerator, exponent.denominator
     if max(abs(power), order) > _LARGEST_POWER:
         return None

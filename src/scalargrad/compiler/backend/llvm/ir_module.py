@@ -125,4 +125,4 @@ class FunctionBody:
 
     def text(self) -> str:
         """Return the whole function."""
-        return "\n".join([self._head, self.lines(), "}"])
+        return f"{self._head}\n{self.lines()}\n}}"
