@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from collections import Counter, defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 from scalargrad import (
     DomainError,
+    JitWarning,
     OperandError,
     Parameter,
     TraceError,
@@ -109,6 +112,56 @@ def test_globals_that_a_refused_function_has_written_are_put_back() -> None:
             jit(space[name])(Value(2.0))
     assert space["count"] == 0.0
     assert space["last"] is None
+
+
+def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
+    """Its assignments stay, as the function makes none again; what the function counts does not."""
+    settings, counts = SimpleNamespace(rate=1.0), SimpleNamespace(calls=0.0)
+    recording, assigned = threading.Event(), threading.Event()
+
+    def scaled(x: Any) -> Any:
+        recording.set()
+        assert assigned.wait(60)
+        return x * settings.rate
+
+    def counting(x: Any) -> Any:
+        counts.calls += 1.0
+        return scaled(x)
+
+    def assign() -> None:
+        assert recording.wait(60)
+        settings.rate = 3.0
+        assigned.set()
+
+    for function, message in [
+        (scaled, r"SimpleNamespace\.rate was changed by another thread while"),
+        (counting, r"changes SimpleNamespace\.calls, which is not"),
+    ]:
+        settings.rate = 1.0
+        recording.clear()
+        assigned.clear()
+        thread = threading.Thread(target=assign)
+        thread.start()
+        with pytest.raises(TraceError, match=message):
+            jit(function)(2.0)
+        thread.join()
+        assert (settings.rate, counts.calls) == (3.0, 0.0)
+        assert jit(scaled)(2.0) == 6.0
+
+
+def test_a_dict_may_grow_while_it_is_compared() -> None:
+    """As by another thread: what is read is right, and no error of a dict comes out."""
+    table: dict[Any, Any] = {"rate": 3.0}
+
+    class Growing(dict[str, Any]):
+        def values(self) -> Any:
+            table[len(table)] = 1.0
+            return super().values()
+
+    table["inside"] = Growing(a=[1.0])
+    compiled = jit(lambda x: x * table["rate"])
+    with pytest.warns(JitWarning, match="what it closes over keeps changing|recorded"):
+        assert [compiled(2.0) for _ in range(12)] == [6.0] * 12
 
 
 def test_dicts_keep_their_kind() -> None:

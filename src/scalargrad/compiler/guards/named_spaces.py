@@ -11,7 +11,7 @@ Space = tuple[Any, Mapping[str, Any]]
 
 def whole(space: Mapping[str, Any]) -> list[str]:
     """Return the names in a namespace, but those that Python gives to each module."""
-    return [name for name in space if not (name.startswith("__") and name.endswith("__"))]
+    return [name for name in [*space] if not (name.startswith("__") and name.endswith("__"))]
 
 
 class NamedSpaces:

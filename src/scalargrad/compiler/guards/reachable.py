@@ -285,9 +285,7 @@ class Reachable:
         elif isinstance(x, type):
             self._class(x)
         elif isinstance(x, (*BOUND, *CONTAINERS)) or is_array(x):
-            found = copied(x, [self._part(item) for item in items_of(x)], self.readings)
-            if isinstance(x, LOOKED_UP) and type(x) is not Touched:
-                self.keys.update(values_among(x))
+            found = self._copied(x)
             if not (isinstance(x, BOUND) or of_library(type(x).__module__)):
                 self._attributes(x)  # those of a user's class
             return found
@@ -296,6 +294,19 @@ class Reachable:
         else:
             self._object(x)
         return itself
+
+    def _copied(self, x: Any) -> KeyedCopy:
+        """Return the key and the copy of a container, array or bound method.
+
+        If another thread adds or removes items meanwhile, they equal nothing.
+        """
+        try:
+            found = copied(x, [self._part(item) for item in items_of(x)], self.readings)
+            if isinstance(x, LOOKED_UP) and type(x) is not Touched:
+                self.keys.update(values_among(x))
+        except (RuntimeError, ValueError, LookupError):
+            return same(object())
+        return found
 
     def _object(self, x: Any) -> None:
         """Follow an object's attributes."""
@@ -318,7 +329,7 @@ class Reachable:
         kind: Any = type(x)
         inherited, own = self._class(kind), attributes(x)
         self.readings.fact(type, Same(x))
-        slots = {name: self._slot(y) for name, y in own.items()}
+        slots = {name: self._slot(y) for name, y in [*own.items()]}  # threads may add some
         as_it_is = own is getattr(x, "__dict__", None)
         if as_it_is or slots_of(kind):  # a named tuple has neither
             live = own if as_it_is else Live(partial(attributes, x))
@@ -336,6 +347,6 @@ class Reachable:
         if self._in_library or not holds_data(x):
             return
         self._in_library = True
-        slots = {name: self._slot(y) for name, y in vars(x).items()}
+        slots = {name: self._slot(y) for name, y in [*vars(x).items()]}
         self.readings.spaces.append((vars(x), self.readings.add(Same(x), slots)))
         self._in_library = False

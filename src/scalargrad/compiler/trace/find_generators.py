@@ -95,11 +95,14 @@ def _is_generator(x: Any) -> bool:
 
 
 def _parts(x: Any) -> Iterator[Any]:
-    """Yield the objects that an object refers to; of a class, its methods."""
+    """Yield the objects that an object refers to; of a class, its methods.
+
+    Containers are copied first, as other threads may change them.
+    """
     if isinstance(x, dict):
-        yield from x.values()
+        yield from [*x.values()]
     elif isinstance(x, list | tuple | set | frozenset | deque):
-        yield from x if not {*map(type, x)} <= _PLAIN_OR_VALUES else ()
+        yield from [*x] if not {*map(type, x)} <= _PLAIN_OR_VALUES else ()
     elif isinstance(x, functools.partial):
         yield from (x.func, x.args, x.keywords)
     elif isinstance(x, MethodType | BuiltinMethodType):
@@ -108,7 +111,7 @@ def _parts(x: Any) -> Iterator[Any]:
         yield from _methods(x)
     elif not isinstance(x, ModuleType):
         held = getattr(x, "__dict__", None)
-        yield from held.values() if isinstance(held, dict) else ()
+        yield from [*held.values()] if isinstance(held, dict) else ()
         yield from _methods(type(x))
 
 

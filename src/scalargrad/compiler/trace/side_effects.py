@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
@@ -67,15 +68,46 @@ def unchanging(
                 f"{compiled!r} changes {changed} among its arguments, which its program would not: "
                 "change a copy, and return what is new"
             )
-        for changed in around.changes(before):
-            around.put_back()
-            raise TraceError(
-                f"{compiled!r} changes {changed}, which is not an argument, and its program would "
-                "not: pass it as an argument, and return what is new"
-            )
+        found = [*around.changes(before)]
+        if found:
+            own = _made_again(run, function, around, before)
+            raise TraceError(_refused(compiled, found, own))
         return result
 
     return checked
+
+
+def _made_again(
+    run: Callable[[], Any], function: Any, around: Around, arguments: Contents
+) -> list[str]:
+    """Undo changes, call a function again, and return descriptions of those that it makes again.
+
+    Of the others, which another thread seems to have made, all is written again.
+    """
+    now = around.changed()
+    around.put_back()
+    again = Around(function)
+    with suppress(Exception):
+        run()
+    own, owned = [*again.changes(arguments)], again.changed()
+    again.put_back()
+    around.put_back({place: x for place, x in now.items() if place not in owned})
+    return own
+
+
+def _refused(compiled: Any, found: list[str], own: list[str]) -> str:
+    """Return the message of changes, given those that the function makes again."""
+    named = next((x for x in found if x in own), None)
+    if named is None:
+        return (
+            f"{found[0]} was changed by another thread while {compiled!r} was recorded, so it is "
+            "not known what its program computes: call it again while nothing changes that, or "
+            "pass it as an argument"
+        )
+    return (
+        f"{compiled!r} changes {named}, which is not an argument, and its program would not: pass "
+        "it as an argument, and return what is new"
+    )
 
 
 class Contents:
@@ -96,7 +128,8 @@ class Contents:
             name, part = ahead.popleft()
             held = None if id(part) in self._found else self.held(part)
             if held is not None:
-                self._found[id(part)] = part, name, dict(held)
+                held = dict(held)  # another thread may change it meanwhile
+                self._found[id(part)] = part, name, held
                 kinds = {*map(type, held.values())}
                 if all(issubclass(kind, _UNCHANGING) for kind in kinds):
                     continue
@@ -113,7 +146,7 @@ class Contents:
         for place, (part, name, before) in self._found.items():
             if place in beside._found:
                 continue
-            now = self.held(part) or {}
+            now = dict(self.held(part) or {})
             if _is_identical(before, now):
                 continue
             if self.is_longer(part, before, now):
@@ -121,6 +154,12 @@ class Contents:
             for key, x in before.items():
                 if key not in now or not self.is_same(x, now[key]):
                     yield _described(part, key, name)
+
+    def changed(self) -> dict[int, dict[Any, Any]]:
+        """Return the contents, by identity, of the objects that hold others than before."""
+        now = ((place, part, before) for place, (part, _, before) in self._found.items())
+        held = ((place, before, dict(self.held(part) or {})) for place, part, before in now)
+        return {place: x for place, before, x in held if not _is_identical(before, x)}
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return the contents of an object by key, index or name; None if it has none."""
@@ -133,7 +172,7 @@ class Contents:
         if isinstance(x, dict):
             return x
         if isinstance(x, set):
-            return {id(item): item for item in x}
+            return {id(item): item for item in [*x]}
         items = x
         if isinstance(x, np.ndarray):
             items = [x.tobytes()] if _is_of_numbers(x) else x.ravel().tolist()
@@ -181,11 +220,12 @@ class Around(Contents):
         """Return the iterators among them, which the function may have advanced."""
         return [part for part, _, _ in self._found.values() if isinstance(part, Iterator)]
 
-    def put_back(self) -> None:
-        """Undo all changes, so that no traced number stays behind."""
-        for part, _, before in self._found.values():
-            if _is_identical(before, self.held(part) or {}):
-                continue
+    def put_back(self, contents: dict[int, dict[Any, Any]] | None = None) -> None:
+        """Undo all changes, so that no traced number stays behind; or write other contents."""
+        if contents is None:
+            contents = {place: self._found[place][2] for place in self.changed()}
+        for place, before in contents.items():
+            part = self._found[place][0]
             if isinstance(part, dict):
                 dict.clear(part)
                 dict.update(part, before)
