@@ -6,21 +6,23 @@ import itertools
 import math
 import pickle
 import random
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from scalargrad import Value, vmap
+from scalargrad import Value, grad, jit, logsumexp, maximum, vmap
 from scalargrad.compiler.packing.groups import group
 from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.expressions import Plan, opened, partial_plan, plan, terms_of
+from scalargrad.compiler.passes.expressions import Plan, opened, partial_plans, plan, terms_of
 from scalargrad.compiler.passes.kinds import ADJOINT, PRODUCTS
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record
-from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
@@ -68,8 +70,8 @@ def test_a_program_says_how_many_lanes_a_node_has(count: int) -> None:
     assert all(line.endswith(f"    {count} lanes") for line in lanes)
 
 
-def followed(steps: Plan, numbers: Sequence[float]) -> float:
-    """Follow a plan in floats."""
+def followed(steps: Plan, numbers: Sequence[float]) -> list[float]:
+    """Follow a plan in floats; return the numbers given and those of its steps."""
     known = list(numbers)
     for op, refs in steps:
         found = [known[x] if isinstance(x, int) else x for x in refs]
@@ -78,7 +80,7 @@ def followed(steps: Plan, numbers: Sequence[float]) -> float:
         else:
             assert op is PRODUCTS
             known.append(sum(a * b for a, b in zip(found[::2], found[1::2], strict=True)))
-    return known[-1]
+    return known
 
 
 def test_a_plan_computes_its_expression() -> None:
@@ -89,15 +91,37 @@ def test_a_plan_computes_its_expression() -> None:
             numbers = [drawn.uniform(*op.domain.interval(i)) for i in range(arity)]
             result, operands, partials = op.trace_partials(arity)
             given = [op.of_floats(*numbers), *numbers]
+            steps, refs = partial_plans(op, arity)
+            known = followed(steps, given)
             for index, partial in enumerate(partials):
-                expected = evaluate(
-                    opened(partial), dict(zip((result, *operands), given, strict=True))
-                )
-                found = followed(partial_plan(op, arity, index), given)
+                (expression,), ref = opened(partial), refs[index]
+                expected = evaluate(expression, dict(zip((result, *operands), given, strict=True)))
+                found = known[ref] if isinstance(ref, int) else ref
                 assert found == pytest.approx(expected, rel=1e-12), (op.name, index)
     x, y = Symbol("x"), Symbol("y")
-    assert followed(plan(y, (x, y)), (2.0, 3.0)) == 3.0
-    assert followed(plan(7.0, (x, y)), (2.0, 3.0)) == 7.0
+    assert followed(plan(y, (x, y)), (2.0, 3.0))[-1] == 3.0
+    assert followed(plan(7.0, (x, y)), (2.0, 3.0))[-1] == 7.0
+
+
+def test_what_the_partials_of_a_reduction_share_is_written_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each partial of a maximum depends on all operands: 4,000 of them took minutes to compile."""
+    traced: list[tuple[str, int]] = []
+    trace_partials = Reduction.trace_partials
+
+    def counted(op: Reduction, arity: int) -> Any:
+        traced.append((op.name, arity))
+        return trace_partials(op, arity)
+
+    monkeypatch.setattr(Reduction, "trace_partials", counted)
+    xs = [0.25 * (k % 43) for k in range(87)]  # the largest stands at two places
+    shares = jit(grad(lambda xs: maximum(*xs)))(xs)
+    assert shares == [0.5 if k % 43 == 42 else 0.0 for k in range(87)]
+    weights = jit(lambda xs: grad(lambda w: logsumexp([w * x for x in xs[:2]] + xs[2:]))(1.0))(xs)
+    total = math.fsum(map(math.exp, xs))
+    assert weights == pytest.approx(0.25 * math.exp(0.25) / total, rel=1e-12)
+    assert max(Counter(traced).values()) == 1
 
 
 def test_the_terms_of_a_difference_have_their_signs() -> None:

@@ -109,7 +109,8 @@ class _Unfolding:
             return len(made) - 1
         symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
         declared = op.expression or op.function
-        return self._written(opened(declared(symbols)), dict(zip(symbols, nodes, strict=True)))
+        (expression,) = opened(declared(symbols))
+        return self._written(expression, dict(zip(symbols, nodes, strict=True)))
 
     def _written(self, expression: Expression, known: dict[Symbol, int]) -> int:
         """Write an expression node by node; `known` maps its symbols to nodes."""

@@ -11,7 +11,14 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from scalargrad.compiler.passes.expressions import IDENTITY, follow, number_node, partial_plan
+from scalargrad.compiler.passes.expressions import (
+    IDENTITY,
+    derivative_plan,
+    follow,
+    follow_some,
+    number_node,
+    partial_plans,
+)
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_signals import Crossing
 from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
@@ -20,7 +27,7 @@ from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.compiler.trace.detach import DETACH
-from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.operation import Elementwise, Reduction
 from scalargrad.table.symbol import Symbol
 
 Seeds = tuple[int, ...]
@@ -205,6 +212,11 @@ def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]
             if moving[b]:
                 wires.append((b, a))
         return wires
+    if isinstance(op, Reduction):
+        found = [(operand, k) for k, operand in enumerate(args) if moving[operand]]
+        steps, refs = partial_plans(op, len(args))
+        partials = follow_some(writer, steps, [refs[k] for _, k in found], (node, *args))
+        return [(operand, x) for (operand, _), x in zip(found, partials, strict=True)]
     for index, operand in enumerate(args):
         if moving[operand]:
             wires.append((operand, _local(writer, node, index)))
@@ -217,9 +229,9 @@ def _local(writer: Writer, node: int, index: int) -> int:
     Even a partial that is always 0 is written: inf times 0 is nan, as in eager evaluation.
     """
     op, args = writer.program.ops[node], writer.program.args[node]
-    assert isinstance(op, Operation | Partial)
-    if not isinstance(op, Elementwise):
-        return follow(writer, partial_plan(op, len(args), index), (node, *args))
+    if isinstance(op, Partial):
+        return follow(writer, derivative_plan(op, index), (node, *args))
+    assert isinstance(op, Elementwise)
     local = partial(op, index)
     expression = local.expression
     if not isinstance(expression, Symbol):

@@ -30,6 +30,8 @@ class PlanStep(NamedTuple):
 
 
 Plan = tuple[PlanStep, ...]
+#: The steps for several expressions, and for each an int as in the steps, or a number.
+Plans = tuple[Plan, tuple[int | float, ...]]
 
 
 def terms_of(expression: Symbol) -> list[tuple[Expression, Expression]]:
@@ -64,14 +66,22 @@ def _signed(product: Symbol, sign: float) -> tuple[Expression, Expression]:
 
 def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
     """Return the steps that compute `expression` from nodes for its `symbols`."""
+    steps, (found,) = plans((expression,), symbols)
+    if not steps or found != len(symbols) + len(steps) - 1:
+        steps = (*steps, PlanStep(PRODUCTS, (found, 1.0)))
+    return steps
+
+
+def plans(expressions: Sequence[Expression], symbols: Sequence[Symbol]) -> Plans:
+    """Return the steps that compute several expressions, and what refers to each of them."""
     where: dict[Symbol, int] = {symbol: i for i, symbol in enumerate(symbols)}
-    needed = _needed(expression, where)
+    needed = _needed(expressions, where)
     steps: list[PlanStep] = []
 
     def ref(x: Expression) -> int | float:
         return where[x] if isinstance(x, Symbol) else float(x)
 
-    for part in subexpressions(expression):
+    for part in subexpressions(*expressions):
         if part in needed and part.op in LINEAR:
             steps.append(PlanStep(PRODUCTS, tuple(ref(x) for pair in terms_of(part) for x in pair)))
         elif part in needed and part.op is not None:
@@ -79,15 +89,13 @@ def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
         else:
             continue
         where[part] = len(symbols) + len(steps) - 1
-    if not steps or ref(expression) != len(symbols) + len(steps) - 1:
-        steps.append(PlanStep(PRODUCTS, (ref(expression), 1.0)))
-    return tuple(steps)
+    return tuple(steps), tuple(map(ref, expressions))
 
 
-def _needed(expression: Expression, known: dict[Symbol, int]) -> set[Symbol]:
+def _needed(expressions: Sequence[Expression], known: dict[Symbol, int]) -> set[Symbol]:
     """Return the parts that need nodes of their own: all but sums and products within sums."""
     needed: set[Symbol] = set()
-    stack = [expression]
+    stack = [*expressions]
     while stack:
         part = stack.pop()
         if isinstance(part, Symbol) and part not in known and part not in needed:
@@ -123,31 +131,39 @@ def lowered_plan(op: Reduction, arity: int) -> Plan:
     """Return the plan of a reduction such as ``maximum``, in operations with few operands."""
     assert op.expression is not None
     symbols = tuple(Symbol(f"x{i}") for i in range(arity))
-    return plan(opened(op.expression(symbols)), symbols)
+    (expression,) = opened(op.expression(symbols))
+    return plan(expression, symbols)
 
 
-def opened(expression: Expression) -> Expression:
-    """Replace the reductions inside an expression by their own expressions."""
+def opened(*expressions: Expression) -> list[Expression]:
+    """Replace the reductions inside expressions by their own expressions."""
     found: dict[Symbol, Expression] = {}
-    for part in subexpressions(expression):
+    for part in subexpressions(*expressions):
         operands = tuple(found[x] if isinstance(x, Symbol) else x for x in part.operands)
         if isinstance(part.op, Reduction):
             declared = part.op.expression or part.op.function
-            found[part] = opened(declared(operands))
+            (found[part],) = opened(declared(operands))
         elif part.op is None:
             found[part] = part
         else:
             found[part] = Symbol("", part.op, operands)
-    return found[expression] if isinstance(expression, Symbol) else expression
+    return [found[x] if isinstance(x, Symbol) else x for x in expressions]
 
 
 @functools.cache
-def partial_plan(op: Operation | Partial, arity: int, index: int) -> Plan:
-    """Return the plan of a partial, over the nodes (result, *operands)."""
-    if isinstance(op, Partial):
-        return plan(_derivative(op, index), (Symbol("result"), *op.symbols))
+def derivative_plan(op: Partial, index: int) -> Plan:
+    """Return the plan of the derivative of a partial, over the nodes (result, *operands)."""
+    return plan(_derivative(op, index), (Symbol("result"), *op.symbols))
+
+
+@functools.cache
+def partial_plans(op: Operation, arity: int) -> Plans:
+    """Return the plans of all partials of an operation, over the nodes (result, *operands).
+
+    Of thousands of operands each partial may depend on all, so that what they share counts.
+    """
     result, operands, partials = op.trace_partials(arity)
-    return plan(opened(partials[index]), (result, *operands))
+    return plans(opened(*partials), (result, *operands))
 
 
 def _derivative(op: Partial, index: int) -> Expression:
@@ -181,10 +197,33 @@ def substitute(expression: Expression, bindings: dict[Symbol, Expression]) -> Ex
 def follow(writer: Writer, steps: Plan, nodes: Sequence[int]) -> int:
     """Write the nodes of a plan and return the last one."""
     known = list(nodes)
-    for op, refs in steps:
-        found = [known[x] if x.__class__ is int else number_node(writer, x) for x in refs]
-        known.append(writer.products(found) if op is PRODUCTS else apply(writer, op, found))
+    for step in steps:
+        known.append(_written(writer, step, known))
     return known[-1]
+
+
+def follow_some(
+    writer: Writer, steps: Plan, wanted: Sequence[int | float], nodes: Sequence[int]
+) -> list[int]:
+    """Write as much of a plan as is needed for what some refs refer to, and return the nodes."""
+    used, first = {*wanted}, len(nodes)
+    for k in reversed(range(len(steps))):
+        if first + k in used:
+            used.update(x for x in steps[k].refs if isinstance(x, int))
+    known = list(nodes)
+    for k, step in enumerate(steps):
+        known.append(_written(writer, step, known) if first + k in used else -1)
+    return [_node(writer, x, known) for x in wanted]
+
+
+def _written(writer: Writer, step: PlanStep, known: Sequence[int]) -> int:
+    """Write the node of a step."""
+    found = [_node(writer, x, known) for x in step.refs]
+    return writer.products(found) if step.op is PRODUCTS else apply(writer, step.op, found)
+
+
+def _node(writer: Writer, ref: int | float, known: Sequence[int]) -> int:
+    return known[ref] if isinstance(ref, int) else number_node(writer, ref)
 
 
 def number_node(writer: Writer, number: float) -> int:

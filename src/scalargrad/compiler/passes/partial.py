@@ -67,10 +67,10 @@ def merged(expression: Expression) -> Expression:
     return expand(expression, {})
 
 
-def subexpressions(expression: Expression) -> Iterator[Symbol]:
-    """Yield each part of an expression once, operands before results."""
+def subexpressions(*expressions: Expression) -> Iterator[Symbol]:
+    """Yield each part of one or more expressions once, operands before results."""
     seen: set[Symbol] = set()
-    stack: list[tuple[Expression, bool]] = [(expression, False)]
+    stack: list[tuple[Expression, bool]] = [(x, False) for x in reversed(expressions)]
     while stack:
         part, ready = stack.pop()
         if not isinstance(part, Symbol) or (part in seen and not ready):
