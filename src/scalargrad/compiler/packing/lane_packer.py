@@ -7,6 +7,8 @@ network over a batch, their error signals and weight gradients become matrix pro
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 
 from scalargrad.compiler.array_types import Addresses, Floats
@@ -18,7 +20,7 @@ from scalargrad.compiler.packing.instructions import (
     ProductRun,
     Products,
 )
-from scalargrad.compiler.packing.scalar_packer import Piece, ScalarPacker
+from scalargrad.compiler.packing.scalar_packer import FEW, Piece, ScalarPacker
 from scalargrad.compiler.packing.strides import Grid, grid
 from scalargrad.compiler.passes.kinds import (
     PRODUCTS,
@@ -109,6 +111,8 @@ class LanePacker(ScalarPacker):
     # Sums of products --------------------------------------------------------------------------
 
     def _lane_products(self, group: LaneGroup, lanes: int) -> int:
+        if len(group.nodes) == 1 and len(self.program.args[group.nodes[0]]) <= 2 * FEW:
+            return self._few_lane_products(group.nodes[0], lanes)
         nodes, args = self._arrays(group)
         a, b = self._factors(args)
         bounds = self._alike_terms(a, b)
@@ -126,6 +130,15 @@ class LanePacker(ScalarPacker):
                 where = out + row * lanes
                 start = self._start(starts[chosen], Grid(shape.columns, 1))
                 self.instructions.append(Products(where, shape.columns, lanes, start, runs))
+        return out
+
+    def _few_lane_products(self, node: int, lanes: int) -> int:
+        """Place a single sum of few products, such as a recurrence has; term by term."""
+        start, args = self._started_one(self.program.args[node])
+        places = [Affine(self._cell(x), 0, int(self.steps[x])) for x in args]
+        runs = tuple(map(ProductRun, repeat(1), places[::2], places[1::2]))
+        out = self._place(np.array([node]), lanes)
+        self.instructions.append(Products(out, 1, lanes, Affine(start), runs))
         return out
 
     def _regular_order(

@@ -34,7 +34,7 @@ _ORDERS = 6
 #: Outputs in contiguous stretches of this average length are copied stretch by stretch.
 _LONG = 64
 #: A single sum of at most this many products is computed from a table, without loops.
-_FEW = 6
+FEW = 6
 
 #: The first lane of a grid, and the grid.
 Piece = tuple[int, Grid]
@@ -147,7 +147,7 @@ class ScalarPacker(GroupOperations):
 
     def _products(self, group: LaneGroup) -> int:
         first = group.nodes[0]
-        if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * _FEW:
+        if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * FEW:
             return self._few_products(first)
         nodes, args = self._arrays(group)
         a, b = self._factors(args)
@@ -189,15 +189,18 @@ class ScalarPacker(GroupOperations):
 
     def _few_products(self, node: int) -> int:
         """Place a single sum of few products, with their addresses in a table."""
-        args = self.program.args[node]
-        first = -0.0
-        if len(args) > 2 and {*args[-2:]} <= self.program.constants.keys():  # as in `_started`
-            first, args = float(self.values[args[-2]] * self.values[args[-1]]), args[:-2]
+        start, args = self._started_one(self.program.args[node])
         cells = np.array([[self._cell(x) for x in args]], dtype=np.int64)
-        start = np.array([self._cell_of(first)])
         out = self._place_one(node)
-        self.instructions.append(GatheredProducts(out, start, cells[:, ::2], cells[:, 1::2]))
+        begun = np.array([start])
+        self.instructions.append(GatheredProducts(out, begun, cells[:, ::2], cells[:, 1::2]))
         return out
+
+    def _started_one(self, args: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        """Return the cell of the start of a sum, and the factors left; see `_started`."""
+        if len(args) > 2 and {*args[-2:]} <= self.program.constants.keys():
+            return self._cell_of(float(self.values[args[-2]] * self.values[args[-1]])), args[:-2]
+        return self._cell_of(-0.0), args
 
     def _factors(self, args: Addresses) -> tuple[Addresses, Addresses]:
         """Return the factors, lanes × terms; in each term, the one of the earlier group first.
