@@ -18,6 +18,7 @@ from scalargrad import (
     exp,
     floor,
     grad,
+    gradients,
     hessian,
     hvp,
     jit,
@@ -459,6 +460,21 @@ def test_several_sweeps_are_as_long_however_many_steps(name: str, several: str) 
         assert isinstance(found, Looped)
         sizes.append(sum(len(x.steps) for x in found.loops if isinstance(x, Loop)))
     assert sizes[1] < 1.2 * sizes[0]
+
+
+@pytest.mark.parametrize("step", [0, 5, 31, 58])
+def test_a_gradient_by_one_state_of_a_recurrence_is_that_of_its_closed_form(step: int) -> None:
+    """The state sₙ = a·sₙ₋₁ after 60 steps has the slope a⁵⁹⁻ᵏ in that after step k."""
+
+    def slope(p: Any) -> Any:
+        states = [p[0] * p[1]]
+        for _ in range(59):
+            states.append(p[0] * states[-1])
+        return gradients(states[-1], [states[step]])
+
+    a = 1.03
+    found = numbers_in(jit(slope)([Value(a), Value(0.4)]))
+    assert found == pytest.approx([a ** (59 - step)], rel=1e-13)
 
 
 @pytest.mark.parametrize("name", ["garch", "pendulum", "three back"])

@@ -180,6 +180,19 @@ def test_second_derivatives_of_random_programs_are_the_eager_ones(seed: int) -> 
         assert compiled(point) == pytest.approx(curved(point), rel=1e-8, abs=1e-10)
 
 
+@pytest.mark.alike
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + 150, 6))
+def test_copies_of_a_program_are_each_differentiated_by_themselves(seed: int) -> None:
+    """Three columns of a Hessian, each by a copy of the program, are the eager ones."""
+    f, p = program(seed)
+    units = [[float(i == k) for i in range(len(p))] for k in range(min(3, len(p)))]
+
+    def columns_of(p: Any) -> Any:
+        return [x for unit in units for x in sg.hvp(f, p, unit)[1]]
+
+    assert jit(columns_of)(p) == pytest.approx(columns_of(p), rel=1e-8, abs=1e-10)
+
+
 def test_many_random_programs_have_loops() -> None:
     """Of these 40, whose ends and tables hide some, no fewer than 12 are found to be loops.
 

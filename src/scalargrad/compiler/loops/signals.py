@@ -149,12 +149,17 @@ def _active(rolled: Rolled, wrt: Sequence[int]) -> Flags:
     for block in rolled.blocks:
         if block.start >= rolled.columns.before:
             break
+        every = [
+            slice(cell - history, cell + block.count)
+            for cell, history in zip(block.cells, block.history, strict=True)
+        ]
+        for cells in every:
+            active[cells] = active[cells].any()
         changed = True
         while changed:
             changed = False
-            for t, statement in enumerate(block.body):
-                cells = slice(block.cells[t] - block.history[t], block.cells[t] + block.count)
-                if statement.op is DETACH or active[cells].all():
+            for t, (statement, cells) in enumerate(zip(block.body, every, strict=True)):
+                if statement.op is DETACH or active[cells.start]:
                     continue
                 sources = [
                     active[block.sources[x]]
