@@ -217,9 +217,27 @@ def all_but_some(p: Any) -> Any:
     return total + last
 
 
+def prey(p: Any) -> Any:
+    """Return a state of two coupled ones, whose equations are equal but for what they read."""
+    x, y = 1.0, 0.5
+    for _ in range(80):
+        x, y = x + 0.1 * (p[0] * x - p[1] * x * y), y + 0.1 * (p[1] * x * y - p[0] * y)
+    return x * x + y
+
+
+def ring(p: Any) -> Any:
+    """Return a sum over cells in a ring, each of which follows its neighbours."""
+    u = DATA[:12]
+    for _ in range(60):
+        u = [u[i] + p[0] * (u[i - 1] - 2.0 * u[i] + u[i - 11]) - p[1] * u[i] for i in range(12)]
+    return sum(u)
+
+
 FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "garch": (garch, [0.1, 0.1, 0.8]),
     "pendulum": (pendulum, [1.3, 0.1]),
+    "prey": (prey, [0.9, 0.5]),
+    "ring": (ring, [0.1, 0.02]),
     "kalman": (kalman, [0.1, 0.2]),
     "logistic": (logistic, [0.1, -0.2, 0.3, 0.4, 0.5]),
     "three back": (three_back, [0.3, 0.2]),
@@ -300,6 +318,16 @@ def test_most_of_a_plain_loop_is_one_body() -> None:
     assert found is not None
     (run,) = repeats(found)
     assert (run.period, run.times) == (9, 99)
+
+
+@pytest.mark.parametrize("name", ["prey", "ring"])
+def test_an_iteration_of_equal_equations_is_one_body(name: str) -> None:
+    """Neither one of the equations nor the loop over cells is taken for the iteration."""
+    f, p = FUNCTIONS[name]
+    found = looped(program_of(f, p))
+    assert isinstance(found, Looped)
+    assert max(x.count for x in found.loops if isinstance(x, Loop)) > 50
+    assert sum(len(x.steps) for x in found.loops if isinstance(x, Loop)) < 1_000
 
 
 def test_a_recurrence_is_apart_from_lanes() -> None:
@@ -395,7 +423,12 @@ def thrice(f: Function) -> Function:
     return lambda p: grad(grad(grad(along)))(p[0])
 
 
-SEVERAL = {"both": both, "hessian": hessian, "curved": curved}
+def pulled(f: Function) -> Function:
+    """Return the gradient of a function times a number that is computed, too."""
+    return lambda p: sg.vjp(f, p)[1](exp(p[0]))
+
+
+SEVERAL = {"both": both, "hessian": hessian, "curved": curved, "pulled": pulled}
 
 
 def numbers_in(tree: Any) -> list[float]:

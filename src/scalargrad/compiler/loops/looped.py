@@ -58,7 +58,7 @@ _MIN_LAYERS = 128
 _MAX_COPIES = 16
 
 #: A backward sweep: the nodes whose gradients are wanted; the roots and their seeds. A seed is a
-#: number, or the cell that holds it.
+#: number, or the node that is.
 Sweep = tuple[list[int], list[tuple[int, float | int]]]
 
 _EXTREMA = {TABLE["maximum"], TABLE["minimum"]}
@@ -118,18 +118,13 @@ def _is_rolled_well(nodes: int, statements: int) -> bool:
 
 
 def _sweeps(program: Program) -> list[Sweep] | None:
-    """Return the sweeps that gradients need; None if a root or seed has no cell to read."""
+    """Return the sweeps that gradients need; None if one begins or ends at a constant."""
     sweeps: list[Sweep] = []
     for seeds, wanted in sweeps_of(program.nodes()).items():
         if not program.constants.keys().isdisjoint((*wanted, *seeds[::2])):
             return None
-        pairs: list[tuple[int, float | int]] = []
-        for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
-            number = program.constants.get(seed)
-            if number is None and seed >= program.inputs:
-                return None
-            pairs.append((root, seed if number is None else number))
-        sweeps.append((wanted, pairs))
+        pairs = zip(seeds[::2], seeds[1::2], strict=True)
+        sweeps.append((wanted, [(root, program.constants.get(x, x)) for root, x in pairs]))
     return sweeps
 
 
@@ -237,7 +232,8 @@ class _Looping:
         read = np.zeros(self.cells, np.bool_)
         read[self.outputs[self.outputs < len(read)]] = True
         for wanted, seeds in self.sweeps:
-            read[rolled.cell_of[[*wanted, *(root for root, _ in seeds)]]] = True
+            pairs = [x for pair in seeds for x in pair if isinstance(x, int)]
+            read[rolled.cell_of[[*wanted, *pairs]]] = True
         for block in rolled.blocks:
             read[list(block.sources.values())] = True
             for statement in block.body:

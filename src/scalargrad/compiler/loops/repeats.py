@@ -29,6 +29,9 @@ _SAMPLES = 6
 #: skipped: it is a small pattern all over the program.
 _CANDIDATES = 3
 _STRETCHES = 300
+#: An iteration may be so many equal equations; a body that holds loops, so many times as long as it
+#: is repeated.
+_EQUATIONS, _LONG_BODY = 4, 4
 #: Gaps between repetitions are searched again if they are longer than this.
 _GAP = 64
 #: The search ends with the first period that saves this share of the nodes.
@@ -82,6 +85,9 @@ def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
     for period in _candidates(columns.codes[low:high]):
         found = [*_runs(columns, low, high, period)]
         every += found
+        for longer in _longer(columns.codes[low:high], period, found):
+            runs = _runs(columns, low, high, longer)
+            every += [run for run in runs if run.times * _LONG_BODY >= longer]
         if sum(run.saved for run in found) > _ENOUGH * (high - low):
             break
     every.sort(key=lambda run: (-run.saved, run.period))
@@ -94,6 +100,22 @@ def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
             free[x.start - low : x.end - low] = False
         chosen += found
     return sorted(chosen)
+
+
+def _longer(codes: Integers, period: int, found: list[Repetition]) -> list[int]:
+    """Return longer periods that a period suggests, where it is not that of a whole iteration.
+
+    If it is found again and again in most of the program, an iteration holds a loop, and its period
+    may be the distance between these. If operations repeat in one stretch but operands do not, an
+    iteration may hold a few equal equations, such as one for each of two coupled states.
+    """
+    if not found and flagged(codes[period:] == codes[:-period], int(_ENOUGH * len(codes))):
+        return [k * period for k in range(2, _EQUATIONS + 1) if k * period <= LONGEST]
+    if len(found) < _LEAST or sum(run.saved for run in found) <= len(codes) // 2:
+        return []
+    distances = np.diff([run.start for run in found])
+    distance = int(np.sort(distances)[len(distances) // 2])
+    return [distance] if distance <= LONGEST else []
 
 
 def _where_free(run: Repetition, free: NDArray[np.bool_]) -> list[Repetition]:

@@ -66,12 +66,14 @@ class Signals:
         self._needs(np.flatnonzero(self.asked))
 
     def seed(self, seeds: Sequence[tuple[int, float | int]]) -> Loop:
-        """Return the steps that seed the roots; an int stands for the cell that holds the seed."""
-        body = Body.once(self.numbers)
+        """Return the steps that seed the roots; an int stands for the node that is the seed."""
+        body, cell_of = Body.once(self.numbers), self.rolled.cell_of
         for node, seed in seeds:
-            place = self.signal(Cells(int(self.rolled.cell_of[node])))
-            register = body.number(seed) if isinstance(seed, float) else body.read(Cells(seed))
-            body.increase(place, register)
+            place = self.signal(Cells(int(cell_of[node])))
+            if isinstance(seed, float):
+                body.increase(place, body.number(seed))
+            else:
+                body.increase(place, body.read(Cells(int(cell_of[seed]))))
         return body.loop
 
     def signal(self, place: Place) -> Place:

@@ -44,17 +44,16 @@ def unfold(program: Program) -> Program | None:
 
 
 def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
-    """Return the sweeps to be written out: those that others read, or that loops cannot make."""
-    nodes, constants = program.nodes(), program.constants
+    """Return the sweeps to be written out: those that others read, or by a constant."""
+    nodes, constants = program.nodes(), program.constants.keys()
     needed = nodes.needed(x for seeds in sweeps for x in seeds)
     places = zip(nodes.places(ADJOINT), nodes.args_with(ADJOINT), strict=True)
     read = {args[1:] for node, args in places if needed[node]}
-
-    def is_inner(seeds: Seeds, wrt: list[int]) -> bool:
-        given = all(x < program.inputs or x in constants for x in seeds[1::2])
-        return seeds in read or not given or not constants.keys().isdisjoint(wrt)
-
-    return {seeds: wrt for seeds, wrt in sweeps.items() if is_inner(seeds, wrt)}
+    return {
+        seeds: wrt
+        for seeds, wrt in sweeps.items()
+        if seeds in read or not constants.isdisjoint(wrt)
+    }
 
 
 class _Unfolding:

@@ -135,9 +135,9 @@ class LanePacker(ScalarPacker):
     def _few_lane_products(self, node: int, lanes: int) -> int:
         """Place a single sum of few products, such as a recurrence has; term by term."""
         start, args = self._started_one(self.program.args[node])
+        out = self._place(np.array([node]), lanes)
         places = [Affine(self._cell(x), 0, int(self.steps[x])) for x in args]
         runs = tuple(map(ProductRun, repeat(1), places[::2], places[1::2]))
-        out = self._place(np.array([node]), lanes)
         self.instructions.append(Products(out, 1, lanes, Affine(start), runs))
         return out
 
