@@ -360,6 +360,30 @@ def test_a_value_that_leaves_its_example_is_refused(use: Function) -> None:
         jit(stash)(EXAMPLES)
 
 
+@pytest.mark.parametrize("use", [lambda kept: kept * 2.0, lambda kept: sum([kept, 1.0, 2.0, kept])])
+def test_a_value_that_leaves_one_of_many_calls_of_vmap_is_refused(use: Function) -> None:
+    """However little is written between two of them, of what is long by then."""
+
+    def stash(xs: Any, *, leaves: bool) -> Any:
+        kept: list[Any] = []
+        total = 0.0
+
+        def product(x: Any) -> Any:
+            kept.append(x[0] * 2.0)
+            return x[0] * x[1]
+
+        for k in range(40):
+            total += sum(vmap(product)(xs)) / (k + 1.0)
+        return total + use(kept[7]) if leaves else total
+
+    compiled = jit(stash, static_argnames="leaves")
+    products = math.fsum(x[0] * x[1] for x in EXAMPLES)
+    expected = math.fsum(products / k for k in range(1, 41))
+    assert compiled(EXAMPLES, leaves=False) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(TraceError, match="return it from the function given to vmap"):
+        compiled(EXAMPLES, leaves=True)
+
+
 def test_a_gradient_that_leaves_its_example_is_refused() -> None:
     """Inside vmap, what examples were computed from is out of reach of a gradient."""
 

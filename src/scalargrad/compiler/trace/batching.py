@@ -33,6 +33,9 @@ from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.tree import like
 from scalargrad.value import Value
 
+#: Nodes are looked at one by one where they are less than one in so many of those written.
+_FEW = 8
+
 
 class UnlikeError(Exception):
     """Examples differ in more than their numbers, so they cannot share one recording."""
@@ -141,19 +144,26 @@ class Lanes:
 
     def _require_none_read(self, first: int) -> None:
         """Refuse nodes written outside vmap, from `first` on, that read a node with lanes."""
-        columns, stop = self._trace.columns, self._seen
+        ops = self._trace.ops
+        if any(
+            not (ops[x] is UNBATCH or isinstance(ops[x], OverLanes)) for x in self._reading(first)
+        ):
+            self._trace.refused("stray example")
+
+    def _reading(self, first: int) -> list[int]:
+        """Return the nodes from `first` on that read a node with lanes."""
+        columns, stop, known = self._trace.columns, self._seen, self._map_of.keys()
+        if _FEW * (stop - first) < stop:  # or each of many vmaps would look at all nodes
+            return [x for x in range(first, stop) if not known.isdisjoint(columns.args(x))]
         own = np.zeros(stop, np.bool_)
-        own[[*self._map_of]] = True
+        own[[*known]] = True
         reads = np.zeros(stop - first, np.bool_)
         for operands in (columns.left[first:stop], columns.right[first:stop]):
             read = np.array(operands, np.int64)
             reads |= (read >= 0) & own[read]
         wide = (x for x in reversed(columns.wide) if x >= first)
         found = [first + x for x in np.flatnonzero(reads).tolist()]
-        found += [x for x in wide if not self._map_of.keys().isdisjoint(columns.wide[x])]
-        ops = self._trace.ops
-        if any(not (ops[x] is UNBATCH or isinstance(ops[x], OverLanes)) for x in found):
-            self._trace.refused("stray example")
+        return found + [x for x in wide if not known.isdisjoint(columns.wide[x])]
 
     def example(self, examples: Any) -> Any:
         """Return an example whose numbers have a lane for each of the examples.
