@@ -44,6 +44,16 @@ def test_a_seeded_run_is_the_same_compiled() -> None:
     assert len(g._paths) == 1
 
 
+@pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState, random.Random])
+def test_a_method_of_a_generator_may_be_closed_over_or_given(make: Any) -> None:
+    """NumPy's are functions of Cython, whose class does not name its module."""
+    draw, given, again = make(7).random, make(7).random, make(7)
+    outside, inside = jit(lambda x: x + drawn(draw)), jit(lambda f, x: x + drawn(f))
+    for _ in range(3):
+        expected = 1.0 + again.random()
+        assert (outside(1.0), inside(given, 1.0)) == (expected, expected)
+
+
 def test_the_module_and_numpy_draw_too() -> None:
     """The functions of the module random and NumPy's generators, old and new."""
     old, new = np.random.RandomState(5), np.random.default_rng(5)

@@ -91,7 +91,7 @@ def state_of(source: Any) -> Any:
             return source.getstate()
         except NotImplementedError:  # SystemRandom has none
             return None
-    if not type(source).__module__.startswith("numpy.random"):
+    if not str(type(source).__module__).startswith("numpy.random"):
         return None
     if hasattr(source, "bit_generator"):
         return source.bit_generator.state

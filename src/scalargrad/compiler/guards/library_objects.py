@@ -42,7 +42,9 @@ def reader_of(x: Any) -> Callable[[], Any] | None:
 def holds_data(x: Any) -> bool:
     """Return whether the attributes of a library's object are data, as far as one can tell."""
     kind = type(x)
-    if issubclass(kind, random.Random | Operation) or kind.__module__.startswith("scalargrad."):
+    if issubclass(kind, random.Random | Operation) or str(kind.__module__).startswith(
+        "scalargrad."
+    ):
         return False  # what a generator draws is found out otherwise
     return isinstance(getattr(x, "__dict__", None), dict)
 

@@ -20,8 +20,14 @@ _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
 
 @functools.cache
-def of_library(module: str) -> bool:
-    """Return whether a module is the standard library's, ours or installed: assumed constant."""
+def of_library(module: Any) -> bool:
+    """Return whether a module is the standard library's, ours or installed: assumed constant.
+
+    So is what keeps something else than a name in ``__module__``, as the class of Cython's
+    functions does.
+    """
+    if not isinstance(module, str):
+        return True
     top = module.partition(".")[0]
     if top == "__main__":  # run by `python -m …`, it may be the file of an installed program
         return False
@@ -156,7 +162,7 @@ _OF_DATA = {"argparse", "collections"}
 def is_followed(kind: type) -> bool:
     """Return whether the attributes of objects of a class are followed: ours and the user's."""
     plain = kind is SimpleNamespace or kind.__module__ in _OF_DATA
-    ours = plain or kind.__module__.startswith("scalargrad.")
+    ours = plain or str(kind.__module__).startswith("scalargrad.")
     return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))
 
 

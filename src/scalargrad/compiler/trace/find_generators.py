@@ -61,7 +61,7 @@ def is_fresh(x: Any) -> bool:
     if isinstance(x, random.SystemRandom):
         return True
     if isinstance(x, type):
-        return issubclass(x, random.Random) or x.__module__.startswith("numpy.random")
+        return issubclass(x, random.Random) or str(x.__module__).startswith("numpy.random")
     if not callable(x):  # it may be a lazy module, which asking would load
         return False
     name = getattr(x, "__name__", "")
@@ -90,7 +90,7 @@ def _used(function: FunctionType) -> Iterator[Any]:
 
 
 def _is_generator(x: Any) -> bool:
-    known = isinstance(x, random.Random) or type(x).__module__.startswith("numpy.random")
+    known = isinstance(x, random.Random) or str(type(x).__module__).startswith("numpy.random")
     return known and state_of(x) is not None
 
 
