@@ -31,7 +31,7 @@ _CANDIDATES = 3
 _STRETCHES = 300
 #: An iteration may be so many equal equations; a body that holds loops, so many times as long as it
 #: is repeated.
-_EQUATIONS, _LONG_BODY = 4, 4
+_EQUATIONS, _LONG_BODY = 4, 3
 #: Gaps between repetitions are searched again if they are longer than this.
 _GAP = 64
 #: The search ends with the first period that saves this share of the nodes.
