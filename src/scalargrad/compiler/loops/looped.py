@@ -43,9 +43,10 @@ from scalargrad.compiler.passes.kinds import ADJOINT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 
-#: The most statements that are printed: compiling one takes a quarter of a millisecond. A sweep
-#: that was written out adds three or four for each of the recording.
-_MAX_STATEMENTS, _MAX_WITH_SWEEPS = 1000, 4000
+#: The most statements that are printed: compiling one takes a quarter of a millisecond, and more in
+#: longer loops, packing a node 50 microseconds. So long programs may have one for so many nodes. A
+#: sweep that was written out adds three or four for each of the recording.
+_MAX_STATEMENTS, _MAX_OF_LONG, _NODES_EACH = 1000, 4000, 50
 #: Rolling must pay: at least so many nodes per statement, and so many nodes saved.
 _MIN_RATIO, _MIN_SAVED = 6, 200
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
@@ -75,7 +76,7 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
         return None
     found = columns(unfolded)
     is_same = len(sweeps_of(program.nodes())) == len(sweeps)  # none was written out
-    most = _MAX_STATEMENTS if is_same else _MAX_WITH_SWEEPS
+    most = _most_statements(len(found)) if is_same else _MAX_OF_LONG
     runs = repeats(found, most)
     statements = len(found) - sum(run.saved for run in runs)
     if statements > most or not _is_rolled_well(len(found), statements):
@@ -111,6 +112,10 @@ def _splits_ties(program: Program) -> bool:
     """
     table = program.nodes().table
     return ADJOINT in table and not _EXTREMA.isdisjoint(table)
+
+
+def _most_statements(nodes: int) -> int:
+    return min(max(_MAX_STATEMENTS, nodes // _NODES_EACH), _MAX_OF_LONG)
 
 
 def _is_rolled_well(nodes: int, statements: int) -> bool:

@@ -58,16 +58,16 @@ def _pruned(loop: Loop, read: Flags) -> Loop | None:
         read[total.start] = True
     if not any(alive):
         return None
-    new = np.cumsum(alive) - 1
+    new: list[int] = (np.cumsum(alive) - 1).tolist()
     carries = _kept_carries(loop, alive)
     number = {k: i for i, k in enumerate(_carried(loop, alive))}
     return Loop(
         loop.count,
         loop.lanes,
         loop.down,
-        [_moved(x, new.tolist(), number) for x, a in zip(loop.steps, alive, strict=True) if a],
-        [Carry(x.start, int(new[x.register]), x.onto) for x in carries],
-        [x.renamed(new.tolist()) for x in totals],
+        [_moved(x, new, number) for x, a in zip(loop.steps, alive, strict=True) if a],
+        [Carry(x.start, new[x.register], x.onto) for x in carries],
+        [x.renamed(new) for x in totals],
         loop.is_fused,
     )
 

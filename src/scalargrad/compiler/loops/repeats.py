@@ -18,7 +18,7 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 
 #: The longest body, in nodes.
-LONGEST = 1500
+LONGEST = 4000
 #: A repetition must save this many nodes, and repeat its body this often.
 _SAVES, _LEAST = 12, 3
 #: Lengths of the hashed windows; of long programs, so many samples of so many nodes are hashed.
@@ -34,7 +34,8 @@ _STRETCHES = 300
 _EQUATIONS, _LONG_BODY = 4, 3
 #: Gaps between repetitions are searched again if they are longer than this.
 _GAP = 64
-#: The search ends with the first period that saves this share of the nodes.
+#: The search ends with the first period that saves this share of the nodes, unless more are left than
+#: are asked for: a loop within another leaves some of each iteration of that.
 _ENOUGH = 0.9
 #: The multiplier of the hash, 2⁶⁴ / golden ratio (Knuth, The Art of Computer Programming, 6.4).
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -69,7 +70,7 @@ def repeats(columns: NodeColumns, most: float = inf) -> list[Repetition]:
     left = 0
     while gaps and left <= most:
         low, high = gaps.pop()
-        runs = _most(columns, low, high) if high - low > _SAVES else []
+        runs = _most(columns, low, high, most) if high - low > _SAVES else []
         found += runs
         edges = [low, *(x for run in runs for x in (run.start, run.end)), high]
         between = [*zip(edges[::2], edges[1::2], strict=True)]
@@ -79,23 +80,28 @@ def repeats(columns: NodeColumns, most: float = inf) -> list[Repetition]:
     return sorted(found)
 
 
-def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
+def _most(columns: NodeColumns, low: int, high: int, most: float) -> list[Repetition]:
     """Return repetitions between two places, chosen greedily by the nodes they save, in order."""
     every: list[Repetition] = []
-    for period in _candidates(columns.codes[low:high]):
+    longest = int(min(LONGEST, most))
+    for period in _candidates(columns.codes[low:high], longest):
         found = [*_runs(columns, low, high, period)]
         every += found
         for longer in _longer(columns.codes[low:high], period, found):
             runs = _runs(columns, low, high, longer)
             every += [run for run in runs if run.times * _LONG_BODY >= longer]
-        if sum(run.saved for run in found) > _ENOUGH * (high - low):
+        saved = sum(run.saved for run in found)
+        if saved > _ENOUGH * (high - low) and high - low - saved <= most:
             break
     every.sort(key=lambda run: (-run.saved, run.period))
     chosen: list[Repetition] = []
     free = np.ones(high - low, np.bool_)
     for run in every:
         places = free[run.start - low : run.end - low]
-        found = [y for x in _where_free(run, places) if (y := _settled(columns, x))]
+        possible = _where_free(run, places)
+        if not possible or _is_surpassed(run, every):
+            continue
+        found = [y for x in possible if (y := _settled(columns, x))]
         for x in found:
             free[x.start - low : x.end - low] = False
         chosen += found
@@ -118,6 +124,15 @@ def _longer(codes: Integers, period: int, found: list[Repetition]) -> list[int]:
     return [distance] if distance <= LONGEST else []
 
 
+def _is_surpassed(run: Repetition, every: list[Repetition]) -> bool:
+    """Return whether loops of a shorter period within a repetition save more than it does."""
+    saved: dict[int, int] = {}
+    for x in every:
+        if x.period < run.period and run.start <= x.start and x.end <= run.end:
+            saved[x.period] = saved.get(x.period, 0) + x.saved
+    return max(saved.values(), default=0) > run.saved
+
+
 def _where_free(run: Repetition, free: NDArray[np.bool_]) -> list[Repetition]:
     """Return what remains of a repetition where its places are still free, if it is long enough."""
     stretches = flagged(free, _LEAST * run.period)
@@ -125,7 +140,7 @@ def _where_free(run: Repetition, free: NDArray[np.bool_]) -> list[Repetition]:
     return [x for x in found if x.saved >= _SAVES]
 
 
-def _candidates(codes: Integers) -> list[int]:
+def _candidates(codes: Integers, longest: int) -> list[int]:
     """Return likely periods: the distances at which equal windows recur, most frequent first."""
     n = len(codes)
     size = n if n <= 2 * _SAMPLE else _SAMPLE
@@ -133,13 +148,13 @@ def _candidates(codes: Integers) -> list[int]:
     starts = [k * (n - size) // max(samples - 1, 1) for k in range(samples)]
     found: dict[int, int] = {}
     for start in starts:
-        for period, often in _distances(codes[start : start + size]):
+        for period, often in _distances(codes[start : start + size], longest):
             found[period] = found.get(period, 0) + often
     return sorted(found, key=lambda period: -found[period])[: _CANDIDATES * 4]
 
 
-def _distances(codes: Integers) -> Iterator[tuple[int, int]]:
-    """Yield distances between windows of equal hash, and how often each occurs."""
+def _distances(codes: Integers, longest: int) -> Iterator[tuple[int, int]]:
+    """Yield distances up to `longest` between windows of equal hash, and how often each occurs."""
     hashes, size = codes.astype(np.uint64) * _MIX, 1
     for window in _WINDOWS:
         while size < window and len(hashes) > size:
@@ -150,7 +165,7 @@ def _distances(codes: Integers) -> Iterator[tuple[int, int]]:
         order = np.argsort(hashes, kind="stable")
         same = hashes[order[1:]] == hashes[order[:-1]]
         distances = np.diff(order)[same]
-        counts = np.bincount(distances[distances <= LONGEST], minlength=1)
+        counts = np.bincount(distances[distances <= longest], minlength=1)
         for period in np.argsort(-counts, kind="stable")[:_CANDIDATES].tolist():
             if counts[period] > _SAVES and period:
                 yield period, int(counts[period])
