@@ -559,3 +559,18 @@ def test_two_threads_record_at_once_and_both_are_watched() -> None:
     assert refused == [True]
     assert len({Value(1.0), Value(1.0)}) == 2
     assert vars(Value)["__hash__"] is object.__hash__
+
+
+def test_methods_of_derived_values_and_of_floats_are_named_with_what_to_write() -> None:
+    """An argument is a plain Value; asking whether it has an attribute is answered as for one."""
+
+    class Own(Value):
+        def swish(self) -> Value:
+            return self * self.sigmoid()
+
+    with pytest.raises(AttributeError, match=r"plain Value.*write a function, swish\(x\)"):
+        jit(lambda x: x.swish())(Own(1.0))
+    with pytest.raises(AttributeError, match=r"is_integer\(x\)"):
+        jit(lambda x: x if x.is_integer() else -x)(1.0)
+    asked = jit(lambda x: 2.0 * x if hasattr(x, "is_integer") or hasattr(x, "__float128__") else x)
+    assert asked(3.0) == 3.0
