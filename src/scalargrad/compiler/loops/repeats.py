@@ -34,8 +34,8 @@ _STRETCHES = 300
 _EQUATIONS, _LONG_BODY = 4, 3
 #: Gaps between repetitions are searched again if they are longer than this.
 _GAP = 64
-#: The search ends with the first period that saves this share of the nodes, unless more are left than
-#: are asked for: a loop within another leaves some of each iteration of that.
+#: The search ends with the first period that saves this share of the nodes, unless more are left
+#: than are asked for: a loop within another leaves some of each iteration of that.
 _ENOUGH = 0.9
 #: The multiplier of the hash, 2⁶⁴ / golden ratio (Knuth, The Art of Computer Programming, 6.4).
 _MIX = np.uint64(0x9E3779B97F4A7C15)

@@ -54,10 +54,16 @@ class AlikeNodes:
         counts = nodes.first[chosen + 1] - nodes.first[chosen]
         for arity in np.flatnonzero(np.bincount(counts)).tolist():
             which = np.flatnonzero(counts == arity)
-            first, inverse = self._alike(chosen[which], arity)
-            answers = [question(*self._described(x, arity)) for x in chosen[which[first]].tolist()]
-            found[which] = np.array(answers, np.bool_)[inverse]
+            found[which] = self.answers(chosen[which], arity, question)
         return found
+
+    def answers(
+        self, chosen: Integers, arity: int, question: Callable[[Any, Constants], bool | list[bool]]
+    ) -> Flags:
+        """Return the answers for nodes of so many operands; to a list of questions, row by row."""
+        first, inverse = self._alike(chosen, arity)
+        found = [question(*self._described(x, arity)) for x in chosen[first].tolist()]
+        return np.array(found, np.bool_)[inverse]
 
     def _alike(self, chosen: Integers, arity: int) -> tuple[Integers, Integers]:
         """Return the first node of each group, and the group of each node."""

@@ -183,11 +183,15 @@ def _propagates(nodes: Nodes, groups: AlikeNodes) -> Flags:
     some = [isinstance(op, Operation) and arity <= _FEW for op, arity in pairs]
     propagates = np.repeat(whole[inverse], counts)
     for k in np.flatnonzero(np.array(some, np.bool_) & ~whole).tolist():
-        chosen = np.flatnonzero(inverse == k)
-        for place in range(pairs[k][1]):
-            passes = groups.ask(chosen, functools.partial(_passes, place))
-            propagates[nodes.first[chosen] + place] = passes
+        chosen, arity = np.flatnonzero(inverse == k), pairs[k][1]
+        entries = np.add.outer(nodes.first[chosen], np.arange(arity))
+        propagates[entries] = groups.answers(chosen, arity, _passing)
     return propagates
+
+
+def _passing(op: Operation, constants: Constants) -> list[bool]:
+    """Return, for each operand, whether the result is never finite where it is not."""
+    return [_passes(place, op, constants) for place in range(len(constants))]
 
 
 def _propagates_all(op: Op, arity: int) -> bool:
