@@ -174,6 +174,21 @@ def test_dicts_keep_their_kind() -> None:
     assert jit(lambda d: d)(Counter(a=2, b=3)) == Counter(a=2, b=3)
 
 
+class Settings(dict[str, Any]):
+    """A dict whose items are attributes, too; asked for any other, it raises KeyError."""
+
+    __getattr__ = dict.__getitem__
+
+
+def test_an_argument_may_raise_any_error_for_an_attribute_it_lacks() -> None:
+    """Whether it is a number or an array is asked of its class."""
+    settings = Settings(rate=2.0, weight=Value(3.0))
+    assert jit(lambda s, x: s.rate * s.weight * x)(settings, 1.5).data == 9.0
+    several = [Settings(rate=2.0, weight=k) for k in (3.0, 5.0)]
+    for mapped in (vmap(lambda s: s.rate * s.weight), jit(vmap(lambda s: s.rate * s.weight))):
+        assert mapped(several) == [6.0, 10.0]
+
+
 @pytest.mark.parametrize(
     "function", [lambda x: {x}, lambda x: (x for _ in range(2)), lambda x: map(abs, [x])]
 )

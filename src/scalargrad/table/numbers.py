@@ -16,7 +16,9 @@ def is_real(x: Any) -> bool:
     """Return whether `x` is an int, float, bool, NumPy real scalar or 0-d real array."""
     if isinstance(x, _NUMBERS):
         return True
-    kind = getattr(getattr(x, "dtype", None), "kind", "")
+    if not hasattr(type(x), "dtype"):  # asked of `x`, a class of a user's may raise any error
+        return False
+    kind = getattr(x.dtype, "kind", "")
     return kind in {"b", "i", "u", "f"} and getattr(x, "ndim", None) == 0
 
 
@@ -30,8 +32,8 @@ def too_large(where: str) -> OperandError:
 def as_float(x: Any, where: str) -> float:
     """Return the real number `x` as a float, or raise OperandError saying `where` it stood."""
     if not is_real(x):
-        remedy = "take its .data" if hasattr(x, "_apply") else "convert it first"
-        if isinstance(x, list | tuple) or getattr(x, "ndim", None):
+        remedy = "take its .data" if hasattr(type(x), "_apply") else "convert it first"
+        if isinstance(x, list | tuple) or (hasattr(type(x), "ndim") and x.ndim):
             remedy = (
                 "take its numbers one by one, as in [f(x) for x in numbers] or vmap(f)(numbers)"
             )
@@ -53,7 +55,7 @@ def defers(x: Any) -> bool:
     """
     if type(x).__module__ == "builtins":
         return False
-    return hasattr(x, "__array_ufunc__") or hasattr(x, "_apply")
+    return hasattr(type(x), "__array_ufunc__") or hasattr(type(x), "_apply")
 
 
 def holds(condition: Any) -> bool:

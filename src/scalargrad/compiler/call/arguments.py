@@ -227,7 +227,7 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
         return like(x, [rebuilt(item, fresh, copier) for item in x.values()])
     if isinstance(x, list | tuple) and not isinstance(x, Table):
         return like(x, [rebuilt(item, fresh, copier) for item in x])
-    if hasattr(x, "dtype") and hasattr(x, "ravel") and not isinstance(x, np.generic):
+    if hasattr(type(x), "dtype") and hasattr(x, "ravel") and not isinstance(x, np.generic):
         return _rebuilt_array(x, fresh, copier)
     return copier.copy(x) if copier is not None and is_object(x) else x
 

@@ -195,7 +195,7 @@ class Lanes:
             return first
         if is_scalar(first):
             return self._batched_numbers(examples)
-        if hasattr(first, "dtype") and hasattr(first, "ravel"):
+        if hasattr(type(first), "dtype") and hasattr(first, "ravel"):
             return self._batched_arrays(examples)
         if any(type(x) is not type(first) for x in examples):
             raise UnlikeError
