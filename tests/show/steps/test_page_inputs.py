@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, custom_op, dot, log, maximum, relu, square, tanh
+from scalargrad import Parameter, Value, custom_op, dot, jit, log, maximum, relu, square, tanh
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import labelled
@@ -140,6 +140,20 @@ def test_inputs_are_fixed_where_python_would_have_to_be_called(open_page: Any) -
     assert page.locator(".chip").text_content() == "2×12=24"
     assert box(page, "x").is_disabled()
     assert "cube is a Python function" in page.locator("#undefined").text_content()
+
+
+def test_a_compiled_function_is_a_gate_whose_inputs_are_fixed(open_page: Any) -> None:
+    """Its page was a NotImplementedError; nudges are tried by running the program."""
+
+    @jit
+    def cube(x: Any) -> Any:
+        return x**3
+
+    page = open_page(walk(labelled(cube(Value(2.0, "x")) * 2.0, "f")))
+    page.keyboard.press("End")
+    assert page.locator(".chip").text_content() == "2×12=24"
+    assert box(page, "x").is_disabled()
+    assert "nudge x by +0.01: f changes by about +0.24" in page.content()
 
 
 def test_choices_of_python_are_said_to_stay_while_inputs_are_moved(open_page: Any) -> None:

@@ -121,14 +121,17 @@ def _limit(point: Point, away: float, at: float) -> float:
 
 
 def beyond(scene: Scene, leaf: Value, x: float) -> Point:
-    """Return the output and its slope where `leaf` is x; nan where they are undefined."""
+    """Return the output and its slope where `leaf` is x; nan where they are undefined.
+
+    Nor is there a slope behind a compiled function, which makes nodes only when it is called.
+    """
     moved: dict[Value, Value | float] = {leaf: Value(x)}
     try:
         with enable_grad():
             for node in scene.gates_after(leaf):
                 assert node.op is not None
                 moved[node] = node.op.of(*(_moved(scene, moved, y) for y in node.parents))
-    except ScalargradError:
+    except (ScalargradError, NotImplementedError):
         return Point(nan, nan)
     root, order = moved[scene.root], [y for y in moved.values() if isinstance(y, Value)]
     assert isinstance(root, Value)
