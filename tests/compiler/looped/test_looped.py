@@ -330,6 +330,20 @@ def test_an_iteration_of_equal_equations_is_one_body(name: str) -> None:
     assert sum(len(x.steps) for x in found.loops if isinstance(x, Loop)) < 1_000
 
 
+@pytest.mark.parametrize(("units", "is_loop"), [(4, True), (16, False)])
+def test_a_recurrence_of_wide_layers_stays_packed(units: int, is_loop: bool) -> None:
+    """Layers of a few units are written as a loop, wide ones as products of matrices."""
+
+    def recurrent(p: Any) -> Any:
+        h, rows = [0.0] * units, [p[i : i + units] for i in range(0, units * units, units)]
+        for x in DATA[:40]:
+            h = [tanh(sum(a * b for a, b in zip(row, h, strict=True)) + x) for row in rows]
+        return sum(h)
+
+    found = looped(program_of(recurrent, [0.1 * math.sin(i) for i in range(units * units)]))
+    assert isinstance(found, Looped) == is_loop
+
+
 def test_a_recurrence_is_apart_from_lanes() -> None:
     """GARCH has one recurrence forwards and one backwards; logarithms and sums are lanes."""
     found = looped(program_of(garch, [0.1, 0.1, 0.8]))

@@ -23,7 +23,7 @@ from scalargrad.compiler.loops.loop import (
     Write,
     cells_of,
 )
-from scalargrad.compiler.loops.node_columns import columns, sweeps_of
+from scalargrad.compiler.loops.node_columns import columns, has_long_sums, sweeps_of
 from scalargrad.compiler.loops.prune import prune
 from scalargrad.compiler.loops.repeats import repeats
 from scalargrad.compiler.loops.roll import (
@@ -52,8 +52,9 @@ _MIN_RATIO, _MIN_SAVED = 6, 200
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
 #: statement, are they run as loops nevertheless, since packing would take too long.
 _MANY_NODES, _MANY_ITERATIONS = 20_000, 100
-#: Bodies of at least so many statements contain matrix products, which run faster packed.
-_MIN_LAYERS = 128
+#: Bodies of at least so many statements contain matrix products, which run faster packed; with a
+#: recurrence, those of more than so many.
+_MIN_LAYERS, _MAX_OF_LAYERS = 128, 500
 
 #: The most copies of outputs, each a loop of its own.
 _MAX_COPIES = 16
@@ -76,7 +77,10 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
         return None
     found = columns(unfolded)
     is_same = len(sweeps_of(program.nodes())) == len(sweeps)  # none was written out
-    most = _most_statements(len(found)) if is_same else _MAX_OF_LONG
+    layered = is_same and has_long_sums(found)
+    most = _MAX_OF_LONG
+    if is_same:
+        most = _MAX_STATEMENTS if layered else _most_statements(len(found))
     runs = repeats(found, most)
     statements = len(found) - sum(run.saved for run in runs)
     if statements > most or not _is_rolled_well(len(found), statements):
@@ -85,7 +89,7 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
     if rolled is None:
         return None
     looping = None if _splits_ties(program) else _Looping(rolled, sweeps)
-    if looping is not None and not looping.is_worth_it():
+    if looping is not None and not looping.is_worth_it(layered=layered):
         looping = None
     keeps = is_same and _keeps_operations(program, unfolded)
     if keeps and (looping is None or looping.is_of_layers()):
@@ -148,9 +152,14 @@ class _Looping:
         read = self._read()
         self.staged = [(block, stages(block, read)) for block in rolled.blocks]
 
-    def is_worth_it(self) -> bool:
-        """Return whether to run as loops: with a recurrence, or very many iterations."""
+    def is_worth_it(self, *, layered: bool) -> bool:
+        """Return whether to run as loops: with a recurrence, or very many iterations.
+
+        A long recurrence of layers runs, and is compiled, as fast packed: as products of matrices.
+        """
         nodes, statements = len(self.rolled.columns), self.rolled.statements
+        if layered and max(len(block.cells) for block in self.rolled.blocks) > _MAX_OF_LAYERS:
+            return False
         many = nodes >= max(_MANY_NODES, _MANY_ITERATIONS * statements)
         return _is_rolled_well(nodes, statements) and (many or self._waits())
 

@@ -17,11 +17,14 @@ from scalargrad.compiler.passes.nodes import (
 )
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
-from scalargrad.ops import TABLE
+from scalargrad.ops import TABLE, add
 from scalargrad.table.operation import Elementwise
 
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
+
+#: The share of the nodes that add to long sums in a program of layers.
+_LAYERED = 0.2
 
 #: Operations in loops have fewer operands than this: a code has a digit for the kind of each.
 _ARITY = 8
@@ -118,6 +121,22 @@ def columns(program: Program) -> NodeColumns:
     return NodeColumns(
         program, written, nodes, codes, first, operands, kinds, place[operands], before, gradients
     )
+
+
+def has_long_sums(columns: NodeColumns) -> bool:
+    """Return whether much of a program adds to long sums, as layers of a network do.
+
+    A sum is long if four additions come before one; they stand at most two places apart.
+    """
+    before = columns.places[columns.first[:-1]]
+    at = np.arange(len(columns))
+    is_add = columns.written.where(lambda op: op is add)[columns.nodes]
+    added = is_add & (columns.kinds[columns.first[:-1]] == COMPUTED) & (at - before <= 2)
+    deep = added
+    for _ in range(4):
+        at = np.where(added[at], before[at], 0)
+        deep = deep & is_add[at]
+    return bool(np.count_nonzero(deep) > _LAYERED * len(columns))
 
 
 def _in_order(
