@@ -15,6 +15,7 @@ from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.refusal import PartingError, users_line
 from scalargrad.compiler.trace.side_effects import Around, unchanging
 from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.value import Value
 
@@ -54,9 +55,23 @@ class UnrecordedError(Exception):
 
     def explain(self) -> NoReturn:
         """Raise the reason as the error of the call."""
-        if not isinstance(self.error, ScalargradError):
-            self.error.add_note(_NOTE)
-        raise self.error
+        error = _explained(self.error)
+        if not isinstance(error, ScalargradError):
+            error.add_note(_NOTE)
+        raise error
+
+
+def _explained(error: Exception) -> Exception:
+    """Return an error; of an attribute that no recorded number has, with what to write."""
+    name = error.name if isinstance(error, AttributeError) else None
+    if name is None or name.startswith("_") or not isinstance(error.obj, Traced):  # type: ignore[attr-defined]
+        return error
+    return AttributeError(
+        f"a Value has no attribute {name!r}; while a compiled function is recorded each number of "
+        "its arguments is a plain Value, also where it was a float or of a class of yours: in "
+        f"place of a method write a function, {name}(x), and pass other attributes as arguments of "
+        "their own"
+    ).with_traceback(error.__traceback__)
 
 
 class CallRecorder:

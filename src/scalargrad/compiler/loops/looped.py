@@ -71,12 +71,11 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
 
     Unless `can_loop`, what would be loops is None, too, and is not written.
     """
-    unfolded = unfold(program)
+    unfolded, is_same = unfold(program) or (None, True)
     sweeps = None if unfolded is None else _sweeps(unfolded)
     if unfolded is None or sweeps is None:
         return None
     found = columns(unfolded)
-    is_same = len(sweeps_of(program.nodes())) == len(sweeps)  # none was written out
     layered = is_same and has_long_sums(found)
     most = _MAX_OF_LONG
     if is_same:

@@ -25,8 +25,11 @@ _MOST = 2_000_000
 Seeds = tuple[int, ...]
 
 
-def unfold(program: Program) -> Program | None:
-    """Return `program` in small operations, its sweeps side by side; None if that is impossible."""
+def unfold(program: Program) -> tuple[Program, bool] | None:
+    """Return `program` in small operations, its sweeps side by side; None if that is impossible.
+
+    The second result says whether all sweeps are left, none being written out.
+    """
     reductions = False
     nodes = program.nodes()
     for op in nodes.occurring():
@@ -37,10 +40,10 @@ def unfold(program: Program) -> Program | None:
     sweeps = sweeps_of(nodes)
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
     if not inner and not reductions:
-        return program
+        return program, True
     if len(inner) * len(program) > _MOST:
         return None
-    return _Unfolding(program, inner).run()
+    return _Unfolding(program, inner).run(), not inner
 
 
 def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:

@@ -83,18 +83,6 @@ class Traced(Value):
         detached: Value = in_force(self).detach(self)
         return detached
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise AttributeError(
-            f"a Value has no attribute {name!r}; while a compiled function is recorded each number "
-            f"of its arguments is a plain Value, also where it was a float or of a class of yours: "
-            f"in place of a method write a function, {name}(x), and pass other attributes as "
-            f"arguments of their own",
-            name=name,
-            obj=self,
-        )
-
     # What has no answer -----------------------------------------------------------------------
 
     @property
