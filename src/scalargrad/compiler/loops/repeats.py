@@ -96,10 +96,11 @@ def _most(columns: NodeColumns, low: int, high: int, most: float) -> list[Repeti
     every.sort(key=lambda run: (-run.saved, run.period))
     chosen: list[Repetition] = []
     free = np.ones(high - low, np.bool_)
+    table = np.array(every, dtype=np.int64).reshape(-1, 3)
     for run in every:
         places = free[run.start - low : run.end - low]
         possible = _where_free(run, places)
-        if not possible or _is_surpassed(run, every):
+        if not possible or _is_surpassed(run, table):
             continue
         found = [y for x in possible if (y := _settled(columns, x))]
         for x in found:
@@ -124,13 +125,12 @@ def _longer(codes: Integers, period: int, found: list[Repetition]) -> list[int]:
     return [distance] if distance <= LONGEST else []
 
 
-def _is_surpassed(run: Repetition, every: list[Repetition]) -> bool:
+def _is_surpassed(run: Repetition, every: Integers) -> bool:
     """Return whether loops of a shorter period within a repetition save more than it does."""
-    saved: dict[int, int] = {}
-    for x in every:
-        if x.period < run.period and run.start <= x.start and x.end <= run.end:
-            saved[x.period] = saved.get(x.period, 0) + x.saved
-    return max(saved.values(), default=0) > run.saved
+    start, period, times = every.T
+    inside = (period < run.period) & (run.start <= start) & (start + period * times <= run.end)
+    saved = np.bincount(period[inside], (period * (times - 1))[inside], minlength=1)
+    return bool(saved.max() > run.saved)
 
 
 def _where_free(run: Repetition, free: NDArray[np.bool_]) -> list[Repetition]:
