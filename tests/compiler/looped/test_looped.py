@@ -33,7 +33,7 @@ from scalargrad import (
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.loop import Loop, Looped, Read, Write
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.loops.node_columns import columns
+from scalargrad.compiler.loops.node_columns import columns, has_long_sums
 from scalargrad.compiler.loops.repeats import Repetition, repeats
 from scalargrad.compiler.loops.roll import Constant, Statement, roll
 from scalargrad.compiler.passes.program import Program
@@ -342,6 +342,20 @@ def test_a_recurrence_of_wide_layers_stays_packed(units: int, is_loop: bool) -> 
 
     found = looped(program_of(recurrent, [0.1 * math.sin(i) for i in range(units * units)]))
     assert isinstance(found, Looped) == is_loop
+
+
+def test_a_program_that_begins_with_an_addition_is_none_of_layers_for_that() -> None:
+    """Sums of three terms are short, also where the very first node adds."""
+    p = [Value(0.1), Value(0.02)]
+
+    def drift() -> Any:
+        states: list[Any] = [0.1, 0.2, 0.3]
+        rate = p[0] + p[1]
+        for x in DATA:
+            states = [state + x * rate + p[1] for state in states]
+        return sum(states)
+
+    assert not has_long_sums(columns(record(drift, p)[0].program))
 
 
 def test_a_recurrence_is_apart_from_lanes() -> None:

@@ -128,14 +128,14 @@ def has_long_sums(columns: NodeColumns) -> bool:
 
     A sum is long if four additions come before one; they stand at most two places apart.
     """
-    before = columns.places[columns.first[:-1]]
-    at = np.arange(len(columns))
+    operand, at = columns.first[:-1], np.arange(len(columns))
+    before = np.where(columns.kinds[operand] == COMPUTED, columns.places[operand], at)
     is_add = columns.written.where(lambda op: op is add)[columns.nodes]
-    added = is_add & (columns.kinds[columns.first[:-1]] == COMPUTED) & (at - before <= 2)
+    added = is_add & is_add[before] & (before < at) & (at - before <= 2)
     deep = added
-    for _ in range(4):
-        at = np.where(added[at], before[at], 0)
-        deep = deep & is_add[at]
+    for _ in range(3):
+        at = before[at]
+        deep = deep & added[at]
     return bool(np.count_nonzero(deep) > _LAYERED * len(columns))
 
 

@@ -56,7 +56,7 @@ class ProgramText:
     def end(self) -> None:
         """End the function of a loop, and call it, or one of the same lines, with its data."""
         self.nest.end()
-        name = self.module.share(f"loop{self._functions}")
+        name = self.module.deduplicated(f"loop{self._functions}")
         self._functions += name == f"loop{self._functions}"
         data = self._run.table(self._first)
         self._run.body.line(f"call void @{name}(ptr %m, ptr %t, ptr {data})")

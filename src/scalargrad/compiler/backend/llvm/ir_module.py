@@ -38,7 +38,7 @@ class IRModule:
         body = self._functions[name] = FunctionBody(self, head.replace("  ", " "))
         return body
 
-    def share(self, name: str) -> str:
+    def deduplicated(self, name: str) -> str:
         """Remove a finished function if one of the same lines is there; return the name to call."""
         found = self._names.setdefault(self._functions[name].lines(), name)
         if found != name:
