@@ -115,8 +115,9 @@ def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double 
         parents: tuple[Any, ...] = node.parents
         if parents:
             if node.__class__ is not Value and node._call is not None and by_call:
-                calls = calls or node.call_signals(ahead)  # type: ignore[attr-defined] # an Output
-                if calls.keeps(node, upstream, under_way):
+                here = len(signals) - 1
+                calls = calls or node.call_signals(ahead, here)  # type: ignore[attr-defined] # an Output
+                if node not in calls.last or calls.send(signals, under_way):
                     continue
             if len(parents) == 2:  # most nodes have two: unpacked, they take half the time
                 first, second = parents

@@ -1,12 +1,13 @@
 """Send the gradients of all results of one compiled call back in a single run of its program.
 
 An error signal is the gradient of the root with respect to a node. A call of a compiled function
-may have several results, each a node. A sweep holds back their signals until the last has arrived.
+may have several results, each a node. A sweep sends nothing on from them until it is at the last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from scalargrad.graph import topological_order
@@ -14,32 +15,41 @@ from scalargrad.value import Value
 
 
 class CallSignals:
-    """Holds back error signals during a sweep until all results of a compiled call have theirs.
+    """Sends the error signals of all results of a compiled call back at the last of them.
 
     Parameters
     ----------
     ahead : list of Value
-        The nodes still to be visited, results before operands. It is reordered if results of one
-        call have different operands, so that all results come before all operands.
-    first : Value
-        The first result of a call among them.
+        The nodes of the sweep, results before operands. What comes after `first` is reordered if
+        results of one call have different operands, so that all results come before all operands.
+    first : int
+        The index of the first result of a call among them.
     """
 
-    def __init__(self, ahead: list[Value], first: Value) -> None:
-        results: dict[int, list[Any]] = {}
-        for node in ahead:
-            if node._call is not None:
-                results.setdefault(id(node._call), []).append(node)
-        #: Of each call with several results: those whose signals arrived, and how many there are.
-        self._arriving: dict[int, tuple[list[tuple[Any, float]], int]] = {
-            call: ([], len(nodes)) for call, nodes in results.items() if len(nodes) > 1
-        }
-        self._operands: dict[int, dict[int, Sequence[Any]]] = {
-            call: {id(x.parents): x.parents for x in nodes} for call, nodes in results.items()
-        }
+    def __init__(self, ahead: list[Value], first: int) -> None:
+        self._ahead: list[Any] = ahead
+        #: Of each call, the indices of its results, and the different tuples of their operands.
+        self._places: dict[int, list[int]] = {}
+        self._operands: dict[int, dict[int, Sequence[Any]]] = {}
+        self._find(first)
         if any(len(found) > 1 for found in self._operands.values()):
-            here = ahead.index(first) + 1
-            ahead[here:] = reversed(self._in_order(ahead[: here - 1 : -1]))
+            ahead[first + 1 :] = reversed(self._in_order(ahead[:first:-1]))
+            self._places.clear()
+            self._find(first)
+        #: The last result of each call; the sweep passes over the others.
+        self.last = {ahead[places[-1]] for places in self._places.values()}
+
+    def _find(self, first: int) -> None:
+        call = operands = None
+        for k, node in enumerate(self._ahead[first:], first):
+            if (made := node._call) is not None:
+                if made is not call:
+                    call, operands = made, None
+                    places = self._places.setdefault(id(call), [])
+                places.append(k)
+                if node.parents is not operands:
+                    operands = node.parents
+                    self._operands.setdefault(id(call), {})[id(operands)] = operands
 
     def _in_order(self, order: Sequence[Value]) -> list[Value]:
         """Return nodes in topological order, all operands of a call before any of its results.
@@ -54,21 +64,20 @@ class CallSignals:
 
         return topological_order(*order, operands_of=operands_of)
 
-    def keeps(self, node: Any, upstream: float, under_way: dict[Value, float]) -> bool:
-        """Keep the signal of a result, and send all of them back when the last one arrives.
+    def send(self, signals: Sequence[float], under_way: dict[Value, float]) -> bool:
+        """Send back what the results of a call have received, at the last of them.
 
         Returns False for the only result of a call, whose signal the sweep sends back itself.
         """
-        arriving = self._arriving.get(id(node._call))
-        if arriving is None:
+        last = self._ahead[len(signals) - 1]
+        places = self._places[id(last._call)]
+        if len(places) == 1:
             return False
-        arrived, expected = arriving
-        arrived.append((node, upstream))
-        if len(arrived) < expected:
-            return True
-        together = node.sent_back(arrived)
+        at = itemgetter(*places)
+        results, arrived = at(self._ahead), at(signals)
+        together = last.sent_back(results, arrived)
         if together is None:
-            terms = [(x.parents, signal, x.local_grads) for x, signal in arrived]
+            terms = [(x.parents, up, x.local_grads) for x, up in zip(results, arrived, strict=True)]
         else:
             terms = [(together[0], 1.0, together[1])]
         for parents, signal, locals_ in terms:

@@ -161,29 +161,30 @@ class Output(Value):
             return made[0].closes_over_leaves
         return are_leaves(self.parents)  # type: ignore[arg-type] # all are Values
 
-    def call_signals(self, ahead: list[Value]) -> CallSignals:
-        """Return what a sweep sends signals of calls to; this is the first result it comes to."""
-        return CallSignals(ahead, self)
+    @staticmethod
+    def call_signals(ahead: list[Value], first: int) -> CallSignals:
+        """Return what sends the signals of calls back; `first` is where the first result is."""
+        return CallSignals(ahead, first)
 
     def sent_back(
-        self, signals: Sequence[tuple[Output, float]]
-    ) -> tuple[Sequence[Value], Sequence[float]] | None:
+        self, results: Sequence[Output], signals: Sequence[float]
+    ) -> tuple[Sequence[Any], Sequence[float]] | None:
         """Return operands and their gradients for signals to several results of one call.
 
         None if a gradient is not finite.
         """
         seeds = [0.0] * self.function.results
-        for result, signal in signals:
+        for result, signal in zip(results, signals, strict=True):
             seeds[result.index] = signal
         found = self.function.back(seeds, self.inputs)
         if not all_finite(found):
             return None
         of_all = self.function.operands
-        by_operands = {of_all[result.index]: result for result, _ in signals}
-        if None in by_operands:
-            return by_operands[None].parents, found  # type: ignore[return-value] # all are Values
+        whole = next((x for x in results if of_all[x.index] is None), None)
+        if whole is not None:
+            return whole.parents, found
         parents: dict[int, Any] = {}
-        for result in by_operands.values():
+        for result in {of_all[x.index]: x for x in results}.values():
             parents.update(zip(result.places, result.parents, strict=True))
         return [parents[k] for k in sorted(parents)], [found[k] for k in sorted(parents)]
 

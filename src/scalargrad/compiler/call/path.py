@@ -94,7 +94,7 @@ class Path:
         if any(self.reached):
             reached = zip(self.reached, recording.plain, strict=True)
             self.reached = tuple([moves and not plain for moves, plain in reached])
-        operands = self.function.operands if any(self.reached) else ()
+        operands = self.function.operands if any(self.reached) else [None] * self.results
         self.nodes = ResultNodes(self.reached, operands)
         self.truths = recording.truths
         self.differentiable = bool(wrt)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import Any
 
 from scalargrad.compiler.call.output import Output, Source
 from scalargrad.value import Value
@@ -27,9 +29,10 @@ class ResultNodes:
         self._sets = [*dict.fromkeys(operands)]
         place = {places: k for k, places in enumerate(self._sets)}
         self._which = [place[places] for places in operands]
-        self._is_partial = any(places is not None for places in self._sets)
-        #: Whether the only result depends on all operands: a call then makes the node itself.
-        self.is_single = reached == (True,) and not self._is_partial
+        #: Whether each result depends on all operands, as in most functions.
+        self._are_plain = all(reached) and self._sets == [None]
+        #: Whether the only result does: a call then makes the node itself.
+        self.is_single = self._are_plain and len(reached) == 1
 
     def outputs(
         self,
@@ -42,20 +45,22 @@ class ResultNodes:
 
         `along` is a result's index and its gradient, if that was computed with the numbers.
         """
-        index, row = along or (-1, None)
-        if not self._is_partial:
-            return [
-                Output(x, i, source, parents, row if i == index else None) if reached else x
-                for i, (x, reached) in enumerate(zip(numbers, self._reached))  # noqa: B905 - guards
+        places = range(len(self._reached))  # the numbers hold guards too
+        nodes: Iterable[Any]
+        if self._are_plain:
+            nodes = map(Output, numbers, places, repeat(source), repeat(parents))
+        else:
+            # Results that depend on the same operands share the tuple: sorting a graph is faster.
+            sets = [parents if x is None else tuple([parents[k] for k in x]) for x in self._sets]
+            read = [sets[k] for k in self._which]
+            each = zip(numbers, places, self._reached, read)  # noqa: B905 - as above
+            nodes = [
+                _node(x, i, source, operands) if moves else x for x, i, moves, operands in each
             ]
-        # Results that depend on the same operands share the tuple: the graph is sorted faster.
-        read = [parents if x is None else tuple([parents[k] for k in x]) for x in self._sets]
-        return [
-            _node(x, i, source, read[k], row if i == index else None) if reached else x
-            for i, (x, reached, k) in enumerate(
-                zip(numbers, self._reached, self._which, strict=False)
-            )
-        ]
+        found = list(nodes)
+        if along is not None and isinstance(found[along[0]], Output):
+            found[along[0]]._row = along[1]
+        return found
 
     def leaves(self, numbers: list[float]) -> list[Value | float]:
         """Return each result as a Value without parents if it depends on a Value."""
@@ -63,12 +68,6 @@ class ResultNodes:
         return [Value(x) if moves else x for x, moves in reached]
 
 
-def _node(
-    number: float,
-    index: int,
-    source: Source,
-    parents: tuple[Value, ...],
-    row: tuple[float, ...] | None,
-) -> Value:
+def _node(number: float, index: int, source: Source, parents: tuple[Value, ...]) -> Value:
     """Return a result as a node; as a leaf if it depends on nothing."""
-    return Output(number, index, source, parents, row) if parents else Value(number)
+    return Output(number, index, source, parents) if parents else Value(number)
