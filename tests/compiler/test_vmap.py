@@ -347,14 +347,14 @@ def test_a_value_that_leaves_its_example_is_refused(use: Function) -> None:
     """What is stashed inside the mapped function cannot be used or returned outside."""
 
     def stash(xs: Any) -> Any:
-        kept: list[Any] = []
+        kept: list[Any] = [None]
 
         def one(x: Any) -> Any:
-            kept.append(x[0] * 2.0)
+            kept[0] = x[0] * 2.0
             return x[1]
 
         vmap(one)(xs)
-        return use(kept[-1])
+        return use(kept[0])
 
     with pytest.raises(TraceError, match="return it from the function given to vmap"):
         jit(stash)(EXAMPLES)
@@ -365,11 +365,11 @@ def test_a_value_that_leaves_one_of_many_calls_of_vmap_is_refused(use: Function)
     """However little is written between two of them, of what is long by then."""
 
     def stash(xs: Any, *, leaves: bool) -> Any:
-        kept: list[Any] = []
+        kept: list[Any] = [None] * 40
         total = 0.0
 
         def product(x: Any) -> Any:
-            kept.append(x[0] * 2.0)
+            kept[k] = x[0] * 2.0
             return x[0] * x[1]
 
         for k in range(40):

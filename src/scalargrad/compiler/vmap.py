@@ -11,8 +11,9 @@ from typing import Any
 from scalargrad.compiler.call.outline import Place, outlined
 from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.out_axes import arranged
-from scalargrad.compiler.trace.batching import Lanes, UnlikeError
-from scalargrad.compiler.trace.trace import current_trace
+from scalargrad.compiler.trace.batching import UnlikeError
+from scalargrad.compiler.trace.example_effects import run_for_all
+from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
@@ -54,12 +55,13 @@ def vmap(
 
     Inside a compiled function, `f` is recorded once for all examples, which become lanes of the
     same instructions. As `f` then runs once, on Values that stand for all examples, a condition
-    that depends on them is a TraceError: choose with `where`, `maximum` or `clip` instead. `take`
-    looks up an entry for each example, and random numbers are drawn for one example after the
-    other. If the examples differ in more than their numbers (in length, say), and inside another
-    vmap, each is recorded by itself. 10,000 examples or more are shared by threads, as many as
-    there are cores or as the environment variable SCALARGRAD_THREADS says; results do not depend
-    on their number.
+    that depends on them is a TraceError: choose with `where`, `maximum` or `clip` instead. So is
+    what `f` would change again for each example: a counter, an iterator, a list. `take` looks up
+    an entry for each example, and random numbers are drawn for one example after the other. If the
+    examples differ in more than their numbers (in length, say), and inside another vmap, each is
+    recorded by itself. Numbers of examples are float64, whatever the type of their array. 10,000
+    examples or more are shared by threads, as many as there are cores or as the environment
+    variable SCALARGRAD_THREADS says; results do not depend on their number.
 
     Examples
     --------
@@ -87,7 +89,7 @@ def _results(f: Callable[..., Any], call: tuple[Any, Any, Any], count: int) -> l
     trace = current_trace()
     if trace is not None and count > 1 and not trace.lanes.count:
         with contextlib.suppress(UnlikeError):
-            return _at_once(f, call, trace.lanes, count)
+            return _at_once(f, call, trace, count)
     args, axes, kwargs = call
     return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
 
@@ -97,14 +99,16 @@ def _entries(args: Sequence[Any], axes: Sequence[int | None], k: int) -> list[An
     return [x if axis is None else x[k] for x, axis in zip(args, axes, strict=True)]
 
 
-def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n: int) -> list[Any]:
+def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], trace: Trace, n: int) -> list[Any]:
     """Run a function of one example on all of them, and return its result for each."""
     args, axes, kwargs = call
+    lanes = trace.lanes
     with lanes.one_example(n):
         example = [
             x if axis is None else lanes.example(x) for x, axis in zip(args, axes, strict=True)
         ]
-        result = f(*example, **kwargs)
+        run = functools.partial(f, *example, **kwargs)
+        result = run_for_all(run, [f, example, kwargs], trace)
     values: list[Any] = []
     outline = outlined(result, values)
     columns = [

@@ -97,6 +97,11 @@ def float_of(x: int) -> float:
     return number
 
 
+def float_from(x: Any) -> float:
+    """Return a real number as a float; raise TraceError for an integer that no float equals."""
+    return float_of(int(x)) if isinstance(x, int | np.integer) else float(x)
+
+
 def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
     """Split an argument: add its numbers to `leaves` and the rest of it to `key`.
 
@@ -121,7 +126,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         _visit_array(x, key, leaves, objects)
     elif is_number(x):
         key.append(0)
-        leaves.append(float(x))
+        leaves.append(float_from(x))
     elif objects is not None and is_object(x):
         objects.whole(x)
     else:

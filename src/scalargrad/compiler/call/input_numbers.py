@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -12,16 +13,23 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import FLOAT64, float_of
 from scalargrad.value import Value
 
-#: The size in bytes of integers that a float may not hold exactly.
-_LONG = 8
+#: The size in bytes of integers that a float may not hold exactly, and the last of those it does.
+_LONG, _LAST = 8, 1 << 53
 
 
 def number_of(x: Any) -> Any:
-    """Return a leaf as a number, or as an array of numbers."""
+    """Return a leaf as a number, or as an array of numbers.
+
+    Raises
+    ------
+    TraceError
+        If no float equals an integer in the array.
+    """
     if isinstance(x, Value):
         return x._data
-    if hasattr(x, "ravel") and x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
-        float_of(max(x.max().item(), -x.min().item()))  # raises TraceError if one is too large
+    is_long = hasattr(x, "ravel") and x.dtype.kind in "iu" and x.dtype.itemsize == _LONG
+    if is_long and x.size and max(x.max().item(), -x.min().item()) > _LAST:
+        deque(map(float_of, x.ravel().tolist()), maxlen=0)
     return x
 
 

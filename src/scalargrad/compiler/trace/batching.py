@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.call.arguments import float_from
+from scalargrad.compiler.call.input_numbers import number_of
+from scalargrad.compiler.guards.comparable import exact
+from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.passes.kinds import (
     BATCH,
     UNBATCH,
@@ -27,6 +31,7 @@ from scalargrad.compiler.trace.taken_together import TakenLanes
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
+from scalargrad.errors import OperandError, TraceError
 from scalargrad.ops import identity
 from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
@@ -57,6 +62,8 @@ class Lanes:
         The number of examples of the vmap under way; 0 outside.
     taken : list of TakenLanes
         The runs of nodes that are the single lanes of a node.
+    drawn_for_one : list of (Draw, list of int)
+        The draws of the example under way, and the inputs that stand for those of the others.
     """
 
     def __init__(self, trace: Tape, *, singly: bool = False) -> None:
@@ -67,7 +74,7 @@ class Lanes:
         self._seen = 0
         self._is_closed = False
         self._counts: list[int] = []
-        self._drawn: list[tuple[Draw, list[int]]] = []
+        self.drawn_for_one: list[tuple[Draw, list[int]]] = []
         self._map_of: dict[int, int] = {}
 
     @contextmanager
@@ -81,26 +88,26 @@ class Lanes:
             self._draw_for_others()
         finally:
             self._look()  # after an error too, should a node be used outside
-            self._drawn.clear()
+            self.drawn_for_one.clear()
             self.count = 0
 
     def drawn(self, draw: Draw, first: Traced) -> Traced:
         """Return a node with a random number for each example; `first` is that of the first."""
         others = [self._trace.drawn_input(0.0) for _ in range(self.count - 1)]
-        self._drawn.append((draw, [x.index for x in others]))
+        self.drawn_for_one.append((draw, [x.index for x in others]))
         return self.batch([first, *others])
 
     def _draw_for_others(self) -> None:
         """Draw the numbers of the other examples, in the order of a loop over examples."""
         trace, often = self._trace, self.count - 1
         with made_by(None):
-            if len(self._drawn) == 1:
-                ((draw, leaves),) = self._drawn
+            if len(self.drawn_for_one) == 1:
+                ((draw, leaves),) = self.drawn_for_one
                 trace.known.update(zip(leaves, map(float, draw.many(often)), strict=True))
                 trace.draws += [(draw, x) for x in leaves]
                 return
-            for k in range(often if self._drawn else 0):
-                for draw, leaves in self._drawn:
+            for k in range(often if self.drawn_for_one else 0):
+                for draw, leaves in self.drawn_for_one:
                     trace.known[leaves[k]] = float(draw())
                     trace.draws.append((draw, leaves[k]))
 
@@ -207,8 +214,10 @@ class Lanes:
             if any(len(x) != len(first) for x in examples):
                 raise UnlikeError
             return like(first, [self.batched(column) for column in zip(*examples, strict=True)])
-        if any(x != first for x in examples):
-            raise UnlikeError
+        if not of_library(type(first).__module__) or any(
+            exact(x) != exact(first) for x in examples
+        ):
+            raise UnlikeError  # what a user's class takes for equal may hold other numbers
         return first
 
     def _batched_numbers(self, numbers: Sequence[Any]) -> Any:
@@ -216,7 +225,7 @@ class Lanes:
             raise UnlikeError
         if any(isinstance(x, Value) for x in numbers):
             return self.batch(numbers)
-        return self._held(np.array(numbers, np.float64), numbers[0])
+        return self._held(_floats(numbers), numbers[0])
 
     def _held(self, numbers: Floats, first: Any) -> Any:
         """Write a node with these lanes, unless they are the same number."""
@@ -233,7 +242,7 @@ class Lanes:
         found = np.empty(examples.shape[1:], dtype=object)
         for place in np.ndindex(found.shape):
             column = examples[:, *place]
-            found[place] = self._held(column.astype(np.float64), column[0].item())
+            found[place] = self._held(_floats(column), column[0].item())
         if examples.ndim == 1:
             return found[()]
         return found if any(isinstance(x, Value) for x in found.flat) else examples[0]
@@ -272,6 +281,22 @@ class Lanes:
                 trace.plainness.mark_truth(x)
         found = trace.all_traced(run.nodes)
         return [trace.detach(x) for x in found] if trace.is_detaching else found
+
+
+def _floats(numbers: Any) -> Floats:
+    """Return numbers as floats.
+
+    Raises
+    ------
+    UnlikeError
+        If an integer among them equals no float.
+    """
+    try:
+        if isinstance(numbers, np.ndarray):
+            return np.asarray(number_of(numbers), np.float64)
+        return np.array([*map(float_from, numbers)])
+    except (TraceError, OperandError):
+        raise UnlikeError from None
 
 
 def is_scalar(x: Any) -> bool:

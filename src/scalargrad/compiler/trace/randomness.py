@@ -50,6 +50,9 @@ class Generators:
                 "is made and seeded inside is used without drawn"
             )
 
+    def __contains__(self, x: object) -> bool:
+        return id(x) in self._before
+
     def rewind(self) -> None:
         """Set all generators back to their states before the recording."""
         rewind(self._before.values())

@@ -7,7 +7,7 @@ Both are compared with snapshots from before the recording.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -24,6 +24,7 @@ from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
+from scalargrad.transforms.draws import state_of
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
@@ -110,6 +111,11 @@ def _refused(compiled: Any, found: list[str], own: list[str]) -> str:
     )
 
 
+def is_unchanged(x: Any, y: Any) -> bool:
+    """Return whether two objects are the same, or equal atoms."""
+    return x is y or (type(x) is type(y) and isinstance(x, _ATOMS) and bool(x == y))
+
+
 class Contents:
     """A snapshot of the contents of lists, dicts, arrays and objects, nested ones included.
 
@@ -155,6 +161,11 @@ class Contents:
                 if key not in now or not self.is_same(x, now[key]):
                     yield _described(part, key, name)
 
+    @property
+    def places(self) -> Collection[int]:
+        """What identifies the objects examined."""
+        return self._found.keys()
+
     def changed(self) -> dict[int, dict[Any, Any]]:
         """Return the contents, by identity, of the objects that hold others than before."""
         now = ((place, part, before) for place, (part, _, before) in self._found.items())
@@ -184,7 +195,7 @@ class Contents:
 
     def is_same(self, x: Any, y: Any) -> bool:
         """Return whether two objects are the same, or equal atoms."""
-        return x is y or (type(x) is type(y) and isinstance(x, _ATOMS) and x == y)
+        return is_unchanged(x, y)
 
 
 class Around(Contents):
@@ -248,6 +259,54 @@ class Around(Contents):
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
+
+
+class AroundExample(Around):
+    """A snapshot of the surroundings of a function and of its arguments: of all it may change.
+
+    Parameters
+    ----------
+    parts : list
+    left_out : container
+        Generators of random numbers that are looked at elsewhere.
+    """
+
+    def __init__(self, parts: list[Any], left_out: Container[Any]) -> None:
+        self._left_out = left_out
+        super().__init__(parts)
+
+    def held(self, x: Any) -> dict[Any, Any] | None:
+        """Return the contents of an object, array, generator or function with its attributes."""
+        if isinstance(x, np.ndarray):
+            return Contents.held(self, x)
+        state = None if x in self._left_out else state_of(x)
+        if state is not None:
+            return {"state": repr(state)}
+        found = super().held(x)
+        if isinstance(x, FunctionType):
+            own = {f"{x.__name__}.{name}": y for name, y in vars(x).items()}
+            return {**(found or {}), **own}
+        return found
+
+    def differences(
+        self, sources: Any, is_same: Callable[[Any, Any], bool] = is_unchanged
+    ) -> Iterator[str]:
+        """Yield descriptions of changes, but of what `sources` lead to.
+
+        Parameters
+        ----------
+        sources : object
+        is_same : callable
+            Returns whether two contents count as the same.
+        """
+        changed = self.changed()
+        outside = Around(sources).places if changed else ()
+        for place in [x for x in changed if x not in outside]:
+            part, name, before = self._found[place]
+            now = changed[place]
+            for key in {**before, **now}:
+                if key not in before or key not in now or not is_same(before[key], now[key]):
+                    yield _described(part, key, name)
 
 
 def _is_of_numbers(x: Any) -> bool:

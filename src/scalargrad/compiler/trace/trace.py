@@ -42,6 +42,7 @@ class Trace(Tape):
 
     Attributes
     ----------
+    sources : sequence
     wholes : list of Whole
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
@@ -58,6 +59,7 @@ class Trace(Tape):
 
     def __init__(self, sources: Sequence[Any] = (), *, singly: bool = False) -> None:
         super().__init__()
+        self.sources = sources
         self.singly = singly
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}

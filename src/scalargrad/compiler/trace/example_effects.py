@@ -1,0 +1,94 @@
+"""Detect side effects of the function given to vmap, of which one run stands for all examples.
+
+A loop over the examples would have these effects once for each: a counter would be raised, an
+iterator advanced. So whatever the run changes must be as in a second run, as a cache is.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from scalargrad.compiler.call.outline import outlined
+from scalargrad.compiler.call.results import filled
+from scalargrad.compiler.trace.side_effects import AroundExample, is_unchanged
+from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.traced import Traced
+from scalargrad.value import Value
+
+#: Numbers that stand in the same places, by node.
+_Nodes = dict[int, int]
+_REMEDY = (
+    "one example is recorded for all, where a loop would change it again and again: pass it as an "
+    "argument with an entry for each example, or loop over the examples without vmap"
+)
+
+
+def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
+    """Return the result of a function of one example.
+
+    Parameters
+    ----------
+    run : callable
+        Calls it.
+    parts : list
+        The function and its arguments.
+    trace : Trace
+        The recording.
+
+    Raises
+    ------
+    TraceError
+        If a second run would find something else than the first, or change it again.
+    """
+    before, start = AroundExample(parts, trace.generators), len(trace.columns)
+    result = run()
+    changed = next(before.differences(trace.sources), None)
+    if changed is None:
+        return result
+    middle, between = len(trace.columns), AroundExample(parts, trace.generators)
+    is_same = False
+    if not trace.lanes.drawn_for_one:  # the second run would draw, too
+        with suppress(Exception):  # as of a list that is emptied
+            again = run()
+            nodes = _paired(trace, start, middle)
+            alike = functools.partial(_are_alike, nodes)
+            is_same = alike(result, again) and not any(between.differences(trace.sources, alike))
+    if not is_same:
+        trace.refuse(f"the function given to vmap changes {changed}", _REMEDY, is_change=True)
+    return result
+
+
+def _paired(trace: Trace, start: int, middle: int) -> _Nodes | None:
+    """Return the nodes of the second run by those of the first; None if they are not the same."""
+    columns, once = trace.columns, trace.written_once()
+    runs = range(start, middle), range(middle, len(columns))
+    first, second = ([x for x in run if x not in once] for run in runs)
+    if len(first) != len(second):
+        return None
+    nodes = dict(zip(first, second, strict=True))
+    for x, y in nodes.items():
+        args = tuple([nodes.get(arg, arg) for arg in columns.args(x)])
+        if columns.ops[x] != columns.ops[y] or args != columns.args(y):
+            return None
+    return nodes
+
+
+def _are_alike(nodes: _Nodes | None, x: Any, y: Any) -> bool:
+    """Return whether two objects differ in nothing but paired numbers."""
+    if nodes is None or is_unchanged(x, y):
+        return nodes is not None
+    try:
+        return bool(_content(x, nodes) == _content(y, {}))
+    except Exception:  # noqa: BLE001 - what cannot be pickled may be anything
+        return False
+
+
+def _content(x: Any, nodes: _Nodes) -> Any:
+    values: list[Value] = []
+    outline = outlined(x, values)
+    found = [nodes.get(v.index, v.index) if isinstance(v, Traced) else id(v) for v in values]
+    return found, pickle.dumps(filled(outline, [0.0] * len(values)))
