@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from functools import partial
 from typing import Any
 
@@ -26,21 +25,14 @@ from scalargrad.compiler.trace.record import record
 if has_llvm():
     from scalargrad.compiler.backend.llvm.native import NativeExecutable
 
-pytestmark = pytest.mark.skipif(not has_llvm(), reason="loops are machine code")
+pytestmark = [
+    pytest.mark.skipif(not has_llvm(), reason="loops are machine code"),
+    pytest.mark.usefixtures("small_loops"),
+]
 
 _DRAWS = random.Random(5)
 DATA = [_DRAWS.gauss(0.0, 1.0) for _ in range(203)]
 P = [0.3, -0.2, 1.1]
-
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have small programs, and such as are lanes alone, be loops as well."""
-    module = sys.modules[looped.__module__]
-    monkeypatch.setattr(module, "_MANY_NODES", 0)
-    monkeypatch.setattr(module, "_MANY_ITERATIONS", 0)
-    monkeypatch.setattr(module, "_MIN_RATIO", 1)
-    monkeypatch.setattr(module, "_MIN_SAVED", 1)
 
 
 def sums(p: Any, count: int) -> Any:

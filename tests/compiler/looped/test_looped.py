@@ -40,6 +40,8 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import record
 from scalargrad.ops import add
 
+pytestmark = pytest.mark.usefixtures("small_loops")
+
 Function = Callable[[Any], Any]
 
 _DRAWS = random.Random(0)
@@ -269,16 +271,6 @@ def expected(f: Function, p: list[float]) -> list[float]:
     """Return the value and gradient of eager evaluation."""
     value, gradient = value_and_grad(f)(p)
     return [float(value), *map(float, gradient)]
-
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have small programs, and such as are lanes alone, be loops as well."""
-    module = sys.modules[looped.__module__]
-    monkeypatch.setattr(module, "_MANY_NODES", 0)
-    monkeypatch.setattr(module, "_MANY_ITERATIONS", 0)
-    monkeypatch.setattr(module, "_MIN_RATIO", 2)
-    monkeypatch.setattr(module, "_MIN_SAVED", 20)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -39,7 +39,6 @@ from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.loops.to_lanes import in_lanes
 from scalargrad.compiler.loops.unfold import unfold
-from scalargrad.compiler.passes.kinds import ADJOINT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 
@@ -63,8 +62,6 @@ _MAX_COPIES = 16
 #: number, or the node that is.
 Sweep = tuple[list[int], list[tuple[int, float | int]]]
 
-_EXTREMA = {TABLE["maximum"], TABLE["minimum"]}
-
 
 def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | None:
     """Return a recorded program as loops or with lanes; None if neither is possible or pays.
@@ -87,16 +84,15 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
     rolled = roll(found, runs)
     if rolled is None:
         return None
-    looping = None if _splits_ties(program) else _Looping(rolled, sweeps)
-    if looping is not None and not looping.is_worth_it(layered=layered):
-        looping = None
+    looping = _Looping(rolled, sweeps)
+    pays = looping.is_worth_it(layered=layered)
     keeps = is_same and _keeps_operations(program, unfolded)
-    if keeps and (looping is None or looping.is_of_layers()):
+    if keeps and (not pays or looping.is_of_layers()):
         lanes = in_lanes(rolled)
         if lanes is not None:
             return lanes
     # The check is the expensive part; most programs stay packed and skip it.
-    if looping is None or not can_loop or not stands_for_recording(rolled):
+    if not pays or not can_loop or not stands_for_recording(rolled):
         return None
     return looping.run()
 
@@ -105,16 +101,6 @@ def _keeps_operations(program: Program, unfolded: Program) -> bool:
     """Return whether unfolding wrote out nothing but sums, which later passes gather again."""
     left = {*unfolded.nodes().table, TABLE["sum"]}
     return left.issuperset(program.nodes().occurring())
-
-
-def _splits_ties(program: Program) -> bool:
-    """Return whether a program differentiates a maximum or minimum.
-
-    Equal operands share the gradient of these. Loops write them as selections, which would send
-    all of it to one operand.
-    """
-    table = program.nodes().table
-    return ADJOINT in table and not _EXTREMA.isdisjoint(table)
 
 
 def _most_statements(nodes: int) -> int:

@@ -26,8 +26,8 @@ COMPUTED, GIVEN, NUMBER = 0, 1, 2
 #: The share of the nodes that add to long sums in a program of layers.
 _LAYERED = 0.2
 
-#: Operations in loops have fewer operands than this: a code has a digit for the kind of each.
-_ARITY = 8
+#: Operations in loops have at most so many operands: a code has a digit for the kind of each.
+MOST_OPERANDS = 7
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,9 @@ def is_repeatable(op: Op) -> bool:
     """Return whether loops can compute an operation: it is from the table, with few operands."""
     if op is DETACH:
         return True
-    return isinstance(op, Elementwise) and TABLE.get(op.name) is op and 0 < op.arity < _ARITY
+    if not isinstance(op, Elementwise) or TABLE.get(op.name) is not op:
+        return False
+    return 0 < op.arity <= MOST_OPERANDS
 
 
 def columns(program: Program) -> NodeColumns:
@@ -114,7 +116,7 @@ def columns(program: Program) -> NodeColumns:
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
-    codes = code[nodes] * 3**_ARITY
+    codes = code[nodes] * 3**MOST_OPERANDS
     if len(operands):
         within = np.arange(len(operands)) - np.repeat(first[:-1], counts)
         codes += np.add.reduceat(kinds * 3**within, first[:-1])

@@ -1,16 +1,19 @@
 """Prepare a program for the search for loops: small operations, and backward sweeps side by side.
 
-A sum over many numbers becomes a chain of additions, in which repetition can be found. A backward
-sweep that others differentiate (of a Hessian, the gradient) is written out node by node; the sweep
-through a loop repeats itself as the loop does. The last ones are left to `derivative`.
+A sum over many numbers becomes a chain of additions, in which repetition can be found. A maximum of
+few stays one operation, so that equal operands share its gradient. A backward sweep that others
+differentiate (of a Hessian, the gradient) is written out node by node; the sweep through a loop
+repeats itself as the loop does. The last ones are left to `derivative`.
 """
 
 from __future__ import annotations
 
-from scalargrad.compiler.loops.node_columns import is_repeatable, sweeps_of
+from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
+from scalargrad.compiler.passes.fixed_arity import fixed_arity
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
+from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.partial import partial, subexpressions
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
@@ -34,7 +37,7 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
     nodes = program.nodes()
     for op in nodes.occurring():
         if op not in {INPUT, CONSTANT, ADJOINT} and not is_repeatable(op):
-            if not isinstance(op, Reduction):
+            if not isinstance(op, Reduction) or _loses_ties(nodes, op):
                 return None
             reductions = True
     sweeps = sweeps_of(nodes)
@@ -44,6 +47,20 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
     if len(inner) * len(program) > _MOST:
         return None
     return _Unfolding(program, inner).run(), not inner
+
+
+def _loses_ties(nodes: Nodes, op: Reduction) -> bool:
+    """Return whether gradients are wanted of a program in which too many operands may be equal.
+
+    Written in choices, one of them would get all of the gradient that equal operands share.
+    """
+    asked = ADJOINT in nodes.table and _is_router(op)
+    return asked and any(len(args) > MOST_OPERANDS for args in nodes.args_with(op))
+
+
+def _is_router(op: Reduction) -> bool:
+    """Return whether a reduction is written in choices among its operands."""
+    return op.pattern == "router" and op.expression is not None
 
 
 def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
@@ -109,6 +126,8 @@ class _Unfolding:
             sums = range(first, first + len(nodes) - 2)
             made.args += [(nodes[0], nodes[1]), *zip(sums, nodes[2:], strict=True)]
             return len(made) - 1
+        if _is_router(op) and len(nodes) <= MOST_OPERANDS:
+            return self.append(fixed_arity(op, len(nodes)), *nodes)
         symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
         declared = op.expression or op.function
         (expression,) = opened(declared(symbols))
