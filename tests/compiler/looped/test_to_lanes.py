@@ -145,14 +145,15 @@ def test_later_passes_see_one_example(loss: Any) -> None:
     assert len(found) < len(flat) / 4
 
 
-def test_the_first_example_is_a_lane_too() -> None:
+@pytest.mark.parametrize("body", [network, ties])
+def test_the_first_example_is_a_lane_too(body: Body) -> None:
     """A total that starts from 0.0 does not leave the first example outside."""
-    found = laned(both(added_at_once, network))
+    found = laned(value_and_grad(both(added_at_once, body)))
     lanes = [args for op, args in zip(found.ops, found.args, strict=True) if op is UNBATCH]
     assert len(lanes) == len(ROWS)
 
 
-@pytest.mark.parametrize("body", [network, chain])
+@pytest.mark.parametrize("body", [network, chain, ties])
 def test_each_example_has_the_digits_it_has_under_vmap(body: Body) -> None:
     """A loop over examples and the same under vmap give the same bits for each of them."""
 

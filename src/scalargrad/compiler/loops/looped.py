@@ -39,6 +39,7 @@ from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.loops.to_lanes import in_lanes
 from scalargrad.compiler.loops.unfold import unfold
+from scalargrad.compiler.passes.fixed_arity import FixedArity
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 
@@ -99,7 +100,8 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
 
 def _keeps_operations(program: Program, unfolded: Program) -> bool:
     """Return whether unfolding wrote out nothing but sums, which later passes gather again."""
-    left = {*unfolded.nodes().table, TABLE["sum"]}
+    kept = unfolded.nodes().table
+    left = {*kept, TABLE["sum"], *[op.reduction for op in kept if isinstance(op, FixedArity)]}
     return left.issuperset(program.nodes().occurring())
 
 

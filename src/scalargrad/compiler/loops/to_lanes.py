@@ -16,6 +16,7 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.loop import Cells, CellTable
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, Rolled, RolledBlock, spans
+from scalargrad.compiler.passes.fixed_arity import FixedArity
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program
@@ -176,7 +177,7 @@ class _LanesWriter:
         read = spans(columns, examples.block, t)
         args = tuple([self._operand(columns.operands[span]) for _, span in read])
         size = max([self.sizes.get(x, 1) for x in args])
-        node, old = self.made.append(columns.op(places.start), args), columns.nodes[places]
+        node, old = self._append(places.start, args), columns.nodes[places]
         if size == 1:
             self.new[old] = node
         else:
@@ -203,8 +204,13 @@ class _LanesWriter:
         columns = self.columns
         for place in (np.flatnonzero(~has_lane[start:stop]) + start).tolist():
             args = columns.operands[columns.first[place] : columns.first[place + 1]].tolist()
-            node = self.made.append(columns.op(place), tuple([self._node(x) for x in args]))
+            node = self._append(place, tuple([self._node(x) for x in args]))
             self.new[columns.nodes[place]] = node
+
+    def _append(self, place: int, args: tuple[int, ...]) -> int:
+        """Write a node with the operation that was recorded at a place."""
+        op = self.columns.op(place)
+        return self.made.append(op.reduction if isinstance(op, FixedArity) else op, args)
 
     def _node(self, old: int) -> int:
         """Return the node for a recorded one, a single number."""
