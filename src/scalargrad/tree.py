@@ -6,8 +6,10 @@ What JAX calls pytrees. A tree's leaves are real numbers and Values.
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
@@ -114,7 +116,8 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
 def like(x: Any, items: Iterable[Any]) -> Any:
     """Return a list, tuple or dict of the type of `x` with other items.
 
-    A dict has the keys of `x`, and its default factory.
+    A dict has the keys of `x`, and its default factory; an object of a derived class has the
+    attributes of `x`, and was not initialised, as that could change the items.
 
     Examples
     --------
@@ -122,11 +125,35 @@ def like(x: Any, items: Iterable[Any]) -> Any:
     {'w': 3.0, 'b': 4.0}
     """
     kind: Any = type(x)
-    if not isinstance(x, dict):
-        return kind(*items) if hasattr(x, "_fields") else kind(items)
-    found: dict[Any, Any] = {} if kind is dict else copy.copy(x)
-    dict.update(found, zip(x, items, strict=True))  # Counter.update adds
+    if kind in _PLAIN:
+        return kind(items) if kind is not dict else dict(zip(x, items, strict=True))
+    found: Any
+    if isinstance(x, tuple):
+        found = tuple.__new__(kind, items)
+    elif isinstance(x, list):
+        found = list.__new__(kind)
+        list.extend(found, items)
+    else:
+        found = kind.__new__(kind) if isinstance(kind.__setitem__, FunctionType) else copy.copy(x)
+        dict.update(found, zip(x, items, strict=True))  # Counter.update adds
+    if own_attributes(x):
+        vars(found).update(own_attributes(x))
     return found
+
+
+#: Containers whose objects hold nothing but their items.
+_PLAIN = (list, tuple, dict)
+
+
+def own_attributes(x: Any) -> dict[str, Any]:
+    """Return what an object of a derived class holds beside its items, but cached properties."""
+    kind = type(x)
+    own: dict[str, Any] = {} if kind in _PLAIN else getattr(x, "__dict__", {})
+    return own and {
+        name: y
+        for name, y in own.items()
+        if not isinstance(getattr(kind, name, None), functools.cached_property)
+    }
 
 
 def is_object_array(x: Any) -> bool:
@@ -150,9 +177,10 @@ def _assembler(tree: Any) -> Callable[[list[Any]], Any]:
     if isinstance(tree, dict):
         keys = list(tree)
         return lambda children: dict(zip(keys, children, strict=True))
+    if type(tree) in _PLAIN:
+        return type(tree)
     if isinstance(tree, list | tuple):
-        kind = type(tree)
-        return (lambda children: kind(*children)) if hasattr(tree, "_fields") else kind
+        return lambda children: like(tree, children)
     shape = tree.shape
     return lambda children: _array(children, shape)
 

@@ -17,7 +17,13 @@ import numpy as np
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.containers import BOUND
-from scalargrad.compiler.guards.frozen import OTHER_RULES, Frozen, frozen
+from scalargrad.compiler.guards.frozen import (
+    PLAIN_ARRAYS,
+    Frozen,
+    frozen,
+    refuse_attributes,
+    refuse_operations,
+)
 from scalargrad.compiler.guards.names_read import functions_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -113,30 +119,37 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append(NUMBERS[kind])
         leaves.append(float_of(x) if kind is int else x)
     elif kind in _SEQUENCES or (isinstance(x, _SEQUENCES) and kind is not Table):
+        if kind not in _SEQUENCES:
+            refuse_attributes(x, _where(objects))
         key.append((kind, len(x)))
         _visit_all(x, key, leaves, objects)
     elif kind is dict or isinstance(x, dict):
+        if kind is not dict:
+            refuse_attributes(x, _where(objects))
         key.append((kind, *x, *map(type, x)))
         for item in x.values():
             visit(item, key, leaves, objects)
-    elif isinstance(x, Value):
-        key.append(2 if isinstance(x, Parameter) else 1)
-        leaves.append(x)
     elif isinstance(x, np.ndarray | np.void) and _is_traced(x):
         _visit_array(x, key, leaves, objects)
-    elif is_number(x):
-        key.append(0)
-        leaves.append(float_from(x))
+    elif isinstance(x, Value) or is_number(x):
+        refuse_operations(x, _where(objects))
+        key.append(2 if isinstance(x, Parameter) else int(isinstance(x, Value)))
+        leaves.append(x if isinstance(x, Value) else float_from(x))
     elif objects is not None and is_object(x):
         objects.whole(x)
     else:
-        key.append(frozen(x, "an argument" if objects is None else objects.where))
+        key.append(frozen(x, _where(objects)))
+
+
+def _where(objects: Visit | None) -> object:
+    """Return what is walked over, for a message."""
+    return "an argument" if objects is None else objects.where
 
 
 def _is_traced(array: Any) -> bool:
     """Return whether what is in an array is traced; records are refused where they would be."""
     known = array.dtype.kind in _TRACED or array.dtype.names is not None
-    return known and not isinstance(array, OTHER_RULES)
+    return known and (type(array) in PLAIN_ARRAYS or isinstance(array, np.void))
 
 
 def _visit_all(
@@ -188,9 +201,8 @@ def _are_rows(xs: Sequence[Any]) -> bool:
 def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
     """Split an array: its numbers are traced, and objects are split."""
     if array.dtype.names:
-        where = "an argument" if objects is None else objects.where
         raise TraceError(
-            f"{where} is or holds an array of records, with the fields "
+            f"{_where(objects)} is or holds an array of records, with the fields "
             f"{', '.join(array.dtype.names)}: give its columns, as in {{name: x[name] for name in "
             "x.dtype.names}"
         )

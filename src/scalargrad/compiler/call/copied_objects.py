@@ -27,11 +27,19 @@ class Copier:
         The type of what is replaced.
     replaced : callable
         Returns the replacement of one of these.
+    kept : callable, optional
+        Returns what takes the place of anything else that is not copied.
     """
 
-    def __init__(self, kind: type, replaced: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        kind: type,
+        replaced: Callable[[Any], Any],
+        kept: Callable[[Any], Any] = lambda x: x,
+    ) -> None:
         self._kind = kind
         self._replaced = replaced
+        self._kept = kept
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # keeps them alive, so that no other object gets their id
 
@@ -56,7 +64,7 @@ class Copier:
             copied = np.empty_like(x)
             copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
             return copied
-        return self._object(x) if is_stateful(type(x)) else x
+        return self._object(x) if is_stateful(type(x)) else self._kept(x)
 
     def _container(self, x: Any) -> Any:
         if isinstance(x, Table):

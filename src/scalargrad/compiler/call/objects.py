@@ -13,7 +13,7 @@ from itertools import chain
 from types import MethodType
 from typing import Any, Protocol
 
-from scalargrad.compiler.guards.frozen import Frozen, refuse_array
+from scalargrad.compiler.guards.frozen import Frozen, refuse_array, refuse_attributes
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -22,6 +22,7 @@ from scalargrad.value import Parameter, Value
 
 _ATOMS = {int, bool, str, bytes, type(None)}
 _PARAMETERS = {Parameter}
+_CONTAINERS = {list, tuple, dict}
 
 
 def is_object(x: Any) -> bool:
@@ -115,6 +116,8 @@ class Visit:
                 self._inside(x, kind)
 
     def _inside(self, x: Any, kind: type) -> None:
+        if isinstance(x, list | tuple | dict) and kind not in _CONTAINERS:
+            refuse_attributes(x, self.where)
         if isinstance(x, list | tuple):
             self._sequence(x, kind)
         elif isinstance(x, dict):

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.call.copied_objects import Copier
+from scalargrad.compiler.call.hidden_results import holds_results
 from scalargrad.compiler.call.objects import Visit, is_object
-from scalargrad.compiler.guards.names_read import variables
 from scalargrad.compiler.guards.object_state import is_stateful
-from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
-from scalargrad.tree import is_object_array, like
+from scalargrad.tree import is_object_array, like, own_attributes
 from scalargrad.value import Value
 
 
@@ -159,6 +158,8 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     if isinstance(tree, Value):
         values.append(tree)
         return Place(len(values) - 1)
+    if isinstance(tree, dict | list | tuple):
+        _require_plain(own_attributes(tree), tree)
     if isinstance(tree, dict):
         return like(tree, [outlined(x, values) for x in tree.values()])
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
@@ -171,26 +172,14 @@ def outlined(tree: Any, values: list[Value]) -> Any:
             else [*map(Place, range(places.start, places.stop))]
         )
         return ResultRow.of(items) if type(tree) is list else like(tree, items)
-    if is_object_array(tree):
+    if is_object_array(tree) and type(tree) is np.ndarray:
         numbers = tree.ravel().tolist()
         entries = _places(numbers, values) or [outlined(x, values) for x in numbers]
         return ArrayOutline(tree.shape, entries)
     if isinstance(tree, Coroutine):
         tree.close()
         raise TraceError("a compiled function returned a coroutine: only plain functions compile")
-    if isinstance(tree, Iterator | MappingView) or (
-        isinstance(tree, set | frozenset) and any(isinstance(x, Value) for x in tree)
-    ):
-        raise TraceError(
-            f"a compiled function returned a {type(tree).__name__}, which a program could not make "
-            "again: return a list"
-        )
-    if isinstance(tree, FunctionType) and _closes_over_results(tree):
-        raise TraceError(
-            f"a compiled function returned the function {tree.__qualname__}, which closes over "
-            "Values of the recording: return the Values, and make the function outside"
-        )
-    return _outlined_object(tree, values) if is_object(tree) else tree
+    return _outlined_object(tree, values) if is_object(tree) else _made_again(tree)
 
 
 def _places(items: Any, values: list[Value]) -> slice | None:
@@ -201,12 +190,29 @@ def _places(items: Any, values: list[Value]) -> slice | None:
     return slice(len(values) - len(items), len(values))
 
 
-def _closes_over_results(function: FunctionType) -> bool:
-    """Return whether a function closes over traced numbers."""
-    objects = Visit([])
-    for x in variables(function).values():
-        objects.part(x)
-    return any(isinstance(x, Traced) for x in objects.module_values)
+def _require_plain(attributes: dict[str, Any], owner: Any) -> None:
+    """Raise TraceError if what a container holds besides its items is a result as well."""
+    found = [name for name, x in attributes.items() if holds_results(x)]
+    if found:
+        raise TraceError(
+            f"a compiled function returned a {type(owner).__name__} with Values in attributes "
+            f"besides its items ({', '.join(found)}): return them apart"
+        )
+
+
+def _made_again(tree: Any) -> Any:
+    """Return what is the same in all results; raise TraceError for what holds traced numbers."""
+    if isinstance(tree, FunctionType) and holds_results(tree):
+        raise TraceError(
+            f"a compiled function returned the function {tree.__qualname__}, which closes over "
+            "Values of the recording: return the Values, and make the function outside"
+        )
+    if isinstance(tree, Iterator | MappingView) or holds_results(tree):
+        raise TraceError(
+            f"a compiled function returned a {type(tree).__name__}, which a program could not make "
+            "again: return a list or a plain array"
+        )
+    return tree
 
 
 def _outlined_object(tree: Any, values: list[Value]) -> Any:
@@ -216,4 +222,4 @@ def _outlined_object(tree: Any, values: list[Value]) -> Any:
         objects.part(tree)
         if not objects.module_values:
             return tree
-    return ObjectOutline(Copier(Value, lambda x: outlined(x, values)).copy(tree))
+    return ObjectOutline(Copier(Value, lambda x: outlined(x, values), _made_again).copy(tree))

@@ -103,7 +103,7 @@ def _filled_list(outline: Any, found: Sequence[Any]) -> Any:
         ]
     else:
         items = [filled(x, found) for x in outline]
-    return kind(*items) if hasattr(kind, "_fields") else kind(items)  # `like`, inlined
+    return kind(items) if kind in {list, tuple} else like(outline, items)
 
 
 def placed(outline: Any, result: Any) -> dict[int, Any]:

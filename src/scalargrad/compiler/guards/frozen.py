@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from array import array
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, MappingView
@@ -19,8 +21,8 @@ from scalargrad.value import Value
 
 #: Objects that hold others more deeply than this are compared by identity there.
 _DEEPEST = 50
-#: Kinds of NumPy's arrays with rules of their own.
-OTHER_RULES = (np.ma.MaskedArray, np.matrix)
+#: Kinds of NumPy's arrays without rules or attributes of their own.
+PLAIN_ARRAYS = (np.ndarray, np.memmap)
 
 
 class Frozen:
@@ -123,9 +125,9 @@ def _instead(kind: type) -> str:
 
 
 def refuse_array(x: Any, where: object) -> None:
-    """Refuse an array that is not NumPy's, or a kind of NumPy's with rules of its own."""
+    """Refuse an array that is not NumPy's, or of a class with rules or attributes of its own."""
     kind = type(x)
-    ours = isinstance(x, np.ndarray | np.generic) and not isinstance(x, OTHER_RULES)
+    ours = kind in PLAIN_ARRAYS or isinstance(x, np.generic)
     if ours or not (hasattr(x, "__array__") or isinstance(x, memoryview | array)):
         return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
@@ -133,3 +135,39 @@ def refuse_array(x: Any, where: object) -> None:
         f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
         "numpy.asarray(x), or its .tolist()"
     ) from None
+
+
+def refuse_attributes(x: Any, where: object) -> None:
+    """Refuse a list, tuple or dict of a derived class that holds more than its items."""
+    kind = type(x)
+    cached = functools.cached_property
+    own = [name for name in attributes(x) if not isinstance(getattr(kind, name, None), cached)]
+    if own:
+        raise TraceError(
+            f"{where} is or holds a {kind.__name__} with attributes besides its items "
+            f"({', '.join(own)}), which its program would not see: give them as arguments of their "
+            "own, or make it an object that holds its items in an attribute"
+        )
+
+
+def refuse_operations(x: Any, where: object) -> None:
+    """Refuse a number whose class defines operators, since a program would use Value's."""
+    name = _operator_of(x.__class__)
+    if name is not None:
+        raise TraceError(
+            f"{where} is or holds a {type(x).__name__}, whose {name} a compiled function would not "
+            "use, since each number of its arguments is a plain Value there: give a plain number, "
+            "and write a function for the operation"
+        )
+
+
+@functools.cache
+def _operator_of(kind: type) -> str | None:
+    """Return the name of an operator that a user's class of numbers defines, if there is one."""
+    own = itertools.takewhile(lambda x: not of_library(x.__module__), kind.__mro__)
+    return next((name for x in own for name in vars(x) if name in _OPERATORS), None)
+
+
+_OPERATORS = {
+    name for name, x in vars(Value).items() if name.startswith("__") and callable(x)
+} & vars(float).keys() - {"__init__", "__new__", "__repr__", "__str__", "__hash__", "__format__"}

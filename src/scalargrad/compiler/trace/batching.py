@@ -35,7 +35,7 @@ from scalargrad.errors import OperandError, TraceError
 from scalargrad.ops import identity
 from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
-from scalargrad.tree import like
+from scalargrad.tree import like, own_attributes
 from scalargrad.value import Value
 
 #: Nodes are looked at one by one where they are less than one in so many of those written.
@@ -204,7 +204,7 @@ class Lanes:
             return self._batched_numbers(examples)
         if hasattr(type(first), "dtype") and hasattr(first, "ravel"):
             return self._batched_arrays(examples)
-        if any(type(x) is not type(first) for x in examples):
+        if any(type(x) is not type(first) or own_attributes(x) for x in examples):
             raise UnlikeError
         if isinstance(first, dict):
             if any(list(x) != list(first) for x in examples):
