@@ -100,6 +100,22 @@ def test_up_to_seven_operands_are_kept_in_loops_with_gradients(count: int) -> No
     assert jit(value_and_grad(f))([1.0]) == (1.0, pytest.approx([powers(1 / count)], rel=1e-14))
 
 
+def test_the_largest_score_of_a_softmax_takes_no_gradient() -> None:
+    """Of nine equal scores, each loss of the first has the slope 1/9 - 1; it is a loop."""
+
+    def f(p: Any) -> Any:
+        s, total = 1.0, 0.0
+        for _ in range(STEPS):
+            s = p[1] * s
+            total = total - sg.log(sg.softmax([p[0] * s, *[0.0] * 8])[0])
+        return total
+
+    assert isinstance(looped(program_of(f, [0.0, 1.0])), Looped)
+    value, slopes = jit(value_and_grad(f))([0.0, 1.0])
+    assert value == pytest.approx(STEPS * math.log(9.0))
+    assert slopes == pytest.approx([-STEPS * 8 / 9, 0.0])
+
+
 def test_a_volatility_held_above_a_bound_is_a_loop() -> None:
     """So is a GARCH likelihood of usual length, at the usual thresholds, with its gradient."""
     pytest.importorskip("llvmlite")

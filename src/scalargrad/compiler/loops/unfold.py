@@ -8,6 +8,8 @@ repeats itself as the loop does. The last ones are left to `derivative`.
 
 from __future__ import annotations
 
+import numpy as np
+
 from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
@@ -17,6 +19,7 @@ from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.partial import partial, subexpressions
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression
@@ -50,12 +53,16 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
 
 
 def _loses_ties(nodes: Nodes, op: Reduction) -> bool:
-    """Return whether gradients are wanted of a program in which too many operands may be equal.
+    """Return whether gradients flow through a reduction of which too many operands may be equal.
 
-    Written in choices, one of them would get all of the gradient that equal operands share.
+    Written in choices, one of them would get all of the gradient that equal operands share. None
+    flows through what `softmax` subtracts.
     """
-    asked = ADJOINT in nodes.table and _is_router(op)
-    return asked and any(len(args) > MOST_OPERANDS for args in nodes.args_with(op))
+    if ADJOINT not in nodes.table or not _is_router(op):
+        return False
+    large = nodes.where(lambda x: x is op) & (np.diff(nodes.first) > MOST_OPERANDS)
+    reads = nodes.where(lambda x: x is not DETACH)[nodes.users()]
+    return bool((large[nodes.operands] & reads).any())
 
 
 def _is_router(op: Reduction) -> bool:
