@@ -117,12 +117,13 @@ def _added(step: Any, carry: Any, x: Any, function: Any) -> Any:
     return (p, state, total + y), None
 
 
-def by_jax(name: str) -> Run:
-    """Return value and gradient of `jax.lax.scan` of the step."""
+def by_jax(name: str, *, compiled: bool = True) -> Run:
+    """Return value and gradient of `jax.lax.scan` of the step, compiled as a whole or not."""
     jax, jnp = importlib.import_module("jax"), importlib.import_module("jax.numpy")
-    compiled = jax.jit(jax.value_and_grad(_jax_loss(name)))
+    run = jax.value_and_grad(_jax_loss(name))
+    run = jax.jit(run) if compiled else run
     given = jnp.array(PROGRAMS[name][3])
-    return lambda: jax.block_until_ready(compiled(given))
+    return lambda: jax.block_until_ready(run(given))
 
 
 def _jax_loss(name: str) -> Function:
@@ -289,6 +290,7 @@ def main() -> None:
         makers: dict[str, Callable[[], Run]] = {
             "plain loop": lambda name=name: by_scalargrad(name),  # type: ignore[misc]
             "scan, gradient outside": lambda name=name: by_scalargrad(name, scanned=True),  # type: ignore[misc]
+            "JAX lax.scan, gradient outside": lambda name=name: by_jax(name, compiled=False),  # type: ignore[misc]
             "JAX lax.scan": lambda name=name: by_jax(name),  # type: ignore[misc]
         }
         compare(f"{name}, {POINTS:,} points, value and gradient", makers, "JAX lax.scan")

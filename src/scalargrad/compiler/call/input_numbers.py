@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,11 +34,20 @@ def number_of(x: Any) -> Any:
 
 def in_a_row(leaves: Sequence[Any]) -> Floats:
     """Return the numbers of leaves, arrays among them, as one array."""
-    blocks = [x if x.__class__ is float else block_of(x) for x in leaves]
-    sizes = [x.size if isinstance(x, np.ndarray) else 1 for x in blocks]
-    row = np.empty(sum(sizes))
-    for block, size, end in zip(blocks, sizes, accumulate(sizes), strict=True):
-        row[end - size : end] = block
+    blocks = [
+        x if (kind := x.__class__) is float else x._data if kind is Value else block_of(x)
+        for x in leaves
+    ]
+    row = np.empty(sum([1 if x.__class__ is float else x.size for x in blocks]))
+    cell = 0
+    for block in blocks:
+        if block.__class__ is float:  # three times as fast as a slice
+            row[cell] = block
+            cell += 1
+        else:
+            end = cell + block.size
+            row[cell:end] = block
+            cell = end
     return row
 
 
