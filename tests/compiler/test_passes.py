@@ -164,7 +164,7 @@ def test_derive_writes_error_signals_as_sums_of_products() -> None:
 def test_groups_hold_what_differs_in_inputs_only() -> None:
     """Three samples of two operations make two groups of three."""
     program = sum_of_products(recorded(lambda x, y, z: [v.exp().tanh() for v in (x, y, z)], 3))
-    groups, numbers, _ = group(program)
+    groups, numbers, *_ = group(program)
     assert [(g.op, len(g.nodes)) for g in groups[2:]] == [
         (program.ops[3], 3),
         (program.ops[4], 3),

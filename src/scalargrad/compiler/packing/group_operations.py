@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from scalargrad.compiler.array_types import Addresses
-from scalargrad.compiler.packing.groups import CONSTANTS, LaneGroup, group
+from scalargrad.compiler.packing.groups import CONSTANTS, Grouped, LaneGroup
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
@@ -22,7 +22,6 @@ from scalargrad.compiler.packing.instructions import (
 from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.packing.strides import Grid, grid, strides
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.compiler.passes.program import Program
 
 #: The first of consecutive cells, and how many they are.
 Block = tuple[int, int]
@@ -33,13 +32,13 @@ class GroupOperations:
 
     Parameters
     ----------
-    program : Program
-    in_order : bool
-        Whether the terms of its sums are in order already; see `group`.
+    grouped : Grouped
+        The groups of a program.
     """
 
-    def __init__(self, program: Program, *, in_order: bool) -> None:
-        self.groups, numbers, self.program = group(program, in_order=in_order)
+    def __init__(self, grouped: Grouped) -> None:
+        self.groups, numbers, self.program, self.is_joined = grouped
+        program = self.program
         self.numbers = np.array(numbers, dtype=np.int64)
         self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts last
         self.memory = Memory(program.given)

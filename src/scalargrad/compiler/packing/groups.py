@@ -42,11 +42,14 @@ class LaneGroup(NamedTuple):
         The length of the longest path from an input, greater than that of any operand.
     nodes : list of int
         The nodes, in the order in which they were recorded.
+    operands : tuple of int
+        The indices of the groups of the operands; in their order, if they are those of each node.
     """
 
     op: Op
     depth: int
     nodes: list[int]
+    operands: tuple[int, ...] = ()
 
 
 INPUTS, CONSTANTS = 0, 1
@@ -63,11 +66,14 @@ class Grouped(NamedTuple):
         For each node, the index of its group.
     program : Program
         The program, with the terms of long sums in order.
+    is_joined : bool
+        Whether groups were joined, so that the nodes of one may read different groups.
     """
 
     groups: list[LaneGroup]
     numbers: list[int]
     program: Program
+    is_joined: bool = False
 
 
 def group(program: Program, *, in_order: bool = False, through_lanes: bool = False) -> Grouped:
@@ -113,7 +119,7 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
             if number == len(groups):
                 depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)
                 members.append([])
-                groups.append(LaneGroup(op, depth, members[-1]))
+                groups.append(LaneGroup(op, depth, members[-1], shape[1:]))
         number, order = found
         if order is not None:
             moved[node] = tuple([x for k in order for x in args[2 * k : 2 * k + 2]])

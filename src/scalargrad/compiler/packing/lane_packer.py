@@ -13,7 +13,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.packing.group_operations import Block
-from scalargrad.compiler.packing.groups import LaneGroup
+from scalargrad.compiler.packing.groups import Grouped, LaneGroup
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Copy,
@@ -31,7 +31,6 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     makes_lanes,
 )
-from scalargrad.compiler.passes.program import Program
 
 #: The fewest rows and columns for which copying a factor pays.
 _TALL, _WIDE = 64, 16
@@ -40,9 +39,9 @@ _TALL, _WIDE = 64, 16
 class LanePacker(ScalarPacker):
     """Packs a program with lanes, group by group; the address of a node is that of its lane 0."""
 
-    def __init__(self, program: Program) -> None:
-        super().__init__(program, in_order=True)
-        self.sizes = program.sizes()
+    def __init__(self, grouped: Grouped) -> None:
+        super().__init__(grouped)
+        self.sizes = self.program.sizes()
         self.steps = (np.array(self.sizes) > 1).astype(np.int64)  # between the lanes of each node
 
     def _block(self, group: LaneGroup) -> Block:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from scalargrad.compiler.packing.groups import with_terms_in_order
+from scalargrad.compiler.packing.groups import group, with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.lane_packer import LanePacker
+from scalargrad.compiler.packing.list_schedule import joined
 from scalargrad.compiler.packing.scalar_packer import ScalarPacker
 from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.program import Program
@@ -20,5 +21,6 @@ def pack(program: Program, *, in_order: bool = False) -> Packed:
         Whether the terms of its sums are in order already, as those of a part are.
     """
     if has_lanes(program.ops):
-        return LanePacker(program if in_order else with_terms_in_order(program)).run()
-    return ScalarPacker(program, in_order=in_order).run()
+        ordered = program if in_order else with_terms_in_order(program)
+        return LanePacker(group(ordered, in_order=True)).run()
+    return ScalarPacker(joined(group(program, in_order=in_order))).run()

@@ -13,7 +13,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.packing.group_operations import Block, GroupOperations, lane_order
-from scalargrad.compiler.packing.groups import INPUTS, LaneGroup
+from scalargrad.compiler.packing.groups import CONSTANTS, INPUTS, LaneGroup
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Copy,
@@ -45,7 +45,7 @@ class ScalarPacker(GroupOperations):
 
     def run(self) -> Packed:
         """Place all groups, and return the packed program."""
-        tail = Tail(self.program, self.groups, self.numbers.tolist())
+        tail = Tail(self.program, self.groups, self.numbers.tolist(), can_join=not self.is_joined)
         last_use = self._last_use(tail.order)
         for position, joined in enumerate(tail.order):
             first = self.groups[joined[0]]
@@ -100,12 +100,12 @@ class ScalarPacker(GroupOperations):
         for joined in order:
             for number in joined:
                 block[number] = joined[0]
-        blocks = [block[x] for x in self.numbers.tolist()]
         for position, joined in enumerate(order):
             for number in joined:
-                for operand in self.program.args[self.groups[number].nodes[0]]:
-                    last[blocks[operand]] = position
-        for kept in (INPUTS, len(self.groups), *(blocks[x] for x in self.program.outputs)):
+                for operand in self.groups[number].operands:
+                    last[block[operand]] = position
+        blocks = [block[self.numbers[x]] for x in self.program.outputs]
+        for kept in (INPUTS, CONSTANTS, *blocks):
             last.pop(kept, None)
         released: dict[int, list[int]] = {}
         for number, position in last.items():
@@ -236,7 +236,7 @@ class ScalarPacker(GroupOperations):
             return order, []
         tables = self._tables(a, b, runs)
         found = order, _pieces(tables[:, order])
-        for primary in keys[1:_ORDERS]:
+        for primary in keys[1 : 1 if self.is_joined else _ORDERS]:
             if len(found[1]) == 1:
                 break
             order = lane_order([primary, *keys])

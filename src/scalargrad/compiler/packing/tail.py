@@ -32,6 +32,8 @@ class Tail:
     groups : list of LaneGroup
     numbers : sequence of int
         For each node, the index of its group; for constants, the number of groups.
+    can_join : bool
+        Whether to search for groups to join.
 
     Attributes
     ----------
@@ -40,12 +42,17 @@ class Tail:
     """
 
     def __init__(
-        self, program: Program, groups: Sequence[LaneGroup], numbers: Sequence[int]
+        self,
+        program: Program,
+        groups: Sequence[LaneGroup],
+        numbers: Sequence[int],
+        *,
+        can_join: bool = True,
     ) -> None:
         self._program, self._groups, self._numbers = program, groups, numbers
         by_depth = sorted(range(2, len(groups)), key=lambda g: groups[g].depth)
         self.order = [[g] for g in by_depth]
-        self._heights = self._found(by_depth) if len(groups) <= _GROUPS else {}
+        self._heights = self._found(by_depth) if can_join and len(groups) <= _GROUPS else {}
         joined = self._joined()
         if joined and self._lanes(self._heights) <= _NODES:
             last = sorted(self._heights, key=lambda g: (-self._heights[g], groups[g].depth))
@@ -60,7 +67,8 @@ class Tail:
         reached: dict[int, int] = {}
         heights: dict[int, int] = {}
         for g in reversed(by_depth):
-            (op, _, nodes), operands = self._groups[g], {*self._operands(g)}
+            op, _, nodes, _ = self._groups[g]
+            operands = {*self._operands(g)}
             elementwise = not isinstance(op, Kind) or (
                 op is PRODUCTS and len(self._program.args[nodes[0]]) <= 2 * _TERMS
             )
