@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, TraceError, Value, gradients, jit, sin, tanh
+from scalargrad import Parameter, TraceError, Value, exp, gradients, jit, sin, tanh
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential, Tanh
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -278,6 +278,74 @@ def test_what_a_function_notes_on_an_object_stays_in_the_recording() -> None:
     for _ in range(2):
         assert compiled(1.0).data == np.tanh(2.0)
         assert not hasattr(model, "last")
+
+
+class Recurrent:
+    """A unit that keeps its state in an attribute from its first call on."""
+
+    def __call__(self, x: Any) -> Any:
+        """Return the new state."""
+        self.state = tanh(0.5 * getattr(self, "state", 0.0) + x)
+        return self.state
+
+
+class Counting:
+    """An object that counts its calls in an attribute from its first call on."""
+
+    def __call__(self, x: Any) -> Any:
+        """Scale by the number of calls."""
+        self.calls = getattr(self, "calls", 0) + 1
+        return x * self.calls
+
+
+class Stale:
+    """An object whose cached property is that of its first call."""
+
+    def __init__(self) -> None:
+        self.w = Parameter(1.0)
+
+    @functools.cached_property
+    def growth(self) -> Any:
+        """The exponential of its weight."""
+        return exp(self.w)
+
+    def __call__(self, x: Any) -> Any:
+        """Scale by the growth."""
+        return self.growth * x
+
+
+@pytest.mark.parametrize("kind", [Recurrent, Counting, Stale])
+@pytest.mark.parametrize("is_argument", [False, True])
+def test_a_note_that_the_next_call_would_read_is_refused(kind: Any, is_argument: bool) -> None:
+    """The program of the first call would be run again and again."""
+
+    def applied(unit: Any, x: Any) -> Any:
+        return unit(x)
+
+    compiled: Any = jit(applied if is_argument else kind())
+    with pytest.raises(TraceError, match=rf"changes {kind.__name__}\.\w+, and computes something"):
+        compiled(*[kind()] * is_argument, 1.0)
+
+
+def test_a_note_that_the_next_call_would_find_the_same_is_none() -> None:
+    """A part under another name, a size, a constant worked out."""
+
+    class Lazy:
+        def __init__(self) -> None:
+            self.layers = [[Parameter(2.0), Parameter(3.0)]]
+
+        @functools.cached_property
+        def factor(self) -> float:
+            return 10.0
+
+        def __call__(self, x: Any) -> Any:
+            if not hasattr(self, "head"):
+                self.head = self.layers[-1]
+            self.size = len(self.head)
+            return self.factor * self.size * sum(w * x for w in self.head)
+
+    compiled = jit(Lazy())
+    assert [compiled(1.0).data, compiled(2.0).data] == [100.0, 200.0]
 
 
 def test_mutable_static_arguments_are_compared_by_their_state() -> None:

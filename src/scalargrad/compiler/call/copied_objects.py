@@ -52,6 +52,13 @@ class Copier:
             self._copies[id(x)] = self._copy(x)
         return self._copies[id(x)]
 
+    def back(self, x: Any, replaced: Callable[[Any], Any]) -> Any:
+        """Return a copy of an object in which originals take the place of their copies."""
+        other = Copier(self._kind, replaced)
+        for original in self._originals:
+            other._copies[id(self._copies[id(original)])] = original
+        return other.copy(x)
+
     def _copy(self, x: Any) -> Any:
         if isinstance(x, list | tuple | dict):
             return self._container(x)

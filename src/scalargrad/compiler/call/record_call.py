@@ -13,7 +13,7 @@ from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.refusal import PartingError, users_line
-from scalargrad.compiler.trace.side_effects import Around, unchanging
+from scalargrad.compiler.trace.side_effects import Around, Note, unchanging
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError
@@ -91,6 +91,9 @@ class CallRecorder:
     ----------
     may_be_fresh : bool
         Whether what was recorded names a source of randomness without a seed.
+    notes : list of Note
+        The attributes that the function has added to objects among its arguments, which its program
+        does not.
     """
 
     def __init__(
@@ -104,9 +107,15 @@ class CallRecorder:
         self._function, self._static, self._singly = function, static, singly
         self._compiled, self._args, self._kwargs, _, self._leaves, self._module_values = call
         self.may_be_fresh = False
+        self.notes: list[Note] = []
 
-    def record(self) -> Found:
+    def record(self, notes: Sequence[Note] = ()) -> Found:
         """Record the call, and return what a path is made of.
+
+        Parameters
+        ----------
+        notes : sequence of Note
+            Attributes that an earlier recording has added.
 
         Raises
         ------
@@ -118,7 +127,7 @@ class CallRecorder:
             trace = Trace((self._function, self._args, self._kwargs), singly=self._singly)
             failed: UnrecordedError | None = None
             try:
-                found = self._record_by(trace, apart)
+                found = self._record_by(trace, apart, notes)
             except UnrecordedError as error:
                 failed = error
             touched = {x.leaf for x in trace.wholes if x.is_touched}
@@ -135,6 +144,8 @@ class CallRecorder:
     def require_same(self, found: Found, changed: Sequence[str] | None) -> None:
         """Record the call again, after it has changed what it reads or drawn numbers, and compare.
 
+        Attributes that it has added to its arguments are there, as they are in eager evaluation.
+
         A cache that was filled makes no difference; a counter does, and so does a draw from a
         source without a seed.
 
@@ -150,17 +161,21 @@ class CallRecorder:
         UnrecordedError
             If the recording is another by now.
         """
-        otherwise = _FRESH
-        if changed is not None:
-            named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
-            otherwise = _CHANGING.format(compiled=self._compiled, named=named)
         once = Around(self._function)
         try:
-            again = self.record()
-            if not is_same(found[:2], again[:2]):
-                raise UnrecordedError(TraceError(otherwise), is_repeatable=False)
+            is_other = not is_same(found[:2], self.record(self.notes)[:2])
+        except UnrecordedError:
+            if not self.notes:
+                raise
+            is_other = True  # it has read what the first recording has noted
         finally:
             once.put_back()  # a log has one entry
+        if is_other:
+            why = _FRESH
+            if changed is not None:
+                named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
+                why = _CHANGING.format(compiled=self._compiled, named=named)
+            raise UnrecordedError(TraceError(why), is_repeatable=False)
 
     def parting_line(self, outcomes: Sequence[bool]) -> tuple[str, int] | None:
         """Record the call as far as its comparisons have these outcomes.
@@ -183,19 +198,29 @@ class CallRecorder:
             once.put_back()  # the call itself is still to come
         return None
 
-    def _record_by(self, trace: Trace, apart: set[int]) -> Found:
+    def _record_by(self, trace: Trace, apart: set[int], notes: Sequence[Note] = ()) -> Found:
         """Record the call; the leaves `apart` have a node for each number however large."""
         leaves, module_values = self._leaves, self._module_values
         fresh, outside = trace.arguments(leaves, apart), trace.module_values(module_values)
         # Reversed, so that the first of identical Values wins.
         places = dict(zip(reversed(module_values), reversed(outside), strict=True))
-        call, traced = self._replaced(fresh, Copier(Value, places.__getitem__))
+        copier = Copier(Value, lambda x: places.get(x, x))
+        call, traced = self._replaced(fresh, copier)
+        found: list[Note] = []
+
+        def run_on_noted() -> Any:
+            for owner, name, x in notes:
+                object.__setattr__(copier.copy(owner), name, copier.copy(x))
+            return call()
+
         try:
-            run = unchanging(call, self._function, traced, self._compiled)
+            run = unchanging(run_on_noted, self._function, traced, self._compiled, found)
             recording, outline = recorded(trace, run, domains=True)
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
             raise UnrecordedError(error, not (call.has_returned or changes)) from error
+        outer = {id(number): x for x, number in places.items()}
+        self.notes = found and copier.back(found, lambda x: outer.get(id(x), x))
         return recording, outline, leaves, outside
 
     def _replaced(self, numbers: Sequence[Value], copier: Copier) -> tuple[_Run, list[Any]]:

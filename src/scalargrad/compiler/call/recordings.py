@@ -104,7 +104,8 @@ class Recordings:
             before, now = now, self._kept.look_around(key)
             recorder.require_same(found, before.changed(now))
             now = self._kept.look_around(key)
-        elif recorder.may_be_fresh:
-            recorder.require_same(found, None)
+        elif recorder.notes or recorder.may_be_fresh:
+            noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
+            recorder.require_same(found, noted or None)
         name = getattr(compiled, "__name__", "compiled")
         return Path(*found, name=name, surroundings=now)

@@ -31,16 +31,19 @@ _ATOMS = (int, float, str, bytes)
 #: Types without contents to compare; assignments to a Value's data are refused elsewhere.
 _UNCHANGING = (*_ATOMS, Value)
 _GLOBAL = "the global "
+#: An attribute that a function adds to an argument: the object, the name and the content.
+Note = tuple[Any, str, Any]
 #: The most objects of a function's surroundings that are examined, breadth first.
 _MANY = 10_000
 
 
 def unchanging(
-    run: Callable[[], Any], function: Any, arguments: Any, compiled: Any
+    run: Callable[[], Any], function: Any, arguments: Any, compiled: Any, notes: list[Note]
 ) -> Callable[[], Any]:
     """Return `run` with a check for side effects that a program would not repeat.
 
-    A change of an argument is allowed if the function returns that argument.
+    A change of an argument is allowed if the function returns that argument. So is an attribute
+    that is new; it is added to `notes`.
 
     Parameters
     ----------
@@ -52,6 +55,7 @@ def unchanging(
         Its arguments.
     compiled : object
         The compiled function, which error messages name.
+    notes : list of Note
 
     Raises
     ------
@@ -69,6 +73,7 @@ def unchanging(
                 f"{compiled!r} changes {changed} among its arguments, which its program would not: "
                 "change a copy, and return what is new"
             )
+        notes[:] = before.notes(beside)
         found = [*around.changes(before)]
         if found:
             own = _made_again(run, function, around, before)
@@ -165,6 +170,14 @@ class Contents:
     def places(self) -> Collection[int]:
         """What identifies the objects examined."""
         return self._found.keys()
+
+    def notes(self, beside: Contents) -> Iterator[Note]:
+        """Yield the attributes that were added to objects, except to those in `beside`."""
+        for place, (part, _, before) in self._found.items():
+            if place not in beside._found and is_stateful(type(part)):
+                for name, x in attributes(part).items():
+                    if name not in before:
+                        yield part, name, x
 
     def changed(self) -> dict[int, dict[Any, Any]]:
         """Return the contents, by identity, of the objects that hold others than before."""
