@@ -27,7 +27,7 @@ from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.compiler.trace.detach import DETACH
-from scalargrad.table.operation import Elementwise, Reduction
+from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol
 
 Seeds = tuple[int, ...]
@@ -199,8 +199,7 @@ def steps(op: Op) -> bool:
 
 def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]]:
     """Return (operand, partial) for each wire that enters `node` and carries a gradient."""
-    program = writer.program
-    op, args = program.ops[node], program.args[node]
+    op, args = _made_by(writer.program, node)
     wires = []
     if op is PRODUCTS or isinstance(op, Total):
         for a, b in zip(args[::2], args[1::2]):  # noqa: B905 - hot loop
@@ -219,22 +218,36 @@ def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]
         return [(operand, x) for (operand, _), x in zip(found, partials, strict=True)]
     for index, operand in enumerate(args):
         if moving[operand]:
-            wires.append((operand, _local(writer, node, index)))
+            wires.append((operand, _local(writer, op, (node, *args), index)))
     return wires
 
 
-def _local(writer: Writer, node: int, index: int) -> int:
-    """Write the partial of `node` with respect to one operand.
+def _made_by(program: Program, node: int) -> tuple[Op, tuple[int, ...]]:
+    """Return the operation and the operands of which a node is the result.
 
-    Even a partial that is always 0 is written: inf times 0 is nan, as in eager evaluation.
+    A node that derivatives are taken with respect to is an identity of it, apart from equal ones.
+    Partials that read the result are functions of that node.
     """
-    op, args = writer.program.ops[node], writer.program.args[node]
+    op, args = program.ops[node], program.args[node]
+    if op is IDENTITY:
+        below = program.ops[args[0]]
+        if isinstance(below, Operation) and below not in {IDENTITY, DETACH}:
+            return below, program.args[args[0]]
+    return op, args
+
+
+def _local(writer: Writer, op: Op, nodes: tuple[int, ...], index: int) -> int:
+    """Write the partial of an operation with respect to one operand.
+
+    Its result and operands are `nodes`. Even a partial that is always 0 is written: inf times 0 is
+    nan, as in eager evaluation.
+    """
     if isinstance(op, Partial):
-        return follow(writer, derivative_plan(op, index), (node, *args))
+        return follow(writer, derivative_plan(op, index), nodes)
     assert isinstance(op, Elementwise)
     local = partial(op, index)
     expression = local.expression
     if not isinstance(expression, Symbol):
         return number_node(writer, float(expression))
-    operands = [(node, *args)[i] for i in local.uses]
+    operands = [nodes[i] for i in local.uses]
     return operands[0] if expression.op is None else writer.node(local, tuple(operands))

@@ -74,6 +74,8 @@ class _Gatherer:
                     new[node] = products(pending)
             if node in cut:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
+                if op is IDENTITY:  # a node of its own, not the result of what it repeats
+                    new[node] = self.writer.unique(IDENTITY, (new[node],))
         if gradients < len(ops):
             seeds = self._nodes(args[-1][1:])
             adjoints = [(x, *seeds) for x in self._nodes([x[0] for x in args[gradients:]])]
