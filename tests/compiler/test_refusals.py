@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import array
 import enum
+import gc
 import io
 import math
 import pickle
 import random
 import threading
+import warnings
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +28,19 @@ from scalargrad import (
     Parameter,
     TraceError,
     Value,
+    cos,
     drawn,
+    exp,
     grad,
     jit,
     jvp,
+    log,
+    relu,
+    sigmoid,
+    sin,
+    softplus,
+    sqrt,
+    tanh,
     value_and_grad,
     vjp,
     vmap,
@@ -453,6 +465,45 @@ def test_the_number_that_changes_is_named_inside_containers() -> None:
         step(k)
     with pytest.warns(JitWarning, match=r"\(Simulation\.options\.steps\.1, Simulation\.time\)"):
         step(7)
+
+
+def _new_function(k: int) -> Any:
+    return lambda x: k * x
+
+
+def _new_object(k: int) -> Any:
+    class Scaling:
+        def __call__(self, x: Any) -> Any:
+            return k * x
+
+    return Scaling()
+
+
+@pytest.mark.parametrize("make", [_new_function, _new_object, lambda k: (_new_function(k),)])
+def test_a_function_made_anew_for_each_call_warns_and_is_forgotten(make: Any) -> None:
+    """Each is a program of its own, and what all of them read is compared at each call."""
+    applied = jit(lambda f, x: (f[0] if isinstance(f, tuple) else f)(x))
+    first = make(0)
+    gone = weakref.ref(first[0] if isinstance(first, tuple) else first)
+    assert applied(first, 3.0) == 0.0
+    del first
+    for k in range(1, 7):
+        assert applied(make(k), 3.0) == 3.0 * k
+    with pytest.warns(JitWarning, match=r"was made anew for each call \((<lambda>|Scaling)\)"):
+        assert applied(make(7), 3.0) == 21.0
+    for k in range(8, 60):
+        assert applied(make(k), 3.0) == 3.0 * k
+    gc.collect()
+    assert gone() is None
+
+
+def test_functions_passed_in_turn_are_no_reason_to_warn() -> None:
+    """As activations are."""
+    compiled = jit(lambda f, x: f(x))
+    with warnings.catch_warnings(action="error"):
+        for _ in range(3):
+            for f in (tanh, exp, sin, cos, abs, sqrt, sigmoid, log, relu, softplus):
+                assert compiled(f, 2.0) == pytest.approx(f(2.0))
 
 
 def test_other_shapes_are_no_reason_to_warn() -> None:

@@ -74,7 +74,8 @@ def jit(
         further paths are evaluated eagerly. Once, if it is recorded 8 times because a plain number
         held by an object has changed; an attribute that changes from call to call should be a
         Value. Once, if it is recorded 8 times because what it closes over keeps changing; further
-        calls are evaluated eagerly.
+        calls are evaluated eagerly. Once, if it is recorded 8 times because a function or class
+        among its arguments is made anew for each call.
 
     See Also
     --------

@@ -24,7 +24,7 @@ from scalargrad.compiler.guards.frozen import (
     refuse_attributes,
     refuse_operations,
 )
-from scalargrad.compiler.guards.names_read import functions_of
+from scalargrad.compiler.guards.names_read import functions_of, is_wrapper, of_library
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -222,6 +222,22 @@ def code_in(key: Key) -> Iterator[Any]:
             yield from _code_of(part.content)
         elif isinstance(part, tuple):
             yield from (x for x in part[:2] if isinstance(x, type | FunctionType | ModuleType))
+
+
+def made_alike(key: Key) -> Key:
+    """Return a key in which functions and classes that the same code made are the same."""
+    return tuple([_maker(x) for x in key])
+
+
+def _maker(x: Any) -> Any:
+    content = x.content if isinstance(x, Frozen) else x
+    if isinstance(content, FunctionType):
+        return content.__code__
+    if isinstance(content, type) and not of_library(content.__module__):
+        return content.__module__, content.__qualname__
+    if is_wrapper(content):
+        return type(content), _maker(content.__wrapped__)
+    return (*map(_maker, content),) if isinstance(content, tuple) else x
 
 
 def _code_of(x: Any) -> Iterator[Any]:

@@ -8,13 +8,16 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from scalargrad.compiler.call.arguments import Key, code_in
+from scalargrad.compiler.call.arguments import Key, code_in, made_alike
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.guards.closed_over import ClosedOver
 
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
 SHAPES, RECORDED = 1024, 2**22
+#: The most shapes kept that differ only in functions and classes made by the same code: what all of
+#: them read is compared at each call.
+ALIKE = 16
 #: The most paths kept that are not valid now, as those of a module's other mode.
 ELSEWHERE = 8
 
@@ -103,10 +106,19 @@ class Paths:
         """Keep these paths for a key, and watch what they read."""
         self._recorded += _recorded(paths) - _recorded(self.fitting.get(key, ()))
         self.fitting[key] = paths
+        self._forget_alike(key)
         while len(self.fitting) > SHAPES or (self._recorded > RECORDED and len(self.fitting) > 1):
             self._recorded -= _recorded(self.fitting.pop(next(iter(self.fitting))))
         self._read.update(source for path in paths for source in path.reads.watched)
         self._watch(now)
+
+    def _forget_alike(self, key: Key) -> None:
+        """Forget the oldest shapes that differ from this one in nothing but new functions."""
+        if any(code_in(key)):
+            made = made_alike(key)
+            alike = [x for x in self.fitting if len(x) == len(key) and made_alike(x) == made]
+            for x in alike[:-ALIKE]:
+                self._recorded -= _recorded(self.fitting.pop(x))
 
     def _select(self, fitting: dict[Key, tuple[Path, ...]]) -> None:
         """Set the valid paths, and count their nodes."""

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from scalargrad.compiler.call.arguments import Key, visit
+from scalargrad.compiler.call.arguments import Key, code_in, made_alike, visit
 from scalargrad.compiler.call.objects import Visit
 from scalargrad.compiler.guards.frozen import Frozen
+from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning
@@ -37,6 +38,8 @@ class RecordingLimits:
     def __init__(self, quiet: bool = False) -> None:
         self._ways_told = self._numbers_told = quiet
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
+        self._made: dict[Key, set[Key]] = {}
+        self._made_told = quiet
         self._changes: Counter[str] = Counter()
         self._changes_told = quiet
 
@@ -85,6 +88,26 @@ class RecordingLimits:
                 "are read at each call"
             )
         return bool(often)
+
+    def note_functions(self, compiled: object, key: Key) -> None:
+        """Count a recording; warn if many differ only in functions that the same code has made."""
+        made = made_alike(key)
+        if self._made_told or made == key:
+            return
+        known = self._made.setdefault(made, set())
+        known.add(key)
+        if len(known) >= ALIKE:
+            self._made_told = True
+            self._made.clear()
+            new = [x for x in code_in(key) if not of_library(x.__module__)]
+            names = {getattr(x, "__name__", type(x).__name__): None for x in new}
+            _warn(
+                f"{compiled!r} was recorded {ALIKE} times because a function or class among its "
+                f"arguments was made anew for each call ({', '.join([*names][:4])}): it is part of "
+                "the program. Make it once, and pass what changes as an argument of its own"
+            )
+        while len(self._made) > _GROUPS:
+            del self._made[next(iter(self._made))]
 
     def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
         """Count a recording; warn if many differ only in numbers held by objects.
