@@ -299,6 +299,56 @@ def test_what_is_carried_may_change_its_shape() -> None:
     assert scan(forgetful, (0.0, 1.0), [3.0, 4.0]) == ((4.0, 5.0), [1.0, 5.0])
 
 
+def _filtered(carry: Any, y: Any) -> Any:
+    """Predict a level, and correct it by what was observed, if anything was."""
+    level, spread = carry[0], carry[1] + 0.5
+    if y is not None:
+        gain = spread / (spread + 1.0)
+        level, spread = level + gain * (y - level), (1.0 - gain) * spread
+    return (level, spread), level
+
+
+@pytest.mark.parametrize("observed", [[1.0, None, 2.0], [1.0, None, None, 2.0], [None, 1.0, None]])
+def test_an_observation_may_be_missing(observed: list[Any]) -> None:
+    """A None after a number is no repetition of that number."""
+    level, spread, levels = 0.0, 1.0, []
+    for y in observed:
+        spread += 0.5
+        if y is not None:
+            gain = spread / (spread + 1.0)
+            level, spread = level + gain * (y - level), (1.0 - gain) * spread
+        levels.append(level)
+    step = jit(_filtered)
+    for _ in range(2):  # the first records the steps
+        (last, _), found = scan(step, (0.0, 1.0), observed)
+        assert found == pytest.approx(levels, rel=1e-14)
+        assert last == found[-1]
+
+
+def test_what_is_carried_may_become_a_value_on_the_way() -> None:
+    """From the entry on that is one."""
+    w = Value(2.0)
+    total, before = scan(jit(lambda c, x: (c + 3.0 * x, c)), 0.0, [1.0, 2.0, w, 1.0, 3.0])
+    total.backward()
+    assert (total.data, w.grad) == (27.0, 3.0)
+    assert [getattr(y, "data", y) for y in before] == [0.0, 3.0, 9.0, 15.0, 18.0]
+
+
+def test_what_is_carried_may_be_nested_otherwise_on_the_way() -> None:
+    """The same numbers in other places are not those that were carried before."""
+
+    def step(carry: Any, x: Any) -> Any:
+        first, second = carry
+        if isinstance(first, list):
+            (a, b), c = first, second
+            return (a, [b, c]) if x == "turn" else ([a + x, b], 2.0 * c), c
+        a, (b, c) = first, second
+        return ([a, b], c) if x == "turn" else (10.0 * a, [b - x, c]), a
+
+    xs = [1.0, 2.0, "turn", 3.0, 4.0, "turn", 5.0]
+    assert scan(jit(step), ([1.0, 2.0], 3.0), xs) == scan(step, ([1.0, 2.0], 3.0), xs)
+
+
 def test_a_scan_leaves_what_it_was_given_alone() -> None:
     """Neither the start nor the entries change, nor does an earlier result later."""
     start, xs = np.array([1.0, 2.0]), np.array([[1.0, 1.0], [2.0, 2.0]])

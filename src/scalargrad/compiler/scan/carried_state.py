@@ -36,8 +36,9 @@ class CarriedState:
     def __init__(self, function: Jitted[..., Any], carry: Any) -> None:
         self._function = function
         self._hold(carry)
+        self._shape: Key | None = None  # of the carries for which the programs are
         self._programs: dict[Key, list[InMemory]] = {}  # by the shape of an entry
-        self._last: tuple[Key, list[Any], list[InMemory]] | None = None
+        self._of_none: tuple[Key, list[Any], list[InMemory]] | None = None
         self._is_ordinary = not function.signature.is_traced_whole
 
     def _hold(self, carry: Any) -> None:
@@ -97,12 +98,18 @@ class CarriedState:
 
     def _in_memory(self, x: Any) -> Any:
         """Run a step by the first program whose path it takes, else by an ordinary call."""
-        if self._last is None or x is not None:  # another entry; only None is sure to be as before
+        if self._at is None and self.split[0] != self._shape:
+            self._forget_all()
+            self._shape = self.split[0]
+        found = self._of_none if x is None else None  # which is the same at each step
+        if found is None:
             key, leaves, _ = self._function.signature((x,), {})
             if key not in self._programs:
                 self._programs[key] = self._found(x)
-            self._last = key, leaves, self._programs[key]
-        key, leaves, programs = self._last
+            found = key, leaves, self._programs[key]
+        key, leaves, programs = found
+        if x is None:
+            self._of_none = found
         for program in programs:
             if self._advance(program, leaves):
                 return program.result()
@@ -113,13 +120,16 @@ class CarriedState:
     def _forget(self, key: Key) -> None:
         for program in self._programs.pop(key):
             program.give_back()
-        self._last = None
+        self._of_none = None
+
+    def _forget_all(self) -> None:
+        for key in [*self._programs]:
+            self._forget(key)
 
     def finished(self) -> Any:
         """Return the carry, and give the memories back."""
         carry = self.carry
-        for key in [*self._programs]:
-            self._forget(key)
+        self._forget_all()
         return carry
 
     def _found(self, x: Any) -> list[InMemory]:
