@@ -328,3 +328,30 @@ def test_an_array_of_the_same_bits_and_another_type_is_another(count: int) -> No
     assert compiled(1.0) == 2.0
     held.dtype = np.int64
     assert compiled(1.0) == 2.0**62
+
+
+class Point(NamedTuple):
+    """Two numbers."""
+
+    x: float
+    y: float
+
+
+class Vector(NamedTuple):
+    """Two numbers, too."""
+
+    x: float
+    y: float
+
+
+@pytest.mark.parametrize(
+    "other", [Vector(0.0, 1.0), Point(-0.0, 1.0), Point(0, 1.0), Point(0.0, True), (0.0, 1.0)]
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_named_tuple_among_many_is_told_from_its_equals(other: Any, count: int) -> None:
+    """By its class and by the bits of its numbers, as its text tells."""
+    points: list[Any] = [Point(0.0, 1.0) for _ in range(count)]
+    sized = jit(lambda x: x * len(repr(points)))
+    assert sized(1.0) == len(repr(points))
+    points[-1] = other
+    assert sized(1.0) == len(repr(points))

@@ -164,8 +164,10 @@ def _whole(x: Any) -> KeyedCopy:
 
 
 def _is_constant(x: Any) -> bool:
-    """Return whether something is a number or text, or a tuple of such."""
-    return type(x) in PLAIN or (type(x) is tuple and all(map(_is_constant, x)))
+    """Return whether something is a number, text, or a tuple of such, which may be a named one."""
+    kind = type(x)
+    bare = kind is tuple or (issubclass(kind, tuple) and not hasattr(x, "__dict__"))
+    return kind in PLAIN or (bare and all(map(_is_constant, x)))
 
 
 def _like(x: Any, items: Iterable[Any]) -> Any:
