@@ -641,6 +641,17 @@ def test_the_refusal_of_a_counter_names_it() -> None:
         jit(counted)(2.0)
 
 
+def test_the_refusal_names_the_attribute_of_a_function() -> None:
+    """It is no global."""
+
+    def counted(x: Any) -> Any:
+        counted.calls = getattr(counted, "calls", 0) + 1  # type: ignore[attr-defined]
+        return tanh(x) * counted.calls  # type: ignore[attr-defined]
+
+    with pytest.raises(TraceError, match=r"changes .*counted\.calls, and computes"):
+        jit(counted)(2.0)
+
+
 def test_an_iterator_in_an_argument_is_refused() -> None:
     """It would be advanced once, by the recording."""
     held = types.SimpleNamespace(numbers=iter([1.0, 2.0, 3.0]))

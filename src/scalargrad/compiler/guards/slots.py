@@ -41,6 +41,8 @@ def named(source: Source) -> str:
     if isinstance(owner, FunctionType):
         if isinstance(name, int):
             return f"the variable {owner.__code__.co_freevars[name]}"
+        if name in vars(owner):
+            return f"{owner.__name__}.{name}"
         return f"the global {name}" if isinstance(name, str) else f"the function {owner.__name__}"
     if callable(name):  # what is measured of an object
         return f"a {type(owner).__name__}"
