@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 import sys
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
 from typing import Any
@@ -128,16 +129,30 @@ def like(x: Any, items: Iterable[Any]) -> Any:
     if kind in _PLAIN:
         return kind(items) if kind is not dict else dict(zip(x, items, strict=True))
     found: Any
-    if isinstance(x, tuple):
-        found = tuple.__new__(kind, items)
-    elif isinstance(x, list):
-        found = list.__new__(kind)
-        list.extend(found, items)
+    if isinstance(x, dict):
+        found = _with_values(x, items)
     else:
-        found = kind.__new__(kind) if isinstance(kind.__setitem__, FunctionType) else copy.copy(x)
-        dict.update(found, zip(x, items, strict=True))  # Counter.update adds
+        numbers = [*items]
+        try:
+            found = tuple.__new__(kind, numbers) if isinstance(x, tuple) else list.__new__(kind)
+        except TypeError:  # a library's, as what time.gmtime returns
+            return kind(numbers)
+        if isinstance(x, list):
+            list.extend(found, numbers)
     if own_attributes(x):
         vars(found).update(own_attributes(x))
+    return found
+
+
+def _with_values(x: Any, items: Iterable[Any]) -> Any:
+    """Return a dict like `x` with other values, whatever its class does when an item is set."""
+    kind: Any = type(x)
+    found = kind.__new__(kind) if isinstance(kind.__setitem__, FunctionType) else copy.copy(x)
+    if isinstance(x, defaultdict):
+        found.default_factory = x.default_factory
+    base = OrderedDict if isinstance(x, OrderedDict) else dict
+    for key, item in zip(x, items, strict=True):
+        base.__setitem__(found, key, item)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -124,6 +125,25 @@ def test_items_are_not_made_anew(transformed: Callable[..., Any]) -> None:
     """What a class does with what it is given has been done."""
     seen = transformed(lambda x: sum(x))(Doubled([1.0, 2.0]))  # noqa: PLW0108
     assert seen == (6.0 if transformed is jit else [1.0, 1.0])
+
+
+class Lower(collections.OrderedDict[str, Any]):
+    """A dict with its own way of setting an item."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key.lower(), value + 1.0)
+
+
+def test_a_dict_that_sets_items_in_its_own_way_is_as_it_was_filled() -> None:
+    """In the order of its keys, each with its number."""
+    given = Lower(B=1.0, a=2.0)
+    assert jit(lambda x: [*x.items()])(given) == [("b", 2.0), ("a", 3.0)]
+    assert jit(lambda x: Lower(B=x, a=2.0 * x))(1.0) == {"b": 2.0, "a": 3.0}
+
+
+def test_a_tuple_of_a_library_is_made_by_its_class() -> None:
+    """As the fields of a date are, which no other way can make."""
+    assert jit(lambda t, x: x * t.tm_year)(time.gmtime(0), 2.0) == 2.0 * 1970
 
 
 def test_a_cached_property_of_an_argument_is_computed_from_its_traced_numbers() -> None:
