@@ -7,11 +7,13 @@ result: the slope of tanh is 1 - y², and moves when y does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, gradients, jit, vmap
@@ -96,3 +98,113 @@ def test_states_of_a_recurrence() -> None:
         expected = by_hand(0.7, 0.4, steps)
         assert f(p, steps) == pytest.approx(expected, rel=1e-10)
         assert np.array(compiled(p, steps)) == pytest.approx(expected, rel=1e-10)
+
+
+def test_signals_are_nodes_too() -> None:
+    """A derivative by a gradient counts all that the sweep has computed from it."""
+
+    def f(x: Any) -> Any:
+        u, v = sg.sin(x), sg.exp(x)
+        total = u * v
+        by_total, by_u = gradients(total * total, [total, u], create_graph=True)
+        return gradients(by_u * by_u + by_total, by_total)  # by_u = by_total · v
+
+    u, v = math.sin(0.4), math.exp(0.4)
+    expected = 2.0 * (2.0 * u * v * v) * v + 1.0
+    assert f(Value(0.4)) == pytest.approx(expected, rel=1e-12)
+    assert jit(f)(Value(0.4)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_operands_of_a_sum_share_a_signal() -> None:
+    """They receive one node, as in PyTorch, which returns the same tensor for both."""
+
+    def f(x: Any) -> Any:
+        a, b = sg.sin(x), sg.cos(x)
+        by_a, by_b = gradients((a + b) ** 2, [a, b], create_graph=True)
+        return gradients(2.0 * by_a + by_b, [by_a, by_b])
+
+    assert f(Value(0.4)) == jit(f)(Value(0.4)) == [3.0, 3.0]
+
+
+def test_the_gradient_of_what_is_differentiated_is_a_number() -> None:
+    """It is 1, whatever is computed from it."""
+
+    def f(x: Any) -> Any:
+        y = sg.exp(x)
+        by_y, by_x = gradients(y, [y, x], create_graph=True)
+        return [*gradients(by_x * by_x, [by_y, x]), by_y]
+
+    assert jit(f)(Value(0.5)) == pytest.approx(f(Value(0.5)), rel=1e-14)
+    assert f(Value(0.5))[0] == 0.0
+
+
+UNARY: list[Callable[[Any], Any]] = [
+    sg.tanh,
+    sg.sigmoid,
+    sg.exp,
+    sg.sin,
+    sg.softplus,
+    sg.silu,
+    sg.gelu,
+    sg.tan,
+    sg.relu,
+    lambda x: sg.sqrt(x * x + 1.0),
+    lambda x: 1.0 / (x * x + 1.0),
+    lambda x: (x * x + 0.5) ** 0.7,
+    lambda x: +x,
+    lambda x: -x,
+]
+BINARY: list[Callable[[Any, Any], Any]] = [
+    lambda a, b: a + b,
+    lambda a, b: a * b,
+    lambda a, b: a - b,
+    lambda a, b: a / (b * b + 1.0),
+    sg.maximum,
+    lambda a, b: (a * a + 1.0) ** b,
+    lambda a, b: sg.logsumexp([a, b, a]),
+    lambda a, b: sg.softmax([a, b])[0],
+    lambda a, b: sg.dot([a, b], [b, a]),
+]
+
+
+def nested(seed: int) -> Callable[[list[Any]], list[Any]]:
+    """Return a function that differentiates by any of its nodes, signals too, again and again."""
+
+    def f(xs: list[Any]) -> list[Any]:
+        generator = random.Random(seed)
+        known = [*xs]
+        for _ in range(generator.randint(3, 9)):
+            a, b = generator.choice(known[-5:]), generator.choice(known[-5:])
+            unary = generator.random() < 0.5
+            known.append(generator.choice(UNARY)(a) if unary else generator.choice(BINARY)(a, b))
+        y = known[-1] * 0.7 + known[-1] * known[-1] * 0.1
+        for _ in range(generator.randint(1, 3)):
+            wrt = [generator.choice(known) for _ in range(generator.randint(1, 3))]
+            found = gradients(y, wrt, create_graph=True)
+            known += found if generator.random() < 0.5 else []
+            y = sum((w + 0.3) * x for w, x in zip((1.0, -0.7, 0.4), found, strict=False))
+            y = sg.tanh(y) if generator.random() < 0.4 else y
+            known.append(y)
+        return [y, *gradients(y, [generator.choice(known) for _ in range(2)])]
+
+    return f
+
+
+@pytest.mark.parametrize("seed", seeds(120, light=20))
+def test_random_graphs(seed: int) -> None:
+    """Compiled, alone and as examples of vmap, as eagerly."""
+    generator = random.Random(seed)
+    f, rows = nested(seed), [[generator.uniform(-1.0, 1.0) for _ in range(3)] for _ in range(2)]
+    expected = [numbers(f([*map(Value, row)])) for row in rows]
+    compiled = jit(f)
+    for row, found in zip(rows, expected, strict=True):
+        assert numbers(compiled([*map(Value, row)])) == pytest.approx(found, rel=1e-8, abs=1e-10)
+    together = jit(vmap(f))([[*map(Value, row)] for row in rows])
+    assert [*map(numbers, together)] == [
+        pytest.approx(row, rel=1e-8, abs=1e-10) for row in expected
+    ]
+
+
+def numbers(xs: Iterable[Any]) -> list[float]:
+    """Return numbers and Values as floats."""
+    return [float(x.data if isinstance(x, Value) else x) for x in xs]

@@ -45,7 +45,7 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
     if ADJOINT not in program.ops:
         return program
     writer = writer_for(program)
-    asked = _asked(program)
+    asked, apart = _asked(program), _apart(program)
     new = list(range(program.inputs))
     swept: dict[Seeds, dict[int, int]] = {}
     depending: dict[tuple[int, ...], Dependents] = {}  # the rows of a Jacobian share theirs
@@ -59,7 +59,8 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
                 if wrt not in depending:
                     depending[wrt] = Dependents(writer.program, wrt, beyond=is_detached)
                 seeds = [new[x] for x in args[1:]]
-                signals = swept[args[1:]] = _sweep(writer, seeds, depending[wrt])
+                is_apart = args[1:] in apart
+                signals = swept[args[1:]] = _sweep(writer, seeds, depending[wrt], apart=is_apart)
             new.append(signals.get(new[args[0]], zero))
             vanished = vanished or new[-1] in writer.constants
         elif op is PRODUCTS and not vanished:
@@ -78,6 +79,15 @@ def _asked(program: Program) -> dict[Seeds, list[int]]:
     return asked
 
 
+def _apart(program: Program) -> set[Seeds]:
+    """Return the sweeps of which derivatives are taken with respect to a signal."""
+    return {
+        program.args[args[0]][1:]
+        for op, args in zip(program.ops, program.args, strict=True)
+        if op is IDENTITY and program.ops[args[0]] is ADJOINT
+    }
+
+
 def _copied(writer: Writer, program: Program, node: int, new: list[int]) -> int:
     op = program.ops[node]
     args = tuple([new[x] for x in program.args[node]])
@@ -85,11 +95,20 @@ def _copied(writer: Writer, program: Program, node: int, new: list[int]) -> int:
         return writer.copied_constant(program, node)
     if op is PRODUCTS:
         return writer.products(args)
-    return writer.unique(op, args) if op is IDENTITY else writer.node(op, args)
+    if op is IDENTITY:
+        is_signal = program.ops[program.args[node][0]] is ADJOINT
+        is_written = is_signal and writer.program.ops[args[0]] is IDENTITY  # by the sweep
+        return args[0] if is_written else writer.unique(op, args)
+    return writer.node(op, args)
 
 
-def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[int, int]:
-    """Return the error signals of `depending.wrt`, by node; `seeds` alternates roots and seeds."""
+def _sweep(
+    writer: Writer, seeds: Sequence[int], depending: Dependents, *, apart: bool
+) -> dict[int, int]:
+    """Return the error signals of `depending.wrt`, by node; `seeds` alternates roots and seeds.
+
+    If `apart`, signals are nodes of their own, from which the sweep goes on.
+    """
     program, one = writer.program, writer.one
     moving = depending.up_to(max(seeds[::2]))
     signals: dict[int, list[int]] = defaultdict(list)
@@ -98,6 +117,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[
         signals[root] += (one if plain else seed, one)
     crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
+    own: dict[int, int] = {}
     targets = set(depending.wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
     for node in _between(program, moving, seeds[::2]):
@@ -106,6 +126,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[
         if not terms:
             continue
         upstream = writer.products(terms[::-1])  # in the order of the uses
+        upstream = _made_own(writer, upstream, own) if apart else upstream
         if node in targets:
             found[node] = upstream
             if not program.args[node]:  # an input: most of the nodes of a network
@@ -121,6 +142,18 @@ def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[
         for operand, factor in _wires(writer, node, moving):
             signals[operand] += (upstream, factor)
     return found
+
+
+def _made_own(writer: Writer, signal: int, known: dict[int, int]) -> int:
+    """Return an error signal as a node that equal ones are not merged with.
+
+    The operands of a sum receive the same signal: one node, as eagerly. `known` has those written.
+    """
+    if signal in writer.constants or writer.program.ops[signal] is IDENTITY:
+        return signal
+    if signal not in known:
+        known[signal] = writer.unique(IDENTITY, (signal,))
+    return known[signal]
 
 
 def _crossing(
