@@ -114,8 +114,8 @@ class Paths:
 
     def _forget_alike(self, key: Key) -> None:
         """Forget the oldest shapes that differ from this one in nothing but new functions."""
-        if any(code_in(key)):
-            made = made_alike(key)
+        made = made_alike(key)
+        if made != key:
             alike = [x for x in self.fitting if len(x) == len(key) and made_alike(x) == made]
             for x in alike[:-ALIKE]:
                 self._recorded -= _recorded(self.fitting.pop(x))
