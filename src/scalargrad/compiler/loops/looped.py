@@ -24,6 +24,7 @@ from scalargrad.compiler.loops.loop import (
     cells_of,
 )
 from scalargrad.compiler.loops.node_columns import columns, has_long_sums, sweeps_of
+from scalargrad.compiler.loops.packed_size import packs_into
 from scalargrad.compiler.loops.prune import prune
 from scalargrad.compiler.loops.repeats import repeats
 from scalargrad.compiler.loops.roll import (
@@ -52,6 +53,10 @@ _MIN_RATIO, _MIN_SAVED = 6, 200
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
 #: statement, are they run as loops nevertheless, since packing would take too long.
 _MANY_NODES, _MANY_ITERATIONS = 20_000, 100
+#: A recurrence also stays packed where that leaves no more instructions than there are statements.
+#: The statements of every sweep are printed, rows of a Hessian that are alike are packed as lanes:
+#: so an instruction more for each statement and so many sweeps.
+_SWEEPS = 16
 #: Bodies of at least so many statements contain matrix products, which run faster packed; with a
 #: recurrence, those of more than so many.
 _MIN_LAYERS, _MAX_OF_LAYERS = 128, 500
@@ -143,18 +148,26 @@ class _Looping:
         """Return whether to run as loops: with a recurrence, or very many iterations.
 
         A long recurrence of layers runs, and is compiled, as fast packed: as products of matrices.
+        So does one of few and wide steps, as instructions of many lanes.
         """
         nodes, statements = len(self.rolled.columns), self.rolled.statements
         if layered and max(len(block.cells) for block in self.rolled.blocks) > _MAX_OF_LAYERS:
             return False
         many = nodes >= max(_MANY_NODES, _MANY_ITERATIONS * statements)
-        return _is_rolled_well(nodes, statements) and (many or self._waits())
+        return _is_rolled_well(nodes, statements) and (
+            many or (self._waits() and not self._is_wide())
+        )
 
     def is_of_layers(self) -> bool:
         """Return whether to write with lanes: long bodies without recurrences, as of layers."""
         rolled = self.rolled
         long = any(b.count > 1 and len(b.cells) >= _MIN_LAYERS for b in rolled.blocks)
         return long and not self._waits()
+
+    def _is_wide(self) -> bool:
+        """Return whether packing leaves few instructions for the statements of all sweeps."""
+        most = self.rolled.statements * (1 + len(self.sweeps) // _SWEEPS)
+        return packs_into(self.rolled.columns, most)
 
     def _waits(self) -> bool:
         """Return whether there are recurrences."""
