@@ -51,6 +51,7 @@ class Paths:
         self._is_lost = getattr(function, "is_lost", False)
         self._elsewhere: list[tuple[Key, Path]] = []
         self._code: dict[Any, None] = {}  # classes and functions in keys
+        self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
         self._select(self.fitting)
         _known.add(self)
 
@@ -115,10 +116,16 @@ class Paths:
     def _forget_alike(self, key: Key) -> None:
         """Forget the oldest shapes that differ from this one in nothing but new functions."""
         made = made_alike(key)
-        if made != key:
-            alike = [x for x in self.fitting if len(x) == len(key) and made_alike(x) == made]
-            for x in alike[:-ALIKE]:
-                self._recorded -= _recorded(self.fitting.pop(x))
+        if made == key:
+            return
+        alike = self._alike.setdefault(made, {})
+        alike[key] = None
+        while len(alike) > ALIKE:
+            oldest = next(iter(alike))
+            del alike[oldest]
+            self._recorded -= _recorded(self.fitting.pop(oldest, ()))
+        while len(self._alike) > SHAPES:
+            del self._alike[next(iter(self._alike))]
 
     def _select(self, fitting: dict[Key, tuple[Path, ...]]) -> None:
         """Set the valid paths, and count their nodes."""
