@@ -62,28 +62,31 @@ def topological_order(
     _require_values(roots)
     order: list[Value] = []
     seen: set[Value] = set(until)
-    operands: Iterator[Value | float] = iter(roots)
-    waiting: list[Value] = []  # nodes that come after these operands, outermost first, and
-    left: list[Iterator[Value | float]] = []  # what is left to visit beside each of them
+    ahead: list[Value | float | None] = [*reversed(roots)]
+    push, pop = ahead.append, ahead.pop
     followed: Sequence[Value | float] | None = None
-    while True:
-        for x in operands:
-            if x not in seen and isinstance(x, Value):
-                seen.add(x)
-                parents = x.parents if operands_of is None else operands_of(x)
-                if parents and parents is not followed:
-                    if len(parents) > 2:  # results of a call share many parents: followed once
-                        followed = parents
-                    waiting.append(x)
-                    left.append(operands)
-                    operands = iter(parents)
-                    break
+    while ahead:
+        x = pop()
+        if x is None:  # all under the node below it has been visited
+            order.append(pop())  # type: ignore[arg-type]
+            continue
+        while x not in seen and isinstance(x, Value):
+            seen.add(x)
+            parents = x.parents if operands_of is None else operands_of(x)
+            if not parents or parents is followed:
                 order.append(x)
-        else:
-            if not waiting:
-                return order
-            order.append(waiting.pop())
-            operands = left.pop()
+                break
+            push(x)
+            push(None)
+            if len(parents) == 2:  # most nodes have two
+                x, second = parents
+                push(second)
+                continue
+            if len(parents) > 2:
+                followed = parents  # results of a call share many parents: followed once
+                ahead += parents[:0:-1]
+            x = parents[0]
+    return order
 
 
 def _require_values(roots: Iterable[Value]) -> None:
