@@ -88,7 +88,7 @@ class Training:
         recording, data = self._program(filled)
         tokens, (targets, weights) = filled
         data.numbers[0] = [*tokens, *targets, *weights]
-        found = recording.found([0], self.carried)
+        found = recording.found([0], self.carried, 1)
         assert found is not None
         assert self.carried.step(found.grads, found.reached, Limits())
         loss: float = found.loss

@@ -91,6 +91,17 @@ class Jitted(Generic[P, R]):
         result: R = path.result(found)
         return result
 
+    def run_still(self, *args: Any) -> R:
+        """Call the function, whose surroundings cannot have changed since the last call.
+
+        They are not compared: for who knows that no code but such calls has run since.
+        """
+        self._kept.is_still = True
+        try:
+            return self(*args)  # type: ignore[call-arg]
+        finally:
+            self._kept.is_still = False
+
     def recalled(self, *args: Any) -> tuple[Any] | None:
         """Return the result by a recorded path, in a tuple; None if none can be run for these."""
         call = _, _, _, key, *_ = self._call(args, {})

@@ -55,6 +55,7 @@ class Compiled(Eager):
         large = parts.batch_size * met >= _LARGE
         self.warm_up = 0 if parts.jit or large else None
         self._counts: Counter[Shape] = Counter()
+        self._moment = 0  # counts the times at which a user's code may have run
         self._seen: bytes | None = None
         self._places: dict[Any, Any] | None = None
         self._forget()
@@ -82,6 +83,7 @@ class Compiled(Eager):
 
     def begin_epoch(self) -> None:
         """Forget what was recorded if parameters or data have been replaced between epochs."""
+        self._moment += 1
         if not self._parts.visited or self.warm_up == math.inf:
             return
         changed = [self._have_data_changed(), self._have_places_changed()]
@@ -145,6 +147,7 @@ class Compiled(Eager):
                 self._refuse(error)
         if result is None:
             self.write_back()
+            self._moment += 1
         return result
 
     @cached_property
@@ -176,7 +179,7 @@ class Compiled(Eager):
         part, rows = self._shapes.find(rows)
         recording, carried = self._recording(part), self._carried
         carried.load()
-        found = recording.found(rows, carried)
+        found = recording.found(rows, carried, self._moment)
         if found is None:
             return None
         if len(found.looked_up):

@@ -41,6 +41,7 @@ class CompiledGradient:
         self._objective, self._leaves, self._data = objective, leaves, data
         self._gradient = self._compiled(together=True)
         self._sizes: set[int] = set()
+        self._compared_at = 0
         self._full = 0  # how many examples batches are filled up to; 0 if they are not
         self._sources: list[Any] = []  # the generators that a step draws from
         self._before: list[tuple[Any, Any]] = []
@@ -49,8 +50,18 @@ class CompiledGradient:
         example = self._data.examples[0]
         return gradient_of(self._objective, self._leaves, example, together=together)
 
-    def found(self, rows: Sequence[int], carried: Carried) -> Found | None:
+    def found(self, rows: Sequence[int], carried: Carried, moment: int) -> Found | None:
         """Return loss and gradients of a batch; None if a program cannot compute them.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            The numbers of the batch's examples.
+        carried : Carried
+            The parameters.
+        moment : int
+            When a user's code was last run, counted from 1: what the model and the loss read is
+            compared once in each.
 
         Raises
         ------
@@ -64,22 +75,28 @@ class CompiledGradient:
             carried.write_back()
             self._look_at_first(rows, carried)
             self._sizes.add(self._size(len(rows)))
-        return self._run(rows, carried)
+            self._compared_at = 0  # the model has been evaluated eagerly
+        is_still = self._compared_at == moment
+        self._compared_at = moment
+        return self._run(rows, carried, is_still=is_still)
 
     def undo(self) -> None:
         """Rewind generators to before the last batch."""
         rewind(self._before)
 
-    def _run(self, rows: Sequence[int], carried: Carried) -> Found | None:
+    def _run(
+        self, rows: Sequence[int], carried: Carried, *, is_still: bool = False
+    ) -> Found | None:
+        gradient = self._gradient.run_still if is_still else self._gradient
         self._before = [(source, state_of(source)) for source in self._sources]
         numbers, size = self._data.numbers, self._size(len(rows))
         cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
         found: Found | Literal[False] | None = False
         if size == self._full:  # the same examples once more, as good as others
             filled = cells if size == len(rows) else np.resize(cells, (size, numbers.shape[1]))
-            found = self._gradient(carried.data, filled, np.arange(size) < len(rows))
+            found = gradient(carried.data, filled, np.arange(size) < len(rows))
         if found is False:
-            found = self._gradient(carried.data, cells, None)
+            found = gradient(carried.data, cells, None)
         return found._replace(predictions=found.predictions[: len(rows)]) if found else None
 
     def _size(self, count: int) -> int:
