@@ -33,16 +33,20 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """Note with how many examples the compiled gradient is called: there is a program for each."""
     met: set[int] = set()
 
-    def noting(*args: Any, **options: Any) -> Any:
-        usual = gradient_of(*args, **options)
+    class Noting:
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self._usual: Any = gradient_of(*args, **options)
 
-        def called(numbers: Any, cells: Any, used: Any) -> Any:
+        def __call__(self, numbers: Any, cells: Any, used: Any) -> Any:
             met.add(len(cells))
-            return usual(numbers, cells, used)
+            return self._usual(numbers, cells, used)
 
-        return called
+        run_still = __call__
 
-    monkeypatch.setattr("scalargrad.train.compiled_gradient.gradient_of", noting)
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._usual, name)
+
+    monkeypatch.setattr("scalargrad.train.compiled_gradient.gradient_of", Noting)
     return met
 
 

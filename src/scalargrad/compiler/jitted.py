@@ -102,6 +102,11 @@ class Jitted(Generic[P, R]):
         finally:
             self._kept.is_still = False
 
+    @property
+    def has_changed_surroundings(self) -> bool:
+        """Whether the function, when it was recorded, has changed something that it reads."""
+        return self._recordings.has_changes
+
     def recalled(self, *args: Any) -> tuple[Any] | None:
         """Return the result by a recorded path, in a tuple; None if none can be run for these."""
         call = _, _, _, key, *_ = self._call(args, {})

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.trace.side_effects import Around
 from scalargrad.errors import TraceError
 from scalargrad.system.one_line import shown
@@ -111,13 +110,14 @@ class CompiledGradient:
         """Record the first batch of a size; generators are rewound."""
         called = self._objective.called
         before = states_of(called)
-        around = None if self._sizes else _around(called)
+        if not self._sizes and (iterators := Around(lambda: called).iterators()):
+            raise TraceError(f"it reads {shown(iterators[0])}, which a program could not advance")
         if len(before) > 1:  # a later batch may draw, though this one does not
             self._full = 0
         try:
             found = self._recorded(rows, carried)
             self._sources = drawn_from(before)
-            if around is not None and not around.holds():
+            if self._gradient.has_changed_surroundings:
                 raise TraceError(
                     "it changes something that it reads, such as an attribute or a list, and a "
                     "program would not: keep what is to be seen afterwards out of the model and "
@@ -161,15 +161,6 @@ class CompiledGradient:
                 "model or the loss depends on more than numbers and shapes, for example on "
                 "isinstance(target, int)"
             )
-
-
-def _around(called: Any) -> ClosedOver:
-    """Return a snapshot of what a step's functions can reach, to detect changes."""
-    if iterators := Around(lambda: called).iterators():
-        raise TraceError(f"it reads {shown(iterators[0])}, which a program could not advance")
-    found = ClosedOver([lambda: called])
-    found.watch(found.slots)
-    return found
 
 
 def _as_values(prediction: Any) -> Any:

@@ -171,7 +171,7 @@ def fit(
     numbers only by `drawn` (as Dropout does), keep nothing for later and read no ``.data``.
     Otherwise, and if a step meets a number that is not finite or takes more than eight paths
     through its conditions, steps are eager. If a callback changes a number, a layer or an
-    example, steps are recorded anew.
+    example, steps are recorded anew; what another thread changes is seen at the next epoch.
 
     Before the first step the model is called with a few of the examples, in evaluation mode, and
     the loss and the metrics with what it returned, so that examples, labels and functions that

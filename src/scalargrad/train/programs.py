@@ -56,7 +56,7 @@ class Found(NamedTuple):
         return found
 
 
-Gradient = Callable[[Any, Any, Any], Found | Literal[False] | None]
+Gradient = Jitted[[Any, Any, Any], Found | Literal[False] | None]
 Forward = Callable[[Any, Any], Any]
 
 

@@ -27,6 +27,11 @@ class Recordings:
         Where the paths are kept.
     quiet : bool
         Whether to suppress warnings.
+
+    Attributes
+    ----------
+    has_changes : bool
+        Whether the function, when it was recorded, has changed something that it reads.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Recordings:
     ) -> None:
         self._function, self._static, self._kept = function, static, kept
         self._limits = RecordingLimits(quiet)
+        self.has_changes = False
 
     def run(self, call: Call) -> Any:
         """Record a path and run it; return both, or None if the call must be made eagerly.
@@ -102,6 +108,7 @@ class Recordings:
         found = recorder.record()
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written, or a counter raised
+            self.has_changes = True
             before, now = now, self._kept.look_around(key)
             recorder.require_same(found, before.changed(now))
             now = self._kept.look_around(key)

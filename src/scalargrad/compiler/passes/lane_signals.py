@@ -40,11 +40,12 @@ class Crossing:
 
     def terms(self, node: int) -> list[int] | None:
         """Return the terms of the error signal of `node`; None if it gets none."""
-        writer, terms = self.writer, self.signals.pop(node, [])
-        if node in self._totals:
-            for lanes, pairs in self._totals.pop(node).items():
-                terms += (writer.total(pairs[::-1], lanes), writer.one)
-        unbatched = self._unbatched.pop(node, None)
+        writer, terms = self.writer, self.signals.pop(node, None) or []
+        totals = self._totals.pop(node, None)
+        if totals is not None:
+            for lanes, pairs in totals.items():
+                terms += (writer.one, writer.total(pairs[::-1], lanes))
+        unbatched = self._unbatched.pop(node, None) if self._unbatched else None
         if unbatched is not None:
             zero = writer.constant(0.0)
             each = range(writer.sizes[node])

@@ -109,7 +109,7 @@ class LaneWriter(Writer):
         sizes, constants, one = self.sizes, self.constants, self.one
         single: list[int] = []
         summed: list[int] = []
-        for a, b in zip(pairs[::2], pairs[1::2]):  # noqa: B905 - hot loop
+        for a, b in (pairs,) if len(pairs) == 2 else zip(pairs[::2], pairs[1::2]):  # noqa: B905 - hot loop
             if sizes[a] == sizes[b] == 1:
                 single += (super().products([a, b]), self.constant(float(lanes)))
             else:

@@ -127,8 +127,16 @@ class Program:
         """
         sizes, ops, args = self._sizes, self.ops, self.args
         sizes += [1] * (self.inputs - len(sizes))
+        seeds: tuple[int, ...] = ()
         for node in range(len(sizes), len(ops)):
-            sizes.append(size_of(ops[node], args[node], sizes))
+            op = ops[node]
+            if op is not ADJOINT:
+                sizes.append(size_of(op, args[node], sizes))
+                continue
+            if args[node][1:] != seeds:  # one sweep has many
+                seeds = args[node][1:]
+                size = size_of(op, args[node], sizes)
+            sizes.append(size)
         return sizes
 
     def __str__(self) -> str:

@@ -117,8 +117,8 @@ class Writer:
         without constants but perhaps the first term, as of `sum`, they stay as they are.
         """
         constants, one = self.constants, self.one
-        if len(pairs) == 2 and pairs[1] == one:
-            return pairs[0]
+        if len(pairs) == 2 and one in pairs:
+            return pairs[0] if pairs[1] == one else pairs[1]
         total = None
         terms: list[int] = []
         is_long = len(pairs) > _LONG and constants.keys().isdisjoint(pairs[2::2])
