@@ -61,6 +61,8 @@ class Equal:
         """Multiply."""
         return self.rate * x
 
+    __call__ = scaled
+
 
 class Reduced(Equal):
     """What is pickled in a way of its own."""
@@ -126,6 +128,60 @@ def _a_value_in_a_frozen_dataclass_bound_anew() -> tuple[Any, Change]:
 def _the_object_of_a_method() -> tuple[Any, Change]:
     held = Equal()
     return held.scaled, lambda: setattr(held, "rate", 5.0)
+
+
+class Part(functools.partial[Any]):
+    """A partial function with a number."""
+
+    rate = 2.0
+
+    def __call__(self, x: Any) -> Any:
+        """Multiply what the function returns."""
+        return self.rate * super().__call__(x)
+
+
+def _of_callable(held: Any, f: Callable[[Any], Any] | None = None) -> tuple[Any, Change]:
+    held.rate = 2.0
+    return f or held, lambda: setattr(held, "rate", 5.0)
+
+
+for callable_kind in (Equal, Reduced):
+    CASES[f"an attribute of a callable {callable_kind.__name__}"] = functools.partial(
+        lambda kind: _of_callable(kind()), callable_kind
+    )
+CASES["an attribute of a derived partial function"] = lambda: _of_callable(Part(tanh))
+
+
+@case
+def _a_value_of_a_callable() -> tuple[Any, Change]:
+    held: Any = Equal()
+    held.rate = Value(2.0)
+    return held, lambda: setattr(held, "rate", Value(5.0))
+
+
+@case
+def _an_attribute_of_a_derived_partial_function_closed_over() -> tuple[Any, Change]:
+    held = Part(tanh)
+    return _of_callable(held, lambda x: held(x) + 1.0)
+
+
+@case
+def _an_attribute_of_a_partial_function() -> tuple[Any, Change]:
+    held: Any = functools.partial(tanh)
+    return _of_callable(held, lambda x: held(x) * held.rate)
+
+
+@case
+def _the_object_of_a_builtin_method() -> tuple[Any, Change]:
+    held = [0.5]
+    return held.count, lambda: held.append(0.5)
+
+
+@case
+def _the_object_of_a_builtin_method_among_the_arguments() -> tuple[Any, Change]:
+    held = {"rate": 2.0}
+    scaled = functools.partial(lambda look_up, x: x * look_up("rate"), held.get)
+    return scaled, lambda: held.update(rate=5.0)
 
 
 def _weighted(names: Callable[[], Any]) -> Any:

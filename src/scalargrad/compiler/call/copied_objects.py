@@ -66,7 +66,9 @@ class Copier:
             return MethodType(x.__func__, self.copy(x.__self__))
         if isinstance(x, functools.partial):
             function, *args = (self.copy(part) for part in (x.func, *x.args))
-            return functools.partial(function, *args, **self.copy(x.keywords))
+            copied = functools.partial.__new__(type(x), function, *args, **self.copy(x.keywords))
+            vars(copied).update(self.copy(vars(x)))
+            return copied
         if is_object_array(x):
             copied = np.empty_like(x)
             copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]

@@ -149,4 +149,4 @@ class Visit:
 
 def _bound(x: Any) -> tuple[Any, ...]:
     """Return the parts of a bound method or a partial function."""
-    return (x.__self__,) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
+    return (x.__self__,) if isinstance(x, MethodType) else (x.func, x.args, x.keywords, vars(x))

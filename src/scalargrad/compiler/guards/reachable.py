@@ -154,8 +154,10 @@ class Reachable:
             self._code(x.__func__)
         elif isinstance(x, FunctionType) or is_wrapper(x):
             self._part(x)
-        else:
+        elif is_stateful(type(x)):  # its attributes are among the arguments
             self._class(type(x))
+        else:
+            self._contents(x)
 
     def _function(self, function: FunctionType) -> None:
         """Follow the variables of enclosing functions, defaults and globals."""
@@ -286,8 +288,8 @@ class Reachable:
             self._class(x)
         elif isinstance(x, (*BOUND, *CONTAINERS)) or is_array(x):
             found = self._copied(x)
-            if not (isinstance(x, BOUND) or of_library(type(x).__module__)):
-                self._attributes(x)  # those of a user's class
+            if not of_library(type(x).__module__) or (isinstance(x, partial) and vars(x)):
+                self._attributes(x)  # those of a user's class, or added to a partial function
             return found
         elif is_wrapper(x) and of_library(type(x).__module__):
             self._wrapper(x)
