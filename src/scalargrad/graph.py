@@ -19,6 +19,15 @@ def are_leaves(values: Sequence[Value]) -> bool:
     return len(set(values)) == len(values) and not any(map(_PARENTS, values))
 
 
+def are_apart(values: Sequence[Value]) -> bool:
+    """Return whether none of these Values stands there twice or was computed from another."""
+    known = set(values)
+    if len(known) < len(values):
+        return False
+    operands = [x for value in values for x in value.parents if isinstance(x, Value)]
+    return len(known) < 2 or known.isdisjoint(topological_order(*operands))
+
+
 def topological_order(
     *roots: Value,
     until: Iterable[Value] = (),

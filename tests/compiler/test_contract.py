@@ -272,12 +272,29 @@ def test_gradients_taken_inside_are_fresh() -> None:
         jit(lambda x: (x * x).local_grads[0])(Value(2.0))
 
 
-def test_a_gradient_through_a_graph_from_outside_is_refused() -> None:
-    """What was computed before the call is an input: its operands are not reached from inside."""
-    w = Value(2.0)
+def test_a_gradient_by_an_input_reaches_through_the_others() -> None:
+    """One may have been computed from it before the call, or be the same Value."""
+    w = Value(3.0)
     h = w * w
-    with pytest.raises(TraceError, match="computed outside"):
-        jit(lambda x: sg.gradients(h * x, w))(Value(3.0))
+    closed_over = jit(lambda x: sg.gradients(h * x, w))
+    assert closed_over(Value(2.0)) == 2.0 * 3.0 * 2.0
+    by_argument = jit(lambda y, x: sg.gradients(y * x, x))
+    assert [by_argument(Value(9.0), w), by_argument(h, w), by_argument(w, w)] == [9.0, 27.0, 6.0]
+    by_w = jit(lambda x: sg.gradients(x * x, w))
+    assert [by_w(Value(9.0)), by_w(h), by_w(w)] == [0.0, 4.0 * 3.0**3, 6.0]
+    of_examples = jit(vmap(lambda y, x: sg.gradients(y * x, x)))
+    assert of_examples([h, Value(9.0)], [w, Value(1.0)]) == [27.0, 9.0]
+
+
+def test_a_gradient_by_an_input_reaches_through_the_steps_of_a_scan() -> None:
+    """A state is computed from w at every step: that of step k is w to the power k."""
+    w = Value(3.0)
+
+    def step(state: Any, x: Any) -> Any:
+        state = state * w * x
+        return state, sg.gradients(state, w)
+
+    assert scan(jit(step), 1.0, [1.0, 1.0, 1.0])[1] == [1.0, 2.0 * 3.0, 3.0 * 3.0**2]
 
 
 def test_results_are_not_shared_between_calls() -> None:

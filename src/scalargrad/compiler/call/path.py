@@ -28,7 +28,7 @@ from scalargrad.compiler.guards.reads import Reads
 from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import is_grad_enabled
-from scalargrad.graph import are_leaves
+from scalargrad.graph import are_apart, are_leaves
 from scalargrad.system.cached_property import cached_property
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
@@ -89,7 +89,7 @@ class Path:
         #: Whether some node stands for several numbers of the arguments or the result.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
         self.function = Function(program, recording.results, wrt)
-        self.results = recording.results
+        self.results, self.takes_apart = recording.results, recording.takes_apart
         self.reached = self.function.reached()
         if any(self.reached):
             reached = zip(self.reached, recording.plain, strict=True)
@@ -136,7 +136,7 @@ class Path:
         found : list of Value or float, or array
             The numbers and Values from which `result` makes the result.
         finite : bool
-            Whether all of them are finite.
+            Whether all of them are finite, and gradients are taken as in eager evaluation.
 
         Notes
         -----
@@ -202,6 +202,8 @@ class Path:
         for k in self.truths:
             numbers[k] = numbers[k] != 0.0
         finite = isfinite(numbers[0]) if n == 1 else all_finite(numbers[:n])
+        if self.takes_apart:  # where inputs are not, a gradient is that of eager evaluation
+            finite = finite and are_apart(parents)
         if not self.differentiable:
             return numbers[:n], finite
         if not recording:

@@ -61,6 +61,9 @@ class Recording:
         The leaves of the arguments that are arrays without nodes; their numbers follow the inputs.
     results : int
         The number of results; a node with lanes counts for as many.
+    takes_apart : bool
+        Whether gradients are taken by inputs, each as if no other was the same Value or computed
+        from it.
     """
 
     program: Program
@@ -72,6 +75,7 @@ class Recording:
     truths: tuple[int, ...] = ()
     whole: tuple[int, ...] = ()
     results: int = 0
+    takes_apart: bool = False
 
 
 def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -151,8 +155,9 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     changed = add_up_together(trace.columns, trace.lanes.taken, roots)
     nodes = trace.columns.nodes() if changed else trace.columns.nodes_after(nodes)
     needed = nodes.needed(roots)
+    needed[[*trace.differentiated]] = True
     used = {i: x for x, i in trace.outside if needed[i]}
-    places = _in_order_of_use(nodes, [*used], needed, roots)
+    places = _in_order_of_use(nodes, [*used], needed)
     given = [*trace.given, *(i for _, i in trace.draws), *places]
     program = _program(nodes, trace.columns.constants, given, needed, roots)
     program.stacked = sum(x.size for x in trace.wholes)
@@ -166,6 +171,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         trace.plainness.truths_among(outputs),
         tuple(x.leaf for x in trace.wholes),
         len(outputs),
+        bool(trace.differentiated),
     )
 
 
@@ -189,9 +195,7 @@ def _guard(trace: Trace, node: int) -> int:
     return trace.write(eq, (count, trace.constant(float(lanes))))
 
 
-def _in_order_of_use(
-    nodes: Nodes, inputs: list[int], needed: Flags, roots: Sequence[int]
-) -> list[int]:
+def _in_order_of_use(nodes: Nodes, inputs: list[int], needed: Flags) -> list[int]:
     """Return the inputs for closed-over Values in the order of their first use.
 
     Those first used in a sum come last. In ``sum((w * x …), b)``, the biases would otherwise lie
@@ -205,7 +209,7 @@ def _in_order_of_use(
     read = is_input[nodes.operands] & needed[users]
     in_sums = nodes.where(lambda op: op in SUMS)[users]
     found = [*nodes.operands[read & ~in_sums].tolist(), *nodes.operands[read & in_sums].tolist()]
-    return [*dict.fromkeys([*found, *(x for x in roots if is_input[x])])]
+    return [*dict.fromkeys([*found, *inputs])]
 
 
 def _program(

@@ -43,7 +43,6 @@ _WHAT = {
     "examples": "a condition depends on the examples of vmap, which take one way together",
     "elsewhere": "a number was used where the recording does not see it, as in another thread,",
     "stray example": "a Value computed for one example inside vmap was used outside",
-    "outer graph": "a gradient was taken by a Value from which another was computed outside",
 }
 #: The remedy for each question.
 _REMEDY: dict[str, str] = {}
@@ -77,7 +76,6 @@ _REMEDY["examples"] = (
 )
 _REMEDY["elsewhere"] = "compute in the thread that calls the compiled function"
 _REMEDY["stray example"] = "return it from the function given to vmap"
-_REMEDY["outer graph"] = "compute both in the compiled function, or take the gradient outside"
 
 REFUSALS = {question: (_WHAT[question], _REMEDY[question]) for question in _WHAT}
 

@@ -37,6 +37,8 @@ class Tape(Tracing):
         Values that the function closes over, and the inputs that stand for them.
     finite : list of int
         Nodes that must be finite; calls in which one is not are made eagerly.
+    differentiated : set of int
+        Inputs by which gradients are taken.
     labels : dict from int to str
         Names given to nodes.
     has_values : bool
@@ -53,6 +55,7 @@ class Tape(Tracing):
         self.draws: list[tuple[Draw, int]] = []
         self.outside: list[tuple[Value, int]] = []
         self.finite: list[int] = []
+        self.differentiated: set[int] = set()
         self.labels: dict[int, str] = {}
         self.has_values = False
         self.is_open = False

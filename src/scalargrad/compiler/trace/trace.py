@@ -6,10 +6,10 @@ of being evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from scalargrad.compiler.passes.kinds import INPUT, TAKE
+from scalargrad.compiler.passes.kinds import BATCH, INPUT, TAKE
 from scalargrad.compiler.trace.batching import Lanes
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.nested_derivatives import Region
@@ -21,7 +21,6 @@ from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
-from scalargrad.graph import topological_order
 from scalargrad.ops import eq, identity
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.transforms.draws import Draw, made_by
@@ -210,7 +209,7 @@ class Trace(Tape):
         wrt = [self.refer(x, identity) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
-        self._require_no_outer_graph(root, xs)
+        self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:
             self.finite.append(root)
         plain, seeds = not create_graph, [(root, self.constant(1.0))]
@@ -219,14 +218,11 @@ class Trace(Tape):
             return found
         return [x if isinstance(x, Value) else Value(x) for x in found]
 
-    def _require_no_outer_graph(self, root: int, xs: Sequence[Any]) -> None:
-        """Refuse a gradient that would have to flow through a graph made before the recording."""
-        graphs = {i: x for x, i in self.outside if not isinstance(x, Traced) and x.op is not None}
-        computed = [graphs[i] for i in self.columns.below([root], graphs)]
-        if computed and not set(topological_order(*computed)).isdisjoint(
-            x for x in xs if not isinstance(x, Traced) and all(x is not y for y in computed)
-        ):
-            self.refused("outer graph")
+    def _inputs_among(self, nodes: Sequence[int]) -> Iterator[int]:
+        """Yield the inputs among some nodes, and those that are their lanes."""
+        for node in nodes:
+            lanes = self.columns.args(node) if self.ops[node] is BATCH else ()
+            yield from (x for x in (node, *lanes) if self.ops[x] is INPUT)
 
     def run(self, f: Any, argnums: Any, args: Any, kwargs: Any) -> Any:
         """Run a function that is differentiated, as a region of this recording."""
