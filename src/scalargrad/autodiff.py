@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite
@@ -60,9 +60,14 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     _write(ahead, grads)
 
 
-def _write(nodes: Iterable[Value], grads: Iterable[float]) -> None:
-    """Write gradients in one call into C, which Ctrl-C cannot interrupt: all of them or none."""
-    any(map(setattr, nodes, repeat("_grad"), grads))  # as setattr returns None, it goes to the end
+def _write(nodes: Sequence[Value], grads: Sequence[float]) -> None:
+    """Write gradients, all of them even if Ctrl-C arrives meanwhile."""
+    try:
+        for node, grad in zip(nodes, grads):  # noqa: B905 - hot loop
+            node._grad = grad
+    except BaseException:  # a single call into C is slower, but nothing can interrupt it
+        any(map(setattr, nodes, repeat("_grad"), grads))  # each returns None: to the end
+        raise
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:
