@@ -6,6 +6,7 @@ import copy
 import functools
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -120,6 +121,17 @@ class Jitted(Generic[P, R]):
         """Return the recorded paths for arguments of this shape that are still valid."""
         key, *_ = self.signature(args, {})
         return self._kept.current(key)
+
+    def recorded(self, *args: Any) -> tuple[Path, ...]:
+        """Return the valid paths for arguments of this shape, recording one if there is none.
+
+        None, too, if the call cannot be recorded: why not, the call itself tells.
+        """
+        known = self.paths(*args)
+        if not known:
+            with suppress(Exception):
+                self.taken(args, {})
+        return known or self.paths(*args)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and compiled for these arguments, and where time goes.

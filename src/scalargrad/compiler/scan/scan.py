@@ -101,14 +101,10 @@ def _compiled(
         if recalled is not None:
             carry, ys = recalled[0]
             return carry, ys
+    if may_be_whole and is_plain(f.recorded(init, _entry(xs, columns, 0)), count):
+        carry, ys = whole_scan(f, _repeated, length)(init, xs)
+        return carry, ys
     carried_state, ys = CarriedState(f, init), list[Any]()
-    if may_be_whole:
-        x = _entry(xs, columns, 0)
-        if not carried_state.known(x):
-            ys.append(carried_state.step(x))
-        if is_plain(carried_state.known(x), count):
-            carry, ys = whole_scan(f, _repeated, length)(init, xs)
-            return carry, ys
     rows = rows_of(columns, count)
     if rows is not None:
         ys = NativeSteps(carried_state, partial(_entry, xs, columns), rows).results(ys)
