@@ -184,6 +184,44 @@ def _the_object_of_a_builtin_method_among_the_arguments() -> tuple[Any, Change]:
     return scaled, lambda: held.update(rate=5.0)
 
 
+def _argument_with(held: Any, read: Callable[[Any], Any], change: Change) -> tuple[Any, Change]:
+    """Return a function of an argument with an equality of its own that holds something."""
+    argument: Any = Equal()
+    argument.held = held
+    return functools.partial(lambda given, x: x * read(given.held), argument), change
+
+
+@case
+def _what_a_function_in_an_argument_reads() -> tuple[Any, Change]:
+    rates = [2.0]
+    return _argument_with(lambda: rates[0], lambda f: f(), lambda: rates.__setitem__(0, 5.0))
+
+
+@case
+def _what_a_partial_function_in_an_argument_passes_on() -> tuple[Any, Change]:
+    rates = [2.0]
+    held = functools.partial(lambda given: given[0], rates)
+    return _argument_with(held, lambda f: f(), lambda: rates.__setitem__(0, 5.0))
+
+
+@case
+def _a_deque_in_an_argument() -> tuple[Any, Change]:
+    held = collections.deque([2.0])
+    return _argument_with(held, lambda queue: queue[0], lambda: held.appendleft(5.0))
+
+
+@case
+def _an_array_of_objects_in_an_argument() -> tuple[Any, Change]:
+    held = np.array([Value(2.0), 1.0], dtype=object)
+    return _argument_with(held, lambda array: array[1], lambda: held.__setitem__(1, 5.0))
+
+
+@case
+def _an_attribute_of_a_list_in_an_argument() -> tuple[Any, Change]:
+    held = Items()
+    return _argument_with(held, lambda items: items.rate, lambda: setattr(held, "rate", 5.0))
+
+
 def _weighted(names: Callable[[], Any]) -> Any:
     return lambda x: functools.reduce(lambda total, c: total * x + c, names(), 0.0)
 

@@ -216,10 +216,11 @@ def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Vi
 
 
 def code_in(key: Key) -> Iterator[Any]:
-    """Yield the classes and functions in a key, whose code a call may run."""
+    """Yield the classes and functions in a key, and what it does not look into."""
     for part in key:
         if isinstance(part, Frozen):
             yield from _code_of(part.content)
+            yield from part.apart
         elif isinstance(part, tuple):
             yield from (x for x in part[:2] if isinstance(x, type | FunctionType | ModuleType))
 

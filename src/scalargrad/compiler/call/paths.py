@@ -54,7 +54,7 @@ class Paths:
         self._function = function
         self._is_lost = getattr(function, "is_lost", False)
         self._elsewhere: list[tuple[Key, Path]] = []
-        self._code: dict[Any, None] = {}  # classes and functions in keys
+        self._code: dict[int, Any] = {}  # classes and functions in keys, by id
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
         self._select(self.fitting)
         _known.add(self)
@@ -77,7 +77,7 @@ class Paths:
         """
         with self.lock:
             now = self.now
-            if now is None or any(x not in self._code for x in code_in(key)):
+            if now is None or any(id(x) not in self._code for x in code_in(key)):
                 return self.look_around(key)
             now.watch(now.slots)
             return now if now.holds() else self.look_around(key)
@@ -87,9 +87,8 @@ class Paths:
         with self.lock:
             known = [(key, path) for key, paths in self.fitting.items() for path in paths]
             known += self._elsewhere
-            code = dict.fromkeys(x for key in [*self.fitting, *keys] for x in code_in(key))
-            self._code = code
-            now = ClosedOver([self._function, *code])
+            self._code = {id(x): x for key in [*self.fitting, *keys] for x in code_in(key)}
+            now = ClosedOver([self._function, *self._code.values()])
             fitting: dict[Key, tuple[Path, ...]] = {}
             elsewhere = []
             for key, path in known:

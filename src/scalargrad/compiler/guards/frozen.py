@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.guards.comparable import PLAIN, Same, exact
+from scalargrad.compiler.guards.containers import BOUND, items_of
 from scalargrad.compiler.guards.names_read import is_followed, of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
@@ -26,14 +27,22 @@ PLAIN_ARRAYS = (np.ndarray, np.memmap)
 
 
 class Frozen:
-    """An argument that is not traced, as an entry in the key; an array is compared by content."""
+    """An argument that is not traced, as an entry in the key; an array is compared by content.
+
+    Attributes
+    ----------
+    content : object
+    apart : list
+        What it holds that the key does not look into, such as functions and deques.
+    """
 
     def __init__(self, content: Any, where: object) -> None:
         self.content = content
+        self.apart: list[Any] = []
         kind = type(content)
         self._key: Hashable = _array(content) if _is_of_numbers(content) else exact(content)
         if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
-            self._key = self._key, _state(content, set())
+            self._key = self._key, _state(content, set(), self.apart)
         try:
             self._hash = hash(self._key)
         except (TypeError, ValueError):  # the latter of a memoryview that can be written to
@@ -57,37 +66,41 @@ def _array(x: Any) -> Hashable:
     return type(x), x.dtype, x.shape, x.tobytes()
 
 
-def _state(x: Any, inside: set[int]) -> Hashable:
+def _state(x: Any, inside: set[int], apart: list[Any]) -> Hashable:
     """Return what an object holds, in a form to compare: content exactly, others by identity.
 
-    An object with an equality of its own may hold more than that compares.
+    An object with an equality of its own may hold more than that compares. What is compared by
+    identity is added to `apart`.
     """
     kind: Any = type(x)
     if kind in PLAIN or _is_of_numbers(x):
         return exact(x) if kind in PLAIN else _array(x)
     found = None if id(x) in inside or len(inside) > _DEEPEST else _named(x)
     if found is None:
+        apart.append(x)
         return Same(x)
     names, contents = found
-    held = [_state(y, inside | {id(x)}) for y in contents]
+    held = [_state(y, inside | {id(x)}, apart) for y in contents]
     if isinstance(x, set | frozenset):
         return kind, frozenset(held)
     return kind, *names, *held
 
 
 def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
-    """Return the names and contents of a container or a user's object; None of others."""
-    if isinstance(x, dict):
-        return [*map(Same, x)], x.values()
-    if isinstance(x, list | tuple | set | frozenset):
-        return [], x
+    """Return the names and contents of a container, a method or a user's object; None of others."""
+    if isinstance(x, BOUND):
+        return [], items_of(x)
     kind = type(x)
+    more = {} if of_library(kind.__module__) and not is_stateful(kind) else attributes(x)
+    if isinstance(x, dict):
+        return [*map(Same, x), *more], [*x.values(), *more.values()]
+    if isinstance(x, list | tuple | set | frozenset):
+        return [*more], [*x, *more.values()]
     if isinstance(x, type | FunctionType | Enum | Value) or not is_followed(kind):
         return None
     if of_library(kind.__module__) and not is_stateful(kind):
         return None
-    own = attributes(x)
-    return [Same(x), *own], own.values()
+    return [Same(x), *more], more.values()
 
 
 def frozen(x: Any, where: object) -> Frozen:
