@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import threading
 from collections import Counter, defaultdict
@@ -112,6 +113,41 @@ def test_globals_that_a_refused_function_has_written_are_put_back() -> None:
             jit(space[name])(Value(2.0))
     assert space["count"] == 0.0
     assert space["last"] is None
+
+
+class Cached:
+    """An object with a Value, of which it keeps what it has computed."""
+
+    def __init__(self) -> None:
+        self.w = Value(3.0)
+
+    @functools.cached_property
+    def squared(self) -> Any:
+        """The square of the Value."""
+        return self.w * self.w
+
+    def cubed(self) -> Any:
+        """Return the cube of the Value."""
+        if not hasattr(self, "cube"):
+            self.cube = self.w**3
+        return self.cube
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "number"),
+    [("squared", lambda held: held.squared, 9.0), ("cube", lambda held: held.cubed(), 27.0)],
+)
+def test_what_a_refused_function_has_cached_on_an_object_is_taken_back(
+    name: str, read: Any, number: float
+) -> None:
+    """The object is as it was, and what is on it before the call is read at each."""
+    held = Cached()
+    for _ in range(2):
+        with pytest.raises(TraceError, match=rf"changes Cached\.{name}, and computes something"):
+            jit(lambda x: read(held) * x)(2.0)
+        assert [*vars(held)] == ["w"]
+    assert read(held).data == number
+    assert jit(lambda x: read(held) * x)(2.0).data == 2.0 * number
 
 
 def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:

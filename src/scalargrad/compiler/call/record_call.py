@@ -161,16 +161,15 @@ class CallRecorder:
         UnrecordedError
             If the recording is another by now.
         """
-        once = Around(self._function)
+        before, once = self._around, Around(self._function)
         try:
             is_other = not is_same(found[:2], self.record(self.notes)[:2])
         except UnrecordedError:
-            if not self.notes:
-                raise
             is_other = True  # it has read what the first recording has noted
         finally:
             once.put_back()  # a log has one entry
         if is_other:
+            before.put_back()
             why = _FRESH
             if changed is not None:
                 named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
@@ -214,7 +213,8 @@ class CallRecorder:
             return call()
 
         try:
-            run = unchanging(run_on_noted, self._function, traced, self._compiled, found)
+            self._around = Around(self._function)
+            run = unchanging(run_on_noted, self._around, traced, self._compiled, found)
             recording, outline = recorded(trace, run, domains=True)
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change

@@ -38,7 +38,7 @@ _MANY = 10_000
 
 
 def unchanging(
-    run: Callable[[], Any], function: Any, arguments: Any, compiled: Any, notes: list[Note]
+    run: Callable[[], Any], around: Around, arguments: Any, compiled: Any, notes: list[Note]
 ) -> Callable[[], Any]:
     """Return `run` with a check for side effects that a program would not repeat.
 
@@ -49,8 +49,8 @@ def unchanging(
     ----------
     run : callable
         Calls `function`.
-    function : object
-        The function, whose surroundings must not change.
+    around : Around
+        What is around the function before it runs, which must not change.
     arguments : list
         Its arguments.
     compiled : object
@@ -65,7 +65,7 @@ def unchanging(
     """
 
     def checked() -> Any:
-        before, around = Contents(arguments), Around(function)
+        before = Contents(arguments)
         result = run()
         beside = Contents(result)
         for changed in before.changes(beside):
@@ -76,23 +76,21 @@ def unchanging(
         notes[:] = before.notes(beside)
         found = [*around.changes(before)]
         if found:
-            own = _made_again(run, function, around, before)
+            own = _made_again(run, around, before)
             raise TraceError(_refused(compiled, found, own))
         return result
 
     return checked
 
 
-def _made_again(
-    run: Callable[[], Any], function: Any, around: Around, arguments: Contents
-) -> list[str]:
+def _made_again(run: Callable[[], Any], around: Around, arguments: Contents) -> list[str]:
     """Undo changes, call a function again, and return descriptions of those that it makes again.
 
     Of the others, which another thread seems to have made, all is written again.
     """
     now = around.changed()
     around.put_back()
-    again = Around(function)
+    again = Around(around.function)
     with suppress(Exception):
         run()
     own, owned = [*again.changes(arguments)], again.changed()
@@ -220,9 +218,14 @@ class Around(Contents):
     Parameters
     ----------
     function : object
+
+    Attributes
+    ----------
+    function : object
     """
 
     def __init__(self, function: Any) -> None:
+        self.function = function
         super().__init__(function, _MANY)
 
     def held(self, x: Any) -> dict[Any, Any] | None:
@@ -258,9 +261,7 @@ class Around(Contents):
             elif isinstance(part, FunctionType):
                 _put_back(part, before)
             elif is_stateful(type(part)):
-                for name, x in before.items():
-                    if getattr(part, name, None) is not x:
-                        setattr(part, name, x)
+                _set_attributes(part, before)
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
         """Return whether Values have been added to a dict or a list."""
@@ -334,6 +335,15 @@ def _variables(function: FunctionType) -> dict[str, Any]:
         prefix = _GLOBAL if owner is function else f"{owner.__name__}."
         found |= {prefix + name: space[name] for name in names}
     return {**found, "its defaults": function.__defaults__, "its keywords": function.__kwdefaults__}
+
+
+def _set_attributes(x: Any, before: dict[str, Any]) -> None:
+    """Let an object have these attributes and no others."""
+    for name in attributes(x).keys() - before.keys():
+        delattr(x, name)
+    for name, content in before.items():
+        if getattr(x, name, None) is not content:
+            setattr(x, name, content)
 
 
 def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
