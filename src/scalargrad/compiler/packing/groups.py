@@ -10,6 +10,7 @@ alone: an example has the same one by itself, in a list and on a lane of `vmap`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
+    INPUT,
     PRODUCTS,
     UNBATCH,
     Held,
@@ -98,16 +100,17 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
     find, first = numbers.__getitem__, program.inputs
     members = [x.nodes for x in groups]
     moved: dict[int, tuple[int, ...]] = {}
-    rows = islice(zip(program.ops, program.args, strict=True), first, None)
+    ops: Iterable[Op | None] = program.ops
+    if through_lanes:
+        ops = map({op: _alone(op) for op in {*program.ops}}.__getitem__, program.ops)
+    rows = islice(zip(ops, program.args, strict=True), first, None)
     for node, (op, args) in enumerate(rows, first):
-        if op is CONSTANT:
-            numbers.append(CONSTANTS)
+        if op is CONSTANT or op is INPUT:
+            numbers.append(CONSTANTS if op is CONSTANT else INPUTS)
             continue
-        if through_lanes:
-            if op is BATCH or op is UNBATCH or isinstance(op, Stacked | Held):
-                numbers.append(numbers[args[0]] if args and not isinstance(op, Stacked) else INPUTS)
-                continue
-            op = op.over(1) if isinstance(op, OverLanes) else op
+        if op is None:
+            numbers.append(numbers[args[0]])
+            continue
         shape: tuple[Any, ...] = (op, *map(find, args))
         if not args and isinstance(op, Held):
             shape = (("held", op.lanes),)  # whatever the numbers, side by side
@@ -128,6 +131,15 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
     if moved:
         program = replace(program, args=[moved.get(k, x) for k, x in enumerate(program.args)])
     return Grouped(groups, numbers, program)
+
+
+def _alone(op: Op) -> Op | None:
+    """Return what an operation is in an example alone; None if it takes into lanes or out."""
+    if isinstance(op, Stacked | Held):
+        return INPUT
+    if op is BATCH or op is UNBATCH:
+        return None
+    return op.over(1) if isinstance(op, OverLanes) else op
 
 
 def with_terms_in_order(program: Program) -> Program:
