@@ -90,14 +90,36 @@ def test_equal_operands_share_the_gradient_in_each_iteration(name: str, op: Any)
     assert jit(grad(f))([1.0, 1.0]) == pytest.approx(slopes, rel=1e-14)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 12])
-def test_up_to_seven_operands_are_kept_in_loops_with_gradients(count: int) -> None:
+@pytest.mark.parametrize("count", [1, 2, 9, 32, 33])
+def test_many_operands_are_kept_in_loops_with_gradients(count: int) -> None:
     """One of many equal operands gets its share, in a loop or packed; values alone are loops."""
     f = repeated(lambda s, p: sg.maximum(*[1.0] * (count - 1), p[0] * s))
     leaves = [Value(1.0)]
-    assert isinstance(looped(program_of(f, [1.0])), Looped) == (count <= 7)
+    assert isinstance(looped(program_of(f, [1.0])), Looped) == (count <= 32)
     assert isinstance(looped(record(lambda: f(leaves), leaves)[0].program), Looped)
     assert jit(value_and_grad(f))([1.0]) == (1.0, pytest.approx([powers(1 / count)], rel=1e-14))
+
+
+@pytest.mark.parametrize("count", [2, 9, 33])
+def test_logsumexp_in_a_recurrence_is_a_loop(count: int) -> None:
+    """A hidden chain whose states are alike: each step adds log Σ e^pᵢ, with their softmax."""
+
+    def f(p: Any) -> Any:
+        s: Any = 0.0
+        for _ in range(STEPS):
+            s = sg.logsumexp([s + x for x in p])
+        return s
+
+    p = [0.1 * k for k in range(count)]
+    total = math.fsum(map(math.exp, p))
+    assert isinstance(looped(program_of(f, p)), Looped)
+    value, slopes = jit(value_and_grad(f))(p)
+    assert value == pytest.approx(STEPS * math.log(total), rel=1e-13)
+    assert slopes == pytest.approx([STEPS * math.exp(x) / total for x in p], rel=1e-12)
+    curvature = jit(sg.hessian(f))(p)[0][:2]
+    first, second = (math.exp(x) / total for x in p[:2])
+    expected = [STEPS * first * (1.0 - first), -STEPS * first * second]
+    assert curvature == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_largest_score_of_a_softmax_takes_no_gradient() -> None:

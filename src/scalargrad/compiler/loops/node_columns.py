@@ -27,7 +27,7 @@ COMPUTED, GIVEN, NUMBER = 0, 1, 2
 _LAYERED = 0.2
 
 #: Operations in loops have at most so many operands: a code has a digit for the kind of each.
-MOST_OPERANDS = 7
+MOST_OPERANDS = 32
 
 
 @dataclass(frozen=True)

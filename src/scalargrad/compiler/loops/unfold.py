@@ -1,9 +1,10 @@
 """Prepare a program for the search for loops: small operations, and backward sweeps side by side.
 
-A sum over many numbers becomes a chain of additions, in which repetition can be found. A maximum of
-few stays one operation, so that equal operands share its gradient. A backward sweep that others
-differentiate (of a Hessian, the gradient) is written out node by node; the sweep through a loop
-repeats itself as the loop does. The last ones are left to `derivative`.
+A sum over many numbers becomes a chain of additions, in which repetition can be found. A maximum
+stays one operation, so that equal operands share its gradient; so does logsumexp, whose own
+partials are short. A backward sweep that others differentiate (of a Hessian, the gradient) is
+written out node by node; the sweep through a loop repeats itself as the loop does. The last ones
+are left to `derivative`.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class _Unfolding:
             sums = range(first, first + len(nodes) - 2)
             made.args += [(nodes[0], nodes[1]), *zip(sums, nodes[2:], strict=True)]
             return len(made) - 1
-        if _is_router(op) and len(nodes) <= MOST_OPERANDS:
+        if op.expression is not None and len(nodes) <= MOST_OPERANDS:
             return self.append(fixed_arity(op, len(nodes)), *nodes)
         symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
         declared = op.expression or op.function

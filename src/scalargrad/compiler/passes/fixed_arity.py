@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from scalargrad.compiler.passes.expressions import opened
 from scalargrad.table.operation import Elementwise, Reduction
 
 
@@ -26,7 +27,7 @@ class FixedArity(Elementwise):
     def __init__(self, reduction: Reduction, arity: int) -> None:
         declared = reduction.expression or reduction.function
         super().__init__(
-            lambda *operands: declared(operands),
+            lambda *operands: opened(declared(operands))[0],
             lambda result, *operands: reduction.partials(result, operands),
             name=reduction.name,
         )
