@@ -102,6 +102,9 @@ CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "an example of which nothing is used": (
         lambda x: vmap(log)([1.0, x])[0], 2.0, -1.0,
     ),
+    "shared by examples of which nothing is used": (
+        lambda x: (vmap(lambda z: z / x)([1.0, 3.0]), x)[1], 2.0, 0.0,
+    ),
     "a derivative": (grad(log), 2.0, 0.0),
     "a derivative below tanh": (lambda x: value_and_grad(lambda z: tanh(1.0 / z))(x)[1], 2.0, 0.0),
     "an operation of one's own": (doubled_share, 0.5, 2.0),

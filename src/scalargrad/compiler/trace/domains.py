@@ -79,23 +79,24 @@ def _violations(trace: Trace, node: int) -> int:
     """Write the node that counts the lanes in which a node is outside its domain."""
     op: Any = trace.ops[node]
     where: dict[Any, int] = dict(zip(op.operand_symbols, trace.columns.args(node), strict=True))
-    once = -1
+    once, lanes = -1, 1  # one number may be outside for all examples: it has no lanes
     of_floats = op in _DIVISIONS and trace.plainness.of(node)
     for part in violation(op, of_floats):
         parts: tuple[Any, ...] = part.operands
         refs = [where[x] if x in where else trace.constant(float(x)) for x in parts]
+        lanes = max(lanes, *map(trace.lanes.size, refs))
         once = where[part] = trace.write(part.op, tuple(refs))  # type: ignore[arg-type]
-    return _over_lanes(trace, once, node)
+    return _over_lanes(trace, once, lanes)
 
 
 def _infinite(trace: Trace, node: int) -> int:
     """Write the node that counts the lanes in which a node is not finite."""
     finite = trace.is_finite(node)
-    return _over_lanes(trace, trace.write(eq, (finite, trace.constant(0.0))), node)
+    once = trace.write(eq, (finite, trace.constant(0.0)))
+    return _over_lanes(trace, once, trace.lanes.size(node))
 
 
-def _over_lanes(trace: Trace, once: int, node: int) -> int:
-    lanes = trace.lanes.size(node)
+def _over_lanes(trace: Trace, once: int, lanes: int) -> int:
     return once if lanes == 1 else trace.write(of_lanes(Total, lanes), (once, once))
 
 
