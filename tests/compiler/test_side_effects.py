@@ -115,6 +115,34 @@ def test_globals_that_a_refused_function_has_written_are_put_back() -> None:
     assert space["last"] is None
 
 
+def test_a_count_that_is_not_read_is_refused_too() -> None:
+    """Its reader would find that of the recording: in an array, or an attribute of the function."""
+    counts, held = np.zeros((2, 2))[:, 0], np.array([1.0, Value(2.0)], dtype=object)
+
+    def in_array(x: Any) -> Any:
+        counts[1] += 1.0
+        return 2.0 * x
+
+    def in_objects(x: Any) -> Any:
+        held[0] = x
+        return 2.0 * x
+
+    def in_attribute(x: Any) -> Any:
+        in_attribute.calls += 1  # type: ignore[attr-defined]
+        return 2.0 * x
+
+    in_attribute.calls = 0  # type: ignore[attr-defined]
+    for function, named in [
+        (in_array, r"ndarray \(counts\)"), (in_objects, r"ndarray \(held\)"),
+        (in_attribute, r"in_attribute\.calls"),
+    ]:  # fmt: skip
+        with pytest.raises(TraceError, match=f"changes .*{named}, which is not an argument"):
+            jit(function)(3.0)
+    assert counts.tolist() == [0.0, 0.0]
+    assert held[0] == 1.0
+    assert in_attribute.calls == 0  # type: ignore[attr-defined]
+
+
 class Cached:
     """An object with a Value, of which it keeps what it has computed."""
 

@@ -230,8 +230,8 @@ class Around(Contents):
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return the contents of an object; of a function, its closure, globals and defaults."""
-        if isinstance(x, ModuleType | ProxyType) or _is_of_numbers(x):
-            return None  # arrays outside are compared at each call
+        if isinstance(x, ModuleType | ProxyType):
+            return None
         if isinstance(x, ContextVar):  # set in a copy of the context, which is dropped
             return {"value": x.get(x)}
         kind = type(x)
@@ -258,6 +258,8 @@ class Around(Contents):
                 dict.update(part, before)
             elif isinstance(part, list):
                 part[:] = before.values()
+            elif isinstance(part, np.ndarray):
+                _write(part, before)
             elif isinstance(part, FunctionType):
                 _put_back(part, before)
             elif is_stateful(type(part)):
@@ -290,17 +292,9 @@ class AroundExample(Around):
         super().__init__(parts)
 
     def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return the contents of an object, array, generator or function with its attributes."""
-        if isinstance(x, np.ndarray):
-            return Contents.held(self, x)
+        """Return the contents of an object, array, generator or function."""
         state = None if x in self._left_out else state_of(x)
-        if state is not None:
-            return {"state": repr(state)}
-        found = super().held(x)
-        if isinstance(x, FunctionType):
-            own = {f"{x.__name__}.{name}": y for name, y in vars(x).items()}
-            return {**(found or {}), **own}
-        return found
+        return super().held(x) if state is None else {"state": repr(state)}
 
     def differences(
         self, sources: Any, is_same: Callable[[Any, Any], bool] = is_unchanged
@@ -329,12 +323,22 @@ def _is_of_numbers(x: Any) -> bool:
 
 
 def _variables(function: FunctionType) -> dict[str, Any]:
-    """Return the values of a function's variables and globals, and its defaults."""
+    """Return the values of a function's variables, globals and attributes, and its defaults."""
     found = variables(function)
+    found |= {f"{function.__name__}.{name}": x for name, x in vars(function).items()}
     for owner, space, names in namespaces(function):
         prefix = _GLOBAL if owner is function else f"{owner.__name__}."
         found |= {prefix + name: space[name] for name in names}
     return {**found, "its defaults": function.__defaults__, "its keywords": function.__kwdefaults__}
+
+
+def _write(array: Any, before: dict[int, Any]) -> None:
+    """Let an array have these contents: the bytes of numbers, or objects."""
+    if _is_of_numbers(array):
+        array[...] = np.frombuffer(before[0], array.dtype).reshape(array.shape)
+    else:
+        for k, x in before.items():
+            array.flat[k] = x
 
 
 def _set_attributes(x: Any, before: dict[str, Any]) -> None:
@@ -347,16 +351,15 @@ def _set_attributes(x: Any, before: dict[str, Any]) -> None:
 
 
 def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
-    """Restore a function's closure variables and globals, and what modules and classes held."""
+    """Restore a function's variables, globals and attributes, and what modules and classes held."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         if name in before:
             cell.cell_contents = before[name]
     names = [name for name in before if name.startswith(_GLOBAL)]
     function.__globals__.update({name.removeprefix(_GLOBAL): before[name] for name in names})
-    for owner, space, _ in namespaces(function):
-        if owner is function:
-            continue
+    spaces = [(owner, space) for owner, space, _ in namespaces(function) if owner is not function]
+    for owner, space in [(function, vars(function)), *spaces]:
         prefix = f"{owner.__name__}."
         for name, x in before.items():
             if name.startswith(prefix) and space.get(name.removeprefix(prefix)) is not x:
