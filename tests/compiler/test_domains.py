@@ -31,7 +31,7 @@ from scalargrad import (
 )
 from scalargrad.compiler.call import record_call
 from scalargrad.compiler.trace import domains
-from scalargrad.compiler.trace.alike_nodes import AlikeNodes
+from scalargrad.compiler.trace.domains import AlikeNodes
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.ops import TABLE
 from scalargrad.table.domain import Domain

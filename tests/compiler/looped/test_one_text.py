@@ -9,8 +9,8 @@ import pytest
 
 from scalargrad import Value, hessian, jit, log, value_and_grad
 from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.loop_printer import printed
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.loops.printer import printed
 from scalargrad.compiler.trace.record import record
 
 pytest.importorskip("llvmlite")

@@ -23,7 +23,7 @@ from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import Printed
-from scalargrad.compiler.loops.printer import printed
+from scalargrad.compiler.loops.loop_printer import printed
 from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
-from scalargrad.compiler.call.objects import Visit, is_object
-from scalargrad.compiler.call.remembered import LastWalk
+from scalargrad.compiler.call.objects import LastWalk, Visit, is_object
 from scalargrad.compiler.call.static_arguments import ArgumentName, visit_static
 from scalargrad.errors import OperandError
 from scalargrad.value import Value

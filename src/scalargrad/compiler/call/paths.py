@@ -108,21 +108,25 @@ class Paths:
         found = [path.reads.changed(now) for path in known]
         return min(found, key=len, default=[])
 
-    def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> None:
-        """Keep these paths for a key, and watch what they read."""
+    def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> int:
+        """Keep these paths for a key, and watch what they read.
+
+        Returns how many shapes there are that differ in nothing but functions made anew.
+        """
         self._recorded += _recorded(paths) - _recorded(self.fitting.get(key, ()))
         self.fitting[key] = paths
-        self._forget_alike(key)
+        alike = self._forget_alike(key)
         while len(self.fitting) > SHAPES or (self._recorded > RECORDED and len(self.fitting) > 1):
             self._recorded -= _recorded(self.fitting.pop(next(iter(self.fitting))))
         self._read.update(source for path in paths for source in path.reads.watched)
         self._watch(now)
+        return alike
 
-    def _forget_alike(self, key: Key) -> None:
+    def _forget_alike(self, key: Key) -> int:
         """Forget the oldest shapes that differ from this one in nothing but new functions."""
         made = made_alike(key)
         if made == key:
-            return
+            return 0
         alike = self._alike.setdefault(made, {})
         alike[key] = None
         while len(alike) > ALIKE:
@@ -131,6 +135,7 @@ class Paths:
             self._recorded -= _recorded(self.fitting.pop(oldest, ()))
         while len(self._alike) > SHAPES:
             del self._alike[next(iter(self._alike))]
+        return len(alike)
 
     def _select(self, fitting: dict[Key, tuple[Path, ...]]) -> None:
         """Set the valid paths, and count their nodes."""

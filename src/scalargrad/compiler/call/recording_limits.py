@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from scalargrad.compiler.call.arguments import Key, code_in, made_alike, visit
+from scalargrad.compiler.call.arguments import Key, code_in, visit
 from scalargrad.compiler.call.objects import Visit
 from scalargrad.compiler.guards.frozen import Frozen
 from scalargrad.compiler.guards.names_read import of_library
@@ -38,7 +38,6 @@ class RecordingLimits:
     def __init__(self, quiet: bool = False) -> None:
         self._ways_told = self._numbers_told = quiet
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
-        self._made: dict[Key, set[Key]] = {}
         self._made_told = quiet
         self._changes: Counter[str] = Counter()
         self._changes_told = quiet
@@ -89,16 +88,10 @@ class RecordingLimits:
             )
         return bool(often)
 
-    def note_functions(self, compiled: object, key: Key) -> None:
-        """Count a recording; warn if many differ only in functions that the same code has made."""
-        made = made_alike(key)
-        if self._made_told or made == key:
-            return
-        known = self._made.setdefault(made, set())
-        known.add(key)
-        if len(known) >= ALIKE:
+    def note_functions(self, compiled: object, key: Key, alike: int) -> None:
+        """Warn if many recordings are `alike`: they differ only in functions of the same code."""
+        if alike >= ALIKE and not self._made_told:
             self._made_told = True
-            self._made.clear()
             new = [x for x in code_in(key) if not of_library(x.__module__)]
             names = {getattr(x, "__name__", type(x).__name__): None for x in new}
             _warn(
@@ -106,8 +99,6 @@ class RecordingLimits:
                 f"arguments was made anew for each call ({', '.join([*names][:4])}): it is part of "
                 "the program. Make it once, and pass what changes as an argument of its own"
             )
-        while len(self._made) > _GROUPS:
-            del self._made[next(iter(self._made))]
 
     def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
         """Count a recording; warn if many differ only in numbers held by objects.

@@ -86,10 +86,10 @@ class Recordings:
             if self._limits.is_changing(compiled, self._kept.changed(key, now)):
                 return None
             path = self._record(call, now)
-            self._limits.note_functions(compiled, key)
             self._limits.note(compiled, key, [self._function, *args, *kwargs.values()])
             others = [p for p in self._kept.fitting.get(key, ()) if p.outcomes != path.outcomes]
-            self._kept.put(key, (path, *others), path.surroundings or now)
+            alike = self._kept.put(key, (path, *others), path.surroundings or now)
+            self._limits.note_functions(compiled, key, alike)
         return path
 
     def record_singly(self, call: Call) -> Path:

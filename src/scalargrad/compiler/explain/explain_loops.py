@@ -30,7 +30,7 @@ def described(name: str, program: Looped) -> list[str]:
 
 def code_of(program: Looped) -> str:
     """Return the LLVM IR of a program of loops."""
-    from scalargrad.compiler.loops.printer import printed
+    from scalargrad.compiler.loops.loop_printer import printed
 
     return printed(program).module.text()
 

@@ -24,7 +24,7 @@ class Printed:
 
     def __init__(self, program: Looped) -> None:
         from scalargrad.compiler.backend.llvm.machine_code import compile_module
-        from scalargrad.compiler.loops.printer import printed
+        from scalargrad.compiler.loops.loop_printer import printed
         from scalargrad.compiler.loops.program_text import RUN
 
         found = printed(program)

@@ -1,4 +1,7 @@
-"""Print one loop as LLVM IR; a loop over lanes computes eight iterations at a time.
+"""Print a program of loops as LLVM IR; a loop over lanes computes eight iterations at a time.
+
+Loop counts, cells and constants are not part of the text: the code reads them from an array when it
+runs. Programs that differ only in how long their loops are share one text, compiled once.
 
 The last group of eight may be incomplete. It is computed in full all the same: arrays are padded,
 and lanes beyond the last iteration add -0.0 to memory and totals, which changes nothing. The digits
@@ -16,10 +19,12 @@ from scalargrad.compiler.loops.loop import (
     CarriedOver,
     Cells,
     CellTable,
+    Clear,
     Compute,
     Fused,
     Increase,
     Loop,
+    Looped,
     LoopTotal,
     Number,
     Place,
@@ -35,6 +40,26 @@ _INLINE = 200
 _MANY, _AHEAD = 1024, 32
 #: The cells in a line of the cache.
 _LINE = 8
+
+
+def printed(program: Looped) -> ProgramText:
+    """Return a program printed as functions, one a loop, with the data that the code reads."""
+    text = ProgramText()
+    for loop in program.loops:
+        text.begin()
+        if isinstance(loop, Clear):
+            _clear(text, loop)
+        else:
+            LoopPrinter(text, loop).print()
+        text.end()
+    text.finish()
+    return text
+
+
+def _clear(text: ProgramText, clear: Clear) -> None:
+    declared = text.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
+    place, size = text.cell(clear.start), text.whole(8 * clear.size)
+    text.nest.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {size}, i1 false)")
 
 
 class LoopPrinter:

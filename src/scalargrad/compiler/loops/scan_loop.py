@@ -1,20 +1,21 @@
 """Compile a short `scan` step to a loop in machine code, which runs any number of steps.
 
 The carry stays in registers. The loop stops before the first step whose results are not all finite,
-or whose comparisons differ from those recorded; the caller runs that step in another way.
+or whose comparisons differ from those recorded; the caller runs that step in another way. So it is
+with long steps, whose packed program `step_loop` repeats.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.backend.repeated_step import StepShape
 from scalargrad.compiler.loops.node_columns import is_repeatable
 from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
 from scalargrad.compiler.passes.program import Program
@@ -28,6 +29,26 @@ _LONGEST = 200
 _STRETCH = 20_000_000
 
 
+class StepShape(NamedTuple):
+    """The roles of the inputs and outputs of a step.
+
+    Its inputs are the carry, then the entry of `xs`; its outputs are the next carry, the result,
+    and the comparisons, whose outcomes must be those recorded.
+
+    Attributes
+    ----------
+    carried, given, results : int
+        How many numbers are in the carry, in an entry, and in a result.
+    outcomes : tuple of bool
+        The recorded outcomes of the comparisons.
+    """
+
+    carried: int
+    given: int
+    results: int
+    outcomes: tuple[bool, ...]
+
+
 def can_repeat(program: Program) -> bool:
     """Return whether a step can run as a loop: it is short, and its operations are repeatable."""
     return len(program) <= _LONGEST and all(
@@ -36,7 +57,7 @@ def can_repeat(program: Program) -> bool:
 
 
 class StepLoop:
-    """A short step of a scan, compiled to a loop; a `RepeatedStep`.
+    """A short step of a scan, compiled to a loop.
 
     Parameters
     ----------
@@ -53,7 +74,15 @@ class StepLoop:
         self._stretch = max(1, _STRETCH // (len(program) + 1))
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
-        """Run steps until they end, or one is not as recorded; see `RepeatedStep`."""
+        """Run as many steps as possible, and return how many; `state` and `results` are updated.
+
+        Parameters
+        ----------
+        state : float64, carried
+            The carry.
+        given, results : float64, steps × numbers
+            The entries, and where to write the results.
+        """
         made, count = 0, len(results)
         while made < count:
             stretch = min(self._stretch, count - made)

@@ -52,17 +52,9 @@ class Nodes:
         return [*map(self.table.__getitem__, self.codes.tolist())]
 
     def args(self) -> list[tuple[int, ...]]:
-        """Return the operands of each node; most have two, and are converted together."""
-        first, last, operands = self.first[:-1], self.first[1:], entries(self.operands)
-        padded = np.concatenate([self.operands, [0, 0]])
-        found: list[tuple[int, ...]]
-        found = [*zip(padded[first].tolist(), padded[first + 1].tolist(), strict=True)]
-        others = np.flatnonzero(last - first != 2)
-        for x, a, b in zip(
-            *(y.tolist() for y in (others, first[others], last[others])), strict=True
-        ):
-            found[x] = tuple(operands[a:b])
-        return found
+        """Return the operands of each node."""
+        operands = self.operands.tolist()
+        return [tuple(operands[a:b]) for a, b in pairwise(self.first.tolist())]
 
     def args_of(self, node: int) -> tuple[int, ...]:
         """Return the operands of one node."""

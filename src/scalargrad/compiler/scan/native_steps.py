@@ -7,18 +7,21 @@ the packed program of the step is repeated (`backend.llvm.step_loop`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.backend.repeated_step import RepeatedStep, StepShape
 from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.results import FlatNumbers, filled
 from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.backend.llvm.step_loop import PackedSteps
+    from scalargrad.compiler.loops.scan_loop import StepLoop
 
 #: The fewest steps for which a loop is compiled (for fewer, compiling takes longer than running),
 #: and for which an existing program is run repeatedly in one call.
@@ -93,13 +96,13 @@ def _shaped(outline: Any, rows: Floats) -> list[Any]:
 
 
 #: The compiled loops of paths, and programs that run repeatedly, cached.
-_known: tuple[WeakKeyDictionary[Path, RepeatedStep | None], ...] = (
+_known: tuple[WeakKeyDictionary[Path, StepLoop | PackedSteps | None], ...] = (
     WeakKeyDictionary(),
     WeakKeyDictionary(),
 )
 
 
-def _steps(path: Path, form: StepForm, count: int) -> RepeatedStep | None:
+def _steps(path: Path, form: StepForm, count: int) -> StepLoop | PackedSteps | None:
     """Return what runs so many steps of a path in one call; None if nothing can."""
     from scalargrad.compiler.loops import scan_loop
 
@@ -111,7 +114,7 @@ def _steps(path: Path, form: StepForm, count: int) -> RepeatedStep | None:
 
         carried = form.carried
         given, results = program.inputs - carried, path.results - carried
-        shape = StepShape(carried, given, results, path.outcomes)
+        shape = scan_loop.StepShape(carried, given, results, path.outcomes)
         known[path] = (
             scan_loop.StepLoop(program, shape)
             if by_loop

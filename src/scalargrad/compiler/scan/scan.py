@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any
 
+from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.scan.carried_state import CarriedState, pair
 from scalargrad.compiler.scan.native_steps import NativeSteps, rows_of
-from scalargrad.compiler.scan.whole_scan import can_be_whole, is_plain, whole_scan
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
+from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.table.validation import function, size
+
+#: The fewest steps of a scan that is compiled as one function, for gradients through all of them;
+#: the most nodes of all its steps, and of one.
+_STEPS, _NODES, _LONGEST = 50, 1_000_000, 200
 
 
 def scan(
@@ -94,28 +100,45 @@ def _compiled(
 ) -> tuple[Any, list[Any]]:
     """Repeat a compiled step: all steps as one function, many per call, or one by one."""
     xs, columns, count = given
-    length = count if xs is None else None
-    may_be_whole = can_be_whole(count)
-    if may_be_whole and length in f.scans:
-        recalled = f.scans[length].recalled(init, xs)
+    if count >= _STEPS and is_grad_enabled() and has_llvm():
+        length = count if xs is None else None
+        recalled = f.scans[length].recalled(init, xs) if length in f.scans else None
+        if recalled is None and _is_plain(f.recorded(init, _entry(xs, columns, 0)), count):
+            recalled = (_whole(f, length)(init, xs),)
         if recalled is not None:
             carry, ys = recalled[0]
             return carry, ys
-    if may_be_whole and is_plain(f.recorded(init, _entry(xs, columns, 0)), count):
-        carry, ys = whole_scan(f, _repeated, length)(init, xs)
-        return carry, ys
-    carried_state, ys = CarriedState(f, init), list[Any]()
+    carried_state = CarriedState(f, init)
     rows = rows_of(columns, count)
     if rows is not None:
-        ys = NativeSteps(carried_state, partial(_entry, xs, columns), rows).results(ys)
+        ys = NativeSteps(carried_state, partial(_entry, xs, columns), rows).results([])
     else:
-        ys += [carried_state.step(x) for x in islice(_entries(xs, columns, count), len(ys), None)]
+        ys = [carried_state.step(x) for x in _entries(xs, columns, count)]
     return carried_state.finished(), ys
 
 
-def _repeated(f: Jitted[..., Any], init: Any, xs: Any, length: int | None) -> Any:
-    """Repeat a step by calling it, as all steps are recorded, and made where one is not finite."""
-    return _called(f, init, _entries(xs, *_columns(xs, length)))
+def _is_plain(paths: Sequence[Path], count: int) -> bool:
+    """Return whether a step has one short path with gradients and without random draws."""
+    if len(paths) != 1:
+        return False
+    (path,) = paths
+    short = path.recorded <= min(_LONGEST, _NODES // count)
+    return short and path.differentiable and not path.outcomes and not path.draws
+
+
+def _whole(f: Jitted[..., Any], length: int | None) -> Jitted[..., Any]:
+    """Return a compiled function of `init` and `xs` that makes all steps, kept with the step.
+
+    The steps are called one by one as they are recorded, and where a number is not finite.
+    """
+    if length not in f.scans:
+
+        def whole(init: Any, xs: Any) -> Any:
+            return _called(f, init, _entries(xs, *_columns(xs, length)))
+
+        whole.__name__ = whole.__qualname__ = f"scan of {getattr(f, '__name__', 'a step')}"
+        f.scans[length] = Jitted(whole)
+    return f.scans[length]
 
 
 def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:

@@ -60,9 +60,7 @@ class NodeValues:
         respect to; all other numbers are computed by `self[...]` and are inputs.
         """
         if index not in self._cuts:
-            nodes = self._between(index)
-            moving = self._moving(nodes)
-            through = [x for x in nodes if x in moving or x == index]
+            through = self._between(index)
             inside = {*through}
             read = {y for x in through for y in self._columns.args(x)} - inside
             self._cuts[index] = sorted(read), through
@@ -85,15 +83,6 @@ class NodeValues:
             if lowest == first:
                 return sorted(found)
             first = lowest
-
-    def _moving(self, nodes: list[int]) -> set[int]:
-        """Return which nodes have lanes or depend on the variables of derivatives."""
-        ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
-        moving = {args(x)[0] for x in nodes if ops[x] is ADJOINT}
-        for x in nodes:
-            if size(x) > 1 or ops[x] is UNBATCH or not moving.isdisjoint(args(x)):
-                moving.add(x)
-        return moving
 
     def _by_program(self, index: int) -> float:
         """Compute a derivative or a lane by differentiating and running a small program."""

@@ -23,61 +23,69 @@ _SIZE = (
 _WHOLE = f"for values[i] write scalargrad.take(values, i), for floor division a // b; {_SIZE}"
 _TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
 
-#: What each question asks for that cannot be answered.
-_WHAT = {
-    "invert": "~ was taken of a number, which would be true whether it was or not,",
-    "data read": ".data was read",
-    "data assigned": ".data was assigned",
-    "grad read": ".grad was read",
-    "grad assigned": ".grad was assigned",
-    "backward": ".backward() was called",
-    "zero_grad": ".zero_grad() was called",
-    "graph": "the graph of a Value was read",
-    "text": "a Value was printed or made into text",
-    "float": "float() or a math function was called",
-    "rounding": "floor(), ceil() or trunc() was called",
-    "int": "int() was called, or a number used as an index",
-    "repeated": "a list was multiplied by a number",
-    "hash": "a number was looked up in a set or a dict, or put into one",
-    "identity": "two Values were compared with == or !=",
-    "examples": "a condition depends on the examples of vmap, which take one way together",
-    "elsewhere": "a number was used where the recording does not see it, as in another thread,",
-    "stray example": "a Value computed for one example inside vmap was used outside",
+#: What each question asks for that cannot be answered, and the remedy.
+REFUSALS = {
+    "invert": (
+        "~ was taken of a number, which would be true whether it was or not,",
+        "write scalargrad.logical_not(x), or the opposite comparison",
+    ),
+    "data read": (
+        ".data was read",
+        (
+            "compute with the Value itself, .detach() it to stop its gradient, compare it with < or"
+            " >, or use where, and maximum(*xs) for max(xs)"
+        ),
+    ),
+    "data assigned": (".data was assigned", "return the new number and assign it outside"),
+    "grad read": (".grad was read", "return the value and use grad or value_and_grad"),
+    "grad assigned": (
+        ".grad was assigned",
+        "do so outside; gradients come from grad or value_and_grad",
+    ),
+    "backward": (".backward() was called", "return the value; call backward() on the result"),
+    "zero_grad": (".zero_grad() was called", "do so outside"),
+    "graph": (
+        "the graph of a Value was read",
+        (
+            "there is none while a function is recorded: use grad or gradients for derivatives, and"
+            " look at the graph of an eager call"
+        ),
+    ),
+    "text": ("a Value was printed or made into text", _TEXT),
+    "float": ("float() or a math function was called", _NUMBER),
+    "rounding": ("floor(), ceil() or trunc() was called", _NUMBER),
+    "int": ("int() was called, or a number used as an index", _WHOLE),
+    "repeated": (
+        "a list was multiplied by a number",
+        f"to scale its numbers write [a * x for x in numbers]; {_SIZE}",
+    ),
+    "hash": (
+        "a number was looked up in a set or a dict, or put into one",
+        (
+            "make what is looked up a static argument, as in jit(f, static_argnames='k'), compare "
+            "it with ==, or look it up in a list by scalargrad.take(values, i)"
+        ),
+    ),
+    "identity": (
+        "two Values were compared with == or !=",
+        "use scalargrad.eq(a, b) for their numbers, `is` for their identity",
+    ),
+    "examples": (
+        "a condition depends on the examples of vmap, which take one way together",
+        (
+            "choose with where, maximum, minimum or clip (.detach() does not help), or loop over "
+            "the examples without vmap"
+        ),
+    ),
+    "elsewhere": (
+        "a number was used where the recording does not see it, as in another thread,",
+        "compute in the thread that calls the compiled function",
+    ),
+    "stray example": (
+        "a Value computed for one example inside vmap was used outside",
+        "return it from the function given to vmap",
+    ),
 }
-#: The remedy for each question.
-_REMEDY: dict[str, str] = {}
-_REMEDY["invert"] = "write scalargrad.logical_not(x), or the opposite comparison"
-_REMEDY["data read"] = (
-    "compute with the Value itself, .detach() it to stop its gradient, compare it with "
-    "< or >, or use where, and maximum(*xs) for max(xs)"
-)
-_REMEDY["data assigned"] = "return the new number and assign it outside"
-_REMEDY["grad read"] = "return the value and use grad or value_and_grad"
-_REMEDY["grad assigned"] = "do so outside; gradients come from grad or value_and_grad"
-_REMEDY["backward"] = "return the value; call backward() on the result"
-_REMEDY["zero_grad"] = "do so outside"
-_REMEDY["graph"] = (
-    "there is none while a function is recorded: use grad or gradients for derivatives,"
-    " and look at the graph of an eager call"
-)
-_REMEDY["text"] = _TEXT
-_REMEDY["float"] = _NUMBER
-_REMEDY["rounding"] = _NUMBER
-_REMEDY["int"] = _WHOLE
-_REMEDY["repeated"] = f"to scale its numbers write [a * x for x in numbers]; {_SIZE}"
-_REMEDY["hash"] = (
-    "make what is looked up a static argument, as in jit(f, static_argnames='k'), "
-    "compare it with ==, or look it up in a list by scalargrad.take(values, i)"
-)
-_REMEDY["identity"] = "use scalargrad.eq(a, b) for their numbers, `is` for their identity"
-_REMEDY["examples"] = (
-    "choose with where, maximum, minimum or clip (.detach() does not help), or loop "
-    "over the examples without vmap"
-)
-_REMEDY["elsewhere"] = "compute in the thread that calls the compiled function"
-_REMEDY["stray example"] = "return it from the function given to vmap"
-
-REFUSALS = {question: (_WHAT[question], _REMEDY[question]) for question in _WHAT}
 
 #: Questions that are changes: an eager call, which would make them, is not tried instead.
 CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad"}

@@ -115,22 +115,12 @@ class Extents:
     instructions : sequence of Merged
     outputs : slice
         The cells that are read at the end.
-    before : Extents, optional
-        Those of a program of which some instructions are left.
     """
 
-    def __init__(
-        self, instructions: Sequence[Merged], outputs: slice, before: Extents | None = None
-    ) -> None:
-        found = list(instructions)
-        known = {} if before is None else before._known
-        read = [known[id(x)][1] if id(x) in known else reads(x) for x in found]
-        #: What each instruction reads, by its id; the instruction is kept for that to stay its own.
-        self._known: dict[int, tuple[Merged, list[Interval]]] = {
-            id(x): (x, places) for x, places in zip(found, read, strict=True)
-        }
-        write = [(x.out, x.out + size_of(x)) for x in found]
-        self._reader = np.repeat(np.arange(len(found)), [len(x) for x in read])
+    def __init__(self, instructions: Sequence[Merged], outputs: slice) -> None:
+        read = [*map(reads, instructions)]
+        write = [(x.out, x.out + size_of(x)) for x in instructions]
+        self._reader = np.repeat(np.arange(len(read)), [len(x) for x in read])
         self._reads = np.array([y for x in read for y in x], dtype=np.int64).reshape(-1, 2)
         self._writes = np.array(write, dtype=np.int64).reshape(-1, 2)
         self._found = self._readers_of(read, write, (outputs.start, outputs.stop))

@@ -55,9 +55,8 @@ def merged(
     """
     if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
         return list(instructions)
-    extents = Extents(instructions, outputs)
-    joined = _joined(instructions, extents, numbers)
-    return _finished(joined, Extents(joined, outputs, extents))
+    joined = _joined(instructions, Extents(instructions, outputs), numbers)
+    return _finished(joined, Extents(joined, outputs))
 
 
 # Elementwise instructions fused -----------------------------------------------------------------

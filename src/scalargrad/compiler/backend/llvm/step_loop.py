@@ -19,7 +19,7 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable, write_calls
-from scalargrad.compiler.backend.repeated_step import StepShape
+from scalargrad.compiler.loops.scan_loop import StepShape
 
 #: The most steps run in one go before the code of a program is final.
 _FIRST = 16
@@ -107,7 +107,7 @@ def packed_steps(runner: Any, shape: StepShape) -> PackedSteps | None:
 
 
 class PackedSteps:
-    """The packed program of a step, repeated in one call of machine code; a `RepeatedStep`.
+    """The packed program of a step, repeated in one call of machine code, as a `StepLoop`.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class PackedSteps:
         self._fields = np.array([*head, *told], dtype=np.int64)
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
-        """Run steps until they end, or one is not as recorded; see `RepeatedStep`."""
+        """Run steps until they end, or one is not as recorded; see `StepLoop.run`."""
         lent = self._runner.lend()
         try:
             return self._run(lent[0], state, given, results)
