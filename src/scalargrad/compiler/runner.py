@@ -145,7 +145,6 @@ class LoopRunner(Runner):
 
     Parameters
     ----------
-    program : Looped
     plain : callable
         Returns a runner of the same program without loops.
     """
@@ -214,7 +213,6 @@ def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
 
     Parameters
     ----------
-    asked : Program
     plain : callable
         Returns what runs the same program, each node by itself.
     """

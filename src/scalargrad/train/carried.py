@@ -18,7 +18,6 @@ class Carried:
 
     Parameters
     ----------
-    optimizer : scalargrad.optim.Optimizer
     parameters : sequence of Value
         The parameters of the model. Those that the optimiser does not train get gradients, too.
 

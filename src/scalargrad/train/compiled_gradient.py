@@ -30,10 +30,8 @@ class CompiledGradient:
 
     Parameters
     ----------
-    objective : Objective
     leaves : sequence of Value
         The Values to differentiate with respect to.
-    data : Rows
     """
 
     def __init__(self, objective: Objective, leaves: Sequence[Value], data: Rows) -> None:

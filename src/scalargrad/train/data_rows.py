@@ -26,7 +26,6 @@ class Rows:
 
     Attributes
     ----------
-    examples : sequence
     numbers : float64, examples × numbers of one
 
     Raises

@@ -9,12 +9,7 @@ from scalargrad.optim.clipping import factor_for, norm_of
 
 
 class Limits(NamedTuple):
-    """Limits on the norm of the gradient and on the size of its entries; None for no limit.
-
-    Attributes
-    ----------
-    norm, value : float or None
-    """
+    """Limits on the norm of the gradient and on the size of its entries; None for no limit."""
 
     norm: float | None = None
     value: float | None = None

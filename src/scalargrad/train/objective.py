@@ -62,7 +62,6 @@ class Objective:
 
         Parameters
         ----------
-        predictions, targets : list
         used : sequence of numbers, optional
             1 for each example that counts, 0 for those that fill a batch up; for a mean only.
 

@@ -23,8 +23,6 @@ class Predictor:
 
     Parameters
     ----------
-    model : Module
-    inputs : sequence
     size : int
         The size of a batch in training.
     times : int

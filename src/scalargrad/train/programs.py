@@ -30,7 +30,6 @@ class Found(NamedTuple):
 
     Attributes
     ----------
-    loss : float
     grads : float64
         The gradients of the parameters reached.
     reached, looked_up : integers
@@ -67,7 +66,6 @@ def gradient_of(
 
     Parameters
     ----------
-    objective : Objective
     leaves : sequence of Value
         The Values to differentiate with respect to.
     example : (input, target)

@@ -35,7 +35,6 @@ def try_out(
         To train on, and with `split` also to be held out.
     held_out : Examples or None
         Others, which are to be held out.
-    split : bool
 
     Notes
     -----

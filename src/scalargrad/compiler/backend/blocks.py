@@ -188,7 +188,6 @@ class _Ready(NamedTuple):
 
     Attributes
     ----------
-    borrowed : Borrowed
     data : list of integers
         The loop counts, cells and numbers of each sequence.
     addresses : list of (int, int)
@@ -343,10 +342,6 @@ def _is_large(block: Any) -> bool:
 
 class Blocked:
     """A segmented program, ready to run.
-
-    Parameters
-    ----------
-    segments : Segments
 
     Attributes
     ----------

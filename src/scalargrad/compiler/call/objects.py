@@ -41,11 +41,6 @@ def is_object(x: Any) -> bool:
 class Visit:
     """One walk over the objects among the arguments, which collects their Values.
 
-    Parameters
-    ----------
-    key : list
-    memory : LastWalk, optional
-
     Attributes
     ----------
     key : list

@@ -112,7 +112,6 @@ class ResultRow(list[Any]):
 
     Parameters
     ----------
-    items : list
     first, last : int
         The indices of the first and last place among the items.
     """

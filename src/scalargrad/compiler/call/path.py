@@ -42,7 +42,6 @@ class Path:
 
     Parameters
     ----------
-    recording : Recording
     outline
         The result, with places for the outputs of the program.
     leaves : list

@@ -27,7 +27,6 @@ class Paths:
 
     Parameters
     ----------
-    function : callable
     fitting : mapping from Key to tuple of Path
         The paths to begin with.
 

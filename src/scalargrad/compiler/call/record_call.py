@@ -79,7 +79,6 @@ class CallRecorder:
 
     Parameters
     ----------
-    function : callable
     static : set of int or str
         Positions and names of static arguments.
     call : Call

@@ -20,7 +20,6 @@ class Recordings:
 
     Parameters
     ----------
-    function : callable
     static : set of int or str
         Positions and names of static arguments.
     kept : Paths

@@ -65,10 +65,6 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
 class ArgumentName:
     """Says which argument of a call is meant, if a message asks for it.
 
-    Parameters
-    ----------
-    function : callable
-
     Attributes
     ----------
     given : int or str

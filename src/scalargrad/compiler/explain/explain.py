@@ -48,7 +48,6 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
 
     Parameters
     ----------
-    path : Path
     inputs : list of float or float64
         The numbers on which the program is timed.
     """

@@ -26,7 +26,6 @@ def timeline(title: str, programs: Sequence[Timed]) -> str:
     ----------
     title : str
         The heading.
-    programs : sequence of Timed
     """
     names = [share.name for program in reversed(programs) for share in program.shares]
     colours = dict(zip(dict.fromkeys(names), COLOURS, strict=False))

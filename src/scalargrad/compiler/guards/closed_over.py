@@ -25,7 +25,6 @@ class ClosedOver:
 
     Attributes
     ----------
-    slots : dict from Source to Slot
     unnamed : set of Source
         Attributes that no code names; see `Reachable.unnamed`.
     keys : set of Value

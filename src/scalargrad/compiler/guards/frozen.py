@@ -31,7 +31,6 @@ class Frozen:
 
     Attributes
     ----------
-    content : object
     apart : list
         What it holds that the key does not look into, such as functions and deques.
     """

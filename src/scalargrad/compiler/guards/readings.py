@@ -32,7 +32,6 @@ class Readings:
 
     Attributes
     ----------
-    slots : dict from Source to Slot
     spaces : list of (mapping, list of Source)
         The attributes of objects, and their slots.
     items : list of (object, object)

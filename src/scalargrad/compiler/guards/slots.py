@@ -20,7 +20,6 @@ class Slot(NamedTuple):
 
     Attributes
     ----------
-    content : object
     key : object
         What the program depends on; contents with equal keys can use the same program.
     values : list of Value

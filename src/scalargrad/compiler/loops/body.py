@@ -30,8 +30,6 @@ class Body:
 
     Parameters
     ----------
-    block : RolledBlock
-    stage : Stage
     numbers : callable
         Stores `Constants` in memory, one number per iteration, and returns their place.
     down : bool

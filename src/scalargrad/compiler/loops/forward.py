@@ -19,8 +19,6 @@ def forward(block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[in
 
     Parameters
     ----------
-    block : RolledBlock
-    stage : Stage
     numbers : callable
         Stores `Constants` in memory, one number per iteration, and returns their place.
     alone : collection of int

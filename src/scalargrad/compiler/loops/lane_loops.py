@@ -49,7 +49,6 @@ def lane_loop(part: Mapped, bounds: tuple[int, int], partials: int) -> Looped:
 
     Parameters
     ----------
-    part : Mapped
     bounds : (int, int)
         The first lane, and the one after the last.
     partials : int

@@ -171,7 +171,6 @@ class Loop:
 
     Attributes
     ----------
-    count : int
     lanes : bool
         Whether iterations are independent, so that several run at once as lanes.
     down : bool

@@ -15,12 +15,7 @@ from scalargrad.compiler.loops.loop import Looped
 
 
 class Printed:
-    """The machine code of a program of loops, with the initial contents of its memory.
-
-    Parameters
-    ----------
-    program : Looped
-    """
+    """The machine code of a program of loops, with the initial contents of its memory."""
 
     def __init__(self, program: Looped) -> None:
         from scalargrad.compiler.backend.llvm.machine_code import compile_module

@@ -38,7 +38,6 @@ class NodeColumns:
 
     Attributes
     ----------
-    program : Program
     written : Nodes
         All nodes of the program.
     nodes : integers

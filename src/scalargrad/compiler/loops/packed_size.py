@@ -14,7 +14,6 @@ def packs_into(columns: NodeColumns, most: int) -> bool:
 
     Parameters
     ----------
-    columns : NodeColumns
     most : int
         Counting ends here, and so takes little time where steps wait for each other.
     """

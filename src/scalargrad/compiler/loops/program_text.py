@@ -22,7 +22,6 @@ class ProgramText:
 
     Attributes
     ----------
-    module : IRModule
     nest : Nest
         What writes instructions.
     """

@@ -67,7 +67,6 @@ class RolledBlock:
         The number of cells before that one, for each statement.
     sources : dict from int to int
         For each cell of a history, the cell that it is copied from before the loop.
-    body : list of Statement
     """
 
     start: int
@@ -89,8 +88,6 @@ class Rolled:
 
     Attributes
     ----------
-    columns : NodeColumns
-    blocks : list of RolledBlock
     cell_of : integers
         The cell of each node of the program; -1 for constants.
     cells : int

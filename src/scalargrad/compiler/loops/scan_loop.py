@@ -63,7 +63,6 @@ class StepLoop:
     ----------
     program : Program
         The recorded step.
-    shape : StepShape
     """
 
     def __init__(self, program: Program, shape: StepShape) -> None:

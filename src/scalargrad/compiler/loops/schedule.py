@@ -38,7 +38,6 @@ def stages(block: RolledBlock, read: Flags) -> list[Stage]:
 
     Parameters
     ----------
-    block : RolledBlock
     read : flags
         For each cell, whether it is an output or another block reads it.
     """

@@ -31,7 +31,6 @@ class Signals:
 
     Parameters
     ----------
-    rolled : Rolled
     wrt : sequence of int
         The nodes whose gradients are wanted.
     behind : int

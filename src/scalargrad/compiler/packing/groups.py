@@ -86,7 +86,6 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
 
     Parameters
     ----------
-    program : Program
     in_order : bool
         Whether the terms of sums are in order already.
     through_lanes : bool

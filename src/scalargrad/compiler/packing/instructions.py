@@ -113,7 +113,6 @@ class Packed:
 
     Attributes
     ----------
-    instructions : list of Instruction
     memory : float64, cells
         The initial contents: the first cells take the inputs, constants are in place.
     inputs : int

@@ -16,7 +16,6 @@ def pack(program: Program, *, in_order: bool = False) -> Packed:
 
     Parameters
     ----------
-    program : Program
     in_order : bool
         Whether the terms of its sums are in order already, as those of a part are.
     """

@@ -28,8 +28,6 @@ class Tail:
 
     Parameters
     ----------
-    program : Program
-    groups : list of LaneGroup
     numbers : sequence of int
         For each node, the index of its group; for constants, the number of groups.
     can_join : bool

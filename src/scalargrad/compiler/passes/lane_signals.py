@@ -23,7 +23,6 @@ class Crossing:
 
     Parameters
     ----------
-    writer : LaneWriter
     signals : dict from node to list of int
         The terms of the error signal of each node, in pairs of factors; filled by `send`.
     per_lane : bool

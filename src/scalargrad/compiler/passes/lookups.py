@@ -62,7 +62,6 @@ class Lookups:
 
     Parameters
     ----------
-    writer : Writer
     per_lane : bool
         Whether each lane has a root of its own, so that no signals are summed over lanes.
     """

@@ -41,7 +41,6 @@ class Program:
         The numbers of the nodes whose op is CONSTANT.
     inputs : int
         The number of inputs, which are the first nodes.
-    outputs : list of int
     one : int
         The constant 1 that is the second factor of a term without one; -1 if there is none. It is
         not the node of a user's 1.0: samples labelled 1.0 and -1.0 must have equal structure.

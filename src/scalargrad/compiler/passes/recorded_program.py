@@ -12,16 +12,7 @@ from scalargrad.system.cached_property import cached_property
 
 
 class RecordedProgram(Program):
-    """A program held in arrays, in which a million nodes take tens of megabytes.
-
-    Parameters
-    ----------
-    inputs : int
-    nodes : Nodes
-    constants : dict from node to float
-    outputs : list of int
-    stacked : int
-    """
+    """A program held in arrays, in which a million nodes take tens of megabytes."""
 
     def __init__(
         self,

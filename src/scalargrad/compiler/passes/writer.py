@@ -151,7 +151,6 @@ class Writer:
             The nodes that give what the outputs of `of` give.
         of : Program
             What was read.
-        tidy : bool
         """
         self.program.outputs = self.as_wide([*outputs], of)
         return without_dead_nodes(self.program) if tidy else self.program

@@ -161,7 +161,6 @@ class InMemory:
 
     Attributes
     ----------
-    path : Path
     state : float64
         The cells of the carry.
     """

@@ -35,7 +35,6 @@ class NativeSteps:
 
     Parameters
     ----------
-    carried_state : CarriedState
     entry : callable
         Returns the entry for the step of a given index.
     given : float64, steps × numbers

@@ -254,7 +254,6 @@ class AlikeNodes:
 
     Parameters
     ----------
-    nodes : Nodes
     constants : dict from int to float
         The numbers of constant nodes.
     """

@@ -100,7 +100,6 @@ class Refusal:
 
     Attributes
     ----------
-    error : TraceError
     is_change : bool
         Whether what was refused is a change, which an eager call would make.
     """

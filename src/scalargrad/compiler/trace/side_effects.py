@@ -55,7 +55,6 @@ def unchanging(
         Its arguments.
     compiled : object
         The compiled function, which error messages name.
-    notes : list of Note
 
     Raises
     ------
@@ -215,13 +214,6 @@ class Around(Contents):
     Caches and logs may grow: items other than Values may be added to dicts and lists, and anything
     but a Value may replace None. What an earlier recording left behind may be replaced, too.
 
-    Parameters
-    ----------
-    function : object
-
-    Attributes
-    ----------
-    function : object
     """
 
     def __init__(self, function: Any) -> None:
@@ -282,7 +274,6 @@ class AroundExample(Around):
 
     Parameters
     ----------
-    parts : list
     left_out : container
         Generators of random numbers that are looked at elsewhere.
     """
@@ -303,7 +294,6 @@ class AroundExample(Around):
 
         Parameters
         ----------
-        sources : object
         is_same : callable
             Returns whether two contents count as the same.
         """

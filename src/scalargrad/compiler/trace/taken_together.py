@@ -38,13 +38,7 @@ class TakenLanes(NamedTuple):
 
 
 def returned_together(outputs: Sequence[int], taken: Sequence[TakenLanes]) -> list[tuple[int, int]]:
-    """Return the outputs as (node, lanes), all lanes of a node in order as that node.
-
-    Parameters
-    ----------
-    outputs : sequence of int
-    taken : sequence of TakenLanes
-    """
+    """Return the outputs as (node, lanes), all lanes of a node in order as that node."""
     by_first = {x.first: x for x in taken if x.lanes >= FEWEST}
     found: list[tuple[int, int]] = []
     at = 0
@@ -69,7 +63,6 @@ def add_up_together(columns: Columns, taken: Sequence[TakenLanes], asked: Sequen
     ----------
     columns : Columns
         The nodes, changed in place.
-    taken : sequence of TakenLanes
     asked : sequence of int
         The nodes that must stay: results and guards.
     """

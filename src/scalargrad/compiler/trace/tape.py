@@ -98,7 +98,6 @@ class Tape(Tracing):
 
         Parameters
         ----------
-        values : iterable of Value
         numbers : iterable of Traced
             A number of the arguments for each Value, which takes its place as a leaf.
 
@@ -290,7 +289,6 @@ class Tape(Tracing):
 
         Parameters
         ----------
-        wrt : sequence of int
         seeds : sequence of (root, seed)
         plain : bool
             Whether they are plain numbers in eager evaluation.

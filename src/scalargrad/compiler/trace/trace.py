@@ -41,7 +41,6 @@ class Trace(Tape):
 
     Attributes
     ----------
-    sources : sequence
     wholes : list of Whole
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool

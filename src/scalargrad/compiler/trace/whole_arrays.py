@@ -51,7 +51,6 @@ class Whole:
 
     Parameters
     ----------
-    shape : tuple of int
     leaf : int
         Its index among the leaves of the arguments.
     first : int

@@ -112,7 +112,6 @@ class Extents:
 
     Parameters
     ----------
-    instructions : sequence of Merged
     outputs : slice
         The cells that are read at the end.
     """

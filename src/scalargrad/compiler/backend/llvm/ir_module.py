@@ -79,7 +79,6 @@ class FunctionBody:
 
     Attributes
     ----------
-    module : Module
     block : str
         The label of the current basic block, which a later ``phi`` may name.
     """

@@ -15,13 +15,7 @@ Carried = tuple[str, str]
 
 
 class Nest:
-    """A function under construction, over the memory `%m` and the table of fields `%f`.
-
-    Parameters
-    ----------
-    module : IRModule
-    name : str
-    """
+    """A function under construction, over the memory `%m` and the table of fields `%f`."""
 
     def __init__(
         self,
@@ -82,11 +76,9 @@ class Nest:
 
         Parameters
         ----------
-        count : str
         write : callable
             Prints the body for an index and the carried registers; returns their new values.
         carried : sequence of (type, initial register)
-        step : int
 
         Returns
         -------
@@ -146,8 +138,6 @@ class Nest:
 
         Parameters
         ----------
-        e : Emitter
-        count : str
         write : callable
             Prints, by an emitter of some width, the vector that begins at a lane; returns it and
             the address to store it at. Lanes beyond the last are computed and not stored.

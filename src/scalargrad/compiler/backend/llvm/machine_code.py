@@ -41,7 +41,6 @@ class Code:
 
         Parameters
         ----------
-        name : str
         kind : type
             Made by `ctypes.CFUNCTYPE`.
         """
@@ -59,7 +58,6 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
 
     Parameters
     ----------
-    module : IRModule
     level : int
         The optimization level of the code generator, 0 or 1. Level 1 takes a quarter of a
         millisecond for each line of a loop, and many seconds for long code without loops: use it

@@ -127,10 +127,6 @@ def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> CallList:
 class Native:
     """A packed program, compiled.
 
-    Parameters
-    ----------
-    packed : Packed
-
     Attributes
     ----------
     memory : float64, cells

@@ -113,7 +113,6 @@ class PackedSteps:
     ----------
     runner : Runner
         Its executables are native ones.
-    shape : StepShape
     """
 
     def __init__(self, runner: Any, shape: StepShape) -> None:
