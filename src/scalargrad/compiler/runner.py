@@ -6,7 +6,6 @@ An executable with its memory is lent to one call at a time, so threads may call
 from __future__ import annotations
 
 import struct
-from collections import deque
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
@@ -14,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable, Part
-from scalargrad.compiler.backend.choice import Executable, has_llvm
+from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
@@ -34,16 +32,14 @@ from scalargrad.system.collector import collector_paused
 
 Inputs = list[float] | Floats
 
-#: The most idle memories that are kept for each program.
-_IDLE = 4
 
-
-class Runner:
+class Runner(Pool):
     """A packed program, and the executables (with a memory each) that are idle."""
 
+    packed: Packed | Blocked  # type: ignore[assignment]
+
     def __init__(self, packed: Packed | Blocked) -> None:
-        self.packed = packed
-        self._idle: deque[tuple[Executable, Floats]] = deque(maxlen=_IDLE)
+        super().__init__(packed)  # type: ignore[arg-type]
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
     @property
@@ -54,7 +50,7 @@ class Runner:
     def executable(self) -> Executable:
         """Return a new executable."""
         packed = self.packed
-        return packed.executable() if isinstance(packed, Blocked) else choice.executable_for(packed)
+        return packed.executable() if isinstance(packed, Blocked) else super().executable()
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -94,18 +90,6 @@ class Runner:
         self._idle.append(idle)
         return found, are_finite(found) if finite is None else finite
 
-    def lend(self) -> tuple[Executable, Floats]:
-        """Return an idle executable and the view of its outputs; give both back by `take_back`."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            executable = self.executable()
-            return executable, executable.memory[self.packed.outputs]
-
-    def take_back(self, lent: tuple[Executable, Floats]) -> None:
-        """Take back an executable that was lent, for the next call."""
-        self._idle.append(lent)
-
     def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
         """Run an executable; return it with the view of its outputs."""
         try:  # `lend`, inlined
@@ -132,9 +116,6 @@ class Runner:
     def parts(self) -> list[Part]:
         """The packed programs and loops, with titles if there are several."""
         return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Runner, (self.packed,)
 
 
 class LoopRunner(Runner):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -47,26 +46,6 @@ _FAR = 2**40
 Borrowed = Mapping[Range, int]
 
 
-class _Pool:
-    """A packed program and its idle executables: a thread takes one and gives it back."""
-
-    def __init__(self, packed: Packed) -> None:
-        self.packed = packed
-        self._idle: deque[Executable] = deque(maxlen=SEQUENCES)
-
-    def take(self) -> Executable:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return choice.executable_for(self.packed)
-
-    def give_back(self, executable: Executable) -> None:
-        self._idle.append(executable)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Pool, (self.packed,)
-
-
 class _Step:
     """A step of a segmented program.
 
@@ -97,16 +76,15 @@ class _SinglesStep(_Step):
 
     def __init__(self, step: Singles) -> None:
         self.reads, self.out = step.reads, step.out
-        self.pool = _Pool(pack(step.program, in_order=True))
+        self.pool = choice.Pool(pack(step.program, in_order=True))
         self.parts: list[Part] = [("single numbers", self.pool.packed)]
 
     def run(self, store: Floats, _borrowed: Borrowed) -> None:
-        executable = self.pool.take()
+        executable, found = lent = self.pool.lend()
         executable.memory[: len(self.reads)] = store[self.reads]
         executable.run()
-        found = executable.memory[self.pool.packed.outputs]
         store[self.out : self.out + len(found)] = found
-        self.pool.give_back(executable)
+        self.pool.take_back(lent)
 
 
 class _FillStep(_Step):
@@ -129,7 +107,7 @@ class _MappedStep(_Step):
         self.totals, self.out, self.kept = step.totals, step.out, step.kept
         self.bounds = _bounds(step.lanes, step.block_lanes())
         sizes = {stop - start for start, stop in self.bounds}
-        self.pools = {size: _Pool(pack(step.program(size), in_order=True)) for size in sizes}
+        self.pools = {size: choice.Pool(pack(step.program(size), in_order=True)) for size in sizes}
         title = f"{step.lanes} lanes in {len(self.bounds)} blocks"
         self.parts: list[Part] = [(title, self.pools[max(sizes)].packed)]
 
@@ -145,18 +123,20 @@ class _MappedStep(_Step):
 
     def _sequence(self, store: Floats, bounds: list[tuple[int, int]]) -> Floats:
         """Compute blocks one after the other; return the sums of their totals."""
-        choice = {size: pool.take() for size, pool in self.pools.items()}
+        lent = {size: pool.lend() for size, pool in self.pools.items()}
         singles = store[self.reads]
-        for found in choice.values():
-            found.memory[: len(singles)] = singles
+        for executable, _ in lent.values():
+            executable.memory[: len(singles)] = singles
         total = np.full(self.totals, -0.0)
         for start, stop in bounds:
-            total += self._block(store, choice[stop - start], start, stop)
-        for size, found in choice.items():
-            self.pools[size].give_back(found)
+            total += self._block(store, *lent[stop - start], start, stop)
+        for size, given in lent.items():
+            self.pools[size].take_back(given)
         return total
 
-    def _block(self, store: Floats, executable: Executable, start: int, stop: int) -> Floats:
+    def _block(
+        self, store: Floats, executable: Executable, outputs: Floats, start: int, stop: int
+    ) -> Floats:
         size, memory = stop - start, executable.memory
         cell = len(self.reads)
         for first, step, count in self.stretches:
@@ -164,7 +144,6 @@ class _MappedStep(_Step):
             choice.copy_columns(store, first + start * step, step, block)
             cell += count * size
         executable.run()
-        outputs = memory[self.pools[size].packed.outputs]
         cell = self.totals
         for kept in self.kept:
             store[kept + start : kept + stop] = outputs[cell : cell + size]

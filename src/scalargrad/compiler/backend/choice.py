@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
-from typing import Protocol
+from collections import deque
+from typing import Any, Protocol
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
@@ -14,6 +15,8 @@ from scalargrad.compiler.packing.instructions import Packed
 
 #: With fewer rows or columns than this, machine code has no use for them.
 _TILE = 4
+#: The most idle memories that are kept for each program.
+_IDLE = 8
 
 _log = logging.getLogger("scalargrad")
 
@@ -54,6 +57,33 @@ def executable_for(packed: Packed) -> Executable:
         if runs(packed):
             return NativeExecutable(packed)
     return NumpyExecutable(packed)
+
+
+class Pool:
+    """A packed program, and the executables (with a memory each) that are idle."""
+
+    def __init__(self, packed: Packed) -> None:
+        self.packed = packed
+        self._idle: deque[tuple[Executable, Floats]] = deque(maxlen=_IDLE)
+
+    def executable(self) -> Executable:
+        """Return a new executable."""
+        return executable_for(self.packed)
+
+    def lend(self) -> tuple[Executable, Floats]:
+        """Return an idle executable and the view of its outputs; give both back by `take_back`."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            executable = self.executable()
+            return executable, executable.memory[self.packed.outputs]
+
+    def take_back(self, lent: tuple[Executable, Floats]) -> None:
+        """Take back an executable that was lent, for the next call."""
+        self._idle.append(lent)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.packed,)
 
 
 def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:

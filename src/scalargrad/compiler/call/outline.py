@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import gc
+from collections import deque
 from collections.abc import Coroutine, Iterator, MappingView, Sequence
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.hidden_results import holds_results
 from scalargrad.compiler.call.objects import Visit, is_object
+from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import is_stateful
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array, like, own_attributes
@@ -99,6 +102,9 @@ class ObjectOutline:
         self.copied = copied
 
 
+#: The most objects that are searched for traced numbers, breadth first, and what holds none.
+_MANY = 10_000
+_CLOSED = (str, int, float, bytes, Value, ModuleType)
 #: Immutable types, whose instances are shared by all results.
 _PLAIN = {type(None), bool, int, float, str}
 
@@ -222,3 +228,30 @@ def _outlined_object(tree: Any, values: list[Value]) -> Any:
         if not objects.module_values:
             return tree
     return ObjectOutline(Copier(Value, lambda x: outlined(x, values), _made_again).copy(tree))
+
+
+def holds_results(x: Any) -> bool:
+    """Return whether a traced number can be reached from an object.
+
+    By whatever its class keeps objects in, as the collector of cycles knows it.
+    """
+    seen: dict[int, Any] = {}
+    ahead = deque([x])
+    while ahead and len(seen) < _MANY:
+        y = ahead.popleft()
+        if isinstance(y, Traced):
+            return True
+        if id(y) not in seen and not isinstance(y, _CLOSED):
+            seen[id(y)] = y
+            ahead += _inside(y)
+    return False
+
+
+def _inside(x: Any) -> list[Any]:
+    if isinstance(x, type):
+        return [] if of_library(x.__module__) else [*vars(x).values()]
+    if isinstance(x, FunctionType):
+        return [x.__closure__, x.__defaults__, x.__kwdefaults__, vars(x)]
+    if isinstance(x, np.ndarray) and x.dtype.hasobject:  # which the collector does not look into
+        return [x.tolist()]
+    return gc.get_referents(x)

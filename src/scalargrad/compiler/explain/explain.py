@@ -11,7 +11,7 @@ from scalargrad.compiler.backend.choice import code_for, executable_for, has_llv
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.explain import explain_loops
 from scalargrad.compiler.explain.explanation import Explanation
-from scalargrad.compiler.explain.measured import COPIES, Timed, TimelineBar, shares, shortest
+from scalargrad.compiler.explain.measured import Timed, TimelineBar, apart, shares, shortest
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.packing.instructions import (
@@ -31,8 +31,6 @@ from scalargrad.compiler.runner import Inputs, LoopRunner
 
 #: The most pieces that are timed; in a longer program, each is several instructions.
 _PIECES = 400
-#: Instructions over this many lanes or fewer count as short.
-_FEW = 4096
 
 _NAMES = {
     Copy: "copy",
@@ -88,31 +86,28 @@ def _found(function: Function) -> str:
 
 def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
     """Time each piece of a program alone, over many runs, on the memory as a run leaves it."""
-    instructions = packed.instructions
+    instructions, cells = packed.instructions, len(packed.memory)
     size = -(-len(instructions) // _PIECES) or 1
-    nothing = _seconds(packed, [], memory)
+    pieces = [instructions[k : k + size] for k in range(0, len(instructions), size)]
+    described = [[*map(_described, piece)] for piece in pieces]
+
+    def seconds(part: list[Instruction]) -> float:
+        executable = executable_for(replace(packed, instructions=part))
+        executable.memory[:cells] = memory[:cells]  # it has spare cells of its own beyond them
+        return shortest(executable.run)
+
+    widest = [max(width for _, width in piece) for piece in described]
     kinds, bars = [], []
-    for start in range(0, len(instructions), size):
-        piece = instructions[start : start + size]
-        described = [_described(x) for x in piece]
-        copies = COPIES if max(width for _, width in described) <= _FEW else 1
-        seconds = max(0.0, _seconds(packed, piece * copies, memory) - nothing) / copies
+    taken = apart(seconds, zip(pieces, widest, strict=True))
+    for piece, x in zip(described, taken, strict=True):
         lanes: Counter[str] = Counter()
-        for name, width in described:
+        for name, width in piece:
             lanes[name] += width
         whole = lanes.total()
-        kinds += [(name, width, seconds * width / (whole or 1)) for name, width in described]
-        bars.append(TimelineBar(lanes.most_common(1)[0][0], whole, seconds))
+        kinds += [(name, width, x * width / (whole or 1)) for name, width in piece]
+        bars.append(TimelineBar(lanes.most_common(1)[0][0], whole, x))
     gathers = _gathers(packed)
     return Timed(title, gathers, packed.memory.nbytes, len(instructions), bars, shares(kinds))
-
-
-def _seconds(packed: Packed, instructions: list[Instruction], memory: Floats) -> float:
-    """Return the seconds of the shortest of several runs."""
-    executable = executable_for(replace(packed, instructions=instructions))
-    cells = len(packed.memory)  # beyond them, an executable has spare cells of its own
-    executable.memory[:cells] = memory[:cells]
-    return shortest(executable.run)
 
 
 def _where_time_goes(program: Timed) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from scalargrad.compiler.explain.measured import COPIES, Timed, TimelineBar, shares, shortest
+from scalargrad.compiler.explain.measured import Timed, TimelineBar, apart, shares, shortest
 from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.runner import Inputs
-
-#: Loops of this many iterations or fewer count as short.
-_FEW = 4096
 
 
 def described(name: str, program: Looped) -> list[str]:
@@ -40,12 +37,17 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
     whole = LoopExecutable(Printed(program))
     whole.memory[: program.inputs] = inputs
     whole.run()
-    nothing = _seconds(replace(program, loops=[]), whole)
-    bars = []
-    for loop in program.loops:
-        copies = COPIES if _iterations(loop) <= _FEW else 1
-        taken = _seconds(replace(program, loops=[loop] * copies), whole) - nothing
-        bars.append(TimelineBar(name_of(loop), _iterations(loop), max(0.0, taken) / copies))
+
+    def seconds(loops: list[Loop | Clear]) -> float:
+        part = LoopExecutable(Printed(replace(program, loops=loops)))
+        part.memory[:] = whole.memory
+        return shortest(part.run)
+
+    taken = apart(seconds, [([loop], _iterations(loop)) for loop in program.loops])
+    bars = [
+        TimelineBar(name_of(loop), _iterations(loop), x)
+        for loop, x in zip(program.loops, taken, strict=True)
+    ]
     gathers = sum(
         isinstance(x, Read | Write | Increase) and isinstance(x.place, CellTable)
         for loop in program.loops
@@ -58,10 +60,3 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
 
 def _iterations(loop: Loop | Clear) -> int:
     return loop.size if isinstance(loop, Clear) else loop.count
-
-
-def _seconds(program: Looped, whole: LoopExecutable) -> float:
-    """Return the seconds of the shortest of several runs."""
-    part = LoopExecutable(Printed(program))
-    part.memory[:] = whole.memory
-    return shortest(part.run)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
-#: How often a part too short to time is repeated within a run, and the number of runs.
-COPIES, _RUNS = 32, 7
+#: How often a part too short to time, of so few lanes, is repeated in a run; the number of runs.
+_COPIES, _FEW, _RUNS = 32, 4096, 7
 
 
 class Share(NamedTuple):
@@ -67,6 +67,20 @@ def shares(kinds: Sequence[tuple[str, int, float]]) -> list[Share]:
         seconds[name] = seconds.get(name, 0.0) + taken
     ordered = sorted(seconds, key=lambda name: -seconds[name])
     return [Share(name, count[name], lanes[name], seconds[name]) for name in ordered]
+
+
+def apart(
+    seconds: Callable[[list[Any]], float], parts: Iterable[tuple[list[Any], int]]
+) -> list[float]:
+    """Return the seconds that each part of a program takes, given with its number of lanes.
+
+    `seconds` returns how long a run of such a part takes.
+    """
+    nothing, found = seconds([]), []
+    for part, lanes in parts:
+        copies = _COPIES if lanes <= _FEW else 1
+        found.append(max(0.0, seconds(part * copies) - nothing) / copies)
+    return found
 
 
 def shortest(run: Callable[[], object]) -> float:

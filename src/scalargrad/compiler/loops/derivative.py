@@ -17,8 +17,8 @@ from scalargrad.compiler.loops.node_columns import distinct
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.loops.signals import Signals, is_active
+from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.compiler.passes.partial import partial
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, mul, neg
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol

@@ -10,7 +10,7 @@ from scalargrad.compiler.loops.loop import Carry, Cells, Compute, Computed, Loop
 from scalargrad.compiler.loops.roll import Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.passes.expressions import IDENTITY
-from scalargrad.compiler.trace.detach import DETACH
+from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.ops import add, mul, neg, sub
 
 

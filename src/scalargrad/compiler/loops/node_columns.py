@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import (
     Nodes,
     entries,
@@ -16,7 +16,6 @@ from scalargrad.compiler.passes.nodes import (
     stretches,
 )
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import TABLE, add
 from scalargrad.table.operation import Elementwise
 

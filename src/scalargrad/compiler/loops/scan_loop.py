@@ -17,9 +17,8 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.node_columns import is_repeatable
-from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
+from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, INPUT
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import pow
 from scalargrad.table.operation import Elementwise
 

@@ -23,7 +23,7 @@ from scalargrad.compiler.loops.roll import (
     RolledBlock,
     padded,
 )
-from scalargrad.compiler.trace.detach import DETACH
+from scalargrad.compiler.passes.kinds import DETACH
 
 
 class Signals:

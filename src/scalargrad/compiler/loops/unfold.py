@@ -15,12 +15,11 @@ from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable,
 from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.fixed_arity import fixed_arity
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.partial import partial, subexpressions
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression

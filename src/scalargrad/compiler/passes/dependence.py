@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes
+from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, OverLanes
 from scalargrad.compiler.passes.nodes import Nodes, starts
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.trace.detach import DETACH
 
 #: Up to this many results are followed back one by one.
 _ONE_BY_ONE = 4

@@ -19,14 +19,13 @@ from scalargrad.compiler.passes.expressions import (
     number_node,
     partial_plans,
 )
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op, Total
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_signals import Crossing
 from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
 from scalargrad.compiler.passes.lookups import Lookups, is_lookup
 from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.partial import Partial
-from scalargrad.table.operation import Operation
+from scalargrad.table.notation import ATOM, Notation
+from scalargrad.table.operation import Operation, Unary
 
 
 class Kind:
@@ -124,5 +125,23 @@ def of_lanes(kind: type[OfLanes], lanes: int) -> OfLanes:
     """Return the kind for this number of lanes, always the same object."""
     return kind(lanes)
 
+
+class Internal(Unary):
+    """An operation of one operand that only recordings hold."""
+
+    def __reduce__(self) -> str:
+        return self.name.upper()
+
+
+def _same(x: float) -> float:
+    return x
+
+
+def _none(*_: Any) -> tuple[float, ...]:
+    return (0.0,)
+
+
+#: The identity, through which no gradient flows.
+DETACH = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), name="detach")
 
 Op = Operation | Partial | Kind

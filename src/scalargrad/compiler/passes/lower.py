@@ -9,10 +9,9 @@ import functools
 from collections.abc import Callable
 
 from scalargrad.compiler.passes.expressions import Plan, follow, lowered_plan, plan_of
-from scalargrad.compiler.passes.kinds import CONSTANT, PRODUCTS, Op, Total
+from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.table.operation import Operation, Reduction
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.passes.kinds import CONSTANT, INPUT, Op
+from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts, stretches
-from scalargrad.compiler.trace.detach import DETACH
 
 #: Marks a missing operand.
 _NONE = -1

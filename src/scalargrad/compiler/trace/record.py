@@ -18,11 +18,10 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.call.outline import outlined
 from scalargrad.compiler.call.results import filled
-from scalargrad.compiler.passes.kinds import Total, of_lanes
+from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.taken_together import add_up_together, returned_together
 from scalargrad.compiler.trace.trace import Trace

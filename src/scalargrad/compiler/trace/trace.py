@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from scalargrad.compiler.passes.kinds import BATCH, INPUT, TAKE
+from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, TAKE
 from scalargrad.compiler.trace.batching import Lanes
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
 from scalargrad.compiler.trace.randomness import Generators

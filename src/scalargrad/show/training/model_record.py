@@ -8,9 +8,8 @@ from typing import Any, TypeAlias
 
 from scalargrad.compiler.call.outline import outlined
 from scalargrad.compiler.call.results import filled
-from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
+from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, INPUT
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.system.json_number import json_number
