@@ -19,13 +19,15 @@ def are_leaves(values: Sequence[Value]) -> bool:
     return len(set(values)) == len(values) and not any(map(_PARENTS, values))
 
 
-def are_apart(values: Sequence[Value]) -> bool:
-    """Return whether none of these Values stands there twice or was computed from another."""
-    known = set(values)
-    if len(known) < len(values):
+def are_apart(values: Sequence[Value], places: Sequence[int]) -> bool:
+    """Return whether no other of these Values is one at these places, or was computed from it."""
+    chosen = {values[k] for k in places}
+    if sum([x in chosen for x in values]) > len(chosen):
         return False
-    operands = [x for value in values for x in value.parents if isinstance(x, Value)]
-    return len(known) < 2 or known.isdisjoint(topological_order(*operands))
+    made = {id(x.parents) for x in chosen}  # what one call returns is computed side by side
+    others = [x for x in values if len(made) > 1 or id(x.parents) not in made]
+    operands = [x for value in others for x in value.parents if isinstance(x, Value)]
+    return len(values) < 2 or chosen.isdisjoint(topological_order(*operands))
 
 
 def topological_order(

@@ -27,9 +27,20 @@ import numpy as np
 import pytest
 
 import scalargrad as sg
-from scalargrad import JitWarning, NumericalError, TraceError, Value, grad, jit, scan, vmap
+from scalargrad import (
+    JitWarning,
+    NumericalError,
+    Parameter,
+    TraceError,
+    Value,
+    grad,
+    jit,
+    scan,
+    vmap,
+)
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.runner import runner_for_recorded
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.nn import MLP, Embedding, Linear, Module
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -284,6 +295,23 @@ def test_a_gradient_by_an_input_reaches_through_the_others() -> None:
     assert [by_w(Value(9.0)), by_w(h), by_w(w)] == [0.0, 4.0 * 3.0**3, 6.0]
     of_examples = jit(vmap(lambda y, x: sg.gradients(y * x, x)))
     assert of_examples([h, Value(9.0)], [w, Value(1.0)]) == [27.0, 9.0]
+
+
+def test_a_gradient_by_an_input_stays_compiled_where_others_are_apart() -> None:
+    """It may have been computed from them, and those of one call stand side by side."""
+    w = Parameter(2.0)
+
+    def pushed(x: Any, v: Any, w: Any) -> Any:
+        assert isinstance(x, Traced)  # no call is made eagerly
+        v = v - 0.1 * sg.gradients(0.5 * w * x * x, x, create_graph=True)
+        return x + 0.1 * v, v
+
+    compiled = jit(pushed)
+    x, v = Value(1.0), Value(0.0)
+    for _ in range(2):
+        x, v = compiled(x, v, w)
+    assert [x.data, v.data] == pytest.approx([0.9404, -0.396], rel=1e-12)
+    assert sg.gradients(x, w) == pytest.approx(-0.01 * (3.0 - 0.02 * 2.0), rel=1e-12)
 
 
 def test_a_gradient_by_an_input_reaches_through_the_steps_of_a_scan() -> None:

@@ -88,7 +88,8 @@ class Path:
         #: Whether some node stands for several numbers of the arguments or the result.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
         self.function = Function(program, recording.results, wrt)
-        self.results, self.takes_apart = recording.results, recording.takes_apart
+        self.results = recording.results
+        self.apart = tuple([k for k, cell in enumerate(wrt) if cell in recording.differentiated])
         self.reached = self.function.reached()
         if any(self.reached):
             reached = zip(self.reached, recording.plain, strict=True)
@@ -201,8 +202,8 @@ class Path:
         for k in self.truths:
             numbers[k] = numbers[k] != 0.0
         finite = isfinite(numbers[0]) if n == 1 else all_finite(numbers[:n])
-        if self.takes_apart:  # where inputs are not, a gradient is that of eager evaluation
-            finite = finite and are_apart(parents)
+        if self.apart:  # where these are not, a gradient is that of eager evaluation
+            finite = finite and are_apart(parents, self.apart)
         if not self.differentiable:
             return numbers[:n], finite
         if not recording:

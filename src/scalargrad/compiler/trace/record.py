@@ -60,9 +60,9 @@ class Recording:
         The leaves of the arguments that are arrays without nodes; their numbers follow the inputs.
     results : int
         The number of results; a node with lanes counts for as many.
-    takes_apart : bool
-        Whether gradients are taken by inputs, each as if no other was the same Value or computed
-        from it.
+    differentiated : tuple of int
+        The inputs by which gradients are taken, as if no other was the same Value or computed from
+        it.
     """
 
     program: Program
@@ -74,7 +74,7 @@ class Recording:
     truths: tuple[int, ...] = ()
     whole: tuple[int, ...] = ()
     results: int = 0
-    takes_apart: bool = False
+    differentiated: tuple[int, ...] = ()
 
 
 def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -170,7 +170,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         trace.plainness.truths_among(outputs),
         tuple(x.leaf for x in trace.wholes),
         len(outputs),
-        bool(trace.differentiated),
+        tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
     )
 
 
