@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scalargrad.compiler.passes.dependence import operands_of
+from scalargrad.compiler.passes.dependence import ONE_BY_ONE, operands_of
 from scalargrad.compiler.passes.differentiate import Dependents, differentiate, steps
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program
@@ -15,9 +15,6 @@ from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.collector import collector_paused
-
-#: Up to this many results are followed back one by one.
-_ONE_BY_ONE = 4
 
 
 class Function:
@@ -77,9 +74,9 @@ class Function:
             return (False,) * self.results
         program = self._followed
         roots, nodes = program.outputs[: self.results], program.nodes()
-        if len(roots) <= _ONE_BY_ONE:
-            stops = nodes.where(beyond)
-            return tuple(nodes.depends_on(root, self.wrt, stops) for root in roots)
+        if len(roots) <= ONE_BY_ONE:
+            left = nodes.cut_off(nodes.where(beyond))
+            return tuple(bool(left.needed([root])[[*self.wrt]].any()) for root in roots)
         flags = Dependents(program, self.wrt, beyond=beyond).up_to(len(program) - 1)
         return tuple(bool(flags[node]) for node in roots)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -112,14 +112,10 @@ class _MappedStep(_Step):
         self.parts: list[Part] = [(title, self.pools[max(sizes)].packed)]
 
     def run(self, store: Floats, _borrowed: Borrowed) -> None:
-        work = functools.partial(self._sequence, store)
-        parts = _sequences(self.bounds)
-        count = min(threads(), len(parts)) if self.lanes >= _LANES_FOR_THREADS else 1
-        sums = shared(work, parts, count)
-        total = sums[0]
-        for part in sums[1:]:
-            total += part
-        store[self.out : self.out + self.totals] = total
+        found = _added(
+            functools.partial(self._sequence, store), _sequences(self.bounds), self.lanes
+        )
+        store[self.out : self.out + self.totals] = found
 
     def _sequence(self, store: Floats, bounds: list[tuple[int, int]]) -> Floats:
         """Compute blocks one after the other; return the sums of their totals."""
@@ -245,12 +241,8 @@ class _LoopStep(_Step):
         if ready is None or ready.borrowed != borrowed:
             ready = self._ready = self._ready_for(borrowed)
         work = functools.partial(self._sequence, store, store.ctypes.data, ready)
-        many = self.step.lanes >= _LANES_FOR_THREADS
-        count = min(threads(), len(self.bounds)) if many else 1
-        total, *sums = shared(work, range(len(self.bounds)), count)
-        for part in sums:
-            total = total + part
-        store[self.step.out : self.step.out + self.step.totals] = total
+        found = _added(work, range(len(self.bounds)), self.step.lanes)
+        store[self.step.out : self.step.out + self.step.totals] = found
 
     def _ready_for(self, borrowed: Borrowed) -> _Ready:
         data = [code.data for code in self._printed]
@@ -367,14 +359,24 @@ def _step(
     return _FillStep(step) if isinstance(step, Fill) else _mapped_step(step)
 
 
+def _added(work: Callable[[Any], Floats], parts: Sequence[Any], lanes: int) -> Floats:
+    """Return the sum of what threads compute of parts, in their order."""
+    count = min(threads(), len(parts)) if lanes >= _LANES_FOR_THREADS else 1
+    total, *sums = shared(work, parts, count)
+    for part in sums:
+        total = total + part
+    return total
+
+
 def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
     """Return (start, stop) of blocks of at most `most` lanes, whose sizes differ by at most 1."""
-    count = -(-lanes // most)
-    edges = [lanes * k // count for k in range(count + 1)]
-    return list(itertools.pairwise(edges))
+    return _divided(lanes, -(-lanes // most))
 
 
 def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    count = min(SEQUENCES, len(bounds))
-    edges = [len(bounds) * k // count for k in range(count + 1)]
-    return [bounds[a:b] for a, b in itertools.pairwise(edges)]
+    return [bounds[a:b] for a, b in _divided(len(bounds), min(SEQUENCES, len(bounds)))]
+
+
+def _divided(whole: int, count: int) -> list[tuple[int, int]]:
+    """Return (start, stop) of so many parts of a range, whose sizes differ by at most 1."""
+    return list(itertools.pairwise([whole * k // count for k in range(count + 1)]))

@@ -42,12 +42,6 @@ _EVALUATES = {"eval", "exec"}
 _BY_NAME = {"__import__", "import_module", "modules"}
 
 
-def names_in(code: CodeType) -> list[str]:
-    """Return the names of globals and attributes in code, nested functions included."""
-    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in names_in(x)]
-    return [*code.co_names, *inner]
-
-
 def names_and_texts(code: CodeType) -> dict[str, None]:
     """Return the names in code, and those in its texts if it names ``getattr`` or the like."""
     found = [*code.co_names]

@@ -11,33 +11,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, OverLanes
-from scalargrad.compiler.passes.nodes import Nodes, starts
+from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 
 #: Up to this many results are followed back one by one.
-_ONE_BY_ONE = 4
+ONE_BY_ONE = 4
 #: The most bits held at once, one for each pair of a node and an input.
 _BITS = 2_000_000_000
 
 
 def operands_of(program: Program, wrt: Sequence[int], results: int) -> list[tuple[int, ...] | None]:
     """Return, for each result, the indices in `wrt` of the inputs it depends on; None for all."""
-    nodes = _without_detached(program.nodes())
+    nodes = program.nodes()
+    nodes = nodes.cut_off(nodes.where(lambda op: op is DETACH))
     roots = program.outputs[:results]
-    if len(roots) <= _ONE_BY_ONE and BATCH not in nodes.table:
+    if len(roots) <= ONE_BY_ONE and BATCH not in nodes.table:
         found = [np.flatnonzero(nodes.needed([root])[[*wrt]]).tolist() for root in roots]
     else:
         found = _in_one_pass(program, nodes, wrt, roots)
     return [None if len(places) == len(wrt) else tuple(places) for places in found]
-
-
-def _without_detached(nodes: Nodes) -> Nodes:
-    """Return the nodes, with detached ones cut off from their operands."""
-    stops = nodes.where(lambda op: op is DETACH)
-    if not stops.any():
-        return nodes
-    counts = np.where(stops, 0, np.diff(nodes.first))
-    return Nodes(nodes.table, nodes.codes, starts(counts), nodes.operands[~stops[nodes.users()]])
 
 
 def _in_one_pass(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
@@ -96,24 +95,13 @@ class Nodes:
         drop(np.flatnonzero(uses == 0), self.first, self.operands, uses)
         return uses > 0
 
-    def depends_on(self, root: int, targets: Collection[int], stops: Flags) -> bool:
-        """Return whether a root depends on a target by a path without nodes of `stops`."""
-        first, operands = entries(self.first), entries(self.operands)
-        wanted, lowest = {*targets}, min(targets)
-        if root in wanted:
-            return True
-        found, ahead = bytearray(len(self)), deque([root])
-        while ahead:  # nearest first: a parameter is usually near
-            x = ahead.popleft()
-            if stops[x]:
-                continue
-            for y in operands[first[x] : first[x + 1]]:
-                if y in wanted:
-                    return True
-                if y > lowest and not found[y]:
-                    found[y] = 1
-                    ahead.append(y)
-        return False
+    def cut_off(self, stops: Flags) -> Nodes:
+        """Return these nodes, some of them without their operands."""
+        if not stops.any():
+            return self
+        counts = np.where(stops, 0, np.diff(self.first))
+        kept = self.operands[~stops[self.users()]]
+        return Nodes(self.table, self.codes, starts(counts), kept)
 
     def chosen(self, places: Integers, count: int) -> Nodes:
         """Return some of the nodes, in another order.

@@ -274,7 +274,7 @@ class Lanes:
         self._look()
         run = TakenLanes(len(columns), node.index, lanes)
         self.taken.append(run)
-        columns.write_all(UNBATCH, node.index, numbers)
+        columns.write_many(UNBATCH, [(node.index, x) for x in numbers])
         self._seen = len(columns)
         if trace.is_truth(node):
             for x in run.nodes:

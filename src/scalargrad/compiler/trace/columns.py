@@ -69,10 +69,6 @@ class Columns:
         self.right.append(right)
         return len(ops) - 1
 
-    def write_all(self, op: Op, left: int, right: list[int]) -> None:
-        """Write a node for each of `right`, all with the same first operand."""
-        self._extend(op, [left] * len(right), right)
-
     def write_many(self, op: Op, args: Sequence[tuple[int, ...]]) -> range:
         """Write a node for each tuple of operands, all of one length, and return their numbers."""
         start, count = len(self.ops), len(args)

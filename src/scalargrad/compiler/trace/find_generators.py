@@ -11,11 +11,11 @@ import importlib
 import random
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import names_in, variables
+from scalargrad.compiler.guards.names_read import names_and_texts, variables
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Parameter, Value
 
@@ -86,7 +86,7 @@ def _used(function: FunctionType) -> Iterator[Any]:
         return
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
-    yield from _looked_up(function.__globals__, set(names_in(function.__code__)))
+    yield from _looked_up(function.__globals__, names_and_texts(function.__code__).keys())
 
 
 def _is_generator(x: Any) -> bool:
@@ -130,7 +130,7 @@ def _is_own(x: Any) -> bool:
     return not isinstance(x, FunctionType) or x.__globals__ is vars(sys.modules.get(name, x))
 
 
-def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
+def _looked_up(namespace: dict[str, Any], names: Set[str]) -> Iterator[Any]:
     """Yield the values of names in a namespace and in the modules that it names."""
     modules = [namespace]
     met = set()

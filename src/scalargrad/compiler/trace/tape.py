@@ -151,13 +151,7 @@ class Tape(Tracing):
 
     def all_traced(self, nodes: Iterable[int]) -> list[Traced]:
         """Return the traced numbers of nodes."""
-        found = []
-        for index in nodes:
-            made = _new(Traced)
-            made.trace = self
-            made.index = index
-            found.append(made)
-        return found
+        return [*map(self._traced, nodes)]
 
     def _traced(self, index: int, kind: type[Traced] = Traced) -> Traced:
         made = _new(kind)
