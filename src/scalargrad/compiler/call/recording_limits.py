@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -29,33 +29,33 @@ _GROUPS = 64
 class RecordingLimits:
     """Counts the recordings of one function, and warns of each problem once.
 
+    Warnings name the function, which methods are given as `compiled`.
+
     Parameters
     ----------
     quiet : bool
         Whether to suppress warnings.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
-        self._ways_told = self._numbers_told = quiet
+    def __init__(self, quiet: bool) -> None:
+        self._told = {"paths", "changes", "functions", "numbers"} if quiet else set[str]()
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
-        self._made_told = quiet
         self._changes: Counter[str] = Counter()
-        self._changes_told = quiet
+
+    def _is_first(self, problem: str) -> bool:
+        """Return whether to warn of a problem now."""
+        told = problem in self._told
+        self._told.add(problem)
+        return not told
 
     def warn_of_paths(
         self, compiled: object, parting: Callable[[], tuple[str, int] | None]
     ) -> None:
         """Warn that calls are evaluated eagerly because they take more paths than are recorded.
 
-        Parameters
-        ----------
-        compiled : object
-            The function, which the warning names.
-        parting : callable
-            Returns the file and line where this call leaves a recorded path, if it can be told.
+        `parting` returns the file and line where this call leaves a recorded path, if it knows.
         """
-        if not self._ways_told:
-            self._ways_told = True
+        if self._is_first("paths"):
             line = parting()
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
             _warn(
@@ -69,17 +69,11 @@ class RecordingLimits:
     def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:
         """Count changes of what is closed over; return whether something changes again and again.
 
-        Parameters
-        ----------
-        compiled : object
-            The function, which the warning names.
-        changed : sequence of str
-            The names of what has changed since the last recording.
+        `changed` has the names of what is another than at the last recording.
         """
         self._changes.update({*changed})
         often = [name for name in changed if self._changes[name] >= ALIKE]
-        if often and not self._changes_told:
-            self._changes_told = True
+        if often and self._is_first("changes"):
             _warn(
                 f"{compiled!r} was recorded {ALIKE} times because what it reads around it has "
                 f"changed ({', '.join(often[:4])}): it is part of the program. Calls that find "
@@ -90,8 +84,7 @@ class RecordingLimits:
 
     def note_functions(self, compiled: object, key: Key, alike: int) -> None:
         """Warn if many recordings are `alike`: they differ only in functions of the same code."""
-        if alike >= ALIKE and not self._made_told:
-            self._made_told = True
+        if alike >= ALIKE and self._is_first("functions"):
             new = [x for x in code_in(key) if not of_library(x.__module__)]
             names = {getattr(x, "__name__", type(x).__name__): None for x in new}
             _warn(
@@ -101,37 +94,23 @@ class RecordingLimits:
             )
 
     def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
-        """Count a recording; warn if many differ only in numbers held by objects.
-
-        Parameters
-        ----------
-        compiled : object
-            The function, which the warning names.
-        key : tuple
-            The key of the recording.
-        objects : iterable
-            The function and its arguments.
-        """
+        """Count a recording; warn if many differ only in numbers that `objects` hold."""
         group = tuple(map(_without_number, key))
-        if self._numbers_told or group == key:
+        if "numbers" in self._told or group == key:
             return
         known = self._alike.setdefault(group, {})
         known[key] = numbers_held(objects)
-        if len(known) >= ALIKE:
-            self._numbers_told = True
+        if len(known) >= ALIKE and self._is_first("numbers"):
             self._alike.clear()
-            _warn_of_numbers(compiled, [*known.values()])
+            found = [*known.values()]
+            changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
+            _warn(
+                f"{compiled!r} was recorded {ALIKE} times because numbers that objects hold have "
+                f"changed ({', '.join(changing[:4])}): they are part of the program. Make what "
+                "changes a Value or an argument of its own: both are read at each call"
+            )
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]
-
-
-def _warn_of_numbers(compiled: object, found: list[Mapping[str, str]]) -> None:
-    changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
-    _warn(
-        f"{compiled!r} was recorded {ALIKE} times because numbers that objects hold have "
-        f"changed ({', '.join(changing[:4])}): they are part of the program. Make what changes "
-        "a Value or an argument of its own: both are read at each call"
-    )
 
 
 def _warn(message: str) -> None:

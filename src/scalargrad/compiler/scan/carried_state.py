@@ -187,21 +187,13 @@ class InMemory:
         if leaves or path.draws:
             self._given[:] = path.arranged(leaves, path.draws.listed())
         self._run()
-        if self._is_finite() and self._took_path():
+        taken = self._outcomes is None or tuple((self._outcomes != 0.0).tolist()) == path.outcomes
+        if taken and b"\0" not in np.isfinite(self._found).tobytes():
             self.state[:] = self._next
             return True
         if path.draws:
             rewind(states)
         return False
-
-    def _is_finite(self) -> bool:
-        """Return whether all results are finite."""
-        return b"\0" not in np.isfinite(self._found).tobytes()
-
-    def _took_path(self) -> bool:
-        """Return whether all comparisons came out as recorded."""
-        outcomes = self._outcomes
-        return outcomes is None or tuple((outcomes != 0.0).tolist()) == self.path.outcomes
 
     def carry(self) -> Any:
         """Return the carry."""

@@ -132,13 +132,6 @@ class Columns:
         operands[stretches(first[wide], counts[wide])] = flat
         return Nodes(*coded(self.ops), first, operands)
 
-    def nodes_after(self, known: Nodes) -> Nodes:
-        """Return the nodes written so far, of which the first are known."""
-        new = range(len(known), len(self))
-        if not new:
-            return known
-        return known.followed_by(self.ops[len(known) :], [self.args(x) for x in new])
-
     def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
         """Return the targets that gradients of the roots flow back to.
 

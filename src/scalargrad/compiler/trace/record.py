@@ -151,8 +151,8 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         together = returned_together(outputs, trace.lanes.taken)
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
-    changed = add_up_together(trace.columns, trace.lanes.taken, roots)
-    nodes = trace.columns.nodes() if changed else trace.columns.nodes_after(nodes)
+    if add_up_together(trace.columns, trace.lanes.taken, roots) or len(nodes) < len(trace.columns):
+        nodes = trace.columns.nodes()
     needed = nodes.needed(roots)
     needed[[*trace.differentiated]] = True
     used = {i: x for x, i in trace.outside if needed[i]}

@@ -122,7 +122,8 @@ class Extents:
         self._reader = np.repeat(np.arange(len(read)), [len(x) for x in read])
         self._reads = np.array([y for x in read for y in x], dtype=np.int64).reshape(-1, 2)
         self._writes = np.array(write, dtype=np.int64).reshape(-1, 2)
-        self._found = self._readers_of(read, write, (outputs.start, outputs.stop))
+        #: For each instruction, those that read what it writes; -1 stands for the end.
+        self.all_readers = self._readers_of(read, write, (outputs.start, outputs.stop))
 
     @staticmethod
     def _readers_of(
@@ -143,13 +144,9 @@ class Extents:
                 found[by].add(-1)
         return found
 
-    def all_readers(self, k: int) -> set[int]:
-        """Return the instructions that read what instruction `k` writes; -1 stands for the end."""
-        return self._found[k]
-
     def only_reader(self, k: int) -> int | None:
         """Return the instruction that reads what instruction `k` writes, if there is just one."""
-        found = self._found[k]
+        found = self.all_readers[k]
         return next(iter(found)) if len(found) == 1 and -1 not in found else None
 
     def readers(self, cells: Interval, first: int, stop: int) -> NDArray[np.int64]:

@@ -180,15 +180,12 @@ class Nest:
         e.store(x, pointer)
         body.line(f"br label %{done}")
         body.begin(part)
-        self.store_masked(e, x, pointer, below(e, count))
+        types = [e.type, "ptr", "i32", e.flag]
+        store = body.module.declare(f"llvm.masked.store.v{e.width}f64.p0", "void", types)
+        mask = f"{e.flag} {below(e, count)}"
+        body.line(f"call void @{store}({e.type} {x}, ptr {pointer}, i32 8, {mask})")
         body.line(f"br label %{done}")
         body.begin(done)
-
-    def store_masked(self, e: Emitter, x: str, pointer: str, mask: str) -> None:
-        """Store the lanes for which the mask holds."""
-        types = [e.type, "ptr", "i32", e.flag]
-        store = self.body.module.declare(f"llvm.masked.store.v{e.width}f64.p0", "void", types)
-        self.body.line(f"call void @{store}({e.type} {x}, ptr {pointer}, i32 8, {e.flag} {mask})")
 
     def end(self) -> None:
         """End the function."""
@@ -198,14 +195,10 @@ class Nest:
 def below(e: Emitter, count: str) -> str:
     """Return a mask that holds on the first `count` lanes."""
     numbers = ", ".join(f"i64 {k}" for k in range(e.width))
-    return e.body.assign(f"icmp slt {e.whole} <{numbers}>, {spread_whole(e, count)}")
-
-
-def spread_whole(e: Emitter, x: str) -> str:
-    """Return a vector with an integer on every lane."""
-    first = e.body.assign(f"insertelement {e.whole} poison, i64 {x}, i64 0")
+    first = e.body.assign(f"insertelement {e.whole} poison, i64 {count}, i64 0")
     zeros = f"<{e.width} x i32> zeroinitializer"
-    return e.body.assign(f"shufflevector {e.whole} {first}, {e.whole} poison, {zeros}")
+    everywhere = e.body.assign(f"shufflevector {e.whole} {first}, {e.whole} poison, {zeros}")
+    return e.body.assign(f"icmp slt {e.whole} <{numbers}>, {everywhere}")
 
 
 def all_finite(nest: Nest, e: Emitter, outputs: str, count: str) -> str:

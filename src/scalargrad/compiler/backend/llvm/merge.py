@@ -237,7 +237,7 @@ def _moved(
     found: list[Merged | None], program: Extents, pair: tuple[int, int], windows: _Windows
 ) -> bool:
     """Redirect the readers of the second block to the first, if all can; return whether."""
-    (k, reader), readers = pair, program.all_readers(pair[1])
+    (k, reader), readers = pair, program.all_readers[pair[1]]
     own, block = program.written(k), program.written(reader)
     last = max(readers, default=reader)
     if -1 in readers or len(program.writers(own, k + 1, last + 1)):
