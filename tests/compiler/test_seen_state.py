@@ -455,6 +455,25 @@ def _a_context_variable() -> tuple[Any, Change]:
 
 
 @case
+def _a_context_variable_among_the_arguments() -> tuple[Any, Change]:
+    held = contextvars.ContextVar("held", default=2.0)
+    return functools.partial(lambda given, x: x * given.get(), held), lambda: held.set(5.0)
+
+
+@case
+def _a_weak_reference_among_the_arguments() -> tuple[Any, Change]:
+    target = Plain()
+    scaled = functools.partial(lambda given, x: x * given().rate, weakref.ref(target))
+    return scaled, lambda: setattr(target, "rate", 5.0)
+
+
+@case
+def _what_an_error_was_raised_with() -> tuple[Any, Change]:
+    held = SomeError(2.0)
+    return lambda x: x * held.args[0], lambda: setattr(held, "args", (5.0,))
+
+
+@case
 def _what_a_weak_reference_leads_to() -> tuple[Any, Change]:
     target = Plain()
     held = weakref.ref(target)

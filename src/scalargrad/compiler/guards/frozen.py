@@ -32,7 +32,7 @@ class Frozen:
     Attributes
     ----------
     apart : list
-        What it holds that the key does not look into, such as functions and deques.
+        What the key does not look into: a library's object, or functions and deques it holds.
     """
 
     def __init__(self, content: Any, where: object) -> None:
@@ -42,6 +42,8 @@ class Frozen:
         self._key: Hashable = _array(content) if _is_of_numbers(content) else exact(content)
         if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
             self._key = self._key, _state(content, set(), self.apart)
+        elif kind not in PLAIN and not _is_of_numbers(content):
+            self.apart.append(content)
         try:
             self._hash = hash(self._key)
         except (TypeError, ValueError):  # the latter of a memoryview that can be written to

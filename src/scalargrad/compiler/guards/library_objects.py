@@ -108,6 +108,7 @@ _READERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (weakref.WeakSet, list),
     (ContextVar, lambda x: x.get(_ABSENT)),
     (threading.local, vars),
+    (BaseException, attrgetter("args")),
     (_DICT_VIEWS, list),
     (np.flatiter, attrgetter("base")),
 )

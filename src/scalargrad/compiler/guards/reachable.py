@@ -64,8 +64,8 @@ _GRAPHS = {"local_grads", "parents", "op"}
 #: What iterates over attributes in the order in which they were added.
 _ITERATES = {"__dict__", "vars"}
 _BUILTINS = vars(builtins)
-#: The name for all that an object holds.
-CONTENTS = "contents"
+#: The names for all that an object holds, and for the object.
+CONTENTS, ITSELF = "contents", "itself"
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 
 
@@ -276,7 +276,7 @@ class Reachable:
     def _contents(self, x: Any) -> None:
         """Follow a container that was put off."""
         self._met.pop(id(x), None)
-        self._results(x, [CONTENTS], lambda: (x,))
+        self._results(x, [ITSELF], lambda: (x,))
 
     def _inside(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
         """Follow the parts of an object, and return how it is compared: by them, or as `itself`."""
