@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.compiler.looped.test_looped import garch
 
-from scalargrad import DomainError, Value, jit, log, scan, sin, sqrt, value_and_grad
+from scalargrad import DomainError, TraceError, Value, jit, log, scan, sin, sqrt, value_and_grad
 from scalargrad.compiler.runner import LoopRunner
 from scalargrad.compiler.scan.native_steps import LEAST, NativeSteps
 
@@ -131,17 +131,38 @@ def test_results_of_a_loop_may_be_arrays() -> None:
     assert results[0] is not results[1]
 
 
-@pytest.mark.parametrize("kind", ["integers", "mixed", "deep"])
-def test_other_entries_are_given_one_by_one(kind: str, native_steps: list[int]) -> None:
-    """Whole numbers and arrays of arrays are no rows of floats."""
+@pytest.mark.parametrize("kind", ["integers", "range", "mixed", "deep", "long"])
+def test_whole_numbers_and_arrays_of_arrays_are_given_to_loops(
+    kind: str, native_steps: list[int]
+) -> None:
+    """They are the same numbers as floats; an integer that no float equals is refused."""
     given: Any = {
         "integers": np.arange(LEAST),
+        "range": range(LEAST),
         "mixed": [0, 1.0] * (LEAST // 2),
         "deep": np.ones((LEAST, 1, 2)),
+        "long": [2**53 + 1] * LEAST,
     }[kind]
     step = jit(lambda s, x: (s + (x[0][1] if kind == "deep" else x), None))
-    expected = {"integers": LEAST * (LEAST - 1) / 2, "mixed": LEAST / 2, "deep": LEAST}[kind]
+    if kind == "long":
+        with pytest.raises(TraceError, match="no float equals"):
+            scan(step, 0.0, given)
+        return
+    each = LEAST * (LEAST - 1) / 2
+    expected = {"integers": each, "range": each, "mixed": LEAST / 2, "deep": LEAST}[kind]
     assert scan(step, 0.0, given)[0] == expected
+    assert sum(native_steps) >= LEAST - 1
+
+
+@pytest.mark.parametrize("kind", ["flags", "ragged"])
+def test_other_entries_are_given_one_by_one(kind: str, native_steps: list[int]) -> None:
+    """A flag is part of the program, and entries of other lengths have programs of their own."""
+    given: Any = {
+        "flags": [True, False] * (LEAST // 2),
+        "ragged": [[1.0], [0.0, 0.0]] * (LEAST // 2),
+    }[kind]
+    step = jit(lambda s, x: (s + (float(x) if isinstance(x, bool) else x[0]), None))
+    assert scan(step, 0.0, given)[0] == LEAST / 2
     assert native_steps == []
 
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.call.arguments import float_from
+from scalargrad.compiler.call.input_numbers import number_of
 from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.results import FlatNumbers, filled
@@ -123,7 +125,7 @@ def _steps(path: Path, form: StepForm, count: int) -> StepLoop | PackedSteps | N
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
-    """Return the numbers of all entries, steps × numbers; None if they are not all floats.
+    """Return the numbers of all entries, steps × numbers; None if they hold anything else.
 
     Parameters
     ----------
@@ -136,12 +138,12 @@ def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
         return None
     found = []
     for column in columns:
-        if isinstance(column, np.ndarray):
-            if column.dtype != np.float64 or column.ndim > 2:
-                return None
-            found.append(column.reshape(count, -1))
-        elif isinstance(column, list | tuple) and set(map(type, column)) == {float}:
-            found.append(np.array(column)[:, None])
-        else:
+        if isinstance(column, np.ndarray) and column.dtype.kind in "fiu":
+            found.append(number_of(column).reshape(count, -1))
+            continue
+        kinds = {*map(type, column)} if isinstance(column, list | tuple | range) else {object}
+        if not kinds <= {float, int}:
             return None
-    return np.ascontiguousarray(np.concatenate(found, axis=1)) if found else np.empty((count, 0))
+        found.append(np.array(column if kinds == {float} else [*map(float_from, column)])[:, None])
+    rows = np.concatenate(found, axis=1) if found else np.empty((count, 0))
+    return np.ascontiguousarray(rows, dtype=np.float64)
