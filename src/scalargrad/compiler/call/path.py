@@ -19,7 +19,6 @@ from scalargrad.compiler.call.input_numbers import (
 )
 from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.output import Output, all_finite
-from scalargrad.compiler.call.random_inputs import RandomInputs
 from scalargrad.compiler.call.result_nodes import ResultNodes
 from scalargrad.compiler.call.results import filled, filler
 from scalargrad.compiler.function import Function
@@ -30,11 +29,40 @@ from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.graph import are_apart, are_leaves
 from scalargrad.system.cached_property import cached_property
-from scalargrad.transforms.draws import rewind
+from scalargrad.transforms.draws import Draw, rewind, rows_of, state_of
 from scalargrad.value import Value
 
 #: What is worked out anew for other Values that are closed over, and after unpickling.
 _CACHED = {"_of_array", "closes_over_leaves"}
+
+
+class RandomInputs(tuple[Draw, ...]):
+    """The random draws of a recording, in order, to be made again at each call.
+
+    Under vmap, all examples make the same draw; equal draws in a row are made at once.
+    """
+
+    @cached_property
+    def _rows(self) -> list[tuple[Draw, int]]:
+        """The draws, each with the number of times it is made in a row."""
+        return [(row[0], len(row)) for row in rows_of(self)]
+
+    @cached_property
+    def _sources(self) -> list[Any]:
+        return [*{id(draw.source): draw.source for draw, _ in self._rows}.values()]
+
+    def numbers(self) -> Floats:
+        """Draw all numbers."""
+        found = [np.asarray(draw.many(count), np.float64) for draw, count in self._rows]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def listed(self) -> list[float]:
+        """Draw all numbers, as a list."""
+        return [float(x) for draw, count in self._rows for x in draw.many(count)]
+
+    def states(self) -> list[tuple[Any, Any]]:
+        """Return the generators, with their states."""
+        return [(x, state_of(x)) for x in self._sources]
 
 
 class Path:

@@ -23,8 +23,7 @@ from scalargrad.compiler.loops.loop import (
     Write,
     cells_of,
 )
-from scalargrad.compiler.loops.node_columns import columns, has_long_sums, sweeps_of
-from scalargrad.compiler.loops.packed_size import packs_into
+from scalargrad.compiler.loops.node_columns import columns, has_long_sums, packs_into, sweeps_of
 from scalargrad.compiler.loops.prune import prune
 from scalargrad.compiler.loops.repeats import repeats
 from scalargrad.compiler.loops.roll import (

@@ -15,7 +15,6 @@ import numpy as np
 from scalargrad.compiler.array_types import Addresses
 from scalargrad.compiler.backend.llvm import data_movement, elementwise
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
-from scalargrad.compiler.backend.llvm.gathered_sums import write_gathered
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import (
     Finished,
@@ -113,7 +112,7 @@ def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
     padded = np.concatenate([rows, np.repeat(rows[:1], -lanes % width, axis=0)])
     table = padded.reshape(-1, width, rows.shape[1]).transpose(0, 2, 1)
     head = [out, lanes, len(order), *map(len, order)]
-    kind = write_gathered, (width, terms > SEQUENTIAL)
+    kind = data_movement.write_gathered, (width, terms > SEQUENTIAL)
     return kind, np.concatenate([head, table.ravel()])
 
 
