@@ -8,19 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.compiler.loops.loop import (
-    Cells,
-    Compute,
-    Fused,
-    Loop,
-    Looped,
-    LoopTotal,
-    Number,
-    Read,
-    Step,
-    Write,
-)
+from scalargrad.compiler.loops.body import Body
+from scalargrad.compiler.loops.loop import Cells, Loop, Looped, LoopTotal
 from scalargrad.compiler.loops.node_columns import is_repeatable
+from scalargrad.compiler.loops.roll import RolledBlock
+from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.passes.kinds import CLASSES, PRODUCTS, SEQUENTIAL, Op, Total
 from scalargrad.compiler.passes.partial import Partial
 from scalargrad.compiler.passes.segments import Mapped
@@ -54,47 +46,42 @@ def lane_loop(part: Mapped, bounds: tuple[int, int], partials: int) -> Looped:
     partials : int
         The first cell for the sums over these lanes.
     """
-    loop = _LaneLoopWriter(part, *bounds).run(partials)
-    return Looped(0, part.cells, [], [loop], slice(0))
+    return Looped(0, part.cells, [], [_LaneLoop(part, *bounds).run(partials)], slice(0))
 
 
-class _LaneLoopWriter:
+class _LaneLoop:
     """Writes the loop over a range of lanes; `registers` maps nodes to registers."""
 
     def __init__(self, part: Mapped, start: int, stop: int) -> None:
         self.part, self.start = part, start
-        self.loop = Loop(stop - start, lanes=True)
+        block = RolledBlock(0, stop - start, [], [])
+        self.body = Body(block, Stage([], lanes=True), None)
         self.registers: dict[int, int] = {}
 
     def run(self, partials: int) -> Loop:
-        part, program = self.part, self.part.source
+        part, program, body = self.part, self.part.source, self.body
         for node, cell in zip(part.singles, part.reads.tolist(), strict=True):
-            self.registers[node] = self._append(Read(Cells(cell)))
+            self.registers[node] = body.read(Cells(cell))
         for node, (first, step) in zip(part.stacks, part.columns, strict=True):
-            self.registers[node] = self._append(Read(Cells(first + self.start * step, step)))
+            self.registers[node] = body.read(Cells(first + self.start * step, step))
         for node in part.nodes:
             op, args = program.ops[node], program.args[node]
             if op is PRODUCTS:
                 self.registers[node] = self._sum(args)
             elif not isinstance(op, Total):
                 assert isinstance(op, Partial) or is_repeatable(op)
-                operands = tuple([self._register(x) for x in args])
-                self.registers[node] = self._append(Compute(op, operands))  # type: ignore[arg-type]
+                operands = [self._register(x) for x in args]
+                self.registers[node] = body.compute(op, *operands)  # type: ignore[arg-type]
         for node, cell in zip(part.asked[part.totals :], part.kept, strict=True):
-            self._append(Write(Cells(cell + self.start, 1), self.registers[node]))
+            body.write(Cells(cell + self.start, 1), self.registers[node])
         for k, node in enumerate(part.asked[: part.totals]):
             terms = self._terms(program.args[node])
-            self.loop.totals.append(LoopTotal(terms, part.nothing, partials + k))
-        return self.loop
-
-    def _append(self, step: Step) -> int:
-        self.loop.steps.append(step)
-        return len(self.loop.steps) - 1
+            body.loop.totals.append(LoopTotal(terms, part.nothing, partials + k))
+        return body.loop
 
     def _register(self, node: int) -> int:
-        if node not in self.registers:
-            self.registers[node] = self._append(Number(self.part.source.constants[node]))
-        return self.registers[node]
+        found = self.registers.get(node)
+        return self.body.number(self.part.source.constants[node]) if found is None else found
 
     def _terms(self, args: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """Return the two registers of each product, or one where the other factor is 1."""
@@ -110,7 +97,7 @@ class _LaneLoopWriter:
         """Write a sum of products in the order of packed ones, as rows of fused multiply-adds."""
         constants, found = self.part.source.constants, None
         if len(args) > 2 and constants.keys() >= {*args[-2:]}:  # packed sums start from it, too
-            found = self._append(Number(constants[args[-2]] * constants[args[-1]]))
+            found = self.body.number(constants[args[-2]] * constants[args[-1]])
             args = args[:-2]
         terms = self._terms(args)
         if len(terms) <= SEQUENTIAL:
@@ -122,9 +109,10 @@ class _LaneLoopWriter:
         """Add terms to a register, if there is one, one after the other."""
         for term in terms:
             if found is None:
-                found = term[0] if len(term) == 1 else self._append(Compute(mul, term))
+                found = term[0] if len(term) == 1 else self.body.compute(mul, *term)
+            elif len(term) == 1:
+                found = self.body.compute(add, found, *term)
             else:
-                one = len(term) == 1
-                found = self._append(Compute(add, (found, *term)) if one else Fused((*term, found)))
+                found = self.body.fused(term[0], term[1], found)
         assert found is not None
         return found

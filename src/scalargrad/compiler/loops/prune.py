@@ -10,12 +10,10 @@ from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.loops.loop import (
     CarriedOver,
     Carry,
-    Cells,
     Clear,
     Increase,
     Loop,
     Looped,
-    Place,
     Read,
     Step,
     Write,
@@ -87,7 +85,8 @@ def _kept_carries(loop: Loop, alive: list[bool]) -> list[Carry]:
 def _alive(loop: Loop, read: Flags) -> list[bool]:
     """Return which steps are live, given the cells that later loops read."""
     alive = [
-        isinstance(x, Write | Increase) and _is_read(x.place, loop.count, read) for x in loop.steps
+        isinstance(x, Write | Increase) and bool(read[cells_of(x.place, loop.count)].any())
+        for x in loop.steps
     ]
     for total in loop.totals:
         if read[total.cell]:
@@ -105,12 +104,6 @@ def _alive(loop: Loop, read: Flags) -> list[bool]:
                 if not alive[operand]:
                     alive[operand] = changed = True
     return alive
-
-
-def _is_read(place: Place, count: int, read: Flags) -> bool:
-    if isinstance(place, Cells) and place.stride == 1:
-        return bool(read[place.cell : place.cell + count].any())
-    return bool(read[cells_of(place, count)].any())
 
 
 def _operands(loop: Loop, step: Step) -> tuple[int, ...]:

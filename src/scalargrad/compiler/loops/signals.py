@@ -178,10 +178,4 @@ def is_active(active: Flags, block: RolledBlock, operand: Operand) -> bool:
         return False
     if isinstance(operand, Own):
         return bool(active[block.cells[operand.statement]])
-    if isinstance(operand, CellTable):
-        return bool(active[operand.cells].any())
-    if not operand.stride:
-        return bool(active[operand.cell])
-    last = operand.cell + operand.stride * (block.count - 1)
-    low, high = sorted((operand.cell, last))
-    return bool(active[low : high + 1 : abs(operand.stride)].any())
+    return bool(active[cells_of(operand, block.count)].any())
