@@ -11,6 +11,7 @@ from scalargrad.compiler.passes.dependence import ONE_BY_ONE, operands_of
 from scalargrad.compiler.passes.differentiate import Dependents, differentiate, steps
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.rows_as_lanes import rows_as_lanes
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 from scalargrad.system.cached_property import cached_property
@@ -43,9 +44,17 @@ class Function:
     @cached_property
     def program(self) -> Program:
         """The program in sums of products, with derivatives written out."""
+        return differentiate(self._flat)
+
+    @property
+    def _flat(self) -> Program:
         recorded = self.recorded.copy()  # the lists that it makes of its arrays go with it
-        flat = recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
-        return differentiate(flat)
+        return recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
+
+    @cached_property
+    def as_run(self) -> Program:
+        """The program as the outputs are computed: rows of a Hessian as lanes where they can be."""
+        return self.program if self.wrt else differentiate(rows_as_lanes(self._flat))
 
     @cached_property
     def _followed(self) -> Program:
@@ -137,7 +146,8 @@ class Function:
 
     @collector_paused()
     def _plain_runner(self, asked: Callable[[Program], Program]) -> Runner:
-        return runner_for(differentiate(asked(self.program), tidy=False))
+        program = self.as_run if asked is _as_it_is else asked(self.program)
+        return runner_for(differentiate(program, tidy=False))
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""

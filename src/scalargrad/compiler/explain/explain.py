@@ -81,7 +81,7 @@ def _found(function: Function) -> str:
     if isinstance(function.values, LoopRunner):
         loops = [x for x in function.values.packed.loops if isinstance(x, Loop)]
         return f", found as {sum(len(loop.steps) for loop in loops)} steps of {len(loops)} loops"
-    return f", {len(function.program)} after flattening"
+    return f", {len(function.as_run)} after flattening"
 
 
 def _timed(title: str, packed: Packed, memory: Floats) -> Timed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from scalargrad.compiler.passes.expressions import (
     IDENTITY,
@@ -32,10 +32,13 @@ from scalargrad.table.symbol import Symbol
 Seeds = tuple[int, ...]
 
 
-def differentiate(program: Program, *, tidy: bool = True) -> Program:
+def differentiate(
+    program: Program, *, tidy: bool = True, leaving: Collection[Seeds] = ()
+) -> Program:
     """Return `program`, its sums gathered already, with every ADJOINT node written out.
 
-    With `tidy=False`, dead nodes remain; `lower`, run next, drops them.
+    With `tidy=False`, dead nodes remain; `lower`, run next, drops them. Those of the sweeps
+    `leaving` are copied.
 
     References
     ----------
@@ -51,7 +54,9 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
     zero, vanished = writer.constant(0.0), False
     for node in range(program.inputs, len(program)):
         op, args = program.ops[node], program.args[node]
-        if op is ADJOINT:
+        if op is ADJOINT and args[1:] in leaving:
+            new.append(writer.unique(op, tuple([new[x] for x in args])))
+        elif op is ADJOINT:
             signals = swept.get(args[1:])
             if signals is None:
                 wrt = tuple([new[x] for x in asked[args[1:]] if x < node])
