@@ -58,7 +58,7 @@ _LAYOUT = attrgetter("shape", "dtype")
 def items_of(x: Any) -> list[Any]:
     """Return what is in a container, array or bound method; nothing if one key tells it all."""
     if isinstance(x, BOUND):
-        return [_bound(x)]
+        return [bound_parts(x)]
     if isinstance(x, CONTAINERS):
         items = [*(x.values() if isinstance(x, _DICTS) else x)]
         return [] if {*map(type, items)} <= PLAIN or _is_one_key(x) else items
@@ -76,7 +76,7 @@ def values_among(x: Iterable[Any]) -> Iterator[Value]:
             yield from values_among(key)
 
 
-def _bound(x: Any) -> tuple[Any, ...]:
+def bound_parts(x: Any) -> tuple[Any, ...]:
     """Return what a method or a partial function calls, and what it passes on."""
     if isinstance(x, partial):
         return x.func, x.args, x.keywords
@@ -89,7 +89,7 @@ def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
     """Return the key and the copy of a container, array or bound method, given those of items."""
     if isinstance(x, BOUND):
         (part,) = parts
-        readings.items.append((_bound(x), part.frozen))
+        readings.items.append((bound_parts(x), part.frozen))
         return KeyedCopy((type(x), part.key), x)
     if not isinstance(x, CONTAINERS):
         return _array(x, parts, readings)

@@ -50,8 +50,9 @@ class NativeSteps:
         self._entry = entry
         self._given = given
 
-    def results(self, ys: list[Any]) -> list[Any]:
-        """Run the remaining steps and return all results; `ys` are those of the first steps."""
+    def results(self) -> list[Any]:
+        """Run all steps and return their results."""
+        ys: list[Any] = []
         tries, count = 0, len(self._given)
         while len(ys) < count:
             path = self._path(self._entry(len(ys))) if tries < _TRIES else None

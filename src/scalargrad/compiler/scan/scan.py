@@ -111,7 +111,7 @@ def _compiled(
     carried_state = CarriedState(f, init)
     rows = rows_of(columns, count)
     if rows is not None:
-        ys = NativeSteps(carried_state, partial(_entry, xs, columns), rows).results([])
+        ys = NativeSteps(carried_state, partial(_entry, xs, columns), rows).results()
     else:
         ys = [carried_state.step(x) for x in _entries(xs, columns, count)]
     return carried_state.finished(), ys

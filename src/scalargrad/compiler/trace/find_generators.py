@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence, Set
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from scalargrad.compiler.guards.containers import bound_parts
 from scalargrad.compiler.guards.names_read import names_and_texts, variables
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Parameter, Value
@@ -103,10 +104,8 @@ def _parts(x: Any) -> Iterator[Any]:
         yield from [*x.values()]
     elif isinstance(x, list | tuple | set | frozenset | deque):
         yield from [*x] if not {*map(type, x)} <= _PLAIN_OR_VALUES else ()
-    elif isinstance(x, functools.partial):
-        yield from (x.func, x.args, x.keywords)
-    elif isinstance(x, MethodType | BuiltinMethodType):
-        yield from (x.__self__, getattr(x, "__func__", None))
+    elif isinstance(x, functools.partial | MethodType | BuiltinMethodType):
+        yield from bound_parts(x)
     elif isinstance(x, type):
         yield from _methods(x)
     elif not isinstance(x, ModuleType):

@@ -19,6 +19,7 @@ from weakref import ProxyType
 
 import numpy as np
 
+from scalargrad.compiler.guards.containers import bound_parts
 from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
@@ -231,8 +232,9 @@ class Around(Contents):
             return super().held(x)
         if isinstance(x, FunctionType):
             return _variables(x)
-        if isinstance(x, MethodType | partial) or is_wrapper(x):
-            return dict(enumerate(_bound(x)))
+        bound = isinstance(x, MethodType | partial)
+        if bound or is_wrapper(x):
+            return dict(enumerate(bound_parts(x) if bound else [x.__wrapped__]))
         return None if is_stateful(kind) else super().held(x)
 
     def iterators(self) -> list[Iterator[Any]]:
@@ -354,13 +356,6 @@ def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
         for name, x in before.items():
             if name.startswith(prefix) and space.get(name.removeprefix(prefix)) is not x:
                 setattr(owner, name.removeprefix(prefix), x)
-
-
-def _bound(x: Any) -> tuple[Any, ...]:
-    """Return what a method, a partial function or a wrapper calls and passes on."""
-    if isinstance(x, MethodType):
-        return x.__func__, x.__self__
-    return (x.func, x.args, x.keywords) if isinstance(x, partial) else (x.__wrapped__,)
 
 
 def _position(x: Iterator[Any]) -> Any:
