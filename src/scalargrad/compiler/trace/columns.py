@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, INPUT, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts, stretches
 
 #: Marks a missing operand.
@@ -44,6 +44,7 @@ class Columns:
         self.arrays: list[Any] = []
         #: Constants by number; zeros by text, since 0.0 and -0.0 must differ.
         self.constants_at: dict[float | str, int] = {}
+        self._below: tuple[Any, set[int]] = None, set()
 
     @property
     def stacked(self) -> Floats:
@@ -132,10 +133,23 @@ class Columns:
         operands[stretches(first[wide], counts[wide])] = flat
         return Nodes(*coded(self.ops), first, operands)
 
-    def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
+    def below(self, roots: Collection[int], targets: Collection[int]) -> set[int]:
         """Return the targets that gradients of the roots flow back to.
 
-        The search goes from the roots down, latest node first, and ends when all are found.
+        A derivative depends on all that its own roots depend on: the rows of a Hessian have one
+        answer, which is kept.
+        """
+        ops, args = self.ops, self.args
+        opened = [args(x)[1:] if ops[x] is ADJOINT else (x,) for x in roots]
+        asked = frozenset(chain.from_iterable(opened)), tuple(targets)
+        if self._below[0] != asked:
+            self._below = asked, self._search(*asked)
+        return self._below[1].union({*roots} & {*targets})
+
+    def _search(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
+        """Return the targets among and below roots.
+
+        The search goes down, latest node first, and ends when all are found.
         """
         left = {*targets}
         lowest = min(left, default=0)
