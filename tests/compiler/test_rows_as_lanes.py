@@ -100,6 +100,20 @@ def test_a_slope_that_is_infinite_in_one_row_leaves_the_others_as_they_are() -> 
     assert found.ravel()[1:] == pytest.approx(expected.ravel()[1:], rel=1e-12)
 
 
+def test_an_infinite_slope_in_one_row_does_not_turn_comparisons_of_others() -> None:
+    """0 times inf is nan in their lanes, less than no number: ∂(p₂ log Σ exp)/∂p₀ is p₂ s₀."""
+
+    def f(p: Any) -> Any:
+        return [norm(p) * x for x in [sg.sqrt(p[0]), *p[1:]]]
+
+    def is_large(p: Any) -> Any:
+        return [[sg.where(x > 0.001, 1.0, 0.0) for x in row] for row in jacrev(f)(p)]
+
+    low, high = [0.5, 0.25, -0.5, *POINT[3:]], [0.0, 0.25, 0.5, *POINT[3:]]
+    compiled = jit(is_large)
+    assert [compiled(low)[2][0], compiled(high)[2][0]] == [0.0, 1.0]
+
+
 def test_third_derivatives_and_gradients_of_rows() -> None:
     """Rows that are differentiated further are left alone: Σ ∂²/∂xᵢ∂xⱼ of log Σ exp is 0."""
 

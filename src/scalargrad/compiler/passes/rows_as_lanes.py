@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalargrad.compiler.passes.differentiate import differentiate, is_detached
+from scalargrad.compiler.passes.differentiate import Dependents, differentiate, is_detached
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
+    PRODUCTS,
     SCATTER,
     TAKE,
     UNBATCH,
@@ -22,18 +23,22 @@ from scalargrad.compiler.passes.kinds import (
     has_lanes,
 )
 from scalargrad.compiler.passes.program import Program
+from scalargrad.ops import div
 
 #: The fewest rows that become lanes, as many as a register of the processor holds.
 _LEAST = 8
 #: The least share of the derivatives that are not 0 whatever the numbers.
 _DENSE = 0.5
+#: What may read derivatives: of nan it makes nan, where a comparison would make 0.
+_PASS_ON = {ADJOINT, PRODUCTS, div}
 
 
 def rows_as_lanes(program: Program) -> Program:
     """Return a program, its sums gathered already, with the sweeps of many roots as one.
 
     Rows most of whose entries are 0, as of states that only neighbours read, stay sweeps of their
-    own, and so do those that further derivatives are taken of.
+    own, and so do those that further derivatives are taken of. An infinite slope in one row makes
+    others nan, with which a call is made eagerly: so what reads a derivative must pass nan on.
     """
     if len(_rows(program)) < _LEAST or has_lanes(program.ops) or {TAKE, SCATTER} & {*program.ops}:
         return program
@@ -44,7 +49,10 @@ def rows_as_lanes(program: Program) -> Program:
     below = _below(inner, wrt, [*rows])
     first = min(row[0] for row in rows.values())
     found = sum(x.bit_count() for x in below)
-    if found < _DENSE * len(rows) * len(wrt) or max(rows) >= first:
+    entries = [x for row in rows.values() for x in row]
+    reads = Dependents(inner, entries, beyond=lambda _: False).up_to(len(inner) - 1)
+    hides_nan = not {op for op, read in zip(inner.ops, reads, strict=True) if read} <= _PASS_ON
+    if hides_nan or found < _DENSE * len(rows) * len(wrt) or max(rows) >= first:
         return inner
     return _joined(inner, rows, wrt, below)
 
