@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, jit
+from scalargrad import Value, jit, sin, tanh
 
 pytest.importorskip("llvmlite")
 
@@ -33,3 +33,19 @@ def test_loops_are_explained_as_loops(tmp_path: Path) -> None:
     drawn = found.save(tmp_path / "loops.svg").read_text()
     assert "iterations" in drawn
     assert drawn.count("recurrence") >= 2
+
+
+def test_very_many_loops_are_timed_in_stretches() -> None:
+    """A chain of a hundred and twenty loops of different lengths: no bar for each of them."""
+
+    def f(x: Any) -> Any:
+        for count in range(60, 180):
+            for _ in range(count):
+                x = sin(x) if count % 2 else tanh(x) * 1.5
+        return x
+
+    found = jit(f).explain(0.3)
+    (timed,) = found.programs
+    assert timed.instructions > 100
+    assert 50 <= len(timed.bars) <= 100
+    assert timed.seconds > 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -10,6 +11,9 @@ from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.runner import Inputs
+
+#: The most parts that are timed: more loops are timed in stretches.
+_BARS = 100
 
 
 def described(name: str, program: Looped) -> list[str]:
@@ -33,7 +37,7 @@ def code_of(program: Looped) -> str:
 
 
 def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
-    """Time each loop alone, on the memory that a whole run leaves."""
+    """Time each loop alone, on the memory that a whole run leaves; of very many, stretches."""
     whole = LoopExecutable(Printed(program))
     whole.memory[: program.inputs] = inputs
     whole.run()
@@ -43,10 +47,14 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
         part.memory[:] = whole.memory
         return shortest(part.run)
 
-    taken = apart(seconds, [([loop], _iterations(loop)) for loop in program.loops])
+    count = len(program.loops)
+    size = math.ceil(count / _BARS)
+    parts = [program.loops[k : k + size] for k in range(0, count, size)]
+    longest = [max(part, key=_iterations) for part in parts]
+    taken = apart(seconds, list(zip(parts, map(_iterations, longest), strict=True)))
     bars = [
         TimelineBar(name_of(loop), _iterations(loop), x)
-        for loop, x in zip(program.loops, taken, strict=True)
+        for loop, x in zip(longest, taken, strict=True)
     ]
     gathers = sum(
         isinstance(x, Read | Write | Increase) and isinstance(x.place, CellTable)
@@ -55,7 +63,7 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
         for x in loop.steps
     )
     kinds = [(bar.name, bar.lanes, bar.seconds) for bar in bars]
-    return Timed(title, gathers, 8 * program.cells, len(bars), bars, shares(kinds), "loop")
+    return Timed(title, gathers, 8 * program.cells, count, bars, shares(kinds), "loop")
 
 
 def _iterations(loop: Loop | Clear) -> int:

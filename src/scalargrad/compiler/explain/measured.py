@@ -78,7 +78,7 @@ def apart(
     """
     nothing, found = seconds([]), []
     for part, lanes in parts:
-        copies = _COPIES if lanes <= _FEW else 1
+        copies = _COPIES if len(part) == 1 and lanes <= _FEW else 1
         found.append(max(0.0, seconds(part * copies) - nothing) / copies)
     return found
 
