@@ -127,3 +127,16 @@ def test_third_derivatives_and_gradients_of_rows() -> None:
     s = np.exp(POINT) / np.exp(POINT).sum()
     expected = s[0] * (1.0 - 2.0 * s[0]) * (np.eye(N)[0] - s)
     assert [x.grad for x in leaves] == pytest.approx(expected, rel=1e-12)
+
+
+def test_residuals_stay_sweeps_of_their_own() -> None:
+    """Each reads all parameters, but shares no other node with the others: lanes would cost N²."""
+
+    def residuals(p: Any) -> Any:
+        return [sg.exp(p[0] * t) * p[1] - sg.sin(t * p[2]) for t in POINT]
+
+    assert lanes_of(program_of(jacrev(residuals), [0.3, 0.5, 0.7])) == 0
+    found = np.array(jit(jacrev(residuals))([0.3, 0.5, 0.7]))
+    t = np.array(POINT)
+    expected = [t * np.exp(0.3 * t) * 0.5, np.exp(0.3 * t), -t * np.cos(0.7 * t)]
+    assert found == pytest.approx(np.array(expected).T, rel=1e-13)

@@ -27,8 +27,8 @@ from scalargrad.ops import div
 
 #: The fewest rows that become lanes, as many as a register of the processor holds.
 _LEAST = 8
-#: The least share of the derivatives that are not 0 whatever the numbers.
-_DENSE = 0.5
+#: The least share of the nodes of all sweeps together that a sweep passes, on average.
+_SHARED = 0.5
 #: What may read derivatives: of nan it makes nan, where a comparison would make 0.
 _PASS_ON = {ADJOINT, PRODUCTS, div}
 
@@ -36,9 +36,10 @@ _PASS_ON = {ADJOINT, PRODUCTS, div}
 def rows_as_lanes(program: Program) -> Program:
     """Return a program, its sums gathered already, with the sweeps of many roots as one.
 
-    Rows most of whose entries are 0, as of states that only neighbours read, stay sweeps of their
-    own, and so do those that further derivatives are taken of. An infinite slope in one row makes
-    others nan, with which a call is made eagerly: so what reads a derivative must pass nan on.
+    Rows that share few nodes, as of residuals or of states that only neighbours read, stay sweeps
+    of their own, and so do those that further derivatives are taken of. An infinite slope in one
+    row makes others nan, with which a call is made eagerly: so what reads a derivative must pass
+    nan on.
     """
     if len(_rows(program)) < _LEAST or has_lanes(program.ops) or {TAKE, SCATTER} & {*program.ops}:
         return program
@@ -46,15 +47,15 @@ def rows_as_lanes(program: Program) -> Program:
     inner = differentiate(program, leaving=sweeps)
     rows = _rows(inner)
     wrt = sorted({inner.args[x][0] for row in rows.values() for x in row})
-    below = _below(inner, wrt, [*rows])
+    passed = _passed(inner, wrt, [*rows])
     first = min(row[0] for row in rows.values())
-    found = sum(x.bit_count() for x in below)
+    found = sum(x.bit_count() for x in passed.values())
     entries = [x for row in rows.values() for x in row]
     reads = Dependents(inner, entries, beyond=lambda _: False).up_to(len(inner) - 1)
     hides_nan = not {op for op, read in zip(inner.ops, reads, strict=True) if read} <= _PASS_ON
-    if hides_nan or found < _DENSE * len(rows) * len(wrt) or max(rows) >= first:
+    if hides_nan or found < _SHARED * len(rows) * len(passed) or max(rows) >= first:
         return inner
-    return _joined(inner, rows, wrt, below)
+    return _joined(inner, rows, wrt, passed)
 
 
 def _rows(program: Program) -> dict[int, list[int]]:
@@ -69,21 +70,22 @@ def _rows(program: Program) -> dict[int, list[int]]:
     return rows
 
 
-def _below(program: Program, wrt: Sequence[int], roots: Sequence[int]) -> list[int]:
-    """Return, for each root, a number with a bit for each node of `wrt` that it depends on."""
-    found = [0] * (max(roots) + 1)
-    bits = {x: 1 << k for k, x in enumerate(wrt)}
-    for node in range(len(found)):
-        if not is_detached(program.ops[node]):
-            bit = bits.get(node, 0)
+def _passed(program: Program, wrt: Sequence[int], roots: Sequence[int]) -> dict[int, int]:
+    """Return, for each node that sweeps pass, a number with a bit for each root they start at."""
+    top = max(roots)
+    moving = Dependents(program, wrt, beyond=is_detached).up_to(top)
+    found = [0] * (top + 1)
+    for k, root in enumerate(roots):
+        found[root] |= 1 << k
+    for node in range(top, -1, -1):
+        if found[node] and moving[node] and not is_detached(program.ops[node]):
             for x in program.args[node]:
-                bit |= found[x]
-            found[node] = bit
-    return [found[root] for root in roots]
+                found[x] |= found[node]
+    return {node: bits for node, bits in enumerate(found) if bits and moving[node]}
 
 
 def _joined(
-    program: Program, rows: dict[int, list[int]], wrt: Sequence[int], below: Sequence[int]
+    program: Program, rows: dict[int, list[int]], wrt: Sequence[int], passed: dict[int, int]
 ) -> Program:
     """Return the program with one sweep in place of all rows."""
     lanes, first = len(rows), min(row[0] for row in rows.values())
@@ -109,7 +111,7 @@ def _joined(
         op, args = program.ops[node], tuple([new[x] for x in program.args[node]])
         if node in entry:
             lane, k = entry[node]
-            if not below[lane] >> k & 1:  # 0 whatever the numbers
+            if not passed.get(wrt[k], 0) >> lane & 1:  # 0 whatever the numbers
                 new.append(numbers[0])
                 continue
             op, args = UNBATCH, (swept[k], numbers[lane])
