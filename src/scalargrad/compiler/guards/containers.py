@@ -31,6 +31,7 @@ from scalargrad.compiler.guards.comparable import (
     exact_items,
 )
 from scalargrad.compiler.guards.library_objects import array_bytes
+from scalargrad.compiler.guards.names_read import bound_parts
 from scalargrad.compiler.guards.readings import Readings
 from scalargrad.tree import is_object_array
 from scalargrad.value import Value
@@ -74,15 +75,6 @@ def values_among(x: Iterable[Any]) -> Iterator[Value]:
             yield key
         elif isinstance(key, tuple | frozenset):
             yield from values_among(key)
-
-
-def bound_parts(x: Any) -> tuple[Any, ...]:
-    """Return what a method or a partial function calls, and what it passes on."""
-    if isinstance(x, partial):
-        return x.func, x.args, x.keywords
-    if isinstance(x, staticmethod | classmethod):
-        return (x.__func__,)
-    return getattr(x, "__func__", x.__name__), x.__self__
 
 
 def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:

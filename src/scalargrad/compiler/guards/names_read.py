@@ -163,3 +163,12 @@ def is_followed(kind: type) -> bool:
 def is_users_alone(kind: type) -> bool:
     """Return whether no library knows a class: what it may read of an object does not show."""
     return kind is SimpleNamespace or not any(of_library(x.__module__) for x in kind.__mro__[:-1])
+
+
+def bound_parts(x: Any) -> tuple[Any, ...]:
+    """Return what a method or a partial function calls, and what it passes on."""
+    if isinstance(x, functools.partial):
+        return x.func, x.args, x.keywords
+    if isinstance(x, staticmethod | classmethod):
+        return (x.__func__,)
+    return getattr(x, "__func__", x.__name__), x.__self__

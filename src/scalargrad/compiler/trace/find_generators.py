@@ -15,8 +15,7 @@ from collections.abc import Iterator, Sequence, Set
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.containers import bound_parts
-from scalargrad.compiler.guards.names_read import names_and_texts, variables
+from scalargrad.compiler.guards.names_read import bound_parts, names_and_texts, variables
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Parameter, Value
 

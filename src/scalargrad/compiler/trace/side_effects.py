@@ -19,8 +19,13 @@ from weakref import ProxyType
 
 import numpy as np
 
-from scalargrad.compiler.guards.containers import bound_parts
-from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
+from scalargrad.compiler.guards.names_read import (
+    bound_parts,
+    is_followed,
+    is_wrapper,
+    namespaces,
+    variables,
+)
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
