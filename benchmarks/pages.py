@@ -149,7 +149,6 @@ def _in_browser(browser: Any, path: Path, count: int, rounds: int) -> tuple[floa
     for _ in range(rounds):
         page = browser.new_page()
         page.goto(path.as_uri())
-        page.wait_for_function(f"{_OPEN} > 0")
         opening.append(page.evaluate(_OPEN) / 1e3)
         stepping += [page.evaluate(_STEP, count * k // 20) / 1e3 for k in range(1, 20)]
         page.close()

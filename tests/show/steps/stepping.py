@@ -1,4 +1,4 @@
-"""What a page shows at one step after the other, asked for in one call."""
+"""What a page shows at one step after the other, and when it shows something, in one call."""
 
 from __future__ import annotations
 
@@ -21,3 +21,23 @@ def at_every_step(page: Any, look: str, first: int, last: int) -> list[Any]:
         [first, last],
     )
     return found
+
+
+def until(page: Any, look: str, every: int = 50, seconds: int = 60) -> None:
+    """Wait until a function of JavaScript returns true in a page or frame, asked `every` ms.
+
+    Playwright's wait_for_function evaluates text later on, which the policy of our pages forbids.
+    """
+    page.evaluate(
+        f"""([every, seconds]) => new Promise((done, fail) => {{
+      const look = {look};
+      const end = performance.now() + 1000 * seconds;
+      const ask = () => {{
+        if (look()) done();
+        else if (performance.now() > end) fail(new Error(`still false after ${{seconds}} s`));
+        else setTimeout(ask, every);
+      }};
+      ask();
+    }})""",
+        [every, seconds],
+    )

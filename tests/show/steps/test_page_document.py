@@ -22,6 +22,8 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError
 from scalargrad.show.steps import Walk, walk
 from scalargrad.show.steps.page import page
 
+from .stepping import until
+
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 
 
@@ -266,15 +268,15 @@ def test_a_frame_shown_late_is_fitted_though_no_event_tells(lecture: Walk, brows
     frame = lecture._repr_mimebundle_()["text/html"]
     page.set_content(f"<style>iframe {{ display: none }}</style>{frame}")
     inside = page.frames[1]
-    counted = "document.getElementById('counter').textContent === '1/8'"
-    inside.wait_for_function(counted, polling=50)  # it draws no frames to wait for
+    until(inside, "() => document.getElementById('counter').textContent === '1/8'")
     page.evaluate("document.querySelector('style').remove()")
-    inside.wait_for_function(
+    until(
+        inside,
         """() => {
           const [drawing, place] = ["graph", "viewport"].map((id) => document.getElementById(id));
           const across = drawing.getAttribute("width") / place.clientWidth;
           const down = drawing.getAttribute("height") / place.clientHeight;
           return 0.97 < Math.max(across, down) && Math.max(across, down) <= 1;
-        }"""
+        }""",
     )
     page.close()

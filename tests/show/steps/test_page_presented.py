@@ -20,7 +20,7 @@ from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import labelled, lecture, neuron, regularised
-from .stepping import at_every_step
+from .stepping import at_every_step, until
 
 SMALLEST = """[...document.querySelectorAll("#graph text")].filter(t => t.textContent).map(
     t => parseFloat(getComputedStyle(t).fontSize) * t.getCTM().a)"""
@@ -103,7 +103,7 @@ def test_quick_keys_on_a_busy_machine_end_with_the_step_in_sight(open_page: Any)
     for key in ("End", "ArrowLeft", "ArrowLeft"):
         page.keyboard.press(key)
     page.wait_for_timeout(1500)  # looking at the page before would help it along
-    page.wait_for_function(SEEN, timeout=20_000, polling=1000)
+    until(page, SEEN, every=1000)
     assert page.locator("#counter").text_content() == "20/22"
 
 

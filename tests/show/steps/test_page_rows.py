@@ -16,7 +16,7 @@ from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import labelled, lecture, likelihood, recurrence
-from .stepping import at_every_step
+from .stepping import at_every_step, until
 
 BROKEN = """() => {
   const box = (id) => document.getElementById(id)?.querySelector('rect').getBBox();
@@ -164,12 +164,7 @@ def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
         "return v.scrollLeft + v.clientWidth - v.scrollWidth })()"
     )
     assert abs(at) < 2
-    # wait_for_function would evaluate text later on, which the page's policy forbids.
-    page.evaluate(f"""() => new Promise((done) => {{
-      const look = () => ({shares})().every((share) => Math.abs(share) < 0.02)
-        ? done() : requestAnimationFrame(look);
-      look();
-    }})""")
+    until(page, f"() => ({shares})().every((share) => Math.abs(share) < 0.02)")
 
 
 SHOWN = """() => {
