@@ -60,20 +60,13 @@ class Hidden(SGD):
         return lambda p, grad, velocity: (p - group["lr"] * grad, velocity)
 
 
-_reach = Parameter(0.1)
-
-
-def _reaching(p: Any, grad: Any, velocity: Any, **options: Any) -> Any:
-    del options
-    return p - _reach * grad, velocity
-
-
-class Reaching(SGD):
-    """An optimiser whose rule reads a Value that is no option."""
+class Layerwise(SGD):
+    """An optimiser whose rate depends on the size of the weights, as that of LARS does."""
 
     def rule(self, group: Any) -> Any:
         """Return a rule."""
-        return partial(_reaching, lr=group["lr"])
+        size = math.hypot(*[p.data for p in group["params"]])
+        return super().rule({**group, "lr": group["lr"] / size})
 
 
 class Noisy(SGD):
@@ -105,7 +98,8 @@ _outside, _further = Parameter(0.5, "scale"), Parameter(0.1, "shift")
 EAGER: dict[str, tuple[str, dict[str, Any]]] = {
     "another optimiser": ("not a scalargrad.optim.Optimizer", {"optimizer": Descent}),
     "a step of its own": ("Noisy has a step of its own", {"optimizer": Noisy}),
-    "a rule of its own": ("the rule of Hidden is none of", {"optimizer": Hidden}),
+    "a rule of its own": ("Hidden has a rule of its own", {"optimizer": Hidden}),
+    "a rate by the weights": ("Layerwise has a rule of its own", {"optimizer": Layerwise}),
     "a counter": ("changes Counting.calls", {"make": Counting}),
     "a list": ("changes something that it reads", {"loss": _spying}),
     "an iterator": (
@@ -173,12 +167,6 @@ def test_what_could_not_be_recorded_is_not_tried_again(monkeypatch: pytest.Monke
     options: dict[str, Any] = EAGER["data"][1]
     trained(None, **{"optimizer": partial(SGD, lr=0.1), **options})
     assert len(tried) == 1
-
-
-def test_a_rule_computes_with_what_it_is_given() -> None:
-    """A Value from elsewhere is no number; eager steps refuse it too."""
-    with pytest.raises(TraceError, match="the rule of Reaching is none of"):
-        trained(True, optimizer=partial(Reaching, lr=0.1))
 
 
 @pytest.mark.usefixtures("early")

@@ -15,6 +15,7 @@ from scalargrad.losses import (
 )
 from scalargrad.nn import Linear, Module, Sequential, Tanh
 from scalargrad.optim import SGD, Adam, Optimizer
+from scalargrad.optim.lr_scheduler import ChainedScheduler, LambdaLR
 from scalargrad.train import History, fit
 
 from .alike import HEIGHTS, POINTS, Made, assert_alike, network, trained
@@ -46,6 +47,52 @@ def test_a_callback_sees_and_writes_parameters_state_and_rates(steps: list[int])
     assert len(steps) == 24
     for row, expected in zip(seen[True], seen[False], strict=True):
         assert row == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def test_a_loss_on_held_out_examples_sees_the_parameters(steps: list[int]) -> None:
+    """A penalty that a user's loss adds itself is that of the weights after the epoch."""
+
+    def run(jit: bool) -> Made:
+        models: list[Module] = []
+
+        def make() -> Module:
+            models.append(network())
+            return models[0]
+
+        def loss(predictions: list[Any], targets: list[Any]) -> Any:
+            penalty = sum(p * p for p in models[0].parameters())
+            return mse_loss(predictions, targets) + 0.01 * penalty
+
+        return trained(jit, make, loss=loss, validation_split=0.2)
+
+    assert_alike(run(True), run(False))
+    assert len(steps) == 18
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_function_of_a_schedule_sees_and_writes_parameters(inner: bool, steps: list[int]) -> None:
+    """The function of a LambdaLR is the user's, also where the schedule is part of another."""
+
+    def run(jit: bool) -> Made:
+        models: list[Module] = []
+
+        def make() -> Module:
+            models.append(network())
+            return models[0]
+
+        def rate(epoch: int) -> float:
+            first, *_, last = models[0].parameters()
+            last.data += 0.1 * epoch
+            return float(1.0 / (1.0 + abs(first.data)))
+
+        def schedule(optimizer: Any) -> Any:
+            made = LambdaLR(optimizer, rate)
+            return ChainedScheduler([made]) if inner else made
+
+        return trained(jit, make, schedule=schedule)
+
+    assert_alike(run(True), run(False))
+    assert len(steps) == 24
 
 
 class Scaled(Module):

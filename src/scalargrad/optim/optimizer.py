@@ -227,11 +227,6 @@ class Optimizer:
         self._remember(updates)
         return True
 
-    @property
-    def takes_arrays(self) -> bool:
-        """Whether `step_arrays` can move all groups."""
-        return all(self._group_step(i).takes_arrays for i in range(len(self.param_groups)))
-
     def is_still(self, parameters: Iterable[Value]) -> bool:
         """Return whether the next step leaves parameters unchanged if their gradient is 0.
 

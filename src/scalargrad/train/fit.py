@@ -8,6 +8,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import Module
+from scalargrad.optim.lr_scheduler import LambdaLR
 from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.table.validation import flag, number, size, whole
 from scalargrad.train.checks import (
@@ -230,7 +231,8 @@ def fit(
         limits=limits,
         # a callback looks at the model, also one of scalargrad's own, such as a training page
         visited=bool(list_of_callbacks)
-        or any(map(is_foreign, [*objective.metrics.values(), scheduler])),
+        or any(map(is_foreign, objective.metrics.values()))
+        or _calls_back(scheduler),
         jit=maybe(jit, "jit", flag),
     )
     run = Trainer(parts)
@@ -287,6 +289,12 @@ def _split(
     if fraction:
         raise OperandError("validation_split and validation_data exclude each other: give one")
     return given, examples(*pair(data, "validation_data"), "the validation data")
+
+
+def _calls_back(schedule: Any) -> bool:
+    """Return whether a schedule, or a part of it, is or calls the code of a user."""
+    parts = getattr(schedule, "schedulers", ())
+    return is_foreign(schedule) or isinstance(schedule, LambdaLR) or any(map(_calls_back, parts))
 
 
 def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -> Patience | None:

@@ -10,10 +10,15 @@ from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
 from scalargrad.train.eager_steps import Eager
+from scalargrad.train.objective import is_foreign
 from scalargrad.train.run_parts import RunParts
 
-#: Optimiser methods that a subclass must not override, since array updates bypass them.
-_REPLACED = ("step", "_moved", "_visited", "zero_grad")
+#: Optimiser methods that a user's class must not override: array updates bypass some, and the
+#: others would find the parameters as they were before the epoch.
+_METHODS = (
+    *("step", "_moved", "_visited", "zero_grad"),
+    *("rule", "next_group", "check", "first_state", "has_state", "is_sparse"),
+)
 
 
 def mode_of(parts: RunParts) -> Eager:
@@ -46,13 +51,10 @@ def _obstacle(optimizer: Any) -> str:
         return (
             f"its rule is hidden inside {kind.__name__}, which is not a scalargrad.optim.Optimizer"
         )
+    ours = next(x for x in kind.__mro__ if not is_foreign(x))
     changed = [
         name
-        for name in _REPLACED
-        if getattr(kind, name) is not getattr(Optimizer, name) or name in vars(optimizer)
+        for name in _METHODS
+        if getattr(kind, name) is not getattr(ours, name) or name in vars(optimizer)
     ]
-    if changed:
-        return f"{kind.__name__} has a {changed[0]} of its own"
-    if not optimizer.takes_arrays:
-        return f"the rule of {kind.__name__} is none of scalargrad.optim.rules, which take arrays"
-    return ""
+    return f"{kind.__name__} has a {changed[0]} of its own" if changed else ""

@@ -15,7 +15,7 @@ from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import EpochMean, StepResult
+from scalargrad.train.objective import EpochMean, StepResult, is_foreign
 from scalargrad.train.progress import ProgressBar, Silence
 from scalargrad.train.run_parts import RunParts
 
@@ -106,6 +106,8 @@ class Trainer:
         self.training = False
         with no_grad():
             predictions = self.mode.predictions() or self._eager_predictions(held_out.inputs)
+            if is_foreign(self.objective.loss):  # it may look at parameters
+                self.mode.write_back()
             loss = self.objective.held_out_loss(predictions, held_out.targets)
         found = self.objective.measured([plain(x) for x in predictions], held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
