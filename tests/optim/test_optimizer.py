@@ -344,6 +344,34 @@ def test_groups_have_options_of_their_own() -> None:
     assert [group["step"] for group in optimizer.param_groups] == [2, 1 + 1, 1]
 
 
+@pytest.mark.parametrize("count", [3, 40])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda params: params.pop(0),
+        lambda params: params.append(Parameter(1.0)),
+        lambda params: params.__setitem__(0, Parameter(1.0)),
+        lambda params: params.reverse(),
+    ],
+    ids=["removed", "added", "replaced", "reversed"],
+)
+@every_optimiser
+def test_the_parameters_of_a_group_stay_those_it_was_made_with(
+    build: Callable[..., optim.Optimizer], change: Callable[[list[Any]], Any], count: int
+) -> None:
+    """Each has a row of the state: another list of them would move some by the state of others."""
+    parameters = [Parameter(1.0) for _ in range(count)]
+    optimizer = build(parameters)
+    for p in parameters:
+        p.grad = 1.0
+    optimizer.step()
+    moved = [p.data for p in parameters]
+    change(optimizer.param_groups[0]["params"])
+    with pytest.raises(StateError, match="not those it was made with"):
+        optimizer.step()
+    assert [p.data for p in parameters] == moved
+
+
 def test_a_gradient_of_none_is_passed_over() -> None:
     """PyTorch's habit: such a parameter does not move, not even by momentum."""
     w = Parameter(1.0)

@@ -55,6 +55,8 @@ class Optimizer:
         If there are no parameters, or one occurs twice.
     DomainError
         If an option is out of its range.
+    StateError
+        By the next step, if the ``params`` of a group have been changed.
 
     Notes
     -----
@@ -73,6 +75,7 @@ class Optimizer:
         self._names: dict[Value, str] = {}
         self._group_of: dict[Value, int] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
+        self._given: list[list[Value]] = []  # the parameters of each group
         given = listed([params] if isinstance(params, Value) else params, "params", "Parameters")
         groups = given if given and isinstance(given[0], dict) else [{"params": given}]
         for group in groups:
@@ -94,6 +97,7 @@ class Optimizer:
         self._group_of |= dict.fromkeys(options["params"], len(self.param_groups))
         self.state.add(options["params"])
         self.param_groups.append(options)
+        self._given.append([*options["params"]])
         self._tables.append(by_table(options["params"]))
 
     def _check_parameters(self, named: list[tuple[str, Value]]) -> None:
@@ -258,7 +262,18 @@ class Optimizer:
         return [*map(self.state.rows.__getitem__, parameters)]
 
     def _group_step(self, i: int) -> GroupStep:
-        """Return the next step of a group."""
+        """Return the next step of a group.
+
+        Raises
+        ------
+        StateError
+            If its parameters are others than it was made with: states and tables go by these.
+        """
+        if self.param_groups[i]["params"] != self._given[i]:
+            raise StateError(
+                f"the parameters in param_groups[{i}] are not those it was made with: train others "
+                "by a new optimizer, or by add_param_group; freeze some by a new one without them"
+            )
         group = self.next_group(self.param_groups[i])
         up, remembers = bool(group.get("maximize")), self.has_state(group)
         return GroupStep(self.rule(group), self.first_state(group), up, remembers)
