@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from tests.parallel import work
+from tests.patience import PATIENCE
 
 from scalargrad import OperandError, TraceError, Value, WorkerError
 from scalargrad.parallel import processes, sum_over
@@ -135,8 +136,11 @@ def _scaled(w: float, xs: list[float]) -> float:
     return w * sum(xs)
 
 
-def _slowly_scaled(w: float, xs: list[float]) -> float:
-    time.sleep(0.2)
+def _scaled_once_allowed(params: tuple[float, Path], xs: list[float]) -> float:
+    w, allowed = params
+    until = time.monotonic() + PATIENCE
+    while not allowed.exists() and time.monotonic() < until:
+        time.sleep(0.01)
     return _scaled(w, xs)
 
 
@@ -328,23 +332,28 @@ def test_a_process_that_was_forked_has_workers_of_its_own(start_method: str) -> 
 
 @pytest.mark.filterwarnings(FORKING)
 @FORKED
-def test_a_process_forked_while_a_thread_waits_for_replies_does_not_wait(start_method: str) -> None:
+def test_a_process_forked_while_a_thread_waits_for_replies_does_not_wait(
+    start_method: str, tmp_path: Path
+) -> None:
     """The lock of the thread, which does not exist in the child, is not held there."""
 
     def forked(total: Any, pipe: Any) -> None:
-        pipe.send(total(3.0))
+        pipe.send(total((3.0, tmp_path)))
 
     context: Any = multiprocessing.get_context(start_method)
-    with sum_over(_slowly_scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
+    allowed = tmp_path / "allowed"
+    with sum_over(_scaled_once_allowed, [1.0, 2.0, 3.0], 2, chunks=3) as total:
         found: list[float] = []
-        thread = threading.Thread(target=lambda: found.append(total(2.0)))
+        thread = threading.Thread(target=lambda: found.append(total((2.0, allowed))))
         thread.start()
         while not total._processes.lock.locked():
             time.sleep(0.001)
         ours, theirs = context.Pipe()
         child = context.Process(target=forked, args=(total, theirs))
         child.start()
-        assert ours.poll(60.0)
+        replied = ours.poll(PATIENCE)
+        allowed.touch()
+        assert replied
         assert ours.recv() == 18.0
         child.join()
         thread.join()
@@ -368,6 +377,26 @@ def test_a_process_that_dies_within_its_reply_is_replaced(start_method: str) -> 
     assert replies[0][2] == Missing((b"unknown",))
     whole.close()
     found.close()
+
+
+@pytest.mark.filterwarnings(FORKING)
+@FORKED
+def test_a_process_that_is_to_be_killed_finds_its_pipe(
+    start_method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late a busy machine comes to kill it: else it prints that it could not reply."""
+    found = processes.Processes(1)
+    found.send(0, Request(b"unknown", b""))
+    member = found._members[0]
+    kill = member.process.kill
+
+    def late() -> None:
+        assert member.connection.poll(PATIENCE)  # the reply is there
+        kill()
+
+    monkeypatch.setattr(member.process, "kill", late)
+    found.close()
+    assert not member.process.is_alive()
 
 
 @pytest.mark.filterwarnings(FORKING)

@@ -48,11 +48,14 @@ class Member:
         theirs.close()
 
     def stop(self) -> None:
-        """Kill the process, whatever it is doing; in a process that was forked, leave it alone."""
-        self.connection.close()
+        """Kill the process, whatever it is doing; in a process that was forked, leave it alone.
+
+        Before its pipe is closed: it would print that it could not reply.
+        """
         if self._owner == os.getpid():
             self.process.kill()
             self.process.join()
+        self.connection.close()
 
 
 class Processes:
