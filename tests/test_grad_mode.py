@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 
 from scalargrad import (
     OperandError,
@@ -26,8 +27,6 @@ from scalargrad import (
     where,
 )
 from scalargrad.grad_mode import switches
-
-PATIENCE = 120.0  # seconds in which a busy machine runs any thread
 
 
 def is_recorded() -> bool:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 from scalargrad.system.terminals import console, make_tolerant
 
@@ -42,7 +43,7 @@ def test_the_command_line_prints_in_any_encoding(encoding: str) -> None:
         env={"PYTHONIOENCODING": encoding, "PATH": "", "COLUMNS": "100"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     said = done.stdout.decode(encoding)
@@ -72,7 +73,7 @@ fit(line, [[0.0], [1.0]], [[1.0], [3.0]], loss=mse_loss, epochs=2, optimizer=SGD
         [sys.executable, str(path)],
         env={"PYTHONIOENCODING": "ascii", "PATH": ""},
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -87,7 +88,7 @@ def run_command(folder: Path, *arguments: str, **variables: str) -> tuple[int, s
         env={"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **variables},
         cwd=folder,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         encoding="latin-1",
     )
@@ -134,7 +135,7 @@ def test_a_folder_that_is_gone_is_told_of(tmp_path: Path) -> None:
         cwd=gone,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 2
@@ -173,7 +174,11 @@ sys.meta_path.insert(0, Press())
 {START}
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
@@ -196,7 +201,11 @@ sys.argv = [{argv!r}]
 import scalargrad
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     if ended:
         assert (done.returncode, done.stderr) == (130, "interrupted\n")
@@ -216,4 +225,4 @@ assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
 loaded()
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 """
-    subprocess.run([sys.executable, "-c", script], timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", script], timeout=PATIENCE, check=True)

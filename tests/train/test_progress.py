@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import IPython.display
@@ -21,6 +23,13 @@ def shown(console: Console) -> str:
     return console.file.getvalue()
 
 
+def tick_by(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the bar's clock go on by so much each time it looks."""
+    ticks = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: next(ticks) * seconds)
+    monkeypatch.setattr("scalargrad.train.progress.time", clock)
+
+
 def test_a_terminal_shows_epochs_loss_metric_rate_and_time_left() -> None:
     """The last picture of the bar holds all five."""
     console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
@@ -35,8 +44,9 @@ def test_a_terminal_shows_epochs_loss_metric_rate_and_time_left() -> None:
     assert "0:00:00" in last
 
 
-def test_a_narrow_terminal_loses_neither_rate_nor_time() -> None:
+def test_a_narrow_terminal_loses_neither_rate_nor_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """At 80 columns, everything a classifier with held-out data measures fits."""
+    tick_by(0.001, monkeypatch)
     console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     row = {"epoch": 8, "loss": 0.0584163, "accuracy": 0.988866, "val_loss": 0.119612}
     row |= {"val_accuracy": 0.963889, "gradient_norm": 0.123456, "learning_rate": 0.00425}
@@ -87,8 +97,7 @@ def test_a_notebook_draws_into_one_output(monkeypatch: pytest.MonkeyPatch) -> No
     """The bar is exchanged in place, not more often than every tenth of a second."""
     output = Output()
     monkeypatch.setattr(IPython.display, "display", output.display)
-    clock = iter(range(1000))
-    monkeypatch.setattr("time.monotonic", lambda: next(clock) * 0.04)
+    tick_by(0.04, monkeypatch)
     console = Console(file=io.StringIO(), force_jupyter=True)
     with progress_bar(False, epochs=1, batches=20, done=0, console=console) as bar:
         for _ in range(20):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 import pytest
+from tests.patience import PATIENCE
 
 from scalargrad.compiler.backend.llvm import disk_cache, machine_code
 from scalargrad.compiler.backend.llvm.emitter import Emitter
@@ -141,10 +142,11 @@ def test_a_fork_waits_for_a_compilation() -> None:
         "thread = threading.Thread(target=held); thread.start(); inside.wait()\n"
         "child = os.fork()\n"
         "if not child:\n"
-        "    os._exit(0 if machine_code.lock.acquire(timeout=20) else 1)\n"
+        "    os._exit(0 if machine_code.lock.acquire(timeout=60) else 1)\n"
         "thread.join(); sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
-    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=PATIENCE)
+    assert done.returncode == 0
 
 
 def test_several_threads_compile_at_once() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
+from tests.patience import PATIENCE
 
 from scalargrad import Parameter, Value, relu, square
 from scalargrad import sum as add_up
@@ -25,8 +26,6 @@ from scalargrad.show.steps.node_list import in_view
 
 RIGHT, LEFT = "\x1b[C", "\x1b[D"
 HOME, END = "\x1b[H", "\x1b[F"
-
-PATIENCE = 120.0  # seconds in which a slow machine does anything at all
 
 
 @pytest.fixture
