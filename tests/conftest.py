@@ -16,13 +16,14 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from html import unescape
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from hypothesis import settings
+from tests.patience import PATIENCE
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs import layout
@@ -44,9 +45,6 @@ without_count = pytest.StashKey[bool]()
 
 #: So many cases of a test whose cases are alike count the lines that they reach.
 COUNTED_CASES = 3
-
-#: Milliseconds after which a page is said to do nothing: a busy machine may need many seconds.
-PATIENCE = 120_000
 
 # Firefox lets Playwright override none of these.
 AS_THE_PROFILE_SAYS = dict.fromkeys(
@@ -239,16 +237,21 @@ class Witness:
         self.requests: list[str] = []
         self.contexts: list[Any] = []
 
-    def open(self, browser: Any, path: Path, fragment: str = "", **options: Any) -> Any:
-        """Open a file from disk in a window of its own."""
+    def blank(self, browser: Any, **options: Any) -> Any:
+        """Open a window of its own with nothing in it."""
         size = {"width": 1280, "height": 800}
         context = browser.new_context(**{"viewport": size, **options})
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(1000 * PATIENCE)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
+        return page
+
+    def open(self, browser: Any, path: Path, fragment: str = "", **options: Any) -> Any:
+        """Open a file from disk in a window of its own."""
+        page = self.blank(browser, **options)
         page.goto(path.as_uri() + fragment)
         return page
 
@@ -286,6 +289,13 @@ def open_page(browser: Any, witness: Witness, tmp_path: Path) -> Iterator[OpenPa
         return witness.open(browser, path, fragment, **{"reduced_motion": "reduce", **options})
 
     yield opened
+    witness.testify()
+
+
+@pytest.fixture
+def open_blank(browser: Any, witness: Witness) -> Iterator[OpenPage]:
+    """Return a function that opens an empty window in Chromium, under the same conditions."""
+    yield partial(witness.blank, browser)
     witness.testify()
 
 

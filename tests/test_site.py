@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = [
@@ -64,6 +65,7 @@ def site() -> Path:
 def page(browser: Any) -> Iterator[Any]:
     """Return a page of a browser without network, which notes what it asks for."""
     context = browser.new_context(offline=True)
+    context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
     page.asked = []
     page.on("request", lambda request: page.asked.append(request.url))
@@ -105,7 +107,7 @@ def test_pages_ask_only_for_files_with_the_network_off(site: Path, page: Any, na
 def test_search_works_from_disk(site: Path, page: Any) -> None:
     """Searching for a name finds its page of the reference, without a server."""
     page.goto((site / "search.html").as_uri() + "?q=value_and_grad")
-    page.wait_for_selector("ul.search li", timeout=20_000)
+    page.wait_for_selector("ul.search li")
     assert "reference/transforms" in page.inner_html("ul.search")
 
 
@@ -113,6 +115,7 @@ def test_search_works_from_disk(site: Path, page: Any) -> None:
 def search(browser: Any) -> Iterator[Any]:
     """Return a page of a browser without network that is used again and again."""
     context = browser.new_context(offline=True)
+    context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     yield page
@@ -167,7 +170,7 @@ def test_what_new_users_look_for_comes_first(
 ) -> None:
     """A guide rather than the reason for a decision, and a name before words that hold it."""
     search.goto(f"{(site / 'search.html').as_uri()}?q={asked}")
-    search.wait_for_selector("ul.search li", timeout=20_000)
+    search.wait_for_selector("ul.search li")
     search.wait_for_function("document.querySelector('.search-summary').innerText")  # it is done
     assert found in search.locator("ul.search li a").first.get_attribute("href")
 
@@ -180,7 +183,7 @@ def test_words_that_were_searched_for_are_marked_without_complaint(
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{(site / 'reference/nn.html').as_uri()}?highlight={word}")
-    page.wait_for_selector(".highlighted", state="attached", timeout=20_000)
+    page.wait_for_selector(".highlighted", state="attached")
     assert complaints == []
 
 
@@ -188,6 +191,6 @@ def test_the_first_page_has_a_live_step_page(site: Path, page: Any) -> None:
     """The page within the page moves with its own control."""
     page.goto((site / "index.html").as_uri())
     frame = page.frame_locator("iframe.page")
-    before = frame.locator("#counter").inner_text()
+    frame.locator("#counter", has_text="1/8").wait_for()  # its script has run
     frame.locator("#next").click()
-    assert frame.locator("#counter").inner_text() != before
+    assert frame.locator("#counter").inner_text() == "2/8"

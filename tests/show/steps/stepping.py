@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.patience import PATIENCE
+
 
 def at_every_step(page: Any, look: str, first: int, last: int) -> list[Any]:
     """Go to each step and return what a function of JavaScript finds there, laid out.
@@ -23,21 +25,24 @@ def at_every_step(page: Any, look: str, first: int, last: int) -> list[Any]:
     return found
 
 
-def until(page: Any, look: str, every: int = 50, seconds: int = 60) -> None:
+def until(page: Any, look: str, every: int = 50) -> None:
     """Wait until a function of JavaScript returns true in a page or frame, asked `every` ms.
 
-    Playwright's wait_for_function evaluates text later on, which the policy of our pages forbids.
+    One that throws is asked again, as what it looks at may not be there yet. Playwright's
+    wait_for_function evaluates text later on, which the policy of our pages forbids.
     """
     page.evaluate(
-        f"""([every, seconds]) => new Promise((done, fail) => {{
+        f"""([every, patience]) => new Promise((done, fail) => {{
       const look = {look};
-      const end = performance.now() + 1000 * seconds;
+      const end = performance.now() + patience;
       const ask = () => {{
-        if (look()) done();
-        else if (performance.now() > end) fail(new Error(`still false after ${{seconds}} s`));
+        let found;
+        try {{ found = look(); }} catch (error) {{ found = error; }}
+        if (found === true) done();
+        else if (performance.now() > end) fail(new Error(`at the end: ${{found}}`));
         else setTimeout(ask, every);
       }};
       ask();
     }})""",
-        [every, seconds],
+        [every, 1000 * PATIENCE],
     )

@@ -206,21 +206,23 @@ def test_command_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "Backpropagation through f" in (tmp_path / "walk.html").read_text(encoding="utf-8")
 
 
-def test_the_frame_in_a_notebook_moves(lecture: Walk, browser: Any) -> None:
-    """Cut off from the notebook as it is, its script and its links work without complaint."""
-    page = browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.set_content(lecture._repr_mimebundle_()["text/html"])
+def unpacked(page: Any) -> Any:
+    """Return what the frame of a notebook's cell holds, once its script has run."""
     frame = page.frame_locator("iframe")
+    frame.locator("#counter", has_text="1/8").wait_for()
+    return frame
+
+
+def test_the_frame_in_a_notebook_moves(lecture: Walk, open_blank: Any) -> None:
+    """Cut off from the notebook as it is, its script and its links work without complaint."""
+    page = open_blank()
+    page.set_content(lecture._repr_mimebundle_()["text/html"])
+    frame = unpacked(page)
     frame.get_by_role("button", name="Last step").click()
     assert frame.locator("#counter").text_content() == "8/8"
     frame.locator("#more").click()
     frame.locator("#link").click()
     assert frame.locator("#link-text").input_value() == "#step=8&view=wire&notation=partial"
-    page.close()
-    assert complaints == []
 
 
 #: What VS Code allows the outputs of a notebook, as its notebook view declares it; the frame
@@ -231,21 +233,16 @@ VS_CODE = (
 )
 
 
-def test_the_frame_moves_under_the_policy_of_vs_code(lecture: Walk, browser: Any) -> None:
+def test_the_frame_moves_under_the_policy_of_vs_code(lecture: Walk, open_blank: Any) -> None:
     """Set into its view as VS Code does, by innerHTML, which runs no script outside of a frame."""
-    page = browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page = open_blank()
     policy = f'<meta http-equiv="Content-Security-Policy" content="{VS_CODE}">'
     page.set_content(f"<html><head>{policy}</head><body></body></html>")
     shown = lecture._repr_mimebundle_()["text/html"]
     page.evaluate("html => { document.body.innerHTML = html; }", shown)
-    frame = page.frame_locator("iframe")
+    frame = unpacked(page)
     frame.get_by_role("button", name="Last step").click()
     assert frame.locator("#counter").text_content() == "8/8"
-    page.close()
-    assert complaints == []
 
 
 def test_what_github_leaves_of_a_cell_is_the_table(lecture: Walk) -> None:
@@ -260,10 +257,9 @@ def test_what_github_leaves_of_a_cell_is_the_table(lecture: Walk) -> None:
     assert "swap multiplier" in left
 
 
-def test_a_frame_shown_late_is_fitted_though_no_event_tells(lecture: Walk, browser: Any) -> None:
+def test_a_frame_shown_late_is_fitted_though_no_event_tells(lecture: Walk, open_blank: Any) -> None:
     """Notebooks lay out what is out of sight when it is scrolled to, and no resize reaches it."""
-    page = browser.new_page(viewport={"width": 1100, "height": 800})
-    page.set_default_timeout(120_000)
+    page = open_blank(viewport={"width": 1100, "height": 800})
     page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
     frame = lecture._repr_mimebundle_()["text/html"]
     page.set_content(f"<style>iframe {{ display: none }}</style>{frame}")
@@ -279,4 +275,3 @@ def test_a_frame_shown_late_is_fitted_though_no_event_tells(lecture: Walk, brows
           return 0.97 < Math.max(across, down) && Math.max(across, down) <= 1;
         }""",
     )
-    page.close()

@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
+from tests.show.steps.stepping import until
 
 from scalargrad import watch
 from scalargrad.losses import cross_entropy, mse_loss
@@ -211,47 +211,43 @@ def test_axe_finds_no_accessibility_violation(
 @pytest.mark.parametrize("hidden", ["display: none", "width: 0; height: 0", "height: 40px"])
 @pytest.mark.parametrize("name", ["classifier", "curve", "four inputs"])
 def test_a_frame_without_room_is_drawn_once_it_is_shown(
-    name: str, hidden: str, browser: Any
+    name: str, hidden: str, open_blank: Any
 ) -> None:
     """A cell out of sight has no size, which is no error, and gets one though no event tells."""
     training = classifier()[0] if name == "classifier" else others()[name]
-    page = browser.new_page(viewport={"width": 1100, "height": 800})
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page = open_blank(viewport={"width": 1100, "height": 800})
     page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
     frame = training._repr_mimebundle_()["text/html"]
     page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
     inside = page.frames[1]
     inside.locator("#cell-0").wait_for(state="attached")
     page.evaluate("document.querySelector('style').remove()")
-    fits = """() => ["lines", "points", "losses"].every((id) => {
-      const picture = document.getElementById(id);
-      const { width, height } = picture.viewBox.baseVal;
-      const { clientWidth, clientHeight } = picture.parentElement;
-      return clientWidth > 300 && width === clientWidth && height === clientHeight;
-    })"""
-    waiting = monotonic() + 60
-    while not inside.evaluate(fits) and monotonic() < waiting:
-        page.wait_for_timeout(20)
-    assert inside.evaluate(fits)
-    page.close()
-    assert complaints == []
+    until(
+        inside,
+        """() => ["lines", "points", "losses"].every((id) => {
+          const picture = document.getElementById(id);
+          const { width, height } = picture.viewBox.baseVal;
+          const { clientWidth, clientHeight } = picture.parentElement;
+          return clientWidth > 300 && width === clientWidth && height === clientHeight;
+        })""",
+    )
 
 
-def test_the_frame_in_a_notebook_moves(browser: Any) -> None:
-    """Cut off from the notebook as it is, its script works without complaint."""
-    page = browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.set_content(classifier()[0]._repr_mimebundle_()["text/html"])
+def unpacked(page: Any) -> Any:
+    """Return what the frame of a notebook's cell holds, once its script has run."""
     frame = page.frame_locator("iframe")
+    frame.locator("#counter", has_text="epoch 0/30").wait_for()
+    return frame
+
+
+def test_the_frame_in_a_notebook_moves(open_blank: Any) -> None:
+    """Cut off from the notebook as it is, its script works without complaint."""
+    page = open_blank()
+    page.set_content(classifier()[0]._repr_mimebundle_()["text/html"])
+    frame = unpacked(page)
     frame.get_by_role("button", name="Last snapshot").click()
     frame.get_by_role("radio", name="gradients").check()
     assert frame.locator("#counter").text_content() == "epoch 30/30"
-    page.close()
-    assert complaints == []
 
 
 def test_firefox_shows_every_digit_of_a_size(open_in_firefox: Any, tmp_path: Path) -> None:
@@ -265,8 +261,7 @@ def test_firefox_unpacks_the_frame_too(open_in_firefox: Any, tmp_path: Path) -> 
     """A notebook's cell in Firefox, in light and dark: the page inside is whole."""
     path = tmp_path / "cell.html"
     path.write_text(classifier()[0]._repr_mimebundle_()["text/html"], encoding="utf-8")
-    page = open_in_firefox(path)
-    frame = page.frame_locator("iframe")
+    frame = unpacked(open_in_firefox(path))
     frame.get_by_role("button", name="Last snapshot").click()
     assert frame.locator("#counter").text_content() == "epoch 30/30"
 
