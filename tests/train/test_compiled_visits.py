@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -66,6 +66,37 @@ def test_a_loss_on_held_out_examples_sees_the_parameters(steps: list[int]) -> No
         return trained(jit, make, loss=loss, validation_split=0.2)
 
     assert_alike(run(True), run(False))
+    assert len(steps) == 18
+
+
+class Averaging(Module):
+    """A line that predicts with the mean of its weights over the epochs, once trained."""
+
+    def __init__(self) -> None:
+        self.line = Linear(2, 1, rng=1)
+        self.epochs: list[list[float]] = []
+
+    def train(self, mode: bool = True) -> Self:
+        """Take the weights of the last epoch, or the mean of all."""
+        numbers = [p.data for p in self.line.parameters()]
+        if mode and self.epochs:
+            numbers = self.epochs[-1]
+        elif not mode and self.training:
+            self.epochs.append(numbers)
+            numbers = [math.fsum(x) / len(x) for x in zip(*self.epochs, strict=True)]
+        for p, x in zip(self.line.parameters(), numbers, strict=True):
+            p.data = x
+        return super().train(mode)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return self.line(x)
+
+
+def test_a_model_sees_and_writes_its_parameters_before_it_predicts(steps: list[int]) -> None:
+    """One that swaps averaged weights in for evaluation averages those of the steps."""
+    found, expected = (trained(jit, Averaging, validation_split=0.2) for jit in (True, False))
+    assert_alike(found, expected)
     assert len(steps) == 18
 
 

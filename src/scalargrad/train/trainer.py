@@ -15,7 +15,7 @@ from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import EpochMean, StepResult, is_foreign
+from scalargrad.train.objective import EpochMean, StepResult
 from scalargrad.train.progress import ProgressBar, Silence
 from scalargrad.train.run_parts import RunParts
 
@@ -102,19 +102,14 @@ class Trainer:
         held_out = self.parts.held_out
         if held_out is None:
             return {}
+        self.mode.write_back()  # the model and the loss may look at parameters
         self.model.eval()
         self.training = False
         with no_grad():
-            predictions = self.mode.predictions() or self._eager_predictions(held_out.inputs)
-            if is_foreign(self.objective.loss):  # it may look at parameters
-                self.mode.write_back()
+            predictions = self.mode.predictions() or [self.model(x) for x in held_out.inputs]
             loss = self.objective.held_out_loss(predictions, held_out.targets)
         found = self.objective.measured([plain(x) for x in predictions], held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
-
-    def _eager_predictions(self, inputs: list[Any]) -> list[Any]:
-        self.mode.write_back()
-        return [self.model(x) for x in inputs]
 
     def _step_schedule(self, row: Row) -> None:
         schedule: Any = self.parts.scheduler
@@ -129,7 +124,6 @@ class Trainer:
 
     def _watch(self, row: Row) -> None:
         if self.patience is not None and self.patience.is_better(row["val_loss"]):
-            self.mode.write_back()
             self.patience.keep(row["val_loss"], len(self.history), self.model.state_dict())
 
     # The end ----------------------------------------------------------------------------------
