@@ -49,9 +49,9 @@ def test_a_dense_hessian_is_one_sweep_with_a_lane_for_each_row() -> None:
 
 
 def test_a_dense_jacobian_of_many_outputs_is_one_sweep() -> None:
-    """The Jacobian of the softmax is the Hessian above; that of fewer rows stays as it is."""
+    """The Jacobian of the softmax is the Hessian above; that of three rows stays as it is."""
     assert lanes_of(program_of(jacrev(sg.softmax), POINT)) == N
-    assert lanes_of(program_of(jacrev(sg.softmax), POINT[:7])) == 0
+    assert lanes_of(program_of(jacrev(sg.softmax), POINT[:3])) == 0
     s = np.exp(POINT) / np.exp(POINT).sum()
     assert np.array(jit(jacrev(sg.softmax))(POINT)) == pytest.approx(
         np.diag(s) - np.outer(s, s), rel=1e-13

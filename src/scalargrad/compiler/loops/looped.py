@@ -52,10 +52,9 @@ _MIN_RATIO, _MIN_SAVED = 6, 200
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
 #: statement, are they run as loops nevertheless, since packing would take too long.
 _MANY_NODES, _MANY_ITERATIONS = 20_000, 100
-#: A recurrence also stays packed where that leaves no more instructions than there are statements.
-#: The statements of every sweep are printed, rows of a Hessian that are alike are packed as lanes:
-#: so an instruction more for each statement and so many sweeps.
-_SWEEPS = 16
+#: A recurrence also stays packed where the statements of its longest body in all sweeps are more
+#: than so many: compiling a body takes longer than its length says.
+_MAX_OF_SWEEPS = 5000
 #: Bodies of at least so many statements contain matrix products, which run faster packed; with a
 #: recurrence, those of more than so many.
 _MIN_LAYERS, _MAX_OF_LAYERS = 128, 500
@@ -147,26 +146,23 @@ class _Looping:
         """Return whether to run as loops: with a recurrence, or very many iterations.
 
         A long recurrence of layers runs, and is compiled, as fast packed: as products of matrices.
-        So does one of few and wide steps, as instructions of many lanes.
+        So does one of few and wide steps, which leaves no more instructions, of many lanes each,
+        than there are statements, and one of long steps through which many sweeps go.
         """
         nodes, statements = len(self.rolled.columns), self.rolled.statements
-        if layered and max(len(block.cells) for block in self.rolled.blocks) > _MAX_OF_LAYERS:
+        longest = max(len(block.cells) for block in self.rolled.blocks)
+        if layered and longest > _MAX_OF_LAYERS:
             return False
         many = nodes >= max(_MANY_NODES, _MANY_ITERATIONS * statements)
-        return _is_rolled_well(nodes, statements) and (
-            many or (self._waits() and not self._is_wide())
-        )
+        has_long_sweeps = longest * len(self.sweeps) > _MAX_OF_SWEEPS
+        stays = has_long_sweeps or packs_into(self.rolled.columns, statements)
+        return _is_rolled_well(nodes, statements) and (many or (self._waits() and not stays))
 
     def is_of_layers(self) -> bool:
         """Return whether to write with lanes: long bodies without recurrences, as of layers."""
         rolled = self.rolled
         long = any(b.count > 1 and len(b.cells) >= _MIN_LAYERS for b in rolled.blocks)
         return long and not self._waits()
-
-    def _is_wide(self) -> bool:
-        """Return whether packing leaves few instructions for the statements of all sweeps."""
-        most = self.rolled.statements * (1 + len(self.sweeps) // _SWEEPS)
-        return packs_into(self.rolled.columns, most)
 
     def _waits(self) -> bool:
         """Return whether there are recurrences."""

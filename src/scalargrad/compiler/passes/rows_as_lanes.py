@@ -25,8 +25,8 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import div
 
-#: The fewest rows that become lanes, as many as a register of the processor holds.
-_LEAST = 8
+#: The fewest rows that become lanes.
+_LEAST = 4
 #: The least share of the nodes of all sweeps together that a sweep passes, on average.
 _SHARED = 0.5
 #: What may read derivatives: of nan it makes nan, where a comparison would make 0.
@@ -41,9 +41,10 @@ def rows_as_lanes(program: Program) -> Program:
     row makes others nan, with which a call is made eagerly: so what reads a derivative must pass
     nan on.
     """
-    if len(_rows(program)) < _LEAST or has_lanes(program.ops) or {TAKE, SCATTER} & {*program.ops}:
+    rows = _rows(program)
+    if len(rows) < _LEAST or has_lanes(program.ops) or {TAKE, SCATTER} & {*program.ops}:
         return program
-    sweeps = {program.args[row[0]][1:] for row in _rows(program).values()}
+    sweeps = {program.args[row[0]][1:] for row in rows.values()}
     inner = differentiate(program, leaving=sweeps)
     rows = _rows(inner)
     wrt = sorted({inner.args[x][0] for row in rows.values() for x in row})
@@ -59,7 +60,13 @@ def rows_as_lanes(program: Program) -> Program:
 
 
 def _rows(program: Program) -> dict[int, list[int]]:
-    """Return the derivatives of each single root with seed 1, if no further ones are taken."""
+    """Return the derivatives of each single root with seed 1, if no further ones are taken.
+
+    Of fewer roots than can become lanes there is none: most programs have one.
+    """
+    both = zip(program.ops, program.args, strict=True)
+    if len({args[1] for op, args in both if op is ADJOINT}) < _LEAST:
+        return {}
     nodes = program.nodes()
     places, all_args = nodes.places(ADJOINT), nodes.args_with(ADJOINT)
     inner = nodes.needed(x for args in all_args for x in args)

@@ -6,7 +6,7 @@ other though they do not, but never the reverse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -165,10 +165,10 @@ class Extents:
         return low, high
 
 
-def _different(numbers: NDArray[np.int64]) -> Iterable[int]:
-    """Return the distinct numbers."""
+def _different(numbers: NDArray[np.int64]) -> set[int]:
+    """Return the distinct numbers, most of which come in runs."""
     if len(numbers) > _FEW:
-        return np.unique(numbers).tolist()  # type: ignore[no-any-return]
+        numbers = numbers[np.append(True, numbers[1:] != numbers[:-1])]
     return set(numbers.tolist())
 
 
