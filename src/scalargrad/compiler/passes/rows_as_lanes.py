@@ -28,7 +28,7 @@ from scalargrad.ops import div
 #: The fewest rows that become lanes.
 _LEAST = 4
 #: The least share of the nodes of all sweeps together that a sweep passes, on average.
-_SHARED = 0.5
+_SHARED = 0.25
 #: What may read derivatives: of nan it makes nan, where a comparison would make 0.
 _PASS_ON = {ADJOINT, PRODUCTS, div}
 
