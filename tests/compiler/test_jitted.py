@@ -18,6 +18,7 @@ import scalargrad as sg
 from scalargrad import (
     DomainError,
     JitWarning,
+    Parameter,
     TraceError,
     Value,
     exp,
@@ -48,6 +49,22 @@ def readme(a: Any, b: Any) -> Any:
     g = f / 2.0
     g += 10.0 / f
     return g
+
+
+@pytest.mark.parametrize("kind", [float, Value, Parameter])
+def test_the_class_of_a_number_makes_numbers(kind: Any) -> None:
+    """Code for floats and Values alike begins a sum with type(x)(0.0)."""
+
+    def polynomial(x: Any) -> Any:
+        total = type(x)(0.0)
+        for k in range(1, 4):
+            total = total * x + type(x)(k)
+        return total
+
+    compiled = jit(polynomial)
+    for x in 2.0, -3.0:
+        found = compiled(kind(x))
+        assert (found.data if kind is not float else found) == x * x + 2.0 * x + 3.0
 
 
 def test_the_readme_expression_has_micrograds_numbers() -> None:

@@ -112,6 +112,15 @@ def test_values_stay_keys_of_dicts_and_sets() -> None:
     assert jit(keyed)(Value(5.0), module).data == keyed(Value(5.0), module).data == 19.0
 
 
+@pytest.mark.parametrize(
+    "function", [lambda n: n & 1, lambda n: 1 | n, lambda n: (n > 0) ^ n, lambda n: n & (n > 0)]
+)
+def test_bits_of_a_number_are_refused(function: Function) -> None:
+    """A number has none in a program; the error says so, and where."""
+    with pytest.raises(TraceError, match=r"&, \| or \^ was taken.*test_refusals.*static argument"):
+        jit(function)(5)
+
+
 class Scaled(Module):
     """Multiplies by a parameter."""
 
@@ -440,6 +449,15 @@ def test_recording_for_each_number_held_by_an_object_warns(kind: Any) -> None:
     with pytest.warns(JitWarning, match=rf"8 times .*\({kind.__name__}\.length\).* a Value"):
         assert compiled(kind(7.0, 2.0), 3.0) == 23.0
     assert compiled(kind(8.0, 2.0), 3.0) == 26.0
+
+
+def test_recording_for_each_value_in_a_frozen_dataclass_warns() -> None:
+    """It is compared by its own equality, so that other Values are another argument."""
+    compiled = jit(lambda p, x: p.length * x + p.mass)
+    for k in range(7):
+        assert compiled(Rod(Value(float(k)), 2.0), 3.0).data == 3.0 * k + 2.0  # type: ignore[arg-type]
+    with pytest.warns(JitWarning, match="8 times because .* other Values in a frozen dataclass"):
+        assert compiled(Rod(Value(7.0), 2.0), 3.0).data == 23.0  # type: ignore[arg-type]
 
 
 def test_the_number_that_changes_is_named_inside_containers() -> None:

@@ -215,7 +215,7 @@ def _made_again(tree: Any) -> Any:
     if isinstance(tree, Iterator | MappingView) or holds_results(tree):
         raise TraceError(
             f"a compiled function returned a {type(tree).__name__}, which a program could not make "
-            "again: return a list or a plain array"
+            "again: return a list, a named tuple or a plain array"
         )
     return tree
 

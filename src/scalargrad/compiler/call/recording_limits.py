@@ -104,10 +104,14 @@ class RecordingLimits:
             self._alike.clear()
             found = [*known.values()]
             changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
+            what = f"numbers that objects hold have changed ({', '.join(changing[:4])})"
+            remedy = "Make what changes a Value or an argument of its own: both are"
+            if not changing:
+                what = "it was given other Values in a frozen dataclass"
+                remedy = "Give them as arguments, or in a dataclass that is not frozen: these are"
             _warn(
-                f"{compiled!r} was recorded {ALIKE} times because numbers that objects hold have "
-                f"changed ({', '.join(changing[:4])}): they are part of the program. Make what "
-                "changes a Value or an argument of its own: both are read at each call"
+                f"{compiled!r} was recorded {ALIKE} times because {what}: they are part of the "
+                f"program. {remedy} read at each call"
             )
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]

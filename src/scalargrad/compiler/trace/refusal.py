@@ -29,6 +29,13 @@ REFUSALS = {
         "~ was taken of a number, which would be true whether it was or not,",
         "write scalargrad.logical_not(x), or the opposite comparison",
     ),
+    "junction": (
+        "&, | or ^ was taken of a number",
+        (
+            "join comparisons, as in (a > 0) & (b > 0), or write scalargrad.logical_and(a, b); a "
+            "whole number whose bits count is a static argument, as in jit(f, static_argnames='n')"
+        ),
+    ),
     "data read": (
         ".data was read",
         (

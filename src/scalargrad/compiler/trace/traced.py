@@ -10,6 +10,7 @@ from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.errors import GraphError, TraceError
 from scalargrad.grad_mode import Recorder, recorder
+from scalargrad.table.numbers import is_real
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 
@@ -66,6 +67,10 @@ class Traced(Value):
 
     trace: Tracing
     index: int
+
+    def __new__(cls, data: float, label: str = "") -> Value:  # type: ignore[misc]
+        """Return a new leaf, as ``type(x)(0.0)`` does of a Value."""
+        return (Parameter if issubclass(cls, Parameter) else Value)(data, label)
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True) -> Value:
         made: Value = in_force(self).node(op, operands)
@@ -262,6 +267,8 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
         trace = in_force(x)
         if trace.is_truth(x) and trace.is_truth(y):
             return trace.compared(op, x, y)
+        if is_real(y) or isinstance(y, Value):
+            x._refuse("junction")
         return joined(x, y)
 
     return method

@@ -32,8 +32,7 @@ class Untouched(Traced):
 
     __slots__ = ("whole",)
 
-    def __init__(self, whole: Whole) -> None:
-        self.whole = whole
+    whole: Whole
 
     @property
     def trace(self) -> Tracing:  # type: ignore[override]
@@ -67,7 +66,9 @@ class Whole:
         self.first = first
         self.is_touched = False
         self._memory = np.empty(shape, dtype=object)
-        self._memory.fill(Untouched(self))
+        number = object.__new__(Untouched)
+        number.whole = self
+        self._memory.fill(number)
         self._memory.flags.writeable = False
 
     @property
