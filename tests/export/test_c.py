@@ -230,6 +230,18 @@ def test_a_branch_is_exported_with_whether_it_was_taken(tmp_path: Path, kind: st
     assert "2: whether the recorded way was taken" in header.read_text()
 
 
+@both_kinds
+def test_second_derivatives_of_a_polynomial_at_0_are_numbers(tmp_path: Path, kind: str) -> None:
+    """Its first term is 3 x**0, whose slope has the slope 0 there, too, and not 0 · ∞."""
+
+    def polynomial(x: Any) -> Any:
+        return sum(c * x**k for k, c in enumerate([3.0, -1.0, 2.0, 0.5]))
+
+    source, _ = jit(sg.grad(sg.grad(polynomial))).export(tmp_path / f"bent{kind}", 0.5)
+    run = compiled([source])["bent"]
+    assert [run([x])[0] for x in (0.0, 1.0, -2.0)] == [4.0, 7.0, -2.0]
+
+
 def test_leaving_a_domain_unseen_is_told_too(tmp_path: Path) -> None:
     """The eager function raises DomainError where the result would be finite."""
     source, _ = jit(lambda x: 1.0 / (1.0 + 1.0 / x)).export(tmp_path / "unseen.c", 2.0)

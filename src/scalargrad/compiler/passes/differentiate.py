@@ -26,10 +26,12 @@ from scalargrad.compiler.passes.lookups import Lookups, is_lookup
 from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
+from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol
 
 Seeds = tuple[int, ...]
+_SLOPE_OF_POWER = partial(TABLE["pow"], 0)
 
 
 def differentiate(
@@ -279,6 +281,8 @@ def _local(writer: Writer, op: Op, nodes: tuple[int, ...], index: int) -> int:
     Its result and operands are `nodes`. Even a partial that is always 0 is written: inf times 0 is
     nan, as in eager evaluation.
     """
+    if op is _SLOPE_OF_POWER and writer.constants.get(nodes[-1]) == 0.0:
+        return number_node(writer, 0.0)  # of x**0 it is 0 everywhere; the expression has 0·∞ at 0
     if isinstance(op, Partial):
         return follow(writer, derivative_plan(op, index), nodes)
     assert isinstance(op, Elementwise)
