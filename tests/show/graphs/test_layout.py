@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs import bare_graphviz, layout
@@ -172,6 +176,47 @@ def test_what_is_no_graph_is_refused_without_fonts_too(monkeypatch: pytest.Monke
     bare_graphviz._context.cache_clear()
     with pytest.raises(SystemExit, match="brings no libgvc"):
         bare_graphviz.drawn(DOT, "svg", FONTS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux whether a pipe is full")
+@pytest.mark.parametrize(
+    "command",
+    [
+        [*layout._PYTHON, "-c", layout._BUNDLED, "svg"],
+        [*layout._PYTHON, "-c", layout._BUNDLED_EACH, "svg"],
+        [*layout._BARE, "svg", FONTS],
+    ],
+    ids=["one", "each", "bare"],
+)
+def test_a_picture_is_whole_though_who_writes_it_was_stopped(command: list[str]) -> None:
+    """Stopped over a full pipe, as by Ctrl-Z, with PYTHONUNBUFFERED set, as in containers."""
+    import fcntl
+    import termios
+
+    words = "x" * 2_000
+    dot = f"digraph {{ {' '.join(f'n{i} [tooltip={words}]' for i in range(100))} }}"
+    given = json.dumps([dot]) if layout._BUNDLED_EACH in command else dot
+    unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=unbuffered, **pipes) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        run.stdin.write(given.encode())
+        run.stdin.close()
+        waiting = bytes(4)
+        deadline = time.monotonic() + PATIENCE
+        while int.from_bytes(waiting, sys.byteorder) < 32_768:  # a pipe is full at 65,536 bytes
+            assert time.monotonic() < deadline
+            assert run.poll() is None
+            time.sleep(0.05)
+            waiting = fcntl.ioctl(run.stdout, termios.FIONREAD, waiting)
+        run.send_signal(signal.SIGSTOP)
+        os.waitpid(run.pid, os.WUNTRACED)
+        run.send_signal(signal.SIGCONT)
+        drawn = run.stdout.read().decode()
+    assert run.returncode == 0
+    assert drawn.count(words) == 100
+    assert "</svg>" in drawn
 
 
 @pytest.mark.usefixtures("no_system_dot", "no_bundled_dot")

@@ -85,4 +85,5 @@ if __name__ == "__main__":
     text = sys.stdin.buffer.read().decode()
     kind, fonts, *each = sys.argv[1:]
     made = [drawn(x, kind, fonts) for x in (json.loads(text) if each else [text])]
-    sys.stdout.buffer.write((json.dumps(made) if each else made[0]).encode())
+    with open(1, "wb", closefd=False) as out:  # sys.stdout may drop what a signal cuts off
+        out.write((json.dumps(made) if each else made[0]).encode())

@@ -22,13 +22,16 @@ from scalargrad.show.graphs.inks import FONTS
 DPI = 192
 
 _PYTHON = [sys.executable, "-P", "-W", "ignore"]  # -P: no module of the working folder
+# Standard output is opened anew: where PYTHONUNBUFFERED is set, sys.stdout drops the rest of a
+# write that was cut short, as by Ctrl-Z.
 _BUNDLED = """
 import sys
 from pygraphviz import AGraph
 
 kind, *options = sys.argv[1:]
 graph = AGraph(string=sys.stdin.buffer.read().decode())
-sys.stdout.buffer.write(graph.draw(format=kind, prog="dot", args=" ".join(options)))
+with open(1, "wb", closefd=False) as out:
+    out.write(graph.draw(format=kind, prog="dot", args=" ".join(options)))
 """
 
 _BUNDLED_EACH = """
@@ -40,7 +43,8 @@ drawn = [
     AGraph(string=dot).draw(format=kind, prog="dot", args=" ".join(options)).decode()
     for dot in json.load(sys.stdin)
 ]
-json.dump(drawn, sys.stdout)
+with open(1, "w", closefd=False) as out:
+    json.dump(drawn, out)
 """
 
 _TEXT = (
