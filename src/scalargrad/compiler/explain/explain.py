@@ -29,8 +29,9 @@ from scalargrad.compiler.packing.instructions import (
 )
 from scalargrad.compiler.runner import Inputs, LoopRunner
 
-#: The most pieces that are timed; in a longer program, each is several instructions.
-_PIECES = 400
+#: The most pieces that are timed; in a longer program, each is several instructions. Each has a
+#: memory of the whole program, so that of many cells has fewer pieces, but not less than so many.
+_PIECES, _CELLS, _FEWEST = 400, 40_000_000, 32
 
 _NAMES = {
     Copy: "copy",
@@ -87,7 +88,7 @@ def _found(function: Function) -> str:
 def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
     """Time each piece of a program alone, over many runs, on the memory as a run leaves it."""
     instructions, cells = packed.instructions, len(packed.memory)
-    size = -(-len(instructions) // _PIECES) or 1
+    size = -(-len(instructions) // min(_PIECES, max(_FEWEST, _CELLS // max(1, cells)))) or 1
     pieces = [instructions[k : k + size] for k in range(0, len(instructions), size)]
     described = [[*map(_described, piece)] for piece in pieces]
 

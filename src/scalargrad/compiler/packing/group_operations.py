@@ -74,13 +74,17 @@ class GroupOperations:
 
     def _cells(self, nodes: Addresses) -> Addresses:
         cells = self.addresses[nodes]
-        for where in np.argwhere(cells < 0):
-            cells[tuple(where)] = self._cell(int(nodes[tuple(where)]))
+        for where in zip(*np.nonzero(cells < 0), strict=True):
+            cells[where] = self._cell(int(nodes[where]))
         return cells
 
     def _lanes(self, group: LaneGroup) -> int:  # noqa: ARG002 - a LanePacker looks
         """Return how many lanes the nodes of a group have: 1."""
         return 1
+
+    def _has_lanes(self, node: int) -> bool:  # noqa: ARG002 - as above
+        """Return whether a node has lanes: none has."""
+        return False
 
     def _in_lanes(self, nodes: Addresses, lanes: int) -> Addresses:  # noqa: ARG002 - as above
         """Return the cells of nodes, lane by lane; a single column where none of them has lanes."""
@@ -119,8 +123,10 @@ class GroupOperations:
             self.instructions.append(Apply(group.op, out, 1, cells))
             return out
         nodes, args = self._arrays(group)
-        order = lane_order(self._keys(args)[::-1])
-        return self._applied(group.op, nodes[order], args[order], lanes)
+        if len(nodes) > 1:
+            order = lane_order(self._keys(args)[::-1])
+            nodes, args = nodes[order], args[order]
+        return self._applied(group.op, nodes, args, lanes)
 
     def _applied(self, op: Op, nodes: Addresses, args: Addresses, lanes: int = 1) -> int:
         """Place nodes in this order, with the operands of each in a row."""
@@ -141,10 +147,10 @@ class GroupOperations:
         """Return the first of consecutive cells with the lanes of `nodes`, copied if need be."""
         if self._constant(nodes[0]):
             return self.memory.constant(self.values[nodes].repeat(lanes))
-        first = self._cells(nodes)
-        is_repeated = self._in_lanes(nodes[:1], lanes).shape[1] < lanes
-        if not is_repeated and (first[1:] - first[:-1] == lanes).all():
-            return int(first[0])
+        if lanes == 1 or self._has_lanes(nodes[0]):
+            first = self._cells(nodes)
+            if len(first) == 1 or (first[1:] - first[:-1] == lanes).all():
+                return int(first[0])
         cells = np.broadcast_to(self._in_lanes(nodes, lanes), (len(nodes), lanes))
         return self._brought_together(cells, brought)
 

@@ -61,6 +61,9 @@ class LanePacker(ScalarPacker):
     def _lanes(self, group: LaneGroup) -> int:
         return self.sizes[group.nodes[0]]
 
+    def _has_lanes(self, node: int) -> bool:
+        return self.sizes[node] > 1
+
     def _in_lanes(self, nodes: Addresses, lanes: int) -> Addresses:
         cells, steps = super()._in_lanes(nodes, lanes), self.steps[nodes][..., None]
         return cells + steps * np.arange(lanes) if steps.any() else cells

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
@@ -27,6 +29,7 @@ def is_long(op: Elementwise | Partial) -> bool:
     return op.name in DESCRIBED or not _names(op).isdisjoint(DESCRIBED)
 
 
+@functools.cache
 def _names(op: Elementwise | Partial) -> set[str]:
     return {x.op.name for x in subexpressions(expression_of(op)[1]) if x.op is not None}
 

@@ -52,7 +52,7 @@ AT_A_TIME = 2**26
 
 def runs(packed: Packed) -> bool:
     """Return whether every operation of a program can be compiled."""
-    return all(can_write(x.op) for x in packed.instructions if isinstance(x, Apply))  # type: ignore[arg-type]
+    return all(map(can_write, {x.op for x in packed.instructions if isinstance(x, Apply)}))  # type: ignore[arg-type]
 
 
 def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
