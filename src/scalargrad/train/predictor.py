@@ -58,6 +58,7 @@ class Predictor:
             forward, rows = self._recorded
             found = forward(carried.data, rows.numbers)
             if found is not None and not self._is_checked:
+                carried.write_back()
                 self._require_agreement(found, rows)
         except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
             self._is_refused = True

@@ -9,13 +9,14 @@ from typing import Any
 
 from scalargrad import optim
 from scalargrad.grad_mode import no_grad
+from scalargrad.nn import Module
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import EpochMean, StepResult
+from scalargrad.train.objective import EpochMean, Objective, StepResult, is_foreign
 from scalargrad.train.progress import ProgressBar, Silence
 from scalargrad.train.run_parts import RunParts
 
@@ -102,14 +103,19 @@ class Trainer:
         held_out = self.parts.held_out
         if held_out is None:
             return {}
-        self.mode.write_back()  # the model and the loss may look at parameters
+        if _looks_at_parameters(self.objective):
+            self.mode.write_back()
         self.model.eval()
         self.training = False
         with no_grad():
-            predictions = self.mode.predictions() or [self.model(x) for x in held_out.inputs]
+            predictions = self.mode.predictions() or self._eager_predictions(held_out.inputs)
             loss = self.objective.held_out_loss(predictions, held_out.targets)
         found = self.objective.measured([plain(x) for x in predictions], held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
+
+    def _eager_predictions(self, inputs: list[Any]) -> list[Any]:
+        self.mode.write_back()
+        return [self.model(x) for x in inputs]
 
     def _step_schedule(self, row: Row) -> None:
         schedule: Any = self.parts.scheduler
@@ -124,6 +130,7 @@ class Trainer:
 
     def _watch(self, row: Row) -> None:
         if self.patience is not None and self.patience.is_better(row["val_loss"]):
+            self.mode.write_back()
             self.patience.keep(row["val_loss"], len(self.history), self.model.state_dict())
 
     # The end ----------------------------------------------------------------------------------
@@ -151,3 +158,10 @@ class Trainer:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
         self.model.eval()
+
+
+def _looks_at_parameters(objective: Objective) -> bool:
+    """Return whether evaluation runs code of a user's besides the model's forward."""
+    switches = [objective.model.train, objective.model.eval]
+    ours = [Module.train, Module.eval]
+    return is_foreign(objective.loss) or [getattr(x, "__func__", x) for x in switches] != ours
