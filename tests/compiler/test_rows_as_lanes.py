@@ -58,6 +58,21 @@ def test_a_dense_jacobian_of_many_outputs_is_one_sweep() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("f", "entry"),
+    [
+        (lambda p: sum(p) ** 2, 2.0),
+        (lambda p: sg.tanh(sum(p)), 2.0 * math.tanh(0.8) / math.cosh(0.8) ** 2),
+    ],
+    ids=["square", "tanh"],
+)
+def test_rows_that_are_equal_are_one_sweep(f: Callable[[Any], Any], entry: float) -> None:
+    """Of a function of Σ p, all slopes are one node, and all entries the second derivative."""
+    p = [-0.2, 0.1, -0.5, -0.3, 0.1]
+    assert lanes_of(program_of(hessian(f), p)) == 0
+    assert np.array(jit(hessian(f))(p)) == pytest.approx(np.full((5, 5), entry), rel=1e-13)
+
+
 def test_rows_of_neighbours_stay_sweeps_of_their_own() -> None:
     """Of a chain in which neighbours are multiplied, most entries are 0: they are not computed."""
 

@@ -47,6 +47,8 @@ def rows_as_lanes(program: Program) -> Program:
     sweeps = {program.args[row[0]][1:] for row in rows.values()}
     inner = differentiate(program, leaving=sweeps)
     rows = _rows(inner)
+    if len(rows) < _LEAST:  # others have become constants, or equal ones
+        return inner
     wrt = sorted({inner.args[x][0] for row in rows.values() for x in row})
     passed = _passed(inner, wrt, [*rows])
     first = min(row[0] for row in rows.values())
