@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -171,3 +172,40 @@ def test_rows_of_results_have_their_numbers_and_what_is_the_same(as_array: bool)
         assert all(type(x) is float for x in (*found[0][:3], *found[1][0]))
         for part in (found[0], found[1], found[2]):
             part.append(0.0)  # the next result knows nothing of it
+
+
+def nested(x: Any) -> Any:
+    """Return blocks, with a ragged row, with a constant, and with the same number twice."""
+
+    def block(first: int) -> list[list[Any]]:
+        return [[x[first + 2 * i + j] * 3.0 for j in range(2)] for i in range(3)]
+
+    ragged = [[x[0] + 1.0, x[1] + 1.0], [x[2] + 1.0, x[3] + 1.0, x[4] + 1.0]]
+    constant = [[x[0] + 2.0, x[1] + 2.0], [x[2] + 2.0, 7.0]]
+    same = [[x[0], x[1]], [x[0], x[1]]]
+    return [block(0), block(6)], ragged, constant, same, [[], []], [block(0), [[x[0]]]]
+
+
+def as_floats(tree: Any) -> Any:
+    """Return the numbers of nested lists and tuples in the same lists and tuples."""
+    if isinstance(tree, list | tuple):
+        return type(tree)(as_floats(x) for x in tree)
+    return tree.data if isinstance(tree, Value) else float(tree)
+
+
+@pytest.mark.parametrize("kind", [float, Value, np.float64])
+def test_nested_results_of_one_shape_and_of_others(kind: Any) -> None:
+    """Each call returns lists of its own; so does a function that was pickled with its paths."""
+    given = [float(k) for k in range(12)]
+    compiled: Any = jit(nested)
+    argument: Any = np.array(given) if kind is np.float64 else [*map(kind, given)]
+    compiled(argument)
+    for again in (compiled, pickle.loads(pickle.dumps(compiled))):
+        for _ in range(2):
+            found = again(argument)
+            assert as_floats(found) == nested(given)
+            found[0][1][2].append(0.0)  # the next result knows nothing of it
+            found[0][0].append([])
+    if kind is Value:
+        compiled(argument)[0][1][2][1].backward()
+        assert [x.grad for x in argument] == [0.0] * 11 + [3.0]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections import deque
 from collections.abc import Coroutine, Iterator, MappingView, Sequence
 from types import FunctionType, ModuleType
@@ -129,7 +130,9 @@ class ResultRow(list[Any]):
 
     @classmethod
     def of(cls, items: list[Any]) -> list[Any]:
-        """Return items as a `ResultRow` if they have that form, else unchanged."""
+        """Return items as a `ResultRow` or `ResultGrid` if they have that form, else unchanged."""
+        if {*map(type, items)} in ({cls}, {ResultGrid}):
+            return ResultGrid.of(items)
         where = [k for k, x in enumerate(items) if x.__class__ is Place]
         if len(where) < 2 or not _PLAIN.issuperset({*map(type, items)} - {Place}):
             return items
@@ -147,6 +150,39 @@ class ResultRow(list[Any]):
         if isinstance(middle, np.ndarray):
             middle = middle.tolist()
         return [*self.head, *middle, *self.tail]
+
+
+class ResultGrid(list[Any]):
+    """The outline of nested lists, all of one shape, that hold nothing but consecutive places."""
+
+    def __init__(self, items: list[Any], first: int, shape: tuple[int, ...]) -> None:
+        super().__init__(items)
+        self.shape = shape
+        self.places = slice(first, first + math.prod(shape))
+
+    @classmethod
+    def of(cls, rows: list[Any]) -> list[Any]:
+        """Return rows, or grids, as a grid if they have that form, else unchanged."""
+        first = rows[0].places.start
+        size = rows[0].places.stop - first
+        shape = rows[0].shape if isinstance(rows[0], cls) else (size,)
+        for k, row in enumerate(rows):
+            is_alike = (row.shape if isinstance(row, cls) else (len(row),)) == shape
+            if not is_alike or row.places != slice(first + k * size, first + (k + 1) * size):
+                return rows
+        return cls(rows, first, (len(rows), *shape))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ResultGrid, ([*self], self.places.start, self.shape)
+
+    def filled(self, found: Sequence[Any]) -> list[Any]:
+        """Return the lists with what was computed."""
+        numbers: Any = found[self.places]
+        if isinstance(numbers, np.ndarray):
+            return numbers.reshape(self.shape).tolist()  # type: ignore[no-any-return]
+        for size in self.shape[:0:-1]:
+            numbers = [numbers[k : k + size] for k in range(0, len(numbers), size)]
+        return numbers  # type: ignore[no-any-return]
 
 
 def has_arrays(outline: Any) -> bool:

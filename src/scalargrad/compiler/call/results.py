@@ -16,6 +16,7 @@ from scalargrad.compiler.call.outline import (
     ObjectOutline,
     Place,
     PlainList,
+    ResultGrid,
     ResultRow,
 )
 from scalargrad.table.numbers import is_real
@@ -90,7 +91,7 @@ def _filled_array(outline: ArrayOutline, found: Sequence[Any]) -> Any:
 def _filled_list(outline: Any, found: Sequence[Any]) -> Any:
     """Return the list or tuple that an outline describes."""
     kind = outline.__class__
-    if kind is ResultRow:
+    if kind is ResultRow or kind is ResultGrid:
         return outline.filled(found)
     if found.__class__ is list:
         items = [
