@@ -77,6 +77,35 @@ class Noisy(SGD):
         return super().step(closure)
 
 
+class Choosing(SGD):
+    """An optimiser that has fewer gradients clipped than it takes."""
+
+    def active_parameters(self) -> list[Any]:
+        """Return some."""
+        return super().active_parameters()[:3]
+
+
+class Ramped(SGD):
+    """An optimiser that looks at a parameter where its options are read."""
+
+    @property
+    def param_groups(self) -> Any:
+        """The groups, with a rate that follows a weight."""
+        for group in self.groups:
+            group["lr"] = 0.1 / (1.0 + abs(group["params"][0].data))
+        return self.groups
+
+    @param_groups.setter
+    def param_groups(self, groups: Any) -> None:
+        self.groups = groups
+
+
+def _clipping_none(parameters: list[Any]) -> SGD:
+    optimizer = SGD(parameters)
+    vars(optimizer)["active_parameters"] = list
+    return optimizer
+
+
 _generator = np.random.RandomState(4)
 
 
@@ -97,9 +126,18 @@ _outside, _further = Parameter(0.5, "scale"), Parameter(0.1, "shift")
 
 EAGER: dict[str, tuple[str, dict[str, Any]]] = {
     "another optimiser": ("not a scalargrad.optim.Optimizer", {"optimizer": Descent}),
-    "a step of its own": ("Noisy has a step of its own", {"optimizer": Noisy}),
-    "a rule of its own": ("Hidden has a rule of its own", {"optimizer": Hidden}),
-    "a rate by the weights": ("Layerwise has a rule of its own", {"optimizer": Layerwise}),
+    "a step of its own": ("Noisy has its own step", {"optimizer": Noisy}),
+    "a rule of its own": ("Hidden has its own rule", {"optimizer": Hidden}),
+    "a rate by the weights": ("Layerwise has its own rule", {"optimizer": Layerwise}),
+    "gradients of its own choice": (
+        "Choosing has its own active_parameters",
+        {"optimizer": Choosing, "clip_grad_norm": 0.01},
+    ),
+    "groups of its own": ("Ramped has its own param_groups", {"optimizer": Ramped}),
+    "a method of the object's": (
+        "SGD has its own active_parameters",
+        {"optimizer": _clipping_none, "clip_grad_norm": 0.01},
+    ),
     "a counter": ("changes Counting.calls", {"make": Counting}),
     "a list": ("changes something that it reads", {"loss": _spying}),
     "an iterator": (

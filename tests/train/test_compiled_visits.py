@@ -100,6 +100,79 @@ def test_a_model_sees_and_writes_its_parameters_before_it_predicts(steps: list[i
     assert len(steps) == 18
 
 
+class Turning(Module):
+    """A line whose two factors change places at each epoch."""
+
+    def __init__(self) -> None:
+        self.line = Linear(2, 1, rng=1)
+        self.factor, self.other = Parameter(0.5), Parameter(2.0)
+
+    def train(self, mode: bool = True) -> Self:
+        """Exchange the factors."""
+        if mode:
+            self.factor, self.other = self.other, self.factor
+        return super().train(mode)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [self.factor * y + self.other for y in self.line(x)]
+
+
+class Shrinking(Module):
+    """A factor that is shrunk whenever its mode is set."""
+
+    def __init__(self) -> None:
+        self.factor = Parameter(1.0)
+
+    @property
+    def training(self) -> bool:
+        """Whether it trains."""
+        return True
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        del mode
+        self.factor.data *= 0.9
+
+    def forward(self, xs: Any) -> Any:
+        """Compute."""
+        return [self.factor * x for x in xs]
+
+
+@pytest.mark.parametrize("make", [Turning, lambda: Sequential(Linear(2, 1, rng=1), Shrinking())])
+def test_what_switching_the_mode_changes_is_seen(
+    make: Callable[[], Module], steps: list[int]
+) -> None:
+    """The places of parameters, and what a module inside does when it is switched."""
+    found, expected = (trained(jit, make, validation_split=0.2) for jit in (True, False))
+    assert_alike(found, expected)
+    assert len(steps) == 18
+
+
+class Weighing(Module):
+    """Measures predictions by a number of a model's."""
+
+    def __init__(self, model: Module) -> None:
+        self.model = [model]
+
+    def forward(self, predictions: Any, targets: Any) -> Any:
+        """Add the square of a weight."""
+        return mse_loss(predictions, targets) + self.model[0].parameters()[0] ** 2
+
+
+@pytest.mark.parametrize("role", ["loss", "metric"])
+def test_a_method_that_a_users_class_inherits_sees_the_parameters(role: str) -> None:
+    """The call of a module is scalargrad's own function, and runs the forward of a user's."""
+
+    def run(jit: bool) -> Made:
+        model = network()
+        call = Weighing(model).__call__
+        chosen = {"loss": call} if role == "loss" else {"metrics": {"weighed": call}}
+        return trained(jit, lambda: model, validation_split=0.2, **chosen)
+
+    assert_alike(run(True), run(False))
+
+
 @pytest.mark.parametrize("inner", [False, True])
 def test_a_function_of_a_schedule_sees_and_writes_parameters(inner: bool, steps: list[int]) -> None:
     """The function of a LambdaLR is the user's, also where the schedule is part of another."""

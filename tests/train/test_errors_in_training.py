@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from scalargrad import NumericalError, ScalargradError, TraceError, Value
+from scalargrad import GraphError, NumericalError, ScalargradError, TraceError, Value
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear
 from scalargrad.optim import SGD
+from scalargrad.optim.lr_scheduler import OneCycleLR
 from scalargrad.train import History, fit
 
 X, Y = [[0.0], [1.0], [2.0]], [[1.0], [3.0], [5.0]]
@@ -151,3 +152,29 @@ def test_an_error_before_training_has_no_history() -> None:
     with pytest.raises(ScalargradError) as caught:
         trained(0)
     assert caught.value.history is None
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_an_error_of_a_schedule_leaves_the_numbers_of_the_last_step(jit: bool) -> None:
+    """Three steps along a slope of 2 at a rate of 0.5: also where steps are compiled."""
+    model = Linear(1, 1, rng=0)
+    *_, bias = model.parameters()
+    start = bias.data
+    optimizer = SGD(model.parameters(), lr=0.5)
+    schedule = OneCycleLR(
+        optimizer, [0.5], total_steps=2, div_factor=1, final_div_factor=1, cycle_momentum=False
+    )
+    with pytest.raises(GraphError, match="OneCycleLR has 2 steps"):
+        fit(
+            model,
+            [[0.0]],
+            [2.0],
+            loss=lambda predictions, targets: predictions[0][0] * targets[0],
+            optimizer=optimizer,
+            scheduler=schedule,
+            epochs=5,
+            jit=jit,
+            quiet=True,
+        )
+    assert bias.data == pytest.approx(start - 3 * 0.5 * 2.0, rel=1e-12)
+    assert bias.grad == 2.0

@@ -291,6 +291,16 @@ def test_training_stops_when_the_gradient_is_small() -> None:
     assert history.stopped == "the gradient's norm fell to 0.01 or under"
 
 
+@pytest.mark.parametrize("jit", [True, False])
+def test_the_norm_is_of_the_parameters_that_are_trained(jit: bool) -> None:
+    """Gradients of the others are not cleared, so they grow from step to step: a bias alone."""
+    model = linear()
+    optimizer = SGD(model.parameters()[-1:], lr=0.1)
+    history = run(model, optimizer=optimizer, batch_size=None, gradient_tolerance=0.0, jit=jit)
+    norms = [2 * np.mean(TARGETS) * (1 - 2 * 0.1) ** step for step in range(10)]
+    assert history["gradient_norm"] == pytest.approx(norms, rel=1e-9)
+
+
 def test_over_batches_the_norm_is_of_the_mean_gradient() -> None:
     """With frozen weights, batches of 4 and 2 give the norm of the whole batch."""
     model = linear()

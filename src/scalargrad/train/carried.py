@@ -40,7 +40,6 @@ class Carried:
         self.grads = np.zeros(len(self.leaves))
         self.is_ahead = False
         self._reached: Any = ()
-        self._places = {leaf: i for i, leaf in enumerate(self.leaves)}
 
     def _trained(self) -> list[Value]:
         return [p for group in self._optimizer.param_groups for p in group["params"]]
@@ -85,9 +84,9 @@ class Carried:
         self.grads, self._reached, self.is_ahead = found, reached, True
         return True
 
-    def gradient(self, parameters: Sequence[Value]) -> list[float]:
-        """Return the gradients of some of the leaves."""
-        found: list[float] = self.grads[[self._places[p] for p in parameters]].tolist()
+    def gradient(self) -> list[float]:
+        """Return the gradients of the parameters trained."""
+        found: list[float] = self.grads[: self._count].tolist()
         return found
 
     def write_back(self) -> None:

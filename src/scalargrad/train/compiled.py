@@ -188,18 +188,14 @@ class Compiled(Eager):
             recording.undo()
             return None
         predictions = found.listed() if self._objective.metrics else []
-        return StepResult(found.loss, predictions, self._gradient())
+        gradient = carried.gradient() if self._parts.wants_gradient else []
+        return StepResult(found.loss, predictions, gradient)
 
     def _recording(self, part: int) -> CompiledGradient:
         if part not in self._recordings:
             data = self._shapes.parts[part]
             self._recordings[part] = CompiledGradient(self._objective, self._carried.leaves, data)
         return self._recordings[part]
-
-    def _gradient(self) -> list[float]:
-        if not self._parts.wants_gradient:
-            return []
-        return self._carried.gradient(self._objective.model.parameters())
 
     def _require_still(self, found: Found) -> None:
         """Raise TraceError if a rule moves table entries that this step does not look up.

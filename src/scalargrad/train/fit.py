@@ -26,7 +26,14 @@ from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.history import History, attach
 from scalargrad.train.labels import warn_of_labels
-from scalargrad.train.objective import Loss, Metric, Objective, Regularizer, is_foreign
+from scalargrad.train.objective import (
+    Loss,
+    Metric,
+    Objective,
+    Regularizer,
+    has_foreign_switch,
+    is_foreign,
+)
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
 from scalargrad.train.run_parts import OptimizerLike, RunParts, Schedule
 from scalargrad.train.run_state import RunState
@@ -143,7 +150,7 @@ def fit(
         batches as they were met, weighted by size, penalty included), each metric,
         ``val_loss`` (without penalty) and ``val_`` metrics after the epoch,
         ``gradient_norm`` (Euclidean, of the epoch's mean gradient as the steps took it, in loss
-        unit / weight unit)
+        unit / weight unit; of the parameters that the optimiser moves)
         and ``learning_rate``; the last five only where asked for.
 
     Raises
@@ -232,6 +239,7 @@ def fit(
         # a callback looks at the model, also one of scalargrad's own, such as a training page
         visited=bool(list_of_callbacks)
         or any(map(is_foreign, objective.metrics.values()))
+        or (held_out is not None and has_foreign_switch(model))
         or _calls_back(scheduler),
         jit=maybe(jit, "jit", flag),
     )

@@ -13,12 +13,9 @@ from scalargrad.train.eager_steps import Eager
 from scalargrad.train.objective import is_foreign
 from scalargrad.train.run_parts import RunParts
 
-#: Optimiser methods that a user's class must not override: array updates bypass some, and the
-#: others would find the parameters as they were before the epoch.
-_METHODS = (
-    *("step", "_moved", "_visited", "zero_grad"),
-    *("rule", "next_group", "check", "first_state", "has_state", "is_sparse"),
-)
+#: What a user's class of optimiser may override: `fit` asks for it where the parameters have been
+#: written back. Array updates bypass the rest, or it would find the parameters of an earlier epoch.
+_HARMLESS = {"add_param_group", "load_state_dict", "state_dict"}
 
 
 def mode_of(parts: RunParts) -> Eager:
@@ -52,9 +49,8 @@ def _obstacle(optimizer: Any) -> str:
             f"its rule is hidden inside {kind.__name__}, which is not a scalargrad.optim.Optimizer"
         )
     ours = next(x for x in kind.__mro__ if not is_foreign(x))
-    changed = [
-        name
-        for name in _METHODS
-        if getattr(kind, name) is not getattr(ours, name) or name in vars(optimizer)
-    ]
-    return f"{kind.__name__} has a {changed[0]} of its own" if changed else ""
+    known = {*dir(ours), "defaults", "param_groups", "state"} - _HARMLESS
+    own = [name for x in kind.__mro__ if is_foreign(x) for name in vars(x)]
+    own += {*dir(kind)}.intersection(vars(optimizer))
+    changed = [name for name in own if name in known and not name.startswith("__")]
+    return f"{kind.__name__} has its own {changed[0]}" if changed else ""

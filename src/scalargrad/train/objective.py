@@ -117,14 +117,28 @@ def name_of(function: Any) -> str:
 
 def is_foreign(part: object) -> bool:
     """Return whether what `fit` calls may keep or change anything; scalargrad's own does not."""
+    return part is not None and not all(map(_is_own, [part, getattr(part, "__self__", part)]))
+
+
+def _is_own(part: object) -> bool:
     module = getattr(part, "__module__", None) or type(part).__module__
-    return part is not None and module.partition(".")[0] != "scalargrad"
+    return module.partition(".")[0] == "scalargrad"
+
+
+def has_foreign_switch(model: Module) -> bool:
+    """Return whether `train` and `eval` run code of a user's, here or in a module inside."""
+    switches = [model.train, model.eval, model.modules, model.named_modules]
+    if not all(_is_own(getattr(x, "__func__", x)) for x in switches):
+        return True
+    kinds = {type(module) for module in model.modules()}
+    setters = [(kind.__setattr__, isinstance(kind.training, bool)) for kind in kinds]
+    return any(x != (Module.__setattr__, True) for x in setters)
 
 
 class StepResult(NamedTuple):
     """The result of a step: the loss of a batch, and its predictions and gradient where wanted.
 
-    The gradient has one number for each of the model's parameters.
+    The gradient has one number for each of the parameters trained.
     """
 
     loss: float

@@ -70,6 +70,14 @@ class RunParts:
     jit: bool | None
 
     @property
+    def trained(self) -> list[Any]:
+        """The parameters that the optimiser moves; the model's if it does not say which."""
+        groups = getattr(self.optimizer, "param_groups", None)
+        if not groups:
+            return self.objective.model.parameters()
+        return [p for group in groups for p in group["params"]]
+
+    @property
     def wants_gradient(self) -> bool:
         """Whether each step's gradient is asked for."""
         return self.gradient_tolerance is not None

@@ -9,14 +9,13 @@ from typing import Any
 
 from scalargrad import optim
 from scalargrad.grad_mode import no_grad
-from scalargrad.nn import Module
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import EpochMean, Objective, StepResult, is_foreign
+from scalargrad.train.objective import EpochMean, StepResult, is_foreign
 from scalargrad.train.progress import ProgressBar, Silence
 from scalargrad.train.run_parts import RunParts
 
@@ -43,18 +42,21 @@ class Trainer:
 
     def epoch(self, interrupt: Interrupt, bar: ProgressBar | Silence) -> Row:
         """Take one step per batch, measure, and add a row to the history."""
-        self._switch_to_training()
-        self.mode.begin_epoch()
-        mean = EpochMean(self.objective, self.parts.train)
         try:
-            for batch in batches(self._order(), self.parts.batch_size):
-                with collector_paused():
-                    mean.add(self.mode.step(batch) or self._eager_step(batch), batch)
-                bar.step(len(batch))
-                interrupt.check()
+            return self._epoch(interrupt, bar)
         except BaseException:
             self.mode.write_back()
             raise
+
+    def _epoch(self, interrupt: Interrupt, bar: ProgressBar | Silence) -> Row:
+        self._switch_to_training()
+        self.mode.begin_epoch()
+        mean = EpochMean(self.objective, self.parts.train)
+        for batch in batches(self._order(), self.parts.batch_size):
+            with collector_paused():
+                mean.add(self.mode.step(batch) or self._eager_step(batch), batch)
+            bar.step(len(batch))
+            interrupt.check()
         if self.parts.visited:
             self.mode.write_back()
         row = {"epoch": len(self.history) + 1, **mean.row(), **self._measure()}
@@ -88,7 +90,7 @@ class Trainer:
             self.parts.limits.clip(self._trained())
         numbers = [plain(x) for x in predictions] if self.objective.metrics else []
         wanted = self.parts.wants_gradient
-        gradient = [p.grad for p in self.model.parameters()] if wanted else []
+        gradient = [p.grad for p in self.parts.trained] if wanted else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
 
@@ -103,7 +105,7 @@ class Trainer:
         held_out = self.parts.held_out
         if held_out is None:
             return {}
-        if _looks_at_parameters(self.objective):
+        if is_foreign(self.objective.loss):  # it may look at parameters
             self.mode.write_back()
         self.model.eval()
         self.training = False
@@ -158,10 +160,3 @@ class Trainer:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
         self.model.eval()
-
-
-def _looks_at_parameters(objective: Objective) -> bool:
-    """Return whether evaluation runs code of a user's besides the model's forward."""
-    switches = [objective.model.train, objective.model.eval]
-    ours = [Module.train, Module.eval]
-    return is_foreign(objective.loss) or [getattr(x, "__func__", x) for x in switches] != ours
