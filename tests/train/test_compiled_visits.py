@@ -15,7 +15,7 @@ from scalargrad.losses import (
 )
 from scalargrad.nn import Linear, Module, Sequential, Tanh
 from scalargrad.optim import SGD, Adam, Optimizer
-from scalargrad.optim.lr_scheduler import ChainedScheduler, LambdaLR
+from scalargrad.optim.lr_scheduler import ChainedScheduler, LambdaLR, StepLR
 from scalargrad.train import History, fit
 
 from .alike import HEIGHTS, POINTS, Made, assert_alike, network, trained
@@ -196,6 +196,25 @@ def test_a_function_of_a_schedule_sees_and_writes_parameters(inner: bool, steps:
         return trained(jit, make, schedule=schedule)
 
     assert_alike(run(True), run(False))
+    assert len(steps) == 24
+
+
+def test_a_step_put_around_that_of_a_schedule_sees_parameters(steps: list[int]) -> None:
+    """A function of the user's in the place of the method, which sets the rate by a weight."""
+
+    def schedule(optimizer: Any) -> Any:
+        made = StepLR(optimizer, 1)
+        inner = made.step
+
+        def step() -> None:
+            inner()
+            (group,) = optimizer.param_groups
+            group["lr"] = 0.1 / (1.0 + abs(group["params"][0].data))
+
+        vars(made)["step"] = step
+        return made
+
+    assert_alike(trained(True, schedule=schedule), trained(False, schedule=schedule))
     assert len(steps) == 24
 
 

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad.errors import DomainError, NumericalError, OperandError, TrainingWarning
+from scalargrad.errors import (
+    DomainError,
+    GraphError,
+    NumericalError,
+    OperandError,
+    TrainingWarning,
+)
+from scalargrad.grad_mode import enable_grad, no_grad
 from scalargrad.nn import Linear, Module, Neuron
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau, StepLR
@@ -299,6 +306,17 @@ def test_the_norm_is_of_the_parameters_that_are_trained(jit: bool) -> None:
     history = run(model, optimizer=optimizer, batch_size=None, gradient_tolerance=0.0, jit=jit)
     norms = [2 * np.mean(TARGETS) * (1 - 2 * 0.1) ** step for step in range(10)]
     assert history["gradient_norm"] == pytest.approx(norms, rel=1e-9)
+
+
+@pytest.mark.parametrize("jit", [True, False, None])
+def test_without_gradients_nothing_is_trained(jit: bool | None) -> None:
+    """Compiled steps took them all the same, and eager ones left every parameter as it was."""
+    model = linear()
+    with no_grad(), pytest.raises(GraphError, match="which no_grad switches off"):
+        run(model, optimizer=SGD(model.parameters()), jit=jit)
+    with no_grad(), enable_grad():
+        run(model, optimizer=SGD(model.parameters(), lr=0.1), batch_size=None, jit=jit)
+    assert weights(model) == pytest.approx(descended(10)[0], rel=1e-9)
 
 
 def test_over_batches_the_norm_is_of_the_mean_gradient() -> None:

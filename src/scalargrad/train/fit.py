@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scalargrad.errors import OperandError
+from scalargrad.errors import GraphError, OperandError
+from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.nn import Module
 from scalargrad.optim.lr_scheduler import LambdaLR
 from scalargrad.system.interrupt import deferred_interrupt
@@ -163,6 +164,8 @@ def fit(
         If the checkpoint cannot be written, which is found out before the first step, or read,
         or belongs to another run; model and optimiser are then as they were. If it cannot be
         written later, the model keeps what it learned.
+    GraphError
+        Within `no_grad`.
     TraceError
         With ``jit=True``, if a step does what a program could not repeat; the message says what.
     MissingPackageError
@@ -209,6 +212,8 @@ def fit(
     >>> round(line.weight[0][0].data, 3), round(line.bias[0].data, 3)
     (2.0, 1.0)
     """
+    if not is_grad_enabled():
+        raise GraphError("fit trains by gradients, which no_grad switches off: call it outside")
     require_parts(model, loss, optimizer, regularizer, scheduler)
     epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
     per_batch = maybe(batch_size, "batch_size", count)
@@ -283,6 +288,8 @@ def _train(
         except Exception as error:
             attach(run.history, error)
             raise
+        finally:
+            run.mode.write_back()
 
 
 def _split(
@@ -301,8 +308,11 @@ def _split(
 
 def _calls_back(schedule: Any) -> bool:
     """Return whether a schedule, or a part of it, is or calls the code of a user."""
-    parts = getattr(schedule, "schedulers", ())
-    return is_foreign(schedule) or isinstance(schedule, LambdaLR) or any(map(_calls_back, parts))
+    if is_foreign(schedule) or isinstance(schedule, LambdaLR):
+        return True
+    own = getattr(schedule, "__dict__", {})  # such as a step that was put around that of the class
+    parts = own.get("schedulers", ())
+    return not own.keys().isdisjoint(dir(type(schedule))) or any(map(_calls_back, parts))
 
 
 def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -> Patience | None:

@@ -42,13 +42,6 @@ class Trainer:
 
     def epoch(self, interrupt: Interrupt, bar: ProgressBar | Silence) -> Row:
         """Take one step per batch, measure, and add a row to the history."""
-        try:
-            return self._epoch(interrupt, bar)
-        except BaseException:
-            self.mode.write_back()
-            raise
-
-    def _epoch(self, interrupt: Interrupt, bar: ProgressBar | Silence) -> Row:
         self._switch_to_training()
         self.mode.begin_epoch()
         mean = EpochMean(self.objective, self.parts.train)
