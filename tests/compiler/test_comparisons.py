@@ -16,11 +16,15 @@ from scalargrad import (
     Value,
     exp,
     grad,
+    gt,
     jit,
+    logical_not,
+    lt,
     scan,
     sin,
     value_and_grad,
     vmap,
+    where,
 )
 from scalargrad.losses import cross_entropy
 
@@ -165,6 +169,24 @@ def test_what_a_comparison_says_is_a_bool_as_eagerly(
         assert repr(found) == repr(expected)
     if isinstance(argument, float):
         assert _kinds(jit(f)(Value(argument))) == _kinds(f(Value(argument)))
+
+
+GATES: list[tuple[Callable[[Any], Any], list[float]]] = [
+    (lambda x: gt(x, 0.0) & lt(x, 3.0), [1.5]),
+    (lambda x: (x > 0.0) & lt(x, 3.0), [1.5]),
+    (lambda x: logical_not(x > 0.0) | gt(x, 3.0), [-1.5, 4.5]),
+    (lambda x: gt(x, 0.0) ^ True, [-1.5]),
+    (lambda x: (x > 0.0) & np.bool_(True), [1.5, 4.5]),
+]
+
+
+@pytest.mark.parametrize(("f", "inside"), GATES)
+def test_gates_and_truths_of_numpy_are_joined(f: Callable[[Any], Any], inside: list[float]) -> None:
+    """What `gt` says is a number for Values, and joined as a comparison is."""
+    points = [-1.5, 1.5, 4.5]
+    expected = [x if x in inside else 0.0 for x in points]
+    assert [jit(lambda x: where(f(x), x, 0.0))(x) for x in points] == expected
+    assert jit(vmap(lambda x: where(f(x), x, 0.0)))(points) == expected
 
 
 def _kinds(x: Any) -> Any:

@@ -10,6 +10,7 @@ from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.errors import GraphError, TraceError
 from scalargrad.grad_mode import Recorder, recorder
+from scalargrad.ops.methods import is_truth
 from scalargrad.table.numbers import is_real
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
@@ -267,7 +268,7 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
         trace = in_force(x)
         if trace.is_truth(x) and trace.is_truth(y):
             return trace.compared(op, x, y)
-        if is_real(y) or isinstance(y, Value):
+        if (is_real(y) or isinstance(y, Value)) and not (is_truth(x) and is_truth(y)):
             x._refuse("junction")
         return joined(x, y)
 
