@@ -180,6 +180,7 @@ class ResultGrid(list[Any]):
         numbers: Any = found[self.places]
         if isinstance(numbers, np.ndarray):
             return numbers.reshape(self.shape).tolist()  # type: ignore[no-any-return]
+        numbers = [*numbers]  # those of an example of vmap are a tuple
         for size in self.shape[:0:-1]:
             numbers = [numbers[k : k + size] for k in range(0, len(numbers), size)]
         return numbers  # type: ignore[no-any-return]
