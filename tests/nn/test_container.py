@@ -109,6 +109,23 @@ def test_train_and_eval_reach_every_part() -> None:
     assert all(module.training for module in block.train().modules())
 
 
+def _modes_with_a_frozen_part(kit: Any) -> list[list[bool]]:
+    class Frozen(kit.Sequential):  # type: ignore[misc]
+        def train(self, mode: bool = True) -> Any:
+            del mode
+            return super().train(False)
+
+    model = kit.Sequential(kit.Linear(2, 2), Frozen(kit.Dropout(0.5), Frozen(kit.Dropout(0.5))))
+    return [[part.training for part in model.train(mode).modules()] for mode in (True, False)]
+
+
+def test_a_part_that_overrides_train_switches_itself() -> None:
+    """A frozen encoder keeps its Dropout off, by PyTorch's rule."""
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    assert _modes_with_a_frozen_part(nn) == _modes_with_a_frozen_part(torch.nn)
+    assert _modes_with_a_frozen_part(nn)[0] == [True, True, False, False, False, False]
+
+
 def test_shared_parts_are_listed_and_saved_once() -> None:
     """A layer used twice has one set of weights, under its first name."""
     layer = nn.Linear(2, 2, rng=0)

@@ -139,7 +139,15 @@ class Shrinking(Module):
         return [self.factor * x for x in xs]
 
 
-@pytest.mark.parametrize("make", [Turning, lambda: Sequential(Linear(2, 1, rng=1), Shrinking())])
+@pytest.mark.parametrize(
+    "make",
+    [
+        Turning,
+        lambda: Sequential(Linear(2, 1, rng=1), Shrinking()),
+        lambda: Sequential(Linear(2, 2, rng=3), Averaging()),
+    ],
+    ids=["places", "a property inside", "weights inside"],
+)
 def test_what_switching_the_mode_changes_is_seen(
     make: Callable[[], Module], steps: list[int]
 ) -> None:

@@ -112,9 +112,20 @@ class Module:
                 part.zero_grad()
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training` here and in every module inside, and return this module."""
-        for module in self.modules():
-            module.training = mode
+        """Set `training` here and in every module inside, and return this module.
+
+        As in PyTorch, a module inside whose class overrides `train` switches itself and its parts,
+        so that one which is frozen can stay as it is.
+        """
+
+        def is_closed(part: Any) -> bool:
+            return _holds_no_module(part) or (part is not self and _switches_itself(part))
+
+        for _, part in _walk(self, is_closed):
+            if part is not self and _switches_itself(part):
+                part.train(mode)
+            elif isinstance(part, Module):
+                part.training = mode
         return self
 
     def eval(self) -> Self:
@@ -227,6 +238,10 @@ def _is_table(part: Any) -> bool:
 def _holds_no_module(part: Any) -> bool:
     """Return whether a part is a table, or a list of Parameters only."""
     return _is_table(part) or (isinstance(part, list) and {*map(type, part)} <= {Parameter})
+
+
+def _switches_itself(part: Any) -> bool:
+    return isinstance(part, Module) and getattr(part.train, "__func__", None) is not Module.train
 
 
 def _children(part: Any) -> list[tuple[Any, Any]]:

@@ -127,10 +127,11 @@ def _is_own(part: object) -> bool:
 
 def has_foreign_switch(model: Module) -> bool:
     """Return whether `train` and `eval` run code of a user's, here or in a module inside."""
-    switches = [model.train, model.eval, model.modules, model.named_modules]
+    parts = model.modules()
+    switches = [model.eval, *(part.train for part in parts)]
     if not all(_is_own(getattr(x, "__func__", x)) for x in switches):
         return True
-    kinds = {type(module) for module in model.modules()}
+    kinds = {type(part) for part in parts}
     setters = [(kind.__setattr__, isinstance(kind.training, bool)) for kind in kinds]
     return any(x != (Module.__setattr__, True) for x in setters)
 
