@@ -63,6 +63,11 @@ class Optimizer:
     A parameter that no gradient has reached has gradient 0. Where the rule would not move it
     then (see each optimiser), entries of tables, such as Embedding's, are visited only if a
     gradient was written to them, so a step costs what was touched.
+
+    A parameter whose gradient is None is passed over, as in PyTorch. Steps are counted for a group
+    as a whole, though, and PyTorch counts them for each parameter: when it moves again, Adam's
+    corrections, `lr_decay` and `dampening` are those of the group's step. Train what joins later by
+    `add_param_group`, which counts from 0.
     """
 
     #: Names of the rule's state, in its order, and their values before the first step.
