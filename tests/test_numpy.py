@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, Value, take, value_and_grad
+from scalargrad import OperandError, Value, grad, take, value_and_grad
 from scalargrad.graph import leaves
 
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
@@ -167,3 +167,23 @@ def test_a_computed_index_takes_a_row_of_an_array() -> None:
     assert [float(x.data) for x in deeper.ravel()] == [0.0, 1.0, 2.0, 3.0]
     listed: Any = take([[0.0, 1.0], [2.0, 3.0]], Value(1.0))
     assert [x.data for x in listed] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("from_left", [True, False])
+def test_masked_arrays_keep_the_gradient(from_left: bool) -> None:
+    """The slope of x·1 + x·4, without the 2 that is masked, is 5: NumPy reads no float from x."""
+    masked: Any = np.ma
+    weights = masked.masked_array([1.0, 2.0, 4.0], mask=[False, True, False])
+
+    def total(x: Any) -> Any:
+        return (x * weights if from_left else weights * x).sum()
+
+    assert grad(total)(3.0) == 5.0
+    assert grad(lambda x: masked.where(weights > 0.0, x, 0.0).sum())(3.0) == 2.0
+
+
+def test_functions_for_masked_arrays_drop_no_gradient() -> None:
+    """np.ma.exp takes arrays alone: an error, where it gave a float."""
+    masked: Any = np.ma
+    with pytest.raises(AttributeError, match="ndim"):
+        masked.exp(Value(1.0))

@@ -151,12 +151,12 @@ def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> Non
 
 
 def _number(x: Scalar) -> float:
-    return x._data if isinstance(x, Value) else x
+    return x._number if isinstance(x, Value) else x
 
 
 def require_finite(root: Value) -> None:
     """Raise NumericalError if `root` is inf or nan, naming the node that first was."""
-    if isfinite(root._data):
+    if isfinite(root._number):
         return
     first = first_nonfinite(root) or root
     raise NumericalError(

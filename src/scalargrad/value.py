@@ -99,9 +99,9 @@ class Value:
     (-12.0, -4.0, -4.0, 3.0)
     """
 
-    __slots__ = ("_data", "_grad", "label", "local_grads", "op", "parents")
+    __slots__ = ("_grad", "_number", "label", "local_grads", "op", "parents")
 
-    _data: float
+    _number: float
     _grad: float
     op: Operation | None
     parents: tuple[Value | float, ...]
@@ -127,7 +127,7 @@ class Value:
                 "by operations; declare one of your own, with its derivative, by "
                 "scalargrad.custom_op"
             )
-        self._data = as_float(data, "the data of a Value")
+        self._number = as_float(data, "the data of a Value")
         self._grad = 0.0
         self.op = None
         self.parents = ()
@@ -145,13 +145,15 @@ class Value:
         """The number itself."""
         if switches and (current := recorder()) is not None:
             current.asked(self, "data read")
-        return self._data
+        return self._number
 
     @data.setter
     def data(self, number: float) -> None:
         if switches and (current := recorder()) is not None:
             current.asked(self, "data assigned")
-        self._data = number if number.__class__ is float else as_float(number, "the data assigned")
+        self._number = (
+            number if number.__class__ is float else as_float(number, "the data assigned")
+        )
 
     @property
     def grad(self) -> float:
@@ -210,7 +212,7 @@ class Value:
         if (current := self._recorder()) is not None:
             detached: Value = current.detach(self)
             return detached
-        return Value(self._data, self.label)
+        return Value(self._number, self.label)
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], checked: bool = True) -> Value:
         """Make the node of `op` over `operands`, at least one of which is a Value."""
@@ -271,29 +273,29 @@ class Value:
     def __lt__(self, other: Value | float) -> bool:
         if switches and recorder() is not None:
             return _recorded(ops.lt, self, other)  # type: ignore[no-any-return]
-        return self._data.__lt__(_data_beside(ops.lt, other))
+        return self._number.__lt__(_data_beside(ops.lt, other))
 
     def __le__(self, other: Value | float) -> bool:
         if switches and recorder() is not None:
             return _recorded(ops.le, self, other)  # type: ignore[no-any-return]
-        return self._data.__le__(_data_beside(ops.le, other))
+        return self._number.__le__(_data_beside(ops.le, other))
 
     def __gt__(self, other: Value | float) -> bool:
         if switches and recorder() is not None:
             return _recorded(ops.gt, self, other)  # type: ignore[no-any-return]
-        return self._data.__gt__(_data_beside(ops.gt, other))
+        return self._number.__gt__(_data_beside(ops.gt, other))
 
     def __ge__(self, other: Value | float) -> bool:
         if switches and recorder() is not None:
             return _recorded(ops.ge, self, other)  # type: ignore[no-any-return]
-        return self._data.__ge__(_data_beside(ops.ge, other))
+        return self._number.__ge__(_data_beside(ops.ge, other))
 
     def __eq__(self, other: object) -> bool:
         if switches and (current := recorder()) is not None:
             return current.equal(self, other, ops.eq)  # type: ignore[no-any-return]
         if isinstance(other, Value):
             return self is other
-        return self._data == ops.eq.operand(other) if is_real(other) else NotImplemented
+        return self._number == ops.eq.operand(other) if is_real(other) else NotImplemented
 
     def __ne__(self, other: object) -> bool:
         if switches and (current := recorder()) is not None:
@@ -306,7 +308,7 @@ class Value:
     def __bool__(self) -> bool:
         if switches and recorder() is not None:
             return bool(ops.identity(self))
-        return self._data != 0.0
+        return self._number != 0.0
 
     def __float__(self) -> float:
         raise OperandError(
@@ -325,7 +327,7 @@ class Value:
         if (current := self._recorder()) is not None:
             current.asked(self, "text")
         label = f", label={self.label!r}" if self.label else ""
-        return f"{type(self).__name__}(data={self._data}, grad={self._grad}{label})"
+        return f"{type(self).__name__}(data={self._number}, grad={self._grad}{label})"
 
     def _repr_svg_(self) -> str | None:
         """Show the graph in a notebook, its parts folded where it is large."""
@@ -357,7 +359,7 @@ class Value:
                 f"only leaves can be copied or pickled, and {self!r} was computed by "
                 f"{self.op.name}: copy its .detach(), or keep the program that computes it"
             )
-        return _restore, (type(self), self._data, self._grad, self.label)
+        return _restore, (type(self), self._number, self._grad, self.label)
 
 
 class Parameter(Value):
@@ -383,7 +385,7 @@ def _data_beside(op: Operation, other: Value | float) -> Any:
     """Return the number a Value is compared with, or NotImplemented for an array's own method."""
     if other.__class__ is float:  # most are compared with one, which needs no check
         return other
-    return other._data if isinstance(other, Value) else op.number_beside(other)
+    return other._number if isinstance(other, Value) else op.number_beside(other)
 
 
 def _recorded(op: Operation, x: Value, other: Any) -> Any:

@@ -94,7 +94,7 @@ def node_lines(
     partials_wanted = () if leaf else zip(op.partial_expressions, mask, strict=True)
     wanted = [p for p, is_node in partials_wanted if is_node]
     printer.plan([op.value_expression, *wanted])
-    lines = [f"a{i} = x{i}._data" for i, is_node in enumerate(mask) if is_node]
+    lines = [f"a{i} = x{i}._number" for i, is_node in enumerate(mask) if is_node]
     if checked:
         lines += _domain_check(op, printer, [f"x{i}" for i in range(op.arity)])
     if leaf:
@@ -109,7 +109,7 @@ def node_lines(
 def _number_lines(printer: PythonPrinter, value: Expression) -> list[str]:
     """Return the statements from the value to a node that has it."""
     shown = printer.print(value)
-    lines = [*printer.take_lines(), f"y = {shown}", "node = new(Node)", "node._data = y"]
+    lines = [*printer.take_lines(), f"y = {shown}", "node = new(Node)", "node._number = y"]
     return [*lines, "node._grad = 0.0", "node.label = ''"]
 
 
@@ -181,7 +181,11 @@ def compile_reduction(op: Operation, arity: int, node: type) -> Callable[..., An
     printer = PythonPrinter({x: f"a{i}" for i, x in enumerate(operands)})
     printer.plan([value, *partials])
     names = ", ".join(f"x{i}" for i in range(arity))
-    lines = ["try:", f"    {names}, = operands", *(f"    a{i} = x{i}._data" for i in range(arity))]
+    lines = [
+        "try:",
+        f"    {names}, = operands",
+        *(f"    a{i} = x{i}._number" for i in range(arity)),
+    ]
     lines += ["except AttributeError: return general(operands)"]
     lines += _make_lines(printer, value, result, partials, "operands")
     environment = {**printer.functions, **_environment(op, node), "general": general}
@@ -191,14 +195,14 @@ def compile_reduction(op: Operation, arity: int, node: type) -> Callable[..., An
 def make_reduction(op: Operation, node: type, operands: tuple[Any, ...], leaf: bool = False) -> Any:
     """Make the node of a reduction; its declaration runs on floats as it stands."""
     try:
-        data: list[float] = [operand._data for operand in operands]
+        data: list[float] = [operand._number for operand in operands]
         constants = False
     except AttributeError:
         operands = tuple([x if isinstance(x, node) else op.operand(x) for x in operands])
-        data = [getattr(x, "_data", x) for x in operands]
+        data = [getattr(x, "_number", x) for x in operands]
         constants = True
     made: Any = object.__new__(node)
-    made._data = result = op.function(data)
+    made._number = result = op.function(data)
     made._grad = 0.0
     made.label = ""
     if leaf:

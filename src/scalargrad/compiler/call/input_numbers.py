@@ -25,7 +25,7 @@ def number_of(x: Any) -> Any:
         If no float equals an integer in the array.
     """
     if isinstance(x, Value):
-        return x._data
+        return x._number
     is_long = hasattr(x, "ravel") and x.dtype.kind in "iu" and x.dtype.itemsize == _LONG
     if is_long and x.size and max(x.max().item(), -x.min().item()) > _LAST:
         deque(map(float_of, x.ravel().tolist()), maxlen=0)
@@ -35,7 +35,7 @@ def number_of(x: Any) -> Any:
 def in_a_row(leaves: Sequence[Any]) -> Floats:
     """Return the numbers of leaves, arrays among them, as one array."""
     blocks = [
-        x if (kind := x.__class__) is float else x._data if kind is Value else block_of(x)
+        x if (kind := x.__class__) is float else x._number if kind is Value else block_of(x)
         for x in leaves
     ]
     row = np.empty(sum([1 if x.__class__ is float else x.size for x in blocks]))

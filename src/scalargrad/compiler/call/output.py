@@ -104,7 +104,7 @@ class Output(Value):
         parents: tuple[Value, ...],
         row: tuple[float, ...] | None = None,
     ) -> None:
-        self._data = data
+        self._number = data
         self._grad = 0.0
         self.label = ""
         self.index = index

@@ -218,7 +218,7 @@ class Path:
         foreign = self._foreign(module_values) if module_values else self.closed_over
         if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign) if leaves or module_values else self.closed_over
-            inputs: Inputs = [x._data for x in parents]
+            inputs: Inputs = [x._number for x in parents]
         else:
             parents = (*[leaves[i] for i in self.values_at], *foreign)
             inputs = self._inputs(leaves, foreign)
@@ -295,10 +295,14 @@ class Path:
             return in_a_row([*numbers, *drawn, *foreign, *apart])
         if self.values_at:
             leaves = [
-                x if (kind := x.__class__) is float else x._data if kind is Value else number_of(x)
+                x
+                if (kind := x.__class__) is float
+                else x._number
+                if kind is Value
+                else number_of(x)
                 for x in leaves
             ]
-        return [*leaves, *drawn, *[x._data for x in foreign]] if drawn or foreign else leaves
+        return [*leaves, *drawn, *[x._number for x in foreign]] if drawn or foreign else leaves
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]

@@ -88,7 +88,7 @@ class Tape(Tracing):
         """Make these Values inputs, in this order."""
         self.has_values = True
         for x in leaves:
-            node = self._input(x._data, plain=False).index
+            node = self._input(x._number, plain=False).index
             self.stands_for(x, node)
             self.given.append(node)
 
@@ -112,7 +112,7 @@ class Tape(Tracing):
         return nodes
 
     def _stand_in(self, x: Value) -> Traced:
-        made = self._input(x._data, plain=False)
+        made = self._input(x._number, plain=False)
         self.has_values = True
         if isinstance(x, Parameter):
             made = self._traced(made.index, TracedParameter)
@@ -218,9 +218,9 @@ class Tape(Tracing):
     def _of_value(self, x: Value) -> int:
         """Return the node of a Value that is not traced and had none so far."""
         if x in self._made:
-            found = self.leaf(identity, x._data).index
+            found = self.leaf(identity, x._number).index
         else:
-            found = self._input(x._data, plain=False).index
+            found = self._input(x._number, plain=False).index
             self.has_values = True
             self.outside.append((x, found))
         self.stands_for(x, found)
