@@ -100,6 +100,28 @@ def topological_order(
     return order
 
 
+def depends_on_any(root: Value, wanted: Callable[[Value], bool]) -> bool:
+    """Return whether `root`, or a node under it, is wanted; the search ends at the first.
+
+    Examples
+    --------
+    >>> x = Value(3.0, "x")
+    >>> depends_on_any((x - 1.0).tanh(), lambda node: node.label == "x")
+    True
+    """
+    ahead: list[Value | float] = [root]
+    seen: set[Value] = set()
+    while ahead:
+        x = ahead.pop()
+        if not isinstance(x, Value) or x in seen:
+            continue
+        if wanted(x):
+            return True
+        seen.add(x)
+        ahead += x.parents
+    return False
+
+
 def _require_values(roots: Iterable[Value]) -> None:
     for root in roots:
         if not isinstance(root, Value):

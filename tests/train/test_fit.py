@@ -319,6 +319,84 @@ def test_without_gradients_nothing_is_trained(jit: bool | None) -> None:
     assert weights(model) == pytest.approx(descended(10)[0], rel=1e-9)
 
 
+class Switched(Module):
+    """A linear layer without bias that can be told to compute without a graph."""
+
+    def __init__(self) -> None:
+        self.line = Linear(1, 1, bias=False, rng=0)
+        self.records = True
+
+    def __call__(self, x: Any) -> Any:
+        """Return the prediction, with a graph or without."""
+        if self.records:
+            return self.line(x)
+        with no_grad():
+            return self.line(x)
+
+
+@pytest.mark.parametrize("jit", [True, False, None])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        no_grad()(squares),
+        lambda p, y: squares([[x.detach() for x in row] for row in p], y),
+        lambda p, y: Value(1.0),
+    ],
+)
+def test_a_loss_without_a_way_to_a_parameter_is_refused(loss: Any, jit: bool | None) -> None:
+    """As in PyTorch. It moved nothing, and the losses of the epochs looked like any others."""
+    model = linear()
+    with pytest.raises(GraphError, match="no parameter to train"):
+        run(model, loss=loss, optimizer=SGD(model.parameters(), lr=0.1), jit=jit)
+    run(model, optimizer=SGD(model.parameters(), lr=0.1), batch_size=None, jit=jit)
+    assert weights(model) == pytest.approx(descended(10)[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("jit", [True, False, None])
+def test_a_model_that_stops_recording_ends_training_where_it_was(jit: bool | None) -> None:
+    """Two steps by hand, w - 0.1 · 2x(wx - y); then an error with the history of both."""
+    model = Switched()
+    w, losses = model.line.weight[0][0].data, []
+    for _ in range(2):
+        losses.append((2.0 * w - 1.0) ** 2)
+        w -= 0.1 * 4.0 * (2.0 * w - 1.0)
+
+    def stopping(model: Any, history: History) -> None:
+        model.records = len(history) < 2
+
+    moving = SGD(model.parameters(), lr=0.1)
+    options: dict[str, Any] = {"loss": squares, "callbacks": [stopping], "quiet": True}
+    with pytest.raises(GraphError, match="squares returned") as caught:
+        fit(model, [[2.0]], [1.0], optimizer=moving, jit=jit, **options)
+    history: Any = caught.value.history
+    assert history["loss"] == pytest.approx(losses, rel=1e-12)
+    assert model.line.weight[0][0].data == pytest.approx(w, rel=1e-12)
+
+
+class Experts(Module):
+    """A weight for inputs above 0, another for the rest."""
+
+    def __init__(self) -> None:
+        self.upper, self.lower = Parameter(0.5), Parameter(0.25)
+
+    def __call__(self, x: Any) -> Any:
+        """Return the prediction of one of them."""
+        return (self.upper if x > 0 else self.lower) * x
+
+
+@pytest.mark.parametrize("jit", [True, False, None])
+def test_batches_may_leave_alone_what_is_trained(jit: bool | None) -> None:
+    """One weight is trained, for half of the examples: w - 0.1 · 2x(wx - y), once an epoch."""
+    model, expected = Experts(), 0.5
+    for _ in range(4):
+        expected -= 0.1 * 2.0 * (expected - 3.0)
+    moving = SGD([model.upper], lr=0.1)
+    fit(model, [1.0, -1.0], [3.0, 3.0], loss=squares, optimizer=moving, epochs=4, batch_size=1,
+        jit=jit, quiet=True)  # fmt: skip
+    assert model.upper.data == pytest.approx(expected, rel=1e-12)
+    assert model.lower.data == 0.25
+
+
 def test_over_batches_the_norm_is_of_the_mean_gradient() -> None:
     """With frozen weights, batches of 4 and 2 give the norm of the whole batch."""
     model = linear()

@@ -57,7 +57,9 @@ class Carried:
             self.grads[self._count :] = [leaf.grad or 0.0 for leaf in self.leaves[self._count :]]
 
     def step(self, grads: Any, reached: Any, limits: Limits) -> bool:
-        """Take a step; return False, and change nothing, if a number would not be finite.
+        """Take a step; return False, and change nothing, if it must be taken eagerly.
+
+        It must if a number would not be finite, or if the loss depends on no parameter.
 
         Parameters
         ----------
@@ -69,6 +71,8 @@ class Carried:
             The limits on the gradients of trained parameters.
         """
         count = self._count
+        if not len(reached):
+            return False
         if len(reached) == len(self.leaves):
             found, mask = grads.copy(), None
         else:

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad import optim
+from scalargrad.errors import GraphError
 from scalargrad.grad_mode import no_grad
+from scalargrad.graph import depends_on_any
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import EpochMean, StepResult, is_foreign
+from scalargrad.train.objective import EpochMean, StepResult, is_foreign, name_of
 from scalargrad.train.progress import ProgressBar, Silence
 from scalargrad.train.run_parts import RunParts
+from scalargrad.value import Parameter, Value
 
 
 class Trainer:
@@ -76,6 +79,7 @@ class Trainer:
         batch = self.parts.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
         loss = self.objective.value(predictions, batch.targets)
+        self._require_parameters(loss)
         self.mode.watch(loss)
         self.optimizer.zero_grad()
         loss.backward()
@@ -86,6 +90,20 @@ class Trainer:
         gradient = [p.grad for p in self.parts.trained] if wanted else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
+
+    def _require_parameters(self, loss: Value) -> None:
+        """Raise GraphError if no parameter is under a loss, so that it could train nothing.
+
+        One is enough, whoever trains it: a batch may leave alone those that the optimiser has.
+        """
+        if depends_on_any(loss, _is_parameter):
+            return
+        if not depends_on_any(loss, {*self.parts.trained}.__contains__):  # may be plain Values
+            raise GraphError(
+                f"{name_of(self.objective.loss)} returned {loss.data:.6g}, in whose graph there is "
+                "no parameter to train: let model and loss compute outside no_grad, and with "
+                "Values themselves, not with their .data or .detach()"
+            )
 
     def _trained(self) -> list[Any]:
         """Return the parameters whose gradients the optimiser reads."""
@@ -153,3 +171,7 @@ class Trainer:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
         self.model.eval()
+
+
+def _is_parameter(node: Value) -> bool:
+    return isinstance(node, Parameter)
