@@ -96,6 +96,23 @@ def test_a_sweep_whose_first_run_fails_writes_nothing(
     assert not (tmp_path / "no").exists()
 
 
+def test_rates_that_differ_late_have_folders_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To six digits they are the same: the files of one run replaced those of the other."""
+    folders = []
+
+    def noted(plan: Plan) -> Report:
+        folders.append(plan.folder.name)
+        return spy(plan)
+
+    monkeypatch.setattr(experiments, "moons", noted)
+    arguments = ["sweep", "moons", "--lr", "0.1234567,0.1234568,2", "--seeds", "1", "-q"]
+    result = runner.invoke(app, [*arguments, "-o", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert folders == ["lr-0.1234567-seed-0", "lr-0.1234568-seed-0", "lr-2-seed-0"]
+
+
 @pytest.mark.parametrize("rates", ["", "fast", "0.1,,1", "0", "-1", "nan", "inf"])
 def test_learning_rates_that_are_none_are_refused(rates: str) -> None:
     """The message says what to write."""

@@ -47,7 +47,7 @@ def sweep(
 
     name = program.value
     runs = [
-        TrainingRun(name, rate, seed, epochs, output / f"lr-{rate:g}-seed-{seed}")
+        TrainingRun(name, rate, seed, epochs, output / f"lr-{_written(rate)}-seed-{seed}")
         for rate in _rates(lr)
         for seed in range(seeds)
     ]
@@ -69,7 +69,9 @@ def _failure(error: SweepError, finished: int) -> SweepError:
     run, cause = error.point, error.__cause__
     why = str(cause) if isinstance(cause, ScalargradError | OSError) else in_words(cause or error)
     kept = f"; the files are of the {finished} that had finished" if finished else ""
-    message = f"the run with learning rate {run.lr:g} and seed {run.seed} failed: {why}{kept}"
+    message = (
+        f"the run with learning rate {_written(run.lr)} and seed {run.seed} failed: {why}{kept}"
+    )
     return SweepError(message, error.index, run, error.finished)
 
 
@@ -83,6 +85,11 @@ def _rates(text: str) -> list[float]:
     if wrong:
         raise OperandError(f"--lr holds {wrong[0]:g}: a learning rate is positive and finite")
     return list(dict.fromkeys(rates))
+
+
+def _written(rate: float) -> str:
+    """Write a learning rate with all its digits: rates that differ have folders of their own."""
+    return repr(rate).removesuffix(".0")
 
 
 def _report(name: str, outcomes: Sequence[Outcome], folder: Path) -> None:
