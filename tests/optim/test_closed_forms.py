@@ -156,3 +156,22 @@ def test_an_option_does_what_its_paper_says(
             p.grad = gradient
         optimizer.step()
     assert [p.data for p in parameters] == pytest.approx([expected] * many, rel=1e-9)
+
+
+@pytest.mark.parametrize("many", [1, 40])
+def test_a_new_velocity_is_not_dampened(many: int) -> None:
+    """As in PyTorch: after steps without momentum, and after the state was cleared.
+
+    Steps along 2, then v = 3, then 0.5 · 3 + 0.75 · 1, then v = 1.
+    """
+    parameters = [Parameter(2.0) for _ in range(many)]
+    optimizer = SGD(parameters, lr=0.1, dampening=0.25)
+    for gradient, momentum, cleared in [(2, 0, 0), (3, 0.5, 0), (1, 0.5, 0), (1, 0.5, 1)]:
+        optimizer.param_groups[0]["momentum"] = momentum
+        if cleared:
+            optimizer.state.clear()
+        for p in parameters:
+            p.grad = float(gradient)
+        optimizer.step()
+    expected = 2.0 - 0.2 - 0.3 - 0.225 - 0.1
+    assert [p.data for p in parameters] == pytest.approx([expected] * many, rel=1e-9)

@@ -57,7 +57,7 @@ def by_numbers(
             {
                 **options,
                 "params": range(len(own["params"])),
-                "step": max(steps, default=int(any(found))),
+                "step": max(steps, default=0),
             }
         )
     return {"state": state, "param_groups": merged}

@@ -24,8 +24,8 @@ class SGD(Optimizer):
     lr : float
         Learning rate, in parameter unit² / loss unit.
     momentum, dampening : float
-        velocity ← momentum · velocity + (1 - dampening) · gradient, and a step along it. The
-        first step is taken without dampening.
+        velocity ← momentum · velocity + (1 - dampening) · gradient, and a step along it. A group
+        without velocities takes a step without dampening.
     weight_decay : float
         λ of the L2 penalty ½λw².
     nesterov : bool
@@ -95,11 +95,16 @@ class SGD(Optimizer):
 
     def rule(self, group: Group) -> Rule:
         """Return `rules.sgd` with these options."""
+        moves = (
+            group["momentum"]
+            and group["dampening"]
+            and any(p in self.state for p in group["params"])
+        )
         return partial(
             sgd,
             lr=group["lr"],
             momentum=group["momentum"],
-            dampening=group["dampening"] if group["step"] > 1 else 0.0,
+            dampening=group["dampening"] if moves else 0.0,
             weight_decay=group["weight_decay"],
             nesterov=group["nesterov"],
         )
