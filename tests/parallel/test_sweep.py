@@ -223,6 +223,22 @@ def test_what_cannot_come_back_is_told_in_words(function: Any, cause: Any, messa
     assert cause is None or isinstance(raised.value.__cause__, cause)
 
 
+@pytest.mark.filterwarnings(FORKING)
+def test_a_result_that_cannot_be_read_loses_no_other() -> None:
+    """It was pickled by the worker: the others are in the error all the same."""
+    with pytest.raises(SweepError, match=r"points\[3\], which is 3: ValueError: math") as raised:
+        sweep(work.returns_what_cannot_be_read, range(4), 2, quiet=True)
+    assert raised.value.finished == {0: 0, 1: 1, 2: 2}
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_no_two_processes_draw_the_same(start_method: str) -> None:
+    """From NumPy's own generator, whose state a forked process has from its parent."""
+    work.drawn_by_numpy(0)  # it is begun here
+    drawn = sweep(work.drawn_by_numpy, range(6), 3, quiet=True)
+    assert len(set(drawn)) == 6
+
+
 def test_an_exception_that_cannot_be_read_stays_where_it_was() -> None:
     """Its words arrive."""
     assert Failure(b"no pickle", "Unwilling: 1 and 2", "").exception() is None

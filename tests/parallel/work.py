@@ -6,8 +6,11 @@ import math
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from scalargrad import TraceError, exp, jit, log1p, value_and_grad
 
@@ -113,6 +116,27 @@ def root_of(_: Any, chunk: list[float]) -> float:
 def returns_a_lambda(_: Any) -> Any:
     """Return what cannot be sent."""
     return lambda: None
+
+
+class Unreadable:
+    """Can be sent, but cannot be made again where it arrives."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return math.sqrt, (-1.0,)
+
+
+def returns_what_cannot_be_read(x: int) -> Any:
+    """Return it in place of 3, when the others have been returned."""
+    if x < 3:
+        return x
+    time.sleep(0.2)
+    return Unreadable()
+
+
+def drawn_by_numpy(_: Any) -> float:
+    """Draw from NumPy's own generator."""
+    time.sleep(0.02)
+    return float(np.random.random())
 
 
 def process(_: Any) -> int:

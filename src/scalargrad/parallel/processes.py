@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -113,12 +114,12 @@ class Processes:
         for connection in wait(list(members)):
             place = members[connection]
             try:
-                reply: Reply = pickle.loads(self._members[place].connection.recv_bytes())
+                reply = self._members[place].connection.recv_bytes()
             except (EOFError, OSError):  # also within a reply
                 self._replace(place)
                 continue
             request, _ = self._under_way.pop(place)
-            found.append((place, request, reply))
+            found.append((place, request, _read(reply)))
         return found
 
     def close(self) -> None:
@@ -140,6 +141,14 @@ class Processes:
             f"{_end(dead.process.exitcode)}"
         )
         self._given_up.append((place, request, failure(error)))
+
+
+def _read(reply: bytes) -> Reply:
+    try:
+        found: Reply = pickle.loads(reply)
+    except Exception as error:  # noqa: BLE001 - whatever the class of a result does
+        return failure(error)
+    return found
 
 
 _all: weakref.WeakSet[Processes] = weakref.WeakSet()
@@ -180,6 +189,8 @@ def _stop(members: dict[int, Member]) -> None:
 def _serve(connection: Connection, awake: float) -> None:
     """Answer requests until the parent closes its end of the pipe, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    if (drawing := sys.modules.get("numpy.random")) is not None:
+        drawing.seed()  # a forked process would draw what all others draw; Python sees to its own
     parent = parent_process()
     assert parent is not None
     while True:
