@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scalargrad import StateError, nn
@@ -81,6 +82,31 @@ def test_what_is_no_rectangle_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="w is not a rectangle"):
         nn.save_file({"w": [[1.0], [1.0, 2.0]]}, tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("numbers", [[[[]], []], 10**400, np.ma.array([1.0], mask=[True]), 1j])
+def test_what_no_floats_hold_is_not_saved(tmp_path: Path, numbers: Any) -> None:
+    """The entry is named: these were errors of NumPy's about something else."""
+    with pytest.raises(StateError, match="w is not a rectangle of numbers"):
+        nn.save_file({"w": numbers}, tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_are_saved(tmp_path: Path) -> None:
+    """As the numbers that they hold, also those of PyTorch."""
+    torch = pytest.importorskip("torch", reason="PyTorch is one kind of array")
+    weights = {"a": np.array([[1, 2]]), "b": np.float32(0.5), "c": torch.ones(2)}
+    nn.save_file(weights, tmp_path / "a")
+    assert nn.load_file(tmp_path / "a") == {"a": [[1.0, 2.0]], "b": 0.5, "c": [1.0, 1.0]}
+
+
+def test_no_file_is_written_that_cannot_be_read(tmp_path: Path) -> None:
+    """Without an entry it has no header; the header's name is refused for an entry."""
+    nn.save_file({}, tmp_path / "none")
+    assert nn.load_file(tmp_path / "none") == {}
+    with pytest.raises(StateError, match="__metadata__ is the header's"):
+        nn.save_file({"__metadata__": [1.0]}, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ from scalargrad.table.validation import flag, instance, mapping, text
 AnyPath = str | os.PathLike[str]
 
 _READABLE = {"F64", "F32", "F16"}
+#: What the format calls the text beside the entries.
+_HEADER = "__metadata__"
 _MOST_DIMENSIONS = 8
 _MOST_EMPTY_LISTS = 1_000_000
 
@@ -30,7 +32,7 @@ def save_file(
 
     Parameters
     ----------
-    tensors : mapping from str to float or nested lists of float
+    tensors : mapping from str to float, nested lists of float, or array
         As `Module.state_dict` returns it. Kept as 64-bit floats, so that nothing is rounded.
     path : str or path
         The file; one that exists is replaced.
@@ -57,15 +59,26 @@ def save_file(
     {'w': [1.0, 0.1]}
     """
     with needed("saving and loading weights needs"):
-        import numpy as np
         from safetensors.numpy import save
     file_path(path)
-    for name, numbers in mapping(tensors, "tensors", "numbers by name").items():
-        text(name, "the name of a tensor")
-        if number_shape(numbers, ()) is None and list(flat(numbers)):
-            raise StateError(f"{name} is not a rectangle of numbers, so it cannot be saved")
-    arrays = {name: np.array(numbers, dtype=np.float64) for name, numbers in tensors.items()}
-    write_atomically(path, save(arrays, metadata=_header(metadata)))
+    named = mapping(tensors, "tensors", "numbers by name").items()
+    arrays = {text(name, "the name of a tensor"): _rectangle(name, x) for name, x in named}
+    write_atomically(path, save(arrays, metadata=_header(metadata) or None))
+
+
+def _rectangle(name: str, numbers: Any) -> Any:
+    """Return the numbers of one entry as an array."""
+    import numpy as np
+
+    if name == _HEADER:
+        raise StateError(f"{name} is the header's own name in the format: choose another")
+    numbers = numbers.tolist() if hasattr(numbers, "tolist") else numbers
+    try:
+        if number_shape(numbers, ()) is not None or not list(flat(numbers)):
+            return np.array(numbers, dtype=np.float64)
+    except (ValueError, OverflowError):  # lists of no number of several lengths; a huge integer
+        pass
+    raise StateError(f"{name} is not a rectangle of numbers (float), so it cannot be saved")
 
 
 def _header(metadata: Any) -> dict[str, str]:
