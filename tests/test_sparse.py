@@ -37,11 +37,13 @@ def test_clearing_forgets_what_was_touched() -> None:
     assert [p.grad for p in table[0]] == [0.0, 0.0]
 
 
-def test_pytorchs_habit_of_none_takes_an_entry_out() -> None:
-    """p.grad = None means that no gradient reached p."""
+def test_pytorchs_habit_of_none_is_cleared_too() -> None:
+    """p.grad = None means that no gradient reached p; it stayed None after zero_grad."""
     table = Table.zeros(1, 1, "w")
     table[0][0].backward()
     table[0][0].grad = None
+    table.zero_grad()
+    assert table[0][0].grad == 0.0
     assert not table.touched
 
 

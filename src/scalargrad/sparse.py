@@ -44,8 +44,8 @@ class SparseParameter(Parameter):
 
     Notes
     -----
-    Any write counts, a 0 that a backward sweep adds too; None, PyTorch's habit, and
-    `zero_grad` take the parameter out again.
+    Any write counts, a 0 that a backward sweep adds too, and None, PyTorch's habit, which is to be
+    cleared as well; `zero_grad` takes the parameter out again.
 
     Examples
     --------
@@ -75,10 +75,7 @@ class SparseParameter(Parameter):
     def _grad(self, signal: Any) -> None:
         _GRAD.__set__(self, signal)
         if self.touched is not None:
-            if signal is None:
-                self.touched.pop(self, None)
-            else:
-                self.touched[self] = None
+            self.touched[self] = None
 
     def zero_grad(self) -> None:
         """Set the gradient to 0 and count as untouched."""
