@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scalargrad.errors import NumericalError, TraceError
-from scalargrad.nn import Embedding, Linear, Module
+from scalargrad.nn import Dropout, Embedding, Linear, Module
 from scalargrad.optim import SGD, Adagrad, Adam, SparseAdam
 from scalargrad.train import fit
 from scalargrad.train.data_rows import Shapes
@@ -26,16 +26,16 @@ SCORES = [math.sin(len(word) + sum(word)) for word in WORDS]
 class Bag(Module):
     """A linear layer over the vectors of a word, weighted by position, added up."""
 
-    def __init__(self) -> None:
+    def __init__(self, p: float = 0.0) -> None:
         self.table, self.position = Embedding(4, 2, rng=3), Embedding(3, 1, rng=5)
-        self.out = Linear(2, 1, rng=4)
+        self.drop, self.out = Dropout(p, rng=6), Linear(2, 1, rng=4)
 
     def forward(self, word: list[int]) -> Any:
         """Score a word."""
         vectors = [
             [x * self.position(i)[0] for x in self.table(token)] for i, token in enumerate(word)
         ]
-        (score,) = self.out([sum(column) for column in zip(*vectors, strict=True)])
+        (score,) = self.out(self.drop([sum(column) for column in zip(*vectors, strict=True)]))
         return score
 
 
@@ -47,9 +47,9 @@ def square(predictions: list[Any], targets: list[float]) -> Any:
 ADAM, SPARSE_ADAM = partial(Adam, lr=0.05), partial(SparseAdam, lr=0.05)
 
 
-def trained(jit: bool | None, optimizer: Any = ADAM, **options: Any) -> Made:
+def trained(jit: bool | None, optimizer: Any = ADAM, p: Any = 0.0, **options: Any) -> Made:
     """Train on words of three lengths, one by one in an order that is drawn."""
-    model = Bag()
+    model = Bag(p)
     moving = optimizer(model.parameters())
     history = fit(
         model, WORDS, SCORES, optimizer=moving, jit=jit,
@@ -81,6 +81,40 @@ def test_rows_that_are_not_looked_up_stay_where_they_are(steps: list[int]) -> No
     assert steps == []
     with pytest.raises(TraceError, match="SparseAdam moves a parameter that is looked up"):
         trained(True, SPARSE_ADAM)
+
+
+def test_gradients_of_what_is_not_trained_add_up_over_words(steps: list[int]) -> None:
+    """Also those of a position that the last word, of two tokens, does not have."""
+
+    def outputs(parameters: list[Any]) -> SGD:
+        return SGD(parameters[-3:], lr=0.1)
+
+    found, expected = trained(True, outputs, seed=5), trained(False, outputs, seed=5)
+    assert len(steps) == 9 * len(WORDS)
+    assert found[3] == pytest.approx(expected[3], rel=1e-10)
+    assert all(expected[3])
+
+
+@pytest.mark.usefixtures("early")
+def test_a_refused_step_draws_its_numbers_once(steps: list[int]) -> None:
+    """The program of SparseAdam's step ran, drew its mask and was refused: it draws as if never."""
+    assert_alike(trained(None, SPARSE_ADAM, p=0.5), trained(False, SPARSE_ADAM, p=0.5))
+    assert not steps
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_none_for_the_gradient_of_rows_is_cleared(jit: bool) -> None:
+    """A row that no word of the next epochs looks up had None: a TypeError, or no step."""
+
+    def clear(model: Module, history: Any) -> None:
+        for parameter in model.parameters():
+            parameter.grad = None
+
+    options: dict[str, Any] = {"gradient_tolerance": 0.0, "callbacks": [clear]}
+    found, expected = trained(jit, **options), trained(False, gradient_tolerance=0.0)
+    for a, b in zip(found[0].rows, expected[0].rows, strict=True):
+        assert a == pytest.approx(b, rel=1e-10)
+    assert found[1] == pytest.approx(expected[1], rel=1e-10)
 
 
 @pytest.mark.usefixtures("early")

@@ -308,6 +308,15 @@ def test_the_norm_is_of_the_parameters_that_are_trained(jit: bool) -> None:
     assert history["gradient_norm"] == pytest.approx(norms, rel=1e-9)
 
 
+def test_gradients_are_clipped_by_those_that_an_optimiser_says_it_trains() -> None:
+    """Ten steps of 0.1 · 0.01; the gradients of the weights, which add up, shortened them."""
+    model = linear()
+    optimizer: Any = Descent(model.parameters()[-1:])
+    optimizer.param_groups = [{"params": optimizer.parameters, "lr": 0.1}]
+    run(model, optimizer=optimizer, batch_size=None, clip_grad_norm=0.01)
+    assert weights(model) == pytest.approx([0.0, 0.0, 10 * 0.1 * 0.01], rel=1e-3)
+
+
 @pytest.mark.parametrize("jit", [True, False, None])
 def test_without_gradients_nothing_is_trained(jit: bool | None) -> None:
     """Compiled steps took them all the same, and eager ones left every parameter as it was."""

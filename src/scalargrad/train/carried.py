@@ -102,4 +102,7 @@ class Carried:
         self._optimizer.zero_grad()
         for i in self._reached.tolist():
             self.leaves[i].grad = grads[i]
+        for leaf, grad in zip(self.leaves[count:], grads[count:], strict=True):
+            if grad != (leaf.grad or 0.0):  # reached by a step before the last
+                leaf.grad = grad
         self.is_ahead = False

@@ -182,10 +182,15 @@ class Compiled(Eager):
         found = recording.found(rows, carried, self._moment)
         if found is None:
             return None
-        if len(found.looked_up):
-            self._require_still(found)
-        if not carried.step(found.grads, found.reached, self._parts.limits):
-            recording.undo()
+        moved = False
+        try:
+            if len(found.looked_up):
+                self._require_still(found)
+            moved = carried.step(found.grads, found.reached, self._parts.limits)
+        finally:
+            if not moved:
+                recording.undo()
+        if not moved:
             return None
         predictions = found.listed() if self._objective.metrics else []
         gradient = carried.gradient() if self._parts.wants_gradient else []

@@ -109,7 +109,7 @@ class Trainer:
         """Return the parameters whose gradients the optimiser reads."""
         if isinstance(self.optimizer, optim.Optimizer):
             return self.optimizer.active_parameters()
-        return self.model.parameters()
+        return self.parts.trained
 
     def _measure(self) -> Row:
         """Measure loss and metrics on the held-out examples, recording no graph."""
