@@ -289,6 +289,14 @@ def test_the_header_says_what_stands_where(tmp_path: Path) -> None:
     assert "#define LAYOUT_INPUTS 9\n#define LAYOUT_OUTPUTS 6\n" in text
 
 
+def test_keys_with_the_signs_of_comments_compile(tmp_path: Path) -> None:
+    """In the header they stand in a comment, which they neither end nor seem to begin again."""
+    source, _ = jit(lambda d: {"*/ int": 2.0 * d["/*"], "/*/": d["??/"]}).export(
+        tmp_path / "signs.c", {"/*": 1.0, "??/": 2.0}
+    )
+    assert compiled([source])["signs"]([3.0, 4.0]) == [6.0, 4.0]
+
+
 def test_a_layout_too_long_to_read_is_cut_short(tmp_path: Path) -> None:
     """Two hundred lines are listed; the last says where it ends."""
     f = jit(lambda w: sum(w.values()))

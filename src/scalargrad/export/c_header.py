@@ -87,5 +87,5 @@ def header(exported: Exported, cells: int, *, always_static: bool = False, targe
 
 
 def _listed(names: Sequence[str]) -> str:
-    lines = [line.replace("*/", "* /") for line in layout(names)]
+    lines = [line.replace("*/", "* /").replace("/*", "/ *") for line in layout(names)]
     return "\n".join(f" *   {line}" for line in lines or ["none"])
