@@ -468,6 +468,26 @@ def test_leaf_survives_copying_and_pickling(
     assert (twin.op, twin.parents, twin.local_grads) == (None, (), ())
 
 
+class Bounded(Parameter):
+    """A class of a user's that adds an attribute and a slot, and makes objects in its own way."""
+
+    __slots__ = ("__dict__", "low")
+
+    def __init__(self, low: float, unit: str) -> None:
+        super().__init__(low + 1.0, f"in {unit}")
+        self.low, self.unit = low, unit
+
+
+@pytest.mark.parametrize("copier", COPIERS)
+def test_what_a_derived_class_adds_is_copied(copier: Callable[[Value], Value]) -> None:
+    """Attributes were lost, or again what __init__ sets, which is not called now."""
+    weight = Bounded(-1.0, "m")
+    weight.low, weight.data = -5.0, 2.0
+    twin: Any = copier(weight)
+    assert type(twin) is Bounded
+    assert (twin.low, twin.unit, twin.data, twin.label) == (-5.0, "m", 2.0, "in m")
+
+
 @pytest.mark.parametrize("data", [math.inf, -math.inf, -0.0, 5e-324])
 def test_copy_keeps_every_float(data: float) -> None:
     """Extreme numbers come back bit for bit."""

@@ -87,15 +87,14 @@ class SparseParameter(Parameter):
         reduced = super().__reduce__()
         if not reduced[1]:  # copied while a compiled function is recorded
             return reduced
-        return _restore, *reduced[1:], self.touched
-
-    def __setstate__(self, touched: Touched | None) -> None:
-        self.touched = touched
+        return _restore, *reduced[1:]
 
 
 def _restore(kind: type[SparseParameter], data: float, grad: float, label: str) -> SparseParameter:
     """Rebuild a pickled parameter; its record follows as state: the two refer to each other."""
-    parameter = kind(data, label)
+    parameter = kind.__new__(kind)
+    parameter.touched = None
+    Parameter.__init__(parameter, data, label)
     _GRAD.__set__(parameter, grad)
     return parameter
 

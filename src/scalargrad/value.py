@@ -359,7 +359,7 @@ class Value:
                 f"only leaves can be copied or pickled, and {self!r} was computed by "
                 f"{self.op.name}: copy its .detach(), or keep the program that computes it"
             )
-        return _restore, (type(self), self._number, self._grad, self.label)
+        return _restore, (type(self), self._number, self._grad, self.label), _added(self)
 
 
 class Parameter(Value):
@@ -396,8 +396,17 @@ def _recorded(op: Operation, x: Value, other: Any) -> Any:
     return current.compared(op, x, other)
 
 
+def _added(leaf: Value) -> tuple[Any, dict[str, Any]] | None:
+    """Return the attributes and slots that a derived class adds, as pickle takes them."""
+    state: Any = object.__getstate__(leaf)
+    attributes, slots = state
+    more = {name: x for name, x in slots.items() if name not in Value.__slots__}
+    return (attributes, more) if attributes or more else None
+
+
 def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:
-    """Rebuild a pickled leaf."""
-    leaf = kind(data, label)
+    """Rebuild a pickled leaf; what its class adds follows as state."""
+    leaf = kind.__new__(kind)
+    Value.__init__(leaf, data, label)
     leaf._grad = grad
     return leaf
