@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, OperandError, Parameter, Value, nn
+from scalargrad import DomainError, OperandError, Parameter, Value, jit, nn
 
 POINTS = [1e4, -1e4, 0.0, 0.5, -0.5, 3.0, -3.0, 19.9, 20.1, -20.1, 700.0]
 
@@ -90,6 +90,17 @@ def test_the_perceptrons_unit_is_a_hard_threshold() -> None:
 def test_a_nan_passes_through_the_threshold() -> None:
     """PyTorch compares, and a nan compares with nothing."""
     assert nn.Threshold(0.0, 1.0)(float("nan")) != nn.Threshold(0.0, 1.0)(float("nan"))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_minus_infinity_does_not_exceed_a_threshold(compiled: bool) -> None:
+    """The constant stands in for it, and no gradient flows, as in PyTorch: it was a NaN."""
+    unit: Any = jit(nn.Threshold(0.0, 20.0)) if compiled else nn.Threshold(0.0, 20.0)
+    x = Value(-math.inf)
+    y = unit(x)
+    y.backward()
+    assert (y.data, x.grad) == (20.0, 0.0)
+    assert unit(-math.inf) == 20.0
 
 
 def test_unknown_forms_are_refused() -> None:

@@ -10,6 +10,8 @@ from scalargrad.nn.rows import each_row
 from scalargrad.ops import (
     elu,
     gelu,
+    gt,
+    le,
     leaky_relu,
     relu,
     sigmoid,
@@ -262,7 +264,8 @@ class Threshold(ElementwiseModule):
 
     def unit(self, x: Any) -> Any:
         """Apply the threshold to one number."""
-        return where(x > self.threshold, x, where(x <= self.threshold, x * 0.0 + self.value, x))
+        below = where(le(x, self.threshold), self.value, x)  # a NaN is neither
+        return where(gt(x, self.threshold), x, below)
 
     def extra_repr(self) -> str:
         """Return both numbers."""
