@@ -33,7 +33,7 @@ def console() -> Console:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path], str]:
     """Run the demo once with two steps: return its folder, what it wrote and what it printed."""
-    folder, console = tmp_path_factory.mktemp("demo") / "new" / "folder", new_console()
+    folder, console = tmp_path_factory.mktemp("demo") / "new [old]" / "folder", new_console()
     return folder, demo.run(folder, console, steps=2), printed(console)
 
 

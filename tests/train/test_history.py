@@ -144,8 +144,18 @@ def test_a_printed_history_fits_120_columns() -> None:
 
 
 def test_a_notebook_shows_names_as_they_are() -> None:
-    """The name of a metric is text, not markup."""
-    assert "<th>&lt;lambda&gt;</th>" in History([{"<lambda>": 1.0}])._repr_html_()
+    """The name of a metric is text, not markup, and so is why training ended."""
+    shown = History([{"<lambda>": 1.0}], stopped="loss <b 0.1")._repr_html_()
+    assert "<th>&lt;lambda&gt;</th>" in shown
+    assert "stopped: loss &lt;b 0.1<" in shown
+
+
+def test_a_table_shows_names_as_they_are() -> None:
+    """A unit in brackets is no markup of Rich's: it was left out, and [/s] an error."""
+    text = str(History([{"error [m]": 1.0, "rate [/s]": 2.0}], stopped="[/]"))
+    assert "error [m]" in text
+    assert "rate [/s]" in text
+    assert "stopped: [/]" in text
 
 
 def test_a_plot_has_a_point_per_epoch(history: History) -> None:

@@ -44,6 +44,15 @@ def test_a_terminal_shows_epochs_loss_metric_rate_and_time_left() -> None:
     assert "0:00:00" in last
 
 
+def test_the_name_of_a_metric_is_no_markup() -> None:
+    """A unit in brackets was left out, and [/s] ended the training by an error of Rich's."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    with progress_bar(False, epochs=1, batches=1, done=0, console=console) as bar:
+        bar.step(10)
+        bar.epoch({"epoch": 1, "loss": 0.125, "error [m]": 0.5, "rate [/s]": 2.0})
+    assert "loss 0.125 error [m] 0.5 rate [/s] 2" in shown(console).split("epoch 1/1")[-1]
+
+
 def test_a_narrow_terminal_loses_neither_rate_nor_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """At 80 columns, everything a classifier with held-out data measures fits."""
     tick_by(0.001, monkeypatch)

@@ -89,6 +89,6 @@ def _conclude(written: list[Path], program: str, console: Console) -> None:
         console.print(heading)
         for path in written:
             if (path.suffix == ".html") == pages:
-                console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
+                console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False, markup=False)
     console.print("Next, a page of your own:")
-    console.print(f"  {program} {NEXT}", soft_wrap=True, highlight=False)
+    console.print(f"  {program} {NEXT}", soft_wrap=True, highlight=False, markup=False)

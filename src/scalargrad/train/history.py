@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape as as_text
 from rich.table import Table
 
 from scalargrad.errors import OperandError
@@ -110,9 +111,9 @@ class History:
         rich.table.Table
         """
         rows = whole(rows, "rows", 1)
-        table = Table(title=f"{len(self)} epochs, stopped: {self.stopped or 'not yet'}")
+        table = Table(title=f"{len(self)} epochs, stopped: {as_text(self.stopped) or 'not yet'}")
         for column in self.columns:
-            table.add_column(column, justify="right")
+            table.add_column(as_text(column), justify="right")
         for i in spread(len(self), rows):
             table.add_row(*(f"{x:.6g}" for x in self.rows[i].values()))
         return table
@@ -130,7 +131,8 @@ class History:
             f"<tr>{''.join(f'<td>{x:.6g}</td>' for x in self.rows[i].values())}</tr>"
             for i in spread(len(self), 10)
         )
-        return f"<table><tr>{head}</tr>{body}</table><p>stopped: {self.stopped or 'not yet'}</p>"
+        why = escape(self.stopped) or "not yet"
+        return f"<table><tr>{head}</tr>{body}</table><p>stopped: {why}</p>"
 
     def to_csv(self, path: str | Path) -> Path:
         """Write every row as comma-separated values; floats keep every digit.

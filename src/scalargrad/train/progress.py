@@ -112,7 +112,7 @@ def progress_bar(
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(bar_width=10),
-        TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=False)),
+        TextColumn("{task.fields[numbers]}", markup=False, table_column=Column(no_wrap=False)),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
