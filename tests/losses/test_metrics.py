@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 
-from scalargrad import DomainError, OperandError, Value, jit
+from scalargrad import DomainError, NumericalError, OperandError, Value, jit
 from scalargrad.losses import accuracy, confusion_matrix, error_rate, zero_one_loss
 
 SCORES = [[0.1, 0.7, 0.2], [0.9, 0.0, 0.1], [0.2, 0.2, 0.6], [0.3, 0.4, 0.3]]
@@ -59,6 +62,28 @@ def test_every_metric_has_the_threshold(threshold: float, wrong: int) -> None:
     assert accuracy(scores, targets, threshold=threshold) == 1.0 - wrong / 4
     assert error_rate(scores, targets, threshold=threshold) == wrong / 4
     assert zero_one_loss(scores, targets, threshold=threshold, reduction="sum") == wrong
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("row", [[math.nan], [math.nan, 1.0, 0.0], [1.0, math.nan, 0.0]])
+def test_a_nan_names_no_class(row: list[float], compiled: bool) -> None:
+    """It counted as a right prediction of class 0, or as a wrong one where compiled."""
+    rate: Any = jit(accuracy) if compiled else accuracy
+    right = [1.0] * len(row)
+    assert rate([right, right], [1.0, 1.0] if len(row) == 1 else [0.0, 0.0]) == 1.0
+    with pytest.raises(NumericalError, match="a score is nan, which names no class"):
+        rate([right, row], [0.0, 0.0])
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("target", [2.0, 0.1, -2.0, math.nan])
+def test_a_target_beside_a_single_score_is_one_of_two(target: float, compiled: bool) -> None:
+    """Classes 1 and 2 were both taken for class 1, and so was a smoothed 0.1."""
+    rate: Any = jit(error_rate) if compiled else error_rate
+    assert rate([0.3, 0.3, -0.3], [1.0, 0.0, -1.0]) == pytest.approx(1 / 3)
+    with pytest.raises(DomainError, match="give 1 for class 1, and 0 or -1 for the other"):
+        rate([0.3, 0.3, -0.3], [1.0, target, -1.0])
+    assert compiled or confusion_matrix([0.3], [True]) == [[0, 0], [0, 1]]
 
 
 def test_values_are_read_and_give_plain_numbers() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scalargrad.errors import OperandError
+from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import recorder, switches
 from scalargrad.losses.reduction import (
     Reduction,
@@ -21,9 +21,32 @@ from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, number
 from scalargrad.value import Value
 
+#: The targets beside a single score: class 1, and the other in either convention.
+_OF_TWO = (1.0, 0.0, -1.0)
+
 
 def _number(x: Any, what: str) -> float:
     return x.data if isinstance(x, Value) else as_float(x, what)
+
+
+def _score(x: Any, name: str) -> float:
+    found = _number(x, f"{name}: a score")
+    if found != found:
+        raise NumericalError(
+            f"{name}: a score is nan, which names no class; backward() from it says where it arose"
+        )
+    return found
+
+
+def _is_positive(t: Any, name: str) -> bool:
+    """Return whether the target beside a single score is class 1."""
+    found = _number(t, f"{name}: a target")
+    if found not in _OF_TWO:
+        raise DomainError(
+            f"{name}: a target is {shown(t)}; beside a single score, give 1 for class 1, and 0 or "
+            "-1 for the other"
+        )
+    return found == 1.0
 
 
 def _examples(input: Any, target: Any, name: str) -> Iterator[tuple[Any, Any]]:
@@ -41,9 +64,9 @@ def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[
     """Yield (true class, predicted class) for each example."""
     limit = number(threshold, f"{name}: threshold", finite=False)
     for scores, t in _examples(input, target, name):
-        numbers = [_number(x, f"{name}: a score") for x in scores]
+        numbers = [_score(x, name) for x in scores]
         if len(numbers) == 1:
-            yield int(_number(t, f"{name}: a target") > 0.0), int(numbers[0] > limit)
+            yield int(_is_positive(t, name)), int(numbers[0] > limit)
         elif is_real(t):
             largest = max(range(len(numbers)), key=numbers.__getitem__)
             yield class_index(t, len(numbers), name), largest
@@ -54,16 +77,20 @@ def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[
 def _recorded_errors(input: Any, target: Any, threshold: float, name: str) -> Iterator[Any]:
     """Yield 1 or 0 for each example, as operations that a compiled function repeats.
 
-    A class that is none makes the number infinite, so that the call is made eagerly.
+    A class that is none, or a score, makes a divisor 0, so that the call is made eagerly.
     """
     limit = number(threshold, f"{name}: threshold", finite=False)
     for scores, t in _examples(input, target, name):
         if len(scores) == 1:
-            yield (t > 0.0) != (scores[0] > limit)
-            continue
-        named = [t == float(k) for k in range(len(scores))]
-        hits = sum([n * _is_first_largest(scores, k) for k, n in enumerate(named)])
-        yield (1.0 - hits) / sum(named)
+            named = [t == x for x in _OF_TWO]
+            wrong = named[0] != (scores[0] > limit)
+        else:
+            named = [t == float(k) for k in range(len(scores))]
+            wrong = 1.0 - sum([n * _is_first_largest(scores, k) for k, n in enumerate(named)])
+        known = 1.0
+        for x in scores:
+            known = known * (x == x)
+        yield wrong / (sum(named) * known)
 
 
 def _is_first_largest(scores: Any, k: int) -> Any:
@@ -102,7 +129,9 @@ def zero_one_loss(
     OperandError
         If there are no examples, or not one target for each.
     DomainError
-        If a class is not in 0 … C - 1.
+        If a class is not in 0 … C - 1, or beside a single score not 1, 0 or -1.
+    NumericalError
+        If a score is nan.
 
     Examples
     --------
