@@ -74,6 +74,28 @@ def test_computed_numbers_in_the_place_of_parameters_are_named() -> None:
         computed.state_dict()
 
 
+@pytest.mark.parametrize("parts", [{"a.b": 1.0, "a": {"b": 2.0}}, {0: 1.0, "0": 2.0}])
+def test_two_parts_of_one_name_are_no_state(parts: dict[Any, Any]) -> None:
+    """Only the numbers of the second were saved; loading gave them to both."""
+
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            self.parts = replaced_by_parameters(parts)
+
+    model = Mixed()
+    assert [p.data for p in model.parameters()] == [1.0, 2.0]
+    for act in (model.state_dict, lambda: model.load_state_dict({}, strict=False)):
+        with pytest.raises(StateError, match=r"2 parts of Mixed have the name parts\.(a\.b|0)"):
+            act()
+
+
+def replaced_by_parameters(tree: Any) -> Any:
+    """Put a Parameter in the place of each number of nested dicts."""
+    if isinstance(tree, dict):
+        return {key: replaced_by_parameters(x) for key, x in tree.items()}
+    return Parameter(tree)
+
+
 def test_everything_wrong_is_listed_and_nothing_is_changed() -> None:
     """Missing, unexpected and misshapen names stand in one message."""
     net = model()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
+from scalargrad.errors import StateError
 from scalargrad.nn.state import IncompatibleKeys, load_state, parameter_shape, state_of
 from scalargrad.sparse import Table
 from scalargrad.table.validation import flag, mapping
@@ -141,6 +143,11 @@ class Module:
             ``weight`` of a Linear is a list of nout lists of nin numbers; a single Parameter
             is a float. A later training step does not change what was returned.
 
+        Raises
+        ------
+        StateError
+            If two parts have one name, which keys with dots in dicts can lead to.
+
         Examples
         --------
         >>> from scalargrad.nn import Neuron
@@ -175,11 +182,23 @@ class Module:
         given = mapping(state_dict, "state_dict", "numbers by name")
         return load_state(type(self).__name__, self._tensors(), given, flag(strict, "strict"))
 
-    def _tensors(self) -> Iterator[tuple[str, Any]]:
-        """Yield the largest rectangles of Parameters with their paths; a single one counts, too."""
-        for name, part in _walk(self, closed=lambda part: parameter_shape(part) is not None):
-            if parameter_shape(part) is not None:
-                yield name, part
+    def _tensors(self) -> list[tuple[str, Any]]:
+        """Return the largest rectangles of Parameters with their paths; a single one counts, too.
+
+        Raises
+        ------
+        StateError
+            If two have one path: a state would hold the numbers of only one.
+        """
+        parts = _walk(self, closed=lambda part: parameter_shape(part) is not None)
+        found = [(name, part) for name, part in parts if parameter_shape(part) is not None]
+        counts = Counter(name for name, _ in found)
+        for name in [name for name, count in counts.items() if count > 1]:
+            raise StateError(
+                f"{counts[name]} parts of {type(self).__name__} have the name {name} in a state: "
+                "use other keys in its dicts, without dots, and not 0 beside '0'"
+            )
+        return found
 
     def extra_repr(self) -> str:
         """Return the arguments shown between the brackets when the module is printed."""
