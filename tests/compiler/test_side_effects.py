@@ -178,6 +178,20 @@ def test_what_a_refused_function_has_cached_on_an_object_is_taken_back(
     assert jit(lambda x: read(held) * x)(2.0).data == 2.0 * number
 
 
+def test_what_a_function_has_written_before_it_is_refused_is_taken_back() -> None:
+    """The eager call that follows finds what it found: a state, now 0.5 · 4 + 2, and a count."""
+    held = SimpleNamespace(state=4.0, calls=0)
+
+    def moving(x: Any) -> Any:
+        held.calls += 1
+        held.state = 0.5 * held.state + x
+        return x * float(x)
+
+    with pytest.raises(TraceError, match=r"float\(\) or a math function was called"):
+        jit(moving)(2.0)
+    assert (held.state, held.calls) == (4.0, 1)
+
+
 def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
     """Its assignments stay, as the function makes none again; what the function counts does not."""
     settings, counts = SimpleNamespace(rate=1.0), SimpleNamespace(calls=0.0)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, detect_anomaly, mean
+from scalargrad import Parameter, Value, detect_anomaly, mean, tanh
 from scalargrad.errors import TraceError
 from scalargrad.losses import (
     mse_loss,
@@ -39,6 +39,31 @@ class Counting(Module):
         """Compute."""
         self.calls += 1
         return [self.weight * x[0] / self.calls]
+
+
+class Logging(Module):
+    """A model that notes its calls, and counts the notes."""
+
+    def __init__(self) -> None:
+        self.weight, self.notes = Parameter(0.5), [0.0]
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        self.notes.append(1.0)
+        return [self.weight * x[0] / len(self.notes)]
+
+
+class Recurrent(Module):
+    """A model with a state that goes on from example to example, without its gradient."""
+
+    def __init__(self) -> None:
+        self.weight, self.state = Parameter(0.5), Value(0.1)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        found = tanh(self.weight * x[0] + self.state)
+        self.state = found.detach()
+        return [found * (2.0 if found.data > 0 else 1.0)]
 
 
 class Turning(Module):
@@ -139,7 +164,9 @@ EAGER: dict[str, tuple[str, dict[str, Any]]] = {
         {"optimizer": _clipping_none, "clip_grad_norm": 0.01},
     ),
     "a counter": ("changes Counting.calls", {"make": Counting}),
-    "a list": ("changes something that it reads", {"loss": _spying}),
+    "a list": ("changes the global _seen", {"loss": _spying}),
+    "a log": ("changes Logging.notes", {"make": Logging}),
+    "a state": (r"\.data was read", {"make": Recurrent}),
     "an iterator": (
         "which a program could not advance",
         {"make": Turning, "optimizer": partial(SGD, lr=0.01)},

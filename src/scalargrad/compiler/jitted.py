@@ -49,7 +49,7 @@ class Jitted(Generic[P, R]):
         static: frozenset[int | str] = frozenset(),
         paths: Mapping[Key, tuple[Path, ...]] = MappingProxyType({}),
         *,
-        quiet: bool = False,
+        strict: bool = False,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
@@ -57,7 +57,7 @@ class Jitted(Generic[P, R]):
         self.signature = ArgumentSplitter(function, static)
         self._static = static
         self._kept = Paths(function, paths)
-        self._recordings = Recordings(function, static, self._kept, quiet=quiet)
+        self._recordings = Recordings(function, static, self._kept, strict=strict)
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
@@ -102,11 +102,6 @@ class Jitted(Generic[P, R]):
             return self(*args)  # type: ignore[call-arg]
         finally:
             self._kept.is_still = False
-
-    @property
-    def has_changed_surroundings(self) -> bool:
-        """Whether the function, when it was recorded, has changed something that it reads."""
-        return self._recordings.has_changes
 
     def recalled(self, *args: Any) -> tuple[Any] | None:
         """Return the result by a recorded path, in a tuple; None if none can be run for these."""

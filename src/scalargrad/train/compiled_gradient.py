@@ -115,12 +115,6 @@ class CompiledGradient:
         try:
             found = self._recorded(rows, carried)
             self._sources = drawn_from(before)
-            if self._gradient.has_changed_surroundings:
-                raise TraceError(
-                    "it changes something that it reads, such as an attribute or a list, and a "
-                    "program would not: keep what is to be seen afterwards out of the model and "
-                    "the loss"
-                )
             rewind(before)
             if found is not None:
                 self._require_agreement(found, rows)

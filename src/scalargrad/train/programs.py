@@ -108,7 +108,7 @@ def gradient_of(
         )
 
     step.__qualname__ = "step of fit"
-    return Jitted(step, quiet=True)
+    return Jitted(step, strict=True)
 
 
 def agree(computed: float, expected: float) -> bool:
@@ -130,7 +130,7 @@ def forward_of(model: Module, leaves: Sequence[Value], example: Any) -> Forward:
         return _arranged(predictions)
 
     evaluation.__qualname__ = "evaluation of fit"
-    return Jitted(evaluation, quiet=True)
+    return Jitted(evaluation, strict=True)
 
 
 class _Unfollowed:

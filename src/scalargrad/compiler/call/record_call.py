@@ -13,7 +13,14 @@ from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.refusal import PartingError, users_line
-from scalargrad.compiler.trace.side_effects import Around, Note, unchanging
+from scalargrad.compiler.trace.side_effects import (
+    Around,
+    ChangesError,
+    Contents,
+    Note,
+    made_again,
+    unchanging,
+)
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError
@@ -32,6 +39,10 @@ _FRESH = (
 _CHANGING = (
     "{compiled!r} changes {named}, and computes something else at its next call, which its program "
     "would not: pass it as an argument, and return what is new"
+)
+_KEEPING = (
+    "it changes {named}, which a program would not: keep what is to be seen afterwards out of the "
+    "model and the loss"
 )
 
 #: What a path is made of: the recording, the outline of the result, the leaves of the arguments,
@@ -140,7 +151,9 @@ class CallRecorder:
         self.may_be_fresh = trace.generators.may_be_fresh
         return found
 
-    def require_same(self, found: Found, changed: Sequence[str] | None) -> None:
+    def require_same(
+        self, found: Found, changed: Sequence[str] | None, *, strict: bool = False
+    ) -> None:
         """Record the call again, after it has changed what it reads or drawn numbers, and compare.
 
         Attributes that it has added to its arguments are there, as they are in eager evaluation.
@@ -154,6 +167,8 @@ class CallRecorder:
             What was recorded.
         changed : list of str or None
             The names of what has changed, for a message; None if nothing has.
+        strict : bool
+            Whether any change is too much.
 
         Raises
         ------
@@ -162,7 +177,7 @@ class CallRecorder:
         """
         before, once = self._around, Around(self._function)
         try:
-            is_other = not is_same(found[:2], self.record(self.notes)[:2])
+            is_other = strict or not is_same(found[:2], self.record(self.notes)[:2])
         except UnrecordedError:
             is_other = True  # it has read what the first recording has noted
         finally:
@@ -172,7 +187,9 @@ class CallRecorder:
             why = _FRESH
             if changed is not None:
                 named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
-                why = _CHANGING.format(compiled=self._compiled, named=named)
+                why = (_KEEPING if strict else _CHANGING).format(
+                    compiled=self._compiled, named=named
+                )
             raise UnrecordedError(TraceError(why), is_repeatable=False)
 
     def parting_line(self, outcomes: Sequence[bool]) -> tuple[str, int] | None:
@@ -211,13 +228,20 @@ class CallRecorder:
                 object.__setattr__(copier.copy(owner), name, copier.copy(x))
             return call()
 
+        around = self._around = Around(self._function)
         try:
-            self._around = Around(self._function)
-            run = unchanging(run_on_noted, self._around, traced, self._compiled, found)
+            run = unchanging(run_on_noted, around, traced, self._compiled, found)
             recording, outline = recorded(trace, run, domains=True)
+        except ChangesError as error:
+            raise UnrecordedError(TraceError(*error.args), is_repeatable=False) from error
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
-            raise UnrecordedError(error, not (call.has_returned or changes)) from error
+            is_repeatable = not (call.has_returned or changes)
+            if around.changed():  # an eager call is to find what this one found
+                again = functools.partial(trace.record, run_on_noted)
+                made_again(again, around, Contents(traced))
+                trace.generators.rewind()
+            raise UnrecordedError(error, is_repeatable) from error
         outer = {id(number): x for x, number in places.items()}
         self.notes = found and copier.back(found, lambda x: outer.get(id(x), x))
         return recording, outline, leaves, outside

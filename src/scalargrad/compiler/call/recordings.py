@@ -24,13 +24,9 @@ class Recordings:
         Positions and names of static arguments.
     kept : Paths
         Where the paths are kept.
-    quiet : bool
-        Whether to suppress warnings.
-
-    Attributes
-    ----------
-    has_changes : bool
-        Whether the function, when it was recorded, has changed something that it reads.
+    strict : bool
+        Whether to refuse a function that changes anything that it reads, a cache or a log as well,
+        and to suppress warnings.
     """
 
     def __init__(
@@ -39,11 +35,11 @@ class Recordings:
         static: frozenset[int | str],
         kept: Paths,
         *,
-        quiet: bool,
+        strict: bool,
     ) -> None:
         self._function, self._static, self._kept = function, static, kept
-        self._limits = RecordingLimits(quiet)
-        self.has_changes = False
+        self._limits = RecordingLimits(strict)
+        self._strict = strict
 
     def run(self, call: Call) -> Any:
         """Record a path and run it; return both, or None if the call must be made eagerly.
@@ -107,9 +103,8 @@ class Recordings:
         found = recorder.record()
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written, or a counter raised
-            self.has_changes = True
             before, now = now, self._kept.look_around(key)
-            recorder.require_same(found, before.changed(now))
+            recorder.require_same(found, before.changed(now), strict=self._strict)
             now = self._kept.look_around(key)
         elif recorder.notes or recorder.may_be_fresh:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]

@@ -90,10 +90,10 @@ def _where_noticed(
     source: Any, again: Callable[[Callable[[], None]], Any]
 ) -> tuple[str, int] | None:
     """Return the file and line of the first operation after a draw, if there is one."""
-    before = state_of(source)
+    before, is_looking = state_of(source), True
 
     def check() -> None:
-        if _differ(before, state_of(source)):
+        if is_looking and _differ(before, state_of(source)):
             raise _DrawnError
 
     try:
@@ -102,6 +102,8 @@ def _where_noticed(
         return users_line(noticed.__traceback__)
     except Exception:  # noqa: BLE001 - what it raises now matters no more
         return None
+    finally:
+        is_looking = False
     return None
 
 

@@ -64,7 +64,7 @@ def unchanging(
 
     Raises
     ------
-    TraceError
+    TraceError, ChangesError
         When called, if something else was changed. As the recording works on copies, the caller
         would see such a change only in eager calls.
     """
@@ -79,16 +79,18 @@ def unchanging(
                 "change a copy, and return what is new"
             )
         notes[:] = before.notes(beside)
-        found = [*around.changes(before)]
-        if found:
-            own = _made_again(run, around, before)
-            raise TraceError(_refused(compiled, found, own))
+        if found := [*around.changes(before)]:
+            raise ChangesError(_refused(compiled, found, made_again(run, around, before)))
         return result
 
     return checked
 
 
-def _made_again(run: Callable[[], Any], around: Around, arguments: Contents) -> list[str]:
+class ChangesError(Exception):
+    """A function has changed what is around it; that is taken back."""
+
+
+def made_again(run: Callable[[], Any], around: Around, arguments: Contents) -> list[str]:
     """Undo changes, call a function again, and return descriptions of those that it makes again.
 
     Of the others, which another thread seems to have made, all is written again.
