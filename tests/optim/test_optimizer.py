@@ -267,6 +267,17 @@ def test_what_are_no_parameters_is_refused(params: Any) -> None:
         optim.SGD(params, lr=0.1)
 
 
+@pytest.mark.parametrize("inputs", [1, 2, 3])
+def test_the_rows_of_a_table_are_no_parameters(inputs: int) -> None:
+    """Rows of two were taken for pairs of a name and a Parameter: the first column stayed."""
+    weight: Any = nn.Linear(inputs, 2, rng=0).weight
+    for params in (weight, [{"params": weight}], [weight]):
+        with pytest.raises(OperandError, match="give those inside one by one"):
+            optim.SGD(params, lr=0.1)
+    entries = [p for row in weight for p in row]
+    assert len(optim.SGD(entries, lr=0.1).param_groups[0]["params"]) == 2 * inputs
+
+
 class Counted(list[Any]):
     """A list that counts how many items were read from it."""
 

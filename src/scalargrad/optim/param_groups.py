@@ -28,14 +28,17 @@ def with_name(given: Any) -> tuple[str, Value]:
     OperandError
         If it is no Value, or one that was computed.
     """
-    name, parameter = given if isinstance(given, tuple) and len(given) == 2 else ("", given)
+    pair = isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str)
+    name, parameter = given if pair else ("", given)
     if not isinstance(parameter, Value):
-        raise OperandError(f"an optimiser trains Parameters, not {shown(parameter)}")
+        remedy = ": give those inside one by one, as module.parameters() does"
+        inside = remedy if isinstance(parameter, list | tuple) else ""
+        raise OperandError(f"an optimiser trains Parameters, not {shown(parameter)}{inside}")
     if parameter.parents:
         raise OperandError(
             f"{parameter!r} was computed by {parameter.op}: only leaves can be trained"
         )
-    return str(name), parameter
+    return name, parameter
 
 
 def in_table(parameter: Value) -> bool:
