@@ -287,3 +287,17 @@ def test_the_constant_that_softmax_subtracts_knows_its_scores() -> None:
         assert held == 3.0
         assert held.scores == (x, masked, y)
         assert held.at({x: 9.0, y: 3.0}.__getitem__) == 9.0
+
+
+def test_sparse_vectors_are_no_operands_of_dot() -> None:
+    """Keys were taken: the product of {0: 2.0, 3: 5.0} with itself was 0·0 + 3·3."""
+    sparse: Any = {0: 2.0, 3: 5.0}
+    for w, x, name in ((sparse, sparse, "w"), ([1.0, 2.0], sparse, "x")):
+        with pytest.raises(OperandError, match=rf"^dot: {name} is \{{0: 2.0, 3: 5.0\}}, of"):
+            dot(w, x)
+
+
+def test_a_single_number_is_no_operand_of_dot() -> None:
+    """The error is scalargrad's own, and names the operand."""
+    with pytest.raises(OperandError, match=r"^dot: x is 2\.0; give a list of numbers"):
+        dot([1.0], 2.0)  # type: ignore[call-overload]

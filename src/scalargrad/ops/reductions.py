@@ -13,6 +13,7 @@ from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import exp, log
 from scalargrad.ops.selection import maximum, where
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import ListReduction, Operand, R_co, Reduction, primitive
 from scalargrad.table.validation import listed
@@ -133,6 +134,13 @@ def logsumexp(operands: Sequence[float]) -> float:
     return largest + math.log(math.fsum(exp.function(x - largest) for x in operands))
 
 
+def _terms(x: Any, name: str) -> tuple[Any, ...]:
+    """Return the entries of an operand of `dot`; lists and tuples, the usual ones, at once."""
+    if isinstance(x, dict):
+        raise OperandError(f"dot: {name} is {shown(x)}, of which keys would be taken; give a list")
+    return tuple(x if isinstance(x, list | tuple) else listed(x, f"dot: {name}", "numbers"))
+
+
 class Dot(Reduction):
     """The operation `dot`; its operands are the weights, the inputs and at most one bias."""
 
@@ -155,7 +163,7 @@ class Dot(Reduction):
         bias: Operand[Any] | float | None = None,
     ) -> Any: ...
     def __call__(self, w: Any, x: Any, bias: Any = None) -> Any:
-        weights, inputs = tuple(w), tuple(x)
+        weights, inputs = _terms(w, "w"), _terms(x, "x")
         if len(weights) != len(inputs):
             raise OperandError(
                 f"dot: {len(weights)} weights but {len(inputs)} inputs; give one input per weight"
