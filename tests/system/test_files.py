@@ -45,6 +45,29 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert target.read_bytes() == b"new"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions, and no such pipes")
+def test_the_permissions_of_a_file_stay(tmp_path: Path) -> None:
+    """One that others may not read was theirs to read after the next write."""
+    path = tmp_path / "private"
+    write_atomically(path, b"old")
+    path.chmod(0o600)
+    write_atomically(path, b"new")
+    assert (path.stat().st_mode & 0o777, path.read_bytes()) == (0o600, b"new")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions, and no such pipes")
+def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
+    """A file took the place of a pipe, and for root that of a device such as /dev/null."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        for write in (lambda path: write_atomically(path, b"a"), require_writable):
+            with pytest.raises(OSError, match="it is a device or a pipe, no file"):
+                write(path)
+    assert pipe.is_fifo()
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     """The message says which folder to create."""
     with pytest.raises(FileNotFoundError, match=r"create the folder .*nowhere"):

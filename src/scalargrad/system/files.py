@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -42,8 +43,8 @@ def file_path(path: Any, name: str = "path") -> str:
 def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:
     """Write a file so that `path` holds either what it held before or all of `content`.
 
-    The content goes to a new file beside it, which then takes its place in one step; a
-    symbolic link is followed.
+    The content goes to a new file beside it, which then takes its place in one step, and its
+    permissions; a symbolic link is followed.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written to; an old file is left as it was.
+        If the folder does not exist or cannot be written to, or `path` is a device or a pipe; an
+        old file is left as it was.
     OperandError
         If `path` is not a path.
 
@@ -78,6 +80,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     try:
         try:
             with unfinished.open("xb") as file:
+                with suppress(OSError):  # there is none, or the system has no such thing
+                    shutil.copymode(target, unfinished)
                 file.write(content)
                 if durable:
                     file.flush()
@@ -153,6 +157,8 @@ def _target(path: str | os.PathLike[str]) -> Path:
         raise FileNotFoundError(f"{path} cannot be written: create the folder {target.parent}")
     if target.is_dir():
         raise IsADirectoryError(f"{path} cannot be written: it is a folder")
+    if target.exists() and not target.is_file():  # it would be gone: another takes its place
+        raise OSError(f"{path} cannot be written: it is a device or a pipe, no file")
     return target
 
 
