@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import pytest
 
-from scalargrad import sigmoid
+from scalargrad import disable_jit, sigmoid
 from scalargrad.losses import (
     accuracy,
     binary_cross_entropy,
@@ -123,11 +125,33 @@ def test_nothing_is_drawn_for_examples_that_do_not_count(sizes: set[int]) -> Non
     assert sizes == {2, 6}
 
 
+@pytest.mark.usefixtures("early")
+def test_a_batch_that_no_program_ran_tells_nothing_of_what_is_drawn(steps: list[int]) -> None:
+    """Programs take over while compiling is off for two epochs, and go on when it is on again."""
+
+    def make() -> Module:
+        return Sequential(Linear(2, 8, rng=1), Dropout(0.4), Linear(8, 1, rng=2))
+
+    def run(jit: bool | None) -> Any:
+        with ExitStack() as off:
+
+            def switch(model: Module, history: Any) -> None:
+                if len(history) == 1:
+                    off.enter_context(disable_jit())
+                if len(history) == 3:
+                    off.close()
+
+            return trained(jit, make, batch_size=4, epochs=8, callbacks=[switch])
+
+    assert_alike(run(None), run(False))
+    assert steps
+
+
 class _Sometimes(Module):
     """Draws for some examples only, first for one of a later batch."""
 
-    def __init__(self) -> None:
-        self.linear, self.dropout = Linear(2, 1, rng=1), Dropout(0.4, rng=4)
+    def __init__(self, rng: int | None) -> None:
+        self.linear, self.dropout = Linear(2, 1, rng=1), Dropout(0.4, rng=rng)
 
     def forward(self, x: Any) -> Any:
         """Compute."""
@@ -135,7 +159,10 @@ class _Sometimes(Module):
         return self.dropout(y) if x == POINTS[-1] else y
 
 
-def test_nothing_is_drawn_where_a_later_batch_is_the_first_to_draw(sizes: set[int]) -> None:
+@pytest.mark.parametrize("seed", [4, None])
+def test_nothing_is_drawn_where_a_later_batch_is_the_first_to_draw(
+    seed: int | None, sizes: set[int]
+) -> None:
     """The generator stands where eager steps leave it, though the first batch drew nothing."""
     left: list[Any] = []
 
@@ -143,11 +170,11 @@ def test_nothing_is_drawn_where_a_later_batch_is_the_first_to_draw(sizes: set[in
         models: list[_Sometimes] = []
 
         def make() -> Module:
-            models.append(_Sometimes())
+            models.append(_Sometimes(seed))
             return models[0]
 
         made = trained(jit, make, batch_size=6, epochs=3, shuffle=False)
-        rng: Any = models[0].dropout.rng
+        rng: Any = models[0].dropout.rng or random
         left.append(rng.getstate())
         return made
 

@@ -21,7 +21,7 @@ from scalargrad.train.examples import plain
 from scalargrad.train.generators import drawn_from, states_of
 from scalargrad.train.objective import Objective
 from scalargrad.train.programs import Found, agree, gradient_of
-from scalargrad.transforms.draws import rewind, state_of
+from scalargrad.transforms.draws import MODULE, rewind, state_of
 from scalargrad.value import Value
 
 
@@ -70,12 +70,19 @@ class CompiledGradient:
             self._full = len(rows) if self._objective.is_mean_over(targets) else 0
         if self._size(len(rows)) not in self._sizes:
             carried.write_back()
-            self._look_at_first(rows, carried)
+            if not self._look_at_first(rows, carried):
+                return None
             self._sizes.add(self._size(len(rows)))
             self._compared_at = 0  # the model has been evaluated eagerly
         is_still = self._compared_at == moment
         self._compared_at = moment
-        return self._run(rows, carried, is_still=is_still)
+        shared = [(MODULE, state_of(MODULE))] if self._size(len(rows)) > len(rows) else []
+        found = self._run(rows, carried, is_still=is_still)
+        if drawn_from(shared):  # by dropout, say, that this batch is the first to come to
+            rewind(shared)
+            self._full = 0
+            return self.found(rows, carried, moment)
+        return found
 
     def undo(self) -> None:
         """Rewind generators to before the last batch."""
@@ -104,8 +111,12 @@ class CompiledGradient:
         """
         return max(count, self._full) if not self._sources else count
 
-    def _look_at_first(self, rows: Sequence[int], carried: Carried) -> None:
-        """Record the first batch of a size; generators are rewound."""
+    def _look_at_first(self, rows: Sequence[int], carried: Carried) -> bool:
+        """Record the first batch of a size; generators are rewound.
+
+        Returns False if no program has run, as within `disable_jit`: nothing is known then of what
+        a step draws, or whether a program computes what it does.
+        """
         called = self._objective.called
         before = states_of(called)
         if not self._sizes and (iterators := Around(lambda: called).iterators()):
@@ -114,10 +125,11 @@ class CompiledGradient:
             self._full = 0
         try:
             found = self._recorded(rows, carried)
+            if found is None:
+                return False
             self._sources = drawn_from(before)
             rewind(before)
-            if found is not None:
-                self._require_agreement(found, rows)
+            self._require_agreement(found, rows)
             for i in [] if self._sizes else self._data.of_other_types(rows[0]):
                 rewind(before)
                 others = [i, *rows[1:]]
@@ -126,6 +138,7 @@ class CompiledGradient:
                     self._require_agreement(found, others)
         finally:
             rewind(before)
+        return True
 
     def _recorded(self, rows: Sequence[int], carried: Carried) -> Found | None:
         """Record the model once for all examples where possible, else for each example."""
