@@ -367,6 +367,15 @@ def test_a_loss_that_is_not_the_mean_over_examples_is_refused() -> None:
         watch(network(), X, Y, loss=total)
 
 
+def test_an_example_whose_loss_is_not_finite_is_named() -> None:
+    """It was said that the loss is no mean; where losses add up to inf, math.fsum raised."""
+    inputs: list[list[float]] = [*X[:2], [math.nan, 0.0], X[3]]
+    with pytest.raises(OperandError, match="the loss of example 2 is nan: leave out or fill in"):
+        watch(network(), inputs, Y, loss=binary_cross_entropy_with_logits)
+    with pytest.raises(OperandError, match=r"^the loss of all 4 examples is inf, .* each 1e\+308:"):
+        watch(network(), X, [1e154] * 4, loss=mse_loss)
+
+
 def test_a_penalty_inside_the_loss_is_refused_with_the_place_where_it_belongs() -> None:
     """Fit takes a regularizer."""
     model = network()

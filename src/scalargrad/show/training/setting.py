@@ -146,7 +146,13 @@ def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
             as_float(plain(loss([answer], [target])), "the loss")
             for answer, target in zip(answers, data.targets, strict=True)
         ]
-    mean = math.fsum(each) / len(each)
+    for i, x in enumerate(each):
+        if not math.isfinite(x):
+            raise OperandError(
+                f"the loss of example {i} is {x}: leave out or fill in inputs that are not finite, "
+                "and scale down large ones"
+            )
+    mean = math.fsum(x / len(each) for x in each)
     if not math.isclose(whole, mean, rel_tol=1e-9, abs_tol=1e-12):
         raise OperandError(
             f"the loss of all {len(each)} examples is {whole:g}, the mean of the losses of each "
