@@ -328,6 +328,31 @@ def test_without_gradients_nothing_is_trained(jit: bool | None) -> None:
     assert weights(model) == pytest.approx(descended(10)[0], rel=1e-9)
 
 
+class Proportional(Module):
+    """A factor that is a plain Value, which its own `parameters` returns."""
+
+    def __init__(self) -> None:
+        self.factor = Value(0.5)
+
+    def parameters(self) -> list[Any]:
+        """Return it."""
+        return [self.factor]
+
+    def __call__(self, x: Any) -> Any:
+        """Return the prediction."""
+        return self.factor * x
+
+
+@pytest.mark.parametrize("jit", [True, False, None])
+def test_plain_values_are_trained_as_parameters_are(jit: bool | None) -> None:
+    """The loss is 2.5 (w - 2)², so that each step of 0.1 halves the distance to 2."""
+    model = Proportional()
+    history = fit(model, [1.0, 2.0], [2.0, 4.0], loss=squares, quiet=True, jit=jit, epochs=3,
+                  optimizer=SGD(model.parameters(), lr=0.1))  # fmt: skip
+    assert history["loss"] == pytest.approx([2.5 * 1.5**2, 2.5 * 0.75**2, 2.5 * 0.375**2])
+    assert model.factor.data == pytest.approx(2.0 - 1.5 / 8)
+
+
 class Switched(Module):
     """A linear layer without bias that can be told to compute without a graph."""
 
