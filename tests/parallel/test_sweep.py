@@ -20,9 +20,13 @@ import pytest
 from tests.parallel import work
 
 from scalargrad import OperandError, SweepError, WorkerError
+from scalargrad.losses import mse_loss
+from scalargrad.nn import Linear
+from scalargrad.optim import Adam
 from scalargrad.parallel import SweepInterrupt, processes, sweep
 from scalargrad.parallel.parcels import parcel
 from scalargrad.parallel.worker import Failure, Request
+from scalargrad.train import fit
 
 FORKING = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
@@ -98,6 +102,40 @@ def test_ctrl_c_keeps_what_has_finished() -> None:
         signal.signal(signal.SIGINT, handler)
     assert isinstance(raised.value, KeyboardInterrupt)
     assert raised.value.finished == {0: 0, 1: 1}
+
+
+def test_ctrl_c_during_a_training_ends_the_sweep() -> None:
+    """Training ends at it in good order, and what it had measured by then counted as finished."""
+    trained: list[int] = []
+
+    def train(point: int) -> int:
+        model = Linear(1, 1, rng=point)
+
+        def press(*model_and_history: Any) -> None:
+            if point == 1 and not trained[1:]:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        adam = Adam(model.parameters())
+        history = fit(
+            model, [[0.0], [1.0]], [0.0, 1.0], loss=_squares, optimizer=adam, epochs=9,
+            callbacks=[press], quiet=True, jit=False,
+        )  # fmt: skip
+        trained.append(len(history))
+        return len(history)
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SweepInterrupt) as raised:
+            sweep(train, range(4), quiet=True)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert raised.value.finished == {0: 9}
+    assert trained == [9, 1]  # the second was stopped after an epoch, between two steps
+
+
+def _squares(predictions: Any, targets: Any) -> Any:
+    return mse_loss([y for (y,) in predictions], targets)
 
 
 @pytest.mark.filterwarnings(FORKING)

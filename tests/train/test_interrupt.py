@@ -125,6 +125,16 @@ def test_another_programs_handler_is_left_alone() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def test_ctrl_c_in_one_training_inside_another_ends_both() -> None:
+    """The one inside waits for the end of its step, and the one around takes note."""
+    with deferred_interrupt() as around:
+        with deferred_interrupt() as inside:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert (around.pressed, inside.pressed) == (True, True)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)  # the second press, after the one inside has ended
+
+
 def test_an_interrupted_run_can_be_resumed(tmp_path: Path) -> None:
     """From the last checkpoint, to the same end as an undisturbed run."""
     path = tmp_path / "run.json"

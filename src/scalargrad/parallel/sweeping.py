@@ -13,6 +13,7 @@ from scalargrad.parallel.parcels import Parcel, packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer, in_words
 from scalargrad.system import terminals
+from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import flag, function, listed, mapping
 
@@ -110,9 +111,11 @@ def sweep(
         raise OperandError(f"finished has results of more than the {len(given)} points")
     todo = [i for i in range(len(given)) if i not in done]
     failed: dict[int, _Failed] = {}
-    with _bar(len(given), len(done), flag(quiet, "quiet")) as move:
+    bar = _bar(len(given), len(done), flag(quiet, "quiet"))
+    with bar as move, deferred_interrupt(waits=False) as interrupt:
         try:
             for index, outcome in _outcomes(f, given, todo, workers):
+                interrupt.check()  # fit ends at Ctrl-C in good order: what it returns is not whole
                 (failed if isinstance(outcome, _Failed) else done)[index] = outcome
                 move()
         except KeyboardInterrupt:

@@ -10,16 +10,32 @@ from types import FrameType
 
 
 class Interrupt:
-    """Whether Ctrl-C was pressed; a second press does not wait."""
+    """Whether Ctrl-C was pressed; a second press does not wait.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    around : Interrupt, optional
+        What handled Ctrl-C before: it takes note of a press, too.
+    waits : bool
+        Whether the first press waits for `check`.
+    """
+
+    def __init__(self, around: Interrupt | None = None, *, waits: bool = True) -> None:
         self.pressed = False
+        self._around = around
+        self._waits = waits
 
     def press(self, *signal_and_frame: int | FrameType | None) -> None:  # noqa: ARG002 - given
         """Take note of the first press, and give up waiting on the second."""
-        if self.pressed:
+        at_once = self.pressed or not self._waits
+        self._note()
+        if at_once:
             raise KeyboardInterrupt
+
+    def _note(self) -> None:
         self.pressed = True
+        if self._around is not None:
+            self._around._note()
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if Ctrl-C was pressed since training began."""
@@ -28,19 +44,24 @@ class Interrupt:
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[Interrupt]:
+def deferred_interrupt(*, waits: bool = True) -> Iterator[Interrupt]:
     """Hold Ctrl-C back until `check` is called, so that no step of training is torn apart.
 
-    Where signals are not ours to handle, in a thread or under another handler, nothing is
-    held back.
+    Without `waits` nothing is held back, but a press is noted: a function that is called may end in
+    good order at it, as `fit` does, and what it returns is then not whole.
+
+    Where signals are not ours to handle, in a thread or under another handler, neither is done.
     """
-    interrupt = Interrupt()
+    before = signal.getsignal(signal.SIGINT)
+    around = getattr(before, "__self__", None)
+    around = around if isinstance(around, Interrupt) else None
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield interrupt
+    if not main or (around is None and before is not signal.default_int_handler):
+        yield Interrupt()
         return
+    interrupt = Interrupt(around, waits=waits)
     signal.signal(signal.SIGINT, interrupt.press)
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
