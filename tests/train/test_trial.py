@@ -255,6 +255,35 @@ def test_a_trial_changes_no_run() -> None:
     assert losses[0] == losses[1]
 
 
+class Stateful(Linear):
+    """Counts its calls in four ways, and in a part that it makes at the first."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 1, rng=0)
+        self.count, self.counts = 0, [0]
+        self.named, self.array = {"count": 0}, np.zeros(1)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        if not hasattr(self, "later"):
+            self.later = []
+        self.count += 1
+        self.counts[0] += 1
+        self.named[f"call {self.count}"] = self.named["count"] = self.count
+        self.array += 1.0
+        self.later.append(self.count)
+        return super().forward(x)
+
+
+def test_a_trial_leaves_the_state_of_a_model() -> None:
+    """It has been called once for each example afterwards; a recurrent one began elsewhere."""
+    model, n = Stateful(), len(INPUTS)
+    once(model, optimizer=SGD(model.parameters(), lr=0.1), jit=False)
+    assert (model.count, model.counts, model.array.tolist()) == (n, [n], [float(n)])
+    assert model.later == [*range(1, n + 1)]
+    assert len(model.named) == 1 + n
+
+
 @pytest.mark.parametrize("make", [list, np.array], ids=["lists", "arrays"])
 def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
     """Raised by 1 at each call, an example would be another one in each epoch."""

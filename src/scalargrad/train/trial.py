@@ -6,6 +6,7 @@ before the first step, when nothing is lost. PyTorch Lightning calls this a sani
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -139,15 +140,37 @@ def _require_finite(data: Examples, what: str) -> None:
 
 @contextmanager
 def _undisturbed(objective: Objective) -> Iterator[None]:
-    """Call the model in evaluation mode; leave modes and random generators as they were."""
+    """Call the model in evaluation mode; leave modes and random generators as they were.
+
+    So are the attributes of its modules, such as a state that a recurrent one keeps.
+    """
     modes = [(module, module.training) for module in objective.model.modules()]
     with kept_generators(objective):
         objective.model.eval()
+        kept = [(vars(module), {**vars(module)}) for module, _ in modes]
+        parts = [x for _, held in kept for x in held.values()]
+        kept += [(x, copy.copy(x)) for x in parts if type(x) in {list, dict} or _is_array(x)]
         try:
             yield
         finally:
+            for content, before in kept:
+                _put_back(content, before)
             for module, mode in modes:
                 module.training = mode
+
+
+def _is_array(x: Any) -> bool:
+    return getattr(x, "ndim", 0) > 0
+
+
+def _put_back(content: Any, before: Any) -> None:
+    """Let a list, an array or a dict hold what it held."""
+    if not isinstance(content, dict):
+        content[:] = before
+        return
+    for key in content.keys() - before.keys():
+        del content[key]
+    content.update(before)
 
 
 # Which examples are tried ---------------------------------------------------------------------
