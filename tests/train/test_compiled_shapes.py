@@ -95,6 +95,15 @@ def test_gradients_of_what_is_not_trained_add_up_over_words(steps: list[int]) ->
     assert all(expected[3])
 
 
+@pytest.mark.parametrize("jit", [True, False])
+def test_rows_that_nothing_looks_up_or_trains_are_untouched(jit: bool) -> None:
+    """A program has a gradient for every row, 0 here; another optimiser would visit the row."""
+    model = Bag()
+    fit(model, [[0, 1]], [0.5], loss=square, optimizer=SGD(model.out.parameters(), lr=0.1),
+        epochs=3, jit=jit, quiet=True)  # fmt: skip
+    assert model.table.weight.touched.keys() == {*model.table.weight[0], *model.table.weight[1]}
+
+
 @pytest.mark.usefixtures("early")
 def test_a_refused_step_draws_its_numbers_once(steps: list[int]) -> None:
     """The program of SparseAdam's step ran, drew its mask and was refused: it draws as if never."""

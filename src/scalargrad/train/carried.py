@@ -100,9 +100,9 @@ class Carried:
         count, grads = self._count, self.grads.tolist()
         write_data(self.leaves[:count], self.data[:count].tolist())
         self._optimizer.zero_grad()
-        for i in self._reached.tolist():
+        for i in self._reached[self._reached < count].tolist():
             self.leaves[i].grad = grads[i]
         for leaf, grad in zip(self.leaves[count:], grads[count:], strict=True):
-            if grad != (leaf.grad or 0.0):  # reached by a step before the last
+            if grad != (leaf.grad or 0.0):  # by the last step or one before
                 leaf.grad = grad
         self.is_ahead = False
