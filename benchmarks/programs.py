@@ -19,6 +19,7 @@ from benchmarks.measuring import (
 from benchmarks.moons import by_scalargrad
 from benchmarks.moons.problem import Problem, moons
 from benchmarks.reporting import Finding
+from scalargrad.compiler import known_programs
 from scalargrad.experiments import GPT, Alphabet
 from scalargrad.experiments.names import plain_names
 
@@ -77,6 +78,7 @@ def until_first_result(function: Callable[..., Any], *arguments: Any) -> float:
     """Return the seconds that recording, compiling and running a function takes."""
 
     def run() -> None:
+        known_programs.forget()
         sg.jit(function)(*arguments)
 
     run()  # compiles what the program needs

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measuring import Run, in_fresh_process, in_units, pin, take_turns
+from scalargrad.compiler import known_programs
 
 TURNS, POINTS, STEPS, LONG = 31, 2_000, 200, 100_000
 Function = Callable[[Any], Any]
@@ -316,6 +317,7 @@ def compare(title: str, makers: Mapping[str, Callable[[], Run]], peer: str) -> N
     runs: dict[str, Run] = {}
     first: dict[str, float] = {}
     for name, make in makers.items():
+        known_programs.forget()
         started = time.perf_counter()
         try:
             runs[name] = make()

@@ -25,6 +25,7 @@ import pytest
 from hypothesis import settings
 from tests.patience import PATIENCE
 
+from scalargrad.compiler import known_programs
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs import layout
 
@@ -138,6 +139,14 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     ):
         running.clear()
         to_end.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packed_anew() -> Iterator[None]:
+    """Keep no packed programs, as one test packs a program in several ways; some set the limit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(known_programs, "MOST", 0)
+        yield
 
 
 @pytest.fixture(scope="module")

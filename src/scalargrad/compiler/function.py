@@ -142,7 +142,8 @@ class Function:
     def _runner(self, asked: Callable[[Program], Program]) -> Runner:
         """Return the runner of what is asked of the program: all outputs, or gradients too."""
         plain = functools.partial(self._plain_runner, asked)
-        return runner_for_recorded(asked(self.recorded), plain)
+        by_rows = asked is _as_it_is and not self.wrt  # see `as_run`
+        return runner_for_recorded(asked(self.recorded), by_rows, plain)
 
     @collector_paused()
     def _plain_runner(self, asked: Callable[[Program], Program]) -> Runner:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable, Part
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
@@ -189,14 +190,30 @@ def runner_for(program: Program) -> Runner:
 
 
 @collector_paused()
-def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
+def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]) -> Runner:
     """Return a runner for a program as recorded: in loops or lanes where it repeats, else packed.
 
     Parameters
     ----------
+    asked : Program
+        The program, derivatives among its outputs.
+    how : hashable
+        What else `plain` depends on.
     plain : callable
         Returns what runs the same program, each node by itself.
     """
+    key = known_programs.key_of(asked, how)
+    packed = known_programs.found(key)
+    if isinstance(packed, Looped):
+        return LoopRunner(packed, plain)
+    if packed is not None:
+        return Runner(packed)
+    runner = _runner_for_new(asked, plain)
+    known_programs.keep(key, runner.packed)
+    return runner
+
+
+def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
     found = looped(asked, can_loop=has_llvm())
     if isinstance(found, Program):
         return runner_for(differentiate(sum_of_products(found), tidy=False))

@@ -1,0 +1,94 @@
+"""What programs were packed into, for further recordings of the same program.
+
+A network made anew for each fold of a cross-validation, or a function whose cell is run again, is
+recorded anew. Where the recording is the same program, it need not be packed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Any, NamedTuple
+
+from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.packing.instructions import Packed
+from scalargrad.compiler.passes.kinds import Held
+from scalargrad.compiler.passes.nodes import Nodes
+from scalargrad.compiler.passes.program import Program
+
+#: What the programs kept weigh at most, together; a program that weighs more is not kept.
+MOST = 1_000_000
+#: What a program weighs besides the numbers that describe it: its machine code.
+_CODE = 10_000
+
+_kept: dict[Key, Packed | Looped] = {}
+
+
+class Key(NamedTuple):
+    """A program, and what else decides how it is packed.
+
+    Attributes
+    ----------
+    digest : bytes
+        Of its nodes, constants and outputs.
+    table : tuple of Op
+        Its operations, those of the user among them.
+    how : object
+        Which of its forms is packed.
+    native : bool
+        Whether there is machine code.
+    weight : int
+        How many numbers describe the program, and `_CODE`.
+    """
+
+    digest: bytes
+    table: tuple[Any, ...]
+    how: object
+    native: bool
+    weight: int
+
+
+def key_of(program: Program, how: object) -> Key | None:
+    """Return what a program is known by; None if it is too large to be kept."""
+    nodes = program.nodes()
+    if (weight := _weight(program, nodes)) > MOST:
+        return None
+    digest = hashlib.blake2b()
+    constants, outputs = program.constants, program.outputs
+    single = program.inputs, program.stacked, program.one, len(nodes), len(constants), len(outputs)
+    integers = *single, *constants, *outputs
+    digest.update(struct.pack(f"{len(integers)}q", *integers))
+    digest.update(struct.pack(f"{len(constants)}d", *constants.values()))
+    for part in (nodes.codes, nodes.first, nodes.operands):
+        digest.update(part.tobytes())
+    return Key(digest.digest(), (*nodes.table,), how, has_llvm(), weight)
+
+
+def _weight(program: Program, nodes: Nodes) -> int:
+    held = sum(op.lanes for op in nodes.table if isinstance(op, Held))
+    return len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
+
+
+def found(key: Key | None) -> Packed | Looped | None:
+    """Return what a program was packed into, if that is still known."""
+    packed = _kept.pop(key, None) if key else None
+    if key and packed is not None:
+        _kept[key] = packed  # the last to be forgotten
+    return packed
+
+
+def keep(key: Key | None, packed: object) -> None:
+    """Keep what a program was packed into, unless it has a state."""
+    if key is None or not isinstance(packed, Packed | Looped):
+        return
+    _kept[key] = packed
+    for oldest in [*_kept]:
+        if sum(x.weight for x in [*_kept]) <= MOST:
+            return
+        _kept.pop(oldest, None)
+
+
+def forget() -> None:
+    """Forget all programs."""
+    _kept.clear()
