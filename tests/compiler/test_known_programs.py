@@ -139,7 +139,7 @@ def test_programs_are_kept_up_to_a_limit(
     def plus(number: float) -> Any:
         return jit(lambda x: x * x + number)(3.0)
 
-    monkeypatch.setattr(known_programs, "MOST", 25_000)  # two small ones, at 10,000 each
+    monkeypatch.setattr(known_programs, "MOST", 45_000)  # two small ones, at 20,000 each
     for number in (1.0, 2.0, 1.0, 3.0, 1.0):
         assert plus(number) == 9.0 + number
     assert len(looked_at) == 3

@@ -20,7 +20,7 @@ from scalargrad.compiler.passes.program import Program
 #: What the programs kept weigh at most, together; a program that weighs more is not kept.
 MOST = 1_000_000
 #: What a program weighs besides the numbers that describe it: its machine code.
-_CODE = 10_000
+_CODE = 20_000
 
 _kept: dict[Key, Packed | Looped] = {}
 
