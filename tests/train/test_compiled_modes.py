@@ -53,6 +53,22 @@ class Logging(Module):
         return [self.weight * x[0] / len(self.notes)]
 
 
+class Caching(Module):
+    """A model that makes plain numbers at its first call, and reads them at all others."""
+
+    def __init__(self) -> None:
+        self.weight, self.table = Parameter(0.5), dict[int, list[float]]()
+        self.factor: float | None = None
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        if self.factor is None:
+            self.factor = 0.75
+        if len(x) not in self.table:
+            self.table[len(x)] = [0.5 + i for i in range(len(x))]
+        return [self.weight * self.factor * x[0] * self.table[len(x)][1]]
+
+
 class Recurrent(Module):
     """A model with a state that goes on from example to example, without its gradient."""
 
@@ -216,6 +232,13 @@ def test_what_cannot_be_recorded_is_trained_eagerly(
     assert steps == []
     with pytest.raises(TraceError, match=reason):
         run(True)
+
+
+def test_a_cache_that_the_first_step_fills_is_recorded(steps: list[int]) -> None:
+    """The trial leaves it empty; a second recording tells it from a log, which is refused."""
+    found = trained(True, Caching, validation_split=0.3)
+    assert len(steps) > 0
+    assert_alike(found, trained(False, Caching, validation_split=0.3))
 
 
 @pytest.mark.usefixtures("early")

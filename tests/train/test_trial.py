@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -256,12 +257,14 @@ def test_a_trial_changes_no_run() -> None:
 
 
 class Stateful(Linear):
-    """Counts its calls in four ways, and in a part that it makes at the first."""
+    """Counts its calls in six ways, and in a part that it makes at the first."""
 
     def __init__(self) -> None:
         super().__init__(2, 1, rng=0)
         self.count, self.counts = 0, [0]
         self.named, self.array = {"count": 0}, np.zeros(1)
+        self.last: deque[int] = deque(maxlen=2)
+        self.numbers: set[int] = set()
 
     def forward(self, x: Any) -> Any:
         """Compute."""
@@ -272,6 +275,8 @@ class Stateful(Linear):
         self.named[f"call {self.count}"] = self.named["count"] = self.count
         self.array += 1.0
         self.later.append(self.count)
+        self.last.append(self.count)
+        self.numbers.add(len(self.numbers))
         return super().forward(x)
 
 
@@ -282,6 +287,21 @@ def test_a_trial_leaves_the_state_of_a_model() -> None:
     assert (model.count, model.counts, model.array.tolist()) == (n, [n], [float(n)])
     assert model.later == [*range(1, n + 1)]
     assert len(model.named) == 1 + n
+    assert [*model.last] == [n - 1, n]
+    assert len(model.numbers) == n
+
+
+@pytest.mark.parametrize(
+    "held",
+    [np.broadcast_to(1.0, 3), np.frombuffer(b"abc", np.uint8), np.array(2.0), memoryview(b"abc")],
+    ids=["a row", "bytes", "one number", "a view"],
+)
+def test_a_model_may_hold_what_cannot_be_written(held: Any) -> None:
+    """Nothing has changed there, so that nothing is to be put back after the trial."""
+    model, plain = linear(), linear()
+    vars(model)["held"] = held
+    losses = [once(m, optimizer=SGD(m.parameters(), lr=0.1))["loss"] for m in (model, plain)]
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize("make", [list, np.array], ids=["lists", "arrays"])

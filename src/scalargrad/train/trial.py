@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from scalargrad.system.one_line import shown
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.generators import kept_generators
 from scalargrad.train.objective import Objective, is_foreign, name_of
+
+_CONTAINERS = {list, dict, set, deque}
 
 
 def try_out(
@@ -149,7 +152,7 @@ def _undisturbed(objective: Objective) -> Iterator[None]:
         objective.model.eval()
         kept = [(vars(module), {**vars(module)}) for module, _ in modes]
         parts = [x for _, held in kept for x in held.values()]
-        kept += [(x, copy.copy(x)) for x in parts if type(x) in {list, dict} or _is_array(x)]
+        kept += [(x, copy.copy(x)) for x in parts if type(x) in _CONTAINERS or _is_array(x)]
         try:
             yield
         finally:
@@ -160,17 +163,22 @@ def _undisturbed(objective: Objective) -> Iterator[None]:
 
 
 def _is_array(x: Any) -> bool:
-    return getattr(x, "ndim", 0) > 0
+    """Return whether `x` is an array of NumPy that can be written; others do not change."""
+    is_writable = getattr(getattr(x, "flags", None), "writeable", False)
+    return bool(is_writable and x.ndim)
 
 
 def _put_back(content: Any, before: Any) -> None:
-    """Let a list, an array or a dict hold what it held."""
-    if not isinstance(content, dict):
+    """Let a container or an array hold what it held."""
+    if isinstance(content, dict):
+        for key in content.keys() - before.keys():
+            del content[key]
+        content.update(before)
+    elif isinstance(content, set | deque):
+        content.clear()
+        (content.update if isinstance(content, set) else content.extend)(before)
+    else:
         content[:] = before
-        return
-    for key in content.keys() - before.keys():
-        del content[key]
-    content.update(before)
 
 
 # Which examples are tried ---------------------------------------------------------------------

@@ -152,7 +152,7 @@ class CallRecorder:
         return found
 
     def require_same(
-        self, found: Found, changed: Sequence[str] | None, *, strict: bool = False
+        self, found: Found, changed: Sequence[str] | None, stays: Callable[[], bool] | None = None
     ) -> None:
         """Record the call again, after it has changed what it reads or drawn numbers, and compare.
 
@@ -167,8 +167,9 @@ class CallRecorder:
             What was recorded.
         changed : list of str or None
             The names of what has changed, for a message; None if nothing has.
-        strict : bool
-            Whether any change is too much.
+        stays : callable, optional
+            Tells whether all is still as the first recording has left it, which is asked, too: a
+            cache is, and a log is not.
 
         Raises
         ------
@@ -177,7 +178,8 @@ class CallRecorder:
         """
         before, once = self._around, Around(self._function)
         try:
-            is_other = strict or not is_same(found[:2], self.record(self.notes)[:2])
+            is_other = not is_same(found[:2], self.record(self.notes)[:2])
+            is_other = is_other or not (stays is None or stays())
         except UnrecordedError:
             is_other = True  # it has read what the first recording has noted
         finally:
@@ -187,7 +189,7 @@ class CallRecorder:
             why = _FRESH
             if changed is not None:
                 named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
-                why = (_KEEPING if strict else _CHANGING).format(
+                why = (_KEEPING if stays else _CHANGING).format(
                     compiled=self._compiled, named=named
                 )
             raise UnrecordedError(TraceError(why), is_repeatable=False)

@@ -25,8 +25,8 @@ class Recordings:
     kept : Paths
         Where the paths are kept.
     strict : bool
-        Whether to refuse a function that changes anything that it reads, a cache or a log as well,
-        and to suppress warnings.
+        Whether to refuse a function each call of which changes something that it reads, a log as
+        well, and to suppress warnings.
     """
 
     def __init__(
@@ -104,7 +104,8 @@ class Recordings:
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written, or a counter raised
             before, now = now, self._kept.look_around(key)
-            recorder.require_same(found, before.changed(now), strict=self._strict)
+            now.watch(now.slots)
+            recorder.require_same(found, before.changed(now), now.holds if self._strict else None)
             now = self._kept.look_around(key)
         elif recorder.notes or recorder.may_be_fresh:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]

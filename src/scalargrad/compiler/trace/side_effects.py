@@ -259,6 +259,9 @@ class Around(Contents):
                 dict.update(part, before)
             elif isinstance(part, list):
                 part[:] = before.values()
+            elif isinstance(part, deque | set):
+                part.clear()
+                (part.extend if isinstance(part, deque) else part.update)(before.values())
             elif isinstance(part, np.ndarray):
                 _write(part, before)
             elif isinstance(part, FunctionType):
