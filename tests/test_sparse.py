@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,38 @@ def test_a_copied_table_keeps_its_own_record(duplicate: object) -> None:
     (twin[0][0] * Value(2.0)).backward()
     assert len(twin.touched) == 2
     assert list(table.touched) == [table[1][1]]
+
+
+class Priced(SparseParameter):
+    """A parameter of a user's that adds an attribute."""
+
+    price = 1.0
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_what_a_class_derived_from_a_tables_adds_is_copied(duplicate: Any) -> None:
+    """Beside its record."""
+    entry = Priced(2.0, "w", Touched())
+    entry.price = 5.0
+    entry.backward()
+    twin = duplicate(entry)
+    assert (twin.data, twin.grad, twin.price, [*twin.touched]) == (2.0, 1.0, 5.0, [twin])
+
+
+def test_pickles_of_the_first_version_can_be_read() -> None:
+    """Two entries of one table as version 0.1.0 wrote them, after a sweep from 5 w."""
+    v, w = pickle.loads(
+        b"(lp0\ncscalargrad.sparse\n_restore\np1\n(cscalargrad.sparse\nSparseParameter\np2\n"
+        b"F2.0\nF0.0\nVv\np3\ntp4\nRp5\nccopy_reg\n_reconstructor\np6\n(cscalargrad.sparse\n"
+        b"Touched\np7\nc__builtin__\ndict\np8\n(dp9\ng1\n(g2\nF3.0\nF5.0\nVw\np10\ntp11\nRp12\n"
+        b"g6\n(g7\ng8\n(dp13\ng12\nNstp14\nRp15\nbNstp16\nR0g15\nbag12\na."
+    )
+    assert (v.data, v.grad, w.data, w.grad) == (2.0, 0.0, 3.0, 5.0)
+    assert [*w.touched] == [w]
+    w.touched.zero_grad()
+    assert w.grad == 0.0
+    w.backward()
+    assert [*w.touched] == [w]
 
 
 def test_an_entry_cannot_be_exchanged_behind_the_records_back() -> None:

@@ -359,7 +359,16 @@ class Value:
                 f"only leaves can be copied or pickled, and {self!r} was computed by "
                 f"{self.op.name}: copy its .detach(), or keep the program that computes it"
             )
-        return _restore, (type(self), self._number, self._grad, self.label), _added(self)
+        return _restore, (type(self), self._number, self._grad, self.label), self.__getstate__()
+
+    def __getstate__(self) -> Any:
+        """Return the attributes and slots that a derived class adds, or None, as pickle does."""
+        if type(self) is Parameter or type(self) is Value:  # most; a search for slots takes long
+            return None
+        state: Any = object.__getstate__(self)
+        attributes, slots = state
+        more = {name: x for name, x in slots.items() if name not in Value.__slots__}
+        return (attributes, more) if attributes or more else None
 
 
 class Parameter(Value):
@@ -394,14 +403,6 @@ def _recorded(op: Operation, x: Value, other: Any) -> Any:
     if current is None or not (isinstance(other, Value) or is_real(other)):
         return op.number_beside(other)
     return current.compared(op, x, other)
-
-
-def _added(leaf: Value) -> tuple[Any, dict[str, Any]] | None:
-    """Return the attributes and slots that a derived class adds, as pickle takes them."""
-    state: Any = object.__getstate__(leaf)
-    attributes, slots = state
-    more = {name: x for name, x in slots.items() if name not in Value.__slots__}
-    return (attributes, more) if attributes or more else None
 
 
 def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:
