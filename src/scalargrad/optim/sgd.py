@@ -93,18 +93,20 @@ class SGD(Optimizer):
         """Return True without momentum and weight decay."""
         return not (group["momentum"] or group["weight_decay"])
 
+    def next_group(self, group: Group) -> Group:
+        """Return a group as its next step takes it, which is its first where it has no velocity."""
+        following = super().next_group(group)
+        if following["momentum"] and following["dampening"]:
+            following["step"] = 2 if any(p in self.state for p in group["params"]) else 1
+        return following
+
     def rule(self, group: Group) -> Rule:
         """Return `rules.sgd` with these options."""
-        moves = (
-            group["momentum"]
-            and group["dampening"]
-            and any(p in self.state for p in group["params"])
-        )
         return partial(
             sgd,
             lr=group["lr"],
             momentum=group["momentum"],
-            dampening=group["dampening"] if moves else 0.0,
+            dampening=group["dampening"] if group["step"] > 1 else 0.0,
             weight_decay=group["weight_decay"],
             nesterov=group["nesterov"],
         )
