@@ -407,6 +407,24 @@ def test_a_model_that_stops_recording_ends_training_where_it_was(jit: bool | Non
     assert model.line.weight[0][0].data == pytest.approx(w, rel=1e-12)
 
 
+def observed(predictions: list[Any], targets: list[Any]) -> Any:
+    """Return the sum of squares over targets that are known: not below 0."""
+    known = [(p[0] - y) ** 2 for p, y in zip(predictions, targets, strict=True) if y >= 0.0]
+    return sum(known, Value(0.0))
+
+
+@pytest.mark.parametrize("jit", [True, False, None])
+def test_a_loss_may_leave_out_a_whole_batch(jit: bool | None) -> None:
+    """Of two batches one is trained on, the last: w - 0.1 · 2x(wx - y), once an epoch."""
+    model = Switched()
+    w = model.line.weight[0][0].data
+    for _ in range(4):
+        w -= 0.1 * 4.0 * (2.0 * w - 1.0)
+    fit(model, [[1.0], [2.0]], [-1.0, 1.0], loss=observed, epochs=4, batch_size=1, shuffle=False,
+        optimizer=SGD(model.parameters(), lr=0.1), jit=jit, quiet=True)  # fmt: skip
+    assert model.line.weight[0][0].data == pytest.approx(w, rel=1e-12)
+
+
 class Experts(Module):
     """A weight for inputs above 0, another for the rest."""
 

@@ -165,8 +165,8 @@ def fit(
         or belongs to another run; model and optimiser are then as they were. If it cannot be
         written later, the model keeps what it learned.
     GraphError
-        Within `no_grad`, and where no parameter is in the graph of a batch's loss; nothing is
-        moved then.
+        Within `no_grad`, and after an epoch in which no parameter was in the graph of any batch's
+        loss.
     TraceError
         With ``jit=True``, if a step does what a program could not repeat; the message says what.
     MissingPackageError

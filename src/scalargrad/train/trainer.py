@@ -35,6 +35,7 @@ class Trainer:
         self.ended = False  # by patience or by a flat gradient: more epochs do not go on
         self.training = False
         self.mode = mode_of(parts)
+        self._is_reached = False  # a parameter, by a batch of this epoch
 
     @property
     def batches_per_epoch(self) -> int:
@@ -47,15 +48,20 @@ class Trainer:
         """Take one step per batch, measure, and add a row to the history."""
         self._switch_to_training()
         self.mode.begin_epoch()
+        self._is_reached = False
         mean = EpochMean(self.objective, self.parts.train)
         for batch in batches(self._order(), self.parts.batch_size):
             with collector_paused():
-                mean.add(self.mode.step(batch) or self._eager_step(batch), batch)
+                result = self.mode.step(batch)
+                self._is_reached |= result is not None
+                mean.add(result or self._eager_step(batch), batch)
             bar.step(len(batch))
             interrupt.check()
         if self.parts.visited:
             self.mode.write_back()
-        row = {"epoch": len(self.history) + 1, **mean.row(), **self._measure()}
+        means = mean.row()
+        self._require_parameters(means["loss"])
+        row = {"epoch": len(self.history) + 1, **means, **self._measure()}
         self._step_schedule(row)
         self.history.rows.append(row)
         self._watch(row)
@@ -79,7 +85,7 @@ class Trainer:
         batch = self.parts.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
         loss = self.objective.value(predictions, batch.targets)
-        self._require_parameters(loss)
+        self._is_reached = self._is_reached or self._reaches_parameter(loss)
         self.mode.watch(loss)
         self.optimizer.zero_grad()
         loss.backward()
@@ -91,18 +97,24 @@ class Trainer:
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
 
-    def _require_parameters(self, loss: Value) -> None:
-        """Raise GraphError if no parameter is under a loss, so that it could train nothing.
+    def _reaches_parameter(self, loss: Value) -> bool:
+        """Return whether a parameter is under a loss.
 
         One is enough, whoever trains it: a batch may leave alone those that the optimiser has.
         """
-        if depends_on_any(loss, _is_parameter):
-            return
-        if not depends_on_any(loss, {*self.parts.trained}.__contains__):  # may be plain Values
+        trained = {*self.parts.trained}  # may be plain Values
+        return depends_on_any(loss, lambda x: isinstance(x, Parameter) or x in trained)
+
+    def _require_parameters(self, loss: float) -> None:
+        """Raise GraphError if no batch of an epoch has reached a parameter: it trained nothing.
+
+        A single batch may not, as where a loss leaves out all of its examples.
+        """
+        if not self._is_reached:
             raise GraphError(
-                f"{name_of(self.objective.loss)} returned {loss.data:.6g}, in whose graph there is "
-                "no parameter to train: let model and loss compute outside no_grad, and with "
-                "Values themselves, not with their .data or .detach()"
+                f"{name_of(self.objective.loss)} returned {loss:.6g}, the mean over an epoch, in "
+                "whose graph there is no parameter to train: let model and loss compute outside "
+                "no_grad, and with Values themselves, not with their .data or .detach()"
             )
 
     def _trained(self) -> list[Any]:
@@ -171,7 +183,3 @@ class Trainer:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
         self.model.eval()
-
-
-def _is_parameter(node: Value) -> bool:
-    return isinstance(node, Parameter)
