@@ -17,6 +17,8 @@ from scalargrad.table.operation import Elementwise
 
 SPECIAL = [0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, -1e-310, 710.0, -750.0, 1e308, -1e308]
 SPECIAL += [1.0, -1.0, -0.5, 2.0, -2.0, 2.0**31, -(2.0**40), 0.5]
+#: From where on sine and cosine reduce the argument of a number alone.
+SPECIAL += [0.785, -0.785, math.nextafter(0.785, 0.0), math.nextafter(-0.785, 0.0)]
 
 #: Where each function is defined and neither overflows nor sinks below the smallest numbers.
 INTERVALS: dict[str, tuple[float, float]] = {

@@ -1,4 +1,4 @@
-"""Sine and cosine, without branches, for scalars and vectors alike.
+"""Sine and cosine, for scalars and vectors alike.
 
 Arguments up to 2³⁰ are reduced by multiples of π/2, which is held in three parts for accuracy.
 Larger ones are rare; the C library computes them.
@@ -6,10 +6,13 @@ Larger ones are rare; the C library computes them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scalargrad.compiler.backend.llvm.elementary import ROUND
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 
-_MOST = 2.0**30
+#: A little less than π/4, and the largest argument that is reduced here.
+_NEAR, _MOST = 0.785, 2.0**30
 _ONE_BITS = 0x3FF0000000000000
 _TWO_OVER_PI = 0.6366197723675814
 _HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
@@ -50,29 +53,58 @@ def cos(e: Emitter, x: str) -> str:
 def _turned(e: Emitter, name: str, x: str, quarters: int) -> str:
     """Return sin(x + quarters · π/2): the sine or cosine of the reduced argument, or minus it.
 
-    A step of a recurrence waits for the whole chain of operations. So the sign, which is known
-    early, is multiplied into factors that are known before the polynomials are.
+    A single number below π/4 needs no reduction, with the same digits. The processor predicts that,
+    so that the step of a recurrence, which waits for the whole chain of operations, waits less.
+    """
+    if e.width > 1:
+        return _far(e, name, x, quarters)
+    kernel = _cosine if quarters else _sine
+    near = e.compare("olt", e.intrinsic("fabs", x), _NEAR)
+    return e.either(
+        near,
+        lambda: kernel(e, e.number(1.0), x, x, e.number(0.0)),
+        lambda: _far(e, name, x, quarters),
+    )
+
+
+def _far(e: Emitter, name: str, x: str, quarters: int) -> str:
+    """Return the same for any argument.
+
+    The sign, which is known early, is multiplied into factors that are known before the
+    polynomials are.
     """
     bits, high, excess = _reduced(e, x)
     quadrant = e.integers("add", bits, quarters) if quarters else bits
     sign = e.of_bits(
         e.integers("or", e.integers("shl", e.integers("and", quadrant, 2), 62), _ONE_BITS)
     )
-    z = e.mul(high, high)
-    half = e.mul(sign, -0.5)
-    whole = e.fma(z, half, sign)
     signed = e.mul(high, sign)
-    sine = e.sub(
-        signed,
-        e.fma(e.mul(z, signed), e.polynomial(z, _SINE), e.mul(excess, whole)),
-    )
-    lost = e.fma(z, half, e.sub(sign, whole))  # by rounding `whole`
-    cosine = e.add(
-        whole,
-        e.fma(e.mul(e.mul(z, z), sign), e.polynomial(z, _COSINE), e.fma(signed, excess, lost)),
-    )
+    sine, cosine = (kernel(e, sign, high, signed, excess) for kernel in (_sine, _cosine))
     odd = e.body.assign(f"icmp ne {e.whole} {e.integers('and', quadrant, 1)}, {e.integer(0)}")
     return _or_library(e, name, x, e.select(odd, cosine, sine))
+
+
+def _sine(e: Emitter, sign: str, x: str, signed: str, excess: str) -> str:
+    """Return sign · sin(x - excess) for |x| <= π/4; `signed` is sign · x."""
+    z = e.mul(x, x)
+    whole = e.fma(z, e.mul(sign, -0.5), sign)
+    return e.sub(signed, _plus(e, e.mul(excess, whole), e.mul(z, signed), z, _SINE))
+
+
+def _cosine(e: Emitter, sign: str, x: str, signed: str, excess: str) -> str:
+    """Return sign · cos(x - excess) for |x| <= π/4."""
+    z, half = e.mul(x, x), e.mul(sign, -0.5)
+    whole = e.fma(z, half, sign)
+    lost = e.fma(z, half, e.sub(sign, whole))  # by rounding `whole`
+    rest = e.fma(signed, excess, lost)
+    return e.add(whole, _plus(e, rest, e.mul(e.mul(z, z), sign), z, _COSINE))
+
+
+def _plus(e: Emitter, start: str, factor: str, z: str, coefficients: Sequence[float]) -> str:
+    """Return start + factor · a polynomial in z, whose higher half is added last."""
+    square = e.mul(z, z)
+    low = e.fma(factor, e.polynomial(z, coefficients[:2]), start)
+    return e.fma(e.mul(factor, square), e.polynomial(z, coefficients[2:]), low)
 
 
 def _reduced(e: Emitter, x: str) -> tuple[str, str, str]:
@@ -93,18 +125,9 @@ def _reduced(e: Emitter, x: str) -> tuple[str, str, str]:
 
 def _or_library(e: Emitter, name: str, x: str, found: str) -> str:
     """Return `found`, or the result of the C library where x is large."""
-    body = e.body
     large = e.compare("oge", e.intrinsic("fabs", x), _MOST)
     some = large
     if e.width > 1:
-        flags = body.assign(f"bitcast {e.flag} {large} to i{e.width}")
-        some = body.assign(f"icmp ne i{e.width} {flags}, 0")
-    rare, done = body.fresh("rare"), body.fresh("done")
-    before = body.block
-    body.line(f"br i1 {some}, label %{rare}, label %{done}")
-    body.begin(rare)
-    other = e.select(large, e.library(name, x), found)
-    after = body.block
-    body.line(f"br label %{done}")
-    body.begin(done)
-    return body.assign(f"phi {e.type} [{found}, %{before}], [{other}, %{after}]")
+        flags = e.body.assign(f"bitcast {e.flag} {large} to i{e.width}")
+        some = e.body.assign(f"icmp ne i{e.width} {flags}, 0")
+    return e.either(some, lambda: e.select(large, e.library(name, x), found), lambda: found)
