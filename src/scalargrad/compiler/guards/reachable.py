@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter, methodcaller
 from types import (
     CellType,
@@ -249,9 +249,7 @@ class Reachable:
         """Follow a value that a variable, attribute or item holds."""
         if isinstance(x, Value):
             self._values.append(x)
-            computed = x.op is not None
-            one = computed and self._by_node
-            return KeyedCopy((type(x), Same(x) if one else computed), x)
+            return KeyedCopy(self._key_of(x), x)
         if type(x) in PLAIN:
             return plain(x)
         if id(x) in self._met:
@@ -265,6 +263,19 @@ class Reachable:
         if not isinstance(part.key, Same):
             del self._met[id(x)]  # its Values belong to every slot that holds it
         return part
+
+    def _key_of(self, x: Value) -> Any:
+        computed = x.op is not None
+        return type(x), Same(x) if computed and self._by_node else computed
+
+    def _parts(self, items: list[Any]) -> list[KeyedCopy]:
+        """Follow the items of a container; Values of one class, most of a network, at once."""
+        kinds = {*map(type, items)}
+        of_one = len(kinds) == 1 and isinstance(items[0], Value)
+        if not of_one or any(x.op is not None for x in items):
+            return [self._part(item) for item in items]
+        self._values += items
+        return [*map(KeyedCopy, repeat(self._key_of(items[0])), items)]
 
     def _later(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
         """Put off a container that is nested too deeply."""
@@ -303,7 +314,7 @@ class Reachable:
         If another thread adds or removes items meanwhile, they equal nothing.
         """
         try:
-            found = copied(x, [self._part(item) for item in items_of(x)], self.readings)
+            found = copied(x, self._parts(items_of(x)), self.readings)
             if isinstance(x, LOOKED_UP) and type(x) is not Touched:
                 self.keys.update(values_among(x))
         except (RuntimeError, ValueError, LookupError):

@@ -143,7 +143,11 @@ def _alone(op: Op) -> Op | None:
 
 def with_terms_in_order(program: Program) -> Program:
     """Return a program with lanes, the terms of its long sums in the order of an example alone."""
-    return group(program, through_lanes=True).program
+    args = program.args
+    end = next((k for k in range(len(args), 0, -1) if len(args[k - 1]) > 2 * _FEW), 0)
+    beginning = replace(program, ops=program.ops[:end], args=args[:end])  # up to the last long sum
+    ordered = group(beginning, through_lanes=True).program.args
+    return replace(program, args=ordered + args[end:])
 
 
 def _canonical(

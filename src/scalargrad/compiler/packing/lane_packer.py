@@ -70,8 +70,11 @@ class LanePacker(ScalarPacker):
 
     def _output_cells(self) -> list[int]:
         """Return the cells of the outputs, all lanes of those that have lanes."""
-        cells = [self._cell(node) for node in self.program.outputs]
-        sizes = [self.sizes[node] for node in self.program.outputs]
+        outputs = self.program.outputs
+        cells: list[int] = self._cells(np.array(outputs, dtype=np.int64)).tolist()
+        sizes = [self.sizes[node] for node in outputs]
+        if max(sizes, default=1) == 1:
+            return cells
         return [x for cell, n in zip(cells, sizes, strict=True) for x in range(cell, cell + n)]
 
     # Between single numbers and lanes ----------------------------------------------------------

@@ -52,21 +52,23 @@ def differentiate(
     asked, apart = _asked(program), _apart(program)
     new = list(range(program.inputs))
     swept: dict[Seeds, dict[int, int]] = {}
+    seeds, signals = None, dict[int, int]()
     depending: dict[tuple[int, ...], Dependents] = {}  # the rows of a Jacobian share theirs
     zero, vanished = writer.constant(0.0), False
     for node in range(program.inputs, len(program)):
         op, args = program.ops[node], program.args[node]
-        if op is ADJOINT and args[1:] in leaving:
+        if op is ADJOINT and leaving and args[1:] in leaving:
             new.append(writer.unique(op, tuple([new[x] for x in args])))
         elif op is ADJOINT:
-            signals = swept.get(args[1:])
-            if signals is None:
-                wrt = tuple([new[x] for x in asked[args[1:]] if x < node])
-                if wrt not in depending:
-                    depending[wrt] = Dependents(writer.program, wrt, beyond=is_detached)
-                seeds = [new[x] for x in args[1:]]
-                is_apart = args[1:] in apart
-                signals = swept[args[1:]] = _sweep(writer, seeds, depending[wrt], apart=is_apart)
+            if args[1:] != seeds:  # one sweep has many
+                seeds = args[1:]
+                if seeds not in swept:
+                    wrt = tuple([new[x] for x in asked[seeds] if x < node])
+                    if wrt not in depending:
+                        depending[wrt] = Dependents(writer.program, wrt, beyond=is_detached)
+                    at, is_apart = [new[x] for x in seeds], seeds in apart
+                    swept[seeds] = _sweep(writer, at, depending[wrt], apart=is_apart)
+                signals = swept[seeds]
             new.append(signals.get(new[args[0]], zero))
             vanished = vanished or new[-1] in writer.constants
         elif op is PRODUCTS and not vanished:
@@ -79,9 +81,13 @@ def differentiate(
 def _asked(program: Program) -> dict[Seeds, list[int]]:
     """Return, for each sweep (its roots and seeds), the nodes to differentiate with respect to."""
     asked: dict[Seeds, list[int]] = {}
+    seeds, wrt = None, list[int]()
     for op, args in zip(program.ops, program.args, strict=True):
         if op is ADJOINT:
-            asked.setdefault(args[1:], []).append(args[0])
+            if args[1:] != seeds:
+                seeds = args[1:]
+                wrt = asked.setdefault(seeds, [])
+            wrt.append(args[0])
     return asked
 
 
@@ -115,39 +121,55 @@ def _sweep(
 
     If `apart`, signals are nodes of their own, from which the sweep goes on.
     """
-    program, one = writer.program, writer.one
+    program = writer.program
     moving = depending.up_to(max(seeds[::2]))
-    signals: dict[int, list[int]] = defaultdict(list)
-    for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
-        plain = writer.constants.get(seed) == 1.0
-        signals[root] += (one if plain else seed, one)
+    signals = _seeded(writer, seeds)
     crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
     own: dict[int, int] = {}
     targets = set(depending.wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
-    for node in _between(program, moving, seeds[::2]):
+
+    def received(node: int) -> int | None:
+        """Return the error signal of a node, which all its users have sent theirs; or None."""
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
         terms = lookups.added_to(terms, node)
         if not terms:
+            return None
+        signal = writer.products(terms[::-1])  # in the order of the uses
+        return _made_own(writer, signal, own) if apart else signal
+
+    between = _between(program, moving, seeds[::2])
+    inputs = [node for node in between if node < program.inputs]
+    for node in between[: len(between) - len(inputs)]:
+        upstream = received(node)
+        if upstream is None:
             continue
-        upstream = writer.products(terms[::-1])  # in the order of the uses
-        upstream = _made_own(writer, upstream, own) if apart else upstream
         if node in targets:
             found[node] = upstream
-            if not program.args[node]:  # an input: most of the nodes of a network
-                continue
         if is_lookup(program.ops[node]):
             wires = lookups.pass_back(node, upstream, moving)
             if crossing is not None:
                 crossing.send_from_lookup(node, upstream, wires)
-            continue
-        if crossing is not None:
+        elif crossing is not None:
             crossing.send(node, upstream, moving, lambda node: _wires(writer, node, moving))
-            continue
-        for operand, factor in _wires(writer, node, moving):
-            signals[operand] += (upstream, factor)
+        else:
+            for operand, factor in _wires(writer, node, moving):
+                signals[operand] += (upstream, factor)
+    at_once = not (apart or lookups.are_waiting)
+    of_inputs = crossing.of_inputs(inputs) if crossing is not None and at_once else None
+    each = map(received, inputs) if of_inputs is None else of_inputs
+    found |= {x: signal for x, signal in zip(inputs, each, strict=True) if signal is not None}
     return found
+
+
+def _seeded(writer: Writer, seeds: Sequence[int]) -> dict[int, list[int]]:
+    """Return the terms of the error signals of the roots."""
+    signals: dict[int, list[int]] = defaultdict(list)
+    for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
+        plain = writer.constants.get(seed) == 1.0
+        signals[root] += (writer.one if plain else seed, writer.one)
+    return signals
 
 
 def _made_own(writer: Writer, signal: int, known: dict[int, int]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Total
+from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Total, of_lanes
 from scalargrad.compiler.passes.lane_writer import LaneWriter
 from scalargrad.errors import TraceError
 
@@ -34,15 +34,15 @@ class Crossing:
         self.writer = writer
         self.signals = signals
         self.per_lane = per_lane
-        self._totals: dict[int, dict[int, list[int]]] = {}
+        self._totals: dict[int, Signals] = {}  # by number of lanes
         self._unbatched: dict[int, dict[int, list[int]]] = {}
 
     def terms(self, node: int) -> list[int] | None:
         """Return the terms of the error signal of `node`; None if it gets none."""
         writer, terms = self.writer, self.signals.pop(node, None) or []
-        totals = self._totals.pop(node, None)
-        if totals is not None:
-            for lanes, pairs in totals.items():
+        for lanes, totals in self._totals.items():
+            pairs = totals.pop(node, None)
+            if pairs is not None:
                 terms += (writer.one, writer.total(pairs[::-1], lanes))
         unbatched = self._unbatched.pop(node, None) if self._unbatched else None
         if unbatched is not None:
@@ -51,6 +51,24 @@ class Crossing:
             signals = [writer.products(unbatched[k]) if k in unbatched else zero for k in each]
             terms += (writer.batch(signals), writer.one)
         return terms or None
+
+    def of_inputs(self, inputs: Sequence[int]) -> Sequence[int] | None:
+        """Return the error signals of inputs at once, if each gets one product from every lane.
+
+        So does each weight of a network: they are most of its nodes. Else None.
+        """
+        if len(self._totals) != 1 or self._unbatched or self.per_lane:
+            return None
+        ((lanes, totals),) = self._totals.items()
+        writer, signals = self.writer, self.signals
+        pairs = [totals[x] for x in inputs if x in totals and x not in signals]
+        sizes, constants = writer.sizes, writer.constants
+        if len(pairs) < len(inputs) or any(len(x) > 2 or sizes[x[0]] == 1 for x in pairs):
+            return None
+        summed = [
+            (a, b) if b in constants or (a < b and a not in constants) else (b, a) for a, b in pairs
+        ]
+        return writer.all_copied(of_lanes(Total, lanes), summed)
 
     def send(self, node: int, upstream: int, moving: bytearray, wires: Wires) -> None:
         """Send the error signal of `node` to its operands."""
@@ -80,14 +98,16 @@ class Crossing:
 
     def _over(self, wires: Sequence[Wire], lanes: int, upstream: int) -> None:
         """Add upstream · partial, in each of `lanes` lanes, to the signals of operands."""
-        sizes, signals, totals = self.writer.sizes, self.signals, self._totals
+        sizes, signals = self.writer.sizes, self.signals
         alike = self.per_lane or lanes == 1
+        totals = signals if alike else self._totals.setdefault(lanes, {})
         for operand, factor in wires:
-            if alike or sizes[operand] == lanes:
-                known = signals.setdefault(operand, [])
+            into = signals if sizes[operand] == lanes else totals
+            known = into.get(operand)
+            if known is None:
+                into[operand] = [upstream, factor]
             else:
-                known = totals.setdefault(operand, {}).setdefault(lanes, [])
-            known += (upstream, factor)
+                known += (upstream, factor)
 
     def require_single_root(self) -> None:
         """Raise TraceError if lanes have roots of their own: no signal may leave them then."""

@@ -85,7 +85,8 @@ class _Gatherer:
     def _last_gradients(self) -> int:
         """Return the first of the adjoints of a single sweep that end the program."""
         ops, args, node = self.old.ops, self.old.args, len(self.old)
-        while node and ops[node - 1] is ADJOINT and args[node - 1][1:] == args[-1][1:]:
+        seeds = args[-1][1:] if node else ()
+        while node and ops[node - 1] is ADJOINT and args[node - 1][1:] == seeds:
             node -= 1
         return node
 

@@ -99,6 +99,13 @@ class Writer:
             known = self._known[op, args] = self.unique(op, args)
         return known
 
+    def all_copied(self, op: Op, args: Sequence[tuple[int, ...]]) -> list[int]:
+        """Return the node of `op` for each tuple of operands, as `copied` does."""
+        known, keys = self._known, [(op, x) for x in args]
+        new = [x for x in dict.fromkeys(keys) if x not in known]
+        known.update(zip(new, self.all_unique(op, [x for _, x in new]), strict=True))
+        return [known[x] for x in keys]
+
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum copied from another program, none of whose terms was folded."""
         return self._sum(args)

@@ -160,13 +160,14 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     given = [*trace.given, *(i for _, i in trace.draws), *places]
     program = _program(nodes, trace.columns.constants, given, needed, roots)
     program.stacked = sum(x.size for x in trace.wholes)
+    plain = trace.plainness.of_each([x for x, _ in together])
     return Recording(
         program,
         tuple(draw for draw, _ in trace.draws),
         [used[i] for i in places],
         tuple(outcomes),
         bool(found),
-        tuple(chain.from_iterable(repeat(trace.plainness.of(x), n) for x, n in together)),
+        tuple(chain.from_iterable(map(repeat, plain, [n for _, n in together]))),
         trace.plainness.truths_among(outputs),
         tuple(x.leaf for x in trace.wholes),
         len(outputs),

@@ -105,10 +105,10 @@ class Tape(Tracing):
         list of int
             The nodes of the leaves.
         """
-        nodes = [x.index for x in numbers]
-        for x, node in zip(values, nodes, strict=True):
-            self.plainness.mark(node, False)
-            self.stands_for(x, node)
+        nodes, named = [x.index for x in numbers], [*values]
+        self.plainness.mark_all(nodes, False)
+        self._node_of.update(zip(map(id, named), nodes, strict=True))
+        self._named += named
         return nodes
 
     def _stand_in(self, x: Value) -> Traced:
@@ -130,7 +130,7 @@ class Tape(Tracing):
         """Write the inputs for numbers that are plain in eager evaluation."""
         nodes = self._all_of(INPUT, [()] * len(numbers))
         self.known.update(zip(nodes, numbers, strict=True))
-        self.plainness.mark_plain(nodes)
+        self.plainness.mark_all(nodes, True)
         return self.all_traced(nodes)
 
     def drawn_input(self, number: float) -> Traced:
@@ -174,7 +174,7 @@ class Tape(Tracing):
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
         if len(operands) != 2 or self.is_detaching:
-            return self.traced(op, tuple([self.refer(x, op) for x in operands]))
+            return self.traced(op, tuple(self.refer_all(operands, op)))
         x, y = operands
         known = self._node_of
         # What `refer` looks at first, without a call.
@@ -205,6 +205,12 @@ class Tape(Tracing):
         if isinstance(x, Value):
             return self._of_value(x)
         return self.constant(x if x.__class__ is float else op.operand(x))
+
+    def refer_all(self, xs: Sequence[Any], op: Operation) -> list[int]:
+        """Return the node of each operand; of Values that have one already, at once."""
+        known = [*map(self._node_of.get, map(id, xs))]
+        pairs = zip(xs, known, strict=True)
+        return [self.refer(x, op) if node is None else node for x, node in pairs]
 
     def beside(self, x: Any, op: Operation) -> Any:
         """Return the node of an operator's other operand, or NotImplemented for an array."""
@@ -294,7 +300,7 @@ class Tape(Tracing):
         if detached or self.is_detaching:
             signals = self._all_of(DETACH, [(x,) for x in signals])
         if plain:
-            self.plainness.mark_plain(signals)
+            self.plainness.mark_all(signals, True)
         found = iter(self.all_traced(signals))
         return [next(found) if x in below else 0.0 for x in wrt]
 

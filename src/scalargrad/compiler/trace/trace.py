@@ -6,7 +6,8 @@ of being evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, TAKE
@@ -204,8 +205,8 @@ class Trace(Tape):
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
-        wrt = [self.refer(x, identity) for x in xs]
-        if any(map(self.plainness.of, (root, *wrt))):
+        wrt = self.refer_all(xs, identity)
+        if any(self.plainness.of_each((root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:
@@ -216,11 +217,11 @@ class Trace(Tape):
             return found
         return [x if isinstance(x, Value) else Value(x) for x in found]
 
-    def _inputs_among(self, nodes: Sequence[int]) -> Iterator[int]:
-        """Yield the inputs among some nodes, and those that are their lanes."""
-        for node in nodes:
-            lanes = self.columns.args(node) if self.ops[node] is BATCH else ()
-            yield from (x for x in (node, *lanes) if self.ops[x] is INPUT)
+    def _inputs_among(self, nodes: Sequence[int]) -> list[int]:
+        """Return the inputs among some nodes, and those that are their lanes."""
+        ops, args = self.ops, self.columns.args
+        batches = [x for x in nodes if ops[x] is BATCH]
+        return [x for x in chain(nodes, *map(args, batches)) if ops[x] is INPUT]
 
     def run(self, f: Any, argnums: Any, args: Any, kwargs: Any) -> Any:
         """Run a function that is differentiated, as a region of this recording."""

@@ -28,6 +28,8 @@ from scalargrad.compiler.packing.instructions import (
 #: The most intervals for a set of scattered addresses; more are enclosed by one.
 _MOST = 256
 
+#: Addresses that fill an interval this densely are marked there; others are sorted.
+_DENSE = 16
 #: Up to this many numbers, a Python set finds the distinct ones faster than NumPy.
 _FEW = 512
 
@@ -99,7 +101,14 @@ _READS: dict[type, Callable[[Any], list[Interval]]] = {
 
 def _around(*addresses: Addresses) -> list[Interval]:
     """Return intervals for scattered addresses: runs without gaps, or one if these are many."""
-    found = np.unique(np.concatenate([x.ravel() for x in addresses]))
+    cells = np.concatenate([x.ravel() for x in addresses])
+    low, high = cells.min(), cells.max()
+    if high - low < _DENSE * len(cells):
+        is_read = np.zeros(high - low + 1, np.bool_)
+        is_read[cells - low] = True
+        found = low + np.flatnonzero(is_read)
+    else:
+        found = np.unique(cells)
     gaps = np.flatnonzero(np.diff(found) > 1)
     if len(gaps) > _MOST:
         gaps = gaps[:0]
