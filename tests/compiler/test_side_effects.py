@@ -6,7 +6,7 @@ import copy
 import functools
 import pickle
 import threading
-from collections import Counter, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -181,17 +181,20 @@ def test_what_a_refused_function_has_cached_on_an_object_is_taken_back(
 def test_what_a_function_has_written_before_it_is_refused_is_taken_back() -> None:
     """The eager call that follows finds what it found: a state, now 0.5 · 4 + 2, and a count."""
     held = SimpleNamespace(state=4.0, calls=0, last=deque([3.0], maxlen=2), sizes={1})
+    held.ordered = OrderedDict(a=1.0, b=2.0)
 
     def moving(x: Any) -> Any:
         held.calls += 1
         held.last.append(x)
         held.sizes.add(len(held.sizes) + 1)
+        held.ordered["c"] = held.ordered.pop("a")
         held.state = 0.5 * held.state + x
         return x * float(x)
 
     with pytest.raises(TraceError, match=r"float\(\) or a math function was called"):
         jit(moving)(2.0)
     assert (held.state, held.calls, [*held.last], held.sizes) == (4.0, 1, [3.0, 2.0], {1, 2})
+    assert [*held.ordered.items()] == [("b", 2.0), ("c", 1.0)]
 
 
 def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:

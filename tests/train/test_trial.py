@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -256,8 +257,16 @@ def test_a_trial_changes_no_run() -> None:
     assert losses[0] == losses[1]
 
 
+@dataclass
+class Tally:
+    """Two counts."""
+
+    calls: int
+    counts: tuple[list[int]]
+
+
 class Stateful(Linear):
-    """Counts its calls in six ways, and in a part that it makes at the first."""
+    """Counts its calls in nine ways, and in a part that it makes at the first."""
 
     def __init__(self) -> None:
         super().__init__(2, 1, rng=0)
@@ -265,6 +274,8 @@ class Stateful(Linear):
         self.named, self.array = {"count": 0}, np.zeros(1)
         self.last: deque[int] = deque(maxlen=2)
         self.numbers: set[int] = set()
+        self.ordered = OrderedDict({"first": 0, "last": 0})
+        self.tally = Tally(0, ([0],))
 
     def forward(self, x: Any) -> Any:
         """Compute."""
@@ -277,6 +288,10 @@ class Stateful(Linear):
         self.later.append(self.count)
         self.last.append(self.count)
         self.numbers.add(len(self.numbers))
+        self.ordered["first"] = self.ordered.pop("last") + 1
+        self.ordered["last"] = self.ordered.pop("first")
+        self.tally.calls += 1
+        self.tally.counts[0][0] += 1
         return super().forward(x)
 
 
@@ -289,6 +304,8 @@ def test_a_trial_leaves_the_state_of_a_model() -> None:
     assert len(model.named) == 1 + n
     assert [*model.last] == [n - 1, n]
     assert len(model.numbers) == n
+    assert [*model.ordered.items()] == [("last", n)]
+    assert model.tally == Tally(n, ([n],))
 
 
 @pytest.mark.parametrize(

@@ -6,22 +6,21 @@ before the first step, when nothing is lost. PyTorch Lightning calls this a sani
 
 from __future__ import annotations
 
-import copy
 import math
-from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import is_dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from scalargrad.errors import DomainError, OperandError, ScalargradError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
 from scalargrad.system.one_line import shown
+from scalargrad.system.refill import CONTAINERS, refill
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.generators import kept_generators
 from scalargrad.train.objective import Objective, is_foreign, name_of
-
-_CONTAINERS = {list, dict, set, deque}
 
 
 def try_out(
@@ -150,35 +149,44 @@ def _undisturbed(objective: Objective) -> Iterator[None]:
     modes = [(module, module.training) for module in objective.model.modules()]
     with kept_generators(objective):
         objective.model.eval()
-        kept = [(vars(module), {**vars(module)}) for module, _ in modes]
-        parts = [x for _, held in kept for x in held.values()]
-        kept += [(x, copy.copy(x)) for x in parts if type(x) in _CONTAINERS or _is_array(x)]
+        kept = _contents([vars(module) for module, _ in modes])
         try:
             yield
         finally:
-            for content, before in kept:
-                _put_back(content, before)
+            for part, before in kept:
+                if _is_array(part):
+                    part[...] = before
+                else:
+                    refill(part, before)
             for module, mode in modes:
                 module.training = mode
+
+
+def _contents(ahead: list[Any]) -> list[tuple[Any, Any]]:
+    """Return containers and arrays, and those that they hold, each with a copy of its content.
+
+    Of other objects only those are searched that are there to hold attributes.
+    """
+    found: dict[int, tuple[Any, Any]] = {}
+    while ahead:
+        part = ahead.pop()
+        if isinstance(part, SimpleNamespace) or (is_dataclass(part) and hasattr(part, "__dict__")):
+            part = vars(part)
+        if id(part) in found:
+            continue
+        if _is_array(part):
+            found[id(part)] = part, part.copy()
+        elif isinstance(part, CONTAINERS):
+            found[id(part)] = part, {**part} if isinstance(part, dict) else [*part]
+        if isinstance(part, (tuple, *CONTAINERS)):
+            ahead += part.values() if isinstance(part, dict) else part
+    return [*found.values()]
 
 
 def _is_array(x: Any) -> bool:
     """Return whether `x` is an array of NumPy that can be written; others do not change."""
     is_writable = getattr(getattr(x, "flags", None), "writeable", False)
     return bool(is_writable and x.ndim)
-
-
-def _put_back(content: Any, before: Any) -> None:
-    """Let a container or an array hold what it held."""
-    if isinstance(content, dict):
-        for key in content.keys() - before.keys():
-            del content[key]
-        content.update(before)
-    elif isinstance(content, set | deque):
-        content.clear()
-        (content.update if isinstance(content, set) else content.extend)(before)
-    else:
-        content[:] = before
 
 
 # Which examples are tried ---------------------------------------------------------------------

@@ -30,6 +30,7 @@ from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
+from scalargrad.system.refill import CONTAINERS, refill
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Value
 
@@ -254,14 +255,8 @@ class Around(Contents):
             contents = {place: self._found[place][2] for place in self.changed()}
         for place, before in contents.items():
             part = self._found[place][0]
-            if isinstance(part, dict):
-                dict.clear(part)
-                dict.update(part, before)
-            elif isinstance(part, list):
-                part[:] = before.values()
-            elif isinstance(part, deque | set):
-                part.clear()
-                (part.extend if isinstance(part, deque) else part.update)(before.values())
+            if isinstance(part, CONTAINERS):
+                refill(part, before if isinstance(part, dict) else before.values())
             elif isinstance(part, np.ndarray):
                 _write(part, before)
             elif isinstance(part, FunctionType):
