@@ -58,6 +58,8 @@ class Jitted(Generic[P, R]):
         self._static = static
         self._kept = Paths(function, paths)
         self._recordings = Recordings(function, static, self._kept, strict=strict)
+        #: The generators that a program has last drawn from, with their states before.
+        self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 

@@ -18,10 +18,10 @@ from scalargrad.system.one_line import shown
 from scalargrad.train.carried import Carried
 from scalargrad.train.data_rows import Rows
 from scalargrad.train.examples import plain
-from scalargrad.train.generators import drawn_from, states_of
+from scalargrad.train.generators import states_of
 from scalargrad.train.objective import Objective
 from scalargrad.train.programs import Found, agree, gradient_of
-from scalargrad.transforms.draws import MODULE, rewind, state_of
+from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
 
@@ -40,8 +40,7 @@ class CompiledGradient:
         self._sizes: set[int] = set()
         self._compared_at = 0
         self._full = 0  # how many examples batches are filled up to; 0 if they are not
-        self._sources: list[Any] = []  # the generators that a step draws from
-        self._before: list[tuple[Any, Any]] = []
+        self._draws = False  # whether a program has drawn random numbers
 
     def _compiled(self, *, together: bool) -> Any:
         example = self._data.examples[0]
@@ -76,23 +75,23 @@ class CompiledGradient:
             self._compared_at = 0  # the model has been evaluated eagerly
         is_still = self._compared_at == moment
         self._compared_at = moment
-        shared = [(MODULE, state_of(MODULE))] if self._size(len(rows)) > len(rows) else []
+        is_filled = self._size(len(rows)) > len(rows)
         found = self._run(rows, carried, is_still=is_still)
-        if drawn_from(shared):  # by dropout, say, that this batch is the first to come to
-            rewind(shared)
-            self._full = 0
+        self._draws = self._draws or bool(self._gradient.before)
+        if self._draws and is_filled:  # by dropout, say, that this batch is the first to come to
+            self.undo()
             return self.found(rows, carried, moment)
         return found
 
     def undo(self) -> None:
         """Rewind generators to before the last batch."""
-        rewind(self._before)
+        rewind(self._gradient.before)
 
     def _run(
         self, rows: Sequence[int], carried: Carried, *, is_still: bool = False
     ) -> Found | None:
         gradient = self._gradient.run_still if is_still else self._gradient
-        self._before = [(source, state_of(source)) for source in self._sources]
+        self._gradient.before = []
         numbers, size = self._data.numbers, self._size(len(rows))
         cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
         found: Found | Literal[False] | None = False
@@ -100,16 +99,17 @@ class CompiledGradient:
             filled = cells if size == len(rows) else np.resize(cells, (size, numbers.shape[1]))
             found = gradient(carried.data, filled, np.arange(size) < len(rows))
         if found is False:
+            self.undo()
             found = gradient(carried.data, cells, None)
         return found._replace(predictions=found.predictions[: len(rows)]) if found else None
 
     def _size(self, count: int) -> int:
         """Return the number of examples in the program for a batch of `count`.
 
-        A smaller batch is filled up only if nothing can be drawn: a program would draw for the
-        examples that do not count, too.
+        A smaller batch is filled up only if nothing is drawn: a program would draw for the examples
+        that do not count, too.
         """
-        return max(count, self._full) if not self._sources else count
+        return count if self._draws else max(count, self._full)
 
     def _look_at_first(self, rows: Sequence[int], carried: Carried) -> bool:
         """Record the first batch of a size; generators are rewound.
@@ -121,13 +121,11 @@ class CompiledGradient:
         before = states_of(called)
         if not self._sizes and (iterators := Around(lambda: called).iterators()):
             raise TraceError(f"it reads {shown(iterators[0])}, which a program could not advance")
-        if len(before) > 1:  # a later batch may draw, though this one does not
-            self._full = 0
         try:
             found = self._recorded(rows, carried)
             if found is None:
                 return False
-            self._sources = drawn_from(before)
+            self._draws = self._draws or bool(self._gradient.before)
             rewind(before)
             self._require_agreement(found, rows)
             for i in [] if self._sizes else self._data.of_other_types(rows[0]):
@@ -155,7 +153,7 @@ class CompiledGradient:
         is evaluated on one example, unless it draws random numbers, and the loss on all of them.
         """
         inputs, targets = zip(*[self._data.examples[i] for i in rows], strict=True)
-        simple = found.is_regular and not self._sources
+        simple = found.is_regular and not self._gradient.before
         count = 1 if simple else len(inputs)
         predictions = [self._objective.model(x) for x in inputs[:count]]
         predictions += map(_as_values, found.listed()[count:])

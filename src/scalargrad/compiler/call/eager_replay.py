@@ -46,7 +46,9 @@ class Repeatable(Protocol):
 
 
 class RepeatableFunction(Protocol):
-    """What `graph` needs of a compiled function to repeat one of its calls."""
+    """What paths need of a compiled function, `graph` to repeat one of its calls."""
+
+    before: list[tuple[Any, Any]]
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:

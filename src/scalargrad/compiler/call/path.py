@@ -175,7 +175,7 @@ class Path:
             if self.in_arrays:  # without a further call
                 return self._run_in_arrays(call[4])
             return self._run(call)
-        states = self.draws.states()
+        states = call[0].before = self.draws.states()
         run = self._run(call)
         if run is None or not run[1]:
             rewind(states)
