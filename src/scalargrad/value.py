@@ -127,7 +127,8 @@ class Value:
                 "by operations; declare one of your own, with its derivative, by "
                 "scalargrad.custom_op"
             )
-        self._number = as_float(data, "the data of a Value")
+        plain = data.__class__ is float
+        self._number = data if plain else as_float(data, "the data of a Value")
         self._grad = 0.0
         self.op = None
         self.parents = ()

@@ -53,8 +53,13 @@ class Function:
 
     @cached_property
     def as_run(self) -> Program:
-        """The program as the outputs are computed: rows of a Hessian as lanes where they can be."""
-        return self.program if self.wrt else differentiate(rows_as_lanes(self._flat))
+        """The program as the outputs are computed: rows of a Hessian as lanes where they can be.
+
+        Nodes that nothing depends on may be left in it.
+        """
+        if self.wrt:
+            return self.program
+        return differentiate(rows_as_lanes(self._flat), tidy=False)
 
     @cached_property
     def _followed(self) -> Program:

@@ -198,7 +198,9 @@ def make_reduction(op: Operation, node: type, operands: tuple[Any, ...], leaf: b
         data: list[float] = [operand._number for operand in operands]
         constants = False
     except AttributeError:
-        operands = tuple([x if isinstance(x, node) else op.operand(x) for x in operands])
+        operands = tuple(
+            [x if x.__class__ is float or isinstance(x, node) else op.operand(x) for x in operands]
+        )
         data = [getattr(x, "_number", x) for x in operands]
         constants = True
     made: Any = object.__new__(node)

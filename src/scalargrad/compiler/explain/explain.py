@@ -27,6 +27,7 @@ from scalargrad.compiler.packing.instructions import (
     Scatter,
     Take,
 )
+from scalargrad.compiler.passes.program import without_dead_nodes
 from scalargrad.compiler.runner import Inputs, LoopRunner
 
 #: The most pieces that are timed; in a longer program, each is several instructions. Each has a
@@ -82,7 +83,7 @@ def _found(function: Function) -> str:
     if isinstance(function.values, LoopRunner):
         loops = [x for x in function.values.packed.loops if isinstance(x, Loop)]
         return f", found as {sum(len(loop.steps) for loop in loops)} steps of {len(loops)} loops"
-    return f", {len(function.as_run)} after flattening"
+    return f", {len(without_dead_nodes(function.as_run))} after flattening"
 
 
 def _timed(title: str, packed: Packed, memory: Floats) -> Timed:

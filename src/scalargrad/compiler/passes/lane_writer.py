@@ -16,6 +16,7 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Held,
     Op,
+    OverLanes,
     Scattered,
     Total,
     has_lanes,
@@ -48,6 +49,8 @@ class LaneWriter(Writer):
     def all_unique(self, op: Op, args: list[tuple[int, ...]]) -> range:
         """Write a node for each tuple of operands, as `unique` does."""
         made = super().all_unique(op, args)
+        if isinstance(op, OverLanes):
+            self.sizes += [1] * len(made)
         self.program.sizes()
         return made
 

@@ -80,7 +80,8 @@ class _Gatherer:
             seeds = self._nodes(args[-1][1:])
             adjoints = [(x, *seeds) for x in self._nodes([x[0] for x in args[gradients:]])]
             new[gradients:] = self.writer.all_unique(ADJOINT, adjoints)
-        return self.writer.finish(map(self._node, old.outputs), of=old)
+        outputs = map(self._node, old.outputs)  # a sweep leaves dead nodes out
+        return self.writer.finish(outputs, of=old, tidy=gradients == len(ops))
 
     def _last_gradients(self) -> int:
         """Return the first of the adjoints of a single sweep that end the program."""

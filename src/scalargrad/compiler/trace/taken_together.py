@@ -40,6 +40,8 @@ class TakenLanes(NamedTuple):
 def returned_together(outputs: Sequence[int], taken: Sequence[TakenLanes]) -> list[tuple[int, int]]:
     """Return the outputs as (node, lanes), all lanes of a node in order as that node."""
     by_first = {x.first: x for x in taken if x.lanes >= FEWEST}
+    if by_first.keys().isdisjoint(outputs):
+        return [(x, 1) for x in outputs]
     found: list[tuple[int, int]] = []
     at = 0
     while at < len(outputs):

@@ -111,8 +111,10 @@ class Trace(Tape):
             elif is_large(x) and not (self.singly or k in apart):
                 found.append(self._whole_array(x, k))
             else:
-                numbers = x.ravel().tolist() if hasattr(x, "ravel") else [x]
-                found += self._plain_inputs([as_float(y, "an argument") for y in numbers])
+                given = x.ravel().tolist() if hasattr(x, "ravel") else [x]
+                found += self._plain_inputs(
+                    [y if y.__class__ is float else as_float(y, "an argument") for y in given]
+                )
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
 
