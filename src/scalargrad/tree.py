@@ -10,6 +10,7 @@ import functools
 import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from types import FunctionType
 from typing import Any
 
@@ -73,9 +74,8 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         children = [_flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
     elif isinstance(tree, list | tuple):
         if all(kind is float or issubclass(kind, Value) for kind in {*map(type, tree)}):
-            children = [([x], next) for x in tree]  # as `_flatten` does, faster
-        else:
-            children = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
+            return _flatten_row(tree)
+        children = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
     elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
         children = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
     else:
@@ -89,6 +89,12 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         return assemble([rebuild_child(leaves) for _, rebuild_child in children])
 
     return [leaf for leaves, _ in children for leaf in leaves], rebuild
+
+
+def _flatten_row(tree: Any) -> tuple[list[Any], Rebuild]:
+    """Return the items of a list or tuple of nothing but floats and Values, as `_flatten` does."""
+    count, assemble = len(tree), _assembler(tree)
+    return [*tree], lambda leaves: assemble([*islice(leaves, count)])
 
 
 def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:

@@ -107,7 +107,8 @@ class Jitted(Generic[P, R]):
 
     def recalled(self, *args: Any) -> tuple[Any] | None:
         """Return the result by a recorded path, in a tuple; None if none can be run for these."""
-        call = _, _, _, key, *_ = self._call(args, {})
+        key, leaves, module_values = self.signature(args, {})
+        call: Call = self, args, {}, key, leaves, module_values
         for path in self._kept.current(key):
             run = path.run(call)
             if run is not None and run[1]:

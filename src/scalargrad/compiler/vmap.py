@@ -148,8 +148,12 @@ def _is_axis(axis: Any) -> bool:
     return axis is None or (isinstance(axis, int) and axis == 0)
 
 
+#: What is indexed, if at all, by something else than numbers in order.
+_UNORDERED = (Mapping, set, frozenset)
+
+
 def holds_entries(x: Any) -> bool:
     """Return whether something has entries by number: a sequence or an array."""
-    if isinstance(x, Mapping | set | frozenset) or not hasattr(x, "__getitem__"):
+    if isinstance(x, _UNORDERED) or not hasattr(x, "__getitem__"):
         return False
     return bool(x.shape) if hasattr(x, "shape") else hasattr(x, "__len__")

@@ -106,15 +106,18 @@ class Evaluation:
         replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
         token = new_leaves.set((*new_leaves.get(), self._made_inside))
         try:
-            with enable_grad():
+            if self.recorded:
                 self.result = f(*replaced, **kwargs)
+            else:
+                with enable_grad():
+                    self.result = f(*replaced, **kwargs)
         finally:
             new_leaves.reset(token)
 
     def _fresh(self, argument: Any, where: str) -> tuple[list[Value], Rebuild]:
         """Return new leaves for the numbers of an argument, joined to those that are Values."""
         numbers, rebuild = flatten(argument, where)
-        self._given_values |= any(isinstance(x, Value) for x in numbers)
+        self._given_values |= bool([x for x in numbers if isinstance(x, Value)])
         return [self._leaf(x) for x in numbers], rebuild
 
     def _leaf(self, x: Any) -> Value:
@@ -141,7 +144,7 @@ class Evaluation:
         """Return what lies between the fresh leaves and the outputs."""
         roots = [y for y in outputs if isinstance(y, Value)]
         seen = topological_order(*roots, until=self.leaves)
-        closed_over = any(not node.parents and node not in self._made_inside for node in seen)
+        closed_over = not self._made_inside.issuperset([x for x in seen if not x.parents])
         nodes = _depending(seen, self.leaves) if closed_over else seen
         as_graph = self.recorded and (closed_over or self._given_values)
         return Subgraph(nodes, as_graph)

@@ -35,7 +35,8 @@ def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
 
 def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
     """Return a tuple of results if `argnums` asks for several, else the only one."""
-    return tuple(results) if isinstance(argnums, Sequence) else results[0]
+    several = type(argnums) is not int and isinstance(argnums, Sequence)  # the latter takes long
+    return tuple(results) if several else results[0]
 
 
 def _scalar(evaluation: Evaluation, y: Any) -> Any:

@@ -49,7 +49,8 @@ _NUMBERS = "fiub"
 #: The kinds of arrays whose numbers are traced: these, and objects, among them Values.
 _TRACED = _NUMBERS + "O"
 
-_SEQUENCES = (list, tuple)
+#: Tuples of types, which are checked faster than unions: those are built at every call.
+_SEQUENCES, _ARRAYS = (list, tuple), (np.ndarray, np.void)
 #: What rows of an array may be.
 _OF_ROWS = ({list}, {tuple})
 #: Lists at least this long are checked as a whole for holding numbers only.
@@ -129,7 +130,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append((kind, *x, *map(type, x)))
         for item in x.values():
             visit(item, key, leaves, objects)
-    elif isinstance(x, np.ndarray | np.void) and _is_traced(x):
+    elif isinstance(x, _ARRAYS) and _is_traced(x):
         _visit_array(x, key, leaves, objects)
     elif isinstance(x, Value) or is_number(x):
         refuse_operations(x, _where(objects))

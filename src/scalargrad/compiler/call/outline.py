@@ -113,6 +113,10 @@ _PLAIN = {type(None), bool, int, float, str}
 class PlainList(list[Any]):
     """The outline of a list without Values; each result has a copy of it."""
 
+    def filled(self, _: Sequence[Any]) -> list[Any]:
+        """Return the copy for a result."""
+        return self.copy()
+
 
 class ResultRow(list[Any]):
     """The outline of a list with consecutive places and, before and after them, constant items.

@@ -17,10 +17,10 @@ from scalargrad.compiler.call.input_numbers import (
     number_of,
     value_cells,
 )
-from scalargrad.compiler.call.outline import Place, has_arrays
+from scalargrad.compiler.call.outline import has_arrays
 from scalargrad.compiler.call.output import Output, all_finite
 from scalargrad.compiler.call.result_nodes import ResultNodes
-from scalargrad.compiler.call.results import filled, filler
+from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
@@ -33,7 +33,7 @@ from scalargrad.transforms.draws import Draw, rewind, rows_of, state_of
 from scalargrad.value import Value
 
 #: What is worked out anew for other Values that are closed over, and after unpickling.
-_CACHED = {"_of_array", "closes_over_leaves"}
+_CACHED = {"result", "closes_over_leaves"}
 
 
 class RandomInputs(tuple[Draw, ...]):
@@ -94,7 +94,6 @@ class Path:
     ) -> None:
         self.name = name
         self.outline = outline
-        self.single = isinstance(outline, Place)
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
         self.is_checked = recording.is_checked
@@ -130,6 +129,8 @@ class Path:
         self.in_arrays = not (wrt or self.truths) and (self.has_arrays or self.returns_arrays)
         drawn = [np.empty(len(self.draws))] if self.draws else []
         self.cells = cells_of([*nodes, *drawn, *apart])
+        #: Makes the result of a call from what `run` has found.
+        self.result = self._filler()
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
         """Return this path with the Values that are closed over now; None if it is not valid now.
@@ -156,6 +157,10 @@ class Path:
         kept = {name: x for name, x in self.__dict__.items() if name not in _CACHED}
         return {**kept, "surroundings": None, "reads": reads}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.result = self._filler()
+
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
         """Run the program on the numbers of a call; None if it takes another path.
 
@@ -181,17 +186,9 @@ class Path:
             rewind(states)
         return run
 
-    def result(self, found: Any) -> Any:
-        """Return the result of a call from what `run` has found."""
-        if self.single:
-            return found[0]
-        return (
-            self._of_array(found) if found.__class__ is np.ndarray else filled(self.outline, found)
-        )
-
-    @cached_property
-    def _of_array(self) -> Callable[[Floats], Any]:
-        return filler(self.outline)
+    def _filler(self) -> Callable[[Any], Any]:
+        """Return what makes the result of a call from what `run` has found."""
+        return filler(self.outline, of_array=self.in_arrays and self.returns_arrays)
 
     def fits(self, call: Call) -> bool:
         """Return whether a call takes this path; generators do not advance."""

@@ -55,7 +55,8 @@ class ResultNodes:
             read = [sets[k] for k in self._which]
             each = zip(numbers, places, self._reached, read)  # noqa: B905 - as above
             nodes = [
-                _node(x, i, source, operands) if moves else x for x, i, moves, operands in each
+                (Output(x, i, source, operands) if operands else Value(x)) if moves else x
+                for x, i, moves, operands in each  # a result that depends on nothing is a leaf
             ]
         found = list(nodes)
         if along is not None and isinstance(found[along[0]], Output):
@@ -66,8 +67,3 @@ class ResultNodes:
         """Return each result as a Value without parents if it depends on a Value."""
         reached = zip(numbers, self._reached)  # noqa: B905 - the numbers hold guards too
         return [Value(x) if moves else x for x, moves in reached]
-
-
-def _node(number: float, index: int, source: Source, parents: tuple[Value, ...]) -> Value:
-    """Return a result as a node; as a leaf if it depends on nothing."""
-    return Output(number, index, source, parents) if parents else Value(number)

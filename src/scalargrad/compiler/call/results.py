@@ -8,7 +8,6 @@ from operator import itemgetter, methodcaller
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalargrad.compiler.call.copied_objects import Copier, parts_beside
 from scalargrad.compiler.call.outline import (
@@ -43,7 +42,7 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
         return found[outline.index]
     if kind is ArrayOutline:
         return _filled_array(outline, found)
-    if issubclass(kind, (list, tuple)) and kind is not PlainList:
+    if issubclass(kind, (list, tuple)):
         return _filled_list(outline, found)
     if isinstance(outline, dict):
         return like(outline, [filled(x, found) for x in outline.values()])
@@ -52,24 +51,29 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
     return outline.copy() if isinstance(outline, _COPIED) else outline
 
 
-def filler(outline: Any) -> Callable[[NDArray[np.float64]], Any]:
-    """Return a function that fills an outline from an array, prepared part by part."""
-    if isinstance(outline, Place):
-        return methodcaller("item", outline.index)
-    if isinstance(outline, ArrayOutline) and outline.places is not None:
+def filler(outline: Any, *, of_array: bool) -> Callable[[Any], Any]:
+    """Return a function that fills an outline, prepared part by part, from a list or an array."""
+    kind = type(outline)
+    if kind is Place:
+        return methodcaller("item", outline.index) if of_array else itemgetter(outline.index)
+    if of_array and kind is ArrayOutline and outline.places is not None:
         places, shape = outline.places, outline.shape
         return itemgetter(places) if len(shape) == 1 else lambda x: x[places].reshape(shape)
-    if type(outline) is tuple:
-        fillers = [filler(x) for x in outline]
+    if kind is tuple:
+        fillers = [filler(x, of_array=of_array) for x in outline]
         if len(fillers) == 2:  # a value and its gradient, above all: without a loop
             first, second = fillers
             return lambda x: (first(x), second(x))
         return lambda x: tuple([fill(x) for fill in fillers])
-    return lambda x: filled(outline, FlatNumbers(x))
+    if kind in _LISTS:
+        return outline.filled  # type: ignore[no-any-return]
+    return lambda x: filled(outline, FlatNumbers(x) if of_array else x)
 
 
 #: Mutable types, which are copied for each result.
-_COPIED = (np.ndarray, set, deque, bytearray, PlainList)
+_COPIED = (np.ndarray, set, deque, bytearray)
+#: Outlines of lists that are filled as a whole.
+_LISTS = {PlainList, ResultRow, ResultGrid}
 
 
 def _filled_array(outline: ArrayOutline, found: Sequence[Any]) -> Any:
@@ -91,7 +95,7 @@ def _filled_array(outline: ArrayOutline, found: Sequence[Any]) -> Any:
 def _filled_list(outline: Any, found: Sequence[Any]) -> Any:
     """Return the list or tuple that an outline describes."""
     kind = outline.__class__
-    if kind is ResultRow or kind is ResultGrid:
+    if kind in _LISTS:
         return outline.filled(found)
     if found.__class__ is list:
         items = [
