@@ -6,7 +6,7 @@ import importlib
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -44,6 +44,15 @@ def chosen(module: Any, name: str) -> Any:
 
 def _global(n: int) -> Any:
     return globals()[f"slope_{n}"]
+
+
+def _with_many_names(result: str) -> Callable[[Any], Any]:
+    """Return a function whose code has more names than an instruction can number."""
+    names = "".join(f"        x.name_{i}\n" for i in range(600))
+    source = f"def many(x):\n    if not isinstance(x, object):\n{names}    return {result}\n"
+    exec(compile(source, "many", "exec"), globals())
+    made: Callable[[Any], Any] = globals().pop("many")
+    return made
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -124,6 +133,42 @@ class Settled:
     def others(self, x: Any) -> Any:
         """Multiply by a number of a module."""
         return getattr(self.home, NAMES[0]) * x
+
+
+NAMED_ALIKE: dict[str, Callable[[Any], Any]] = {
+    "an attribute": lambda x: settings.slope_1 * x,
+    "a method": lambda x: SimpleNamespace(slope_1=lambda y: 2.0 * y).slope_1(x),
+    "after many names": _with_many_names("settings.slope_1 * x"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED_ALIKE)
+def test_a_global_named_like_an_attribute_is_not_read(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of the last step, say, beside a method loss: calls are not recorded anew for it."""
+    monkeypatch.setattr(settings, "slope_1", 2.0, raising=False)
+    compiled = jit(NAMED_ALIKE[name])
+    for k in range(12):  # after eight recordings there would be a warning
+        monkeypatch.setattr(HERE, "slope_1", float(k))
+        assert compiled(3.0) == 6.0
+
+
+READS_GLOBAL: dict[str, Callable[[Any], Any]] = {
+    "by its name": lambda x: slope_1 * x,
+    "after many names": _with_many_names("slope_1 * x"),
+    "in a function inside": lambda x: sum(slope_1 * y for y in [x]),
+    "as an attribute of its own module": lambda x: sys.modules[__name__].slope_1 * x,
+}
+
+
+@pytest.mark.parametrize("name", READS_GLOBAL)
+def test_a_global_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far down among the names of the code its own is."""
+    compiled = jit(READS_GLOBAL[name])
+    assert compiled(3.0) == 6.0
+    monkeypatch.setattr(HERE, "slope_1", 5.0)
+    assert compiled(3.0) == 15.0
 
 
 def test_names_that_an_object_looks_up_in_itself_are_no_modules(

@@ -174,6 +174,8 @@ class Reachable:
         """Follow the names in a function's code, and the modules that it imports."""
         names, space = names_and_texts(function.__code__), function.__globals__
         self._named.names |= names
+        self.names_graphs = self.names_graphs or not _GRAPHS.isdisjoint(names)
+        names = names_and_texts(function.__code__, of_globals=True)
         computed = computed_lookups(function.__code__)
         self._named.computed = self._named.computed or bool(computed)
         self._reads_unnamed = self._reads_unnamed or reads_unnamed(function.__code__)
@@ -188,7 +190,6 @@ class Reachable:
             self._results(function, modules, lambda: (*map(sys.modules.get, modules),))
         self.readings.code(Same(function))
         self._named.add(function, vars(function))
-        self.names_graphs = self.names_graphs or not _GRAPHS.isdisjoint(names)
 
     def _wrapper(self, x: Any) -> None:
         """Follow what wraps a function, such as a compiled function or a cache."""
