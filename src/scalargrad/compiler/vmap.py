@@ -154,6 +154,8 @@ _UNORDERED = (Mapping, set, frozenset)
 
 def holds_entries(x: Any) -> bool:
     """Return whether something has entries by number: a sequence or an array."""
-    if isinstance(x, _UNORDERED) or not hasattr(x, "__getitem__"):
+    if not hasattr(x, "__getitem__"):
         return False
-    return bool(x.shape) if hasattr(x, "shape") else hasattr(x, "__len__")
+    if hasattr(x, "shape"):
+        return bool(x.shape)
+    return hasattr(x, "__len__") and not isinstance(x, _UNORDERED)

@@ -137,10 +137,11 @@ class Output(Value):
     def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
         """The gradient with respect to each operand."""
         if not self._row_known:
-            row = self._row or self.function.row(self.index, self.inputs)
-            read = self.function.operands[self.index]
+            function, index = self._call[1], self.index
+            row = self._row or function.row(index, self.inputs)
+            read = function.operands[index]
             self._row = tuple(row if read is None else [row[k] for k in read])
-            self.function.lately = self.index
+            function.lately = index
             if not all_finite(self._row):
                 node = self.eager()
                 if node is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 from scalargrad.compiler.call.output import Output, Source
@@ -25,12 +26,13 @@ class ResultNodes:
         self, reached: tuple[bool, ...], operands: Sequence[tuple[int, ...] | None]
     ) -> None:
         self._reached = reached
-        #: The different sets of operands, and which of them each result depends on.
-        self._sets = [*dict.fromkeys(operands)]
-        place = {places: k for k, places in enumerate(self._sets)}
+        sets = [*dict.fromkeys(operands)]
+        #: What takes each different set of operands from all, and which each result depends on.
+        self._sets = [_taker(places) for places in sets]
+        place = {places: k for k, places in enumerate(sets)}
         self._which = [place[places] for places in operands]
         #: Whether each result depends on all operands, as in most functions.
-        self._are_plain = all(reached) and self._sets == [None]
+        self._are_plain = all(reached) and sets == [None]
         #: Whether the only result does: a call then makes the node itself.
         self.is_single = self._are_plain and len(reached) == 1
 
@@ -51,12 +53,11 @@ class ResultNodes:
             nodes = map(Output, numbers, places, repeat(source), repeat(parents))
         else:
             # Results that depend on the same operands share the tuple: sorting a graph is faster.
-            sets = [parents if x is None else tuple([parents[k] for k in x]) for x in self._sets]
-            read = [sets[k] for k in self._which]
-            each = zip(numbers, places, self._reached, read)  # noqa: B905 - as above
+            sets = [take(parents) for take in self._sets]
+            each = zip(numbers, places, self._reached, self._which)  # noqa: B905 - as above
             nodes = [
-                (Output(x, i, source, operands) if operands else Value(x)) if moves else x
-                for x, i, moves, operands in each  # a result that depends on nothing is a leaf
+                (Output(x, i, source, sets[k]) if sets[k] else Value(x)) if moves else x
+                for x, i, moves, k in each  # a result that depends on nothing is a leaf
             ]
         found = list(nodes)
         if along is not None and isinstance(found[along[0]], Output):
@@ -67,3 +68,11 @@ class ResultNodes:
         """Return each result as a Value without parents if it depends on a Value."""
         reached = zip(numbers, self._reached)  # noqa: B905 - the numbers hold guards too
         return [Value(x) if moves else x for x, moves in reached]
+
+
+def _taker(places: tuple[int, ...] | None) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
+    """Return what takes the operands at these places from all; None stands for all places."""
+    if places is None:
+        return itemgetter(slice(None))
+    first, count = min(places, default=0), len(places)
+    return itemgetter(*places) if count > 1 else itemgetter(slice(first, first + count))

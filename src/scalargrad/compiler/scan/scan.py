@@ -153,7 +153,9 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
                 f"scan: xs holds a {type(column).__name__}, which has no entries in order: give a "
                 "list or an array, or a tuple or dict of them"
             )
-    counts = {len(column) for column in columns} | (set() if length is None else {length})
+    counts = {*map(len, columns)}
+    if length is not None:
+        counts.add(length)
     if len(counts) != 1:
         told = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
         raise OperandError(f"scan: xs and length {told}: give one number")
