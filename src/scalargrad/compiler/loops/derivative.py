@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.loops.body import Body, simplified
-from scalargrad.compiler.loops.loop import Carry, Cells, CellTable, Loop, LoopTotal, Place, cells_of
+from scalargrad.compiler.loops.loop import (
+    Carry,
+    Cells,
+    CellTable,
+    Compute,
+    Loop,
+    LoopTotal,
+    Number,
+    Place,
+    cells_of,
+)
 from scalargrad.compiler.loops.node_columns import distinct
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
@@ -153,19 +163,26 @@ class _Backward:
                 return u
             if expression == -1.0:
                 return body.compute(neg, u)
-            return body.compute(mul, u, body.number(float(expression)))
+            return self._times(u, body.number(float(expression)))
         where = body if expression.op is None or body.loop.lanes else self.aside
         uses = [
             where.operand(operands[k - 1]) if k else where.read(where.own(t)) for k in local.uses
         ]
         if expression.op is None:
-            return body.compute(mul, u, uses[0])
+            return self._times(u, uses[0])
         found = where.compute(local, *uses)
         if where is not body:
             place = self.signals.room(self.block.count)
             where.write(place, found)
             found = body.read(place)
         return body.compute(mul, u, found)
+
+    def _times(self, upstream: int, factor: int) -> int:
+        """Return a register with a product; a constant takes the sign, so that nothing waits."""
+        signal, number = self.body.loop.steps[upstream], self.body.loop.steps[factor]
+        if isinstance(signal, Compute) and signal.op is neg and isinstance(number, Number):
+            (upstream,), factor = signal.operands, self.body.number(-number.value)
+        return self.body.compute(mul, upstream, factor)
 
     def _pass(self, operand: Operand, register: int) -> None:
         """Send a signal to an operand."""

@@ -53,18 +53,24 @@ def cos(e: Emitter, x: str) -> str:
 def _turned(e: Emitter, name: str, x: str, quarters: int) -> str:
     """Return sin(x + quarters · π/2): the sine or cosine of the reduced argument, or minus it.
 
-    A single number below π/4 needs no reduction, with the same digits. The processor predicts that,
-    so that the step of a recurrence, which waits for the whole chain of operations, waits less.
+    Arguments below π/4 on all lanes need no reduction, with the same digits. The processor predicts
+    that, so that the step of a recurrence, which waits for the whole chain of operations, waits
+    less.
     """
-    if e.width > 1:
-        return _far(e, name, x, quarters)
     kernel = _cosine if quarters else _sine
-    near = e.compare("olt", e.intrinsic("fabs", x), _NEAR)
     return e.either(
-        near,
-        lambda: kernel(e, e.number(1.0), x, x, e.number(0.0)),
+        _any(e, e.compare("uge", e.intrinsic("fabs", x), _NEAR)),
         lambda: _far(e, name, x, quarters),
+        lambda: kernel(e, e.number(1.0), x, x, e.number(0.0)),
     )
+
+
+def _any(e: Emitter, flags: str) -> str:
+    """Return whether some of the lanes' truth values hold."""
+    if e.width == 1:
+        return flags
+    together = e.body.assign(f"bitcast {e.flag} {flags} to i{e.width}")
+    return e.body.assign(f"icmp ne i{e.width} {together}, 0")
 
 
 def _far(e: Emitter, name: str, x: str, quarters: int) -> str:
@@ -126,8 +132,6 @@ def _reduced(e: Emitter, x: str) -> tuple[str, str, str]:
 def _or_library(e: Emitter, name: str, x: str, found: str) -> str:
     """Return `found`, or the result of the C library where x is large."""
     large = e.compare("oge", e.intrinsic("fabs", x), _MOST)
-    some = large
-    if e.width > 1:
-        flags = e.body.assign(f"bitcast {e.flag} {large} to i{e.width}")
-        some = e.body.assign(f"icmp ne i{e.width} {flags}, 0")
-    return e.either(some, lambda: e.select(large, e.library(name, x), found), lambda: found)
+    return e.either(
+        _any(e, large), lambda: e.select(large, e.library(name, x), found), lambda: found
+    )
