@@ -197,6 +197,48 @@ def test_what_a_function_has_written_before_it_is_refused_is_taken_back() -> Non
     assert [*held.ordered.items()] == [("b", 2.0), ("c", 1.0)]
 
 
+class Turns:
+    """Numbers one after the other, again and again."""
+
+    def __init__(self) -> None:
+        self.numbers, self.at = [1.0, 2.0], 0
+
+    def __iter__(self) -> Turns:
+        return self
+
+    def __next__(self) -> float:
+        self.at = (self.at + 1) % 2
+        return self.numbers[self.at]
+
+
+def test_an_iterator_of_a_users_class_goes_by_its_attributes() -> None:
+    """It is refused where it advances, which is undone; it may be read beside a log."""
+    turns, log = Turns(), [0.0]
+
+    def reading(x: Any) -> Any:
+        log.append(1.0)
+        return turns.numbers[1] * x
+
+    assert jit(reading)(3.0) == 6.0
+    with pytest.raises(TraceError, match=r"changes Turns\.at"):
+        jit(lambda x: next(turns) * x)(3.0)
+    assert (turns.numbers, turns.at, log) == ([1.0, 2.0], 0, [0.0, 1.0])
+
+
+def test_arrays_that_cannot_be_written_are_read_beside_what_is_taken_back() -> None:
+    """Nothing has changed there; a refusal says what it refuses."""
+    fixed, log = np.broadcast_to(2.0, 3), [0.0]
+
+    def reading(x: Any) -> Any:
+        log.append(1.0)
+        return fixed[1] * x
+
+    assert jit(reading)(3.0) == 6.0
+    with pytest.raises(TraceError, match=r"float\(\) or a math function was called"):
+        jit(lambda x: reading(x) * float(x))(3.0)
+    assert log == [0.0, 1.0, 1.0]
+
+
 def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
     """Its assignments stay, as the function makes none again; what the function counts does not."""
     settings, counts = SimpleNamespace(rate=1.0), SimpleNamespace(calls=0.0)

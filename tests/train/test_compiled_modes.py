@@ -41,6 +41,18 @@ class Counting(Module):
         return [self.weight * x[0] / self.calls]
 
 
+class Turned(Module):
+    """A model that takes every other example as it is: it is as before after two."""
+
+    def __init__(self) -> None:
+        self.weight, self.is_odd = Parameter(0.5), False
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        self.is_odd = not self.is_odd
+        return [self.weight * x[0] * (1.0 if self.is_odd else 0.5)]
+
+
 class Logging(Module):
     """A model that notes its calls, and counts the notes."""
 
@@ -180,6 +192,7 @@ EAGER: dict[str, tuple[str, dict[str, Any]]] = {
         {"optimizer": _clipping_none, "clip_grad_norm": 0.01},
     ),
     "a counter": ("changes Counting.calls", {"make": Counting}),
+    "a flag": ("changes at each call what it reads", {"make": Turned, "batch_size": 2}),
     "a list": ("changes the global _seen", {"loss": _spying}),
     "a log": ("changes Logging.notes", {"make": Logging}),
     "a state": (r"\.data was read", {"make": Recurrent}),

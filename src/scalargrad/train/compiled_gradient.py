@@ -151,11 +151,18 @@ class CompiledGradient:
 
         It does if the model or the loss depends on more than numbers, such as their type. The model
         is evaluated on one example, unless it draws random numbers, and the loss on all of them.
+        Also if that one changes what is around the model: a flag, say, that a second sets back.
         """
         inputs, targets = zip(*[self._data.examples[i] for i in rows], strict=True)
         simple = found.is_regular and not self._gradient.before
         count = 1 if simple else len(inputs)
-        predictions = [self._objective.model(x) for x in inputs[:count]]
+        called, model = self._objective.called, self._objective.model
+        around = Around(lambda: called)
+        predictions = [model(inputs[0])]
+        if around.changed():
+            around.put_back()
+            raise TraceError("the model changes at each call what it reads, such as a flag")
+        predictions += map(model, inputs[1:count])
         predictions += map(_as_values, found.listed()[count:])
         expected = plain(self._objective.value(predictions, [*targets]))
         if not agree(found.loss, expected):

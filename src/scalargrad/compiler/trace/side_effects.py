@@ -195,10 +195,10 @@ class Contents:
         """Return the contents of an object by key, index or name; None if it has none."""
         if isinstance(x, Value | WholeArray):
             return None
-        if isinstance(x, Iterator):
-            return {"position": _position(x)}
         if is_stateful(type(x)):
             return attributes(x)
+        if isinstance(x, Iterator):
+            return {"position": _position(x)}
         if isinstance(x, dict):
             return x
         if isinstance(x, set):
@@ -372,9 +372,17 @@ def _position(x: Iterator[Any]) -> Any:
 
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
-    """Return whether both hold the same objects under the same keys."""
-    same = len(now) == len(before) and all(map(is_, before.values(), now.values()))
+    """Return whether both hold the same objects under the same keys, or equal texts or bytes."""
+    same = len(now) == len(before) and (
+        all(map(is_, before.values(), now.values()))
+        or all(map(_is_exactly, before.values(), now.values()))
+    )
     return same and before.keys() == now.keys()
+
+
+def _is_exactly(x: Any, y: Any) -> bool:
+    """Return whether two contents are one, as are those of an array that was read twice."""
+    return x is y or (isinstance(x, bytes | str) and type(x) is type(y) and bool(x == y))
 
 
 def _described(part: Any, key: Any, name: str) -> str:
