@@ -1,8 +1,9 @@
 """Plain Python loops under `jit`, and steps under `scan`, beside JAX's and CasADi's.
 
 Value and gradient of a GARCH likelihood, a Kalman filter and a pendulum over 2,000 points, a
-Runge-Kutta fit of 200 steps, the Hessian of the likelihood, lists of a hundred lengths, a Jacobian
-of 400 outputs, a scalar step repeated 100,000 times, and programs of a million nodes. All
+Runge-Kutta fit of 200 steps, 64 pendulums of 20,000 steps under vmap, the Hessian of the likelihood,
+lists of a hundred lengths, a Jacobian of 400 outputs, a scalar step repeated 100,000 times, and
+programs of a million nodes. All
 contenders run in one process on one core in turns; the medians of the turns are shown. Run with
 
     python -m benchmarks.repetition
@@ -165,6 +166,38 @@ def fit_by_casadi() -> Run:
     return lambda: run(RATES)
 
 
+#: Where each of the pendulums starts, and how many steps each makes.
+ANGLES, SWINGS = np.linspace(0.1, 1.5, 64), 20_000
+
+
+def _pendulums(scan: Any, vmap: Any, sin: Any) -> Function:
+    """Return the sum of squares of where pendulums end; the interfaces are those of JAX."""
+
+    def swing(p: Any, angle: Any) -> Any:
+        step = lambda carry, _: (pendulum_step(p, carry, 0.0, sin)[0], None)  # noqa: E731
+        (angle, _), _ = scan(step, (angle, 0.0), None, length=SWINGS)
+        return angle * angle
+
+    return lambda p: sum(vmap(lambda angle: swing(p, angle))(ANGLES))
+
+
+def pendulums_by_scalargrad() -> Run:
+    """Return value and gradient of many pendulums."""
+    import scalargrad as sg
+
+    run = sg.jit(sg.value_and_grad(_pendulums(sg.scan, sg.vmap, sg.sin)))
+    return lambda: run(PROGRAMS["pendulum"][3])
+
+
+def pendulums_by_jax() -> Run:
+    """Return the same of `jax.lax.scan`."""
+    jax, jnp = importlib.import_module("jax"), importlib.import_module("jax.numpy")
+    jax.config.update("jax_enable_x64", True)
+    compiled = jax.jit(jax.value_and_grad(_pendulums(jax.lax.scan, jax.vmap, jnp.sin)))
+    given = jnp.array(PROGRAMS["pendulum"][3])
+    return lambda: jax.block_until_ready(compiled(given))
+
+
 def curvature_by_scalargrad() -> Run:
     """Return the Hessian of the GARCH likelihood, a plain loop."""
     import scalargrad as sg
@@ -299,6 +332,8 @@ def main() -> None:
         compare(f"{name}, {POINTS:,} points, value and gradient", makers, "JAX lax.scan")
     fits = {"plain loop": fit_by_scalargrad, "CasADi SX": fit_by_casadi}
     compare(f"Runge-Kutta fit, {STEPS} steps, value and gradient", fits, "CasADi SX")
+    many = {"scan": pendulums_by_scalargrad, "JAX lax.scan": pendulums_by_jax}
+    compare(f"{len(ANGLES)} pendulums of {SWINGS:,} steps under vmap", many, "JAX lax.scan")
     curves = {"plain loop": curvature_by_scalargrad, "JAX lax.scan": curvature_by_jax}
     compare(f"GARCH likelihood, {POINTS:,} points, Hessian", curves, "JAX lax.scan")
     lengths = {"compiled": lengths_compiled, "eager": lengths_eager}

@@ -16,6 +16,7 @@ from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable, Part
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
+from scalargrad.compiler.loops.examples import examples_apart
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
@@ -214,6 +215,9 @@ def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]
 
 
 def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
+    apart = examples_apart(asked) if has_llvm() else None
+    if apart is not None:
+        return Runner(Blocked(apart))
     found = looped(asked, can_loop=has_llvm())
     if isinstance(found, Program):
         return runner_for(differentiate(sum_of_products(found), tidy=False))

@@ -21,12 +21,21 @@ from scalargrad.compiler.backend.choice import Executable
 from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
 from scalargrad.compiler.loops.loop import Looped
-from scalargrad.compiler.loops.loop_executable import Printed
+from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.loop_printer import printed
 from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
-from scalargrad.compiler.passes.segments import SEQUENCES, Column, Fill, Mapped, Segments, Singles
+from scalargrad.compiler.passes.kinds import CLASSES, SEQUENTIAL
+from scalargrad.compiler.passes.segments import (
+    SEQUENCES,
+    Column,
+    Examples,
+    Fill,
+    Mapped,
+    Segments,
+    Singles,
+)
 from scalargrad.system.cached_property import cached_property
 
 #: What a part computes, and how.
@@ -267,6 +276,61 @@ def _mapped_step(step: Mapped) -> _LoopStep | _MappedStep:
     return _LoopStep(step) if choice.has_llvm() and fits_registers(step) else _MappedStep(step)
 
 
+class _LoopPool(choice.Pool):
+    """The loops of an example, and the executables that are idle, each for several examples."""
+
+    @cached_property
+    def _code(self) -> Printed:
+        return Printed(self.packed, abreast=True)  # type: ignore[arg-type]
+
+    def executable(self) -> Executable:
+        """Return a new executable."""
+        return LoopExecutable(self._code)
+
+
+class _ExamplesStep(_Step):
+    """A step that computes examples by loops, several at a time."""
+
+    def __init__(self, step: Examples) -> None:
+        self.step, self.reads, self.columns = step, step.reads, step.columns
+        self.pool = _LoopPool(step.loops)
+        title = f"{step.lanes} examples, {LANES} at a time"
+        self.parts: list[Part] = [(title, step.loops)]
+
+        examples = np.arange(-(-step.lanes // LANES) * LANES).clip(max=step.lanes - 1)
+        #: The cells of the columns, the last example repeated to fill the lanes.
+        self.cells = np.array([first + k * examples for first, k in step.columns])
+
+    def run(self, store: Floats, _borrowed: Borrowed) -> None:
+        step, lanes, totals = self.step, self.step.lanes, self.step.totals
+        executable, _ = lent = self.pool.lend()
+        rows = executable.memory.reshape(-1, LANES)
+        singles, columns = store[self.reads][:, None], store[self.cells]
+        given, outputs = len(singles), step.loops.outputs
+        found = np.empty((outputs.stop - outputs.start, columns.shape[1]))
+        for start in range(0, lanes, LANES):
+            here = slice(start, start + LANES)
+            rows[:given] = singles
+            rows[given : given + len(columns)] = columns[:, here]
+            executable.run()
+            found[:, here] = rows[outputs]
+        self.pool.take_back(lent)
+        store[step.out : step.out + totals] = _in_order(found[:totals, :lanes].T)
+        for cell, numbers in zip(step.kept, found[totals:, :lanes], strict=True):
+            store[cell : cell + lanes] = numbers
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _ExamplesStep, (self.step,)
+
+
+def _in_order(terms: Floats) -> Floats:
+    """Return the sums of the terms in each column, added in the order of packed sums."""
+    if len(terms) > SEQUENTIAL:
+        terms = np.array([np.add.accumulate(terms[k::CLASSES])[-1] for k in range(CLASSES)])
+    found: Floats = np.add.accumulate(terms)[-1]
+    return found
+
+
 class BlockExecutable:
     """A store, and the steps of a segmented program.
 
@@ -352,10 +416,12 @@ class Blocked:
 
 
 def _step(
-    step: Singles | Fill | Mapped,
-) -> _SinglesStep | _FillStep | _LoopStep | _MappedStep:
+    step: Singles | Fill | Mapped | Examples,
+) -> _SinglesStep | _FillStep | _LoopStep | _MappedStep | _ExamplesStep:
     if isinstance(step, Singles):
         return _SinglesStep(step)
+    if isinstance(step, Examples):
+        return _ExamplesStep(step)
     return _FillStep(step) if isinstance(step, Fill) else _mapped_step(step)
 
 

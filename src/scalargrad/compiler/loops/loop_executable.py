@@ -15,14 +15,23 @@ from scalargrad.compiler.loops.loop import Looped
 
 
 class Printed:
-    """The machine code of a program of loops, with the initial contents of its memory."""
+    """The machine code of a program of loops, with the initial contents of its memory.
 
-    def __init__(self, program: Looped) -> None:
+    Parameters
+    ----------
+    abreast : bool
+        Whether to run it for several examples at once; see `examples_abreast`.
+    """
+
+    def __init__(self, program: Looped, *, abreast: bool = False) -> None:
         from scalargrad.compiler.backend.llvm.machine_code import compile_module
+        from scalargrad.compiler.loops.examples_abreast import in_rows, printed_in_rows
         from scalargrad.compiler.loops.loop_printer import printed
         from scalargrad.compiler.loops.program_text import RUN
 
-        found = printed(program)
+        if abreast:
+            program = in_rows(program)
+        found = printed_in_rows(program) if abreast else printed(program)
         self.tables, self.data = found.tables, found.data
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self.run = compile_module(found.module, level=1).function(RUN, kind)

@@ -44,13 +44,18 @@ _LINE = 8
 
 def printed(program: Looped) -> ProgramText:
     """Return a program printed as functions, one a loop, with the data that the code reads."""
+    return printed_by(LoopPrinter, program)
+
+
+def printed_by(kind: Callable[[ProgramText, Loop], LoopPrinter], program: Looped) -> ProgramText:
+    """Return a program printed by a printer of loops; see `printed`."""
     text = ProgramText()
     for loop in program.loops:
         text.begin()
         if isinstance(loop, Clear):
             _clear(text, loop)
         else:
-            LoopPrinter(text, loop).print()
+            kind(text, loop).print()
         text.end()
     text.finish()
     return text
@@ -83,7 +88,7 @@ class LoopPrinter:
 
     def print(self) -> None:
         """Print the loop and, after it, the stores of its carries and totals."""
-        loop, e = self.loop, self.e
+        loop = self.loop
         if loop.count > 1:
             self.count = self.text.whole(loop.count)
             self.last = self.text.whole(loop.count - 1)
@@ -94,8 +99,10 @@ class LoopPrinter:
             for x in loop.carries
         ]
         starts += [
-            self.single.load(self.text.cell(x.start)) if is_sequential(loop, x) else e.number(-0.0)
-            for x in loop.totals
+            self.single.load(self.text.cell(x.start))
+            if is_sequential(loop, x)
+            else self._first_sums(k)
+            for k, x in enumerate(loop.totals)
         ]
         self.registers = [self._before(k) for k in range(len(loop.steps))]
         left = self._repeat(starts, self._steps)
@@ -103,18 +110,19 @@ class LoopPrinter:
             if carry.onto is not None:
                 place = self.text.cell(carry.onto)
                 self.single.store(self.single.add(self.single.load(place), x), place)
-        for total, x in zip(loop.totals, left[len(loop.carries) :], strict=True):
-            if is_sequential(loop, total):
-                self.single.store(x, self.text.cell(total.cell))
-            else:
-                self._add_to(total.start, total.cell, x)
+        for k, x in enumerate(left[len(loop.carries) :]):
+            total = loop.totals[k]
+            if not is_sequential(loop, total):
+                x = self._added_up(k, x)
+            self.single.store(x, self.text.cell(total.cell))
 
     def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
         """Print a loop around a body, which maps the registers of one iteration to the next."""
         if self.iterations == 1:
             return steps(starts)
-        kinds = ["double"] * len(self.loop.carries) + [
-            "double" if is_sequential(self.loop, x) else self.e.type for x in self.loop.totals
+        kinds = [self.single.type] * len(self.loop.carries) + [
+            self.single.type if is_sequential(self.loop, x) else self.e.type
+            for x in self.loop.totals
         ]
 
         def iteration(counter: str, carried: list[str]) -> list[str]:
@@ -148,7 +156,7 @@ class LoopPrinter:
             return ""
         base = self.bases[k] = self.text.cell(place.cell)
         if isinstance(step, Read) and not place.stride:
-            return self.e.spread(self.single.load(base)) if self.loop.count > 1 else ""
+            return self._spread(base) if self.loop.count > 1 else ""
         return ""
 
     def _steps(self, carried: list[str]) -> list[str]:
@@ -169,10 +177,8 @@ class LoopPrinter:
                 self._increase(k, step.place, self._masked(registers[step.register]))
         totals = carried[len(loop.carries) :]
         added = [
-            self._one_by_one(x, total)
-            if is_sequential(loop, total)
-            else self._lane_by_lane(x, total)
-            for x, total in zip(totals, loop.totals, strict=True)
+            self._one_by_one(x, total) if is_sequential(loop, total) else self._lane_by_lane(k, x)
+            for k, (x, total) in enumerate(zip(totals, loop.totals, strict=True))
         ]
         return [registers[x.register] for x in loop.carries] + added
 
@@ -237,14 +243,22 @@ class LoopPrinter:
             pointer, x = self._pointer(k, place, i), self.e.lane(register, lane)
             self.single.store(self.single.add(self.single.load(pointer), x), pointer)
 
-    def _add_to(self, start: int, cell: int, x: str) -> None:
-        """Add the lanes of a register, in order, to the number in `start`; store it in `cell`."""
-        total = self.single.load(self.text.cell(start))
-        for k in range(self.width):
-            total = self.single.add(total, self.e.lane(x, k))
-        self.single.store(total, self.text.cell(cell))
+    def _spread(self, base: str) -> str:
+        """Return the number at an address, on every lane."""
+        return self.e.spread(self.single.load(base))
 
     # Sums --------------------------------------------------------------------------------------
+
+    def _first_sums(self, k: int) -> str:  # noqa: ARG002 - a printer of examples abreast looks
+        """Return what the eight sums of a total start from."""
+        return self.e.number(-0.0)
+
+    def _added_up(self, k: int, x: str) -> str:
+        """Return a total: the number it starts from, and the lanes of its sums in order."""
+        total = self.single.load(self.text.cell(self.loop.totals[k].start))
+        for lane in range(self.width):
+            total = self.single.add(total, self.e.lane(x, lane))
+        return total
 
     def _one_by_one(self, x: str, total: LoopTotal) -> str:
         """Add the terms of all current lanes to the number `x`, one after the other."""
@@ -252,7 +266,7 @@ class LoopPrinter:
         for k in range(self.width):
             added = x
             for term in total.terms:
-                added = _plus(self.single, added, [self.e.lane(self.registers[r], k) for r in term])
+                added = plus(self.single, added, [self.e.lane(self.registers[r], k) for r in term])
             x = added if whole else self.single.select(self._is_there(k), added, x)
         return x
 
@@ -260,12 +274,15 @@ class LoopPrinter:
         """Return whether a lane holds an iteration rather than padding."""
         return self.body.assign(f"icmp ult i64 {self.nest.add(self.index, k)}, {self.count}")
 
-    def _lane_by_lane(self, x: str, total: LoopTotal) -> str:
+    def _lane_by_lane(self, k: int, x: str) -> str:
         """Add the terms of a total to a vector of partial sums, lane by lane."""
-        added = x
-        for term in total.terms:
-            added = _plus(self.e, added, [self.registers[r] for r in term])
+        added = self._with_terms(x, self.loop.totals[k])
         return added if self.loop.count % self.width == 0 else self.e.select(self._here(), added, x)
+
+    def _with_terms(self, x: str, total: LoopTotal) -> str:
+        for term in total.terms:
+            x = plus(self.e, x, [self.registers[r] for r in term])
+        return x
 
     # Lanes -------------------------------------------------------------------------------------
 
@@ -282,6 +299,6 @@ class LoopPrinter:
         return self._mask
 
 
-def _plus(e: Emitter, x: str, term: list[str]) -> str:
+def plus(e: Emitter, x: str, term: list[str]) -> str:
     """Return x plus a term: a number, or the product of two."""
     return e.add(x, term[0]) if len(term) == 1 else e.fma(term[0], term[1], x)

@@ -47,10 +47,11 @@ class PartCopy:
     def copy(self, node: int, lanes: int = 1) -> None:
         """Copy a node, whose operands must be copied already or constants."""
         op = self.source.ops[node]
-        args = tuple([self._operand(x) for x in self.source.args[node]])
+        args = tuple([self.operand(x) for x in self.source.args[node]])
         self.new[node] = self.append(op.over(lanes) if isinstance(op, OverLanes) else op, args)
 
-    def _operand(self, node: int) -> int:
+    def operand(self, node: int) -> int:
+        """Return the copy of a node, which is there already unless it is a constant."""
         if node in self.source.constants:
             return self.constant(self.source.constants[node])
         return self.new[node]

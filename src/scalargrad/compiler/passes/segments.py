@@ -8,7 +8,7 @@ segments, `backend.blocks` runs them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import Stacked, of_lanes
@@ -117,6 +117,30 @@ class Mapped:
         return part.program
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Compute examples one like the other, several at a time, by the loops of one.
+
+    Attributes
+    ----------
+    lanes : int
+        The number of examples.
+    loops : Looped
+        Its inputs are the single numbers, then one of each column; its outputs are what is summed
+        over the examples, then what is kept of each.
+    reads, columns, totals, out, kept
+        As of `Mapped`.
+    """
+
+    lanes: int
+    loops: Any
+    reads: Addresses
+    columns: list[Column]
+    totals: int
+    out: int
+    kept: list[int]
+
+
 @dataclass
 class Segments:
     """A program as a sequence of parts.
@@ -137,7 +161,7 @@ class Segments:
 
     inputs: int
     size: int
-    steps: list[Singles | Fill | Mapped] = field(default_factory=list)
+    steps: list[Singles | Fill | Mapped | Examples] = field(default_factory=list)
     constants: list[tuple[int, Floats]] = field(default_factory=list)
     outputs: slice = field(default_factory=lambda: slice(0))
 

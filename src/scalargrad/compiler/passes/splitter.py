@@ -46,12 +46,12 @@ def split(program: Program) -> Segments | None:
     sizes = program.sizes()
     if not is_long(max(sizes)):
         return None
-    found = _Splitter(program, sizes).run()
+    found = Splitter(program, sizes).run()
     mapped = [x for x in found.steps if isinstance(x, Mapped)]
     return found if any(x.lanes > 2 * x.block_lanes() for x in mapped) else None
 
 
-class _Splitter:
+class Splitter:
     """Cuts a program; `where` and `columns` say in which cells of the store nodes are."""
 
     def __init__(self, program: Program, sizes: list[int]) -> None:
@@ -64,23 +64,24 @@ class _Splitter:
         self.part_of: list[tuple[int, int]] = []
 
     def run(self) -> Segments:
+        """Return the segments."""
         members = self._members()
         asked = self._asked()
         for (_, lanes), nodes in sorted(members.items()):
             stacks = [node for node in nodes if makes_lanes(self.program.ops[node])]
             for node in stacks:
-                self._batch(node)
+                self.batch(node)
             nodes = [node for node in nodes if not makes_lanes(self.program.ops[node])]
             if lanes == 1:
                 self._singles(nodes, asked)
             elif nodes:
                 self._mapped(nodes, lanes, asked)
-        reads = self._all_cells(self.program.outputs)
+        reads = self.all_cells(self.program.outputs)
         if not (len(reads) and (np.diff(reads) == 1).all()):
-            out = self._room(len(reads))
+            out = self.room(len(reads))
             self.found.steps.append(Fill(out, reads))
             reads = np.arange(out, out + len(reads))
-        self._room(_LANES)  # a register that reads the last lanes may reach beyond them
+        self.room(_LANES)  # a register that reads the last lanes may reach beyond them
         self.found.outputs = slice(int(reads[0]), int(reads[-1]) + 1) if len(reads) else slice(0)
         return self.found
 
@@ -106,12 +107,13 @@ class _Splitter:
             asked.update(x for x in args if op is BATCH or op is UNBATCH or self.part_of[x] != part)
         return asked
 
-    def _room(self, cells: int) -> int:
+    def room(self, cells: int) -> int:
+        """Reserve cells of the store; return the first."""
         self.found.size += cells
         return self.found.size - cells
 
     def _constant(self, numbers: Floats) -> int:
-        out = self._room(len(numbers))
+        out = self.room(len(numbers))
         self.found.constants.append((out, numbers))
         return out
 
@@ -125,7 +127,7 @@ class _Splitter:
             self.where[node] = self._constant(np.array([program.constants[node]]))
         return self.where[node]
 
-    def _batch(self, node: int) -> None:
+    def batch(self, node: int) -> None:
         """Find cells for batched numbers: those they have, if evenly spaced, else new ones."""
         op, args = self.program.ops[node], self.program.args[node]
         constants = self.program.constants
@@ -145,7 +147,7 @@ class _Splitter:
         if (steps == steps[0]).all() and steps[0] > 0:
             self.columns[node] = Column(int(cells[0]), int(steps[0]))
             return
-        out = self._room(len(cells))
+        out = self.room(len(cells))
         self.found.steps.append(Fill(out, cells))
         self.columns[node] = Column(out, 1)
 
@@ -158,9 +160,9 @@ class _Splitter:
             part.copy(node)
         results = [node for node in nodes if node in asked]
         part.program.outputs = [part.new[node] for node in results]
-        out = self._room(len(results))
+        out = self.room(len(results))
         self.where.update((node, out + i) for i, node in enumerate(results))
-        self.found.steps.append(Singles(part.program, self._cells(outside), out))
+        self.found.steps.append(Singles(part.program, self.cells(outside), out))
 
     def _mapped(self, nodes: list[int], lanes: int, asked: set[int]) -> None:
         """Make a part of nodes with lanes; the lanes of those `asked` are kept."""
@@ -169,13 +171,13 @@ class _Splitter:
         stacks = [x for x in outside if self.sizes[x] > 1]
         totals = [x for x in nodes if isinstance(self.program.ops[x], OverLanes)]
         kept = [x for x in nodes if x in asked and self.sizes[x] > 1]
-        out = self._room(len(totals))
+        out = self.room(len(totals))
         self.where.update((node, out + i) for i, node in enumerate(totals))
-        places = [self._room(lanes + _LANES) for _ in kept]  # the last register may reach beyond
-        nothing, partials = self._constant(np.array([-0.0])), self._room(SEQUENCES * len(totals))
+        places = [self.room(lanes + _LANES) for _ in kept]  # the last register may reach beyond
+        nothing, partials = self._constant(np.array([-0.0])), self.room(SEQUENCES * len(totals))
         self.columns.update((x, Column(out, 1)) for x, out in zip(kept, places, strict=True))
         columns = [self.columns[x] for x in stacks]
-        found = (self._cells(singles), columns, len(totals), out, places, nothing, partials)
+        found = (self.cells(singles), columns, len(totals), out, places, nothing, partials)
         source = (self.program, nodes, singles, stacks, [*totals, *kept])
         self.found.steps.append(Mapped(lanes, *found, *source))
 
@@ -185,7 +187,7 @@ class _Splitter:
         operands = (x for node in nodes for x in self.program.args[node])
         return [x for x in dict.fromkeys(operands) if x not in inside and x not in constants]
 
-    def _all_cells(self, nodes: list[int]) -> Addresses:
+    def all_cells(self, nodes: list[int]) -> Addresses:
         """Return the cells of nodes, all lanes of those that have lanes."""
         found = []
         for node in nodes:
@@ -196,5 +198,6 @@ class _Splitter:
                 found.append(np.array([self._cell(node)]))
         return np.concatenate(found, dtype=np.int64) if found else np.zeros(0, np.int64)
 
-    def _cells(self, nodes: list[int]) -> Addresses:
+    def cells(self, nodes: list[int]) -> Addresses:
+        """Return the cells of single numbers."""
         return np.array([self._cell(x) for x in nodes], dtype=np.int64)

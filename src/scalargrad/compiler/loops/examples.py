@@ -1,0 +1,356 @@
+"""Cut a program at its vmap, if the examples are long recurrences: they stay loops.
+
+What has lanes is the program of one example, which is rolled by itself and run for several examples
+at once. All else is packed: it reads the results of the examples from an array. Gradients through
+the examples take three sweeps. The first, outside, ends at the results of the examples; the second
+goes through each example, from what the first has left at its results to the numbers that it reads;
+the third, outside again, starts from the sums of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Addresses, Flags
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.loops.roll import LANES
+from scalargrad.compiler.packing.groups import with_terms_in_order
+from scalargrad.compiler.passes.differentiate import Dependents, differentiate, is_detached
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    Held,
+    Stacked,
+    Total,
+    has_lanes,
+    makes_lanes,
+    of_lanes,
+)
+from scalargrad.compiler.passes.lower import lower
+from scalargrad.compiler.passes.nodes import Nodes
+from scalargrad.compiler.passes.part_copy import PartCopy
+from scalargrad.compiler.passes.program import Program, without_dead_nodes
+from scalargrad.compiler.passes.recorded_program import RecordedProgram
+from scalargrad.compiler.passes.segments import Column, Examples, Segments, Singles
+from scalargrad.compiler.passes.splitter import Splitter
+from scalargrad.compiler.passes.sum_of_products import sum_of_products
+from scalargrad.ops import add, mul
+
+#: The fewest nodes with lanes; fewer are packed as fast. The most results of an example.
+_NODES, _RESULTS = 10_000, 64
+
+Seeds = tuple[int, ...]
+
+
+def examples_apart(program: Program) -> Segments | None:
+    """Return a recorded program with its examples as loops; None if it has none, or other ones."""
+    if not has_lanes(program.nodes().table):
+        return None
+    found = _find(program)
+    if found is None:
+        return None
+    values = looped(found.one)
+    if not isinstance(values, Looped):
+        return None
+    return _Cutter(found, values).cut()
+
+
+class _Found(NamedTuple):
+    """A program, and the examples in it.
+
+    Attributes
+    ----------
+    lanes : int
+        The number of examples.
+    own : flags
+        The nodes of the examples: those with lanes, and single numbers that only they are computed
+        from.
+    after : list of int
+        The other nodes that depend on the examples.
+    read : list of int
+        What the examples read: single numbers, then nodes of a number for each example.
+    singles : int
+        How many of these are single numbers.
+    results : list of int
+        The nodes of the examples that are read elsewhere, or outputs.
+    sweeps : dict
+        The gradients that flow through the examples: by seeds, the nodes of ADJOINT.
+    one : Program
+        An example: a program of `read`, with `results` as its outputs.
+    """
+
+    program: Program
+    lanes: int
+    own: Flags
+    after: list[int]
+    read: list[int]
+    singles: int
+    results: list[int]
+    sweeps: dict[Seeds, list[int]]
+    one: Program
+
+
+def _find(program: Program) -> _Found | None:
+    nodes, sizes = program.nodes(), np.array(program.sizes())
+    makes, constant = nodes.where(makes_lanes), nodes.where(lambda op: op is CONSTANT)
+    lanes, has_lane = np.unique(sizes[sizes > 1]), (sizes > 1) & ~makes
+    if len(lanes) != 1 or np.count_nonzero(has_lane) < _NODES:
+        return None
+    users, operands = nodes.users(), nodes.operands
+    leaving = operands[~has_lane[users] & has_lane[operands]]
+    outputs = np.array(program.outputs, np.int64)
+    results = np.unique(np.concatenate([leaving, outputs[has_lane[outputs]]])).tolist()
+    found = _after(program, has_lane)
+    if found is None or len(results) > _RESULTS:
+        return None
+    after, sweeps = found
+    apart = [*after, *(program.args[x][0] for swept in sweeps.values() for x in swept)]
+    own = has_lane | _shared(program, has_lane, apart, results)
+    outer = np.unique(operands[own[users] & ~own[operands]])
+    outer = outer[~constant[outer]]
+    singles, stacks = outer[sizes[outer] == 1].tolist(), outer[sizes[outer] > 1].tolist()
+    read = [*singles, *stacks]
+    if not {*after}.isdisjoint(read):
+        return None
+    one = _one_example(program, nodes, own, read, results)
+    return _Found(program, int(lanes[0]), own, after, read, len(singles), results, sweeps, one)
+
+
+def _after(program: Program, has_lane: Flags) -> tuple[list[int], dict[Seeds, list[int]]] | None:
+    """Return which single numbers depend on examples, and the sweeps through these.
+
+    None if such a sweep reads what another has computed.
+    """
+    ops, lane = program.ops, bytearray(has_lane)
+    after, derived = bytearray(len(ops)), bytearray(len(ops))
+    sweeps: dict[Seeds, list[int]] = {}
+    for x in np.flatnonzero(~has_lane).tolist():
+        args = program.args[x]
+        after[x] = any(lane[y] or after[y] for y in args)
+        derived[x] = any(derived[y] for y in args)
+        if after[x] and ops[x] is ADJOINT:
+            if derived[x] or any(lane[y] for y in args):
+                return None
+            derived[x] = True
+            sweeps.setdefault(args[1:], []).append(x)
+    return [x for x, is_after in enumerate(after) if is_after], sweeps
+
+
+def _shared(program: Program, has_lane: Flags, apart: list[int], results: list[int]) -> Flags:
+    """Return which single numbers are computed for the examples alone: each computes its own.
+
+    They may be in a loop, such as -k in each of its steps. Those of `apart` are not among them:
+    what depends on examples, and by which derivatives are taken.
+    """
+    nodes = program.nodes()
+    given = nodes.where(lambda op: op in {INPUT, CONSTANT, ADJOINT} or makes_lanes(op))
+    computed = ~(given | has_lane)
+    computed[apart] = False
+    inside = computed | has_lane
+    computed &= nodes.cut_off(~inside).needed(results)
+    users = nodes.users()
+    read = nodes.operands[~(has_lane | computed)[users]]
+    asked = np.concatenate([read, np.array(program.outputs, np.int64)])
+    return np.zeros_like(computed) if computed[asked].any() else computed
+
+
+def _one_example(
+    program: Program, nodes: Nodes, own: Flags, read: list[int], results: list[int]
+) -> Program:
+    table, codes = [*nodes.table, INPUT], nodes.codes.copy()
+    codes[read] = len(table) - 1
+    kept = own.copy()
+    kept[nodes.operands[own[nodes.users()]]] = True  # constants, too
+    kept[read] = False
+    count = len(read) + int(np.count_nonzero(kept))
+    places = np.full(len(nodes), -1)
+    places[read], places[kept] = np.arange(len(read)), np.arange(len(read), count)
+    bare = nodes.cut_off(~own)
+    chosen = Nodes(table, codes, bare.first, bare.operands).chosen(places, count)
+    constants = {int(places[x]): y for x, y in program.constants.items() if places[x] >= 0}
+    return RecordedProgram(len(read), chosen, constants, places[results].tolist())
+
+
+class _Outside(PartCopy):
+    """A copy of nodes outside the examples, which may read what these have computed.
+
+    Parameters
+    ----------
+    more : sequence of int
+        Cells of the store that are inputs besides those of the program.
+    """
+
+    def __init__(self, of: _Found, more: Sequence[int] = ()) -> None:
+        program = of.program
+        super().__init__(program, program.inputs + len(more))
+        self.of, self.more = of, more
+        self.new = {x: x for x in range(program.inputs)}
+        self.program.stacked = program.stacked
+        self.columns: list[Column] = []
+        before = ~of.own
+        before[of.after] = False
+        for x in np.flatnonzero(before).tolist():
+            if program.ops[x] is not CONSTANT and program.ops[x] is not INPUT:
+                self.copy(x, of.lanes)
+
+    def column(self, column: Column) -> int:
+        """Return a node with the numbers of a column, which is given besides the inputs."""
+        place = self.constant(float(self.program.stacked)), self.constant(1.0)
+        self.program.stacked += self.of.lanes
+        self.columns.append(column)
+        return self.append(of_lanes(Stacked, self.of.lanes), place)
+
+    def number(self, cell: int) -> int:
+        """Return the input for one of the cells besides."""
+        return self.source.inputs + self.more.index(cell)
+
+    def adjoint(self, *args: int) -> int:
+        """Write a gradient outside the examples, given nodes of the source."""
+        return self.append(ADJOINT, tuple(map(self.operand, args)))
+
+    def copy_after(self, roots: Mapping[Seeds, int]) -> None:
+        """Copy what depends on the examples.
+
+        Parameters
+        ----------
+        roots : mapping
+            For sweeps through examples, a node with the gradients that these add. Without it,
+            nothing is copied of what depends on the sweep.
+        """
+        program = self.source
+        for x in self.of.after:
+            args = program.args[x]
+            if program.ops[x] is ADJOINT:
+                if args[1:] in roots:
+                    through = self.new[args[0]], roots[args[1:]], self.constant(1.0)
+                    both = self.adjoint(*args), self.append(ADJOINT, through)
+                    self.new[x] = self.append(add, both)
+            elif all(y in self.new or y in program.constants for y in args):
+                self.copy(x, self.of.lanes)
+
+    def reads(self) -> Addresses:
+        """Return the cells of all that is given."""
+        inputs, given = self.source.inputs, self.source.given
+        columns = [first + step * np.arange(self.of.lanes) for first, step in self.columns]
+        own = np.arange(inputs), np.array(self.more, np.int64), np.arange(inputs, given)
+        return np.concatenate([*own, *columns])
+
+
+class _Cutter(Splitter):
+    """Lays out the steps. What examples read and result in are columns of the store."""
+
+    def __init__(self, of: _Found, values: Looped) -> None:
+        super().__init__(of.program, of.program.sizes())
+        self.of, self.values = of, values
+        self.singles, self.stacks = of.read[: of.singles], of.read[of.singles :]
+
+    def cut(self) -> Segments | None:
+        """Return the steps; None if a sweep cannot be rolled."""
+        of = self.of
+        self._before()
+        for x in self.stacks:
+            self.batch(x)
+        columns, _ = self._examples(self.values, 0, len(of.results), [])
+        self.columns.update(zip(of.results, columns, strict=True))
+        swept = {}
+        for seeds in of.sweeps:
+            found = self._swept(seeds)
+            if found is None:
+                return None
+            swept[seeds] = found
+        cells = [x for found in swept.values() for _, x in found if isinstance(x, int)]
+        outside = self._around(cells)
+        outside.copy_after({k: self._root(outside, found) for k, found in swept.items()})
+        outputs = self.program.outputs
+        count = sum(self.sizes[x] for x in outputs)
+        out = self._step(outside, [outside.operand(x) for x in outputs], count)
+        self.found.outputs = slice(out, out + count)
+        self.room(LANES)  # a register that reads the last lanes may reach beyond them
+        return self.found
+
+    def _before(self) -> None:
+        """Compute the single numbers that the examples read."""
+        program, found = self.program, dict.fromkeys(self.singles)
+        for x in self.stacks:
+            if not isinstance(program.ops[x], Stacked):
+                found.update(dict.fromkeys(program.args[x]))
+        asked = [x for x in found if x not in self.where and x not in program.constants]
+        if asked:
+            outside = _Outside(self.of)
+            out = self._step(outside, [outside.new[x] for x in asked], len(asked))
+            self.where.update((x, out + k) for k, x in enumerate(asked))
+
+    def _around(self, more: Sequence[int] = ()) -> _Outside:
+        """Return a copy of what is before the examples, and the results of these."""
+        outside = _Outside(self.of, more)
+        outside.new |= {x: outside.column(self.columns[x]) for x in self.of.results}
+        return outside
+
+    def _step(self, outside: _Outside, outputs: list[int], count: int) -> int:
+        """Compute these nodes, of `count` numbers; return the cell of the first."""
+        program = outside.program
+        program.outputs = outputs
+        packed = differentiate(sum_of_products(without_dead_nodes(program)))
+        out = self.room(count)
+        self.found.steps.append(Singles(with_terms_in_order(lower(packed)), outside.reads(), out))
+        return out
+
+    def _examples(
+        self, loops: Looped, totals: int, kept: int, more: Sequence[Column]
+    ) -> tuple[list[Column], int]:
+        """Run examples, which also read `more` columns.
+
+        Return the columns of what is kept, and the cell of the first total.
+        """
+        lanes, columns = self.of.lanes, [*(self.columns[x] for x in self.stacks), *more]
+        out, cells = self.room(totals), [self.room(lanes) for _ in range(kept)]
+        reads = self.cells(self.singles)
+        self.found.steps.append(Examples(lanes, loops, reads, columns, totals, out, cells))
+        return [Column(cell, 1) for cell in cells], out
+
+    def _swept(self, seeds: Seeds) -> list[tuple[int, int | Column]] | None:
+        """Send error signals back through the examples; return those of what they read.
+
+        A single number has the sum of the signals of all examples, in a cell. None if the sweep
+        cannot be rolled.
+        """
+        of, outside = self.of, self._around()
+        outside.copy_after({})
+        ones = outside.append(Held(np.ones(of.lanes).tobytes()), ())
+        arrived = [outside.append(mul, (ones, outside.adjoint(x, *seeds))) for x in of.results]
+        out = self._step(outside, arrived, of.lanes * len(arrived))
+        wrt = [self.program.args[x][0] for x in of.sweeps[seeds]]
+        moving = Dependents(self.program, wrt, beyond=is_detached).up_to(max(of.read))
+        wanted = [k for k, x in enumerate(of.read) if moving[x]]
+        if not wanted:
+            return []
+        one = of.one.with_inputs(len(of.results))
+        roots = zip(one.outputs, range(of.one.inputs, one.inputs), strict=True)
+        pairs = [x for pair in roots for x in pair]
+        one.outputs = [*one.add([ADJOINT] * len(wanted), [(k, *pairs) for k in wanted])]
+        loops = looped(one)
+        if not isinstance(loops, Looped):
+            return None
+        totals = sum(k < of.singles for k in wanted)
+        signals = [Column(out + of.lanes * k, 1) for k in range(len(arrived))]
+        columns, first = self._examples(loops, totals, len(wanted) - totals, signals)
+        found = [*range(first, first + totals), *columns]
+        return [(of.read[k], x) for k, x in zip(wanted, found, strict=True)]
+
+    def _root(self, outside: _Outside, found: Sequence[tuple[int, int | Column]]) -> int:
+        """Return Σ signal · number over what the examples read: its gradient is what they add."""
+        total = outside.constant(0.0)
+        for x, signal in found:
+            read = outside.operand(x)
+            if isinstance(signal, Column):
+                pair = read, outside.column(signal)
+                term = outside.append(of_lanes(Total, self.of.lanes), pair)
+            else:
+                term = outside.append(mul, (read, outside.number(signal)))
+            total = outside.append(add, (total, term))
+        return total

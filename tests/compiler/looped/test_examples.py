@@ -1,0 +1,299 @@
+"""Long recurrences under vmap stay loops, run for eight examples at a time."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.compiler.loops import close, numbers
+from tests.seeds import seeds
+
+import scalargrad as sg
+from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
+from scalargrad.compiler.backend.blocks import Blocked
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.loops import examples
+from scalargrad.compiler.loops.loop import Looped
+
+Function = Callable[..., Any]
+
+#: So few and so many examples that the last eight are not whole, and that sums are split.
+COUNTS = [2, 8, 13, 70]
+SQUARES = {"sum": lambda r: r, "squares": lambda r: (r - 0.1) ** 2}
+
+
+@pytest.fixture(autouse=True)
+def small_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have small programs be cut."""
+    monkeypatch.setattr(examples, "_NODES", 100)
+
+
+def starts(count: int) -> list[float]:
+    """Return a start for each example."""
+    draws = random.Random(count)
+    return [draws.uniform(-1.0, 1.0) for _ in range(count)]
+
+
+def swing(x: Any, k: Any, c: Any = 0.1) -> Any:
+    """Return where a pendulum ends."""
+    v = 0.0
+    for _ in range(60):
+        x, v = x + 0.1 * v, v + 0.1 * (-k * sg.sin(x) - c * v)
+    return x * x + v
+
+
+def gathered(x: Any, k: Any) -> Any:
+    """Return a sum over all steps of a recurrence."""
+    state, total = x, 0.0
+    for t in range(90):
+        state = 0.9 * state + 0.1 * sg.tanh(k * state)
+        total = total + state * math.sin(0.2 * t)
+    return total
+
+
+def by_scan(x: Any, k: Any) -> Any:
+    """Return the largest of the states and the last one."""
+    step = lambda s, u: ((0.8 * s[0] + u * k, sg.maximum(s[0], s[1])), None)  # noqa: E731
+    (last, largest), _ = scan(step, (x, x), [math.cos(0.3 * t) for t in range(200)])
+    return last * largest
+
+
+BODIES: list[Function] = [swing, gathered, by_scan]
+
+
+def parts(compiled: Jitted[..., Any]) -> list[Any]:
+    """Return the packed programs and loops of the only path."""
+    ((path,),) = compiled._paths.values()
+    return [part for _, part in path.function.values.parts]
+
+
+def is_cut(compiled: Jitted[..., Any]) -> bool:
+    """Return whether the only path computes examples by loops."""
+    ((path,),) = compiled._paths.values()
+    packed = path.function.values.packed
+    return isinstance(packed, Blocked) and any(isinstance(x, Looped) for x in parts(compiled))
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("body", BODIES)
+def test_each_example_has_the_digits_it_has_alone(body: Function, count: int) -> None:
+    """An example of vmap and the function by itself are the same loops, number by number."""
+    alone = jit(body)
+    together = jit(lambda xs, k: vmap(lambda x: body(x, k))(xs))
+    found = together(starts(count), 0.7)
+    assert is_cut(together)
+    assert found == [alone(x, 0.7) for x in starts(count)]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("of", SQUARES)
+def test_gradients_are_those_of_a_loop_over_the_examples(
+    body: Function, count: int, of: str
+) -> None:
+    """Gradients flow to what all examples read, and to what each reads."""
+
+    def loss(xs: Any, k: Any, results: list[Any]) -> Any:
+        return sg.exp(0.1 * sum(map(SQUARES[of], results)) / len(results)) * k + xs[0]
+
+    def mapped(xs: Any, k: Any) -> Any:
+        return loss(xs, k, vmap(lambda x: body(x, k))(xs))
+
+    def looped(xs: Any, k: Any) -> Any:
+        return loss(xs, k, [body(x, k) for x in xs])
+
+    compiled = jit(value_and_grad(mapped, argnums=(0, 1)))
+    found, xs = compiled(starts(count), 0.7), starts(count)
+    assert is_cut(compiled)
+    assert close(numbers(found), numbers(value_and_grad(looped, argnums=(0, 1))(xs, 0.7)))
+    assert close(numbers(compiled(np.array(xs), 0.7)), numbers(found))
+
+
+def test_a_gradient_in_each_example() -> None:
+    """A derivative inside vmap is part of the example."""
+
+    def slopes(xs: Any, k: Any) -> Any:
+        return vmap(grad(lambda x: gathered(x, k)))(xs)
+
+    compiled = jit(slopes)
+    found = compiled(starts(11), 0.7)
+    assert is_cut(compiled)
+    assert close(found, [grad(lambda x: gathered(x, 0.7))(x) for x in starts(11)])
+
+
+def test_what_follows_a_gradient_and_comes_before_the_examples() -> None:
+    """A step computes numbers that examples share, and reads their gradient."""
+
+    def step(w: Any, xs: Any) -> Any:
+        def loss(w: Any) -> Any:
+            k = sg.exp(w[0]) * w[1]
+            return sum(vmap(lambda x: swing(x * w[1], k, w[2]))(xs)) / len(xs) + w[0] ** 2
+
+        value, slopes = value_and_grad(loss)(w)
+        return value, [p - 0.1 * g for p, g in zip(w, slopes, strict=True)]
+
+    w, xs = [-0.3, 0.8, 0.1], starts(9)
+    compiled = jit(step)
+    found = compiled(w, xs)
+    assert is_cut(compiled)
+    with sg.disable_jit():
+        assert close(numbers(found), numbers(step(w, xs)))
+
+
+def test_values_carry_gradients_and_second_ones() -> None:
+    """The results of a call can be differentiated, and their gradients again."""
+
+    def total(xs: Any, k: Any) -> Any:
+        return sum(r * r for r in vmap(lambda x: gathered(x, k))(xs))
+
+    def curved(f: Function) -> list[Any]:
+        k = Value(0.7)
+        xs = [Value(x) for x in starts(5)]
+        (first,) = sg.gradients(f(xs, k), [k], create_graph=True)
+        return [first, *sg.gradients(first, [k, *xs])]
+
+    compiled = jit(total)
+    found = curved(compiled)
+    with sg.disable_jit():
+        assert close(found, curved(total))
+
+
+def test_draws_of_each_example() -> None:
+    """Examples draw what they draw in a loop, the same at each call."""
+
+    def paths(xs: Any, rng: random.Random) -> Any:
+        def path(x: Any) -> Any:
+            for _ in range(40):
+                x = 0.9 * x + 0.1 * drawn(rng.gauss, 0.0, 1.0) * x
+            return x
+
+        return vmap(path)(xs)
+
+    compiled = jit(paths)
+    xs = starts(5)
+    found = [compiled(xs, random.Random(3)) for _ in range(2)]
+    with sg.disable_jit():
+        assert close(found[0], paths(xs, random.Random(3)))
+    assert found[0] == found[1]
+
+
+def test_one_example_that_is_not_finite() -> None:
+    """An overflow in one example leaves the digits of the others."""
+
+    def grown(xs: Any) -> Any:
+        def body(x: Any) -> Any:
+            for _ in range(200):
+                x = x * x * 1.5
+            return x
+
+        return vmap(body)(xs)
+
+    compiled = jit(grown)
+    assert compiled([1.0 / 1.5, 0.25]) == [1.0 / 1.5, 0.0]  # a fixed point, and what vanishes
+    assert is_cut(compiled)
+    assert compiled([1.0 / 1.5, 3.0]) == [1.0 / 1.5, math.inf]
+
+
+@pytest.mark.parametrize(
+    "mapped",
+    [
+        pytest.param(
+            lambda xs, k: vmap(lambda r: gathered(r, k))(vmap(lambda x: swing(x, k))(xs)),
+            id="one after the other",
+        ),
+        pytest.param(
+            lambda xs, k: vmap(lambda x: swing(x, k + sum(vmap(lambda x: gathered(x, k))(xs))))(xs),
+            id="that read a sum over examples",
+        ),
+        pytest.param(
+            lambda xs, k: [
+                sum(vmap(lambda x: swing(x, k))(xs)),
+                sum(vmap(lambda x: gathered(x, k))([*xs, 0.3])),
+            ],
+            id="two numbers of examples",
+        ),
+        pytest.param(
+            lambda xs, k: vmap(lambda x: [swing(x, k * i) for i in range(70)])(xs),
+            id="many results",
+        ),
+        pytest.param(
+            lambda xs, k: vmap(lambda x: swing(x, k), in_axes=0)([sg.exp(-x) * k for x in xs]),
+            id="computed before",
+        ),
+    ],
+)
+def test_other_examples_are_computed_as_well(mapped: Function) -> None:
+    """What is no single round of examples runs in another way, to the same numbers."""
+    compiled = jit(value_and_grad(lambda xs, k: sum(numbers(mapped(xs, k))), argnums=(0, 1)))
+    with sg.disable_jit():
+        expected = value_and_grad(lambda xs, k: sum(numbers(mapped(xs, k))), argnums=(0, 1))(
+            starts(6), 0.4
+        )
+    assert close(numbers(compiled(starts(6), 0.4)), numbers(expected))
+
+
+def test_threads_pickles_and_explanations() -> None:
+    """Calls in threads do not share memory; what runs can be pickled and is shown."""
+    compiled = jit(_mapped)
+    cases = [[x / n for x in starts(13)] for n in range(1, 9)]
+    expected = [compiled(xs, 0.7) for xs in cases]
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(lambda xs: compiled(xs, 0.7), cases * 3)] == expected * 3
+    assert "13 examples, 8 at a time: " in str(compiled.explain(cases[0], 0.7))
+    ((path,),) = compiled._paths.values()
+    again = pickle.loads(pickle.dumps(path.function.values))
+    assert again([*cases[0], 0.7]) == expected[0]
+
+
+def _mapped(xs: Any, k: Any) -> Any:
+    return vmap(lambda x: gathered(x, k))(xs)
+
+
+def random_loss(seed: int) -> tuple[Function, list[float]]:
+    """Return a loss of random recurrences, with its gradients, and a start for each."""
+    draws = random.Random(seed)
+    units: list[Function] = [sg.sin, sg.tanh, sg.sigmoid, sg.sqrt, sg.relu, lambda x: x * x, abs]
+    body = [(draws.choice(units), [draws.randrange(9) for _ in range(3)]) for _ in range(4)]
+    steps, states = draws.choice([50, 80, 120]), draws.randrange(1, 4)
+
+    def example(x: Any, k: Any) -> Any:
+        state, total = [x * (i + 1) for i in range(states)], 0.0
+        for t in range(steps):
+            known = [*state, k, 0.1 * math.sin(t)]
+            for unit, places in body:
+                first, second, third = (known[i % len(known)] for i in places)
+                known.append(0.5 * unit(1.0 + 0.25 * first * second) - 0.3 * third)
+            state = [sg.tanh(x) for x in known[-states:]]
+            total = total + state[0] * state[-1]
+        return total
+
+    def loss(xs: Any, k: Any) -> Any:
+        return sum((r - 0.1) ** 2 for r in vmap(lambda x: example(x, k))(xs))
+
+    return value_and_grad(loss, argnums=(0, 1)), starts(draws.choice([3, 9, 66]))
+
+
+@pytest.mark.parametrize("seed", seeds(60, light=12))
+def test_random_recurrences(seed: int) -> None:
+    """Random recurrences have the gradients of eager code."""
+    f, xs = random_loss(seed)
+    found = jit(f)(xs, 0.6)
+    with sg.disable_jit():
+        assert close(numbers(found), numbers(f(xs, 0.6)))
+
+
+def test_most_random_recurrences_are_cut() -> None:
+    """Few are better packed."""
+    count = 0
+    for seed in range(8):
+        f, xs = random_loss(seed)
+        compiled = jit(f)
+        compiled(xs, 0.6)
+        count += is_cut(compiled)
+    assert count >= 4
