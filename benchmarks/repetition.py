@@ -1,10 +1,10 @@
 """Plain Python loops under `jit`, and steps under `scan`, beside JAX's and CasADi's.
 
 Value and gradient of a GARCH likelihood, a Kalman filter and a pendulum over 2,000 points, a
-Runge-Kutta fit of 200 steps, 64 pendulums of 20,000 steps under vmap, the Hessian of the likelihood,
-lists of a hundred lengths, a Jacobian of 400 outputs, a scalar step repeated 100,000 times, and
-programs of a million nodes. All
-contenders run in one process on one core in turns; the medians of the turns are shown. Run with
+Runge-Kutta fit of 200 steps, 64 pendulums of 20,000 steps under `vmap`, the Hessian of the
+likelihood, lists of a hundred lengths, a Jacobian of 400 outputs, a scalar step repeated 100,000
+times, and programs of a million nodes. All contenders run in one process on one core in turns; the
+medians of the turns are shown. Run with
 
     python -m benchmarks.repetition
 

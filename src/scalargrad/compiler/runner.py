@@ -16,7 +16,7 @@ from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable, Part
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
-from scalargrad.compiler.loops.examples import examples_apart
+from scalargrad.compiler.loops.examples_apart import examples_apart
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped

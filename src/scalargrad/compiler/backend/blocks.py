@@ -30,7 +30,7 @@ from scalargrad.compiler.passes.kinds import CLASSES, SEQUENTIAL
 from scalargrad.compiler.passes.segments import (
     SEQUENCES,
     Column,
-    Examples,
+    ExampleLoops,
     Fill,
     Mapped,
     Segments,
@@ -291,7 +291,7 @@ class _LoopPool(choice.Pool):
 class _ExamplesStep(_Step):
     """A step that computes examples by loops, several at a time."""
 
-    def __init__(self, step: Examples) -> None:
+    def __init__(self, step: ExampleLoops) -> None:
         self.step, self.reads, self.columns = step, step.reads, step.columns
         self.pool = _LoopPool(step.loops)
         title = f"{step.lanes} examples, {LANES} at a time"
@@ -416,11 +416,11 @@ class Blocked:
 
 
 def _step(
-    step: Singles | Fill | Mapped | Examples,
+    step: Singles | Fill | Mapped | ExampleLoops,
 ) -> _SinglesStep | _FillStep | _LoopStep | _MappedStep | _ExamplesStep:
     if isinstance(step, Singles):
         return _SinglesStep(step)
-    if isinstance(step, Examples):
+    if isinstance(step, ExampleLoops):
         return _ExamplesStep(step)
     return _FillStep(step) if isinstance(step, Fill) else _mapped_step(step)
 

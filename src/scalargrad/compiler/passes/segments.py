@@ -118,7 +118,7 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class Examples:
+class ExampleLoops:
     """Compute examples one like the other, several at a time, by the loops of one.
 
     Attributes
@@ -161,7 +161,7 @@ class Segments:
 
     inputs: int
     size: int
-    steps: list[Singles | Fill | Mapped | Examples] = field(default_factory=list)
+    steps: list[Singles | Fill | Mapped | ExampleLoops] = field(default_factory=list)
     constants: list[tuple[int, Floats]] = field(default_factory=list)
     outputs: slice = field(default_factory=lambda: slice(0))
 

@@ -18,7 +18,7 @@ import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
 from scalargrad.compiler.backend.blocks import Blocked
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.loops import examples
+from scalargrad.compiler.loops import examples_apart
 from scalargrad.compiler.loops.loop import Looped
 
 Function = Callable[..., Any]
@@ -31,7 +31,7 @@ SQUARES = {"sum": lambda r: r, "squares": lambda r: (r - 0.1) ** 2}
 @pytest.fixture(autouse=True)
 def small_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small programs be cut."""
-    monkeypatch.setattr(examples, "_NODES", 100)
+    monkeypatch.setattr(examples_apart, "_NODES", 100)
 
 
 def starts(count: int) -> list[float]:

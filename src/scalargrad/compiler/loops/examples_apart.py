@@ -36,7 +36,7 @@ from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
-from scalargrad.compiler.passes.segments import Column, Examples, Segments, Singles
+from scalargrad.compiler.passes.segments import Column, ExampleLoops, Segments, Singles
 from scalargrad.compiler.passes.splitter import Splitter
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.ops import add, mul
@@ -310,7 +310,7 @@ class _Cutter(Splitter):
         lanes, columns = self.of.lanes, [*(self.columns[x] for x in self.stacks), *more]
         out, cells = self.room(totals), [self.room(lanes) for _ in range(kept)]
         reads = self.cells(self.singles)
-        self.found.steps.append(Examples(lanes, loops, reads, columns, totals, out, cells))
+        self.found.steps.append(ExampleLoops(lanes, loops, reads, columns, totals, out, cells))
         return [Column(cell, 1) for cell in cells], out
 
     def _swept(self, seeds: Seeds) -> list[tuple[int, int | Column]] | None:
