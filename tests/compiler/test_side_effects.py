@@ -197,6 +197,31 @@ def test_what_a_function_has_written_before_it_is_refused_is_taken_back() -> Non
     assert [*held.ordered.items()] == [("b", 2.0), ("c", 1.0)]
 
 
+class Fixed:
+    """What refuses assignments, and keeps what it has computed."""
+
+    def __init__(self) -> None:
+        vars(self)["w"] = 3.0
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    @functools.cached_property
+    def squared(self) -> float:
+        """The square of w."""
+        return self.w**2  # type: ignore[attr-defined, no-any-return]
+
+
+def test_what_an_object_has_cached_that_refuses_assignments_is_taken_back() -> None:
+    """The error is that of the refusal."""
+    held = Fixed()
+    with pytest.raises(TraceError, match=r"float\(\) or a math function was called"):
+        jit(lambda x: held.squared * x * float(x))(2.0)
+    assert held.squared == 9.0
+
+
 class Turns:
     """Numbers one after the other, again and again."""
 

@@ -83,7 +83,7 @@ def fit(
         Called with one input at a time. It is trained in place.
     X : sequence of n inputs
         Whatever `model` takes: lists of floats, dicts of sparse entries, token numbers. Of an
-        array, a pandas DataFrame or a PyTorch tensor, the rows.
+        array, a pandas DataFrame or a PyTorch tensor, the rows, copied at the start.
     y : sequence of n targets
         Whatever `loss` takes; a Series, or a column, too.
     loss : callable
@@ -187,8 +187,9 @@ def fit(
 
     Before the first step the model is called with a few of the examples, in evaluation mode, and
     the loss and the metrics with what it returned, so that examples, labels and functions that
-    cannot be used are found at once; nothing is changed, random generators included. A loss that
-    is not of scalargrad is called so with held-out examples only.
+    cannot be used are found at once; nothing is changed, random generators included, nor what the
+    model keeps in attributes, containers, arrays and dataclasses. A loss that is not of scalargrad
+    is called so with held-out examples only.
 
     A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary
     cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, where

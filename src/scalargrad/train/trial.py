@@ -21,6 +21,10 @@ from scalargrad.system.refill import CONTAINERS, refill
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.generators import kept_generators
 from scalargrad.train.objective import Objective, is_foreign, name_of
+from scalargrad.value import Parameter, Value
+
+#: Classes whose objects hold nothing that a call changes.
+_ATOMS = {bool, int, float, str, type(None), Value, Parameter}
 
 
 def try_out(
@@ -178,8 +182,9 @@ def _contents(ahead: list[Any]) -> list[tuple[Any, Any]]:
             found[id(part)] = part, part.copy()
         elif isinstance(part, CONTAINERS):
             found[id(part)] = part, {**part} if isinstance(part, dict) else [*part]
-        if isinstance(part, (tuple, *CONTAINERS)):
-            ahead += part.values() if isinstance(part, dict) else part
+        inner = part.values() if isinstance(part, dict) else part
+        if isinstance(part, (tuple, *CONTAINERS)) and not {*map(type, inner)} <= _ATOMS:
+            ahead += inner
     return [*found.values()]
 
 

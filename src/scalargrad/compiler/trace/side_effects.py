@@ -339,12 +339,12 @@ def _write(array: Any, before: dict[int, Any]) -> None:
 
 
 def _set_attributes(x: Any, before: dict[str, Any]) -> None:
-    """Let an object have these attributes and no others."""
+    """Let an object have these attributes and no others, whatever its class does about that."""
     for name in attributes(x).keys() - before.keys():
-        delattr(x, name)
+        object.__delattr__(x, name)
     for name, content in before.items():
         if getattr(x, name, None) is not content:
-            setattr(x, name, content)
+            object.__setattr__(x, name, content)
 
 
 def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
