@@ -425,6 +425,29 @@ def test_a_loss_may_leave_out_a_whole_batch(jit: bool | None) -> None:
     assert model.line.weight[0][0].data == pytest.approx(w, rel=1e-12)
 
 
+def perceptron(predictions: list[Any], targets: list[Any]) -> Any:
+    """Return the sum of -yz over the examples that are on the wrong side."""
+    wrong = [-y * p[0] for p, y in zip(predictions, targets, strict=True) if y * p[0] <= 0.0]
+    return sum(wrong, Value(0.0))
+
+
+@pytest.mark.parametrize("jit", [True, False, None])
+def test_a_perceptron_may_have_learned_all(jit: bool | None) -> None:
+    """Rosenblatt's rule: w + 0.5 yx for each that is wrong, until none is; then nothing moves."""
+    model = Linear(2, 1, bias=False, rng=0)
+    inputs, targets = [[1.0, 2.0], [-1.0, 0.5], [2.0, -1.0]], [-1.0, 1.0, -1.0]
+    w, moved = [x.data for x in model.weight[0]], 0
+    for _ in range(10):
+        for x, y in zip(inputs, targets, strict=True):
+            if y * sum(a * b for a, b in zip(w, x, strict=True)) <= 0.0:
+                w, moved = [a + 0.5 * y * b for a, b in zip(w, x, strict=True)], moved + 1
+    history = fit(model, inputs, targets, loss=perceptron, epochs=10, batch_size=1, shuffle=False,
+                  optimizer=SGD(model.parameters(), lr=0.5), jit=jit, quiet=True)  # fmt: skip
+    assert moved > 0
+    assert history["loss"][-1] == 0.0
+    assert [x.data for x in model.weight[0]] == pytest.approx(w, rel=1e-12)
+
+
 class Experts(Module):
     """A weight for inputs above 0, another for the rest."""
 

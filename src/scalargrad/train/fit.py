@@ -166,7 +166,7 @@ def fit(
         written later, the model keeps what it learned.
     GraphError
         Within `no_grad`, and after an epoch in which no parameter was in the graph of any batch's
-        loss.
+        loss, unless that is 0.
     TraceError
         With ``jit=True``, if a step does what a program could not repeat; the message says what.
     MissingPackageError

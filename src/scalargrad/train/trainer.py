@@ -108,9 +108,10 @@ class Trainer:
     def _require_parameters(self, loss: float) -> None:
         """Raise GraphError if no batch of an epoch has reached a parameter: it trained nothing.
 
-        A single batch may not, as where a loss leaves out all of its examples.
+        A single batch may not, as where a loss leaves out all of its examples; and none need where
+        the loss is 0, as that of a perceptron whose answers are all right.
         """
-        if not self._is_reached:
+        if not self._is_reached and loss:
             raise GraphError(
                 f"{name_of(self.objective.loss)} returned {loss:.6g}, the mean over an epoch, in "
                 "whose graph there is no parameter to train: let model and loss compute outside "
