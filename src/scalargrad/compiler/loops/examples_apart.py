@@ -40,6 +40,7 @@ from scalargrad.compiler.passes.segments import Column, ExampleLoops, Segments, 
 from scalargrad.compiler.passes.splitter import Splitter
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.ops import add, mul
+from scalargrad.table.operation import Operation
 
 #: The fewest nodes with lanes; fewer are packed as fast. The most results of an example.
 _NODES, _RESULTS = 10_000, 64
@@ -49,7 +50,9 @@ Seeds = tuple[int, ...]
 
 def examples_apart(program: Program) -> Segments | None:
     """Return a recorded program with its examples as loops; None if it has none, or other ones."""
-    if not has_lanes(program.nodes().table):
+    nodes = program.nodes()
+    computed = np.count_nonzero(nodes.where(lambda op: isinstance(op, Operation)))
+    if computed < _NODES or not has_lanes(nodes.table):
         return None
     found = _find(program)
     if found is None:
