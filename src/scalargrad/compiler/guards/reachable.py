@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain
 from operator import attrgetter, methodcaller
 from types import (
     CellType,
@@ -250,7 +250,9 @@ class Reachable:
         """Follow a value that a variable, attribute or item holds."""
         if isinstance(x, Value):
             self._values.append(x)
-            return KeyedCopy(self._key_of(x), x)
+            computed = x.op is not None
+            one = computed and self._by_node
+            return KeyedCopy((type(x), Same(x) if one else computed), x)
         if type(x) in PLAIN:
             return plain(x)
         if id(x) in self._met:
@@ -264,19 +266,6 @@ class Reachable:
         if not isinstance(part.key, Same):
             del self._met[id(x)]  # its Values belong to every slot that holds it
         return part
-
-    def _key_of(self, x: Value) -> Any:
-        computed = x.op is not None
-        return type(x), Same(x) if computed and self._by_node else computed
-
-    def _parts(self, items: list[Any]) -> list[KeyedCopy]:
-        """Follow the items of a container; Values of one class, most of a network, at once."""
-        kinds = {*map(type, items)}
-        of_one = len(kinds) == 1 and isinstance(items[0], Value)
-        if not of_one or any(x.op is not None for x in items):
-            return [self._part(item) for item in items]
-        self._values += items
-        return [*map(KeyedCopy, repeat(self._key_of(items[0])), items)]
 
     def _later(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
         """Put off a container that is nested too deeply."""
@@ -315,12 +304,25 @@ class Reachable:
         If another thread adds or removes items meanwhile, they equal nothing.
         """
         try:
-            found = copied(x, self._parts(items_of(x)), self.readings)
+            found = self._of_leaves(x) or copied(
+                x, [self._part(item) for item in items_of(x)], self.readings
+            )
             if isinstance(x, LOOKED_UP) and type(x) is not Touched:
                 self.keys.update(values_among(x))
         except (RuntimeError, ValueError, LookupError):
             return same(object())
         return found
+
+    def _of_leaves(self, x: Any) -> KeyedCopy | None:
+        """Return the key and the copy of a list of leaves of one class, as of most parameters.
+
+        None for anything else. They are taken all at once.
+        """
+        kinds = {*map(type, x)} if type(x) is list else ()
+        if len(kinds) != 1 or not isinstance(x[0], Value) or any(y.op is not None for y in x):
+            return None
+        self._values += x
+        return KeyedCopy((list, *kinds, len(x)), [*x])
 
     def _object(self, x: Any) -> None:
         """Follow an object's attributes."""
