@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import repeat
-from math import nan
+from math import isfinite, nan
 from typing import Any, NamedTuple
 
 from scalargrad.optim import rules
@@ -94,10 +94,10 @@ def write_data(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
 
 
 def all_finite(*arrays: Any) -> bool:
-    """Return whether all numbers are finite; unlike a sum, this never overflows or warns."""
+    """Return whether all numbers are finite, as they are if the sum of their squares is."""
     import numpy as np
 
-    return all(np.isfinite(x).all() for x in arrays)
+    return all(isfinite(np.vdot(x, x)) or np.isfinite(x).all() for x in arrays)
 
 
 @cache
