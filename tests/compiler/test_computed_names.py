@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import operator
 import sys
 from collections.abc import Callable, Iterator
@@ -53,6 +54,10 @@ def _with_many_names(result: str) -> Callable[[Any], Any]:
     exec(compile(source, "many", "exec"), globals())
     made: Callable[[Any], Any] = globals().pop("many")
     return made
+
+
+def _own_module() -> ModuleType:
+    return sys.modules[__name__]
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -159,6 +164,10 @@ READS_GLOBAL: dict[str, Callable[[Any], Any]] = {
     "after many names": _with_many_names("slope_1 * x"),
     "in a function inside": lambda x: sum(slope_1 * y for y in [x]),
     "as an attribute of its own module": lambda x: sys.modules[__name__].slope_1 * x,
+    "of its own module by a helper": lambda x: _own_module().slope_1 * x,
+    "of its own module by inspect": lambda x: inspect.getmodule(_own_module).slope_1 * x,  # type: ignore[union-attr]
+    "among a function's globals": lambda x: _own_module.__globals__["slope_1"] * x,
+    "among those of a frame": lambda x: sys._getframe().f_globals["slope_1"] * x,
 }
 
 

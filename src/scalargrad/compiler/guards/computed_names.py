@@ -15,10 +15,10 @@ Steps = Sequence[dis.Instruction]
 _PLACES = {"attrgetter": 0, "eval": 0, "exec": 0} | dict.fromkeys(
     ("delattr", "getattr", "hasattr", "setattr"), 1
 )
-#: What looks names up in the globals of the code that calls it.
-OF_GLOBALS = {"eval", "exec", "globals"}
+#: What looks names up in the globals of the code that calls it, or is these.
+OF_GLOBALS = {"eval", "exec", "globals", "__globals__", "f_globals"}
 #: What returns or is a namespace.
-_SPACES = {"__dict__", "globals", "vars"}
+_SPACES = {"__dict__", "globals", "__globals__", "f_globals", "vars"}
 _WORDS = _SPACES | _PLACES.keys()
 #: What reads attributes without their names, besides a pattern that matches a class.
 _UNNAMED = {"__getattribute__", "__getstate__", "__reduce_ex__", "getmembers", "getattr_static"}

@@ -36,10 +36,12 @@ def of_library(module: Any) -> bool:
 
 
 #: What reads a name that stands in text.
-_BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "globals", "hasattr", "setattr", "vars"}
+_BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}
+_BY_TEXT |= {"globals", "__globals__", "f_globals"}
 _EVALUATES = {"eval", "exec"}
-#: What finds a module by its name.
-_BY_NAME = {"__import__", "import_module", "modules"}
+#: What finds a module by its name or what is in it, and what stands for the code's own then.
+_BY_NAME = {"__import__", "getmodule", "import_module", "modules"}
+_OWN = "__name__"
 
 
 #: The instructions that name globals or modules, with the bits before the place of the name.
@@ -56,8 +58,6 @@ def _global_names(code: CodeType) -> tuple[str, ...]:
 
     `dis.get_instructions` takes fifteen times as long.
     """
-    if not _BY_NAME.isdisjoint(code.co_names):  # it may ask its own module for an attribute
-        return code.co_names
     found: dict[str, None] = {}
     steps, high = code.co_code, 0
     for kind, low in zip(steps[::2], steps[1::2], strict=True):
@@ -92,7 +92,8 @@ def imported(function: FunctionType) -> list[str]:
     package = function.__globals__.get("__package__") or ""
     parents = package.split(".") if package else []
     prefixes = ["", *(".".join(parents[: i + 1]) + "." for i in range(len(parents)))]
-    names = _imports(function.__code__)
+    own = function.__module__ or ""
+    names = [own if name == _OWN else name for name in _imports(function.__code__)]
     found = [prefix + name for prefix in prefixes for name in names]
     return [name for name in found if not of_library(name)]
 
@@ -101,7 +102,7 @@ def imported(function: FunctionType) -> list[str]:
 def _imports(code: CodeType) -> tuple[str, ...]:
     """Return the names that follow ``import`` in code: of modules, or of what is in them.
 
-    Where modules are found by name, any text may be one.
+    Where modules are found by name, any text may be one, and so may the code's own.
     """
     found: dict[str, None] = {}
     for step in dis.get_instructions(code) if _has_imports(code) else ():
@@ -111,7 +112,7 @@ def _imports(code: CodeType) -> tuple[str, ...]:
         elif step.opname == "IMPORT_FROM":
             found[f"{source}.{step.argval}" if source else step.argval] = None
     if not _BY_NAME.isdisjoint(code.co_names):
-        found |= dict.fromkeys(x for x in code.co_consts if isinstance(x, str))
+        found |= dict.fromkeys([_OWN, *(x for x in code.co_consts if isinstance(x, str))])
     inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in _imports(x)]
     return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
 
@@ -128,16 +129,13 @@ def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any],
     """
     if of_library(function.__module__ or ""):
         return
-    code = function.__code__
-    names, computed = names_and_texts(code), computed_lookups(code)
-    own = names_and_texts(code, of_globals=True)
+    names, computed = names_and_texts(function.__code__), computed_lookups(function.__code__)
     ahead: list[tuple[Any, Mapping[str, Any]]] = [(function, function.__globals__)]
     met = set()
     while ahead:
         owner, space = ahead.pop()
         all_of_it = OF_GLOBALS & computed if owner is function else computed
-        asked = own if owner is function else names
-        known = whole(space) if all_of_it else [name for name in asked if name in space]
+        known = whole(space) if all_of_it else [name for name in names if name in space]
         yield owner, space, known
         for x in (space[name] for name in known):
             if id(x) not in met and _is_namespace(x):
