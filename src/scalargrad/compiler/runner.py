@@ -123,8 +123,8 @@ class Runner(Pool):
 class LoopRunner(Runner):
     """A program of loops with the memories it runs in.
 
-    Loops may compute numbers that no result depends on. If a result is not finite, it is therefore
-    computed again without them.
+    Loops may compute numbers that no result depends on. If a result is not finite, or a gradient
+    that others are computed from, all is therefore computed again without them.
 
     Parameters
     ----------
@@ -155,18 +155,22 @@ class LoopRunner(Runner):
         """Run on `inputs` and return the outputs."""
         outputs = super().__call__(inputs)
         if isfinite(sum(outputs)) or all(map(isfinite, outputs)):
-            return outputs
+            return outputs[: self.packed.results]
         return self.plain(inputs)
 
     def floats(self, inputs: Inputs) -> Floats:
         """Run on `inputs` and return the outputs as an array."""
         outputs = super().floats(inputs)
-        return outputs if are_finite(outputs) else self.plain.floats(inputs)
+        if are_finite(outputs):
+            return outputs[: self.packed.results]
+        return self.plain.floats(inputs)
 
     def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
         """Run on numbers and arrays, each written to its cells, as `Runner.on_blocks` does."""
         outputs, finite = super().on_blocks(cells, blocks)
-        return (outputs, True) if finite else self.plain.on_blocks(cells, blocks)
+        if finite:
+            return outputs[: self.packed.results], True
+        return self.plain.on_blocks(cells, blocks)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LoopRunner, (self.packed, self._made)

@@ -23,8 +23,9 @@ from scalargrad.compiler.loops.loop import Looped
 
 Function = Callable[..., Any]
 
-#: So few and so many examples that the last eight are not whole, and that sums are split.
-COUNTS = [2, 8, 13, 70]
+#: So few and so many examples that the last eight are not whole, that sums are split, and that
+#: threads share them.
+COUNTS = [2, 8, 13, 300]
 SQUARES = {"sum": lambda r: r, "squares": lambda r: (r - 0.1) ** 2}
 
 
@@ -198,6 +199,46 @@ def test_one_example_that_is_not_finite() -> None:
     assert compiled([1.0 / 1.5, 0.25]) == [1.0 / 1.5, 0.0]  # a fixed point, and what vanishes
     assert is_cut(compiled)
     assert compiled([1.0 / 1.5, 3.0]) == [1.0 / 1.5, math.inf]
+
+
+def root_apart(x: Any, k: Any) -> Any:
+    """Return where a recurrence ends, and the root of that, which is steep at 0."""
+    for _ in range(100):
+        x = x + 0.01 * sg.sin(k * x)
+    return x, sg.sqrt(x)
+
+
+def root_later(x: Any, k: Any) -> Any:
+    """Return a sum of roots, and one that goes on to the root of 0 if x is 399 · k."""
+    totals = [0.0]
+    for _ in range(400):
+        totals.append(totals[-1] + sg.sqrt(x) * k)
+        x = x - k
+    return totals[60], totals[-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "xs"), [(root_apart, [0.0, 0.5, 1.0]), (root_later, [399.0, 500.0])]
+)
+@pytest.mark.parametrize("one", [False, True])
+def test_what_a_loss_does_not_read_sends_it_nothing(
+    body: Function, xs: list[float], one: bool
+) -> None:
+    """Infinite slopes apart from a loss make no nan, which a comparison would hide."""
+
+    def loss(xs: Any, k: Any) -> Any:
+        found = [body(xs[0], k)] if one else vmap(lambda x: body(x, k))(xs)
+        return sum(x for x, _ in found), [y for _, y in found]
+
+    def signs(xs: Any, k: Any) -> Any:
+        (_, others), (slopes, slope) = value_and_grad(loss, argnums=(0, 1), has_aux=True)(xs, k)
+        return [sg.where(sg.gt(x, 0.0), 1.0, -1.0) for x in [*slopes, slope]], others
+
+    compiled = jit(signs)
+    found, _ = compiled(xs, 1.0)
+    assert one or is_cut(compiled)
+    with sg.disable_jit():
+        assert found == signs(xs, 1.0)[0]
 
 
 @pytest.mark.parametrize(

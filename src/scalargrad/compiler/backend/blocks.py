@@ -46,6 +46,8 @@ Range = tuple[int, int]
 
 #: With fewer lanes, starting a second thread takes longer than it saves.
 _LANES_FOR_THREADS = 10_000
+#: How many examples in loops a thread computes before it takes on others.
+_EXAMPLES = 256
 #: Arrays of so many numbers are read where they lie rather than copied.
 _LARGE = 4096
 #: Further than any cell is from another, and a whole number of lines of the cache.
@@ -296,28 +298,55 @@ class _ExamplesStep(_Step):
         self.pool = _LoopPool(step.loops)
         title = f"{step.lanes} examples, {LANES} at a time"
         self.parts: list[Part] = [(title, step.loops)]
+        self._firsts, self._strides = (
+            np.array(step.columns, np.int64).reshape(-1, 2, 1).swapaxes(0, 1)
+        )
 
-        examples = np.arange(-(-step.lanes // LANES) * LANES).clip(max=step.lanes - 1)
-        #: The cells of the columns, the last example repeated to fill the lanes.
-        self.cells = np.array([first + k * examples for first, k in step.columns])
+    @cached_property
+    def _plain(self) -> choice.Pool:
+        """What computes an example without loops."""
+        return choice.Pool(pack(self.step.plain()))
 
     def run(self, store: Floats, _borrowed: Borrowed) -> None:
-        step, lanes, totals = self.step, self.step.lanes, self.step.totals
+        step, lanes = self.step, self.step.lanes
+        bounds = [(k, min(k + _EXAMPLES, lanes)) for k in range(0, lanes, _EXAMPLES)]
+        work = functools.partial(self._block, store, store[self.reads][:, None])
+        terms = np.concatenate(shared(work, bounds, min(threads(), len(bounds))))
+        store[step.out : step.out + step.totals] = _in_order(terms)
+
+    def _block(self, store: Floats, singles: Floats, bounds: Range) -> Floats:
+        """Compute some examples; return the terms of their totals."""
+        step, (start, stop) = self.step, bounds
+        end = start - (start - stop) // LANES * LANES
+        examples = np.arange(start, end).clip(max=stop - 1)  # the last one fills the lanes
+        columns = store[self._firsts + self._strides * examples]
         executable, _ = lent = self.pool.lend()
-        rows = executable.memory.reshape(-1, LANES)
-        singles, columns = store[self.reads][:, None], store[self.cells]
-        given, outputs = len(singles), step.loops.outputs
-        found = np.empty((outputs.stop - outputs.start, columns.shape[1]))
-        for start in range(0, lanes, LANES):
-            here = slice(start, start + LANES)
+        rows, given = executable.memory.reshape(-1, LANES), len(singles)
+        outputs, results = step.loops.outputs, step.loops.results
+        found = np.empty((outputs.stop - outputs.start, len(examples)))
+        for k in range(0, len(examples), LANES):
+            here = slice(k, k + LANES)
             rows[:given] = singles
             rows[given : given + len(columns)] = columns[:, here]
             executable.run()
             found[:, here] = rows[outputs]
         self.pool.take_back(lent)
-        store[step.out : step.out + totals] = _in_order(found[:totals, :lanes].T)
-        for cell, numbers in zip(step.kept, found[totals:, :lanes], strict=True):
-            store[cell : cell + lanes] = numbers
+        found = found[:, : stop - start]
+        for k in np.flatnonzero(~np.isfinite(found).all(axis=0)).tolist():
+            found[:results, k] = self._alone(singles.ravel(), columns[:, k])
+        kept = found[step.totals : results]
+        room = store[step.kept : step.kept + len(kept) * step.lanes]
+        room.reshape(-1, step.lanes)[:, start:stop] = kept
+        return found[: step.totals].T
+
+    def _alone(self, singles: Floats, column: Floats) -> Floats:
+        """Compute an example without loops."""
+        executable, outputs = lent = self._plain.lend()
+        executable.memory[: len(singles) + len(column)] = np.concatenate([singles, column])
+        executable.run()
+        found = outputs.copy()
+        self._plain.take_back(lent)
+        return found
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _ExamplesStep, (self.step,)

@@ -10,6 +10,7 @@ the third, outside again, starts from the sums of these.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -244,6 +245,11 @@ class _Outside(PartCopy):
         return np.concatenate([*own, *columns])
 
 
+def _without_loops(one: Program) -> Program:
+    """Return the program of an example, ready to be packed."""
+    return lower(differentiate(sum_of_products(one.copy())))
+
+
 class _Cutter(Splitter):
     """Lays out the steps. What examples read and result in are columns of the store."""
 
@@ -258,7 +264,7 @@ class _Cutter(Splitter):
         self._before()
         for x in self.stacks:
             self.batch(x)
-        columns, _ = self._examples(self.values, 0, len(of.results), [])
+        columns, _ = self._examples(of.one, self.values, 0, [])
         self.columns.update(zip(of.results, columns, strict=True))
         swept = {}
         for seeds in of.sweeps:
@@ -304,17 +310,18 @@ class _Cutter(Splitter):
         return out
 
     def _examples(
-        self, loops: Looped, totals: int, kept: int, more: Sequence[Column]
+        self, one: Program, loops: Looped, totals: int, more: Sequence[Column]
     ) -> tuple[list[Column], int]:
         """Run examples, which also read `more` columns.
 
         Return the columns of what is kept, and the cell of the first total.
         """
         lanes, columns = self.of.lanes, [*(self.columns[x] for x in self.stacks), *more]
-        out, cells = self.room(totals), [self.room(lanes) for _ in range(kept)]
-        reads = self.cells(self.singles)
-        self.found.steps.append(ExampleLoops(lanes, loops, reads, columns, totals, out, cells))
-        return [Column(cell, 1) for cell in cells], out
+        count = len(one.outputs) - totals
+        out, kept, reads = self.room(totals), self.room(lanes * count), self.cells(self.singles)
+        given = loops, partial(_without_loops, one), reads, columns, totals, out, kept
+        self.found.steps.append(ExampleLoops(lanes, *given))
+        return [Column(kept + lanes * k, 1) for k in range(count)], out
 
     def _swept(self, seeds: Seeds) -> list[tuple[int, int | Column]] | None:
         """Send error signals back through the examples; return those of what they read.
@@ -324,16 +331,18 @@ class _Cutter(Splitter):
         """
         of, outside = self.of, self._around()
         outside.copy_after({})
+        sent = self._reached(seeds)
         ones = outside.append(Held(np.ones(of.lanes).tobytes()), ())
-        arrived = [outside.append(mul, (ones, outside.adjoint(x, *seeds))) for x in of.results]
+        arrived = [outside.append(mul, (ones, outside.adjoint(x, *seeds))) for x in sent]
         out = self._step(outside, arrived, of.lanes * len(arrived))
         wrt = [self.program.args[x][0] for x in of.sweeps[seeds]]
         moving = Dependents(self.program, wrt, beyond=is_detached).up_to(max(of.read))
         wanted = [k for k, x in enumerate(of.read) if moving[x]]
-        if not wanted:
+        if not (wanted and sent):
             return []
-        one = of.one.with_inputs(len(of.results))
-        roots = zip(one.outputs, range(of.one.inputs, one.inputs), strict=True)
+        one = of.one.with_inputs(len(sent))
+        ends = dict(zip(of.results, one.outputs, strict=True))
+        roots = zip([ends[x] for x in sent], range(of.one.inputs, one.inputs), strict=True)
         pairs = [x for pair in roots for x in pair]
         one.outputs = [*one.add([ADJOINT] * len(wanted), [(k, *pairs) for k in wanted])]
         loops = looped(one)
@@ -341,9 +350,15 @@ class _Cutter(Splitter):
             return None
         totals = sum(k < of.singles for k in wanted)
         signals = [Column(out + of.lanes * k, 1) for k in range(len(arrived))]
-        columns, first = self._examples(loops, totals, len(wanted) - totals, signals)
+        columns, first = self._examples(one, loops, totals, signals)
         found = [*range(first, first + totals), *columns]
         return [(of.read[k], x) for k, x in zip(wanted, found, strict=True)]
+
+    def _reached(self, seeds: Seeds) -> list[int]:
+        """Return the results that roots depend on; others send nothing, not even 0 · inf."""
+        nodes = self.program.nodes()
+        needed = nodes.cut_off(nodes.where(is_detached)).needed(seeds[::2])
+        return [x for x in self.of.results if needed[x]]
 
     def _root(self, outside: _Outside, found: Sequence[tuple[int, int | Column]]) -> int:
         """Return Σ signal · number over what the examples read: its gradient is what they add."""

@@ -46,7 +46,7 @@ def lane_loop(part: Mapped, bounds: tuple[int, int], partials: int) -> Looped:
     partials : int
         The first cell for the sums over these lanes.
     """
-    return Looped(0, part.cells, [], [_LaneLoop(part, *bounds).run(partials)], slice(0))
+    return Looped(0, part.cells, [], [_LaneLoop(part, *bounds).run(partials)], slice(0), 0)
 
 
 class _LaneLoop:

@@ -207,7 +207,10 @@ class Looped:
     loops : list of Loop or Clear
         In the order in which they run.
     outputs : slice
-        The cells of the outputs.
+        The cells of the outputs: results, then gradients that later loops read, which are not
+        results but must be finite as well.
+    results : int
+        The number of results.
     """
 
     inputs: int
@@ -215,3 +218,4 @@ class Looped:
     numbers: list[tuple[int, list[float]]]
     loops: list[Loop | Clear]
     outputs: slice
+    results: int

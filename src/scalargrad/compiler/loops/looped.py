@@ -137,7 +137,8 @@ class _Looping:
         self.kept: list[tuple[int, list[float]]] = []
         self._places: dict[bytes, Cells] = {}
         self.outputs = np.array(
-            [self._output(x) for x in rolled.columns.program.outputs], dtype=np.int64
+            [self._output(x) for x in (*rolled.columns.program.outputs, *self._inner())],
+            dtype=np.int64,
         )
         read = self._read()
         self.staged = [(block, stages(block, read)) for block in rolled.blocks]
@@ -182,7 +183,12 @@ class _Looping:
         side_by_side = slice(first, first + count)
         loops += _collected(self.outputs, side_by_side.start)
         made = Looped(
-            rolled.columns.program.given, self.cells + LANES, self.kept, loops, side_by_side
+            rolled.columns.program.given,
+            self.cells + LANES,
+            self.kept,
+            loops,
+            side_by_side,
+            len(rolled.columns.program.outputs),
         )
         prune(made)
         for loop in made.loops:
@@ -229,6 +235,13 @@ class _Looping:
     def _keep(self, values: list[float]) -> int:
         self.kept.append((self.room(len(values)).cell, values))
         return self.kept[-1][0]
+
+    def _inner(self) -> list[int]:
+        """Return the gradients that are computed with: a comparison would hide a nan."""
+        columns = self.rolled.columns
+        read = np.zeros(len(columns.program), np.bool_)
+        read[columns.operands[columns.first[columns.before] :]] = True
+        return [x for x in columns.gradients if read[x]]
 
     def _output(self, node: int) -> int:
         """Return the cell of an output; a constant is stored in one."""

@@ -7,6 +7,7 @@ segments, `backend.blocks` runs them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -128,17 +129,23 @@ class ExampleLoops:
     loops : Looped
         Its inputs are the single numbers, then one of each column; its outputs are what is summed
         over the examples, then what is kept of each.
-    reads, columns, totals, out, kept
+    plain : callable
+        Returns the program of one example without loops, which may compute numbers that no result
+        depends on: examples whose results are not finite are computed by it.
+    reads, columns, totals, out
         As of `Mapped`.
+    kept : int
+        The first cell for what is kept, lane by lane of one result after the other.
     """
 
     lanes: int
     loops: Any
+    plain: Callable[[], Program]
     reads: Addresses
     columns: list[Column]
     totals: int
     out: int
-    kept: list[int]
+    kept: int
 
 
 @dataclass
