@@ -16,7 +16,7 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
-from scalargrad.compiler.backend.blocks import Blocked
+from scalargrad.compiler.backend.blocks import Blocked, _SinglesStep
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.loops import examples_apart
 from scalargrad.compiler.loops.loop import Looped
@@ -199,6 +199,35 @@ def test_one_example_that_is_not_finite() -> None:
     assert compiled([1.0 / 1.5, 0.25]) == [1.0 / 1.5, 0.0]  # a fixed point, and what vanishes
     assert is_cut(compiled)
     assert compiled([1.0 / 1.5, 3.0]) == [1.0 / 1.5, math.inf]
+
+
+def test_a_large_array_is_read_by_examples_and_outside() -> None:
+    """What is computed outside is given the numbers that it reads there, not the whole array."""
+    rows = np.random.default_rng(0).uniform(-1.0, 1.0, (2100, 2))
+
+    def ends(rows: Any, k: Any) -> Any:
+        def end(row: Any) -> Any:
+            x, push = row
+            for _ in range(60):
+                x = 0.9 * x + 0.1 * k * x * push
+            return x
+
+        return vmap(end)(rows)
+
+    compiled = jit(value_and_grad(lambda rows, k: sum(ends(rows, k)) * rows[3][1] * k, argnums=1))
+    for given in (rows, rows[::-1].copy()):
+        x, push = given.T
+        each = (0.9 + 0.07 * push) ** 60 * x
+        slopes = 60 * (0.9 + 0.07 * push) ** 59 * 0.1 * push * x
+        expected = push[3] * np.array([0.7 * each.sum(), each.sum() + 0.7 * slopes.sum()])
+        assert compiled(given, 0.7) == pytest.approx(expected.tolist(), rel=1e-12)
+    assert is_cut(compiled)
+    alone = jit(ends)
+    alone(rows, 0.7)
+    assert is_cut(alone)
+    ((path,),) = alone._paths.values()
+    (last,) = (x for x in path.function.values.packed.steps if isinstance(x, _SinglesStep))  # type: ignore[union-attr]
+    assert len(last.reads) < rows.size  # what examples return, and k
 
 
 def root_apart(x: Any, k: Any) -> Any:

@@ -194,10 +194,11 @@ class _Outside(PartCopy):
         super().__init__(program, program.inputs + len(more))
         self.of, self.more = of, more
         self.new = {x: x for x in range(program.inputs)}
-        self.program.stacked = program.stacked
         self.columns: list[Column] = []
         before = ~of.own
         before[of.after] = False
+        self._stacks = program.nodes().where(lambda op: isinstance(op, Stacked))
+        before &= ~self._stacks  # most are read by examples alone
         for x in np.flatnonzero(before).tolist():
             if program.ops[x] is not CONSTANT and program.ops[x] is not INPUT:
                 self.copy(x, of.lanes)
@@ -208,6 +209,13 @@ class _Outside(PartCopy):
         self.program.stacked += self.of.lanes
         self.columns.append(column)
         return self.append(of_lanes(Stacked, self.of.lanes), place)
+
+    def operand(self, node: int) -> int:
+        """Return the copy of a node; numbers of an array are given once something reads them."""
+        if node not in self.new and self._stacks[node]:
+            first, step = (int(self.source.constants[x]) for x in self.source.args[node])
+            self.new[node] = self.column(Column(self.source.inputs + first, step))
+        return super().operand(node)
 
     def number(self, cell: int) -> int:
         """Return the input for one of the cells besides."""
@@ -234,14 +242,13 @@ class _Outside(PartCopy):
                     through = self.new[args[0]], roots[args[1:]], self.constant(1.0)
                     both = self.adjoint(*args), self.append(ADJOINT, through)
                     self.new[x] = self.append(add, both)
-            elif all(y in self.new or y in program.constants for y in args):
+            elif all(y in self.new or y in program.constants or self._stacks[y] for y in args):
                 self.copy(x, self.of.lanes)
 
     def reads(self) -> Addresses:
         """Return the cells of all that is given."""
-        inputs, given = self.source.inputs, self.source.given
         columns = [first + step * np.arange(self.of.lanes) for first, step in self.columns]
-        own = np.arange(inputs), np.array(self.more, np.int64), np.arange(inputs, given)
+        own = np.arange(self.source.inputs), np.array(self.more, np.int64)
         return np.concatenate([*own, *columns])
 
 
