@@ -32,7 +32,7 @@ SQUARES = {"sum": lambda r: r, "squares": lambda r: (r - 0.1) ** 2}
 @pytest.fixture(autouse=True)
 def small_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small programs be cut."""
-    monkeypatch.setattr(examples_apart, "_NODES", 100)
+    monkeypatch.setattr(examples_apart, "_INSTRUCTIONS", 100)
 
 
 def starts(count: int) -> list[float]:
@@ -44,7 +44,7 @@ def starts(count: int) -> list[float]:
 def swing(x: Any, k: Any, c: Any = 0.1) -> Any:
     """Return where a pendulum ends."""
     v = 0.0
-    for _ in range(60):
+    for _ in range(100):
         x, v = x + 0.1 * v, v + 0.1 * (-k * sg.sin(x) - c * v)
     return x * x + v
 
