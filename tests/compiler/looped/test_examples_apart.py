@@ -44,7 +44,7 @@ def starts(count: int) -> list[float]:
 def swing(x: Any, k: Any, c: Any = 0.1) -> Any:
     """Return where a pendulum ends."""
     v = 0.0
-    for _ in range(100):
+    for _ in range(200):
         x, v = x + 0.1 * v, v + 0.1 * (-k * sg.sin(x) - c * v)
     return x * x + v
 
@@ -52,7 +52,7 @@ def swing(x: Any, k: Any, c: Any = 0.1) -> Any:
 def gathered(x: Any, k: Any) -> Any:
     """Return a sum over all steps of a recurrence."""
     state, total = x, 0.0
-    for t in range(90):
+    for t in range(250):
         state = 0.9 * state + 0.1 * sg.tanh(k * state)
         total = total + state * math.sin(0.2 * t)
     return total

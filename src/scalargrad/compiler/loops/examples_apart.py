@@ -78,7 +78,7 @@ def _is_of_layers(nodes: Nodes) -> bool:
 
 
 def _may_pay(nodes: Nodes, own: Flags) -> bool:
-    """Return whether examples take many instructions, and most of a program.
+    """Return whether examples take many instructions, and more than all else.
 
     A term that a sum alone reads takes no instruction of its own.
     """
@@ -90,7 +90,7 @@ def _may_pay(nodes: Nodes, own: Flags) -> bool:
     in_sums &= np.bincount(nodes.operands, minlength=len(nodes)) == 1
     instructions = np.count_nonzero(own & computed & ~in_sums)
     outside = np.count_nonzero(computed & ~own)
-    return bool(instructions >= _INSTRUCTIONS and 2 * outside < np.count_nonzero(own))
+    return bool(instructions >= _INSTRUCTIONS and outside < np.count_nonzero(own))
 
 
 class _Found(NamedTuple):
