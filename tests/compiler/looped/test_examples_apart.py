@@ -61,7 +61,7 @@ def gathered(x: Any, k: Any) -> Any:
 def by_scan(x: Any, k: Any) -> Any:
     """Return the largest of the states and the last one."""
     step = lambda s, u: ((0.8 * s[0] + u * k, sg.maximum(s[0], s[1])), None)  # noqa: E731
-    (last, largest), _ = scan(step, (x, x), [math.cos(0.3 * t) for t in range(200)])
+    (last, largest), _ = scan(step, (x, x), [math.cos(0.3 * t) for t in range(500)])
     return last * largest
 
 
