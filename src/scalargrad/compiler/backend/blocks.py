@@ -91,11 +91,18 @@ class _SinglesStep(_Step):
         self.parts: list[Part] = [("single numbers", self.pool.packed)]
 
     def run(self, store: Floats, _borrowed: Borrowed) -> None:
-        executable, found = lent = self.pool.lend()
-        executable.memory[: len(self.reads)] = store[self.reads]
-        executable.run()
+        found = _computed(self.pool, store[self.reads])
         store[self.out : self.out + len(found)] = found
-        self.pool.take_back(lent)
+
+
+def _computed(pool: choice.Pool, inputs: Floats) -> Floats:
+    """Run a packed program on its inputs; return the outputs."""
+    executable, outputs = lent = pool.lend()
+    executable.memory[: len(inputs)] = inputs
+    executable.run()
+    found = outputs.copy()
+    pool.take_back(lent)
+    return found
 
 
 class _FillStep(_Step):
@@ -333,20 +340,12 @@ class _ExamplesStep(_Step):
         self.pool.take_back(lent)
         found = found[:, : stop - start]
         for k in np.flatnonzero(~np.isfinite(found).all(axis=0)).tolist():
-            found[:results, k] = self._alone(singles.ravel(), columns[:, k])
+            inputs = np.concatenate([singles.ravel(), columns[:, k]])
+            found[:results, k] = _computed(self._plain, inputs)
         kept = found[step.totals : results]
         room = store[step.kept : step.kept + len(kept) * step.lanes]
         room.reshape(-1, step.lanes)[:, start:stop] = kept
         return found[: step.totals].T
-
-    def _alone(self, singles: Floats, column: Floats) -> Floats:
-        """Compute an example without loops."""
-        executable, outputs = lent = self._plain.lend()
-        executable.memory[: len(singles) + len(column)] = np.concatenate([singles, column])
-        executable.run()
-        found = outputs.copy()
-        self._plain.take_back(lent)
-        return found
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _ExamplesStep, (self.step,)

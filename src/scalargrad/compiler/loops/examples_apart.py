@@ -18,9 +18,9 @@ import numpy as np
 from scalargrad.compiler.array_types import Addresses, Flags
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.passes.differentiate import Dependents, differentiate, is_detached
+from scalargrad.compiler.passes.expressions import ADD, MUL, NEG, SUB
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
@@ -40,7 +40,6 @@ from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.passes.segments import Column, ExampleLoops, Segments, Singles
 from scalargrad.compiler.passes.splitter import Splitter
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
-from scalargrad.ops import TABLE, add, mul
 from scalargrad.table.operation import Operation
 
 #: The fewest instructions of an example: fewer are packed in less than two seconds, and then run up
@@ -51,7 +50,7 @@ _WIDE = 4
 
 Seeds = tuple[int, ...]
 
-_SUMS = {TABLE[name] for name in ("add", "sub", "neg")}
+_SUMS = {ADD, SUB, NEG}
 
 
 def examples_apart(program: Program) -> Segments | None:
@@ -86,7 +85,7 @@ def _may_pay(nodes: Nodes, own: Flags) -> bool:
     sums = nodes.where(lambda op: op in _SUMS)
     in_sums = np.zeros(len(nodes), np.bool_)
     in_sums[nodes.operands[sums[users]]] = True
-    in_sums &= sums | nodes.where(lambda op: op is mul)
+    in_sums &= sums | nodes.where(lambda op: op is MUL)
     in_sums &= np.bincount(nodes.operands, minlength=len(nodes)) == 1
     instructions = np.count_nonzero(own & computed & ~in_sums)
     outside = np.count_nonzero(computed & ~own)
@@ -224,6 +223,7 @@ class _Outside(PartCopy):
         program = of.program
         super().__init__(program, program.inputs + len(more))
         self.of, self.more = of, more
+        self._input_of = {cell: program.inputs + k for k, cell in enumerate(more)}
         self.new = {x: x for x in range(program.inputs)}
         self.columns: list[Column] = []
         before = ~of.own
@@ -250,7 +250,7 @@ class _Outside(PartCopy):
 
     def number(self, cell: int) -> int:
         """Return the input for one of the cells besides."""
-        return self.source.inputs + self.more.index(cell)
+        return self._input_of[cell]
 
     def adjoint(self, *args: int) -> int:
         """Write a gradient outside the examples, given nodes of the source."""
@@ -272,7 +272,7 @@ class _Outside(PartCopy):
                 if args[1:] in roots:
                     through = self.new[args[0]], roots[args[1:]], self.constant(1.0)
                     both = self.adjoint(*args), self.append(ADJOINT, through)
-                    self.new[x] = self.append(add, both)
+                    self.new[x] = self.append(ADD, both)
             elif all(y in self.new or y in program.constants or self._stacks[y] for y in args):
                 self.copy(x, self.of.lanes)
 
@@ -317,7 +317,6 @@ class _Cutter(Splitter):
         count = sum(self.sizes[x] for x in outputs)
         out = self._step(outside, [outside.operand(x) for x in outputs], count)
         self.found.outputs = slice(out, out + count)
-        self.room(LANES)  # a register that reads the last lanes may reach beyond them
         return self.found
 
     def _before(self) -> None:
@@ -371,7 +370,7 @@ class _Cutter(Splitter):
         outside.copy_after({})
         sent = self._reached(seeds)
         ones = outside.append(Held(np.ones(of.lanes).tobytes()), ())
-        arrived = [outside.append(mul, (ones, outside.adjoint(x, *seeds))) for x in sent]
+        arrived = [outside.append(MUL, (ones, outside.adjoint(x, *seeds))) for x in sent]
         out = self._step(outside, arrived, of.lanes * len(arrived))
         wrt = [self.program.args[x][0] for x in of.sweeps[seeds]]
         moving = Dependents(self.program, wrt, beyond=is_detached).up_to(max(of.read))
@@ -407,6 +406,6 @@ class _Cutter(Splitter):
                 pair = read, outside.column(signal)
                 term = outside.append(of_lanes(Total, self.of.lanes), pair)
             else:
-                term = outside.append(mul, (read, outside.number(signal)))
-            total = outside.append(add, (total, term))
+                term = outside.append(MUL, (read, outside.number(signal)))
+            total = outside.append(ADD, (total, term))
         return total
