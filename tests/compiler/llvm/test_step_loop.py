@@ -28,6 +28,11 @@ def network(carry: Any, x: Any) -> tuple[Any, Any]:
     return [w - 0.05 * s for w, s in zip(carry, slopes, strict=True)], (value, slopes[0])
 
 
+def growth(carry: Any, x: Any) -> tuple[Any, Any]:
+    """Make a step whose sums round otherwise where products are not fused with them."""
+    return [0.9 * c * (1.1 - c * c) + 0.01 * x[0] for c in carry], carry[0]
+
+
 def branching(carry: Any, x: Any) -> tuple[Any, Any]:
     """Take another way where a number is negative."""
     if x[0] > 1.5:
@@ -37,7 +42,7 @@ def branching(carry: Any, x: Any) -> tuple[Any, Any]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Note how many steps each stretch made; loops are left out."""
+    """Note how many steps each stretch made."""
     noted: list[int] = []
     usual = step_loop.PackedSteps.run
 
@@ -46,11 +51,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return noted[-1]
 
     monkeypatch.setattr(step_loop.PackedSteps, "run", run)
-    monkeypatch.setattr(native_steps, "LEAST", 10**9)
     return noted
 
 
-@pytest.mark.parametrize("step", [network, branching])
+@pytest.mark.parametrize("step", [network, growth, branching])
 def test_a_stretch_of_steps_has_the_digits_of_single_steps(
     step: Callable[..., Any], made: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,3 +95,12 @@ def test_a_step_without_results_leaves_none(made: list[int]) -> None:
     assert carry == [832040.0, 1346269.0]
     assert ys == [None] * 30
     assert sum(made) == 29
+
+
+def test_what_is_carried_may_be_cells_of_what_is_given(made: list[int]) -> None:
+    """A window that moves by one is its own numbers one place on, and the new one."""
+    start = [float(k) for k in range(40)]
+    carry, ys = scan(jit(lambda c, x: ([*c[1:], x], c[0])), start, [-1.0, -2.0] * 10)
+    assert carry == [*start[20:], *[-1.0, -2.0] * 10]
+    assert ys == start[:20]
+    assert sum(made) == 19

@@ -13,12 +13,13 @@ from tests.compiler.looped.test_looped import garch
 
 from scalargrad import DomainError, TraceError, Value, jit, log, scan, sin, sqrt, value_and_grad
 from scalargrad.compiler.runner import LoopRunner
-from scalargrad.compiler.scan.native_steps import LEAST, NativeSteps
+from scalargrad.compiler.scan.native_steps import NativeSteps
 
 pytest.importorskip("llvmlite")
 
 _DRAWS = random.Random(2)
-DATA = [_DRAWS.gauss(0.0, 1.0) for _ in range(LEAST + 3)]
+STEPS = 2000
+DATA = [_DRAWS.gauss(0.0, 1.0) for _ in range(STEPS + 3)]
 
 
 @pytest.fixture
@@ -42,9 +43,9 @@ def test_a_long_scan_is_a_loop(native_steps: list[int]) -> None:
     def step(x: Any, shift: Any) -> Any:
         return 3.7 * x * (1.0 - x) + 1e-3 * shift * shift, sqrt(x)
 
-    last, roots = scan(jit(step), 0.3, DATA[:50] * (LEAST // 50))
+    last, roots = scan(jit(step), 0.3, DATA[:50] * (STEPS // 50))
     x, expected = 0.3, []
-    for shift in DATA[:50] * (LEAST // 50):
+    for shift in DATA[:50] * (STEPS // 50):
         expected.append(math.sqrt(x))
         x = min(3.7 * x * (1.0 - x) + 1e-3 * shift * shift, 1.0)
         if len(expected) == 40:  # chaos doubles what rounding does to each step
@@ -110,12 +111,12 @@ def test_a_step_that_always_changes_its_way_is_not_tried_for_ever(native_steps: 
     def step(s: Any, x: Any) -> Any:
         return (s + x if s < 1.0 else s - 1.0), None
 
-    last, results = scan(jit(step), 0.0, [0.6] * LEAST)
+    last, results = scan(jit(step), 0.0, [0.6] * STEPS)
     s = 0.0
-    for x in [0.6] * LEAST:
+    for x in [0.6] * STEPS:
         s = s + x if s < 1.0 else s - 1.0
     assert last == s
-    assert results == [None] * LEAST
+    assert results == [None] * STEPS
     assert len(native_steps) <= 16
 
 
@@ -125,7 +126,7 @@ def test_results_of_a_loop_may_be_arrays() -> None:
     def step(x: Any, _: Any) -> Any:
         return 0.5 * (x + 2.0 / x), np.array([x**2, x.detach() if isinstance(x, Value) else x])
 
-    root, results = scan(jit(step), 1.0, length=LEAST)
+    root, results = scan(jit(step), 1.0, length=STEPS)
     assert root == pytest.approx(math.sqrt(2.0), rel=1e-15)
     assert results[1].tolist() == [2.25, 1.5]
     assert results[0] is not results[1]
@@ -137,44 +138,44 @@ def test_whole_numbers_and_arrays_of_arrays_are_given_to_loops(
 ) -> None:
     """They are the same numbers as floats; an integer that no float equals is refused."""
     given: Any = {
-        "integers": np.arange(LEAST),
-        "range": range(LEAST),
-        "mixed": [0, 1.0] * (LEAST // 2),
-        "deep": np.ones((LEAST, 1, 2)),
-        "long": [2**53 + 1] * LEAST,
+        "integers": np.arange(STEPS),
+        "range": range(STEPS),
+        "mixed": [0, 1.0] * (STEPS // 2),
+        "deep": np.ones((STEPS, 1, 2)),
+        "long": [2**53 + 1] * STEPS,
     }[kind]
     step = jit(lambda s, x: (s + (x[0][1] if kind == "deep" else x), None))
     if kind == "long":
         with pytest.raises(TraceError, match="no float equals"):
             scan(step, 0.0, given)
         return
-    each = LEAST * (LEAST - 1) / 2
-    expected = {"integers": each, "range": each, "mixed": LEAST / 2, "deep": LEAST}[kind]
+    each = STEPS * (STEPS - 1) / 2
+    expected = {"integers": each, "range": each, "mixed": STEPS / 2, "deep": STEPS}[kind]
     assert scan(step, 0.0, given)[0] == expected
-    assert sum(native_steps) >= LEAST - 1
+    assert sum(native_steps) >= STEPS - 1
 
 
 @pytest.mark.parametrize("kind", ["flags", "ragged"])
 def test_other_entries_are_given_one_by_one(kind: str, native_steps: list[int]) -> None:
     """A flag is part of the program, and entries of other lengths have programs of their own."""
     given: Any = {
-        "flags": [True, False] * (LEAST // 2),
-        "ragged": [[1.0], [0.0, 0.0]] * (LEAST // 2),
+        "flags": [True, False] * (STEPS // 2),
+        "ragged": [[1.0], [0.0, 0.0]] * (STEPS // 2),
     }[kind]
     step = jit(lambda s, x: (s + (float(x) if isinstance(x, bool) else x[0]), None))
-    assert scan(step, 0.0, given)[0] == LEAST / 2
+    assert scan(step, 0.0, given)[0] == STEPS / 2
     assert native_steps == []
 
 
 def test_a_step_out_of_its_domain_raises_what_it_does_eagerly() -> None:
     """The logarithm of what has become 0 is reported by the step that takes it."""
     with pytest.raises(DomainError, match="log"):
-        scan(jit(lambda x, _: (x - 1.0, log(x))), float(LEAST), length=LEAST + 2)
+        scan(jit(lambda x, _: (x - 1.0, log(x))), float(STEPS), length=STEPS + 2)
 
 
 def test_an_infinity_is_left_to_ordinary_steps() -> None:
     """Growth beyond all numbers gives inf from the step on at which Python does."""
-    last, _ = scan(jit(lambda x, _: (x * x, None)), 2.0, length=LEAST)
+    last, _ = scan(jit(lambda x, _: (x * x, None)), 2.0, length=STEPS)
     assert last == math.inf
 
 

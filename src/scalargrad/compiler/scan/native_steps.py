@@ -1,8 +1,4 @@
-"""Run many steps of a scan in one call of machine code, by the faster of two loops.
-
-A short step that is repeated often is compiled to a loop of its own (`loops.scan_loop`); otherwise
-the packed program of the step is repeated (`backend.llvm.step_loop`).
-"""
+"""Run many steps of a scan in one call of machine code, which repeats the program of a step."""
 
 from __future__ import annotations
 
@@ -19,15 +15,13 @@ from scalargrad.compiler.call.input_numbers import number_of
 from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.results import FlatNumbers, filled
-from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
+from scalargrad.compiler.scan.carried_state import CarriedState, form_of
 
 if TYPE_CHECKING:
     from scalargrad.compiler.backend.llvm.step_loop import PackedSteps
-    from scalargrad.compiler.loops.scan_loop import StepLoop
 
-#: The fewest steps for which a loop is compiled (for fewer, compiling takes longer than running),
-#: and for which an existing program is run repeatedly in one call.
-LEAST, FEW = 2000, 16
+#: The fewest steps that are run in one call.
+FEW = 16
 #: After this many calls that ran only a few steps, steps are run one by one.
 _TRIES, _FEW = 16, 64
 
@@ -70,7 +64,7 @@ class NativeSteps:
         for path in carried_state.paths(x):
             if path.draws or path.function.wrt:
                 continue
-            if _steps(path, form_of(path), len(self._given)) is not None:
+            if _steps(path) is not None:
                 return path
         return None
 
@@ -79,7 +73,7 @@ class NativeSteps:
         form, carried_state = form_of(path), self._carried_state
         state = carried_state.numbers(path)
         results = np.empty((len(self._given) - first, path.results - form.carried))
-        steps = _steps(path, form, len(self._given))
+        steps = _steps(path)
         assert steps is not None
         made = steps.run(state, self._given[first:], results)
         if made:
@@ -97,32 +91,20 @@ def _shaped(outline: Any, rows: Floats) -> list[Any]:
     return [None] * len(rows) if outline is None else [filled(outline, x) for x in rows.tolist()]
 
 
-#: The compiled loops of paths, and programs that run repeatedly, cached.
-_known: tuple[WeakKeyDictionary[Path, StepLoop | PackedSteps | None], ...] = (
-    WeakKeyDictionary(),
-    WeakKeyDictionary(),
-)
+#: What repeats the programs of paths, cached.
+_known: WeakKeyDictionary[Path, PackedSteps | None] = WeakKeyDictionary()
 
 
-def _steps(path: Path, form: StepForm, count: int) -> StepLoop | PackedSteps | None:
-    """Return what runs so many steps of a path in one call; None if nothing can."""
-    from scalargrad.compiler.loops import scan_loop
+def _steps(path: Path) -> PackedSteps | None:
+    """Return what runs steps of a path in one call; None if nothing can."""
+    if path not in _known:
+        from scalargrad.compiler.backend.llvm.step_loop import StepShape, packed_steps
 
-    program = path.function.recorded
-    by_loop = count >= LEAST and scan_loop.can_repeat(program)
-    known = _known[by_loop]
-    if path not in known:
-        from scalargrad.compiler.backend.llvm.step_loop import packed_steps
-
-        carried = form.carried
-        given, results = program.inputs - carried, path.results - carried
-        shape = scan_loop.StepShape(carried, given, results, path.outcomes)
-        known[path] = (
-            scan_loop.StepLoop(program, shape)
-            if by_loop
-            else packed_steps(path.function.values, shape)
-        )
-    return known[path]
+        carried = form_of(path).carried
+        given, results = path.function.recorded.inputs - carried, path.results - carried
+        shape = StepShape(carried, given, results, path.outcomes)
+        _known[path] = packed_steps(path.function.values, shape)
+    return _known[path]
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:

@@ -1,6 +1,7 @@
-"""Repeat the packed program of a long `scan` step in one call of machine code.
+"""Repeat the packed program of a `scan` step in one call of machine code.
 
-A short step is compiled to a loop of its own instead (`scalargrad.compiler.loops.scan_loop`).
+It stops before the first step whose results are not all finite, or whose comparisons differ from
+those recorded; the caller makes that step in another way.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,29 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable, write_calls
-from scalargrad.compiler.loops.scan_loop import StepShape
 
 #: The most steps run in one go before the code of a program is final.
 _FIRST = 16
+
+
+class StepShape(NamedTuple):
+    """The roles of the inputs and outputs of a step.
+
+    Its inputs are the carry, then the entry of `xs`; its outputs are the next carry, the result,
+    and the comparisons, whose outcomes must be those recorded.
+
+    Attributes
+    ----------
+    carried, given, results : int
+        How many numbers are in the carry, in an entry, and in a result.
+    outcomes : tuple of bool
+        The recorded outcomes of the comparisons.
+    """
+
+    carried: int
+    given: int
+    results: int
+    outcomes: tuple[bool, ...]
 
 
 @functools.cache
@@ -46,7 +66,7 @@ def _function() -> Callable[..., int]:
     body.line("br label %step")
     body.begin("step")
     body.line("%s = phi i64 [%first, %entry], [%following, %made]")
-    _copied(nest, e, nest.cell(nest.mul("%s", given), base="%given"), nest.cell(carried), given)
+    _copied(nest, nest.cell(nest.mul("%s", given), base="%given"), nest.cell(carried), given)
     write_calls(nest)
     outputs = nest.cell(found)
     finite = all_finite(nest, e, outputs, nest.add(carried, results))
@@ -56,8 +76,8 @@ def _function() -> Callable[..., int]:
     body.line("ret i64 %s")
     body.begin("good")
     kept = nest.cell(nest.mul("%s", results), base="%results")
-    _copied(nest, e, nest.cell(found, carried), kept, results)
-    _copied(nest, e, outputs, nest.cell("0"), carried)
+    _copied(nest, nest.cell(found, carried), kept, results)
+    _copied(nest, outputs, nest.cell("0"), carried)
     body.line("br label %made")
     body.begin("made")
     body.line("%following = add i64 %s, 1")
@@ -70,17 +90,12 @@ def _function() -> Callable[..., int]:
     return steps
 
 
-def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> None:
-    """Print a copy of `count` numbers, which may be 0."""
-
-    def copy() -> list[str]:
-        def one(e: Emitter, i: str) -> tuple[str, str]:
-            return e.load(nest.cell(i, base=source)), nest.cell(i, base=target)
-
-        nest.lanes(e, count, one)
-        return []
-
-    nest.unless_none(count, copy)
+def _copied(nest: Nest, source: str, target: str, count: str) -> None:
+    """Print a copy of `count` numbers, which may be 0; cells may overlap."""
+    types = ["ptr", "ptr", "i64", "i1"]
+    copy = nest.body.module.declare("llvm.memmove.p0.p0.i64", "void", types)
+    size = nest.mul(count, 8)
+    nest.body.line(f"call void @{copy}(ptr {target}, ptr {source}, i64 {size}, i1 false)")
 
 
 def _expected(nest: Nest, outcomes: str, count: str) -> str:
@@ -107,7 +122,7 @@ def packed_steps(runner: Any, shape: StepShape) -> PackedSteps | None:
 
 
 class PackedSteps:
-    """The packed program of a step, repeated in one call of machine code, as a `StepLoop`.
+    """The packed program of a step, repeated in one call of machine code.
 
     Parameters
     ----------
@@ -122,16 +137,17 @@ class PackedSteps:
         self._fields = np.array([*head, *told], dtype=np.int64)
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
-        """Run steps until they end, or one is not as recorded; see `StepLoop.run`."""
-        lent = self._runner.lend()
-        try:
-            return self._run(lent[0], state, given, results)
-        finally:
-            self._runner.take_back(lent)
+        """Run as many steps as possible, and return how many; `state` and `results` are updated.
 
-    def _run(
-        self, executable: NativeExecutable, state: Floats, given: Floats, results: Floats
-    ) -> int:
+        Parameters
+        ----------
+        state : float64, carried
+            The carry.
+        given, results : float64, steps × numbers
+            The entries, and where to write the results.
+        """
+        executable, _ = lent = self._runner.lend()
+        assert isinstance(executable, NativeExecutable)
         made, count = 0, len(given)
         carried = executable.memory[: self.shape.carried]
         carried[:] = state
@@ -139,11 +155,11 @@ class PackedSteps:
             row, work = executable.row_for(min(count - made, _FIRST))
             stop = min(count, made + max(1, AT_A_TIME // max(work, 1)))
             arrays = executable.memory, self._fields, row, given, results
-            reached = _stretch(arrays, made, stop)
-            made = reached
-            if reached < stop:
+            made = _stretch(arrays, made, stop)
+            if made < stop:
                 break
         state[:] = carried
+        self._runner.take_back(lent)
         return made
 
 
