@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.outline import Place, outlined
-from scalargrad.compiler.call.results import filled
+from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.out_axes import arranged
 from scalargrad.compiler.trace.batching import UnlikeError
 from scalargrad.compiler.trace.example_effects import run_for_all
@@ -120,7 +120,7 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], trace: Trace, n:
     if outline.__class__ is Place:
         return [*columns[0]]
     rows = zip(*columns, strict=True) if columns else itertools.repeat((), n)
-    return [filled(outline, row) for row in rows]
+    return [*map(filler(outline), rows)]
 
 
 def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:

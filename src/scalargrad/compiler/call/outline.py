@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import math
 from collections import deque
-from collections.abc import Coroutine, Iterator, MappingView, Sequence
+from collections.abc import Coroutine, Iterator, MappingView
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -110,27 +110,21 @@ _CLOSED = (str, int, float, bytes, Value, ModuleType)
 _PLAIN = {type(None), bool, int, float, str}
 
 
-class PlainList(list[Any]):
-    """The outline of a list without Values; each result has a copy of it."""
-
-    def filled(self, _: Sequence[Any]) -> list[Any]:
-        """Return the copy for a result."""
-        return self.copy()
-
-
 class ResultRow(list[Any]):
     """The outline of a list with consecutive places and, before and after them, constant items.
 
     Parameters
     ----------
     first, last : int
-        The indices of the first and last place among the items.
+        The indices of the first place among the items and of what follows the last; equal where
+        there are no places.
     """
 
     def __init__(self, items: list[Any], first: int, last: int) -> None:
         super().__init__(items)
         self.head, self.tail = items[:first], items[last:]
-        self.places = slice(items[first].index, items[first].index + last - first)
+        start = items[first].index if first < last else 0
+        self.places = slice(start, start + last - first)
 
     @classmethod
     def of(cls, items: list[Any]) -> list[Any]:
@@ -147,13 +141,6 @@ class ResultRow(list[Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         first = len(self.head)
         return ResultRow, ([*self], first, len(self) - len(self.tail))
-
-    def filled(self, found: Sequence[Any]) -> list[Any]:
-        """Return the list with what was computed."""
-        middle: Any = found[self.places]
-        if isinstance(middle, np.ndarray):
-            middle = middle.tolist()
-        return [*self.head, *middle, *self.tail]
 
 
 class ResultGrid(list[Any]):
@@ -174,20 +161,10 @@ class ResultGrid(list[Any]):
             is_alike = (row.shape if isinstance(row, cls) else (len(row),)) == shape
             if not is_alike or row.places != slice(first + k * size, first + (k + 1) * size):
                 return rows
-        return cls(rows, first, (len(rows), *shape))
+        return cls(rows, first, (len(rows), *shape)) if size else rows
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ResultGrid, ([*self], self.places.start, self.shape)
-
-    def filled(self, found: Sequence[Any]) -> list[Any]:
-        """Return the lists with what was computed."""
-        numbers: Any = found[self.places]
-        if isinstance(numbers, np.ndarray):
-            return numbers.reshape(self.shape).tolist()  # type: ignore[no-any-return]
-        numbers = [*numbers]  # those of an example of vmap are a tuple
-        for size in self.shape[:0:-1]:
-            numbers = [numbers[k : k + size] for k in range(0, len(numbers), size)]
-        return numbers  # type: ignore[no-any-return]
 
 
 def has_arrays(outline: Any) -> bool:
@@ -210,7 +187,7 @@ def outlined(tree: Any, values: list[Value]) -> Any:
         return like(tree, [outlined(x, values) for x in tree.values()])
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
         if type(tree) is list and _PLAIN.issuperset(map(type, tree)):
-            return PlainList(tree)
+            return ResultRow(tree, len(tree), len(tree))
         places = _places(tree, values)
         items = (
             [outlined(x, values) for x in tree]

@@ -14,101 +14,93 @@ from scalargrad.compiler.call.outline import (
     ArrayOutline,
     ObjectOutline,
     Place,
-    PlainList,
     ResultGrid,
     ResultRow,
 )
 from scalargrad.table.numbers import is_real
 from scalargrad.tree import like
 
-
-class FlatNumbers(Sequence[Any]):
-    """The outputs of a program as an array: a slice is an array, an entry a float."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.array.item(index) if index.__class__ is int else self.array[index]
+#: Mutable types, which are copied for each result.
+_COPIED = (np.ndarray, set, deque, bytearray)
 
 
 def filled(outline: Any, found: Sequence[Any]) -> Any:
     """Return the result that an outline describes, with what was computed for each place."""
-    kind = outline.__class__
-    if kind is Place:
-        return found[outline.index]
-    if kind is ArrayOutline:
-        return _filled_array(outline, found)
-    if issubclass(kind, (list, tuple)):
-        return _filled_list(outline, found)
-    if isinstance(outline, dict):
-        return like(outline, [filled(x, found) for x in outline.values()])
-    if isinstance(outline, ObjectOutline):
-        return Copier(Place, lambda x: found[x.index]).copy(outline.copied)
-    return outline.copy() if isinstance(outline, _COPIED) else outline
+    return filler(outline)(found)
 
 
-def filler(outline: Any, *, of_array: bool) -> Callable[[Any], Any]:
-    """Return a function that fills an outline, prepared part by part, from a list or an array."""
+def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
+    """Return a function that fills an outline, prepared part by part.
+
+    Parameters
+    ----------
+    of_array : bool
+        Whether what was computed is an array of floats, rather than a list.
+    """
     kind = type(outline)
     if kind is Place:
         return methodcaller("item", outline.index) if of_array else itemgetter(outline.index)
-    if of_array and kind is ArrayOutline and outline.places is not None:
-        places, shape = outline.places, outline.shape
+    if kind is ArrayOutline:
+        return _array_filler(outline, of_array)
+    if isinstance(outline, list | tuple | dict):
+        return _container_filler(outline, of_array)
+    if kind is ObjectOutline:
+        return lambda x: Copier(Place, lambda place: filler(place, of_array=of_array)(x)).copy(
+            outline.copied
+        )
+    return (lambda _: outline.copy()) if isinstance(outline, _COPIED) else lambda _: outline
+
+
+def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
+    kind = type(outline)
+    if kind is ResultRow:
+        head, places, tail = outline.head, outline.places, outline.tail
+        if of_array:
+            return lambda x: [*head, *x[places].tolist(), *tail]
+        return lambda x: [*head, *x[places], *tail]
+    if kind is ResultGrid:
+        return _grid_filler(outline, of_array)
+    parts = outline.values() if isinstance(outline, dict) else outline
+    fillers = [filler(x, of_array=of_array) for x in parts]
+    if kind is tuple and len(fillers) == 2:  # a value and its gradient, above all
+        first, second = fillers
+        return lambda x: (first(x), second(x))
+    return lambda x: like(outline, [fill(x) for fill in fillers])
+
+
+def _grid_filler(outline: ResultGrid, of_array: bool) -> Callable[[Any], list[Any]]:
+    places, shape = outline.places, outline.shape
+    if of_array:
+        return lambda x: x[places].reshape(shape).tolist()
+
+    def fill(found: Sequence[Any]) -> list[Any]:
+        numbers = [*found[places]]  # those of an example of vmap are a tuple
+        for size in shape[:0:-1]:
+            numbers = [numbers[k : k + size] for k in range(0, len(numbers), size)]
+        return numbers
+
+    return fill
+
+
+def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
+    """Return what makes an array: of floats or bools if all entries are, else of objects."""
+    places, template, shape = outline.places, outline.template, outline.shape
+    if of_array and places is not None:
         return itemgetter(places) if len(shape) == 1 else lambda x: x[places].reshape(shape)
-    if kind is tuple:
-        fillers = [filler(x, of_array=of_array) for x in outline]
-        if len(fillers) == 2:  # a value and its gradient, above all: without a loop
-            first, second = fillers
-            return lambda x: (first(x), second(x))
-        return lambda x: tuple([fill(x) for fill in fillers])
-    if kind in _LISTS:
-        return outline.filled  # type: ignore[no-any-return]
-    return lambda x: filled(outline, FlatNumbers(x) if of_array else x)
+    if of_array and template is not None:
+        return lambda x: template.filled(x).reshape(shape)
+    take = filler(outline.items, of_array=of_array) if places is None else itemgetter(places)
 
+    def fill(found: Any) -> Any:
+        items = take(found)
+        kinds = set(map(type, items))
+        kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
+        kind = bool if kinds == {bool} else kind
+        array = np.empty(shape, dtype=kind)
+        array.ravel()[:] = items
+        return array
 
-#: Mutable types, which are copied for each result.
-_COPIED = (np.ndarray, set, deque, bytearray)
-#: Outlines of lists that are filled as a whole.
-_LISTS = {PlainList, ResultRow, ResultGrid}
-
-
-def _filled_array(outline: ArrayOutline, found: Sequence[Any]) -> Any:
-    """Return the array: of floats or bools if all entries are, else of objects."""
-    if found.__class__ is FlatNumbers:
-        if outline.places is not None:
-            return found[outline.places].reshape(outline.shape)
-        if outline.template is not None:
-            return outline.template.filled(found.array).reshape(outline.shape)
-    items = [filled(x, found) for x in outline.items]
-    kinds = set(map(type, items))
-    kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
-    kind = bool if kinds == {bool} else kind
-    array = np.empty(outline.shape, dtype=kind)
-    array.ravel()[:] = items
-    return array
-
-
-def _filled_list(outline: Any, found: Sequence[Any]) -> Any:
-    """Return the list or tuple that an outline describes."""
-    kind = outline.__class__
-    if kind in _LISTS:
-        return outline.filled(found)
-    if found.__class__ is list:
-        items = [
-            found[x.index]
-            if x.__class__ is Place
-            else [*x.head, *found[x.places], *x.tail]  # ResultRow.filled, inlined: twice as fast
-            if x.__class__ is ResultRow
-            else filled(x, found)
-            for x in outline
-        ]
-    else:
-        items = [filled(x, found) for x in outline]
-    return kind(items) if kind in {list, tuple} else like(outline, items)
+    return fill
 
 
 def placed(outline: Any, result: Any) -> dict[int, Any]:

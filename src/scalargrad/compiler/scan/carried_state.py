@@ -12,9 +12,9 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import Key, visit
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.call.outline import Place, has_arrays, outlined
+from scalargrad.compiler.call.outline import has_arrays, outlined
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.results import FlatNumbers, filled
+from scalargrad.compiler.call.results import filled, filler
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
@@ -201,14 +201,7 @@ class InMemory:
 
     def result(self) -> Any:
         """Return the result of the last step."""
-        outline = self._form.result
-        if outline.__class__ is Place:
-            return self._results.item(outline.index)
-        return _filled(outline, self._results, self._form.arrays[1])
-
-
-def _filled(outline: Any, cells: Floats, arrays: bool) -> Any:
-    return filled(outline, FlatNumbers(cells.copy()) if arrays else cells.tolist())
+        return self._form.result_of(self._results)
 
 
 class StepForm(NamedTuple):
@@ -220,21 +213,17 @@ class StepForm(NamedTuple):
         The key of the carry as an argument; None if it does not consist of numbers alone.
     carried : int
         The number of numbers in the carry.
-    carry, result
-        The outlines of the two; the places in each are numbered from 0.
-    arrays : (bool, bool)
-        Whether the carry, and the result, contain arrays.
+    carry_of, result_of : callable
+        Make the carry, and the result, from the cells of its numbers.
+    result
+        The outline of the result; its places are numbered from 0.
     """
 
     shape: Key | None
     carried: int = 0
-    carry: Any = None
+    carry_of: Callable[[Floats], Any] = tuple
+    result_of: Callable[[Floats], Any] = tuple
     result: Any = None
-    arrays: tuple[bool, bool] = (False, False)
-
-    def carry_of(self, cells: Floats) -> Any:
-        """Return the carry with these numbers."""
-        return _filled(self.carry, cells, self.arrays[0])
 
 
 #: The forms of paths, cached.
@@ -261,9 +250,14 @@ def _worked_out(path: Path) -> StepForm:
     outline = outlined(carry, carried)
     if module_values or len(carried) != sum(getattr(x, "size", 1) for x in numbers):
         return StepForm(None)
-    results = outlined(result, [])
-    arrays = has_arrays(outline), has_arrays(results)
-    return StepForm(tuple(objects.key), len(carried), outline, results, arrays)
+    key, result = tuple(objects.key), outlined(result, [])
+    return StepForm(key, len(carried), _maker(outline), _maker(result), result)
+
+
+def _maker(outline: Any) -> Callable[[Floats], Any]:
+    """Return what makes a carry or a result from its cells, which the next step overwrites."""
+    fill = filler(outline, of_array=True)
+    return (lambda cells: fill(cells.copy())) if has_arrays(outline) else fill
 
 
 def pair(result: Any) -> tuple[Any, Any]:

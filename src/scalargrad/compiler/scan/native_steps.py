@@ -14,7 +14,7 @@ from scalargrad.compiler.call.arguments import float_from
 from scalargrad.compiler.call.input_numbers import number_of
 from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.results import FlatNumbers, filled
+from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.scan.carried_state import CarriedState, form_of
 
 if TYPE_CHECKING:
@@ -86,9 +86,10 @@ def _shaped(outline: Any, rows: Floats) -> list[Any]:
     if outline.__class__ is Place:
         found: list[Any] = rows[:, outline.index].tolist()
         return found
-    if has_arrays(outline):
-        return [filled(outline, FlatNumbers(row)) for row in rows]
-    return [None] * len(rows) if outline is None else [filled(outline, x) for x in rows.tolist()]
+    if outline is None:
+        return [None] * len(rows)
+    of_array = has_arrays(outline)
+    return [*map(filler(outline, of_array=of_array), rows if of_array else rows.tolist())]
 
 
 #: What repeats the programs of paths, cached.
