@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.call.call_signals import CallSignals
 from scalargrad.compiler.call.eager_replay import (
     Call,
-    Repeatable,
     gradient,
     gradient_nodes,
     graph,
@@ -21,9 +20,12 @@ from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
+if TYPE_CHECKING:
+    from scalargrad.compiler.call.path import Path
+
 #: What the results of a call share: the name of the function, its program, the inputs it ran on,
 #: and the call, with the path it took; for second derivatives, the Output that was differentiated.
-Source = tuple[str, Function, Inputs, "tuple[Repeatable, Call] | Output"]
+Source = tuple[str, Function, Inputs, "tuple[Path, Call] | Output"]
 
 
 class CompiledOp(Operation):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from scalargrad.compiler.passes.kinds import (
     of_lanes,
 )
 from scalargrad.compiler.trace.taken_together import TakenLanes
-from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import OperandError, TraceError
@@ -37,6 +36,9 @@ from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.tree import like, own_attributes
 from scalargrad.value import Value
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.trace.trace import Trace
 
 #: Nodes are looked at one by one where they are less than one in so many of those written.
 _FEW = 8
@@ -51,7 +53,7 @@ class Lanes:
 
     Parameters
     ----------
-    trace : Tape
+    trace : Trace
         The recording.
     singly : bool
         Whether each number must be a node of its own.
@@ -66,10 +68,10 @@ class Lanes:
         The draws of the example under way, and the inputs that stand for those of the others.
     """
 
-    def __init__(self, trace: Tape, *, singly: bool = False) -> None:
+    def __init__(self, trace: Trace, *, singly: bool = False) -> None:
         self.count = 0
         self.taken: list[TakenLanes] = []
-        self._trace: Tape = weakref.proxy(trace)  # which holds this
+        self._trace: Trace = weakref.proxy(trace)  # which holds this
         self._singly = singly
         self._seen = 0
         self._is_closed = False

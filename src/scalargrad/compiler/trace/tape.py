@@ -9,7 +9,7 @@ from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, Op
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
-from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
+from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.ops import TABLE, identity, mul
 from scalargrad.table.operation import Operation
 from scalargrad.transforms.draws import Draw
@@ -19,7 +19,7 @@ _new = object.__new__
 _LESS, _INFINITE = TABLE["lt"], float("inf")
 
 
-class Tape(Tracing):
+class Tape:
     """The nodes of a recording, and the methods that write them.
 
     Attributes
@@ -142,7 +142,7 @@ class Tape(Tracing):
     def traced(self, op: Op, args: tuple[int, ...]) -> Traced:
         """Write a node, and return its traced number."""
         made = _new(Traced)
-        made.trace = self
+        made.trace = self  # type: ignore[assignment] # as each tape is a Trace
         made.index = self.write(op, args)
         if self.is_detaching:
             self.write(DETACH, (made.index,))
@@ -155,7 +155,7 @@ class Tape(Tracing):
 
     def _traced(self, index: int, kind: type[Traced] = Traced) -> Traced:
         made = _new(kind)
-        made.trace = self
+        made.trace = self  # type: ignore[assignment] # as each tape is a Trace
         made.index = index
         return made
 
@@ -181,7 +181,7 @@ class Tape(Tracing):
         left = x.index if x.__class__ is Traced and x.trace is self else known.get(id(x))
         right = y.index if y.__class__ is Traced and y.trace is self else known.get(id(y))
         made = _new(Traced)
-        made.trace = self
+        made.trace = self  # type: ignore[assignment] # as each tape is a Trace
         write_op, write_left, write_right = self.writers
         if left is None:
             left = self.refer(x, op)
