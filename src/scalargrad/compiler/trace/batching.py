@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,6 @@ from scalargrad.compiler.passes.kinds import (
     BATCH,
     UNBATCH,
     Held,
-    OverLanes,
     Stacked,
     makes_lanes,
     of_lanes,
@@ -39,9 +39,6 @@ from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
-
-#: Nodes are looked at one by one where they are less than one in so many of those written.
-_FEW = 8
 
 
 class UnlikeError(Exception):
@@ -144,35 +141,18 @@ class Lanes:
         for x in range(first, self._seen):
             if makes_lanes(ops[x]):
                 known[x] = len(self._counts) - 1
-            elif ops[x] is not UNBATCH and not isinstance(ops[x], OverLanes):
-                maps = {known[y] for y in args(x) if y in known}
-                if maps:
-                    if maps != {len(self._counts) - 1}:
-                        self._trace.refused("stray example")
-                    known[x] = len(self._counts) - 1
+            elif maps := {known[y] for y in args(x) if y in known}:
+                if maps != {len(self._counts) - 1}:
+                    self._trace.refused("stray example")
+                known[x] = len(self._counts) - 1
 
     def _require_none_read(self, first: int) -> None:
         """Refuse nodes written outside vmap, from `first` on, that read a node with lanes."""
-        ops = self._trace.ops
-        if any(
-            not (ops[x] is UNBATCH or isinstance(ops[x], OverLanes)) for x in self._reading(first)
-        ):
+        columns, known = self._trace.columns, self._map_of.keys()
+        wide = takewhile(lambda x: x >= first, reversed(columns.wide))
+        read = columns.left[first:], columns.right[first:], *(columns.wide[x] for x in wide)
+        if not all(map(known.isdisjoint, read)):
             self._trace.refused("stray example")
-
-    def _reading(self, first: int) -> list[int]:
-        """Return the nodes from `first` on that read a node with lanes."""
-        columns, stop, known = self._trace.columns, self._seen, self._map_of.keys()
-        if _FEW * (stop - first) < stop:  # or each of many vmaps would look at all nodes
-            return [x for x in range(first, stop) if not known.isdisjoint(columns.args(x))]
-        own = np.zeros(stop, np.bool_)
-        own[[*known]] = True
-        reads = np.zeros(stop - first, np.bool_)
-        for operands in (columns.left[first:stop], columns.right[first:stop]):
-            read = np.array(operands, np.int64)
-            reads |= (read >= 0) & own[read]
-        wide = (x for x in reversed(columns.wide) if x >= first)
-        found = [first + x for x in np.flatnonzero(reads).tolist()]
-        return found + [x for x in wide if not known.isdisjoint(columns.wide[x])]
 
     def example(self, examples: Any) -> Any:
         """Return an example whose numbers have a lane for each of the examples.
