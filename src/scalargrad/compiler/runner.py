@@ -61,13 +61,6 @@ class Runner(Pool):
         self._idle.append(idle)
         return outputs
 
-    def floats(self, inputs: Inputs) -> Floats:
-        """Run on `inputs` and return the outputs as an array."""
-        idle = self._ran(inputs)
-        outputs = idle[1].copy()
-        self.take_back(idle)
-        return outputs
-
     def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
         """Run on numbers and arrays, each written to its cells.
 
@@ -157,13 +150,6 @@ class LoopRunner(Runner):
         if isfinite(sum(outputs)) or all(map(isfinite, outputs)):
             return outputs[: self.packed.results]
         return self.plain(inputs)
-
-    def floats(self, inputs: Inputs) -> Floats:
-        """Run on `inputs` and return the outputs as an array."""
-        outputs = super().floats(inputs)
-        if are_finite(outputs):
-            return outputs[: self.packed.results]
-        return self.plain.floats(inputs)
 
     def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
         """Run on numbers and arrays, each written to its cells, as `Runner.on_blocks` does."""

@@ -24,7 +24,7 @@ from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
-from scalargrad.compiler.runner import Inputs, are_finite
+from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.graph import are_apart, are_leaves
@@ -249,10 +249,11 @@ class Path:
                 blocks.append(self.draws.numbers())
             if self.whole:
                 blocks += [block_of(leaves[k]) for k in self.whole]
-            numbers, finite = runner.on_blocks(self.cells, blocks)
+            cells = self.cells
         else:
-            numbers = runner.floats(self._inputs(leaves, ()))
-            finite = are_finite(numbers)
+            blocks = [self._inputs(leaves, ())]
+            cells = (slice(runner.packed.inputs),)
+        numbers, finite = runner.on_blocks(cells, blocks)
         if self.outcomes:
             outcomes = tuple((numbers[n:] != 0.0).tolist())
             if outcomes != self.outcomes:

@@ -141,15 +141,13 @@ class CallRecorder:
             except UnrecordedError as error:
                 failed = error
             touched = {x.leaf for x in trace.wholes if x.is_touched}
-            if failed is not None:
-                touched = touched or {x.leaf for x in trace.wholes}
+            touched = touched or {x.leaf for x in trace.wholes if failed}
+            if not touched and failed:
+                raise failed
             if not touched:
-                break
+                self.may_be_fresh = trace.generators.may_be_fresh
+                return found
             apart |= touched
-        if failed is not None:
-            raise failed
-        self.may_be_fresh = trace.generators.may_be_fresh
-        return found
 
     def require_same(
         self, found: Found, changed: Sequence[str] | None, stays: Callable[[], bool] | None = None
@@ -225,10 +223,15 @@ class CallRecorder:
         call, traced = self._replaced(fresh, copier)
         found: list[Note] = []
 
+        has_returned = False
+
         def run_on_noted() -> Any:
+            nonlocal has_returned
             for owner, name, x in notes:
                 object.__setattr__(copier.copy(owner), name, copier.copy(x))
-            return call()
+            result = call()
+            has_returned = True
+            return result
 
         around = self._around = Around(self._function)
         try:
@@ -238,7 +241,7 @@ class CallRecorder:
             raise UnrecordedError(TraceError(*error.args), is_repeatable=False) from error
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
-            is_repeatable = not (call.has_returned or changes)
+            is_repeatable = not (has_returned or changes)
             if around.changed():  # an eager call is to find what this one found
                 again = functools.partial(trace.record, run_on_noted)
                 made_again(again, around, Contents(traced))
@@ -248,7 +251,7 @@ class CallRecorder:
         self.notes = found and copier.back(found, lambda x: outer.get(id(x), x))
         return recording, outline, leaves, outside
 
-    def _replaced(self, numbers: Sequence[Value], copier: Copier) -> tuple[_Run, list[Any]]:
+    def _replaced(self, numbers: Sequence[Value], copier: Copier) -> tuple[Any, list[Any]]:
         """Return the call with these numbers in its arguments, and the copied objects."""
         remaining = iter(numbers)
         replaced = {
@@ -262,17 +265,4 @@ class CallRecorder:
             traced.append(function)
         positional = [replaced[i] for i in range(len(self._args))]
         keywords = {name: replaced[name] for name in self._kwargs}
-        return _Run(functools.partial(function, *positional, **keywords)), traced
-
-
-class _Run:
-    """A call to be made, which tells afterwards whether it has returned."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
-        self.has_returned = False
-
-    def __call__(self) -> Any:
-        result = self._call()
-        self.has_returned = True
-        return result
+        return functools.partial(function, *positional, **keywords), traced
