@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import itemgetter, methodcaller
 from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.call.copied_objects import Copier, parts_beside
 from scalargrad.compiler.call.outline import (
     ArrayOutline,
     ObjectOutline,
     Place,
-    ResultGrid,
-    ResultRow,
 )
 from scalargrad.table.numbers import is_real
 from scalargrad.tree import like
 
 #: Mutable types, which are copied for each result.
 _COPIED = (np.ndarray, set, deque, bytearray)
+#: Immutable types, whose instances are shared by all results.
+_PLAIN = {type(None), bool, int, float, str}
 
 
 def filled(outline: Any, found: Sequence[Any]) -> Any:
@@ -53,13 +55,9 @@ def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
 
 def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
     kind = type(outline)
-    if kind is ResultRow:
-        head, places, tail = outline.head, outline.places, outline.tail
-        if of_array:
-            return lambda x: [*head, *x[places].tolist(), *tail]
-        return lambda x: [*head, *x[places], *tail]
-    if kind is ResultGrid:
-        return _grid_filler(outline, of_array)
+    at_once = _list_filler(outline, of_array) if kind is list else None
+    if at_once is not None:
+        return at_once
     parts = outline.values() if isinstance(outline, dict) else outline
     fillers = [filler(x, of_array=of_array) for x in parts]
     if kind is tuple and len(fillers) == 2:  # a value and its gradient, above all
@@ -68,8 +66,32 @@ def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
     return lambda x: like(outline, [fill(x) for fill in fillers])
 
 
-def _grid_filler(outline: ResultGrid, of_array: bool) -> Callable[[Any], list[Any]]:
-    places, shape = outline.places, outline.shape
+def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any]] | None:
+    """Return what makes a list at once, from a stretch of what was computed; None for others.
+
+    It holds constants alone, or consecutive places with constants before and behind them, or is
+    nested in one shape and holds nothing but consecutive places.
+    """
+    if _PLAIN.issuperset(map(type, outline)):
+        return lambda _: [*outline]
+    shape, items = [len(outline)], outline
+    while {*map(type, items)} == {list} and len({*map(len, items)}) == 1:
+        shape.append(len(items[0]))
+        items = [*chain.from_iterable(items)]
+    where = [k for k, x in enumerate(items) if x.__class__ is Place]
+    first, last = (where[0], where[-1] + 1) if where else (0, 0)
+    head, tail, places = items[:first], items[last:], _indices([items[k].index for k in where])
+    around = {*map(type, [*head, *tail])}
+    if len(where) < max(2, last - first) or not isinstance(places, slice) or around - _PLAIN:
+        return None
+    if len(shape) > 1:
+        return None if around else _grid_filler(places, shape, of_array)
+    if of_array:
+        return lambda x: [*head, *x[places].tolist(), *tail]
+    return lambda x: [*head, *x[places], *tail]
+
+
+def _grid_filler(places: slice, shape: list[int], of_array: bool) -> Callable[[Any], list[Any]]:
     if of_array:
         return lambda x: x[places].reshape(shape).tolist()
 
@@ -84,12 +106,15 @@ def _grid_filler(outline: ResultGrid, of_array: bool) -> Callable[[Any], list[An
 
 def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
     """Return what makes an array: of floats or bools if all entries are, else of objects."""
-    places, template, shape = outline.places, outline.template, outline.shape
-    if of_array and places is not None:
-        return itemgetter(places) if len(shape) == 1 else lambda x: x[places].reshape(shape)
-    if of_array and template is not None:
-        return lambda x: template.filled(x).reshape(shape)
-    take = filler(outline.items, of_array=of_array) if places is None else itemgetter(places)
+    entries, shape = outline.entries, outline.shape
+    if isinstance(entries, slice):
+        if of_array:
+            return itemgetter(entries) if len(shape) == 1 else lambda x: x[entries].reshape(shape)
+        take: Callable[[Any], Any] = itemgetter(entries)
+    else:
+        if of_array and {Place, float}.issuperset(map(type, entries)):
+            return _template_filler(entries, shape)
+        take = _container_filler(entries, of_array)
 
     def fill(found: Any) -> Any:
         items = take(found)
@@ -101,6 +126,28 @@ def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]
         return array
 
     return fill
+
+
+def _template_filler(entries: list[Any], shape: tuple[int, ...]) -> Callable[[Any], Any]:
+    """Return what makes an array of which some numbers are constant, as in many gradients."""
+    template = np.array([0.0 if isinstance(x, Place) else x for x in entries])
+    computed = [k for k, x in enumerate(entries) if isinstance(x, Place)]
+    where, places = _indices(computed), _indices([entries[k].index for k in computed])
+
+    def fill(found: Floats) -> Floats:
+        numbers = template.copy()
+        numbers[where] = found[places]
+        return numbers.reshape(shape)
+
+    return fill
+
+
+def _indices(numbers: list[int]) -> Integers | slice:
+    """Return indices as a slice if they are consecutive, else as an array."""
+    first, count = min(numbers, default=0), len(numbers)
+    if numbers == [*range(first, first + count)]:
+        return slice(first, first + count)
+    return np.array(numbers, np.int64)
 
 
 def placed(outline: Any, result: Any) -> dict[int, Any]:
