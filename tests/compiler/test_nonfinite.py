@@ -29,6 +29,7 @@ from scalargrad import (
     maximum,
     sqrt,
     step,
+    vmap,
     where,
 )
 
@@ -84,6 +85,16 @@ def test_infinite_slopes_meet_zero_as_eagerly(f: Any, expected: float) -> None:
     jit(f)(y).backward()
     for found in (x.grad, y.grad, grad(jit(f))(0.0), jit(grad(f))(0.0)):
         assert found == expected or (math.isnan(found) and math.isnan(expected))
+
+
+def test_an_example_that_a_loss_leaves_out_gets_no_signal() -> None:
+    """Nor 0 times the infinite slope of its root, which a comparison would hide."""
+
+    def signs(xs: Any) -> Any:
+        slopes = grad(lambda xs: sum(vmap(sqrt)(xs)[1:]) + xs[0])(xs)
+        return [where(sg.gt(g, 0.0), 1.0, -1.0) for g in slopes]
+
+    assert jit(signs)([0.0, 4.0, 9.0]) == [1.0, 1.0, 1.0]
 
 
 def test_each_result_keeps_its_own_gradient() -> None:

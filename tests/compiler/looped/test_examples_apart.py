@@ -270,6 +270,43 @@ def test_what_a_loss_does_not_read_sends_it_nothing(
         assert found == signs(xs, 1.0)[0]
 
 
+def test_what_reaches_no_loss_sends_nothing_to_what_it_was_computed_from() -> None:
+    """The infinite slope of a root that only an unread result depends on makes no nan."""
+
+    def body(x: Any, root: Any, k: Any) -> Any:
+        other = 0.1 * x
+        for _ in range(100):
+            x, other = x + 0.01 * sg.sin(k * x), other + 0.01 * sg.cos(root * other)
+        return x, other
+
+    def loss(xs: Any, k: Any) -> Any:
+        found = vmap(lambda x, root: body(x, root, k))(xs, [sg.sqrt(x) for x in xs])
+        return sum(x for x, _ in found), [y for _, y in found]
+
+    compiled, given = jit(value_and_grad(loss, has_aux=True)), ([0.0, 0.5, 1.0], 0.3)
+    compiled(*given)
+    assert is_cut(compiled)
+    ((path,),) = compiled._paths.values()  # the call is made eagerly where a number is not finite
+    with sg.disable_jit():
+        expected = numbers(value_and_grad(loss, has_aux=True)(*given))
+    assert close(sorted(path.function.values([*given[0], given[1]])), sorted(expected))
+
+
+def test_operations_that_may_hide_an_error_are_counted_in_their_example() -> None:
+    """A guard for each step would be as many results; an error is still that of eager code."""
+
+    def body(x: Any, k: Any) -> Any:
+        for _ in range(100):
+            x = x + 0.01 * sg.tanh(sg.log(x) + k)
+        return x
+
+    compiled = jit(lambda xs, k: vmap(lambda x: body(x, k))(xs))
+    assert close(compiled([0.5, 2.0, 3.0], 0.7), [body(x, 0.7) for x in [0.5, 2.0, 3.0]])
+    assert is_cut(compiled)
+    with pytest.raises(sg.DomainError, match=r"log\(x\) is undefined at x = -2: "):
+        compiled([0.5, -2.0, 3.0], 0.7)
+
+
 @pytest.mark.parametrize(
     "mapped",
     [

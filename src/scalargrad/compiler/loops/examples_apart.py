@@ -288,6 +288,12 @@ def _without_loops(one: Program) -> Program:
     return lower(differentiate(sum_of_products(one.copy())))
 
 
+def _reached(program: Program, roots: Sequence[int]) -> Flags:
+    """Return the nodes that roots depend on; others send nothing, not even 0 · inf."""
+    nodes = program.nodes()
+    return nodes.cut_off(nodes.where(is_detached)).needed(roots)
+
+
 class _Cutter(Splitter):
     """Lays out the steps. What examples read and result in are columns of the store."""
 
@@ -368,19 +374,22 @@ class _Cutter(Splitter):
         """
         of, outside = self.of, self._around()
         outside.copy_after({})
-        sent = self._reached(seeds)
+        reached = _reached(of.program, seeds[::2])
+        sent = [x for x in of.results if reached[x]]
         ones = outside.append(Held(np.ones(of.lanes).tobytes()), ())
         arrived = [outside.append(MUL, (ones, outside.adjoint(x, *seeds))) for x in sent]
         out = self._step(outside, arrived, of.lanes * len(arrived))
         wrt = [self.program.args[x][0] for x in of.sweeps[seeds]]
         moving = Dependents(self.program, wrt, beyond=is_detached).up_to(max(of.read))
-        wanted = [k for k, x in enumerate(of.read) if moving[x]]
-        if not (wanted and sent):
-            return []
         one = of.one.with_inputs(len(sent))
         ends = dict(zip(of.results, one.outputs, strict=True))
-        roots = zip([ends[x] for x in sent], range(of.one.inputs, one.inputs), strict=True)
-        pairs = [x for pair in roots for x in pair]
+        roots = [ends[x] for x in sent]
+        reached = _reached(one, roots)
+        wanted = [k for k, x in enumerate(of.read) if moving[x] and reached[k]]
+        if not wanted:
+            return []
+        given = range(of.one.inputs, one.inputs)
+        pairs = [x for pair in zip(roots, given, strict=True) for x in pair]
         one.outputs = [*one.add([ADJOINT] * len(wanted), [(k, *pairs) for k in wanted])]
         loops = looped(one)
         if not isinstance(loops, Looped):
@@ -390,12 +399,6 @@ class _Cutter(Splitter):
         columns, first = self._examples(one, loops, totals, signals)
         found = [*range(first, first + totals), *columns]
         return [(of.read[k], x) for k, x in zip(wanted, found, strict=True)]
-
-    def _reached(self, seeds: Seeds) -> list[int]:
-        """Return the results that roots depend on; others send nothing, not even 0 · inf."""
-        nodes = self.program.nodes()
-        needed = nodes.cut_off(nodes.where(is_detached)).needed(seeds[::2])
-        return [x for x in self.of.results if needed[x]]
 
     def _root(self, outside: _Outside, found: Sequence[tuple[int, int | Column]]) -> int:
         """Return Σ signal · number over what the examples read: its gradient is what they add."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Op, Total, of_lanes
+from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, DETACH, UNBATCH, Op, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes, alike, drop, starts
 from scalargrad.compiler.passes.partial import subexpressions
 from scalargrad.compiler.trace.trace import Trace
@@ -59,8 +59,8 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     Returns
     -------
     list of int
-        The counting nodes: one for each node that could leave its domain, or must be finite, while
-        results remain finite. It counts the lanes in which that happens.
+        The counting nodes, one for each number of lanes: they count nodes that leave their domain,
+        or are not finite though they must be, while results may remain finite.
     """
     if not (trace.finite or any(map(_is_limited, {*trace.ops}))):
         return []
@@ -70,17 +70,34 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     limited = np.flatnonzero(nodes.where(_is_limited))
     limited = limited[groups.ask(limited, _may_fail)]
     told = groups.ask(limited, _gives_itself_away)
-    finite = [x for x in dict.fromkeys(trace.finite) if x not in results]
+    asked = trace.finite + (_gradients_read(trace, nodes, outputs) if lanes else [])
+    finite = [x for x in dict.fromkeys(asked) if x not in results]
     if finite or told.any():
         shown = _shown(nodes, groups, outputs, lanes)
         told &= shown[limited]
         finite = [x for x in finite if not shown[x]]
     found = limited[~told].tolist()
-    return [_violations(trace, x) for x in found] + [_infinite(trace, x) for x in finite]
+    sums: dict[int, int] = {}  # each example adds up its own, as a recurrence does
+    written = [_violation(trace, x) for x in found] + [_infinite(trace, x) for x in finite]
+    for n, x in written:
+        sums[n] = trace.write(add, (sums[n], x)) if n in sums else x
+    return [x if n == 1 else trace.write(of_lanes(Total, n), (x, x)) for n, x in sums.items()]
 
 
-def _violations(trace: Trace, node: int) -> int:
-    """Write the node that counts the lanes in which a node is outside its domain."""
+def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
+    """Return the gradients outside vmap that other numbers are computed from.
+
+    Where eager code sends no signal to an example, a program sends 0, and 0 · inf is nan.
+    """
+    needed = nodes.needed([*outputs, *trace.guards])
+    needed &= nodes.where(lambda op: op is not ADJOINT)
+    read = np.unique(nodes.operands[needed[nodes.users()]])
+    found = read[nodes.where(lambda op: op is ADJOINT)[read]].tolist()
+    return [x for x in found if trace.lanes.size(x) == 1]
+
+
+def _violation(trace: Trace, node: int) -> tuple[int, int]:
+    """Write a node that is 1 where a node is outside its domain; return (lanes, node)."""
     op: Any = trace.ops[node]
     where: dict[Any, int] = dict(zip(op.operand_symbols, trace.columns.args(node), strict=True))
     once, lanes = -1, 1  # one number may be outside for all examples: it has no lanes
@@ -90,18 +107,13 @@ def _violations(trace: Trace, node: int) -> int:
         refs = [where[x] if x in where else trace.constant(float(x)) for x in parts]
         lanes = max(lanes, *map(trace.lanes.size, refs))
         once = where[part] = trace.write(part.op, tuple(refs))  # type: ignore[arg-type]
-    return _over_lanes(trace, once, lanes)
+    return lanes, once
 
 
-def _infinite(trace: Trace, node: int) -> int:
-    """Write the node that counts the lanes in which a node is not finite."""
+def _infinite(trace: Trace, node: int) -> tuple[int, int]:
+    """Write a node that is 1 where a node is not finite; return (lanes, node)."""
     finite = trace.is_finite(node)
-    once = trace.write(eq, (finite, trace.constant(0.0)))
-    return _over_lanes(trace, once, trace.lanes.size(node))
-
-
-def _over_lanes(trace: Trace, once: int, lanes: int) -> int:
-    return once if lanes == 1 else trace.write(of_lanes(Total, lanes), (once, once))
+    return trace.lanes.size(node), trace.write(eq, (finite, trace.constant(0.0)))
 
 
 @functools.cache
@@ -131,7 +143,7 @@ def _points(constants: Constants) -> Iterable[tuple[float, ...]]:
 
 def _is_own(op: Operation) -> bool:
     """Return whether an operation is in the table: it follows IEEE 754 and has known limits."""
-    return TABLE.get(op.name) is op
+    return op is DETACH or TABLE.get(op.name) is op
 
 
 @functools.lru_cache(maxsize=_MANY)
