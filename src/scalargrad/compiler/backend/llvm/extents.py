@@ -131,8 +131,7 @@ class Extents:
         self._reader = np.repeat(np.arange(len(read)), [len(x) for x in read])
         self._reads = np.array([y for x in read for y in x], dtype=np.int64).reshape(-1, 2)
         self._writes = np.array(write, dtype=np.int64).reshape(-1, 2)
-        #: For each instruction, those that read what it writes; -1 stands for the end.
-        self.all_readers = self._readers_of(read, write, (outputs.start, outputs.stop))
+        self._readers = self._readers_of(read, write, (outputs.start, outputs.stop))
 
     @staticmethod
     def _readers_of(
@@ -155,7 +154,7 @@ class Extents:
 
     def only_reader(self, k: int) -> int | None:
         """Return the instruction that reads what instruction `k` writes, if there is just one."""
-        found = self.all_readers[k]
+        found = self._readers[k]
         return next(iter(found)) if len(found) == 1 and -1 not in found else None
 
     def readers(self, cells: Interval, first: int, stop: int) -> NDArray[np.int64]:
@@ -167,11 +166,6 @@ class Extents:
     def writers(self, cells: Interval, first: int, stop: int) -> NDArray[np.int64]:
         """Return the instructions from `first` up to `stop` that write any of the cells."""
         return first + np.flatnonzero(_overlap(self._writes[first:stop], cells))
-
-    def written(self, k: int) -> Interval:
-        """Return the interval that instruction `k` writes."""
-        low, high = self._writes[k].tolist()
-        return low, high
 
 
 def _different(numbers: NDArray[np.int64]) -> set[int]:

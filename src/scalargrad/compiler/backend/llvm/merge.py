@@ -32,7 +32,6 @@ from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Instruction,
-    ProductRun,
     Products,
 )
 
@@ -172,25 +171,10 @@ def _is_block(place: Affine, out: int, rows: int, columns: int) -> bool:
 # Steps applied to sums before they are stored ---------------------------------------------------
 
 
-class _Windows:
-    """Blocks whose contents were moved elsewhere, each for a range of instructions."""
-
-    def __init__(self) -> None:
-        self._known: list[tuple[Interval, Interval]] = []
-
-    def open(self, cells: Interval, first: int, last: int) -> bool:
-        """Note a block and return True, or False if it overlaps one moved in the same range."""
-        when = (first, last + 1)
-        if any(not apart(cells, x) and not apart(when, y) for x, y in self._known):
-            return False
-        self._known.append((cells, when))
-        return True
-
-
 def _finished(instructions: Sequence[Merged], program: Extents) -> list[Merged]:
     """Return the program with elementwise instructions on sums applied before these are stored."""
     found: list[Merged | None] = list(instructions)
-    windows = _Windows()
+    early: list[tuple[Interval, Interval]] = []  # blocks, and from when to when they are written
     for k, x in enumerate(found):
         if not isinstance(x, Products) or size_of(x) < LEAST or not adjoin(x):
             continue
@@ -204,16 +188,15 @@ def _finished(instructions: Sequence[Merged], program: Extents) -> list[Merged]:
             for first in together.blocks
         ):
             continue
-        target = program.written(reader)
+        target, when = (after.out, after.out + size_of(after)), (k, reader + 1)
         if (
             all(apart(place, target) for place in reads(together))
             and not len(program.readers(target, k + 1, reader))
             and not len(program.writers(target, k + 1, reader))
-            and windows.open(target, k, reader)
+            and all(apart(target, cells) or apart(when, x) for cells, x in early)
         ):
+            early.append((target, when))
             found[k], found[reader] = together, None
-        elif _moved(found, program, (k, reader), windows):
-            found[k], found[reader] = together._replace(out=x.out), None
     return [x for x in found if x is not None]
 
 
@@ -231,44 +214,6 @@ def _after(x: Products, after: Lanewise) -> Finished | None:
     numbers = [0 if place == itself else 1 + others.index(place) for place in steps.reads]
     renumbered = _renumbered(steps, numbers, 1 + len(others))
     return Finished(after.out, x, tuple(renumbered), tuple(place.base for place in others))
-
-
-def _moved(
-    found: list[Merged | None], program: Extents, pair: tuple[int, int], windows: _Windows
-) -> bool:
-    """Redirect the readers of the second block to the first, if all can; return whether."""
-    (k, reader), readers = pair, program.all_readers[pair[1]]
-    own, block = program.written(k), program.written(reader)
-    last = max(readers, default=reader)
-    if -1 in readers or len(program.writers(own, k + 1, last + 1)):
-        return False
-    moved = {j: _reading_elsewhere(found[j], block, block[0] - own[0]) for j in readers}
-    if any(x is None for x in moved.values()) or not windows.open(own, k, last):
-        return False
-    for j, x in moved.items():
-        found[j] = x
-    return True
-
-
-def _reading_elsewhere(x: Merged | None, block: Interval, distance: int) -> Merged | None:
-    """Return an instruction that reads a block `distance` cells earlier; None if impossible."""
-    if not isinstance(x, Products):
-        return None
-    possible = True
-
-    def place(at: Affine, terms: int = 1) -> Affine:
-        nonlocal possible
-        low, high = of_affine(at, x.rows, x.columns, terms)
-        if apart((low, high), block):
-            return at
-        possible = possible and block[0] <= low and high <= block[1]
-        return at._replace(base=at.base - distance)
-
-    runs = [
-        ProductRun(run.terms, place(run.a, run.terms), place(run.b, run.terms)) for run in x.runs
-    ]
-    moved = x._replace(start=place(x.start), runs=tuple(runs))
-    return moved if possible else None
 
 
 def _block(x: Products, first: int) -> Affine:
