@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,8 +58,8 @@ _MAX_OF_SWEEPS = 5000
 #: recurrence, those of more than so many.
 _MIN_LAYERS, _MAX_OF_LAYERS = 128, 500
 
-#: The most copies of outputs, each a loop of its own.
-_MAX_COPIES = 16
+#: Up to so many outputs are copied by steps of their own, not by a loop.
+_FEW_OUTPUTS = 16
 
 #: A backward sweep: the nodes whose gradients are wanted; the roots and their seeds. A seed is a
 #: number, or the node that is.
@@ -181,7 +180,7 @@ class _Looping:
         count = len(self.outputs)
         first = self.room(count).cell
         side_by_side = slice(first, first + count)
-        loops += _collected(self.outputs, side_by_side.start)
+        loops.append(_collected(self.outputs, first))
         made = Looped(
             rolled.columns.program.given,
             self.cells + LANES,
@@ -265,17 +264,11 @@ class _Looping:
         return read
 
 
-def _collected(cells: Integers, onto: int) -> list[Loop]:
-    """Return loops that copy scattered cells to adjacent ones, from cell `onto` on."""
-    few = len(cells) <= _MAX_COPIES
-    breaks = [] if few else (np.flatnonzero(np.diff(np.diff(cells))) + 2).tolist()
-    edges = [*range(1, len(cells))] if few else breaks if len(breaks) <= _MAX_COPIES else []
-    return [
-        _copy(place_of(cells[first:last]), Cells(onto + first, int(last > first + 1)), last - first)
-        for first, last in pairwise([0, *edges, len(cells)])
-        if last > first
+def _collected(cells: Integers, onto: int) -> Loop:
+    """Return what copies scattered cells to adjacent ones, from cell `onto` on."""
+    if len(cells) > _FEW_OUTPUTS:
+        return Loop(len(cells), True, steps=[Read(place_of(cells)), Write(Cells(onto, 1), 0)])
+    copies = [
+        (Read(Cells(cell)), Write(Cells(onto + k), 2 * k)) for k, cell in enumerate(cells.tolist())
     ]
-
-
-def _copy(source: Place, target: Place, count: int) -> Loop:
-    return Loop(count, count > 1, steps=[Read(source), Write(target, 0)])
+    return Loop(1, False, steps=[step for pair in copies for step in pair])

@@ -193,7 +193,7 @@ def _finished(instructions: Sequence[Merged], program: Extents) -> list[Merged]:
             all(apart(place, target) for place in reads(together))
             and not len(program.readers(target, k + 1, reader))
             and not len(program.writers(target, k + 1, reader))
-            and all(apart(target, cells) or apart(when, x) for cells, x in early)
+            and all(apart(target, cells) or apart(when, then) for cells, then in early)
         ):
             early.append((target, when))
             found[k], found[reader] = together, None
