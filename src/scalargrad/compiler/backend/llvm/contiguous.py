@@ -1,4 +1,4 @@
-"""Copy factors of sums of products into a layout in which neighbouring columns are contiguous.
+"""Copy factors of short sums of products so that neighbouring columns are contiguous.
 
 The weights of a layer are usually stored output by output. Transposed, eight outputs can be
 computed as lanes. Constant weights are copied once, when the program is compiled.
@@ -53,23 +53,15 @@ class _Arranging:
 
     def taken(self, instruction: Instruction) -> list[Instruction]:
         """Return the instruction, or copies followed by a faster equivalent."""
-        if not isinstance(instruction, Products) or adjoin(instruction):
+        if not isinstance(instruction, Products) or not _helped(instruction):
             return [instruction]
         out, rows, columns, start, runs = instruction
         copies: list[Instruction] = []
-        if sum(run.terms for run in runs) > SEQUENTIAL:
-            runs = tuple(
-                ProductRun(
-                    x.terms, *(self.in_line(f, x.terms, (rows, columns), copies) for f in x[1:])
-                )
-                for x in runs
-            )
-        elif _helped(instruction):
-            runs = tuple(
-                ProductRun(x.terms, *(self.beside(f, x.terms, columns, copies) for f in x[1:]))
-                for x in runs
-            )
-        return [*copies, Products(out, rows, columns, start, runs)]
+        found = tuple(
+            ProductRun(x.terms, *(self.beside(f, x.terms, columns, copies) for f in x[1:]))
+            for x in runs
+        )
+        return [*copies, Products(out, rows, columns, start, found)]
 
     def beside(self, place: Affine, terms: int, columns: int, copies: list[Instruction]) -> Affine:
         """Return a place where the columns of a factor are contiguous, copying it if need be."""
@@ -77,19 +69,6 @@ class _Arranging:
             return place
         source = Affine(place.base, place.term, place.inner)
         return Affine(self.copied(terms, columns, source, copies), 0, 1, columns)
-
-    def in_line(
-        self, place: Affine, terms: int, shape: tuple[int, int], copies: list[Instruction]
-    ) -> Affine:
-        """Return a place where the terms of a factor are contiguous, copying it if possible."""
-        rows, columns = shape
-        by_row, by_column = rows > 1 and place.outer != 0, columns > 1 and place.inner != 0
-        if place.term in {0, 1} or (by_row and by_column):
-            return place
-        step, count = (place.outer, rows) if by_row else (place.inner, columns)
-        count = count if by_row or by_column else 1
-        out = self.copied(count, terms, Affine(place.base, step, place.term), copies)
-        return Affine(out, terms * by_row, terms * by_column, 1)
 
     def copied(self, rows: int, columns: int, source: Affine, copies: list[Instruction]) -> int:
         """Copy some cells and return the first cell of the copy; constants are copied at once."""
@@ -107,8 +86,10 @@ class _Arranging:
 
 
 def _helped(instruction: Products) -> bool:
-    """Return whether copies would let columns run as lanes, and would pay."""
+    """Return whether copies would let columns run as lanes, and would pay: not in long sums."""
     _, rows, columns, start, runs = instruction
-    if rows < _TALL or columns < _WIDE or start.inner not in {0, 1}:
+    if rows < _TALL or columns < _WIDE or start.inner not in {0, 1} or adjoin(instruction):
         return False
-    return all(x.inner in {0, 1} or x.outer == 0 for run in runs for x in run[1:])
+    return sum(run.terms for run in runs) <= SEQUENTIAL and all(
+        x.inner in {0, 1} or x.outer == 0 for run in runs for x in run[1:]
+    )
