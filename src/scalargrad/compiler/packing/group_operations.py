@@ -21,7 +21,7 @@ from scalargrad.compiler.packing.instructions import (
 )
 from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.packing.strides import Grid, grid, strides
-from scalargrad.compiler.passes.kinds import Op
+from scalargrad.compiler.passes.kinds import Op, has_lanes
 
 #: The first of consecutive cells, and how many they are.
 Block = tuple[int, int]
@@ -29,6 +29,8 @@ Block = tuple[int, int]
 
 class GroupOperations:
     """Places groups and writes their operations; `addresses` holds the first cell of each node.
+
+    If nodes have lanes, `sizes` are their numbers, and `steps` the distances between them.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ class GroupOperations:
         program = self.program
         self.numbers = np.array(numbers, dtype=np.int64)
         self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts last
+        self.sizes = program.sizes() if has_lanes(program.ops) else [1] * len(program)
+        self.steps = (np.array(self.sizes) > 1).astype(np.int64)
         self.memory = Memory(program.given)
         self.addresses = np.full(len(program), -1, dtype=np.int64)
         self.addresses[: program.inputs] = np.arange(program.inputs)
@@ -78,17 +82,14 @@ class GroupOperations:
             cells[where] = self._cell(int(nodes[where]))
         return cells
 
-    def _lanes(self, group: LaneGroup) -> int:  # noqa: ARG002 - a LanePacker looks
-        """Return how many lanes the nodes of a group have: 1."""
-        return 1
+    def _lanes(self, group: LaneGroup) -> int:
+        """Return how many lanes the nodes of a group have."""
+        return self.sizes[group.nodes[0]]
 
-    def _has_lanes(self, node: int) -> bool:  # noqa: ARG002 - as above
-        """Return whether a node has lanes: none has."""
-        return False
-
-    def _in_lanes(self, nodes: Addresses, lanes: int) -> Addresses:  # noqa: ARG002 - as above
+    def _in_lanes(self, nodes: Addresses, lanes: int) -> Addresses:
         """Return the cells of nodes, lane by lane; a single column where none of them has lanes."""
-        return self._cells(nodes)[..., None]
+        cells, steps = self._cells(nodes)[..., None], self.steps[nodes][..., None]
+        return cells + steps * np.arange(lanes) if steps.any() else cells
 
     def _arrays(self, group: LaneGroup) -> tuple[Addresses, Addresses]:
         """Return the nodes of a group, and their operands, nodes × operands."""
@@ -147,7 +148,7 @@ class GroupOperations:
         """Return the first of consecutive cells with the lanes of `nodes`, copied if need be."""
         if self._constant(nodes[0]):
             return self.memory.constant(self.values[nodes].repeat(lanes))
-        if lanes == 1 or self._has_lanes(nodes[0]):
+        if lanes == 1 or self.steps[nodes[0]]:
             first = self._cells(nodes)
             if len(first) == 1 or (first[1:] - first[:-1] == lanes).all():
                 return int(first[0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.packing.group_operations import Block
-from scalargrad.compiler.packing.groups import Grouped, LaneGroup
+from scalargrad.compiler.packing.groups import LaneGroup
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Copy,
@@ -37,12 +37,7 @@ _TALL, _WIDE = 64, 16
 
 
 class LanePacker(ScalarPacker):
-    """Packs a program with lanes, group by group; the address of a node is that of its lane 0."""
-
-    def __init__(self, grouped: Grouped) -> None:
-        super().__init__(grouped)
-        self.sizes = self.program.sizes()
-        self.steps = (np.array(self.sizes) > 1).astype(np.int64)  # between the lanes of each node
+    """Packs a program group by group; the address of a node with lanes is that of its lane 0."""
 
     def _block(self, group: LaneGroup) -> Block:
         op, count, lanes = group.op, len(group.nodes), self._lanes(group)
@@ -57,25 +52,6 @@ class LanePacker(ScalarPacker):
         if op is PRODUCTS and lanes > 1:
             return self._lane_products(group, lanes), count * lanes
         return super()._block(group)
-
-    def _lanes(self, group: LaneGroup) -> int:
-        return self.sizes[group.nodes[0]]
-
-    def _has_lanes(self, node: int) -> bool:
-        return self.sizes[node] > 1
-
-    def _in_lanes(self, nodes: Addresses, lanes: int) -> Addresses:
-        cells, steps = super()._in_lanes(nodes, lanes), self.steps[nodes][..., None]
-        return cells + steps * np.arange(lanes) if steps.any() else cells
-
-    def _output_cells(self) -> list[int]:
-        """Return the cells of the outputs, all lanes of those that have lanes."""
-        outputs = self.program.outputs
-        cells: list[int] = self._cells(np.array(outputs, dtype=np.int64)).tolist()
-        sizes = [self.sizes[node] for node in outputs]
-        if max(sizes, default=1) == 1:
-            return cells
-        return [x for cell, n in zip(cells, sizes, strict=True) for x in range(cell, cell + n)]
 
     # Between single numbers and lanes ----------------------------------------------------------
 

@@ -45,7 +45,8 @@ class ScalarPacker(GroupOperations):
 
     def run(self) -> Packed:
         """Place all groups, and return the packed program."""
-        tail = Tail(self.program, self.groups, self.numbers.tolist(), can_join=not self.is_joined)
+        numbers, can_join = self.numbers.tolist(), not self.is_joined
+        tail = Tail(self.program, self.groups, numbers, self.sizes, can_join=can_join)
         last_use = self._last_use(tail.order)
         for position, joined in enumerate(tail.order):
             first = self.groups[joined[0]]
@@ -70,9 +71,11 @@ class ScalarPacker(GroupOperations):
         return place(group, lanes), len(group.nodes) * lanes
 
     def _output_cells(self) -> list[int]:
-        """Return the cells of the outputs."""
-        cells: list[int] = self._cells(np.array(self.program.outputs, dtype=np.int64)).tolist()
-        return cells
+        """Return the cells of the outputs, all lanes of those that have lanes."""
+        outputs = self.program.outputs
+        cells: list[int] = self._cells(np.array(outputs, dtype=np.int64)).tolist()
+        sizes = [self.sizes[node] for node in outputs]
+        return [x for cell, n in zip(cells, sizes, strict=True) for x in range(cell, cell + n)]
 
     def _side_by_side(self, cells: list[int]) -> slice:
         """Return consecutive cells with the outputs, copied unless they are consecutive already."""

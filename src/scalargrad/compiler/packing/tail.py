@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
 
 from scalargrad.compiler.packing.groups import INPUTS, LaneGroup
-from scalargrad.compiler.passes.kinds import PRODUCTS, Kind, has_lanes
+from scalargrad.compiler.passes.kinds import PRODUCTS, Kind
 from scalargrad.compiler.passes.program import Program
 from scalargrad.system.cached_property import cached_property
 
@@ -30,6 +30,8 @@ class Tail:
     ----------
     numbers : sequence of int
         For each node, the index of its group; for constants, the number of groups.
+    sizes : sequence of int
+        For each node, its number of lanes.
     can_join : bool
         Whether to search for groups to join.
 
@@ -44,10 +46,12 @@ class Tail:
         program: Program,
         groups: Sequence[LaneGroup],
         numbers: Sequence[int],
+        sizes: Sequence[int],
         *,
         can_join: bool = True,
     ) -> None:
         self._program, self._groups, self._numbers = program, groups, numbers
+        self._sizes = sizes
         by_depth = sorted(range(2, len(groups)), key=lambda g: groups[g].depth)
         self.order = [[g] for g in by_depth]
         self._heights = self._found(by_depth) if can_join and len(groups) <= _GROUPS else {}
@@ -60,7 +64,6 @@ class Tail:
 
     def _found(self, by_depth: Sequence[int]) -> dict[int, int]:
         """Return the groups at the end, with the length of the longest path to an output."""
-        sizes = self._program.sizes() if has_lanes(self._program.ops) else None
         needed: set[int] = set()  # by groups that are not at the end
         reached: dict[int, int] = {}
         heights: dict[int, int] = {}
@@ -70,7 +73,7 @@ class Tail:
             elementwise = not isinstance(op, Kind) or (
                 op is PRODUCTS and len(self._program.args[nodes[0]]) <= 2 * _TERMS
             )
-            if g in needed or not elementwise or (sizes is not None and sizes[nodes[0]] > 1):
+            if g in needed or not elementwise or self._sizes[nodes[0]] > 1:
                 needed |= operands
                 continue
             heights[g] = height = reached.get(g, 0)
