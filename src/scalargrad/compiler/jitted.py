@@ -5,24 +5,27 @@ from __future__ import annotations
 import copy
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from scalargrad.compiler.call.argument_splitter import ArgumentSplitter
-from scalargrad.compiler.call.arguments import Key
+from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import is_object
+from scalargrad.compiler.call.objects import LastWalk, Visit, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
-from scalargrad.compiler.call.record_call import UnrecordedError
-from scalargrad.compiler.call.recordings import Recordings
+from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
+from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.call.static_arguments import ArgumentName, visit_static
+from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.errors import TraceError
+from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import switches
+from scalargrad.system.collector import collector_paused
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from pathlib import Path as File
@@ -53,11 +56,16 @@ class Jitted(Generic[P, R]):
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
-        #: Returns the key, the numbers and the Values of a call's arguments.
-        self.signature = ArgumentSplitter(function, static)
-        self._static = static
+        self._static = static  # positions and names of arguments
+        self._is_object = is_object(function)  # such as a module, which counts as an argument
+        #: Whether all arguments are traced: none is static, and the function is not an object.
+        self.is_traced_whole = not static and not self._is_object
+        self._last_walk = LastWalk()
         self._kept = Paths(function, paths)
-        self._recordings = Recordings(function, static, self._kept, strict=strict)
+        #: Whether to refuse a function each call of which changes something that it reads, a log as
+        #: well, and to suppress warnings.
+        self._is_strict = strict
+        self._limits = RecordingLimits(strict)
         #: The generators that a program has last drawn from, with their states before.
         self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
@@ -84,7 +92,7 @@ class Jitted(Generic[P, R]):
             if run is not None:
                 break
         else:
-            anew = self._recordings.run(call)
+            anew = self._run_anew(call)
             if anew is None:
                 return self._function(*args, **kwargs)
             path, run = anew
@@ -93,6 +101,110 @@ class Jitted(Generic[P, R]):
             return self._function(*args, **kwargs)
         result: R = path.result(found)
         return result
+
+    def signature(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[Key, list[Any], list[Value]]:
+        """Return the key of the program, the numbers of arguments, and the Values of objects.
+
+        Raises
+        ------
+        TraceError
+            If an argument is refused; the message names it.
+        OperandError
+            If an argument contains itself.
+        """
+        if self.is_traced_whole and not kwargs:
+            known = key_of_numbers(args)  # the common case, twice as fast
+            if known is not None:
+                return known, [*args], []
+        objects = Visit([], self._last_walk)
+        leaves: list[Any] = []
+        try:
+            if self._is_object:
+                objects.whole(self._function)
+            objects.where = name = ArgumentName(self._function)
+            if not self._static and not kwargs:
+                for name.given, x in enumerate(args):
+                    visit(x, objects.key, leaves, objects)
+            else:
+                given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+                for name.given, x in given:
+                    objects.key.append(name.given)
+                    if name.given in self._static:
+                        visit_static(x, f"static argument {name.given!r}", objects.key)
+                    else:
+                        visit(x, objects.key, leaves, objects)
+        except RecursionError:
+            raise OperandError(
+                "an argument contains itself, or is nested too deeply to be searched for numbers: "
+                "give a list of its numbers"
+            ) from None
+        module_values = objects.finish()
+        return tuple(objects.key), leaves, module_values
+
+    def _run_anew(self, call: Call) -> Any:
+        """Record a path and run it; return both, or None if the call must be made eagerly.
+
+        That is the case if there are too many paths, or if a comparison is so close that rounding
+        makes the program decide otherwise than the recording. If the function raises an error, it
+        is called eagerly for the error with its full message.
+        """
+        with collector_paused():  # a single pause: else there is a search after each pass
+            try:
+                path = self._record(call)
+            except UnrecordedError as failed:
+                unrecorded = failed
+            else:
+                run = None if path is None else path.run(call)
+                return None if run is None else (path, run)
+        if unrecorded.is_repeatable:
+            _, args, kwargs, *_ = call
+            self._function(*args, **kwargs)
+        return unrecorded.explain()
+
+    def _record(self, call: Call) -> Path | None:
+        """Record the path that a call takes, and keep it; None if there are too many.
+
+        Raises
+        ------
+        UnrecordedError
+            If the call cannot be recorded.
+        """
+        compiled, args, kwargs, key, *_ = call
+        with self._kept.lock:
+            now = self._kept.before(key)
+            known = self._kept.fitting.get(key, ())
+            if len(known) >= PATHS:
+                recorder = CallRecorder(self._function, self._static, call)
+                parting = functools.partial(recorder.parting_line, known[0].outcomes)
+                self._limits.warn_of_paths(compiled, parting)
+                return None
+            if self._limits.is_changing(compiled, self._kept.changed(key, now)):
+                return None
+            path = self._new_path(call, now)
+            self._limits.note(compiled, key, [self._function, *args, *kwargs.values()])
+            others = [p for p in self._kept.fitting.get(key, ()) if p.outcomes != path.outcomes]
+            alike = self._kept.put(key, (path, *others), path.surroundings or now)
+            self._limits.note_functions(compiled, key, alike)
+        return path
+
+    def _new_path(self, call: Call, now: ClosedOver, *, singly: bool = False) -> Path:
+        compiled, _, _, key, *_ = call
+        recorder = CallRecorder(self._function, self._static, call, singly=singly)
+        found = recorder.record()
+        now.watch(now.slots)
+        if not now.holds():  # a cache was filled, a log written, or a counter raised
+            before, now = now, self._kept.look_around(key)
+            now.watch(now.slots)
+            stays = now.holds if self._is_strict else None
+            recorder.require_same(found, before.changed(now), stays)
+            now = self._kept.look_around(key)
+        elif recorder.notes or recorder.may_be_fresh:
+            noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
+            recorder.require_same(found, noted or None)
+        name = getattr(compiled, "__name__", "compiled")
+        return Path(*found, name=name, surroundings=now)
 
     def run_still(self, *args: Any) -> R:
         """Call the function, whose surroundings cannot have changed since the last call.
@@ -217,7 +329,7 @@ class Jitted(Generic[P, R]):
             if path.fits(call):
                 return path, call
         try:
-            anew = self._recordings.record(call)
+            anew = self._record(call)
         except UnrecordedError as failed:
             failed.explain()
         if anew is None:
@@ -230,7 +342,7 @@ class Jitted(Generic[P, R]):
     def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node."""
         try:
-            return self._recordings.record_singly(self._call(args, kwargs))
+            return self._new_path(self._call(args, kwargs), self._kept.look_around(), singly=True)
         except UnrecordedError as failed:
             failed.explain()
 

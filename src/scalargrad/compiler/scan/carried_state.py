@@ -39,7 +39,7 @@ class CarriedState:
         self._shape: Key | None = None  # of the carries for which the programs are
         self._programs: dict[Key, list[InMemory]] = {}  # by the shape of an entry
         self._of_none: tuple[Key, list[Any], list[InMemory]] | None = None
-        self._is_ordinary = not function.signature.is_traced_whole
+        self._is_ordinary = not function.is_traced_whole
 
     def _hold(self, carry: Any) -> None:
         """Keep the carry in `_carry`, with nothing known of it yet."""
