@@ -55,32 +55,27 @@ class Exact:
         )
 
 
-class ExactConstants:
-    """Compares what cannot change, in a list or deque: most are the same objects as before."""
+class ExactItems:
+    """Compares a container of numbers and text with what it was: its types, bits and order.
 
-    __slots__ = ("_items", "_then")
+    Parameters
+    ----------
+    then
+        Its key; see `exact_items`.
+    constants : sequence
+        Its items, if they cannot change: most are the same objects as before.
+    """
+
+    __slots__ = ("_constants", "_then")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, items: Any) -> None:
-        self._items = items
-        self._then = exact_items([*items])
+    def __init__(self, then: Any, constants: Sequence[Any] = ()) -> None:
+        self._then, self._constants = then, constants
 
     def __eq__(self, other: Any) -> bool:
-        if not isinstance(other, type(self._items)) or len(other) != len(self._items):
-            return False
-        return all(map(is_, self._items, other)) or bool(exact_items([*other]) == self._then)
-
-
-class ExactItems:
-    """Compares a container of numbers and text with what it was: its types, bits and order."""
-
-    __slots__ = ("_then",)
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, then: Any) -> None:
-        self._then = then
-
-    def __eq__(self, other: object) -> bool:
+        constants = self._constants
+        if constants and len(other) == len(constants) and all(map(is_, constants, other)):
+            return True
         return bool(exact_items(other) == self._then)
 
 

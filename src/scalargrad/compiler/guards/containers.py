@@ -16,7 +16,6 @@ import numpy as np
 from scalargrad.compiler.guards.comparable import (
     PLAIN,
     Exact,
-    ExactConstants,
     ExactItems,
     ExactSequence,
     KeyedCopy,
@@ -101,7 +100,7 @@ def _container(x: Any, parts: list[KeyedCopy]) -> KeyedCopy:
     if _is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
     if all(map(_is_constant, x)):
-        return KeyedCopy((type(x), key), ExactConstants(_like(x, x)))
+        return KeyedCopy((type(x), key), ExactItems(exact_items(x), [*x]))
     frozen = _like(x, items)
     holds_containers = not APART.isdisjoint(map(type, x))
     return KeyedCopy((type(x), key), OfClasses(x, frozen) if holds_containers else frozen)

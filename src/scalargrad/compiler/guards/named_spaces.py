@@ -38,29 +38,18 @@ class NamedSpaces:
         """Add a namespace and what it belongs to."""
         self._spaces.setdefault(id(owner), (owner, space))
 
-    def is_growing(self) -> bool:
-        """Return whether there are names that were not looked up in all namespaces yet."""
-        few = any(self._read.get(key, 0) < len(self.names) for key in self._spaces)
-        return few or any(self._is_whole(key) for key in self._spaces)
-
-    def _is_whole(self, key: int) -> bool:
-        """Return whether a namespace is to be read as a whole and was not yet."""
-        return (
-            self.computed
-            and key not in self._whole
-            and isinstance(self._spaces[key][0], ModuleType)
-        )
-
-    def grown(self) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
-        """Yield each namespace, with the names it has that were not looked up there yet."""
-        names = [*self.names]
-        for key, (owner, space) in [*self._spaces.items()]:
+    def grown(self) -> list[tuple[Any, Mapping[str, Any], list[str]]]:
+        """Return the namespaces with names that were not looked up there yet; empty if none has."""
+        names, found = [*self.names], []
+        for key, (owner, space) in self._spaces.items():
             new = names[self._read.get(key, 0) :]
             self._read[key] = len(names)
-            if self._is_whole(key):
+            if self.computed and key not in self._whole and isinstance(owner, ModuleType):
                 self._whole.add(key)
                 new = whole(space)
-            yield owner, space, [name for name in new if name in space]
+            if new:
+                found.append((owner, space, [name for name in new if name in space]))
+        return found
 
     def missing(self) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
         """Yield each module, with the names that it lacks."""

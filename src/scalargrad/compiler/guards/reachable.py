@@ -109,13 +109,13 @@ class Reachable:
         self._reads_unnamed = False
         for root in roots:
             self._code(root)
-        while self._ahead or self._deep or self._named.is_growing():
+        while self._ahead or self._deep or (grown := self._named.grown()):
             if self._ahead:
                 self._function(self._ahead.pop())
             elif self._deep:
                 self._contents(self._deep.popleft())
             else:
-                for owner, space, names in self._named.grown():
+                for owner, space, names in grown:
                     self._names(owner, space, names)
         self._facts_by_names()
 
