@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.side_effects import Around
 from scalargrad.errors import TraceError
 from scalargrad.system.one_line import shown
 from scalargrad.train.carried import Carried
 from scalargrad.train.data_rows import Rows
 from scalargrad.train.examples import plain
-from scalargrad.train.generators import states_of
 from scalargrad.train.objective import Objective
 from scalargrad.train.programs import Found, agree, gradient_of
 from scalargrad.transforms.draws import rewind
@@ -118,7 +118,7 @@ class CompiledGradient:
         a step draws, or whether a program computes what it does.
         """
         called = self._objective.called
-        before = states_of(called)
+        generators = Generators(called)
         if not self._sizes and (iterators := Around(lambda: called).iterators()):
             raise TraceError(f"it reads {shown(iterators[0])}, which a program could not advance")
         try:
@@ -126,16 +126,16 @@ class CompiledGradient:
             if found is None:
                 return False
             self._draws = self._draws or bool(self._gradient.before)
-            rewind(before)
+            generators.rewind()
             self._require_agreement(found, rows)
             for i in [] if self._sizes else self._data.of_other_types(rows[0]):
-                rewind(before)
+                generators.rewind()
                 others = [i, *rows[1:]]
                 if (found := self._run(others, carried)) is not None:
-                    rewind(before)
+                    generators.rewind()
                     self._require_agreement(found, others)
         finally:
-            rewind(before)
+            generators.rewind()
         return True
 
     def _recorded(self, rows: Sequence[int], carried: Carried) -> Found | None:

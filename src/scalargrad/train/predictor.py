@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import TraceError
 from scalargrad.nn import Module
 from scalargrad.train.carried import Carried
 from scalargrad.train.data_rows import Rows
 from scalargrad.train.examples import plain
-from scalargrad.train.generators import drawn_from, states_of
 from scalargrad.train.programs import Forward, agree, forward_of
-from scalargrad.transforms.draws import rewind
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -74,11 +73,11 @@ class Predictor:
 
         An example of each type of number is evaluated, unless the model draws random numbers.
         """
-        states = states_of([self._model])
+        generators = Generators([self._model])
         for i in [0, *rows.of_other_types(0)]:
             predicted = plain(self._model(self._inputs[i]))
-            if drawn_from(states):
-                rewind(states)
+            if generators.have_drawn():
+                generators.rewind()
                 break
             pairs = zip(flatten(found[i], "")[0], flatten(predicted, "")[0], strict=True)
             if not all(agree(a, b) for a, b in pairs):

@@ -6,14 +6,14 @@ import copy
 import random
 from typing import Any
 
+from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import StateError
 from scalargrad.table.validation import flag, number
 from scalargrad.train.checkpoint import load_checkpoint, require_saveable, save_checkpoint
-from scalargrad.train.generators import generators_of, saved_state
 from scalargrad.train.history import History
 from scalargrad.train.run_settings import conditions, differences
 from scalargrad.train.trainer import Trainer
-from scalargrad.transforms.draws import rewind
+from scalargrad.transforms.draws import MODULE, rewind, state_of
 
 
 class RunState:
@@ -83,7 +83,7 @@ class RunState:
         return {
             **{name: part.state_dict() for name, part in self._stateful().items()},
             "patience": run.patience.state_dict() if run.patience else None,
-            "rng": [saved_state(rng) for rng in self._generators()],
+            "rng": [_listed(state_of(rng)) for rng in self._generators()],
             "random": random.getstate(),
             "history": vars(run.history),
             "ended": run.ended,
@@ -121,4 +121,12 @@ class RunState:
 
     def _generators(self) -> list[Any]:
         """Return the generator that shuffles, and those that steps draw from."""
-        return [self._run.rng, *generators_of(self._run.objective)]
+        found = Generators(self._run.objective.called)
+        return [self._run.rng, *(x for x in found if x is not MODULE)]
+
+
+def _listed(state: Any) -> Any:
+    """Return the state of a generator as a checkpoint can hold it: lists instead of arrays."""
+    if isinstance(state, dict):
+        return {name: _listed(part) for name, part in state.items()}
+    return state.tolist() if hasattr(state, "tolist") else state

@@ -7,19 +7,20 @@ before the first step, when nothing is lost. PyTorch Lightning calls this a sani
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import DomainError, OperandError, ScalargradError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
 from scalargrad.system.one_line import shown
 from scalargrad.system.refill import CONTAINERS, refill
 from scalargrad.train.examples import Examples, plain
-from scalargrad.train.generators import kept_generators
 from scalargrad.train.objective import Objective, is_foreign, name_of
 from scalargrad.value import Parameter, Value
 
@@ -151,19 +152,24 @@ def _undisturbed(objective: Objective) -> Iterator[None]:
     So are the attributes of its modules, such as a state that a recurrent one keeps.
     """
     modes = [(module, module.training) for module in objective.model.modules()]
-    with kept_generators(objective):
+    generators, numpy = Generators(objective.called), sys.modules.get("numpy.random")
+    of_numpy = numpy.get_state() if numpy else None  # its global one
+    kept: list[tuple[Any, Any]] = []
+    try:
         objective.model.eval()
         kept = _contents([vars(module) for module, _ in modes])
-        try:
-            yield
-        finally:
-            for part, before in kept:
-                if _is_array(part):
-                    part[...] = before
-                else:
-                    refill(part, before)
-            for module, mode in modes:
-                module.training = mode
+        yield
+    finally:
+        for part, before in kept:
+            if _is_array(part):
+                part[...] = before
+            else:
+                refill(part, before)
+        for module, mode in modes:
+            module.training = mode
+        generators.rewind()
+        if numpy:
+            numpy.set_state(of_numpy)
 
 
 def _contents(ahead: list[Any]) -> list[tuple[Any, Any]]:

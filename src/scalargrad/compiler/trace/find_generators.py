@@ -11,7 +11,7 @@ import importlib
 import random
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Set
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -26,19 +26,11 @@ _PLAIN_OR_VALUES = {*_PLAIN, Value, Parameter}
 _ATOMS = (*_PLAIN, CodeType, Value)
 
 
-def generators_of(roots: Sequence[Any]) -> list[Any]:
-    """Return the generators, Python's and NumPy's, that can be reached from some objects.
+def drawing(roots: Iterable[Any]) -> list[Any]:
+    """Return the generators that can be reached, and the functions and classes that make some.
 
-    Parameters
-    ----------
-    roots : sequence
-        Where to start.
+    The generators are Python's and NumPy's.
     """
-    return [x for x in drawing(roots) if not is_fresh(x)]
-
-
-def drawing(roots: Sequence[Any]) -> list[Any]:
-    """Return the generators that can be reached, and the functions and classes that make some."""
     found = []
     waiting = deque(roots)
     seen: set[int] = set()

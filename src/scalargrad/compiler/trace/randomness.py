@@ -8,7 +8,7 @@ state in which the draws by `drawn` alone leave it.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from scalargrad.compiler.trace.find_generators import drawing, is_fresh
@@ -29,11 +29,11 @@ class Generators:
 
     Parameters
     ----------
-    roots : sequence
+    roots : iterable
         The function, and what it is called with.
     """
 
-    def __init__(self, roots: Sequence[Any] = ()) -> None:
+    def __init__(self, roots: Iterable[Any] = ()) -> None:
         drawn = drawing(roots)
         found = [MODULE, *(x for x in drawn if not is_fresh(x))]
         self._before = {id(x): (x, state_of(x)) for x in found}
@@ -52,6 +52,13 @@ class Generators:
 
     def __contains__(self, x: object) -> bool:
         return id(x) in self._before
+
+    def __iter__(self) -> Iterator[Any]:
+        return (x for x, _ in self._before.values())
+
+    def have_drawn(self) -> bool:
+        """Return whether any of them has drawn since."""
+        return any(_differ(state, state_of(x)) for x, state in self._before.values())
 
     def rewind(self) -> None:
         """Set all generators back to their states before the recording."""
