@@ -16,8 +16,9 @@ _ALSO_CALLED = ("fma", "fmod", "floor", "ceil", "rint", "memset", "memcpy", "mem
 
 @functools.cache
 def features() -> str:
-    """Return the features of the processor, as LLVM writes them."""
-    return f"{llvm.get_host_cpu_features().flatten()},-prefer-256-bit"
+    """Return the features of the processor, as LLVM writes them: AVX-512 with whole registers."""
+    found: str = llvm.get_host_cpu_features().flatten()
+    return f"{found},-prefer-256-bit" if "+avx512f" in found else found
 
 
 @functools.cache
