@@ -15,7 +15,7 @@ import llvmlite.binding as llvm
 import pytest
 from tests.patience import PATIENCE
 
-from scalargrad.compiler.backend.llvm import disk_cache, machine_code
+from scalargrad.compiler.backend.llvm import disk_cache, machine_code, target
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
@@ -188,6 +188,16 @@ def everything() -> IRModule:
                 e.store(apply(e, op, *(e.load(f"%x{i}") for i in range(op.arity))), "%out")
                 body.line("ret void")
     return module
+
+
+def test_other_processors_are_asked_for_no_option_of_avx512(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """LLVM for ARM would write a line to stderr for each module."""
+    monkeypatch.setattr(
+        llvm, "get_host_cpu_features", lambda: llvm.FeatureMap(neon=True, sve=False)
+    )
+    assert sorted(target.features.__wrapped__().split(",")) == ["+neon", "-sve"]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
