@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.loops.loop import Looped
@@ -22,31 +22,12 @@ MOST = 1_000_000
 #: What a program weighs besides the numbers that describe it: its machine code.
 _CODE = 20_000
 
+#: A digest of a program's nodes, constants and outputs, its operations (those of the user among
+#: them), which of its forms is packed, whether there is machine code, and its weight: how many
+#: numbers describe it, and `_CODE`.
+Key = tuple[bytes, tuple[Any, ...], object, bool, int]
+
 _kept: dict[Key, Packed | Looped] = {}
-
-
-class Key(NamedTuple):
-    """A program, and what else decides how it is packed.
-
-    Attributes
-    ----------
-    digest : bytes
-        Of its nodes, constants and outputs.
-    table : tuple of Op
-        Its operations, those of the user among them.
-    how : object
-        Which of its forms is packed.
-    native : bool
-        Whether there is machine code.
-    weight : int
-        How many numbers describe the program, and `_CODE`.
-    """
-
-    digest: bytes
-    table: tuple[Any, ...]
-    how: object
-    native: bool
-    weight: int
 
 
 def key_of(program: Program, how: object) -> Key | None:
@@ -62,7 +43,7 @@ def key_of(program: Program, how: object) -> Key | None:
     digest.update(struct.pack(f"{len(constants)}d", *constants.values()))
     for part in (nodes.codes, nodes.first, nodes.operands):
         digest.update(part.tobytes())
-    return Key(digest.digest(), (*nodes.table,), how, has_llvm(), weight)
+    return digest.digest(), (*nodes.table,), how, has_llvm(), weight
 
 
 def _weight(program: Program, nodes: Nodes) -> int:
@@ -84,7 +65,7 @@ def keep(key: Key | None, packed: object) -> None:
         return
     _kept[key] = packed
     for oldest in [*_kept]:
-        if sum(x.weight for x in [*_kept]) <= MOST:
+        if sum(weight for *_, weight in [*_kept]) <= MOST:
             return
         _kept.pop(oldest, None)
 

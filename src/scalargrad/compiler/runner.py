@@ -56,10 +56,18 @@ class Runner(Pool):
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
-        idle = self._ran(inputs)
-        outputs: list[float] = idle[1].tolist()
+        try:  # `lend`, inlined
+            executable, outputs = idle = self._idle.pop()
+        except IndexError:
+            executable, outputs = idle = self.lend()
+        if inputs.__class__ is list:
+            self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
+        else:
+            executable.memory[: self.packed.inputs] = inputs
+        executable.run()
+        found: list[float] = outputs.tolist()
         self._idle.append(idle)
-        return outputs
+        return found
 
     def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
         """Run on numbers and arrays, each written to its cells.
@@ -84,19 +92,6 @@ class Runner(Pool):
         found = outputs.copy()
         self._idle.append(idle)
         return found, are_finite(found) if finite is None else finite
-
-    def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
-        """Run an executable; return it with the view of its outputs."""
-        try:  # `lend`, inlined
-            executable, _ = idle = self._idle.pop()
-        except IndexError:
-            executable, _ = idle = self.lend()
-        if inputs.__class__ is list:
-            self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
-        else:
-            executable.memory[: self.packed.inputs] = inputs
-        executable.run()
-        return idle
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory after a run; None where parts have memories of their own."""

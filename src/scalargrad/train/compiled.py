@@ -140,11 +140,11 @@ class Compiled(Eager):
     def step(self, rows: Sequence[int]) -> StepResult | None:
         """Take a step on these examples; return None if it must be taken eagerly."""
         result = None
-        if self._is_time(rows) and not is_anomaly_enabled():
-            try:
+        try:
+            if self._is_time(rows) and not is_anomaly_enabled():
                 result = self._result(rows)
-            except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
-                self._refuse(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
+            self._refuse(error)
         if result is None:
             self.write_back()
             self._moment += 1
@@ -158,11 +158,7 @@ class Compiled(Eager):
         """Count a step, and return whether enough of this shape have been taken eagerly."""
         if self.warm_up == math.inf:
             return False
-        try:
-            part, rows = self._shapes.find(rows)
-        except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
-            self._refuse(error)
-            return False
+        part, rows = self._shapes.find(rows)
         shape = part, len(rows)
         self._counts[shape] += 1
         known = self.warm_up is not None and part < _SHAPES

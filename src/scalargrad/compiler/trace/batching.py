@@ -92,7 +92,7 @@ class Lanes:
 
     def drawn(self, draw: Draw, first: Traced) -> Traced:
         """Return a node with a random number for each example; `first` is that of the first."""
-        others = [self._trace.drawn_input(0.0) for _ in range(self.count - 1)]
+        others = [self._trace.input(0.0, plain=True) for _ in range(self.count - 1)]
         self.drawn_for_one.append((draw, [x.index for x in others]))
         return self.batch([first, *others])
 

@@ -112,7 +112,8 @@ def _violation(trace: Trace, node: int) -> tuple[int, int]:
 
 def _infinite(trace: Trace, node: int) -> tuple[int, int]:
     """Write a node that is 1 where a node is not finite; return (lanes, node)."""
-    finite = trace.is_finite(node)
+    size = trace.write(TABLE["abs"], (node,))
+    finite = trace.write(TABLE["lt"], (size, trace.constant(math.inf)))
     return trace.lanes.size(node), trace.write(eq, (finite, trace.constant(0.0)))
 
 

@@ -10,13 +10,12 @@ from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
-from scalargrad.ops import TABLE, identity, mul
+from scalargrad.ops import identity, mul
 from scalargrad.table.operation import Operation
 from scalargrad.transforms.draws import Draw
 from scalargrad.value import Parameter, Value
 
 _new = object.__new__
-_LESS, _INFINITE = TABLE["lt"], float("inf")
 
 
 class Tape:
@@ -88,7 +87,7 @@ class Tape:
         """Make these Values inputs, in this order."""
         self.has_values = True
         for x in leaves:
-            node = self._input(x._number, plain=False).index
+            node = self.input(x._number, plain=False).index
             self.stands_for(x, node)
             self.given.append(node)
 
@@ -112,7 +111,7 @@ class Tape:
         return nodes
 
     def _stand_in(self, x: Value) -> Traced:
-        made = self._input(x._number, plain=False)
+        made = self.input(x._number, plain=False)
         self.has_values = True
         if isinstance(x, Parameter):
             made = self._traced(made.index, TracedParameter)
@@ -120,7 +119,8 @@ class Tape:
             self.labels[made.index] = x.label
         return made
 
-    def _input(self, number: float, plain: bool) -> Traced:
+    def input(self, number: float, *, plain: bool) -> Traced:
+        """Write an input, which is plain in eager evaluation or a Value."""
         index = self.write(INPUT, ())
         self.known[index] = number
         self.plainness.mark(index, plain)
@@ -132,10 +132,6 @@ class Tape:
         self.known.update(zip(nodes, numbers, strict=True))
         self.plainness.mark_all(nodes, True)
         return self.all_traced(nodes)
-
-    def drawn_input(self, number: float) -> Traced:
-        """Write the input for a random draw."""
-        return self._input(number, plain=True)
 
     # Nodes ------------------------------------------------------------------------------------
 
@@ -226,7 +222,7 @@ class Tape:
         if x in self._made:
             found = self.leaf(identity, x._number).index
         else:
-            found = self._input(x._number, plain=False).index
+            found = self.input(x._number, plain=False).index
             self.has_values = True
             self.outside.append((x, found))
         self.stands_for(x, found)
@@ -270,11 +266,6 @@ class Tape:
     def is_leaf(self, index: int) -> bool:
         """Return whether a node is a leaf in eager evaluation."""
         return self.ops[index] in {INPUT, DETACH} or self.plainness.is_leaf(index)
-
-    def is_finite(self, index: int) -> int:
-        """Write a node that is 1 if a number is finite, else 0."""
-        size = self.write(TABLE["abs"], (index,))
-        return self.write(_LESS, (size, self.constant(_INFINITE)))
 
     def adjoints(
         self,

@@ -134,7 +134,7 @@ class Trace(Tape):
         """Make a random draw, and return the input that stands for it."""
         with made_by(None):
             self.generators.note(draw)
-            leaf = self.drawn_input(float(draw()))
+            leaf = self.input(float(draw()), plain=True)
         self.draws.append((draw, leaf.index))
         return self.lanes.drawn(draw, leaf) if self.lanes.count else leaf
 
