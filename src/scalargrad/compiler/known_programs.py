@@ -14,7 +14,6 @@ from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.passes.kinds import Held
-from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 
 #: What the programs kept weigh at most, together; a program that weighs more is not kept.
@@ -33,7 +32,9 @@ _kept: dict[Key, Packed | Looped] = {}
 def key_of(program: Program, how: object) -> Key | None:
     """Return what a program is known by; None if it is too large to be kept."""
     nodes = program.nodes()
-    if (weight := _weight(program, nodes)) > MOST:
+    held = sum(op.lanes for op in nodes.table if isinstance(op, Held))
+    weight = len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
+    if weight > MOST:
         return None
     digest = hashlib.blake2b()
     constants, outputs = program.constants, program.outputs
@@ -44,11 +45,6 @@ def key_of(program: Program, how: object) -> Key | None:
     for part in (nodes.codes, nodes.first, nodes.operands):
         digest.update(part.tobytes())
     return digest.digest(), (*nodes.table,), how, has_llvm(), weight
-
-
-def _weight(program: Program, nodes: Nodes) -> int:
-    held = sum(op.lanes for op in nodes.table if isinstance(op, Held))
-    return len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
 
 
 def found(key: Key | None) -> Packed | Looped | None:

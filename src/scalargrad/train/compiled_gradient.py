@@ -163,7 +163,8 @@ class CompiledGradient:
             around.put_back()
             raise TraceError("the model changes at each call what it reads, such as a flag")
         predictions += map(model, inputs[1:count])
-        predictions += map(_as_values, found.listed()[count:])
+        others = found.listed()[count:]
+        predictions += [[*map(Value, x)] if isinstance(x, list) else Value(x) for x in others]
         expected = plain(self._objective.value(predictions, [*targets]))
         if not agree(found.loss, expected):
             raise TraceError(
@@ -171,7 +172,3 @@ class CompiledGradient:
                 "model or the loss depends on more than numbers and shapes, for example on "
                 "isinstance(target, int)"
             )
-
-
-def _as_values(prediction: Any) -> Any:
-    return [Value(x) for x in prediction] if isinstance(prediction, list) else Value(prediction)

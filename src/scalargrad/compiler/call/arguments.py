@@ -62,11 +62,6 @@ _FLOAT = "numbers"
 _BLOCK = 256
 
 
-def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
-    """Return the entry in the key for each number; None for what may not be one."""
-    return tuple(map(NUMBERS.get, map(type, xs)))
-
-
 def key_of_numbers(args: Iterable[Any]) -> Key | None:
     """Return the key that `visit` makes, if all arguments are floats, Values and arrays of floats.
 
@@ -163,7 +158,7 @@ def _visit_all(
             leaves += xs if int not in kinds else map(float_of, xs)
             return
         if kinds <= NUMBERS.keys():
-            key += kinds_of(xs)
+            key += map(NUMBERS.get, map(type, xs))
             leaves += xs if int not in kinds else [float_of(x) if type(x) is int else x for x in xs]
             return
     if objects is not None and len(xs) >= _MANY and _are_rows(xs):

@@ -72,9 +72,5 @@ def cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
 
 def value_cells(leaves: Sequence[Any]) -> list[int]:
     """Return the inputs that are Values; an array has an input for each of its numbers."""
-    cells, cell = [], 0
-    for x in leaves:
-        if isinstance(x, Value):
-            cells.append(cell)
-        cell += x.size if hasattr(x, "ravel") else 1
-    return cells
+    cells = zip(leaves, cells_of(leaves), strict=True)
+    return [cell for x, cell in cells if isinstance(x, Value) and isinstance(cell, int)]

@@ -39,10 +39,10 @@ class Frozen:
         self.content = content
         self.apart: list[Any] = []
         kind = type(content)
-        self._key: Hashable = _array(content) if _is_of_numbers(content) else exact(content)
+        self._key: Hashable = _array(content) if is_of_numbers(content) else exact(content)
         if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
             self._key = self._key, _state(content, set(), self.apart)
-        elif kind not in PLAIN and not _is_of_numbers(content):
+        elif kind not in PLAIN and not is_of_numbers(content):
             self.apart.append(content)
         try:
             self._hash = hash(self._key)
@@ -59,7 +59,8 @@ class Frozen:
         return isinstance(other, Frozen) and self._key == other._key
 
 
-def _is_of_numbers(x: Any) -> bool:
+def is_of_numbers(x: Any) -> bool:
+    """Return whether something is an array, but not one of objects."""
     return isinstance(x, np.ndarray) and not x.dtype.hasobject
 
 
@@ -74,7 +75,7 @@ def _state(x: Any, inside: set[int], apart: list[Any]) -> Hashable:
     identity is added to `apart`.
     """
     kind: Any = type(x)
-    if kind in PLAIN or _is_of_numbers(x):
+    if kind in PLAIN or is_of_numbers(x):
         return exact(x) if kind in PLAIN else _array(x)
     found = None if id(x) in inside or len(inside) > _DEEPEST else _named(x)
     if found is None:

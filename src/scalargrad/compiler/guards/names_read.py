@@ -105,7 +105,8 @@ def _imports(code: CodeType) -> tuple[str, ...]:
     Where modules are found by name, any text may be one, and so may the code's own.
     """
     found: dict[str, None] = {}
-    for step in dis.get_instructions(code) if _has_imports(code) else ():
+    has_imports = dis.opmap["IMPORT_NAME"] in code.co_code[::2]
+    for step in dis.get_instructions(code) if has_imports else ():
         if step.opname == "IMPORT_NAME":
             source = step.argval
             found[source] = None
@@ -115,10 +116,6 @@ def _imports(code: CodeType) -> tuple[str, ...]:
         found |= dict.fromkeys([_OWN, *(x for x in code.co_consts if isinstance(x, str))])
     inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in _imports(x)]
     return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
-
-
-def _has_imports(code: CodeType) -> bool:
-    return dis.opmap["IMPORT_NAME"] in code.co_code[::2]
 
 
 def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:

@@ -194,12 +194,10 @@ class Reachable:
     def _wrapper(self, x: Any) -> None:
         """Follow what wraps a function, such as a compiled function or a cache."""
         self._part(x.__wrapped__)
-        if isinstance(x, CACHES):
-            self._named.add(x, vars(x))
+        self._named.add(x, vars(x))
+        if isinstance(x, CACHES):  # others keep what they compute, as compiled functions do
             self.readings.fact(len, Same(x), vars(x))
             self.readings.fact(times_cleared, Same(x))
-        else:  # an operation or a compiled function, which keeps what it computes
-            self._named.add(x, vars(x))
 
     def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> list[str]:
         """Follow names in a namespace, other than those of libraries; return those followed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -46,7 +46,6 @@ class CarriedState:
         self._carry = carry
         self._at: InMemory | None = None  # the program that holds the carry; None: it is in _carry
         self._split: tuple[Key, list[Any], list[Value]] | None = None
-        self._known: tuple[Any, tuple[Path, ...]] | None = None  # for one entry
 
     @property
     def carry(self) -> Any:
@@ -63,23 +62,19 @@ class CarriedState:
             self._split = self._function.signature((carry,), {})
         return self._split
 
-    def known(self, x: Any) -> tuple[Path, ...]:
-        """Return the recorded paths for the carry and an entry."""
-        carry = self.carry
-        if self._known is None or self._known[0] is not x:
-            self._known = x, self._function.paths(carry, x)
-        return self._known[1]
-
     def step(self, x: Any) -> Any:
         """Run a step on an entry, and return its result."""
         return self._ordinary(x) if self._is_ordinary else self._in_memory(x)
 
     def paths(self, x: Any) -> list[Path]:
         """Return the recorded paths for an entry whose carry keeps its shape."""
+        return self._fitting(self._function.paths(self.carry, x))
+
+    def _fitting(self, known: Sequence[Path]) -> list[Path]:
         shape, _, module_values = self.split
         return [
             path
-            for path in self.known(x)
+            for path in known
             if not (module_values or path.whole) and form_of(path).shape == shape
         ]
 
@@ -134,8 +129,9 @@ class CarriedState:
 
     def _found(self, x: Any) -> list[InMemory]:
         """Return the programs for an entry, each in a memory of its own."""
-        fitting = self.paths(x)
-        self._is_ordinary = len(fitting) < len(self.known(x))
+        known = self._function.paths(self.carry, x)
+        fitting = self._fitting(known)
+        self._is_ordinary = len(fitting) < len(known)
         return [InMemory(path) for path in fitting]
 
     def _advance(self, program: InMemory, leaves: list[Any]) -> bool:

@@ -52,8 +52,6 @@ class Lanes:
     ----------
     trace : Trace
         The recording.
-    singly : bool
-        Whether each number must be a node of its own.
 
     Attributes
     ----------
@@ -65,11 +63,10 @@ class Lanes:
         The draws of the example under way, and the inputs that stand for those of the others.
     """
 
-    def __init__(self, trace: Trace, *, singly: bool = False) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.count = 0
         self.taken: list[TakenLanes] = []
         self._trace: Trace = weakref.proxy(trace)  # which holds this
-        self._singly = singly
         self._seen = 0
         self._is_closed = False
         self._counts: list[int] = []
@@ -214,7 +211,7 @@ class Lanes:
         bits = numbers.tobytes()
         if bits == bits[:8] * len(numbers):
             return first
-        if self._singly:
+        if self._trace.singly:
             return self.batch(numbers.tolist())
         made = self._trace.traced(Held(bits), ())
         self._trace.plainness.mark(made.index, True)

@@ -35,9 +35,8 @@ _DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, math.inf)
-#: How many operands of a reduction are tried at each end; those between are alike, and more of
-#: them make no difference.
-_ENDS = 3
+#: How many operands of a reduction are tried: more of them make no difference.
+_SEVERAL = 8
 #: With up to this many operands, each is tried together with the constants among the others.
 _FEW = 64
 #: The size of the caches of answers about operations and their constant operands.
@@ -216,16 +215,15 @@ def _propagates_all(op: Op, arity: int) -> bool:
     """Return whether every non-finite operand makes the node non-finite."""
     if not isinstance(op, Operation):
         return op is BATCH
-    if arity > _FEW:
-        arity = _FEW + arity % 2  # weights and inputs come in pairs, with or without a bias
+    if arity > _SEVERAL:
+        arity = _SEVERAL + arity % 2  # weights and inputs come in pairs, with or without a bias
     return arity > 0 and _passes_all(op, arity)
 
 
 @functools.cache
 def _passes_all(op: Operation, arity: int) -> bool:
     """Return whether an operation never gives a finite result for a non-finite operand."""
-    places = {*range(min(arity, _ENDS)), *range(max(0, arity - _ENDS), arity)}
-    return all(_passes(i, op, (None,) * arity) for i in places)
+    return all(_passes(i, op, (None,) * arity) for i in range(arity))
 
 
 @functools.lru_cache(maxsize=_MANY)

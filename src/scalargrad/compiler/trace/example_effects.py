@@ -44,19 +44,19 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
     TraceError
         If a second run would find something else than the first, or change it again.
     """
-    before, start = AroundExample(parts, trace.generators), len(trace.columns)
+    before, start = AroundExample(parts, trace), len(trace.columns)
     result = run()
-    changed = next(before.differences(trace.sources), None)
+    changed = next(before.differences(), None)
     if changed is None:
         return result
-    middle, between = len(trace.columns), AroundExample(parts, trace.generators)
+    middle, between = len(trace.columns), AroundExample(parts, trace)
     is_same = False
     if not trace.lanes.drawn_for_one:  # the second run would draw, too
         with suppress(Exception):  # as of a list that is emptied
             again = run()
             nodes = _paired(trace, start, middle)
             alike = functools.partial(_are_alike, nodes)
-            is_same = alike(result, again) and not any(between.differences(trace.sources, alike))
+            is_same = alike(result, again) and not any(between.differences(alike))
     if not is_same:
         trace.refuse(f"the function given to vmap changes {changed}", _REMEDY, is_change=True)
     return result

@@ -7,18 +7,19 @@ Both are compared with snapshots from before the recording.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
 from operator import is_, length_hint
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ProxyType
 
 import numpy as np
 
+from scalargrad.compiler.guards.frozen import is_of_numbers
 from scalargrad.compiler.guards.names_read import (
     bound_parts,
     is_followed,
@@ -33,6 +34,9 @@ from scalargrad.errors import TraceError
 from scalargrad.system.refill import CONTAINERS, refill
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Value
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.trace.trace import Trace
 
 _ATOMS = (int, float, str, bytes)
 #: Types without contents to compare; assignments to a Value's data are refused elsewhere.
@@ -205,7 +209,7 @@ class Contents:
             return {id(item): item for item in [*x]}
         items = x
         if isinstance(x, np.ndarray):
-            items = [x.tobytes()] if _is_of_numbers(x) else x.ravel().tolist()
+            items = [x.tobytes()] if is_of_numbers(x) else x.ravel().tolist()
         return dict(enumerate(items)) if isinstance(items, list | tuple | deque) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
@@ -279,44 +283,29 @@ class Around(Contents):
 class AroundExample(Around):
     """A snapshot of the surroundings of a function and of its arguments: of all it may change.
 
-    Parameters
-    ----------
-    left_out : container
-        Generators of random numbers that are looked at elsewhere.
+    What the recording itself started from, and its generators of random numbers, are looked at
+    elsewhere.
     """
 
-    def __init__(self, parts: list[Any], left_out: Container[Any]) -> None:
-        self._left_out = left_out
+    def __init__(self, parts: list[Any], trace: Trace) -> None:
+        self._trace = trace
         super().__init__(parts)
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return the contents of an object, array, generator or function."""
-        state = None if x in self._left_out else state_of(x)
+        state = None if x in self._trace.generators else state_of(x)
         return super().held(x) if state is None else {"state": repr(state)}
 
-    def differences(
-        self, sources: Any, is_same: Callable[[Any, Any], bool] = is_unchanged
-    ) -> Iterator[str]:
-        """Yield descriptions of changes, but of what `sources` lead to.
-
-        Parameters
-        ----------
-        is_same : callable
-            Returns whether two contents count as the same.
-        """
+    def differences(self, is_same: Callable[[Any, Any], bool] = is_unchanged) -> Iterator[str]:
+        """Yield descriptions of changes; `is_same` tells which contents count as the same."""
         changed = self.changed()
-        outside = Around(sources).places if changed else ()
+        outside = Around(self._trace.sources).places if changed else ()
         for place in [x for x in changed if x not in outside]:
             part, name, before = self._found[place]
             now = changed[place]
             for key in {**before, **now}:
                 if key not in before or key not in now or not is_same(before[key], now[key]):
                     yield _described(part, key, name)
-
-
-def _is_of_numbers(x: Any) -> bool:
-    """Return whether `x` is an array, but not one of objects."""
-    return isinstance(x, np.ndarray) and x.dtype.kind != "O"
 
 
 def _variables(function: FunctionType) -> dict[str, Any]:
@@ -331,7 +320,7 @@ def _variables(function: FunctionType) -> dict[str, Any]:
 
 def _write(array: Any, before: dict[int, Any]) -> None:
     """Let an array have these contents: the bytes of numbers, or objects."""
-    if _is_of_numbers(array):
+    if is_of_numbers(array):
         array[...] = np.frombuffer(before[0], array.dtype).reshape(array.shape)
     else:
         for k, x in before.items():

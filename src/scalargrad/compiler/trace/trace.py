@@ -63,7 +63,7 @@ class Trace(Tape):
         self.guards: dict[int, bool] = {}
         self.along: Sequence[bool] = ()
         self.generators = Generators(sources)
-        self.lanes = Lanes(self, singly=singly)
+        self.lanes = Lanes(self)
         self.numbers = NodeValues(self.columns, self.lanes, self.known)
 
     def record(self, run: Callable[[], R]) -> R:
