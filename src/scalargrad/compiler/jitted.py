@@ -383,4 +383,8 @@ def _unpickled(
 ) -> Jitted[Any, Any]:
     found = reference.find()
     function = found._function if isinstance(found, Jitted) else found
-    return Jitted(function if callable(function) else lost(reference), static, paths)
+    if not callable(function):
+        function = lost(reference)  # which closes over nothing that could be compared
+        for path in (x for several in paths.values() for x in several):
+            path.reads = path.reads._replace(keys={}, identities=[])
+    return Jitted(function, static, paths)

@@ -59,7 +59,6 @@ def lost(reference: Reference) -> Callable[..., Any]:
             "it was not recorded for: record it before pickling, or define it in a module"
         )
 
-    refused.is_lost = True  # type: ignore[attr-defined]
     refused.__name__ = refused.__qualname__ = reference.name
     refused.__module__ = reference.module
     return refused

@@ -41,11 +41,6 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(content).encode())
 
 
-def require_saveable(state: dict[str, Any]) -> None:
-    """Raise StateError if a state holds what `save_checkpoint` could not write."""
-    encoded(state, "state")
-
-
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read the state that `save_checkpoint` wrote, equal to the last bit.
 

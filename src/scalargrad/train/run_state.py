@@ -9,7 +9,7 @@ from typing import Any
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import StateError
 from scalargrad.table.validation import flag, number
-from scalargrad.train.checkpoint import load_checkpoint, require_saveable, save_checkpoint
+from scalargrad.train.checkpoint import encoded, load_checkpoint, save_checkpoint
 from scalargrad.train.history import History
 from scalargrad.train.run_settings import conditions, differences
 from scalargrad.train.trainer import Trainer
@@ -48,7 +48,7 @@ class RunState:
 
     def require_saveable(self) -> None:
         """Raise StateError if a part's state, as it is now, holds what no checkpoint can."""
-        require_saveable(self._parts())
+        encoded(self._parts(), "state")
 
     def load(self) -> None:
         """Load the state of a checkpoint; on an error, nothing is changed.

@@ -132,13 +132,9 @@ class Path:
         #: Makes the result of a call from what `run` has found.
         self.result = self._filler()
 
-    def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
-        """Return this path with the Values that are closed over now; None if it is not valid now.
-
-        `is_lost` says that the function was unpickled without its source, so that nothing it
-        closes over can be compared.
-        """
-        reads = self.reads if is_lost else self.reads.rebound(now)
+    def rebound(self, now: ClosedOver) -> Path | None:
+        """Return this path with the Values closed over now; None if it is not valid now."""
+        reads = self.reads.rebound(now)
         if reads is None:
             return None
         path = object.__new__(Path)

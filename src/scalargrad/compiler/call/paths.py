@@ -51,7 +51,6 @@ class Paths:
         self.lock = threading.RLock()
         self.is_still = False
         self._function = function
-        self._is_lost = getattr(function, "is_lost", False)
         self._elsewhere: list[tuple[Key, Path]] = []
         self._code: dict[int, Any] = {}  # classes and functions in keys, by id
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
@@ -91,7 +90,7 @@ class Paths:
             fitting: dict[Key, tuple[Path, ...]] = {}
             elsewhere = []
             for key, path in known:
-                rebound = path.rebound(now, self._is_lost)
+                rebound = path.rebound(now)
                 if rebound is None:
                     elsewhere.append((key, path))
                 else:

@@ -97,11 +97,6 @@ class Lanes:
         """Draw the numbers of the other examples, in the order of a loop over examples."""
         trace, often = self._trace, self.count - 1
         with made_by(None):
-            if len(self.drawn_for_one) == 1:
-                ((draw, leaves),) = self.drawn_for_one
-                trace.known.update(zip(leaves, map(float, draw.many(often)), strict=True))
-                trace.draws += [(draw, x) for x in leaves]
-                return
             for k in range(often if self.drawn_for_one else 0):
                 for draw, leaves in self.drawn_for_one:
                     trace.known[leaves[k]] = float(draw())

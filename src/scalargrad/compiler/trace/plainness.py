@@ -28,9 +28,7 @@ class Plainness:
 
     def mark(self, node: int, plain: bool) -> None:
         """Set whether a node is plain, whatever it is computed from."""
-        self._marks[node] = plain
-        if not plain:
-            self._values.add(node)
+        self.mark_all((node,), plain)
 
     def mark_all(self, nodes: Collection[int], plain: bool) -> None:
         """Set whether nodes are plain, as `mark` does."""
