@@ -13,7 +13,7 @@ from tests.compiler.looped.test_looped import garch
 
 from scalargrad import DomainError, TraceError, Value, jit, log, scan, sin, sqrt, value_and_grad
 from scalargrad.compiler.runner import LoopRunner
-from scalargrad.compiler.scan.native_steps import NativeSteps
+from scalargrad.compiler.scan import native_steps as repeating
 
 pytest.importorskip("llvmlite")
 
@@ -26,14 +26,14 @@ DATA = [_DRAWS.gauss(0.0, 1.0) for _ in range(STEPS + 3)]
 def native_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note how many steps each loop makes."""
     noted: list[int] = []
-    usual = NativeSteps._run_native
+    usual = repeating._repeat
 
-    def stretch(self: NativeSteps, path: Any, first: int) -> list[Any]:
-        made = usual(self, path, first)
+    def stretch(*given: Any) -> list[Any]:
+        made = usual(*given)
         noted.append(len(made))
         return made
 
-    monkeypatch.setattr(NativeSteps, "_run_native", stretch)
+    monkeypatch.setattr(repeating, "_repeat", stretch)
     return noted
 
 

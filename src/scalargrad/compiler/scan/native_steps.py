@@ -26,8 +26,8 @@ FEW = 16
 _TRIES, _FEW = 16, 64
 
 
-class NativeSteps:
-    """The steps of a scan, run by a loop in machine code where possible.
+def run_steps(carried_state: CarriedState, entry: Callable[[int], Any], given: Floats) -> list[Any]:
+    """Run all steps of a scan, many in one call where possible, and return their results.
 
     Parameters
     ----------
@@ -36,49 +36,39 @@ class NativeSteps:
     given : float64, steps × numbers
         The numbers of all entries.
     """
+    ys: list[Any] = []
+    tries = 0
+    while len(ys) < len(given):
+        known = carried_state.paths(entry(len(ys))) if tries < _TRIES else []
+        repeatable = _repeatable(known)
+        if repeatable is not None:
+            made = _repeat(*repeatable, carried_state, given[len(ys) :])
+            tries += len(made) < _FEW
+            ys += made
+        if len(ys) < len(given):
+            ys.append(carried_state.step(entry(len(ys))))
+    return ys
 
-    def __init__(
-        self, carried_state: CarriedState, entry: Callable[[int], Any], given: Floats
-    ) -> None:
-        self._carried_state = carried_state
-        self._entry = entry
-        self._given = given
 
-    def results(self) -> list[Any]:
-        """Run all steps and return their results."""
-        ys: list[Any] = []
-        tries, count = 0, len(self._given)
-        while len(ys) < count:
-            path = self._path(self._entry(len(ys))) if tries < _TRIES else None
-            if path is not None:
-                made = self._run_native(path, len(ys))
-                tries += len(made) < _FEW
-                ys += made
-            if len(ys) < count:
-                ys.append(self._carried_state.step(self._entry(len(ys))))
-        return ys
+def _repeatable(paths: list[Path]) -> tuple[Path, PackedSteps] | None:
+    """Return a path for the next step that can run in machine code, if any, and what runs it."""
+    for path in paths:
+        steps = None if path.draws or path.function.wrt else _steps(path)
+        if steps is not None:
+            return path, steps
+    return None
 
-    def _path(self, x: Any) -> Path | None:
-        """Return a recorded path for the next step that can run in machine code, if any."""
-        carried_state = self._carried_state
-        for path in carried_state.paths(x):
-            if path.draws or path.function.wrt:
-                continue
-            if _steps(path) is not None:
-                return path
-        return None
 
-    def _run_native(self, path: Path, first: int) -> list[Any]:
-        """Run as many steps as take this path, from `first` on; return their results."""
-        form, carried_state = form_of(path), self._carried_state
-        state = carried_state.numbers(path)
-        results = np.empty((len(self._given) - first, path.results - form.carried))
-        steps = _steps(path)
-        assert steps is not None
-        made = steps.run(state, self._given[first:], results)
-        if made:
-            carried_state.go_on(path, state)
-        return _shaped(form.result, results[:made])
+def _repeat(
+    path: Path, steps: PackedSteps, carried_state: CarriedState, given: Floats
+) -> list[Any]:
+    """Run as many steps as take a path, on these entries; return their results."""
+    form, state = form_of(path), carried_state.numbers(path)
+    results = np.empty((len(given), path.results - form.carried))
+    made = steps.run(state, given, results)
+    if made:
+        carried_state.go_on(path, state)
+    return _shaped(form.result, results[:made])
 
 
 def _shaped(outline: Any, rows: Floats) -> list[Any]:

@@ -12,7 +12,7 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.scan.carried_state import CarriedState, pair
-from scalargrad.compiler.scan.native_steps import NativeSteps, rows_of
+from scalargrad.compiler.scan.native_steps import rows_of, run_steps
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
@@ -111,7 +111,7 @@ def _compiled(
     carried_state = CarriedState(f, init)
     rows = rows_of(columns, count)
     if rows is not None:
-        ys = NativeSteps(carried_state, partial(_entry, xs, columns), rows).results()
+        ys = run_steps(carried_state, partial(_entry, xs, columns), rows)
     else:
         ys = [carried_state.step(x) for x in _entries(xs, columns, count)]
     return carried_state.finished(), ys
