@@ -19,7 +19,7 @@ from scalargrad.errors import ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
 from scalargrad.transforms.draws import Draw, made_by
-from scalargrad.value import Scalar, Value
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.call.arguments import Key
@@ -94,17 +94,8 @@ def _repeated(path: Path, drawn: Sequence[float]) -> Iterator[None]:
         yield
 
 
-def gradient(node: Value, parents: Sequence[Value]) -> list[float]:
-    """Return ∂node/∂parent for each parent."""
-    signals = error_signals(_between(node, parents), {node: 1.0})
+def gradient(node: Value, parents: Sequence[Value], *, as_graph: bool = False) -> list[Any]:
+    """Return ∂node/∂parent for each parent; `as_graph`, as Values that can be differentiated."""
+    between = topological_order(node, until=[x for x in parents if x is not node])
+    signals: Any = (gradient_graphs if as_graph else error_signals)(between, {node: 1.0})
     return [signals.get(x, 0.0) for x in parents]
-
-
-def gradient_nodes(node: Value, parents: Sequence[Value]) -> list[Scalar]:
-    """Return the same gradients as Values that can be differentiated again."""
-    signals = gradient_graphs(_between(node, parents), {node: 1.0})
-    return [signals.get(x, 0.0) for x in parents]
-
-
-def _between(node: Value, parents: Sequence[Value]) -> list[Value]:
-    return topological_order(node, until=[x for x in parents if x is not node])

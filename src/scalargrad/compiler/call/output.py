@@ -10,7 +10,6 @@ from scalargrad.compiler.call.call_signals import CallSignals
 from scalargrad.compiler.call.eager_replay import (
     Call,
     gradient,
-    gradient_nodes,
     graph,
 )
 from scalargrad.compiler.function import Function
@@ -65,7 +64,7 @@ class CompiledOp(Operation):
         numbers = derived.outputs(node.inputs)
         eager = None if all_finite(numbers) else node.eager()
         if eager is not None:
-            return gradient_nodes(eager, node.parents)
+            return gradient(eager, node.parents, as_graph=True)
         source: Source = (f"{self.name}'", derived, node.inputs, node)
         parents = dict(zip(node.places, node.parents, strict=True))
         found: list[Scalar] = []
@@ -199,7 +198,8 @@ class Output(Value):
         node = made.eager()  # this is a partial derivative of it
         if node is None:
             return None
-        slope = gradient_nodes(node, made.parents)[made.places.index(self.index)]  # type: ignore[arg-type]
+        slopes = gradient(node, made.parents, as_graph=True)  # type: ignore[arg-type]
+        slope = slopes[made.places.index(self.index)]
         return slope if isinstance(slope, Value) else Value(slope)  # it depends on nothing
 
 

@@ -7,7 +7,7 @@ Both are compared with snapshots from before the recording.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -176,11 +176,6 @@ class Contents:
                 if key not in now or not self.is_same(x, now[key]):
                     yield _described(part, key, name)
 
-    @property
-    def places(self) -> Collection[int]:
-        """What identifies the objects examined."""
-        return self._found.keys()
-
     def notes(self, beside: Contents) -> Iterator[Note]:
         """Yield the attributes that were added to objects, except to those in `beside`."""
         for place, (part, _, before) in self._found.items():
@@ -299,7 +294,7 @@ class AroundExample(Around):
     def differences(self, is_same: Callable[[Any, Any], bool] = is_unchanged) -> Iterator[str]:
         """Yield descriptions of changes; `is_same` tells which contents count as the same."""
         changed = self.changed()
-        outside = Around(self._trace.sources).places if changed else ()
+        outside = Around(self._trace.sources)._found if changed else {}
         for place in [x for x in changed if x not in outside]:
             part, name, before = self._found[place]
             now = changed[place]
