@@ -25,6 +25,7 @@ READ = operator.attrgetter("slope")
 slope_1 = 2.0
 terms = [2.0]
 settings = ModuleType("settings_of_a_test")
+lazy: Any = ModuleType("lazy_settings_of_a_test")
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,15 @@ def _own_module() -> ModuleType:
     return sys.modules[__name__]
 
 
+def _late(name: str) -> float:
+    """Return an attribute of a module that has it made when it is read."""
+    if name == "slope":
+        return slope_1
+    raise AttributeError(name)
+
+
+lazy.__getattr__ = _late
+
 READERS: dict[str, Callable[[Any], Any]] = {
     "getattr of a name in a list": lambda x: sum(getattr(settings, name) * x for name in NAMES),
     "getattr in a helper": lambda x: chosen(settings, NAMES[0]) * x,
@@ -71,6 +81,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "eval of a text": lambda x: eval(TEXT),
     "eval of code": lambda x: eval(CODE),
     "sys.modules": lambda x: sys.modules["settings_of_a_test"].slope * x,
+    "the __getattr__ of a module": lambda x: lazy.slope * x,
     "import_module": lambda x: importlib.import_module("settings_of_a_test").slope * x,
 }
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.passes.dependence import ONE_BY_ONE, operands_of
 from scalargrad.compiler.passes.differentiate import Dependents, differentiate, steps
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
@@ -16,6 +18,9 @@ from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.collector import collector_paused
+
+#: The runners of a function, each made when it is first needed.
+_RUNNERS = {"values", "pull_back", "_only_along"}
 
 
 class Function:
@@ -40,6 +45,13 @@ class Function:
         #: The result whose gradient was asked for since the last run: the next run computes it
         #: along with the values.
         self.lately: int | None = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Leave out runners where NumPy is to run them: it cannot run loops of machine code."""
+        if not has_llvm():
+            kept = {name: x for name, x in state.items() if name not in _RUNNERS}
+            state = {**kept, "_with_rows": {}}
+        vars(self).update(state)
 
     @cached_property
     def program(self) -> Program:

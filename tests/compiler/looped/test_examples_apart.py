@@ -16,6 +16,7 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
+from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.blocks import Blocked, _SinglesStep
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.loops import examples_apart
@@ -356,6 +357,23 @@ def test_threads_pickles_and_explanations() -> None:
     ((path,),) = compiled._paths.values()
     again = pickle.loads(pickle.dumps(path.function.values))
     assert again([*cases[0], 0.7]) == expected[0]
+
+
+@pytest.mark.parametrize("given", [(starts(3), 0.7), ([0.3], 0.7)])
+def test_a_pickled_function_runs_where_llvmlite_is_missing(
+    given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NumPy runs it without the loops, of one example or many, that were compiled elsewhere."""
+    compiled = jit(_mapped)
+    expected, stored = compiled(*given), pickle.dumps(compiled)
+    monkeypatch.setattr(choice, "chosen", lambda: "numpy")
+    choice.has_llvm.cache_clear()
+    try:
+        restored = pickle.loads(stored)
+        assert close(restored(*given), expected)
+        assert not any(isinstance(x, Looped) for x in parts(restored))
+    finally:
+        choice.has_llvm.cache_clear()
 
 
 def _mapped(xs: Any, k: Any) -> Any:

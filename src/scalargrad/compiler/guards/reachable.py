@@ -327,6 +327,7 @@ class Reachable:
         if isinstance(x, ModuleType):
             if not of_library(x.__name__):
                 self._named.add(x, vars(x))
+                self._names(x, vars(x), vars(x).keys() & {"__getattr__"})
             return
         kind: Any = type(x)
         if issubclass(kind, attrgetter | methodcaller):
