@@ -250,6 +250,26 @@ def test_an_iterator_of_a_users_class_goes_by_its_attributes() -> None:
     assert (turns.numbers, turns.at, log) == ([1.0, 2.0], 0, [0.0, 1.0])
 
 
+class Counting(list[float]):
+    """A list that counts how often it is asked."""
+
+    asked = 0
+
+    def first(self) -> float:
+        """Return the first number."""
+        self.asked += 1
+        return self[0]
+
+
+def test_the_attributes_of_a_list_are_looked_at_beside_its_items() -> None:
+    """A count that would stay as it was is refused, and undone."""
+    counting = Counting([2.0])
+    assert counting.first() == 2.0
+    with pytest.raises(TraceError, match=r"changes a dict \(attributes of Counting\)"):
+        jit(lambda x: counting.first() * x)(3.0)
+    assert counting.asked == 1
+
+
 def test_arrays_that_cannot_be_written_are_read_beside_what_is_taken_back() -> None:
     """Nothing has changed there; a refusal says what it refuses."""
     fixed, log = np.broadcast_to(2.0, 3), [0.0]

@@ -151,6 +151,9 @@ class Contents:
             if held is not None:
                 held = dict(held)  # another thread may change it meanwhile
                 self._found[id(part)] = part, name, held
+                own = getattr(part, "__dict__", None)  # of a container of a user's class
+                if own and isinstance(part, (tuple, np.ndarray, *CONTAINERS)):
+                    ahead.append((f"attributes of {type(part).__name__}", own))
                 kinds = {*map(type, held.values())}
                 if all(issubclass(kind, _UNCHANGING) for kind in kinds):
                     continue
