@@ -312,6 +312,22 @@ def test_most_of_a_plain_loop_is_one_body() -> None:
     assert (run.period, run.times) == (9, 99)
 
 
+def test_a_state_that_is_observed_now_and_then_is_loops_between() -> None:
+    """Each of 50 observations begins another loop: 12,000 nodes packed would be as many steps."""
+
+    def observed(p: Any) -> Any:
+        x, v, total = 1.0, 0.0, 0.0
+        for k in range(1500):
+            x, v = x + 0.01 * v, v - 0.01 * (p[0] * sin(x) + p[1] * v)
+            total = total + (x - 0.3) ** 2 if k % 30 == 0 else total
+        return total
+
+    compiled = jit(value_and_grad(observed))
+    value, gradient = compiled([1.0, 0.1])
+    assert [value, *gradient] == pytest.approx(expected(observed, [1.0, 0.1]), rel=1e-10)
+    assert "loops" in compiled.explain([1.0, 0.1])
+
+
 @pytest.mark.parametrize("name", ["prey", "ring"])
 def test_an_iteration_of_equal_equations_is_one_body(name: str) -> None:
     """Neither one of the equations nor the loop over cells is taken for the iteration."""

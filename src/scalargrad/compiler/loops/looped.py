@@ -22,9 +22,15 @@ from scalargrad.compiler.loops.loop import (
     Write,
     cells_of,
 )
-from scalargrad.compiler.loops.node_columns import columns, has_long_sums, packs_into, sweeps_of
+from scalargrad.compiler.loops.node_columns import (
+    NodeColumns,
+    columns,
+    has_long_sums,
+    packs_into,
+    sweeps_of,
+)
 from scalargrad.compiler.loops.prune import prune
-from scalargrad.compiler.loops.repeats import repeats
+from scalargrad.compiler.loops.repeats import Repetition, repeats
 from scalargrad.compiler.loops.roll import (
     LANES,
     Constants,
@@ -48,6 +54,9 @@ from scalargrad.ops import TABLE
 _MAX_STATEMENTS, _MAX_OF_LONG, _NODES_EACH = 1000, 4000, 50
 #: Rolling must pay: at least so many nodes per statement, and so many nodes saved.
 _MIN_RATIO, _MIN_SAVED = 6, 200
+#: Where packing leaves an instruction for fewer nodes than this, as where steps wait for each
+#: other, rolling must only pay: an observation at each tenth step begins another loop each time.
+_NARROW = 3
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
 #: statement, are they run as loops nevertheless, since packing would take too long.
 _MANY_NODES, _MANY_ITERATIONS = 20_000, 100
@@ -81,7 +90,11 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
     if is_same:
         most = _MAX_STATEMENTS if layered else _most_statements(len(found))
     runs = repeats(found, most)
-    statements = len(found) - sum(run.saved for run in runs)
+    statements = _statements(found, runs)
+    if statements > most and not layered and not packs_into(found, len(found) // _NARROW):
+        most = len(found) // _MIN_RATIO
+        runs = repeats(found, most)
+        statements = _statements(found, runs)
     if statements > most or not _is_rolled_well(len(found), statements):
         return None
     rolled = roll(found, runs)
@@ -109,6 +122,10 @@ def _keeps_operations(program: Program, unfolded: Program) -> bool:
 
 def _most_statements(nodes: int) -> int:
     return min(max(_MAX_STATEMENTS, nodes // _NODES_EACH), _MAX_OF_LONG)
+
+
+def _statements(found: NodeColumns, runs: list[Repetition]) -> int:
+    return len(found) - sum(run.saved for run in runs)
 
 
 def _is_rolled_well(nodes: int, statements: int) -> bool:
