@@ -11,6 +11,8 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import Parameter, Value, jit, no_grad
+from scalargrad.compiler.call.arguments import visit
+from scalargrad.compiler.call.objects import Visit
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -42,6 +44,19 @@ def test_a_long_list_is_told_from_those_like_it(xs: Any) -> None:
     assert compiled(xs) == pytest.approx(weighted(xs), rel=1e-14)
     doubled = type(xs)(x if x is True else 2 * x for x in xs)
     assert compiled(doubled) == pytest.approx(weighted(doubled), rel=1e-14)
+
+
+@pytest.mark.parametrize("rows", [NUMBERS, [NUMBERS] * 30], ids=["numbers", "rows"])
+def test_the_numbers_of_an_array_in_lists_are_taken_as_floats_are(rows: list[Any]) -> None:
+    """`list(array)` holds NumPy's floats, and has the program of the list of Python's."""
+    of_numpy = [list(x) if isinstance(x, np.ndarray) else x for x in np.array(rows)]
+    found: list[tuple[list[Any], list[Any]]] = [([], []), ([], [])]
+    for xs, (key, leaves) in zip((rows, of_numpy), found, strict=True):
+        visit(xs, key, leaves, Visit([]))
+    (key, leaves), (other, others) = found
+    assert key == other
+    assert all(map(np.array_equal, leaves, others))
+    assert {*map(type, leaves)} == {*map(type, others)}
 
 
 def test_the_same_numbers_in_lists_of_other_lengths_are_other_arguments() -> None:

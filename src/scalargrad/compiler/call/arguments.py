@@ -55,7 +55,7 @@ _SEQUENCES, _ARRAYS = (list, tuple), (np.ndarray, np.void)
 _OF_ROWS = ({list}, {tuple})
 #: Lists at least this long are checked as a whole for holding numbers only.
 _MANY = 8
-_FLOATS = {float, int}
+_FLOATS = {float, int, np.float64}
 #: The entry in the key for a list of floats and integers.
 _FLOAT = "numbers"
 #: Nested lists of at least this many floats are passed on as an array.
@@ -84,8 +84,8 @@ def is_number(x: Any) -> bool:
     return is_real(x) and not isinstance(x, bool | Enum)
 
 
-def float_of(x: int) -> float:
-    """Return an integer as a float; raise TraceError if no float equals it."""
+def float_of(x: float) -> float:
+    """Return a number as a float; raise TraceError for an integer that no float equals."""
     try:
         number = float(x)
     except OverflowError:
@@ -155,7 +155,7 @@ def _visit_all(
         kinds = {*map(type, xs)}
         if kinds <= _FLOATS:
             key.append((_FLOAT, len(xs)))
-            leaves += xs if int not in kinds else map(float_of, xs)
+            leaves += xs if kinds == {float} else map(float_of, xs)
             return
         if kinds <= NUMBERS.keys():
             key += map(NUMBERS.get, map(type, xs))
@@ -170,7 +170,7 @@ def _visit_all(
         if kind in _AT_ONCE:  # most are, and a call for each would double the time
             key.append(_AT_ONCE[kind])
             leaves.append(x)
-        elif kind is int:
+        elif kind in _FLOATS:
             key.append(0)
             leaves.append(float_of(x))
         else:
@@ -190,7 +190,7 @@ def _are_rows(xs: Sequence[Any]) -> bool:
         set(map(type, xs)) in _OF_ROWS
         and len(xs) * len(xs[0]) >= _BLOCK
         and len(set(map(len, xs))) == 1
-        and set(map(type, chain.from_iterable(xs))) == {float}
+        and set(map(type, chain.from_iterable(xs))) <= {float, np.float64}
     )
 
 
