@@ -415,6 +415,13 @@ def test_conversion_that_would_drop_the_gradient_is_refused(convert: Any) -> Non
         convert(Value(2.0))
 
 
+@pytest.mark.parametrize("use", [range, [1, 2, 3].__getitem__, [1, 2, 3].pop])
+def test_a_value_as_an_index_or_a_size_is_refused_with_the_remedy(use: Any) -> None:
+    """A token or a number of steps that is a Value is named, with its data and what to write."""
+    with pytest.raises(OperandError, match=r"label='t'.* int\(….data\).*take\(values, i\)"):
+        use(Value(2.0, "t"))
+
+
 def test_refused_conversion_names_the_operation() -> None:
     """The message offers the op that keeps the gradient."""
     with pytest.raises(OperandError, match=r"scalargrad\.sin for math\.sin"):

@@ -321,6 +321,12 @@ class Value:
     def __int__(self) -> int:
         raise OperandError(f"int() of {self!r} would drop the gradient: use int(….data)")
 
+    def __index__(self) -> int:
+        raise OperandError(
+            f"{self!r} is no index, size or number of steps: use int(….data), or for an entry "
+            "scalargrad.take(values, i)"
+        )
+
     def __format__(self, specification: str) -> str:
         return format(self.data, specification) if specification else repr(self)
 

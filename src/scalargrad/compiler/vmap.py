@@ -139,7 +139,8 @@ def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
     counts = set(map(len, mapped))
     if len(counts) != 1:
         raise OperandError(
-            f"vmap: the mapped arguments hold {sorted(counts) or 'no'} examples: give one number"
+            f"vmap: the mapped arguments hold {sorted(counts) or 'no'} examples: map at least one, "
+            "and give all the same length"
         )
     return counts.pop()
 
