@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import runpy
 import sys
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from safetensors.numpy import load_file
 
 from scalargrad import draw, parse
 from scalargrad.cli import main as cli
@@ -164,6 +166,8 @@ def test_the_demo_writes_graphs_plots_and_pages_and_says_where(
         assert str(path) in out
     sigmoid = 1 / (1 + math.exp(-1))
     assert f"{sigmoid:.4g}" in out
+    weights = chain.from_iterable(x.flat for x in load_file(folder / "moons.safetensors").values())
+    assert f"{1e-4 * sum(w * w for w in weights):.2g} of the loss is the L2 penalty" in out
 
 
 @pytest.mark.parametrize("on_path", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad import data
@@ -33,14 +34,14 @@ def moons(plan: Plan) -> Report:
     """
     points = data.moons(100, 0.1, seed=1337 + plan.seed)
     labels = [2 * y - 1 for y in points.targets]
+    examples = Dataset(points.inputs, labels)
     model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
     options = plan.options("moons", 100)
     optimizer = SGD(model.parameters(), lr=plan.rate(1.0))
-    pages = _training(plan, model, Dataset(points.inputs, labels), hinge_loss, optimizer)
+    pages = _training(plan, model, examples, hinge_loss, optimizer)
     history = fit(
         model,
-        points.inputs,
-        labels,
+        *examples,
         loss=hinge_loss,
         callbacks=pages,
         regularizer=_weak_penalty,
@@ -51,7 +52,11 @@ def moons(plan: Plan) -> Report:
         metrics=[accuracy],
         **options,
     )
-    return _plane_report(plan, "moons", model, history, Dataset(points.inputs, labels), pages=pages)
+    penalty = _weak_penalty(model.parameters()).data
+    told = f"{penalty:.2g} of the loss is the L2 penalty, which the training page leaves out"
+    return _plane_report(
+        plan, "moons", model, history, examples, pages=pages, told=[told] if pages else []
+    )
 
 
 def _weak_penalty(parameters: list[Any]) -> Any:
@@ -104,6 +109,7 @@ def _plane_report(
     points: Dataset[list[float], int],
     *,
     pages: list[TrainingPage],
+    told: Sequence[str] = (),
 ) -> Report:
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -111,7 +117,7 @@ def _plane_report(
         decision_boundary(model, *points, ax=right)
 
     hits = accuracy([model(x) for x in points.inputs], points.targets)
-    summary = [f"accuracy {hits:.0%} on the {len(points.inputs)} points"]
+    summary = [f"accuracy {hits:.0%} on the {len(points.inputs)} points", *told]
     found = report(plan, name, model, history, draw=draw, summary=summary)
     title = f"Training on {name}"
     saved = [page.save(plan.watch, title=title) for page in pages if plan.watch is not None]
