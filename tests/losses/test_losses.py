@@ -177,7 +177,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: losses.huber_loss(1.0, 0.0, delta=0.0), DomainError, "delta is 0.0"),
     (lambda: losses.smooth_l1_loss(1.0, 0.0, beta=-1.0), DomainError, "beta is -1.0"),
     (lambda: losses.binary_cross_entropy([1.5], [1.0]), DomainError, "probability"),
-    (lambda: losses.cross_entropy([1.0, 2.0], 2), DomainError, "class 2; there are 0 … 1"),
+    (lambda: losses.cross_entropy([1.0, 2.0], 2), DomainError, "class 2; .* from 0 to 1,"),
     (lambda: losses.cross_entropy([1.0, 2.0], -1), DomainError, "class -1"),
     (lambda: losses.cross_entropy([1.0, 2.0], 0.5), OperandError, "whole numbers"),
     (lambda: losses.nll_loss([-1.0, -2.0], [0.5, 0.5]), OperandError, "whole numbers"),

@@ -89,6 +89,7 @@ def test_a_loss_that_overflows_has_the_epochs_before_it(jit: bool | None) -> Non
     history = caught.value.history
     assert isinstance(history, History)
     assert len(history) > 9
+    assert "a smaller learning rate" in caught.value.__notes__[-1]
     assert history["loss"] == pytest.approx(trained(len(history), lr=50.0, jit=False)["loss"])
 
 

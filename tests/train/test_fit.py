@@ -678,7 +678,7 @@ def test_examples_that_do_not_match_are_refused(given: tuple[list[Any], list[Any
     """No examples, or not one target for each, is an error."""
     model = linear()
     optimizer = Descent(model.parameters())
-    with pytest.raises(OperandError, match="give one target per input"):
+    with pytest.raises(OperandError, match="and a target for each"):
         fit(model, *given, loss=squares, optimizer=optimizer)
 
 

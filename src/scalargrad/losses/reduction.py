@@ -183,7 +183,10 @@ def class_index(target: Any, classes: int, name: str) -> Any:
         raise OperandError(f"{name}: a target is {shown(given)}; classes are whole numbers")
     if not ge(target, 0.0) * lt(target, classes):
         given = target.data if isinstance(target, Value) else target
-        raise DomainError(f"{name}: a target is class {given:.0f}; there are 0 … {classes - 1}")
+        raise DomainError(
+            f"{name}: a target is class {given:.0f}; classes are counted from 0 to {classes - 1}, "
+            "one for each score"
+        )
     return target if isinstance(target, Value) else int(target)
 
 

@@ -37,7 +37,9 @@ def examples(inputs: Any, targets: Any, what: str) -> Examples:
     found = Examples(_listed(inputs, f"X of {what}"), _listed(targets, f"y of {what}"))
     n, m = len(found.inputs), len(found.targets)
     if n != m or not n:
-        raise OperandError(f"{what} has {n} inputs and {m} targets: give one target per input")
+        raise OperandError(
+            f"{what} has {n} inputs and {m} targets: give at least one input, and a target for each"
+        )
     return found
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape as as_text
 from rich.table import Table
 
-from scalargrad.errors import OperandError
+from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
@@ -217,6 +217,8 @@ def attach(history: History, error: Exception) -> None:
     if history.rows:
         completed = "1 epoch was" if len(history) == 1 else f"{len(history)} epochs were"
         error.add_note(f"{completed} completed; what they measured is this error's `history`")
+    if isinstance(error, NumericalError):
+        error.add_note("if parameters grew from step to step, take a smaller learning rate")
 
 
 def _row(given: Any) -> Row:
