@@ -197,14 +197,10 @@ class Function:
             derived.program = differentiate(_asked(program, self.wrt, roots))
             own = self.operands[index]
             if own is not None:  # with lanes, a derivative seems to depend on all inputs
-                derived.operands = [_among(own, read) for read in derived.operands]
+                both = [{*own} if read is None else {*own} & {*read} for read in derived.operands]
+                derived.operands = [tuple(sorted(x)) for x in both]
             self._gradients[index] = derived
         return self._gradients[index]
-
-
-def _among(some: tuple[int, ...], read: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return the places that are in both; None stands for all."""
-    return some if read is None else tuple(sorted({*some} & {*read}))
 
 
 def _as_it_is(program: Program) -> Program:

@@ -74,7 +74,14 @@ def _try(
         _try_loss(objective, predictions, data, what)
     numbers = [plain(x) for x in predictions]
     for name in filter(metrics.__contains__, objective.metrics):
-        _try_metric(objective, name, numbers, data, what)
+        metric = objective.metrics[name]
+        try:
+            objective.measure(name, numbers, data.targets)
+        except Exception as error:
+            # a metric such as a correlation may be undefined for the predictions made here
+            of_numbers = (ArithmeticError, ValueError) if is_foreign(metric) else ArithmeticError
+            if not isinstance(error, of_numbers):
+                raise _refusal(name_of(metric), what, error) from error
 
 
 def _predictions(model: Module, data: Examples, what: str) -> list[Any] | None:
@@ -111,19 +118,6 @@ def _try_loss(objective: Objective, predictions: list[Any], data: Examples, what
         raise _refusal(name_of(objective.loss), what, error) from error
     if not math.isfinite(found):
         _require_finite(data, what)
-
-
-def _try_metric(
-    objective: Objective, name: str, numbers: list[Any], data: Examples, what: str
-) -> None:
-    metric = objective.metrics[name]
-    try:
-        objective.measure(name, numbers, data.targets)
-    except Exception as error:
-        # a metric such as a correlation may be undefined for the predictions made here
-        of_numbers = (ArithmeticError, ValueError) if is_foreign(metric) else ArithmeticError
-        if not isinstance(error, of_numbers):
-            raise _refusal(name_of(metric), what, error) from error
 
 
 def _refusal(name: str, what: str, error: Exception) -> ScalargradError:

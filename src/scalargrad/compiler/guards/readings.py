@@ -115,7 +115,7 @@ class Readings:
             yield _of_each(_CELL, cells, [self.held(x, watched) for x in holders])
         for space, named in self._named.values():
             then = tuple([self.held(sources, watched) for sources in named.values()])
-            yield _looked_up(space, [*named]), then
+            yield partial(itemgetter(*named), space), then if len(then) > 1 else then[0]
         for space, names in self._lacking.values():
             yield partial(space.keys().isdisjoint, tuple(names)), True
         for read, sources in self._others:
@@ -137,11 +137,3 @@ def _of_each(measure: Measure, objects: Sequence[Any], then: Sequence[Any]) -> t
     if len(objects) == 1:
         return partial(measure, objects[0]), then[0]
     return (lambda: [*map(measure, objects)]), [*then]
-
-
-def _looked_up(space: Mapping[str, Any], names: Sequence[str]) -> Reader:
-    """Return the reader of names in a namespace, in C where possible."""
-    if len(names) == 1:  # of a single name, an itemgetter returns no tuple
-        (name,) = names
-        return lambda: (space[name],)
-    return partial(itemgetter(*names), space)

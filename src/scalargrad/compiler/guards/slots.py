@@ -46,7 +46,7 @@ def named(source: Source) -> str:
     if callable(name):  # what is measured of an object
         return f"a {type(owner).__name__}"
     whose = owner if isinstance(owner, type | ModuleType) else type(owner)
-    return f"{whose.__name__}.{'__class__' if name is None else name}"
+    return f"{whose.__name__}.{name}"
 
 
 def changed(keys: Mapping[Source, Any], slots: Mapping[Source, Slot]) -> list[str]:
