@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.errors import TraceError
 
 
-class Reference:
+class Reference(NamedTuple):
     """A reference to a compiled function: the module and name under which it can be imported."""
 
-    def __init__(self, module: str, name: str) -> None:
-        self.module = module
-        self.name = name
+    module: str
+    name: str
 
     @classmethod
     def of(cls, jitted: Any) -> Reference:

@@ -166,7 +166,8 @@ def warn_of_strangers(optimizer: Any, model: Module, others: Iterable[Any]) -> N
     groups = getattr(optimizer, "param_groups", None)
     if not groups:
         return
-    known = {id(p) for part in (model, *others) for p in _parameters(part)}
+    modules = [part for part in (model, *others) if isinstance(part, Module)]
+    known = {id(p) for part in modules for p in part.parameters()}
     trained = [p for group in groups for p in group["params"]]
     strange = sum(id(p) not in known for p in trained)
     if strange:
@@ -176,7 +177,3 @@ def warn_of_strangers(optimizer: Any, model: Module, others: Iterable[Any]) -> N
             TrainingWarning,
             stacklevel=3,
         )
-
-
-def _parameters(part: Any) -> list[Any]:
-    return list(part.parameters()) if isinstance(part, Module) else []

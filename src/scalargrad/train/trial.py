@@ -52,14 +52,8 @@ def try_out(
     loss, metrics = objective.loss, objective.metrics
     own = {name for name, metric in metrics.items() if not is_foreign(metric)}
     with _undisturbed(objective), no_grad():
-        at_hand = set(metrics) if held_out is None else own
-        _try(
-            objective,
-            given,
-            "the training data",
-            loss=split or not is_foreign(loss),
-            metrics=at_hand,
-        )
+        at_hand, has_own_loss = set(metrics) if held_out is None else own, not is_foreign(loss)
+        _try(objective, given, "the training data", loss=split or has_own_loss, metrics=at_hand)
         if held_out is not None:
             _try(objective, held_out, "the validation data", loss=True, metrics=set(metrics))
 

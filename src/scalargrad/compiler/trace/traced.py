@@ -57,36 +57,6 @@ class Traced(Value):
         detached: Value = in_force(self).detach(self)
         return detached
 
-    # What has no answer -----------------------------------------------------------------------
-
-    @property
-    def data(self) -> float:
-        """Refuse: the number differs from call to call."""
-        self._refuse("data read")
-
-    @data.setter
-    def data(self, _number: float) -> None:
-        self._refuse("data assigned")
-
-    @property
-    def grad(self) -> float:
-        """Refuse: the gradient differs from call to call."""
-        self._refuse("grad read")
-
-    @grad.setter
-    def grad(self, _signal: float | None) -> None:
-        self._refuse("grad assigned")
-
-    @property
-    def parents(self) -> tuple[Value | float, ...]:  # type: ignore[override]
-        """Refuse: a compiled function keeps no graph of its operations."""
-        self._refuse("graph")
-
-    @property
-    def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
-        """Refuse: the local gradients differ from call to call."""
-        self._refuse("graph")
-
     @property
     def op(self) -> Operation | None:  # type: ignore[override]
         """The operation that made this node; None for a leaf."""
@@ -102,20 +72,10 @@ class Traced(Value):
     def label(self, label: str) -> None:
         self.trace.labels[self.index] = label
 
-    def backward(self, *, allow_nonfinite: bool = False) -> None:  # noqa: ARG002 - Value's
-        """Refuse: a program does not write ``.grad``."""
-        self._refuse("backward")
-
-    def zero_grad(self) -> None:
-        """Refuse: a program does not write ``.grad``."""
-        self._refuse("zero_grad")
-
     def __repr__(self) -> str:
         if self.trace.is_open:
             self._refuse("text")
         return "<a number of a recording that is over>"
-
-    # What is answered -------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
         return in_force(self).truth(self.index)
@@ -226,7 +186,7 @@ def _unary(op: Any) -> Callable[..., Any]:
 
 def _refused(question: str) -> Callable[..., NoReturn]:
     """Return a method that refuses a question."""
-    return lambda x, *_: x._refuse(question)
+    return lambda x, *_, **__: x._refuse(question)
 
 
 def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
@@ -264,10 +224,17 @@ for _name in ("neg", "abs"):
     setattr(Traced, f"__{_name}__", _unary(ops.TABLE[_name]))
 for _name in ("exp", "log", "tanh", "sigmoid", "relu"):
     setattr(Traced, _name, _unary(ops.TABLE[_name]))
+#: What has no answer that would hold at each call, by the question that is refused.
 _REFUSED = {"format": "text", "float": "float", "int": "int", "index": "int", "invert": "invert"}
 _REFUSED |= {"trunc": "rounding", "floor": "rounding", "ceil": "rounding", "reduce": "data read"}
 for _python, _name in _REFUSED.items():
     setattr(Traced, f"__{_python}__", _refused(_name))
+for _name in ("backward", "zero_grad"):
+    setattr(Traced, _name, _refused(_name))
+for _name in ("data", "grad"):
+    setattr(Traced, _name, property(_refused(f"{_name} read"), _refused(f"{_name} assigned")))
+for _name in ("parents", "local_grads"):
+    setattr(Traced, _name, property(_refused("graph")))
 for _python, _name in {"and": "logical_and", "or": "logical_or", "xor": "ne"}.items():
     _method = _junction(ops.TABLE[_name], getattr(Value, f"__{_python}__"))
     setattr(Traced, f"__{_python}__", _method)
