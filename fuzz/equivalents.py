@@ -298,11 +298,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "strides are whole multiples",
     (
         "compiler/trace/batching.py",
-        "trace.known.update(zip(leaves, map(float, draw.many(often)), strict=True))",
-        "trace.known.update(zip(leaves, map(float, draw.many(often)), strict=False))",
-    ): "as many numbers are drawn as leaves were asked for",
-    (
-        "compiler/trace/batching.py",
         "return found.reshape(arrays[0].shape) if varies else arrays[0]",
         "return found.reshape(arrays[0].shape) if varies else arrays[ 1]",
     ): "where none varies, all are equal",
@@ -351,11 +346,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "for cell, source in zip(cells, self.add(owner, slots), strict=True):",
         "for cell, source in zip(cells, self.add(owner, slots), strict=False):",
     ): "each slot has its cell",
-    (
-        "compiler/guards/containers.py",
-        "few = 3 * len(places) < len(x) and not isinstance(x, _UNORDERED)",
-        "few = 3 * len(places) >= len(x) and not isinstance(x, _UNORDERED)",
-    ): "either way is exact: only speed differs",
     (
         "compiler/guards/library_objects.py",
         "return False  # what a generator draws is found out otherwise",
