@@ -90,7 +90,7 @@ def product(out: int, a: int, b: int, *, start: int = 900) -> Products:
 def test_what_is_done_to_sums_is_done_to_each_tile() -> None:
     """A function of sums that nobody else reads is carried out before they are stored."""
     program: list[Instruction] = [product(1000, 0, 100), Apply(relu, 2000, 400, (1000,))]
-    (found,) = merge.merged(program, slice(2000, 2400), {})
+    (found,) = merge.merged(program, slice(2000, 2400))
     assert isinstance(found, Finished)
     assert found.out == 2000
 
@@ -98,14 +98,14 @@ def test_what_is_done_to_sums_is_done_to_each_tile() -> None:
 def test_sums_that_are_read_twice_are_stored() -> None:
     """Sums that are also outputs stay where they are."""
     program: list[Instruction] = [product(1000, 0, 100), Apply(relu, 2000, 400, (1000,))]
-    found = merge.merged(program, slice(1000, 2400), {})
+    found = merge.merged(program, slice(1000, 2400))
     assert [type(x) for x in found] == [Products, Lanewise]
 
 
 def test_tiles_do_not_overwrite_what_they_still_read() -> None:
     """Where a result goes to the block of a factor, the sums are stored before."""
     program: list[Instruction] = [product(1000, 0, 100), Apply(relu, 100, 400, (1000,))]
-    found = merge.merged(program, slice(100, 500), {})
+    found = merge.merged(program, slice(100, 500))
     assert [type(x) for x in found] == [Products, Lanewise]
 
 
@@ -116,7 +116,7 @@ def test_lanes_are_not_handed_over_a_change_of_what_they_are_computed_from() -> 
         Apply(relu, 0, 400, (500,)),
         Apply(relu, 2000, 400, (1000,)),
     ]
-    found = merge.merged(program, slice(0, 2400), {})
+    found = merge.merged(program, slice(0, 2400))
     assert len(found) == 3
 
 

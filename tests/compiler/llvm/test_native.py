@@ -17,7 +17,6 @@ from scalargrad.compiler import jit_mode
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.llvm import encode, function_library
-from scalargrad.compiler.backend.llvm import native as natives
 from scalargrad.compiler.backend.llvm.native import NativeExecutable, native
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
@@ -198,7 +197,7 @@ def test_straight_code_computes_what_calls_do_and_what_numpy_does() -> None:
     for _ in range(20):
         found.run()
     assert native(packed).warm
-    assert len(native(packed).row.calls) < 4
+    assert len(native(packed).calls) < 4
     assert found.memory.tobytes() == first.tobytes()
     found.memory[:10] = expected.memory[:10] = 0.3  # an input is never taken for a constant
     found.run()
@@ -209,24 +208,9 @@ def test_straight_code_computes_what_calls_do_and_what_numpy_does() -> None:
     assert another.memory.tobytes() == first.tobytes()
 
 
-def test_long_programs_pause_for_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls are made in parts, between which Python looks for signals."""
-    monkeypatch.setattr(natives, "AT_A_TIME", 20)
-    packed = recurrence(5)
-    whole, parts = NumpyExecutable(packed), NativeExecutable(packed)
-    assert len(native(packed).row.parts) > 3
-    whole.run()
-    parts.run()
-    assert np.allclose(parts.memory, whole.memory, rtol=1e-13)
-
-
-@pytest.mark.parametrize("at_a_time", [10, 10**6])
 @pytest.mark.parametrize("count", [1, 8, 21])
-def test_a_run_tells_whether_all_outputs_are_finite(
-    count: int, at_a_time: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_tells_whether_all_outputs_are_finite(count: int) -> None:
     """One that is not, anywhere among them, is found; numbers beside them do not count."""
-    monkeypatch.setattr(natives, "AT_A_TIME", at_a_time)
     copies: list[Instruction] = [Copy(OUT + k, 1, 1, Affine(5 + k)) for k in range(count)]
     packed = Packed(copies, cells(), OUT, slice(OUT, OUT + count))
     found = NativeExecutable(packed)

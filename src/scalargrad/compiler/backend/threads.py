@@ -27,14 +27,14 @@ def threads() -> int:
     """
     wanted = os.environ.get("SCALARGRAD_THREADS", "")
     if not wanted:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores()
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
     if not wanted.isdecimal() or int(wanted) < 1:
         raise OperandError(f"SCALARGRAD_THREADS is {wanted!r}: give a whole number from 1 on")
     return int(wanted)
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
 
 
 def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[Floats]:

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import code_for, executable_for, has_llvm
+from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.explain import explain_loops
 from scalargrad.compiler.explain.explanation import Explanation
-from scalargrad.compiler.explain.measured import Timed, TimelineBar, apart, shares, shortest
+from scalargrad.compiler.explain.measured import Timed, shortest, timed
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.packing.instructions import (
@@ -40,6 +41,7 @@ _NAMES = {
     Products: "sum of products",
     GatheredProducts: "sum of gathered products",
     Take: "take",
+    Scatter: "scatter",
 }
 
 
@@ -61,7 +63,7 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
         if isinstance(runner, LoopRunner):
             lines += explain_loops.described(name, runner.packed)
             codes.append(explain_loops.code_of(runner.packed))
-            programs.append(explain_loops.timed(name, runner.packed, inputs))
+            programs.append(explain_loops.loops_timed(name, runner.packed, inputs))
             continue
         memory = runner.memory_after(inputs)
         for title, packed in runner.parts:
@@ -91,25 +93,14 @@ def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
     instructions, cells = packed.instructions, len(packed.memory)
     size = -(-len(instructions) // min(_PIECES, max(_FEWEST, _CELLS // max(1, cells)))) or 1
     pieces = [instructions[k : k + size] for k in range(0, len(instructions), size)]
-    described = [[*map(_described, piece)] for piece in pieces]
 
     def seconds(part: list[Instruction]) -> float:
         executable = executable_for(replace(packed, instructions=part))
         executable.memory[:cells] = memory[:cells]  # it has spare cells of its own beyond them
         return shortest(executable.run)
 
-    widest = [max(width for _, width in piece) for piece in described]
-    kinds, bars = [], []
-    taken = apart(seconds, zip(pieces, widest, strict=True))
-    for piece, x in zip(described, taken, strict=True):
-        lanes: Counter[str] = Counter()
-        for name, width in piece:
-            lanes[name] += width
-        whole = lanes.total()
-        kinds += [(name, width, x * width / (whole or 1)) for name, width in piece]
-        bars.append(TimelineBar(lanes.most_common(1)[0][0], whole, x))
-    gathers = _gathers(packed)
-    return Timed(title, gathers, packed.memory.nbytes, len(instructions), bars, shares(kinds))
+    gathers, nbytes = _gathers(packed), packed.memory.nbytes
+    return timed(title, pieces, _described, seconds, gathers=gathers, nbytes=nbytes)
 
 
 def _where_time_goes(program: Timed) -> str:
@@ -148,14 +139,8 @@ def _kinds(instructions: Iterable[Instruction]) -> list[str]:
 
 def _described(instruction: Instruction) -> tuple[str, int]:
     """Return the kind of an instruction, and its lanes."""
-    if isinstance(instruction, Apply):
-        return instruction.op.name, instruction.lanes
-    if isinstance(instruction, Copy | Products):
-        return _NAMES[type(instruction)], instruction.rows * instruction.columns
-    if isinstance(instruction, Scatter):
-        return "scatter", int(instruction.size.sum())
-    lanes = instruction.a if isinstance(instruction, GatheredProducts) else instruction[1]
-    return _NAMES[type(instruction)], len(lanes)
+    own = instruction.op.name if isinstance(instruction, Apply) else _NAMES[type(instruction)]
+    return own, size_of(instruction)
 
 
 def listing(packed: Packed) -> str:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 
-from scalargrad.compiler.explain.measured import Timed, TimelineBar, apart, shares, shortest
+from scalargrad.compiler.explain.measured import Timed, shortest, timed
 from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
@@ -36,7 +36,7 @@ def code_of(program: Looped) -> str:
     return printed(program).module.text()
 
 
-def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
+def loops_timed(title: str, program: Looped, inputs: Inputs) -> Timed:
     """Time each loop alone, on the memory that a whole run leaves; of very many, stretches."""
     whole = LoopExecutable(Printed(program))
     whole.memory[: program.inputs] = inputs
@@ -47,24 +47,17 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
         part.memory[:] = whole.memory
         return shortest(part.run)
 
-    count = len(program.loops)
-    size = math.ceil(count / _BARS)
-    parts = [program.loops[k : k + size] for k in range(0, count, size)]
-    longest = [max(part, key=_iterations) for part in parts]
-    taken = apart(seconds, list(zip(parts, map(_iterations, longest), strict=True)))
-    bars = [
-        TimelineBar(name_of(loop), _iterations(loop), x)
-        for loop, x in zip(longest, taken, strict=True)
-    ]
+    size = math.ceil(len(program.loops) / _BARS)
+    parts = [program.loops[k : k + size] for k in range(0, len(program.loops), size)]
     gathers = sum(
         isinstance(x, Read | Write | Increase) and isinstance(x.place, CellTable)
         for loop in program.loops
         if isinstance(loop, Loop)
         for x in loop.steps
     )
-    kinds = [(bar.name, bar.lanes, bar.seconds) for bar in bars]
-    return Timed(title, gathers, 8 * program.cells, count, bars, shares(kinds), "loop")
+    nbytes = 8 * program.cells
+    return timed(title, parts, _described, seconds, gathers=gathers, nbytes=nbytes, of="loop")
 
 
-def _iterations(loop: Loop | Clear) -> int:
-    return loop.size if isinstance(loop, Clear) else loop.count
+def _described(loop: Loop | Clear) -> tuple[str, int]:
+    return name_of(loop), loop.size if isinstance(loop, Clear) else loop.count

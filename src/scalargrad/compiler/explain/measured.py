@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 #: How often a part too short to time, of so few lanes, is repeated in a run; the number of runs.
@@ -69,18 +69,39 @@ def shares(kinds: Sequence[tuple[str, int, float]]) -> list[Share]:
     return [Share(name, count[name], lanes[name], seconds[name]) for name in ordered]
 
 
-def apart(
-    seconds: Callable[[list[Any]], float], parts: Iterable[tuple[list[Any], int]]
-) -> list[float]:
-    """Return the seconds that each part of a program takes, given with its number of lanes.
+def timed(
+    title: str,
+    parts: Sequence[list[Any]],
+    described: Callable[[Any], tuple[str, int]],
+    seconds: Callable[[list[Any]], float],
+    *,
+    gathers: int,
+    nbytes: int,
+    of: str = "instruction",
+) -> Timed:
+    """Time each part of a program alone.
 
-    `seconds` returns how long a run of such a part takes.
+    Parameters
+    ----------
+    described : callable
+        Returns the kind of an instruction, and its lanes.
+    seconds : callable
+        Returns how long a run of such a part takes.
     """
-    nothing, found = seconds([]), []
-    for part, lanes in parts:
-        copies = _COPIES if len(part) == 1 and lanes <= _FEW else 1
-        found.append(max(0.0, seconds(part * copies) - nothing) / copies)
-    return found
+    nothing = seconds([])
+    kinds: list[tuple[str, int, float]] = []
+    bars: list[TimelineBar] = []
+    for part in parts:
+        found = [*map(described, part)]
+        lanes: Counter[str] = Counter()
+        for name, width in found:
+            lanes[name] += width
+        (main, most), whole = lanes.most_common(1)[0], lanes.total()
+        copies = _COPIES if len(part) == 1 and most <= _FEW else 1
+        taken = max(0.0, seconds(part * copies) - nothing) / copies
+        kinds += [(name, width, taken * width / (whole or 1)) for name, width in found]
+        bars.append(TimelineBar(main, whole, taken))
+    return Timed(title, gathers, nbytes, sum(map(len, parts)), bars, shares(kinds), of)
 
 
 def shortest(run: Callable[[], object]) -> float:

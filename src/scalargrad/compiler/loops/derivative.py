@@ -47,13 +47,8 @@ def history_signals(block: RolledBlock, signals: Signals) -> Loop:
     return body.loop
 
 
-def backward(block: RolledBlock, stage: Stage, signals: Signals) -> list[Loop]:
-    """Return the loops that compute the error signals of a stage and send them to its operands."""
-    return _Backward(block, stage, signals).run()
-
-
-class _Backward:
-    """The backward loops of one stage, while they are written.
+class Backward:
+    """Writes the loops that compute the error signals of a stage and send them to its operands.
 
     The partials of a recurrence depend on no signal, so a loop over lanes, `aside`, computes them
     before the sequential loop, `body`, multiplies the signals by them.
@@ -79,6 +74,7 @@ class _Backward:
         self.after: list[Loop] = []
 
     def run(self) -> list[Loop]:
+        """Return the loops."""
         body, block, stage = self.body, self.block, self.body.stage
         self._expect()
         summed = {t: part for part in stage.sums for t in part}

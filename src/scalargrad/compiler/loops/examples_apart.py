@@ -19,7 +19,7 @@ from scalargrad.compiler.array_types import Addresses, Flags
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.packing.groups import with_terms_in_order
-from scalargrad.compiler.passes.differentiate import Dependents, differentiate, is_detached
+from scalargrad.compiler.passes.differentiate import Dependents, Seeds, differentiate, is_detached
 from scalargrad.compiler.passes.expressions import ADD, MUL, NEG, SUB
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
@@ -47,8 +47,6 @@ from scalargrad.table.operation import Operation
 _INSTRUCTIONS, _RESULTS = 20_000, 64
 #: Operations on more operands are those of layers.
 _WIDE = 4
-
-Seeds = tuple[int, ...]
 
 _SUMS = {ADD, SUB, NEG}
 
@@ -223,7 +221,7 @@ class _Outside(PartCopy):
         program = of.program
         super().__init__(program, program.inputs + len(more))
         self.of, self.more = of, more
-        self._input_of = {cell: program.inputs + k for k, cell in enumerate(more)}
+        self.input_of = {cell: program.inputs + k for k, cell in enumerate(more)}
         self.new = {x: x for x in range(program.inputs)}
         self.columns: list[Column] = []
         before = ~of.own
@@ -247,10 +245,6 @@ class _Outside(PartCopy):
             first, step = (int(self.source.constants[x]) for x in self.source.args[node])
             self.new[node] = self.column(Column(self.source.inputs + first, step))
         return super().operand(node)
-
-    def number(self, cell: int) -> int:
-        """Return the input for one of the cells besides."""
-        return self._input_of[cell]
 
     def adjoint(self, *args: int) -> int:
         """Write a gradient outside the examples, given nodes of the source."""
@@ -409,6 +403,6 @@ class _Cutter(Splitter):
                 pair = read, outside.column(signal)
                 term = outside.append(of_lanes(Total, self.of.lanes), pair)
             else:
-                term = outside.append(MUL, (read, outside.number(signal)))
+                term = outside.append(MUL, (read, outside.input_of[signal]))
             total = outside.append(ADD, (total, term))
         return total

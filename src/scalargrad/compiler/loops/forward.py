@@ -14,8 +14,16 @@ from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.ops import add, mul, neg, sub
 
 
-def forward(block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[int]) -> Loop:
-    """Return the loop that computes the statements of a stage and stores their results.
+def copy_history(block: RolledBlock, numbers: Any) -> Loop:
+    """Return the steps that copy what the first iterations read into the history of the block."""
+    body = Body.once(numbers)
+    for cell, source in block.sources.items():
+        body.write(Cells(cell), body.read(Cells(source)))
+    return body.loop
+
+
+class Forward:
+    """Writes the loop that computes the statements of a stage and stores their results.
 
     Parameters
     ----------
@@ -25,18 +33,7 @@ def forward(block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[in
         The statements whose result is read exactly once: a product among them can be fused with
         the sum that reads it.
     """
-    return _Forward(block, stage, numbers, alone).run()
 
-
-def copy_history(block: RolledBlock, numbers: Any) -> Loop:
-    """Return the steps that copy what the first iterations read into the history of the block."""
-    body = Body.once(numbers)
-    for cell, source in block.sources.items():
-        body.write(Cells(cell), body.read(Cells(source)))
-    return body.loop
-
-
-class _Forward:
     def __init__(
         self, block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[int]
     ) -> None:
@@ -46,6 +43,7 @@ class _Forward:
         self.carried: dict[int, int] = {}
 
     def run(self) -> Loop:
+        """Return the loop."""
         body, block = self.body, self.body.block
         body.loop.is_fused = True
         summed = {t: part for part in body.stage.sums for t in part}

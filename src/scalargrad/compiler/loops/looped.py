@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.loops.derivative import backward, history_signals
+from scalargrad.compiler.loops.derivative import Backward, history_signals
 from scalargrad.compiler.loops.expand import stands_for_recording
-from scalargrad.compiler.loops.forward import copy_history, forward
+from scalargrad.compiler.loops.forward import Forward, copy_history
 from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
     Cells,
@@ -219,7 +219,7 @@ class _Looping:
             if block.sources:
                 loops.append(copy_history(block, self.numbers))
             alone = self.rolled.alone(block)
-            loops += [forward(block, stage, self.numbers, alone) for stage in found]
+            loops += [Forward(block, stage, self.numbers, alone).run() for stage in found]
         return loops
 
     def _backwards(
@@ -230,7 +230,7 @@ class _Looping:
         loops: list[Loop] = [signals.seed(seeds)]
         for block, found in reversed(staged):
             for stage in reversed(found):
-                loops += backward(block, stage, signals)
+                loops += Backward(block, stage, signals).run()
             if block.sources:
                 loops.append(history_signals(block, signals))
         return [*signals.cleared(), *loops]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.passes.differentiate import Seeds, sweeps
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import (
     Nodes,
@@ -81,12 +82,9 @@ def distinct(numbers: Integers) -> Integers:
     return found
 
 
-def sweeps_of(nodes: Nodes) -> dict[tuple[int, ...], list[int]]:
+def sweeps_of(nodes: Nodes) -> dict[Seeds, list[int]]:
     """Return the backward sweeps, by roots and seeds in turn, and the nodes of each derivative."""
-    sweeps: dict[tuple[int, ...], list[int]] = {}
-    for wrt, *seeds in nodes.args_with(ADJOINT):
-        sweeps.setdefault(tuple(seeds), []).append(wrt)
-    return sweeps
+    return sweeps(nodes.args_with(ADJOINT))
 
 
 def is_repeatable(op: Op) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
-from scalargrad.compiler.passes.differentiate import Dependents, is_detached
+from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.fixed_arity import fixed_arity
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
@@ -27,8 +27,6 @@ from scalargrad.table.symbol import Symbol
 
 #: The most nodes that written sweeps may visit in all.
 _MOST = 2_000_000
-
-Seeds = tuple[int, ...]
 
 
 def unfold(program: Program) -> tuple[Program, bool] | None:

@@ -199,22 +199,15 @@ class GroupOperations:
         """Place a group of entries to which every lane adds; return its block."""
         nodes, args = self._arrays(group)
         rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
-        start, size, out = self._place_rows(nodes, args[:, 0], rows[:, 0], which.ravel())
+        size = self.values[rows[:, 0]].astype(np.int64)
+        start, out = np.cumsum(size) - size, self.memory.block(int(size.sum()))
+        places = self.values[args[:, 0]].astype(np.int64)
+        self.addresses[nodes] = out + start[which.ravel()] + places
         pairs = rows[:, 1:]
         cells = np.broadcast_to(self._in_lanes(pairs, lanes), (*pairs.shape, lanes))
         index, values = (cells[:, k::2].reshape(len(rows), -1) for k in (0, 1))
         self.instructions.append(Scatter(out, start, size, index, values))
         return out, int(size.sum())
-
-    def _place_rows(
-        self, nodes: Addresses, places: Addresses, sizes: Addresses, which: Addresses
-    ) -> tuple[Addresses, Addresses, int]:
-        """Place rows one after the other; return their starts and sizes, and the first cell."""
-        size = self.values[sizes].astype(np.int64)
-        start = np.cumsum(size) - size
-        out = self.memory.block(int(size.sum()))
-        self.addresses[nodes] = out + start[which] + self.values[places].astype(np.int64)
-        return start, size, out
 
 
 def _regular(cells: Addresses) -> bool:

@@ -107,7 +107,7 @@ class Scatter(NamedTuple):
 Instruction = Apply | Copy | Gather | Products | GatheredProducts | Take | Scatter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Packed:
     """A program ready to run.
 

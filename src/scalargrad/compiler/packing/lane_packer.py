@@ -105,7 +105,10 @@ class LanePacker(ScalarPacker):
             for row in range(first, first + shape.rows * shape.columns, shape.columns):
                 chosen = slice(row, row + shape.columns)
                 runs = tuple(
-                    self._lane_run(a[chosen, terms], b[chosen, terms])
+                    ProductRun(
+                        terms.stop - terms.start,
+                        *(self._row_factor(x[chosen, terms]) for x in (a, b)),
+                    )
                     for terms in self._runs(a[chosen], b[chosen], bounds)
                 )
                 where = out + row * lanes
@@ -145,11 +148,8 @@ class LanePacker(ScalarPacker):
             return order, [(0, shape)]
         return self._regular_order(a, b, bounds)
 
-    def _lane_run(self, a: Addresses, b: Addresses) -> ProductRun:
-        """Return products with a row for each node and a column for each lane."""
-        return ProductRun(a.shape[1], self._row_factor(a), self._row_factor(b))
-
     def _row_factor(self, nodes: Addresses) -> Affine:
+        """Return the place of a factor with a row for each node and a column for each lane."""
         place = self._factor(nodes, Grid(len(nodes), 1), 0)
         return place._replace(inner=int(self.steps[nodes[0, 0]]))
 

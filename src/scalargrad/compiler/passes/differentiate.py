@@ -49,7 +49,8 @@ def differentiate(
     if ADJOINT not in program.ops:
         return program
     writer = writer_for(program)
-    asked, apart = _asked(program), _apart(program)
+    both = zip(program.ops, program.args, strict=True)
+    asked, apart = sweeps(args for op, args in both if op is ADJOINT), _apart(program)
     new = list(range(program.inputs))
     swept: dict[Seeds, dict[int, int]] = {}
     seeds, signals = None, dict[int, int]()
@@ -78,17 +79,16 @@ def differentiate(
     return writer.finish([new[x] for x in program.outputs], of=program, tidy=tidy)
 
 
-def _asked(program: Program) -> dict[Seeds, list[int]]:
+def sweeps(adjoints: Iterable[Seeds]) -> dict[Seeds, list[int]]:
     """Return, for each sweep (its roots and seeds), the nodes to differentiate with respect to."""
-    asked: dict[Seeds, list[int]] = {}
+    found: dict[Seeds, list[int]] = {}
     seeds, wrt = None, list[int]()
-    for op, args in zip(program.ops, program.args, strict=True):
-        if op is ADJOINT:
-            if args[1:] != seeds:
-                seeds = args[1:]
-                wrt = asked.setdefault(seeds, [])
-            wrt.append(args[0])
-    return asked
+    for args in adjoints:
+        if args[1:] != seeds:  # one sweep has many
+            seeds = args[1:]
+            wrt = found.setdefault(seeds, [])
+        wrt.append(args[0])
+    return found
 
 
 def _apart(program: Program) -> set[Seeds]:

@@ -126,15 +126,6 @@ def plan_of(op: Operation, arity: int) -> Plan | None:
     return None
 
 
-@functools.cache
-def lowered_plan(op: Reduction, arity: int) -> Plan:
-    """Return the plan of a reduction such as ``maximum``, in operations with few operands."""
-    assert op.expression is not None
-    symbols = tuple(Symbol(f"x{i}") for i in range(arity))
-    (expression,) = opened(op.expression(symbols))
-    return plan(expression, symbols)
-
-
 def opened(*expressions: Expression) -> list[Expression]:
     """Replace the reductions inside expressions by their own expressions."""
     found: dict[Symbol, Expression] = {}

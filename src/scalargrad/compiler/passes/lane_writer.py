@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from scalargrad.compiler.passes.kinds import (
     BATCH,
+    PRODUCTS,
     SCATTER,
     UNBATCH,
     Held,
@@ -139,7 +140,7 @@ class LaneWriter(Writer):
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a copied sum, in which all lanes of a node may have come together."""
-        return self.products(args) if self.unbatched else self._sum(args)
+        return self.products(args) if self.unbatched else self.copied(PRODUCTS, args)
 
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …; terms with all lanes of a node become a total."""

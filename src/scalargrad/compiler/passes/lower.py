@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from scalargrad.compiler.passes.expressions import Plan, follow, lowered_plan, plan_of
+from scalargrad.compiler.passes.expressions import Plan, follow, opened, plan, plan_of
 from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.table.operation import Operation, Reduction
+from scalargrad.table.symbol import Symbol
 
 
 def lower(program: Program) -> Program:
@@ -41,8 +42,8 @@ def lower(program: Program) -> Program:
         elif isinstance(op, Total) and not folded:
             new[node] = writer.copied(op, args)
         else:
-            plan = _plan(op, len(args))
-            new[node] = writer.node(op, args) if plan is None else follow(writer, plan, args)
+            found = _plan(op, len(args))
+            new[node] = writer.node(op, args) if found is None else follow(writer, found, args)
             if new[node] in writer.constants:  # sums of it may simplify
                 products, folded = writer.products, True
     return writer.finish([new[x] for x in program.outputs], of=program, tidy=folded)
@@ -58,5 +59,8 @@ def _plan(op: Op, arity: int) -> Plan | None:
     """Return how an operation is written in others; None if it stays."""
     if not isinstance(op, Operation):
         return None
-    plan = plan_of(op, arity)
-    return lowered_plan(op, arity) if plan is None and isinstance(op, Reduction) else plan
+    if not isinstance(op, Reduction) or op.expression is None:
+        return plan_of(op, arity)
+    symbols = tuple(Symbol(f"x{i}") for i in range(arity))
+    (expression,) = opened(op.expression(symbols))
+    return plan(expression, symbols)

@@ -38,7 +38,7 @@ class Partial:
         self.index = index
         self.name = f"{op.name}'{index if op.arity > 1 else ''}"
         self.declared = op.partial_expressions[index]
-        self.expression = merged(self.declared)
+        self.expression = expand(self.declared, {})
         symbols = (op.result_symbol, *op.operand_symbols)
         found = {x for x in subexpressions(self.expression) if x.op is None}
         self.uses = tuple(i for i, symbol in enumerate(symbols) if symbol in found)
@@ -62,11 +62,6 @@ def partial(op: Elementwise, index: int) -> Partial:
     return Partial(op, index)
 
 
-def merged(expression: Expression) -> Expression:
-    """Return an expression with composite operations expanded and equal parts shared."""
-    return expand(expression, {})
-
-
 def subexpressions(*expressions: Expression) -> Iterator[Symbol]:
     """Yield each part of one or more expressions once, operands before results."""
     seen: set[Symbol] = set()
@@ -87,4 +82,4 @@ def expression_of(op: Elementwise | Partial) -> tuple[tuple[Symbol, ...], Expres
     """Return the symbols of the operands of an operation or a partial, and its expression."""
     if isinstance(op, Partial):
         return op.symbols, op.expression
-    return op.operand_symbols, merged(op.value_expression)
+    return op.operand_symbols, expand(op.value_expression, {})

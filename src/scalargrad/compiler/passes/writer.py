@@ -108,13 +108,7 @@ class Writer:
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum copied from another program, none of whose terms was folded."""
-        return self._sum(args)
-
-    def _sum(self, args: tuple[int, ...]) -> int:
-        known = self._known.get(args)
-        if known is None:
-            known = self._known[args] = self.unique(PRODUCTS, args)
-        return known
+        return self.copied(PRODUCTS, args)
 
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …, with its constant terms folded into one.
@@ -147,7 +141,7 @@ class Writer:
             terms += (self.constant(total), one)
         elif len(terms) == 2 and terms[1] == one:
             return terms[0]
-        return self._sum(tuple(terms))
+        return self.copied(PRODUCTS, tuple(terms))
 
     def finish(self, outputs: Iterable[int], *, of: Program, tidy: bool = True) -> Program:
         """Return the program; with `tidy`, without nodes that no output depends on.

@@ -15,7 +15,6 @@ import numpy as np
 from scalargrad.compiler.array_types import Addresses
 from scalargrad.compiler.backend.llvm import data_movement, elementwise
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
-from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import (
     Finished,
     Lanewise,
@@ -53,12 +52,6 @@ class Encoded(NamedTuple):
 
     kind: Kind
     fields: Addresses
-
-
-def write(module: IRModule, name: str, kind: Kind) -> None:
-    """Print the function of a kind."""
-    writer, told = kind
-    writer(module, name, *told)
 
 
 def encode(instruction: Instruction | Lanewise | Finished) -> Encoded:

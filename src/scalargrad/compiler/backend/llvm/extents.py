@@ -128,9 +128,7 @@ class Extents:
     def __init__(self, instructions: Sequence[Merged], outputs: slice) -> None:
         read = [*map(reads, instructions)]
         write = [(x.out, x.out + size_of(x)) for x in instructions]
-        self._reader = np.repeat(np.arange(len(read)), [len(x) for x in read])
-        self._reads = np.array([y for x in read for y in x], dtype=np.int64).reshape(-1, 2)
-        self._writes = np.array(write, dtype=np.int64).reshape(-1, 2)
+        self._read, self._written = read, write
         self._readers = self._readers_of(read, write, (outputs.start, outputs.stop))
 
     @staticmethod
@@ -157,15 +155,11 @@ class Extents:
         found = self._readers[k]
         return next(iter(found)) if len(found) == 1 and -1 not in found else None
 
-    def readers(self, cells: Interval, first: int, stop: int) -> NDArray[np.int64]:
-        """Return the instructions from `first` up to `stop` that read any of the cells."""
-        low, high = np.searchsorted(self._reader, (first, stop))
-        found = _overlap(self._reads[low:high], cells)
-        return np.unique(self._reader[low:high][found])
-
-    def writers(self, cells: Interval, first: int, stop: int) -> NDArray[np.int64]:
-        """Return the instructions from `first` up to `stop` that write any of the cells."""
-        return first + np.flatnonzero(_overlap(self._writes[first:stop], cells))
+    def is_touched(self, cells: Interval, first: int, stop: int, *, read: bool = False) -> bool:
+        """Return whether instructions from `first` up to `stop` write any of the cells, or read."""
+        if not all(apart(x, cells) for x in self._written[first:stop]):
+            return True
+        return read and not all(apart(x, cells) for y in self._read[first:stop] for x in y)
 
 
 def _different(numbers: NDArray[np.int64]) -> set[int]:
@@ -173,10 +167,6 @@ def _different(numbers: NDArray[np.int64]) -> set[int]:
     if len(numbers) > _FEW:
         numbers = numbers[np.append(True, numbers[1:] != numbers[:-1])]
     return set(numbers.tolist())
-
-
-def _overlap(intervals: NDArray[np.int64], cells: Interval) -> NDArray[np.bool_]:
-    return (intervals[:, 0] < cells[1]) & (intervals[:, 1] > cells[0])
 
 
 def apart(a: Interval, b: Interval) -> bool:

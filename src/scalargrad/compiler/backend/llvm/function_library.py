@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scalargrad.compiler.backend.llvm.encode import Kind, write
+from scalargrad.compiler.backend.llvm.encode import Kind
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
 
@@ -31,6 +31,6 @@ def printed(kinds: list[Kind]) -> tuple[IRModule, list[str]]:
     """Return a module with the functions of these kinds, and their names."""
     module = IRModule()
     names = [f"{x[0].__name__.removeprefix('write_')}.{k}" for k, x in enumerate(kinds)]
-    for kind, name in zip(kinds, names, strict=True):
-        write(module, name, kind)
+    for (write, told), name in zip(kinds, names, strict=True):
+        write(module, name, *told)
     return module, names

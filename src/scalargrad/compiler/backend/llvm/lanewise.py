@@ -16,7 +16,6 @@ from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.packing.instructions import Affine, Apply, Instruction, Products
 from scalargrad.compiler.passes.partial import Partial
-from scalargrad.ops import mul
 from scalargrad.table.operation import Elementwise
 
 
@@ -113,13 +112,12 @@ def of_apply(instruction: Apply) -> Lanewise:
     return Lanewise(out, 1, lanes, (step,), tuple(Affine(x, 0, 1) for x in operands))
 
 
-def of_products(instruction: Products, *, nothing: bool = False) -> Lanewise:
-    """Return sums of a product of each run as a `Lanewise`, with a step for each.
-
-    `nothing` says that the sums start from -0.0: then the first step is the product alone.
-    """
+def of_products(instruction: Products) -> Lanewise:
+    """Return sums of a product of each run as a `Lanewise`, with a step for each."""
     out, rows, columns, start, runs = instruction
-    reads = [place for run in runs for place in run[1:]] + [start] * (not nothing)
-    first = LaneStep(mul, (0, 1)) if nothing else LaneStep(None, (0, 1, 2 * len(runs)))
-    others = [LaneStep(None, (2 * k, 2 * k + 1, len(reads) + k - 1)) for k in range(1, len(runs))]
-    return Lanewise(out, rows, columns, (first, *others), tuple(reads))
+    reads = [start, *(place for run in runs for place in run[1:])]
+    steps = [LaneStep(None, (1, 2, 0))]
+    steps += [
+        LaneStep(None, (2 * k + 1, 2 * k + 2, len(reads) + k - 1)) for k in range(1, len(runs))
+    ]
+    return Lanewise(out, rows, columns, tuple(steps), tuple(reads))

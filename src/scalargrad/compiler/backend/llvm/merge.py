@@ -8,7 +8,7 @@ Two rewrites, neither of which changes a digit:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from scalargrad.compiler.backend.llvm.elementwise import is_long, width_of
 from scalargrad.compiler.backend.llvm.encode import adjoin
@@ -45,27 +45,20 @@ _STEPS, _READS = 8, 6
 _RUNS = 2
 
 
-def merged(
-    instructions: Sequence[Instruction], outputs: slice, numbers: Mapping[int, float]
-) -> list[Merged]:
-    """Return the instructions of a program, merged where that saves passes over memory.
-
-    `numbers` maps constant cells to their numbers.
-    """
+def merged(instructions: Sequence[Instruction], outputs: slice) -> list[Merged]:
+    """Return the instructions of a program, merged where that saves passes over memory."""
     if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
         return list(instructions)
-    joined = _joined(instructions, Extents(instructions, outputs), numbers)
+    joined = _joined(instructions, Extents(instructions, outputs))
     return _finished(joined, Extents(joined, outputs))
 
 
 # Elementwise instructions fused -----------------------------------------------------------------
 
 
-def _joined(
-    instructions: Sequence[Instruction], program: Extents, numbers: Mapping[int, float]
-) -> list[Merged]:
+def _joined(instructions: Sequence[Instruction], program: Extents) -> list[Merged]:
     """Return the program with elementwise instructions fused into their only reader."""
-    found: list[Merged | None] = [_lanewise(x, numbers) or x for x in instructions]
+    found: list[Merged | None] = [_lanewise(x) or x for x in instructions]
     for k, x in enumerate(found):
         if not isinstance(x, Lanewise):
             continue
@@ -74,7 +67,7 @@ def _joined(
         if reader is None or not isinstance(into, Lanewise):
             continue
         places = [of_affine(place, x.rows, x.columns) for place in x.reads]
-        if any(len(program.writers(place, k + 1, reader)) for place in places):
+        if any(program.is_touched(place, k + 1, reader) for place in places):
             continue
         together = _together(x, into)
         if together is not None:
@@ -83,7 +76,7 @@ def _joined(
     return [_plain(x) if isinstance(x, Lanewise) else x for x in kept]
 
 
-def _lanewise(x: Instruction, numbers: Mapping[int, float]) -> Lanewise | None:
+def _lanewise(x: Instruction) -> Lanewise | None:
     """Return an elementwise instruction as a `Lanewise`; None if it is too long or too small."""
     if size_of(x) < LEAST:
         return None
@@ -96,8 +89,7 @@ def _lanewise(x: Instruction, numbers: Mapping[int, float]) -> Lanewise | None:
         and all(run.terms == 1 for run in x.runs)
         and x.columns > 1
     ):
-        nothing = x.start[1:] == (0, 0, 0) and numbers.get(x.start.base, 1.0).hex() == "-0x0.0p+0"
-        found = of_products(x, nothing=nothing)
+        found = of_products(x)
         return found if all(place.inner in {0, 1} for place in found.reads) else None
     return None
 
@@ -184,15 +176,14 @@ def _finished(instructions: Sequence[Merged], program: Extents) -> list[Merged]:
             continue
         together = _after(x, after)
         if together is None or any(
-            len(program.writers((first, first + size_of(x)), k + 1, reader))
+            program.is_touched((first, first + size_of(x)), k + 1, reader)
             for first in together.blocks
         ):
             continue
         target, when = (after.out, after.out + size_of(after)), (k, reader + 1)
         if (
             all(apart(place, target) for place in reads(together))
-            and not len(program.readers(target, k + 1, reader))
-            and not len(program.writers(target, k + 1, reader))
+            and not program.is_touched(target, k + 1, reader, read=True)
             and all(apart(target, cells) or apart(when, then) for cells, then in early)
         ):
             early.append((target, when))

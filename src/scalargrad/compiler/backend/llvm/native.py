@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import itertools
-import weakref
 from collections.abc import Callable
 from ctypes import byref, c_char
-from typing import Any, NamedTuple
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +45,6 @@ _SPARE = 8
 _OFTEN = 16
 #: With more small instructions than the first number, it is printed only after the second.
 _SOON, _SELDOM = 10_000, 5_000
-#: How many products or results are computed, in less than 0.1 s, before Python can handle a signal.
-AT_A_TIME = 2**26
 
 
 def runs(packed: Packed) -> bool:
@@ -61,7 +58,7 @@ def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
     constant = constant_cells(whole)
     cells = np.flatnonzero(constant).tolist()
     numbers = dict(zip(cells, whole.memory[constant].tolist(), strict=True))
-    return whole.memory, merged(whole.instructions, whole.outputs, numbers), numbers
+    return whole.memory, merged(whole.instructions, whole.outputs), numbers
 
 
 @functools.cache
@@ -102,28 +99,6 @@ def write_calls(nest: Nest) -> None:
     nest.unless_none("%calls", lambda: nest.loop("%calls", call))
 
 
-class CallList(NamedTuple):
-    """The calls of a run.
-
-    Attributes
-    ----------
-    calls : integers, calls × 2
-        The addresses of a function and of its table.
-    parts : list of (int, int)
-        (First call, count) of parts, between which Python can handle a signal.
-    """
-
-    calls: NDArray[np.int64]
-    parts: list[tuple[int, int]]
-
-
-def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> CallList:
-    """Divide calls into parts of limited work."""
-    done = np.cumsum(work) // AT_A_TIME
-    edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
-    return CallList(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
-
-
 class Native:
     """A packed program, compiled.
 
@@ -131,8 +106,8 @@ class Native:
     ----------
     memory : float64, cells
         The initial contents of a memory.
-    row : CallList
-        The calls of a run.
+    calls : integers, calls × 2
+        The addresses of a function and of its table, for each call of a run.
     work : int
         The approximate number of products and results that a run computes.
     """
@@ -145,40 +120,36 @@ class Native:
         sizes = [len(x.fields) for x in self._encoded]
         first = np.cumsum([0, *sizes])[:-1].astype(np.int64)
         functions = addresses(x.kind for x in self._encoded)
-        self._calls = np.stack(
+        self.calls = np.stack(
             [np.array(functions, dtype=np.int64), self._tables.ctypes.data + 8 * first], axis=1
         )
         self._stretches = straight_line.stretches(self._instructions)
         small = sum(last - first for first, last in self._stretches)
         self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
-        self._work = np.array([_work(x) for x in self._instructions], dtype=np.int64)
-        self.work = int(self._work.sum())
-        self.row = _row(self._calls, self._work)
+        self.work = sum(map(_work, self._instructions))
 
     @property
     def warm(self) -> bool:
         """Whether the code will not change any more."""
         return self._left == 0
 
-    def count_run(self) -> CallList:
+    def count_run(self) -> NDArray[np.int64]:
         """Count a run and return its calls; after enough runs, print straight-line code."""
         with lock:
             self._left -= self._left > 0
             if self._left == 0 and self._stretches and not self._own:
                 self._print_straight()
-            return self.row
+            return self.calls
 
     def _print_straight(self) -> None:
         module, names = straight_line.printed(self._instructions, self._numbers, self._stretches)
         code = compile_module(module, level=0)
         self._own.append(code)
-        calls, work, done = [], [], 0
+        calls, done = [], 0
         for (first, last), name in zip(self._stretches, names, strict=True):
-            calls += [self._calls[done:first], np.array([[code.address(name), 0]])]
-            work += [self._work[done:first], [int(self._work[first:last].sum())]]
+            calls += [self.calls[done:first], np.array([[code.address(name), 0]])]
             done = last
-        together = np.concatenate([*calls, self._calls[done:]])
-        self.row = _row(together, np.concatenate([*work, self._work[done:]]))
+        self.calls = np.concatenate([*calls, self.calls[done:]])
 
     def text(self) -> str:
         """Return the LLVM IR: the function of each kind, and the straight-line code."""
@@ -202,17 +173,15 @@ def _work(instruction: Merged) -> int:
     return size_of(instruction) * (8 if isinstance(instruction, Apply) else 1)
 
 
-_natives: dict[int, Native] = {}
+_natives: WeakKeyDictionary[Packed, Native] = WeakKeyDictionary()
 
 
 def native(packed: Packed) -> Native:
     """Return the compiled form of a program, which all its executables share."""
     with lock:
-        found = _natives.get(id(packed))
-        if found is None:
-            found = _natives[id(packed)] = Native(packed)
-            weakref.finalize(packed, _natives.pop, id(packed), None)
-        return found
+        if packed not in _natives:
+            _natives[packed] = Native(packed)
+        return _natives[packed]
 
 
 class NativeExecutable:
@@ -227,66 +196,42 @@ class NativeExecutable:
     ----------
     memory : float64, cells
         Its first cells take the inputs before `run`.
-    run : callable
-        Runs the program on `memory`, and returns whether all outputs are finite.
     """
 
     def __init__(self, packed: Packed) -> None:
-        self._native = native(packed)
+        self._native, self._outputs = native(packed), packed.outputs
         cells = self._native.memory
         whole: Floats = np.zeros(len(cells) + 3 * _SPARE)
         first = _SPARE + (-whole.ctypes.data // 8) % _SPARE
         self.memory = whole[first : first + len(cells)]
         self.memory[:] = cells
-        counted = _CountedRuns(self._native, self.memory, packed.outputs)
-        self.run: Callable[[], bool] = counted.called if self._native.warm else counted
+        self._early = self._bound(self._native.calls)
 
-    def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
+    def run(self) -> bool:
+        """Run the program on `memory`, and return whether all outputs are finite.
+
+        Runs are counted until the code is final.
+        """
+        calls = self._native.count_run()
+        if not self._native.warm:
+            return self._early()
+        self.run = self._bound(calls)  # type: ignore[method-assign]
+        return self.run()
+
+    def calls_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
         """Count `runs` runs ahead; return the calls of one, and its work."""
         for _ in range(0 if self._native.warm else runs):
             self._native.count_run()
-        return self._native.row.calls, self._native.work
+        return self._native.calls, self._native.work
 
-
-class _CountedRuns:
-    """Runs a program in a memory, and counts the runs, until its code is final."""
-
-    def __init__(self, native: Native, memory: Floats, outputs: slice) -> None:
-        self._native, self._memory, self._outputs = native, memory, outputs
-        self._row = native.row
-        self.called = self._calls()
-
-    def __call__(self) -> bool:
-        row = self._native.row if self._native.warm else self._native.count_run()
-        if row is not self._row:
-            self._row = row
-            self.called = self._calls()
-        return self.called()
-
-    def _calls(self) -> Callable[[], bool]:
+    def _bound(self, calls: NDArray[np.int64]) -> Callable[[], bool]:
         """Return a function that calls the code directly and keeps alive all that it uses."""
-        parts = self._row.parts or [(0, 0)]
-        looked_at = [slice(0, 0)] * (len(parts) - 1) + [self._outputs]
-        calls = [
-            functools.partial(_driver(), _pointer(self._frame(part, outputs)))
-            for part, outputs in zip(parts, looked_at, strict=True)
-        ]
-        called = calls[0] if len(calls) == 1 else functools.partial(_one_by_one, calls)
-        called.held = self._native, self._row, self._memory  # type: ignore[attr-defined]
+        first, stop, _ = self._outputs.indices(len(self.memory))
+        places = self.memory.ctypes.data, calls.ctypes.data
+        frame = np.array([*places, len(calls), first, stop - first])
+        called = functools.partial(_driver(), _pointer(frame))
+        called.held = self._native, calls, self.memory  # type: ignore[attr-defined]
         return called
-
-    def _frame(self, part: tuple[int, int], outputs: slice) -> NDArray[np.int64]:
-        """Return what `_driver` reads."""
-        (call, count), (first, stop, _) = part, outputs.indices(len(self._memory))
-        places = self._memory.ctypes.data, self._row.calls.ctypes.data + 16 * call
-        return np.array([*places, count, first, stop - first])
-
-
-def _one_by_one(calls: list[functools.partial[bool]]) -> bool:
-    """Make all calls; return what the last of them does."""
-    for call in calls[:-1]:
-        call()
-    return calls[-1]()
 
 
 def _pointer(array: NDArray[Any]) -> Any:

@@ -12,17 +12,18 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
-from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable, write_calls
+from scalargrad.compiler.backend.llvm.native import NativeExecutable, write_calls
 
 #: The most steps run in one go before the code of a program is final.
 _FIRST = 16
+#: How many products or results are computed, in less than 0.1 s, before Python can handle a signal.
+AT_A_TIME = 2**26
 
 
 class StepShape(NamedTuple):
@@ -148,23 +149,18 @@ class PackedSteps:
         """
         executable, _ = lent = self._runner.lend()
         assert isinstance(executable, NativeExecutable)
-        made, count = 0, len(given)
+        made, steps = 0, len(given)
         carried = executable.memory[: self.shape.carried]
         carried[:] = state
-        while made < count:
-            row, work = executable.row_for(min(count - made, _FIRST))
-            stop = min(count, made + max(1, AT_A_TIME // max(work, 1)))
-            arrays = executable.memory, self._fields, row, given, results
-            made = _stretch(arrays, made, stop)
+        while made < steps:
+            calls, work = executable.calls_for(min(steps - made, _FIRST))
+            stop = min(steps, made + max(1, AT_A_TIME // max(work, 1)))
+            arrays = executable.memory, self._fields, calls, given, results
+            m, f, row, xs, ys = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
+            count, first, last = (ctypes.c_int64(x) for x in (len(calls), made, stop))
+            made = int(_function()(m, f, row, count, xs, ys, first, last))
             if made < stop:
                 break
         state[:] = carried
         self._runner.take_back(lent)
         return made
-
-
-def _stretch(arrays: tuple[NDArray[Any], ...], first: int, stop: int) -> int:
-    """Run steps with (memory, fields, row, given, results); return the step they stopped at."""
-    m, f, row, given, results = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
-    calls, start, end = (ctypes.c_int64(x) for x in (len(arrays[2]), first, stop))
-    return int(_function()(m, f, row, calls, given, results, start, end))

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import Merged
 from scalargrad.compiler.backend.llvm.operations import apply
@@ -48,18 +49,13 @@ def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
 
 
 def _is_small(instruction: Merged) -> bool:
-    if isinstance(instruction, Apply):
-        return instruction.lanes <= _LANES
-    if isinstance(instruction, Gather):
-        return len(instruction.sources) <= _LANES
-    if isinstance(instruction, Copy):
-        return instruction.rows * instruction.columns <= _LANES
+    if isinstance(instruction, Apply | Gather | Copy):
+        return size_of(instruction) <= _LANES
     if isinstance(instruction, GatheredProducts):
         return instruction.a.size <= _PRODUCTS
-    if isinstance(instruction, Products):
-        terms = sum(run.terms for run in instruction.runs)
-        return instruction.rows * instruction.columns * terms <= _PRODUCTS
-    return False
+    if not isinstance(instruction, Products):
+        return False
+    return size_of(instruction) * sum(run.terms for run in instruction.runs) <= _PRODUCTS
 
 
 def printed(
