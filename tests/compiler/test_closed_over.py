@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import math
 import pickle
 import random
 import sys
 from collections import UserList
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,6 +22,7 @@ import pytest
 from scalargrad import (
     JitWarning,
     Parameter,
+    TraceError,
     Value,
     drawn,
     gradients,
@@ -583,6 +587,23 @@ def test_scan_looks_at_what_is_bound_now() -> None:
     assert scan(step, 0.0, [1.0, 2.0])[0] == pytest.approx(math.sin(1.0) + math.sin(2.0))
     helper = tanh
     assert scan(step, 0.0, [1.0, 2.0])[0] == pytest.approx(math.tanh(1.0) + math.tanh(2.0))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_package_installed_beside_a_program_is_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    """So `pip install --target` does for what is deployed: NumPy's numbers remain numbers there."""
+    name = "numbers_installed" if installed else "numbers_of_ones_own"
+    (tmp_path / f"{name}.py").write_text(
+        "class Number(float):\n    def __mul__(self, x):\n        return 7.0 * float(self) * x\n"
+    )
+    (tmp_path / "some-1.0.dist-info").mkdir()
+    (tmp_path / "some-1.0.dist-info" / "RECORD").write_text("some/a.py,,\nnumbers_installed.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    given = importlib.import_module(name).Number(3.0)
+    with nullcontext() if installed else pytest.raises(TraceError, match="__mul__"):
+        assert jit(lambda x: x + 1.0)(given) == 4.0
 
 
 def test_functions_typed_into_a_program_are_not_a_librarys() -> None:

@@ -31,8 +31,18 @@ def of_library(module: Any) -> bool:
     top = module.partition(".")[0]
     if top == "__main__":  # run by `python -m …`, it may be the file of an installed program
         return False
-    path = getattr(sys.modules.get(top), "__file__", None) or ""
-    return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(Path(path).parts)
+    return top in _LIBRARIES or _is_installed(top)
+
+
+@functools.cache
+def _is_installed(top: str) -> bool:
+    """Return whether a module or package was installed: for Python, or by `pip --target`."""
+    path = Path(getattr(sys.modules.get(top), "__file__", None) or "")
+    if not {"site-packages", "dist-packages"}.isdisjoint(path.parts):
+        return True
+    folder = path.parent.parent if path.stem == "__init__" else path.parent
+    lists = [x.read_text("utf-8") for x in folder.glob("*.dist-info/RECORD")]
+    return any(x.startswith((f"{top}/", f"{top}.")) for text in lists for x in text.splitlines())
 
 
 #: What reads a name that stands in text.
