@@ -90,6 +90,21 @@ def test_data_must_be_a_real_number(thing: Any) -> None:
     assert x.data == 1.0
 
 
+@pytest.mark.parametrize(
+    "thing", [Value(3.0), *(x for x in NOT_NUMBERS if x is not None)], ids=repr
+)
+def test_a_grad_must_be_a_real_number_or_none(thing: Any) -> None:
+    """Else the next sweep would meet it, and could not say where it came from."""
+    x = Value(1.0)
+    with pytest.raises(OperandError, match="the grad assigned is"):
+        x.grad = thing
+    x.grad = np.float64(2.0)
+    assert x.grad == 2.0
+    x.grad = None
+    x.backward()
+    assert x.grad == 1.0
+
+
 def test_value_of_a_value_is_refused() -> None:
     """Wrapping a Value would cut its graph; the message offers detach."""
     with pytest.raises(OperandError, match=r"use it as it is, or \.detach\(\)"):

@@ -167,6 +167,8 @@ class Value:
     def grad(self, signal: float | None) -> None:
         if switches and (current := recorder()) is not None:
             current.asked(self, "grad assigned")
+        if signal.__class__ is not float and signal is not None:
+            signal = as_float(signal, "the grad assigned")
         self._grad = signal  # type: ignore[assignment] # None, PyTorch's habit, counts as 0
 
     def backward(self, *, allow_nonfinite: bool = False) -> None:
