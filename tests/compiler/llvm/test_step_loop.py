@@ -54,6 +54,21 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return noted
 
 
+@pytest.fixture
+def straight(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Print straight-line code at once for short steps; note the name of each function."""
+    noted: list[str] = []
+    usual = step_loop._straight
+
+    def printed(*given: Any) -> Any:
+        noted.append("steps")
+        return usual(*given)
+
+    monkeypatch.setattr(step_loop, "_OFTEN", 1)
+    monkeypatch.setattr(step_loop, "_straight", printed)
+    return noted
+
+
 @pytest.mark.parametrize("step", [network, growth, branching])
 def test_a_stretch_of_steps_has_the_digits_of_single_steps(
     step: Callable[..., Any], made: list[int], monkeypatch: pytest.MonkeyPatch
@@ -61,6 +76,24 @@ def test_a_stretch_of_steps_has_the_digits_of_single_steps(
     """Carry and results, also where comparisons come out otherwise on the way."""
     start = np.linspace(-0.5, 0.5, WIDE).tolist()
     together = scan(jit(step), start, XS)
+    assert sum(made) > 3
+    monkeypatch.setattr(native_steps, "FEW", 10**9)
+    assert together == scan(jit(step), start, XS)
+
+
+@pytest.mark.parametrize("step", [growth, branching])
+@pytest.mark.parametrize("wide", [1, 2])
+def test_straight_line_code_of_a_short_step_has_the_digits_of_single_steps(
+    step: Callable[..., Any],
+    wide: int,
+    made: list[int],
+    straight: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It stops where the general code does, and the carry is the same behind it."""
+    start = np.linspace(-0.5, 0.6, wide + 1)[1:].tolist()
+    together = scan(jit(step), start, XS)
+    assert straight
     assert sum(made) > 3
     monkeypatch.setattr(native_steps, "FEW", 10**9)
     assert together == scan(jit(step), start, XS)
@@ -77,8 +110,12 @@ def test_long_stretches_pause_for_interrupts(
     assert sum(made) == 2 * len(XS)
 
 
-def test_a_number_that_is_not_finite_is_met_as_in_single_steps(made: list[int]) -> None:
+@pytest.mark.parametrize("often", [1, 20_000])
+def test_a_number_that_is_not_finite_is_met_as_in_single_steps(
+    made: list[int], monkeypatch: pytest.MonkeyPatch, often: int
+) -> None:
     """The stretch ends before that step, which is made eagerly."""
+    monkeypatch.setattr(step_loop, "_OFTEN", often)
 
     def growing(x: Any, k: Any) -> tuple[Any, Any]:
         return exp(x) * 1.0, x
@@ -89,16 +126,24 @@ def test_a_number_that_is_not_finite_is_met_as_in_single_steps(made: list[int]) 
     assert made[0] < 6
 
 
-def test_a_step_without_results_leaves_none(made: list[int]) -> None:
+@pytest.mark.parametrize("often", [1, 20_000])
+def test_a_step_without_results_leaves_none(
+    made: list[int], monkeypatch: pytest.MonkeyPatch, often: int
+) -> None:
     """What is carried is all there is."""
+    monkeypatch.setattr(step_loop, "_OFTEN", often)
     carry, ys = scan(jit(lambda c, _: ([c[1], c[0] + c[1]], None)), [0.0, 1.0], length=30)
     assert carry == [832040.0, 1346269.0]
     assert ys == [None] * 30
     assert sum(made) == 29
 
 
-def test_what_is_carried_may_be_cells_of_what_is_given(made: list[int]) -> None:
+@pytest.mark.parametrize("often", [1, 20_000])
+def test_what_is_carried_may_be_cells_of_what_is_given(
+    made: list[int], monkeypatch: pytest.MonkeyPatch, often: int
+) -> None:
     """A window that moves by one is its own numbers one place on, and the new one."""
+    monkeypatch.setattr(step_loop, "_OFTEN", often)
     start = [float(k) for k in range(40)]
     carry, ys = scan(jit(lambda c, x: ([*c[1:], x], c[0])), start, [-1.0, -2.0] * 10)
     assert carry == [*start[20:], *[-1.0, -2.0] * 10]

@@ -44,7 +44,7 @@ def run_steps(carried_state: CarriedState, entry: Callable[[int], Any], given: F
         if repeatable is not None:
             made = _repeat(*repeatable, carried_state, given[len(ys) :])
             tries += len(made) < _FEW
-            ys += made
+            ys = ys + made if ys else made  # most often all of them, which are not copied
         if len(ys) < len(given):
             ys.append(carried_state.step(entry(len(ys))))
     return ys

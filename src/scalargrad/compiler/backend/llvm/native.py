@@ -110,11 +110,14 @@ class Native:
         The addresses of a function and of its table, for each call of a run.
     work : int
         The approximate number of products and results that a run computes.
+    instructions : list
+    numbers : dict
+        The constant cells with their numbers.
     """
 
     def __init__(self, packed: Packed) -> None:
-        self.memory, self._instructions, self._numbers = ready(packed)
-        self._encoded = [encode(x) for x in self._instructions]
+        self.memory, self.instructions, self.numbers = ready(packed)
+        self._encoded = [encode(x) for x in self.instructions]
         self._tables = np.concatenate([np.empty(0, np.int64), *(x.fields for x in self._encoded)])
         self._own: list[Code] = []
         sizes = [len(x.fields) for x in self._encoded]
@@ -123,10 +126,10 @@ class Native:
         self.calls = np.stack(
             [np.array(functions, dtype=np.int64), self._tables.ctypes.data + 8 * first], axis=1
         )
-        self._stretches = straight_line.stretches(self._instructions)
+        self._stretches = straight_line.stretches(self.instructions)
         small = sum(last - first for first, last in self._stretches)
         self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
-        self.work = sum(map(_work, self._instructions))
+        self.work = sum(map(_work, self.instructions))
 
     @property
     def warm(self) -> bool:
@@ -142,7 +145,7 @@ class Native:
             return self.calls
 
     def _print_straight(self) -> None:
-        module, names = straight_line.printed(self._instructions, self._numbers, self._stretches)
+        module, names = straight_line.printed(self.instructions, self.numbers, self._stretches)
         code = compile_module(module, level=0)
         self._own.append(code)
         calls, done = [], 0
@@ -156,7 +159,7 @@ class Native:
         module, _ = printed(list(dict.fromkeys(x.kind for x in self._encoded)))
         if not self._stretches:
             return module.text()
-        own, _ = straight_line.printed(self._instructions, self._numbers, self._stretches)
+        own, _ = straight_line.printed(self.instructions, self.numbers, self._stretches)
         return f"{module.text()}\n{own.text()}"
 
 
@@ -199,30 +202,30 @@ class NativeExecutable:
     """
 
     def __init__(self, packed: Packed) -> None:
-        self._native, self._outputs = native(packed), packed.outputs
-        cells = self._native.memory
+        self.native, self._outputs = native(packed), packed.outputs
+        cells = self.native.memory
         whole: Floats = np.zeros(len(cells) + 3 * _SPARE)
         first = _SPARE + (-whole.ctypes.data // 8) % _SPARE
         self.memory = whole[first : first + len(cells)]
         self.memory[:] = cells
-        self._early = self._bound(self._native.calls)
+        self._early = self._bound(self.native.calls)
 
     def run(self) -> bool:
         """Run the program on `memory`, and return whether all outputs are finite.
 
         Runs are counted until the code is final.
         """
-        calls = self._native.count_run()
-        if not self._native.warm:
+        calls = self.native.count_run()
+        if not self.native.warm:
             return self._early()
         self.run = self._bound(calls)  # type: ignore[method-assign]
         return self.run()
 
     def calls_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
         """Count `runs` runs ahead; return the calls of one, and its work."""
-        for _ in range(0 if self._native.warm else runs):
-            self._native.count_run()
-        return self._native.calls, self._native.work
+        for _ in range(0 if self.native.warm else runs):
+            self.native.count_run()
+        return self.native.calls, self.native.work
 
     def _bound(self, calls: NDArray[np.int64]) -> Callable[[], bool]:
         """Return a function that calls the code directly and keeps alive all that it uses."""
@@ -230,7 +233,7 @@ class NativeExecutable:
         places = self.memory.ctypes.data, calls.ctypes.data
         frame = np.array([*places, len(calls), first, stop - first])
         called = functools.partial(_driver(), _pointer(frame))
-        called.held = self._native, calls, self.memory  # type: ignore[attr-defined]
+        called.held = self.native, calls, self.memory  # type: ignore[attr-defined]
         return called
 
 

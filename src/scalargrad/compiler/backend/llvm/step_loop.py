@@ -1,5 +1,7 @@
 """Repeat the packed program of a `scan` step in one call of machine code.
 
+Of a short step that is made very often, straight-line code is printed, with the carry in registers.
+
 It stops before the first step whose results are not all finite, or whose comparisons differ from
 those recorded; the caller makes that step in another way.
 """
@@ -18,12 +20,15 @@ from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
-from scalargrad.compiler.backend.llvm.native import NativeExecutable, write_calls
+from scalargrad.compiler.backend.llvm.native import Native, NativeExecutable, write_calls
+from scalargrad.compiler.backend.llvm.straight_line import StraightLineWriter, is_small
 
 #: The most steps run in one go before the code of a program is final.
 _FIRST = 16
 #: How many products or results are computed, in less than 0.1 s, before Python can handle a signal.
 AT_A_TIME = 2**26
+#: After so many steps, straight-line code is printed for one of at most so many instructions.
+_OFTEN, _SHORT = 20_000, 100
 
 
 class StepShape(NamedTuple):
@@ -46,6 +51,12 @@ class StepShape(NamedTuple):
     outcomes: tuple[bool, ...]
 
 
+_PARAMETERS = (
+    "ptr %m, ptr %f, ptr %row, i64 %calls, ptr %given, ptr %results, i64 %first, i64 %stop"
+)
+_KIND = ctypes.CFUNCTYPE(ctypes.c_int64)
+
+
 @functools.cache
 def _function() -> Callable[..., int]:
     """Return ``steps(memory, fields, row, calls, given, results, first, stop)``.
@@ -56,12 +67,7 @@ def _function() -> Callable[..., int]:
     and the outcomes.
     """
     module = IRModule()
-    nest = Nest(
-        module,
-        "steps",
-        "ptr %m, ptr %f, ptr %row, i64 %calls, ptr %given, ptr %results, i64 %first, i64 %stop",
-        "i64",
-    )
+    nest = Nest(module, "steps", _PARAMETERS, "i64")
     body, e = nest.body, Emitter(nest.body, WIDTH)
     found, carried, given, results, outcomes = nest.fields(0, 5)
     body.line("br label %step")
@@ -86,8 +92,50 @@ def _function() -> Callable[..., int]:
     body.line("br i1 %again, label %step, label %done")
     body.begin("done")
     body.line("ret i64 %stop")
-    kind = ctypes.CFUNCTYPE(ctypes.c_int64)
-    steps: Callable[..., int] = compile_module(module, level=1).function("steps", kind)
+    steps: Callable[..., int] = compile_module(module, level=1).function("steps", _KIND)
+    return steps
+
+
+def _straight(native: Native, shape: StepShape, outputs: int) -> Callable[..., int]:
+    """Return what `_function` does for one program, of small instructions: straight-line code."""
+    module = IRModule()
+    nest = Nest(module, "steps", _PARAMETERS, "i64")
+    body, e, carried = nest.body, Emitter(nest.body, inline=False), range(shape.carried)
+    starts = [e.load(nest.cell(str(k))) for k in carried]
+    body.line("br label %step")
+    body.begin("step")
+    head = body.reserve()
+    writer = StraightLineWriter(e, native.numbers | {k: f"%c{k}" for k in carried})
+    row = nest.mul("%s", str(shape.given))
+    for k in range(shape.given):
+        place = nest.cell(nest.add(row, str(k)), base="%given")
+        writer.known[shape.carried + k] = e.load(place)
+    for instruction in native.instructions:
+        writer.write(instruction)
+    count = shape.carried + shape.results
+    found = [e.number(writer.cell(outputs + k)) for k in range(count + len(shape.outcomes))]
+    tests = [e.compare("oeq", e.mul(x, 0.0), 0.0) for x in found[:count]]
+    for x, outcome in zip(found[count:], shape.outcomes, strict=True):
+        tests.append(e.compare("une" if outcome else "oeq", x, 0.0))
+    good = functools.reduce(lambda a, b: body.assign(f"and i1 {a}, {b}"), tests, "true")
+    body.line(f"br i1 {good}, label %good, label %bad")
+    body.begin("good")
+    row = nest.mul("%s", str(shape.results))
+    for k, x in enumerate(found[shape.carried : count]):
+        e.store(x, nest.cell(nest.add(row, str(k)), base="%results"))
+    body.line("%following = add i64 %s, 1")
+    body.line("%again = icmp ult i64 %following, %stop")
+    body.line("br i1 %again, label %step, label %done")
+    phis = ["%s = phi i64 [%first, %entry], [%following, %good]"]
+    for k, start in enumerate(starts):
+        phis.append(f"%c{k} = phi double [{start}, %entry], [{found[k]}, %good]")
+    body.fill(head, phis)
+    for label, index in (("bad", "%s"), ("done", "%stop")):
+        body.begin(label)
+        for k in carried:
+            e.store(f"%c{k}" if label == "bad" else found[k], nest.cell(str(k)))
+        body.line(f"ret i64 {index}")
+    steps: Callable[..., int] = compile_module(module, level=1).function("steps", _KIND)
     return steps
 
 
@@ -133,6 +181,8 @@ class PackedSteps:
 
     def __init__(self, runner: Any, shape: StepShape) -> None:
         self._runner, self.shape = runner, shape
+        self._made = 0
+        self._steps = _function()
         told = [int(x) for x in shape.outcomes]
         head = [runner.outputs.start, shape.carried, shape.given, shape.results, len(told)]
         self._fields = np.array([*head, *told], dtype=np.int64)
@@ -150,6 +200,7 @@ class PackedSteps:
         executable, _ = lent = self._runner.lend()
         assert isinstance(executable, NativeExecutable)
         made, steps = 0, len(given)
+        self._count(steps, executable.native)
         carried = executable.memory[: self.shape.carried]
         carried[:] = state
         while made < steps:
@@ -158,9 +209,17 @@ class PackedSteps:
             arrays = executable.memory, self._fields, calls, given, results
             m, f, row, xs, ys = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
             count, first, last = (ctypes.c_int64(x) for x in (len(calls), made, stop))
-            made = int(_function()(m, f, row, count, xs, ys, first, last))
+            made = int(self._steps(m, f, row, count, xs, ys, first, last))
             if made < stop:
                 break
         state[:] = carried
         self._runner.take_back(lent)
         return made
+
+    def _count(self, steps: int, native: Native) -> None:
+        """Count steps; after many, print straight-line code for a short program."""
+        before, self._made = self._made, self._made + steps
+        if not before < _OFTEN <= self._made:
+            return
+        if len(native.instructions) <= _SHORT and all(map(is_small, native.instructions)):
+            self._steps = _straight(native, self.shape, self._runner.outputs.start)

@@ -8,7 +8,7 @@ into functions of bounded size, as LLVM's time grows faster than the size of a f
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.extents import size_of
@@ -39,7 +39,7 @@ def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
     """Return (start, stop) of the stretches of small instructions."""
     found: list[Stretch] = []
     start = 0
-    for small, group in itertools.groupby(instructions, _is_small):
+    for small, group in itertools.groupby(instructions, is_small):
         count = len(list(group))
         if small and count >= _SHORT:
             edges = [*range(start, start + count, _LONG), start + count]
@@ -48,7 +48,8 @@ def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
     return found if sum(last - first for first, last in found) >= _FEW else []
 
 
-def _is_small(instruction: Merged) -> bool:
+def is_small(instruction: Merged) -> bool:
+    """Return whether an instruction has so few lanes that printing them all pays."""
     if isinstance(instruction, Apply | Gather | Copy):
         return size_of(instruction) <= _LANES
     if isinstance(instruction, GatheredProducts):
@@ -69,19 +70,19 @@ def printed(
     for k, (first, last) in enumerate(found):
         names.append(f"straight.{k}")
         body = module.function(names[-1], "ptr noalias %m, ptr %f")
-        writer = _StraightLineWriter(Emitter(body, inline=False), numbers)
+        writer = StraightLineWriter(Emitter(body, inline=False), numbers)
         for instruction in instructions[first:last]:
             writer.write(instruction)
         body.line("ret void")
     return module, names
 
 
-class _StraightLineWriter:
+class StraightLineWriter:
     """Prints instructions; `known` maps cells to registers or constants with their contents."""
 
-    def __init__(self, e: Emitter, numbers: dict[int, float]) -> None:
+    def __init__(self, e: Emitter, known: Mapping[int, Operand]) -> None:
         self.e = e
-        self.known: dict[int, Operand] = dict(numbers)
+        self.known = dict(known)
 
     def write(self, instruction: Merged) -> None:
         """Print an instruction, lane after lane."""
@@ -101,15 +102,15 @@ class _StraightLineWriter:
             results = [self.total(start, terms) for start, terms in _sums(instruction)]
         for i, x in enumerate(results):
             self.known[out + i] = x
-            self.e.store(x, self.pointer(out + i))
+            self.e.store(x, self._pointer(out + i))
 
-    def pointer(self, cell: int) -> str:
+    def _pointer(self, cell: int) -> str:
         return self.e.body.assign(f"getelementptr double, ptr %m, i64 {cell}")
 
     def cell(self, cell: int) -> Operand:
         """Return a register or constant with the contents of a cell."""
         if cell not in self.known:
-            self.known[cell] = self.e.load(self.pointer(cell))
+            self.known[cell] = self.e.load(self._pointer(cell))
         return self.known[cell]
 
     def total(self, start: int, terms: Terms) -> Operand:
