@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad.compiler.call.call_signals import CallSignals
 from scalargrad.compiler.call.eager_replay import (
     Call,
+    Repeatable,
     gradient,
     graph,
 )
@@ -19,12 +20,9 @@ from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.call.path import Path
-
 #: What the results of a call share: the name of the function, its program, the inputs it ran on,
 #: and the call, with the path it took; for second derivatives, the Output that was differentiated.
-Source = tuple[str, Function, Inputs, "tuple[Path, Call] | Output"]
+Source = tuple[str, Function, Inputs, "tuple[Repeatable, Call] | Output"]
 
 
 class CompiledOp(Operation):

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from scalargrad.compiler.passes.kinds import (
     of_lanes,
 )
 from scalargrad.compiler.trace.taken_together import TakenLanes
+from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import OperandError, TraceError
@@ -36,9 +37,6 @@ from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.tree import like, own_attributes
 from scalargrad.value import Value
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.trace.trace import Trace
 
 
 class UnlikeError(Exception):
@@ -50,7 +48,7 @@ class Lanes:
 
     Parameters
     ----------
-    trace : Trace
+    trace : Tape
         The recording.
 
     Attributes
@@ -63,10 +61,10 @@ class Lanes:
         The draws of the example under way, and the inputs that stand for those of the others.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Tape) -> None:
         self.count = 0
         self.taken: list[TakenLanes] = []
-        self._trace: Trace = weakref.proxy(trace)  # which holds this
+        self._trace: Tape = weakref.proxy(trace)  # which holds this
         self._seen = 0
         self._is_closed = False
         self._counts: list[int] = []

@@ -9,7 +9,7 @@ from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, Op
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
-from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
+from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
 from scalargrad.ops import identity, mul
 from scalargrad.table.operation import Operation
 from scalargrad.transforms.draws import Draw
@@ -18,7 +18,7 @@ from scalargrad.value import Parameter, Value
 _new = object.__new__
 
 
-class Tape:
+class Tape(Tracing):
     """The nodes of a recording, and the methods that write them.
 
     Attributes
@@ -43,9 +43,12 @@ class Tape:
         Whether any input is a Value, so that results may have gradients.
     is_open : bool
         Whether the function is still running.
+    singly : bool
+        Whether each number must be a node of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, singly: bool = False) -> None:
+        self.singly = singly
         self.columns = Columns()
         self.ops = self.columns.ops
         self.given: list[int] = []
@@ -138,7 +141,7 @@ class Tape:
     def traced(self, op: Op, args: tuple[int, ...]) -> Traced:
         """Write a node, and return its traced number."""
         made = _new(Traced)
-        made.trace = self  # type: ignore[assignment] # as each tape is a Trace
+        made.trace = self
         made.index = self.write(op, args)
         if self.is_detaching:
             self.write(DETACH, (made.index,))
@@ -151,7 +154,7 @@ class Tape:
 
     def _traced(self, index: int, kind: type[Traced] = Traced) -> Traced:
         made = _new(kind)
-        made.trace = self  # type: ignore[assignment] # as each tape is a Trace
+        made.trace = self
         made.index = index
         return made
 
@@ -177,7 +180,7 @@ class Tape:
         left = x.index if x.__class__ is Traced and x.trace is self else known.get(id(x))
         right = y.index if y.__class__ is Traced and y.trace is self else known.get(id(y))
         made = _new(Traced)
-        made.trace = self  # type: ignore[assignment] # as each tape is a Trace
+        made.trace = self
         write_op, write_left, write_right = self.writers
         if left is None:
             left = self.refer(x, op)

@@ -56,9 +56,8 @@ class Trace(Tape):
     """
 
     def __init__(self, sources: Sequence[Any] = (), *, singly: bool = False) -> None:
-        super().__init__()
+        super().__init__(singly=singly)
         self.sources = sources
-        self.singly = singly
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
         self.along: Sequence[bool] = ()

@@ -8,14 +8,11 @@ after all, `TouchedError` is raised, and the function is recorded again with a n
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.trace.traced import Traced
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.traced import Traced, Tracing
 
 #: The fewest numbers of an array that is recorded whole.
 FEWEST = 1024
@@ -38,7 +35,7 @@ class Untouched(Traced):
     whole: Whole
 
     @property
-    def trace(self) -> Trace:  # type: ignore[override]
+    def trace(self) -> Tracing:  # type: ignore[override]
         """Raise TouchedError: every use of a number asks for its recording or its node."""
         self.whole.touch()
 
