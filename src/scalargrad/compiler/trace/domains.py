@@ -88,11 +88,11 @@ def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[
 
     Where eager code sends no signal to an example, a program sends 0, and 0 · inf is nan.
     """
-    needed = nodes.needed([*outputs, *trace.guards])
-    needed &= nodes.where(lambda op: op is not ADJOINT)
-    read = np.unique(nodes.operands[needed[nodes.users()]])
-    found = read[nodes.where(lambda op: op is ADJOINT)[read]].tolist()
-    return [x for x in found if trace.lanes.size(x) == 1]
+    gradients = nodes.where(lambda op: op is ADJOINT)
+    readers = nodes.needed([*outputs, *trace.guards]) & ~gradients
+    read = np.zeros(len(nodes), np.bool_)
+    read[nodes.operands[readers[nodes.users()]]] = True
+    return [x for x in np.flatnonzero(read & gradients).tolist() if trace.lanes.size(x) == 1]
 
 
 def _violation(trace: Trace, node: int) -> tuple[int, int]:

@@ -28,7 +28,9 @@ class Plainness:
 
     def mark(self, node: int, plain: bool) -> None:
         """Set whether a node is plain, whatever it is computed from."""
-        self.mark_all((node,), plain)
+        self._marks[node] = plain  # not by `mark_all`: each of many inputs is marked
+        if not plain:
+            self._values.add(node)
 
     def mark_all(self, nodes: Collection[int], plain: bool) -> None:
         """Set whether nodes are plain, as `mark` does."""
