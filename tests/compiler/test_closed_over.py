@@ -599,7 +599,9 @@ def test_a_package_installed_beside_a_program_is_a_library(
         "class Number(float):\n    def __mul__(self, x):\n        return 7.0 * float(self) * x\n"
     )
     (tmp_path / "some-1.0.dist-info").mkdir()
-    (tmp_path / "some-1.0.dist-info" / "RECORD").write_text("other_numbers.py,,\nnumbers_installed.py,,\n")
+    (tmp_path / "some-1.0.dist-info" / "RECORD").write_text(
+        "other_numbers.py,,\nnumbers_installed.py,,\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     given = importlib.import_module(name).Number(3.0)
     with nullcontext() if installed else pytest.raises(TraceError, match="__mul__"):

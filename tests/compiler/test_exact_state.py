@@ -143,6 +143,18 @@ def test_an_equal_number_is_another(holder: str, first: Any, second: Any) -> Non
     assert found == expected
 
 
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_value_in_place_of_its_number_gets_its_gradient(holder: str) -> None:
+    """A number may become a Value that is to be trained: 1.5 equals Value(1.5)."""
+    held, change, read = HOLDERS[holder](1.5)
+    compiled = jit(lambda x: (x * read(), held)[0])
+    assert compiled(2.0) == 3.0
+    weight = Value(1.5)
+    change(weight)
+    compiled(2.0).backward()
+    assert weight.grad == 2.0
+
+
 @pytest.mark.parametrize(("first", "second"), PAIRS, ids=[f"{a} and {b}" for a, b in PAIRS])
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: (x, "a"), lambda x: {x: x}])
 def test_closures_over_equal_numbers_are_told_apart(
