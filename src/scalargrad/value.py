@@ -46,6 +46,11 @@ def _junction(op: Binary) -> _BinaryMethod:
     return junction(op)
 
 
+#: How often a Value was compared with a number by ``==``. If the count is the same after two things
+#: were found equal, neither has a Value where the other has a number.
+numbers_compared = [0]
+
+
 class Value:
     """One number in a graph of elementary operations.
 
@@ -298,7 +303,10 @@ class Value:
             return current.equal(self, other, ops.eq)  # type: ignore[no-any-return]
         if isinstance(other, Value):
             return self is other
-        return self._number == ops.eq.operand(other) if is_real(other) else NotImplemented
+        if not is_real(other):
+            return NotImplemented
+        numbers_compared[0] += 1
+        return self._number == ops.eq.operand(other)
 
     def __ne__(self, other: object) -> bool:
         if switches and (current := recorder()) is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.reachable import Reachable
 from scalargrad.compiler.guards.slots import Source, changed
+from scalargrad.value import numbers_compared
 
 
 class ClosedOver:
@@ -63,7 +64,8 @@ class ClosedOver:
     def holds(self) -> bool:
         """Return whether everything is as it was."""
         try:
-            read_now = [*map(call, self._readers)]
-            return self._as_read == read_now and self._then == self._live
+            read_now, before = [*map(call, self._readers)], numbers_compared[0]
+            holds = self._as_read == read_now and self._then == self._live
+            return holds and numbers_compared[0] == before  # no Value stands for a number now
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False

@@ -197,12 +197,13 @@ def exact_items(x: Any) -> Any:
 def equals_others(x: Any) -> bool:
     """Return whether something equals objects of another type, or with other bits.
 
-    Every number does: a Value equals the number it has at that moment.
+    Every integer does, every float that is a whole number, and every complex number.
     """
-    return type(x) in _EQUAL_OTHERS
+    kind = type(x)
+    return x.is_integer() if kind is float else kind in _EQUAL_OTHERS
 
 
-_EQUAL_OTHERS = {int, float, bool, complex, tuple, frozenset}
+_EQUAL_OTHERS = {int, bool, complex, tuple, frozenset}
 
 
 class KeyedCopy(NamedTuple):
