@@ -43,6 +43,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 HERE = sys.modules[__name__]
 W = Value(2.0)
+LIBRARY = math
 settings = ModuleType("settings")
 settings.slope = Value(2.0)  # type: ignore[attr-defined]
 
@@ -211,6 +212,10 @@ CASES: dict[str, Callable[[], tuple[Any, Change]]] = {
     "a global of a cached property": lambda: _rebound(lambda x: Line().tripled * x),
     "a global of a static method": lambda: _rebound(lambda x: Line.scaled(x) + 1.0),
     "a helper": _activation,
+    "a library": lambda: (
+        lambda x: W * x * len(LIBRARY.__name__),
+        lambda patch: patch.setattr(HERE, "LIBRARY", functools),
+    ),
     "the rows of a sparse layer": _table,
     "a module's name": lambda: _attribute(settings, lambda _, x: settings.slope * x),
     "an item of a list": lambda: _items(list),
@@ -628,6 +633,20 @@ def test_copies_and_pickles_see_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert restored(1.0).data == 6.0
     monkeypatch.setattr(HERE, "W", Value(7.0))
     assert restored(1.0).data == 8.0
+
+
+@jit
+def by_library(x: Any) -> Any:
+    """Multiply by the length of a module's name."""
+    return W * x * len(LIBRARY.__name__)
+
+
+def test_pickles_see_another_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library under the name of another is not the one that was recorded."""
+    assert by_library(0.5).data == len("math")
+    pickled = pickle.dumps(by_library)
+    monkeypatch.setattr(HERE, "LIBRARY", functools)
+    assert pickle.loads(pickled)(0.5).data == len("functools")
 
 
 def test_explain_looks_at_what_is_bound_now() -> None:

@@ -156,11 +156,6 @@ def _is_namespace(x: Any) -> bool:
     return isinstance(x, type) and not of_library(x.__module__)
 
 
-def is_library(x: Any) -> bool:
-    """Return whether an object is the module of a library."""
-    return isinstance(x, ModuleType) and of_library(x.__name__)
-
-
 def variables(function: FunctionType) -> dict[str, Any]:
     """Return a function's closure variables by name, leaving out empty cells."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)

@@ -45,7 +45,6 @@ from scalargrad.compiler.guards.names_read import (
     imported,
     is_descriptor,
     is_followed,
-    is_library,
     is_users_alone,
     is_wrapper,
     names_and_texts,
@@ -199,14 +198,11 @@ class Reachable:
             self.readings.fact(len, Same(x), vars(x))
             self.readings.fact(times_cleared, Same(x))
 
-    def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-        """Follow names in a namespace, other than those of libraries; return those followed."""
-        found = [name for name in names if not is_library(space[name])]
-        if found:
-            self.readings.names(
-                Same(owner), space, {name: self._slot(space[name]) for name in found}
-            )
-        return found
+    def _names(self, owner: Any, space: Mapping[str, Any], names: Sequence[str]) -> None:
+        """Follow names in a namespace."""
+        if names:
+            slots = {name: self._slot(space[name]) for name in names}
+            self.readings.names(Same(owner), space, slots)
 
     def _class(self, kind: type) -> dict[str, Any]:
         """Follow the methods of a class, and return its other members."""
@@ -227,8 +223,8 @@ class Reachable:
         methods = {name: functions_of(x) for name, x in own.items()}
         for function in chain.from_iterable(methods.values()):
             self._part(function)
-        more = self._names(kind, own, [*data, *(name for name, found in methods.items() if found)])
-        return {name: own[name] for name in more if name in data}
+        self._names(kind, own, [*data, *(name for name, found in methods.items() if found)])
+        return {name: own[name] for name in data}
 
     # Contents ---------------------------------------------------------------------------------
 
@@ -327,7 +323,7 @@ class Reachable:
         if isinstance(x, ModuleType):
             if not of_library(x.__name__):
                 self._named.add(x, vars(x))
-                self._names(x, vars(x), vars(x).keys() & {"__getattr__"})
+                self._names(x, vars(x), [*vars(x).keys() & {"__getattr__"}])
             return
         kind: Any = type(x)
         if issubclass(kind, attrgetter | methodcaller):

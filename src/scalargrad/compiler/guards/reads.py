@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from types import BuiltinFunctionType, CodeType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
@@ -131,6 +131,8 @@ def _text(key: Any) -> Any:
         return tuple(map(_text, key))
     if isinstance(key, Same):
         x = key.content
+        if isinstance(x, ModuleType):
+            return x.__name__
         known = isinstance(x, FunctionType | type | BuiltinFunctionType)
         whose = x if known else type(x)
         return whose.__module__, whose.__qualname__
