@@ -1,4 +1,4 @@
-"""Long recurrences under vmap stay loops, run for eight examples at a time."""
+"""Long recurrences under vmap stay loops, run for several examples at a time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from scalargrad.compiler.loops.loop import Looped
 
 Function = Callable[..., Any]
 
-#: So few and so many examples that the last eight are not whole, that sums are split, and that
-#: threads share them.
-COUNTS = [2, 8, 13, 300]
+#: So few and so many examples that one, two and four vectors of them are computed abreast, that the
+#: last of these are not whole, that sums are split, and that threads share them.
+COUNTS = [2, 8, 13, 29, 300]
 SQUARES = {"sum": lambda r: r, "squares": lambda r: (r - 0.1) ** 2}
 
 
@@ -115,6 +115,52 @@ def test_gradients_are_those_of_a_loop_over_the_examples(
     assert is_cut(compiled)
     assert close(numbers(found), numbers(value_and_grad(looped, argnums=(0, 1))(xs, 0.7)))
     assert close(numbers(compiled(np.array(xs), 0.7)), numbers(found))
+
+
+@pytest.mark.parametrize(
+    ("loss", "rounds"),
+    [
+        (lambda rs: sum(rs) / len(rs), 1),
+        (lambda rs: sg.mean(rs) + sg.exp(3.0), 1),
+        (lambda rs: sum(math.cos(k) * r for k, r in enumerate(rs)), 1),
+        (lambda rs: rs[2], 1),
+        (lambda rs: sum((r - 0.3) ** 2 for r in rs), 2),
+        (lambda rs: rs[0] * rs[1], 2),
+        (lambda rs: sg.relu(sum(rs)), 2),
+    ],
+)
+def test_examples_run_once_if_a_loss_is_linear_in_their_results(loss: Any, rounds: int) -> None:
+    """Signals that depend on no result are known beforehand: loops need no second round."""
+
+    def mapped(xs: Any, k: Any) -> Any:
+        return loss(vmap(lambda x: gathered(x, k))(xs))
+
+    compiled = jit(value_and_grad(mapped, argnums=(0, 1)))
+    found = compiled(starts(9), 0.7)
+    assert sum(isinstance(x, Looped) for x in parts(compiled)) == rounds
+    with sg.disable_jit():
+        expected = value_and_grad(mapped, argnums=(0, 1))(starts(9), 0.7)
+    assert close(numbers(found), numbers(expected))
+
+
+def test_trajectories_are_results() -> None:
+    """Every state of every example is a result; sums of some are computed outside."""
+
+    def path(x: Any, k: Any) -> list[Any]:
+        found = [x]
+        for _ in range(150):
+            found.append(found[-1] + 0.01 * sg.sin(k * found[-1]))
+        return found
+
+    def paths(xs: Any, k: Any) -> Any:
+        found = vmap(lambda x: path(x, k))(xs)
+        return found, sum(found[3]), xs[0] * k
+
+    compiled = jit(paths)
+    found = compiled(starts(11), 0.7)
+    assert is_cut(compiled)
+    with sg.disable_jit():
+        assert close(numbers(found), numbers(paths(starts(11), 0.7)))
 
 
 def test_a_gradient_in_each_example() -> None:
@@ -223,10 +269,10 @@ def test_a_large_array_is_read_by_examples_and_outside() -> None:
         expected = push[3] * np.array([0.7 * each.sum(), each.sum() + 0.7 * slopes.sum()])
         assert compiled(given, 0.7) == pytest.approx(expected.tolist(), rel=1e-12)
     assert is_cut(compiled)
-    alone = jit(ends)
-    alone(rows, 0.7)
-    assert is_cut(alone)
-    ((path,),) = alone._paths.values()
+    summed = jit(lambda rows, k: sum(ends(rows, k)))
+    summed(rows, 0.7)
+    assert is_cut(summed)
+    ((path,),) = summed._paths.values()
     (last,) = (x for x in path.function.values.packed.steps if isinstance(x, _SinglesStep))  # type: ignore[union-attr]
     assert len(last.reads) < rows.size  # what examples return, and k
 
@@ -353,7 +399,7 @@ def test_threads_pickles_and_explanations() -> None:
     expected = [compiled(xs, 0.7) for xs in cases]
     with ThreadPoolExecutor(4) as pool:
         assert [*pool.map(lambda xs: compiled(xs, 0.7), cases * 3)] == expected * 3
-    assert "13 examples, 8 at a time: " in str(compiled.explain(cases[0], 0.7))
+    assert "13 examples, 16 at a time: " in str(compiled.explain(cases[0], 0.7))
     ((path,),) = compiled._paths.values()
     again = pickle.loads(pickle.dumps(path.function.values))
     assert again([*cases[0], 0.7]) == expected[0]

@@ -288,9 +288,21 @@ def _mapped_step(step: Mapped) -> _LoopStep | _MappedStep:
 class _LoopPool(choice.Pool):
     """The loops of an example, and the executables that are idle, each for several examples."""
 
+    def __init__(self, step: ExampleLoops) -> None:
+        super().__init__(step.loops)
+        self._step = step
+
+    @cached_property
+    def abreast(self) -> int:
+        """How many examples are computed at a time: as many vectors as fit into registers."""
+        from scalargrad.compiler.backend.llvm.target import registers
+
+        most = LANES * registers() // 8
+        return min(LANES << ((self._step.lanes - 1) // LANES).bit_length(), most)
+
     @cached_property
     def _code(self) -> Printed:
-        return Printed(self.packed, abreast=True)  # type: ignore[arg-type]
+        return Printed(self._step.loops, abreast=self.abreast)
 
     def executable(self) -> Executable:
         """Return a new executable."""
@@ -302,12 +314,15 @@ class _ExamplesStep(_Step):
 
     def __init__(self, step: ExampleLoops) -> None:
         self.step, self.reads, self.columns = step, step.reads, step.columns
-        self.pool = _LoopPool(step.loops)
-        title = f"{step.lanes} examples, {LANES} at a time"
-        self.parts: list[Part] = [(title, step.loops)]
+        self.pool = _LoopPool(step)
         self._firsts, self._strides = (
             np.array(step.columns, np.int64).reshape(-1, 2, 1).swapaxes(0, 1)
         )
+
+    @property
+    def parts(self) -> list[Part]:
+        """The loops of an example."""
+        return [(f"{self.step.lanes} examples, {self.pool.abreast} at a time", self.step.loops)]
 
     @cached_property
     def _plain(self) -> choice.Pool:
@@ -324,15 +339,16 @@ class _ExamplesStep(_Step):
     def _block(self, store: Floats, singles: Floats, bounds: Range) -> Floats:
         """Compute some examples; return the terms of their totals."""
         step, (start, stop) = self.step, bounds
-        end = start - (start - stop) // LANES * LANES
+        abreast = self.pool.abreast
+        end = start - (start - stop) // abreast * abreast
         examples = np.arange(start, end).clip(max=stop - 1)  # the last one fills the lanes
         columns = store[self._firsts + self._strides * examples]
         executable, _ = lent = self.pool.lend()
-        rows, given = executable.memory.reshape(-1, LANES), len(singles)
+        rows, given = executable.memory.reshape(-1, abreast), len(singles)
         outputs, results = step.loops.outputs, step.loops.results
         found = np.empty((outputs.stop - outputs.start, len(examples)))
-        for k in range(0, len(examples), LANES):
-            here = slice(k, k + LANES)
+        for k in range(0, len(examples), abreast):
+            here = slice(k, k + abreast)
             rows[:given] = singles
             rows[given : given + len(columns)] = columns[:, here]
             executable.run()

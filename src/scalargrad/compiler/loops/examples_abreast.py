@@ -1,8 +1,9 @@
-"""Run a program of loops for eight examples of a vmap at once, an example on each lane.
+"""Run a program of loops for several examples of a vmap at once, an example on each lane.
 
 The iterations of a recurrence cannot be lanes; its examples can. The loops stay as they are, each
-cell becomes a row of eight, and each register a vector. So an example has the digits that it has
-alone.
+cell becomes a row of a number for each example, and each register a vector. So an example has the
+digits that it has alone. As each operation of a recurrence waits for the one before, several
+vectors are computed abreast.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.loops.loop import (
     Cells,
     CellTable,
@@ -31,16 +32,16 @@ from scalargrad.compiler.loops.program_text import ProgramText
 from scalargrad.compiler.passes.kinds import CLASSES
 
 
-def in_rows(program: Looped) -> Looped:
-    """Return a program whose cell c has become the row of eight cells from 8·c on.
+def in_rows(program: Looped, width: int) -> Looped:
+    """Return a program whose cell c has become the row of `width` cells from width · c on.
 
     Behind them is room for the sums of totals that are split into several.
     """
     return replace(
         program,
-        cells=WIDTH * (program.cells + CLASSES * _split_totals(program)),
-        numbers=[(WIDTH * k, np.repeat(x, WIDTH).tolist()) for k, x in program.numbers],
-        loops=[_of_rows(x) for x in program.loops],
+        cells=width * (program.cells + CLASSES * _split_totals(program)),
+        numbers=[(width * k, np.repeat(x, width).tolist()) for k, x in program.numbers],
+        loops=[_of_rows(x, width) for x in program.loops],
     )
 
 
@@ -50,34 +51,34 @@ def _split_totals(program: Looped) -> int:
     return max([sum(not is_sequential(x, y) for y in x.totals) for x in loops], default=0)
 
 
-def _of_rows(loop: Loop | Clear) -> Loop | Clear:
+def _of_rows(loop: Loop | Clear, width: int) -> Loop | Clear:
     if isinstance(loop, Clear):
-        return Clear(WIDTH * loop.start, WIDTH * loop.size)
+        return Clear(width * loop.start, width * loop.size)
+
+    def first(cell: int | None) -> int | None:
+        return None if cell is None else width * cell
+
     return replace(
         loop,
         steps=[
-            x._replace(place=_row(x.place)) if isinstance(x, Read | Write | Increase) else x
+            x._replace(place=_row(x.place, width)) if isinstance(x, Read | Write | Increase) else x
             for x in loop.steps
         ],
-        carries=[x._replace(start=_first(x.start), onto=_first(x.onto)) for x in loop.carries],
-        totals=[x._replace(start=WIDTH * x.start, cell=WIDTH * x.cell) for x in loop.totals],
+        carries=[x._replace(start=first(x.start), onto=first(x.onto)) for x in loop.carries],
+        totals=[x._replace(start=width * x.start, cell=width * x.cell) for x in loop.totals],
     )
 
 
-def _first(cell: int | None) -> int | None:
-    return None if cell is None else WIDTH * cell
-
-
-def _row(place: Place) -> Place:
+def _row(place: Place, width: int) -> Place:
     if isinstance(place, CellTable):
-        return CellTable(WIDTH * place.cells)
-    return Cells(WIDTH * place.cell, WIDTH * place.stride)
+        return CellTable(width * place.cells)
+    return Cells(width * place.cell, width * place.stride)
 
 
-def printed_in_rows(program: Looped) -> ProgramText:
+def printed_in_rows(program: Looped, width: int) -> ProgramText:
     """Return a program printed in rows; see `in_rows`."""
-    room = program.cells - WIDTH * CLASSES * _split_totals(program)
-    return printed_by(partial(_RowsPrinter, room), program)
+    room = program.cells - width * CLASSES * _split_totals(program)
+    return printed_by(partial(_RowsPrinter, room, width), program)
 
 
 class _RowsPrinter(LoopPrinter):
@@ -87,12 +88,14 @@ class _RowsPrinter(LoopPrinter):
     ----------
     room : int
         The first cell of the room for the sums of totals.
+    row : int
+        The numbers in a row.
     """
 
-    def __init__(self, room: int, text: ProgramText, loop: Loop) -> None:
+    def __init__(self, room: int, row: int, text: ProgramText, loop: Loop) -> None:
         super().__init__(text, loop)
         self.width, self.iterations = 1, loop.count
-        self.e = self.single = Emitter(self.body, WIDTH, inline=self.e.inline)
+        self.e = self.single = Emitter(self.body, row, inline=self.e.inline)
         self._room = room
         self._sums: dict[int, str] = {}  # the address of the first sum of each total
 
@@ -102,13 +105,13 @@ class _RowsPrinter(LoopPrinter):
     # Sums: every eighth iteration has a row of its own ------------------------------------------
 
     def _first_sums(self, k: int) -> str:
-        self._sums[k] = self.text.cell(self._room + WIDTH * CLASSES * len(self._sums))
+        self._sums[k] = self.text.cell(self._room + self.e.width * CLASSES * len(self._sums))
         for row in range(CLASSES):
             self.e.store(-0.0, self._row_of_sums(k, row))
         return self.e.number(-0.0)
 
     def _row_of_sums(self, k: int, row: int | str) -> str:
-        return self.nest.cell(self.nest.mul(row, WIDTH), base=self._sums[k])
+        return self.nest.cell(self.nest.mul(row, self.e.width), base=self._sums[k])
 
     def _lane_by_lane(self, k: int, x: str) -> str:  # noqa: ARG002 - the sums are in memory
         row = self.body.assign(f"urem i64 {self.index}, {CLASSES}")

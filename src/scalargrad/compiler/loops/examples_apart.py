@@ -4,13 +4,15 @@ What has lanes is the program of one example, which is rolled by itself and run 
 at once. All else is packed: it reads the results of the examples from an array. Gradients through
 the examples take three sweeps. The first, outside, ends at the results of the examples; the second
 goes through each example, from what the first has left at its results to the numbers that it reads;
-the third, outside again, starts from the sums of these.
+the third, outside again, starts from the sums of these. If the first reads no result, as in a mean
+of losses, the examples run once, else once for their results and once for their gradients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import accumulate, compress
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
     INPUT,
+    UNBATCH,
     Held,
     Stacked,
     Total,
@@ -42,9 +45,9 @@ from scalargrad.compiler.passes.splitter import Splitter
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.table.operation import Operation
 
-#: The fewest instructions of an example: fewer are packed in less than two seconds, and then run up
-#: to three times as fast. The most results of an example.
-_INSTRUCTIONS, _RESULTS = 20_000, 64
+#: The fewest instructions of an example: fewer are packed in half a second, and then run up to
+#: twice as fast.
+_INSTRUCTIONS = 4_000
 #: Operations on more operands are those of layers.
 _WIDE = 4
 
@@ -57,12 +60,7 @@ def examples_apart(program: Program) -> Segments | None:
     if len(nodes) < _INSTRUCTIONS or not has_lanes(nodes.table) or _is_of_layers(nodes):
         return None
     found = _find(program)
-    if found is None:
-        return None
-    values = looped(found.one)
-    if not isinstance(values, Looped):
-        return None
-    return _Cutter(found, values).cut()
+    return None if found is None else _Cutter(found).cut()
 
 
 def _is_of_layers(nodes: Nodes) -> bool:
@@ -136,7 +134,7 @@ def _find(program: Program) -> _Found | None:
     outputs = np.array(program.outputs, np.int64)
     results = np.unique(np.concatenate([leaving, outputs[has_lane[outputs]]])).tolist()
     found = _after(program, has_lane)
-    if found is None or len(results) > _RESULTS:
+    if found is None:
         return None
     after, sweeps = found
     apart = [*after, *(program.args[x][0] for swept in sweeps.values() for x in swept)]
@@ -239,6 +237,10 @@ class _Outside(PartCopy):
         self.columns.append(column)
         return self.append(of_lanes(Stacked, self.of.lanes), place)
 
+    def place(self, node: int) -> float:
+        """Return where the numbers of a column begin among all that are given."""
+        return self.program.constants[self.program.args[self.new[node]][0]]
+
     def operand(self, node: int) -> int:
         """Return the copy of a node; numbers of an array are given once something reads them."""
         if node not in self.new and self._stacks[node]:
@@ -250,17 +252,20 @@ class _Outside(PartCopy):
         """Write a gradient outside the examples, given nodes of the source."""
         return self.append(ADJOINT, tuple(map(self.operand, args)))
 
-    def copy_after(self, roots: Mapping[Seeds, int]) -> None:
+    def copy_after(self, asked: Sequence[int], roots: Mapping[Seeds, int]) -> None:
         """Copy what depends on the examples.
 
         Parameters
         ----------
+        asked : sequence of int
+            The nodes for whose sake it is copied.
         roots : mapping
             For sweeps through examples, a node with the gradients that these add. Without it,
             nothing is copied of what depends on the sweep.
         """
         program = self.source
-        for x in self.of.after:
+        needed = program.nodes().needed(asked)[self.of.after]
+        for x in compress(self.of.after, needed):
             args = program.args[x]
             if program.ops[x] is ADJOINT:
                 if args[1:] in roots:
@@ -288,36 +293,70 @@ def _reached(program: Program, roots: Sequence[int]) -> Flags:
     return nodes.cut_off(nodes.where(is_detached)).needed(roots)
 
 
+def _derived(outside: _Outside, outputs: list[int]) -> Program:
+    """Return the program of these nodes, its derivatives written out."""
+    outside.program.outputs = outputs
+    return differentiate(sum_of_products(without_dead_nodes(outside.program)))
+
+
+class _Signals(NamedTuple):
+    """What computes the error signals at the results of the examples.
+
+    Attributes
+    ----------
+    sent : list of int
+        The results that a sweep sends signals to.
+    outside, program
+        What reads the cells, and the program of them, one output for each result.
+    """
+
+    sent: list[int]
+    outside: _Outside
+    program: Program
+
+
+#: Stands for the numbers of results that are not known yet: any, of which nothing is read.
+_ANY = Column(0, 0)
+
+
 class _Cutter(Splitter):
     """Lays out the steps. What examples read and result in are columns of the store."""
 
-    def __init__(self, of: _Found, values: Looped) -> None:
+    def __init__(self, of: _Found) -> None:
         super().__init__(of.program, of.program.sizes())
-        self.of, self.values = of, values
+        self.of = of
         self.singles, self.stacks = of.read[: of.singles], of.read[of.singles :]
 
     def cut(self) -> Segments | None:
-        """Return the steps; None if a sweep cannot be rolled."""
+        """Return the steps; None if the examples, or a sweep through them, cannot be rolled."""
         of = self.of
         self._before()
         for x in self.stacks:
             self.batch(x)
-        columns, _ = self._examples(of.one, self.values, 0, [])
-        self.columns.update(zip(of.results, columns, strict=True))
+        at_once = self._at_once()
+        if at_once is None and self._results() is None:
+            return None
         swept = {}
         for seeds in of.sweeps:
-            found = self._swept(seeds)
+            found = self._swept(seeds, at_once)
             if found is None:
                 return None
             swept[seeds] = found
         cells = [x for found in swept.values() for _, x in found if isinstance(x, int)]
         outside = self._around(cells)
-        outside.copy_after({k: self._root(outside, found) for k, found in swept.items()})
-        outputs = self.program.outputs
-        count = sum(self.sizes[x] for x in outputs)
-        out = self._step(outside, [outside.operand(x) for x in outputs], count)
-        self.found.outputs = slice(out, out + count)
+        asked = [x for x in dict.fromkeys(self.program.outputs) if not self._is_result(x)]
+        if asked:
+            outside.copy_after(asked, {k: self._root(outside, x) for k, x in swept.items()})
+            program = _derived(outside, [*map(outside.operand, asked)])
+            ends = [*accumulate([self.sizes[x] for x in asked], initial=0)]
+            out = self._step(outside, program, ends.pop())
+            self.columns.update((x, Column(out + k, 1)) for x, k in zip(asked, ends, strict=True))
+        self.finish()
         return self.found
+
+    def _is_result(self, x: int) -> bool:
+        """Return whether a node is what examples result in, all of it or that of one."""
+        return self.program.ops[x] is UNBATCH and self.program.args[x][0] in self.columns
 
     def _before(self) -> None:
         """Compute the single numbers that the examples read."""
@@ -328,22 +367,21 @@ class _Cutter(Splitter):
         asked = [x for x in found if x not in self.where and x not in program.constants]
         if asked:
             outside = _Outside(self.of)
-            out = self._step(outside, [outside.new[x] for x in asked], len(asked))
+            out = self._step(
+                outside, _derived(outside, [outside.new[x] for x in asked]), len(asked)
+            )
             self.where.update((x, out + k) for k, x in enumerate(asked))
 
     def _around(self, more: Sequence[int] = ()) -> _Outside:
         """Return a copy of what is before the examples, and the results of these."""
         outside = _Outside(self.of, more)
-        outside.new |= {x: outside.column(self.columns[x]) for x in self.of.results}
+        outside.new |= {x: outside.column(self.columns.get(x, _ANY)) for x in self.of.results}
         return outside
 
-    def _step(self, outside: _Outside, outputs: list[int], count: int) -> int:
-        """Compute these nodes, of `count` numbers; return the cell of the first."""
-        program = outside.program
-        program.outputs = outputs
-        packed = differentiate(sum_of_products(without_dead_nodes(program)))
+    def _step(self, outside: _Outside, program: Program, count: int) -> int:
+        """Compute the outputs of a program, `count` numbers; return the cell of the first."""
         out = self.room(count)
-        self.found.steps.append(Singles(with_terms_in_order(lower(packed)), outside.reads(), out))
+        self.found.steps.append(Singles(with_terms_in_order(lower(program)), outside.reads(), out))
         return out
 
     def _examples(
@@ -360,39 +398,75 @@ class _Cutter(Splitter):
         self.found.steps.append(ExampleLoops(lanes, *given))
         return [Column(kept + lanes * k, 1) for k in range(count)], out
 
-    def _swept(self, seeds: Seeds) -> list[tuple[int, int | Column]] | None:
-        """Send error signals back through the examples; return those of what they read.
+    def _results(self) -> list[Column] | None:
+        """Run examples for their results alone; None if they cannot be rolled."""
+        loops = looped(self.of.one)
+        if not isinstance(loops, Looped):
+            return None
+        columns, _ = self._examples(self.of.one, loops, 0, [])
+        self.columns.update(zip(self.of.results, columns, strict=True))
+        return columns
 
-        A single number has the sum of the signals of all examples, in a cell. None if the sweep
-        cannot be rolled.
-        """
+    def _signals(self, seeds: Seeds) -> _Signals:
+        """Return what computes the error signals at the results of the examples."""
         of, outside = self.of, self._around()
-        outside.copy_after({})
+        outside.copy_after(seeds, {})
         reached = _reached(of.program, seeds[::2])
         sent = [x for x in of.results if reached[x]]
         ones = outside.append(Held(np.ones(of.lanes).tobytes()), ())
         arrived = [outside.append(MUL, (ones, outside.adjoint(x, *seeds))) for x in sent]
-        out = self._step(outside, arrived, of.lanes * len(arrived))
+        return _Signals(sent, outside, _derived(outside, arrived))
+
+    def _at_once(self) -> _Signals | None:
+        """Return the signals of the only sweep, if they are known before the results are."""
+        if len(self.of.sweeps) != 1:
+            return None
+        found = self._signals(*self.of.sweeps)
+        places = {found.outside.place(x) for x in self.of.results}
+        program = found.program
+        read = program.nodes().needed(program.outputs)
+        stacked = [
+            args[0]
+            for op, args, is_read in zip(program.ops, program.args, read, strict=True)
+            if is_read and isinstance(op, Stacked)
+        ]
+        return found if places.isdisjoint(program.constants[x] for x in stacked) else None
+
+    def _swept(
+        self, seeds: Seeds, at_once: _Signals | None
+    ) -> list[tuple[int, int | Column]] | None:
+        """Send error signals back through the examples; return those of what they read.
+
+        A single number has the sum of the signals of all examples, in a cell. None if the sweep
+        cannot be rolled. With signals known beforehand, the examples also return their results.
+        """
+        of = self.of
+        sent, outside, program = at_once or self._signals(seeds)
+        out = self._step(outside, program, of.lanes * len(sent))
         wrt = [self.program.args[x][0] for x in of.sweeps[seeds]]
         moving = Dependents(self.program, wrt, beyond=is_detached).up_to(max(of.read))
         one = of.one.with_inputs(len(sent))
-        ends = dict(zip(of.results, one.outputs, strict=True))
+        results = one.outputs
+        ends = dict(zip(of.results, results, strict=True))
         roots = [ends[x] for x in sent]
         reached = _reached(one, roots)
         wanted = [k for k, x in enumerate(of.read) if moving[x] and reached[k]]
-        if not wanted:
+        if not (wanted or at_once):
             return []
         given = range(of.one.inputs, one.inputs)
         pairs = [x for pair in zip(roots, given, strict=True) for x in pair]
-        one.outputs = [*one.add([ADJOINT] * len(wanted), [(k, *pairs) for k in wanted])]
+        found = [*one.add([ADJOINT] * len(wanted), [(k, *pairs) for k in wanted])]
+        totals = sum(k < of.singles for k in wanted)
+        kept = results if at_once else []
+        one.outputs = [*found[:totals], *kept, *found[totals:]]
         loops = looped(one)
         if not isinstance(loops, Looped):
             return None
-        totals = sum(k < of.singles for k in wanted)
-        signals = [Column(out + of.lanes * k, 1) for k in range(len(arrived))]
+        signals = [Column(out + of.lanes * k, 1) for k in range(len(sent))]
         columns, first = self._examples(one, loops, totals, signals)
-        found = [*range(first, first + totals), *columns]
-        return [(of.read[k], x) for k, x in zip(wanted, found, strict=True)]
+        self.columns.update(zip(of.results, columns[: len(kept)], strict=False))
+        places = [*range(first, first + totals), *columns[len(kept) :]]
+        return [(of.read[k], x) for k, x in zip(wanted, places, strict=True)]
 
     def _root(self, outside: _Outside, found: Sequence[tuple[int, int | Column]]) -> int:
         """Return Σ signal · number over what the examples read: its gradient is what they add."""

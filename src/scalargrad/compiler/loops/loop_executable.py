@@ -19,19 +19,19 @@ class Printed:
 
     Parameters
     ----------
-    abreast : bool
-        Whether to run it for several examples at once; see `examples_abreast`.
+    abreast : int
+        For how many examples to run it at once; see `examples_abreast`.
     """
 
-    def __init__(self, program: Looped, *, abreast: bool = False) -> None:
+    def __init__(self, program: Looped, *, abreast: int = 1) -> None:
         from scalargrad.compiler.backend.llvm.machine_code import compile_module
         from scalargrad.compiler.loops.examples_abreast import in_rows, printed_in_rows
         from scalargrad.compiler.loops.loop_printer import printed
         from scalargrad.compiler.loops.program_text import RUN
 
-        if abreast:
-            program = in_rows(program)
-        found = printed_in_rows(program) if abreast else printed(program)
+        if abreast > 1:
+            program = in_rows(program, abreast)
+        found = printed_in_rows(program, abreast) if abreast > 1 else printed(program)
         self.tables, self.data = found.tables, found.data
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self.run = compile_module(found.module, level=1).function(RUN, kind)

@@ -76,14 +76,18 @@ class Splitter:
                 self._singles(nodes, asked)
             elif nodes:
                 self._mapped(nodes, lanes, asked)
-        reads = self.all_cells(self.program.outputs)
+        self.finish()
+        return self.found
+
+    def finish(self) -> None:
+        """Find the cells of the outputs; they are copied if they do not lie together."""
+        reads = self._all_cells(self.program.outputs)
         if not (len(reads) and (np.diff(reads) == 1).all()):
             out = self.room(len(reads))
             self.found.steps.append(Fill(out, reads))
             reads = np.arange(out, out + len(reads))
         self.room(_LANES)  # a register that reads the last lanes may reach beyond them
         self.found.outputs = slice(int(reads[0]), int(reads[-1]) + 1) if len(reads) else slice(0)
-        return self.found
 
     def _members(self) -> dict[tuple[int, int], list[int]]:
         """Return the nodes of each part, by (level, lanes); see above."""
@@ -187,16 +191,16 @@ class Splitter:
         operands = (x for node in nodes for x in self.program.args[node])
         return [x for x in dict.fromkeys(operands) if x not in inside and x not in constants]
 
-    def all_cells(self, nodes: list[int]) -> Addresses:
+    def _all_cells(self, nodes: list[int]) -> Addresses:
         """Return the cells of nodes, all lanes of those that have lanes."""
-        found = []
+        found: list[int] = []
         for node in nodes:
             if node in self.columns:
                 first, step = self.columns[node]
-                found.append(first + step * np.arange(self.sizes[node]))
+                found += range(first, first + step * self.sizes[node], step)
             else:
-                found.append(np.array([self._cell(node)]))
-        return np.concatenate(found, dtype=np.int64) if found else np.zeros(0, np.int64)
+                found.append(self._cell(node))
+        return np.array(found, np.int64)
 
     def cells(self, nodes: list[int]) -> Addresses:
         """Return the cells of single numbers."""
