@@ -49,10 +49,11 @@ RUNS = {
     "no order": ProductRun(3, Affine(0, 5, 2, 3), Affine(100, 7, 3, 2)),
     "many terms": ProductRun(101, Affine(0, 101, 0, 1), Affine(1, 0, 63, 1)),
     "many rows": ProductRun(90, Affine(0, 3, 0, 11), Affine(5, 0, 1, 9)),
+    "rows in a line": ProductRun(70, Affine(0, 1, 0, 31), Affine(5, 0, 1, 40)),
     "many, in no order": ProductRun(70, Affine(0, 3, 5, 11), Affine(5, 2, 7, 9)),
 }
 FACTORS: list[Callable[[ProductRun], Affine]] = [lambda run: run.a, lambda run: run.b]
-SHAPES = [(1, 1), (1, 7), (3, 5), (5, 1), (4, 8), (5, 33), (2, 17), (9, 20)]
+SHAPES = [(1, 1), (1, 7), (3, 5), (5, 1), (4, 8), (5, 33), (2, 17), (9, 20), (9, 39), (17, 44)]
 
 
 def products(

@@ -141,7 +141,7 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
         [kinds.index(walks[k]), mode, run.terms, *run.a, *run.b]
         for k, mode, run in _stretches(runs, many)
     ]
-    tile = _tile(instruction, many, kinds)
+    tile = _tile(instruction._replace(runs=runs), many, kinds)
     fields = [*head, len(stretches), *start[:3], *(x for row in stretches for x in row)]
     return (write_tiles, (tile,)), np.array(fields)
 
@@ -217,17 +217,24 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], .
         height, across = _narrow(rows, columns)
         return Tile(height, across, 1, False, many, walk, kinds)
     vectors = -(-columns // WIDTH)
-    height, across, wider = _shape(rows, vectors)
+    lined = all(run.a.outer == 1 < run.a.term for run in instruction.runs)
+    height, across, wider = _shape(rows, vectors, lined)
     return Tile(height, across, WIDTH, vectors <= across, many, walk, kinds, wider=wider)
 
 
-def _shape(rows: int, vectors: int) -> tuple[int, int, bool]:
-    """Return the rows and vectors of a tile, and whether some are to be wider by a vector."""
+def _shape(rows: int, vectors: int, lined: bool) -> tuple[int, int, bool]:
+    """Return the rows and vectors of a tile, and whether some are to be wider by a vector.
+
+    If the rows of the first factor adjoin, and its terms do not, a tile has as many as fit into a
+    line of the cache: otherwise each line would be fetched twice.
+    """
     height = min(rows, 4)
     if registers() < 32:  # a vector takes two or more: four sums, and what is added to them
         return height, min(vectors, 4 // height), False
     if vectors <= 4:
         return height, vectors, False
+    if lined and rows >= WIDTH:
+        return WIDTH, 2, vectors % 2 > 0
     across = next((x for x in (4, 3) if vectors % x == 0), 3)
     return height, across, vectors % across > 0 and vectors > 5  # 5 is no sum of threes and fours
 
