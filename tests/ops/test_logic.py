@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import scalargrad as sg
 from scalargrad import OperandError, TraceError, Value, gt, jit, logical_not, lt, ops, where
 
 JUNCTIONS = [operator.and_, operator.or_, operator.xor]
@@ -125,3 +127,21 @@ def test_compiled_numbers_are_refused_with_their_operands() -> None:
         jit(lambda a: a & 3)(2.5)
     with pytest.raises(TraceError, match="two Values were compared"):
         jit(lambda a, b: a == b)(Value(1.0), Value(1.0))
+
+
+@pytest.mark.parametrize("kind", ["isnan", "isinf", "isfinite"])
+@pytest.mark.parametrize("x", [-0.0, 5e-324, 1.7e308, math.inf, -math.inf, math.nan])
+def test_kinds_of_numbers_are_those_of_math(kind: str, x: float) -> None:
+    """For floats, Values and NumPy, in a graph and as what compiled code branches on."""
+    asked, expected = getattr(sg, kind), getattr(math, kind)(x)
+    assert asked(x) == float(expected) == getattr(np, kind)(x)
+    assert bool(asked(Value(x))) is expected
+    assert jit(lambda x: 1.0 if asked(x) else 2.0)(x) == (1.0 if expected else 2.0)
+    assert jit(lambda x: where(asked(x), 1.0, 2.0))(x) == (1.0 if expected else 2.0)
+
+
+def test_missing_numbers_are_left_out() -> None:
+    """A gap in the data is skipped by the same compiled function, wherever it is."""
+    fit = jit(sg.value_and_grad(lambda k, ys: sum((k - y) ** 2 for y in ys if not sg.isnan(y))))
+    assert fit(1.0, [3.0, math.nan, 2.0]) == (5.0, -6.0)
+    assert fit(1.0, [math.nan, 3.0, 0.0]) == (5.0, -2.0)
