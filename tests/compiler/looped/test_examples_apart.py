@@ -277,6 +277,24 @@ def test_a_large_array_is_read_by_examples_and_outside() -> None:
     assert len(last.reads) < rows.size  # what examples return, and k
 
 
+def test_rows_of_a_large_array_are_results() -> None:
+    """Columns of an array lie apart; what is returned of them as it is keeps its places."""
+    rows = np.random.default_rng(0).uniform(-1.0, 1.0, (2100, 2))
+
+    def end(row: Any) -> Any:
+        x, push = row
+        for _ in range(60):
+            x = 0.9 * x + 0.1 * x * push
+        return row, x
+
+    compiled = jit(lambda rows: vmap(end)(rows))
+    found, ends = compiled(rows)
+    assert is_cut(compiled)
+    assert (found == rows).all()
+    x, push = rows.T
+    assert ends == pytest.approx(x * (0.9 + 0.1 * push) ** 60, rel=1e-12)
+
+
 def root_apart(x: Any, k: Any) -> Any:
     """Return where a recurrence ends, and the root of that, which is steep at 0."""
     for _ in range(100):

@@ -127,7 +127,8 @@ class Splitter:
         if node not in self.where:
             if program.ops[node] is UNBATCH:
                 source, lane = program.args[node]
-                return self.columns[source].first + int(program.constants[lane])
+                first, step = self.columns[source]
+                return first + step * int(program.constants[lane])
             self.where[node] = self._constant(np.array([program.constants[node]]))
         return self.where[node]
 
