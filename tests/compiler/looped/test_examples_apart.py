@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import pickle
 import random
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -287,7 +289,7 @@ def test_rows_of_a_large_array_are_results() -> None:
             x = 0.9 * x + 0.1 * x * push
         return row, x
 
-    compiled = jit(lambda rows: vmap(end)(rows))
+    compiled = jit(vmap(end))
     found, ends = compiled(rows)
     assert is_cut(compiled)
     assert (found == rows).all()
@@ -421,6 +423,30 @@ def test_threads_pickles_and_explanations() -> None:
     ((path,),) = compiled._paths.values()
     again = pickle.loads(pickle.dumps(path.function.values))
     assert again([*cases[0], 0.7]) == expected[0]
+
+
+def test_threads_cut_a_recording_at_the_same_time() -> None:
+    """First calls in threads share the recording, and do not disturb one another."""
+    compiled, count = jit(lambda xs, k: sum(_mapped(xs, k))), 3000
+    compiled(starts(count), 0.7)
+    ((path,),) = compiled._paths.values()
+    recording, starting, interval = (
+        path.function.recorded.copy(),
+        Barrier(4),
+        sys.getswitchinterval(),
+    )
+
+    def cut(_: int) -> Any:
+        starting.wait()
+        return examples_apart.examples_apart(recording)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            sizes = {found.size for found in pool.map(cut, range(4))}
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(sizes) == 1
 
 
 @pytest.mark.parametrize("given", [(starts(3), 0.7), ([0.3], 0.7)])

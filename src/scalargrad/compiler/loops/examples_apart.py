@@ -59,7 +59,7 @@ def examples_apart(program: Program) -> Segments | None:
     nodes = program.nodes()
     if len(nodes) < _INSTRUCTIONS or not has_lanes(nodes.table) or _is_of_layers(nodes):
         return None
-    found = _find(program)
+    found = _find(program.copy())  # a recording, which threads share, keeps lists made of it
     return None if found is None else _Cutter(found).cut()
 
 
