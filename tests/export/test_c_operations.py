@@ -72,7 +72,7 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         program = program_of(op)
         inputs = [f"x{i}" for i in range(program.inputs)]
         outputs = [f"y{i}" for i in range(len(program.outputs))]
-        files = c_files(Exported(f"op_{name}", program, inputs, outputs, ()))
+        files = c_files(Exported(f"op_{name}", program, inputs, outputs, (), is_written=True))
         for suffix, text in files.items():
             (folder / f"op_{name}{suffix}").write_text(text)
         sources.append(folder / f"op_{name}.c")

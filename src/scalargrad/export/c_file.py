@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.program import without_dead_nodes
 from scalargrad.export.c_header import ON_THE_STACK, header
+from scalargrad.export.c_looped import LoopedStatements, initial
 from scalargrad.export.c_packed import PackedStatements, memory_of
 from scalargrad.export.c_parts import Parts
 from scalargrad.export.c_statements import CStatement, Statements
@@ -20,6 +23,8 @@ _UNPACKED = 4000
 
 def c_files(exported: Exported) -> dict[str, str]:
     """Return the texts of the ``.c`` and the ``.h`` file."""
+    if exported.loops is not None:
+        return _looped_files(exported, exported.loops)
     if len(exported.program) > _UNPACKED:
         return _packed_files(exported)
     statements = _statements(exported)
@@ -31,19 +36,43 @@ def _packed_files(exported: Exported) -> dict[str, str]:
     """Return the texts of both files for a packed program."""
     packed = pack(exported.program)
     statements = PackedStatements(packed)
-    name, functions = exported.name, [*statements.functions.values(), memory_of(packed)]
-    body = [f"for (long i = 0; i < {packed.inputs}; i++) m[i] = in[i];"] if packed.inputs else []
-    for k, text in enumerate(statements.bodies):
+    functions = [*statements.functions.values(), memory_of(packed)]
+    text = _text(exported, *_in_memory(exported, packed, statements.bodies, functions))
+    return {".c": text, ".h": header(exported, len(packed.memory), always_static=True)}
+
+
+def _looped_files(exported: Exported, loops: Looped) -> dict[str, str]:
+    """Return the texts of both files for a program of loops."""
+    statements = LoopedStatements(loops)
+    functions = [*statements.functions.values(), initial(loops)]
+    functions, body = _in_memory(exported, loops, statements.bodies, functions)
+    first, last = loops.outputs.start + loops.results, loops.outputs.stop
+    if last > first:  # gradients that are compared, or computed with: none may be nan unseen
+        count = len(exported.outputs)
+        body.append(
+            f"double sum = 0.0;\nfor (long i = {first}; i < {last}; i++) sum += 0.0 * m[i];"
+        )
+        body.append(f"for (long i = 0; i < {count}; i++) if (sum != 0.0) out[i] = NAN;")
+    text = _text(exported, functions, body)
+    return {".c": text, ".h": header(exported, loops.cells, always_static=True)}
+
+
+def _in_memory(
+    exported: Exported, program: Packed | Looped, bodies: list[str], functions: list[str]
+) -> tuple[list[str], list[str]]:
+    """Return functions of static memory with these bodies besides others, and what calls them."""
+    name, functions = exported.name, [*functions]
+    body = [f"for (long i = 0; i < {program.inputs}; i++) m[i] = in[i];"] if program.inputs else []
+    for k, text in enumerate(bodies):
         functions.append(_function(f"static void {name}_{k}(void)", text))
         body.append(f"{name}_{k}();")
-    found, results = packed.outputs.start, len(exported.outputs)
+    found, results = program.outputs.start, len(exported.outputs)
     body.append(f"for (long i = 0; i < {results}; i++) out[i] = m[{found} + i];")
     if exported.outcomes:
         body.append(f"out[{results}] = 1.0;")
     for k, outcome in enumerate(exported.outcomes, found + results):
         body.append(f"if (m[{k}] {'==' if outcome else '!='} 0.0) out[{results}] = 0.0;")
-    text = _text(exported, functions, body)
-    return {".c": text, ".h": header(exported, len(packed.memory), always_static=True)}
+    return functions, body
 
 
 def _statements(exported: Exported) -> Statements:

@@ -71,8 +71,8 @@ class PackedStatements:
         code = self._operations.code(step.op)
 
         def line(i: str) -> str:
-            operands = [_at(Affine(x, 0, 1), "0", i) for x in step.operands]
-            return f"{_at(Affine(step.out, 0, 1), '0', i)} = {code.format(*operands)};"
+            operands = [cell_code(Affine(x, 0, 1), "0", i) for x in step.operands]
+            return f"{cell_code(Affine(step.out, 0, 1), '0', i)} = {code.format(*operands)};"
 
         return _repeated(step.lanes, line)
 
@@ -82,7 +82,7 @@ class PackedStatements:
         return _over_grid(
             step.rows,
             step.columns,
-            lambda i, j: [f"{_at(target, i, j)} = {_at(step.source, i, j)};"],
+            lambda i, j: [f"{cell_code(target, i, j)} = {cell_code(step.source, i, j)};"],
         )
 
     def gather(self, step: Gather) -> list[str]:
@@ -91,7 +91,8 @@ class PackedStatements:
             return [f"m[{step.out + k}] = m[{x}];" for k, x in enumerate(step.sources.tolist())]
         table = self._table(step.sources)
         return _repeated(
-            len(step.sources), lambda i: f"{_at(Affine(step.out, 0, 1), '0', i)} = m[{table}[{i}]];"
+            len(step.sources),
+            lambda i: f"{cell_code(Affine(step.out, 0, 1), '0', i)} = m[{table}[{i}]];",
         )
 
     def products(self, step: Products) -> list[str]:
@@ -99,14 +100,16 @@ class PackedStatements:
         target = Affine(step.out, step.columns, 1)
 
         def lines(i: str, j: str) -> list[str]:
-            written = [f"double s = {_at(step.start, i, j)};"]
+            written = [f"double s = {cell_code(step.start, i, j)};"]
             for run in step.runs:
                 written += _repeated(
                     run.terms,
-                    lambda t, run=run: f"s += {_at(run.a, i, j, t)} * {_at(run.b, i, j, t)};",  # type: ignore[misc]
+                    lambda t, run=run: (
+                        f"s += {cell_code(run.a, i, j, t)} * {cell_code(run.b, i, j, t)};"
+                    ),  # type: ignore[misc]
                     "t",
                 )
-            return ["{", *_indented(written), f"  {_at(target, i, j)} = s;", "}"]
+            return ["{", *_indented(written), f"  {cell_code(target, i, j)} = s;", "}"]
 
         return _over_grid(step.rows, step.columns, lines)
 
@@ -204,7 +207,7 @@ def rows_of(items: Any) -> str:
     return "  " + ",\n  ".join(lines)
 
 
-def _at(place: Affine, i: str, j: str, t: str = "0") -> str:
+def cell_code(place: Affine, i: str, j: str, t: str = "0") -> str:
     """Return the cell of a row, column and term, each of them a variable or a number."""
     base, moved = place.base, []
     for index, distance in ((i, place.outer), (j, place.inner), (t, place.term)):
@@ -212,7 +215,8 @@ def _at(place: Affine, i: str, j: str, t: str = "0") -> str:
             base += int(index) * distance
         elif distance:
             moved.append(index if distance == 1 else f"{distance} * {index}")
-    return f"m[{' + '.join([str(base), *moved])}]".replace("+ -", "- ")
+    shown = [str(base), *moved] if base or not moved else moved
+    return f"m[{' + '.join(shown)}]".replace("+ -", "- ")
 
 
 def _repeated(count: int, line: Callable[[str], str], index: str = "i") -> list[str]:

@@ -8,14 +8,20 @@ from typing import Any
 
 from scalargrad.compiler.call.input_numbers import value_cells
 from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.function import Function
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.passes.differentiate import differentiate
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, Held
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.runner import Inputs
 from scalargrad.errors import TraceError
 from scalargrad.export.naming import input_names, results_of
+from scalargrad.system.cached_property import cached_property
+
+#: Recordings of fewer nodes are written node by node.
+_SHORT = 1000
 
 
 @dataclass(frozen=True)
@@ -25,19 +31,37 @@ class Exported:
     Attributes
     ----------
     name : str
-    program : Program
-        With all derivatives written out. Its outputs are those named, then the guards.
+    recorded : Program
+        Its outputs are those named, then the guards.
     inputs, outputs : sequence of str
         The numbers of the arguments; the results, then the derivatives of each.
     outcomes : tuple of bool
         The truth of each guard when the function was recorded.
+    is_written : bool
+        Whether the program is in sums of products already, with its derivatives written out.
     """
 
     name: str
-    program: Program
+    recorded: Program
     inputs: Sequence[str]
     outputs: Sequence[str]
     outcomes: tuple[bool, ...]
+    is_written: bool = False
+
+    @cached_property
+    def program(self) -> Program:
+        """The program in sums of products, with all derivatives written out."""
+        if self.is_written:
+            return self.recorded
+        return lower(Function(self.recorded, len(self.outputs), ()).program)
+
+    @cached_property
+    def loops(self) -> Looped | None:
+        """The program as loops; None if it is short or does not repeat."""
+        if self.is_written or len(self.recorded) < _SHORT:
+            return None
+        found = looped(self.recorded)
+        return found if isinstance(found, Looped) else None
 
 
 def exported(
@@ -69,15 +93,14 @@ def exported(
     derivatives = _add_derivatives(program, nodes, differentiated)
     outputs += [f"d({result})/d({inputs[k]})" for result in outputs for k in differentiated]
     program.outputs = [*nodes, *derivatives, *guards]
-    written = lower(differentiate(program))
-    return Exported(name, written, inputs, outputs, path.outcomes)
+    return Exported(name, program, inputs, outputs, path.outcomes)
 
 
 def _with_constants(path: Path, leaves: list[Any], inputs: Inputs) -> Program:
-    """Return the program of a path with all inputs except those of the arguments as constants."""
+    """Return what a path recorded, with all inputs except those of the arguments as constants."""
     numbers = [float(x) for x in inputs]
     given = len(path.arranged(leaves, []))
-    old = path.function.program
+    old = path.function.recorded.copy()
     constants = dict(old.constants)
     constants.update({k: numbers[k] for k in range(given, old.inputs)})
     fixed = [CONSTANT] * (old.inputs - given)

@@ -97,7 +97,7 @@ def read(text: str, where: str) -> Exported:
         program = _program(found)
         outcomes = tuple(map(bool, found["expected"]))
         (name,), inputs, outputs = map(_words, ([found["name"]], found["inputs"], found["outputs"]))
-        read_back = Exported(name, program, inputs, outputs, outcomes)
+        read_back = Exported(name, program, inputs, outputs, outcomes, is_written=True)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise StateError(
             f"{where} holds no program of scalargrad's, or is damaged: {type(error).__name__}: "

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.errors import MissingPackageError, OperandError, TraceError
 from scalargrad.export.c_header import header
@@ -40,7 +43,7 @@ next:
 write:
   %from = getelementptr double, ptr %found, i64 %k
   %number = load double, ptr %from
-  %shown = select i1 %valid, double %number, double 0x7FF8000000000000
+  %shown = select i1 %ok, double %number, double 0x7FF8000000000000
   %to = getelementptr double, ptr %out, i64 %k
   store double %shown, ptr %to
   %after = add i64 %k, 1
@@ -88,12 +91,35 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
         raise MissingPackageError(
             "object code needs llvmlite: python -m pip install llvmlite platformdirs"
         )
+    from scalargrad.compiler.backend.llvm.machine_code import relocatable
+
+    loops = exported.loops
+    compiled: Packed | Looped = pack(exported.program) if loops is None else loops
+    text, calls, start = _packed(compiled) if isinstance(compiled, Packed) else _looped(compiled)
+    memory = np.zeros(len(start) + 2 * _SPARE)
+    memory[_SPARE:-_SPARE] = start
+    guards, status = _guards(exported, compiled)
+    entry = _ENTRY.format(
+        name=exported.name,
+        spare=_SPARE,
+        bytes_in=8 * compiled.inputs,
+        calls="\n".join(calls),
+        first=compiled.outputs.start,
+        guards=guards,
+        status=status,
+        results=len(exported.outputs),
+    )
+    text = "\n".join([text, f"@memory = internal global {_content(memory)}", entry])
+    code, target = relocatable(text, exported.name)
+    return code, target, len(memory)
+
+
+def _packed(packed: Packed) -> tuple[str, list[str], Floats]:
+    """Return the functions of a packed program, the calls of them, and its memory."""
     from scalargrad.compiler.backend.llvm.encode import encode
     from scalargrad.compiler.backend.llvm.function_library import printed
-    from scalargrad.compiler.backend.llvm.machine_code import relocatable
     from scalargrad.compiler.backend.llvm.native import ready, runs
 
-    packed = pack(exported.program)
     if not runs(packed):
         raise TraceError(
             "an operation cannot be written as machine code, which knows the operations of "
@@ -107,31 +133,34 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
         f"  call void @{function[x.kind]}(ptr %m, ptr @{module.table(x.fields.tolist())})"
         for x in encoded
     ]
-    memory = np.zeros(len(start) + 2 * _SPARE)
-    memory[_SPARE:-_SPARE] = start
-    guards, status = _guards(exported)
-    entry = _ENTRY.format(
-        name=exported.name,
-        spare=_SPARE,
-        bytes_in=8 * packed.inputs,
-        calls="\n".join(calls),
-        first=packed.outputs.start,
-        guards=guards,
-        status=status,
-        results=len(exported.outputs),
-    )
-    text = "\n".join([module.text(), f"@memory = internal global {_content(memory)}", entry])
-    code, target = relocatable(text, exported.name)
-    return code, target, len(memory)
+    return module.text(), calls, start
 
 
-def _content(memory: np.ndarray) -> str:
-    """Return numbers as the initializer of an array, exact to the bit."""
-    numbers = ", ".join(f"double 0x{x:016X}" for x in memory.view(np.uint64).tolist())
-    return f"[{len(memory)} x double] [{numbers}], align 64"
+def _looped(loops: Looped) -> tuple[str, list[str], Floats]:
+    """Return the functions of a program of loops, the call of the first, and its memory."""
+    from scalargrad.compiler.loops.loop_printer import printed
+    from scalargrad.compiler.loops.program_text import RUN
+
+    found = printed(loops)
+    tables, data = (found.module.table(x.tolist()) for x in (found.tables, found.data))
+    own = f"sg.{RUN}"  # the exported function may have that name
+    text = found.module.text().replace(f"@{RUN}(", f"@{own}(")
+    return text, [f"  call void @{own}(ptr %m, ptr @{tables}, ptr @{data})"], loops.initial()
 
 
-def _guards(exported: Exported) -> tuple[str, str]:
+def _content(memory: Floats) -> str:
+    """Return numbers as the initializer of memory, exact to the bit; most may be 0."""
+    bits = memory.view(np.uint64)
+    ends = np.flatnonzero(np.diff(bits != 0)) + 1
+    types, found = [], []
+    for part in np.split(bits, ends):
+        types.append(f"[{len(part)} x double]")
+        shown = ", ".join(f"double 0x{x:016X}" for x in part.tolist())
+        found.append(f"{types[-1]} {f'[{shown}]' if part.any() else 'zeroinitializer'}")
+    return f"<{{{', '.join(types)}}}> <{{{', '.join(found)}}}>, align 64"
+
+
+def _guards(exported: Exported, compiled: Packed | Looped) -> tuple[str, str]:
     """Return the code that checks whether the numbers take the recorded path, and reports it."""
     n = len(exported.outputs)
     lines = ["  %way0 = or i1 true, true"]
@@ -143,6 +172,20 @@ def _guards(exported: Exported) -> tuple[str, str]:
             f"  %way{k + 1} = and i1 %way{k}, %held{k}",
         ]
     lines.append(f"  %valid = and i1 %way{len(exported.outcomes)}, true")
+    last = compiled.outputs.stop - compiled.outputs.start if isinstance(compiled, Looped) else 0
+    lines.append("  %sum0 = fadd double 0.0, 0.0")
+    first = n + len(exported.outcomes)
+    for k in range(max(0, last - first)):  # gradients that others are computed from; see `Looped`
+        lines += [
+            f"  %inner.at{k} = getelementptr double, ptr %found, i64 {first + k}",
+            f"  %inner{k} = load double, ptr %inner.at{k}",
+            f"  %nothing{k} = fmul double %inner{k}, 0.0",
+            f"  %sum{k + 1} = fadd double %sum{k}, %nothing{k}",
+        ]
+    lines += [
+        f"  %finite = fcmp oeq double %sum{max(0, last - first)}, 0.0",
+        "  %ok = and i1 %valid, %finite",
+    ]
     if not exported.outcomes:
         return "\n".join(lines), ""
     status = [

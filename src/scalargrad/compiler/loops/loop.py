@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.passes.kinds import SEQUENTIAL
 from scalargrad.compiler.passes.partial import Partial
 from scalargrad.table.operation import Elementwise
@@ -219,3 +219,10 @@ class Looped:
     loops: list[Loop | Clear]
     outputs: slice
     results: int
+
+    def initial(self) -> Floats:
+        """Return the contents of the memory before the first run."""
+        memory = np.zeros(self.cells)
+        for cell, numbers in self.numbers:
+            memory[cell : cell + len(numbers)] = numbers
+        return memory

@@ -8,8 +8,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.loops.loop import Looped
 
@@ -35,9 +33,7 @@ class Printed:
         self.tables, self.data = found.tables, found.data
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self.run = compile_module(found.module, level=1).function(RUN, kind)
-        self.initial = np.zeros(program.cells)
-        for cell, numbers in program.numbers:
-            self.initial[cell : cell + len(numbers)] = numbers
+        self.initial = program.initial()
 
     def at(self, data: Any) -> Printed:
         """Return the same code with other loop counts, cells and numbers."""

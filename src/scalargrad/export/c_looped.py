@@ -1,0 +1,133 @@
+"""Programs of loops as C: one loop for each, over cells of static memory.
+
+What `jit` runs as loops, such as the steps of a filter or of a differential equation, is a few
+loops in C as well, with their gradients, however many steps there are.
+"""
+
+from __future__ import annotations
+
+from scalargrad.compiler.loops.loop import (
+    CarriedOver,
+    Cells,
+    CellTable,
+    Clear,
+    Compute,
+    Fused,
+    Increase,
+    Loop,
+    Looped,
+    Number,
+    Place,
+    Read,
+    Step,
+    Write,
+    is_sequential,
+    registers_read,
+)
+from scalargrad.compiler.packing.instructions import Affine
+from scalargrad.compiler.passes.kinds import CLASSES
+from scalargrad.export.c_operations import Operations
+from scalargrad.export.c_packed import cell_code, rows_of
+from scalargrad.table.c import number_code
+
+
+class LoopedStatements:
+    """The loops of a program, each of them the body of a function.
+
+    Attributes
+    ----------
+    bodies : list of str
+    functions : dict from str to str
+        The sources of the functions and tables that they need, by name.
+    """
+
+    def __init__(self, program: Looped) -> None:
+        self._operations = Operations()
+        self.functions = self._operations.functions
+        self._tables: dict[bytes, str] = {}
+        self.bodies = [
+            _cleared(x) if isinstance(x, Clear) else "\n".join(self._loop(x)) for x in program.loops
+        ]
+
+    def _loop(self, loop: Loop) -> list[str]:
+        before = [
+            f"double c{k} = {'0.0' if x.start is None else f'm[{x.start}]'};"
+            for k, x in enumerate(loop.carries)
+        ]
+        after = [f"m[{x.onto}] += c{k};" for k, x in enumerate(loop.carries) if x.onto is not None]
+        for k, total in enumerate(loop.totals):
+            if is_sequential(loop, total):
+                before.append(f"double t{k} = m[{total.start}];")
+                after.append(f"m[{total.cell}] = t{k};")
+            else:
+                before.append(f"double t{k}[{CLASSES}] = {{0.0}};")
+                added = "".join(f" + t{k}[{row}]" for row in range(CLASSES))
+                after.append(f"m[{total.cell}] = m[{total.start}]{added};")
+        head = f"for (long i = 0; i < {loop.count}; i++) {{"
+        if loop.down:
+            head = f"for (long i = {loop.count - 1}; i >= 0; i--) {{"
+        return [*before, head, *(f"  {line}" for line in self._body(loop)), "}", *after]
+
+    def _body(self, loop: Loop) -> list[str]:
+        """Return the lines of an iteration."""
+        names = [_name(k, step) for k, step in enumerate(loop.steps)]
+        read = {x for step in loop.steps for x in registers_read(step)}
+        read |= {x.register for x in loop.carries}
+        read |= {x for total in loop.totals for term in total.terms for x in term}
+        lines = []
+        for k, step in enumerate(loop.steps):
+            if isinstance(step, Write | Increase):
+                sign = "=" if isinstance(step, Write) else "+="
+                lines.append(f"{self._at(step.place)} {sign} {names[step.register]};")
+            elif k in read and not isinstance(step, Number):
+                lines.append(f"const double {names[k]} = {self._value(step, names)};")
+        lines += [f"c{k} = {names[x.register]};" for k, x in enumerate(loop.carries)]
+        for k, total in enumerate(loop.totals):
+            place = f"t{k}" if is_sequential(loop, total) else f"t{k}[i % {CLASSES}]"
+            lines += [f"{place} += {' * '.join(names[x] for x in term)};" for term in total.terms]
+        return lines
+
+    def _value(self, step: Read | Compute | Fused | CarriedOver, names: list[str]) -> str:
+        if isinstance(step, Read):
+            return self._at(step.place)
+        if isinstance(step, CarriedOver):
+            return f"c{step.carry}"
+        operands = [names[x] for x in step.operands]
+        if isinstance(step, Compute):
+            return self._operations.code(step.op).format(*operands)
+        return "{} * {} + {}".format(*operands)
+
+    def _at(self, place: Place) -> str:
+        if isinstance(place, Cells):
+            return cell_code(Affine(place.cell, place.stride), "i", "0")
+        return f"m[{self._table(place)}[i]]"
+
+    def _table(self, place: CellTable) -> str:
+        """Return the name of a table of cells."""
+        key = place.cells.tobytes()
+        if key not in self._tables:
+            name = self._tables[key] = f"cells_{len(self._tables)}"
+            numbers = rows_of(map(str, place.cells.tolist()))
+            self.functions[name] = (
+                f"static const long {name}[{len(place.cells)}] = {{\n{numbers}}};"
+            )
+        return self._tables[key]
+
+
+def _name(k: int, step: Step) -> str:
+    """Return a register as C: a variable, or a constant."""
+    if not isinstance(step, Number):
+        return f"r{k}"
+    code = number_code(step.value)
+    return f"({code})" if code.startswith("-") else code
+
+
+def _cleared(clear: Clear) -> str:
+    return f"for (long i = 0; i < {clear.size}; i++) m[{clear.start} + i] = 0.0;"
+
+
+def initial(program: Looped) -> str:
+    """Return the declaration of the memory, with the constants in it."""
+    groups = [f"  [{cell}] =\n{rows_of(map(number_code, x))}" for cell, x in program.numbers]
+    shown = "{\n" + ",\n".join(groups) + "}" if groups else "{0.0}"
+    return f"static double m[{max(1, program.cells)}] = {shown};"
