@@ -9,7 +9,6 @@ from __future__ import annotations
 from scalargrad.compiler.loops.loop import (
     CarriedOver,
     Cells,
-    CellTable,
     Clear,
     Compute,
     Fused,
@@ -26,8 +25,8 @@ from scalargrad.compiler.loops.loop import (
 )
 from scalargrad.compiler.packing.instructions import Affine
 from scalargrad.compiler.passes.kinds import CLASSES
-from scalargrad.export.c_operations import Operations
-from scalargrad.export.c_packed import cell_code, rows_of
+from scalargrad.export.c_operations import Operations, rows_of
+from scalargrad.export.c_packed import cell_code
 from scalargrad.table.c import number_code
 
 
@@ -44,7 +43,6 @@ class LoopedStatements:
     def __init__(self, program: Looped) -> None:
         self._operations = Operations()
         self.functions = self._operations.functions
-        self._tables: dict[bytes, str] = {}
         self.bodies = [
             _cleared(x) if isinstance(x, Clear) else "\n".join(self._loop(x)) for x in program.loops
         ]
@@ -100,18 +98,7 @@ class LoopedStatements:
     def _at(self, place: Place) -> str:
         if isinstance(place, Cells):
             return cell_code(Affine(place.cell, place.stride), "i", "0")
-        return f"m[{self._table(place)}[i]]"
-
-    def _table(self, place: CellTable) -> str:
-        """Return the name of a table of cells."""
-        key = place.cells.tobytes()
-        if key not in self._tables:
-            name = self._tables[key] = f"cells_{len(self._tables)}"
-            numbers = rows_of(map(str, place.cells.tolist()))
-            self.functions[name] = (
-                f"static const long {name}[{len(place.cells)}] = {{\n{numbers}}};"
-            )
-        return self._tables[key]
+        return f"m[{self._operations.table(place.cells)}[i]]"
 
 
 def _name(k: int, step: Step) -> str:

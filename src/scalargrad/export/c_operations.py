@@ -1,7 +1,13 @@
-"""Operations of the table as C: an expression of the operands, or a call of a function."""
+"""Operations of the table as C: an expression of the operands, or a call of a function.
+
+So are tables of the cells that a loop reads in no order.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+from scalargrad.compiler.array_types import Addresses
 from scalargrad.compiler.passes.partial import Partial, expression_of
 from scalargrad.table.c import CPrinter
 from scalargrad.table.operation import Elementwise
@@ -15,16 +21,17 @@ static long sg_index(double index, long size) {
 
 
 class Operations:
-    """The operations that a file applies.
+    """The operations that a file applies, and the tables that it reads.
 
     Attributes
     ----------
     functions : dict from str to str
-        The sources of the functions that are called, by name.
+        The sources of the functions that are called, and of the tables, by name.
     """
 
     def __init__(self) -> None:
         self.functions: dict[str, str] = {}
+        self._tables: dict[bytes, str] = {}
         self._codes: dict[Elementwise | Partial, str] = {}
 
     def code(self, op: Elementwise | Partial) -> str:
@@ -50,3 +57,21 @@ class Operations:
         body = "\n".join(f"  {line}" for line in lines)
         self.functions[base] = f"static double {base}({declared}) {{\n{body}\n}}"
         return f"{base}({', '.join(names.values())})"
+
+    def table(self, addresses: Addresses) -> str:
+        """Return the name of a table of addresses."""
+        numbers = addresses.ravel().tolist()
+        key = addresses.tobytes()
+        if key not in self._tables:
+            name = self._tables[key] = f"cells_{len(self._tables)}"
+            self.functions[name] = (
+                f"static const long {name}[{len(numbers)}] = {{\n{rows_of(map(str, numbers))}}};"
+            )
+        return self._tables[key]
+
+
+def rows_of(items: Any) -> str:
+    """Return numbers, eight in a line."""
+    listed = list(items)
+    lines = [", ".join(listed[k : k + 8]) for k in range(0, len(listed), 8)]
+    return "  " + ",\n  ".join(lines)

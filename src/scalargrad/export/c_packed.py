@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.array_types import Addresses
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
@@ -24,7 +23,7 @@ from scalargrad.compiler.packing.instructions import (
     Take,
 )
 from scalargrad.compiler.passes.partial import Partial
-from scalargrad.export.c_operations import INDEX, Operations
+from scalargrad.export.c_operations import INDEX, Operations, rows_of
 from scalargrad.table.c import number_code
 from scalargrad.table.operation import Elementwise
 
@@ -54,7 +53,6 @@ class PackedStatements:
     def __init__(self, packed: Packed) -> None:
         self._operations = Operations()
         self.functions = self._operations.functions
-        self._tables: dict[bytes, str] = {}
         self.bodies: list[str] = []
         lines: list[str] = []
         for instruction in packed.instructions:
@@ -89,7 +87,7 @@ class PackedStatements:
         """Write numbers brought together from anywhere."""
         if len(step.sources) <= _FEW:
             return [f"m[{step.out + k}] = m[{x}];" for k, x in enumerate(step.sources.tolist())]
-        table = self._table(step.sources)
+        table = self._operations.table(step.sources)
         return _repeated(
             len(step.sources),
             lambda i: f"{cell_code(Affine(step.out, 0, 1), '0', i)} = m[{table}[{i}]];",
@@ -125,7 +123,7 @@ class PackedStatements:
                     zip(step.start.tolist(), step.a.tolist(), step.b.tolist(), strict=True)
                 )
             ]
-        start, a, b = map(self._table, (step.start, step.a, step.b))
+        start, a, b = map(self._operations.table, (step.start, step.a, step.b))
         at = f"i * {terms} + t"
         return [
             f"for (long i = 0; i < {lanes}; i++) {{",
@@ -139,7 +137,7 @@ class PackedStatements:
         """Write an entry of a table looked up in each lane."""
         self.functions.update(sg_index=INDEX, sg_is_index=_IS_INDEX)
         place, base, stride, size = map(
-            self._table, (step.place, step.base, step.stride, step.size)
+            self._operations.table, (step.place, step.base, step.stride, step.size)
         )
         return [
             f"for (long i = 0; i < {len(step.place)}; i++) {{",
@@ -154,7 +152,7 @@ class PackedStatements:
         self.functions.update(sg_index=INDEX, sg_is_index=_IS_INDEX)
         rows, terms = step.place.shape
         start, size, place, values = map(
-            self._table, (step.start, step.size, step.place, step.values)
+            self._operations.table, (step.start, step.size, step.place, step.values)
         )
         at = f"r * {terms} + t"
         return [
@@ -167,17 +165,6 @@ class PackedStatements:
             "  }",
             "}",
         ]
-
-    def _table(self, addresses: Addresses) -> str:
-        """Return the name of a table of addresses."""
-        numbers = addresses.ravel().tolist()
-        key = addresses.tobytes()
-        if key not in self._tables:
-            name = self._tables[key] = f"cells_{len(self._tables)}"
-            self.functions[name] = (
-                f"static const long {name}[{len(numbers)}] = {{\n{rows_of(map(str, numbers))}}};"
-            )
-        return self._tables[key]
 
 
 _WRITERS: dict[type[Instruction], Callable[[PackedStatements, Any], list[str]]] = {
@@ -198,13 +185,6 @@ def memory_of(packed: Packed) -> str:
         numbers.pop()
     shown = rows_of(map(number_code, numbers or [0.0]))
     return f"static double m[{max(1, len(packed.memory))}] = {{\n{shown}}};"
-
-
-def rows_of(items: Any) -> str:
-    """Return numbers, eight in a line."""
-    listed = list(items)
-    lines = [", ".join(listed[k : k + 8]) for k in range(0, len(listed), 8)]
-    return "  " + ",\n  ".join(lines)
 
 
 def cell_code(place: Affine, i: str, j: str, t: str = "0") -> str:
