@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import pickle
 import random
 import sys
@@ -18,7 +20,7 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
-from scalargrad.compiler.backend import choice
+from scalargrad.compiler.backend import blocks, choice
 from scalargrad.compiler.backend.blocks import Blocked, _SinglesStep
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.loops import examples_apart
@@ -423,6 +425,29 @@ def test_threads_pickles_and_explanations() -> None:
     ((path,),) = compiled._paths.values()
     again = pickle.loads(pickle.dumps(path.function.values))
     assert again([*cases[0], 0.7]) == expected[0]
+
+
+def test_long_texts_are_compiled_for_one_vector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take as long to compile as they are wide; examples keep their digits."""
+    expected = jit(_mapped)(starts(40), 0.7)
+    monkeypatch.setattr(blocks, "_LONG", 1)
+    compiled = jit(_mapped)
+    assert compiled(starts(40), 0.7) == expected
+    assert "40 examples, 8 at a time: " in str(compiled.explain(starts(40), 0.7))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (64, 1), (64, 3), (65, 1), (300, 1), (300, 2), (300, 9)])
+def test_signals_of_examples_are_added_in_one_order(shape: tuple[int, int]) -> None:
+    """One after the other up to 64, else as eight sums of each eighth; NumPy has another order."""
+    terms = np.random.default_rng(0).uniform(-1.0, 1.0, shape) ** 9
+
+    def added_up(column: list[float]) -> float:
+        return functools.reduce(operator.add, column)
+
+    def added(column: list[float]) -> float:
+        return added_up([added_up(column[k::8]) for k in range(8)] if len(column) > 64 else column)
+
+    assert blocks._in_order(terms).tolist() == [added(column) for column in terms.T.tolist()]
 
 
 def test_threads_cut_a_recording_at_the_same_time() -> None:

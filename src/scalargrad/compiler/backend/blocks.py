@@ -20,7 +20,7 @@ from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.choice import Executable
 from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
-from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.loop_printer import printed
 from scalargrad.compiler.loops.roll import LANES
@@ -46,6 +46,9 @@ Range = tuple[int, int]
 
 #: With fewer lanes, starting a second thread takes longer than it saves.
 _LANES_FOR_THREADS = 10_000
+#: Loops of so many steps in all are compiled for one vector of examples: each more takes as long
+#: again, and in such, few steps wait for the one before.
+_LONG = 3000
 #: How many examples in loops a thread computes before it takes on others.
 _EXAMPLES = 256
 #: Arrays of so many numbers are read where they lie rather than copied.
@@ -297,7 +300,8 @@ class _LoopPool(choice.Pool):
         """How many examples are computed at a time: as many vectors as fit into registers."""
         from scalargrad.compiler.backend.llvm.target import registers
 
-        most = LANES * registers() // 8
+        steps = sum(len(x.steps) for x in self._step.loops.loops if isinstance(x, Loop))
+        most = LANES * registers() // 8 if steps < _LONG else LANES
         return min(LANES << ((self._step.lanes - 1) // LANES).bit_length(), most)
 
     @cached_property
@@ -333,45 +337,51 @@ class _ExamplesStep(_Step):
         step, lanes = self.step, self.step.lanes
         bounds = [(k, min(k + _EXAMPLES, lanes)) for k in range(0, lanes, _EXAMPLES)]
         work = functools.partial(self._block, store, store[self.reads][:, None])
-        terms = np.concatenate(shared(work, bounds, min(threads(), len(bounds))))
-        store[step.out : step.out + step.totals] = _in_order(terms)
+        sums = shared(work, bounds, min(threads(), len(bounds)))
+        store[step.out : step.out + step.totals] = _in_order(np.array(sums))
 
     def _block(self, store: Floats, singles: Floats, bounds: Range) -> Floats:
-        """Compute some examples; return the terms of their totals."""
+        """Compute some examples; return the sums of their terms of the totals."""
         step, (start, stop) = self.step, bounds
-        abreast = self.pool.abreast
-        end = start - (start - stop) // abreast * abreast
-        examples = np.arange(start, end).clip(max=stop - 1)  # the last one fills the lanes
+        count, abreast, given = stop - start, self.pool.abreast, len(singles)
+        examples = np.arange(start, start + -(-count // abreast) * abreast)
+        examples = examples.clip(max=stop - 1)  # the last one fills the lanes
         columns = store[self._firsts + self._strides * examples]
+        outputs, results = step.loops.outputs, step.loops.results - step.totals
+        kept = store[step.kept : step.kept + results * step.lanes].reshape(results, step.lanes)
+        kept, terms, finite = kept[:, start:stop], np.empty((count, step.totals)), np.empty(count)
         executable, _ = lent = self.pool.lend()
-        rows, given = executable.memory.reshape(-1, abreast), len(singles)
-        outputs, results = step.loops.outputs, step.loops.results
-        found = np.empty((outputs.stop - outputs.start, len(examples)))
-        for k in range(0, len(examples), abreast):
-            here = slice(k, k + abreast)
+        rows = executable.memory.reshape(-1, abreast)
+        for k in range(0, count, abreast):
+            here = slice(k, min(k + abreast, count))
             rows[:given] = singles
-            rows[given : given + len(columns)] = columns[:, here]
+            rows[given : given + len(columns)] = columns[:, k : k + abreast]
             executable.run()
-            found[:, here] = rows[outputs]
+            found = rows[outputs, : here.stop - k]
+            finite[here] = np.isfinite(found).all(axis=0)
+            terms[here] = found[: step.totals].T
+            kept[:, here] = found[step.totals :][:results]
         self.pool.take_back(lent)
-        found = found[:, : stop - start]
-        for k in np.flatnonzero(~np.isfinite(found).all(axis=0)).tolist():
+        for k in np.flatnonzero(finite == 0.0).tolist():
             inputs = np.concatenate([singles.ravel(), columns[:, k]])
-            found[:results, k] = _computed(self._plain, inputs)
-        kept = found[step.totals : results]
-        room = store[step.kept : step.kept + len(kept) * step.lanes]
-        room.reshape(-1, step.lanes)[:, start:stop] = kept
-        return found[: step.totals].T
+            terms[k], kept[:, k] = np.split(_computed(self._plain, inputs), [step.totals])
+        return _in_order(terms)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _ExamplesStep, (self.step,)
 
 
 def _in_order(terms: Floats) -> Floats:
-    """Return the sums of the terms in each column, added in the order of packed sums."""
+    """Return the sum of rows, added in the order of packed sums."""
     if len(terms) > SEQUENTIAL:
-        terms = np.array([np.add.accumulate(terms[k::CLASSES])[-1] for k in range(CLASSES)])
-    found: Floats = np.add.accumulate(terms)[-1]
+        terms = np.array([_one_by_one(terms[k::CLASSES]) for k in range(CLASSES)])
+    return _one_by_one(terms)
+
+
+def _one_by_one(terms: Floats) -> Floats:
+    """Return a sum of rows; NumPy adds these in order, but would add a single column in pairs."""
+    in_pairs = terms.shape[1] == 1
+    found: Floats = np.add.accumulate(terms)[-1] if in_pairs else np.add.reduce(terms, initial=-0.0)
     return found
 
 
