@@ -298,25 +298,12 @@ class Reachable:
         If another thread adds or removes items meanwhile, they equal nothing.
         """
         try:
-            found = self._of_leaves(x) or copied(
-                x, [self._part(item) for item in items_of(x)], self.readings
-            )
+            found = copied(x, [self._part(item) for item in items_of(x)], self.readings)
             if isinstance(x, LOOKED_UP) and type(x) is not Touched:
                 self.keys.update(values_among(x))
         except (RuntimeError, ValueError, LookupError):
             return same(object())
         return found
-
-    def _of_leaves(self, x: Any) -> KeyedCopy | None:
-        """Return the key and the copy of a list of leaves of one class, as of most parameters.
-
-        None for anything else. They are taken all at once.
-        """
-        kinds = {*map(type, x)} if type(x) is list else ()
-        if len(kinds) != 1 or not isinstance(x[0], Value) or any(y.op is not None for y in x):
-            return None
-        self._values += x
-        return KeyedCopy((list, *kinds, len(x)), [*x])
 
     def _object(self, x: Any) -> None:
         """Follow an object's attributes."""

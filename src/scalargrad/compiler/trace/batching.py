@@ -242,11 +242,12 @@ class Lanes:
     def unbatch(self, node: Traced, lanes: int) -> list[Traced]:
         """Write the nodes that are the single lanes of another, in order."""
         trace, columns = self._trace, self._trace.columns
-        numbers = columns.whole_numbers(lanes)
+        places = [columns.constant(float(k)) for k in range(lanes)]
         self._look()
         run = TakenLanes(len(columns), node.index, lanes)
         self.taken.append(run)
-        columns.write_many(UNBATCH, [(node.index, x) for x in numbers])
+        for place in places:
+            trace.write(UNBATCH, (node.index, place))
         self._seen = len(columns)
         if trace.is_truth(node):
             for x in run.nodes:

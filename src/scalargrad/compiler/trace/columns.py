@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from itertools import chain
 from typing import Any
 
@@ -70,23 +70,6 @@ class Columns:
         self.right.append(right)
         return len(ops) - 1
 
-    def write_many(self, op: Op, args: Sequence[tuple[int, ...]]) -> range:
-        """Write a node for each tuple of operands, all of one length, and return their numbers."""
-        start, count = len(self.ops), len(args)
-        columns = [*zip(*args, strict=True)]
-        nodes, none = range(start, start + count), [_NONE] * count
-        if len(columns) > 2:
-            self.wide.update(zip(nodes, args, strict=True))
-            columns = []
-        left, right = [*columns, none, none][:2]
-        self._extend(op, left, right)
-        return nodes
-
-    def _extend(self, op: Op, left: Sequence[int], right: Sequence[int]) -> None:
-        self.ops += [op] * len(left)
-        self.left.extend(left)
-        self.right.extend(right)
-
     def args(self, node: int) -> tuple[int, ...]:
         """Return the operands of a node."""
         left, right = self.left[node], self.right[node]
@@ -106,18 +89,6 @@ class Columns:
             self.left.append(_NONE)
             self.right.append(_NONE)
         return found
-
-    def whole_numbers(self, count: int) -> list[int]:
-        """Return the nodes of the constants 0, 1, 2, …, in order."""
-        known = self.constants_at
-        found = [self.constant(0.0)]
-        missing = [x for x in map(float, range(1, count)) if x not in known]
-        nodes = range(len(self.ops), len(self.ops) + len(missing))
-        known.update(zip(missing, nodes, strict=True))
-        self.constants.update(zip(nodes, missing, strict=True))
-        none = [_NONE] * len(missing)
-        self._extend(CONSTANT, none, none)
-        return found + [known[x] for x in map(float, range(1, count))]
 
     def nodes(self) -> Nodes:
         """Return the nodes written so far."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from scalargrad.compiler.trace.columns import Columns
 
@@ -28,15 +28,9 @@ class Plainness:
 
     def mark(self, node: int, plain: bool) -> None:
         """Set whether a node is plain, whatever it is computed from."""
-        self._marks[node] = plain  # not by `mark_all`: each of many inputs is marked
+        self._marks[node] = plain
         if not plain:
             self._values.add(node)
-
-    def mark_all(self, nodes: Collection[int], plain: bool) -> None:
-        """Set whether nodes are plain, as `mark` does."""
-        self._marks.update(dict.fromkeys(nodes, plain))
-        if not plain:
-            self._values.update(nodes)
 
     def mark_leaf(self, node: int) -> None:
         """Note that a node is a leaf with respect to which a function is differentiated."""
@@ -66,11 +60,6 @@ class Plainness:
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
         return self._is_plain(node, self._derived, None)
-
-    def of_each(self, nodes: Iterable[int]) -> list[bool]:
-        """Return whether each of some nodes is plain; most are marked."""
-        derived, marks = self._derived, self._marks
-        return [marks[x] if x in marks and x not in derived else self.of(x) for x in nodes]
 
     def outside(self, node: int, start: int) -> bool:
         """Return whether a node is plain, leaves of derivatives from `start` on taken as plain."""

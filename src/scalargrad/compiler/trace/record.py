@@ -18,7 +18,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.call.outline import outlined
 from scalargrad.compiler.call.results import filled
-from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
+from scalargrad.compiler.passes.kinds import Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
@@ -149,22 +149,21 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     returned = outputs
     if not (trace.has_values or trace.singly):
         together = returned_together(outputs, trace.lanes.taken)
-        returned = _attached(trace, [x for x, _ in together])
+        returned = [x for x, _ in together]
     roots = [*returned, *guards]
     if add_up_together(trace.columns, trace.lanes.taken, roots) or len(nodes) < len(trace.columns):
         nodes = trace.columns.nodes()
     needed = nodes.needed(roots)
     needed[[*trace.differentiated]] = True
-    used = {i: x for x, i in trace.outside if needed[i]}
-    places = _in_order_of_use(nodes, [*used], needed)
-    given = [*trace.given, *(i for _, i in trace.draws), *places]
+    used = [(x, i) for x, i in trace.outside if needed[i]]
+    given = [*trace.given, *(i for _, i in trace.draws), *(i for _, i in used)]
     program = _program(nodes, trace.columns.constants, given, needed, roots)
     program.stacked = sum(x.size for x in trace.wholes)
-    plain = trace.plainness.of_each([x for x, _ in together])
+    plain = [trace.plainness.of(x) for x, _ in together]
     return Recording(
         program,
         tuple(draw for draw, _ in trace.draws),
-        [used[i] for i in places],
+        [x for x, _ in used],
         tuple(outcomes),
         bool(found),
         tuple(chain.from_iterable(map(repeat, plain, [n for _, n in together]))),
@@ -175,17 +174,6 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     )
 
 
-def _attached(trace: Trace, outputs: list[int]) -> list[int]:
-    """Return what detached outputs copy; for recordings that nobody can differentiate."""
-    ops, left = trace.ops, trace.columns.left
-    found = []
-    for x in outputs:
-        while ops[x] is DETACH:
-            x = left[x]
-        found.append(x)
-    return found
-
-
 def _guard(trace: Trace, node: int) -> int:
     """Write the node of a guard: 1 if the condition `node` holds in all its lanes."""
     lanes = trace.lanes.size(node)
@@ -193,23 +181,6 @@ def _guard(trace: Trace, node: int) -> int:
         return node
     count = trace.write(of_lanes(Total, lanes), (node, node))
     return trace.write(eq, (count, trace.constant(float(lanes))))
-
-
-def _in_order_of_use(nodes: Nodes, inputs: list[int], needed: Flags) -> list[int]:
-    """Return the inputs for closed-over Values in the order of their first use.
-
-    Those first used in a sum come last. In ``sum((w * x …), b)``, the biases would otherwise lie
-    between the weights, which are faster to read when contiguous.
-    """
-    if not inputs:
-        return []
-    is_input = np.zeros(len(nodes), np.bool_)
-    is_input[inputs] = True
-    users = nodes.users()
-    read = is_input[nodes.operands] & needed[users]
-    in_sums = nodes.where(lambda op: op in SUMS)[users]
-    found = [*nodes.operands[read & ~in_sums].tolist(), *nodes.operands[read & in_sums].tolist()]
-    return [*dict.fromkeys([*found, *inputs])]
 
 
 def _program(

@@ -108,7 +108,8 @@ class Tape(Tracing):
             The nodes of the leaves.
         """
         nodes, named = [x.index for x in numbers], [*values]
-        self.plainness.mark_all(nodes, False)
+        for node in nodes:
+            self.plainness.mark(node, False)
         self._node_of.update(zip(map(id, named), nodes, strict=True))
         self._named += named
         return nodes
@@ -128,13 +129,6 @@ class Tape(Tracing):
         self.known[index] = number
         self.plainness.mark(index, plain)
         return self._traced(index)
-
-    def _plain_inputs(self, numbers: Sequence[float]) -> list[Traced]:
-        """Write the inputs for numbers that are plain in eager evaluation."""
-        nodes = self._all_of(INPUT, [()] * len(numbers))
-        self.known.update(zip(nodes, numbers, strict=True))
-        self.plainness.mark_all(nodes, True)
-        return self.all_traced(nodes)
 
     # Nodes ------------------------------------------------------------------------------------
 
@@ -290,19 +284,13 @@ class Tape(Tracing):
         """
         below = self.columns.below([root for root, _ in seeds], wrt)
         pairs = tuple([x for pair in seeds for x in pair])
-        signals = self._all_of(ADJOINT, [(x, *pairs) for x in wrt if x in below])
+        signals = [self.write(ADJOINT, (x, *pairs)) for x in wrt if x in below]
         if detached or self.is_detaching:
-            signals = self._all_of(DETACH, [(x,) for x in signals])
-        if plain:
-            self.plainness.mark_all(signals, True)
+            signals = [self.write(DETACH, (x,)) for x in signals]
+        for node in signals if plain else ():
+            self.plainness.mark(node, True)
         found = iter(self.all_traced(signals))
         return [next(found) if x in below else 0.0 for x in wrt]
-
-    def _all_of(self, op: Op, args: Sequence[tuple[int, ...]]) -> Sequence[int]:
-        """Write a node for each tuple of operands, the first of them checked like any other."""
-        if not args:
-            return []
-        return [self.write(op, args[0]), *self.columns.write_many(op, args[1:])]
 
     # Refusals ---------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
 from scalargrad.ops import eq, identity
-from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Parameter, Value
 
@@ -111,9 +111,7 @@ class Trace(Tape):
                 found.append(self._whole_array(x, k))
             else:
                 given = x.ravel().tolist() if hasattr(x, "ravel") else [x]
-                found += self._plain_inputs(
-                    [y if y.__class__ is float else as_float(y, "an argument") for y in given]
-                )
+                found += [self.input(float(y), plain=True) for y in given]
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
 
@@ -207,7 +205,7 @@ class Trace(Tape):
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
         wrt = self.refer_all(xs, identity)
-        if any(self.plainness.of_each((root, *wrt))):
+        if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:
