@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import is_dataclass
+from types import MethodType
 from typing import Any
 
-from scalargrad.compiler.call.arguments import Key, code_in, visit
-from scalargrad.compiler.call.objects import Visit
+from scalargrad.compiler.call.arguments import NUMBERS, Key, code_in
 from scalargrad.compiler.guards.frozen import Frozen
-from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.guards.object_state import is_stateful
+from scalargrad.compiler.guards.names_read import bound_parts, of_library
+from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning
+from scalargrad.value import Value
 
 #: The most paths through a function's conditions recorded for one shape of arguments.
 PATHS = 8
@@ -129,47 +131,32 @@ def _without_number(part: Any) -> Any:
     return part[:1] if is_number else part
 
 
+#: Numbers that are part of the program, where objects hold them.
 _NUMBERS = {float, int}
 
 
 def numbers_held(objects: Iterable[Any]) -> dict[str, str]:
     """Return the plain numbers held by objects, as text, by names such as Pendulum.length."""
-    found = _Named()
-    for x in objects:
-        if is_dataclass(x) and not isinstance(x, type):  # calls do not look into immutable ones
-            found.named(type(x).__name__, {f.name: getattr(x, f.name) for f in fields(x)})
-        else:
-            visit(x, [], [], found)
-    return found.numbers
+    met: set[int] = set()
+    return dict(pair for x in objects for pair in _numbers(x, "", met))
 
 
-class _Named(Visit):
-    """A walk that collects numbers by name."""
-
-    def __init__(self) -> None:
-        super().__init__([])
-        self.numbers: dict[str, str] = {}
-        self._names: list[str] = []
-
-    def part(self, x: Any) -> None:
-        """Collect a number, or those that an object holds."""
-        if x.__class__ in _NUMBERS:
-            self.numbers[".".join(self._names)] = repr(x)
-        if self._names or not is_stateful(type(x)):
-            super().part(x)
-        else:
-            self.named(type(x).__name__, x)
-
-    def _all(self, parts: Any) -> None:
-        header: Any = self.key[-1]
-        kind, names, items = header[0], header[1:], [*parts]
-        if issubclass(kind, list | tuple) or len(names) < len(items):
-            names = range(len(items))
-        for name, x in zip(names, items, strict=False):
-            self.named(str(name), x)
-
-    def named(self, name: str, x: Any) -> None:
-        """Collect the numbers of an attribute or item of this name."""
-        self._names.append(name)
-        self.part(x)
-        self._names.pop()
+def _numbers(x: Any, name: str, met: set[int]) -> Iterator[tuple[str, str]]:
+    """Yield names and numbers; those outside objects are arguments, and have no name."""
+    if type(x) in _NUMBERS and name:
+        yield name, repr(x)
+    if id(x) in met or isinstance(x, Value):
+        return
+    met.add(id(x))
+    parts: dict[Any, Any] = {}
+    if isinstance(x, dict):
+        parts = x
+    elif isinstance(x, list | tuple):
+        are_arguments = not name and {*map(type, x)} <= NUMBERS.keys()
+        parts = {} if are_arguments else dict(enumerate(x))
+    elif isinstance(x, MethodType | functools.partial):
+        parts = dict(enumerate(bound_parts(x)))
+    elif is_stateful(type(x)) or (is_dataclass(x) and not isinstance(x, type)):
+        name, parts = name or type(x).__name__, attributes(x)
+    for key, part in parts.items():
+        yield from _numbers(part, f"{name}.{key}" if name else "", met)

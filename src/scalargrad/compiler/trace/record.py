@@ -26,12 +26,10 @@ from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.taken_together import add_up_together, returned_together
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
-from scalargrad.ops import add, eq, identity, sub
+from scalargrad.ops import add, eq, identity
 from scalargrad.system.collector import collector_paused
 from scalargrad.transforms.draws import Draw
 from scalargrad.value import Value
-
-SUMS = {add, sub}
 
 
 @dataclass(frozen=True)
