@@ -82,12 +82,8 @@ class Columns:
         key = number or number.hex()
         found = self.constants_at.get(key)
         if found is None:
-            ops = self.ops
-            found = self.constants_at[key] = len(ops)
+            found = self.constants_at[key] = self.write(CONSTANT, ())
             self.constants[found] = number
-            ops.append(CONSTANT)
-            self.left.append(_NONE)
-            self.right.append(_NONE)
         return found
 
     def nodes(self) -> Nodes:

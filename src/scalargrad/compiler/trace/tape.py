@@ -166,25 +166,7 @@ class Tape(Tracing):
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
-        if len(operands) != 2 or self.is_detaching:
-            return self.traced(op, tuple(self.refer_all(operands, op)))
-        x, y = operands
-        known = self._node_of
-        # What `refer` looks at first, without a call.
-        left = x.index if x.__class__ is Traced and x.trace is self else known.get(id(x))
-        right = y.index if y.__class__ is Traced and y.trace is self else known.get(id(y))
-        made = _new(Traced)
-        made.trace = self
-        write_op, write_left, write_right = self.writers
-        if left is None:
-            left = self.refer(x, op)
-        if right is None:
-            right = self.refer(y, op)
-        made.index = len(self.ops)
-        write_op(op)
-        write_left(left)
-        write_right(right)
-        return made
+        return self.traced(op, tuple([self.refer(x, op) for x in operands]))
 
     def refer(self, x: Any, op: Operation) -> int:
         """Return the node of an operand."""
@@ -198,12 +180,6 @@ class Tape(Tracing):
         if isinstance(x, Value):
             return self._of_value(x)
         return self.constant(x if x.__class__ is float else op.operand(x))
-
-    def refer_all(self, xs: Sequence[Any], op: Operation) -> list[int]:
-        """Return the node of each operand; of Values that have one already, at once."""
-        known = [*map(self._node_of.get, map(id, xs))]
-        pairs = zip(xs, known, strict=True)
-        return [self.refer(x, op) if node is None else node for x, node in pairs]
 
     def beside(self, x: Any, op: Operation) -> Any:
         """Return the node of an operator's other operand, or NotImplemented for an array."""

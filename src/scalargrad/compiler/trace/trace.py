@@ -204,7 +204,7 @@ class Trace(Tape):
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
-        wrt = self.refer_all(xs, identity)
+        wrt = [self.refer(x, identity) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         self.differentiated.update(self._inputs_among(wrt))
