@@ -27,8 +27,8 @@ from scalargrad import (
     value_and_grad,
     where,
 )
+from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.scan import native_steps
-from scalargrad.compiler.scan.carried_state import InMemory
 from scalargrad.nn import Linear
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -46,16 +46,17 @@ def loop(f: Step, carry: Any, xs: Any) -> tuple[Any, list[Any]]:
 
 
 @pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Note, for each step that was tried in memory, whether it was made there."""
+def known(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Note, for each step made by itself, whether its program was known to be valid."""
     noted: list[bool] = []
-    usual = InMemory.advance
+    usual = Jitted.recalled
 
-    def advance(self: InMemory, leaves: list[Any]) -> bool:
-        noted.append(usual(self, leaves))
-        return noted[-1]
+    def recalled(self: Any, call: Any, paths: Any = None) -> Any:
+        found = usual(self, call, paths)
+        noted.append(found is not None)
+        return found
 
-    monkeypatch.setattr(InMemory, "advance", advance)
+    monkeypatch.setattr(Jitted, "recalled", recalled)
     monkeypatch.setattr(native_steps, "FEW", 10**9)
     return noted
 
@@ -66,12 +67,12 @@ def descend(weights: Any, rate: Any) -> tuple[Any, Any]:
     return [weights[0] - rate * a, weights[1] - rate * b], loss
 
 
-def test_gradient_descent_halves_the_distance_at_rate_a_quarter(kept: list[bool]) -> None:
-    """W' - 1 = (1 - 2 · rate)(w - 1): after n steps the loss is 4⁻ⁿ of the first, in memory."""
+def test_gradient_descent_halves_the_distance_at_rate_a_quarter(known: list[bool]) -> None:
+    """W' - 1 = (1 - 2 · rate)(w - 1): after n steps the loss is 4⁻ⁿ of the first."""
     weights, losses = scan(jit(descend), [9.0, 6.0], [0.25] * 20)
     assert losses == pytest.approx([128.0 * 4.0**-n for n in range(20)], rel=1e-12)
     assert weights == pytest.approx([1.0 + 8.0 * 2.0**-20, -2.0 + 8.0 * 2.0**-20], rel=1e-12)
-    assert kept == [True] * 19
+    assert known == [False] + [True] * 19
 
 
 def rotated(carry: Any, angle: Any) -> tuple[Any, Any]:
@@ -82,7 +83,7 @@ def rotated(carry: Any, angle: Any) -> tuple[Any, Any]:
     return {"at": turned, "sum": (found[0] + turned[0] * turned[1], None)}, [turned, {"x": x}]
 
 
-def test_what_is_carried_and_returned_may_be_any_nesting(kept: list[bool]) -> None:
+def test_what_is_carried_and_returned_may_be_any_nesting(known: list[bool]) -> None:
     """Arrays, dicts, tuples and what is no number come back as from the loop."""
     start = {"at": np.array([1.0, 0.5]), "sum": (0.0, None)}
     angles = [0.1 * k for k in range(7)]
@@ -94,7 +95,7 @@ def test_what_is_carried_and_returned_may_be_any_nesting(kept: list[bool]) -> No
     for (at, found), (at_too, wanted) in zip(ys, reference, strict=True):
         assert at.tolist() == pytest.approx(list(at_too), rel=1e-12)
         assert found["x"] == pytest.approx(float(wanted["x"]), rel=1e-12)
-    assert kept == [True] * 6
+    assert known == [False] + [True] * 6
 
 
 @pytest.mark.parametrize(
@@ -125,8 +126,8 @@ def test_a_step_that_takes_nothing_is_repeated_by_length() -> None:
     assert scan(save, 100.0, []) == (100.0, [])
 
 
-def test_steps_of_several_shapes_hand_the_carry_over(kept: list[bool]) -> None:
-    """Each shape has a program of its own; the numbers go on from memory to memory."""
+def test_steps_of_several_shapes_hand_the_carry_over(known: list[bool]) -> None:
+    """Each shape has a program of its own; the numbers go on from one to another."""
 
     def learn(w: Any, word: Any) -> tuple[Any, Any]:
         return [w[0] + sum(word), tanh(w[1] * word[0])], len(word)
@@ -137,11 +138,11 @@ def test_steps_of_several_shapes_hand_the_carry_over(kept: list[bool]) -> None:
     expected, lengths = loop(learn, [0.5, 1.5], words)
     assert carry == pytest.approx(expected, rel=1e-12)
     assert ys == lengths
-    assert kept == [True] * 27
+    assert known.count(True) == 27
 
 
-def test_a_step_with_conditions_takes_either_way(kept: list[bool]) -> None:
-    """Collatz from 27 has 111 steps and climbs to 9,232; both ways are kept in memory."""
+def test_a_step_with_conditions_takes_either_way(known: list[bool]) -> None:
+    """Collatz from 27 has 111 steps and climbs to 9,232; both ways are known by then."""
 
     @jit
     def collatz(n: Any, _: Any) -> tuple[Any, Any]:
@@ -151,7 +152,7 @@ def test_a_step_with_conditions_takes_either_way(kept: list[bool]) -> None:
 
     last, passed = scan(collatz, 27, length=111)
     assert (last, max(passed)) == (1.0, 9232.0)
-    assert kept.count(True) >= 109  # all but those that record a way
+    assert known.count(True) >= 109  # all but those that record a way
 
 
 def test_gradients_flow_through_all_steps_to_values() -> None:
@@ -269,7 +270,7 @@ def test_a_step_may_return_its_arguments(count: int) -> None:
     assert scan(jit(lambda _, x: (None, x)), None, xs) == (None, xs)
 
 
-def test_draws_are_those_of_the_loop_whichever_way_a_step_goes(kept: list[bool]) -> None:
+def test_draws_are_those_of_the_loop_whichever_way_a_step_goes(known: list[bool]) -> None:
     """A walker around a ring, seeded: a step that has to be made in the other way draws once."""
 
     def around(rng: random.Random) -> Step:
@@ -285,8 +286,7 @@ def test_draws_are_those_of_the_loop_whichever_way_a_step_goes(kept: list[bool])
     assert found[0] == pytest.approx(expected[0], rel=1e-12)
     assert found[1] == pytest.approx(expected[1], rel=1e-12)
     assert ours.random() == theirs.random()
-    assert kept.count(False) > 5
-    assert kept.count(True) == 38
+    assert known.count(True) == 38
 
 
 def test_what_is_carried_may_change_its_shape() -> None:

@@ -217,11 +217,12 @@ class Jitted(Generic[P, R]):
         finally:
             self._kept.is_still = False
 
-    def recalled(self, *args: Any) -> tuple[Any] | None:
-        """Return the result by a recorded path, in a tuple; None if none can be run for these."""
-        key, leaves, module_values = self.signature(args, {})
-        call: Call = self, args, {}, key, leaves, module_values
-        for path in self._kept.current(key):
+    def recalled(self, call: Call, paths: Sequence[Path] | None = None) -> tuple[Any] | None:
+        """Return the result by a recorded path, in a tuple; None if none can be run for this call.
+
+        `paths` are those to try, known to be valid; by default, what is closed over tells.
+        """
+        for path in self._kept.current(call[3]) if paths is None else paths:
             run = path.run(call)
             if run is not None and run[1]:
                 return (path.result(run[0]),)
@@ -313,7 +314,8 @@ class Jitted(Generic[P, R]):
 
         return write(self, path, args, kwargs)
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    def call_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """Return a call with these arguments."""
         return self, args, kwargs, *self.signature(args, kwargs)
 
     def taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Path, Call]:
@@ -324,7 +326,7 @@ class Jitted(Generic[P, R]):
         TraceError
             If calls with these arguments are evaluated eagerly.
         """
-        call = _, _, _, key, *_ = self._call(args, kwargs)
+        call = _, _, _, key, *_ = self.call_of(args, kwargs)
         for path in self._kept.current(key):
             if path.fits(call):
                 return path, call
@@ -342,7 +344,7 @@ class Jitted(Generic[P, R]):
     def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node."""
         try:
-            return self._new_path(self._call(args, kwargs), self._kept.look_around(), singly=True)
+            return self._new_path(self.call_of(args, kwargs), self._kept.look_around(), singly=True)
         except UnrecordedError as failed:
             failed.explain()
 

@@ -15,7 +15,7 @@ from scalargrad.compiler.call.input_numbers import number_of
 from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.results import filler
-from scalargrad.compiler.scan.carried_state import CarriedState, form_of
+from scalargrad.compiler.scan.compiled_step import CompiledStep, form_of
 
 if TYPE_CHECKING:
     from scalargrad.compiler.backend.llvm.step_loop import PackedSteps
@@ -26,8 +26,10 @@ FEW = 16
 _TRIES, _FEW = 16, 64
 
 
-def run_steps(carried_state: CarriedState, entry: Callable[[int], Any], given: Floats) -> list[Any]:
-    """Run all steps of a scan, many in one call where possible, and return their results.
+def run_steps(
+    step: CompiledStep, carry: Any, entry: Callable[[int], Any], given: Floats
+) -> tuple[Any, list[Any]]:
+    """Run all steps of a scan, many in one call where possible; return the carry and the results.
 
     Parameters
     ----------
@@ -39,35 +41,34 @@ def run_steps(carried_state: CarriedState, entry: Callable[[int], Any], given: F
     ys: list[Any] = []
     tries = 0
     while len(ys) < len(given):
-        known = carried_state.paths(entry(len(ys))) if tries < _TRIES else []
-        repeatable = _repeatable(known)
+        x = entry(len(ys))
+        repeatable = _repeatable(step.starts(carry, x)) if tries < _TRIES else None
         if repeatable is not None:
-            made = _repeat(*repeatable, carried_state, given[len(ys) :])
+            path, state, steps = repeatable
+            made = _repeat(path, state, steps, given[len(ys) :])
+            carry = form_of(path).carry_of(state) if made else carry
             tries += len(made) < _FEW
             ys = ys + made if ys else made  # most often all of them, which are not copied
         if len(ys) < len(given):
-            ys.append(carried_state.step(entry(len(ys))))
-    return ys
+            carry, y = step(carry, entry(len(ys)))
+            ys.append(y)
+    return carry, ys
 
 
-def _repeatable(paths: list[Path]) -> tuple[Path, PackedSteps] | None:
-    """Return a path for the next step that can run in machine code, if any, and what runs it."""
-    for path in paths:
-        steps = None if path.draws or path.function.wrt else _steps(path)
+def _repeatable(starts: list[tuple[Path, Floats]]) -> tuple[Path, Floats, PackedSteps] | None:
+    """Return a path that can run in machine code, if any, the carry there, and what runs it."""
+    for path, state in starts:
+        steps = None if path.function.wrt else _steps(path)
         if steps is not None:
-            return path, steps
+            return path, state, steps
     return None
 
 
-def _repeat(
-    path: Path, steps: PackedSteps, carried_state: CarriedState, given: Floats
-) -> list[Any]:
+def _repeat(path: Path, state: Floats, steps: PackedSteps, given: Floats) -> list[Any]:
     """Run as many steps as take a path, on these entries; return their results."""
-    form, state = form_of(path), carried_state.numbers(path)
+    form = form_of(path)
     results = np.empty((len(given), path.results - form.carried))
     made = steps.run(state, given, results)
-    if made:
-        carried_state.go_on(path, state)
     return _shaped(form.result, results[:made])
 
 

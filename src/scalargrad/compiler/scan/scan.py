@@ -11,7 +11,7 @@ from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.scan.carried_state import CarriedState, pair
+from scalargrad.compiler.scan.compiled_step import CompiledStep, pair
 from scalargrad.compiler.scan.native_steps import rows_of, run_steps
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
@@ -63,9 +63,10 @@ def scan(
     stacked.
 
     If `f` is made by `jit`, a carry of floats stays in the memory of its program from step to
-    step, so that a step costs little more than its arithmetic. A carry of anything else, such as
-    Values, goes through ordinary calls, and gradients flow through all steps. Other functions, and
-    every function while another is being recorded, are simply called step by step.
+    step, so that a step costs little more than its arithmetic. Steps that draw random numbers, that
+    are loops themselves or are run by NumPy are called one by one. So are those with a carry of
+    anything else, such as Values, and gradients flow through all steps. Other functions, and every
+    function while another is being recorded, are simply called step by step.
 
     Examples
     --------
@@ -102,19 +103,17 @@ def _compiled(
     xs, columns, count = given
     if count >= _STEPS and is_grad_enabled() and has_llvm():
         length = count if xs is None else None
-        recalled = f.scans[length].recalled(init, xs) if length in f.scans else None
-        if recalled is None and _is_plain(f.recorded(init, _entry(xs, columns, 0)), count):
+        whole = f.scans.get(length)
+        recalled = whole and whole.recalled(whole.call_of((init, xs), {}))
+        if not recalled and _is_plain(f.recorded(init, _entry(xs, columns, 0)), count):
             recalled = (_whole(f, length)(init, xs),)
-        if recalled is not None:
+        if recalled:
             carry, ys = recalled[0]
             return carry, ys
-    carried_state = CarriedState(f, init)
     rows = rows_of(columns, count)
     if rows is not None:
-        ys = run_steps(carried_state, partial(_entry, xs, columns), rows)
-    else:
-        ys = [carried_state.step(x) for x in _entries(xs, columns, count)]
-    return carried_state.finished(), ys
+        return run_steps(CompiledStep(f), init, partial(_entry, xs, columns), rows)
+    return _called(CompiledStep(f), init, _entries(xs, columns, count))
 
 
 def _is_plain(paths: Sequence[Path], count: int) -> bool:
