@@ -167,6 +167,47 @@ def test_trajectories_are_results() -> None:
         assert close(numbers(found), numbers(paths(starts(11), 0.7)))
 
 
+def pushed(a: Any, row: Any) -> Any:
+    """Return the mean square of a state that each entry of a row pushes."""
+    state = total = 0.0
+    for z in row:
+        state = sg.tanh(a * state + z)
+        for k in range(4):
+            state = state + 0.1 * sg.sin(state * a + 0.3 * k)
+        total = total + state * state
+    return total / len(row)
+
+
+ROWS: dict[str, Function] = {
+    "alone": lambda a, rows: 0.0,
+    "read outside, too": lambda a, rows: rows[1][2] * a + rows[0][0] ** 2,
+    "a row of two examples": lambda a, rows: 0.0,
+}
+
+
+@pytest.mark.parametrize("more", ROWS)
+@pytest.mark.parametrize("nested", [False, True])
+def test_gradients_by_what_each_example_reads(more: str, nested: bool) -> None:
+    """They are the signals in the columns, unless something else reads the number as well."""
+
+    def loss(a: Any, rows: Any) -> Any:
+        given = [*rows, rows[0]] if more == "a row of two examples" else rows
+        return sg.mean(vmap(lambda row: pushed(a, row))(given)) + ROWS[more](a, rows)
+
+    def step(a: Any, rows: Any) -> Any:
+        value, (slope, slopes) = value_and_grad(loss, argnums=(0, 1))(a, rows)
+        if not nested:
+            return value, slope, slopes
+        return [z - 0.1 * g * a for z, g in zip(numbers(rows), numbers(slopes), strict=True)]
+
+    rows = np.random.default_rng(1).normal(size=(3, 120)).tolist()
+    compiled = jit(step)
+    found = compiled(0.6, rows)
+    assert is_cut(compiled)
+    with sg.disable_jit():
+        assert close(numbers(found), numbers(step(0.6, rows)))
+
+
 def test_a_gradient_in_each_example() -> None:
     """A derivative inside vmap is part of the example."""
 

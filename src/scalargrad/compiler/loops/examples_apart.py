@@ -25,6 +25,7 @@ from scalargrad.compiler.passes.differentiate import Dependents, Seeds, differen
 from scalargrad.compiler.passes.expressions import ADD, MUL, NEG, SUB
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
+    BATCH,
     CONSTANT,
     INPUT,
     UNBATCH,
@@ -43,6 +44,7 @@ from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.passes.segments import Column, ExampleLoops, Segments, Singles
 from scalargrad.compiler.passes.splitter import Splitter
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
+from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 
 #: The fewest instructions of an example: fewer are packed in half a second, and then run up to
@@ -52,6 +54,7 @@ _INSTRUCTIONS = 4_000
 _WIDE = 4
 
 _SUMS = {ADD, SUB, NEG}
+_IDENTITY = TABLE["identity"]
 
 
 def examples_apart(program: Program) -> Segments | None:
@@ -84,8 +87,13 @@ def _may_pay(nodes: Nodes, own: Flags) -> bool:
     in_sums &= sums | nodes.where(lambda op: op is MUL)
     in_sums &= np.bincount(nodes.operands, minlength=len(nodes)) == 1
     instructions = np.count_nonzero(own & computed & ~in_sums)
-    outside = np.count_nonzero(computed & ~own)
+    outside = np.count_nonzero(computed & ~own & ~nodes.where(lambda op: op is _IDENTITY))
     return bool(instructions >= _INSTRUCTIONS and outside < np.count_nonzero(own))
+
+
+#: What a sweep sends to a node that the examples read: to each of them, the column of what it gets;
+#: to a single number, the cell of the sum.
+Signal = tuple[int, int | Column]
 
 
 class _Found(NamedTuple):
@@ -211,20 +219,23 @@ class _Outside(PartCopy):
 
     Parameters
     ----------
+    asked : sequence of int
+        The nodes for whose sake others are copied.
     more : sequence of int
         Cells of the store that are inputs besides those of the program.
     """
 
-    def __init__(self, of: _Found, more: Sequence[int] = ()) -> None:
-        program = of.program
+    def __init__(self, of: _Found, asked: Sequence[int], more: Sequence[int] = ()) -> None:
+        program, nodes = of.program, of.program.nodes()
         super().__init__(program, program.inputs + len(more))
         self.of, self.more = of, more
+        self._needed = nodes.cut_off(of.own).needed(asked)
         self.input_of = {cell: program.inputs + k for k, cell in enumerate(more)}
         self.new = {x: x for x in range(program.inputs)}
         self.columns: list[Column] = []
-        before = ~of.own
+        before = self._needed & ~of.own
         before[of.after] = False
-        self._stacks = program.nodes().where(lambda op: isinstance(op, Stacked))
+        self._stacks = nodes.where(lambda op: isinstance(op, Stacked))
         before &= ~self._stacks  # most are read by examples alone
         for x in np.flatnonzero(before).tolist():
             if program.ops[x] is not CONSTANT and program.ops[x] is not INPUT:
@@ -252,20 +263,17 @@ class _Outside(PartCopy):
         """Write a gradient outside the examples, given nodes of the source."""
         return self.append(ADJOINT, tuple(map(self.operand, args)))
 
-    def copy_after(self, asked: Sequence[int], roots: Mapping[Seeds, int]) -> None:
+    def copy_after(self, roots: Mapping[Seeds, int]) -> None:
         """Copy what depends on the examples.
 
         Parameters
         ----------
-        asked : sequence of int
-            The nodes for whose sake it is copied.
         roots : mapping
             For sweeps through examples, a node with the gradients that these add. Without it,
             nothing is copied of what depends on the sweep.
         """
         program = self.source
-        needed = program.nodes().needed(asked)[self.of.after]
-        for x in compress(self.of.after, needed):
+        for x in compress(self.of.after, self._needed[self.of.after]):
             args = program.args[x]
             if program.ops[x] is ADJOINT:
                 if args[1:] in roots:
@@ -336,26 +344,68 @@ class _Cutter(Splitter):
         at_once = self._at_once()
         if at_once is None and self._results() is None:
             return None
-        swept = {}
+        swept: dict[Seeds, list[Signal]] = {}
         for seeds in of.sweeps:
             found = self._swept(seeds, at_once)
             if found is None:
                 return None
             swept[seeds] = found
-        cells = [x for found in swept.values() for _, x in found if isinstance(x, int)]
-        outside = self._around(cells)
-        asked = [x for x in dict.fromkeys(self.program.outputs) if not self._is_result(x)]
+        self._settle(swept)
+        asked = [x for x in dict.fromkeys(self.program.outputs) if not self._is_there(x)]
         if asked:
-            outside.copy_after(asked, {k: self._root(outside, x) for k, x in swept.items()})
-            program = _derived(outside, [*map(outside.operand, asked)])
-            ends = [*accumulate([self.sizes[x] for x in asked], initial=0)]
-            out = self._step(outside, program, ends.pop())
-            self.columns.update((x, Column(out + k, 1)) for x, k in zip(asked, ends, strict=True))
+            self._compute(asked, swept)
         self.finish()
         return self.found
 
-    def _is_result(self, x: int) -> bool:
-        """Return whether a node is what examples result in, all of it or that of one."""
+    def _settle(self, swept: Mapping[Seeds, list[Signal]]) -> None:
+        """Find the gradients of what examples alone read, lane by lane: as a sweep left them."""
+        program, nodes = self.program, self.program.nodes()
+        reading = nodes.where(lambda op: op is not ADJOINT)[nodes.users()]
+        uses = np.bincount(nodes.operands[reading], minlength=len(nodes))
+        for seeds, signals in swept.items():
+            cells = {
+                x: column.first + lane
+                for stack, column in signals
+                if isinstance(column, Column) and program.ops[stack] is BATCH
+                for lane, x in enumerate(program.args[stack])
+                if uses[x] == 1 and x not in seeds
+            }
+            wrt = ((x, program.args[x][0]) for x in self.of.sweeps[seeds])
+            self.columns.update((x, Column(cells[y], 1)) for x, y in wrt if y in cells)
+
+    def _compute(self, asked: list[int], swept: Mapping[Seeds, list[Signal]]) -> None:
+        """Compute what is asked outside, after the examples."""
+        needed = self.program.nodes().needed(asked)
+        moving = {
+            self.program.args[x][0] for found in self.of.sweeps.values() for x in found if needed[x]
+        }
+        read = {
+            seeds: [x for x in signals if self._is_of(moving, x[0])]
+            for seeds, signals in swept.items()
+        }
+        sent = [x for found in read.values() for x in found]
+        cells = [x for _, x in sent if isinstance(x, int)]
+        outside = self._around([*asked, *(x for x, _ in sent)], cells)
+        outside.copy_after({k: self._root(outside, x) for k, x in read.items()})
+        program = _derived(outside, [*map(outside.operand, asked)])
+        ends = [*accumulate([self.sizes[x] for x in asked], initial=0)]
+        out = self._step(outside, program, ends.pop())
+        self.columns.update((x, Column(out + k, 1)) for x, k in zip(asked, ends, strict=True))
+
+    def _is_of(self, moving: set[int], x: int) -> bool:
+        """Return whether what examples read may depend on any of these; inputs are told apart."""
+        program = self.program
+        if program.ops[x] is not BATCH:
+            return True
+        args = program.args[x]
+        given = [program.args[y][0] if program.ops[y] is _IDENTITY else y for y in args]
+        are_inputs = all(program.ops[y] is INPUT for y in given)
+        return not (are_inputs and moving.isdisjoint(args) and moving.isdisjoint(given))
+
+    def _is_there(self, x: int) -> bool:
+        """Return whether a node is in the store: a gradient, or what an example results in."""
+        if self.program.ops[x] is ADJOINT:
+            return x in self.columns
         return self.program.ops[x] is UNBATCH and self.program.args[x][0] in self.columns
 
     def _before(self) -> None:
@@ -364,17 +414,20 @@ class _Cutter(Splitter):
         for x in self.stacks:
             if not isinstance(program.ops[x], Stacked):
                 found.update(dict.fromkeys(program.args[x]))
+        for x in found:
+            if program.ops[x] is _IDENTITY and program.args[x][0] in self.where:
+                self.where[x] = self.where[program.args[x][0]]
         asked = [x for x in found if x not in self.where and x not in program.constants]
         if asked:
-            outside = _Outside(self.of)
+            outside = _Outside(self.of, asked)
             out = self._step(
                 outside, _derived(outside, [outside.new[x] for x in asked]), len(asked)
             )
             self.where.update((x, out + k) for k, x in enumerate(asked))
 
-    def _around(self, more: Sequence[int] = ()) -> _Outside:
+    def _around(self, asked: Sequence[int], more: Sequence[int] = ()) -> _Outside:
         """Return a copy of what is before the examples, and the results of these."""
-        outside = _Outside(self.of, more)
+        outside = _Outside(self.of, asked, more)
         outside.new |= {x: outside.column(self.columns.get(x, _ANY)) for x in self.of.results}
         return outside
 
@@ -409,8 +462,8 @@ class _Cutter(Splitter):
 
     def _signals(self, seeds: Seeds) -> _Signals:
         """Return what computes the error signals at the results of the examples."""
-        of, outside = self.of, self._around()
-        outside.copy_after(seeds, {})
+        of, outside = self.of, self._around(seeds)
+        outside.copy_after({})
         reached = _reached(of.program, seeds[::2])
         sent = [x for x in of.results if reached[x]]
         ones = outside.append(Held(np.ones(of.lanes).tobytes()), ())
@@ -432,9 +485,7 @@ class _Cutter(Splitter):
         ]
         return found if places.isdisjoint(program.constants[x] for x in stacked) else None
 
-    def _swept(
-        self, seeds: Seeds, at_once: _Signals | None
-    ) -> list[tuple[int, int | Column]] | None:
+    def _swept(self, seeds: Seeds, at_once: _Signals | None) -> list[Signal] | None:
         """Send error signals back through the examples; return those of what they read.
 
         A single number has the sum of the signals of all examples, in a cell. None if the sweep
@@ -468,7 +519,7 @@ class _Cutter(Splitter):
         places = [*range(first, first + totals), *columns[len(kept) :]]
         return [(of.read[k], x) for k, x in zip(wanted, places, strict=True)]
 
-    def _root(self, outside: _Outside, found: Sequence[tuple[int, int | Column]]) -> int:
+    def _root(self, outside: _Outside, found: Sequence[Signal]) -> int:
         """Return Σ signal · number over what the examples read: its gradient is what they add."""
         total = outside.constant(0.0)
         for x, signal in found:
