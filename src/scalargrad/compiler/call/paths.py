@@ -62,7 +62,7 @@ class Paths:
         if self.is_still:
             return self.fitting.get(key, ())
         now = self.now  # None of a copy, and after unpickling
-        is_outdated = bool(self.fitting) if now is None else not (now.is_empty or now.holds())
+        is_outdated = bool(self.fitting) if now is None else not now.holds()
         if is_outdated:
             self.look_around()
         return self.fitting.get(key, ())

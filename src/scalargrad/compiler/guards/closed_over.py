@@ -30,8 +30,6 @@ class ClosedOver:
         Attributes that no code names; see `Reachable.unnamed`.
     keys : set of Value
         The Values that are keys of dicts or items of sets.
-    is_empty : bool
-        Whether there is nothing to compare.
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
@@ -43,7 +41,6 @@ class ClosedOver:
         self.slots, self.unnamed = self._readings.slots, reachable.unnamed()
         self.keys = reachable.keys
         self.watch(())
-        self.is_empty = not (self._readers or self._live)
 
     def watch(self, sources: Iterable[Source]) -> None:
         """Compare all contents by identity, and the containers in these slots by content too."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from operator import attrgetter, itemgetter
-from types import CellType, CodeType, FunctionType
+from types import CellType, CodeType
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import Same
@@ -24,7 +24,6 @@ Measure = Callable[[Any], Any]
 Reader = Callable[[], Any]
 
 _CELL, _CODE, _LABEL = attrgetter("cell_contents"), attrgetter("__code__"), attrgetter("label")
-_CODE_AND_ATTRIBUTES = attrgetter("__code__", "__dict__")
 
 
 class Readings:
@@ -79,15 +78,8 @@ class Readings:
 
     def code(self, owner: Same) -> None:
         """Add a function's code, and the number of its attributes."""
-        function: FunctionType = owner.content
-        attributes = vars(function)
-        if attributes:
-            self.fact(_CODE, owner)
-            self.fact(len, owner, attributes)
-        else:  # both at once
-            code = function.__code__
-            self.add(owner, {_CODE: _slot(code), len: _slot(0)})
-            self._facts[_CODE_AND_ATTRIBUTES].append((function, (code, {})))
+        self.fact(_CODE, owner)
+        self.fact(len, owner, vars(owner.content))
 
     def fact(self, measure: Measure, owner: Same, inside: Any = None) -> None:
         """Add something about an object, or about what is `inside` it."""

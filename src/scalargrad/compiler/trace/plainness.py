@@ -49,8 +49,6 @@ class Plainness:
 
     def truths_among(self, nodes: Sequence[int]) -> tuple[int, ...]:
         """Return the indices of those nodes that are bools in eager evaluation."""
-        if self._truths.isdisjoint(nodes):
-            return ()
         return tuple([k for k, node in enumerate(nodes) if node in self._truths])
 
     def is_leaf(self, node: int) -> bool:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
-from operator import is_, length_hint
+from operator import length_hint
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import ProxyType
@@ -360,10 +360,7 @@ def _position(x: Iterator[Any]) -> Any:
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
     """Return whether both hold the same objects under the same keys, or equal texts or bytes."""
-    same = len(now) == len(before) and (
-        all(map(is_, before.values(), now.values()))
-        or all(map(_is_exactly, before.values(), now.values()))
-    )
+    same = len(now) == len(before) and all(map(_is_exactly, before.values(), now.values()))
     return same and before.keys() == now.keys()
 
 
