@@ -154,12 +154,9 @@ class _MappedStep(_Step):
     def _block(
         self, store: Floats, executable: Executable, outputs: Floats, start: int, stop: int
     ) -> Floats:
-        size, memory = stop - start, executable.memory
-        cell = len(self.reads)
-        for first, step, count in self.stretches:
-            block = memory[cell : cell + count * size].reshape(count, size)
-            choice.copy_columns(store, first + start * step, step, block)
-            cell += count * size
+        size, given = stop - start, len(self.reads)
+        into = executable.memory[given : given + len(self.columns) * size].reshape(-1, size)
+        _copy_lanes(store, self.stretches, start, into)
         executable.run()
         cell = self.totals
         for kept in self.kept:
@@ -177,6 +174,16 @@ def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
         else:
             found.append((first, step, 1))
     return found
+
+
+def _copy_lanes(
+    store: Floats, stretches: Sequence[tuple[int, int, int]], start: int, into: Floats
+) -> None:
+    """Copy the lanes of columns from lane `start` on, a row for each column."""
+    row = 0
+    for first, step, count in stretches:
+        choice.copy_columns(store, first + start * step, step, into[row : row + count])
+        row += count
 
 
 class _Ready(NamedTuple):
@@ -318,10 +325,7 @@ class _ExamplesStep(_Step):
 
     def __init__(self, step: ExampleLoops) -> None:
         self.step, self.reads, self.columns = step, step.reads, step.columns
-        self.pool = _LoopPool(step)
-        self._firsts, self._strides = (
-            np.array(step.columns, np.int64).reshape(-1, 2, 1).swapaxes(0, 1)
-        )
+        self.stretches, self.pool = _stretches(step.columns), _LoopPool(step)
 
     @property
     def parts(self) -> list[Part]:
@@ -344,20 +348,20 @@ class _ExamplesStep(_Step):
         """Compute some examples; return the sums of their terms of the totals."""
         step, (start, stop) = self.step, bounds
         count, abreast, given = stop - start, self.pool.abreast, len(singles)
-        examples = np.arange(start, start + -(-count // abreast) * abreast)
-        examples = examples.clip(max=stop - 1)  # the last one fills the lanes
-        columns = store[self._firsts + self._strides * examples]
+        columns = np.empty((len(self.columns), count))
+        _copy_lanes(store, self.stretches, start, columns)
         outputs, results = step.loops.outputs, step.loops.results - step.totals
         kept = store[step.kept : step.kept + results * step.lanes].reshape(results, step.lanes)
         kept, terms, finite = kept[:, start:stop], np.empty((count, step.totals)), np.empty(count)
         executable, _ = lent = self.pool.lend()
         rows = executable.memory.reshape(-1, abreast)
         for k in range(0, count, abreast):
-            here = slice(k, min(k + abreast, count))
-            rows[:given] = singles
-            rows[given : given + len(columns)] = columns[:, k : k + abreast]
+            lanes = min(abreast, count - k)
+            here = slice(k, k + lanes)
+            rows[:given], into = singles, rows[given : given + len(columns)]
+            into[:, :lanes], into[:, lanes:] = columns[:, here], columns[:, -1:]  # fills the row
             executable.run()
-            found = rows[outputs, : here.stop - k]
+            found = rows[outputs, :lanes]
             finite[here] = np.isfinite(found).all(axis=0)
             terms[here] = found[: step.totals].T
             kept[:, here] = found[step.totals :][:results]
