@@ -59,7 +59,7 @@ class Jitted(Generic[P, R]):
         self._static = static  # positions and names of arguments
         self._is_object = is_object(function)  # such as a module, which counts as an argument
         #: Whether all arguments are traced: none is static, and the function is not an object.
-        self.is_traced_whole = not static and not self._is_object
+        self._is_traced_whole = not static and not self._is_object
         self._last_walk = LastWalk()
         self._kept = Paths(function, paths)
         #: Whether to refuse a function each call of which changes something that it reads, a log as
@@ -114,7 +114,7 @@ class Jitted(Generic[P, R]):
         OperandError
             If an argument contains itself.
         """
-        if self.is_traced_whole and not kwargs:
+        if self._is_traced_whole and not kwargs:
             known = key_of_numbers(args)  # the common case, twice as fast
             if known is not None:
                 return known, [*args], []

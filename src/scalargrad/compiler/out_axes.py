@@ -51,20 +51,17 @@ def _of_parts(
     results: Sequence[Any], model: Any, combine: Callable[[list[Any], Any], Any], what: str
 ) -> Any:
     """Combine corresponding parts of the results, in a container like `model`."""
-    kind, keys = type(model), list(model) if isinstance(model, dict) else range(len(model))
+    is_dict = isinstance(model, dict)
+    kind, keys = (dict, [*model]) if is_dict else (type(model), range(len(model)))
     for result in results:
-        same = isinstance(result, dict if isinstance(model, dict) else kind)
-        if not same or len(result) != len(model) or not all(k in result for k in _keys(model)):
+        same = isinstance(result, kind) and len(result) == len(model)
+        if not same or (is_dict and result.keys() != model.keys()):
             raise OperandError(
                 f"vmap: {what} is {shown(model)}, but the function returned {shown(result)}: both "
                 "need the same parts"
             )
     parts = [combine([result[key] for result in results], model[key]) for key in keys]
     return like(model, parts)
-
-
-def _keys(model: Any) -> Sequence[Any]:
-    return list(model) if isinstance(model, dict) else ()
 
 
 def _in_arrays(results: list[Any], axis: int) -> Any:
