@@ -340,6 +340,19 @@ def test_rows_of_a_large_array_are_results() -> None:
     assert ends == pytest.approx(x * (0.9 + 0.1 * push) ** 60, rel=1e-12)
 
 
+def test_a_loss_of_what_examples_return_as_it_was() -> None:
+    """A number that examples read and return has a gradient by both."""
+
+    def loss(xs: Any, k: Any) -> Any:
+        return sum(y * y + x * x for x, y in vmap(lambda x: (x, gathered(x, k)))(xs))
+
+    compiled = jit(grad(loss, argnums=(0, 1)))
+    found = compiled(starts(9), 0.7)
+    assert is_cut(compiled)
+    with sg.disable_jit():
+        assert close(numbers(found), numbers(grad(loss, argnums=(0, 1))(starts(9), 0.7)))
+
+
 def root_apart(x: Any, k: Any) -> Any:
     """Return where a recurrence ends, and the root of that, which is steep at 0."""
     for _ in range(100):

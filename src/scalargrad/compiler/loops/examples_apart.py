@@ -360,13 +360,15 @@ class _Cutter(Splitter):
     def _settle(self, swept: Mapping[Seeds, list[Signal]]) -> None:
         """Find the gradients of what examples alone read, lane by lane: as a sweep left them."""
         program, nodes = self.program, self.program.nodes()
-        reading = nodes.where(lambda op: op is not ADJOINT)[nodes.users()]
-        uses = np.bincount(nodes.operands[reading], minlength=len(nodes))
+        users, operands = nodes.users(), nodes.operands
+        reading = nodes.where(lambda op: op is not ADJOINT)[users]
+        uses = np.bincount(operands[reading], minlength=len(nodes))
+        outside = np.bincount(operands[reading & ~self.of.own[users]], minlength=len(nodes))
         for seeds, signals in swept.items():
             cells = {
                 x: column.first + lane
                 for stack, column in signals
-                if isinstance(column, Column) and program.ops[stack] is BATCH
+                if isinstance(column, Column) and program.ops[stack] is BATCH and not outside[stack]
                 for lane, x in enumerate(program.args[stack])
                 if uses[x] == 1 and x not in seeds
             }
