@@ -18,7 +18,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.call.outline import outlined
 from scalargrad.compiler.call.results import filled
-from scalargrad.compiler.passes.kinds import Total, of_lanes
+from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
@@ -147,7 +147,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     returned = outputs
     if not (trace.has_values or trace.singly):
         together = returned_together(outputs, trace.lanes.taken)
-        returned = [x for x, _ in together]
+        returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
     if add_up_together(trace.columns, trace.lanes.taken, roots) or len(nodes) < len(trace.columns):
         nodes = trace.columns.nodes()
@@ -170,6 +170,17 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
     )
+
+
+def _attached(trace: Trace, outputs: list[int]) -> list[int]:
+    """Return what detached outputs copy; for recordings that nobody can differentiate."""
+    ops, left = trace.ops, trace.columns.left
+    found = []
+    for x in outputs:
+        while ops[x] is DETACH:
+            x = left[x]
+        found.append(x)
+    return found
 
 
 def _guard(trace: Trace, node: int) -> int:
