@@ -357,7 +357,7 @@ LEFT_OUT: dict[str, str] = {
 INNER = {
     "check", "rule", "first_state", "has_state", "is_sparse", "next_group", "is_still",
     "step_arrays", "lr_at", "next_lr", "unit", "function", "paths", "signature", "taken",
-    "recorded_singly",
+    "recorded_singly", "recalled", "call_of",
 }  # fmt: skip
 
 
