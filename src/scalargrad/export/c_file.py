@@ -46,12 +46,11 @@ def _looped_files(exported: Exported, loops: Looped) -> dict[str, str]:
     statements = LoopedStatements(loops)
     functions = [*statements.functions.values(), initial(loops)]
     functions, body = _in_memory(exported, loops, statements.bodies, functions)
-    first, last = loops.outputs.start + loops.results, loops.outputs.stop
-    if last > first:  # gradients that are compared, or computed with: none may be nan unseen
+    inner = loops.inner
+    if inner:  # gradients that are compared, or computed with: none may be nan unseen
         count = len(exported.outputs)
-        body.append(
-            f"double sum = 0.0;\nfor (long i = {first}; i < {last}; i++) sum += 0.0 * m[i];"
-        )
+        every = f"for (long i = {inner.start}; i < {inner.stop}; i++)"
+        body.append(f"double sum = 0.0;\n{every} sum += 0.0 * m[i];")
         body.append(f"for (long i = 0; i < {count}; i++) if (sum != 0.0) out[i] = NAN;")
     text = _text(exported, functions, body)
     return {".c": text, ".h": header(exported, loops.cells, always_static=True)}

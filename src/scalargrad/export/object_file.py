@@ -172,18 +172,17 @@ def _guards(exported: Exported, compiled: Packed | Looped) -> tuple[str, str]:
             f"  %way{k + 1} = and i1 %way{k}, %held{k}",
         ]
     lines.append(f"  %valid = and i1 %way{len(exported.outcomes)}, true")
-    last = compiled.outputs.stop - compiled.outputs.start if isinstance(compiled, Looped) else 0
     lines.append("  %sum0 = fadd double 0.0, 0.0")
-    first = n + len(exported.outcomes)
-    for k in range(max(0, last - first)):  # gradients that others are computed from; see `Looped`
+    inner = compiled.inner if isinstance(compiled, Looped) else range(0)
+    for k, cell in enumerate(inner):  # a sum that is 0, or nan if any of them is not finite
         lines += [
-            f"  %inner.at{k} = getelementptr double, ptr %found, i64 {first + k}",
+            f"  %inner.at{k} = getelementptr double, ptr %m, i64 {cell}",
             f"  %inner{k} = load double, ptr %inner.at{k}",
             f"  %nothing{k} = fmul double %inner{k}, 0.0",
             f"  %sum{k + 1} = fadd double %sum{k}, %nothing{k}",
         ]
     lines += [
-        f"  %finite = fcmp oeq double %sum{max(0, last - first)}, 0.0",
+        f"  %finite = fcmp oeq double %sum{len(inner)}, 0.0",
         "  %ok = and i1 %valid, %finite",
     ]
     if not exported.outcomes:

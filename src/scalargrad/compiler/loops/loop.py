@@ -220,6 +220,11 @@ class Looped:
     outputs: slice
     results: int
 
+    @property
+    def inner(self) -> range:
+        """The cells of the gradients that are no results but must be finite; see `outputs`."""
+        return range(self.outputs.start + self.results, self.outputs.stop)
+
     def initial(self) -> Floats:
         """Return the contents of the memory before the first run."""
         memory = np.zeros(self.cells)
