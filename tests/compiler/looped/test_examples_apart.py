@@ -468,6 +468,32 @@ def test_other_examples_are_computed_as_well(mapped: Function) -> None:
     assert close(numbers(compiled(starts(6), 0.4)), numbers(expected))
 
 
+@pytest.mark.parametrize("total", [sum, None], ids=["sum", "dot"])
+@pytest.mark.parametrize(("units", "cut"), [(2, True), (6, False)])
+def test_recurrences_of_wide_layers_are_packed(total: Any, units: int, cut: bool) -> None:
+    """States of a network of many units run faster as products of matrices than as loops."""
+    weights = [[math.sin(i + 2 * j) / units for j in range(units)] for i in range(units)]
+
+    def last(weights: Any, x: Any) -> Any:
+        state = [x * (i + 1) for i in range(units)]
+        for t in range(30):
+            sums = [
+                total(w * s for w, s in zip(row, state, strict=True))
+                if total
+                else sg.dot(row, state)
+                for row in weights
+            ]
+            state = [sg.tanh(y + math.cos(t)) for y in sums]
+        return sum(state)
+
+    of_mean = value_and_grad(lambda w, xs: sum(vmap(lambda x: last(w, x))(xs)) / 13.0)
+    compiled = jit(of_mean)
+    found = compiled(weights, starts(13))
+    assert is_cut(compiled) == cut
+    with sg.disable_jit():
+        assert close(numbers(found), numbers(of_mean(weights, starts(13))))
+
+
 def test_threads_pickles_and_explanations() -> None:
     """Calls in threads do not share memory; what runs can be pickled and is shown."""
     compiled = jit(_mapped)

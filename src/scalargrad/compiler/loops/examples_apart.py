@@ -50,8 +50,8 @@ from scalargrad.table.operation import Operation
 #: The fewest instructions of an example: fewer are packed in half a second, and then run up to
 #: twice as fast.
 _INSTRUCTIONS = 4_000
-#: Operations on more operands are those of layers.
-_WIDE = 4
+#: Instructions that read more numbers than this, in the mean, are those of layers.
+_WIDE = 4.75
 
 _SUMS = {ADD, SUB, NEG}
 _IDENTITY = TABLE["identity"]
@@ -66,27 +66,30 @@ def examples_apart(program: Program) -> Segments | None:
     return None if found is None else _Cutter(found).cut()
 
 
-def _is_of_layers(nodes: Nodes) -> bool:
-    """Return whether most operands are those of wide sums, as in layers of a network.
+def _in_sums(nodes: Nodes) -> Flags:
+    """Return which nodes take no instruction of their own: terms that a sum alone reads."""
+    sums, users = nodes.where(lambda op: op in _SUMS), nodes.users()
+    found = np.zeros(len(nodes), np.bool_)
+    found[nodes.operands[sums[users]]] = True
+    found &= sums | nodes.where(lambda op: op is MUL) | (np.diff(nodes.first) > _WIDE)
+    found &= np.bincount(nodes.operands, minlength=len(nodes)) == 1
+    return found
 
-    Layers run, and are compiled, as fast packed: as products of matrices.
+
+def _is_of_layers(nodes: Nodes) -> bool:
+    """Return whether instructions read many numbers, as those of sums in layers of a network do.
+
+    Layers run as fast packed, or faster: as products of matrices.
     """
-    counts = np.diff(nodes.first)[nodes.where(lambda op: isinstance(op, Operation))]
-    return bool(2 * counts[counts > _WIDE].sum() > counts.sum())
+    computed, within = nodes.where(lambda op: isinstance(op, Operation)), _in_sums(nodes)
+    read = np.diff(nodes.first)[computed].sum() - np.count_nonzero(within)
+    return bool(read > _WIDE * np.count_nonzero(computed & ~within))
 
 
 def _may_pay(nodes: Nodes, own: Flags) -> bool:
-    """Return whether examples take many instructions, and more than all else.
-
-    A term that a sum alone reads takes no instruction of its own.
-    """
-    computed, users = nodes.where(lambda op: isinstance(op, Operation)), nodes.users()
-    sums = nodes.where(lambda op: op in _SUMS)
-    in_sums = np.zeros(len(nodes), np.bool_)
-    in_sums[nodes.operands[sums[users]]] = True
-    in_sums &= sums | nodes.where(lambda op: op is MUL)
-    in_sums &= np.bincount(nodes.operands, minlength=len(nodes)) == 1
-    instructions = np.count_nonzero(own & computed & ~in_sums)
+    """Return whether examples take many instructions, and more than all else."""
+    computed = nodes.where(lambda op: isinstance(op, Operation))
+    instructions = np.count_nonzero(own & computed & ~_in_sums(nodes))
     outside = np.count_nonzero(computed & ~own & ~nodes.where(lambda op: op is _IDENTITY))
     return bool(instructions >= _INSTRUCTIONS and outside < np.count_nonzero(own))
 
