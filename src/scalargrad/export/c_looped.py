@@ -25,7 +25,7 @@ from scalargrad.compiler.loops.loop import (
 )
 from scalargrad.compiler.packing.instructions import Affine
 from scalargrad.compiler.passes.kinds import CLASSES
-from scalargrad.export.c_operations import Operations, rows_of
+from scalargrad.export.c_operations import Operations, initial_code
 from scalargrad.export.c_packed import cell_code
 from scalargrad.table.c import number_code
 
@@ -38,11 +38,16 @@ class LoopedStatements:
     bodies : list of str
     functions : dict from str to str
         The sources of the functions and tables that they need, by name.
+    cells : int
+        The size of the memory.
+    initial : str
+        What it holds at first.
     """
 
     def __init__(self, program: Looped) -> None:
         self._operations = Operations()
         self.functions = self._operations.functions
+        self.cells, self.initial = max(1, program.cells), initial_code(program.initial())
         self.bodies = [
             _cleared(x) if isinstance(x, Clear) else "\n".join(self._loop(x)) for x in program.loops
         ]
@@ -98,7 +103,7 @@ class LoopedStatements:
     def _at(self, place: Place) -> str:
         if isinstance(place, Cells):
             return cell_code(Affine(place.cell, place.stride), "i", "0")
-        return f"m[{self._operations.table(place.cells)}[i]]"
+        return f"m[{self._operations.entry(place.cells, 'i')}]"
 
 
 def _name(k: int, step: Step) -> str:
@@ -111,10 +116,3 @@ def _name(k: int, step: Step) -> str:
 
 def _cleared(clear: Clear) -> str:
     return f"for (long i = 0; i < {clear.size}; i++) m[{clear.start} + i] = 0.0;"
-
-
-def initial(program: Looped) -> str:
-    """Return the declaration of the memory, with the constants in it."""
-    groups = [f"  [{cell}] =\n{rows_of(map(number_code, x))}" for cell, x in program.numbers]
-    shown = "{\n" + ",\n".join(groups) + "}" if groups else "{0.0}"
-    return f"static double m[{max(1, program.cells)}] = {shown};"

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalargrad.compiler.array_types import Addresses
+import numpy as np
+
+from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.partial import Partial, expression_of
-from scalargrad.table.c import CPrinter
+from scalargrad.table.c import CPrinter, number_code
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol
 
-INDEX = """\
-static long sg_index(double index, long size) {
-  if (!(index >= -size && index < size)) return 0;
-  return index < 0.0 ? (long)index + size : (long)index;
-}"""
+#: Fewer zeros than this between numbers in memory are written.
+_GAP = 8
 
 
 class Operations:
@@ -58,16 +57,28 @@ class Operations:
         self.functions[base] = f"static double {base}({declared}) {{\n{body}\n}}"
         return f"{base}({', '.join(names.values())})"
 
-    def table(self, addresses: Addresses) -> str:
-        """Return the name of a table of addresses."""
+    def entry(self, addresses: Addresses, index: str) -> str:
+        """Return an entry of addresses, by its index: of those not evenly spaced, from a table."""
         numbers = addresses.ravel().tolist()
+        step = numbers[1] - numbers[0] if len(numbers) > 1 else 0
+        if numbers == [numbers[0] + k * step for k in range(len(numbers))]:
+            return f"{numbers[0]} + {step} * ({index})" if step else str(numbers[0])
         key = addresses.tobytes()
         if key not in self._tables:
             name = self._tables[key] = f"cells_{len(self._tables)}"
             self.functions[name] = (
                 f"static const long {name}[{len(numbers)}] = {{\n{rows_of(map(str, numbers))}}};"
             )
-        return self._tables[key]
+        return f"{self._tables[key]}[{index}]"
+
+
+def initial_code(memory: Floats) -> str:
+    """Return what memory is declared to hold: numbers other than 0, each group after its cell."""
+    (cells,) = memory.view(np.int64).nonzero()
+    parts = np.split(cells, np.flatnonzero(np.diff(cells) > _GAP) + 1) if len(cells) else []
+    bounds = [(int(part[0]), int(part[-1]) + 1) for part in parts]
+    groups = [f"[{a}] =\n{rows_of(map(number_code, memory[a:b].tolist()))}" for a, b in bounds]
+    return " = {\n" + ",\n".join(groups) + "}" if groups else " = {0.0}"
 
 
 def rows_of(items: Any) -> str:

@@ -23,8 +23,7 @@ from scalargrad.compiler.packing.instructions import (
     Take,
 )
 from scalargrad.compiler.passes.partial import Partial
-from scalargrad.export.c_operations import INDEX, Operations, rows_of
-from scalargrad.table.c import number_code
+from scalargrad.export.c_operations import Operations, initial_code
 from scalargrad.table.operation import Elementwise
 
 #: About how many lines a function has at most.
@@ -34,6 +33,11 @@ _FEW = 2
 #: Up to this many products are written out; for more, the addresses are tables.
 _WRITTEN = 8
 
+_INDEX = """\
+static long sg_index(double index, long size) {
+  if (!(index >= -size && index < size)) return 0;
+  return index < 0.0 ? (long)index + size : (long)index;
+}"""
 _IS_INDEX = """\
 static int sg_is_index(double index, long size) {
   return index >= -size && index < size && index == floor(index);
@@ -48,11 +52,16 @@ class PackedStatements:
     bodies : list of str
     functions : dict from str to str
         The sources of the functions and tables that they need, by name.
+    cells : int
+        The size of the memory.
+    initial : str
+        What it holds at first.
     """
 
     def __init__(self, packed: Packed) -> None:
         self._operations = Operations()
         self.functions = self._operations.functions
+        self.cells, self.initial = max(1, len(packed.memory)), initial_code(packed.memory)
         self.bodies: list[str] = []
         lines: list[str] = []
         for instruction in packed.instructions:
@@ -87,11 +96,8 @@ class PackedStatements:
         """Write numbers brought together from anywhere."""
         if len(step.sources) <= _FEW:
             return [f"m[{step.out + k}] = m[{x}];" for k, x in enumerate(step.sources.tolist())]
-        table = self._operations.table(step.sources)
-        return _repeated(
-            len(step.sources),
-            lambda i: f"{cell_code(Affine(step.out, 0, 1), '0', i)} = m[{table}[{i}]];",
-        )
+        read = self._operations.entry(step.sources, "i")
+        return [f"for (long i = 0; i < {len(step.sources)}; i++) m[{step.out} + i] = m[{read}];"]
 
     def products(self, step: Products) -> list[str]:
         """Write sums of products of what lies at regular distances."""
@@ -123,45 +129,42 @@ class PackedStatements:
                     zip(step.start.tolist(), step.a.tolist(), step.b.tolist(), strict=True)
                 )
             ]
-        start, a, b = map(self._operations.table, (step.start, step.a, step.b))
-        at = f"i * {terms} + t"
+        start = self._operations.entry(step.start, "i")
+        a, b = (self._operations.entry(x, f"i * {terms} + t") for x in (step.a, step.b))
         return [
             f"for (long i = 0; i < {lanes}; i++) {{",
-            f"  double s = m[{start}[i]];",
-            f"  for (long t = 0; t < {terms}; t++) s += m[{a}[{at}]] * m[{b}[{at}]];",
+            f"  double s = m[{start}];",
+            f"  for (long t = 0; t < {terms}; t++) s += m[{a}] * m[{b}];",
             f"  m[{step.out} + i] = s;",
             "}",
         ]
 
     def take(self, step: Take) -> list[str]:
         """Write an entry of a table looked up in each lane."""
-        self.functions.update(sg_index=INDEX, sg_is_index=_IS_INDEX)
-        place, base, stride, size = map(
-            self._operations.table, (step.place, step.base, step.stride, step.size)
-        )
+        self.functions.update(sg_index=_INDEX, sg_is_index=_IS_INDEX)
+        place, base, stride, size = (self._operations.entry(x, "i") for x in step[1:])
         return [
             f"for (long i = 0; i < {len(step.place)}; i++) {{",
-            f"  const double index = m[{place}[i]];",
-            f"  const long cell = {base}[i] + {stride}[i] * sg_index(index, {size}[i]);",
-            f"  m[{step.out} + i] = sg_is_index(index, {size}[i]) ? m[cell] : NAN;",
+            f"  const double index = m[{place}];",
+            f"  const long cell = {base} + ({stride}) * sg_index(index, {size});",
+            f"  m[{step.out} + i] = sg_is_index(index, {size}) ? m[cell] : NAN;",
             "}",
         ]
 
     def scatter(self, step: Scatter) -> list[str]:
         """Write rows to whose entries numbers are added."""
-        self.functions.update(sg_index=INDEX, sg_is_index=_IS_INDEX)
+        self.functions.update(sg_index=_INDEX, sg_is_index=_IS_INDEX)
         rows, terms = step.place.shape
-        start, size, place, values = map(
-            self._operations.table, (step.start, step.size, step.place, step.values)
-        )
+        start, size = (self._operations.entry(x, "r") for x in (step.start, step.size))
         at = f"r * {terms} + t"
+        place, values = (self._operations.entry(x, at) for x in (step.place, step.values))
         return [
             f"for (long i = 0; i < {int(step.size.sum())}; i++) m[{step.out} + i] = 0.0;",
             f"for (long r = 0; r < {rows}; r++) {{",
             f"  for (long t = 0; t < {terms}; t++) {{",
-            f"    const double index = m[{place}[{at}]];",
-            f"    const long cell = {step.out} + {start}[r] + sg_index(index, {size}[r]);",
-            f"    if (sg_is_index(index, {size}[r])) m[cell] += m[{values}[{at}]];",
+            f"    const double index = m[{place}];",
+            f"    const long cell = {step.out} + {start} + sg_index(index, {size});",
+            f"    if (sg_is_index(index, {size})) m[cell] += m[{values}];",
             "  }",
             "}",
         ]
@@ -176,15 +179,6 @@ _WRITERS: dict[type[Instruction], Callable[[PackedStatements, Any], list[str]]] 
     Take: PackedStatements.take,
     Scatter: PackedStatements.scatter,
 }
-
-
-def memory_of(packed: Packed) -> str:
-    """Return the declaration of the memory, with the constants in it."""
-    numbers = packed.memory.tolist()
-    while numbers and numbers[-1].hex() == "0x0.0p+0":
-        numbers.pop()
-    shown = rows_of(map(number_code, numbers or [0.0]))
-    return f"static double m[{max(1, len(packed.memory))}] = {{\n{shown}}};"
 
 
 def cell_code(place: Affine, i: str, j: str, t: str = "0") -> str:
