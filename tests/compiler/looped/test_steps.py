@@ -26,14 +26,14 @@ DATA = [_DRAWS.gauss(0.0, 1.0) for _ in range(STEPS + 3)]
 def native_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note how many steps each loop makes."""
     noted: list[int] = []
-    usual = repeating._repeat
+    usual = repeating.NativeStep.run
 
     def stretch(*given: Any) -> list[Any]:
-        made = usual(*given)
+        made: list[Any] = usual(*given)
         noted.append(len(made))
         return made
 
-    monkeypatch.setattr(repeating, "_repeat", stretch)
+    monkeypatch.setattr(repeating.NativeStep, "run", stretch)
     return noted
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.call.arguments import float_from
+from scalargrad.compiler.call.arguments import Key, float_from, visit
 from scalargrad.compiler.call.input_numbers import number_of
-from scalargrad.compiler.call.outline import Place, has_arrays
+from scalargrad.compiler.call.objects import Visit
+from scalargrad.compiler.call.outline import Place, has_arrays, outlined
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.results import filler
-from scalargrad.compiler.scan.compiled_step import CompiledStep, form_of
+from scalargrad.compiler.call.results import filled, filler
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.backend.llvm.step_loop import PackedSteps
@@ -26,13 +28,59 @@ FEW = 16
 _TRIES, _FEW = 16, 64
 
 
+class NativeStep(NamedTuple):
+    """A path of which machine code runs many steps in one call, with the carry in its memory.
+
+    Attributes
+    ----------
+    steps : PackedSteps
+        What runs them.
+    carry_of : callable
+        Makes the carry from the array of its numbers.
+    result
+        The outline of the result; its places are numbered from 0.
+    results : int
+        The number of numbers in the result.
+    """
+
+    steps: PackedSteps
+    carry_of: Callable[[Floats], Any]
+    result: Any
+    results: int
+
+    def run(self, state: Floats, given: Floats) -> list[Any]:
+        """Run as many steps as take this path, on these entries; return their results.
+
+        `state`, the numbers of the carry, are afterwards those that the last step returned.
+        """
+        numbers = np.empty((len(given), self.results))
+        rows = numbers[: self.steps.run(state, given, numbers)]
+        if self.result.__class__ is Place:
+            found: list[Any] = rows[:, self.result.index].tolist()
+            return found
+        if self.result is None:
+            return [None] * len(rows)
+        of_array = has_arrays(self.result)
+        return [*map(filler(self.result, of_array=of_array), rows if of_array else rows.tolist())]
+
+
+#: The steps of paths, cached.
+_known: WeakKeyDictionary[Path, NativeStep | None] = WeakKeyDictionary()
+
+
 def run_steps(
-    step: CompiledStep, carry: Any, entry: Callable[[int], Any], given: Floats
+    f: Jitted[..., Any],
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    entry: Callable[[int], Any],
+    given: Floats,
 ) -> tuple[Any, list[Any]]:
     """Run all steps of a scan, many in one call where possible; return the carry and the results.
 
     Parameters
     ----------
+    step : callable
+        Calls `f` for one step.
     entry : callable
         Returns the entry for the step of a given index.
     given : float64, steps × numbers
@@ -41,12 +89,11 @@ def run_steps(
     ys: list[Any] = []
     tries = 0
     while len(ys) < len(given):
-        x = entry(len(ys))
-        repeatable = _repeatable(step.starts(carry, x)) if tries < _TRIES else None
-        if repeatable is not None:
-            path, state, steps = repeatable
-            made = _repeat(path, state, steps, given[len(ys) :])
-            carry = form_of(path).carry_of(state) if made else carry
+        start = _start(f, carry, entry(len(ys))) if tries < _TRIES else None
+        if start is not None:
+            native, state = start
+            made = native.run(state, given[len(ys) :])
+            carry = native.carry_of(state) if made else carry
             tries += len(made) < _FEW
             ys = ys + made if ys else made  # most often all of them, which are not copied
         if len(ys) < len(given):
@@ -55,48 +102,44 @@ def run_steps(
     return carry, ys
 
 
-def _repeatable(starts: list[tuple[Path, Floats]]) -> tuple[Path, Floats, PackedSteps] | None:
-    """Return a path that can run in machine code, if any, the carry there, and what runs it."""
-    for path, state in starts:
-        steps = None if path.function.wrt else _steps(path)
-        if steps is not None:
-            return path, state, steps
+def _start(f: Jitted[..., Any], carry: Any, x: Any) -> tuple[NativeStep, Floats] | None:
+    """Return what runs the steps from this carry on, if anything does, and the carry's numbers."""
+    shape, leaves, module_values = f.signature((carry,), {})
+    for path in f.paths(carry, x):
+        if path not in _known:
+            _known[path] = None if module_values else _native(path, shape)
+        native = _known[path]
+        if native is not None:
+            return native, np.array(path.arranged(leaves, []), dtype=np.float64)
     return None
 
 
-def _repeat(path: Path, state: Floats, steps: PackedSteps, given: Floats) -> list[Any]:
-    """Run as many steps as take a path, on these entries; return their results."""
-    form = form_of(path)
-    results = np.empty((len(given), path.results - form.carried))
-    made = steps.run(state, given, results)
-    return _shaped(form.result, results[:made])
+def _native(path: Path, shape: Key) -> NativeStep | None:
+    """Return what runs steps of a path whose carry has this key; None if nothing can.
 
+    The carry consists of numbers alone, and the next one has the same key.
+    """
+    if path.differentiable or path.truths or path.whole or path.draws:
+        return None
+    if not isinstance(path.outline, tuple) or len(path.outline) != 2:
+        return None
+    objects, numbers = Visit([]), list[Any]()
+    visit(filled(path.outline[0], [0.0] * path.results), objects.key, numbers, objects)
+    if objects.finish() or tuple(objects.key) != shape:
+        return None
+    carry, result = filled(path.outline, [Value(0.0)] * path.results)
+    places: list[Value] = []
+    outline, carried = outlined(carry, places), len(places)
+    if carried != sum(getattr(x, "size", 1) for x in numbers):
+        return None
 
-def _shaped(outline: Any, rows: Floats) -> list[Any]:
-    """Return the results of steps, with the numbers of each in a row."""
-    if outline.__class__ is Place:
-        found: list[Any] = rows[:, outline.index].tolist()
-        return found
-    if outline is None:
-        return [None] * len(rows)
-    of_array = has_arrays(outline)
-    return [*map(filler(outline, of_array=of_array), rows if of_array else rows.tolist())]
+    from scalargrad.compiler.backend.llvm.step_loop import StepShape, packed_steps
 
-
-#: What repeats the programs of paths, cached.
-_known: WeakKeyDictionary[Path, PackedSteps | None] = WeakKeyDictionary()
-
-
-def _steps(path: Path) -> PackedSteps | None:
-    """Return what runs steps of a path in one call; None if nothing can."""
-    if path not in _known:
-        from scalargrad.compiler.backend.llvm.step_loop import StepShape, packed_steps
-
-        carried = form_of(path).carried
-        given, results = path.function.recorded.inputs - carried, path.results - carried
-        shape = StepShape(carried, given, results, path.outcomes)
-        _known[path] = packed_steps(path.function.values, shape)
-    return _known[path]
+    given, results = path.function.recorded.inputs - carried, path.results - carried
+    roles = StepShape(carried, given, results, path.outcomes)
+    steps = packed_steps(path.function.values, roles)
+    carry_of = filler(outline, of_array=True)
+    return None if steps is None else NativeStep(steps, carry_of, outlined(result, []), results)
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:

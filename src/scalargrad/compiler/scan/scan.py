@@ -8,15 +8,16 @@ from itertools import repeat
 from typing import Any
 
 from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.scan.compiled_step import CompiledStep, pair
 from scalargrad.compiler.scan.native_steps import rows_of, run_steps
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.system.one_line import shown
 from scalargrad.table.validation import function, size
 
 #: The fewest steps of a scan that is compiled as one function, for gradients through all of them;
@@ -91,9 +92,25 @@ def _called(
     """Call a step function on one entry after the other."""
     ys = []
     for x in entries:
-        carry, y = pair(f(carry, x))
+        carry, y = _pair(f(carry, x))
         ys.append(y)
     return carry, ys
+
+
+def _pair(result: Any) -> tuple[Any, Any]:
+    """Return the carry and the result that a step returned.
+
+    Raises
+    ------
+    OperandError
+        If the step did not return a pair.
+    """
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    raise OperandError(
+        f"scan: the step returned {shown(result)}: return a pair, the next carry and a result, "
+        "as in return carry, None"
+    )
 
 
 def _compiled(
@@ -110,10 +127,25 @@ def _compiled(
         if recalled:
             carry, ys = recalled[0]
             return carry, ys
-    rows = rows_of(columns, count)
+    rows, step = rows_of(columns, count), _compared_once(f)
     if rows is not None:
-        return run_steps(CompiledStep(f), init, partial(_entry, xs, columns), rows)
-    return _called(CompiledStep(f), init, _entries(xs, columns, count))
+        return run_steps(f, step, init, partial(_entry, xs, columns), rows)
+    return _called(step, init, _entries(xs, columns, count))
+
+
+def _compared_once(f: Jitted[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Return a compiled step that compares what it closes over once, not at each call."""
+    valid: dict[Key, tuple[Path, ...]] = {}
+
+    def step(carry: Any, x: Any) -> tuple[Any, Any]:
+        call = _, _, _, key, *_ = f.call_of((carry, x), {})
+        found = f.recalled(call, valid.get(key, ()))
+        if found is None:
+            found = (f(carry, x),)
+            valid[key] = f.paths(carry, x)
+        return _pair(found[0])
+
+    return step
 
 
 def _is_plain(paths: Sequence[Path], count: int) -> bool:
