@@ -7,14 +7,13 @@ decides what such a gradient is, and names the node at which it went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from scalargrad.autodiff import error_signals, gradient_graphs
 from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.results import placed
-from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.compiler.runner import Inputs
 from scalargrad.errors import ScalargradError
@@ -23,50 +22,18 @@ from scalargrad.graph import topological_order
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Value
 
-
-class Repeatable(Protocol):
-    """What `graph` needs of a path to repeat one of its calls."""
-
-    outline: Any
-    surroundings: ClosedOver | None
-    closed_over: tuple[Value, ...]
-
-    @property
-    def closes_over_leaves(self) -> bool:
-        """Whether all Values that are closed over are leaves."""
-
-    @property
-    def draws(self) -> Sequence[Draw]:
-        """The draws of the recording, in their order."""
-
-    def numbers(
-        self, leaves: list[Any], module_values: list[Value], inputs: list[float]
-    ) -> tuple[list[float], list[float]]:
-        """Return the inputs that the call would have now, and the random draws among `inputs`."""
+#: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
+#: its arguments, and the Values that objects among them hold. A tuple, since every call makes one.
+Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Value]]
 
 
-class RepeatableFunction(Protocol):
-    """What paths need of a compiled function, `graph` to repeat one of its calls."""
-
-    before: list[tuple[Any, Any]]
-
-    @property
-    def __wrapped__(self) -> Callable[..., Any]:
-        """The function as it was written."""
-
-    def signature(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[Key, list[Any], list[Value]]:
-        """Return the key of the program, the numbers of arguments, and the Values of objects."""
-
-
-#: One call: the compiled function, its arguments, the key of its program, the numbers of its
-#: arguments, and the Values that objects among them hold. A tuple, since every call makes one.
-Call = tuple[RepeatableFunction, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Value]]
-
-
-def graph(path: Repeatable, call: Call, index: int, inputs: Inputs) -> Value | None:
+def graph(path: Any, call: Call, index: int, inputs: Inputs) -> Value | None:
     """Repeat a call that took a path eagerly, and return one of its results.
+
+    Parameters
+    ----------
+    path : Path
+        Its file imports this one.
 
     Returns
     -------
@@ -84,7 +51,7 @@ def graph(path: Repeatable, call: Call, index: int, inputs: Inputs) -> Value | N
     now, drawn = path.numbers(leaves, module_values, numbers)
     if list(map(float.hex, now)) != list(map(float.hex, numbers)):
         return None
-    with enable_grad(), _repeated(path, drawn):
+    with enable_grad(), _repeated(path.draws, drawn):
         found = placed(path.outline, compiled.__wrapped__(*args, **kwargs))
     node = found.get(index)
     if isinstance(node, float):  # it depends on nothing
@@ -105,12 +72,12 @@ def _leaves_now(call: Call) -> list[Any] | None:
 
 
 @contextmanager
-def _repeated(path: Repeatable, drawn: Sequence[float]) -> Iterator[None]:
+def _repeated(draws: Sequence[Draw], drawn: Sequence[float]) -> Iterator[None]:
     """Within the ``with`` block, `drawn` returns the numbers that the call drew.
 
     Generators do not advance, except those that the function makes itself.
     """
-    sources = {id(draw.source) for draw in path.draws}
+    sources = {id(draw.source) for draw in draws}
     left = iter(drawn)
 
     def again(draw: Draw) -> Any:

@@ -7,12 +7,7 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.compiler.call.call_signals import CallSignals
-from scalargrad.compiler.call.eager_replay import (
-    Call,
-    Repeatable,
-    gradient,
-    graph,
-)
+from scalargrad.compiler.call.eager_replay import Call, gradient, graph
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
 from scalargrad.graph import are_leaves
@@ -21,8 +16,8 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
 #: What the results of a call share: the name of the function, its program, the inputs it ran on,
-#: and the call, with the path it took; for second derivatives, the Output that was differentiated.
-Source = tuple[str, Function, Inputs, "tuple[Repeatable, Call] | Output"]
+#: and the call, with the Path it took; for second derivatives, the Output that was differentiated.
+Source = tuple[str, Function, Inputs, "tuple[Any, Call] | Output"]
 
 
 class CompiledOp(Operation):
@@ -158,7 +153,7 @@ class Output(Value):
         """Return whether all operands are leaves, each read once; a sweep has nothing to do."""
         made = self._call[3]
         if not isinstance(made, Output) and self.parents is made[0].closed_over:
-            return made[0].closes_over_leaves
+            return bool(made[0].closes_over_leaves)
         return are_leaves(self.parents)  # type: ignore[arg-type] # all are Values
 
     @staticmethod
