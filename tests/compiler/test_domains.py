@@ -31,7 +31,6 @@ from scalargrad import (
 )
 from scalargrad.compiler.call import record_call
 from scalargrad.compiler.trace import domains
-from scalargrad.compiler.trace.domains import AlikeNodes
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.ops import TABLE
 from scalargrad.table.domain import Domain
@@ -241,13 +240,13 @@ def test_wide_sums_are_tried_with_few_operands(monkeypatch: pytest.MonkeyPatch) 
 def test_nodes_are_compared_once_for_all_of_their_operands(monkeypatch: Any) -> None:
     """Which operands pass on what is not finite is asked once for all places, not for each."""
     asked: list[int] = []
-    alike = AlikeNodes._alike
+    ask = domains._asked
 
-    def counted(self: AlikeNodes, chosen: Any, arity: int) -> Any:
-        asked.append(arity)
-        return alike(self, chosen, arity)
+    def counted(columns: Any, nodes: Any, numbers: Any, chosen: Any, question: Any) -> Any:
+        asked.extend({len(columns.args(x)) for x in chosen.tolist()})
+        return ask(columns, nodes, numbers, chosen, question)
 
-    monkeypatch.setattr(AlikeNodes, "_alike", counted)
+    monkeypatch.setattr(domains, "_asked", counted)
     compiled = jit(lambda xs: log(sum(maximum(*xs[:k]) for k in range(2, 20))))
     assert compiled([float(x) for x in range(20)]) == pytest.approx(math.log(sum(range(1, 19))))
     assert asked.count(19) == 1

@@ -17,10 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Flags, Integers
-from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, DETACH, UNBATCH, Op, Total, of_lanes
+from scalargrad.compiler.array_types import Flags, Floats, Integers
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    BATCH,
+    CONSTANT,
+    DETACH,
+    UNBATCH,
+    Op,
+    Total,
+    of_lanes,
+)
 from scalargrad.compiler.passes.nodes import Nodes, alike, drop, starts
 from scalargrad.compiler.passes.partial import subexpressions
+from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, add, div, eq, mul, ne, sub
 from scalargrad.table.operation import Elementwise, Operation
@@ -64,15 +74,17 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     if not (trace.finite or any(map(_is_limited, {*trace.ops}))):
         return []
     results = {*outputs}
-    groups = AlikeNodes(nodes, trace.columns.constants)
+    numbers = np.zeros(len(nodes))
+    numbers[[*trace.columns.constants]] = [*trace.columns.constants.values()]
+    ask = functools.partial(_asked, trace.columns, nodes, numbers)
     lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
     limited = np.flatnonzero(nodes.where(_is_limited))
-    limited = limited[groups.ask(limited, _may_fail)]
-    told = groups.ask(limited, _gives_itself_away)
+    limited = limited[ask(limited, _may_fail)]
+    told = ask(limited, _gives_itself_away)
     asked = trace.finite + (_gradients_read(trace, nodes, outputs) if lanes else [])
     finite = [x for x in dict.fromkeys(asked) if x not in results]
     if finite or told.any():
-        shown = _shown(nodes, groups, outputs, lanes)
+        shown = _shown(nodes, ask, outputs, lanes)
         told &= shown[limited]
         finite = [x for x in finite if not shown[x]]
     found = limited[~told].tolist()
@@ -164,14 +176,14 @@ def _is_unbatch(nodes: Nodes) -> Flags:
 
 
 def _shown(
-    nodes: Nodes, groups: AlikeNodes, outputs: Iterable[int], lanes: dict[int, int]
+    nodes: Nodes, ask: Callable[..., Flags], outputs: Iterable[int], lanes: dict[int, int]
 ) -> Flags:
     """Return the nodes that make some result non-finite whenever they are not finite.
 
     There is a path from such a node to a result along which a non-finite number stays non-finite.
     Nodes without one are removed until none is left; a batched node needs one for every lane.
     """
-    propagates = _propagates(nodes, groups)
+    propagates = _propagates(nodes, ask)
     first = starts(propagates.astype(np.int64))[nodes.first]
     operands = nodes.operands[propagates]
     ways = np.bincount(operands, minlength=len(nodes))
@@ -190,7 +202,7 @@ def _shown(
     return ways > 0
 
 
-def _propagates(nodes: Nodes, groups: AlikeNodes) -> Flags:
+def _propagates(nodes: Nodes, ask: Callable[..., Flags]) -> Flags:
     """Return, for each operand, whether it makes its user non-finite whenever it is not finite."""
     counts = np.diff(nodes.first)
     kinds = nodes.codes * (counts.max(initial=0) + 1) + counts
@@ -202,7 +214,7 @@ def _propagates(nodes: Nodes, groups: AlikeNodes) -> Flags:
     for k in np.flatnonzero(np.array(some, np.bool_) & ~whole).tolist():
         chosen, arity = np.flatnonzero(inverse == k), pairs[k][1]
         entries = np.add.outer(nodes.first[chosen], np.arange(arity))
-        propagates[entries] = groups.answers(chosen, arity, _passing)
+        propagates[entries] = ask(chosen, _passing)
     return propagates
 
 
@@ -257,67 +269,41 @@ def violation(op: Elementwise, of_floats: bool = False) -> list[Symbol]:
     return [part for part in subexpressions(found) if part not in op.operand_symbols]
 
 
-class AlikeNodes:
-    """Answers questions about nodes, once for each operation and set of constant operands.
+def _asked(
+    columns: Columns,
+    nodes: Nodes,
+    numbers: Floats,
+    chosen: Integers,
+    question: Callable[[Any, Constants], bool | list[bool]],
+) -> Flags:
+    """Return the answer to a question about each chosen node; to a list of questions, in rows.
 
-    Constants in sums, products and quotients are told apart by sign only, as a program may have as
-    many of them as it has data.
-
-    Parameters
-    ----------
-    constants : dict from int to float
-        The numbers of constant nodes.
+    It is asked once for each operation with the same constants among its operands; `numbers` are
+    those of all nodes that are constants.
     """
+    is_constant = nodes.where(lambda op: op is CONSTANT)
+    by_sign = nodes.where(lambda op: op in _BY_SIGN)[chosen]
+    start, counts = nodes.first[chosen], np.diff(nodes.first)[chosen]
+    kinds = nodes.codes[chosen] * (counts.max(initial=0) + 1) + counts
+    for place in range(counts.max(initial=0)):
+        has = place < counts
+        operands = nodes.operands[np.where(has, start + place, 0)]
+        known = has & is_constant[operands]
+        given = np.where(known, numbers[operands], 0.0)
+        signs = by_sign & np.isfinite(given) & (given != 0.0)
+        _, number = alike(np.where(signs, np.copysign(1.0, given), given).view(np.int64))
+        _, kinds = alike(kinds * (len(chosen) + 1) + (number + 1) * known)
+    first, inverse = alike(kinds)
+    described = ((columns.ops[x], _constants(columns, x)) for x in chosen[first].tolist())
+    return np.array([question(*x) for x in described], np.bool_)[inverse]
 
-    def __init__(self, nodes: Nodes, constants: dict[int, float]) -> None:
-        self._nodes = nodes
-        self._is_constant = np.zeros(len(nodes), np.bool_)
-        self._is_constant[[*constants]] = True
-        self._numbers = np.zeros(len(nodes))
-        self._numbers[[*constants]] = [*constants.values()]
 
-    def ask(self, chosen: Integers, question: Callable[[Any, Constants], bool]) -> Flags:
-        """Return the answer to a yes-or-no question for each chosen node, asked once per group."""
-        nodes = self._nodes
-        found = np.zeros(len(chosen), np.bool_)
-        counts = nodes.first[chosen + 1] - nodes.first[chosen]
-        for arity in np.flatnonzero(np.bincount(counts)).tolist():
-            which = np.flatnonzero(counts == arity)
-            found[which] = self.answers(chosen[which], arity, question)
-        return found
+def _constants(columns: Columns, node: int) -> Constants:
+    """Return the constant operands of a node.
 
-    def answers(
-        self, chosen: Integers, arity: int, question: Callable[[Any, Constants], bool | list[bool]]
-    ) -> Flags:
-        """Return the answers for nodes of so many operands; to a list of questions, row by row."""
-        first, inverse = self._alike(chosen, arity)
-        found = [question(*self._described(x, arity)) for x in chosen[first].tolist()]
-        return np.array(found, np.bool_)[inverse]
-
-    def _alike(self, chosen: Integers, arity: int) -> tuple[Integers, Integers]:
-        """Return the first node of each group, and the group of each node."""
-        nodes = self._nodes
-        by_sign = nodes.where(lambda op: op in _BY_SIGN)[chosen]
-        kinds = nodes.codes[chosen].astype(np.int64)
-        for place in range(arity):
-            operands = nodes.operands[nodes.first[chosen] + place]
-            known = self._is_constant[operands]
-            numbers = np.where(known, self._numbers[operands], 0.0)
-            signs = by_sign & np.isfinite(numbers) & (numbers != 0.0)
-            numbers = np.where(signs, np.copysign(1.0, numbers), numbers)
-            _, number = alike(numbers.view(np.int64))
-            number = (number + 1) * known
-            _, kinds = alike(kinds * (number.max(initial=0) + 1) + number)
-        return alike(kinds)
-
-    def _described(self, node: int, arity: int) -> tuple[Any, Constants]:
-        """Return the operation and the constant operands of a node."""
-        nodes, start = self._nodes, int(self._nodes.first[node])
-        op = nodes.table[nodes.codes[node]]
-        found: list[float | None] = []
-        for x in nodes.operands[start : start + arity].tolist():
-            number = self._numbers.item(x) if self._is_constant[x] else None
-            if number and op in _BY_SIGN and math.isfinite(number):
-                number = math.copysign(1.0, number)
-            found.append(number)
-        return op, tuple(found)
+    In sums, products and quotients by sign only, as a program may have as many as it has data.
+    """
+    found = [columns.constants.get(x) for x in columns.args(node)]
+    if columns.ops[node] in _BY_SIGN:
+        found = [math.copysign(1.0, x) if x and math.isfinite(x) else x for x in found]
+    return tuple(found)
