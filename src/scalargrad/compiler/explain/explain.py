@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,11 +11,12 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import code_for, executable_for, has_llvm
 from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.explain import explain_loops
 from scalargrad.compiler.explain.explanation import Explanation
 from scalargrad.compiler.explain.measured import Timed, shortest, timed
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.loops.loop import Loop, Looped
+from scalargrad.compiler.loops.listing import name_of
+from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
+from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
@@ -34,6 +36,8 @@ from scalargrad.compiler.runner import Inputs, LoopRunner
 #: The most pieces that are timed; in a longer program, each is several instructions. Each has a
 #: memory of the whole program, so that of many cells has fewer pieces, but not less than so many.
 _PIECES, _CELLS, _FEWEST = 400, 40_000_000, 32
+#: The most parts of a program of loops that are timed: more loops are timed in stretches.
+_BARS = 100
 
 _NAMES = {
     Copy: "copy",
@@ -60,17 +64,14 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
     lines = [f"{path.name}: {path.recorded} nodes recorded{_found(function)}"]
     programs, codes = [], []
     for name, runner in runners.items():
-        if isinstance(runner, LoopRunner):
-            lines += explain_loops.described(name, runner.packed)
-            codes.append(explain_loops.code_of(runner.packed))
-            programs.append(explain_loops.loops_timed(name, runner.packed, inputs))
-            continue
         memory = runner.memory_after(inputs)
         for title, packed in runner.parts:
             full = f"{name}, {title}" if title else name
             if isinstance(packed, Looped):
-                lines += explain_loops.described(full, packed)
-                codes.append(explain_loops.code_of(packed))
+                lines += _loops(full, packed)
+                codes.append(_code_of_loops(packed))
+                if memory is not None:
+                    programs.append(_loops_timed(full, packed, memory))
                 continue
             lines += _program(full, packed)
             codes.append(code_for(packed))
@@ -103,6 +104,31 @@ def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
     return timed(title, pieces, _described, seconds, gathers=gathers, nbytes=nbytes)
 
 
+def _loops_timed(title: str, program: Looped, memory: Floats) -> Timed:
+    """Time each loop alone, on the memory that a whole run leaves; of very many, stretches."""
+
+    def seconds(loops: list[Loop | Clear]) -> float:
+        part = LoopExecutable(Printed(replace(program, loops=loops)))
+        part.memory[:] = memory
+        return shortest(part.run)
+
+    size = math.ceil(len(program.loops) / _BARS)
+    parts = [program.loops[k : k + size] for k in range(0, len(program.loops), size)]
+    gathers = sum(
+        isinstance(x, Read | Write | Increase) and isinstance(x.place, CellTable)
+        for loop in program.loops
+        if isinstance(loop, Loop)
+        for x in loop.steps
+    )
+    nbytes = 8 * program.cells
+    return timed(title, parts, _loop, seconds, gathers=gathers, nbytes=nbytes, of="loop")
+
+
+def _loop(loop: Loop | Clear) -> tuple[str, int]:
+    """Return the kind of a loop, and its iterations."""
+    return name_of(loop), loop.size if isinstance(loop, Clear) else loop.count
+
+
 def _where_time_goes(program: Timed) -> str:
     """Return a line that names the kinds of instructions that take the most time."""
     parts = [f"{share.name} {share.seconds / program.seconds:.0%}" for share in program.shares[:4]]
@@ -121,6 +147,26 @@ def _program(name: str, packed: Packed) -> list[str]:
         f"{packed.memory.nbytes} bytes"
     )
     return [head, *_kinds(packed.instructions)]
+
+
+def _loops(name: str, program: Looped) -> list[str]:
+    """Return lines that describe the loops of a program."""
+    loops = [x for x in program.loops if isinstance(x, Loop)]
+    lines = [f"{name}: {len(loops)} loops, {8 * program.cells} bytes"]
+    steps: Counter[tuple[str, int]] = Counter()
+    for loop in loops:
+        steps[_loop(loop)] += len(loop.steps)
+    for (kind, count), total in steps.items():
+        often = "" if count == 1 else f", {count} iterations"
+        lines.append(f"  {kind}{often}: {total} step{'s' * (total != 1)}")
+    return lines
+
+
+def _code_of_loops(program: Looped) -> str:
+    """Return the LLVM IR of a program of loops."""
+    from scalargrad.compiler.loops.loop_printer import printed
+
+    return printed(program).module.text()
 
 
 def _kinds(instructions: Iterable[Instruction]) -> list[str]:
