@@ -26,8 +26,8 @@ from scalargrad.optim import Adam
 from scalargrad.train.carried import Carried
 from scalargrad.train.compiled_gradient import CompiledGradient
 from scalargrad.train.data_rows import Rows
-from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.objective import Objective
+from scalargrad.train.run_parts import Limits
 
 STEPS, RATE, BETAS, EPS = 1000, 0.01, (0.9, 0.99), 1e-8
 #: So many of the names the plain run is measured on.

@@ -34,11 +34,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'deque(map(setattr, nodes, repeat("_grad"), grads), maxlen= 1)',
     ): "the deque is there to be run through, not to keep anything",
     (
-        "compiler/trace/domains.py",
-        "signs = by_sign & np.isfinite(numbers) & (numbers != 0.0)",
-        "signs = by_sign & np.isfinite(numbers) & (numbers != 1.0)",
-    ): "0 is answered for as positive numbers are, but in x / 0, which raises when it is recorded",
-    (
         "ops/special.py",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 0.0)",
@@ -277,11 +272,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if (steps == steps[ -1]).all() and steps[0] > 0:",
     ): "where all are equal, to whichever",
     (
-        "compiler/trace/domains.py",
-        "_, kinds = alike(kinds * (number.max(initial=0) + 1) + number)",
-        "_, kinds = alike(kinds * (number.max(initial= -1) + 1) + number)",
-    ): "there are nodes, so the largest is not negative",
-    (
         "compiler/packing/scalar_packer.py",
         "if len(found[1]) == 1:",
         "if len(found[ 0]) == 1:",
@@ -306,11 +296,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "first = group.nodes[0]",
         "first = group.nodes[ -1]",
     ): "the nodes of a group have as many operands",
-    (
-        "compiler/trace/domains.py",
-        "_, kinds = alike(kinds * (number.max(initial=0) + 1) + number)",
-        "_, kinds = alike(kinds * (number.max(initial=0) + 2) + number)",
-    ): "any base beyond the largest digit",
     (
         "compiler/packing/scalar_packer.py",
         "return self._laid_out(values.reshape(*shape, 1), 0)",

@@ -9,7 +9,7 @@ import numpy as np
 
 from scalargrad.optim import Optimizer
 from scalargrad.optim.group_step import write_data
-from scalargrad.train.gradient_clipping import Limits
+from scalargrad.train.run_parts import Limits
 from scalargrad.value import Value
 
 

@@ -24,7 +24,6 @@ from scalargrad.train.checks import (
     warn_of_strangers,
 )
 from scalargrad.train.examples import Examples, examples, hold_out
-from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.history import History, attach
 from scalargrad.train.labels import warn_of_labels
 from scalargrad.train.objective import (
@@ -36,7 +35,7 @@ from scalargrad.train.objective import (
     is_foreign,
 )
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
-from scalargrad.train.run_parts import OptimizerLike, RunParts, Schedule
+from scalargrad.train.run_parts import Limits, OptimizerLike, RunParts, Schedule
 from scalargrad.train.run_state import RunState
 from scalargrad.train.stopping import Patience
 from scalargrad.train.trainer import Trainer

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from scalargrad.optim import clip_grad_norm_, clip_grad_value_
+from scalargrad.optim.clipping import factor_for, norm_of
 from scalargrad.train.examples import Examples
-from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.objective import Objective
 from scalargrad.train.stopping import Patience
 
@@ -39,6 +40,30 @@ class Schedule(Stateful, Protocol):
 
     def get_last_lr(self) -> list[float]:
         """Return the learning rate of each group of parameters."""
+
+
+class Limits(NamedTuple):
+    """Limits on the norm of the gradient and on the size of its entries; None for no limit."""
+
+    norm: float | None = None
+    value: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.norm is not None or self.value is not None
+
+    def clip(self, parameters: list[Any]) -> None:
+        """Clip the gradients of parameters: first each entry, then the norm."""
+        if self.value is not None:
+            clip_grad_value_(parameters, self.value)
+        if self.norm is not None:
+            clip_grad_norm_(parameters, self.norm)
+
+    def apply_to(self, grads: Any) -> None:
+        """Clip an array of gradients in the same way, in place."""
+        if self.value is not None:
+            grads.clip(-self.value, self.value, out=grads)
+        if self.norm is not None:
+            grads *= factor_for(norm_of(grads.tolist()), self.norm)
 
 
 @dataclass(frozen=True)
