@@ -21,11 +21,11 @@ from scalargrad.train.checks import (
     not_negative,
     pair,
     require_parts,
+    warn_of_labels,
     warn_of_strangers,
 )
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History, attach
-from scalargrad.train.labels import warn_of_labels
 from scalargrad.train.objective import (
     Loss,
     Metric,

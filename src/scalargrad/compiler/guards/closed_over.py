@@ -12,7 +12,7 @@ from operator import call
 from typing import Any
 
 from scalargrad.compiler.guards.reachable import Reachable
-from scalargrad.compiler.guards.slots import Source, changed
+from scalargrad.compiler.guards.readings import Source, changed
 from scalargrad.value import numbers_compared
 
 

@@ -1,7 +1,7 @@
 """Find everything that a function's code can reach: closures, globals, attributes, items.
 
 The names in the code are followed to the Values, objects and functions they stand for, and from
-there through attributes and items. Each name or attribute becomes a slot (see `slots`).
+there through attributes and items. Each name or attribute becomes a slot (see `readings`).
 """
 
 from __future__ import annotations
@@ -51,8 +51,7 @@ from scalargrad.compiler.guards.names_read import (
     of_library,
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
-from scalargrad.compiler.guards.readings import Reader, Readings
-from scalargrad.compiler.guards.slots import Slot, Source
+from scalargrad.compiler.guards.readings import Reader, Readings, Slot, Source
 from scalargrad.sparse import Table, Touched
 from scalargrad.value import Value
 

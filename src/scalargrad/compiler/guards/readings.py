@@ -1,4 +1,4 @@
-"""Collect what must be re-read on every call, and how.
+"""Collect what must be re-read on every call, and how, in slots that later calls compare.
 
 Reads are batched: all names in one namespace, all closure cells, or the same fact about many
 objects.
@@ -7,16 +7,67 @@ objects.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from operator import attrgetter, itemgetter
-from types import CellType, CodeType
-from typing import Any
+from types import CellType, CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.comparable import Same
-from scalargrad.compiler.guards.slots import Slot, Source
 from scalargrad.value import Value
+
+#: Stands for contents that do not matter.
+ANY = object()
+#: A slot's identity: the owner of a variable or attribute, and its name.
+Source = tuple[Same, Hashable]
+
+
+class Slot(NamedTuple):
+    """The content of a variable or an attribute.
+
+    Attributes
+    ----------
+    key : object
+        What the program depends on; contents with equal keys can use the same program.
+    values : list of Value
+        The Values in the content, whose numbers are read at each call.
+    frozen : object
+        The content with its containers copied, to notice when they change.
+    """
+
+    content: Any
+    key: Any
+    values: list[Value]
+    frozen: Any
+
+
+def named(source: Source) -> str:
+    """Return the name of a slot for a message."""
+    owner, name = source[0].content, source[1]
+    if isinstance(owner, FunctionType):
+        if isinstance(name, int):
+            return f"the variable {owner.__code__.co_freevars[name]}"
+        if name in vars(owner):
+            return f"{owner.__name__}.{name}"
+        return f"the global {name}" if isinstance(name, str) else f"the function {owner.__name__}"
+    if callable(name):  # what is measured of an object
+        return f"a {type(owner).__name__}"
+    whose = owner if isinstance(owner, type | ModuleType) else type(owner)
+    return f"{whose.__name__}.{name}"
+
+
+def changed(keys: Mapping[Source, Any], slots: Mapping[Source, Slot]) -> list[str]:
+    """Return the names of the slots whose keys are no longer these."""
+    now = {source: slot.key for source, slot in slots.items()}
+    found = [
+        named(source)
+        for source in {**keys, **now}
+        if not (source in keys and source in now)
+        or (keys[source] is not ANY and keys[source] != now[source])
+    ]
+    return [*dict.fromkeys(found)]
+
 
 #: Finds something about an object that can be compared.
 Measure = Callable[[Any], Any]

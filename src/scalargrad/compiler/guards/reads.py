@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.comparable import Same
-from scalargrad.compiler.guards.slots import ANY, Source, changed, named
+from scalargrad.compiler.guards.readings import ANY, Source, changed, named
 from scalargrad.value import Value
 
 
