@@ -18,8 +18,7 @@ from scalargrad.compiler.call.input_numbers import (
     value_cells,
 )
 from scalargrad.compiler.call.outline import has_arrays
-from scalargrad.compiler.call.output import Output, all_finite
-from scalargrad.compiler.call.result_nodes import ResultNodes
+from scalargrad.compiler.call.output import Output, ResultNodes, all_finite
 from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
