@@ -165,24 +165,39 @@ class _MappedStep(_Step):
         return outputs[: self.totals]
 
 
-def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
-    """Return columns as (first cell, step, count), neighbouring columns of an array together."""
-    found: list[tuple[int, int, int]] = []
+class _Stretch(NamedTuple):
+    """Columns as far apart as each other: lane j of column i is cell first + pitch·i + step·j."""
+
+    first: int
+    pitch: int
+    step: int
+    columns: int
+
+
+def _stretches(columns: Sequence[Column]) -> list[_Stretch]:
+    """Return columns, those that follow each other at one distance together."""
+    found: list[_Stretch] = []
     for first, step in columns:
-        if found and step != 1 and found[-1][1] == step and sum(found[-1][::2]) == first:
-            found[-1] = (found[-1][0], step, found[-1][2] + 1)
-        else:
-            found.append((first, step, 1))
+        last = found[-1] if found else None
+        if last is not None and last.step == step:
+            pitch = last.pitch if last.columns > 1 else first - last.first
+            if first == last.first + pitch * last.columns:
+                found[-1] = _Stretch(last.first, pitch, step, last.columns + 1)
+                continue
+        found.append(_Stretch(first, 1, step, 1))
     return found
 
 
-def _copy_lanes(
-    store: Floats, stretches: Sequence[tuple[int, int, int]], start: int, into: Floats
-) -> None:
+def _copy_lanes(store: Floats, stretches: Sequence[_Stretch], start: int, into: Floats) -> None:
     """Copy the lanes of columns from lane `start` on, a row for each column."""
-    row = 0
-    for first, step, count in stretches:
-        choice.copy_columns(store, first + start * step, step, into[row : row + count])
+    row, lanes = 0, into.shape[1]
+    for first, pitch, step, count in stretches:
+        begin, rows = first + start * step, into[row : row + count]
+        if pitch == 1 and step != 1:
+            choice.copy_columns(store, begin, step, rows)
+        else:
+            apart = pitch * store.itemsize, step * store.itemsize
+            rows[:] = np.ndarray((count, lanes), store.dtype, store, begin * store.itemsize, apart)
         row += count
 
 

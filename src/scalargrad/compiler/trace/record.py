@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Flags
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.outline import outlined
 from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
@@ -23,7 +23,8 @@ from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
-from scalargrad.compiler.trace.taken_together import add_up_together, returned_together
+from scalargrad.compiler.trace.joined_examples import joined
+from scalargrad.compiler.trace.taken_together import returned_together
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import add, eq, identity
@@ -149,13 +150,17 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         together = returned_together(outputs, trace.lanes.taken)
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
-    if add_up_together(trace.columns, trace.lanes.taken, roots) or len(nodes) < len(trace.columns):
+    if len(nodes) < len(trace.columns):
         nodes = trace.columns.nodes()
+    changed = joined(nodes, trace.columns.constants, trace.lanes.taken, roots)
+    if changed is not None:
+        nodes, roots = changed.nodes, changed.now[roots].tolist()
     needed = nodes.needed(roots)
     needed[[*trace.differentiated]] = True
+    order = np.flatnonzero(needed) if changed is None else changed.in_order(needed)
     used = [(x, i) for x, i in trace.outside if needed[i]]
     given = [*trace.given, *(i for _, i in trace.draws), *(i for _, i in used)]
-    program = _program(nodes, trace.columns.constants, given, needed, roots)
+    program = _program(nodes, trace.columns.constants, given, order, roots)
     program.stacked = sum(x.size for x in trace.wholes)
     plain = [trace.plainness.of(x) for x, _ in together]
     return Recording(
@@ -196,13 +201,13 @@ def _program(
     nodes: Nodes,
     constants: dict[int, float],
     given: Sequence[int],
-    needed: Flags,
+    order: Integers,
     outputs: Sequence[int],
 ) -> Program:
-    """Return the nodes that are needed as a program, inputs first."""
+    """Return nodes in an order as a program, inputs first."""
     places = np.full(len(nodes), -1)
     places[given] = np.arange(len(given))
-    others = np.flatnonzero(needed & (places < 0))
+    others = order[places[order] < 0]
     places[others] = np.arange(len(given), len(given) + len(others))
     count = len(given) + len(others)
     numbers = places[[*constants]].tolist()

@@ -1,0 +1,301 @@
+"""Let what is done to all results of a vmap outside it join the examples.
+
+A loss is often written as a loop over all results, as in ``sum((y - t) ** 2 for y, t in …)``. While
+a function is recorded, each operation in it is a node of its own. Where the same operation is done
+to all lanes of a node, a node with lanes replaces it, as if it were written inside the vmap; where
+all of them are added up, a sum over lanes does. So the program does not grow with the number of
+examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Flags, Integers
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    BATCH,
+    UNBATCH,
+    Held,
+    Op,
+    OverLanes,
+    Total,
+    makes_lanes,
+    of_lanes,
+)
+from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts
+from scalargrad.compiler.trace import taken_together
+from scalargrad.compiler.trace.taken_together import TakenLanes
+from scalargrad.ops import TABLE, add
+from scalargrad.table.operation import Elementwise
+
+_SUM = TABLE["sum"]
+
+
+class Joined(NamedTuple):
+    """Nodes of which some have joined examples.
+
+    Attributes
+    ----------
+    nodes : Nodes
+        Those that were written, then new ones; not all operands come before results.
+    now : integers
+        For each node, the one that has its number.
+    """
+
+    nodes: Nodes
+    now: Integers
+
+    def in_order(self, needed: Flags) -> Integers:
+        """Return nodes, operands before results, else in the order in which they were written."""
+        first, operands = entries(self.nodes.first), entries(self.nodes.operands)
+        left = bytearray(needed)
+        found: list[int] = []
+        for node in np.flatnonzero(needed).tolist():
+            ahead = [node]
+            while ahead:
+                more = [y for y in operands[first[ahead[-1]] : first[ahead[-1] + 1]] if left[y]]
+                if more:
+                    ahead += more[::-1]
+                    continue
+                x = ahead.pop()
+                if left[x]:
+                    left[x] = 0
+                    found.append(x)
+        return np.array(found, np.int64)
+
+
+def joined(
+    nodes: Nodes, constants: dict[int, float], taken: Sequence[TakenLanes], roots: Sequence[int]
+) -> Joined | None:
+    """Return nodes after some have joined examples; None if none has, or lanes are few.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        As written.
+    constants : dict from int to float
+        The numbers of constants.
+    taken : sequence of TakenLanes
+        The results of examples.
+    roots : sequence of int
+        The nodes that are asked for.
+    """
+    if sum(x.lanes for x in taken) < taken_together.FEWEST:
+        return None
+    work = _Joining(nodes, constants, taken, roots)
+    if work.rows:
+        work.join()
+        work.add_up()
+    return work.finished() if work.made else None
+
+
+class _Joining:
+    """The work on nodes. A row is all lanes of a node, in order, as single numbers.
+
+    Attributes
+    ----------
+    rows : list of (int, int)
+        The nodes that have the rows as lanes, and their numbers of lanes.
+    row, lane : integers
+        For each node, the row it is in, and its place in that; -1 outside.
+    made : list of (Op, tuple of int)
+        New nodes.
+    now : integers
+        For each node, the one that replaces it, or itself.
+    operands, kept
+        The operands of nodes, of which some have been replaced, and which are kept.
+    """
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        constants: dict[int, float],
+        taken: Sequence[TakenLanes],
+        roots: Sequence[int],
+    ) -> None:
+        self.nodes, self.constants, self.roots = nodes, constants, roots
+        self.users = nodes.users()
+        self.needed = nodes.needed(roots)
+        #: By these, gradients are taken: what reads them is to read nothing else.
+        self.stays = np.zeros(len(nodes), np.bool_)
+        self.stays[[args[0] for args in nodes.args_with(ADJOINT)]] = True
+        self.made: list[tuple[Op, tuple[int, ...]]] = []
+        self.now = np.arange(len(nodes))
+        self.operands = nodes.operands.copy()
+        self.kept = np.ones(len(self.operands), np.bool_)
+        self.rows: list[tuple[int, int]] = []
+        self.row, self.lane = np.full((2, len(nodes)), -1)
+        self.places: dict[int, Integers] = {}
+        for run in taken:
+            span = slice(run.first, run.first + run.lanes)
+            self.places[run.lanes] = nodes.operands[nodes.first[span] + 1]
+            if run.lanes > 1 and self.needed[span].all() and not self.stays[span].any():
+                self._add_row(np.arange(run.first, run.first + run.lanes), run.source)
+        self.single, self.free = self._kinds()
+
+    def _kinds(self) -> tuple[Flags, Flags]:
+        """Return which nodes are single numbers, and which of these depend on no example."""
+        nodes = self.nodes
+        first, operands = entries(nodes.first), entries(nodes.operands)
+        makes, takes = (
+            nodes.where(makes_lanes),
+            nodes.where(lambda op: op is UNBATCH or isinstance(op, OverLanes)),
+        )
+        gradient = bytearray(nodes.where(lambda op: op is ADJOINT))
+        wide, depends, known = bytearray(makes), bytearray(takes), bytearray(makes | takes)
+        for x in range(int(makes.argmax()), len(nodes)):
+            if not known[x]:
+                for y in operands[first[x] + gradient[x] : first[x + 1]]:
+                    wide[x] |= wide[y]
+                    depends[x] |= depends[y]
+        single = np.frombuffer(wide, np.bool_) == 0
+        return single, single & (np.frombuffer(depends, np.bool_) == 0)
+
+    def write(self, op: Op, args: tuple[int, ...]) -> int:
+        """Write a new node."""
+        self.made.append((op, args))
+        return len(self.nodes) + len(self.made) - 1
+
+    def _add_row(self, members: Integers, node: int) -> None:
+        self.row[members], self.lane[members] = len(self.rows), np.arange(len(members))
+        self.rows.append((node, len(members)))
+
+    def join(self) -> None:
+        """Let nodes join, until no operation is left that is done to a whole row."""
+        nodes, operands, users = self.nodes, self.nodes.operands, self.users
+        counts, latest = np.diff(nodes.first), 0
+        may = nodes.where(lambda op: isinstance(op, Elementwise))
+        may &= self.needed & self.single & ~self.stays
+        while latest < len(self.rows):
+            reading = users[(self.row[operands] >= latest) & (may & (self.row < 0))[users]]
+            latest = len(self.rows)
+            found = reading[alike(reading)[0]]
+            for count in {*counts[found].tolist()}:
+                some = found[counts[found] == count]
+                self._join(some, operands[nodes.first[some][:, None] + np.arange(count)])
+
+    def _join(self, found: Integers, args: Integers) -> None:
+        """Let nodes of equally many operands join."""
+        rows, lanes = self.row[args], self.lane[args]
+        lane, inside = lanes.max(1), rows >= 0
+        sizes = np.where(inside, np.array(self.rows)[rows, 1], 0)
+        size = sizes.max(1)
+        alongside = (lanes == lane[:, None]) & (sizes == size[:, None])
+        fits = np.where(inside, alongside, self.free[args]).all(1)
+        kind = self.nodes.codes[found].astype(np.int64)
+        for column in rows.T:
+            kind = alike(kind * (len(self.rows) + 1) + column + 1)[1]
+        found, args, kind, lane, size = (x[fits] for x in (found, args, kind, lane, size))
+        for members in _whole(kind, lane, size):
+            read = tuple([self._read(column) for column in args[members].T])
+            op = self.nodes.table[self.nodes.codes[found[members[0]]]]
+            self._add_row(found[members], self.write(op, read))
+
+    def _read(self, column: Integers) -> int:
+        """Return the node that has these as lanes: of a row, of other single numbers, or one."""
+        first, numbers = int(column[0]), self.constants
+        if self.row[first] >= 0:
+            return self.rows[int(self.row[first])][0]
+        if (column == first).all():
+            return first
+        read = column.tolist()
+        if all(x in numbers for x in read):
+            return self.write(Held(np.array([numbers[x] for x in read]).tobytes()), ())
+        return self.write(BATCH, tuple(read))
+
+    def add_up(self) -> None:
+        """Put one sum over lanes in place of all rows whose numbers a sum adds."""
+        user, operand = self.users, self.nodes.operands
+        sums = self._sums()
+        terms = np.flatnonzero((sums[user] >= 0) & (self.row[operand] >= 0))
+        row, lane = self.row[operand[terms]], self.lane[operand[terms]]
+        kind = alike(sums[user[terms]] * len(self.rows) + row)[1]
+        found: dict[tuple[int, int], list[Integers]] = {}
+        for x in _whole(kind, lane, np.array(self.rows)[row, 1]):
+            key = int(sums[user[terms[x[0]]]]), self.rows[row[x[0]]][1]
+            found.setdefault(key, []).append(terms[x])
+        for (_, lanes), entries_of in found.items():
+            node, *others = [self.rows[self.row[operand[x[0]]]][0] for x in entries_of]
+            for other in others:
+                node = self.write(add, (node, other))
+            one = next(x for x, number in self.constants.items() if number == 1.0)
+            every = np.concatenate(entries_of)
+            self.kept[every] = False
+            self.kept[every.min()] = True
+            self.operands[every.min()] = self.write(of_lanes(Total, lanes), (node, one))
+        self._shorten(np.flatnonzero(sums >= 0))
+
+    def _shorten(self, sums: Integers) -> None:
+        """Leave out additions of numbers that are no longer added one by one."""
+        first, operands = entries(self.nodes.first), entries(self.operands)
+        zeros = {x for x, number in self.constants.items() if number == 0.0}
+        gone: set[int] = set()
+        for x in sums.tolist():
+            terms = range(first[x], first[x + 1])
+            left = [k for k in terms if self.kept[k] and operands[k] not in gone]
+            if len(left) == len(terms):
+                continue
+            if zeros.issuperset([operands[k] for k in left]):
+                gone.add(x)
+            elif len(left) == 1:
+                self.now[x] = operands[left[0]]
+            else:
+                self.kept[terms.start : terms.stop] = False
+                self.kept[left] = True
+
+    def _sums(self) -> Integers:
+        """Return the last addition of the sum that each belongs to; -1 for other nodes."""
+        nodes, user, operand = self.nodes, self.users, self.nodes.operands
+        adds = nodes.where(lambda op: op is add or op is _SUM)
+        adds &= self.needed & self.single & (self.row < 0)
+        uses = np.bincount(operand[self.needed[user]], minlength=len(nodes))
+        uses[[*self.roots]] += 2
+        top = np.where(adds, np.arange(len(nodes)), -1)
+        within = adds[user] & (adds & (uses == 1) & ~self.stays)[operand]
+        top[operand[within]] = user[within]
+        while not np.array_equal(further := np.where(adds, top[top], -1), top):
+            top = further
+        return top
+
+    def finished(self) -> Joined:
+        """Return the nodes; single numbers are taken out of new rows where they are still read."""
+        nodes, count = self.nodes, len(self.nodes)
+        now = np.arange(count + len(self.made))
+        now[:count] = self.now
+        while not np.array_equal(further := now[now], now):
+            now = further
+        is_new = self.row >= 0
+        is_new &= ~nodes.where(lambda op: op is UNBATCH)
+        stands = self.needed & ~is_new & (now[:count] == np.arange(count))
+        read = now[np.append(self.operands[self.kept & stands[self.users]], self.roots)]
+        for x in read[alike(read)[0]].tolist():
+            if x < count and is_new[x]:
+                node, lanes = self.rows[self.row[x]]
+                now[x] = self.write(UNBATCH, (node, int(self.places[lanes][self.lane[x]])))
+        now = np.append(now, np.arange(len(now), count + len(self.made)))[now]
+        first = starts(np.bincount(self.users[self.kept], minlength=count))
+        old = Nodes(nodes.table, nodes.codes, first, now[self.operands[self.kept]])
+        ops, args = zip(*self.made, strict=True)
+        return Joined(old.followed_by(ops, args), now[:count])
+
+
+def _whole(kind: Integers, lane: Integers, size: Integers) -> Iterator[Integers]:
+    """Yield, in order of lanes, the places of each kind that occurs in all of so many lanes.
+
+    What occurs twice in all lanes is two groups, and so forth.
+    """
+    order = np.lexsort((lane, kind))
+    places = np.arange(len(order))
+    again = np.zeros(len(order), np.bool_)
+    again[1:] = (np.diff(kind[order]) == 0) & (np.diff(lane[order]) == 0)
+    time = places - np.maximum.accumulate(np.where(again, 0, places))
+    order = order[np.lexsort((lane[order], time, kind[order]))]
+    ends = np.flatnonzero(np.diff(kind[order]) | (np.diff(lane[order]) < 0)) + 1
+    for start, end in pairwise([0, *ends.tolist(), len(order)]):
+        if start < end == start + size[order[start]]:
+            yield order[start:end]
