@@ -131,6 +131,22 @@ def test_a_loss_in_a_loop_outside(
     assert times["pow"] + times["sin"] <= 8
 
 
+def test_a_cross_entropy_outside() -> None:
+    """The logarithm of a sum of exponentials over classes is recorded once for all examples."""
+    rows, labels = [[0.3, -0.1], [0.2, 0.9], [-0.5, 0.4], [0.0, 0.1]], [2, 0, 1, 0]
+
+    def loss(weights: Any) -> Any:
+        logits = vmap(lambda row: [sg.dot(w, row) for w in weights])(rows)
+        return sg.losses.cross_entropy(logits, labels)
+
+    weights = [[0.5, -0.3], [0.1, 0.8], [-0.6, 0.2]]
+    compiled = jit(value_and_grad(loss))
+    found = compiled(weights)
+    with sg.disable_jit():
+        assert close(numbers(found), numbers(value_and_grad(loss)(weights)))
+    assert counted(compiled)["logsumexp"] == 1
+
+
 @pytest.mark.parametrize("many", [100, 300])
 def test_gradients_by_results(many: int) -> None:
     """A sum over all results depends on each of them: d(Σp)²/dp = 2 Σp."""
@@ -172,7 +188,13 @@ def test_an_example_that_no_loss_reads() -> None:
 
 
 UNITS: list[Function] = [sg.sin, sg.tanh, sg.square, abs, lambda x: 0.5 - x]
-PAIRS: list[Function] = [operator.add, operator.sub, operator.mul, sg.maximum]
+PAIRS: list[Function] = [
+    operator.add,
+    operator.sub,
+    operator.mul,
+    sg.maximum,
+    lambda x, y: sg.logsumexp([x, y, 0.1, x]),
+]
 
 
 def by_pairs(draws: random.Random, lists: Any, singles: Any) -> Any:

@@ -31,7 +31,7 @@ from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts
 from scalargrad.compiler.trace import taken_together
 from scalargrad.compiler.trace.taken_together import TakenLanes
 from scalargrad.ops import TABLE, add
-from scalargrad.table.operation import Elementwise
+from scalargrad.table.operation import Operation
 
 _SUM = TABLE["sum"]
 
@@ -169,7 +169,7 @@ class _Joining:
         """Let nodes join, until no operation is left that is done to a whole row."""
         nodes, operands, users = self.nodes, self.nodes.operands, self.users
         counts, latest = np.diff(nodes.first), 0
-        may = nodes.where(lambda op: isinstance(op, Elementwise))
+        may = nodes.where(lambda op: isinstance(op, Operation))
         may &= self.needed & self.single & ~self.stays
         while latest < len(self.rows):
             reading = users[(self.row[operands] >= latest) & (may & (self.row < 0))[users]]
@@ -187,10 +187,12 @@ class _Joining:
         size = sizes.max(1)
         alongside = (lanes == lane[:, None]) & (sizes == size[:, None])
         fits = np.where(inside, alongside, self.free[args]).all(1)
+        if not fits.any():
+            return
+        found, args, rows, lane, size = (x[fits] for x in (found, args, rows, lane, size))
         kind = self.nodes.codes[found].astype(np.int64)
         for column in rows.T:
             kind = alike(kind * (len(self.rows) + 1) + column + 1)[1]
-        found, args, kind, lane, size = (x[fits] for x in (found, args, kind, lane, size))
         for members in _whole(kind, lane, size):
             read = tuple([self._read(column) for column in args[members].T])
             op = self.nodes.table[self.nodes.codes[found[members[0]]]]
