@@ -194,11 +194,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "left = [(first, last + 1)] if last - first > 1 else []",
     ): "slices end at the last term",
     (
-        "compiler/packing/lane_packer.py",
-        "if shape.rows >= _TALL and shape.columns >= _WIDE:",
-        "if shape.rows > _TALL and shape.columns >= _WIDE:",
-    ): "from what size transposing pays: only speed differs",
-    (
         "compiler/passes/segments.py",
         "@dataclass(frozen=True)",
         "@dataclass(frozen=False)",

@@ -14,12 +14,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.packing.group_operations import Block
 from scalargrad.compiler.packing.groups import LaneGroup
-from scalargrad.compiler.packing.instructions import (
-    Affine,
-    Copy,
-    ProductRun,
-    Products,
-)
+from scalargrad.compiler.packing.instructions import Affine, ProductRun, Products
 from scalargrad.compiler.packing.scalar_packer import FEW, Piece, ScalarPacker
 from scalargrad.compiler.packing.strides import Grid, grid
 from scalargrad.compiler.passes.kinds import (
@@ -31,9 +26,6 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     makes_lanes,
 )
-
-#: The fewest rows and columns for which copying a factor pays.
-_TALL, _WIDE = 64, 16
 
 
 class LanePacker(ScalarPacker):
@@ -167,34 +159,8 @@ class LanePacker(ScalarPacker):
                 for terms in self._runs(a[chosen], b[chosen], bounds)
                 for run in self._total_runs(a[chosen, terms], b[chosen, terms], shape, lanes)
             ]
-            self._total_products(out + first, shape, start, runs)
+            self.instructions.append(Products(out + first, *shape, start, tuple(runs)))
         return out
-
-    def _total_products(self, out: int, shape: Grid, start: Affine, runs: list[ProductRun]) -> None:
-        """Write sums over lanes; for a large matrix, transpose the factor of the columns first.
-
-        Then each lane adds number × row to a row of results, which is faster than long sums.
-        """
-        brought: list[tuple[int, int]] = []
-        if shape.rows >= _TALL and shape.columns >= _WIDE:
-            runs = [self._lane_by_lane(run, shape.columns, brought) for run in runs]
-        self.instructions.append(Products(out, *shape, start, tuple(runs)))
-        self.memory.release_all(brought)
-
-    def _lane_by_lane(
-        self, run: ProductRun, columns: int, brought: list[tuple[int, int]]
-    ) -> ProductRun:
-        """Return a run whose second factor has contiguous columns, copying it if need be."""
-        terms, a, b = run
-        if a.outer == 0 and b.inner == 0:
-            a, b = b, a
-        if a.inner or b.outer or b.inner == 1 or b.term != 1:
-            return run
-        cells = terms * columns
-        out = self.memory.block(cells)
-        brought.append((out, cells))
-        self.instructions.append(Copy(out, terms, columns, Affine(b.base, 1, b.inner)))
-        return ProductRun(terms, a, Affine(out, 0, 1, columns))
 
     def _total_runs(self, a: Addresses, b: Addresses, shape: Grid, lanes: int) -> list[ProductRun]:
         """Return runs over lanes, for each term; a single run if the lanes of all terms adjoin."""

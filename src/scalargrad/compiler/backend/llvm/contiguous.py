@@ -1,7 +1,8 @@
-"""Copy factors of short sums of products so that neighbouring columns are contiguous.
+"""Copy factors of sums of products so that neighbouring columns are contiguous.
 
 The weights of a layer are usually stored output by output. Transposed, eight outputs can be
-computed as lanes. Constant weights are copied once, when the program is compiled.
+computed as lanes. Of large matrices, each term of long sums, too, then adds number × row to a row
+of results. Constant weights are copied once, when the program is compiled.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from scalargrad.compiler.packing.instructions import (
 )
 from scalargrad.compiler.passes.kinds import SEQUENTIAL
 
-#: The fewest rows and columns for which a copy pays.
-_TALL, _WIDE = 4, 4
+#: The fewest rows and columns for which a copy pays, in short sums and in long ones.
+_SHORT, _LONG = (4, 4), (64, 64)
 
 
 def constant_cells(packed: Packed) -> NDArray[np.bool_]:
@@ -86,10 +87,9 @@ class _Arranging:
 
 
 def _helped(instruction: Products) -> bool:
-    """Return whether copies would let columns run as lanes, and would pay: not in long sums."""
+    """Return whether copies would let columns run as lanes, and would pay."""
     _, rows, columns, start, runs = instruction
-    if rows < _TALL or columns < _WIDE or start.inner not in {0, 1} or adjoin(instruction):
+    tall, wide = _SHORT if sum(run.terms for run in runs) <= SEQUENTIAL else _LONG
+    if rows < tall or columns < wide or start.inner not in {0, 1} or adjoin(instruction):
         return False
-    return sum(run.terms for run in runs) <= SEQUENTIAL and all(
-        x.inner in {0, 1} or x.outer == 0 for run in runs for x in run[1:]
-    )
+    return all(x.inner in {0, 1} or x.outer == 0 for run in runs for x in run[1:])
