@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.array_types import Flags, Floats
 from scalargrad.compiler.call.arguments import float_from
 from scalargrad.compiler.call.input_numbers import number_of
 from scalargrad.compiler.guards.comparable import exact
@@ -23,6 +23,7 @@ from scalargrad.compiler.passes.kinds import (
     BATCH,
     UNBATCH,
     Held,
+    OverLanes,
     Stacked,
     makes_lanes,
     of_lanes,
@@ -118,6 +119,16 @@ class Lanes:
         """Check the nodes written last; those that follow are not the function's."""
         self._look()
         self._is_closed = True
+
+    def wide(self) -> Flags:
+        """Return which nodes have lanes, those written after `close` among them."""
+        ops, args, known = self._trace.ops, self._trace.columns.args, {*self._map_of}
+        for x in range(self._seen, len(ops)):
+            if not (isinstance(ops[x], OverLanes) or known.isdisjoint(args(x))):
+                known.add(x)
+        found = np.zeros(len(ops), np.bool_)
+        found[[*known]] = True
+        return found
 
     def _look(self) -> None:
         """Find which of the nodes written since the last call have lanes, and check their use."""

@@ -9,7 +9,7 @@ examples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,18 +19,20 @@ from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
+    CONSTANT,
+    INPUT,
     UNBATCH,
     Held,
     Op,
     OverLanes,
     Total,
-    makes_lanes,
     of_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts
 from scalargrad.compiler.trace import taken_together
 from scalargrad.compiler.trace.taken_together import TakenLanes
 from scalargrad.ops import TABLE, add
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 
 _SUM = TABLE["sum"]
@@ -70,7 +72,11 @@ class Joined(NamedTuple):
 
 
 def joined(
-    nodes: Nodes, constants: dict[int, float], taken: Sequence[TakenLanes], roots: Sequence[int]
+    nodes: Nodes,
+    constants: dict[int, float],
+    taken: Sequence[TakenLanes],
+    roots: Sequence[int],
+    wide: Callable[[], Flags],
 ) -> Joined | None:
     """Return nodes after some have joined examples; None if none has, or lanes are few.
 
@@ -84,10 +90,12 @@ def joined(
         The results of examples.
     roots : sequence of int
         The nodes that are asked for.
+    wide : callable
+        Returns which nodes have lanes.
     """
     if sum(x.lanes for x in taken) < taken_together.FEWEST:
         return None
-    work = _Joining(nodes, constants, taken, roots)
+    work = _Joining(nodes, constants, taken, roots, wide())
     if work.rows:
         work.join()
         work.add_up()
@@ -117,8 +125,10 @@ class _Joining:
         constants: dict[int, float],
         taken: Sequence[TakenLanes],
         roots: Sequence[int],
+        wide: Flags,
     ) -> None:
         self.nodes, self.constants, self.roots = nodes, constants, roots
+        self.single = ~wide
         self.users = nodes.users()
         self.needed = nodes.needed(roots)
         #: By these, gradients are taken: what reads them is to read nothing else.
@@ -136,25 +146,29 @@ class _Joining:
             self.places[run.lanes] = nodes.operands[nodes.first[span] + 1]
             if run.lanes > 1 and self.needed[span].all() and not self.stays[span].any():
                 self._add_row(np.arange(run.first, run.first + run.lanes), run.source)
-        self.single, self.free = self._kinds()
+        #: Which are given, or were written before any example was taken; which read a row.
+        self.given = nodes.where(lambda op: op is CONSTANT or op is INPUT)
+        self.given[: min(x.first for x in taken)] = True
+        self.given &= self.single
+        self.reading = self.row >= 0
 
-    def _kinds(self) -> tuple[Flags, Flags]:
-        """Return which nodes are single numbers, and which of these depend on no example."""
+    @cached_property
+    def _free(self) -> Flags:
+        """Which nodes depend on no example."""
         nodes = self.nodes
         first, operands = entries(nodes.first), entries(nodes.operands)
-        makes, takes = (
-            nodes.where(makes_lanes),
-            nodes.where(lambda op: op is UNBATCH or isinstance(op, OverLanes)),
-        )
-        gradient = bytearray(nodes.where(lambda op: op is ADJOINT))
-        wide, depends, known = bytearray(makes), bytearray(takes), bytearray(makes | takes)
-        for x in range(int(makes.argmax()), len(nodes)):
-            if not known[x]:
-                for y in operands[first[x] + gradient[x] : first[x + 1]]:
-                    wide[x] |= wide[y]
-                    depends[x] |= depends[y]
-        single = np.frombuffer(wide, np.bool_) == 0
-        return single, single & (np.frombuffer(depends, np.bool_) == 0)
+        depends = bytearray(nodes.where(lambda op: op is UNBATCH or isinstance(op, OverLanes)))
+        for x in range(depends.find(1), len(nodes)):
+            if not depends[x]:
+                depends[x] = any(map(depends.__getitem__, operands[first[x] : first[x + 1]]))
+        free: Flags = self.single & (np.frombuffer(depends, np.bool_) == 0)
+        return free
+
+    def _are_free(self, args: Integers) -> Flags:
+        """Return which of these nodes depend on no example; most that do read a row."""
+        if (self.given | self.reading)[args].all():
+            return self.given[args] & ~self.reading[args]
+        return self._free[args]
 
     def write(self, op: Op, args: tuple[int, ...]) -> int:
         """Write a new node."""
@@ -172,9 +186,11 @@ class _Joining:
         may = nodes.where(lambda op: isinstance(op, Operation))
         may &= self.needed & self.single & ~self.stays
         while latest < len(self.rows):
-            reading = users[(self.row[operands] >= latest) & (may & (self.row < 0))[users]]
+            new = self.row[operands] >= latest
+            self.reading[users[new]] = True
             latest = len(self.rows)
-            found = reading[alike(reading)[0]]
+            found = np.flatnonzero(np.bincount(users[new], minlength=len(nodes)) > 0)
+            found = found[may[found] & (self.row[found] < 0)]
             for count in {*counts[found].tolist()}:
                 some = found[counts[found] == count]
                 self._join(some, operands[nodes.first[some][:, None] + np.arange(count)])
@@ -186,7 +202,7 @@ class _Joining:
         sizes = np.where(inside, np.array(self.rows)[rows, 1], 0)
         size = sizes.max(1)
         alongside = (lanes == lane[:, None]) & (sizes == size[:, None])
-        fits = np.where(inside, alongside, self.free[args]).all(1)
+        fits = np.where(inside, alongside, self._are_free(args)).all(1)
         if not fits.any():
             return
         found, args, rows, lane, size = (x[fits] for x in (found, args, rows, lane, size))
@@ -234,21 +250,29 @@ class _Joining:
 
     def _shorten(self, sums: Integers) -> None:
         """Leave out additions of numbers that are no longer added one by one."""
-        first, operands = entries(self.nodes.first), entries(self.operands)
+        user, kept, count = self.users, self.kept, len(self.nodes)
+        left = np.bincount(user[kept], minlength=count)
+        shorter = np.zeros(count, np.bool_)
+        shorter[user[~kept]] = True
+        alone = kept & (shorter & (left == 1))[user]
         zeros = {x for x, number in self.constants.items() if number == 0.0}
+        if left[shorter].all() and zeros.isdisjoint(self.operands[alone].tolist()):
+            self.now[user[alone]] = self.operands[alone]
+            return
+        first, operands = entries(self.nodes.first), entries(self.operands)
         gone: set[int] = set()
         for x in sums.tolist():
             terms = range(first[x], first[x + 1])
-            left = [k for k in terms if self.kept[k] and operands[k] not in gone]
-            if len(left) == len(terms):
+            still = [k for k in terms if kept[k] and operands[k] not in gone]
+            if len(still) == len(terms):
                 continue
-            if zeros.issuperset([operands[k] for k in left]):
+            if zeros.issuperset([operands[k] for k in still]):
                 gone.add(x)
-            elif len(left) == 1:
-                self.now[x] = operands[left[0]]
+            elif len(still) == 1:
+                self.now[x] = operands[still[0]]
             else:
-                self.kept[terms.start : terms.stop] = False
-                self.kept[left] = True
+                kept[terms.start : terms.stop] = False
+                kept[still] = True
 
     def _sums(self) -> Integers:
         """Return the last addition of the sum that each belongs to; -1 for other nodes."""
@@ -260,8 +284,7 @@ class _Joining:
         top = np.where(adds, np.arange(len(nodes)), -1)
         within = adds[user] & (adds & (uses == 1) & ~self.stays)[operand]
         top[operand[within]] = user[within]
-        while not np.array_equal(further := np.where(adds, top[top], -1), top):
-            top = further
+        _follow(top, operand[within])
         return top
 
     def finished(self) -> Joined:
@@ -269,8 +292,7 @@ class _Joining:
         nodes, count = self.nodes, len(self.nodes)
         now = np.arange(count + len(self.made))
         now[:count] = self.now
-        while not np.array_equal(further := now[now], now):
-            now = further
+        _follow(now, np.flatnonzero(self.now != np.arange(count)))
         is_new = self.row >= 0
         is_new &= ~nodes.where(lambda op: op is UNBATCH)
         stands = self.needed & ~is_new & (now[:count] == np.arange(count))
@@ -284,6 +306,13 @@ class _Joining:
         old = Nodes(nodes.table, nodes.codes, first, now[self.operands[self.kept]])
         ops, args = zip(*self.made, strict=True)
         return Joined(old.followed_by(ops, args), now[:count])
+
+
+def _follow(to: Integers, nodes: Integers) -> None:
+    """Let these nodes point to where what they point to does, to the end."""
+    found = to[nodes]
+    while not np.array_equal(further := to[found], found):
+        to[nodes] = found = further
 
 
 def _whole(kind: Integers, lane: Integers, size: Integers) -> Iterator[Integers]:

@@ -152,7 +152,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     roots = [*returned, *guards]
     if len(nodes) < len(trace.columns):
         nodes = trace.columns.nodes()
-    changed = joined(nodes, trace.columns.constants, trace.lanes.taken, roots)
+    changed = joined(nodes, trace.columns.constants, trace.lanes.taken, roots, trace.lanes.wide)
     if changed is not None:
         nodes, roots = changed.nodes, changed.now[roots].tolist()
     needed = nodes.needed(roots)
