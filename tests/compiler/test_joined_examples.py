@@ -163,6 +163,23 @@ def test_gradients_by_results(many: int) -> None:
     assert second == pytest.approx([2.0 * total * 0.02, 2.0 * total], rel=1e-12)
 
 
+@pytest.mark.parametrize("twice", range(4))
+@pytest.mark.parametrize("apart", range(4))
+def test_a_sum_of_as_many_terms_as_examples(twice: int, apart: int) -> None:
+    """A sum adds one result twice, but not another, of which the square is added."""
+
+    def total(xs: Any) -> Any:
+        results = vmap(lambda x: x * x)(xs)
+        terms = [*results[:apart], *results[apart + 1 :], results[twice]]
+        return sum(terms) + results[apart] ** 2
+
+    xs = [0.5**k for k in range(4)]
+    times = [(k != apart) + (k == twice) for k in range(4)]
+    squares = [2.0 * (k == apart) * x * x for k, x in enumerate(xs)]
+    expected = [2.0 * x * (n + y) for x, n, y in zip(xs, times, squares, strict=True)]
+    assert jit(sg.grad(total))(xs) == expected
+
+
 def test_results_and_what_is_computed_of_them_are_results_as_well() -> None:
     """Errors, the largest of them and a condition beside the loss."""
 
@@ -242,6 +259,7 @@ def added(draws: random.Random, lists: Any, singles: Any) -> None:
     first, second, pair = draws.choice(lists), draws.choice(lists), draws.choice(PAIRS)
     left_out = draws.randrange(2 * len(first))
     terms = [pair(first[n], second[n]) for n in range(len(first)) if n != left_out]
+    terms += draws.choices(terms, k=draws.choice([0, 0, 1, 2]))  # some of them twice
     start = draws.choice([0.0, 0.1 * second[0]])
     singles.append(sum(draws.sample(terms, len(terms)), start) / len(first))
 

@@ -326,7 +326,7 @@ def _whole(kind: Integers, lane: Integers, size: Integers) -> Iterator[Integers]
     again[1:] = (np.diff(kind[order]) == 0) & (np.diff(lane[order]) == 0)
     time = places - np.maximum.accumulate(np.where(again, 0, places))
     order = order[np.lexsort((lane[order], time, kind[order]))]
-    ends = np.flatnonzero(np.diff(kind[order]) | (np.diff(lane[order]) < 0)) + 1
+    ends = np.flatnonzero(np.diff(kind[order]) | (np.diff(lane[order]) <= 0)) + 1
     for start, end in pairwise([0, *ends.tolist(), len(order)]):
         if start < end == start + size[order[start]]:
             yield order[start:end]
