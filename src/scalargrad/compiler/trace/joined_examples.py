@@ -28,7 +28,7 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     of_lanes,
 )
-from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts
+from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts, stretches
 from scalargrad.compiler.trace import taken_together
 from scalargrad.compiler.trace.taken_together import TakenLanes
 from scalargrad.ops import TABLE, add
@@ -109,8 +109,10 @@ class _Joining:
     ----------
     rows : list of (int, int)
         The nodes that have the rows as lanes, and their numbers of lanes.
-    row, lane : integers
-        For each node, the row it is in, and its place in that; -1 outside.
+    members : list of integers
+        The nodes that are in each row.
+    row, lane, size : integers
+        For each node, the row it is in, its place in that, and the length of it; -1 outside.
     made : list of (Op, tuple of int)
         New nodes.
     now : integers
@@ -139,7 +141,8 @@ class _Joining:
         self.operands = nodes.operands.copy()
         self.kept = np.ones(len(self.operands), np.bool_)
         self.rows: list[tuple[int, int]] = []
-        self.row, self.lane = np.full((2, len(nodes)), -1)
+        self.members: list[Integers] = []
+        self.row, self.lane, self.size = np.full((3, len(nodes)), -1)
         self.places: dict[int, Integers] = {}
         for run in taken:
             span = slice(run.first, run.first + run.lanes)
@@ -177,19 +180,26 @@ class _Joining:
 
     def _add_row(self, members: Integers, node: int) -> None:
         self.row[members], self.lane[members] = len(self.rows), np.arange(len(members))
+        self.size[members] = len(members)
         self.rows.append((node, len(members)))
+        self.members.append(members)
 
     def join(self) -> None:
         """Let nodes join, until no operation is left that is done to a whole row."""
         nodes, operands, users = self.nodes, self.nodes.operands, self.users
-        counts, latest = np.diff(nodes.first), 0
+        counts = np.diff(nodes.first)
+        by_operand = users[np.argsort(operands, kind="stable")]
+        uses = np.bincount(operands, minlength=len(nodes))
+        begin = starts(uses)[:-1]
         may = nodes.where(lambda op: isinstance(op, Operation))
         may &= self.needed & self.single & ~self.stays
+        latest = 0
         while latest < len(self.rows):
-            new = self.row[operands] >= latest
-            self.reading[users[new]] = True
+            new = np.concatenate(self.members[latest:])
             latest = len(self.rows)
-            found = np.flatnonzero(np.bincount(users[new], minlength=len(nodes)) > 0)
+            readers = by_operand[stretches(begin[new], uses[new])]
+            self.reading[readers] = True
+            found = np.sort(readers[alike(readers)[0]])
             found = found[may[found] & (self.row[found] < 0)]
             for count in {*counts[found].tolist()}:
                 some = found[counts[found] == count]
@@ -197,10 +207,8 @@ class _Joining:
 
     def _join(self, found: Integers, args: Integers) -> None:
         """Let nodes of equally many operands join."""
-        rows, lanes = self.row[args], self.lane[args]
-        lane, inside = lanes.max(1), rows >= 0
-        sizes = np.where(inside, np.array(self.rows)[rows, 1], 0)
-        size = sizes.max(1)
+        rows, lanes, sizes = self.row[args], self.lane[args], self.size[args]
+        lane, size, inside = lanes.max(1), sizes.max(1), rows >= 0
         alongside = (lanes == lane[:, None]) & (sizes == size[:, None])
         fits = np.where(inside, alongside, self._are_free(args)).all(1)
         if not fits.any():
@@ -234,7 +242,7 @@ class _Joining:
         row, lane = self.row[operand[terms]], self.lane[operand[terms]]
         kind = alike(sums[user[terms]] * len(self.rows) + row)[1]
         found: dict[tuple[int, int], list[Integers]] = {}
-        for x in _whole(kind, lane, np.array(self.rows)[row, 1]):
+        for x in _whole(kind, lane, self.size[operand[terms]]):
             key = int(sums[user[terms[x[0]]]]), self.rows[row[x[0]]][1]
             found.setdefault(key, []).append(terms[x])
         for (_, lanes), entries_of in found.items():
