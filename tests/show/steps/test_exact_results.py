@@ -120,10 +120,13 @@ def truth(op: Operation, point: Sequence[float]) -> Any:
 
 
 def slope(op: Operation, point: Sequence[float]) -> Any:
-    """Return its derivative by the first operand, at the numbers that are shown."""
+    """Return its derivative by the first operand, at the numbers that are shown.
+
+    From above alone: ``atan2`` jumps at y = 0 where x < 0, and 0.0 belongs to the side above.
+    """
     function = log_loss if op is ops.log_loss else MPMATH[op.name]
     first, *rest = map(as_shown, point)
-    return mp.diff(lambda x: function(x, *rest), first)
+    return mp.diff(lambda x: function(x, *rest), first, direction=1)
 
 
 def points(op: Operation) -> st.SearchStrategy[list[float]]:
