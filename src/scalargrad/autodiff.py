@@ -55,7 +55,8 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
         sums = [(x._grad or 0.0) + local for x, local in pairs]  # type: ignore[union-attr, operator]
         _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
         return
-    ahead = topological_order(root)[::-1]
+    ahead = topological_order(root)
+    ahead.reverse()  # a copy would touch every node
     grads, _ = _sweep(ahead, {root: 1.0}, onto_grad=True)
     _write(ahead, grads)
 
