@@ -468,6 +468,46 @@ def test_other_examples_are_computed_as_well(mapped: Function) -> None:
     assert close(numbers(compiled(starts(6), 0.4)), numbers(expected))
 
 
+#: What is read outside of the variances and gains that all examples share.
+SHARED: dict[str, Function] = {
+    "nothing": lambda results, shared: sum(results),
+    "a factor": lambda results, shared: sum(results) * shared[-1][1],
+    "in each term": lambda results, shared: sum((r - shared[3][0]) ** 2 for r in results),
+    "beside": lambda results, shared: sum(results) + sum(s * k for s, k in shared[::40]),
+}
+
+
+@pytest.mark.parametrize("of", SHARED)
+def test_what_examples_share_is_computed_in_each_and_read_outside(of: str) -> None:
+    """As the variances of a Kalman filter, which depend on no observation."""
+    rows = [starts(120 + k)[:120] for k in range(9)]
+
+    def variances(q: Any, r: Any) -> list[tuple[Any, Any]]:
+        found, p = [], 1.0
+        for _ in range(120):
+            for _ in range(3):  # so that they are more than what each example computes for itself
+                p = 0.9 * p + 0.1 * q * sg.cos(sg.sin(p) * sg.tanh(r * p))
+            found.append((p + r, p / (p + r)))
+            p = p - p * found[-1][1]
+        return found
+
+    def example(shared: Any, observed: Any) -> Any:
+        x, total = 0.0, 0.0
+        for z, (s, k) in zip(observed, shared, strict=True):
+            total = total + sg.log(s) + (z - 0.9 * x) ** 2 / s
+            x = 0.9 * x + k * (z - 0.9 * x)
+        return total
+
+    def loss(q: Any, r: Any, apply: Function) -> Any:
+        shared = variances(q, r)
+        return SHARED[of](apply(lambda z: example(shared, z)), shared)
+
+    compiled = jit(value_and_grad(lambda q, r: loss(q, r, lambda f: vmap(f)(rows)), argnums=(0, 1)))
+    expected = value_and_grad(lambda q, r: loss(q, r, lambda f: [*map(f, rows)]), argnums=(0, 1))
+    assert close(numbers(compiled(0.3, 0.7)), numbers(expected(0.3, 0.7)))
+    assert is_cut(compiled)
+
+
 @pytest.mark.parametrize("total", [sum, None], ids=["sum", "dot"])
 @pytest.mark.parametrize(("units", "cut"), [(2, True), (6, False)])
 def test_recurrences_of_wide_layers_are_packed(total: Any, units: int, cut: bool) -> None:
@@ -581,11 +621,12 @@ def random_loss(seed: int) -> tuple[Function, list[float]]:
     units: list[Function] = [sg.sin, sg.tanh, sg.sigmoid, sg.sqrt, sg.relu, lambda x: x * x, abs]
     body = [(draws.choice(units), [draws.randrange(9) for _ in range(3)]) for _ in range(4)]
     steps, states = draws.choice([50, 80, 120]), draws.randrange(1, 4)
+    shares, read = draws.random() < 0.5, draws.randrange(3)
 
-    def example(x: Any, k: Any) -> Any:
+    def example(x: Any, shared: list[Any]) -> Any:
         state, total = [x * (i + 1) for i in range(states)], 0.0
         for t in range(steps):
-            known = [*state, k, 0.1 * math.sin(t)]
+            known = [*state, shared[t], 0.1 * math.sin(t)]
             for unit, places in body:
                 first, second, third = (known[i % len(known)] for i in places)
                 known.append(0.5 * unit(1.0 + 0.25 * first * second) - 0.3 * third)
@@ -594,7 +635,11 @@ def random_loss(seed: int) -> tuple[Function, list[float]]:
         return total
 
     def loss(xs: Any, k: Any) -> Any:
-        return sum((r - 0.1) ** 2 for r in vmap(lambda x: example(x, k))(xs))
+        shared = [k]
+        for t in range(steps):
+            shared.append(0.9 * sg.sin(shared[-1] + 0.1 * t) if shares else k)
+        total = sum((r - 0.1) ** 2 for r in vmap(lambda x: example(x, shared))(xs))
+        return sum([total * x + x * x for x in shared[1 : read + 1]], total)
 
     return value_and_grad(loss, argnums=(0, 1)), starts(draws.choice([3, 9, 66]))
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Addresses, Flags
+from scalargrad.compiler.array_types import Addresses, Flags, Integers
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.packing.groups import with_terms_in_order
@@ -52,6 +52,9 @@ from scalargrad.table.operation import Operation
 _INSTRUCTIONS = 4_000
 #: Instructions that read more numbers than this, in the mean, are those of layers.
 _WIDE = 4.75
+#: The most single numbers that each example computes for itself and that are read elsewhere too:
+#: as all results of examples, they are kept for each.
+_SHARED_RESULTS = 64
 
 _SUMS = {ADD, SUB, NEG}
 _IDENTITY = TABLE["identity"]
@@ -141,17 +144,15 @@ def _find(program: Program) -> _Found | None:
     if len(lanes) != 1 or np.count_nonzero(has_lane) < _INSTRUCTIONS:
         return None
     users, operands = nodes.users(), nodes.operands
-    leaving = operands[~has_lane[users] & has_lane[operands]]
-    outputs = np.array(program.outputs, np.int64)
-    results = np.unique(np.concatenate([leaving, outputs[has_lane[outputs]]])).tolist()
     found = _after(program, has_lane)
     if found is None:
         return None
-    after, sweeps = found
-    apart = [*after, *(program.args[x][0] for swept in sweeps.values() for x in swept)]
-    own = has_lane | _shared(program, has_lane, apart, results)
-    if not _may_pay(nodes, own):
+    own = has_lane | _shared(program, has_lane, found[0])
+    found = _after(program, own)
+    if found is None or not _may_pay(nodes, own):
         return None
+    after, sweeps = found
+    results = _leaving(program, own).tolist()
     outer = np.unique(operands[own[users] & ~own[operands]])
     outer = outer[~constant[outer]]
     singles, stacks = outer[sizes[outer] == 1].tolist(), outer[sizes[outer] > 1].tolist()
@@ -162,42 +163,49 @@ def _find(program: Program) -> _Found | None:
     return _Found(program, int(lanes[0]), own, after, read, len(singles), results, sweeps, one)
 
 
-def _after(program: Program, has_lane: Flags) -> tuple[list[int], dict[Seeds, list[int]]] | None:
-    """Return which single numbers depend on examples, and the sweeps through these.
+def _leaving(program: Program, own: Flags) -> Integers:
+    """Return the nodes of the examples that are read elsewhere, or outputs."""
+    nodes, outputs = program.nodes(), np.array(program.outputs, np.int64)
+    read = nodes.operands[~own[nodes.users()]]
+    found: Integers = np.unique(np.concatenate([read[own[read]], outputs[own[outputs]]]))
+    return found
+
+
+def _after(program: Program, own: Flags) -> tuple[list[int], dict[Seeds, list[int]]] | None:
+    """Return which other nodes depend on those of examples, and the sweeps through these.
 
     None if such a sweep reads what another has computed.
     """
-    ops, lane = program.ops, bytearray(has_lane)
+    ops, inside = program.ops, bytearray(own)
     after, derived = bytearray(len(ops)), bytearray(len(ops))
     sweeps: dict[Seeds, list[int]] = {}
-    for x in np.flatnonzero(~has_lane).tolist():
+    for x in np.flatnonzero(~own).tolist():
         args = program.args[x]
-        after[x] = any(lane[y] or after[y] for y in args)
+        after[x] = any(inside[y] or after[y] for y in args)
         derived[x] = any(derived[y] for y in args)
         if after[x] and ops[x] is ADJOINT:
-            if derived[x] or any(lane[y] for y in args):
+            if derived[x] or any(inside[y] for y in args):
                 return None
             derived[x] = True
             sweeps.setdefault(args[1:], []).append(x)
     return [x for x, is_after in enumerate(after) if is_after], sweeps
 
 
-def _shared(program: Program, has_lane: Flags, apart: list[int], results: list[int]) -> Flags:
-    """Return which single numbers are computed for the examples alone: each computes its own.
+def _shared(program: Program, has_lane: Flags, after: list[int]) -> Flags:
+    """Return which single numbers are computed for the examples: each computes its own.
 
-    They may be in a loop, such as -k in each of its steps. Those of `apart` are not among them:
-    what depends on examples, and by which derivatives are taken.
+    They may be in a loop, such as -k in each of its steps. What depends on examples, and by what
+    derivatives are taken, is not among them; nor is any if many of them are read elsewhere.
     """
     nodes = program.nodes()
     given = nodes.where(lambda op: op in {INPUT, CONSTANT, ADJOINT} or makes_lanes(op))
-    computed = ~(given | has_lane)
-    computed[apart] = False
-    inside = computed | has_lane
-    computed &= nodes.cut_off(~inside).needed(results)
-    users = nodes.users()
-    read = nodes.operands[~(has_lane | computed)[users]]
-    asked = np.concatenate([read, np.array(program.outputs, np.int64)])
-    return np.zeros_like(computed) if computed[asked].any() else computed
+    shared = ~(given | has_lane)
+    shared[after] = False
+    shared[[args[0] for args in nodes.args_with(ADJOINT)]] = False
+    within = nodes.cut_off(~(shared | has_lane))
+    shared &= within.needed(_leaving(program, has_lane).tolist())
+    read = np.count_nonzero(shared[_leaving(program, shared | has_lane)])
+    return shared if read <= _SHARED_RESULTS else np.zeros_like(shared)
 
 
 def _one_example(
@@ -236,6 +244,7 @@ class _Outside(PartCopy):
         self.input_of = {cell: program.inputs + k for k, cell in enumerate(more)}
         self.new = {x: x for x in range(program.inputs)}
         self.columns: list[Column] = []
+        self.results: dict[int, int] = {}
         before = self._needed & ~of.own
         before[of.after] = False
         self._stacks = nodes.where(lambda op: isinstance(op, Stacked))
@@ -251,9 +260,16 @@ class _Outside(PartCopy):
         self.columns.append(column)
         return self.append(of_lanes(Stacked, self.of.lanes), place)
 
-    def place(self, node: int) -> float:
-        """Return where the numbers of a column begin among all that are given."""
-        return self.program.constants[self.program.args[self.new[node]][0]]
+    def take_results(self, columns: Mapping[int, Column], sizes: Sequence[int]) -> None:
+        """Let results of the examples be given; of single numbers, each example has the same."""
+        for x in self.of.results:
+            node = self.results[x] = self.column(columns.get(x, _ANY))
+            single = sizes[x] == 1
+            self.new[x] = self.append(UNBATCH, (node, self.constant(0.0))) if single else node
+
+    def place(self, result: int) -> float:
+        """Return where the numbers of a result begin among all that are given."""
+        return self.program.constants[self.program.args[self.results[result]][0]]
 
     def operand(self, node: int) -> int:
         """Return the copy of a node; numbers of an array are given once something reads them."""
@@ -262,9 +278,9 @@ class _Outside(PartCopy):
             self.new[node] = self.column(Column(self.source.inputs + first, step))
         return super().operand(node)
 
-    def adjoint(self, *args: int) -> int:
-        """Write a gradient outside the examples, given nodes of the source."""
-        return self.append(ADJOINT, tuple(map(self.operand, args)))
+    def adjoint(self, of: int, *seeds: int) -> int:
+        """Write a gradient by a node of the copy, from seeds given as nodes of the source."""
+        return self.append(ADJOINT, (of, *map(self.operand, seeds)))
 
     def copy_after(self, roots: Mapping[Seeds, int]) -> None:
         """Copy what depends on the examples.
@@ -281,7 +297,8 @@ class _Outside(PartCopy):
             if program.ops[x] is ADJOINT:
                 if args[1:] in roots:
                     through = self.new[args[0]], roots[args[1:]], self.constant(1.0)
-                    both = self.adjoint(*args), self.append(ADJOINT, through)
+                    direct = self.adjoint(self.new[args[0]], *args[1:])
+                    both = direct, self.append(ADJOINT, through)
                     self.new[x] = self.append(ADD, both)
             elif all(y in self.new or y in program.constants or self._stacks[y] for y in args):
                 self.copy(x, self.of.lanes)
@@ -433,7 +450,7 @@ class _Cutter(Splitter):
     def _around(self, asked: Sequence[int], more: Sequence[int] = ()) -> _Outside:
         """Return a copy of what is before the examples, and the results of these."""
         outside = _Outside(self.of, asked, more)
-        outside.new |= {x: outside.column(self.columns.get(x, _ANY)) for x in self.of.results}
+        outside.take_results(self.columns, self.sizes)
         return outside
 
     def _step(self, outside: _Outside, program: Program, count: int) -> int:
@@ -472,7 +489,8 @@ class _Cutter(Splitter):
         reached = _reached(of.program, seeds[::2])
         sent = [x for x in of.results if reached[x]]
         ones = outside.append(Held(np.ones(of.lanes).tobytes()), ())
-        arrived = [outside.append(MUL, (ones, outside.adjoint(x, *seeds))) for x in sent]
+        arrived = [outside.adjoint(outside.results[x], *seeds) for x in sent]
+        arrived = [outside.append(MUL, (ones, x)) for x in arrived]
         return _Signals(sent, outside, _derived(outside, arrived))
 
     def _at_once(self) -> _Signals | None:
