@@ -147,6 +147,31 @@ def test_a_cross_entropy_outside() -> None:
     assert counted(compiled)["logsumexp"] == 1
 
 
+@pytest.mark.parametrize("classes", [3, 40])
+def test_each_example_may_choose_a_result_by_its_label(classes: int) -> None:
+    """The derivative of -log softmax(z)[label] is softmax(z) - onehot(label)."""
+    xs, labels = [0.1 * k for k in range(80)], [(7 * k) % classes for k in range(80)]
+
+    def loss(weights: Any) -> Any:
+        scores = vmap(lambda x: [w * x for w in weights])(xs)
+        chosen = [row[label] for row, label in zip(scores, labels, strict=True)]
+        sums = [sum(sg.exp(z) for z in row) for row in scores]
+        return -sum(sg.log(sg.exp(z) / total) for z, total in zip(chosen, sums, strict=True))
+
+    weights = [math.cos(k) for k in range(classes)]
+    compiled = jit(sg.grad(loss))
+    softmax = [[math.exp(w * x) for w in weights] for x in xs]
+    softmax = [[z / math.fsum(row) for z in row] for row in softmax]
+    expected = [
+        math.fsum(
+            x * (row[k] - (k == label)) for x, row, label in zip(xs, softmax, labels, strict=True)
+        )
+        for k in range(classes)
+    ]
+    assert compiled(weights) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert (counted(compiled)["log"] == 1) == (classes == 3)
+
+
 @pytest.mark.parametrize("many", [100, 300])
 def test_gradients_by_results(many: int) -> None:
     """A sum over all results depends on each of them: d(Σp)²/dp = 2 Σp."""
@@ -242,6 +267,12 @@ def odd_one(draws: random.Random, lists: Any, singles: Any) -> Any:
     return [unit(x) if n != odd else x * 0.5 for n, x in enumerate(first)]
 
 
+def by_choice(draws: random.Random, lists: Any, singles: Any) -> Any:
+    """Return a list with the same operation on numbers of any list, another at each place."""
+    pair, first = draws.choice(PAIRS), draws.choice(lists)
+    return [pair(draws.choice(lists)[n], x) for n, x in enumerate(first)]
+
+
 def mapped(draws: random.Random, lists: Any, singles: Any) -> Any:
     """Return results of a further vmap."""
     unit, single = draws.choice(UNITS), draws.choice(singles)
@@ -269,7 +300,7 @@ def random_program(seed: int) -> tuple[Function, list[float]]:
     draws = random.Random(seed)
     count = draws.choice([2, 3, 8])
     steps = draws.choices(
-        [by_pairs, by_singles, by_data, odd_one, mapped, by_turns, added, added], k=9
+        [by_pairs, by_singles, by_data, by_choice, odd_one, mapped, by_turns, added, added], k=9
     )
 
     def run(k: Any, xs: Any) -> Any:

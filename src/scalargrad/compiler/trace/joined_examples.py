@@ -35,7 +35,9 @@ from scalargrad.ops import TABLE, add
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 
-_SUM = TABLE["sum"]
+_SUM, _WHERE = TABLE["sum"], TABLE["where"]
+#: The most rows of which each example may read another, as ``scores[label]`` does.
+_CHOICES = 32
 
 
 class Joined(NamedTuple):
@@ -214,25 +216,37 @@ class _Joining:
         if not fits.any():
             return
         found, args, rows, lane, size = (x[fits] for x in (found, args, rows, lane, size))
-        kind = self.nodes.codes[found].astype(np.int64)
-        for column in rows.T:
-            kind = alike(kind * (len(self.rows) + 1) + column + 1)[1]
-        for members in _whole(kind, lane, size):
-            read = tuple([self._read(column) for column in args[members].T])
-            op = self.nodes.table[self.nodes.codes[found[members[0]]]]
-            self._add_row(found[members], self.write(op, read))
+        code = self.nodes.codes[found].astype(np.int64)
+        joins = np.zeros(len(found), np.bool_)
+        for apart in rows, np.minimum(rows, 0):  # those that read the same rows; then, of others
+            left, kind = np.flatnonzero(~joins), code
+            for column in apart.T:
+                kind = alike(kind * (len(self.rows) + 1) + column + 1)[1]
+            for members in _whole(kind[left], lane[left], size[left]):
+                of = left[members]
+                if max([len(alike(column)[0]) for column in rows[of].T]) > _CHOICES:
+                    continue
+                read = tuple([self._read(column) for column in args[of].T])
+                op = self.nodes.table[self.nodes.codes[found[of[0]]]]
+                self._add_row(found[of], self.write(op, read))
+                joins[of] = True
 
     def _read(self, column: Integers) -> int:
-        """Return the node that has these as lanes: of a row, of other single numbers, or one."""
-        first, numbers = int(column[0]), self.constants
-        if self.row[first] >= 0:
-            return self.rows[int(self.row[first])][0]
+        """Return the node that has these as lanes: of rows, of other single numbers, or one."""
+        first, numbers, rows = int(column[0]), self.constants, self.row[column]
+        if rows[0] >= 0:
+            firsts, which = alike(rows)
+            read, *others = [self.rows[int(x)][0] for x in rows[firsts]]
+            for k, other in enumerate(others, 1):
+                is_other = self.write(Held((which == k).astype(np.float64).tobytes()), ())
+                read = self.write(_WHERE, (is_other, other, read))
+            return read
         if (column == first).all():
             return first
-        read = column.tolist()
-        if all(x in numbers for x in read):
-            return self.write(Held(np.array([numbers[x] for x in read]).tobytes()), ())
-        return self.write(BATCH, tuple(read))
+        singles = column.tolist()
+        if all(x in numbers for x in singles):
+            return self.write(Held(np.array([numbers[x] for x in singles]).tobytes()), ())
+        return self.write(BATCH, tuple(singles))
 
     def add_up(self) -> None:
         """Put one sum over lanes in place of all rows whose numbers a sum adds."""
