@@ -205,6 +205,63 @@ def test_random_graphs(seed: int) -> None:
     ]
 
 
+def cubes(x: Any) -> tuple[Any, Any, Any]:
+    """Return a number, its sine y, and y³."""
+    y = sg.sin(x)
+    return x, y, y**3
+
+
+XS = [0.3, -0.7, 1.1]
+
+
+def test_results_that_examples_go_on_from() -> None:
+    """The gradient of Σ y³ + y₁² by a result y, and by the number it is computed from.
+
+    The number is returned as it was given, so it is the same number.
+    """
+
+    def f(xs: list[Any]) -> list[Any]:
+        results = vmap(cubes)(xs)
+        total = sum(z for _, _, z in results) + results[1][1] ** 2
+        slopes = gradients(total, [y for _, y, _ in results], create_graph=True)
+        once = gradients(total + xs[0] ** 2, [xs[0], results[0][0]])
+        return [*slopes, *once, *gradients(slopes[2] * xs[2], [results[2][1], *xs])]
+
+    y = [*map(math.sin, XS)]
+    slope = 3.0 * y[0] ** 2 * math.cos(XS[0]) + 2.0 * XS[0]
+    bent = 6.0 * y[2] * XS[2]
+    expected = [3.0 * y[0] ** 2, 3.0 * y[1] ** 2 + 2.0 * y[1], 3.0 * y[2] ** 2, slope, slope]
+    expected += [bent, 0.0, 0.0, bent * math.cos(XS[2]) + 3.0 * y[2] ** 2]
+    for call in f, jit(f):
+        assert numbers(call([*map(Value, XS)])) == pytest.approx(expected, rel=1e-14)
+
+
+def test_a_result_of_another_example_gets_no_signal() -> None:
+    """The slope of √y is infinite in an example that the root does not depend on."""
+
+    def f(xs: list[Any]) -> Any:
+        (y, _), (_, root) = vmap(lambda x: ((y := 2.0 * x), sg.sqrt(y)))(xs)
+        return sg.where(gradients(root, y) > -1.0, 1.0, 2.0)
+
+    assert jit(f)([Value(0.0), Value(2.0)]) == 1.0
+
+
+def test_gradients_by_results_in_another_vmap() -> None:
+    """They are refused where the examples that the results are of went on from these."""
+
+    def f(xs: list[Any]) -> Any:
+        (_, y, _), _ = vmap(cubes)(xs)
+        return vmap(lambda x: gradients(x * y, [y])[0])(xs)
+
+    def within(xs: list[Any]) -> Any:
+        (_, y, z), _ = vmap(cubes)(xs)
+        return vmap(lambda x: gradients(x * z, [y])[0])(xs)
+
+    assert numbers(jit(f)([*map(Value, XS[:2])])) == XS[:2]
+    with pytest.raises(sg.TraceError, match="inside vmap was used outside"):
+        jit(within)([*map(Value, XS[:2])])
+
+
 def numbers(xs: Iterable[Any]) -> list[float]:
     """Return numbers and Values as floats."""
     return [float(x.data if isinstance(x, Value) else x) for x in xs]

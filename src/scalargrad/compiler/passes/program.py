@@ -134,8 +134,8 @@ class Program:
                 continue
             if args[node][1:] != seeds:  # one sweep has many
                 seeds = args[node][1:]
-                size = size_of(op, args[node], sizes)
-            sizes.append(size)
+                size = max(map(sizes.__getitem__, seeds))
+            sizes.append(max(size, sizes[args[node][0]]))
         return sizes
 
     def __str__(self) -> str:
@@ -170,8 +170,6 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
         return max(map(sizes.__getitem__, args))
     if isinstance(op, OverLanes) or op is UNBATCH:
         return 1
-    if op is ADJOINT:
-        return max(sizes[args[1]], sizes[args[2]], *map(sizes.__getitem__, args[3:]))
     if op is BATCH:
         return len(args)
     if isinstance(op, Stacked | Held):

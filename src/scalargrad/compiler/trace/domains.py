@@ -104,7 +104,8 @@ def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[
     readers = nodes.needed([*outputs, *trace.guards]) & ~gradients
     read = np.zeros(len(nodes), np.bool_)
     read[nodes.operands[readers[nodes.users()]]] = True
-    return [x for x in np.flatnonzero(read & gradients).tolist() if trace.lanes.size(x) == 1]
+    found, args = np.flatnonzero(read & gradients).tolist(), trace.columns.args
+    return [x for x in found if trace.lanes.size(args(x)[1]) == 1]
 
 
 def _violation(trace: Trace, node: int) -> tuple[int, int]:

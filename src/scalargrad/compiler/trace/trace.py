@@ -204,14 +204,14 @@ class Trace(Tape):
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
-        wrt = [self.refer(x, identity) for x in xs]
+        wrt = [self.lanes.origin(self.refer(x, identity)) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:
             self.finite.append(root)
         plain, seeds = not create_graph, [(root, self.constant(1.0))]
-        found = self.adjoints(wrt, seeds, plain=plain, detached=plain)
+        found = self.lanes.adjoints(wrt, seeds, plain=plain)
         if plain:
             return found
         return [x if isinstance(x, Value) else Value(x) for x in found]
