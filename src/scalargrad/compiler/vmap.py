@@ -111,10 +111,10 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], trace: Trace, n:
         result = run_for_all(run, [f, example, kwargs], trace)
     values: list[Any] = []
     outline = outlined(result, values)
+    wide = {x.index: x for x in values if isinstance(x, Traced) and lanes.size(x.index) > 1}
+    taken = {index: lanes.unbatch(x, n) for index, x in wide.items()}
     columns = [
-        lanes.unbatch(x, n)
-        if isinstance(x, Traced) and lanes.size(x.index) > 1
-        else itertools.repeat(x, n)
+        taken[x.index] if isinstance(x, Traced) and x.index in taken else itertools.repeat(x, n)
         for x in values
     ]
     if outline.__class__ is Place:

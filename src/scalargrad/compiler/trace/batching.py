@@ -71,6 +71,7 @@ class Lanes:
         self._counts: list[int] = []
         self.drawn_for_one: list[tuple[Draw, list[int]]] = []
         self._map_of: dict[int, int] = {}
+        self._batches: dict[tuple[int, ...], Traced] = {}  # of the vmap under way
 
     @contextmanager
     def one_example(self, count: int) -> Iterator[None]:
@@ -84,6 +85,7 @@ class Lanes:
         finally:
             self._look()  # after an error too, should a node be used outside
             self.drawn_for_one.clear()
+            self._batches.clear()
             self.count = 0
 
     def drawn(self, draw: Draw, first: Traced) -> Traced:
@@ -248,7 +250,10 @@ class Lanes:
         nodes = [trace.refer(x, identity) for x in numbers]
         if all(x in trace.columns.constants for x in nodes):
             nodes[0] = trace.write(identity, (nodes[0],))
-        return trace.traced(BATCH, tuple(nodes))
+        key = tuple(nodes)
+        if key not in self._batches:  # where examples hold a number twice, it is one
+            self._batches[key] = trace.traced(BATCH, key)
+        return self._batches[key]
 
     def unbatch(self, node: Traced, lanes: int) -> list[Traced]:
         """Write the nodes that are the single lanes of another, in order."""

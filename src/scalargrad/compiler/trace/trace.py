@@ -155,7 +155,7 @@ class Trace(Tape):
             return self.compared(op, x, other)
         if not isinstance(other, Value):
             return NotImplemented
-        first, second = self.refer(x, op), self.refer(other, op)
+        first, second = (self.lanes.origin(self.refer(v, op)) for v in (x, other))
         if self.plainness.of(first) or self.plainness.of(second):
             return self.compared(op, x, other)
         if first != second and self.ops[first] is INPUT and self.ops[second] is INPUT:
