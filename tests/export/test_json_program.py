@@ -14,6 +14,7 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import OperandError, StateError, TraceError, Value, jit
+from scalargrad.compiler.trace.taken_together import FEWEST
 from scalargrad.export import load
 
 SCHEMA = Path(sg.__file__).parent / "export" / "program.schema.json"
@@ -25,6 +26,12 @@ def lanes(w: list[Any], table: list[Any], points: Any, classes: Any) -> Any:
     return sum(rows) + rows[0] * sg.take(table, classes[1])
 
 
+def errors(w: list[Any]) -> Any:
+    """Return a loss in a loop over as many results of vmap as are joined, each with a label."""
+    rows = sg.vmap(lambda x: [sg.tanh(w[0] * x), w[1] * x])([0.01 * k for k in range(FEWEST)])
+    return sum((y[k % 2] - 0.1 * (k % 7)) ** 2 for k, y in enumerate(rows)) + sum(map(sum, rows))
+
+
 LANES = (
     [Value(0.5), Value(-1.0)],
     [Value(1.0), Value(2.0), Value(3.0)],
@@ -33,6 +40,7 @@ LANES = (
 )
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "lanes": (lanes, LANES),
+    "joined examples": (errors, ([Value(0.5), Value(-0.2)],)),
     "mixture": (
         lambda x, y: [sg.gelu(x * y), sg.logsumexp([x, y, 2.0]), sg.maximum(x, y), -math.inf],
         (Value(0.3), Value(-1.2)),

@@ -31,7 +31,7 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts, stretches
 from scalargrad.compiler.trace import taken_together
 from scalargrad.compiler.trace.taken_together import TakenLanes
-from scalargrad.ops import TABLE, add
+from scalargrad.ops import TABLE, add, identity
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 
@@ -79,6 +79,8 @@ def joined(
     taken: Sequence[TakenLanes],
     roots: Sequence[int],
     wide: Callable[[], Flags],
+    *,
+    singly: bool = False,
 ) -> Joined | None:
     """Return nodes after some have joined examples; None if none has, or lanes are few.
 
@@ -94,10 +96,12 @@ def joined(
         The nodes that are asked for.
     wide : callable
         Returns which nodes have lanes.
+    singly : bool
+        Whether each number must be a node of its own.
     """
     if sum(x.lanes for x in taken) < taken_together.FEWEST:
         return None
-    work = _Joining(nodes, constants, taken, roots, wide())
+    work = _Joining(nodes, constants, taken, roots, wide(), singly=singly)
     if work.rows:
         work.join()
         work.add_up()
@@ -130,8 +134,10 @@ class _Joining:
         taken: Sequence[TakenLanes],
         roots: Sequence[int],
         wide: Flags,
+        *,
+        singly: bool,
     ) -> None:
-        self.nodes, self.constants, self.roots = nodes, constants, roots
+        self.nodes, self.constants, self.roots, self.singly = nodes, constants, roots, singly
         self.single = ~wide
         self.users = nodes.users()
         self.needed = nodes.needed(roots)
@@ -233,20 +239,28 @@ class _Joining:
 
     def _read(self, column: Integers) -> int:
         """Return the node that has these as lanes: of rows, of other single numbers, or one."""
-        first, numbers, rows = int(column[0]), self.constants, self.row[column]
+        first, rows = int(column[0]), self.row[column]
         if rows[0] >= 0:
             firsts, which = alike(rows)
             read, *others = [self.rows[int(x)][0] for x in rows[firsts]]
             for k, other in enumerate(others, 1):
-                is_other = self.write(Held((which == k).astype(np.float64).tobytes()), ())
-                read = self.write(_WHERE, (is_other, other, read))
+                truths = self.places[len(rows)][(which == k).astype(np.int64)]  # of 0 and 1
+                read = self.write(_WHERE, (self._held(truths.tolist()), other, read))
             return read
         if (column == first).all():
             return first
         singles = column.tolist()
-        if all(x in numbers for x in singles):
-            return self.write(Held(np.array([numbers[x] for x in singles]).tobytes()), ())
+        if all(x in self.constants for x in singles):
+            return self._held(singles)
         return self.write(BATCH, tuple(singles))
+
+    def _held(self, constants: list[int]) -> int:
+        """Return the node that has these constants as lanes."""
+        if not self.singly:
+            numbers = np.array([self.constants[x] for x in constants])
+            return self.write(Held(numbers.tobytes()), ())
+        first = self.write(identity, (constants[0],))  # so that no pass folds the examples
+        return self.write(BATCH, (first, *constants[1:]))
 
     def add_up(self) -> None:
         """Put one sum over lanes in place of all rows whose numbers a sum adds."""
