@@ -327,3 +327,19 @@ def test_random_programs(seed: int) -> None:
     found = jit(whole)(Value(0.6), [*map(Value, xs)])
     with sg.disable_jit():
         assert close(numbers(found), numbers(whole(Value(0.6), [*map(Value, xs)])))
+
+
+def test_results_that_a_vmap_reads_do_not_join_those_made_of_its_results() -> None:
+    """Joined, they would wait for themselves; recording such a function never ended."""
+    xs = np.linspace(-1.0, 1.0, 5).tolist()
+
+    def chained(p: Any) -> Any:
+        s = vmap(lambda x: sg.tanh(x * p))(xs)
+        first = sg.exp(s[0])
+        t = vmap(lambda x: x * first)(xs)
+        return sum([first, *map(sg.exp, t[1:])]) + sum(a**3 for a in s) + sum(b**4 for b in t)
+
+    value, slope = jit(value_and_grad(chained))(0.5)
+    above, below = chained(0.5 + 1e-6), chained(0.5 - 1e-6)
+    assert math.isclose(value, chained(0.5), rel_tol=1e-12)
+    assert math.isclose(slope, (above - below) / 2e-6, rel_tol=1e-7)

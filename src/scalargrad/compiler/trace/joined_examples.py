@@ -117,6 +117,8 @@ class _Joining:
         The nodes that have the rows as lanes, and their numbers of lanes.
     members : list of integers
         The nodes that are in each row.
+    sources : list of int
+        The latest node with lanes that was written inside a vmap and that each row depends on.
     row, lane, size : integers
         For each node, the row it is in, its place in that, and the length of it; -1 outside.
     made : list of (Op, tuple of int)
@@ -150,13 +152,14 @@ class _Joining:
         self.kept = np.ones(len(self.operands), np.bool_)
         self.rows: list[tuple[int, int]] = []
         self.members: list[Integers] = []
+        self.sources: list[int] = []
         self.row, self.lane, self.size = np.full((3, len(nodes)), -1)
         self.places: dict[int, Integers] = {}
         for run in taken:
             span = slice(run.first, run.first + run.lanes)
             self.places[run.lanes] = nodes.operands[nodes.first[span] + 1]
             if run.lanes > 1 and self.needed[span].all() and not self.stays[span].any():
-                self._add_row(np.arange(run.first, run.first + run.lanes), run.source)
+                self._add_row(np.arange(run.first, run.first + run.lanes), run.source, run.source)
         #: Which are given, or were written before any example was taken; which read a row.
         self.given = nodes.where(lambda op: op is CONSTANT or op is INPUT)
         self.given[: min(x.first for x in taken)] = True
@@ -186,11 +189,12 @@ class _Joining:
         self.made.append((op, args))
         return len(self.nodes) + len(self.made) - 1
 
-    def _add_row(self, members: Integers, node: int) -> None:
+    def _add_row(self, members: Integers, node: int, source: int) -> None:
         self.row[members], self.lane[members] = len(self.rows), np.arange(len(members))
         self.size[members] = len(members)
         self.rows.append((node, len(members)))
         self.members.append(members)
+        self.sources.append(source)
 
     def join(self) -> None:
         """Let nodes join, until no operation is left that is done to a whole row."""
@@ -230,11 +234,13 @@ class _Joining:
                 kind = alike(kind * (len(self.rows) + 1) + column + 1)[1]
             for members in _whole(kind[left], lane[left], size[left]):
                 of = left[members]
-                if max([len(alike(column)[0]) for column in rows[of].T]) > _CHOICES:
-                    continue
+                choices = [column[alike(column)[0]] for column in rows[of].T]
+                source = max([self.sources[x] for column in choices for x in column if x >= 0])
+                if max(map(len, choices)) > _CHOICES or source > found[of].min():
+                    continue  # many, or a vmap of which some depend on others, which it may read
                 read = tuple([self._read(column) for column in args[of].T])
                 op = self.nodes.table[self.nodes.codes[found[of[0]]]]
-                self._add_row(found[of], self.write(op, read))
+                self._add_row(found[of], self.write(op, read), source)
                 joins[of] = True
 
     def _read(self, column: Integers) -> int:
