@@ -219,6 +219,20 @@ def test_results_and_what_is_computed_of_them_are_results_as_well() -> None:
     assert close(numbers(jit(report)(*given)), numbers(expected))
 
 
+def test_sums_of_negative_zeros() -> None:
+    """A sum that begins with 0.0 is 0.0, one of nothing but -0.0 is -0.0; atan2 tells."""
+
+    def sums(xs: Any) -> Any:
+        results = vmap(lambda x: x * 2.0)(xs)
+        total = 0.0
+        for y in results[1:]:
+            total = total + y
+        found = sum(results), sg.sum(results), results[0] + total, sum(results, -0.0)
+        return [sg.atan2(x, -1.0) for x in found]
+
+    assert jit(sums)([-0.0, -0.0, -0.0]) == [math.pi, math.pi, math.pi, -math.pi]
+
+
 def test_an_example_that_no_loss_reads() -> None:
     """An infinite slope that eager code never meets: log(0) in an example that is left out."""
 

@@ -279,15 +279,22 @@ class _Joining:
         for x in _whole(kind, lane, self.size[operand[terms]]):
             key = int(sums[user[terms[x[0]]]]), self.rows[row[x[0]]][1]
             found.setdefault(key, []).append(terms[x])
-        for (_, lanes), entries_of in found.items():
+        zero, one = (int(x) for x in next(iter(self.places.values()))[:2])
+        begins = self.nodes.where(lambda op: op is _SUM)  # with 0.0, which makes 0.0 of -0.0
+        reads_zero = np.zeros(len(self.nodes), np.bool_)
+        reads_zero[user[operand == zero]] = True
+        from_zero = {*sums[begins | reads_zero].tolist()}
+        for (top, lanes), entries_of in found.items():
             node, *others = [self.rows[self.row[operand[x[0]]]][0] for x in entries_of]
             for other in others:
                 node = self.write(add, (node, other))
-            one = next(x for x, number in self.constants.items() if number == 1.0)
+            total = self.write(of_lanes(Total, lanes), (node, one))
             every = np.concatenate(entries_of)
             self.kept[every] = False
             self.kept[every.min()] = True
-            self.operands[every.min()] = self.write(of_lanes(Total, lanes), (node, one))
+            if top in from_zero and not reads_zero[user[every.min()]]:
+                total = self.write(add, (zero, total))
+            self.operands[every.min()] = total
         self._shorten(np.flatnonzero(sums >= 0))
 
     def _shorten(self, sums: Integers) -> None:
