@@ -20,6 +20,7 @@ from typing import Any
 
 import scalargrad as sg
 from benchmarks.measuring import in_units, pin, take_turns
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.experiments.gpt import GPT
 from scalargrad.experiments.names import Alphabet, plain_names
 from scalargrad.optim import Adam
@@ -254,7 +255,7 @@ def forward_and_backward() -> tuple[float, float]:
     compiled = sg.jit(lambda tokens, targets: cross_entropy([model(tokens)], [targets]))
     example = weighted(name, len(name[0]))
     compiled(*example)
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     executable = path.function.values_and_row.executable()
     turns = take_turns(
         {"run": executable.run, "call": lambda: compiled(*example)}, TURNS, clock=time.process_time

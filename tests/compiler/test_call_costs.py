@@ -14,6 +14,7 @@ import pytest
 
 from scalargrad import Parameter, Value, grad, gradients, jit, nn, relu, sqrt, tanh, value_and_grad
 from scalargrad.compiler.call import paths
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.trace.record import record
 
@@ -122,7 +123,7 @@ def test_a_hundred_shapes_in_turn_are_all_kept() -> None:
     for _ in range(2):
         for n in range(1, 101):
             assert compiled([2.0] * n) == 4.0 * n
-    assert len(compiled._paths) == 100
+    assert len(programs_of(compiled)) == 100
 
 
 def test_a_recording_does_not_go_through_the_shapes_kept() -> None:
@@ -140,7 +141,7 @@ def test_a_recording_does_not_go_through_the_shapes_kept() -> None:
         return len(made)
 
     counted = [calls(n) for n in range(101)]
-    assert len(compiled._paths) == 101
+    assert len(programs_of(compiled)) == 101
     assert counted[100] <= 1.05 * counted[10]
 
 
@@ -203,7 +204,7 @@ def test_programs_of_too_many_operations_are_forgotten(monkeypatch: pytest.Monke
     compiled: Any = jit(lambda xs: sum(x * x for x in xs))
     for n in (3, 4, 5, 60):
         assert compiled([1.0] * n) == n
-    assert len(compiled._paths) == 1
+    assert len(programs_of(compiled)) == 1
 
 
 def test_a_result_that_stands_on_leaves_adds_to_their_gradients() -> None:
@@ -306,9 +307,9 @@ def test_names_of_one_module_and_all_cells_are_read_at_once() -> None:
     def counted(function: Callable[[float], float]) -> int:
         compiled = jit(function)
         compiled(1.0)
-        now = compiled._kept.now
-        assert now is not None
-        return sum(1 for _ in now._readings.readers(set()))
+        (path,) = programs_of(compiled)
+        assert path.surroundings is not None
+        return path.surroundings.readings
 
     one = counted(lambda x: doubled(x) - 1.0)
     assert counted(lambda x: doubled(x) + tripled(x) + halved(x)) == one

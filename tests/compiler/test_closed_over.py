@@ -35,6 +35,7 @@ from scalargrad import (
     vmap,
 )
 from scalargrad.compiler.call import record_call
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
 from scalargrad.optim import Adam
@@ -669,9 +670,9 @@ def test_what_has_not_changed_is_not_looked_through_again(held: Any) -> None:
     """An empty dict was never equal to its copy: each call followed all that is closed over."""
     compiled = jit(lambda x: x * (1.0 + len(held)))
     assert compiled(2.0) == 2.0 * (1.0 + len(held))
-    now = compiled._kept.now
-    assert now is not None
-    assert now.holds()
+    (path,) = programs_of(compiled)
+    assert path.surroundings is not None
+    assert path.surroundings.holds()
 
 
 def test_a_leaf_in_whose_place_a_computed_value_stands_hands_its_gradient_on() -> None:

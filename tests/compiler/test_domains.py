@@ -30,6 +30,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler.call import record_call
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.trace import domains
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.ops import TABLE
@@ -215,7 +216,7 @@ def test_nothing_is_checked_without_need(f: Any) -> None:
     """Where results tell, or constants exclude it, the program has no guard."""
     compiled: Any = jit(f)
     compiled(Value(2.0))
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     assert path.outcomes == ()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from scalargrad import OperandError, TraceError, Value, drawn, grad, jit, log, sin, vmap
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.nn import MLP, Dropout, Linear, Sequential, Tanh
 from scalargrad.transforms.draws import MODULE, Draw
 
@@ -41,7 +42,7 @@ def test_a_seeded_run_is_the_same_compiled() -> None:
     assert found == pytest.approx(expected, rel=1e-14)
     assert len({*found}) == 5
     assert mine.getstate() == eager.getstate()
-    assert len(g._paths) == 1
+    assert len(programs_of(g)) == 1
 
 
 @pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState, random.Random])
@@ -126,8 +127,7 @@ def test_other_ways_through_a_function_draw_on() -> None:
     compiled = jit(functools.partial(f, mine))
     expected = [f(eager, 1.0) for _ in range(20)]
     assert [compiled(1.0) for _ in range(20)] == pytest.approx(expected, rel=1e-14)
-    ((paths),) = compiled._paths.values()
-    assert len(paths) == 2
+    assert len(programs_of(compiled)) == 2
 
 
 def test_an_error_is_that_of_the_numbers_drawn() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from scalargrad import Value, disable_jit, jit
 from scalargrad.compiler import jit_mode
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.errors import TraceError
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear
@@ -48,11 +49,11 @@ def test_what_was_recorded_is_used_again_afterwards() -> None:
     """A block without compilation runs the function as it is and forgets no program."""
     square = jit(lambda x: x * x)
     square(2.0)
-    ((recorded,),) = square._paths.values()
+    (recorded,) = programs_of(square)
     with disable_jit():
         assert square(3.0) == 9.0
     assert square(4.0) == 16.0
-    ((path,),) = square._paths.values()
+    (path,) = programs_of(square)
     assert path is recorded
 
 

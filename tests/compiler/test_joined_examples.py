@@ -18,6 +18,7 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, gradients, jit, value_and_grad, vmap
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.trace import taken_together, whole_arrays
 
@@ -101,7 +102,7 @@ LOSSES: list[Function] = [flat, nested, by_example, reduced, by_sum, of_shifted]
 
 def counted(compiled: Jitted[..., Any]) -> Counter[str]:
     """Return how often each operation occurs in the only recording."""
-    ((found,),) = compiled._paths.values()
+    (found,) = programs_of(compiled)
     written = str(found.function.recorded).splitlines()
     return Counter(line.split(" = ")[1].split("(")[0] for line in written)
 

@@ -12,6 +12,7 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, jit, value_and_grad
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.packing import list_schedule
 from scalargrad.compiler.packing.instructions import Packed
 
@@ -58,7 +59,7 @@ def by_floats(spot: float, rate: float, volatility: float) -> float:
 
 def instructions(compiled: Any) -> int:
     """Return the number of instructions of the only path of a compiled function."""
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     parts = path.function.values.parts
     return sum(len(x.instructions) for _, x in parts if isinstance(x, Packed))
 

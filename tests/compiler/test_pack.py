@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Value, atan2, gradients, jit, sigmoid, sin, tanh
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.packing.instructions import Gather, GatheredProducts, Packed
 from scalargrad.compiler.runner import LoopRunner
 from scalargrad.nn import MLP
@@ -30,7 +31,7 @@ def packed_of(f: Any, *args: Any) -> Packed:
     """Return the instructions of forward and backward."""
     compiled = jit(f)
     compiled(*args)
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     ((_, packed),) = path.function.values_and_row.parts
     assert isinstance(packed, Packed)
     return packed
@@ -110,7 +111,7 @@ def test_memory_is_used_again(apart: int) -> None:
 
     compiled = jit(chain)
     compiled([0.1 * i for i in range(64)])
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     runner = path.function.values
     ((_, packed),) = (runner.plain if isinstance(runner, LoopRunner) else runner).parts
     assert isinstance(packed, Packed)

@@ -11,6 +11,7 @@ import pytest
 from tests.seeds import seeds
 
 from scalargrad import jit, sigmoid, sin, sqrt, tanh, value_and_grad
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.packing import tail
 from scalargrad.compiler.packing.instructions import Packed
 
@@ -72,7 +73,7 @@ def run(seed: int, more: Any = twice) -> tuple[list[str], int]:
     step = Step(seed)
     compiled = jit(lambda p, m, v: more(step(p, m, v)))
     found = compiled(*step.state)
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     parts = path.function.values.parts
     count = sum(len(x.instructions) for _, x in parts if isinstance(x, Packed))
     return [x.hex() for x in leaves(found)], count

@@ -25,6 +25,7 @@ from scalargrad import (
 from scalargrad.compiler.backend.llvm.native import NativeExecutable
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.explain.explain import listing
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.packing.instructions import Packed, Scatter, Take
 from scalargrad.nn import Embedding, EmbeddingBag
 
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 def packed_of(compiled: Any, kind: str = "values_and_row") -> Packed:
     """Return the instructions of the only path recorded."""
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     packed: Packed = getattr(path.function, kind).packed
     return packed
 
@@ -46,7 +47,7 @@ def test_take_chooses_at_each_call() -> None:
         y = compiled(k)
         assert y.data == table[k].data ** 2
         assert gradients(y, table) == [2 * v.data * (v is table[k]) for v in table]
-    assert len(compiled._paths) == 1
+    assert len(programs_of(compiled)) == 1
 
 
 @pytest.mark.parametrize("index", [3, -4, 0.5, math.nan, math.inf])
@@ -62,7 +63,7 @@ def test_an_index_outside_raises_when_it_comes(index: float) -> None:
         with pytest.raises(IndexError, match="-3 to 2"):
             compiled(index)
         assert compiled(1) == 0.0
-    assert len(compiled._paths) == 1
+    assert len(programs_of(compiled)) == 1
 
 
 def test_take_of_rows_gives_a_row() -> None:
@@ -187,7 +188,7 @@ def test_an_embedding_takes_a_traced_index() -> None:
         mine = compiled(tokens)
         assert mine.data == pytest.approx(eager.data)
         assert gradients(mine, weights) == gradients(eager, weights)
-    assert len(compiled._paths) == 1
+    assert len(programs_of(compiled)) == 1
     with pytest.raises(DomainError, match="0 … 5"):
         compiled([0, 6, 0])
     with pytest.raises(DomainError, match="0 … 5"):

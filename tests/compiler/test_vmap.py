@@ -39,6 +39,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler.backend import blocks, threads
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.packing.instructions import Copy, Gather
 from scalargrad.compiler.passes import segments
 from scalargrad.nn import MLP
@@ -226,7 +227,7 @@ def test_examples_can_be_arrays(dtype: Any) -> None:
 
 def program_of(compiled: Any) -> Any:
     """Return the one path recorded."""
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     return path
 
 

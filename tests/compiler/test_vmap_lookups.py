@@ -30,6 +30,7 @@ from scalargrad import (
     vmap,
     where,
 )
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.nn import MLP, Embedding, EmbeddingBag
 
 from .loops import check, close, leaves, numbers, table
@@ -172,7 +173,7 @@ def test_one_example_is_recorded_for_all() -> None:
         expected = sum(map(loss, tokens, targets))
         assert close([found], [expected])
         assert close(gradients(found, numbers(rows)), gradients(expected, numbers(rows)))
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     assert path.recorded < 600  # a loop records over twenty nodes for each of 60 examples
 
 

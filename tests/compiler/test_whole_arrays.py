@@ -14,6 +14,7 @@ import pytest
 
 from scalargrad import TraceError, Value, exp, grad, jit, mean, tanh, value_and_grad, vmap
 from scalargrad import sum as added
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.trace import taken_together, whole_arrays
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -30,7 +31,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def path_of(program: Any) -> Any:
     """Return the one path recorded."""
-    ((path,),) = program._paths.values()
+    (path,) = programs_of(program)
     return path
 
 

@@ -22,6 +22,7 @@ import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
 from scalargrad.compiler.backend import blocks, choice
 from scalargrad.compiler.backend.blocks import Blocked, _SinglesStep
+from scalargrad.compiler.explain.programs import programs_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.loops import examples_apart
 from scalargrad.compiler.loops.loop import Looped
@@ -75,13 +76,13 @@ BODIES: list[Function] = [swing, gathered, by_scan]
 
 def parts(compiled: Jitted[..., Any]) -> list[Any]:
     """Return the packed programs and loops of the only path."""
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     return [part for _, part in path.function.values.parts]
 
 
 def is_cut(compiled: Jitted[..., Any]) -> bool:
     """Return whether the only path computes examples by loops."""
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     packed = path.function.values.packed
     return isinstance(packed, Blocked) and any(isinstance(x, Looped) for x in parts(compiled))
 
@@ -317,7 +318,7 @@ def test_a_large_array_is_read_by_examples_and_outside() -> None:
     summed = jit(lambda rows, k: sum(ends(rows, k)))
     summed(rows, 0.7)
     assert is_cut(summed)
-    ((path,),) = summed._paths.values()
+    (path,) = programs_of(summed)
     (last,) = (x for x in path.function.values.packed.steps if isinstance(x, _SinglesStep))  # type: ignore[union-attr]
     assert len(last.reads) < rows.size  # what examples return, and k
 
@@ -409,7 +410,7 @@ def test_what_reaches_no_loss_sends_nothing_to_what_it_was_computed_from() -> No
     compiled, given = jit(value_and_grad(loss, has_aux=True)), ([0.0, 0.5, 1.0], 0.3)
     compiled(*given)
     assert is_cut(compiled)
-    ((path,),) = compiled._paths.values()  # the call is made eagerly where a number is not finite
+    (path,) = programs_of(compiled)  # the call is made eagerly where a number is not finite
     with sg.disable_jit():
         expected = numbers(value_and_grad(loss, has_aux=True)(*given))
     assert close(sorted(path.function.values([*given[0], given[1]])), sorted(expected))
@@ -542,7 +543,7 @@ def test_threads_pickles_and_explanations() -> None:
     with ThreadPoolExecutor(4) as pool:
         assert [*pool.map(lambda xs: compiled(xs, 0.7), cases * 3)] == expected * 3
     assert "13 examples, 16 at a time: " in str(compiled.explain(cases[0], 0.7))
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     again = pickle.loads(pickle.dumps(path.function.values))
     assert again([*cases[0], 0.7]) == expected[0]
 
@@ -574,7 +575,7 @@ def test_threads_cut_a_recording_at_the_same_time() -> None:
     """First calls in threads share the recording, and do not disturb one another."""
     compiled, count = jit(lambda xs, k: sum(_mapped(xs, k))), 3000
     compiled(starts(count), 0.7)
-    ((path,),) = compiled._paths.values()
+    (path,) = programs_of(compiled)
     recording, starting, interval = (
         path.function.recorded.copy(),
         Barrier(4),

@@ -54,6 +54,11 @@ class ClosedOver:
         live: list[tuple[Any, Any]] = [*spaces, *found.items]
         self._live, self._then = [x for x, _ in live], [then for _, then in live]
 
+    @property
+    def readings(self) -> int:
+        """How many readings a comparison makes."""
+        return len(self._readers)
+
     def changed(self, now: ClosedOver) -> list[str]:
         """Return the names of what differs from a later snapshot."""
         return changed({source: slot.key for source, slot in self.slots.items()}, now.slots)

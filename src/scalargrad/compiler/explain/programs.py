@@ -1,0 +1,48 @@
+"""What a compiled function has recorded, for those who look into it, as tests do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
+
+
+def programs_of(compiled: Callable[..., Any]) -> list[Path]:
+    """Return what calls of a compiled function have recorded: a program for each way they went.
+
+    Parameters
+    ----------
+    compiled : callable
+        What `jit` returned. Calls that are evaluated eagerly have recorded nothing.
+
+    Returns
+    -------
+    list of Path
+        Those for arguments of one shape together, the latest first. ``path.function.recorded`` is
+        the program as it was recorded, and ``path.function.values.packed`` what a call runs.
+
+    Raises
+    ------
+    OperandError
+        If it is not a compiled function.
+
+    Examples
+    --------
+    >>> from scalargrad import jit
+    >>> leaky = jit(lambda x: x if x > 0 else 0.1 * x)
+    >>> leaky(3.0), leaky(-3.0)
+    (3.0, -0.30000000000000004)
+    >>> print(programs_of(leaky)[0].function.recorded)
+    %0 = input
+    %1 = 0.0
+    %2 = gt(%0, %1)  ←
+    %3 = 0.1
+    %4 = mul(%3, %0)  ←
+    """
+    if not isinstance(compiled, Jitted):
+        raise OperandError(f"{shown(compiled)} is not a compiled function: give what jit returned")
+    return [path for paths in compiled._paths.values() for path in paths]
