@@ -20,7 +20,7 @@ from typing import Any
 
 import scalargrad as sg
 from benchmarks.measuring import in_units, pin, take_turns
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.experiments.gpt import GPT
 from scalargrad.experiments.names import Alphabet, plain_names
 from scalargrad.optim import Adam

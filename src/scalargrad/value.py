@@ -115,6 +115,8 @@ class Value:
 
     #: What the results of one compiled call share; None for nodes that arithmetic made.
     _call: ClassVar[Any] = None
+    #: The class of what operations make of this Value; None where they are recorded.
+    _node: ClassVar[type | None]
 
     def __init__(self, data: float | Value, label: str = "", *operands: object) -> None:
         if isinstance(data, Value):
@@ -386,6 +388,9 @@ class Value:
         attributes, slots = state
         more = {name: x for name, x in slots.items() if name not in Value.__slots__}
         return (attributes, more) if attributes or more else None
+
+
+Value._node = Value
 
 
 class Parameter(Value):

@@ -14,7 +14,7 @@ import pytest
 
 from scalargrad import Parameter, Value, grad, gradients, jit, nn, relu, sqrt, tanh, value_and_grad
 from scalargrad.compiler.call import paths
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.trace.record import record
 

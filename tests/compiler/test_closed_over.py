@@ -35,7 +35,7 @@ from scalargrad import (
     vmap,
 )
 from scalargrad.compiler.call import record_call
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
 from scalargrad.optim import Adam

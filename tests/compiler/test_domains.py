@@ -30,7 +30,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler.call import record_call
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.trace import domains
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.ops import TABLE

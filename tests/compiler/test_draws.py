@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from scalargrad import OperandError, TraceError, Value, drawn, grad, jit, log, sin, vmap
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.nn import MLP, Dropout, Linear, Sequential, Tanh
 from scalargrad.transforms.draws import MODULE, Draw
 

@@ -13,7 +13,7 @@ import pytest
 
 from scalargrad import Value, disable_jit, jit
 from scalargrad.compiler import jit_mode
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.errors import TraceError
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear

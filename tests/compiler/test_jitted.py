@@ -30,7 +30,7 @@ from scalargrad import (
     no_grad,
     value_and_grad,
 )
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP, Linear
 

@@ -18,7 +18,7 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, gradients, jit, value_and_grad, vmap
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.trace import taken_together, whole_arrays
 

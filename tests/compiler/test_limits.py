@@ -15,7 +15,7 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import Parameter, Value, gradients, jit, sin, value_and_grad
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.nn import MLP
 
 LONG = 20_000

@@ -12,7 +12,7 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, jit, value_and_grad
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing import list_schedule
 from scalargrad.compiler.packing.instructions import Packed
 

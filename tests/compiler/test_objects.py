@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scalargrad import Parameter, TraceError, Value, exp, gradients, jit, sin, tanh
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential, Tanh
 
 pytestmark = pytest.mark.usefixtures("backend")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Value, atan2, gradients, jit, sigmoid, sin, tanh
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing.instructions import Gather, GatheredProducts, Packed
 from scalargrad.compiler.runner import LoopRunner
 from scalargrad.nn import MLP

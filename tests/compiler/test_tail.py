@@ -11,7 +11,7 @@ import pytest
 from tests.seeds import seeds
 
 from scalargrad import jit, sigmoid, sin, sqrt, tanh, value_and_grad
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing import tail
 from scalargrad.compiler.packing.instructions import Packed
 

@@ -25,7 +25,7 @@ from scalargrad import (
 from scalargrad.compiler.backend.llvm.native import NativeExecutable
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.explain.explain import listing
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing.instructions import Packed, Scatter, Take
 from scalargrad.nn import Embedding, EmbeddingBag
 

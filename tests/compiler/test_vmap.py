@@ -39,7 +39,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler.backend import blocks, threads
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing.instructions import Copy, Gather
 from scalargrad.compiler.passes import segments
 from scalargrad.nn import MLP

@@ -30,7 +30,7 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.nn import MLP, Embedding, EmbeddingBag
 
 from .loops import check, close, leaves, numbers, table

@@ -14,7 +14,7 @@ import pytest
 
 from scalargrad import TraceError, Value, exp, grad, jit, mean, tanh, value_and_grad, vmap
 from scalargrad import sum as added
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.trace import taken_together, whole_arrays
 
 pytestmark = pytest.mark.usefixtures("backend")

@@ -55,10 +55,12 @@ def test_printed_and_looped_forms_are_one_function(op: Any, count: int) -> None:
 
 @every_reduction
 @pytest.mark.parametrize("count", [2, 5, UNROLLED, 200])
-def test_numbers_among_the_operands_stay_numbers(op: Any, count: int) -> None:
+@pytest.mark.parametrize("kinds", [[Value, float], [Value, float, np.float32, Value, np.array]])
+def test_numbers_among_the_operands_stay_numbers(
+    op: Any, count: int, kinds: list[Callable[[float], Any]]
+) -> None:
     """Ints and NumPy numbers are kept as floats, have no partial, and change no result."""
     point = [float(np.float32(x)) for x in numbers(count)]
-    kinds: list[Callable[[float], Any]] = [Value, float, np.float32, Value, np.array]
     operands = [kinds[i % len(kinds)](x) for i, x in enumerate(point)]
     node, expected = op.of(*operands), op.of(*map(Value, point))
     assert node.data == expected.data

@@ -29,7 +29,7 @@ from scalargrad import DomainError, Value, gradients, ops
 from scalargrad.ops import TABLE
 from scalargrad.ops.reductions import Dot
 from scalargrad.table.notation import Notation
-from scalargrad.table.operation import Elementwise, ListReduction, Operation
+from scalargrad.table.operation import Binary, Elementwise, ListReduction, Operation, Unary
 from scalargrad.table.symbol import evaluate
 
 FAMILIES = (
@@ -350,6 +350,9 @@ def check_paths(op: Operation, point: tuple[float, ...]) -> None:
                 op.of(*operands)
         else:
             check_node(op, operands, op.of(*operands), value, partials)
+            called: Any = op
+            if isinstance(op, Unary | Binary):  # called, they are methods printed for nodes
+                check_node(op, operands, called(*operands), value, partials)
 
 
 def check_node(

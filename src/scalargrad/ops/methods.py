@@ -11,9 +11,8 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
-from scalargrad.table.eager import compile_operator, compile_reflected
 from scalargrad.table.numbers import defers
-from scalargrad.table.operation import Elementwise
+from scalargrad.table.operation import Binary, Elementwise, Unary
 
 
 def printed(op: Elementwise, *, reflected: bool = False) -> Any:
@@ -26,18 +25,18 @@ def printed(op: Elementwise, *, reflected: bool = False) -> Any:
     reflected : bool
         Whether the method is for the second operand, as ``__radd__``.
     """
-    return _Printed(op, compile_reflected if reflected else compile_operator)
+    return _Printed(op, reflected)
 
 
 class _Printed:
     """The placeholder for a method that is printed once the class of its nodes is known."""
 
-    def __init__(self, op: Elementwise, compiled: Callable[..., Any]) -> None:
+    def __init__(self, op: Elementwise, reflected: bool) -> None:
         self._op = op
-        self._compiled = compiled
+        self._reflected = reflected
 
     def __set_name__(self, owner: type, name: str) -> None:
-        setattr(owner, name, self._compiled(self._op, owner))
+        setattr(owner, name, self._op.method(owner, self._reflected))
 
 
 def is_truth(x: Any) -> bool:
@@ -48,11 +47,11 @@ def is_truth(x: Any) -> bool:
     return isinstance(x, bool) or getattr(getattr(x, "dtype", None), "kind", "") == "b"
 
 
-def method(op: Elementwise) -> Callable[..., Any]:
+def method(op: Unary | Binary) -> Callable[..., Any]:
     """Return an operation as a method that calls it."""
 
     def called(self: Any, *others: Any) -> Any:
-        return self._apply(op, (self, *others))
+        return op(self, *others)
 
     called.__name__ = op.name
     called.__doc__ = (op.__doc__ or "").partition("\n")[0]

@@ -1,10 +1,10 @@
 """What an operation is: one declaration from which everything else is read or printed.
 
-There are two routes from an expression to a node. The hot one is an operator or a frequent method
-of Value (``a * b``, ``x.tanh()``): a function printed from the declaration with the node's
-construction inline, which looks nothing up. Every other call, ``sin(x)`` or ``maximum(a, b)``, goes
-through `Operation.of`, the first operand's ``_apply`` and `Operation.make_node`, which runs a
-function printed in the same way for that mixture of nodes and numbers.
+There are two routes from an expression to a node. An operation of one or two operands, ``a * b``,
+``x.tanh()`` or ``sin(x)``, is a method printed from the declaration with the node's construction
+inline: the operators and most frequent methods of Value when the class is made, others at first
+use. Every other call, as ``maximum(a, b)``, goes through `Operation.of`, the first operand's
+``_apply`` and `Operation.make_node`, which runs a function printed in the same way.
 """
 
 from __future__ import annotations

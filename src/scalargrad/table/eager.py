@@ -126,11 +126,19 @@ def _make_lines(
     result: Symbol,
     partials: Sequence[Expression | None],
     parents: str,
+    *,
+    constants: Sequence[str] = (),
 ) -> list[str]:
-    """Return the statements from the value to the finished node; None prints no partial."""
+    """Return the statements from the value to the finished node; None prints no partial.
+
+    `constants` are conditions under which an operand has none.
+    """
     lines = _number_lines(printer, value)
     printer.names[result] = "y"
     local_grads = ["None" if p is None else printer.print(p) for p in partials]
+    if constants:
+        pairs = zip(constants, local_grads, strict=True)
+        local_grads = [f"None if {constant} else {p}" for constant, p in pairs]
     lines += [*printer.take_lines(), "node.op = op", f"node.parents = {parents}"]
     return [*lines, f"node.local_grads = {_tuple(local_grads)}", "return node"]
 
@@ -158,38 +166,37 @@ def compile_reflected(op: Printable, node: type) -> Callable[..., Any]:
 
 #: A reduction of at most this many operands is printed without a loop, twice as fast.
 UNROLLED = 64
-#: The same for a reduction that chooses among its operands, as every choice is written out.
-_COMPARED = 3
 
 
-def compile_reduction(op: Operation, arity: int, node: type) -> Callable[..., Any]:
+def compile_reduction(
+    op: Operation, arity: int, node: type, otherwise: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """Return a function of a tuple of `arity` operands that makes the reduction's node.
 
-    Printed term by term where operands are few and all are nodes, and the declaration can be traced
-    or chooses among very few of them; else `make_reduction` runs the declaration.
+    Printed term by term where operands are few, for nodes alone, and `otherwise` is called where
+    there are others; without it, for nodes and floats. Else `make_reduction` runs the declaration.
     """
     general = functools.partial(make_reduction, op, node)
     if not 0 < arity <= UNROLLED:
         return general
     result, operands, partials = op.trace_partials(arity)
+    data = [f"a{i}" for i in range(arity)]
+    printer = PythonPrinter(dict(zip(operands, data, strict=True)))
     try:
         value = op.function(operands)
-    except TypeError:  # it compares
-        if op.pattern != "router" or op.expression is None or arity > _COMPARED:
-            return general
-        value = op.expression(operands)
-    printer = PythonPrinter({x: f"a{i}" for i, x in enumerate(operands)})
+    except TypeError:  # it compares, and so runs as it stands
+        value = Symbol()
+        printer.names[value] = f"function({_tuple(data)})"
     printer.plan([value, *partials])
-    names = ", ".join(f"x{i}" for i in range(arity))
-    lines = [
-        "try:",
-        f"    {names}, = operands",
-        *(f"    a{i} = x{i}._number" for i in range(arity)),
-    ]
-    lines += ["except AttributeError: return general(operands)"]
-    lines += _make_lines(printer, value, result, partials, "operands")
-    environment = {**printer.functions, **_environment(op, node), "general": general}
-    return _compile(op, ["operands"], lines, environment)
+    names = [f"x{i}" for i in range(arity)]
+    constants = [] if otherwise else [f"{x}.__class__ is float" for x in names]
+    given = "{0}._number" if otherwise else "{0} if {0}.__class__ is float else {0}._number"
+    lines = ["try:", f"    {', '.join(names)}, = operands"]
+    lines += [f"    a{i} = {given.format(x)}" for i, x in enumerate(names)]
+    lines += ["except AttributeError: return otherwise(operands)"]
+    lines += _make_lines(printer, value, result, partials, "operands", constants=constants)
+    own = {"function": op.function, "otherwise": otherwise or general}
+    return _compile(op, ["operands"], lines, printer.functions | _environment(op, node) | own)
 
 
 def make_reduction(op: Operation, node: type, operands: tuple[Any, ...], leaf: bool = False) -> Any:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
@@ -15,7 +16,9 @@ from scalargrad.table.eager import (
     Mask,
     compile_floats,
     compile_nodes,
+    compile_operator,
     compile_reduction,
+    compile_reflected,
     make_reduction,
 )
 from scalargrad.table.remedy import domain_message
@@ -51,6 +54,15 @@ class Elementwise(Operation):
         self.operand_symbols = tuple(Symbol(name) for name in parameters)
         self.result_symbol = Symbol("y")
         self._makers: dict[tuple[type, Mask, bool, bool], Callable[..., Any]] = {}
+        self._methods: dict[type, Callable[..., Any]] = {}
+        self._reflected: dict[type, Callable[..., Any]] = {}
+
+    def method(self, node: type, reflected: bool = False) -> Callable[..., Any]:
+        """Return the operation as a method of nodes, or of the second of two, printed once."""
+        known = self._reflected if reflected else self._methods
+        if node not in known:
+            known[node] = (compile_reflected if reflected else compile_operator)(self, node)
+        return known[node]
 
     @cached_property
     def value_expression(self) -> Any:
@@ -119,8 +131,10 @@ class Unary(Elementwise):
         """Apply the operation to a number or node."""
         if x.__class__ is float:
             return self.of_floats(x)
-        apply = getattr(x, "_apply", None)
-        return self.of(x) if apply is None else apply(self, (x,))
+        node = getattr(x, "_node", None)
+        if node is None:
+            return self.of(x)
+        return (self._methods.get(node) or self.method(node))(x)
 
 
 class Binary(Elementwise):
@@ -136,7 +150,13 @@ class Binary(Elementwise):
         """Apply the operation to two numbers or nodes."""
         if x.__class__ is float is y.__class__:
             return self.of_floats(x, y)
-        return self.of(x, y)
+        if (node := getattr(x, "_node", None)) is not None:
+            made = (self._methods.get(node) or self.method(node))(x, y)
+        elif (node := getattr(y, "_node", None)) is not None:
+            made = (self._reflected.get(node) or self.method(node, reflected=True))(y, x)
+        else:
+            made = NotImplemented
+        return self.of(x, y) if made is NotImplemented else made
 
 
 class Reduction(Operation):
@@ -176,7 +196,14 @@ class Reduction(Operation):
         key = (node, len(operands))
         maker = self._makers.get(key)
         if maker is None:
-            maker = self._makers[key] = compile_reduction(self, len(operands), node)
+            otherwise = functools.partial(self._among_floats, key)
+            maker = self._makers[key] = compile_reduction(self, len(operands), node, otherwise)
+        return maker(operands)
+
+    def _among_floats(self, key: tuple[type, int], operands: tuple[Any, ...]) -> Any:
+        """Make a node over floats as well, and all further ones by the code that takes both."""
+        node, arity = key
+        maker = self._makers[key] = compile_reduction(self, arity, node)
         return maker(operands)
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:

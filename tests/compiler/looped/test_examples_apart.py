@@ -22,7 +22,7 @@ import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
 from scalargrad.compiler.backend import blocks, choice
 from scalargrad.compiler.backend.blocks import Blocked, _SinglesStep
-from scalargrad.compiler.explain.programs import programs_of
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.loops import examples_apart
 from scalargrad.compiler.loops.loop import Looped

@@ -66,6 +66,7 @@ class Traced(Value):
 
     __slots__ = ("index", "trace")
 
+    _node = None
     trace: Tracing
     index: int
 
