@@ -49,7 +49,8 @@ def generator(rng: Rng) -> Any:
     """
     if rng is None:
         return random
-    if all(callable(getattr(rng, name, None)) for name in ("uniform", "gauss", "random")):
+    methods = ("uniform", "gauss", "random")
+    if isinstance(rng, random.Random) or all(callable(getattr(rng, x, None)) for x in methods):
         return rng
     return random.Random(whole(rng, "rng, unless it is a random.Random,"))
 

@@ -38,7 +38,7 @@ class Draw:
     def by(cls, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:
         """Return the draw made by calling a bound method of a generator."""
         source = getattr(method, "__self__", None)
-        if state_of(source) is None:
+        if not _has_state(source):
             raise OperandError(
                 f"drawn takes a method of a random generator, as in drawn(rng.random), not "
                 f"{shown(method)}: compute with what it returns afterwards"
@@ -82,6 +82,13 @@ def rows_of(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
 
 def _module_draw(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:
     return Draw(MODULE, method, args, kwargs)
+
+
+def _has_state(source: Any) -> bool:
+    """Return whether the state of a generator can be read; most need not be, which takes long."""
+    of_numpy = str(type(source).__module__).startswith("numpy.random")
+    known = type(source) is random.Random or (of_numpy and hasattr(source, "bit_generator"))
+    return known or state_of(source) is not None
 
 
 def state_of(source: Any) -> Any:
