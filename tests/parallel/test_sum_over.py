@@ -299,7 +299,7 @@ def test_a_process_that_died_between_two_calls_is_replaced(start_method: str) ->
     """The next call finds its pipe broken."""
     with sum_over(_scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
         assert total(2.0) == 12.0
-        for member in total._processes._members.values():
+        for member in total.processes.members.values():
             member.process.kill()
             member.process.join()
         assert total(3.0) == 18.0
@@ -319,7 +319,7 @@ def test_a_process_that_was_forked_has_workers_of_its_own(start_method: str) -> 
     context: Any = multiprocessing.get_context(start_method)
     with sum_over(_scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
         assert total(2.0) == 12.0
-        members = dict(total._processes._members)
+        members = dict(total.processes.members)
         ours, theirs = context.Pipe()
         child = context.Process(target=forked, args=(total, theirs))
         child.start()
@@ -327,7 +327,7 @@ def test_a_process_that_was_forked_has_workers_of_its_own(start_method: str) -> 
         assert ours.recv() == 0
         child.join()
         assert total(4.0) == 24.0
-        assert total._processes._members == members
+        assert total.processes.members == members
 
 
 @pytest.mark.filterwarnings(FORKING)
@@ -346,7 +346,7 @@ def test_a_process_forked_while_a_thread_waits_for_replies_does_not_wait(
         found: list[float] = []
         thread = threading.Thread(target=lambda: found.append(total((2.0, allowed))))
         thread.start()
-        while not total._processes.lock.locked():
+        while not total.processes.lock.locked():
             time.sleep(0.001)
         ours, theirs = context.Pipe()
         child = context.Process(target=forked, args=(total, theirs))
@@ -366,9 +366,9 @@ def test_a_process_that_dies_within_its_reply_is_replaced(start_method: str) -> 
     """What has arrived of a reply of 100 bytes is dropped."""
     found = processes.Processes(1)
     found.send(0, Request(b"unknown", b""))
-    whole = found._members[0].connection
+    whole = found.members[0].connection
     ours, theirs = multiprocessing.Pipe()
-    found._members[0].connection = ours
+    found.members[0].connection = ours
     os.write(theirs.fileno(), (100).to_bytes(4, "big") + b"some")
     theirs.close()
     replies: list[Any] = []
@@ -387,7 +387,7 @@ def test_a_process_that_is_to_be_killed_finds_its_pipe(
     """However late a busy machine comes to kill it: else it prints that it could not reply."""
     found = processes.Processes(1)
     found.send(0, Request(b"unknown", b""))
-    member = found._members[0]
+    member = found.members[0]
     kill = member.process.kill
 
     def late() -> None:

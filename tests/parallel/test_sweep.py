@@ -314,7 +314,7 @@ def test_a_process_answers_until_nobody_asks(monkeypatch: pytest.MonkeyPatch, aw
     threading.Thread(target=take_answers).start()
     handler = signal.getsignal(signal.SIGINT)
     try:
-        processes._serve(theirs, awake)
+        processes.serve(theirs, awake)
     finally:
         signal.signal(signal.SIGINT, handler)
     assert found[0] == [3.0]

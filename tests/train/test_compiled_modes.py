@@ -23,6 +23,7 @@ from scalargrad.nn import MLP, Dropout, Linear, Module, Sequential, Tanh
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import CosineAnnealingLR
 from scalargrad.train import fit
+from scalargrad.train.carried import Carried
 from scalargrad.train.compiled import Compiled
 
 from .alike import HEIGHTS, OPTIMIZERS, Made, assert_alike, trained
@@ -257,14 +258,14 @@ def test_a_cache_that_the_first_step_fills_is_recorded(steps: list[int]) -> None
 @pytest.mark.usefixtures("early")
 def test_what_could_not_be_recorded_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """One refusal is enough: each try takes as long as recording."""
-    tried: list[int] = []
-    usual = Compiled._result
+    tried: list[Carried] = []
+    usual = Carried.load
 
-    def noting(compiled: Compiled, rows: Any) -> Any:
-        tried.append(len(rows))
-        return usual(compiled, rows)
+    def noting(carried: Carried) -> None:
+        tried.append(carried)
+        usual(carried)
 
-    monkeypatch.setattr(Compiled, "_result", noting)
+    monkeypatch.setattr(Carried, "load", noting)
     options: dict[str, Any] = EAGER["data"][1]
     trained(None, **{"optimizer": partial(SGD, lr=0.1), **options})
     assert len(tried) == 1

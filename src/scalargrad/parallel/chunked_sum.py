@@ -91,7 +91,7 @@ class ChunkedSum(Generic[R]):
         self._function = parcel(f, "the function")
         self._parcels = [parcel(x, f"chunk {i} of the data") for i, x in enumerate(chunks)]
         if isinstance(found, int):
-            self._processes = Processes(min(found, len(chunks)))
+            self.processes = Processes(min(found, len(chunks)))
             self._call = self._in_processes
         else:
             self._map = found
@@ -116,7 +116,7 @@ class ChunkedSum(Generic[R]):
     def close(self) -> None:
         """End the processes; at the next call they start again and are sent everything."""
         if self._call == self._in_processes:
-            self._processes.close()
+            self.processes.close()
 
     def _here(self, params: Any) -> Iterator[R]:
         return (owned(self._f(params, chunk)) for chunk in self.chunks)
@@ -145,26 +145,26 @@ class ChunkedSum(Generic[R]):
     def _in_processes(self, params: Any) -> Iterator[R]:
         """Let each process compute its share of the chunks, the same share at every call."""
         argument = packed(params, "params")
-        with self._processes.lock:
+        with self.processes.lock:
             try:
                 found = self._shared_out(argument)
             except BaseException:
-                self._processes.close()  # replies to come would be taken for those of a later call
+                self.processes.close()  # replies to come would be taken for those of a later call
                 raise
         return (x for place in sorted(found) for x in found[place])
 
     def _shared_out(self, argument: bytes) -> dict[int, list[R]]:
         """Return the results of each process."""
         found: dict[int, list[R]] = {}
-        n, count = len(self._parcels), self._processes.count
+        n, count = len(self._parcels), self.processes.count
         first = [n * i // count for i in range(count + 1)]
         for place in range(count):
             keys = [x.key for x in self._parcels[first[place] : first[place + 1]]]
-            self._processes.send(place, Request(self._function.key, argument, tuple(keys)))
+            self.processes.send(place, Request(self._function.key, argument, tuple(keys)))
         while len(found) < count:
-            for place, request, reply in self._processes.receive():
+            for place, request, reply in self.processes.receive():
                 if isinstance(reply, Missing):
-                    self._processes.send(place, self._with_parcels(request))
+                    self.processes.send(place, self._with_parcels(request))
                 else:
                     found[place] = self._results(reply, first[place])
         return found

@@ -42,9 +42,7 @@ class Member:
         context: Any = multiprocessing.get_context()
         self._owner = os.getpid()
         self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, awake), daemon=True
-        )
+        self.process: BaseProcess = context.Process(target=serve, args=(theirs, awake), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -86,18 +84,18 @@ class Processes:
     def begin(self) -> None:
         """Have no processes yet."""
         self.lock = threading.Lock()
-        self._members: dict[int, Member] = {}
+        self.members: dict[int, Member] = {}
         self._under_way: dict[int, tuple[Request, int]] = {}
         self._given_up: list[tuple[int, Request, Reply]] = []
-        weakref.finalize(self, _stop, self._members)
+        weakref.finalize(self, _stop, self.members)
 
     def send(self, place: int, request: Request, attempts: int = _ATTEMPTS) -> None:
         """Send a request to a process, which must have answered all earlier ones."""
         self._under_way[place] = request, attempts
-        if place not in self._members:
-            self._members[place] = Member(self._awake)
+        if place not in self.members:
+            self.members[place] = Member(self._awake)
         try:
-            self._members[place].connection.send_bytes(pickle.dumps(request))
+            self.members[place].connection.send_bytes(pickle.dumps(request))
         except (BrokenPipeError, ConnectionResetError):
             self._replace(place)
 
@@ -109,12 +107,12 @@ class Processes:
         if self._given_up:
             given_up, self._given_up = self._given_up, []
             return given_up
-        members = {self._members[i].connection: i for i in self._under_way}
+        members = {self.members[i].connection: i for i in self._under_way}
         found = []
         for connection in wait(list(members)):
             place = members[connection]
             try:
-                reply = self._members[place].connection.recv_bytes()
+                reply = self.members[place].connection.recv_bytes()
             except (EOFError, OSError):  # also within a reply
                 self._replace(place)
                 continue
@@ -126,11 +124,11 @@ class Processes:
         """Kill the processes, whatever they are doing; they start again when needed."""
         self._under_way.clear()
         self._given_up.clear()
-        _stop(self._members)
+        _stop(self.members)
 
     def _replace(self, place: int) -> None:
         """Replace a process that has died, and send its request to the new one."""
-        dead = self._members.pop(place)
+        dead = self.members.pop(place)
         dead.stop()
         request, attempts = self._under_way.pop(place)
         if attempts > 1:
@@ -186,7 +184,7 @@ def _stop(members: dict[int, Member]) -> None:
         members.popitem()[1].stop()
 
 
-def _serve(connection: Connection, awake: float) -> None:
+def serve(connection: Connection, awake: float) -> None:
     """Answer requests until the parent closes its end of the pipe, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     if (drawing := sys.modules.get("numpy.random")) is not None:

@@ -111,7 +111,7 @@ def test_bundled_graphviz_goes_first(system_dot: Path) -> None:
 @needs_shebang
 def test_system_graphviz_helps_out(system_dot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the bundled Graphviz fails, the system's dot draws."""
-    monkeypatch.setattr(layout, "_BUNDLED", "raise SystemExit('no such library')")
+    monkeypatch.setattr(layout, "BUNDLED", "raise SystemExit('no such library')")
     system_dot.write_text("#!/bin/sh\necho mine\n")
     assert render(DOT, "svg") == b"mine\n"
 
@@ -120,7 +120,7 @@ def test_system_graphviz_helps_out(system_dot: Path, monkeypatch: pytest.MonkeyP
 def no_fonts(no_system_dot: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pygraphviz fail as it does in a container without the libraries of X."""
     missing = "libX11.so.6: cannot open shared object file: No such file or directory"
-    for script in ("_BUNDLED", "_BUNDLED_EACH"):
+    for script in ("BUNDLED", "BUNDLED_EACH"):
         monkeypatch.setattr(layout, script, f"raise SystemExit({missing!r})")
 
 
@@ -173,7 +173,7 @@ def test_what_is_no_graph_is_refused_without_fonts_too(monkeypatch: pytest.Monke
     with pytest.raises(SystemExit, match="could not be laid out"):
         bare_graphviz.drawn("digraph {", "svg", FONTS)
     monkeypatch.setattr(bare_graphviz, "find_spec", lambda name: None)
-    bare_graphviz._context.cache_clear()
+    bare_graphviz.libraries.cache_clear()
     with pytest.raises(SystemExit, match="brings no libgvc"):
         bare_graphviz.drawn(DOT, "svg", FONTS)
 
@@ -182,9 +182,9 @@ def test_what_is_no_graph_is_refused_without_fonts_too(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "command",
     [
-        [*layout._PYTHON, "-c", layout._BUNDLED, "svg"],
-        [*layout._PYTHON, "-c", layout._BUNDLED_EACH, "svg"],
-        [*layout._BARE, "svg", FONTS],
+        [*layout.PYTHON, "-c", layout.BUNDLED, "svg"],
+        [*layout.PYTHON, "-c", layout.BUNDLED_EACH, "svg"],
+        [*layout.BARE, "svg", FONTS],
     ],
     ids=["one", "each", "bare"],
 )
@@ -195,7 +195,7 @@ def test_a_picture_is_whole_though_who_writes_it_was_stopped(command: list[str])
 
     words = "x" * 2_000
     dot = f"digraph {{ {' '.join(f'n{i} [tooltip={words}]' for i in range(100))} }}"
-    given = json.dumps([dot]) if layout._BUNDLED_EACH in command else dot
+    given = json.dumps([dot]) if layout.BUNDLED_EACH in command else dot
     unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, env=unbuffered, **pipes) as run:

@@ -140,7 +140,7 @@ def test_every_line_of_a_chain_in_rows_reaches_its_shapes(make: Callable[[], Val
     """Also across rows: it begins and ends within a step of what its edge in DOT joins."""
     picture = draw(make())
     boxes, (_, lines) = shapes(picture), parts(picture)
-    written = re.findall(r'\n\t(\S+) -> (\S+) \[.*?\bid="?([\w-]+)', picture._placed)
+    written = re.findall(r'\n\t(\S+) -> (\S+) \[.*?\bid="?([\w-]+)', picture.placed)
     ends = {
         id: [end.replace('"', "").split(":")[0] for end in (source, target)]
         for source, target, id in written

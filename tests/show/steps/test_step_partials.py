@@ -7,7 +7,7 @@ import math
 import pytest
 
 from scalargrad import ops
-from scalargrad.show.steps.partials import _TEXTBOOK
+from scalargrad.show.steps.partials import TEXTBOOK
 from scalargrad.show.steps.resolver import (
     ELLIPSIS,
     PI,
@@ -122,7 +122,7 @@ def test_parts_of_an_expression_are_found_once_and_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "index"), list(_TEXTBOOK), ids=lambda x: x if isinstance(x, int) else x.name
+    ("op", "index"), list(TEXTBOOK), ids=lambda x: x if isinstance(x, int) else x.name
 )
 def test_a_derivative_written_for_readers_is_the_derivative(op: Elementwise, index: int) -> None:
     """What textbooks write gives the slope of the function, as central differences have it."""
@@ -132,6 +132,6 @@ def test_a_derivative_written_for_readers_is_the_derivative(op: Elementwise, ind
         op.of(*(x + sign * step * (i == index) for i, x in enumerate(at))) for sign in (1, -1)
     ]
     symbols = [Symbol(f"x{i}") for i in range(len(at))]
-    written = _TEXTBOOK[op, index](*symbols)
+    written = TEXTBOOK[op, index](*symbols)
     slope = Resolver({**dict(zip(symbols, at, strict=True)), PI: math.pi}).resolve(written)
     assert slope == pytest.approx((nudged[0] - nudged[1]) / (2 * step), rel=1e-8)

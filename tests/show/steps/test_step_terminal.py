@@ -281,7 +281,7 @@ def test_keyboard_reads_what_is_there_and_does_not_wait_for_more(
     ours, _ = keyboard_line
     with keyboard() as read:
         assert read() == ""
-        monkeypatch.setattr(keys, "_NOTICE_RESIZING", PATIENCE)
+        monkeypatch.setattr(keys, "NOTICE_RESIZING", PATIENCE)
         os.write(ours, b"n\x1b")
         assert read() == "n\x1b"
         monkeypatch.setattr(os, "read", lambda terminal, count: b"")
@@ -295,13 +295,13 @@ def test_key_that_arrives_in_parts_is_one_key(
 ) -> None:
     """Escape sequences can be cut in two or three by a slow line."""
     ours, _ = keyboard_line
-    line, is_waiting = iter(parts), keys._is_waiting
+    line, is_waiting = iter(parts), keys.is_waiting
 
     def deliver_next(terminal: int, seconds: float) -> bool:
         os.write(ours, next(line, b""))
         return is_waiting(terminal, PATIENCE)
 
-    monkeypatch.setattr(keys, "_is_waiting", deliver_next)
+    monkeypatch.setattr(keys, "is_waiting", deliver_next)
     with keyboard() as read:
         assert read() == RIGHT
     assert not [*line]

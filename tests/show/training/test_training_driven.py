@@ -102,11 +102,11 @@ def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> N
 def right_at(step: int) -> int:
     """Count in Python how many points the model had right after a step."""
     training, model = classifier()
-    kept = [parameter.data for parameter in training._parameters]
-    for parameter, x in zip(training._parameters, training.snapshots[step].parameters, strict=True):
+    kept = [parameter.data for parameter in training.parameters]
+    for parameter, x in zip(training.parameters, training.snapshots[step].parameters, strict=True):
         parameter.data = x
     found: int = sum((model(x).data > 0) == bool(y) for x, y in zip(POINTS, LABELS, strict=True))
-    for parameter, x in zip(training._parameters, kept, strict=True):
+    for parameter, x in zip(training.parameters, kept, strict=True):
         parameter.data = x
     return found
 
@@ -241,7 +241,7 @@ def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> Non
     neurons = [neuron for layer in model.layers for neuron in layer.neurons]
     weights = [w for neuron in neurons for w in neuron.w]
     greatest = max(
-        abs(snapshot.parameters[training._parameters.index(w)])
+        abs(snapshot.parameters[training.parameters.index(w)])
         for w in weights
         for snapshot in training.snapshots
     )
@@ -267,7 +267,7 @@ def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> Non
     page.get_by_role("radio", name="changes").check()
     assert "change of w" in said(page, "lines-legend")
     last, before = training.snapshots[-1].parameters, training.snapshots[-2].parameters
-    places = [training._parameters.index(w) for w in weights]
+    places = [training.parameters.index(w) for w in weights]
     alike(widths(page), [last[i] - before[i] for i in places])
 
 
@@ -598,7 +598,7 @@ def test_losses_have_a_logarithmic_scale_and_a_linear_one(open_page: Any) -> Non
     """On the logarithmic one, powers of ten at equal distances, and 0 on a line of its own."""
     model = MLP(1, [1], rng=0)
     training = watch(model, [[1.0], [2.0]], [1.0, 3.0], loss=mse_loss)
-    weights = training._parameters
+    weights = training.parameters
     for w, b in ((2.1, -1.1), (2.01, -1.01), (2.0, -1.0)):
         weights[0].data, weights[1].data = w, b
         training.record()

@@ -103,7 +103,7 @@ def test_the_page_computes_what_python_computes(name: str, open_page: Any) -> No
 
     model.zero_grad()
     case.loss(answers, targets).backward()
-    expected = [p.grad for p in training._parameters]
+    expected = [p.grad for p in training.parameters]
     assert shown["gradients"] == pytest.approx(expected, rel=1e-11, abs=1e-14)
 
 
@@ -115,7 +115,7 @@ def test_a_selected_example_has_its_own_gradient(name: str, open_page: Any) -> N
     page = open_page(training, "#step=10&example=7")
     model.zero_grad()
     case.loss([model(inputs[7])], [targets[7]]).backward()
-    expected = [p.grad for p in training._parameters]
+    expected = [p.grad for p in training.parameters]
     found = page.evaluate("scalargrad.numbers().gradients")
     assert found == pytest.approx(expected, rel=1e-11, abs=1e-14)
 

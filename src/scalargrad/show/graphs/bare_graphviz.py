@@ -41,7 +41,7 @@ def _library(name: str) -> ctypes.CDLL:
 
 
 @functools.cache
-def _context() -> tuple[ctypes.CDLL, ctypes.CDLL, ctypes.c_void_p]:
+def libraries() -> tuple[ctypes.CDLL, ctypes.CDLL, ctypes.c_void_p]:
     """Return libgvc and libcgraph, and a context with the plugins."""
     pointer, text = ctypes.c_void_p, ctypes.c_char_p
     gvc, cgraph = _library("gvc"), _library("cgraph")
@@ -71,7 +71,7 @@ def drawn(dot: str, kind: str, fonts: str) -> str:
     SystemExit
         If pygraphviz brings no libraries, or they cannot draw it.
     """
-    gvc, cgraph, context = _context()
+    gvc, cgraph, context = libraries()
     graph = cgraph.agmemread(_renamed(dot, fonts, _KNOWN).encode())
     if not graph or gvc.gvLayout(context, graph, b"dot"):
         raise SystemExit("the graph could not be laid out")

@@ -21,10 +21,10 @@ from scalargrad.show.graphs.inks import FONTS
 #: Dots per inch of a PNG: twice the usual, for sharp text on today's screens.
 DPI = 192
 
-_PYTHON = [sys.executable, "-P", "-W", "ignore"]  # -P: no module of the working folder
+PYTHON = [sys.executable, "-P", "-W", "ignore"]  # -P: no module of the working folder
 # Standard output is opened anew: where PYTHONUNBUFFERED is set, sys.stdout drops the rest of a
 # write that was cut short, as by Ctrl-Z.
-_BUNDLED = """
+BUNDLED = """
 import sys
 from pygraphviz import AGraph
 
@@ -34,7 +34,7 @@ with open(1, "wb", closefd=False) as out:
     out.write(graph.draw(format=kind, prog="dot", args=" ".join(options)))
 """
 
-_BUNDLED_EACH = """
+BUNDLED_EACH = """
 import json, sys
 from pygraphviz import AGraph
 
@@ -54,7 +54,7 @@ _REMEDY = (
     "Install pygraphviz, whose wheels bring Graphviz (python -m pip install pygraphviz), or "
     f"Graphviz itself (https://graphviz.org/download). {_TEXT}"
 )
-_BARE = [*_PYTHON, str(Path(__file__).with_name("bare_graphviz.py"))]
+BARE = [*PYTHON, str(Path(__file__).with_name("bare_graphviz.py"))]
 #: The formats that need no fonts.
 _WITHOUT_FONTS = ("svg", "json0")
 #: What Linux says of a library that a program needs; a small container lacks those of X and GLib.
@@ -115,9 +115,9 @@ def render_each(dots: Sequence[str], kind: str) -> list[str]:
     """
     different = list(dict.fromkeys(dots))
     if len(different) > 1 and find_spec("pygraphviz"):
-        commands = [[*_PYTHON, "-c", _BUNDLED_EACH, kind]]
+        commands = [[*PYTHON, "-c", BUNDLED_EACH, kind]]
         if not shutil.which("dot"):
-            commands.append([*_BARE, kind, FONTS, "each"])
+            commands.append([*BARE, kind, FONTS, "each"])
         for command in commands:
             run = subprocess.run(
                 command, input=json.dumps(different).encode(), capture_output=True, check=False
@@ -135,11 +135,11 @@ def _engines(kind: str, dpi: int = DPI) -> Iterator[tuple[str, list[str]]]:
     """Yield the name and the command of each installed Graphviz, the preferred one first."""
     options = [f"-Gdpi={dpi}"] if kind == "png" else []
     if sys.executable and find_spec("pygraphviz"):
-        yield "the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options]
+        yield "the Graphviz in pygraphviz", [*PYTHON, "-c", BUNDLED, kind, *options]
     if dot := shutil.which("dot"):
         yield dot, [dot, f"-T{kind}", *options]
     if sys.executable and kind in _WITHOUT_FONTS and find_spec("pygraphviz"):
-        yield "the same without fonts", [*_BARE, kind, FONTS]
+        yield "the same without fonts", [*BARE, kind, FONTS]
 
 
 def _last_words(stderr: bytes) -> str:

@@ -94,13 +94,14 @@ class Picture:
         return self._svg
 
     @cached_property
-    def _placed(self) -> str:
+    def placed(self) -> str:
+        """The DOT that is laid out: where rows are placed beforehand, with their positions."""
         return self._drawing.placed() or self.dot
 
     @cached_property
     def _svg(self) -> str:
         return finish(
-            render(self._placed, "svg").decode(), self._drawing.title, self._drawing.titles
+            render(self.placed, "svg").decode(), self._drawing.title, self._drawing.titles
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -137,7 +138,7 @@ class Picture:
             case ".svg":
                 return self.svg().encode()
             case ".png" | ".pdf":
-                return render(self._placed, suffix[1:], self._dpi)
+                return render(self.placed, suffix[1:], self._dpi)
             case ".dot":
                 return self.dot.encode()
             case ".mmd":

@@ -15,7 +15,7 @@ Action: TypeAlias = Literal["next", "previous", "first", "last", "quit"]
 #: Returns what was typed since the last call, or nothing after a short wait.
 ReadKey: TypeAlias = Callable[[], str]
 
-_NOTICE_RESIZING = 0.25  # seconds
+NOTICE_RESIZING = 0.25  # seconds
 _REST_OF_A_KEY = 0.05
 
 #: Escape sequences as xterm, the Linux console and rxvt send them; \xe0 is how Windows' console
@@ -70,15 +70,16 @@ def keyboard() -> Iterator[ReadKey]:
 
 def _read(terminal: int) -> str:
     """Return the keys waiting; a slow line may deliver one key in parts."""
-    if not _is_waiting(terminal, _NOTICE_RESIZING):
+    if not is_waiting(terminal, NOTICE_RESIZING):
         return ""
     typed = os.read(terminal, 1024)
     if not typed:
         return "\x04"  # the terminal was closed
-    while typed.endswith(_UNFINISHED) and _is_waiting(terminal, _REST_OF_A_KEY):
+    while typed.endswith(_UNFINISHED) and is_waiting(terminal, _REST_OF_A_KEY):
         typed += os.read(terminal, 1024)
     return typed.decode("utf-8", "replace")
 
 
-def _is_waiting(terminal: int, seconds: float) -> bool:
+def is_waiting(terminal: int, seconds: float) -> bool:
+    """Return whether something was typed, after at most so many seconds."""
     return bool(select.select([terminal], [], [], seconds)[0])

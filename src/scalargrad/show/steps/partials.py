@@ -65,9 +65,9 @@ class SymbolicGate:
         self._resolver = Resolver(constants, Resolver(self.numbers))
 
     def _as_printed(self, index: int, partial: Any) -> Any:
-        if (self.op, index) not in _TEXTBOOK or self.result in named_symbols(partial):
+        if (self.op, index) not in TEXTBOOK or self.result in named_symbols(partial):
             return partial
-        return _TEXTBOOK[self.op, index](*self.operands)
+        return TEXTBOOK[self.op, index](*self.operands)
 
     def partial(self, index: int) -> Expression:
         """Return the local derivative for operand `index`, simplified at this point."""
@@ -89,8 +89,8 @@ class SymbolicGate:
         partial = self.partials[index]
         if isinstance(self.op, Reduction) or self.result not in named_symbols(partial):
             return None
-        if (self.op, index) in _TEXTBOOK:
-            written: Expression = _TEXTBOOK[self.op, index](*self.operands)
+        if (self.op, index) in TEXTBOOK:
+            written: Expression = TEXTBOOK[self.op, index](*self.operands)
             return written
         return replaced(partial, self.result, Symbol("", self.op, self.operands))
 
@@ -152,7 +152,7 @@ def _bell(x: Symbol) -> Symbol:
 
 #: Derivatives as textbooks write them, where writing out the result in the table's is not enough.
 #: The table's avoid overflow and cancellation, and pass nan on; a formula to be read need not.
-_TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
+TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
     (ops.abs, 0): lambda x: ops.where(x > 0, 1.0, ops.where(x < 0, -1.0, 0.0)),
     (ops.reciprocal, 0): lambda x: -1.0 / x**2,
     (ops.div, 1): lambda a, b: -a / b**2,

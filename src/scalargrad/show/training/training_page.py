@@ -33,6 +33,8 @@ class TrainingPage:
     ----------
     snapshots : sequence of Snapshot
         The snapshots kept. The first was taken when the training page was made.
+    parameters : list of Value
+        The parameters of the model, whose numbers a snapshot has in this order.
     stopped : str
         Why training ended before all its epochs were done; empty where it did not.
 
@@ -69,7 +71,7 @@ class TrainingPage:
         self.stopped = ""
         self._snapshots: list[Snapshot] = []
         with _evaluating(model):
-            self._setting, self._parameters = study(
+            self._setting, self.parameters = study(
                 model, self._data, loss, optimizer=optimizer, **shown
             )
         self.record()
@@ -132,7 +134,7 @@ class TrainingPage:
         return float(groups[0]["lr"]) if groups else None
 
     def _numbers(self) -> array[float]:
-        return array("d", [parameter.data for parameter in self._parameters])
+        return array("d", [parameter.data for parameter in self.parameters])
 
     # Results ----------------------------------------------------------------------------------
 
