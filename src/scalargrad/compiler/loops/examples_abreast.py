@@ -8,77 +8,28 @@ vectors are computed abreast.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import Emitter
-from scalargrad.compiler.loops.loop import (
-    Cells,
-    CellTable,
-    Clear,
-    Increase,
-    Loop,
-    Looped,
-    LoopTotal,
-    Place,
-    Read,
-    Write,
-    is_sequential,
-)
+from scalargrad.compiler.loops.loop import Loop, Looped, LoopTotal, is_sequential
 from scalargrad.compiler.loops.loop_printer import LoopPrinter, printed_by
 from scalargrad.compiler.loops.program_text import ProgramText
 from scalargrad.compiler.passes.kinds import CLASSES
 
 
-def in_rows(program: Looped, width: int) -> Looped:
-    """Return a program whose cell c has become the row of `width` cells from width · c on.
+def printed_abreast(program: Looped, row: int) -> tuple[ProgramText, Floats]:
+    """Return a program printed for `row` examples, and the initial memory: a row for each cell.
 
-    Behind them is room for the sums of totals that are split into several.
+    Behind the rows is room for the sums of totals that are split into several.
     """
-    return replace(
-        program,
-        cells=width * (program.cells + CLASSES * _split_totals(program)),
-        numbers=[(width * k, np.repeat(x, width).tolist()) for k, x in program.numbers],
-        loops=[_of_rows(x, width) for x in program.loops],
-    )
-
-
-def _split_totals(program: Looped) -> int:
-    """Return the most totals in a loop that are split into several sums."""
     loops = [x for x in program.loops if isinstance(x, Loop)]
-    return max([sum(not is_sequential(x, y) for y in x.totals) for x in loops], default=0)
-
-
-def _of_rows(loop: Loop | Clear, width: int) -> Loop | Clear:
-    if isinstance(loop, Clear):
-        return Clear(width * loop.start, width * loop.size)
-
-    def first(cell: int | None) -> int | None:
-        return None if cell is None else width * cell
-
-    return replace(
-        loop,
-        steps=[
-            x._replace(place=_row(x.place, width)) if isinstance(x, Read | Write | Increase) else x
-            for x in loop.steps
-        ],
-        carries=[x._replace(start=first(x.start), onto=first(x.onto)) for x in loop.carries],
-        totals=[x._replace(start=width * x.start, cell=width * x.cell) for x in loop.totals],
-    )
-
-
-def _row(place: Place, width: int) -> Place:
-    if isinstance(place, CellTable):
-        return CellTable(width * place.cells)
-    return Cells(width * place.cell, width * place.stride)
-
-
-def printed_in_rows(program: Looped, width: int) -> ProgramText:
-    """Return a program printed in rows; see `in_rows`."""
-    room = program.cells - width * CLASSES * _split_totals(program)
-    return printed_by(partial(_RowsPrinter, room, width), program)
+    split = max([sum(not is_sequential(x, y) for y in x.totals) for x in loops], default=0)
+    text = printed_by(partial(_RowsPrinter, program.cells), program, row)
+    room = np.zeros(row * CLASSES * split)
+    return text, np.concatenate([np.repeat(program.initial(), row), room])
 
 
 class _RowsPrinter(LoopPrinter):
@@ -87,15 +38,13 @@ class _RowsPrinter(LoopPrinter):
     Parameters
     ----------
     room : int
-        The first cell of the room for the sums of totals.
-    row : int
-        The numbers in a row.
+        The row where the room for the sums of totals begins.
     """
 
-    def __init__(self, room: int, row: int, text: ProgramText, loop: Loop) -> None:
+    def __init__(self, room: int, text: ProgramText, loop: Loop) -> None:
         super().__init__(text, loop)
         self.width, self.iterations = 1, loop.count
-        self.e = self.single = Emitter(self.body, row, inline=self.e.inline)
+        self.e = self.single = Emitter(self.body, text.row, inline=self.e.inline)
         self._room = room
         self._sums: dict[int, str] = {}  # the address of the first sum of each total
 
@@ -105,7 +54,7 @@ class _RowsPrinter(LoopPrinter):
     # Sums: every eighth iteration has a row of its own ------------------------------------------
 
     def _first_sums(self, k: int) -> str:
-        self._sums[k] = self.text.cell(self._room + self.e.width * CLASSES * len(self._sums))
+        self._sums[k] = self.text.cell(self._room + CLASSES * len(self._sums))
         for row in range(CLASSES):
             self.e.store(-0.0, self._row_of_sums(k, row))
         return self.e.number(-0.0)

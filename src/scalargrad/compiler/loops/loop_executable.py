@@ -23,17 +23,17 @@ class Printed:
 
     def __init__(self, program: Looped, *, abreast: int = 1) -> None:
         from scalargrad.compiler.backend.llvm.machine_code import compile_module
-        from scalargrad.compiler.loops.examples_abreast import in_rows, printed_in_rows
+        from scalargrad.compiler.loops.examples_abreast import printed_abreast
         from scalargrad.compiler.loops.loop_printer import printed
         from scalargrad.compiler.loops.program_text import RUN
 
         if abreast > 1:
-            program = in_rows(program, abreast)
-        found = printed_in_rows(program, abreast) if abreast > 1 else printed(program)
+            found, self.initial = printed_abreast(program, abreast)
+        else:
+            found, self.initial = printed(program), program.initial()
         self.tables, self.data = found.tables, found.data
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self.run = compile_module(found.module, level=1).function(RUN, kind)
-        self.initial = program.initial()
 
     def at(self, data: Any) -> Printed:
         """Return the same code with other loop counts, cells and numbers."""

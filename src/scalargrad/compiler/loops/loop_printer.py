@@ -47,9 +47,11 @@ def printed(program: Looped) -> ProgramText:
     return printed_by(LoopPrinter, program)
 
 
-def printed_by(kind: Callable[[ProgramText, Loop], LoopPrinter], program: Looped) -> ProgramText:
-    """Return a program printed by a printer of loops; see `printed`."""
-    text = ProgramText()
+def printed_by(
+    kind: Callable[[ProgramText, Loop], LoopPrinter], program: Looped, row: int = 1
+) -> ProgramText:
+    """Return a program printed by a printer of loops, with `row` numbers in place of each cell."""
+    text = ProgramText(row)
     for loop in program.loops:
         text.begin()
         if isinstance(loop, Clear):
@@ -63,7 +65,7 @@ def printed_by(kind: Callable[[ProgramText, Loop], LoopPrinter], program: Looped
 
 def _clear(text: ProgramText, clear: Clear) -> None:
     declared = text.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
-    place, size = text.cell(clear.start), text.whole(8 * clear.size)
+    place, size = text.cell(clear.start), text.whole(8 * text.row * clear.size)
     text.nest.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {size}, i1 false)")
 
 
@@ -191,7 +193,8 @@ class LoopPrinter:
             return nest.cell(nest.field(i, base))
         if not place.stride or i == "0":
             return base
-        return nest.cell(i if place.stride == 1 else nest.mul(i, place.stride), base=base)
+        stride = place.stride * self.text.row
+        return nest.cell(i if stride == 1 else nest.mul(i, stride), base=base)
 
     def _is_together(self, place: Place) -> bool:
         """Return whether the cells of neighbouring lanes are adjacent in memory."""

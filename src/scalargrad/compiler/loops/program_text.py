@@ -20,13 +20,19 @@ class ProgramText:
     Each loop is a function, which `run` calls with the part of the data that it reads. Loops that
     differ in their data alone, such as those of the rows of a Hessian, are calls of one function.
 
+    Parameters
+    ----------
+    row : int
+        How many numbers a cell stands for: 1, or one for each of several examples.
+
     Attributes
     ----------
     nest : Nest
         What writes instructions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, row: int = 1) -> None:
+        self.row = row
         self.module = IRModule()
         self.nest = self._run = Nest(self.module, RUN, _PARAMETERS)
         self._functions = 0
@@ -75,7 +81,7 @@ class ProgramText:
 
     def cell(self, cell: int) -> str:
         """Add the index of a cell to the data; return a register with the cell's address."""
-        return self.nest.cell(self.whole(cell))
+        return self.nest.cell(self.whole(self.row * cell))
 
     def _datum(self, value: int) -> str:
         self._data.append(value)
@@ -88,6 +94,6 @@ class ProgramText:
             cells = table.cells
             found = np.concatenate([cells, np.full(padded - len(cells), cells[-1])])
             self._starts[key] = self._size
-            self._tables.append(found)
+            self._tables.append(self.row * found)
             self._size += len(found)
         return self._starts[key]
