@@ -170,17 +170,8 @@ class Emitter:
 
     def either(self, test: str, first: Callable[[], str], second: Callable[[], str]) -> str:
         """Return what `first` prints if a single truth value holds, else what `second` prints."""
-        body, ends = self.body, list[str]()
-        labels = [body.fresh("then"), body.fresh("else")]
-        done = body.fresh("done")
-        body.line(f"br i1 {test}, label %{labels[0]}, label %{labels[1]}")
-        for label, write in zip(labels, (first, second), strict=True):
-            body.begin(label)
-            found = write()
-            ends.append(f"[{found}, %{body.block}]")
-            body.line(f"br label %{done}")
-        body.begin(done)
-        return body.assign(f"phi {self.type} {', '.join(ends)}")
+        (x,) = self.body.either(test, lambda: [first()], lambda: [second()], self.type)
+        return x
 
     # Whole numbers and bits --------------------------------------------------------------------
 

@@ -113,20 +113,10 @@ class Nest:
     def unless_none(
         self, count: str, write: Callable[[], list[str]], otherwise: Sequence[Carried] = ()
     ) -> list[str]:
-        """Print a body that runs unless `count` is 0; `otherwise` are the results in that case."""
-        body = self.body
-        some, done = body.fresh("some"), body.fresh("done")
-        before = body.block
-        body.line(f"br i1 {body.assign(f'icmp ne i64 {count}, 0')}, label %{some}, label %{done}")
-        body.begin(some)
-        found = write()
-        after = body.block
-        body.line(f"br label %{done}")
-        body.begin(done)
-        return [
-            body.assign(f"phi {kind} [{other}, %{before}], [{x}, %{after}]")
-            for (kind, other), x in zip(otherwise, found, strict=True)
-        ]
+        """Print a body that runs unless `count` is 0; else `otherwise`, of one type, results."""
+        some = self.body.assign(f"icmp ne i64 {count}, 0")
+        kind = otherwise[0][0] if otherwise else ""
+        return self.body.either(some, write, lambda: [x for _, x in otherwise], kind)
 
     def lanes(
         self, e: Emitter, count: str, write: Callable[[Emitter, str], tuple[str, str]]
@@ -173,19 +163,16 @@ class Nest:
         if e.width == 1:
             e.store(x, pointer)
             return
-        whole, part, done = (body.fresh(x) for x in ("whole", "part", "done"))
-        test = body.assign(f"icmp sge i64 {count}, {e.width}")
-        body.line(f"br i1 {test}, label %{whole}, label %{part}")
-        body.begin(whole)
-        e.store(x, pointer)
-        body.line(f"br label %{done}")
-        body.begin(part)
-        types = [e.type, "ptr", "i32", e.flag]
-        store = body.module.declare(f"llvm.masked.store.v{e.width}f64.p0", "void", types)
-        mask = f"{e.flag} {below(e, count)}"
-        body.line(f"call void @{store}({e.type} {x}, ptr {pointer}, i32 8, {mask})")
-        body.line(f"br label %{done}")
-        body.begin(done)
+
+        def part() -> list[str]:
+            types = [e.type, "ptr", "i32", e.flag]
+            store = body.module.declare(f"llvm.masked.store.v{e.width}f64.p0", "void", types)
+            mask = f"{e.flag} {below(e, count)}"
+            body.line(f"call void @{store}({e.type} {x}, ptr {pointer}, i32 8, {mask})")
+            return []
+
+        are_whole = body.assign(f"icmp sge i64 {count}, {e.width}")
+        body.either(are_whole, lambda: self._stored(e, (x, pointer)), part)
 
     def end(self) -> None:
         """End the function."""

@@ -34,27 +34,15 @@ def shared(walk: Moves, h: int, w: int) -> tuple[int, int]:
     return h if walk.rows else 0, w if walk.columns else 0
 
 
-def choose(e: Emitter, which: str, ways: Sequence[Callable[[], list[str]]]) -> list[str]:
-    """Print a switch over alternatives that set the same registers; the last is the default."""
-    body = e.body
-    if len(ways) == 1:
-        return ways[0]()
-    done = body.fresh("done")
-    taken: list[tuple[str, list[str]]] = []
-    for k, way in enumerate(ways):
-        other = body.fresh("other")
-        if k < len(ways) - 1:
-            this = body.fresh("this")
-            test = body.assign(f"icmp eq i64 {which}, {k}")
-            body.line(f"br i1 {test}, label %{this}, label %{other}")
-            body.begin(this)
-        found = way()
-        taken.append((body.block, found))
-        body.line(f"br label %{done}")
-        if k < len(ways) - 1:
-            body.begin(other)
-    body.begin(done)
-    return [
-        body.assign(f"phi {e.type} " + ", ".join(f"[{x[k]}, %{block}]" for block, x in taken))
-        for k in range(len(taken[0][1]))
-    ]
+def choose(
+    e: Emitter, which: str, ways: Sequence[Callable[[], list[str]]], first: int = 0
+) -> list[str]:
+    """Print a switch over alternatives that set the same registers; the last is the default.
+
+    They are numbered from `first` on.
+    """
+    this, *others = ways
+    if not others:
+        return this()
+    test = e.body.assign(f"icmp eq i64 {which}, {first}")
+    return e.body.either(test, this, lambda: choose(e, which, others, first + 1), e.type)
