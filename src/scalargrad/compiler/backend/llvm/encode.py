@@ -13,20 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Addresses
-from scalargrad.compiler.backend.llvm import data_movement, elementwise
+from scalargrad.compiler.backend.llvm import data_movement
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
 from scalargrad.compiler.backend.llvm.lanewise import (
     Finished,
     Lanewise,
+    of_apply,
     of_products,
     write_lanewise,
 )
 from scalargrad.compiler.backend.llvm.long_sums import Dots, write_dots
-from scalargrad.compiler.backend.llvm.sums_of_products import (
-    BEGINS,
-    ENDS,
-    Moves,
-)
+from scalargrad.compiler.backend.llvm.operations import width_of
+from scalargrad.compiler.backend.llvm.sums_of_products import BEGINS, ENDS, Moves
 from scalargrad.compiler.backend.llvm.target import registers
 from scalargrad.compiler.backend.llvm.tiled_sums import Tile, write_tiles
 from scalargrad.compiler.packing.instructions import (
@@ -60,10 +58,9 @@ def encode(instruction: Instruction | Lanewise | Finished) -> Encoded:
     return Encoded(kind, np.asarray(fields, dtype=np.int64))
 
 
-def _apply(instruction: Apply) -> tuple[Kind, Iterable[int]]:
-    op, out, lanes, operands = instruction
-    width = elementwise.width_of(op, lanes)  # type: ignore[arg-type]
-    return (elementwise.write_apply, (op, width)), [out, lanes, *operands]
+def _apply(instruction: Apply) -> tuple[Kind, Addresses]:
+    width = width_of(instruction.op, instruction.lanes)  # type: ignore[arg-type]
+    return _lanewise(of_apply(instruction), width)
 
 
 def _copy(instruction: Copy) -> tuple[Kind, Iterable[int]]:
@@ -109,11 +106,11 @@ def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
     return kind, np.concatenate([head, table.ravel()])
 
 
-def _lanewise(instruction: Lanewise) -> tuple[Kind, Addresses]:
+def _lanewise(instruction: Lanewise, width: int = WIDTH) -> tuple[Kind, Addresses]:
     out, rows, columns, steps, reads = instruction
     fields = [out, rows, columns, *(x for place in reads for x in place[:2])]
     walks = tuple(place.inner == 1 for place in reads)
-    return (write_lanewise, (steps, walks)), np.array(fields)
+    return (write_lanewise, (steps, walks, width)), np.array(fields)
 
 
 def _finished(instruction: Finished) -> tuple[Kind, Addresses]:

@@ -1,4 +1,4 @@
-"""Fused elementwise instructions: several operations on the same lanes in one pass over memory.
+"""Elementwise instructions: one or several operations on the same lanes in one pass over memory.
 
 Loading and storing lanes takes longer than most arithmetic on them. Where the result of one
 instruction is read only by the next, both become one function, and the result stays in registers.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter, Operand
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.backend.llvm.operations import apply
@@ -73,14 +73,15 @@ def computed(e: Emitter, steps: Sequence[LaneStep], numbers: Sequence[str]) -> s
 
 
 def write_lanewise(
-    module: IRModule, name: str, steps: tuple[LaneStep, ...], walks: tuple[bool, ...]
+    module: IRModule, name: str, steps: tuple[LaneStep, ...], walks: tuple[bool, ...], width: int
 ) -> None:
     """Print a `Lanewise` as a function, ``out rows columns`` and ``base outer`` of each read.
 
-    `walks` tells which reads have contiguous columns; the others are one number per row.
+    `walks` tells which reads have contiguous columns; the others are one number per row. Of the
+    columns, `width` are computed at a time; lanes beyond the last are not stored.
     """
     nest = Nest(module, name)
-    e = Emitter(nest.body, WIDTH)
+    e = Emitter(nest.body, width)
     out, rows, columns, *places = nest.fields(0, 3 + 2 * len(walks))
 
     def row(i: str, _: list[str]) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.compiler.backend.llvm.elementwise import is_long, width_of
 from scalargrad.compiler.backend.llvm.encode import adjoin
 from scalargrad.compiler.backend.llvm.extents import (
     Extents,
@@ -28,12 +27,8 @@ from scalargrad.compiler.backend.llvm.lanewise import (
     of_apply,
     of_products,
 )
-from scalargrad.compiler.packing.instructions import (
-    Affine,
-    Apply,
-    Instruction,
-    Products,
-)
+from scalargrad.compiler.backend.llvm.operations import is_long, width_of
+from scalargrad.compiler.packing.instructions import Affine, Apply, Instruction, Products
 
 #: The fewest lanes worth it: every fused kind of function is one more to compile at a first call.
 LEAST = 256

@@ -6,11 +6,12 @@ A composite operation is printed as its expression.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from scalargrad.compiler.backend.llvm import elementary, floor_division, sine_cosine
-from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter, Operand
 from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
@@ -52,7 +53,7 @@ def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
     described = DESCRIBED.get(name)
     if described is None:
         return e.library(name, *operands)
-    if e.inline and name not in _LONG:
+    if e.inline and name not in _BY_LANE:
         return described(e, *map(e.number, operands))
     return e.shared(name, described, operands)
 
@@ -129,7 +130,7 @@ DESCRIBED: dict[str, Callable[..., str]] = {
 }
 
 #: Those among them that are never inlined, since they may call the C library on each lane.
-_LONG = {"floor_divide", "remainder"}
+_BY_LANE = {"floor_divide", "remainder"}
 
 #: Operations that call the function of the C library of the same name, for each lane.
 LIBRARY = {
@@ -141,5 +142,21 @@ LIBRARY = {
 def can_write(op: Elementwise | Partial) -> bool:
     """Return whether an operation can be compiled; users' custom operations cannot."""
     known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
-    parts = subexpressions(expression_of(op)[1])
-    return all(x.op is None or (x.op.name in known and TABLE.get(x.op.name) is x.op) for x in parts)
+    return all(x.name in known and TABLE.get(x.name) is x for x in _parts(op))
+
+
+def width_of(op: Elementwise | Partial, lanes: int) -> int:
+    """Return how many lanes to compute at a time; the C library is called for one at a time."""
+    by_lane = any(x.name in LIBRARY or x.name in _BY_LANE for x in _parts(op))
+    return 1 if lanes == 1 or by_lane else WIDTH
+
+
+def is_long(op: Elementwise | Partial) -> bool:
+    """Return whether an operation takes many instructions and registers."""
+    return op.name in DESCRIBED or any(x.name in DESCRIBED for x in _parts(op))
+
+
+@functools.cache
+def _parts(op: Elementwise | Partial) -> set[Any]:
+    """Return the operations in the expression of an operation."""
+    return {x.op for x in subexpressions(expression_of(op)[1]) if x.op is not None}
