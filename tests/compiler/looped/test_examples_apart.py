@@ -22,6 +22,7 @@ import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
 from scalargrad.compiler.backend import blocks, choice
 from scalargrad.compiler.backend.blocks import Blocked, _SinglesStep
+from scalargrad.compiler.backend.numpy_runner import sum_in_order
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.loops import examples_apart
@@ -568,7 +569,7 @@ def test_signals_of_examples_are_added_in_one_order(shape: tuple[int, int]) -> N
     def added(column: list[float]) -> float:
         return added_up([added_up(column[k::8]) for k in range(8)] if len(column) > 64 else column)
 
-    assert blocks._in_order(terms).tolist() == [added(column) for column in terms.T.tolist()]
+    assert sum_in_order(terms).tolist() == [added(column) for column in terms.T.tolist()]
 
 
 def test_threads_cut_a_recording_at_the_same_time() -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Addresses, Floats, Integers
 from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.choice import Executable
+from scalargrad.compiler.backend.numpy_runner import sum_in_order
 from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
 from scalargrad.compiler.loops.loop import Loop, Looped
@@ -26,7 +27,6 @@ from scalargrad.compiler.loops.loop_printer import printed
 from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
-from scalargrad.compiler.passes.kinds import CLASSES, SEQUENTIAL
 from scalargrad.compiler.passes.segments import (
     SEQUENCES,
     Column,
@@ -126,7 +126,7 @@ class _MappedStep(_Step):
         self.lanes, self.reads = step.lanes, step.reads
         self.columns, self.stretches = step.columns, _stretches(step.columns)
         self.totals, self.out, self.kept = step.totals, step.out, step.kept
-        self.bounds = _bounds(step.lanes, step.block_lanes())
+        self.bounds = _divided(step.lanes, -(-step.lanes // step.block_lanes()))
         sizes = {stop - start for start, stop in self.bounds}
         self.pools = {size: choice.Pool(pack(step.program(size), in_order=True)) for size in sizes}
         title = f"{step.lanes} lanes in {len(self.bounds)} blocks"
@@ -357,7 +357,7 @@ class _ExamplesStep(_Step):
         bounds = [(k, min(k + _EXAMPLES, lanes)) for k in range(0, lanes, _EXAMPLES)]
         work = functools.partial(self._block, store, store[self.reads][:, None])
         sums = shared(work, bounds, min(threads(), len(bounds)))
-        store[step.out : step.out + step.totals] = _in_order(np.array(sums))
+        store[step.out : step.out + step.totals] = sum_in_order(np.array(sums))
 
     def _block(self, store: Floats, singles: Floats, bounds: Range) -> Floats:
         """Compute some examples; return the sums of their terms of the totals."""
@@ -384,24 +384,10 @@ class _ExamplesStep(_Step):
         for k in np.flatnonzero(finite == 0.0).tolist():
             inputs = np.concatenate([singles.ravel(), columns[:, k]])
             terms[k], kept[:, k] = np.split(_computed(self._plain, inputs), [step.totals])
-        return _in_order(terms)
+        return sum_in_order(terms)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _ExamplesStep, (self.step,)
-
-
-def _in_order(terms: Floats) -> Floats:
-    """Return the sum of rows, added in the order of packed sums."""
-    if len(terms) > SEQUENTIAL:
-        terms = np.array([_one_by_one(terms[k::CLASSES]) for k in range(CLASSES)])
-    return _one_by_one(terms)
-
-
-def _one_by_one(terms: Floats) -> Floats:
-    """Return a sum of rows; NumPy adds these in order, but would add a single column in pairs."""
-    in_pairs = terms.shape[1] == 1
-    found: Floats = np.add.accumulate(terms)[-1] if in_pairs else np.add.reduce(terms, initial=-0.0)
-    return found
 
 
 class BlockExecutable:
@@ -505,11 +491,6 @@ def _added(work: Callable[[Any], Floats], parts: Sequence[Any], lanes: int) -> F
     for part in sums:
         total = total + part
     return total
-
-
-def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
-    """Return (start, stop) of blocks of at most `most` lanes, whose sizes differ by at most 1."""
-    return _divided(lanes, -(-lanes // most))
 
 
 def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:

@@ -102,7 +102,7 @@ def _bind_products(instruction: Products, memory: Floats) -> Bound:
     def step() -> None:
         out[:] = start
         if many:
-            out[:] += _long_sum(np.concatenate([a * b for a, b in factors], axis=2))
+            out[:] += sum_in_order(_by_terms(np.concatenate([a * b for a, b in factors], axis=2)))
             return
         for a, b in factors:
             for t in range(a.shape[2]):
@@ -111,20 +111,26 @@ def _bind_products(instruction: Products, memory: Floats) -> Bound:
     return step
 
 
-def _long_sum(products: Floats) -> Floats:
-    """Return sums over the last axis: of every eighth product, then of those eight, in order.
+def sum_in_order(terms: Floats) -> Floats:
+    """Return the sum of rows: of up to 64 one after the other, else of eight sums of every eighth.
 
     `numpy.sum` chooses its order by the shape of the array; here digits must not depend on that.
     """
-    *lanes, terms = products.shape
-    padded = np.full((*lanes, -(-terms // CLASSES) * CLASSES), -0.0)
-    padded[..., :terms] = products
-    rows = np.moveaxis(padded.reshape(*lanes, -1, CLASSES), -2, 0)
-    classes: Floats = np.add.reduce(np.ascontiguousarray(rows), axis=0)
-    total: Floats = classes[..., 0].copy()
-    for k in range(1, CLASSES):
-        total += classes[..., k]
-    return total
+    if len(terms) > SEQUENTIAL:
+        terms = np.array([_one_by_one(terms[k::CLASSES]) for k in range(CLASSES)])
+    return _one_by_one(terms)
+
+
+def _one_by_one(terms: Floats) -> Floats:
+    """Return a sum of rows; NumPy adds these in order, but would add a single column in pairs."""
+    in_pairs = terms[0].size == 1
+    found: Floats = np.add.accumulate(terms)[-1] if in_pairs else np.add.reduce(terms, initial=-0.0)
+    return found
+
+
+def _by_terms(products: Floats) -> Floats:
+    """Return a contiguous array with the last axis, of the terms of sums, first."""
+    return np.ascontiguousarray(np.moveaxis(products, -1, 0))
 
 
 def _bind_gathered(instruction: GatheredProducts, memory: Floats) -> Bound:
@@ -134,7 +140,7 @@ def _bind_gathered(instruction: GatheredProducts, memory: Floats) -> Bound:
     def step() -> None:
         total, products = memory[instruction.start], memory[a] * memory[b]
         if products.shape[1] > SEQUENTIAL:
-            total += _long_sum(products)
+            total += sum_in_order(_by_terms(products))
         else:
             for t in range(products.shape[1]):
                 total += products[:, t]
