@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scalargrad.compiler.backend import blocks
+from scalargrad.compiler.backend import loop_steps, steps
 from scalargrad.compiler.passes import segments
 from scalargrad.compiler.trace import taken_together, whole_arrays
 
@@ -16,11 +16,11 @@ def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     Of few numbers, as of many: arrays stay whole, and all results are returned or added together.
     """
     if request.param == "in blocks":
-        monkeypatch.setattr(blocks, "fits_registers", lambda _: False)
+        monkeypatch.setattr(loop_steps, "fits_registers", lambda _: False)
     if request.param in {"in blocks", "in registers"}:
         monkeypatch.setattr(segments, "_FEWEST", 2)
         monkeypatch.setattr(segments, "_MOST", 2)
-        monkeypatch.setattr(blocks, "_LANES_FOR_THREADS", 0)
+        monkeypatch.setattr(steps, "_LANES_FOR_THREADS", 0)
         monkeypatch.setenv("SCALARGRAD_THREADS", "2")
     if request.param == "of few numbers":
         monkeypatch.setattr(whole_arrays, "FEWEST", 1)

@@ -154,11 +154,11 @@ def test_digits_of_random_formulas_depend_on_nothing_else(
 @pytest.mark.parametrize("f", EXAMPLES)
 def test_digits_do_not_depend_on_threads(f: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     """One thread, two or three: the same sums."""
-    from scalargrad.compiler.backend import blocks
+    from scalargrad.compiler.backend import steps
 
     monkeypatch.setattr(segments, "_FEWEST", 3)
     monkeypatch.setattr(segments, "_MOST", 3)
-    monkeypatch.setattr(blocks, "_LANES_FOR_THREADS", 0)
+    monkeypatch.setattr(steps, "_LANES_FOR_THREADS", 0)
     w, xs = np.array(weights(FEW)), np.array(rows(FEW))
     found = []
     for threads in ("1", "2", "3"):

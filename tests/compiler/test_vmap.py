@@ -39,6 +39,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler.backend import blocks, threads
+from scalargrad.compiler.backend import loop_steps, steps, threads
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing.instructions import Copy, Gather
 from scalargrad.compiler.passes import segments
@@ -426,7 +427,7 @@ def test_explain_tells_of_blocks(backend: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(segments, "_MOST", 300)
     where = "in registers" if backend == "native" else "in 4 blocks"
     assert f"1000 lanes {where}" in jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
-    monkeypatch.setattr(blocks, "fits_registers", lambda _: False)
+    monkeypatch.setattr(loop_steps, "fits_registers", lambda _: False)
     assert "1000 lanes in 4 blocks" in jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
 
 
@@ -436,7 +437,7 @@ def test_threads_and_blocks_that_do_not_divide_change_nothing(
 ) -> None:
     """One, two and three threads give the same bits; blocks of 257 the same numbers as the loop."""
     monkeypatch.setattr(segments, "_MOST", 257)
-    monkeypatch.setattr(blocks, "_LANES_FOR_THREADS", 0)
+    monkeypatch.setattr(steps, "_LANES_FOR_THREADS", 0)
     examples, w = table(count, 3, 11), [0.3, -0.7, 0.5]
     compiled, results = jit(value_and_grad(total)), []
     for count_of_threads in ("1", "2", "3"):

@@ -20,9 +20,10 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
-from scalargrad.compiler.backend import blocks, choice
-from scalargrad.compiler.backend.blocks import Blocked, _SinglesStep
+from scalargrad.compiler.backend import choice, loop_steps
+from scalargrad.compiler.backend.blocks import Blocked
 from scalargrad.compiler.backend.numpy_runner import sum_in_order
+from scalargrad.compiler.backend.steps import SinglesStep
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.loops import examples_apart
@@ -320,7 +321,7 @@ def test_a_large_array_is_read_by_examples_and_outside() -> None:
     summed(rows, 0.7)
     assert is_cut(summed)
     (path,) = programs_of(summed)
-    (last,) = (x for x in path.function.values.packed.steps if isinstance(x, _SinglesStep))  # type: ignore[union-attr]
+    (last,) = (x for x in path.function.values.packed.steps if isinstance(x, SinglesStep))  # type: ignore[union-attr]
     assert len(last.reads) < rows.size  # what examples return, and k
 
 
@@ -552,7 +553,7 @@ def test_threads_pickles_and_explanations() -> None:
 def test_long_texts_are_compiled_for_one_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take as long to compile as they are wide; examples keep their digits."""
     expected = jit(_mapped)(starts(40), 0.7)
-    monkeypatch.setattr(blocks, "_LONG", 1)
+    monkeypatch.setattr(loop_steps, "_LONG", 1)
     compiled = jit(_mapped)
     assert compiled(starts(40), 0.7) == expected
     assert "40 examples, 8 at a time: " in str(compiled.explain(starts(40), 0.7))

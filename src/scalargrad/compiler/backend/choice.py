@@ -13,8 +13,6 @@ from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.jit_mode import chosen
 from scalargrad.compiler.packing.instructions import Packed
 
-#: With fewer rows or columns than this, machine code has no use for them.
-_TILE = 4
 #: The most idle memories that are kept for each program.
 _IDLE = 8
 
@@ -84,21 +82,6 @@ class Pool:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.packed,)
-
-
-def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
-    """Transpose: fill the rows of `into` with columns of an array in `store`.
-
-    Row i, column j of that array is the cell ``first + step * i + j``.
-    """
-    count, rows = into.shape
-    if has_llvm() and min(count, rows) >= _TILE:
-        from scalargrad.compiler.backend.llvm.column_tiles import copy_columns as copy
-
-        copy(store, first, step, into)
-        return
-    for k in range(count):
-        into[k] = store[first + k : first + k + (rows - 1) * step + 1 : step]
 
 
 def code_for(packed: Packed) -> str:

@@ -1,0 +1,234 @@
+"""The steps of a segmented program that compute by loops: lanes in registers, examples abreast."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Floats, Integers
+from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
+from scalargrad.compiler.backend.lane_columns import copy_lanes, stretches
+from scalargrad.compiler.backend.numpy_runner import sum_in_order
+from scalargrad.compiler.backend.steps import (
+    Borrowed,
+    MappedStep,
+    Part,
+    Range,
+    Step,
+    added,
+    computed,
+    is_shared,
+)
+from scalargrad.compiler.backend.threads import shared, threads
+from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
+from scalargrad.compiler.loops.loop import Loop, Looped
+from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
+from scalargrad.compiler.loops.loop_printer import printed
+from scalargrad.compiler.loops.roll import LANES
+from scalargrad.compiler.packing.pack import pack
+from scalargrad.compiler.passes.segments import SEQUENCES, ExampleLoops, Mapped
+from scalargrad.system.cached_property import cached_property
+
+#: Loops of so many steps in all are compiled for one vector of examples: each more takes as long
+#: again, and in such, few steps wait for the one before.
+_LONG = 3000
+#: How many examples in loops a thread computes before it takes on others.
+_EXAMPLES = 256
+#: Further than any cell is from another, and a whole number of lines of the cache.
+_FAR = 2**40
+
+
+class _Ready(NamedTuple):
+    """What the code of each sequence is called with, once it is known which arrays it reads.
+
+    Attributes
+    ----------
+    data : list of integers
+        The loop counts, cells and numbers of each sequence.
+    addresses : list of (int, int)
+        Where the tables and the data of each lie.
+    """
+
+    borrowed: Borrowed
+    data: list[Integers]
+    addresses: list[tuple[int, int]]
+
+
+class LoopStep(Step):
+    """A step that computes lanes with a compiled loop, intermediate results in registers."""
+
+    def __init__(self, step: Mapped) -> None:
+        self.step, self.reads, self.columns = step, step.reads, step.columns
+        #: Which data of each sequence are cells of an array, as 1 among zeros.
+        self._places: dict[Range, list[Integers]] = {}
+        self._ready: _Ready | None = None
+        count = SEQUENCES if is_shared(step.lanes) else 1
+        size = -(-step.lanes // (count * LANES)) * LANES
+        edges = [*range(0, step.lanes, size), step.lanes]
+        self.bounds = list(itertools.pairwise(edges))
+
+    @property
+    def parts(self) -> list[Part]:
+        """The loop over the lanes of the first sequence."""
+        return [(f"{self.step.lanes} lanes in registers", self._loop(self.step, 0))]
+
+    def _loop(self, step: Mapped, k: int) -> Looped:
+        """Return the loop over the lanes of a sequence."""
+        return lane_loop(step, self.bounds[k], step.partials + k * step.totals)
+
+    @cached_property
+    def _printed(self) -> list[Printed]:
+        """The code for each sequence.
+
+        The loops of two sequences differ only in their cells, by a constant distance. So only the
+        first two and the last, which may be shorter, are printed.
+        """
+        bounds = self.bounds
+        found = [
+            Printed(self._loop(self.step, k))
+            for k in sorted({*range(len(bounds))} & {0, 1, len(bounds) - 1})
+        ]
+        if len(bounds) <= 2:
+            return found
+        first, second, last = found
+        distance = second.data - first.data
+        others = [second.at(first.data + k * distance) for k in range(2, len(bounds) - 1)]
+        return [first, second, *others, last]
+
+    def reads_in_place(self, cells: Range) -> bool:
+        """Return whether the loop can read an array for these cells where it lies.
+
+        Of adjacent numbers it reads whole groups of lanes, perhaps beyond the end of the array.
+        """
+        strides = {column.step for column in self._columns_in(cells)}
+        return not self._reads_any(cells) and (self.step.lanes % LANES == 0 or 1 not in strides)
+
+    def _places_of(self, cells: Range) -> list[Integers]:
+        """Return which data are cells of an array: those that move if its columns do."""
+        if cells not in self._places:
+            inside, last = self._columns_in(cells), len(self.bounds) - 1
+            columns = [x._replace(first=x.first + _FAR) if x in inside else x for x in self.columns]
+            moved = replace(self.step, columns=columns)
+            first, other = (
+                (printed(self._loop(moved, k)).data - self._printed[k].data) // _FAR
+                for k in (0, last)
+            )
+            self._places[cells] = [*[first] * last, other]  # as `_printed`
+        return self._places[cells]
+
+    def run(self, store: Floats, borrowed: Borrowed) -> None:
+        """Compute the lanes, and their totals."""
+        ready = self._ready
+        if ready is None or ready.borrowed != borrowed:
+            ready = self._ready = self._ready_for(borrowed)
+        work = functools.partial(self._sequence, store, store.ctypes.data, ready)
+        found = added(work, range(len(self.bounds)), self.step.lanes)
+        store[self.step.out : self.step.out + self.step.totals] = found
+
+    def _ready_for(self, borrowed: Borrowed) -> _Ready:
+        data = [code.data for code in self._printed]
+        for cells, distance in borrowed.items():
+            data = [x + distance * at for x, at in zip(data, self._places_of(cells), strict=True)]
+        addresses = [
+            (code.tables.ctypes.data, x.ctypes.data)
+            for code, x in zip(self._printed, data, strict=True)
+        ]
+        return _Ready(borrowed, data, addresses)
+
+    def _sequence(self, store: Floats, address: int, ready: _Ready, k: int) -> Floats:
+        self._printed[k].run(address, *ready.addresses[k])
+        first = self.step.partials + k * self.step.totals
+        return store[first : first + self.step.totals]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return mapped_step, (self.step,)
+
+
+def mapped_step(step: Mapped) -> LoopStep | MappedStep:
+    """Return the step that computes lanes: in registers if they fit, else in packed blocks."""
+    return LoopStep(step) if has_llvm() and fits_registers(step) else MappedStep(step)
+
+
+class _LoopPool(Pool):
+    """The loops of an example, and the executables that are idle, each for several examples."""
+
+    def __init__(self, step: ExampleLoops) -> None:
+        super().__init__(step.loops)
+        self._step = step
+
+    @cached_property
+    def abreast(self) -> int:
+        """How many examples are computed at a time: as many vectors as fit into registers."""
+        from scalargrad.compiler.backend.llvm.target import registers
+
+        steps = sum(len(x.steps) for x in self._step.loops.loops if isinstance(x, Loop))
+        most = LANES * registers() // 8 if steps < _LONG else LANES
+        return min(LANES << ((self._step.lanes - 1) // LANES).bit_length(), most)
+
+    @cached_property
+    def _code(self) -> Printed:
+        return Printed(self._step.loops, abreast=self.abreast)
+
+    def executable(self) -> Executable:
+        """Return a new executable."""
+        return LoopExecutable(self._code)
+
+
+class ExamplesStep(Step):
+    """A step that computes examples by loops, several at a time."""
+
+    def __init__(self, step: ExampleLoops) -> None:
+        self.step, self.reads, self.columns = step, step.reads, step.columns
+        self.stretches, self.pool = stretches(step.columns), _LoopPool(step)
+
+    @property
+    def parts(self) -> list[Part]:
+        """The loops of an example."""
+        return [(f"{self.step.lanes} examples, {self.pool.abreast} at a time", self.step.loops)]
+
+    @cached_property
+    def _plain(self) -> Pool:
+        """What computes an example without loops."""
+        return Pool(pack(self.step.plain()))
+
+    def run(self, store: Floats, _borrowed: Borrowed) -> None:
+        """Compute the examples, and their totals."""
+        step, lanes = self.step, self.step.lanes
+        bounds = [(k, min(k + _EXAMPLES, lanes)) for k in range(0, lanes, _EXAMPLES)]
+        work = functools.partial(self._block, store, store[self.reads][:, None])
+        sums = shared(work, bounds, min(threads(), len(bounds)))
+        store[step.out : step.out + step.totals] = sum_in_order(np.array(sums))
+
+    def _block(self, store: Floats, singles: Floats, bounds: Range) -> Floats:
+        """Compute some examples; return the sums of their terms of the totals."""
+        step, (start, stop) = self.step, bounds
+        count, abreast, given = stop - start, self.pool.abreast, len(singles)
+        columns = np.empty((len(self.columns), count))
+        copy_lanes(store, self.stretches, start, columns)
+        outputs, results = step.loops.outputs, step.loops.results - step.totals
+        kept = store[step.kept : step.kept + results * step.lanes].reshape(results, step.lanes)
+        kept, terms, finite = kept[:, start:stop], np.empty((count, step.totals)), np.empty(count)
+        executable, _ = lent = self.pool.lend()
+        rows = executable.memory.reshape(-1, abreast)
+        for k in range(0, count, abreast):
+            lanes = min(abreast, count - k)
+            here = slice(k, k + lanes)
+            rows[:given], into = singles, rows[given : given + len(columns)]
+            into[:, :lanes], into[:, lanes:] = columns[:, here], columns[:, -1:]  # fills the row
+            executable.run()
+            found = rows[outputs, :lanes]
+            finite[here] = np.isfinite(found).all(axis=0)
+            terms[here] = found[: step.totals].T
+            kept[:, here] = found[step.totals :][:results]
+        self.pool.take_back(lent)
+        for k in np.flatnonzero(finite == 0.0).tolist():
+            inputs = np.concatenate([singles.ravel(), columns[:, k]])
+            terms[k], kept[:, k] = np.split(computed(self._plain, inputs), [step.totals])
+        return sum_in_order(terms)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ExamplesStep, (self.step,)
