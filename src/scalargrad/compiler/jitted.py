@@ -206,18 +206,28 @@ class Jitted(Generic[P, R]):
         name = getattr(compiled, "__name__", "compiled")
         return Path(*found, name=name, surroundings=now)
 
-    def run_still(self, *args: Any) -> R:
-        """Call the function, whose surroundings cannot have changed since the last call.
+    def repeated(self) -> Callable[..., R]:
+        """Return this function for calls between which no other code runs.
 
-        They are not compared: for who knows that no code but such calls has run since.
+        What it closes over is compared once for each shape of arguments, not at each call.
         """
-        self._kept.is_still = True
-        try:
-            return self(*args)  # type: ignore[call-arg]
-        finally:
-            self._kept.is_still = False
+        if current_trace() is not None or is_jit_disabled():
+            return self._function
+        valid: dict[Key, tuple[Path, ...]] = {}
 
-    def recalled(self, call: Call, paths: Sequence[Path] | None = None) -> tuple[Any] | None:
+        def called(*args: Any) -> R:
+            call = _, _, _, key, *_ = self.call_of(args, {})
+            if key not in valid:
+                valid[key] = self._kept.current(key)
+            found = self.recalled(call, valid[key])
+            if found is None:  # recorded anew, or evaluated eagerly: other code runs
+                valid.clear()
+                return self(*args)  # type: ignore[call-arg]
+            return found[0]
+
+        return called
+
+    def recalled(self, call: Call, paths: Sequence[Path] | None = None) -> tuple[R] | None:
         """Return the result by a recorded path, in a tuple; None if none can be run for this call.
 
         `paths` are those to try, known to be valid; by default, what is closed over tells.

@@ -7,7 +7,7 @@ filled up where that makes no difference, so that it needs no program of its own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +39,7 @@ class CompiledGradient:
         self._gradient = self._compiled(together=True)
         self._sizes: set[int] = set()
         self._compared_at = 0
+        self._repeated: Callable[..., Any] = self._gradient
         self._full = 0  # how many examples batches are filled up to; 0 if they are not
         self._draws = False  # whether a program has drawn random numbers
 
@@ -73,10 +74,10 @@ class CompiledGradient:
                 return None
             self._sizes.add(self._size(len(rows)))
             self._compared_at = 0  # the model has been evaluated eagerly
-        is_still = self._compared_at == moment
-        self._compared_at = moment
+        if self._compared_at != moment:
+            self._compared_at, self._repeated = moment, self._gradient.repeated()
         is_filled = self._size(len(rows)) > len(rows)
-        found = self._run(rows, carried, is_still=is_still)
+        found = self._run(self._repeated, rows, carried)
         self._draws = self._draws or bool(self._gradient.before)
         if self._draws and is_filled:  # by dropout, say, that this batch is the first to come to
             self.undo()
@@ -88,9 +89,8 @@ class CompiledGradient:
         rewind(self._gradient.before)
 
     def _run(
-        self, rows: Sequence[int], carried: Carried, *, is_still: bool = False
+        self, gradient: Callable[..., Any], rows: Sequence[int], carried: Carried
     ) -> Found | None:
-        gradient = self._gradient.run_still if is_still else self._gradient
         self._gradient.before = []
         numbers, size = self._data.numbers, self._size(len(rows))
         cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
@@ -131,7 +131,7 @@ class CompiledGradient:
             for i in [] if self._sizes else self._data.of_other_types(rows[0]):
                 generators.rewind()
                 others = [i, *rows[1:]]
-                if (found := self._run(others, carried)) is not None:
+                if (found := self._run(self._gradient, others, carried)) is not None:
                     generators.rewind()
                     self._require_agreement(found, others)
         finally:
@@ -141,10 +141,10 @@ class CompiledGradient:
     def _recorded(self, rows: Sequence[int], carried: Carried) -> Found | None:
         """Record the model once for all examples where possible, else for each example."""
         try:
-            return self._run(rows, carried)
+            return self._run(self._gradient, rows, carried)
         except TraceError:
             self._gradient = self._compiled(together=False)
-            return self._run(rows, carried)
+            return self._run(self._gradient, rows, carried)
 
     def _require_agreement(self, found: Found, rows: Sequence[int]) -> None:
         """Raise TraceError if eager evaluation gives a different loss for a batch.

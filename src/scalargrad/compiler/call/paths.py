@@ -38,9 +38,6 @@ class Paths:
         What the function closes over, as of the last check.
     lock : RLock
         Held while paths are added.
-    is_still : bool
-        Whether nothing closed over can have changed since the last call, so that it need not be
-        compared; set by who knows that no other code has run.
     """
 
     def __init__(
@@ -49,7 +46,6 @@ class Paths:
         self.fitting = dict(fitting)
         self.now: ClosedOver | None = None
         self.lock = threading.RLock()
-        self.is_still = False
         self._function = function
         self._elsewhere: list[tuple[Key, Path]] = []
         self._code: dict[int, Any] = {}  # classes and functions in keys, by id
@@ -59,8 +55,6 @@ class Paths:
 
     def current(self, key: Key) -> tuple[Path, ...]:
         """Return the paths for a key that are valid now."""
-        if self.is_still:
-            return self.fitting.get(key, ())
         now = self.now  # None of a copy, and after unpickling
         is_outdated = bool(self.fitting) if now is None else not now.holds()
         if is_outdated:

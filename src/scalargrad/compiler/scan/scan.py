@@ -8,7 +8,6 @@ from itertools import repeat
 from typing import Any
 
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
@@ -127,25 +126,14 @@ def _compiled(
         if recalled:
             carry, ys = recalled[0]
             return carry, ys
-    rows, step = rows_of(columns, count), _compared_once(f)
-    if rows is not None:
-        return run_steps(f, step, init, partial(_entry, xs, columns), rows)
-    return _called(step, init, _entries(xs, columns, count))
-
-
-def _compared_once(f: Jitted[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
-    """Return a compiled step that compares what it closes over once, not at each call."""
-    valid: dict[Key, tuple[Path, ...]] = {}
+    rows, called = rows_of(columns, count), f.repeated()
+    if rows is None:
+        return _called(called, init, _entries(xs, columns, count))
 
     def step(carry: Any, x: Any) -> tuple[Any, Any]:
-        call = _, _, _, key, *_ = f.call_of((carry, x), {})
-        found = f.recalled(call, valid.get(key, ()))
-        if found is None:
-            found = (f(carry, x),)
-            valid[key] = f.paths(carry, x)
-        return _pair(found[0])
+        return _pair(called(carry, x))
 
-    return step
+    return run_steps(f, step, init, partial(_entry, xs, columns), rows)
 
 
 def _is_plain(paths: Sequence[Path], count: int) -> bool:
