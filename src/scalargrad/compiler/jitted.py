@@ -10,22 +10,21 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
+from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import LastWalk, Visit, is_object
+from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
-from scalargrad.compiler.call.static_arguments import ArgumentName, visit_static
+from scalargrad.compiler.call.signature import Signature
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.errors import OperandError, TraceError
+from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.system.collector import collector_paused
-from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from pathlib import Path as File
@@ -57,10 +56,8 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self._static = static  # positions and names of arguments
-        self._is_object = is_object(function)  # such as a module, which counts as an argument
-        #: Whether all arguments are traced: none is static, and the function is not an object.
-        self._is_traced_whole = not static and not self._is_object
-        self._last_walk = LastWalk()
+        #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
+        self.signature = Signature(function, static).of
         self._kept = Paths(function, paths)
         #: Whether to refuse a function each call of which changes something that it reads, a log as
         #: well, and to suppress warnings.
@@ -101,47 +98,6 @@ class Jitted(Generic[P, R]):
             return self._function(*args, **kwargs)
         result: R = path.result(found)
         return result
-
-    def signature(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[Key, list[Any], list[Value]]:
-        """Return the key of the program, the numbers of arguments, and the Values of objects.
-
-        Raises
-        ------
-        TraceError
-            If an argument is refused; the message names it.
-        OperandError
-            If an argument contains itself.
-        """
-        if self._is_traced_whole and not kwargs:
-            known = key_of_numbers(args)  # the common case, twice as fast
-            if known is not None:
-                return known, [*args], []
-        objects = Visit([], self._last_walk)
-        leaves: list[Any] = []
-        try:
-            if self._is_object:
-                objects.whole(self._function)
-            objects.where = name = ArgumentName(self._function)
-            if not self._static and not kwargs:
-                for name.given, x in enumerate(args):
-                    visit(x, objects.key, leaves, objects)
-            else:
-                given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-                for name.given, x in given:
-                    objects.key.append(name.given)
-                    if name.given in self._static:
-                        visit_static(x, f"static argument {name.given!r}", objects.key)
-                    else:
-                        visit(x, objects.key, leaves, objects)
-        except RecursionError:
-            raise OperandError(
-                "an argument contains itself, or is nested too deeply to be searched for numbers: "
-                "give a list of its numbers"
-            ) from None
-        module_values = objects.finish()
-        return tuple(objects.key), leaves, module_values
 
     def _run_anew(self, call: Call) -> Any:
         """Record a path and run it; return both, or None if the call must be made eagerly.
