@@ -538,6 +538,19 @@ def test_what_a_module_keeps_of_a_recording_does_no_harm(recordings: list[str]) 
     assert len(recordings) <= 2
 
 
+def test_attributes_named_as_a_compiled_function_names_its_own_do_no_harm(
+    recordings: list[str],
+) -> None:
+    """It keeps the states of generators as `before`, which is no attribute of a user's."""
+    rng, account = random.Random(1), SimpleNamespace(before=2.0)
+    noisy = jit(lambda x: drawn(rng.random) + x)
+    compiled = jit(lambda x: noisy(x) * account.before)
+    for _ in range(5):
+        noisy(1.0)
+        compiled(1.0)
+    assert len(recordings) == 2
+
+
 def test_a_generator_bound_anew_is_drawn_from() -> None:
     """Seeding again by a new generator gives the draws of the new one."""
     rng = random.Random(1)

@@ -43,6 +43,19 @@ class Jitted(Generic[P, R]):
     pickled.
     """
 
+    #: Attributes besides these are what users have added, which guards compare.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_function",
+        "_is_strict",
+        "_kept",
+        "_limits",
+        "_static",
+        "before",
+        "scans",
+        "signature",
+    )
     __wrapped__: Callable[P, R]
 
     def __init__(
