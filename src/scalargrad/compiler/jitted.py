@@ -15,10 +15,8 @@ from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
-from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
-from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.signature import Signature
-from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
@@ -48,9 +46,7 @@ class Jitted(Generic[P, R]):
         "__dict__",
         "__weakref__",
         "_function",
-        "_is_strict",
         "_kept",
-        "_limits",
         "_static",
         "before",
         "scans",
@@ -71,11 +67,7 @@ class Jitted(Generic[P, R]):
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
         self.signature = Signature(function, static).of
-        self._kept = Paths(function, paths)
-        #: Whether to refuse a function each call of which changes something that it reads, a log as
-        #: well, and to suppress warnings.
-        self._is_strict = strict
-        self._limits = RecordingLimits(strict)
+        self._kept = Paths(function, static, paths, strict=strict)
         #: The generators that a program has last drawn from, with their states before.
         self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
@@ -121,7 +113,7 @@ class Jitted(Generic[P, R]):
         """
         with collector_paused():  # a single pause: else there is a search after each pass
             try:
-                path = self._record(call)
+                path = self._kept.record(call)
             except UnrecordedError as failed:
                 unrecorded = failed
             else:
@@ -131,49 +123,6 @@ class Jitted(Generic[P, R]):
             _, args, kwargs, *_ = call
             self._function(*args, **kwargs)
         return unrecorded.explain()
-
-    def _record(self, call: Call) -> Path | None:
-        """Record the path that a call takes, and keep it; None if there are too many.
-
-        Raises
-        ------
-        UnrecordedError
-            If the call cannot be recorded.
-        """
-        compiled, args, kwargs, key, *_ = call
-        with self._kept.lock:
-            now = self._kept.before(key)
-            known = self._kept.fitting.get(key, ())
-            if len(known) >= PATHS:
-                recorder = CallRecorder(self._function, self._static, call)
-                parting = functools.partial(recorder.parting_line, known[0].outcomes)
-                self._limits.warn_of_paths(compiled, parting)
-                return None
-            if self._limits.is_changing(compiled, self._kept.changed(key, now)):
-                return None
-            path = self._new_path(call, now)
-            self._limits.note(compiled, key, [self._function, *args, *kwargs.values()])
-            others = [p for p in self._kept.fitting.get(key, ()) if p.outcomes != path.outcomes]
-            alike = self._kept.put(key, (path, *others), path.surroundings or now)
-            self._limits.note_functions(compiled, key, alike)
-        return path
-
-    def _new_path(self, call: Call, now: ClosedOver, *, singly: bool = False) -> Path:
-        compiled, _, _, key, *_ = call
-        recorder = CallRecorder(self._function, self._static, call, singly=singly)
-        found = recorder.record()
-        now.watch(now.slots)
-        if not now.holds():  # a cache was filled, a log written, or a counter raised
-            before, now = now, self._kept.look_around(key)
-            now.watch(now.slots)
-            stays = now.holds if self._is_strict else None
-            recorder.require_same(found, before.changed(now), stays)
-            now = self._kept.look_around(key)
-        elif recorder.notes or recorder.may_be_fresh:
-            noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
-            recorder.require_same(found, noted or None)
-        name = getattr(compiled, "__name__", "compiled")
-        return Path(*found, name=name, surroundings=now)
 
     def repeated(self) -> Callable[..., R]:
         """Return this function for calls between which no other code runs.
@@ -310,7 +259,7 @@ class Jitted(Generic[P, R]):
             if path.fits(call):
                 return path, call
         try:
-            anew = self._record(call)
+            anew = self._kept.record(call)
         except UnrecordedError as failed:
             failed.explain()
         if anew is None:
@@ -323,7 +272,7 @@ class Jitted(Generic[P, R]):
     def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node."""
         try:
-            return self._new_path(self.call_of(args, kwargs), self._kept.look_around(), singly=True)
+            return self._kept.recorded_singly(self.call_of(args, kwargs))
         except UnrecordedError as failed:
             failed.explain()
 

@@ -1,7 +1,11 @@
-"""The recorded paths of one function; each is valid while what it closes over is unchanged."""
+"""The recorded paths of one function; each is valid while what it closes over is unchanged.
+
+A call that takes none of them is recorded, as far as the limits on recordings allow.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import weakref
@@ -9,7 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, code_in, made_alike
+from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.record_call import CallRecorder
+from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
 
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
@@ -27,8 +34,13 @@ class Paths:
 
     Parameters
     ----------
+    static : set of int or str
+        Positions and names of static arguments.
     fitting : mapping from Key to tuple of Path
         The paths to begin with.
+    strict : bool
+        Whether to refuse a function each call of which changes something that it reads, a log as
+        well, and to suppress warnings.
 
     Attributes
     ----------
@@ -41,12 +53,18 @@ class Paths:
     """
 
     def __init__(
-        self, function: Callable[..., Any], fitting: Mapping[Key, tuple[Path, ...]]
+        self,
+        function: Callable[..., Any],
+        static: frozenset[int | str],
+        fitting: Mapping[Key, tuple[Path, ...]],
+        *,
+        strict: bool,
     ) -> None:
         self.fitting = dict(fitting)
         self.now: ClosedOver | None = None
         self.lock = threading.RLock()
-        self._function = function
+        self._function, self._static, self._is_strict = function, static, strict
+        self._limits = RecordingLimits(strict)
         self._elsewhere: list[tuple[Key, Path]] = []
         self._code: dict[int, Any] = {}  # classes and functions in keys, by id
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
@@ -61,7 +79,60 @@ class Paths:
             self.look_around()
         return self.fitting.get(key, ())
 
-    def before(self, key: Key) -> ClosedOver:
+    def record(self, call: Call) -> Path | None:
+        """Record the path that a call takes, and keep it; None if there are too many.
+
+        Raises
+        ------
+        UnrecordedError
+            If the call cannot be recorded.
+        """
+        compiled, args, kwargs, key, *_ = call
+        with self.lock:
+            now = self._before(key)
+            known = self.fitting.get(key, ())
+            if len(known) >= PATHS:
+                recorder = CallRecorder(self._function, self._static, call)
+                parting = functools.partial(recorder.parting_line, known[0].outcomes)
+                self._limits.warn_of_paths(compiled, parting)
+                return None
+            if self._limits.is_changing(compiled, self._changed(key, now)):
+                return None
+            path = self._new(call, now)
+            self._limits.note(compiled, key, [self._function, *args, *kwargs.values()])
+            others = [p for p in self.fitting.get(key, ()) if p.outcomes != path.outcomes]
+            alike = self._put(key, (path, *others), path.surroundings or now)
+            self._limits.note_functions(compiled, key, alike)
+        return path
+
+    def recorded_singly(self, call: Call) -> Path:
+        """Return a new path, not kept, in which each number given or returned has its own node.
+
+        Raises
+        ------
+        UnrecordedError
+            If the call cannot be recorded.
+        """
+        return self._new(call, self.look_around(), singly=True)
+
+    def _new(self, call: Call, now: ClosedOver, *, singly: bool = False) -> Path:
+        compiled, _, _, key, *_ = call
+        recorder = CallRecorder(self._function, self._static, call, singly=singly)
+        found = recorder.record()
+        now.watch(now.slots)
+        if not now.holds():  # a cache was filled, a log written, or a counter raised
+            before, now = now, self.look_around(key)
+            now.watch(now.slots)
+            stays = now.holds if self._is_strict else None
+            recorder.require_same(found, before.changed(now), stays)
+            now = self.look_around(key)
+        elif recorder.notes or recorder.may_be_fresh:
+            noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
+            recorder.require_same(found, noted or None)
+        name = getattr(compiled, "__name__", "compiled")
+        return Path(*found, name=name, surroundings=now)
+
+    def _before(self, key: Key) -> ClosedOver:
         """Return what is closed over now, before a recording with this key.
 
         Known paths are checked only if something has changed; otherwise recording many shapes
@@ -94,13 +165,13 @@ class Paths:
             self._watch(now)
         return now
 
-    def changed(self, key: Key, now: ClosedOver) -> list[str]:
+    def _changed(self, key: Key, now: ClosedOver) -> list[str]:
         """Return the names of what has changed since the last recording with this key."""
         known = [*self.fitting.get(key, ())] + [path for k, path in self._elsewhere if k == key]
         found = [path.reads.changed(now) for path in known]
         return min(found, key=len, default=[])
 
-    def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> int:
+    def _put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> int:
         """Keep these paths for a key, and watch what they read.
 
         Returns how many shapes there are that differ in nothing but functions made anew.
