@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scalargrad.compiler.trace.randomness import Generators
-from scalargrad.compiler.trace.side_effects import Around
+from scalargrad.compiler.trace.snapshots import Around
 from scalargrad.errors import TraceError
 from scalargrad.system.one_line import shown
 from scalargrad.train.carried import Carried

@@ -13,14 +13,8 @@ from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.refusal import PartingError, users_line
-from scalargrad.compiler.trace.side_effects import (
-    Around,
-    ChangesError,
-    Contents,
-    Note,
-    made_again,
-    unchanging,
-)
+from scalargrad.compiler.trace.side_effects import ChangesError, made_again, unchanging
+from scalargrad.compiler.trace.snapshots import Around, Contents, Note
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError

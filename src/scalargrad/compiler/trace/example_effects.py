@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from scalargrad.compiler.call.outline import outlined
 from scalargrad.compiler.call.results import filled
-from scalargrad.compiler.trace.side_effects import AroundExample, is_unchanged
+from scalargrad.compiler.trace.snapshots import Around, described, is_unchanged
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
+from scalargrad.transforms.draws import state_of
 from scalargrad.value import Value
 
 #: Numbers that stand in the same places, by node.
@@ -25,6 +26,34 @@ _REMEDY = (
     "one example is recorded for all, where a loop would change it again and again: pass it as an "
     "argument with an entry for each example, or loop over the examples without vmap"
 )
+
+
+class AroundExample(Around):
+    """A snapshot of the surroundings of a function and of its arguments: of all it may change.
+
+    What the recording itself started from, and its generators of random numbers, are looked at
+    elsewhere.
+    """
+
+    def __init__(self, parts: list[Any], trace: Trace) -> None:
+        self._trace = trace
+        super().__init__(parts)
+
+    def held(self, x: Any) -> dict[Any, Any] | None:
+        """Return the contents of an object, array, generator or function."""
+        state = None if x in self._trace.generators else state_of(x)
+        return super().held(x) if state is None else {"state": repr(state)}
+
+    def differences(self, is_same: Callable[[Any, Any], bool] = is_unchanged) -> Iterator[str]:
+        """Yield descriptions of changes; `is_same` tells which contents count as the same."""
+        changed = self.changed()
+        outside = Around(self._trace.sources)._found if changed else {}
+        for place in [x for x in changed if x not in outside]:
+            part, name, before = self._found[place]
+            now = changed[place]
+            for key in {**before, **now}:
+                if key not in before or key not in now or not is_same(before[key], now[key]):
+                    yield described(part, key, name)
 
 
 def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
