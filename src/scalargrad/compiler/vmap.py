@@ -11,7 +11,7 @@ from typing import Any
 from scalargrad.compiler.call.outline import Place, outlined
 from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.out_axes import arranged
-from scalargrad.compiler.trace.batching import UnlikeError
+from scalargrad.compiler.trace.batching import UnlikeError, example
 from scalargrad.compiler.trace.example_effects import run_for_all
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced
@@ -104,11 +104,9 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], trace: Trace, n:
     args, axes, kwargs = call
     lanes = trace.lanes
     with lanes.one_example(n):
-        example = [
-            x if axis is None else lanes.example(x) for x, axis in zip(args, axes, strict=True)
-        ]
-        run = functools.partial(f, *example, **kwargs)
-        result = run_for_all(run, [f, example, kwargs], trace)
+        one = [x if axis is None else example(trace, x) for x, axis in zip(args, axes, strict=True)]
+        run = functools.partial(f, *one, **kwargs)
+        result = run_for_all(run, [f, one, kwargs], trace)
     values: list[Any] = []
     outline = outlined(result, values)
     wide = {x.index: x for x in values if isinstance(x, Traced) and lanes.size(x.index) > 1}

@@ -1,41 +1,24 @@
-"""Record vmap: run the function once, on an example whose numbers have a lane for each example.
-
-A number of the examples becomes one batched node, whose lane k is that number in example k. What
-the function computes from it has as many lanes; afterwards, single lanes are the results.
-"""
+"""Make one example of those that vmap is given: its numbers have a lane for each of them."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import takewhile
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Flags, Floats
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import float_from
 from scalargrad.compiler.call.input_numbers import number_of
 from scalargrad.compiler.guards.comparable import exact
 from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.passes.kinds import (
-    BATCH,
-    UNBATCH,
-    Held,
-    OverLanes,
-    Stacked,
-    makes_lanes,
-    of_lanes,
-)
-from scalargrad.compiler.trace.taken_together import TakenLanes
-from scalargrad.compiler.trace.tape import Tape
+from scalargrad.compiler.passes.kinds import Held, Stacked, of_lanes
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import OperandError, TraceError
-from scalargrad.ops import identity
 from scalargrad.table.numbers import is_real
-from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.tree import like, own_attributes
 from scalargrad.value import Value
 
@@ -44,284 +27,92 @@ class UnlikeError(Exception):
     """Examples differ in more than their numbers, so they cannot share one recording."""
 
 
-class Lanes:
-    """Which nodes of a recording have lanes, and the methods that write them.
+def example(trace: Trace, examples: Any) -> Any:
+    """Return an example whose numbers have a lane for each of the examples.
 
-    Parameters
-    ----------
-    trace : Tape
-        The recording.
-
-    Attributes
-    ----------
-    count : int
-        The number of examples of the vmap under way; 0 outside.
-    taken : list of TakenLanes
-        The runs of nodes that are the single lanes of a node.
-    drawn_for_one : list of (Draw, list of int)
-        The draws of the example under way, and the inputs that stand for those of the others.
+    Raises
+    ------
+    UnlikeError
+        If the examples differ in more than their numbers.
     """
+    if isinstance(examples, WholeArray):
+        return examples.examples(functools.partial(_stacked, trace))
+    if type(examples) is np.ndarray and examples.dtype.kind in "fiu":
+        return _batched_numeric(trace, examples)
+    return _batched(trace, [examples[k] for k in range(len(examples))])
 
-    def __init__(self, trace: Tape) -> None:
-        self.count = 0
-        self.taken: list[TakenLanes] = []
-        self._trace: Tape = weakref.proxy(trace)  # which holds this
-        self._seen = 0
-        self._is_closed = False
-        self._counts: list[int] = []
-        self.drawn_for_one: list[tuple[Draw, list[int]]] = []
-        self._map_of: dict[int, int] = {}
-        self._batches: dict[tuple[int, ...], Traced] = {}  # of the vmap under way
 
-    @contextmanager
-    def one_example(self, count: int) -> Iterator[None]:
-        """Within the ``with`` block, record a function that stands for `count` examples."""
-        self._look()
-        self._counts.append(count)
-        self.count = count
-        try:
-            yield
-            self._draw_for_others()
-        finally:
-            self._look()  # after an error too, should a node be used outside
-            self.drawn_for_one.clear()
-            self._batches.clear()
-            self.count = 0
+def _stacked(trace: Trace, lanes: int, first: int, step: int) -> Traced:
+    """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
+    made = trace.traced(
+        of_lanes(Stacked, lanes), (trace.constant(float(first)), trace.constant(float(step)))
+    )
+    trace.plainness.mark(made.index, True)
+    return made
 
-    def drawn(self, draw: Draw, first: Traced) -> Traced:
-        """Return a node with a random number for each example; `first` is that of the first."""
-        others = [self._trace.input(0.0, plain=True) for _ in range(self.count - 1)]
-        self.drawn_for_one.append((draw, [x.index for x in others]))
-        return self.batch([first, *others])
 
-    def _draw_for_others(self) -> None:
-        """Draw the numbers of the other examples, in the order of a loop over examples."""
-        trace, often = self._trace, self.count - 1
-        with made_by(None):
-            for k in range(often if self.drawn_for_one else 0):
-                for draw, leaves in self.drawn_for_one:
-                    trace.known[leaves[k]] = float(draw())
-                    trace.draws.append((draw, leaves[k]))
-
-    def size(self, index: int) -> int:
-        """Return the number of lanes of a node, 1 for a single number."""
-        if not self._counts:
-            return 1
-        if not self._is_closed:
-            self._look()
-        return self._counts[self._map_of[index]] if index in self._map_of else 1
-
-    def require_none(self, outputs: Iterable[int]) -> None:
-        """Raise TraceError if a node with lanes is a result of the whole function."""
-        self._look()
-        if not self._map_of.keys().isdisjoint(outputs):
-            self._trace.refused("stray example")
-
-    def close(self) -> None:
-        """Check the nodes written last; those that follow are not the function's."""
-        self._look()
-        self._is_closed = True
-
-    def wide(self) -> Flags:
-        """Return which nodes have lanes, those written after `close` among them."""
-        ops, args, known = self._trace.ops, self._trace.columns.args, {*self._map_of}
-        for x in range(self._seen, len(ops)):
-            if not (isinstance(ops[x], OverLanes) or known.isdisjoint(args(x))):
-                known.add(x)
-        found = np.zeros(len(ops), np.bool_)
-        found[[*known]] = True
-        return found
-
-    def _look(self) -> None:
-        """Find which of the nodes written since the last call have lanes, and check their use."""
-        ops, args, known = self._trace.ops, self._trace.columns.args, self._map_of
-        first, self._seen = self._seen, len(ops)
-        if not self._counts:
-            return
-        if not self.count:
-            self._require_none_read(first)
-            return
-        for x in range(first, self._seen):
-            if makes_lanes(ops[x]):
-                known[x] = len(self._counts) - 1
-            elif maps := {known[y] for y in args(x) if y in known}:
-                if maps != {len(self._counts) - 1}:
-                    self._trace.refused("stray example")
-                known[x] = len(self._counts) - 1
-
-    def _require_none_read(self, first: int) -> None:
-        """Refuse nodes written outside vmap, from `first` on, that read a node with lanes."""
-        columns, known = self._trace.columns, self._map_of.keys()
-        wide = takewhile(lambda x: x >= first, reversed(columns.wide))
-        read = columns.left[first:], columns.right[first:], *(columns.wide[x] for x in wide)
-        if not all(map(known.isdisjoint, read)):
-            self._trace.refused("stray example")
-
-    def example(self, examples: Any) -> Any:
-        """Return an example whose numbers have a lane for each of the examples.
-
-        Raises
-        ------
-        UnlikeError
-            If the examples differ in more than their numbers.
-        """
-        if isinstance(examples, WholeArray):
-            return examples.examples(self._stacked)
-        if type(examples) is np.ndarray and examples.dtype.kind in "fiu":
-            return self._batched_numeric(examples)
-        return self.batched([examples[k] for k in range(len(examples))])
-
-    def _stacked(self, lanes: int, first: int, step: int) -> Traced:
-        """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
-        trace = self._trace
-        made = trace.traced(
-            of_lanes(Stacked, lanes), (trace.constant(float(first)), trace.constant(float(step)))
-        )
-        trace.plainness.mark(made.index, True)
-        return made
-
-    def batched(self, examples: Sequence[Any]) -> Any:
-        """Return an example whose numbers have a lane for each of `examples`; see `example`."""
-        first = examples[0]
-        if all(x is first for x in examples):
-            return first
-        if is_scalar(first):
-            return self._batched_numbers(examples)
-        if hasattr(type(first), "dtype") and hasattr(first, "ravel"):
-            return self._batched_arrays(examples)
-        if any(type(x) is not type(first) or own_attributes(x) for x in examples):
-            raise UnlikeError
-        if isinstance(first, dict):
-            if any(list(x) != list(first) for x in examples):
-                raise UnlikeError
-            return like(first, [self.batched([x[key] for x in examples]) for key in first])
-        if isinstance(first, list | tuple):
-            if any(len(x) != len(first) for x in examples):
-                raise UnlikeError
-            return like(first, [self.batched(column) for column in zip(*examples, strict=True)])
-        if not of_library(type(first).__module__) or any(
-            exact(x) != exact(first) for x in examples
-        ):
-            raise UnlikeError  # what a user's class takes for equal may hold other numbers
+def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
+    """Return an example whose numbers have a lane for each of `examples`; see `example`."""
+    first = examples[0]
+    if all(x is first for x in examples):
         return first
-
-    def _batched_numbers(self, numbers: Sequence[Any]) -> Any:
-        if not all(map(is_scalar, numbers)):
+    if is_scalar(first):
+        return _batched_numbers(trace, examples)
+    if hasattr(type(first), "dtype") and hasattr(first, "ravel"):
+        return _batched_arrays(trace, examples)
+    if any(type(x) is not type(first) or own_attributes(x) for x in examples):
+        raise UnlikeError
+    if isinstance(first, dict):
+        if any(list(x) != list(first) for x in examples):
             raise UnlikeError
-        if any(isinstance(x, Value) for x in numbers):
-            return self.batch(numbers)
-        return self._held(_floats(numbers), numbers[0])
-
-    def _held(self, numbers: Floats, first: Any) -> Any:
-        """Write a node with these lanes, unless they are the same number."""
-        bits = numbers.tobytes()
-        if bits == bits[:8] * len(numbers):
-            return first
-        if self._trace.singly:
-            return self.batch(numbers.tolist())
-        made = self._trace.traced(Held(bits), ())
-        self._trace.plainness.mark(made.index, True)
-        return made
-
-    def _batched_numeric(self, examples: Any) -> Any:
-        found = np.empty(examples.shape[1:], dtype=object)
-        for place in np.ndindex(found.shape):
-            column = examples[:, *place]
-            found[place] = self._held(_floats(column), column[0].item())
-        if examples.ndim == 1:
-            return found[()]
-        return found if any(isinstance(x, Value) for x in found.flat) else examples[0]
-
-    def _batched_arrays(self, arrays: Sequence[Any]) -> Any:
-        if any(getattr(x, "shape", None) != arrays[0].shape for x in arrays):
+        return like(first, [_batched(trace, [x[key] for x in examples]) for key in first])
+    if isinstance(first, list | tuple):
+        if any(len(x) != len(first) for x in examples):
             raise UnlikeError
-        columns = np.array([x.ravel() for x in arrays]).T.tolist()
-        found = np.empty(len(columns), dtype=object)
-        found[:] = [self.batched(column) for column in columns]
-        varies = any(isinstance(x, Value) for x in found)
-        return found.reshape(arrays[0].shape) if varies else arrays[0]
+        return like(first, [_batched(trace, column) for column in zip(*examples, strict=True)])
+    if not of_library(type(first).__module__) or any(exact(x) != exact(first) for x in examples):
+        raise UnlikeError  # what a user's class takes for equal may hold other numbers
+    return first
 
-    def batch(self, numbers: Sequence[Any]) -> Traced:
-        """Write the node whose lanes are `numbers`.
 
-        If all are constants, one is wrapped in a node, so that no pass folds the examples.
-        """
-        trace = self._trace
-        nodes = [trace.refer(x, identity) for x in numbers]
-        if all(x in trace.columns.constants for x in nodes):
-            nodes[0] = trace.write(identity, (nodes[0],))
-        key = tuple(nodes)
-        if key not in self._batches:  # where examples hold a number twice, it is one
-            self._batches[key] = trace.traced(BATCH, key)
-        return self._batches[key]
+def _batched_numbers(trace: Trace, numbers: Sequence[Any]) -> Any:
+    if not all(map(is_scalar, numbers)):
+        raise UnlikeError
+    if any(isinstance(x, Value) for x in numbers):
+        return trace.lanes.batch(numbers)
+    return _held(trace, _floats(numbers), numbers[0])
 
-    def unbatch(self, node: Traced, lanes: int) -> list[Traced]:
-        """Write the nodes that are the single lanes of another, in order."""
-        trace, columns = self._trace, self._trace.columns
-        places = [columns.constant(float(k)) for k in range(lanes)]
-        self._look()
-        run = TakenLanes(len(columns), node.index, lanes)
-        self.taken.append(run)
-        for place in places:
-            trace.write(UNBATCH, (node.index, place))
-        self._seen = len(columns)
-        if trace.is_truth(node):
-            for x in run.nodes:
-                trace.plainness.mark_truth(x)
-        found = trace.all_traced(run.nodes)
-        return [trace.detach(x) for x in found] if trace.is_detaching else found
 
-    # Gradients by results ---------------------------------------------------------------------
+def _held(trace: Trace, numbers: Floats, first: Any) -> Any:
+    """Write a node with these lanes, unless they are the same number."""
+    bits = numbers.tobytes()
+    if bits == bits[:8] * len(numbers):
+        return first
+    if trace.singly:
+        return trace.lanes.batch(numbers.tolist())
+    made = trace.traced(Held(bits), ())
+    trace.plainness.mark(made.index, True)
+    return made
 
-    def origin(self, node: int) -> int:
-        """Return the number of an example that a result is, if it is one as it was given."""
-        columns = self._trace.columns
-        while columns.ops[node] is UNBATCH:
-            of, place = columns.args(node)
-            if columns.ops[of] is not BATCH:
-                break
-            node = columns.args(of)[int(columns.constants[place])]
-        return node
 
-    def adjoints(
-        self, wrt: Sequence[int], seeds: Sequence[tuple[int, int]], *, plain: bool
-    ) -> list[Any]:
-        """Return gradients, as `Tape.adjoints` does, by results of examples, too.
+def _batched_numeric(trace: Trace, examples: Any) -> Any:
+    found = np.empty(examples.shape[1:], dtype=object)
+    for place in np.ndindex(found.shape):
+        column = examples[:, *place]
+        found[place] = _held(trace, _floats(column), column[0].item())
+    if examples.ndim == 1:
+        return found[()]
+    return found if any(isinstance(x, Value) for x in found.flat) else examples[0]
 
-        Where an example went on from a result, to what the roots depend on, the gradient is a lane
-        of that by the node with lanes.
-        """
-        trace, columns = self._trace, self._trace.columns
-        sources = self._gone_on_from(wrt, [root for root, _ in seeds])
-        if not sources:
-            return trace.adjoints(wrt, seeds, plain=plain, detached=plain)
-        if self.count:
-            trace.refused("stray example")
-        self._look()
-        nodes = [*dict.fromkeys(sources.get(x, x) for x in wrt)]
-        signals = trace.adjoints(nodes, seeds, plain=plain, detached=plain)
-        for x in range(self._seen, len(columns)):
-            self._map_of.update((x, self._map_of[y]) for y in columns.args(x) if y in self._map_of)
-        found = dict(zip(nodes, signals, strict=True))
-        for x, node in sources.items():
-            lane = trace.write(UNBATCH, (found[node].index, columns.args(x)[1]))
-            trace.plainness.mark(lane, plain)
-            found[x] = trace.all_traced([lane])[0]
-        self._seen = len(columns)
-        return [found[x] for x in wrt]
 
-    def _gone_on_from(self, wrt: Iterable[int], roots: Sequence[int]) -> dict[int, int]:
-        """Return the nodes of results from which examples went on, to what roots depend on."""
-        columns = self._trace.columns
-        sources = {x: columns.args(x)[0] for x in wrt if columns.ops[x] is UNBATCH}
-        if not sources:
-            return {}
-        readers: dict[int, list[int]] = {x: [] for x in sources.values()}
-        for y in self._map_of:
-            for x in readers.keys() & columns.args(y):
-                readers[x].append(y)
-        below = columns.below(roots, [y for found in readers.values() for y in found])
-        return {x: y for x, y in sources.items() if not below.isdisjoint(readers[y])}
+def _batched_arrays(trace: Trace, arrays: Sequence[Any]) -> Any:
+    if any(getattr(x, "shape", None) != arrays[0].shape for x in arrays):
+        raise UnlikeError
+    columns = np.array([x.ravel() for x in arrays]).T.tolist()
+    found = np.empty(len(columns), dtype=object)
+    found[:] = [_batched(trace, column) for column in columns]
+    varies = any(isinstance(x, Value) for x in found)
+    return found.reshape(arrays[0].shape) if varies else arrays[0]
 
 
 def _floats(numbers: Any) -> Floats:

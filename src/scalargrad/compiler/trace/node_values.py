@@ -6,8 +6,8 @@ from typing import Any
 
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, TAKE, UNBATCH
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.trace.batching import Lanes
 from scalargrad.compiler.trace.columns import Columns
+from scalargrad.compiler.trace.lanes import Lanes
 from scalargrad.table.operation import Operation
 
 

@@ -1,0 +1,224 @@
+"""Which nodes of a recording have lanes: those of examples of vmap, and what is computed of them.
+
+A function of one example is recorded once, on a node whose lane k is the number of example k. What
+it computes from that has as many lanes; afterwards, single lanes are the results.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Flags
+from scalargrad.compiler.passes.kinds import (
+    BATCH,
+    UNBATCH,
+    OverLanes,
+    makes_lanes,
+)
+from scalargrad.compiler.trace.taken_together import TakenLanes
+from scalargrad.compiler.trace.tape import Tape
+from scalargrad.compiler.trace.traced import Traced
+from scalargrad.ops import identity
+from scalargrad.transforms.draws import Draw, made_by
+
+
+class Lanes:
+    """Which nodes of a recording have lanes, and the methods that write them.
+
+    Parameters
+    ----------
+    trace : Tape
+        The recording.
+
+    Attributes
+    ----------
+    count : int
+        The number of examples of the vmap under way; 0 outside.
+    taken : list of TakenLanes
+        The runs of nodes that are the single lanes of a node.
+    drawn_for_one : list of (Draw, list of int)
+        The draws of the example under way, and the inputs that stand for those of the others.
+    """
+
+    def __init__(self, trace: Tape) -> None:
+        self.count = 0
+        self.taken: list[TakenLanes] = []
+        self._trace: Tape = weakref.proxy(trace)  # which holds this
+        self._seen = 0
+        self._is_closed = False
+        self._counts: list[int] = []
+        self.drawn_for_one: list[tuple[Draw, list[int]]] = []
+        self._map_of: dict[int, int] = {}
+        self._batches: dict[tuple[int, ...], Traced] = {}  # of the vmap under way
+
+    @contextmanager
+    def one_example(self, count: int) -> Iterator[None]:
+        """Within the ``with`` block, record a function that stands for `count` examples."""
+        self._look()
+        self._counts.append(count)
+        self.count = count
+        try:
+            yield
+            self._draw_for_others()
+        finally:
+            self._look()  # after an error too, should a node be used outside
+            self.drawn_for_one.clear()
+            self._batches.clear()
+            self.count = 0
+
+    def drawn(self, draw: Draw, first: Traced) -> Traced:
+        """Return a node with a random number for each example; `first` is that of the first."""
+        others = [self._trace.input(0.0, plain=True) for _ in range(self.count - 1)]
+        self.drawn_for_one.append((draw, [x.index for x in others]))
+        return self.batch([first, *others])
+
+    def _draw_for_others(self) -> None:
+        """Draw the numbers of the other examples, in the order of a loop over examples."""
+        trace, often = self._trace, self.count - 1
+        with made_by(None):
+            for k in range(often if self.drawn_for_one else 0):
+                for draw, leaves in self.drawn_for_one:
+                    trace.known[leaves[k]] = float(draw())
+                    trace.draws.append((draw, leaves[k]))
+
+    def size(self, index: int) -> int:
+        """Return the number of lanes of a node, 1 for a single number."""
+        if not self._counts:
+            return 1
+        if not self._is_closed:
+            self._look()
+        return self._counts[self._map_of[index]] if index in self._map_of else 1
+
+    def require_none(self, outputs: Iterable[int]) -> None:
+        """Raise TraceError if a node with lanes is a result of the whole function."""
+        self._look()
+        if not self._map_of.keys().isdisjoint(outputs):
+            self._trace.refused("stray example")
+
+    def close(self) -> None:
+        """Check the nodes written last; those that follow are not the function's."""
+        self._look()
+        self._is_closed = True
+
+    def wide(self) -> Flags:
+        """Return which nodes have lanes, those written after `close` among them."""
+        ops, args, known = self._trace.ops, self._trace.columns.args, {*self._map_of}
+        for x in range(self._seen, len(ops)):
+            if not (isinstance(ops[x], OverLanes) or known.isdisjoint(args(x))):
+                known.add(x)
+        found = np.zeros(len(ops), np.bool_)
+        found[[*known]] = True
+        return found
+
+    def _look(self) -> None:
+        """Find which of the nodes written since the last call have lanes, and check their use."""
+        ops, args, known = self._trace.ops, self._trace.columns.args, self._map_of
+        first, self._seen = self._seen, len(ops)
+        if not self._counts:
+            return
+        if not self.count:
+            self._require_none_read(first)
+            return
+        for x in range(first, self._seen):
+            if makes_lanes(ops[x]):
+                known[x] = len(self._counts) - 1
+            elif maps := {known[y] for y in args(x) if y in known}:
+                if maps != {len(self._counts) - 1}:
+                    self._trace.refused("stray example")
+                known[x] = len(self._counts) - 1
+
+    def _require_none_read(self, first: int) -> None:
+        """Refuse nodes written outside vmap, from `first` on, that read a node with lanes."""
+        columns, known = self._trace.columns, self._map_of.keys()
+        wide = takewhile(lambda x: x >= first, reversed(columns.wide))
+        read = columns.left[first:], columns.right[first:], *(columns.wide[x] for x in wide)
+        if not all(map(known.isdisjoint, read)):
+            self._trace.refused("stray example")
+
+    def batch(self, numbers: Sequence[Any]) -> Traced:
+        """Write the node whose lanes are `numbers`.
+
+        If all are constants, one is wrapped in a node, so that no pass folds the examples.
+        """
+        trace = self._trace
+        nodes = [trace.refer(x, identity) for x in numbers]
+        if all(x in trace.columns.constants for x in nodes):
+            nodes[0] = trace.write(identity, (nodes[0],))
+        key = tuple(nodes)
+        if key not in self._batches:  # where examples hold a number twice, it is one
+            self._batches[key] = trace.traced(BATCH, key)
+        return self._batches[key]
+
+    def unbatch(self, node: Traced, lanes: int) -> list[Traced]:
+        """Write the nodes that are the single lanes of another, in order."""
+        trace, columns = self._trace, self._trace.columns
+        places = [columns.constant(float(k)) for k in range(lanes)]
+        self._look()
+        run = TakenLanes(len(columns), node.index, lanes)
+        self.taken.append(run)
+        for place in places:
+            trace.write(UNBATCH, (node.index, place))
+        self._seen = len(columns)
+        if trace.is_truth(node):
+            for x in run.nodes:
+                trace.plainness.mark_truth(x)
+        found = trace.all_traced(run.nodes)
+        return [trace.detach(x) for x in found] if trace.is_detaching else found
+
+    # Gradients by results ---------------------------------------------------------------------
+
+    def origin(self, node: int) -> int:
+        """Return the number of an example that a result is, if it is one as it was given."""
+        columns = self._trace.columns
+        while columns.ops[node] is UNBATCH:
+            of, place = columns.args(node)
+            if columns.ops[of] is not BATCH:
+                break
+            node = columns.args(of)[int(columns.constants[place])]
+        return node
+
+    def adjoints(
+        self, wrt: Sequence[int], seeds: Sequence[tuple[int, int]], *, plain: bool
+    ) -> list[Any]:
+        """Return gradients, as `Tape.adjoints` does, by results of examples, too.
+
+        Where an example went on from a result, to what the roots depend on, the gradient is a lane
+        of that by the node with lanes.
+        """
+        trace, columns = self._trace, self._trace.columns
+        sources = self._gone_on_from(wrt, [root for root, _ in seeds])
+        if not sources:
+            return trace.adjoints(wrt, seeds, plain=plain, detached=plain)
+        if self.count:
+            trace.refused("stray example")
+        self._look()
+        nodes = [*dict.fromkeys(sources.get(x, x) for x in wrt)]
+        signals = trace.adjoints(nodes, seeds, plain=plain, detached=plain)
+        for x in range(self._seen, len(columns)):
+            self._map_of.update((x, self._map_of[y]) for y in columns.args(x) if y in self._map_of)
+        found = dict(zip(nodes, signals, strict=True))
+        for x, node in sources.items():
+            lane = trace.write(UNBATCH, (found[node].index, columns.args(x)[1]))
+            trace.plainness.mark(lane, plain)
+            found[x] = trace.all_traced([lane])[0]
+        self._seen = len(columns)
+        return [found[x] for x in wrt]
+
+    def _gone_on_from(self, wrt: Iterable[int], roots: Sequence[int]) -> dict[int, int]:
+        """Return the nodes of results from which examples went on, to what roots depend on."""
+        columns = self._trace.columns
+        sources = {x: columns.args(x)[0] for x in wrt if columns.ops[x] is UNBATCH}
+        if not sources:
+            return {}
+        readers: dict[int, list[int]] = {x: [] for x in sources.values()}
+        for y in self._map_of:
+            for x in readers.keys() & columns.args(y):
+                readers[x].append(y)
+        below = columns.below(roots, [y for found in readers.values() for y in found])
+        return {x: y for x, y in sources.items() if not below.isdisjoint(readers[y])}
