@@ -6,7 +6,7 @@ import pytest
 
 from scalargrad.compiler.backend import loop_steps, steps
 from scalargrad.compiler.passes import segments
-from scalargrad.compiler.trace import taken_together, whole_arrays
+from scalargrad.compiler.trace import example_lanes, whole_arrays
 
 
 @pytest.fixture(params=["whole", "in blocks", "in registers", "of few numbers"])
@@ -24,6 +24,6 @@ def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
         monkeypatch.setenv("SCALARGRAD_THREADS", "2")
     if request.param == "of few numbers":
         monkeypatch.setattr(whole_arrays, "FEWEST", 1)
-        monkeypatch.setattr(taken_together, "FEWEST", 2)
+        monkeypatch.setattr(example_lanes, "FEWEST", 2)
     chosen: str = request.param
     return chosen

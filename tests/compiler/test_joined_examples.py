@@ -20,7 +20,7 @@ import scalargrad as sg
 from scalargrad import Value, gradients, jit, value_and_grad, vmap
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.trace import taken_together, whole_arrays
+from scalargrad.compiler.trace import example_lanes, whole_arrays
 
 Function = Callable[..., Any]
 
@@ -31,7 +31,7 @@ TARGETS = np.sin(np.arange(12.0)).reshape(4, 3)
 def few(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Treat few examples as many."""
     if "many" not in request.fixturenames:
-        monkeypatch.setattr(taken_together, "FEWEST", 2)
+        monkeypatch.setattr(example_lanes, "FEWEST", 2)
 
 
 def path(k: Any, x: Any) -> list[Any]:

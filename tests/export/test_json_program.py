@@ -14,7 +14,7 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import OperandError, StateError, TraceError, Value, jit
-from scalargrad.compiler.trace.taken_together import FEWEST
+from scalargrad.compiler.trace.example_lanes import FEWEST
 from scalargrad.export import load
 
 SCHEMA = Path(sg.__file__).parent / "export" / "program.schema.json"

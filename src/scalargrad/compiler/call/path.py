@@ -14,7 +14,6 @@ from scalargrad.compiler.call.input_numbers import (
     block_of,
     cells_of,
     in_a_row,
-    number_of,
     value_cells,
 )
 from scalargrad.compiler.call.outline import has_arrays
@@ -287,14 +286,7 @@ class Path:
             apart = [leaves[k] for k in self.whole]
             return in_a_row([*numbers, *drawn, *foreign, *apart])
         if self.values_at:
-            leaves = [
-                x
-                if (kind := x.__class__) is float
-                else x._number
-                if kind is Value
-                else number_of(x)
-                for x in leaves
-            ]
+            leaves = [x if x.__class__ is float else x._number for x in leaves]
         return [*leaves, *drawn, *[x._number for x in foreign]] if drawn or foreign else leaves
 
     def numbers(

@@ -29,8 +29,8 @@ from scalargrad.compiler.passes.kinds import (
     of_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts, stretches
-from scalargrad.compiler.trace import taken_together
-from scalargrad.compiler.trace.taken_together import TakenLanes
+from scalargrad.compiler.trace import example_lanes
+from scalargrad.compiler.trace.example_lanes import TakenLanes
 from scalargrad.ops import TABLE, add, identity
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
@@ -99,7 +99,7 @@ def joined(
     singly : bool
         Whether each number must be a node of its own.
     """
-    if sum(x.lanes for x in taken) < taken_together.FEWEST:
+    if sum(x.lanes for x in taken) < example_lanes.FEWEST:
         return None
     work = _Joining(nodes, constants, taken, roots, wide(), singly=singly)
     if work.rows:

@@ -7,7 +7,7 @@ from typing import Any
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, TAKE, UNBATCH
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.columns import Columns
-from scalargrad.compiler.trace.lanes import Lanes
+from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.table.operation import Operation
 
 

@@ -24,7 +24,6 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.joined_examples import joined
-from scalargrad.compiler.trace.taken_together import returned_together
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import add, eq, identity
@@ -147,7 +146,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     together = [(x, 1) for x in outputs]
     returned = outputs
     if not (trace.has_values or trace.singly):
-        together = returned_together(outputs, trace.lanes.taken)
+        together = trace.lanes.returned_together(outputs)
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
     if len(nodes) < len(trace.columns):

@@ -107,11 +107,10 @@ class Tape(Tracing):
         list of int
             The nodes of the leaves.
         """
-        nodes, named = [x.index for x in numbers], [*values]
-        for node in nodes:
+        nodes = [x.index for x in numbers]
+        for x, node in zip(values, nodes, strict=True):
             self.plainness.mark(node, False)
-        self._node_of.update(zip(map(id, named), nodes, strict=True))
-        self._named += named
+            self.stands_for(x, node)
         return nodes
 
     def _stand_in(self, x: Value) -> Traced:

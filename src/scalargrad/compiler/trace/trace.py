@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, TAKE
-from scalargrad.compiler.trace.lanes import Lanes
+from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
 from scalargrad.compiler.trace.randomness import Generators

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,26 @@ from scalargrad.compiler.passes.kinds import (
     OverLanes,
     makes_lanes,
 )
-from scalargrad.compiler.trace.taken_together import TakenLanes
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import identity
 from scalargrad.transforms.draws import Draw, made_by
+
+#: The fewest examples whose results are returned together, or let what is done to them join.
+FEWEST = 256
+
+
+class TakenLanes(NamedTuple):
+    """The nodes from `first` on, which are the single lanes of a node."""
+
+    first: int
+    source: int
+    lanes: int
+
+    @property
+    def nodes(self) -> range:
+        """The nodes."""
+        return range(self.first, self.first + self.lanes)
 
 
 class Lanes:
@@ -170,6 +185,23 @@ class Lanes:
                 trace.plainness.mark_truth(x)
         found = trace.all_traced(run.nodes)
         return [trace.detach(x) for x in found] if trace.is_detaching else found
+
+    def returned_together(self, outputs: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the outputs as (node, lanes), all lanes of a node in order as that node."""
+        by_first = {x.first: x for x in self.taken if x.lanes >= FEWEST}
+        if by_first.keys().isdisjoint(outputs):
+            return [(x, 1) for x in outputs]
+        found: list[tuple[int, int]] = []
+        at = 0
+        while at < len(outputs):
+            run = by_first.get(outputs[at])
+            if run is not None and outputs[at : at + run.lanes] == [*run.nodes]:
+                found.append((run.source, run.lanes))
+                at += run.lanes
+            else:
+                found.append((outputs[at], 1))
+                at += 1
+        return found
 
     # Gradients by results ---------------------------------------------------------------------
 
