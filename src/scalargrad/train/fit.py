@@ -9,7 +9,6 @@ from typing import Any
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.nn import Module
-from scalargrad.optim.lr_scheduler import LambdaLR
 from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.table.validation import flag, number, size, whole
 from scalargrad.train.checks import (
@@ -26,20 +25,14 @@ from scalargrad.train.checks import (
 )
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History, attach
-from scalargrad.train.objective import (
-    Loss,
-    Metric,
-    Objective,
-    Regularizer,
-    has_foreign_switch,
-    is_foreign,
-)
+from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
 from scalargrad.train.run_parts import Limits, OptimizerLike, RunParts, Schedule
 from scalargrad.train.run_state import RunState
 from scalargrad.train.stopping import Patience
 from scalargrad.train.trainer import Trainer
 from scalargrad.train.trial import try_out
+from scalargrad.train.users_code import runs_between_epochs
 
 Callback = Callable[[Module, History], object]
 
@@ -244,9 +237,7 @@ def fit(
         limits=limits,
         # a callback looks at the model, also one of scalargrad's own, such as a training page
         visited=bool(list_of_callbacks)
-        or any(map(is_foreign, objective.metrics.values()))
-        or (held_out is not None and has_foreign_switch(model))
-        or _calls_back(scheduler),
+        or runs_between_epochs(model, objective.metrics, held_out, scheduler),
         jit=maybe(jit, "jit", flag),
     )
     run = Trainer(parts)
@@ -305,15 +296,6 @@ def _split(
     if fraction:
         raise OperandError("validation_split and validation_data exclude each other: give one")
     return given, examples(*pair(data, "validation_data"), "the validation data")
-
-
-def _calls_back(schedule: Any) -> bool:
-    """Return whether a schedule, or a part of it, is or calls the code of a user."""
-    if is_foreign(schedule) or isinstance(schedule, LambdaLR):
-        return True
-    own = getattr(schedule, "__dict__", {})  # such as a step that was put around that of the class
-    parts = own.get("schedulers", ())
-    return not own.keys().isdisjoint(dir(type(schedule))) or any(map(_calls_back, parts))
 
 
 def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -> Patience | None:

@@ -10,8 +10,8 @@ from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
 from scalargrad.train.eager_steps import Eager
-from scalargrad.train.objective import is_foreign
 from scalargrad.train.run_parts import RunParts
+from scalargrad.train.users_code import is_foreign
 
 #: What a user's class of optimiser may override: `fit` asks for it where the parameters have been
 #: written back. Array updates bypass the rest, or it would find the parameters of an earlier epoch.

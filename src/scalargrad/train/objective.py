@@ -115,27 +115,6 @@ def name_of(function: Any) -> str:
     return str(getattr(inner, "__name__", type(inner).__name__))
 
 
-def is_foreign(part: object) -> bool:
-    """Return whether what `fit` calls may keep or change anything; scalargrad's own does not."""
-    return part is not None and not all(map(_is_own, [part, getattr(part, "__self__", part)]))
-
-
-def _is_own(part: object) -> bool:
-    module = getattr(part, "__module__", None) or type(part).__module__
-    return module.partition(".")[0] == "scalargrad"
-
-
-def has_foreign_switch(model: Module) -> bool:
-    """Return whether `train` and `eval` run code of a user's, here or in a module inside."""
-    parts = model.modules()
-    switches = [model.eval, *(part.train for part in parts)]
-    if not all(_is_own(getattr(x, "__func__", x)) for x in switches):
-        return True
-    kinds = {type(part) for part in parts}
-    setters = [(kind.__setattr__, isinstance(kind.training, bool)) for kind in kinds]
-    return any(x != (Module.__setattr__, True) for x in setters)
-
-
 class StepResult(NamedTuple):
     """The result of a step: the loss of a batch, and its predictions and gradient where wanted.
 

@@ -82,7 +82,6 @@ class RunState:
         run = self._run
         return {
             **{name: part.state_dict() for name, part in self._stateful().items()},
-            "patience": run.patience.state_dict() if run.patience else None,
             "rng": [_listed(state_of(rng)) for rng in self._generators()],
             "random": random.getstate(),
             "history": vars(run.history),
@@ -97,11 +96,10 @@ class RunState:
         warm_up = state["warm_up"]
         if warm_up is not None:
             number(warm_up, "warm_up", 0.0, finite=False)
-        if run.patience is not None:
-            run.patience.load_state_dict(state["patience"])
-            if run.patience.best_state is not None:
-                run.model.load_state_dict(run.patience.best_state)  # whether it fits
         self._give(state)
+        if run.patience is not None and run.patience.best_state is not None:
+            run.model.load_state_dict(run.patience.best_state)  # whether it fits
+            run.model.load_state_dict(state["model"])
         run.history, run.ended = history, ended
         run.mode.resume(len(history), warm_up)
 
@@ -109,14 +107,13 @@ class RunState:
         """Load the state of every part that has its own `load_state_dict`."""
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
-        if self._run.patience is not None:
-            self._run.patience.load_state_dict(state["patience"])
         rewind(list(zip(self._generators(), state["rng"], strict=True)))
         random.setstate(state["random"])
 
     def _stateful(self) -> dict[str, Any]:
         run = self._run
-        parts = {"model": run.model, "optimizer": run.optimizer, "scheduler": run.parts.scheduler}
+        parts: dict[str, Any] = {"model": run.model, "optimizer": run.optimizer}
+        parts |= {"scheduler": run.parts.scheduler, "patience": run.patience}
         return {name: part for name, part in parts.items() if part is not None}
 
     def _generators(self) -> list[Any]:

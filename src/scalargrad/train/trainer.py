@@ -17,9 +17,10 @@ from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import EpochMean, StepResult, is_foreign, name_of
+from scalargrad.train.objective import EpochMean, StepResult, name_of
 from scalargrad.train.progress import ProgressBar, Silence
 from scalargrad.train.run_parts import RunParts
+from scalargrad.train.users_code import is_foreign
 from scalargrad.value import Parameter, Value
 
 

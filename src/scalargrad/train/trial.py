@@ -21,7 +21,8 @@ from scalargrad.nn import Module
 from scalargrad.system.one_line import shown
 from scalargrad.system.refill import CONTAINERS, refill
 from scalargrad.train.examples import Examples, plain
-from scalargrad.train.objective import Objective, is_foreign, name_of
+from scalargrad.train.objective import Objective, name_of
+from scalargrad.train.users_code import is_foreign
 from scalargrad.value import Parameter, Value
 
 #: Classes whose objects hold nothing that a call changes.
