@@ -33,10 +33,7 @@ class ClosedOver:
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
-        found = [*roots]
-        reachable = Reachable(found)
-        if reachable.names_graphs:
-            reachable = Reachable(found, by_node=True)
+        reachable = Reachable(roots)
         self._readings = reachable.readings
         self.slots, self.unnamed = self._readings.slots, reachable.unnamed()
         self.keys = reachable.keys

@@ -74,25 +74,18 @@ class Reachable:
     ----------
     roots : iterable
         Functions, and other objects for the sake of the functions and methods called with them.
-    by_node : bool
-        Whether it matters which node each computed Value is: code that reads a graph depends on
-        it, other code only on the number.
 
     Attributes
     ----------
     readings : Readings
         All that was reached.
-    names_graphs : bool
-        Whether the code names attributes such as ``parents``, which reveal a graph.
     keys : set of Value
         The keys of dicts and the items of sets, by which Values are looked up.
     """
 
-    def __init__(self, roots: Iterable[Any], *, by_node: bool = False) -> None:
+    def __init__(self, roots: Iterable[Any]) -> None:
         self.readings = Readings()
-        self.names_graphs = False
         self.keys: set[Value] = set()
-        self._by_node = by_node
         self._met: dict[int, tuple[Any, KeyedCopy]] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._values: list[Value] = []
@@ -132,6 +125,8 @@ class Reachable:
         if not _ITERATES.isdisjoint(self._named.names):
             for x in self._iterable:
                 self.readings.fact(tuple, Same(x), vars(x))
+        if not _GRAPHS.isdisjoint(self._named.names):
+            self.readings.nodes()
         if "label" in self._named.names:
             self.readings.labels(self.keys)
 
@@ -172,7 +167,6 @@ class Reachable:
         """Follow the names in a function's code, and the modules that it imports."""
         names, space = names_and_texts(function.__code__), function.__globals__
         self._named.names |= names
-        self.names_graphs = self.names_graphs or not _GRAPHS.isdisjoint(names)
         names = names_and_texts(function.__code__, of_globals=True)
         computed = computed_lookups(function.__code__)
         self._named.computed = self._named.computed or bool(computed)
@@ -217,8 +211,7 @@ class Reachable:
         if of_library(kind.__module__):
             return {name: own[name] for name in data if isinstance(own[name], bool)}
         self.readings.fact(len, Same(kind), own)
-        if type(kind) not in self._classes:
-            self._class(type(kind))
+        self._class(type(kind))
         methods = {name: functions_of(x) for name, x in own.items()}
         for function in chain.from_iterable(methods.values()):
             self._part(function)
@@ -243,9 +236,7 @@ class Reachable:
         """Follow a value that a variable, attribute or item holds."""
         if isinstance(x, Value):
             self._values.append(x)
-            computed = x.op is not None
-            one = computed and self._by_node
-            return KeyedCopy((type(x), Same(x) if one else computed), x)
+            return KeyedCopy((type(x), x.op is not None), x)
         if type(x) in PLAIN:
             return plain(x)
         if id(x) in self._met:

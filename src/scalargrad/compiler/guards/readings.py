@@ -139,6 +139,13 @@ class Readings:
         self.add(owner, {measure: _slot(found)})
         self._facts[measure].append((measured, found))
 
+    def nodes(self) -> None:
+        """Add to what slots are compared by which nodes their computed Values are."""
+        for source, slot in self.slots.items():
+            nodes = [Same(x) for x in slot.values if x.op is not None]
+            if nodes:
+                self.slots[source] = slot._replace(key=(slot.key, *nodes))
+
     def labels(self, keys: Iterable[Value]) -> None:
         """Add the labels of all Values to what slots are compared by, and those of keys."""
         for x in keys:
