@@ -9,7 +9,7 @@ examples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from scalargrad.compiler.passes.kinds import (
 )
 from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts, stretches
 from scalargrad.compiler.trace import example_lanes
-from scalargrad.compiler.trace.example_lanes import TakenLanes
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, add, identity
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
@@ -73,35 +73,19 @@ class Joined(NamedTuple):
         return np.array(found, np.int64)
 
 
-def joined(
-    nodes: Nodes,
-    constants: dict[int, float],
-    taken: Sequence[TakenLanes],
-    roots: Sequence[int],
-    wide: Callable[[], Flags],
-    *,
-    singly: bool = False,
-) -> Joined | None:
-    """Return nodes after some have joined examples; None if none has, or lanes are few.
+def joined(trace: Trace, nodes: Nodes, roots: Sequence[int]) -> Joined | None:
+    """Return the nodes of a finished recording after some have joined examples.
+
+    None if none has, or lanes are few.
 
     Parameters
     ----------
-    nodes : Nodes
-        As written.
-    constants : dict from int to float
-        The numbers of constants.
-    taken : sequence of TakenLanes
-        The results of examples.
     roots : sequence of int
         The nodes that are asked for.
-    wide : callable
-        Returns which nodes have lanes.
-    singly : bool
-        Whether each number must be a node of its own.
     """
-    if sum(x.lanes for x in taken) < example_lanes.FEWEST:
+    if sum(x.lanes for x in trace.lanes.taken) < example_lanes.FEWEST:
         return None
-    work = _Joining(nodes, constants, taken, roots, wide(), singly=singly)
+    work = _Joining(trace, nodes, roots)
     if work.rows:
         work.join()
         work.add_up()
@@ -129,18 +113,10 @@ class _Joining:
         The operands of nodes, of which some have been replaced, and which are kept.
     """
 
-    def __init__(
-        self,
-        nodes: Nodes,
-        constants: dict[int, float],
-        taken: Sequence[TakenLanes],
-        roots: Sequence[int],
-        wide: Flags,
-        *,
-        singly: bool,
-    ) -> None:
-        self.nodes, self.constants, self.roots, self.singly = nodes, constants, roots, singly
-        self.single = ~wide
+    def __init__(self, trace: Trace, nodes: Nodes, roots: Sequence[int]) -> None:
+        self.nodes, self.roots, taken = nodes, roots, trace.lanes.taken
+        self.constants, self.singly = trace.columns.constants, trace.singly
+        self.single = ~trace.lanes.wide()
         self.users = nodes.users()
         self.needed = nodes.needed(roots)
         #: By these, gradients are taken: what reads them is to read nothing else.

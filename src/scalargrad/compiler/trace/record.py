@@ -151,8 +151,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     roots = [*returned, *guards]
     if len(nodes) < len(trace.columns):
         nodes = trace.columns.nodes()
-    taken, constants = trace.lanes.taken, trace.columns.constants
-    changed = joined(nodes, constants, taken, roots, trace.lanes.wide, singly=trace.singly)
+    changed = joined(trace, nodes, roots)
     if changed is not None:
         nodes, roots = changed.nodes, changed.now[roots].tolist()
     needed = nodes.needed(roots)
