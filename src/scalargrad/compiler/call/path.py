@@ -171,8 +171,6 @@ class Path:
         as the call is then made in another way.
         """
         if not self.draws:
-            if self.in_arrays:  # without a further call
-                return self._run_in_arrays(call[4])
             return self._run(call)
         states = call[0].before = self.draws.states()
         run = self._run(call)
