@@ -344,6 +344,17 @@ def test_random_programs(seed: int) -> None:
         assert close(numbers(found), numbers(whole(Value(0.6), [*map(Value, xs)])))
 
 
+def test_results_of_as_many_examples_join() -> None:
+    """The first of two results and the second of three are not all results of two examples."""
+
+    def loss(xs: Any) -> Any:
+        two = vmap(lambda x: 2.0 * x)(xs)
+        three = vmap(lambda y: 3.0 * y)([*two, 0.1])
+        return two[0] * 5.0 + three[1] * 7.0 + sum(three)
+
+    assert jit(sg.grad(loss))([0.5, 0.25]) == [16.0, 48.0]
+
+
 def test_results_that_a_vmap_reads_do_not_join_those_made_of_its_results() -> None:
     """Joined, they would wait for themselves; recording such a function never ended."""
     xs = np.linspace(-1.0, 1.0, 5).tolist()

@@ -202,7 +202,7 @@ class _Joining:
         if not fits.any():
             return
         found, args, rows, lane, size = (x[fits] for x in (found, args, rows, lane, size))
-        code = self.nodes.codes[found].astype(np.int64)
+        code = self.nodes.codes[found] * (size.max() + 1) + size
         joins = np.zeros(len(found), np.bool_)
         for apart in rows, np.minimum(rows, 0):  # those that read the same rows; then, of others
             left, kind = np.flatnonzero(~joins), code
