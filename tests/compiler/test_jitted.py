@@ -169,6 +169,20 @@ def test_derivatives_can_be_compiled() -> None:
     assert jit(third)(2.0) == pytest.approx(third(2.0))
 
 
+@pytest.mark.parametrize(
+    "along",
+    [
+        lambda v: jvp(sg.sin, (0.4,), (v,))[1],
+        lambda v: sg.vjp(sg.sin, 0.4)[1](v)[0],
+        lambda v: sg.hvp(sg.sin, 0.4, v)[1],
+    ],
+)
+def test_a_derivative_at_a_float_along_a_value_is_a_value(along: Any) -> None:
+    """It is linear in the direction, so its gradient by that is its value along 1."""
+    v = Value(0.65)
+    assert sg.gradients(jit(along)(v), v) == pytest.approx(along(1.0), rel=1e-15)
+
+
 def test_a_gradient_of_what_does_not_move_is_zero() -> None:
     """A result that is a number, or does not depend on the argument, has gradient 0."""
     assert jit(grad(lambda x: 5.0))(3.0) == 0.0

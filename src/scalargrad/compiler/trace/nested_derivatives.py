@@ -65,7 +65,8 @@ class Region(Evaluation):
         trace = self._trace
         seeds = [(trace.refer(y, identity), trace.refer(w, identity)) for y, w in weighted]
         wrt = [trace.refer(leaf, identity) for leaf in self.leaves]
-        return trace.adjoints(wrt, seeds, plain=not subgraph.as_graph)
+        plain = not subgraph.as_graph and all(trace.plainness.of(w) for _, w in seeds)
+        return trace.adjoints(wrt, seeds, plain=plain)
 
     def push_forward(
         self, outputs: Sequence[Any], directions: Sequence[Scalar], subgraph: Subgraph
@@ -120,5 +121,6 @@ class Region(Evaluation):
             if isinstance(signal, Value)
         ]
         wrt = [u.index for u in weights if u is not None]
-        found = iter(trace.adjoints(wrt, seeds, plain=not as_graph))
+        plain = not as_graph and all(trace.plainness.of(direction) for _, direction in seeds)
+        found = iter(trace.adjoints(wrt, seeds, plain=plain))
         return [0.0 if u is None else next(found) for u in weights]
