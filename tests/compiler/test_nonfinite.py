@@ -363,3 +363,11 @@ def test_a_slope_that_eagerly_depends_on_nothing_has_gradients_of_0(
 
     for second in (hessian(jit(of_list)), jacobian(jit(grad(of_list)))):
         assert [x for row in second([0.0, 2.0]) for x in row] == expected
+
+
+@pytest.mark.usefixtures("lanes")
+def test_a_sum_of_inf_and_minus_inf_is_nan_without_a_warning() -> None:
+    """Threads and blocks add their sums with NumPy, which would warn where eager code does not."""
+    total = jit(lambda xs: sum(vmap(lambda x: 2.0 * x)(xs)))
+    assert total([1.0] * 300) == 600.0
+    assert math.isnan(total([1.0, math.inf, *[1.0] * 297, -math.inf]))

@@ -47,8 +47,9 @@ class BlockExecutable:
     def run(self) -> None:
         """Run the steps in order; what was borrowed is given back."""
         borrowed, self._borrowed = self._borrowed, {}
-        for step in self._program.steps:
-            step.run(self.memory, borrowed)
+        with np.errstate(all="ignore"):
+            for step in self._program.steps:
+                step.run(self.memory, borrowed)
 
 
 def _is_large(block: Any) -> bool:

@@ -112,8 +112,9 @@ class MappedStep(Step):
         for executable, _ in lent.values():
             executable.memory[: len(singles)] = singles
         total = np.full(self.totals, -0.0)
-        for start, stop in bounds:
-            total += self._block(store, *lent[stop - start], start, stop)
+        with np.errstate(all="ignore"):  # in this thread
+            for start, stop in bounds:
+                total += self._block(store, *lent[stop - start], start, stop)
         for size, given in lent.items():
             self.pools[size].take_back(given)
         return total
