@@ -393,7 +393,6 @@ def test_an_expansion_that_differs_is_found() -> None:
     found = columns(program_of(pendulum, [1.3, 0.1]))
     assert found is not None
     rolled = roll(found, repeats(found))
-    assert rolled is not None
     assert stands_for_recording(rolled)
     block = max(rolled.blocks, key=lambda x: x.count)
     for t, statement in enumerate(block.body):
@@ -427,17 +426,18 @@ def test_irregular_programs_stay_as_they_are() -> None:
     assert looped(program_of(f, [0.3, 0.2])) is None
 
 
-def test_what_reads_itself_at_no_distance_stays_as_it_is() -> None:
-    """A tree of numbers, each with two that come after it, is no loop over a body of two."""
+def test_what_reads_itself_at_no_distance_leaves_loops_beside_it() -> None:
+    """A tree of numbers, each with two that come after it, is no loop, but a recurrence is one."""
 
     def f(p: Any) -> Any:
-        y = [p[0]]
-        for k in range(200):
-            y.append(y[k] * 0.5)
-            y.append(y[k] * p[1])
-        return sum(y)
+        tree, state = [p[0]], p[0]
+        for k in range(30):
+            tree += [tree[k] * 0.5, tree[k] * p[1]]
+        for _ in range(500):
+            state = state * p[2] + sin(state)
+        return sum(tree) + state
 
-    assert looped(program_of(f, [0.3, 0.2])) is None
+    assert isinstance(looped(program_of(f, [0.3, 0.2, 0.8])), Looped)
 
 
 def both(f: Function) -> Function:

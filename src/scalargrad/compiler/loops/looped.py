@@ -98,8 +98,6 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
     if statements > most or not _is_rolled_well(len(found), statements):
         return None
     rolled = roll(found, runs)
-    if rolled is None:
-        return None
     looping = _Looping(rolled, sweeps)
     pays = looping.is_worth_it(layered=layered)
     keeps = is_same and _keeps_operations(program, unfolded)

@@ -216,7 +216,7 @@ def _steady(columns: NodeColumns, start: int, stop: int, period: int) -> list[tu
 def _settled(columns: NodeColumns, run: Repetition) -> Repetition | None:
     """Return a repetition without those first iterations that all later ones read, and rotated.
 
-    None if too little of it is left.
+    None if too little of it is left, or if it reads its own results at distances that differ.
     """
     first, last = columns.first[run.end - run.period], columns.first[run.end]
     wide = last - first
@@ -228,7 +228,17 @@ def _settled(columns: NodeColumns, run: Repetition) -> Repetition | None:
     if inside > 0:
         peeled = -(-int(inside) // run.period)
         run = Repetition(run.start + peeled * run.period, run.period, run.times - peeled)
-    return _rotated(columns, run) if run.times >= _LEAST and run.saved >= _SAVES else None
+    is_enough = run.times >= _LEAST and run.saved >= _SAVES
+    return _rotated(columns, run) if is_enough and _is_even(columns, run) else None
+
+
+def _is_even(columns: NodeColumns, run: Repetition) -> bool:
+    """Return whether each of its own results is read at the same distance in all iterations."""
+    operands = slice(columns.first[run.start], columns.first[run.end])
+    places = columns.places[operands].reshape(run.times, -1)
+    computed = columns.kinds[operands].reshape(run.times, -1)[0] == COMPUTED
+    own = computed & (places >= run.start).any(axis=0)
+    return bool((np.diff(places[:, own], axis=0) == run.period).all())
 
 
 def _rotated(columns: NodeColumns, run: Repetition) -> Repetition:

@@ -124,12 +124,8 @@ class Rolled:
         return reads[columns.nodes] == 1  # type: ignore[no-any-return]
 
 
-class NotRolledError(Exception):
-    """A repetition reads its own results at distances that differ from iteration to iteration."""
-
-
-def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
-    """Return a program as blocks; None if one of its repetitions cannot be written as a block."""
+def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled:
+    """Return a program as blocks: each repetition, and what is between them."""
     blocks = _blocks(columns, runs)
     for block in blocks:
         if block.count > 1:
@@ -148,11 +144,8 @@ def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
     for node in columns.gradients:
         wrt, *seeds = columns.written.args_of(node)
         cell_of[node] = rolled.signals_of(sweeps[tuple(seeds)]) + cell_of[wrt]
-    try:
-        for block in blocks:
-            _resolve(rolled, block)
-    except NotRolledError:
-        return None
+    for block in blocks:
+        _resolve(rolled, block)
     return rolled
 
 
@@ -227,8 +220,6 @@ def _operand(rolled: Rolled, block: RolledBlock, kind: int, span: slice) -> Oper
             for k, node in enumerate(operands[:distance].tolist()):
                 block.sources[cell + k] = int(rolled.cell_of[node])
             return Own(statement, distance)
-        if (columns.places[span] >= block.start).any():
-            raise NotRolledError
     elif kind != GIVEN:
         constants = columns.program.constants
         values = np.array([constants[x] for x in operands.tolist()])
