@@ -38,7 +38,6 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.backend import blocks, threads
 from scalargrad.compiler.backend import loop_steps, steps, threads
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing.instructions import Copy, Gather
