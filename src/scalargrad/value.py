@@ -181,9 +181,9 @@ class Value:
     def backward(self, *, allow_nonfinite: bool = False) -> None:
         """Compute the gradient of this Value with respect to every node below it.
 
-        Error signals of this sweep are *added* to the `grad` of leaves and *set* on interior
-        nodes, so a second call doubles the leaves' gradients exactly. Nothing is written
-        unless the whole sweep succeeds.
+        The gradients are *added* to the `grad` of leaves and *set* on interior nodes, so a second
+        call doubles those of the leaves exactly; `zero_grad` of a module or an optimiser clears
+        them. Nothing is written unless the whole sweep succeeds.
 
         Parameters
         ----------
@@ -194,6 +194,16 @@ class Value:
         ------
         NumericalError
             If this Value is not finite; the message names the node that first was not.
+
+        Examples
+        --------
+        >>> w = Value(3.0)
+        >>> (w * w).backward()
+        >>> w.grad
+        6.0
+        >>> (w * w).backward()
+        >>> w.grad
+        12.0
         """
         from scalargrad.autodiff import backward
 

@@ -41,14 +41,13 @@ def jit(
     Parameters
     ----------
     function : callable
-        Its arguments are numbers, Values, and lists, tuples, dicts and arrays of them, and
-        modules and other objects, whose Values are read at each call while all else about them
-        is part of the program; anything else hashable is static, and so are arrays of text, dates
-        and complex numbers. Its result is any nesting of numbers and Values. A module may itself
-        be the function.
+        Its arguments are numbers and Values, lists, tuples, dicts and arrays of them, and modules
+        and other objects that hold them. The numbers and Values are read at each call; all else
+        about an argument, such as a length, a key or a text, is part of the program. Its result is
+        any nesting of numbers and Values. A module may itself be the function.
     static_argnums : int or sequence of int
-        Positional arguments that are part of the program, which is recorded anew for each of
-        their values: a number of steps, a power.
+        Positional arguments that are part of the program, such as a number of steps or a power.
+        The function is recorded anew for each of their values.
     static_argnames : str or sequence of str
         The same for keyword arguments.
 
@@ -56,8 +55,8 @@ def jit(
     -------
     Jitted
         Called as `function`. A result is a Value if it depends on a Value, among the arguments or
-        closed over by `function`; else it is a float or an array. Each Value returned is a single
-        node, whose operands are the Values it depends on.
+        closed over by `function`; else it is a float, a bool or an array. Each Value returned is a
+        single node, whose operands are the Values it depends on.
 
     Raises
     ------

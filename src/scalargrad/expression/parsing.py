@@ -32,7 +32,7 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
         and ``dot((w0, w1), (x0, x1), b)``, or with vectors by name, ``dot(w, x, b)``.
     **values : real number or Value, or list, tuple or array of them
         What the names stand for. A number becomes a leaf labelled with its name; a Value is
-        used as it is. Of a list, a vector, the entries have names of their own: w0, w1, ….
+        used as it is. A list or array is a vector, whose entries are named w0, w1, ….
 
     Returns
     -------
@@ -52,7 +52,7 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
 
     Notes
     -----
-    Numbers among themselves are computed at once, without a node: ``2 * 3`` is 6. A second
+    What has no name in it is computed at once, without a node: ``2 * 3`` is 6. A second
     name, as in ``y = x``, is an `identity` node of its own. Comparisons are nodes, so
     ``where(x > 0, x, 0)`` records the choice. Names are compared in Unicode's normal form
     NFKC, as in Python. Nothing is evaluated as Python code.

@@ -212,7 +212,7 @@ class Gelu(Unary):
 def gelu(x: Symbol) -> Symbol:
     """Apply the Gaussian error linear unit, x · Φ(x), Φ the normal distribution function.
 
-    With ``approximate="tanh"`` the op `gelu_tanh` is applied instead.
+    With ``approximate="tanh"`` the operation `gelu_tanh` is applied.
 
     References
     ----------

@@ -81,9 +81,9 @@ def custom_op(
 
     Notes
     -----
-    Hold the derivative against central differences with `gradcheck`.
+    Check the derivative against central differences with `gradcheck`.
 
-    The function must be one of its operands alone, apart from what stays the same during a call: a
+    The result must depend on the operands alone, apart from what stays the same during a call: a
     compiled function applies an operation once to equal operands, and in an order of its own.
     Random numbers are drawn by `drawn` and given as operands.
 

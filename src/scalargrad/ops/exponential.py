@@ -235,7 +235,7 @@ def erf(x: float) -> float:
 
     Notes
     -----
-    JavaScript has none; there a series without cancellation is summed near 0.
+    JavaScript has no erf: on pages, a series without cancellation is summed near 0.
 
     References
     ----------

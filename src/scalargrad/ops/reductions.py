@@ -58,7 +58,7 @@ def sum(operands: Sequence[float]) -> float:
     ----------
     values : iterable of n scalars
     start : scalar, optional
-        Added first. Of lists, tuples and arrays the sum is Python's own.
+        Added first. Lists, tuples and arrays are added as by Python's own ``sum``.
 
     Examples
     --------

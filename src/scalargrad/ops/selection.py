@@ -224,7 +224,7 @@ def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
     x : Value or float
         What is limited.
     min, max : Value or float, optional
-        The bounds, in the unit of `x`. One that is reached receives the gradient in its stead.
+        The bounds, in the unit of `x`. One that replaces `x` receives the gradient.
 
     Notes
     -----

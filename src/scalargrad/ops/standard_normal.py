@@ -135,7 +135,7 @@ def _slope_of_log_ndtr(y: Any, x: Any) -> Any:
     domain=Domain((-6.0, 3.0)),
 )
 def log_ndtr(x: Symbol) -> Any:
-    """Compute the logarithm of `ndtr`, where that itself would round to 0 or 1 as well.
+    """Compute the logarithm of `ndtr`, accurate also where `ndtr` itself rounds to 0 or 1.
 
     Notes
     -----

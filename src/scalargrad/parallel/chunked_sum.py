@@ -26,7 +26,7 @@ def sum_over(
     ----------
     f : callable
         ``f(params, chunk)`` returns numbers in any containers, such as the value and gradient of
-        a loss summed over the chunk. For processes, it must be defined at the top of a module.
+        a loss summed over the chunk. For processes, define it at the top level of a module.
     data : sequence or array of length n, or a tuple of them
         A chunk is a slice of it; for a tuple such as ``(X, y)``, a tuple of slices.
     workers : int, or anything with ``map``, or a map

@@ -63,7 +63,7 @@ def sweep(
     Parameters
     ----------
     f : callable
-        Called with one point. For processes, it must be defined at the top of a module, and
+        Called with one point. For processes, define it at the top level of a module;
         points and results must be picklable.
     points : iterable
     workers : int, or anything with ``map``, or a map

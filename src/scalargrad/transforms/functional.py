@@ -275,8 +275,8 @@ def jvp(
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     """Compute f and its Hessian times a vector, without forming the Hessian.
 
-    As ``torch.autograd.functional.hvp``. Since the Hessian is symmetric, a second backward sweep,
-    over the first one, does it.
+    As ``torch.autograd.functional.hvp``. As the Hessian is symmetric, this takes only a second
+    backward sweep, over the first one.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ def jacrev(
 ) -> Callable[..., Any]:
     """Return a function that computes the Jacobian of f, by a backward sweep for each output.
 
-    Parameters, result and errors as for `jacobian`. For few outputs of many inputs.
+    Parameters, result and errors are those of `jacobian`. It suits few outputs of many inputs.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def jacfwd(
 ) -> Callable[..., Any]:
     """Return a function that computes the Jacobian of f, by a forward sweep for each input.
 
-    Parameters, result and errors as for `jacobian`. For many outputs of few inputs.
+    Parameters, result and errors are those of `jacobian`. It suits many outputs of few inputs.
 
     Examples
     --------

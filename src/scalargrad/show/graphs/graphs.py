@@ -81,7 +81,7 @@ def draw(
         How many levels of modules to open, at most: 0 draws the model as a box, 1 its layers as
         boxes, 2 their neurons; None opens all. Fewer are opened where `limit` requires it.
     open : str or iterable of str
-        Parts to open besides, with all around them: by the path of a module, such as
+        More parts to open, with all around them: by the path of a module, such as
         ``"layers.0"``, or by what stands in a box, such as ``"v57"``.
     direction : str
         ``"LR"``, from left to right, or ``"TB"``, from top to bottom (the value then stands
