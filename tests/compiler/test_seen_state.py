@@ -574,6 +574,22 @@ def _a_tensor_of_torch() -> tuple[Any, Change]:
     return lambda x: x * held.data[0].item(), lambda: held.data.fill_(5.0)
 
 
+@case
+def _what_a_key_holds() -> tuple[Any, Change]:
+    held = Plain()
+    table = {("a", held): 3.0}
+    return lambda x: sum(x * key[1].rate * table[key] for key in table), lambda: setattr(
+        held, "rate", 5.0
+    )
+
+
+@case
+def _the_bases_of_a_class() -> tuple[Any, Change]:
+    derived: Any = type("Derived", (type("First", (Plain,), {}),), {})
+    other = type("Second", (Plain,), {"rate": 5.0})
+    return lambda x: x * derived.rate, lambda: setattr(derived, "__bases__", (other,))
+
+
 def number(result: Any) -> float:
     """Return a result as a plain number."""
     found: float = result.data if isinstance(result, Value) else result

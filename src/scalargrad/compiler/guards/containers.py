@@ -35,11 +35,11 @@ from scalargrad.compiler.guards.readings import Readings
 from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
-_DICTS = (dict, MappingProxyType)
+DICTS = (dict, MappingProxyType)
 _UNORDERED = (set, frozenset, bytearray)
-CONTAINERS = (list, tuple, deque, *_DICTS, *_UNORDERED)
+CONTAINERS = (list, tuple, deque, *DICTS, *_UNORDERED)
 #: Containers in which an object is found by its hash.
-LOOKED_UP = (*_DICTS, set, frozenset)
+LOOKED_UP = (*DICTS, set, frozenset)
 #: Classes whose objects equal none of the other classes here, but those derived from themselves,
 #: which are told apart where a variable, a name or an attribute holds them.
 APART = {list, tuple, dict}
@@ -60,7 +60,7 @@ def items_of(x: Any) -> list[Any]:
     if isinstance(x, BOUND):
         return [bound_parts(x)]
     if isinstance(x, CONTAINERS):
-        items = [*(x.values() if isinstance(x, _DICTS) else x)]
+        items = [*(x.values() if isinstance(x, DICTS) else x)]
         return [] if {*map(type, items)} <= PLAIN or _is_one_key(x) else items
     return [x.ravel().tolist()] if is_object_array(x) else []
 
@@ -94,7 +94,7 @@ def _container(x: Any, parts: list[KeyedCopy]) -> KeyedCopy:
     if not parts or isinstance(x, _UNORDERED):
         return _whole(x)
     items, key = [part.frozen for part in parts], tuple([part.key for part in parts])
-    if isinstance(x, _DICTS):
+    if isinstance(x, DICTS):
         named = OrderedKeys(dict(zip(x, items, strict=True)))
         return KeyedCopy((type(x), *map(exact, x), key), OfClasses(x, named))
     if _is_constant(x):
@@ -140,7 +140,7 @@ def _whole(x: Any) -> KeyedCopy:
     key = exact_items(x)
     if type(x) in _NESTED and not {*map(type, x.values() if type(x) is dict else x)} <= PLAIN:
         return KeyedCopy((type(x), key), ExactItems(key))
-    if isinstance(x, _DICTS):
+    if isinstance(x, DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
         return KeyedCopy((type(x), key), ExactItems(key) if exactly else OrderedKeys(dict(x)))
     if _is_constant(x):

@@ -27,6 +27,7 @@ from scalargrad.compiler.guards.containers import (
     APART,
     BOUND,
     CONTAINERS,
+    DICTS,
     LOOKED_UP,
     copied,
     items_of,
@@ -65,6 +66,7 @@ _BUILTINS = vars(builtins)
 #: The names for all that an object holds, and for the object.
 CONTENTS, ITSELF = "contents", "itself"
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
+_BASES = attrgetter("__bases__")
 
 
 class Reachable:
@@ -211,6 +213,7 @@ class Reachable:
         if of_library(kind.__module__):
             return {name: own[name] for name in data if isinstance(own[name], bool)}
         self.readings.fact(len, Same(kind), own)
+        self.readings.fact(_BASES, Same(kind))
         self._class(type(kind))
         methods = {name: functions_of(x) for name, x in own.items()}
         for function in chain.from_iterable(methods.values()):
@@ -288,12 +291,20 @@ class Reachable:
         If another thread adds or removes items meanwhile, they equal nothing.
         """
         try:
+            self._keys(x)
             found = copied(x, [self._part(item) for item in items_of(x)], self.readings)
             if isinstance(x, LOOKED_UP) and type(x) is not Touched:
                 self.keys.update(values_among(x))
         except (RuntimeError, ValueError, LookupError):
             return same(object())
         return found
+
+    def _keys(self, x: Any) -> None:
+        """Follow what the keys of a dict hold; those that are Values are inputs of `keys`."""
+        outer, self._values = self._values, []
+        for key in x if isinstance(x, DICTS) and not {*map(type, x)} <= PLAIN else ():
+            self._part(key)
+        self._values = outer
 
     def _object(self, x: Any) -> None:
         """Follow an object's attributes."""
