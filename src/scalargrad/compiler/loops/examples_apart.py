@@ -10,7 +10,7 @@ of losses, the examples run once, else once for their results and once for their
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, compress
 from typing import NamedTuple
@@ -398,13 +398,11 @@ class _Cutter(Splitter):
     def _compute(self, asked: list[int], swept: Mapping[Seeds, list[Signal]]) -> None:
         """Compute what is asked outside, after the examples."""
         needed = self.program.nodes().needed(asked)
-        moving = {
+        wrt = {
             self.program.args[x][0] for found in self.of.sweeps.values() for x in found if needed[x]
         }
-        read = {
-            seeds: [x for x in signals if self._is_of(moving, x[0])]
-            for seeds, signals in swept.items()
-        }
+        moving = self._moving(wrt)
+        read = {seeds: [x for x in signals if moving[x[0]]] for seeds, signals in swept.items()}
         sent = [x for found in read.values() for x in found]
         cells = [x for _, x in sent if isinstance(x, int)]
         outside = self._around([*asked, *(x for x, _ in sent)], cells)
@@ -414,15 +412,10 @@ class _Cutter(Splitter):
         out = self._step(outside, program, ends.pop())
         self.columns.update((x, Column(out + k, 1)) for x, k in zip(asked, ends, strict=True))
 
-    def _is_of(self, moving: set[int], x: int) -> bool:
-        """Return whether what examples read may depend on any of these; inputs are told apart."""
-        program = self.program
-        if program.ops[x] is not BATCH:
-            return True
-        args = program.args[x]
-        given = [program.args[y][0] if program.ops[y] is _IDENTITY else y for y in args]
-        are_inputs = all(program.ops[y] is INPUT for y in given)
-        return not (are_inputs and moving.isdisjoint(args) and moving.isdisjoint(given))
+    def _moving(self, wrt: Iterable[int]) -> bytearray:
+        """Return which of what the examples read, and of the nodes before, depend on some nodes."""
+        dependents = Dependents(self.program, [*wrt], beyond=is_detached)
+        return dependents.up_to(max(self.of.read))
 
     def _is_there(self, x: int) -> bool:
         """Return whether a node is in the store: a gradient, or what an example results in."""
@@ -517,8 +510,7 @@ class _Cutter(Splitter):
         of = self.of
         sent, outside, program = at_once or self._signals(seeds)
         out = self._step(outside, program, of.lanes * len(sent))
-        wrt = [self.program.args[x][0] for x in of.sweeps[seeds]]
-        moving = Dependents(self.program, wrt, beyond=is_detached).up_to(max(of.read))
+        moving = self._moving(self.program.args[x][0] for x in of.sweeps[seeds])
         one = of.one.with_inputs(len(sent))
         results = one.outputs
         ends = dict(zip(of.results, results, strict=True))
