@@ -26,7 +26,7 @@ from scalargrad.compiler.backend.numpy_runner import sum_in_order
 from scalargrad.compiler.backend.steps import SinglesStep
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.loops import examples_apart
+from scalargrad.compiler.loops import examples_apart, examples_found
 from scalargrad.compiler.loops.loop import Looped
 
 Function = Callable[..., Any]
@@ -40,7 +40,7 @@ SQUARES = {"sum": lambda r: r, "squares": lambda r: (r - 0.1) ** 2}
 @pytest.fixture(autouse=True)
 def small_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small programs be cut."""
-    monkeypatch.setattr(examples_apart, "_INSTRUCTIONS", 100)
+    monkeypatch.setattr(examples_found, "_INSTRUCTIONS", 100)
 
 
 def starts(count: int) -> list[float]:
