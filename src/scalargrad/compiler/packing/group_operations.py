@@ -52,26 +52,16 @@ class GroupOperations:
         for node, value in program.constants.items():
             self.values[node] = value
         self.blocks: dict[int, Block] = {}
-        self.cells: dict[int, int] = {}
-        self.numbers_at: dict[str, int] = {}
         self.instructions: list[Instruction] = []
 
     def _cell(self, node: int) -> int:
         """Return the address of one node."""
-        cell = self.cells.get(node)
-        if cell is None:
-            if node in self.program.constants:
-                cell = self._cell_of(self.program.constants[node])
-            else:
-                cell = int(self.addresses[node])
-            self.cells[node] = cell
-        return cell
+        number = self.program.constants.get(node)
+        return int(self.addresses[node]) if number is None else self._cell_of(number)
 
     def _cell_of(self, number: float) -> int:
-        key = number.hex()
-        if key not in self.numbers_at:
-            self.numbers_at[key] = self.memory.constant([number])
-        return self.numbers_at[key]
+        """Return the address of a constant."""
+        return self.memory.constant([number])
 
     def _constant(self, node: int) -> bool:
         return bool(self.numbers[node] == len(self.groups))
@@ -102,7 +92,7 @@ class GroupOperations:
 
     def _place_one(self, node: int) -> int:
         out = self.memory.block(1)
-        self.addresses[node] = self.cells[node] = out
+        self.addresses[node] = out
         return out
 
     def _bring(self, out: int, cells: Addresses) -> None:
