@@ -15,7 +15,7 @@ from scalargrad.compiler.passes.segments import Column
 _TILE = 4
 
 
-class Stretch(NamedTuple):
+class ColumnStretch(NamedTuple):
     """Columns as far apart as each other: lane j of column i is cell first + pitch·i + step·j."""
 
     first: int
@@ -24,21 +24,21 @@ class Stretch(NamedTuple):
     columns: int
 
 
-def stretches(columns: Sequence[Column]) -> list[Stretch]:
+def stretches(columns: Sequence[Column]) -> list[ColumnStretch]:
     """Return columns, those that follow each other at one distance together."""
-    found: list[Stretch] = []
+    found: list[ColumnStretch] = []
     for first, step in columns:
         last = found[-1] if found else None
         if last is not None and last.step == step:
             pitch = last.pitch if last.columns > 1 else first - last.first
             if first == last.first + pitch * last.columns:
-                found[-1] = Stretch(last.first, pitch, step, last.columns + 1)
+                found[-1] = ColumnStretch(last.first, pitch, step, last.columns + 1)
                 continue
-        found.append(Stretch(first, 1, step, 1))
+        found.append(ColumnStretch(first, 1, step, 1))
     return found
 
 
-def copy_lanes(store: Floats, stretches: Sequence[Stretch], start: int, into: Floats) -> None:
+def copy_lanes(store: Floats, stretches: Sequence[ColumnStretch], start: int, into: Floats) -> None:
     """Copy the lanes of columns from lane `start` on, a row for each column."""
     row, lanes = 0, into.shape[1]
     for first, pitch, step, count in stretches:

@@ -18,7 +18,7 @@ from scalargrad.compiler.backend.steps import (
     MappedStep,
     Part,
     Range,
-    Step,
+    StoreStep,
     added,
     computed,
     is_shared,
@@ -58,7 +58,7 @@ class _Ready(NamedTuple):
     addresses: list[tuple[int, int]]
 
 
-class LoopStep(Step):
+class LoopStep(StoreStep):
     """A step that computes lanes with a compiled loop, intermediate results in registers."""
 
     def __init__(self, step: Mapped) -> None:
@@ -178,7 +178,7 @@ class _LoopPool(Pool):
         return LoopExecutable(self._code)
 
 
-class ExamplesStep(Step):
+class ExamplesStep(StoreStep):
     """A step that computes examples by loops, several at a time."""
 
     def __init__(self, step: ExampleLoops) -> None:

@@ -36,7 +36,7 @@ Borrowed = Mapping[Range, int]
 _LANES_FOR_THREADS = 10_000
 
 
-class Step:
+class StoreStep:
     """A step of a segmented program.
 
     Attributes
@@ -61,7 +61,7 @@ class Step:
         return [column for column in self.columns if cells[0] <= column.first < cells[1]]
 
 
-class SinglesStep(Step):
+class SinglesStep(StoreStep):
     """A step that computes numbers shared by all lanes."""
 
     def __init__(self, step: Singles) -> None:
@@ -75,7 +75,7 @@ class SinglesStep(Step):
         store[self.out : self.out + len(found)] = found
 
 
-class FillStep(Step):
+class FillStep(StoreStep):
     """A step that copies single numbers into the lanes of a node."""
 
     def __init__(self, step: Fill) -> None:
@@ -87,7 +87,7 @@ class FillStep(Step):
         store[self.out : self.out + len(self.reads)] = store[self.reads]
 
 
-class MappedStep(Step):
+class MappedStep(StoreStep):
     """A step that computes lanes with packed programs, block by block."""
 
     def __init__(self, step: Mapped) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags
-from scalargrad.compiler.loops.examples_found import Found, find_examples
+from scalargrad.compiler.loops.examples_found import FoundExamples, find_examples
 from scalargrad.compiler.loops.examples_outside import Outside, derived
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.looped import looped
@@ -81,7 +81,7 @@ class _Signals(NamedTuple):
 class _Cutter(Splitter):
     """Lays out the steps. What examples read and result in are columns of the store."""
 
-    def __init__(self, of: Found) -> None:
+    def __init__(self, of: FoundExamples) -> None:
         super().__init__(of.program, of.program.sizes())
         self.of = of
         self.singles, self.stacks = of.read[: of.singles], of.read[of.singles :]

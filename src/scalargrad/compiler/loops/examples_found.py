@@ -30,7 +30,7 @@ _SHARED_RESULTS = 64
 _SUMS = {ADD, SUB, NEG}
 
 
-class Found(NamedTuple):
+class FoundExamples(NamedTuple):
     """A program, and the examples in it.
 
     Attributes
@@ -65,7 +65,7 @@ class Found(NamedTuple):
     one: Program
 
 
-def find_examples(recorded: Program) -> Found | None:
+def find_examples(recorded: Program) -> FoundExamples | None:
     """Return the examples of a recorded program; None if it has none, or other ones."""
     nodes = recorded.nodes()
     if len(nodes) < _INSTRUCTIONS or not has_lanes(nodes.table) or _is_of_layers(nodes):
@@ -93,7 +93,9 @@ def find_examples(recorded: Program) -> Found | None:
     if not {*after}.isdisjoint(read):
         return None
     one = _one_example(program, nodes, own, read, results)
-    return Found(program, int(lanes[0]), own, after, read, len(singles), results, sweeps, one)
+    return FoundExamples(
+        program, int(lanes[0]), own, after, read, len(singles), results, sweeps, one
+    )
 
 
 def _leaving(program: Program, own: Flags) -> Integers:

@@ -8,7 +8,7 @@ from itertools import compress
 import numpy as np
 
 from scalargrad.compiler.array_types import Addresses
-from scalargrad.compiler.loops.examples_found import Found
+from scalargrad.compiler.loops.examples_found import FoundExamples
 from scalargrad.compiler.passes.differentiate import Seeds, differentiate
 from scalargrad.compiler.passes.expressions import ADD
 from scalargrad.compiler.passes.kinds import (
@@ -39,7 +39,7 @@ class Outside(PartCopy):
         Cells of the store that are inputs besides those of the program.
     """
 
-    def __init__(self, of: Found, asked: Sequence[int], more: Sequence[int] = ()) -> None:
+    def __init__(self, of: FoundExamples, asked: Sequence[int], more: Sequence[int] = ()) -> None:
         program, nodes = of.program, of.program.nodes()
         super().__init__(program, program.inputs + len(more))
         self.of, self.more = of, more
