@@ -13,7 +13,7 @@ import numpy as np
 
 from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
-from scalargrad.compiler.passes.expressions import opened
+from scalargrad.compiler.passes.expressions import written_out
 from scalargrad.compiler.passes.fixed_arity import fixed_arity
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import Nodes
@@ -134,9 +134,7 @@ class _Unfolding:
         if op.expression is not None and len(nodes) <= MOST_OPERANDS:
             return self.append(fixed_arity(op, len(nodes)), *nodes)
         symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
-        declared = op.expression or op.function
-        (expression,) = opened(declared(symbols))
-        return self._written(expression, dict(zip(symbols, nodes, strict=True)))
+        return self._written(written_out(op, symbols), dict(zip(symbols, nodes, strict=True)))
 
     def _written(self, expression: Expression, known: dict[Symbol, int]) -> int:
         """Write an expression node by node; `known` maps its symbols to nodes."""

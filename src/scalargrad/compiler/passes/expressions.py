@@ -132,13 +132,18 @@ def opened(*expressions: Expression) -> list[Expression]:
     for part in subexpressions(*expressions):
         operands = tuple(found[x] if isinstance(x, Symbol) else x for x in part.operands)
         if isinstance(part.op, Reduction):
-            declared = part.op.expression or part.op.function
-            (found[part],) = opened(declared(operands))
+            found[part] = written_out(part.op, operands)
         elif part.op is None:
             found[part] = part
         else:
             found[part] = Symbol("", part.op, operands)
     return [found[x] if isinstance(x, Symbol) else x for x in expressions]
+
+
+def written_out(reduction: Reduction, operands: Sequence[Expression]) -> Expression:
+    """Return a reduction of some operands in simpler operations."""
+    declared = reduction.expression or reduction.function
+    return opened(declared(operands))[0]
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from scalargrad.compiler.passes.expressions import opened
+from scalargrad.compiler.passes.expressions import written_out
 from scalargrad.table.operation import Elementwise, Reduction
 
 
@@ -25,9 +25,8 @@ class FixedArity(Elementwise):
     composite = True
 
     def __init__(self, reduction: Reduction, arity: int) -> None:
-        declared = reduction.expression or reduction.function
         super().__init__(
-            lambda *operands: opened(declared(operands))[0],
+            lambda *operands: written_out(reduction, operands),
             lambda result, *operands: reduction.partials(result, operands),
             name=reduction.name,
         )

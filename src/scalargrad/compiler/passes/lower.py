@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from scalargrad.compiler.passes.expressions import Plan, follow, opened, plan, plan_of
+from scalargrad.compiler.passes.expressions import Plan, follow, plan, plan_of, written_out
 from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
@@ -62,5 +62,4 @@ def _plan(op: Op, arity: int) -> Plan | None:
     if not isinstance(op, Reduction) or op.expression is None:
         return plan_of(op, arity)
     symbols = tuple(Symbol(f"x{i}") for i in range(arity))
-    (expression,) = opened(op.expression(symbols))
-    return plan(expression, symbols)
+    return plan(written_out(op, symbols), symbols)
