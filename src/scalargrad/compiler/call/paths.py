@@ -9,7 +9,7 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, code_in, made_alike
@@ -60,7 +60,6 @@ class Paths:
         *,
         strict: bool,
     ) -> None:
-        self.fitting = dict(fitting)
         self.now: ClosedOver | None = None
         self.lock = threading.RLock()
         self._function, self._static, self._is_strict = function, static, strict
@@ -68,7 +67,7 @@ class Paths:
         self._elsewhere: list[tuple[Key, Path]] = []
         self._code: dict[int, Any] = {}  # classes and functions in keys, by id
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
-        self._select(self.fitting)
+        self._select(dict(fitting))
         _known.add(self)
 
     def current(self, key: Key) -> tuple[Path, ...]:
@@ -138,12 +137,11 @@ class Paths:
         Known paths are checked only if something has changed; otherwise recording many shapes
         would take quadratic time.
         """
-        with self.lock:
-            now = self.now
-            if now is None or any(id(x) not in self._code for x in code_in(key)):
-                return self.look_around(key)
-            now.watch(now.slots)
-            return now if now.holds() else self.look_around(key)
+        now = self.now
+        if now is None or any(id(x) not in self._code for x in code_in(key)):
+            return self.look_around(key)
+        now.watch(now.slots)
+        return now if now.holds() else self.look_around(key)
 
     def look_around(self, *keys: Key) -> ClosedOver:
         """Read again what is closed over, also by code in these keys, and select valid paths."""
@@ -176,11 +174,10 @@ class Paths:
 
         Returns how many shapes there are that differ in nothing but functions made anew.
         """
-        self._recorded += _recorded(paths) - _recorded(self.fitting.get(key, ()))
         self.fitting[key] = paths
         alike = self._forget_alike(key)
-        while len(self.fitting) > SHAPES or (self._recorded > RECORDED and len(self.fitting) > 1):
-            self._recorded -= _recorded(self.fitting.pop(next(iter(self.fitting))))
+        while len(self.fitting) > SHAPES or (self._nodes() > RECORDED and len(self.fitting) > 1):
+            del self.fitting[next(iter(self.fitting))]
         self._read.update(source for path in paths for source in path.reads.watched)
         self._watch(now)
         return alike
@@ -195,24 +192,24 @@ class Paths:
         while len(alike) > ALIKE:
             oldest = next(iter(alike))
             del alike[oldest]
-            self._recorded -= _recorded(self.fitting.pop(oldest, ()))
+            self.fitting.pop(oldest, None)
         while len(self._alike) > SHAPES:
             del self._alike[next(iter(self._alike))]
         return len(alike)
 
     def _select(self, fitting: dict[Key, tuple[Path, ...]]) -> None:
-        """Set the valid paths, and count their nodes."""
+        """Set the valid paths."""
+        self.fitting = fitting
         kept = [path for paths in fitting.values() for path in paths]
-        self.fitting, self._recorded = fitting, _recorded(kept)
         self._read = {source for path in kept for source in path.reads.watched}
+
+    def _nodes(self) -> int:
+        """Return how many nodes the valid paths have."""
+        return sum(path.recorded for paths in self.fitting.values() for path in paths)
 
     def _watch(self, now: ClosedOver) -> None:
         now.watch(self._read)
         self.now = now
-
-
-def _recorded(paths: Iterable[Path]) -> int:
-    return sum(path.recorded for path in paths)
 
 
 _known: weakref.WeakSet[Paths] = weakref.WeakSet()

@@ -172,7 +172,7 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
     def method(x: Traced, y: Any) -> Any:
         trace = x.trace
-        if current() is not trace:
+        if recorder() is not trace:
             refuse_stray(x)
         if y.__class__ is Traced and y.trace is trace:
             right = y.index
@@ -236,7 +236,6 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-current = recorder
 new = object.__new__
 _BINARY = {
     "add": "add",
