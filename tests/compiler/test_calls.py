@@ -50,13 +50,12 @@ def test_a_long_list_is_told_from_those_like_it(xs: Any) -> None:
 def test_the_numbers_of_an_array_in_lists_are_taken_as_floats_are(rows: list[Any]) -> None:
     """`list(array)` holds NumPy's floats, and has the program of the list of Python's."""
     of_numpy = [list(x) if isinstance(x, np.ndarray) else x for x in np.array(rows)]
-    found: list[tuple[list[Any], list[Any]]] = [([], []), ([], [])]
-    for xs, (key, leaves) in zip((rows, of_numpy), found, strict=True):
-        visit(xs, key, leaves, Visit([]))
-    (key, leaves), (other, others) = found
-    assert key == other
-    assert all(map(np.array_equal, leaves, others))
-    assert {*map(type, leaves)} == {*map(type, others)}
+    walk, other = Visit(), Visit()
+    visit(rows, walk)
+    visit(of_numpy, other)
+    assert walk.key == other.key
+    assert all(map(np.array_equal, walk.leaves, other.leaves))
+    assert {*map(type, walk.leaves)} == {*map(type, other.leaves)}
 
 
 def test_the_same_numbers_in_lists_of_other_lengths_are_other_arguments() -> None:

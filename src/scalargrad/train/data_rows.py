@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.arguments import rebuilt, visit
+from scalargrad.compiler.call.objects import Visit
 from scalargrad.errors import TraceError
 
 _NUMBERS = {float, int}
@@ -114,13 +115,13 @@ class Shapes:
 
 def _row(example: Any) -> tuple[tuple[Hashable, ...], Any]:
     """Return the shape of an example, and its numbers."""
-    key: list[Hashable] = []
-    leaves: list[Any] = []
-    visit(example, key, leaves)
-    if not {1, 2}.isdisjoint(key):
+    walk = Visit()
+    visit(example, walk)
+    key, leaves = tuple(walk.key), walk.leaves
+    if walk.finish() or not {1, 2}.isdisjoint(key):
         raise TraceError("an example holds Values: give numbers, or train eagerly with jit=False")
     arrays = any(hasattr(x, "ravel") for x in leaves)
-    return tuple(key), np.concatenate([np.ravel(x) for x in leaves]) if arrays else leaves
+    return key, np.concatenate([np.ravel(x) for x in leaves]) if arrays else leaves
 
 
 def _types(x: Any) -> list[type]:

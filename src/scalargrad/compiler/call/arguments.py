@@ -104,42 +104,36 @@ def float_from(x: Any) -> float:
     return float_of(int(x)) if isinstance(x, int | np.integer) else float(x)
 
 
-def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
-    """Split an argument: add its numbers to `leaves` and the rest of it to `key`.
+def visit(x: Any, walk: Visit) -> None:
+    """Split an argument: add its numbers to the leaves of a walk, and the rest of it to the key.
 
-    Leaves are floats, Values and arrays. Modules and other objects are walked by `objects`; without
-    it, anything but a number or a container is part of the key as it is.
+    Leaves are floats, Values and arrays. Modules and other objects are walked over.
     """
-    kind = x.__class__
+    kind, key = x.__class__, walk.key
     if kind in NUMBERS:
         key.append(NUMBERS[kind])
-        leaves.append(float_of(x) if kind is int else x)
+        walk.leaves.append(float_of(x) if kind is int else x)
     elif kind in _SEQUENCES or (isinstance(x, _SEQUENCES) and kind is not Table):
         if kind not in _SEQUENCES:
-            refuse_attributes(x, _where(objects))
+            refuse_attributes(x, walk.where)
         key.append((kind, len(x)))
-        _visit_all(x, key, leaves, objects)
+        _visit_all(x, walk)
     elif kind is dict or isinstance(x, dict):
         if kind is not dict:
-            refuse_attributes(x, _where(objects))
+            refuse_attributes(x, walk.where)
         key.append((kind, *x, *map(type, x)))
         for item in x.values():
-            visit(item, key, leaves, objects)
+            visit(item, walk)
     elif isinstance(x, _ARRAYS) and _is_traced(x):
-        _visit_array(x, key, leaves, objects)
+        _visit_array(x, walk)
     elif isinstance(x, Value) or is_number(x):
-        refuse_operations(x, _where(objects))
+        refuse_operations(x, walk.where)
         key.append(2 if isinstance(x, Parameter) else int(isinstance(x, Value)))
-        leaves.append(x if isinstance(x, Value) else float_from(x))
-    elif objects is not None and is_object(x):
-        objects.whole(x)
+        walk.leaves.append(x if isinstance(x, Value) else float_from(x))
+    elif is_object(x):
+        walk.whole(x)
     else:
-        key.append(frozen(x, _where(objects)))
-
-
-def _where(objects: Visit | None) -> object:
-    """Return what is walked over, for a message."""
-    return "an argument" if objects is None else objects.where
+        key.append(frozen(x, walk.where))
 
 
 def _is_traced(array: Any) -> bool:
@@ -148,9 +142,8 @@ def _is_traced(array: Any) -> bool:
     return known and (type(array) in PLAIN_ARRAYS or isinstance(array, np.void))
 
 
-def _visit_all(
-    xs: Sequence[Any], key: list[Hashable], leaves: list[Any], objects: Visit | None
-) -> None:
+def _visit_all(xs: Sequence[Any], walk: Visit) -> None:
+    key, leaves = walk.key, walk.leaves
     if len(xs) >= _MANY:  # the common case
         kinds = {*map(type, xs)}
         if kinds <= _FLOATS:
@@ -161,10 +154,10 @@ def _visit_all(
             key += map(NUMBERS.get, map(type, xs))
             leaves += xs if int not in kinds else [float_of(x) if type(x) is int else x for x in xs]
             return
-    if objects is not None and len(xs) >= _MANY and _are_rows(xs):
-        key.append(("rows", type(xs[0]), len(xs[0])))
-        leaves.append(np.array(xs).view(NestedRows))
-        return
+        if _are_rows(xs):
+            key.append(("rows", type(xs[0]), len(xs[0])))
+            leaves.append(np.array(xs).view(NestedRows))
+            return
     for x in xs:
         kind = x.__class__
         if kind in _AT_ONCE:  # most are, and a call for each would double the time
@@ -174,7 +167,7 @@ def _visit_all(
             key.append(0)
             leaves.append(float_of(x))
         else:
-            visit(x, key, leaves, objects)
+            visit(x, walk)
 
 
 class NestedRows(np.ndarray[Any, Any]):
@@ -194,21 +187,21 @@ def _are_rows(xs: Sequence[Any]) -> bool:
     )
 
 
-def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
+def _visit_array(array: Any, walk: Visit) -> None:
     """Split an array: its numbers are traced, and objects are split."""
     if array.dtype.names:
         raise TraceError(
-            f"{_where(objects)} is or holds an array of records, with the fields "
+            f"{walk.where} is or holds an array of records, with the fields "
             f"{', '.join(array.dtype.names)}: give its columns, as in {{name: x[name] for name in "
             "x.dtype.names}"
         )
     if array.dtype.kind in _NUMBERS:
-        key.append(("array", array.shape))
-        leaves.append(array)
+        walk.key.append(("array", array.shape))
+        walk.leaves.append(array)
         return
-    key.append(("objects", array.shape))
+    walk.key.append(("objects", array.shape))
     for item in array.ravel().tolist():
-        visit(item, key, leaves, objects)
+        visit(item, walk)
 
 
 def code_in(key: Key) -> Iterator[Any]:

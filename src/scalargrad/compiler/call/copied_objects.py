@@ -95,7 +95,7 @@ def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
     """Return pairs of corresponding parts, of a given type, of two objects of equal structure."""
     places: list[Any] = []
     Copier(kind, places.append).copy(x)
-    found = Visit([])
+    found = Visit()
     found.part(other)
     first = {id(value): value for value in found.module_values}
     return list(zip(places, first.values(), strict=True))

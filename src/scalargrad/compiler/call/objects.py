@@ -39,14 +39,16 @@ def is_object(x: Any) -> bool:
 
 
 class Visit:
-    """One walk over the objects among the arguments, which collects their Values.
+    """One walk over arguments, which collects their numbers, and the Values of objects.
 
     Attributes
     ----------
     key : list
-        The key of the program, to which the walk adds.
+        The key of the program.
+    leaves : list
+        The numbers, Values and arrays outside objects, to which `arguments.visit` adds.
     module_values : list of Value
-        The Values found; their numbers are inputs.
+        The Values found in objects; their numbers are inputs.
     met : list
         The objects and containers visited, in order.
     seen : dict from int to int
@@ -59,8 +61,9 @@ class Visit:
 
     where: object = "an argument"
 
-    def __init__(self, key: list[Hashable], memory: LastWalk | None = None) -> None:
-        self.key = key
+    def __init__(self, memory: LastWalk | None = None) -> None:
+        self.key: list[Hashable] = []
+        self.leaves: list[Any] = []
         self.module_values: list[Value] = []
         self.met: list[Any] = []
         self.seen: dict[int, int] = {}

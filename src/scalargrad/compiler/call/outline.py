@@ -133,9 +133,9 @@ def _made_again(tree: Any) -> Any:
 def _outlined_object(tree: Any, values: list[Value]) -> Any:
     """Return the outline of an object; a bound method without Values is returned itself."""
     if not is_stateful(type(tree)):
-        objects = Visit([])
-        objects.part(tree)
-        if not objects.module_values:
+        walk = Visit()
+        walk.part(tree)
+        if not walk.module_values:
             return tree
     return ObjectOutline(Copier(Value, lambda x: outlined(x, values), _made_again).copy(tree))
 

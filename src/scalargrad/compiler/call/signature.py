@@ -42,24 +42,23 @@ class Signature:
             known = key_of_numbers(args)  # the common case, twice as fast
             if known is not None:
                 return known, [*args], []
-        objects = Visit([], self._last_walk)
-        leaves: list[Any] = []
+        walk = Visit(self._last_walk)
         try:
             if self._is_object:
-                objects.whole(self._function)
-            objects.where = name = ArgumentName(self._function)
+                walk.whole(self._function)
+            walk.where = name = ArgumentName(self._function)
             given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
             for name.given, x in given:
                 if self._static or kwargs:
-                    objects.key.append(name.given)
+                    walk.key.append(name.given)
                 if name.given in self._static:
-                    visit_static(x, f"static argument {name.given!r}", objects.key)
+                    visit_static(x, f"static argument {name.given!r}", walk.key)
                 else:
-                    visit(x, objects.key, leaves, objects)
+                    visit(x, walk)
         except RecursionError:
             raise OperandError(
                 "an argument contains itself, or is nested too deeply to be searched for numbers: "
                 "give a list of its numbers"
             ) from None
-        module_values = objects.finish()
-        return tuple(objects.key), leaves, module_values
+        module_values = walk.finish()
+        return tuple(walk.key), walk.leaves, module_values

@@ -57,9 +57,9 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
     if not is_object(x):
         key.append(frozen(x, where))
         return
-    objects = Visit(key)
-    objects.part(x)
-    key += objects.module_values
+    walk = Visit()
+    walk.part(x)
+    key += [*walk.key, *walk.module_values]
 
 
 class ArgumentName:

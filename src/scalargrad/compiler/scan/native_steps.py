@@ -123,14 +123,14 @@ def _native(path: Path, shape: Key) -> NativeStep | None:
         return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return None
-    objects, numbers = Visit([]), list[Any]()
-    visit(filled(path.outline[0], [0.0] * path.results), objects.key, numbers, objects)
-    if objects.finish() or tuple(objects.key) != shape:
+    walk = Visit()
+    visit(filled(path.outline[0], [0.0] * path.results), walk)
+    if walk.finish() or tuple(walk.key) != shape:
         return None
     carry, result = filled(path.outline, [Value(0.0)] * path.results)
     places: list[Value] = []
     outline, carried = outlined(carry, places), len(places)
-    if carried != sum(getattr(x, "size", 1) for x in numbers):
+    if carried != sum(getattr(x, "size", 1) for x in walk.leaves):
         return None
 
     from scalargrad.compiler.backend.llvm.step_loop import StepShape, packed_steps
