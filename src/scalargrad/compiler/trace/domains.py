@@ -279,8 +279,9 @@ def _asked(
 ) -> Flags:
     """Return the answer to a question about each chosen node; to a list of questions, in rows.
 
-    It is asked once for each operation with the same constants among its operands; `numbers` are
-    those of all nodes that are constants.
+    It is asked once for each operation with the same constants among its operands; in sums,
+    products and quotients, once for each sign, as there may be as many constants as data. `numbers`
+    are those of all nodes that are constants.
     """
     is_constant = nodes.where(lambda op: op is CONSTANT)
     by_sign = nodes.where(lambda op: op in _BY_SIGN)[chosen]
@@ -295,16 +296,7 @@ def _asked(
         _, number = alike(np.where(signs, np.copysign(1.0, given), given).view(np.int64))
         _, kinds = alike(kinds * (len(chosen) + 1) + (number + 1) * known)
     first, inverse = alike(kinds)
-    described = ((columns.ops[x], _constants(columns, x)) for x in chosen[first].tolist())
-    return np.array([question(*x) for x in described], np.bool_)[inverse]
-
-
-def _constants(columns: Columns, node: int) -> Constants:
-    """Return the constant operands of a node.
-
-    In sums, products and quotients by sign only, as a program may have as many as it has data.
-    """
-    found = [columns.constants.get(x) for x in columns.args(node)]
-    if columns.ops[node] in _BY_SIGN:
-        found = [math.copysign(1.0, x) if x and math.isfinite(x) else x for x in found]
-    return tuple(found)
+    asked = chosen[first].tolist()
+    constants = [tuple(map(columns.constants.get, columns.args(x))) for x in asked]
+    answers = map(question, map(columns.ops.__getitem__, asked), constants)
+    return np.array([*answers], np.bool_)[inverse]
