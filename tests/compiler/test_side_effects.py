@@ -132,15 +132,24 @@ def test_a_count_that_is_not_read_is_refused_too() -> None:
         return 2.0 * x
 
     in_attribute.calls = 0  # type: ignore[attr-defined]
+
+    class Kept:
+        calls = 0
+
+    def in_class(x: Any) -> Any:
+        Kept.calls += 1
+        return 2.0 * x
+
     for function, named in [
         (in_array, r"ndarray \(counts\)"), (in_objects, r"ndarray \(held\)"),
-        (in_attribute, r"in_attribute\.calls"),
+        (in_attribute, r"in_attribute\.calls"), (in_class, r"Kept\.calls"),
     ]:  # fmt: skip
         with pytest.raises(TraceError, match=f"changes .*{named}, which is not an argument"):
             jit(function)(3.0)
     assert counts.tolist() == [0.0, 0.0]
     assert held[0] == 1.0
     assert in_attribute.calls == 0  # type: ignore[attr-defined]
+    assert Kept.calls == 0
 
 
 class Cached:

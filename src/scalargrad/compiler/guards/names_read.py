@@ -115,14 +115,16 @@ def _imports(code: CodeType) -> tuple[str, ...]:
 def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
     """Yield (owner, namespace, names) for each namespace that a function's code may read.
 
-    These are its globals, and the modules and classes that it names among them, other than those
-    of libraries, which are taken not to change.
+    These are its globals, and the modules and classes that it names, imports or closes over, other
+    than those of libraries, which are taken not to change.
     """
     if of_library(function.__module__ or ""):
         return
     names, computed = names_and_texts(function.__code__), computed_lookups(function.__code__)
     ahead: list[tuple[Any, Mapping[str, Any]]] = [(function, function.__globals__)]
-    met = set()
+    beside = [*variables(function).values(), *map(sys.modules.get, imported(function))]
+    ahead += [(x, vars(x)) for x in beside if _is_namespace(x)]
+    met = {id(owner) for owner, _ in ahead}
     while ahead:
         owner, space = ahead.pop()
         all_of_it = OF_GLOBALS & computed if owner is function else computed
