@@ -15,7 +15,7 @@ import pytest
 from scalargrad import TraceError, Value, exp, grad, jit, mean, tanh, value_and_grad, vmap
 from scalargrad import sum as added
 from scalargrad.compiler.explain.programs_of import programs_of
-from scalargrad.compiler.trace import taken_together, whole_arrays
+from scalargrad.compiler.trace import example_lanes, whole_arrays
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -26,7 +26,7 @@ ROWS = np.linspace(-1.0, 1.0, 24).reshape(8, 3)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat few numbers and few examples as many."""
     monkeypatch.setattr(whole_arrays, "FEWEST", 1)
-    monkeypatch.setattr(taken_together, "FEWEST", 2)
+    monkeypatch.setattr(example_lanes, "FEWEST", 2)
 
 
 def path_of(program: Any) -> Any:
