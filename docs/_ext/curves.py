@@ -68,13 +68,15 @@ def _svg(
     axis = " ".join("M" + "L".join(map(place, ends)) for ends in axes)
     names = [x.name for x in op.operand_symbols]
     held = ", ".join(f"{name} = {x:g}" for name, x in zip(names[1:], others, strict=True))
-    against = f"{names[0]} from {across[0]:g} to {across[1]:g}" + (f", {held}" if held else "")
+    ends = f"{names[0]} from {across[0]:g} to {across[1]:g}"
+    against = (f"{ends}, {held}" if held else ends).replace("-", "−")
+    vertical = f"{low:.3g} to {high:.3g}".replace("-", "−")
     return (
         f"<figure><svg viewBox='0 0 {_WIDTH:g} {_HEIGHT:g}' role='img' "
         f"aria-label='{op.name} and its slope, {against}'><path class='axis' d='{axis}'/>"
         f"{line('slope', slopes)}{line('value', values)}</svg>"
         f"<figcaption><span class='value'>value</span> and <span class='slope'>slope</span>, "
-        f"{against}; {low:.3g} to {high:.3g} upwards</figcaption></figure>"
+        f"{against}; vertical axis from {vertical}</figcaption></figure>"
     )
 
 

@@ -90,45 +90,33 @@ def jit(
     it reads there (numbers, flags, lists, sets, arrays) is compared at each call, and if any of it
     has changed, the function is recorded again. Only a number that takes the place of a Value it
     equals goes unnoticed: as long as they are equal, gradients go to that Value. Random numbers are
-    drawn by `drawn` at each call, the same that an eager call would draw.
+    drawn by `drawn` at each call, the same that an eager call would draw. Time, files and other
+    outside state are read once.
 
-    Sums may be reordered, and products are rounded together with the sums they are added to:
-    results agree with eager ones up to rounding, and a number beyond the largest float on the way
-    to a finite result may appear in one of them only. Apart from that, non-finite numbers are as in
-    eager evaluation, since a result or gradient that is not finite is computed again eagerly. So is
-    a call that leaves the domain of an operation, even if its result would be finite; errors
-    therefore name the same node. Called while another function is being recorded, a compiled
-    function becomes part of that recording.
+    While a function is recorded, its numbers are Values, also to ``isinstance(x, float)``,
+    ``type(x)`` and ``match``, so such tests may come out otherwise than eagerly. A condition on a
+    number computed from the arguments is checked at each call; if it comes out otherwise, the other
+    path is recorded, too. Called while another function is being recorded, a compiled function
+    becomes part of that recording.
 
-    Needs the extra ``[jit]``. Compiling takes some tenths of a second, once; the machine code is
-    kept on disk for later processes and shared by programs. Without llvmlite, NumPy runs the same
-    programs, more slowly.
+    Results agree with eager ones up to rounding: the terms of a sum may be added in another order,
+    and a product may be rounded together with the sum it is added to. So compensated sums such as
+    Kahan's lose their accuracy, and a number beyond the largest float on the way to a finite result
+    may appear in one of them only. A number has the same digits computed alone, in a
+    batch of any size or on a lane of `vmap`, by any number of threads. But what depends on shared
+    numbers alone is computed and rounded once under `vmap`, and a longer list may run as loops,
+    which can change last digits. exp, log, expm1, log1p, tanh, sigmoid, erf, sin and cos are within
+    2 units in the last place; other functions are those of the C library. A call is made eagerly if
+    a result or gradient is not finite, or if it leaves the domain of an operation; errors therefore
+    name the same node. Numbers come out as floats, even integers; comparisons come out as bools.
 
-    In a packed program, the terms of a sum are added in the order in which they were written; of
-    more than eight, those that are computed alike come together. Up to 64 products are added one
-    after the other, with one rounding each, and more as eight such sums. A number has the same
-    digits computed alone, in a batch of any size or on a lane of `vmap`, by any number of threads;
-    but what depends on shared numbers alone is computed and rounded once under `vmap`, where it
-    would else be one sum with what it is added to. A program whose body repeats itself runs as
-    loops. Their order of summation depends on the number of iterations alone; there, a value has
-    the same digits with a gradient and without, and in each iteration however many follow. Longer
-    lists can turn a packed program into loops, which may change last digits. Products are added by
-    fused multiply-adds, which are several times as slow on a processor without them. exp, log,
-    expm1, log1p, tanh, sigmoid, erf, sin and cos are within 2 units in the last place; other
-    functions are those of the C library.
+    Recording takes some milliseconds per thousand nodes, once for each shape of arguments, and
+    compiling some tenths of a second, once; the machine code is kept on disk for later processes
+    and shared by programs. The latest shapes are kept, up to 1,024 of them with
+    four million nodes in all. A call with long lists of floats spends most of its time on taking
+    them apart: NumPy arrays are passed whole, and `scan` keeps the carry in the program's memory.
 
-    Numbers come out as floats, even integers; comparisons come out as bools. While a function is
-    recorded, its numbers are Values, also to ``isinstance(x, float)``, ``type(x)`` and ``match``,
-    so such tests may come out otherwise than eagerly. Time, files and other outside state are read
-    once. Compensated sums such as Kahan's depend on the order of rounding and lose their accuracy.
-
-    Recording takes some milliseconds per thousand nodes, once for each shape of arguments. The
-    latest shapes are kept, up to 1,024 of them with four million nodes in all. A condition on a
-    number computed from the arguments is checked at each call; if it comes out otherwise, the
-    other path is recorded, too.
-
-    A call with long lists of floats spends most of its time on taking them apart. NumPy arrays are
-    passed whole, and `scan` keeps the carry in the program's memory.
+    Needs the extra ``[jit]``. Without llvmlite, NumPy runs the same programs, more slowly.
 
     Examples
     --------
