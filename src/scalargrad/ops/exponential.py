@@ -62,7 +62,7 @@ def exp2(x: float) -> float:
     Unary, partials=lambda y, x: (exp(x),), javascript=call("Math.expm1", 1), lane="np.expm1({0})"
 )
 def expm1(x: float) -> float:
-    """Compute e^x - 1, exact near 0 too.
+    """Compute e^x - 1, accurate near 0 too.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def log(x: float) -> float:
     lane="np.log1p({0})",
 )
 def log1p(x: float) -> float:
-    """Compute ln(1 + x), exact near 0 too.
+    """Compute ln(1 + x), accurate near 0 too.
 
     Raises
     ------
@@ -265,7 +265,7 @@ def erf(x: float) -> float:
     lane="math.erfc({0})",
 )
 def erfc(x: float) -> float:
-    """Return the complementary error function, 1 - erf(x), exact for large x too.
+    """Return the complementary error function, 1 - erf(x), accurate for large x too.
 
     Notes
     -----
