@@ -81,6 +81,16 @@ def test_numbers_in_give_numbers_out() -> None:
     assert type(jit(readme)(-4.0, 2)) is float
 
 
+def test_a_result_is_shown_as_what_it_is() -> None:
+    """A reader sees a Value, as of eager code, and no name of a class inside."""
+    cube = jit(lambda x: x**3)
+    x = Value(2.0)
+    y = cube(x)
+    y.label = "Output"
+    assert repr(y) == "Value(data=8.0, grad=0.0, label='Output')"
+    assert repr(cube(x)) == repr(x**3)
+
+
 def test_ints_are_traced() -> None:
     """One program serves all whole numbers."""
     double = jit(lambda n: 2 * n)

@@ -109,6 +109,10 @@ class Output(Value):
         self._row = row
         self._row_known = False
 
+    def __repr__(self) -> str:
+        """Show a Value, which is all that it is to a reader."""
+        return super().__repr__().replace("Output", "Value", 1)
+
     @property
     def name(self) -> str:
         """The name of the compiled function."""
