@@ -219,11 +219,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if a.outer == 0 and b.inner == 1:",
     ): "which factor is transposed: only speed differs",
     (
-        "compiler/trace/columns.py",
-        "known.update(zip(missing, nodes, strict=True))",
-        "known.update(zip(missing, nodes, strict=False))",
-    ): "there is a node for each missing number",
-    (
         "compiler/passes/splitter.py",
         "self.found.outputs = slice(int(reads[0]), int(reads[-1]) + 1) if len(reads) else slice(0)",
         (

@@ -133,13 +133,10 @@ class Tape(Tracing):
 
     def traced(self, op: Op, args: tuple[int, ...]) -> Traced:
         """Write a node, and return its traced number."""
-        made = _new(Traced)
-        made.trace = self
-        made.index = self.write(op, args)
+        index = self.write(op, args)
         if self.is_detaching:
-            self.write(DETACH, (made.index,))
-            made.index += 1
-        return made
+            index = self.write(DETACH, (index,))
+        return self._traced(index)
 
     def all_traced(self, nodes: Iterable[int]) -> list[Traced]:
         """Return the traced numbers of nodes."""
