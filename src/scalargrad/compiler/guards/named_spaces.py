@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
+from scalargrad.compiler.guards.computed_names import computed_lookups, reads_unnamed
+from scalargrad.compiler.guards.names_read import names_and_texts, whole
+
 Space = tuple[Any, Mapping[str, Any]]
-
-
-def whole(space: Mapping[str, Any]) -> list[str]:
-    """Return the names in a namespace, but those that Python gives to each module."""
-    return [name for name in [*space] if not (name.startswith("__") and name.endswith("__"))]
 
 
 class NamedSpaces:
@@ -25,14 +23,24 @@ class NamedSpaces:
         The names in the code that was followed, in order.
     computed : bool
         Whether code looks up names that it computes: then modules are read as a whole.
+    unnamed : bool
+        Whether code may read attributes whose names do not stand in it.
     """
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
-        self.computed = False
+        self.computed = self.unnamed = False
         self._spaces: dict[int, Space] = {}
         self._read: dict[int, int] = {}
         self._whole: set[int] = set()
+
+    def read(self, code: CodeType) -> frozenset[str]:
+        """Note what code reads; return by which words it looks up names that it computes."""
+        computed = computed_lookups(code)
+        self.names |= names_and_texts(code)
+        self.computed = self.computed or bool(computed)
+        self.unnamed = self.unnamed or reads_unnamed(code)
+        return computed
 
     def add(self, owner: Any, space: Mapping[str, Any]) -> None:
         """Add a namespace and what it belongs to."""

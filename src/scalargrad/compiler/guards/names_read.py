@@ -13,7 +13,6 @@ from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups
-from scalargrad.compiler.guards.named_spaces import whole
 from scalargrad.table.operation import Operation
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
@@ -110,6 +109,11 @@ def _imports(code: CodeType) -> tuple[str, ...]:
         found |= dict.fromkeys([_OWN, *(x for x in code.co_consts if isinstance(x, str))])
     inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in _imports(x)]
     return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
+
+
+def whole(space: Mapping[str, Any]) -> list[str]:
+    """Return the names in a namespace, but those that Python gives to each module."""
+    return [name for name in [*space] if not (name.startswith("__") and name.endswith("__"))]
 
 
 def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:

@@ -22,7 +22,7 @@ from types import (
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClass, Same, plain, same
-from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups, reads_unnamed
+from scalargrad.compiler.guards.computed_names import OF_GLOBALS
 from scalargrad.compiler.guards.containers import (
     APART,
     BOUND,
@@ -40,7 +40,7 @@ from scalargrad.compiler.guards.library_objects import (
     reader_of,
     times_cleared,
 )
-from scalargrad.compiler.guards.named_spaces import NamedSpaces, whole
+from scalargrad.compiler.guards.named_spaces import NamedSpaces
 from scalargrad.compiler.guards.names_read import (
     functions_of,
     imported,
@@ -50,6 +50,7 @@ from scalargrad.compiler.guards.names_read import (
     is_wrapper,
     names_and_texts,
     of_library,
+    whole,
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
 from scalargrad.compiler.guards.readings import Reader, Readings, Slot, Source
@@ -99,7 +100,6 @@ class Reachable:
         self._named = NamedSpaces()
         self._own: list[Source] = []
         self._iterable: list[Any] = []
-        self._reads_unnamed = False
         for root in roots:
             self._code(root)
         while self._ahead or self._deep or (grown := self._named.grown()):
@@ -114,7 +114,7 @@ class Reachable:
 
     def unnamed(self) -> set[Source]:
         """Return the attributes of users' objects whose names stand nowhere in the code."""
-        if self._reads_unnamed or self._named.computed:
+        if self._named.unnamed or self._named.computed:
             return set()
         return {source for source in self._own if source[1] not in self._named.names}
 
@@ -167,12 +167,8 @@ class Reachable:
 
     def _globals(self, function: FunctionType) -> None:
         """Follow the names in a function's code, and the modules that it imports."""
-        names, space = names_and_texts(function.__code__), function.__globals__
-        self._named.names |= names
-        names = names_and_texts(function.__code__, of_globals=True)
-        computed = computed_lookups(function.__code__)
-        self._named.computed = self._named.computed or bool(computed)
-        self._reads_unnamed = self._reads_unnamed or reads_unnamed(function.__code__)
+        code, space = function.__code__, function.__globals__
+        computed, names = self._named.read(code), names_and_texts(code, of_globals=True)
         if not OF_GLOBALS.isdisjoint(computed):
             names = dict.fromkeys([*names, *whole(space)])
             self.readings.fact(len, Same(function), space)
