@@ -115,12 +115,10 @@ class Path:
         self.function = Function(program, recording.results, wrt)
         self.results = recording.results
         self.apart = tuple([k for k, cell in enumerate(wrt) if cell in recording.differentiated])
-        self.reached = self.function.reached()
-        if any(self.reached):
-            reached = zip(self.reached, recording.plain, strict=True)
-            self.reached = tuple([moves and not plain for moves, plain in reached])
-        operands = self.function.operands if any(self.reached) else [None] * self.results
-        self.nodes = ResultNodes(self.reached, operands)
+        found = zip(self.function.reached(), recording.plain, strict=True)
+        reached = tuple([moves and not plain for moves, plain in found])
+        operands = self.function.operands if any(reached) else [None] * self.results
+        self.nodes = ResultNodes(reached, operands)
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
