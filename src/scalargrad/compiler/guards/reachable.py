@@ -42,6 +42,7 @@ from scalargrad.compiler.guards.library_objects import (
 )
 from scalargrad.compiler.guards.named_spaces import NamedSpaces
 from scalargrad.compiler.guards.names_read import (
+    bound_parts,
     functions_of,
     imported,
     is_descriptor,
@@ -136,18 +137,12 @@ class Reachable:
 
     def _code(self, x: Any) -> None:
         """Follow the code that runs when an object is called."""
-        if isinstance(x, type):
-            self._class(x)
-        elif isinstance(x, ModuleType):
-            self._part(x)
-        elif isinstance(x, MethodType):
+        if isinstance(x, MethodType):
             self._part(x.__func__)
             self._class(type(x.__self__))
-        elif isinstance(x, partial):
-            self._code(x.func)
-        elif isinstance(x, staticmethod | classmethod):
-            self._code(x.__func__)
-        elif isinstance(x, FunctionType) or is_wrapper(x):
+        elif isinstance(x, partial | staticmethod | classmethod):
+            self._code(bound_parts(x)[0])
+        elif isinstance(x, type | FunctionType | ModuleType) or is_wrapper(x):
             self._part(x)
         elif is_stateful(type(x)):  # its attributes are among the arguments
             self._class(type(x))
