@@ -69,10 +69,8 @@ class Contents:
                 kinds = {*map(type, held.values())}
                 if all(issubclass(kind, _UNCHANGING) for kind in kinds):
                     continue
-                inner = (
-                    (key if isinstance(part, FunctionType) else name, y) for key, y in held.items()
-                )
-                ahead += [(str(key), y) for key, y in inner if not isinstance(y, _UNCHANGING)]
+                inner = [(key, y) for key, y in held.items() if not isinstance(y, _UNCHANGING)]
+                ahead += [(key if isinstance(part, FunctionType) else name, y) for key, y in inner]
 
     def changes(self, beside: Contents) -> Iterator[str]:
         """Yield descriptions of changes, except in what `beside` holds too.
@@ -99,9 +97,12 @@ class Contents:
 
     def changed(self) -> dict[int, dict[Any, Any]]:
         """Return the contents, by identity, of the objects that hold others than before."""
-        now = ((place, part, before) for place, (part, _, before) in self._found.items())
-        held = ((place, before, dict(self.held(part) or {})) for place, part, before in now)
-        return {place: x for place, before, x in held if not _is_identical(before, x)}
+        found = {}
+        for place, (part, _, before) in self._found.items():
+            now = dict(self.held(part) or {})
+            if not _is_identical(before, now):
+                found[place] = now
+        return found
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return the contents of an object by key, index or name; None if it has none."""
@@ -134,7 +135,6 @@ class Around(Contents):
 
     Caches and logs may grow: items other than Values may be added to dicts and lists, and anything
     but a Value may replace None. What an earlier recording left behind may be replaced, too.
-
     """
 
     def __init__(self, function: Any) -> None:
