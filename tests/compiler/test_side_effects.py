@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import pickle
 import threading
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -26,6 +27,7 @@ from scalargrad import (
     vmap,
     where,
 )
+from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.nn import Module
 
 
@@ -326,6 +328,29 @@ def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
         thread.join()
         assert (settings.rate, counts.calls) == (3.0, 0.0)
         assert jit(scaled)(2.0) == 6.0
+
+
+@pytest.mark.parametrize(("before", "after"), [(1.0, 3.0), (Value(1.0), Value(3.0))])
+def test_what_another_thread_assigns_after_a_recording_is_seen(
+    before: Any, after: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither undone nor left unread for ever, as a Value is that no name leads to."""
+    settings, record = SimpleNamespace(rate=before), CallRecorder.record
+    recordings = itertools.count()
+
+    def record_and_assign(recorder: CallRecorder, *args: Any) -> Any:
+        found = record(recorder, *args)
+        settings.rate = settings.rate if next(recordings) else after
+        return found
+
+    compiled = jit(lambda x: x * settings.rate)
+    with monkeypatch.context() as patched:
+        patched.setattr(CallRecorder, "record", record_and_assign)
+        with pytest.raises(TraceError, match=r"was changed by another thread while"):
+            compiled(2.0)
+    assert settings.rate is after
+    found: Any = compiled(2.0)
+    assert (found.data if isinstance(found, Value) else found) == 6.0
 
 
 def test_a_dict_may_grow_while_it_is_compared() -> None:

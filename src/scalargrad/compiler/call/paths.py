@@ -123,7 +123,8 @@ class Paths:
             before, now = now, self.look_around(key)
             now.watch(now.slots)
             stays = now.holds if self._is_strict else None
-            recorder.require_same(found, before.changed(now), stays)
+            held = {x for c in (before, now) for slot in c.slots.values() for x in slot.values}
+            recorder.require_same(found, before.changed(now), stays, held)
             now = self.look_around(key)
         elif recorder.notes or recorder.may_be_fresh:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import rebuilt
@@ -13,7 +13,12 @@ from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.refusal import PartingError, users_line
-from scalargrad.compiler.trace.side_effects import ChangesError, made_again, unchanging
+from scalargrad.compiler.trace.side_effects import (
+    ELSEWHERE,
+    ChangesError,
+    made_again,
+    unchanging,
+)
 from scalargrad.compiler.trace.snapshots import Around, Contents, Note
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
@@ -144,7 +149,11 @@ class CallRecorder:
             apart |= touched
 
     def require_same(
-        self, found: Found, changed: Sequence[str] | None, stays: Callable[[], bool] | None = None
+        self,
+        found: Found,
+        changed: Sequence[str] | None,
+        stays: Callable[[], bool] | None = None,
+        held: Container[Value] = (),
     ) -> None:
         """Record the call again, after it has changed what it reads or drawn numbers, and compare.
 
@@ -162,6 +171,8 @@ class CallRecorder:
         stays : callable, optional
             Tells whether all is still as the first recording has left it, which is asked, too: a
             cache is, and a log is not.
+        held : container of Value
+            What names led to before the first recording, or lead to now.
 
         Raises
         ------
@@ -169,19 +180,28 @@ class CallRecorder:
             If the recording is another by now.
         """
         before, once = self._around, Around(self._function)
+        known = before.changed().keys()
         try:
-            is_other = not is_same(found[:2], self.record(self.notes)[:2])
-            is_other = is_other or not (stays is None or stays())
+            again = self.record(self.notes)
+            read = zip(found[0].closed_over, again[0].closed_over, strict=False)
+            is_other = (
+                not is_same(found[:2], again[:2])
+                or any(x is not y and (x in held or y in held) for x, y in read)
+                or not (stays is None or stays())
+            )
         except UnrecordedError:
             is_other = True  # it has read what the first recording has noted
         finally:
-            once.put_back()  # a log has one entry
+            # a log has one entry; what has changed only now, another thread has changed
+            once.put_back(once.before(known & once.changed().keys()))
         if is_other:
-            before.put_back()
+            seen = before.changed().keys()
+            _, own = made_again(lambda: self.record(self.notes), before, Contents([]))
             why = _FRESH
             if changed is not None:
                 named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
-                why = (_KEEPING if stays else _CHANGING).format(
+                mine = _KEEPING if stays else _CHANGING
+                why = (ELSEWHERE if seen and seen.isdisjoint(own) else mine).format(
                     compiled=self._compiled, named=named
                 )
             raise UnrecordedError(TraceError(why), is_repeatable=False)

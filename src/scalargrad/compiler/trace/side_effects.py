@@ -13,6 +13,11 @@ from typing import Any
 from scalargrad.compiler.trace.snapshots import Around, Contents, Note
 from scalargrad.errors import TraceError
 
+ELSEWHERE = (
+    "{named} was changed by another thread while {compiled!r} was recorded, so it is not known "
+    "what its program computes: call it again while nothing changes that, or pass it as an argument"
+)
+
 
 def unchanging(
     run: Callable[[], Any], around: Around, arguments: Any, compiled: Any, notes: list[Note]
@@ -51,7 +56,7 @@ def unchanging(
             )
         notes[:] = before.notes(beside)
         if found := [*around.changes(before)]:
-            raise ChangesError(_refused(compiled, found, made_again(run, around, before)))
+            raise ChangesError(_refused(compiled, found, made_again(run, around, before)[0]))
         return result
 
     return checked
@@ -61,10 +66,13 @@ class ChangesError(Exception):
     """A function has changed what is around it; that is taken back."""
 
 
-def made_again(run: Callable[[], Any], around: Around, arguments: Contents) -> list[str]:
-    """Undo changes, call a function again, and return descriptions of those that it makes again.
+def made_again(
+    run: Callable[[], Any], around: Around, arguments: Contents
+) -> tuple[list[str], set[int]]:
+    """Undo changes, call a function again, and return those that it makes again.
 
-    Of the others, which another thread seems to have made, all is written again.
+    They are returned as descriptions, and as the identities of the objects. Of the others, which
+    another thread seems to have made, all is written again.
     """
     now = around.changed()
     around.put_back()
@@ -74,18 +82,14 @@ def made_again(run: Callable[[], Any], around: Around, arguments: Contents) -> l
     own, owned = [*again.changes(arguments)], again.changed()
     again.put_back()
     around.put_back({place: x for place, x in now.items() if place not in owned})
-    return own
+    return own, {*owned}
 
 
 def _refused(compiled: Any, found: list[str], own: list[str]) -> str:
     """Return the message of changes, given those that the function makes again."""
     named = next((x for x in found if x in own), None)
     if named is None:
-        return (
-            f"{found[0]} was changed by another thread while {compiled!r} was recorded, so it is "
-            "not known what its program computes: call it again while nothing changes that, or "
-            "pass it as an argument"
-        )
+        return ELSEWHERE.format(named=found[0], compiled=compiled)
     return (
         f"{compiled!r} changes {named}, which is not an argument, and its program would not: pass "
         "it as an argument, and return what is new"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
@@ -157,6 +157,10 @@ class Around(Contents):
             return dict(enumerate(bound_parts(x) if bound else [x.__wrapped__]))
         return None if is_stateful(kind) else super().held(x)
 
+    def before(self, places: Iterable[int]) -> dict[int, dict[Any, Any]]:
+        """Return what some objects held before."""
+        return {place: self._found[place][2] for place in places}
+
     def iterators(self) -> list[Iterator[Any]]:
         """Return the iterators among them, which the function may have advanced."""
         return [part for part, _, _ in self._found.values() if isinstance(part, Iterator)]
@@ -164,7 +168,7 @@ class Around(Contents):
     def put_back(self, contents: dict[int, dict[Any, Any]] | None = None) -> None:
         """Undo all changes, so that no traced number stays behind; or write other contents."""
         if contents is None:
-            contents = {place: self._found[place][2] for place in self.changed()}
+            contents = self.before(self.changed())
         for place, before in contents.items():
             part = self._found[place][0]
             if isinstance(part, CONTAINERS):
