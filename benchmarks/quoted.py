@@ -3,8 +3,8 @@
     python -m benchmarks.quoted
 
 Tables of docs/explained/compared.md whose heading has nothing but a first cell quote. A row names a
-figure by that cell and its own first one, one after the other; what is measured is copied, so a
-figure is never typed twice.
+figure by that cell, if it has text, and its own first one after a comma; what is measured is
+copied, so a figure is never typed twice.
 """
 
 from __future__ import annotations
@@ -47,12 +47,13 @@ def _refreshed_lines(page: str, figures: Mapping[str, str]) -> Iterator[str]:
             quotes = not any(others)
         elif quotes and not line.startswith(("|--", "| --")):
             first = _cells(line)[0]
-            yield f"| {first} | {_measured_of(f'{heading} {first}'.strip(), figures)} |\n"
+            yield f"| {first} | {_measured_of(heading, first, figures)} |\n"
             continue
         yield line
 
 
-def _measured_of(figure: str, figures: Mapping[str, str]) -> str:
+def _measured_of(heading: str, row: str, figures: Mapping[str, str]) -> str:
+    figure = f"{heading}, {row}" if heading else row
     if figure not in figures:
         raise ValueError(
             f"compared.md quotes {figure!r}, which docs/benchmarks.md does not have; name one of "
