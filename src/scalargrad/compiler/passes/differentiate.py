@@ -139,9 +139,7 @@ def _sweep(
         signal = writer.products(terms[::-1])  # in the order of the uses
         return _made_own(writer, signal, own) if apart else signal
 
-    between = _between(program, moving, seeds[::2])
-    inputs = [node for node in between if node < program.inputs]
-    for node in between[: len(between) - len(inputs)]:
+    for node in _between(program, moving, seeds[::2]):
         upstream = received(node)
         if upstream is None:
             continue
@@ -156,10 +154,6 @@ def _sweep(
         else:
             for operand, factor in _wires(writer, node, moving):
                 signals[operand] += (upstream, factor)
-    at_once = not (apart or lookups.are_waiting)
-    of_inputs = crossing.of_inputs(inputs) if crossing is not None and at_once else None
-    each = map(received, inputs) if of_inputs is None else of_inputs
-    found |= {x: signal for x, signal in zip(inputs, each, strict=True) if signal is not None}
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Total, of_lanes
+from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Total
 from scalargrad.compiler.passes.lane_writer import LaneWriter
 from scalargrad.errors import TraceError
 
@@ -51,24 +51,6 @@ class Crossing:
             signals = [writer.products(unbatched[k]) if k in unbatched else zero for k in each]
             terms += (writer.batch(signals), writer.one)
         return terms or None
-
-    def of_inputs(self, inputs: Sequence[int]) -> Sequence[int] | None:
-        """Return the error signals of inputs at once, if each gets one product from every lane.
-
-        So does each weight of a network: they are most of its nodes. Else None.
-        """
-        if len(self._totals) != 1 or self._unbatched or self.per_lane:
-            return None
-        ((lanes, totals),) = self._totals.items()
-        writer, signals = self.writer, self.signals
-        pairs = [totals[x] for x in inputs if x in totals and x not in signals]
-        sizes, constants = writer.sizes, writer.constants
-        if len(pairs) < len(inputs) or any(len(x) > 2 or sizes[x[0]] == 1 for x in pairs):
-            return None
-        summed = [
-            (a, b) if b in constants or (a < b and a not in constants) else (b, a) for a, b in pairs
-        ]
-        return writer.all_copied(of_lanes(Total, lanes), summed)
 
     def send(self, node: int, upstream: int, moving: bytearray, wires: Wires) -> None:
         """Send the error signal of `node` to its operands."""

@@ -17,7 +17,6 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Held,
     Op,
-    OverLanes,
     Scattered,
     Total,
     has_lanes,
@@ -46,14 +45,6 @@ class LaneWriter(Writer):
         """Write a node that will not be merged with equal ones."""
         self.sizes.append(size_of(op, args, self.sizes))
         return super().unique(op, args)
-
-    def all_unique(self, op: Op, args: list[tuple[int, ...]]) -> range:
-        """Write a node for each tuple of operands, as `unique` does."""
-        made = super().all_unique(op, args)
-        if isinstance(op, OverLanes):
-            self.sizes += [1] * len(made)
-        self.program.sizes()
-        return made
 
     def size(self, node: int) -> int:
         """Return how many lanes a node has."""

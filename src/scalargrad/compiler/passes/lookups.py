@@ -118,11 +118,6 @@ class Lookups:
         for place, operand in ends:
             self._waiting.setdefault(operand, []).append((source, place))
 
-    @property
-    def are_waiting(self) -> bool:
-        """Whether some nodes have not been asked for what lookups add to their error signals."""
-        return bool(self._waiting)
-
     def added_to(self, terms: list[int] | None, node: int) -> list[int] | None:
         """Return the terms of the error signal of `node`, with those that lookups contribute."""
         if node not in self._waiting:

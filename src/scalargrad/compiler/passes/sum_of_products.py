@@ -62,8 +62,7 @@ class _Gatherer:
         products, ops, args, cut = self.writer.products, old.ops, old.args, self.cut
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
-        gradients = self._last_gradients()
-        rows = islice(zip(ops, args, strict=True), old.inputs, gradients)
+        rows = islice(zip(ops, args, strict=True), old.inputs, None)
         for node, (op, operands) in enumerate(rows, old.inputs):
             handle = special.get(op)
             pending = handle(operands) if handle else self._other(op, node)
@@ -76,20 +75,7 @@ class _Gatherer:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
                 if op is IDENTITY:  # a node of its own, not the result of what it repeats
                     new[node] = self.writer.unique(IDENTITY, (new[node],))
-        if gradients < len(ops):
-            seeds = self._nodes(args[-1][1:])
-            adjoints = [(x, *seeds) for x in self._nodes([x[0] for x in args[gradients:]])]
-            new[gradients:] = self.writer.all_unique(ADJOINT, adjoints)
-        outputs = map(self._node, old.outputs)  # a sweep leaves dead nodes out
-        return self.writer.finish(outputs, of=old, tidy=gradients == len(ops))
-
-    def _last_gradients(self) -> int:
-        """Return the first of the adjoints of a single sweep that end the program."""
-        ops, args, node = self.old.ops, self.old.args, len(self.old)
-        seeds = args[-1][1:] if node else ()
-        while node and ops[node - 1] is ADJOINT and args[node - 1][1:] == seeds:
-            node -= 1
-        return node
+        return self.writer.finish(map(self._node, old.outputs), of=old)
 
     def _nodes(self, old: Sequence[int]) -> list[int]:
         """Return the new nodes of old ones."""

@@ -61,10 +61,6 @@ class Writer:
         program.args.append(args)
         return len(program.ops) - 1
 
-    def all_unique(self, op: Op, args: list[tuple[int, ...]]) -> range:
-        """Write a node for each tuple of operands, as `unique` does."""
-        return self.program.add([op] * len(args), args)
-
     def node(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`; folded to a constant if all are constants."""
         known = self._known.get((op, args))
@@ -98,13 +94,6 @@ class Writer:
         if known is None:
             known = self._known[op, args] = self.unique(op, args)
         return known
-
-    def all_copied(self, op: Op, args: Sequence[tuple[int, ...]]) -> list[int]:
-        """Return the node of `op` for each tuple of operands, as `copied` does."""
-        known, keys = self._known, [(op, x) for x in args]
-        new = [x for x in dict.fromkeys(keys) if x not in known]
-        known.update(zip(new, self.all_unique(op, [x for _, x in new]), strict=True))
-        return [known[x] for x in keys]
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum copied from another program, none of whose terms was folded."""
