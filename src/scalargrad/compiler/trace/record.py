@@ -25,7 +25,6 @@ from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.joined_examples import joined
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.collector import collector_paused
 from scalargrad.transforms.draws import Draw
@@ -105,10 +104,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
         )
         values: list[Value] = []
         outline = outlined(result, values)
-        outputs = [
-            x.index if x.__class__ is Traced and x.trace is trace else trace.refer(x, identity)
-            for x in values
-        ]
+        outputs = [trace.refer(x, identity) for x in values]
         trace.lanes.require_none(outputs)
         return _as_recording(trace, outputs, domains), outline
     except BaseException as error:
