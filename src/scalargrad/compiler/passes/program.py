@@ -84,20 +84,19 @@ class Program:
     def with_inputs(self, count: int) -> Program:
         """Return a copy with `count` more inputs, after the others."""
         n, copy = self.inputs, self.copy()
+        copy._insert_inputs(count)
         copy._sizes = []
-        copy.ops = [*self.ops[:n], *[INPUT] * count, *self.ops[n:]]
-        copy.args = [()] * (n + count)
-        copy.args += [tuple([x if x < n else x + count for x in args]) for args in self.args[n:]]
-        copy.move_inputs(count)
+        copy.inputs += count
+        copy.constants = {x + count: y for x, y in self.constants.items()}
+        copy.outputs = [x if x < n else x + count for x in self.outputs]
+        copy.one += count * (self.one >= 0)
         return copy
 
-    def move_inputs(self, count: int) -> None:
-        """Renumber constants and outputs for `count` more inputs."""
+    def _insert_inputs(self, count: int) -> None:
         n = self.inputs
-        self.inputs += count
-        self.constants = {x + count: y for x, y in self.constants.items()}
-        self.outputs = [x if x < n else x + count for x in self.outputs]
-        self.one += count * (self.one >= 0)
+        moved = [tuple([x if x < n else x + count for x in args]) for args in self.args[n:]]
+        self.ops = [*self.ops[:n], *[INPUT] * count, *self.ops[n:]]
+        self.args = [()] * (n + count) + moved
 
     def alive(self) -> bytearray:
         """Return, for each node, 1 where an output depends on it."""

@@ -57,12 +57,8 @@ class RecordedProgram(Program):
         self._replace(self._nodes.followed_by(ops, args))
         return range(len(self) - len(ops), len(self))
 
-    def with_inputs(self, count: int) -> Program:
-        """Return a copy with `count` more inputs, after the others."""
-        copy = RecordedProgram(self.inputs, self._nodes, self.constants, self.outputs, self.stacked)
-        copy._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
-        copy.move_inputs(count)
-        return copy
+    def _insert_inputs(self, count: int) -> None:
+        self._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
 
     def alive(self) -> bytearray:
         """Return, for each node, 1 where an output depends on it."""
