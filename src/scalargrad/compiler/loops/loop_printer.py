@@ -210,15 +210,14 @@ class LoopPrinter:
     def _read(self, k: int, place: Place) -> str:
         if self._is_together(place):
             return self.e.load(self._pointer(k, place))
-        found = "poison"
-        ahead = self._ahead(place)
-        for lane, i in enumerate(self._lanes()):
-            pointer = self._pointer(k, place, i)
-            if ahead:
-                self._prefetch(pointer, ahead)
-            x = self.single.load(pointer)
-            found = self.body.assign(f"insertelement {self.e.type} {found}, double {x}, i64 {lane}")
-        return found
+        return self.e.vector(self._read_ahead(k, place, i) for i in self._lanes())
+
+    def _read_ahead(self, k: int, place: Place, i: str) -> str:
+        """Return the number of iteration `i`, having perhaps fetched one that comes later."""
+        pointer, ahead = self._pointer(k, place, i), self._ahead(place)
+        if ahead:
+            self._prefetch(pointer, ahead)
+        return self.single.load(pointer)
 
     def _ahead(self, place: Place) -> int:
         """Return how many cells ahead a column should be fetched from memory; 0 if not at all.

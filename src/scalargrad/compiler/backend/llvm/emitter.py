@@ -8,7 +8,7 @@ Conditionals are comparisons, false for nan, and ``select``; products and sums a
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody
 
@@ -96,6 +96,13 @@ class Emitter:
         first = self.body.assign(f"insertelement {self.type} poison, double {single}, i64 0")
         zeros = f"<{self.width} x i32> zeroinitializer"
         return self.body.assign(f"shufflevector {self.type} {first}, {self.type} poison, {zeros}")
+
+    def vector(self, singles: Iterable[str]) -> str:
+        """Return single numbers as lanes, of which there may be fewer than all."""
+        found = "poison"
+        for k, x in enumerate(singles):
+            found = self.body.assign(f"insertelement {self.type} {found}, double {x}, i64 {k}")
+        return found
 
     def lane(self, x: str, k: int) -> str:
         """Return the number on one lane."""
@@ -210,11 +217,10 @@ class Emitter:
             return self.call(function, *operands)
 
         def write(e: Emitter, *lanes: str) -> str:
-            single, result = Emitter(e.body), "poison"
-            for k in range(e.width):
-                found = single.call(function, *(e.lane(x, k) for x in lanes))
-                result = e.body.assign(f"insertelement {e.type} {result}, double {found}, i64 {k}")
-            return result
+            single = Emitter(e.body)
+            return e.vector(
+                single.call(function, *(e.lane(x, k) for x in lanes)) for k in range(e.width)
+            )
 
         return self.shared(f"{name}.lanes", write, operands)
 

@@ -95,13 +95,10 @@ class _Dots:
 
     def starts(self, i: str, j: str, places: list[tuple[int, int]]) -> str:
         """Return the start of up to eight sums, each on a lane."""
-        nest, e, found = self.nest, self.e, "poison"
+        load = self.nest.one.load
         if self.one_start:
-            return e.spread(nest.one.load(nest.cell(self.start[0])))
-        for k, place in enumerate(places):
-            one = nest.one.load(self.pointer(self.start, i, j, *place))
-            found = e.body.assign(f"insertelement {e.type} {found}, double {one}, i64 {k}")
-        return found
+            return self.e.spread(load(self.nest.cell(self.start[0])))
+        return self.e.vector(load(self.pointer(self.start, i, j, *place)) for place in places)
 
     def pointer(self, place: list[str], i: str, j: str, h: int, w: int) -> str:
         row = self.nest.mul(self.nest.add(i, h), place[1])
