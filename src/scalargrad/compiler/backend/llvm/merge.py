@@ -188,19 +188,16 @@ def _finished(instructions: Sequence[Merged], program: Extents) -> list[Merged]:
 
 def _after(x: Products, after: Lanewise) -> Finished | None:
     """Return sums with steps to apply, if these read only blocks of the same shape besides."""
-    steps, itself = _shaped(after, x.rows, x.columns), _block(x, x.out)
-    if steps is None or any(place != _block(x, place.base) for place in steps.reads):
-        return None
-    others = [place for place in steps.reads if place != itself]
-    own = x.out, x.out + size_of(x)
-    if len(others) == len(steps.reads) or not all(
-        apart((place.base, place.base + size_of(x)), own) for place in others
+    steps, own = _shaped(after, x.rows, x.columns), (x.out, x.out + size_of(x))
+    if steps is None or not all(
+        _is_block(place, place.base, x.rows, x.columns) for place in steps.reads
     ):
         return None
-    numbers = [0 if place == itself else 1 + others.index(place) for place in steps.reads]
-    renumbered = _renumbered(steps, numbers, 1 + len(others))
-    return Finished(after.out, x, tuple(renumbered), tuple(place.base for place in others))
-
-
-def _block(x: Products, first: int) -> Affine:
-    return Affine(first, x.columns if x.rows > 1 else 0, 1)
+    read = [place.base for place in steps.reads]
+    others = [first for first in read if first != x.out]
+    if x.out not in read or not all(apart((y, y + size_of(x)), own) for y in others):
+        return None
+    numbers = [0 if first == x.out else 1 + others.index(first) for first in read]
+    return Finished(
+        after.out, x, tuple(_renumbered(steps, numbers, 1 + len(others))), tuple(others)
+    )
