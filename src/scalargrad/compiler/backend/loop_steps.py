@@ -81,23 +81,22 @@ class LoopStep(StoreStep):
         return lane_loop(step, self.bounds[k], step.partials + k * step.totals)
 
     @cached_property
-    def _printed(self) -> list[Printed]:
-        """The code for each sequence.
+    def _codes(self) -> list[Printed]:
+        """The code for each sequence: of those between the first and the last, one for all."""
+        last = len(self.bounds) - 1
+        found = [Printed(self._loop(self.step, k)) for k in sorted({0, min(1, last), last})]
+        return [*found[:1], *found[1:-1] * (last - 1), *found[1:][-1:]]
 
-        The loops of two sequences differ only in their cells, by a constant distance. So only the
-        first two and the last, which may be shorter, are printed.
+    @cached_property
+    def _data(self) -> list[Integers]:
+        """What the code of each sequence reads.
+
+        The loops of two sequences differ only in their cells, by a constant distance; but the last
+        may be shorter.
         """
-        bounds = self.bounds
-        found = [
-            Printed(self._loop(self.step, k))
-            for k in sorted({*range(len(bounds))} & {0, 1, len(bounds) - 1})
-        ]
-        if len(bounds) <= 2:
-            return found
-        first, second, last = found
-        distance = second.data - first.data
-        others = [second.at(first.data + k * distance) for k in range(2, len(bounds) - 1)]
-        return [first, second, *others, last]
+        first, *others = [code.data for code in self._codes]
+        between = [first + k * (others[0] - first) for k in range(1, len(others))]
+        return [first, *between, *others[-1:]]
 
     def reads_in_place(self, cells: Range) -> bool:
         """Return whether the loop can read an array for these cells where it lies.
@@ -114,10 +113,9 @@ class LoopStep(StoreStep):
             columns = [x._replace(first=x.first + _FAR) if x in inside else x for x in self.columns]
             moved = replace(self.step, columns=columns)
             first, other = (
-                (printed(self._loop(moved, k)).data - self._printed[k].data) // _FAR
-                for k in (0, last)
+                (printed(self._loop(moved, k)).data - self._data[k]) // _FAR for k in (0, last)
             )
-            self._places[cells] = [*[first] * last, other]  # as `_printed`
+            self._places[cells] = [*[first] * last, other]  # as `_data`
         return self._places[cells]
 
     def run(self, store: Floats, borrowed: Borrowed) -> None:
@@ -130,17 +128,17 @@ class LoopStep(StoreStep):
         store[self.step.out : self.step.out + self.step.totals] = found
 
     def _ready_for(self, borrowed: Borrowed) -> _Ready:
-        data = [code.data for code in self._printed]
+        data = self._data
         for cells, distance in borrowed.items():
             data = [x + distance * at for x, at in zip(data, self._places_of(cells), strict=True)]
         addresses = [
             (code.tables.ctypes.data, x.ctypes.data)
-            for code, x in zip(self._printed, data, strict=True)
+            for code, x in zip(self._codes, data, strict=True)
         ]
         return _Ready(borrowed, data, addresses)
 
     def _sequence(self, store: Floats, address: int, ready: _Ready, k: int) -> Floats:
-        self._printed[k].run(address, *ready.addresses[k])
+        self._codes[k].run(address, *ready.addresses[k])
         first = self.step.partials + k * self.step.totals
         return store[first : first + self.step.totals]
 

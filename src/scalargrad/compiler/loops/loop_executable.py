@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import functools
 from collections.abc import Callable
@@ -34,12 +33,6 @@ class Printed:
         self.tables, self.data = found.tables, found.data
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self.run = compile_module(found.module, level=1).function(RUN, kind)
-
-    def at(self, data: Any) -> Printed:
-        """Return the same code with other loop counts, cells and numbers."""
-        other = copy.copy(self)
-        other.data = data
-        return other
 
 
 class LoopExecutable:
