@@ -121,8 +121,7 @@ class LanePacker(ScalarPacker):
         self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
     ) -> tuple[Addresses, list[Piece]]:
         """Return the order of nodes that forms the fewest grids, and these grids."""
-        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
-        order, pieces = self._ordered(a, b, self._runs(a, b, bounds), keys)
+        order, pieces = self._ordered(a, b, self._runs(a, b, bounds), bounds)
         return order, pieces or [(i, Grid(1, 1)) for i in range(len(a))]
 
     def _backward_order(
@@ -164,19 +163,19 @@ class LanePacker(ScalarPacker):
 
     def _total_runs(self, a: Addresses, b: Addresses, shape: Grid, lanes: int) -> list[ProductRun]:
         """Return runs over lanes, for each term; a single run if the lanes of all terms adjoin."""
-        steps = [int(self.steps[x[0, 0]]) for x in (a, b)]
-        terms = a.shape[1]
+        terms, steps = a.shape[1], [int(self.steps[x[0, 0]]) for x in (a, b)]
         if terms > 1 and all(steps) and all(self._adjoin(x, lanes) for x in (a, b)):
-            first = [self._factor(x[:, :1], shape, 0)._replace(term=1) for x in (a, b)]
-            return [ProductRun(terms * lanes, *first)]
-        found = []
-        for t in range(terms):
-            places = [self._factor(x[:, t : t + 1], shape, 0) for x in (a, b)]
-            with_lanes = [
-                place._replace(term=step) for place, step in zip(places, steps, strict=True)
-            ]
-            found.append(ProductRun(lanes, *with_lanes))
-        return found
+            terms, lanes = 1, terms * lanes
+        return [
+            ProductRun(
+                lanes,
+                *(
+                    self._factor(x[:, t : t + 1], shape, 0)._replace(term=step)
+                    for x, step in zip((a, b), steps, strict=True)
+                ),
+            )
+            for t in range(terms)
+        ]
 
     def _adjoin(self, nodes: Addresses, lanes: int) -> bool:
         return bool((np.diff(self.addresses[nodes], axis=1) == lanes).all())

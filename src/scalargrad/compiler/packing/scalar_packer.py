@@ -156,9 +156,8 @@ class ScalarPacker(GroupOperations):
         a, b = self._factors(args)
         bounds = self._alike_terms(a, b)
         starts, a, b, bounds = self._started(a, b, bounds)
-        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
         runs = self._runs(a, b, bounds)
-        order, pieces = self._ordered(a, b, runs, keys)
+        order, pieces = self._ordered(a, b, runs, bounds)
         a, b = a[order], b[order]
         out, starts = self._place(nodes[order]), starts[order]
         if not pieces:
@@ -231,9 +230,10 @@ class ScalarPacker(GroupOperations):
         ]
 
     def _ordered(
-        self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
+        self, a: Addresses, b: Addresses, runs: list[slice], bounds: list[tuple[int, int]]
     ) -> tuple[Addresses, list[Piece]]:
         """Return the order of lanes that forms the fewest grids, and these; none if too many."""
+        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
         order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []
