@@ -204,10 +204,11 @@ class Path:
         along, runner = function.along() if recording else (None, function.values)
         foreign = self._foreign(module_values) if module_values else self.closed_over
         if self.all_values:  # the common case, in one comprehension
-            parents = (*leaves, *foreign) if leaves or module_values else self.closed_over
+            parents = (*leaves, *foreign) if leaves else foreign
             inputs: Inputs = [x._number for x in parents]
         else:
-            parents = (*[leaves[i] for i in self.values_at], *foreign)
+            at = self.values_at
+            parents = (*[leaves[i] for i in at], *foreign) if at else foreign
             inputs = self._inputs(leaves, foreign)
         numbers = runner(inputs)
         if self.outcomes:
@@ -294,6 +295,6 @@ class Path:
         now = self.arranged(leaves, drawn, self._foreign(module_values))
         return [float(x) for x in now], drawn
 
-    def _foreign(self, module_values: Sequence[Value]) -> Sequence[Value]:
+    def _foreign(self, module_values: Sequence[Value]) -> tuple[Value, ...]:
         known = (*module_values, *self.closed_over)
-        return [known[k] for k in self.foreign] if module_values else known
+        return tuple([known[k] for k in self.foreign]) if module_values else known
