@@ -526,3 +526,21 @@ def test_an_error_in_any_thread_is_raised() -> None:
     with pytest.raises(ArithmeticError):
         threads.shared(work, range(8), 3)
     assert np.concatenate(threads.shared(work, range(5), 3)).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("f", [lambda s, x: s * s, lambda s, x: s * x], ids=["no", "equal"])
+def test_a_gradient_by_a_number_that_all_examples_share_is_refused(f: Function) -> None:
+    """Eager code has a number for each example, so that by one it is the gradient through that one.
+
+    A Value from outside, which each example returns, is one number there, too.
+    """
+
+    def by_results(s: Any) -> Any:
+        results = vmap(lambda x: f(s, x))([2.0, 2.0, 2.0])
+        return gradients(2.0 * results[1] + results[2], results)
+
+    assert by_results(Value(1.5)) == [0.0, 2.0, 1.0]
+    with pytest.raises(TraceError, match=r"the same number for all examples .*: write a loop"):
+        jit(by_results)(Value(1.5))
+    returned = jit(lambda s: gradients(vmap(lambda x: s)([2.0, 3.0])[0] * 2.0, s))
+    assert returned(Value(1.5)) == 2.0

@@ -102,7 +102,7 @@ def _entries(args: Sequence[Any], axes: Sequence[int | None], k: int) -> list[An
 def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], trace: Trace, n: int) -> list[Any]:
     """Run a function of one example on all of them, and return its result for each."""
     args, axes, kwargs = call
-    lanes = trace.lanes
+    lanes, start = trace.lanes, len(trace.ops)
     with lanes.one_example(n):
         one = [x if axis is None else example(trace, x) for x, axis in zip(args, axes, strict=True)]
         run = functools.partial(f, *one, **kwargs)
@@ -111,6 +111,8 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], trace: Trace, n:
     outline = outlined(result, values)
     wide = {x.index: x for x in values if isinstance(x, Traced) and lanes.size(x.index) > 1}
     taken = {index: lanes.unbatch(x, n) for index, x in wide.items()}
+    found = (x.index for x in values if isinstance(x, Traced))
+    lanes.shared.update(x for x in found if x not in wide and x >= start)
     columns = [
         taken[x.index] if isinstance(x, Traced) and x.index in taken else itertools.repeat(x, n)
         for x in values

@@ -59,6 +59,8 @@ class Lanes:
         The runs of nodes that are the single lanes of a node.
     drawn_for_one : list of (Draw, list of int)
         The draws of the example under way, and the inputs that stand for those of the others.
+    shared : set of int
+        The nodes that are the result of each example of a vmap, where eager code has one for each.
     """
 
     def __init__(self, trace: Tape) -> None:
@@ -69,6 +71,7 @@ class Lanes:
         self._is_closed = False
         self._counts: list[int] = []
         self.drawn_for_one: list[tuple[Draw, list[int]]] = []
+        self.shared: set[int] = set()
         self._map_of: dict[int, int] = {}
         self._batches: dict[tuple[int, ...], Traced] = {}  # of the vmap under way
 

@@ -88,6 +88,10 @@ REFUSALS = {
         "a number was used where the recording does not see it, as in another thread,",
         "compute in the thread that calls the compiled function",
     ),
+    "shared result": (
+        "a gradient was taken by a result of vmap that is the same number for all examples",
+        "write a loop over the examples, which computes a number of its own for each",
+    ),
     "stray example": (
         "a Value computed for one example inside vmap was used outside",
         "return it from the function given to vmap",
