@@ -196,12 +196,15 @@ class CallRecorder:
             once.put_back(once.before(known & once.changed().keys()))
         if is_other:
             seen = before.changed().keys()
-            _, own = made_again(lambda: self.record(self.notes), before, Contents([]))
+            once_more: list[Found] = []
+            run = lambda: once_more.append(self.record(self.notes))  # noqa: E731
+            _, own = made_again(run, before, Contents([]))
+            is_others = bool(seen and once_more) and seen.isdisjoint(own)
             why = _FRESH
             if changed is not None:
                 named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
                 mine = _KEEPING if stays else _CHANGING
-                why = (ELSEWHERE if seen and seen.isdisjoint(own) else mine).format(
+                why = (ELSEWHERE if is_others else mine).format(
                     compiled=self._compiled, named=named
                 )
             raise UnrecordedError(TraceError(why), is_repeatable=False)
