@@ -269,6 +269,8 @@ def gradients(
         If `y` is not finite.
     GraphChangedError
         With `create_graph`, if data was assigned after the graph was built.
+    GraphError
+        If x is a result of a compiled call, and another result was computed from it in there.
 
     Examples
     --------
@@ -294,6 +296,9 @@ def gradients(
     if not allow_nonfinite:
         require_finite(y)
     order = topological_order(y)
+    results: list[Any] = [x for x in leaves if x._call is not None]
+    if results:
+        results[0].require_unread(results, order)
     if not create_graph:
         signals = error_signals(order, {y: 1.0})
         return rebuild(signals.get(x, 0.0) for x in leaves)

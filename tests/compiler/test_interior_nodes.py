@@ -16,7 +16,7 @@ import pytest
 from tests.seeds import seeds
 
 import scalargrad as sg
-from scalargrad import Value, gradients, jit, vmap
+from scalargrad import GraphError, Value, gradients, jit, vmap
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -295,3 +295,23 @@ def test_gradients_by_results_in_another_vmap() -> None:
 def numbers(xs: Iterable[Any]) -> list[float]:
     """Return numbers and Values as floats."""
     return [float(x.data if isinstance(x, Value) else x) for x in xs]
+
+
+@pytest.mark.parametrize("examples", [3, 300])
+def test_a_gradient_by_a_result_read_inside_the_program_is_refused(examples: int) -> None:
+    """The square of a result has twice that result as its gradient by it, and none flows there."""
+    xs = [0.5 + 0.01 * k for k in range(examples)]
+
+    @jit
+    def results(s: Any) -> Any:
+        half, ys = 0.5 * s, vmap(lambda x: s * x)(xs)
+        return half, half * half, ys, sum(ys), ys[0] * ys[0]
+
+    half, square, ys, total, first = results(Value(1.5))
+    for root, x in [(square, half), (square + half, half), (total, ys[1]), (first, [*ys])]:
+        with pytest.raises(GraphError, match=r"a result of the compiled results, from which"):
+            gradients(root, x)
+    assert gradients(half * half, half) == 1.5
+    assert gradients(half, square) == 0.0
+    assert gradients(first, ys[1]) == 0.0
+    assert gradients(ys[0] * ys[1], ys[:3]) == [ys[1].data, ys[0].data, 0.0]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.passes.dependence import ONE_BY_ONE, operands_of
-from scalargrad.compiler.passes.differentiate import Dependents, differentiate, steps
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
+from scalargrad.compiler.passes.differentiate import (
+    Dependents,
+    differentiate,
+    is_detached,
+    steps,
+)
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, UNBATCH, Op
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.rows_as_lanes import rows_as_lanes
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
@@ -93,6 +98,18 @@ class Function:
     def moving(self) -> tuple[int, ...]:
         """The indices of results whose gradient is not identically 0."""
         return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
+
+    def read_by(self, others: Iterable[int], results: Iterable[int]) -> list[bool]:
+        """Return, for each of some results, whether one of the others was computed from it.
+
+        Of an example of vmap, it is if something was computed from all examples.
+        """
+        nodes, outputs = self.recorded.nodes(), self.recorded.outputs
+        is_lane = nodes.where(lambda op: op is UNBATCH)
+        whole = [nodes.args_of(x)[0] if is_lane[x] else x for x in outputs[: self.results]]
+        below = nodes.cut_off(is_lane | nodes.where(is_detached))
+        read = below.needed([y for k in others for y in below.args_of(whole[k])])
+        return [bool(read[outputs[k]] or read[whole[k]]) for k in results]
 
     def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
         """Return, for each result, whether it depends on `wrt`, but not through `beyond`."""

@@ -12,6 +12,7 @@ from scalargrad.compiler.call.call_signals import CallSignals
 from scalargrad.compiler.call.eager_replay import Call, gradient, graph
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
+from scalargrad.errors import GraphError
 from scalargrad.graph import are_leaves
 from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
@@ -166,6 +167,24 @@ class Output(Value):
     def call_signals(ahead: list[Value], first: int) -> CallSignals:
         """Return what sends the signals of calls back; `first` is where the first result is."""
         return CallSignals(ahead, first)
+
+    @staticmethod
+    def require_unread(results: Sequence[Output], order: Sequence[Value]) -> None:
+        """Raise GraphError if nodes in `order` were computed from results within their call.
+
+        No gradient flows from one result of a program to another.
+        """
+        for call in {id(x._call): x._call for x in results}.values():
+            others = [x.index for x in order if isinstance(x, Output) and x._call is call]
+            asked = [x for x in results if x._call is call]
+            read = call[1].read_by(others, [x.index for x in asked]) if others else ()
+            if any(read):
+                name = asked[[*read].index(True)].name
+                raise GraphError(
+                    f"gradients are taken by a result of the compiled {name}, from which it has "
+                    "computed another result within its program: take them inside it, or compute "
+                    "the other result outside"
+                )
 
     def sent_back(
         self, results: Sequence[Output], signals: Sequence[float]
