@@ -210,6 +210,21 @@ def test_signals_from_several_gates_in_turn_need_no_table() -> None:
     assert max((lanes * terms for lanes, terms in tables), default=0) < 3 * units
 
 
+@pytest.mark.parametrize("count", [6, 12, 16, 24])
+def test_a_few_sums_of_numbers_in_no_order_are_one_instruction(count: int) -> None:
+    """Grids of two or three products each would be many instructions that do little."""
+    draws = random.Random(3)
+    chosen = [[draws.randrange(40) for _ in range(4)] for _ in range(count)]
+
+    def loss(x: list[Any], y: list[Any]) -> Any:
+        return sum(tanh(x[i] * y[j] + x[k] * y[m]) for i, j, k, m in chosen)
+
+    x, y = weights(40), [Value(a) for (a,) in data(40, 1)]
+    check(loss, x, y)
+    forward = packed_of(loss, x, y).instructions[:3]
+    assert [type(x).__name__ for x in forward] == ["GatheredProducts", "Apply", "GatheredProducts"]
+
+
 def test_constants_alone_are_computed_while_compiling() -> None:
     """A result that depends on nothing is a constant, signed zero included."""
     zero = jit(lambda x: (Value(0.0) * -1.0, Value(2.0) + 3.0, x))

@@ -27,8 +27,10 @@ from scalargrad.compiler.packing.strides import Grid, constant_axes, grid, strid
 from scalargrad.compiler.packing.tail import Tail
 from scalargrad.compiler.passes.kinds import PRODUCTS, SCATTER, TAKE, Op
 
-#: More grids than this, plus one per so many lanes or terms, are replaced by a table of addresses.
+#: More grids, or runs of terms, than this, plus one per so many lanes or terms, are replaced by a
+#: table of addresses. So are fewer, if they are of less than so many products on average.
 _PIECES, _PER_PIECE = 8, 16
+_OF_GRID, _OF_RUN = 16, 4
 #: How many orders of lanes are tried if the first does not give a single grid.
 _ORDERS = 6
 #: Outputs in contiguous stretches of this average length are copied stretch by stretch.
@@ -235,15 +237,15 @@ class ScalarPacker(GroupOperations):
         """Return the order of lanes that forms the fewest grids, and these; none if too many."""
         keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
         order = lane_order(keys)
-        if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
+        if len(runs) > _most(a.size // _OF_RUN, a.shape[1]):
             return order, []
-        tables = self._tables(a, b, runs)
-        found = order, _pieces(tables[:, order])
+        tables, most = self._tables(a, b, runs), _most(a.size // _OF_GRID, len(a))
+        found = order, _pieces(tables[:, order], most)
         for primary in keys[1 : 1 if self.is_joined else _ORDERS]:
             if len(found[1]) == 1:
                 break
             order = lane_order([primary, *keys])
-            pieces = _pieces(tables[:, order])
+            pieces = _pieces(tables[:, order], most)
             if pieces and not 0 < len(found[1]) <= len(pieces):
                 found = order, pieces
         return found
@@ -283,13 +285,18 @@ class ScalarPacker(GroupOperations):
         return Affine(base, *found)
 
 
-def _pieces(tables: Addresses) -> list[Piece]:
+def _most(large: int, lanes: int) -> int:
+    """Return how many pieces there may be, if so many could be large."""
+    return max(1, min(_PIECES, large)) + lanes // _PER_PIECE
+
+
+def _pieces(tables: Addresses, most: int) -> list[Piece]:
     """Return the grids that lanes form in order; none if they are too many."""
     lanes = tables.shape[1]
     pieces: list[Piece] = []
     done = 0
     while done < lanes:
-        if len(pieces) > _PIECES + lanes // _PER_PIECE:
+        if len(pieces) == most:
             return []
         pieces.append((done, grid(tables[:, done:])))
         done += pieces[-1][1].rows * pieces[-1][1].columns
