@@ -98,6 +98,10 @@ def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
 new_leaves: ContextVar[tuple[set[Any], ...]] = ContextVar("new_leaves", default=())
 
 
+#: The leaves by which functions are differentiated, a set for each derivative under way.
+differentiated: ContextVar[tuple[frozenset[Any], ...]] = ContextVar("differentiated", default=())
+
+
 def as_leaf(node: R) -> R:
     """Add a new leaf to the sets of the derivatives under way, and return it."""
     for leaves in new_leaves.get():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import as_leaf, recorder, switches
+from scalargrad.grad_mode import as_leaf, differentiated, recorder, switches
 from scalargrad.ops.methods import junction, method, printed
 from scalargrad.system.one_line import shown
 from scalargrad.table.eager import diverted
@@ -381,13 +381,10 @@ class Value:
         return self.op.symbol
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self.op is not None or any(self in leaves for leaves in differentiated.get()):
+            return _Itself(self), ()
         if (current := self._recorder()) is not None:
             return partial(current.copy_of, self), ()
-        if self.op is not None:
-            raise GraphError(
-                f"only leaves can be copied or pickled, and {self!r} was computed by "
-                f"{self.op.name}: copy its .detach(), or keep the program that computes it"
-            )
         return _restore, (type(self), self._number, self._grad, self.label), self.__getstate__()
 
     def __getstate__(self) -> Any:
@@ -435,6 +432,27 @@ def _recorded(op: Operation, x: Value, other: Any) -> Any:
     if current is None or not (isinstance(other, Value) or is_real(other)):
         return op.number_beside(other)
     return current.compared(op, x, other)
+
+
+class _Itself:
+    """Makes the copy of a Value that a gradient flows through: the Value itself, as of a float."""
+
+    def __init__(self, value: Value) -> None:
+        self._value = value
+
+    def __call__(self) -> Value:
+        return self._value
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled."""
+        x = self._value
+        computed = (
+            f"was computed by {x.op.name}" if x.op else "is what a function is differentiated by"
+        )
+        raise GraphError(
+            f"only leaves can be pickled, and {x!r} {computed}: pickle its .detach(), or keep the "
+            "program that computes it"
+        )
 
 
 def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:

@@ -37,7 +37,13 @@ from scalargrad.autodiff import (
     product,
 )
 from scalargrad.errors import NumericalError, OperandError
-from scalargrad.grad_mode import enable_grad, is_grad_enabled, new_leaves, recorder
+from scalargrad.grad_mode import (
+    differentiated,
+    enable_grad,
+    is_grad_enabled,
+    new_leaves,
+    recorder,
+)
 from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.ops import identity
 from scalargrad.table.validation import function
@@ -105,6 +111,7 @@ class Evaluation:
             self._rebuilds.append(rebuild)
         replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
         token = new_leaves.set((*new_leaves.get(), self._made_inside))
+        by = differentiated.set((*differentiated.get(), frozenset(self.leaves)))
         try:
             if self.recorded:
                 self.result = f(*replaced, **kwargs)
@@ -113,6 +120,7 @@ class Evaluation:
                     self.result = f(*replaced, **kwargs)
         finally:
             new_leaves.reset(token)
+            differentiated.reset(by)
 
     def _fresh(self, argument: Any, where: str) -> tuple[list[Value], Rebuild]:
         """Return new leaves for the numbers of an argument, joined to those that are Values."""

@@ -51,9 +51,9 @@ class Plainness:
         """Return the indices of those nodes that are bools in eager evaluation."""
         return tuple([k for k, node in enumerate(nodes) if node in self._truths])
 
-    def is_leaf(self, node: int) -> bool:
-        """Return whether a node was marked as a Value."""
-        return node in self._values
+    def is_copied(self, node: int) -> bool:
+        """Return whether a node was marked as a Value, and nothing is differentiated by it."""
+        return node in self._values and node not in self._leaves
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""

@@ -232,9 +232,9 @@ class Tape(Tracing):
             return x.trace is self and self.plainness.is_truth(x.index)
         return isinstance(x, bool)
 
-    def is_leaf(self, index: int) -> bool:
-        """Return whether a node is a leaf in eager evaluation."""
-        return self.ops[index] in {INPUT, DETACH} or self.plainness.is_leaf(index)
+    def is_copied(self, index: int) -> bool:
+        """Return whether a copy is another node: of a leaf by which nothing is differentiated."""
+        return self.ops[index] in {INPUT, DETACH} or self.plainness.is_copied(index)
 
     def adjoints(
         self,

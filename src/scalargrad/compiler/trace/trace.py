@@ -19,7 +19,7 @@ from scalargrad.compiler.trace.refusal import CHANGES, PartingError
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
-from scalargrad.errors import GraphError, OperandError
+from scalargrad.errors import OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
 from scalargrad.ops import eq, identity
 from scalargrad.table.numbers import is_real
@@ -179,8 +179,6 @@ class Trace(Tape):
 
     def copy_of(self, x: Any) -> Any:
         """Return a new leaf with the number of a leaf."""
-        if not isinstance(x, Traced) and x.op is not None:
-            raise GraphError(f"only leaves can be copied, and one was computed by {x.op.name}")
         return self.leaf(DETACH, x, TracedParameter if isinstance(x, Parameter) else Traced)
 
     def take(self, values: Any, index: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Protocol
 from scalargrad import ops
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.trace.plainness import Plainness
-from scalargrad.errors import GraphError, TraceError
+from scalargrad.errors import TraceError
 from scalargrad.grad_mode import Recorder, recorder
 from scalargrad.ops.methods import is_truth
 from scalargrad.table.numbers import is_real
@@ -33,8 +33,8 @@ class Tracing(Recorder, Protocol):
     def beside(self, x: Any, op: Operation) -> Any:
         """Return the node of an operator's other operand, or NotImplemented for an array."""
 
-    def is_leaf(self, index: int) -> bool:
-        """Return whether a node is a leaf in eager evaluation."""
+    def is_copied(self, index: int) -> bool:
+        """Return whether a copy of a node is another one, not the node itself."""
 
     def is_truth(self, x: Any) -> bool:
         """Return whether `x` is a bool in eager evaluation."""
@@ -126,10 +126,8 @@ class Traced(Value):
 
     def __copy__(self) -> Value:
         trace = in_force(self)
-        if trace.plainness.of(self.index):
+        if trace.plainness.of(self.index) or not trace.is_copied(self.index):
             return self
-        if not trace.is_leaf(self.index):
-            raise GraphError("only leaves can be copied: copy the .detach() of what was computed")
         copied: Value = trace.copy_of(self)
         return copied
 
