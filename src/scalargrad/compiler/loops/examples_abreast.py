@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.loops.loop import Loop, Looped, LoopTotal, is_sequential
@@ -28,8 +26,7 @@ def printed_abreast(program: Looped, row: int) -> tuple[ProgramText, Floats]:
     loops = [x for x in program.loops if isinstance(x, Loop)]
     split = max([sum(not is_sequential(x, y) for y in x.totals) for x in loops], default=0)
     text = printed_by(partial(_RowsPrinter, program.cells), program, row)
-    room = np.zeros(row * CLASSES * split)
-    return text, np.concatenate([np.repeat(program.initial(), row), room])
+    return text, program.initial(row, CLASSES * split)
 
 
 class _RowsPrinter(LoopPrinter):

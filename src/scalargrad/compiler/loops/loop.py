@@ -225,9 +225,9 @@ class Looped:
         """The cells of the gradients that are no results but must be finite; see `outputs`."""
         return range(self.outputs.start + self.results, self.outputs.stop)
 
-    def initial(self) -> Floats:
-        """Return the contents of the memory before the first run."""
-        memory = np.zeros(self.cells)
+    def initial(self, row: int = 1, more: int = 0) -> Floats:
+        """Return the memory before the first run: `row` numbers for each cell, and `more` cells."""
+        memory = np.zeros((self.cells + more, row))
         for cell, numbers in self.numbers:
-            memory[cell : cell + len(numbers)] = numbers
-        return memory
+            memory[cell : cell + len(numbers)] = np.array(numbers)[:, None]
+        return memory.ravel()
