@@ -205,7 +205,8 @@ class Trace(Tape):
         wrt = [self.lanes.origin(self.refer(x, identity)) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
-        if not self.lanes.shared.isdisjoint(wrt):
+        shared = self.lanes.shared.intersection(wrt)
+        if shared and self.columns.below([root], shared):
             self.refused("shared result")
         self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:
