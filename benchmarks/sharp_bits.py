@@ -153,7 +153,7 @@ def seen_by_torch() -> Iterator[tuple[str, bool]]:
     import torch
 
     def compiled(f: Callable[..., Any], **options: Any) -> Any:
-        torch._dynamo.reset()
+        torch._dynamo.reset()  # noqa: SLF001 - PyTorch has no other name for it
         return torch.compile(f, backend="eager", **options)
 
     one, weights = torch.tensor(1.0), [2.0]

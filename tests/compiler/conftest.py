@@ -18,9 +18,9 @@ def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param == "in blocks":
         monkeypatch.setattr(loop_steps, "fits_registers", lambda _: False)
     if request.param in {"in blocks", "in registers"}:
-        monkeypatch.setattr(segments, "_FEWEST", 2)
-        monkeypatch.setattr(segments, "_MOST", 2)
-        monkeypatch.setattr(steps, "_LANES_FOR_THREADS", 0)
+        monkeypatch.setattr(segments, "FEWEST", 2)
+        monkeypatch.setattr(segments, "MOST", 2)
+        monkeypatch.setattr(steps, "LANES_FOR_THREADS", 0)
         monkeypatch.setenv("SCALARGRAD_THREADS", "2")
     if request.param == "of few numbers":
         monkeypatch.setattr(whole_arrays, "FEWEST", 1)

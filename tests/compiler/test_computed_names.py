@@ -178,7 +178,7 @@ READS_GLOBAL: dict[str, Callable[[Any], Any]] = {
     "of its own module by a helper": lambda x: _own_module().slope_1 * x,
     "of its own module by inspect": lambda x: inspect.getmodule(_own_module).slope_1 * x,  # type: ignore[union-attr]
     "among a function's globals": lambda x: _own_module.__globals__["slope_1"] * x,
-    "among those of a frame": lambda x: sys._getframe().f_globals["slope_1"] * x,
+    "among those of a frame": lambda x: sys._getframe().f_globals["slope_1"] * x,  # noqa: SLF001 - Python has no other
 }
 
 

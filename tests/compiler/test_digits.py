@@ -143,9 +143,9 @@ def test_digits_of_random_formulas_depend_on_nothing_else(
     alone = [jit(value)(*(f.w, x)[::order]) for x in f.rows]
     for size in (3, 17):
         assert jit(each)(*(f.w, f.rows[:size])[::order]) == alone[:size]
-    for most in (segments._MOST, 3):
-        monkeypatch.setattr(segments, "_FEWEST", min(most, segments._FEWEST))
-        monkeypatch.setattr(segments, "_MOST", most)
+    for most in (segments.MOST, 3):
+        monkeypatch.setattr(segments, "FEWEST", min(most, segments.FEWEST))
+        monkeypatch.setattr(segments, "MOST", most)
         for size in (2, len(f.rows)):
             lanes = jit(vmap(value, in_axes=axes))
             assert lanes(*(f.w, f.rows[:size])[::order]) == alone[:size], (most, size)
@@ -156,9 +156,9 @@ def test_digits_do_not_depend_on_threads(f: Example, monkeypatch: pytest.MonkeyP
     """One thread, two or three: the same sums."""
     from scalargrad.compiler.backend import steps
 
-    monkeypatch.setattr(segments, "_FEWEST", 3)
-    monkeypatch.setattr(segments, "_MOST", 3)
-    monkeypatch.setattr(steps, "_LANES_FOR_THREADS", 0)
+    monkeypatch.setattr(segments, "FEWEST", 3)
+    monkeypatch.setattr(segments, "MOST", 3)
+    monkeypatch.setattr(steps, "LANES_FOR_THREADS", 0)
     w, xs = np.array(weights(FEW)), np.array(rows(FEW))
     found = []
     for threads in ("1", "2", "3"):

@@ -223,14 +223,14 @@ def test_nothing_is_checked_without_need(f: Any) -> None:
 def test_wide_sums_are_tried_with_few_operands(monkeypatch: pytest.MonkeyPatch) -> None:
     """How a mean of 5,000 numbers passes an infinity on is asked of one of a few dozen."""
     tried = []
-    ask = domains._passes
+    ask = domains.passes
 
     def noted(place: int, op: Any, constants: Any) -> bool:
         tried.append(len(constants))
         return ask(place, op, constants)
 
-    monkeypatch.setattr(domains, "_passes", noted)
-    domains._passes_all.cache_clear()
+    monkeypatch.setattr(domains, "passes", noted)
+    domains.passes_all.cache_clear()
     compiled = jit(lambda xs: mean([log(x) for x in xs]))
     assert compiled([1.0] * 5000) == 0.0
     assert 0 < max(tried) < 100
@@ -241,13 +241,13 @@ def test_wide_sums_are_tried_with_few_operands(monkeypatch: pytest.MonkeyPatch) 
 def test_nodes_are_compared_once_for_all_of_their_operands(monkeypatch: Any) -> None:
     """Which operands pass on what is not finite is asked once for all places, not for each."""
     asked: list[int] = []
-    ask = domains._asked
+    ask = domains.asked_once
 
     def counted(columns: Any, nodes: Any, numbers: Any, chosen: Any, question: Any) -> Any:
         asked.extend({len(columns.args(x)) for x in chosen.tolist()})
         return ask(columns, nodes, numbers, chosen, question)
 
-    monkeypatch.setattr(domains, "_asked", counted)
+    monkeypatch.setattr(domains, "asked_once", counted)
     compiled = jit(lambda xs: log(sum(maximum(*xs[:k]) for k in range(2, 20))))
     assert compiled([float(x) for x in range(20)]) == pytest.approx(math.log(sum(range(1, 19))))
     assert asked.count(19) == 1

@@ -61,13 +61,13 @@ def test_finding_a_grid_takes_time_in_proportion_to_its_size(
 ) -> None:
     """A small grid at the head of a million lanes is found without looking at them all."""
     looked = []
-    found_among = strides._grid_of_all
+    found_among = strides.grid_of_all
 
     def counted(tables: Addresses) -> Grid:
         looked.append(tables.shape[1])
         return found_among(tables)
 
-    monkeypatch.setattr(strides, "_grid_of_all", counted)
+    monkeypatch.setattr(strides, "grid_of_all", counted)
     tables = np.random.default_rng(0).integers(0, 1000, (1, 1_000_000))
     tables[0, :60] = np.arange(60)
     assert grid(tables) == Grid(1, 60)

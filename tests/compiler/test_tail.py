@@ -156,7 +156,7 @@ def test_joining_formulas_of_all_kinds_changes_no_digit(
     """Whatever they are made of, in whatever order they are recorded and returned."""
     found = {}
     for fewest in (0, 10**9):
-        monkeypatch.setattr(tail, "_FEWEST", fewest)
+        monkeypatch.setattr(tail, "FEWEST", fewest)
         found[fewest] = digits(Elementwise, seed)
     assert found[0] == found[10**9]
     step = Elementwise(seed)
@@ -170,7 +170,7 @@ def test_joining_changes_no_digit(seed: int, monkeypatch: pytest.MonkeyPatch) ->
     """However few lanes are joined, and where none are."""
     found = {}
     for fewest in (0, 64, 10**9):
-        monkeypatch.setattr(tail, "_FEWEST", fewest)
+        monkeypatch.setattr(tail, "FEWEST", fewest)
         found[fewest], _ = run(seed)
     assert found[0] == found[64] == found[10**9]
 
@@ -178,7 +178,7 @@ def test_joining_changes_no_digit(seed: int, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_updates_of_all_layers_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """An update takes as many instructions as its formula has operations, not so many a layer."""
     _, joined = run(1, tuple)
-    monkeypatch.setattr(tail, "_FEWEST", 10**9)
+    monkeypatch.setattr(tail, "FEWEST", 10**9)
     _, apart = run(1, tuple)
     assert joined < 0.8 * apart
 

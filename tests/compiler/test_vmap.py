@@ -423,7 +423,7 @@ def test_a_program_with_lanes_can_be_pickled() -> None:
 
 def test_explain_tells_of_blocks(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many lanes there are, in how many blocks, or that machine code needs none."""
-    monkeypatch.setattr(segments, "_MOST", 300)
+    monkeypatch.setattr(segments, "MOST", 300)
     where = "in registers" if backend == "native" else "in 4 blocks"
     assert f"1000 lanes {where}" in jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
     monkeypatch.setattr(loop_steps, "fits_registers", lambda _: False)
@@ -435,8 +435,8 @@ def test_threads_and_blocks_that_do_not_divide_change_nothing(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One, two and three threads give the same bits; blocks of 257 the same numbers as the loop."""
-    monkeypatch.setattr(segments, "_MOST", 257)
-    monkeypatch.setattr(steps, "_LANES_FOR_THREADS", 0)
+    monkeypatch.setattr(segments, "MOST", 257)
+    monkeypatch.setattr(steps, "LANES_FOR_THREADS", 0)
     examples, w = table(count, 3, 11), [0.3, -0.7, 0.5]
     compiled, results = jit(value_and_grad(total)), []
     for count_of_threads in ("1", "2", "3"):

@@ -75,7 +75,7 @@ def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
 
 def test_packed_programs_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same programs, lookups and sums, written as large ones are."""
-    monkeypatch.setattr(c_file, "_UNPACKED", -1)
+    monkeypatch.setattr(c_file, "UNPACKED", -1)
     test_random_programs_agree(tmp_path, ".c")
     test_sums_and_tables_of_any_length_agree(tmp_path, ".c")
 

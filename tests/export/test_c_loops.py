@@ -60,8 +60,8 @@ def test_a_differential_equation_of_any_length_is_a_few_loops(tmp_path: Path, ki
 @both_kinds
 def test_random_loops_agree(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Carried values, tables, loops in loops, ends that differ: values and gradients."""
-    monkeypatch.setattr(exported, "_SHORT", 0)
-    for name, least in (("_MIN_RATIO", 1), ("_MIN_SAVED", 10), ("_MANY_NODES", 0)):
+    monkeypatch.setattr(exported, "SHORT", 0)
+    for name, least in (("MIN_RATIO", 1), ("MIN_SAVED", 10), ("MANY_NODES", 0)):
         monkeypatch.setattr(looped, name, least)
     cases = {f"loops_{seed}": program(seed) for seed in range(40 if kind == ".c" else 12)}
     sources = []

@@ -27,5 +27,5 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let programs take over after four steps for each size of batch."""
-    monkeypatch.setattr("scalargrad.train.compiled._WARM_UP", 4)
-    monkeypatch.setattr("scalargrad.train.compiled._START", 0)
+    monkeypatch.setattr("scalargrad.train.compiled.WARM_UP", 4)
+    monkeypatch.setattr("scalargrad.train.compiled.START", 0)

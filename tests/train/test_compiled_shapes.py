@@ -137,7 +137,7 @@ def test_each_length_has_its_own_warm_up(steps: list[int]) -> None:
 @pytest.mark.usefixtures("early")
 def test_the_rarest_lengths_stay_eager(steps: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs are bounded in number: with room for one, it serves the four words of three."""
-    monkeypatch.setattr("scalargrad.train.compiled._SHAPES", 1)
+    monkeypatch.setattr("scalargrad.train.compiled.SHAPES", 1)
     found = trained(None)
     assert len(steps) == 9 * 4 - 4
     assert_alike(found, trained(False))

@@ -17,7 +17,7 @@ from scalargrad.export.exported import Exported
 from scalargrad.version import __version__
 
 #: Programs of more nodes are written packed; so many single statements compile in a second.
-_UNPACKED = 4000
+UNPACKED = 4000
 
 _PARAMETERS = {"in": "const double *in", "m": "double *m", "out": "double *out"}
 
@@ -25,7 +25,7 @@ _PARAMETERS = {"in": "const double *in", "m": "double *m", "out": "double *out"}
 def c_files(exported: Exported) -> dict[str, str]:
     """Return the texts of the ``.c`` and the ``.h`` file."""
     loops = exported.loops
-    is_large = loops is not None or len(exported.program) > _UNPACKED
+    is_large = loops is not None or len(exported.program) > UNPACKED
     before, after = list[str](), list[str]()
     written: Statements | LoopedStatements | PackedStatements
     if not is_large and all(map(is_single, exported.program.ops)):

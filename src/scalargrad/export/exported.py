@@ -21,7 +21,7 @@ from scalargrad.export.naming import input_names, results_of
 from scalargrad.system.cached_property import cached_property
 
 #: Recordings of fewer nodes are written node by node.
-_SHORT = 1000
+SHORT = 1000
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Exported:
     @cached_property
     def loops(self) -> Looped | None:
         """The program as loops; None if it is short or does not repeat."""
-        if self.is_written or len(self.recorded) < _SHORT:
+        if self.is_written or len(self.recorded) < SHORT:
             return None
         found = looped(self.recorded)
         return found if isinstance(found, Looped) else None

@@ -27,13 +27,13 @@ from scalargrad.train.run_parts import RunParts
 from scalargrad.value import Value
 
 #: Recording a step takes about as long as this many eager steps.
-_WARM_UP = 5
+WARM_UP = 5
 #: Starting the compiler takes about as long as visiting this many operands eagerly.
-_START = 200_000
+START = 200_000
 #: A batch with this many examples × parameters used by each is compiled from the first step.
 _LARGE = 100_000
 #: The most shapes of examples that are compiled, the most frequent ones; others stay eager.
-_SHAPES = 32
+SHAPES = 32
 
 
 class Compiled(Eager):
@@ -123,7 +123,7 @@ class Compiled(Eager):
         """
         if self.warm_up is None:
             wires = sum(len(node.parents) for node in topological_order(loss))
-            self.warm_up = _WARM_UP + _START // max(1, wires)
+            self.warm_up = WARM_UP + START // max(1, wires)
 
     def predictions(self) -> list[Any] | None:
         """Return predictions for the held-out examples; None if they must be computed eagerly."""
@@ -161,7 +161,7 @@ class Compiled(Eager):
         part, rows = self._shapes.find(rows)
         shape = part, len(rows)
         self._counts[shape] += 1
-        known = self.warm_up is not None and part < _SHAPES
+        known = self.warm_up is not None and part < SHAPES
         return known and self._counts[shape] > (self.warm_up or 0)
 
     def _refuse(self, error: Exception) -> None:

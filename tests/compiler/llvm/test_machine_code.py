@@ -30,7 +30,7 @@ KIND = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep machine code in a folder of its own."""
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
-    monkeypatch.setattr(disk_cache, "_said", set())
+    monkeypatch.setattr(disk_cache, "said", set())
     return tmp_path / "scalargrad" / "code"
 
 
@@ -63,7 +63,7 @@ def test_code_is_kept_and_found_again(folder: Path, monkeypatch: pytest.MonkeyPa
     """A second process loads what the first compiled."""
     assert result(times(2.0)) == 6.0
     (file,) = folder.iterdir()
-    monkeypatch.setattr(machine_code, "_objects", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr(machine_code, "compiled", lambda *_: pytest.fail("compiled again"))
     assert result(times(2.0)) == 6.0
     assert list(folder.iterdir()) == [file]
 
@@ -97,8 +97,8 @@ def test_a_folder_that_cannot_be_written_is_no_obstacle(
 
 def test_files_used_longest_ago_go_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So much is kept and no more."""
-    monkeypatch.setattr(disk_cache, "_MOST", 350)
-    monkeypatch.setattr(disk_cache, "_SELDOM", 1)
+    monkeypatch.setattr(disk_cache, "MOST", 350)
+    monkeypatch.setattr(disk_cache, "SELDOM", 1)
     for age, name in ((30, "0a"), (20, "0b"), (10, "0c")):
         disk_cache.write(name, b"x" * 68)
         os.utime(folder / name, (1000.0 - age, 1000.0 - age))
@@ -111,7 +111,7 @@ def test_a_file_that_another_process_removes_is_no_obstacle(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two processes may look for old files at once; a link to no file stands for one removed."""
-    monkeypatch.setattr(disk_cache, "_SELDOM", 1)
+    monkeypatch.setattr(disk_cache, "SELDOM", 1)
     folder.mkdir(parents=True)
     (folder / "gone").symlink_to(folder / "nowhere")
     disk_cache.write("0a", b"code")

@@ -58,14 +58,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def straight(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Print straight-line code at once for short steps; note the name of each function."""
     noted: list[str] = []
-    usual = step_loop._straight
+    usual = step_loop.straight
 
     def printed(*given: Any) -> Any:
         noted.append("steps")
         return usual(*given)
 
-    monkeypatch.setattr(step_loop, "_OFTEN", 1)
-    monkeypatch.setattr(step_loop, "_straight", printed)
+    monkeypatch.setattr(step_loop, "OFTEN", 1)
+    monkeypatch.setattr(step_loop, "straight", printed)
     return noted
 
 
@@ -115,7 +115,7 @@ def test_a_number_that_is_not_finite_is_met_as_in_single_steps(
     made: list[int], monkeypatch: pytest.MonkeyPatch, often: int
 ) -> None:
     """The stretch ends before that step, which is made eagerly."""
-    monkeypatch.setattr(step_loop, "_OFTEN", often)
+    monkeypatch.setattr(step_loop, "OFTEN", often)
 
     def growing(x: Any, k: Any) -> tuple[Any, Any]:
         return exp(x) * 1.0, x
@@ -131,7 +131,7 @@ def test_a_step_without_results_leaves_none(
     made: list[int], monkeypatch: pytest.MonkeyPatch, often: int
 ) -> None:
     """What is carried is all there is."""
-    monkeypatch.setattr(step_loop, "_OFTEN", often)
+    monkeypatch.setattr(step_loop, "OFTEN", often)
     carry, ys = scan(jit(lambda c, _: ([c[1], c[0] + c[1]], None)), [0.0, 1.0], length=30)
     assert carry == [832040.0, 1346269.0]
     assert ys == [None] * 30
@@ -143,7 +143,7 @@ def test_what_is_carried_may_be_cells_of_what_is_given(
     made: list[int], monkeypatch: pytest.MonkeyPatch, often: int
 ) -> None:
     """A window that moves by one is its own numbers one place on, and the new one."""
-    monkeypatch.setattr(step_loop, "_OFTEN", often)
+    monkeypatch.setattr(step_loop, "OFTEN", often)
     start = [float(k) for k in range(40)]
     carry, ys = scan(jit(lambda c, x: ([*c[1:], x], c[0])), start, [-1.0, -2.0] * 10)
     assert carry == [*start[20:], *[-1.0, -2.0] * 10]

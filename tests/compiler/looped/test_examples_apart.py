@@ -40,7 +40,7 @@ SQUARES = {"sum": lambda r: r, "squares": lambda r: (r - 0.1) ** 2}
 @pytest.fixture(autouse=True)
 def small_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small programs be cut."""
-    monkeypatch.setattr(examples_found, "_INSTRUCTIONS", 100)
+    monkeypatch.setattr(examples_found, "INSTRUCTIONS", 100)
 
 
 def starts(count: int) -> list[float]:
@@ -553,7 +553,7 @@ def test_threads_pickles_and_explanations() -> None:
 def test_long_texts_are_compiled_for_one_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take as long to compile as they are wide; examples keep their digits."""
     expected = jit(_mapped)(starts(40), 0.7)
-    monkeypatch.setattr(loop_steps, "_LONG", 1)
+    monkeypatch.setattr(loop_steps, "LONG", 1)
     compiled = jit(_mapped)
     assert compiled(starts(40), 0.7) == expected
     assert "40 examples, 8 at a time: " in str(compiled.explain(starts(40), 0.7))

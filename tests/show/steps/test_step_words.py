@@ -608,7 +608,7 @@ def test_nudge_of_an_infinite_gradient_is_left_out() -> None:
 
 def test_large_graphs_are_not_searched_for_bends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where looking would take long, a nudge is called approximate."""
-    monkeypatch.setattr("scalargrad.show.steps.affinity._LARGEST", 1)
+    monkeypatch.setattr("scalargrad.show.steps.affinity.LARGEST", 1)
     note = last(labelled(Value(3.0, "x") * 2.0, "f")).notes()[-1]
     assert note == "nudge x by +0.01: f changes by about +0.02"
 

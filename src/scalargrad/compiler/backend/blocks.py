@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend import steps
 from scalargrad.compiler.backend.loop_steps import ExamplesStep, LoopStep, mapped_step
-from scalargrad.compiler.backend.steps import FillStep, MappedStep, Range, SinglesStep
+from scalargrad.compiler.backend.steps import FillStep, MappedStep, Part, Range, SinglesStep
 from scalargrad.compiler.passes.segments import ExampleLoops, Fill, Mapped, Segments, Singles
 
-#: What a part computes, and how; runners have such parts, too.
-Part = steps.Part
 #: Arrays of so many numbers are read where they lie rather than copied.
 _LARGE = 4096
 

@@ -35,7 +35,7 @@ from scalargrad.system.cached_property import cached_property
 
 #: Loops of so many steps in all are compiled for one vector of examples: each more takes as long
 #: again, and in such, few steps wait for the one before.
-_LONG = 3000
+LONG = 3000
 #: How many examples in loops a thread computes before it takes on others.
 _EXAMPLES = 256
 #: Further than any cell is from another, and a whole number of lines of the cache.
@@ -164,7 +164,7 @@ class _LoopPool(Pool):
         from scalargrad.compiler.backend.llvm.target import registers
 
         steps = sum(len(x.steps) for x in self._step.loops.loops if isinstance(x, Loop))
-        most = LANES * registers() // 8 if steps < _LONG else LANES
+        most = LANES * registers() // 8 if steps < LONG else LANES
         return min(LANES << ((self._step.lanes - 1) // LANES).bit_length(), most)
 
     @cached_property

@@ -33,7 +33,7 @@ Range = tuple[int, int]
 Borrowed = Mapping[Range, int]
 
 #: With fewer lanes, starting a second thread takes longer than it saves.
-_LANES_FOR_THREADS = 10_000
+LANES_FOR_THREADS = 10_000
 
 
 class StoreStep:
@@ -145,7 +145,7 @@ def computed(pool: Pool, inputs: Floats) -> Floats:
 
 def is_shared(lanes: int) -> bool:
     """Return whether threads share the work of so many lanes."""
-    return lanes >= _LANES_FOR_THREADS
+    return lanes >= LANES_FOR_THREADS
 
 
 def added(work: Callable[[Any], Floats], parts: Sequence[Any], lanes: int) -> Floats:

@@ -20,7 +20,7 @@ from scalargrad.table.operation import Operation
 
 #: The fewest instructions of an example: fewer are packed in half a second, and then run up to
 #: twice as fast.
-_INSTRUCTIONS = 4_000
+INSTRUCTIONS = 4_000
 #: Instructions that read more numbers than this, in the mean, are those of layers.
 _WIDE = 4.75
 #: The most single numbers that each example computes for itself and that are read elsewhere too:
@@ -68,13 +68,13 @@ class FoundExamples(NamedTuple):
 def find_examples(recorded: Program) -> FoundExamples | None:
     """Return the examples of a recorded program; None if it has none, or other ones."""
     nodes = recorded.nodes()
-    if len(nodes) < _INSTRUCTIONS or not has_lanes(nodes.table) or _is_of_layers(nodes):
+    if len(nodes) < INSTRUCTIONS or not has_lanes(nodes.table) or _is_of_layers(nodes):
         return None
     program = recorded.copy()  # threads share a recording, which keeps lists made of it
     sizes = np.array(program.sizes())
     makes, constant = nodes.where(makes_lanes), nodes.where(lambda op: op is CONSTANT)
     lanes, has_lane = np.unique(sizes[sizes > 1]), (sizes > 1) & ~makes
-    if len(lanes) != 1 or np.count_nonzero(has_lane) < _INSTRUCTIONS:
+    if len(lanes) != 1 or np.count_nonzero(has_lane) < INSTRUCTIONS:
         return None
     users, operands = nodes.users(), nodes.operands
     found = _after(program, has_lane)
@@ -185,4 +185,4 @@ def _may_pay(nodes: Nodes, own: Flags) -> bool:
     computed = nodes.where(lambda op: isinstance(op, Operation))
     instructions = np.count_nonzero(own & computed & ~_in_sums(nodes))
     outside = np.count_nonzero(computed & ~own & ~nodes.where(lambda op: op is IDENTITY))
-    return bool(instructions >= _INSTRUCTIONS and outside < np.count_nonzero(own))
+    return bool(instructions >= INSTRUCTIONS and outside < np.count_nonzero(own))

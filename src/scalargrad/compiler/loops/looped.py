@@ -53,13 +53,13 @@ from scalargrad.ops import TABLE
 #: sweep that was written out adds three or four for each of the recording.
 _MAX_STATEMENTS, _MAX_OF_LONG, _NODES_EACH = 1000, 4000, 50
 #: Rolling must pay: at least so many nodes per statement, and so many nodes saved.
-_MIN_RATIO, _MIN_SAVED = 6, 200
+MIN_RATIO, MIN_SAVED = 6, 200
 #: Where packing leaves an instruction for fewer nodes than this, as where steps wait for each
 #: other, rolling must only pay: an observation at each tenth step begins another loop each time.
 _NARROW = 3
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
 #: statement, are they run as loops nevertheless, since packing would take too long.
-_MANY_NODES, _MANY_ITERATIONS = 20_000, 100
+MANY_NODES, MANY_ITERATIONS = 20_000, 100
 #: A recurrence also stays packed where the statements of its longest body in all sweeps are more
 #: than so many: compiling a body takes longer than its length says.
 _MAX_OF_SWEEPS = 5000
@@ -92,7 +92,7 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
     runs = repeats(found, most)
     statements = _statements(found, runs)
     if statements > most and not layered and not packs_into(found, len(found) // _NARROW):
-        most = len(found) // _MIN_RATIO
+        most = len(found) // MIN_RATIO
         runs = repeats(found, most)
         statements = _statements(found, runs)
     if statements > most or not _is_rolled_well(len(found), statements):
@@ -127,7 +127,7 @@ def _statements(found: NodeColumns, runs: list[Repetition]) -> int:
 
 
 def _is_rolled_well(nodes: int, statements: int) -> bool:
-    return nodes >= max(_MIN_RATIO * statements, statements + _MIN_SAVED)
+    return nodes >= max(MIN_RATIO * statements, statements + MIN_SAVED)
 
 
 def _sweeps(program: Program) -> list[Sweep] | None:
@@ -168,7 +168,7 @@ class _Looping:
         longest = max(len(block.cells) for block in self.rolled.blocks)
         if layered and longest > _MAX_OF_LAYERS:
             return False
-        many = nodes >= max(_MANY_NODES, _MANY_ITERATIONS * statements)
+        many = nodes >= max(MANY_NODES, MANY_ITERATIONS * statements)
         has_long_sweeps = longest * len(self.sweeps) > _MAX_OF_SWEEPS
         stays = has_long_sweeps or packs_into(self.rolled.columns, statements)
         return _is_rolled_well(nodes, statements) and (many or (self._waits() and not stays))

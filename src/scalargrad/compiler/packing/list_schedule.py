@@ -21,9 +21,9 @@ from scalargrad.compiler.packing.groups import CONSTANTS, INPUTS, Grouped, LaneG
 from scalargrad.compiler.passes.kinds import PRODUCTS, Kind
 
 #: Fewer groups stay as they are, and so do groups of more nodes on average.
-_FEWEST, _LARGE = 2000, 8
+FEWEST, _LARGE = 2000, 8
 #: At most one of so many groups may be left.
-_GAIN = 4
+GAIN = 4
 #: Longer sums are not joined.
 _TERMS = 8
 
@@ -31,10 +31,10 @@ _TERMS = 8
 def joined(grouped: Grouped) -> Grouped:
     """Return the groups of a program without lanes, joined if that leaves far fewer of them."""
     groups, numbers, program = grouped.groups, grouped.numbers, grouped.program
-    if len(groups) < _FEWEST or len(numbers) > _LARGE * len(groups):
+    if len(groups) < FEWEST or len(numbers) > _LARGE * len(groups):
         return grouped
     steps = _schedule(groups)
-    if len(groups) < _GAIN * len(steps):
+    if len(groups) < GAIN * len(steps):
         return grouped
     place = [INPUTS, CONSTANTS, *[0] * (len(groups) - 2)]
     for k, step in enumerate(steps, 2):

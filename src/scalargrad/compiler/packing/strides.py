@@ -37,14 +37,14 @@ def grid(tables: Addresses) -> Grid:
     """
     lanes = tables.shape[1]
     seen = min(_AHEAD, lanes)
-    found = _grid_of_all(tables[:, :seen])
+    found = grid_of_all(tables[:, :seen])
     while seen < lanes and seen - found.rows * found.columns < found.columns:  # it may go on
         seen = min(_AHEAD * seen, lanes)
-        found = _grid_of_all(tables[:, :seen])
+        found = grid_of_all(tables[:, :seen])
     return found
 
 
-def _grid_of_all(tables: Addresses) -> Grid:
+def grid_of_all(tables: Addresses) -> Grid:
     """Return the largest grid formed by the first lanes, having looked at all of them."""
     lanes = tables.shape[1]
     if lanes == 1:

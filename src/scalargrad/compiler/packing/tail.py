@@ -18,7 +18,7 @@ from scalargrad.system.cached_property import cached_property
 #: More groups, or nodes at the end, are not searched.
 _GROUPS, _NODES = 4000, 20_000
 #: Groups of fewer lanes together, or of more on average, are not joined.
-_FEWEST, _LARGE = 64, 128
+FEWEST, _LARGE = 64, 128
 #: Sums of more products are not elementwise.
 _TERMS = 4
 
@@ -102,7 +102,7 @@ class Tail:
         return [(min(pair), max(pair)) for pair in pairs]
 
     def _is_worth_it(self, found: Sequence[int]) -> bool:
-        return _FEWEST <= self._lanes(found) <= _LARGE * len(found)
+        return FEWEST <= self._lanes(found) <= _LARGE * len(found)
 
     def _lanes(self, found: Iterable[int]) -> int:
         return sum(len(self._groups[g].nodes) for g in found)

@@ -18,7 +18,7 @@ from scalargrad.compiler.passes.program import Program
 
 #: The cells that a block should have at most, so that those in use, about half, fit into a
 #: second-level cache; and the fewest and the most lanes of a block.
-_CELLS, _FEWEST, _MOST = 2**19, 256, 2048
+_CELLS, FEWEST, MOST = 2**19, 256, 2048
 #: The number of sequences of blocks, and thus of threads that can share the work.
 SEQUENCES = 8
 
@@ -96,7 +96,7 @@ class Mapped:
 
     def block_lanes(self) -> int:
         """Return the most lanes that a block should have."""
-        return min(max(_CELLS // max(len(self.nodes), 1), _FEWEST), _MOST)
+        return min(max(_CELLS // max(len(self.nodes), 1), FEWEST), MOST)
 
     def program(self, lanes: int) -> Program:
         """Return the program for a block of so many lanes.
@@ -175,4 +175,4 @@ class Segments:
 
 def is_long(lanes: int) -> bool:
     """Return whether so many lanes are worth being split into blocks."""
-    return lanes > 2 * _FEWEST
+    return lanes > 2 * FEWEST

@@ -76,7 +76,7 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     results = {*outputs}
     numbers = np.zeros(len(nodes))
     numbers[[*trace.columns.constants]] = [*trace.columns.constants.values()]
-    ask = functools.partial(_asked, trace.columns, nodes, numbers)
+    ask = functools.partial(asked_once, trace.columns, nodes, numbers)
     lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
     limited = np.flatnonzero(nodes.where(_is_limited))
     limited = limited[ask(limited, _may_fail)]
@@ -221,7 +221,7 @@ def _propagates(nodes: Nodes, ask: Callable[..., Flags]) -> Flags:
 
 def _passing(op: Operation, constants: Constants) -> list[bool]:
     """Return, for each operand, whether the result is never finite where it is not."""
-    return [_passes(place, op, constants) for place in range(len(constants))]
+    return [passes(place, op, constants) for place in range(len(constants))]
 
 
 def _propagates_all(op: Op, arity: int) -> bool:
@@ -230,17 +230,17 @@ def _propagates_all(op: Op, arity: int) -> bool:
         return op is BATCH
     if arity > _SEVERAL:
         arity = _SEVERAL + arity % 2  # weights and inputs come in pairs, with or without a bias
-    return arity > 0 and _passes_all(op, arity)
+    return arity > 0 and passes_all(op, arity)
 
 
 @functools.cache
-def _passes_all(op: Operation, arity: int) -> bool:
+def passes_all(op: Operation, arity: int) -> bool:
     """Return whether an operation never gives a finite result for a non-finite operand."""
-    return all(_passes(i, op, (None,) * arity) for i in range(arity))
+    return all(passes(i, op, (None,) * arity) for i in range(arity))
 
 
 @functools.lru_cache(maxsize=_MANY)
-def _passes(place: int, op: Operation, constants: Constants) -> bool:
+def passes(place: int, op: Operation, constants: Constants) -> bool:
     """Return whether the result is never finite where the operand at `place` is not."""
     if not _is_own(op):
         return False
@@ -270,7 +270,7 @@ def violation(op: Elementwise, of_floats: bool = False) -> list[Symbol]:
     return [part for part in subexpressions(found) if part not in op.operand_symbols]
 
 
-def _asked(
+def asked_once(
     columns: Columns,
     nodes: Nodes,
     numbers: Floats,

@@ -8,7 +8,7 @@ from scalargrad import ops
 from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.value import Value
 
-_LARGEST = 10**8
+LARGEST = 10**8
 
 #: The commonest operations that are smooth wherever they are defined.
 SMOOTH = {
@@ -38,7 +38,7 @@ class Affinity:
         self, order: Sequence[Value], inputs: Sequence[Value], gate: Callable[[Value], SymbolicGate]
     ) -> None:
         self._mark = {leaf: 1 << i for i, leaf in enumerate(inputs)}
-        self._bent = -1 if len(order) * len(inputs) > _LARGEST else self._search(order, gate)
+        self._bent = -1 if len(order) * len(inputs) > LARGEST else self._search(order, gate)
 
     def __contains__(self, leaf: Value) -> bool:
         return not self._bent & self._mark[leaf]

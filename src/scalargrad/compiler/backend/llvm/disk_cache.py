@@ -17,9 +17,9 @@ import platformdirs
 from scalargrad.system.files import write_atomically
 
 #: The size limit, in bytes.
-_MOST = 256 * 2**20
+MOST = 256 * 2**20
 #: One in this many writes checks the limit.
-_SELDOM = 16
+SELDOM = 16
 
 _DIGEST = hashlib.sha256().digest_size
 _log = logging.getLogger("scalargrad")
@@ -58,7 +58,7 @@ def write(name: str, code: bytes) -> None:
     try:
         folder().mkdir(parents=True, exist_ok=True)
         write_atomically(folder() / name, hashlib.sha256(code).digest() + code, durable=False)
-        if int(name[:8], 16) % _SELDOM == 0:
+        if int(name[:8], 16) % SELDOM == 0:
             _tidy()
     except OSError as error:
         _say_once(str(error))
@@ -74,14 +74,14 @@ def _tidy() -> None:
     total = 0
     for status, path in files:
         total += status.st_size
-        if total > _MOST:
+        if total > MOST:
             path.unlink(missing_ok=True)
 
 
-_said: set[str] = set()
+said: set[str] = set()
 
 
 def _say_once(error: str) -> None:
-    if not _said:
+    if not said:
         _log.warning("machine code of jit cannot be kept for other processes: %s", error)
-    _said.add(error)
+    said.add(error)

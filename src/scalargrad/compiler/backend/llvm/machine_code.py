@@ -89,13 +89,13 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
         if found is None:
             objects = disk_cache.read(name)
             if objects is None:
-                objects = _objects(text, level)
+                objects = compiled(text, level)
                 disk_cache.write(name, objects)
             found = _at_work[name] = Code(_linked(objects))
         return found
 
 
-def _objects(text: str, level: int) -> bytes:
+def compiled(text: str, level: int) -> bytes:
     """Return the object code of a module."""
     machine = target.machine(level)
     parsed = llvm.parse_assembly(text)

@@ -28,7 +28,7 @@ _FIRST = 16
 #: How many products or results are computed, in less than 0.1 s, before Python can handle a signal.
 AT_A_TIME = 2**26
 #: After so many steps, straight-line code is printed for one of at most so many instructions.
-_OFTEN, _SHORT = 20_000, 100
+OFTEN, _SHORT = 20_000, 100
 
 
 class StepShape(NamedTuple):
@@ -96,7 +96,7 @@ def _function() -> Callable[..., int]:
     return steps
 
 
-def _straight(native: Native, shape: StepShape, outputs: int) -> Callable[..., int]:
+def straight(native: Native, shape: StepShape, outputs: int) -> Callable[..., int]:
     """Return what `_function` does for one program, of small instructions: straight-line code."""
     module = IRModule()
     nest = Nest(module, "steps", _PARAMETERS, "i64")
@@ -219,7 +219,7 @@ class PackedSteps:
     def _count(self, steps: int, native: Native) -> None:
         """Count steps; after many, print straight-line code for a short program."""
         before, self._made = self._made, self._made + steps
-        if not before < _OFTEN <= self._made:
+        if not before < OFTEN <= self._made:
             return
         if len(native.instructions) <= _SHORT and all(map(is_small, native.instructions)):
-            self._steps = _straight(native, self.shape, self._runner.outputs.start)
+            self._steps = straight(native, self.shape, self._runner.outputs.start)
