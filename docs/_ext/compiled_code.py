@@ -5,7 +5,7 @@ from __future__ import annotations
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import apply, can_write
-from scalargrad.compiler.backend.numpy_code import has_numpy_code, numpy_code
+from scalargrad.compiler.backend.numpy_runner import has_numpy_code, numpy_code
 from scalargrad.compiler.passes.partial import Partial, expression_of, partial
 from scalargrad.table.operation import Elementwise, Operation
 

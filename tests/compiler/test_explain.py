@@ -10,9 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from scalargrad import Value, drawn, exp, jit, sin, take, tanh, vmap
-from scalargrad.compiler.explain.explanation import Explanation
+from scalargrad.compiler.explain.explanation import COLOURS, REST, Explanation, timeline
 from scalargrad.compiler.explain.measured import Share, Timed, TimelineBar
-from scalargrad.compiler.explain.timeline import COLOURS, REST, timeline
 from scalargrad.nn import MLP
 
 pytestmark = pytest.mark.usefixtures("backend")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from scalargrad.compiler.call.static_arguments import static_of
+from scalargrad.compiler.call.call_signature import static_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown

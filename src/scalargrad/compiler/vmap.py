@@ -12,7 +12,7 @@ from scalargrad.compiler.call.outline import Place, outlined
 from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.out_axes import arranged
 from scalargrad.compiler.trace.batching import UnlikeError, example
-from scalargrad.compiler.trace.example_effects import run_for_all
+from scalargrad.compiler.trace.side_effects import run_for_all
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError

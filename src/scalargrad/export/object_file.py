@@ -117,8 +117,7 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
 def _packed(packed: Packed) -> tuple[str, list[str], Floats]:
     """Return the functions of a packed program, the calls of them, and its memory."""
     from scalargrad.compiler.backend.llvm.encode import encode
-    from scalargrad.compiler.backend.llvm.function_library import printed
-    from scalargrad.compiler.backend.llvm.native import ready, runs
+    from scalargrad.compiler.backend.llvm.native import printed, ready, runs
 
     if not runs(packed):
         raise TraceError(

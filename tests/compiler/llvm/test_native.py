@@ -16,7 +16,7 @@ import pytest
 from scalargrad.compiler import jit_mode
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.backend import choice
-from scalargrad.compiler.backend.llvm import encode, function_library
+from scalargrad.compiler.backend.llvm import encode
 from scalargrad.compiler.backend.llvm.native import NativeExecutable, native
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
@@ -231,7 +231,8 @@ def test_programs_of_other_lengths_need_no_new_functions(monkeypatch: pytest.Mon
     for columns in (40, 104):
         NativeExecutable(Packed([products((run,), 8, columns)], cells(), OUT, slice(0)))
     monkeypatch.setattr(
-        function_library, "compile_module", lambda *_, **__: pytest.fail("compiled")
+        "scalargrad.compiler.backend.llvm.native.compile_module",
+        lambda *_, **__: pytest.fail("compiled"),
     )
     for columns in (72, 80, 85, 110):
         longer = products((run._replace(terms=9),), 12, columns)

@@ -30,12 +30,11 @@ from scalargrad import (
     value_and_grad,
     vmap,
 )
-from scalargrad.compiler.loops.expand import stands_for_recording
-from scalargrad.compiler.loops.loop import Loop, Looped, Read, Write
+from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.loops.node_columns import columns, has_long_sums
 from scalargrad.compiler.loops.repeats import Repetition, repeats
-from scalargrad.compiler.loops.roll import Constant, Statement, roll
+from scalargrad.compiler.loops.roll import Constant, Statement, roll, stands_for_recording
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import record
 from scalargrad.ops import add
@@ -373,19 +372,6 @@ def test_a_recurrence_is_apart_from_lanes() -> None:
     long = [x for x in found.loops if isinstance(x, Loop) and x.count > 1]
     assert [x.lanes for x in long] == [True, False, True, True, False, True]
     assert [x.down for x in long if not x.lanes] == [False, True]
-
-
-@pytest.mark.parametrize(("also", "read"), [(None, 0), (50, 1)])
-def test_a_signal_to_the_final_state_begins_the_sweep(also: int | None, read: int) -> None:
-    """No iteration reads a signal from memory, unless one on the way gets one from outside."""
-    found = looped(program_of(lambda p: final(p, also=also), [0.3, 0.2]))
-    assert isinstance(found, Looped)
-    long = [x for x in found.loops if isinstance(x, Loop) and x.count > 1]
-    (sweep,) = (x for x in long if x.down)
-    (of_sine,) = (x for x in long if x.lanes)
-    slopes = {x.place for x in of_sine.steps if isinstance(x, Write)}
-    places = [x.place for x in sweep.steps if isinstance(x, Read)]
-    assert len([x for x in places if x not in slopes]) == read
 
 
 def test_an_expansion_that_differs_is_found() -> None:

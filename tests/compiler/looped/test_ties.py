@@ -18,7 +18,7 @@ import scalargrad as sg
 from scalargrad import Value, grad, hessian, hvp, jit, scan, value_and_grad, vmap
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.passes.fixed_arity import fixed_arity
+from scalargrad.compiler.passes.expressions import fixed_arity
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.runner import LoopRunner
 from scalargrad.compiler.trace.record import record

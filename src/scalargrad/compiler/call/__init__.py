@@ -1,8 +1,8 @@
 """The call of a compiled function: find the program for its arguments, run it, build the result.
 
 A `call_signature` splits the arguments into numbers and a key: `arguments` does so for numbers and
-what contains them, `objects` for modules and other objects, `static_arguments` for those marked
-static; `input_numbers` lays out the numbers as inputs. A `path` is one recorded program with all it
+what contains them, and lays out the numbers as inputs, `objects` for modules and other objects. A
+`path` is one recorded program with all it
 takes to run it; `paths` holds all paths of one function, and has a new one recorded by
 `record_call`, as far as `recording_limits` allow. An `outline` is the structure of a result, which
 `results` fills with the numbers of a call; a number that depends on Values becomes an `output`, a

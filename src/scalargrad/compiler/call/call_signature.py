@@ -1,15 +1,94 @@
-"""The signature of a call: the key that chooses its program, and the numbers that it runs on."""
+"""The signature of a call: the key that chooses its program, and the numbers that it runs on.
+
+Static arguments are part of the key, however they are passed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
 from scalargrad.compiler.call.objects import LastWalk, Visit, is_object
-from scalargrad.compiler.call.static_arguments import ArgumentName, visit_static
+from scalargrad.compiler.guards.frozen import frozen
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.value import Value
+
+
+def static_of(
+    function: Callable[..., Any], numbers: Sequence[int], names: Sequence[str]
+) -> frozenset[int | str]:
+    """Return the positions and names of the static arguments of a function.
+
+    Raises
+    ------
+    OperandError
+        If `function` cannot be called, or does not have these arguments.
+    """
+    if not callable(function):
+        raise OperandError(
+            f"jit was given {shown(function)}, which cannot be called: give a function"
+        )
+    if not numbers and not names:
+        return frozenset()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a builtin without one
+        return frozenset([*numbers, *names])
+    open_ended = {p.kind for p in parameters} & {inspect.Parameter.VAR_POSITIONAL}
+    any_name = inspect.Parameter.VAR_KEYWORD in {p.kind for p in parameters}
+    places = [p.name for p in parameters if p.kind in _POSITIONAL]
+    known = {p.name for p in parameters}
+    found: set[int | str] = set()
+    for k in numbers:
+        if not (open_ended or -len(places) <= k < len(places)):
+            raise OperandError(f"jit: static_argnums {k}, and there are {len(places)} arguments")
+        found |= {k, places[k]} if 0 <= k < len(places) else {k}
+        found |= {k + len(places), places[k]} if not open_ended and k < 0 else set()
+    for name in names:
+        if name not in known and not any_name:
+            raise OperandError(f"jit: static_argnames {shown(name)} is none of {', '.join(known)}")
+        found |= {name, places.index(name)} if name in places else {name}
+    return frozenset(found)
+
+
+_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+
+
+def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
+    """Add a static argument to the key, with its attributes if it is an object."""
+    if not is_object(x):
+        key.append(frozen(x, where))
+        return
+    walk = Visit()
+    walk.part(x)
+    key += [*walk.key, *walk.module_values]
+
+
+class ArgumentName:
+    """Says which argument of a call is meant, if a message asks for it.
+
+    Attributes
+    ----------
+    given : int or str
+        Its position or name.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.given: int | str = 0
+
+    def __str__(self) -> str:
+        if isinstance(self.given, str):
+            return f"the argument {self.given}"
+        try:
+            parameters = [*inspect.signature(self._function).parameters.values()]
+        except (TypeError, ValueError):  # a builtin without one
+            parameters = []
+        named = self.given < len(parameters) and parameters[self.given].kind in _POSITIONAL
+        return f"the argument {parameters[self.given].name if named else self.given + 1}"
 
 
 class Signature:

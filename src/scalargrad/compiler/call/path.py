@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.input_numbers import (
+from scalargrad.compiler.call.arguments import (
     block_of,
     cells_of,
     in_a_row,
     value_cells,
 )
+from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.outline import has_arrays
 from scalargrad.compiler.call.output import Output, ResultNodes, all_finite
 from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.guards.reads import Reads
+from scalargrad.compiler.guards.closed_over import ClosedOver, Reads
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import is_grad_enabled

@@ -3,6 +3,6 @@
 `names_read` finds the names in a function's code, `reachable` follows them to everything they stand
 for (through `containers`, `object_state` and `library_objects`), `readings` collects how to read it
 again, and `closed_over` compares all of it with its recorded state, in terms of slots and keys
-that are `comparable`. `reads` determines which of these a given recording depends on. `frozen` is
-for arguments that are not traced.
+that are `comparable`, and tells which of these a given recording depends on. `frozen` is for
+arguments that are not traced.
 """

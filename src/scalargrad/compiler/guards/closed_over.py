@@ -2,18 +2,22 @@
 
 A program repeats what was recorded, so it must notice when a name is assigned again or an object
 changes. Everything the function's code can reach is noted once (`reachable`). At each call, one
-comparison of dicts and lists tells whether any of it has changed.
+comparison of dicts and lists tells whether any of it has changed. One recording depends on some of
+it only: on the Values that it read, and on everything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from operator import call
-from typing import Any
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
+from scalargrad.compiler.guards.comparable import Same
 from scalargrad.compiler.guards.reachable import Reachable
-from scalargrad.compiler.guards.readings import Source, changed
-from scalargrad.value import numbers_compared
+from scalargrad.compiler.guards.readings import ANY, Source, changed, named
+from scalargrad.value import Value, numbers_compared
 
 
 class ClosedOver:
@@ -68,3 +72,125 @@ class ClosedOver:
             return holds and numbers_compared[0] == before  # no Value stands for a number now
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False
+
+
+class Reads(NamedTuple):
+    """What a recording depends on besides its arguments.
+
+    Attributes
+    ----------
+    values : tuple of Value
+        The Values that the recording read.
+    places : list of list of (Source, int)
+        For each Value, the slots that hold it and its index among their Values. Empty for a Value
+        that no slot holds; the recording then reads that very Value at each call.
+    keys : dict from Source to Hashable, or None
+        The key that each slot must have; an attribute that no code names, with Values of which
+        none was read, may hold anything. None after unpickling, when `text` takes its place.
+    text : str
+        After unpickling, the `fingerprint` of everything the recording depends on.
+    identities : list
+        Which of the Values in those slots are the same, and which are keys of dicts.
+    """
+
+    values: tuple[Value, ...]
+    places: list[list[tuple[Source, int]]]
+    keys: dict[Source, Any] | None
+    text: str = ""
+    identities: Sequence[Any] = ()
+
+    @classmethod
+    def of(cls, values: Sequence[Value], now: ClosedOver) -> Reads:
+        """Return the dependences of a recording that read these Values."""
+        where: dict[Value, list[tuple[Source, int]]] = {x: [] for x in values}
+        keys: dict[Source, Any] = {}
+        for source, slot in now.slots.items():
+            read = [(i, x) for i, x in enumerate(slot.values) if x in where]
+            for i, x in read:
+                where[x].append((source, i))
+            skipped = slot.values and not read and source in now.unnamed
+            keys[source] = ANY if skipped else slot.key
+        return cls(tuple(values), [*where.values()], keys, identities=_identities(keys, now))
+
+    @property
+    def watched(self) -> list[Source]:
+        """The slots whose contents matter, to be watched."""
+        return [source for source, key in (self.keys or {}).items() if key is not ANY]
+
+    def rebound(self, now: ClosedOver) -> Reads | None:
+        """Return these with the Values that the slots hold now; None if no longer valid."""
+        if self.keys is None:
+            if self.text != fingerprint(now):
+                return None
+            others = any(slot.values for slot in now.slots.values())
+            if self.values and others:
+                return None
+            anew = Reads.of((), now)
+            return self._replace(keys=anew.keys, identities=anew.identities)
+        if not self._fits(now) or _identities(self.keys, now) != self.identities:
+            return None
+        found = [[now.slots[s].values[i] for s, i in places] for places in self.places]
+        values = tuple([x[0] if x else old for x, old in zip(found, self.values, strict=True)])
+        split = any(x is not several[0] for several in found for x in several)
+        return None if split or len({*values}) < len(values) else self._replace(values=values)
+
+    def _fits(self, now: ClosedOver) -> bool:
+        keys, slots = self.keys or {}, now.slots
+        for source, key in keys.items():
+            if key is not ANY and (slots[source].key if source in slots else None) != key:
+                return False
+        owners = {owner for owner, _ in keys}
+        new = [x for x in slots if x not in keys and x[0] in owners]
+        return not new
+
+    def changed(self, now: ClosedOver) -> list[str]:
+        """Return the names of slots that have changed since the recording, if they are known."""
+        found = changed(self.keys or {}, now.slots)
+        if found or self.keys is None or _identities(self.keys, now) == self.identities:
+            return found
+        return ["which of the Values are the same"]
+
+    def portable(self, then: ClosedOver | None) -> Reads:
+        """Return a form that can be pickled, with a fingerprint in place of the keys."""
+        text = self.text if then is None else fingerprint(then)
+        return Reads(self.values, [[] for _ in self.values], None, text)
+
+
+def _identities(keys: Mapping[Source, Any], now: ClosedOver) -> list[Any]:
+    """Return of each Value in the slots that matter which of them it is, or itself if a key."""
+    numbers: dict[Value, int] = {}
+    held = [now.slots[source].values for source, key in keys.items() if key is not ANY]
+    return [
+        Same(x) if x in now.keys else numbers.setdefault(x, len(numbers)) for xs in held for x in xs
+    ]
+
+
+def fingerprint(now: ClosedOver) -> str:
+    """Return text that identifies everything a function reads, the same in every process."""
+    parts = [(named(source), _text(slot.key)) for source, slot in now.slots.items()]
+    code = [
+        _code(source[0].content.__code__)
+        for source in now.slots
+        if isinstance(source[0].content, FunctionType)
+    ]
+    return hashlib.sha256(repr((parts, code)).encode()).hexdigest()
+
+
+def _code(code: CodeType) -> Any:
+    """Return what identifies a function's code, without file and line."""
+    constants = [_code(x) if isinstance(x, CodeType) else repr(x) for x in code.co_consts]
+    return code.co_code.hex(), code.co_names, constants
+
+
+def _text(key: Any) -> Any:
+    """Return a key as text and tuples that are the same in every process."""
+    if isinstance(key, tuple):
+        return tuple(map(_text, key))
+    if isinstance(key, Same):
+        x = key.content
+        if isinstance(x, ModuleType):
+            return x.__name__
+        known = isinstance(x, FunctionType | type | BuiltinFunctionType)
+        whose = x if known else type(x)
+        return whose.__module__, whose.__qualname__
+    return key.__qualname__ if isinstance(key, type) else repr(key)

@@ -40,8 +40,8 @@ from scalargrad.compiler.guards.library_objects import (
     reader_of,
     times_cleared,
 )
-from scalargrad.compiler.guards.named_spaces import NamedSpaces
 from scalargrad.compiler.guards.names_read import (
+    NamedSpaces,
     bound_parts,
     functions_of,
     imported,

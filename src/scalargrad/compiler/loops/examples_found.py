@@ -14,8 +14,7 @@ from scalargrad.compiler.passes.differentiate import Seeds
 from scalargrad.compiler.passes.expressions import ADD, IDENTITY, MUL, NEG, SUB
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, has_lanes, makes_lanes
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.recorded_program import RecordedProgram
+from scalargrad.compiler.passes.program import Program, RecordedProgram
 from scalargrad.table.operation import Operation
 
 #: The fewest instructions of an example: fewer are packed in half a second, and then run up to

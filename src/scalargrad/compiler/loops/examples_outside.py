@@ -19,8 +19,7 @@ from scalargrad.compiler.passes.kinds import (
     Stacked,
     of_lanes,
 )
-from scalargrad.compiler.passes.part_copy import PartCopy
-from scalargrad.compiler.passes.program import Program, without_dead_nodes
+from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
 from scalargrad.compiler.passes.segments import Column
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 

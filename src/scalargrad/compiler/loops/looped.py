@@ -8,7 +8,6 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.derivative import Backward, history_signals
-from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.forward import Forward, copy_history
 from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
@@ -39,12 +38,13 @@ from scalargrad.compiler.loops.roll import (
     padded,
     place_of,
     roll,
+    stands_for_recording,
 )
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.loops.to_lanes import in_lanes
 from scalargrad.compiler.loops.unfold import unfold
-from scalargrad.compiler.passes.fixed_arity import FixedArity
+from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 

@@ -16,10 +16,9 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.loop import Cells, CellTable
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, Rolled, RolledBlock, spans
-from scalargrad.compiler.passes.fixed_arity import FixedArity
+from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH
-from scalargrad.compiler.passes.part_copy import PartCopy
-from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.program import PartCopy, Program
 
 #: The shortest body, the fewest iterations, and the fewest nodes of a program for which it pays.
 _STATEMENTS, _ITERATIONS, _NODES = 16, 8, 2_000

@@ -13,13 +13,11 @@ import numpy as np
 
 from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
-from scalargrad.compiler.passes.expressions import written_out
-from scalargrad.compiler.passes.fixed_arity import fixed_arity
+from scalargrad.compiler.passes.expressions import fixed_arity, written_out
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.partial import partial, subexpressions
-from scalargrad.compiler.passes.program import Program, without_dead_nodes
+from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression

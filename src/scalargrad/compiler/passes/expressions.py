@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.passes.kinds import PRODUCTS, Op
 from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
@@ -233,3 +233,34 @@ def apply(writer: Writer, op: Op, nodes: Sequence[int]) -> int:
     if opened is not None:
         return follow(writer, opened, nodes)
     return writer.node(op, tuple(nodes))
+
+
+class FixedArity(Elementwise):
+    """A reduction of a fixed number of operands.
+
+    Attributes
+    ----------
+    reduction : Reduction
+        The operation of the table, whose value and partials these are.
+    """
+
+    composite = True
+
+    def __init__(self, reduction: Reduction, arity: int) -> None:
+        super().__init__(
+            lambda *operands: written_out(reduction, operands),
+            lambda result, *operands: reduction.partials(result, operands),
+            name=reduction.name,
+        )
+        self.reduction = reduction
+        self.arity = arity
+        self.result_symbol, self.operand_symbols, _ = reduction.trace_partials(arity)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return fixed_arity, (self.reduction, self.arity)
+
+
+@functools.cache
+def fixed_arity(reduction: Reduction, arity: int) -> FixedArity:
+    """Return a reduction of `arity` operands, always the same object."""
+    return FixedArity(reduction, arity)

@@ -1,7 +1,7 @@
 """A partial derivative as an operation of its own, and the expressions behind operations.
 
 The expressions are those of the table, from which the code of eager evaluation is printed, too.
-Backends print them as NumPy code (`numpy_code`) and as machine instructions (`llvm.operations`).
+Backends print them as NumPy code (`numpy_runner`) and as machine instructions (`llvm.operations`).
 """
 
 from __future__ import annotations

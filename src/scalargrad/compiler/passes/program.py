@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from typing import Any
 
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
@@ -24,6 +25,7 @@ from scalargrad.compiler.passes.kinds import (
     Total,
 )
 from scalargrad.compiler.passes.nodes import Nodes
+from scalargrad.system.cached_property import cached_property
 
 #: How many lanes of numbers known beforehand a listing shows.
 _SHOWN = 6
@@ -196,3 +198,117 @@ def without_dead_nodes(program: Program) -> Program:
         stacked=program.stacked,
         _sizes=[*compress(program._sizes, alive)],
     )
+
+
+class PartCopy:
+    """Copies nodes of one program into another.
+
+    Parameters
+    ----------
+    source : Program
+        The program that nodes are copied from.
+    inputs : int
+        The number of inputs of the copy.
+
+    Attributes
+    ----------
+    program : Program
+        The copy.
+    new : dict from int to int
+        Maps nodes of `source` to nodes of the copy.
+    """
+
+    def __init__(self, source: Program, inputs: int) -> None:
+        self.source = source
+        self.program = Program(inputs, [INPUT] * inputs, [()] * inputs)
+        self.new: dict[int, int] = {}
+        self._numbers: dict[str, int] = {}
+
+    def append(self, op: object, args: tuple[int, ...]) -> int:
+        """Write a node, and return its index."""
+        self.program.ops.append(op)  # type: ignore[arg-type]
+        self.program.args.append(args)
+        return len(self.program) - 1
+
+    def constant(self, number: float) -> int:
+        """Return the node of a constant; equal constants share one."""
+        key = number.hex()
+        if key not in self._numbers:
+            self._numbers[key] = self.append(CONSTANT, ())
+            self.program.constants[self._numbers[key]] = number
+        return self._numbers[key]
+
+    def copy(self, node: int, lanes: int = 1) -> None:
+        """Copy a node, whose operands must be copied already or constants."""
+        op = self.source.ops[node]
+        args = tuple([self.operand(x) for x in self.source.args[node]])
+        self.new[node] = self.append(op.over(lanes) if isinstance(op, OverLanes) else op, args)
+
+    def operand(self, node: int) -> int:
+        """Return the copy of a node, which is there already unless it is a constant."""
+        if node in self.source.constants:
+            return self.constant(self.source.constants[node])
+        return self.new[node]
+
+
+class RecordedProgram(Program):
+    """A program held in arrays, in which a million nodes take tens of megabytes."""
+
+    def __init__(
+        self,
+        inputs: int,
+        nodes: Nodes,
+        constants: dict[int, float],
+        outputs: list[int],
+        stacked: int = 0,
+    ) -> None:
+        self.inputs = inputs
+        self.constants = constants
+        self.outputs = outputs
+        self.one = -1
+        self.stacked = stacked
+        self._nodes = nodes
+        self._sizes = []
+
+    @cached_property
+    def ops(self) -> list[Op]:
+        """The operation of each node."""
+        return self._nodes.ops()
+
+    @cached_property
+    def args(self) -> list[tuple[int, ...]]:
+        """The operands of each node."""
+        return self._nodes.args()
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def nodes(self) -> Nodes:
+        """Return the nodes as arrays."""
+        return self._nodes
+
+    def copy(self) -> Program:
+        """Return a copy to which nodes can be added."""
+        constants, outputs = dict(self.constants), [*self.outputs]
+        return RecordedProgram(self.inputs, self._nodes, constants, outputs, self.stacked)
+
+    def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
+        """Append nodes; return their numbers."""
+        self._replace(self._nodes.followed_by(ops, args))
+        return range(len(self) - len(ops), len(self))
+
+    def _insert_inputs(self, count: int) -> None:
+        self._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
+
+    def alive(self) -> bytearray:
+        """Return, for each node, 1 where an output depends on it."""
+        return bytearray(self._nodes.needed(self.outputs))
+
+    def _replace(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+        vars(self).pop("ops", None)
+        vars(self).pop("args", None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self.inputs, self._nodes, self.constants, self.outputs, self.stacked)
+        return RecordedProgram, parts

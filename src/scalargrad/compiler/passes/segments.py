@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import Stacked, of_lanes
-from scalargrad.compiler.passes.part_copy import PartCopy
-from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.program import PartCopy, Program
 
 #: The cells that a block should have at most, so that those in use, about half, fit into a
 #: second-level cache; and the fewest and the most lanes of a block.

@@ -22,8 +22,7 @@ from scalargrad.compiler.passes.kinds import (
     Stacked,
     makes_lanes,
 )
-from scalargrad.compiler.passes.part_copy import PartCopy
-from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.program import PartCopy, Program
 from scalargrad.compiler.passes.segments import (
     SEQUENCES,
     Column,

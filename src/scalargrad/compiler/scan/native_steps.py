@@ -10,8 +10,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.call.arguments import Key, float_from, visit
-from scalargrad.compiler.call.input_numbers import number_of
+from scalargrad.compiler.call.arguments import Key, float_from, number_of, visit
 from scalargrad.compiler.call.objects import Visit
 from scalargrad.compiler.call.outline import Place, has_arrays, outlined
 from scalargrad.compiler.call.path import Path

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import float_from
-from scalargrad.compiler.call.input_numbers import number_of
+from scalargrad.compiler.call.arguments import float_from, number_of
 from scalargrad.compiler.guards.comparable import exact
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.passes.kinds import Held, Stacked, of_lanes

@@ -20,8 +20,7 @@ from scalargrad.compiler.call.outline import outlined
 from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.recorded_program import RecordedProgram
+from scalargrad.compiler.passes.program import Program, RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.joined_examples import joined
 from scalargrad.compiler.trace.trace import Trace

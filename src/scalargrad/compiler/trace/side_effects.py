@@ -1,17 +1,27 @@
-"""Detect side effects of a recorded function, which a program would not repeat.
+"""Detect side effects of what is recorded, which a program would not repeat.
 
 A function can change its arguments and its surroundings: closure variables, defaults and globals.
-Both are compared with snapshots from before the recording.
+Both are compared with snapshots from before the recording. Of the function given to vmap, one run
+stands for all examples, while a loop over them would have its effects once for each. So whatever
+that run changes must be as in a second run, as a cache is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import pickle
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from scalargrad.compiler.trace.snapshots import Around, Contents, Note
+from scalargrad.compiler.call.outline import outlined
+from scalargrad.compiler.call.results import filled
+from scalargrad.compiler.trace.snapshots import Around, Contents, Note, described, is_unchanged
+from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
+from scalargrad.transforms.draws import state_of
+from scalargrad.value import Value
 
 ELSEWHERE = (
     "{named} was changed by another thread while {compiled!r} was recorded, so it is not known "
@@ -94,3 +104,106 @@ def _refused(compiled: Any, found: list[str], own: list[str]) -> str:
         f"{compiled!r} changes {named}, which is not an argument, and its program would not: pass "
         "it as an argument, and return what is new"
     )
+
+
+#: Numbers that stand in the same places, by node.
+_Nodes = dict[int, int]
+_REMEDY = (
+    "one example is recorded for all, where a loop would change it again and again: pass it as an "
+    "argument with an entry for each example, or loop over the examples without vmap"
+)
+
+
+class AroundExample(Around):
+    """A snapshot of the surroundings of a function and of its arguments: of all it may change.
+
+    What the recording itself started from, and its generators of random numbers, are looked at
+    elsewhere.
+    """
+
+    def __init__(self, parts: list[Any], trace: Trace) -> None:
+        self._trace = trace
+        super().__init__(parts)
+
+    def held(self, x: Any) -> dict[Any, Any] | None:
+        """Return the contents of an object, array, generator or function."""
+        state = None if x in self._trace.generators else state_of(x)
+        return super().held(x) if state is None else {"state": repr(state)}
+
+    def differences(self, is_same: Callable[[Any, Any], bool] = is_unchanged) -> Iterator[str]:
+        """Yield descriptions of changes; `is_same` tells which contents count as the same."""
+        changed = self.changed()
+        outside = Around(self._trace.sources)._found if changed else {}
+        for place in [x for x in changed if x not in outside]:
+            part, name, before = self._found[place]
+            now = changed[place]
+            for key in {**before, **now}:
+                if key not in before or key not in now or not is_same(before[key], now[key]):
+                    yield described(part, key, name)
+
+
+def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
+    """Return the result of a function of one example.
+
+    Parameters
+    ----------
+    run : callable
+        Calls it.
+    parts : list
+        The function and its arguments.
+    trace : Trace
+        The recording.
+
+    Raises
+    ------
+    TraceError
+        If a second run would find something else than the first, or change it again.
+    """
+    before, start = AroundExample(parts, trace), len(trace.columns)
+    result = run()
+    changed = next(before.differences(), None)
+    if changed is None:
+        return result
+    middle, between = len(trace.columns), AroundExample(parts, trace)
+    is_same = False
+    if not trace.lanes.drawn_for_one:  # the second run would draw, too
+        with suppress(Exception):  # as of a list that is emptied
+            again = run()
+            nodes = _paired(trace, start, middle)
+            alike = functools.partial(_are_alike, nodes)
+            is_same = alike(result, again) and not any(between.differences(alike))
+    if not is_same:
+        trace.refuse(f"the function given to vmap changes {changed}", _REMEDY, is_change=True)
+    return result
+
+
+def _paired(trace: Trace, start: int, middle: int) -> _Nodes | None:
+    """Return the nodes of the second run by those of the first; None if they are not the same."""
+    columns, once = trace.columns, trace.written_once()
+    runs = range(start, middle), range(middle, len(columns))
+    first, second = ([x for x in run if x not in once] for run in runs)
+    if len(first) != len(second):
+        return None
+    nodes = dict(zip(first, second, strict=True))
+    for x, y in nodes.items():
+        args = tuple([nodes.get(arg, arg) for arg in columns.args(x)])
+        if columns.ops[x] != columns.ops[y] or args != columns.args(y):
+            return None
+    return nodes
+
+
+def _are_alike(nodes: _Nodes | None, x: Any, y: Any) -> bool:
+    """Return whether two objects differ in nothing but paired numbers."""
+    if nodes is None or is_unchanged(x, y):
+        return nodes is not None
+    try:
+        return bool(_content(x, nodes) == _content(y, {}))
+    except Exception:  # noqa: BLE001 - what cannot be pickled may be anything
+        return False
+
+
+def _content(x: Any, nodes: _Nodes) -> Any:
+    values: list[Value] = []
+    outline = outlined(x, values)
+    found = [nodes.get(v.index, v.index) if isinstance(v, Traced) else id(v) for v in values]
+    return found, pickle.dumps(filled(outline, [0.0] * len(values)))

@@ -24,9 +24,8 @@ from scalargrad.compiler.backend.llvm.lanewise import (
 )
 from scalargrad.compiler.backend.llvm.long_sums import Dots, write_dots
 from scalargrad.compiler.backend.llvm.operations import width_of
-from scalargrad.compiler.backend.llvm.sums_of_products import BEGINS, ENDS, Moves
 from scalargrad.compiler.backend.llvm.target import registers
-from scalargrad.compiler.backend.llvm.tiled_sums import Tile, write_tiles
+from scalargrad.compiler.backend.llvm.tiled_sums import BEGINS, ENDS, Moves, Tile, write_tiles
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,

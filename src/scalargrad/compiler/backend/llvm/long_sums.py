@@ -1,6 +1,6 @@
 """Print the functions of long sums of products with contiguous terms: each class is a lane.
 
-A long sum is eight sums, its classes, of every eighth term (see `sums_of_products`). Where terms
+A long sum is eight sums, its classes, of every eighth term (see `tiled_sums`). Where terms
 are contiguous, a vector of eight terms has one of each class.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, below
-from scalargrad.compiler.backend.llvm.sums_of_products import HEAD, STRETCH, Moves, choose, shared
+from scalargrad.compiler.backend.llvm.tiled_sums import HEAD, STRETCH, Moves, choose, shared
 
 
 class Dots(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ctypes import byref, c_char
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,9 +21,8 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm import straight_line
 from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
-from scalargrad.compiler.backend.llvm.encode import encode
+from scalargrad.compiler.backend.llvm.encode import Kind, encode
 from scalargrad.compiler.backend.llvm.extents import size_of
-from scalargrad.compiler.backend.llvm.function_library import addresses, printed
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
@@ -240,3 +239,31 @@ class NativeExecutable:
 def _pointer(array: NDArray[Any]) -> Any:
     """Return the address of an array for ctypes, in an object that keeps the array alive."""
     return byref((c_char * array.nbytes).from_buffer(array.data))
+
+
+#: The address of each kind of function, and the code, which would be freed otherwise.
+_known: dict[Kind, int] = {}
+_codes: list[Code] = []
+
+
+def addresses(kinds: Iterable[Kind]) -> list[int]:
+    """Return the addresses of the functions of these kinds, compiling those not there yet."""
+    wanted = list(kinds)
+    with lock:
+        missing = [x for x in dict.fromkeys(wanted) if x not in _known]
+        if missing:
+            module, names = printed(missing)
+            code = compile_module(module, level=1)
+            _codes.append(code)
+            for kind, name in zip(missing, names, strict=True):
+                _known[kind] = code.address(name)
+    return [_known[x] for x in wanted]
+
+
+def printed(kinds: list[Kind]) -> tuple[IRModule, list[str]]:
+    """Return a module with the functions of these kinds, and their names."""
+    module = IRModule()
+    names = [f"{x[0].__name__.removeprefix('write_')}.{k}" for k, x in enumerate(kinds)]
+    for (write, told), name in zip(kinds, names, strict=True):
+        write(module, name, *told)
+    return module, names
