@@ -11,7 +11,6 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
-from scalargrad.compiler.backend.lane_columns import copy_lanes, stretches
 from scalargrad.compiler.backend.numpy_runner import sum_in_order
 from scalargrad.compiler.backend.steps import (
     Borrowed,
@@ -21,7 +20,9 @@ from scalargrad.compiler.backend.steps import (
     StoreStep,
     added,
     computed,
+    copy_lanes,
     is_shared,
+    stretches,
 )
 from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop

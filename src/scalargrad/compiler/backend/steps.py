@@ -10,13 +10,12 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.backend.choice import Executable, Pool
-from scalargrad.compiler.backend.lane_columns import copy_lanes, stretches
 from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.packing.instructions import Packed
@@ -34,6 +33,39 @@ Borrowed = Mapping[Range, int]
 
 #: With fewer lanes, starting a second thread takes longer than it saves.
 LANES_FOR_THREADS = 10_000
+
+
+class ColumnStretch(NamedTuple):
+    """Columns as far apart as each other: lane j of column i is cell first + pitch·i + step·j."""
+
+    first: int
+    pitch: int
+    step: int
+    columns: int
+
+
+def stretches(columns: Sequence[Column]) -> list[ColumnStretch]:
+    """Return columns, those that follow each other at one distance together."""
+    found: list[ColumnStretch] = []
+    for first, step in columns:
+        last = found[-1] if found else None
+        if last is not None and last.step == step:
+            pitch = last.pitch if last.columns > 1 else first - last.first
+            if first == last.first + pitch * last.columns:
+                found[-1] = ColumnStretch(last.first, pitch, step, last.columns + 1)
+                continue
+        found.append(ColumnStretch(first, 1, step, 1))
+    return found
+
+
+def copy_lanes(store: Floats, stretches: Sequence[ColumnStretch], start: int, into: Floats) -> None:
+    """Copy the lanes of columns from lane `start` on, a row for each column."""
+    row, lanes = 0, into.shape[1]
+    for first, pitch, step, count in stretches:
+        size, rows = store.itemsize, into[row : row + count]
+        begin, apart = size * (first + start * step), (size * pitch, size * step)
+        rows[:] = np.ndarray((count, lanes), store.dtype, store, begin, apart)
+        row += count
 
 
 class StoreStep:

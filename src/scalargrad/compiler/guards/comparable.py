@@ -226,27 +226,6 @@ class Live:
         return equal
 
 
-class LiveBytes:
-    """Compares like the bytes of a large array at that moment, a part at a time.
-
-    A copy of the whole would leave the processor's cache, and be memory from the system each time.
-    """
-
-    __slots__ = ("_array",)
-    __hash__ = None  # type: ignore[assignment]
-    _PART = 1 << 18
-
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self._array = array
-
-    def __eq__(self, other: Any) -> bool:
-        if not self._array.flags.c_contiguous:
-            return bool(self._array.tobytes() == other)
-        now, then = self._array.reshape(-1).view(np.uint8), np.frombuffer(other, np.uint8)
-        parts = [slice(k, k + self._PART) for k in range(0, len(now), self._PART)]
-        return len(now) == len(then) and all(np.array_equal(now[k], then[k]) for k in parts)
-
-
 def same(x: Any) -> KeyedCopy:
     """Return the key and copy of an object that is compared by identity."""
     usual = "__eq__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}

@@ -20,7 +20,6 @@ from scalargrad.compiler.guards.comparable import (
     ExactSequence,
     KeyedCopy,
     Live,
-    LiveBytes,
     OfClass,
     OfClasses,
     OrderedKeys,
@@ -47,8 +46,6 @@ APART = {list, tuple, dict}
 _NESTED, _LEVELS = {list, tuple, dict}, 4
 #: How many numbers of a level tell whether most are to be compared exactly.
 _SAMPLE = 1_000
-#: Arrays of more bytes than this are compared a part at a time.
-_LARGE = 1 << 23
 #: Callables that pass stored objects to a function.
 BOUND = (MethodType, BuiltinMethodType, MethodWrapperType, partial, staticmethod, classmethod)
 
@@ -174,8 +171,7 @@ def _array(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
         return KeyedCopy((x.shape, part.key), Same(x))
     read = array_bytes(x)
     then = read()
-    is_large = type(x) is np.ndarray and x.nbytes > _LARGE
-    readings.items.append((LiveBytes(x) if is_large else Live(read), then))
+    readings.items.append((Live(read), then))
     if isinstance(x, array):
         return KeyedCopy((type(x), x.typecode, then), Same(x))
     if isinstance(x, np.ndarray):
