@@ -38,7 +38,7 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.backend import loop_steps, steps, threads
+from scalargrad.compiler.backend import loop_steps, steps
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing.instructions import Copy, Gather
 from scalargrad.compiler.passes import segments
@@ -451,7 +451,7 @@ def test_a_wrong_number_of_threads_is_refused(wanted: str, monkeypatch: pytest.M
     """The error names the variable and what it holds."""
     monkeypatch.setenv("SCALARGRAD_THREADS", wanted)
     with pytest.raises(OperandError, match=f"SCALARGRAD_THREADS is '{wanted}'"):
-        threads.threads()
+        steps.threads()
 
 
 @pytest.mark.parametrize("examples", [255, 256, 1500])
@@ -489,21 +489,21 @@ def test_jacobians_whose_entries_have_no_examples_beside_such_that_do() -> None:
 def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system does not say which cores a process may use, all of them count."""
     monkeypatch.delenv("SCALARGRAD_THREADS", raising=False)
-    assert 1 <= threads.threads() <= (os.cpu_count() or 1)
+    assert 1 <= steps.threads() <= (os.cpu_count() or 1)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert threads.threads() == (os.cpu_count() or 1)
+    assert steps.threads() == (os.cpu_count() or 1)
 
 
 FORK = """
 import os, signal, warnings
-from scalargrad.compiler.backend import threads
-parent = threads.executor(2)
+from scalargrad.compiler.backend import steps
+parent = steps.executor(2)
 assert parent.submit(int).result() == 0
 warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
 child = os.fork()
 if child == 0:
     signal.alarm(120)  # rather than waiting for ever
-    own = threads.executor(2)
+    own = steps.executor(2)
     os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
@@ -524,8 +524,8 @@ def test_an_error_in_any_thread_is_raised() -> None:
         return np.array([float(part)])
 
     with pytest.raises(ArithmeticError):
-        threads.shared(work, range(8), 3)
-    assert np.concatenate(threads.shared(work, range(5), 3)).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+        steps.shared(work, range(8), 3)
+    assert np.concatenate(steps.shared(work, range(5), 3)).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
 
 
 @pytest.mark.parametrize("f", [lambda s, x: s * s, lambda s, x: s * x], ids=["no", "equal"])

@@ -22,9 +22,10 @@ from scalargrad.compiler.backend.steps import (
     computed,
     copy_lanes,
     is_shared,
+    shared,
     stretches,
+    threads,
 )
-from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
 from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed

@@ -13,7 +13,7 @@ from typing import Any
 
 from scalargrad.autodiff import error_signals, gradient_graphs
 from scalargrad.compiler.call.arguments import Key
-from scalargrad.compiler.call.results import placed
+from scalargrad.compiler.call.outline import placed
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.compiler.runner import Inputs
 from scalargrad.errors import ScalargradError

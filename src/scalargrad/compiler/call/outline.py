@@ -1,25 +1,29 @@
 """Outlines: the structure of a function's result, with a place for each number of a call.
 
-`outlined` makes one of the result of a recording; `results` fills it with the numbers of each call.
+`outlined` makes one of the result of a recording, which is filled with the numbers of each call.
 """
 
 from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Coroutine, Iterator, MappingView
+from collections.abc import Callable, Coroutine, Iterator, MappingView, Sequence
+from itertools import chain
+from operator import itemgetter, methodcaller
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.copied_objects import Copier
+from scalargrad.compiler.array_types import Floats, Integers
+from scalargrad.compiler.call.copied_objects import Copier, parts_beside
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
+from scalargrad.table.numbers import is_real
 from scalargrad.tree import is_object_array, like, own_attributes
 from scalargrad.value import Value
 
@@ -165,3 +169,149 @@ def _inside(x: Any) -> list[Any]:
     if isinstance(x, np.ndarray) and x.dtype.hasobject:  # which the collector does not look into
         return [x.tolist()]
     return gc.get_referents(x)
+
+
+#: Mutable types, which are copied for each result.
+_COPIED = (np.ndarray, set, deque, bytearray)
+#: Immutable types, whose instances are shared by all results.
+_PLAIN = {type(None), bool, int, float, str}
+
+
+def filled(outline: Any, found: Sequence[Any]) -> Any:
+    """Return the result that an outline describes, with what was computed for each place."""
+    return filler(outline)(found)
+
+
+def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
+    """Return a function that fills an outline, prepared part by part.
+
+    Parameters
+    ----------
+    of_array : bool
+        Whether what was computed is an array of floats, rather than a list.
+    """
+    kind = type(outline)
+    if kind is Place:
+        return methodcaller("item", outline.index) if of_array else itemgetter(outline.index)
+    if kind is ArrayOutline:
+        return _array_filler(outline, of_array)
+    if isinstance(outline, list | tuple | dict):
+        return _container_filler(outline, of_array)
+    if kind is ObjectOutline:
+        return lambda x: Copier(Place, lambda place: filler(place, of_array=of_array)(x)).copy(
+            outline.copied
+        )
+    return (lambda _: outline.copy()) if isinstance(outline, _COPIED) else lambda _: outline
+
+
+def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
+    kind = type(outline)
+    at_once = _list_filler(outline, of_array) if kind is list else None
+    if at_once is not None:
+        return at_once
+    parts = outline.values() if isinstance(outline, dict) else outline
+    fillers = [filler(x, of_array=of_array) for x in parts]
+    if kind is tuple and len(fillers) == 2:  # a value and its gradient, above all
+        first, second = fillers
+        return lambda x: (first(x), second(x))
+    return lambda x: like(outline, [fill(x) for fill in fillers])
+
+
+def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any]] | None:
+    """Return what makes a list at once, from a stretch of what was computed; None for others.
+
+    It holds constants alone, or consecutive places with constants before and behind them, or is
+    nested in one shape and holds nothing but consecutive places.
+    """
+    if _PLAIN.issuperset(map(type, outline)):
+        return lambda _: [*outline]
+    shape, items = [len(outline)], outline
+    while {*map(type, items)} == {list} and len({*map(len, items)}) == 1:
+        shape.append(len(items[0]))
+        items = [*chain.from_iterable(items)]
+    where = [k for k, x in enumerate(items) if x.__class__ is Place]
+    first, last = (where[0], where[-1] + 1) if where else (0, 0)
+    head, tail, places = items[:first], items[last:], _indices([items[k].index for k in where])
+    around = {*map(type, [*head, *tail])}
+    if len(where) < max(2, last - first) or not isinstance(places, slice) or around - _PLAIN:
+        return None
+    if len(shape) > 1:
+        return None if around else _grid_filler(places, shape, of_array)
+    if of_array:
+        return lambda x: [*head, *x[places].tolist(), *tail]
+    return lambda x: [*head, *x[places], *tail]
+
+
+def _grid_filler(places: slice, shape: list[int], of_array: bool) -> Callable[[Any], list[Any]]:
+    if of_array:
+        return lambda x: x[places].reshape(shape).tolist()
+
+    def fill(found: Sequence[Any]) -> list[Any]:
+        numbers = [*found[places]]  # those of an example of vmap are a tuple
+        for size in shape[:0:-1]:
+            numbers = [numbers[k : k + size] for k in range(0, len(numbers), size)]
+        return numbers
+
+    return fill
+
+
+def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
+    """Return what makes an array: of floats or bools if all entries are, else of objects."""
+    entries, shape = outline.entries, outline.shape
+    if isinstance(entries, slice):
+        if of_array:
+            return itemgetter(entries) if len(shape) == 1 else lambda x: x[entries].reshape(shape)
+        take: Callable[[Any], Any] = itemgetter(entries)
+    else:
+        if of_array and {Place, float}.issuperset(map(type, entries)):
+            return _template_filler(entries, shape)
+        take = _container_filler(entries, of_array)
+
+    def fill(found: Any) -> Any:
+        items = take(found)
+        kinds = set(map(type, items))
+        kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
+        kind = bool if kinds == {bool} else kind
+        array = np.empty(shape, dtype=kind)
+        array.ravel()[:] = items
+        return array
+
+    return fill
+
+
+def _template_filler(entries: list[Any], shape: tuple[int, ...]) -> Callable[[Any], Any]:
+    """Return what makes an array of which some numbers are constant, as in many gradients."""
+    template = np.array([0.0 if isinstance(x, Place) else x for x in entries])
+    computed = [k for k, x in enumerate(entries) if isinstance(x, Place)]
+    where, places = _indices(computed), _indices([entries[k].index for k in computed])
+
+    def fill(found: Floats) -> Floats:
+        numbers = template.copy()
+        numbers[where] = found[places]
+        return numbers.reshape(shape)
+
+    return fill
+
+
+def _indices(numbers: list[int]) -> Integers | slice:
+    """Return indices as a slice if they are consecutive, else as an array."""
+    first, count = min(numbers, default=0), len(numbers)
+    if numbers == [*range(first, first + count)]:
+        return slice(first, first + count)
+    return np.array(numbers, np.int64)
+
+
+def placed(outline: Any, result: Any) -> dict[int, Any]:
+    """Return, by place, the contents of another result of the same structure."""
+    if isinstance(outline, Place):
+        return {outline.index: result}
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(outline, dict):
+        pairs = [(part, result[key]) for key, part in outline.items()]
+    elif isinstance(outline, list | tuple):
+        pairs = list(zip(outline, result, strict=True))
+    elif isinstance(outline, ArrayOutline):
+        pairs = list(zip(outline.items, result.ravel().tolist(), strict=True))
+    elif isinstance(outline, ObjectOutline):
+        pairs = parts_beside(outline.copied, result, Place)
+    return {k: x for part, other in pairs for k, x in placed(part, other).items()}

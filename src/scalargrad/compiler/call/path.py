@@ -16,9 +16,8 @@ from scalargrad.compiler.call.arguments import (
     value_cells,
 )
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.outline import has_arrays
+from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Output, ResultNodes, all_finite
-from scalargrad.compiler.call.results import filler
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver, Reads
 from scalargrad.compiler.runner import Inputs

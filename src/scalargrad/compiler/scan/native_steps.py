@@ -12,9 +12,8 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.arguments import Key, float_from, number_of, visit
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.call.outline import Place, has_arrays, outlined
+from scalargrad.compiler.call.outline import Place, filled, filler, has_arrays, outlined
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.results import filled, filler
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.value import Value
 

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.call.outline import outlined
-from scalargrad.compiler.call.results import filled
+from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, RecordedProgram

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from scalargrad.compiler.call.outline import outlined
-from scalargrad.compiler.call.results import filled
+from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.trace.snapshots import Around, Contents, Note, described, is_unchanged
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced

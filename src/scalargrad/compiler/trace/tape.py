@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, Op
-from scalargrad.compiler.trace.columns import Columns
-from scalargrad.compiler.trace.plainness import Plainness
+from scalargrad.compiler.trace.columns import Columns, Plainness
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
 from scalargrad.ops import identity, mul

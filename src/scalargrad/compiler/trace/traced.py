@@ -7,7 +7,7 @@ from typing import Any, NoReturn, Protocol
 
 from scalargrad import ops
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.compiler.trace.plainness import Plainness
+from scalargrad.compiler.trace.columns import Plainness
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import Recorder, recorder
 from scalargrad.ops.methods import is_truth

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from scalargrad.compiler.call.outline import outlined
-from scalargrad.compiler.call.results import filled
+from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, INPUT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import Recording, record
