@@ -14,7 +14,7 @@ from tests.seeds import seeds
 import scalargrad as sg
 from scalargrad import Value, jit, value_and_grad
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.passes.kinds import UNBATCH, has_lanes
+from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import record
 
@@ -143,14 +143,6 @@ def test_later_passes_see_one_example(loss: Any) -> None:
     flat = record(lambda: f([Value(x) for x in P]), [])[0].program
     found = laned(value_and_grad(f))
     assert len(found) < len(flat) / 4
-
-
-@pytest.mark.parametrize("body", [network, ties])
-def test_the_first_example_is_a_lane_too(body: Body) -> None:
-    """A total that starts from 0.0 does not leave the first example outside."""
-    found = laned(value_and_grad(both(added_at_once, body)))
-    lanes = [args for op, args in zip(found.ops, found.args, strict=True) if op is UNBATCH]
-    assert len(lanes) == len(ROWS)
 
 
 @pytest.mark.parametrize("body", [network, chain, ties])

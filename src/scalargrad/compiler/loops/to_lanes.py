@@ -6,7 +6,6 @@ lane for each iteration. Later passes then see the body once, however often it i
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.loop import Cells, CellTable
-from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
+from scalargrad.compiler.loops.node_columns import NodeColumns
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, Rolled, RolledBlock, spans
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH
@@ -59,47 +58,9 @@ def in_lanes(rolled: Rolled) -> Program | None:
 
 def _chosen(rolled: Rolled) -> list[_Examples]:
     """Return the blocks that get lanes: those with long bodies, and others repeated as often."""
-    columns, found = rolled.columns, list[_Examples]()
-    free, counts = 0, {block.count for block in rolled.blocks if _is_of_examples(block)}
-    for block in rolled.blocks:
-        if block.start >= columns.before:
-            free = max(free, columns.before)
-        if block.count in counts:
-            examples = _with_first(columns, _Examples(block, _alone(block)), free)
-            counts.add(examples.block.count)
-            found += [examples] if examples.statements else []
-            free = block.end
-    return found
-
-
-def _with_first(columns: NodeColumns, examples: _Examples, free: int) -> _Examples:
-    """Return examples with the one before them, if that differs only in statements without lanes.
-
-    The first iteration often differs so, as its addition to a total starts from a constant.
-    """
-    block, statements = examples
-    start, period = block.start - len(block.cells), len(block.cells)
-    if start < free:
-        return examples
-    counts = np.diff(columns.first[start : block.start + period + 1])
-    codes = columns.codes[start:][statements], columns.codes[block.start :][statements]
-    longer = _Examples(replace(block, start=start, count=block.count + 1), statements)
-    alike = np.array_equal(*codes) and np.array_equal(counts[:period], counts[period:])
-    return longer if alike and _reads_itself_or_older(columns, longer) else examples
-
-
-def _reads_itself_or_older(columns: NodeColumns, examples: _Examples) -> bool:
-    """Return whether the first example reads nodes before all examples or its own nodes only."""
-    block = examples.block
-    for t in examples.statements:
-        for x, (kind, span) in zip(block.body[t].operands, spans(columns, block, t), strict=True):
-            places = columns.places[span]
-            if isinstance(x, Own):
-                if places[1] - places[0] != len(block.cells):
-                    return False
-            elif kind == COMPUTED and places.max() >= block.start:
-                return False
-    return True
+    counts = {block.count for block in rolled.blocks if _is_of_examples(block)}
+    found = [_Examples(block, _alone(block)) for block in rolled.blocks if block.count in counts]
+    return [examples for examples in found if examples.statements]
 
 
 def _is_of_examples(block: RolledBlock) -> bool:
