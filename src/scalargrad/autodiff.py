@@ -54,6 +54,7 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
         pairs = zip(root.parents, root.local_grads, strict=True)
         sums = [(x._grad or 0.0) + local for x, local in pairs]  # type: ignore[union-attr, operator]
         _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
+        root.note_swept()  # type: ignore[attr-defined] # an Output
         return
     ahead = topological_order(root)
     ahead.reverse()  # a copy would touch every node
@@ -100,7 +101,7 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     return dict(zip(ahead, signals, strict=True)) | others
 
 
-def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double its time
+def _sweep(  # noqa: C901, PLR0912 - the hot loop: a function for each wire would double its time
     ahead: list[Value], seeds: Mapping[Value, float], *, onto_grad: bool = False
 ) -> tuple[list[float], dict[Value, float]]:
     """Return the error signal of each node, results before operands, and those of other nodes.
@@ -138,8 +139,12 @@ def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double 
                         under_way[parent] = under_way.get(parent, 0.0) + upstream * local
             if checking:
                 _require_finite_signals(node, under_way)
+                if onto_grad and node._call is not None:
+                    node.note_swept()  # type: ignore[attr-defined] # an Output
         elif onto_grad:
             signals[-1] += node._grad or 0.0
+    if onto_grad and calls:
+        calls.note_swept()
     return signals, under_way
 
 

@@ -117,6 +117,33 @@ def test_results_of_several_calls_and_leaves_beside_them_add_up() -> None:
     assert gradients(loss(first, second, w), w) == pytest.approx(expected, rel=1e-12)
 
 
+def test_results_with_operands_of_their_own_go_back_in_linear_time() -> None:
+    """Twice as many examples, each with its own operands, are twice the work to order."""
+    curved, bent = (jit(lambda xs: [tanh(x) * x for x in xs]) for _ in range(2))
+
+    def steps(count: int) -> int:
+        xs = [Value(0.01 * k) for k in range(count)]
+        total = sum(y * z for y, z in zip(curved(xs), bent(xs), strict=True))
+        made = []
+
+        def note(frame: Any, event: str, arg: Any) -> None:
+            if event == "c_call" and arg.__name__ == "pop":
+                made.append(event)
+
+        sys.setprofile(note)
+        try:
+            total.backward()
+        finally:
+            sys.setprofile(None)
+        found = [x.grad for x in xs]
+        plain = [Value(x.data) for x in xs]
+        sum((tanh(x) * x) ** 2 for x in plain).backward()
+        assert found == pytest.approx([x.grad for x in plain], rel=1e-12)
+        return len(made)
+
+    assert steps(160) <= 2.1 * steps(80)
+
+
 def test_a_hundred_shapes_in_turn_are_all_kept() -> None:
     """Programs of many lengths of list stay, so that none is recorded again."""
     compiled: Any = jit(lambda xs: sum(x * x for x in xs))

@@ -6,6 +6,7 @@ result: the slope of tanh is 1 - y², and moves when y does.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from collections.abc import Callable, Iterable
@@ -315,3 +316,48 @@ def test_a_gradient_by_a_result_read_inside_the_program_is_refused(examples: int
     assert gradients(half, square) == 0.0
     assert gradients(first, ys[1]) == 0.0
     assert gradients(ys[0] * ys[1], ys[:3]) == [ys[1].data, ys[0].data, 0.0]
+
+
+def test_a_result_returned_twice_is_one_value() -> None:
+    """Of y = sin x, returned three times, and of x itself: ∂(y + 2y + y)/∂y is 4, not 1 or 2."""
+
+    def f(x: Any) -> Any:
+        y = sg.sin(x)
+        return y, {"again": [y, x]}, np.array([y, 2.0 * y, x])
+
+    def examples(xs: Any) -> Any:
+        return vmap(lambda x: (y := sg.sin(x), [y]))(xs)
+
+    for call in f, jit(f):
+        y, again, array = call(Value(0.3))
+        assert y is again["again"][0] is array[0]
+        assert again["again"][1] is array[2]
+        total = y + 2.0 * again["again"][0] + array[0]
+        assert gradients(total, [y, array[0]]) == [4.0, 4.0]
+    for call in examples, jit(examples):
+        (y, (same,)), _ = call([Value(0.3), Value(0.4)])
+        assert gradients(y * same, y) == 2.0 * y.data
+
+
+@pytest.mark.parametrize("checking", [False, True])
+def test_the_grad_of_a_result_read_inside_the_program_is_refused(checking: bool) -> None:
+    """Of h = tanh s and h², ∂h²/∂h is 2h: 0, or what arrives from outside alone, would be wrong."""
+    f = jit(lambda s: (h := sg.tanh(s), h * h, 3.0 * s))
+    swept: list[Callable[[Any, Any, Any], Any]] = [
+        lambda h, square, beside: square,
+        lambda h, square, beside: 2.0 * square + h,
+    ]
+    for root in swept:
+        h, square, beside = f(Value(0.4))
+        assert h.grad == 0.0
+        with sg.detect_anomaly() if checking else contextlib.nullcontext():
+            root(h, square, beside).backward()
+        with pytest.raises(GraphError, match=r"a result of the compiled <lambda>, from which"):
+            h.grad  # noqa: B018 - it raises
+        assert beside.grad == 0.0
+        assert square.grad == (1.0 if root is swept[0] else 2.0)
+    h, square, beside = f(Value(0.4))
+    (2.0 * h + beside).backward()
+    assert [h.grad, square.grad, beside.grad] == [2.0, 0.0, 1.0]
+    h.grad = 0.5
+    assert h.grad == 0.5

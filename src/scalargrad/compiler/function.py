@@ -99,6 +99,12 @@ class Function:
         """The indices of results whose gradient is not identically 0."""
         return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
 
+    @cached_property
+    def reads_results(self) -> bool:
+        """Whether a result is computed from another."""
+        places = range(self.results)
+        return self.results > 1 and any(self.read_by(places, places))
+
     def read_by(self, others: Iterable[int], results: Iterable[int]) -> list[bool]:
         """Return, for each of some results, whether one of the others was computed from it.
 

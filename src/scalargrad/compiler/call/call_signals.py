@@ -56,13 +56,24 @@ class CallSignals:
 
         Such an order exists, as a call has all its operands before it returns.
         """
-        ahead = set(order)
+        ahead, followed = set(order), set[int]()
 
         def operands_of(node: Value) -> list[Any]:
-            together = self._operands.get(id(node._call), {0: node.parents}).values()
-            return [x for operands in together for x in operands if x in ahead]
+            call = id(node._call)
+            if call in followed:  # by the first of its results, all operands are in the order
+                return []
+            together = self._operands.get(call)
+            if together is None:
+                return [x for x in node.parents if x in ahead]
+            followed.add(call)
+            return [x for operands in together.values() for x in operands if x in ahead]
 
         return topological_order(*order, operands_of=operands_of)
+
+    def note_swept(self) -> None:
+        """Note on the results of each call that `backward` went through them."""
+        for places in self._places.values():
+            self._ahead[places[0]].note_swept(self._ahead[k].index for k in places)
 
     def send(self, signals: Sequence[float], under_way: dict[Value, float]) -> bool:
         """Send back what the results of a call have received, at the last of them.

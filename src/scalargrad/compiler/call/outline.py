@@ -101,6 +101,33 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     return _outlined_object(tree, values) if is_object(tree) else _made_again(tree)
 
 
+def each_once(outline: Any, values: list[Value]) -> tuple[Any, list[Value]]:
+    """Return an outline and its Values with one place for a Value that is returned several times.
+
+    It is one node, as it is eagerly: a gradient by it counts whatever was computed from it.
+    """
+    distinct = [*dict.fromkeys(values)]
+    if len(distinct) == len(values):
+        return outline, values
+    number = {x: k for k, x in enumerate(distinct)}
+    return _moved(outline, [number[x] for x in values]), distinct
+
+
+def _moved(outline: Any, now: list[int]) -> Any:
+    """Return an outline whose places have other numbers."""
+    kind = type(outline)
+    if kind is Place:
+        return Place(now[outline.index])
+    if kind is ArrayOutline:
+        return ArrayOutline(outline.shape, [_moved(x, now) for x in outline.items])
+    if kind is ObjectOutline:
+        return ObjectOutline(Copier(Place, lambda x: _moved(x, now)).copy(outline.copied))
+    if isinstance(outline, dict | list | tuple):
+        parts = outline.values() if isinstance(outline, dict) else outline
+        return like(outline, [_moved(x, now) for x in parts])
+    return outline
+
+
 def _places(items: Any, values: list[Value]) -> slice | None:
     """Return the places of items as a slice if all are Values, else None."""
     if not len(items) or not all(issubclass(kind, Value) for kind in {*map(type, items)}):

@@ -20,7 +20,8 @@ from scalargrad.value import Scalar, Value
 
 #: What the results of a call share: the name of the function, its program, the inputs it ran on,
 #: and the call, with the Path it took; for second derivatives, the Output that was differentiated.
-Source = tuple[str, Function, Inputs, "tuple[Any, Call] | Output"]
+#: Then the indices of the results that `backward` has gone through, of which there may be several.
+Source = tuple[str, Function, Inputs, "tuple[Any, Call] | Output", set[int]]
 
 
 class CompiledOp(Operation):
@@ -61,7 +62,7 @@ class CompiledOp(Operation):
         eager = None if all_finite(numbers) else node.eager()
         if eager is not None:
             return gradient(eager, node.parents, as_graph=True)
-        source: Source = (f"{self.name}'", derived, node.inputs, node)
+        source: Source = (f"{self.name}'", derived, node.inputs, node, set())
         parents = dict(zip(node.places, node.parents, strict=True))
         found: list[Scalar] = []
         for i in node.places:
@@ -129,6 +130,28 @@ class Output(Value):
         """The inputs that the program ran on."""
         return self._call[2]
 
+    @Value.grad.getter  # type: ignore[attr-defined, untyped-decorator]
+    def grad(self) -> float:
+        """∂root/∂self, as of a Value.
+
+        Raises
+        ------
+        GraphError
+            If `backward` went through another result of the call, computed from this one within
+            the program: the gradient along that way is not known here.
+        """
+        swept = self._call[4]
+        if swept and self.function.read_by(swept, [self.index])[0]:
+            raise GraphError(self._inside())
+        return super().grad
+
+    def _inside(self) -> str:
+        return (
+            f"gradients are taken by a result of the compiled {self.name}, from which it has "
+            "computed another result within its program: take them inside it, or compute the "
+            "other result outside"
+        )
+
     @property
     def op(self) -> Operation:  # type: ignore[override]
         """The compiled function as an operation."""
@@ -163,6 +186,14 @@ class Output(Value):
             return bool(made[0].closes_over_leaves)
         return are_leaves(self.parents)  # type: ignore[arg-type] # all are Values
 
+    def note_swept(self, indices: Iterable[int] = ()) -> None:
+        """Note that `backward` went through this and other results of the call.
+
+        Only if a result is computed from another, whose `grad` then lacks a part.
+        """
+        if self.function.reads_results:
+            self._call[4].update(indices, (self.index,))
+
     @staticmethod
     def call_signals(ahead: list[Value], first: int) -> CallSignals:
         """Return what sends the signals of calls back; `first` is where the first result is."""
@@ -179,12 +210,7 @@ class Output(Value):
             asked = [x for x in results if x._call is call]
             read = call[1].read_by(others, [x.index for x in asked]) if others else ()
             if any(read):
-                name = asked[[*read].index(True)].name
-                raise GraphError(
-                    f"gradients are taken by a result of the compiled {name}, from which it has "
-                    "computed another result within its program: take them inside it, or compute "
-                    "the other result outside"
-                )
+                raise GraphError(asked[read.index(True)]._inside())
 
     def sent_back(
         self, results: Sequence[Output], signals: Sequence[float]

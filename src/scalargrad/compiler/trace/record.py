@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.call.outline import filled, outlined
+from scalargrad.compiler.call.outline import each_once, filled, outlined
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, RecordedProgram
@@ -87,7 +87,7 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
     """
-    trace = Trace()
+    trace = Trace(singly=True)
     trace.stand_for(leaves)
     return recorded(trace, run, domains=False)
 
@@ -102,6 +102,8 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
         )
         values: list[Value] = []
         outline = outlined(result, values)
+        if trace.has_values and not trace.singly:
+            outline, values = each_once(outline, values)
         outputs = [trace.refer(x, identity) for x in values]
         trace.lanes.require_none(outputs)
         return _as_recording(trace, outputs, domains), outline
