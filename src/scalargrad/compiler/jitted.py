@@ -10,10 +10,9 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import is_object
+from scalargrad.compiler.call.objects import Key, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import UnrecordedError

@@ -18,7 +18,8 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.objects import Visit, is_object
+from scalargrad.compiler.call.objects import Key, Visit, is_object
+from scalargrad.compiler.call.output import Output
 from scalargrad.compiler.guards.containers import BOUND
 from scalargrad.compiler.guards.frozen import (
     PLAIN_ARRAYS,
@@ -36,11 +37,8 @@ from scalargrad.table.numbers import is_real, too_large
 from scalargrad.tree import like
 from scalargrad.value import Parameter, Value
 
-Key = tuple[Hashable, ...]
-
-
 #: The entry in the key for a number of each type.
-NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
+NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Output: 1, Parameter: 2}
 #: The same for numbers that need no conversion.
 _AT_ONCE = {kind: entry for kind, entry in NUMBERS.items() if kind is not int}
 

@@ -9,8 +9,8 @@ import inspect
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
-from scalargrad.compiler.call.objects import LastWalk, Visit, is_object
+from scalargrad.compiler.call.arguments import key_of_numbers, visit
+from scalargrad.compiler.call.objects import Key, LastWalk, Visit, is_object
 from scalargrad.compiler.guards.frozen import frozen
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown

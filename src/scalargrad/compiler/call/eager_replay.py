@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from scalargrad.autodiff import error_signals, gradient_graphs
-from scalargrad.compiler.call.arguments import Key
+from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.outline import placed
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.compiler.runner import Inputs

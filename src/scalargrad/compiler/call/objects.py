@@ -28,6 +28,9 @@ from scalargrad.table.operation import Operation
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
+#: What chooses the program of a call: everything about its arguments but their numbers.
+Key = tuple[Hashable, ...]
+
 _ATOMS = {int, bool, str, bytes, type(None)}
 _PARAMETERS = {Parameter}
 _CONTAINERS = {list, tuple, dict}

@@ -12,8 +12,9 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scalargrad.compiler.call.arguments import Key, code_in, made_alike
+from scalargrad.compiler.call.arguments import code_in, made_alike
 from scalargrad.compiler.call.eager_replay import Call
+from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits

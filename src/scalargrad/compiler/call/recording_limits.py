@@ -10,7 +10,8 @@ from dataclasses import is_dataclass
 from types import MethodType
 from typing import Any
 
-from scalargrad.compiler.call.arguments import NUMBERS, Key, code_in
+from scalargrad.compiler.call.arguments import NUMBERS, code_in
+from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.guards.frozen import Frozen
 from scalargrad.compiler.guards.names_read import bound_parts, of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful

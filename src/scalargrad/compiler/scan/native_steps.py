@@ -10,8 +10,8 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.call.arguments import Key, float_from, number_of, visit
-from scalargrad.compiler.call.objects import Visit
+from scalargrad.compiler.call.arguments import float_from, number_of, visit
+from scalargrad.compiler.call.objects import Key, Visit
 from scalargrad.compiler.call.outline import Place, filled, filler, has_arrays, outlined
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jitted import Jitted
