@@ -200,7 +200,9 @@ class Function:
         if self.moving == (index,):
             return self.values_and_row(inputs)[-len(self.wrt) :]
         self.lately = index
-        return self.back([float(i == index) for i in range(self.results)], inputs)
+        seeds = [0.0] * self.results
+        seeds[index] = 1.0
+        return self.back(seeds, inputs)
 
     def back(self, seeds: list[float], inputs: Inputs) -> list[float]:
         """Return Σ seed · gradient over the results at a point."""
