@@ -339,6 +339,30 @@ def test_a_result_returned_twice_is_one_value() -> None:
         assert gradients(y * same, y) == 2.0 * y.data
 
 
+def test_what_a_function_returns_as_it_was_given_is_that_value() -> None:
+    """An argument, one among examples, a closed-over Value, a parameter; and beside an operand."""
+    held, layer = Value(0.7), sg.nn.Linear(1, 1, rng=0)
+
+    def f(x: Any, xs: Any, layer: Any) -> Any:
+        return [x, held, layer.weight[0][0], x * held, vmap(lambda x, y: (x, y * x))(xs, xs)]
+
+    for call in f, jit(f):
+        x, xs = Value(0.3), [Value(0.4), Value(0.5)]
+        one, two, three, four, pairs = call(x, xs, layer)
+        assert one is x
+        assert two is held
+        assert three is layer.weight[0][0]
+        assert [y for y, _ in pairs] == xs
+        total = one * x + four + pairs[1][0] * xs[1]
+        assert gradients(total, [one, held, pairs[1][0]]) == pytest.approx([0.6 + 0.7, 0.3, 1.0])
+        with sg.no_grad():
+            assert call(x, xs, layer)[0] is x
+    same = jit(lambda x: x)
+    assert same(four) is four
+    assert gradients(four, [x, held]) == [0.7, 0.3]
+    assert same(2.0) == 2.0
+
+
 @pytest.mark.parametrize("checking", [False, True])
 def test_the_grad_of_a_result_read_inside_the_program_is_refused(checking: bool) -> None:
     """Of h = tanh s and h², ∂h²/∂h is 2h: 0, or what arrives from outside alone, would be wrong."""

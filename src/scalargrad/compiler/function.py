@@ -16,7 +16,7 @@ from scalargrad.compiler.passes.differentiate import (
     is_detached,
     steps,
 )
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, UNBATCH, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, CONSTANT, PRODUCTS, UNBATCH, Op
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.rows_as_lanes import rows_as_lanes
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
@@ -89,6 +89,24 @@ class Function:
     def operands(self) -> list[tuple[int, ...] | None]:
         """For each result, the indices in `wrt` of the inputs it depends on; None for all."""
         return operands_of(self._followed, self.wrt, self.results)
+
+    def given_back(self) -> dict[int, int]:
+        """Return the results that are inputs in `wrt` themselves, with their indices there."""
+        if not self.wrt:
+            return {}
+        program, place = self.recorded, {node: k for k, node in enumerate(self.wrt)}
+        nodes = program.nodes()
+        is_lane, is_batch = (nodes.where(lambda op, of=of: op is of) for of in (UNBATCH, BATCH))
+        found = {}
+        for k, node in enumerate(program.outputs[: self.results]):
+            while is_lane[node]:
+                of, lane = nodes.args_of(node)
+                if not is_batch[of]:
+                    break
+                node = nodes.args_of(of)[int(program.constants[lane])]
+            if node in place:
+                found[k] = place[node]
+        return found
 
     def reached(self) -> tuple[bool, ...]:
         """Return, for each result, whether it depends on any input in `wrt`."""

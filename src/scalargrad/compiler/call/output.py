@@ -261,11 +261,17 @@ class ResultNodes:
         For each result, whether it depends on a Value; if not, it stays a number.
     operands : sequence of tuple of int, or None
         For each result, the indices of the operands it depends on; None for all of them.
+    given : dict from int to int
+        The results that are operands themselves, as they were given, with the indices of these.
     """
 
     def __init__(
-        self, reached: tuple[bool, ...], operands: Sequence[tuple[int, ...] | None]
+        self,
+        reached: tuple[bool, ...],
+        operands: Sequence[tuple[int, ...] | None],
+        given: dict[int, int],
     ) -> None:
+        self._given = [*given.items()]
         self._reached = reached
         sets = [*dict.fromkeys(operands)]
         #: What takes each different set of operands from all, and which each result depends on.
@@ -275,7 +281,7 @@ class ResultNodes:
         #: Whether each result depends on all operands, as in most functions.
         self._are_plain = all(reached) and sets == [None]
         #: Whether the only result does: a call then makes the node itself.
-        self.is_single = self._are_plain and len(reached) == 1
+        self.is_single = self._are_plain and len(reached) == 1 and not given
 
     def outputs(
         self,
@@ -303,12 +309,17 @@ class ResultNodes:
         found = list(nodes)
         if along is not None and isinstance(found[along[0]], Output):
             found[along[0]]._row = along[1]
+        for k, place in self._given:
+            found[k] = parents[place]
         return found
 
-    def leaves(self, numbers: list[float]) -> list[Value | float]:
+    def leaves(self, numbers: list[float], parents: tuple[Value, ...]) -> list[Value | float]:
         """Return each result as a Value without parents if it depends on a Value."""
         reached = zip(numbers, self._reached)  # noqa: B905 - the numbers hold guards too
-        return [Value(x) if moves else x for x, moves in reached]
+        found = [Value(x) if moves else x for x, moves in reached]
+        for k, place in self._given:
+            found[k] = parents[place]
+        return found
 
 
 def _taker(places: tuple[int, ...] | None) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:

@@ -116,7 +116,7 @@ class Path:
         found = zip(self.function.reached(), recording.plain, strict=True)
         reached = tuple([moves and not plain for moves, plain in found])
         operands = self.function.operands if any(reached) else [None] * self.results
-        self.nodes = ResultNodes(reached, operands)
+        self.nodes = ResultNodes(reached, operands, self.function.given_back())
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
@@ -221,7 +221,7 @@ class Path:
         if not self.differentiable:
             return numbers[:n], finite
         if not recording:
-            return self.nodes.leaves(numbers), finite
+            return self.nodes.leaves(numbers, parents), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
         swept: set[int] = set()
         source = self.name, function, inputs, (self, call), swept
