@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 from operator import attrgetter
+from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
@@ -27,7 +28,11 @@ def are_apart(values: Sequence[Value], places: Sequence[int]) -> bool:
     made = {id(x.parents) for x in chosen}  # what one call returns is computed side by side
     others = [x for x in values if len(made) > 1 or id(x.parents) not in made]
     operands = [x for value in others for x in value.parents if isinstance(x, Value)]
-    return len(values) < 2 or chosen.isdisjoint(topological_order(*operands))
+    order = topological_order(*operands) if len(values) > 1 else []
+    results: list[Any] = [x for x in chosen if x._call is not None]
+    return chosen.isdisjoint(order) and not (
+        results and results[0].first_read(results, [*values, *order])
+    )
 
 
 def topological_order(

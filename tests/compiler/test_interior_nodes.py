@@ -318,6 +318,30 @@ def test_a_gradient_by_a_result_read_inside_the_program_is_refused(examples: int
     assert gradients(ys[0] * ys[1], ys[:3]) == [ys[1].data, ys[0].data, 0.0]
 
 
+def test_a_gradient_inside_by_a_result_beside_one_computed_from_it_is_refused() -> None:
+    """Of h and h², as arguments of another call: ∂(h·h²)/∂h is 3h², not h²."""
+    both: Any = jit(lambda s: (h := sg.tanh(s), h * h, sg.sin(s)))
+    slope: Any = jit(lambda x, y: gradients(x * y, x))
+    h, square, beside = both(Value(0.4))
+    assert slope(h, beside) == beside.data
+    for other in (square, square + 1.0, sg.exp(square)):
+        with pytest.raises(GraphError, match="a result of the compiled"):
+            slope(h, other)
+
+
+def test_a_gradient_by_a_result_of_its_own_slope_is_refused() -> None:
+    """Of y = tanh s, y' = 1 - y² is -2y by y; compiled, y' is computed from s alone."""
+    s = Value(0.4)
+    y: Any = jit(lambda s: +sg.tanh(s))(s)
+    slope = gradients(y, s, create_graph=True)
+    with pytest.raises(GraphError, match="another result, or a derivative"):
+        gradients(slope, y)
+    assert gradients(slope, s) == pytest.approx(-2.0 * math.tanh(0.4) * (1 - math.tanh(0.4) ** 2))
+    (y * y + slope).backward()
+    with pytest.raises(GraphError, match="another result, or a derivative"):
+        y.grad  # noqa: B018 - it raises
+
+
 def test_a_result_returned_twice_is_one_value() -> None:
     """Of y = sin x, returned three times, and of x itself: ∂(y + 2y + y)/∂y is 4, not 1 or 2."""
 
@@ -334,8 +358,8 @@ def test_a_result_returned_twice_is_one_value() -> None:
         assert again["again"][1] is array[2]
         total = y + 2.0 * again["again"][0] + array[0]
         assert gradients(total, [y, array[0]]) == [4.0, 4.0]
-    for call in examples, jit(examples):
-        (y, (same,)), _ = call([Value(0.3), Value(0.4)])
+    for mapped in examples, jit(examples):
+        (y, (same,)), _ = mapped([Value(0.3), Value(0.4)])
         assert gradients(y * same, y) == 2.0 * y.data
 
 
@@ -357,7 +381,7 @@ def test_what_a_function_returns_as_it_was_given_is_that_value() -> None:
         assert gradients(total, [one, held, pairs[1][0]]) == pytest.approx([0.6 + 0.7, 0.3, 1.0])
         with sg.no_grad():
             assert call(x, xs, layer)[0] is x
-    same = jit(lambda x: x)
+    same: Any = jit(lambda x: x)
     assert same(four) is four
     assert gradients(four, [x, held]) == [0.7, 0.3]
     assert same(2.0) == 2.0
@@ -366,7 +390,7 @@ def test_what_a_function_returns_as_it_was_given_is_that_value() -> None:
 @pytest.mark.parametrize("checking", [False, True])
 def test_the_grad_of_a_result_read_inside_the_program_is_refused(checking: bool) -> None:
     """Of h = tanh s and h², ∂h²/∂h is 2h: 0, or what arrives from outside alone, would be wrong."""
-    f = jit(lambda s: (h := sg.tanh(s), h * h, 3.0 * s))
+    f: Any = jit(lambda s: (h := sg.tanh(s), h * h, 3.0 * s))
     swept: list[Callable[[Any, Any, Any], Any]] = [
         lambda h, square, beside: square,
         lambda h, square, beside: 2.0 * square + h,

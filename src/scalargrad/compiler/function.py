@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,10 @@ class Function:
             return {}
         program, place = self.recorded, {node: k for k, node in enumerate(self.wrt)}
         nodes = program.nodes()
-        is_lane, is_batch = (nodes.where(lambda op, of=of: op is of) for of in (UNBATCH, BATCH))
+        is_lane, is_batch = (
+            nodes.where(lambda op: op is UNBATCH),
+            nodes.where(lambda op: op is BATCH),
+        )
         found = {}
         for k, node in enumerate(program.outputs[: self.results]):
             while is_lane[node]:
@@ -121,19 +124,39 @@ class Function:
     def reads_results(self) -> bool:
         """Whether a result is computed from another."""
         places = range(self.results)
-        return self.results > 1 and any(self.read_by(places, places))
+        return self.results > 1 and any(self.read_by([(k, False) for k in places], places))
 
-    def read_by(self, others: Iterable[int], results: Iterable[int]) -> list[bool]:
+    def read_by(self, others: Sequence[tuple[int, bool]], results: Sequence[int]) -> list[bool]:
         """Return, for each of some results, whether one of the others was computed from it.
 
-        Of an example of vmap, it is if something was computed from all examples.
+        Of an example of vmap, it is if something was computed from all examples; of a gradient
+        within the program, if it is on the way to another gradient of the same roots.
+
+        Parameters
+        ----------
+        others : sequence of (int, bool)
+            The index of a result, and whether its derivative is meant, which may be computed from
+            the result itself.
+        results : sequence of int
+            The indices of those asked for.
         """
         nodes, outputs = self.recorded.nodes(), self.recorded.outputs
         is_lane = nodes.where(lambda op: op is UNBATCH)
         whole = [nodes.args_of(x)[0] if is_lane[x] else x for x in outputs[: self.results]]
         below = nodes.cut_off(is_lane | nodes.where(is_detached))
-        read = below.needed([y for k in others for y in below.args_of(whole[k])])
-        return [bool(read[outputs[k]] or read[whole[k]]) for k in results]
+        read = below.needed(
+            y for k, own in others for y in ([whole[k]] if own else below.args_of(whole[k]))
+        )
+        found = [bool(read[outputs[k]] or read[whole[k]]) for k in results]
+        if ADJOINT in nodes.table:
+            made = below.needed([whole[k] for k, _ in others])
+            signals = [below.args_of(x) for x in below.places(ADJOINT) if made[x]]
+            for i, k in enumerate(results):
+                if nodes.table[nodes.codes[whole[k]]] is ADJOINT:
+                    x, *roots = below.args_of(whole[k])
+                    under = below.needed([x])
+                    found[i] |= any(y != x and rest == roots and under[y] for y, *rest in signals)
+        return found
 
     def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
         """Return, for each result, whether it depends on `wrt`, but not through `beyond`."""

@@ -73,7 +73,7 @@ class CallSignals:
     def note_swept(self) -> None:
         """Note on the results of each call that `backward` went through them."""
         for places in self._places.values():
-            self._ahead[places[0]].note_swept(self._ahead[k].index for k in places)
+            self._ahead[places[0]].note_swept(self._ahead[k] for k in places)
 
     def send(self, signals: Sequence[float], under_way: dict[Value, float]) -> bool:
         """Send back what the results of a call have received, at the last of them.

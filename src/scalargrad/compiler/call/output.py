@@ -10,9 +10,15 @@ from typing import Any
 
 from scalargrad.compiler.call.call_signals import CallSignals
 from scalargrad.compiler.call.eager_replay import Call, gradient, graph
+from scalargrad.compiler.call.results_read import (
+    Reader,
+    first_read,
+    note_swept,
+    refusal,
+    require_unread,
+)
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
-from scalargrad.errors import GraphError
 from scalargrad.graph import are_leaves
 from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
@@ -20,8 +26,8 @@ from scalargrad.value import Scalar, Value
 
 #: What the results of a call share: the name of the function, its program, the inputs it ran on,
 #: and the call, with the Path it took; for second derivatives, the Output that was differentiated.
-#: Then the indices of the results that `backward` has gone through, of which there may be several.
-Source = tuple[str, Function, Inputs, "tuple[Any, Call] | Output", set[int]]
+#: Then what `backward` has gone through, where that matters to the other results.
+Source = tuple[str, Function, Inputs, "tuple[Any, Call] | Output", set[Reader]]
 
 
 class CompiledOp(Operation):
@@ -93,6 +99,9 @@ class Output(Value):
 
     __slots__ = ("_call", "_row", "_row_known", "index")
     _call: Source  # type: ignore[misc]
+    #: What sweeps over graphs with results of calls do for these.
+    call_signals = CallSignals
+    first_read, require_unread = staticmethod(first_read), staticmethod(require_unread)
 
     def __init__(
         self,
@@ -137,20 +146,13 @@ class Output(Value):
         Raises
         ------
         GraphError
-            If `backward` went through another result of the call, computed from this one within
-            the program: the gradient along that way is not known here.
+            If `backward` went through what was computed from this within the program of the call:
+            the gradient along that way is not known here.
         """
         swept = self._call[4]
-        if swept and self.function.read_by(swept, [self.index])[0]:
-            raise GraphError(self._inside())
+        if swept and self.function.read_by([*swept], [self.index])[0]:
+            raise refusal(self)
         return super().grad
-
-    def _inside(self) -> str:
-        return (
-            f"gradients are taken by a result of the compiled {self.name}, from which it has "
-            "computed another result within its program: take them inside it, or compute the "
-            "other result outside"
-        )
 
     @property
     def op(self) -> Operation:  # type: ignore[override]
@@ -179,38 +181,17 @@ class Output(Value):
         read = self.function.operands[self.index]
         return range(len(self.function.wrt)) if read is None else read
 
+    def note_swept(self, together: Iterable[Output] = ()) -> None:
+        """Note that `backward` went through this and other results of the call."""
+        if self.function.reads_results or isinstance(self._call[3], Output):
+            note_swept((self, *together))
+
     def stands_on_leaves(self) -> bool:
         """Return whether all operands are leaves, each read once; a sweep has nothing to do."""
         made = self._call[3]
         if not isinstance(made, Output) and self.parents is made[0].closed_over:
             return bool(made[0].closes_over_leaves)
         return are_leaves(self.parents)  # type: ignore[arg-type] # all are Values
-
-    def note_swept(self, indices: Iterable[int] = ()) -> None:
-        """Note that `backward` went through this and other results of the call.
-
-        Only if a result is computed from another, whose `grad` then lacks a part.
-        """
-        if self.function.reads_results:
-            self._call[4].update(indices, (self.index,))
-
-    @staticmethod
-    def call_signals(ahead: list[Value], first: int) -> CallSignals:
-        """Return what sends the signals of calls back; `first` is where the first result is."""
-        return CallSignals(ahead, first)
-
-    @staticmethod
-    def require_unread(results: Sequence[Output], order: Sequence[Value]) -> None:
-        """Raise GraphError if nodes in `order` were computed from results within their call.
-
-        No gradient flows from one result of a program to another.
-        """
-        for call in {id(x._call): x._call for x in results}.values():
-            others = [x.index for x in order if isinstance(x, Output) and x._call is call]
-            asked = [x for x in results if x._call is call]
-            read = call[1].read_by(others, [x.index for x in asked]) if others else ()
-            if any(read):
-                raise GraphError(asked[read.index(True)]._inside())
 
     def sent_back(
         self, results: Sequence[Output], signals: Sequence[float]

@@ -223,7 +223,7 @@ class Path:
         if not recording:
             return self.nodes.leaves(numbers, parents), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
-        swept: set[int] = set()
+        swept: Any = set()
         source = self.name, function, inputs, (self, call), swept
         if self.nodes.is_single:  # the common case, without a further call
             return [Output(numbers[0], 0, source, parents, row and row[1])], finite
