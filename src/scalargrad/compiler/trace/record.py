@@ -87,7 +87,7 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
     """
-    trace = Trace(singly=True)
+    trace = Trace()
     trace.stand_for(leaves)
     return recorded(trace, run, domains=False)
 
@@ -102,7 +102,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
         )
         values: list[Value] = []
         outline = outlined(result, values)
-        if trace.has_values and not trace.singly:
+        if domains and trace.has_values and not trace.singly:
             outline, values = each_once(outline, values)
         outputs = [trace.refer(x, identity) for x in values]
         trace.lanes.require_none(outputs)
