@@ -378,10 +378,21 @@ def test_a_value_that_outlives_its_recording_is_refused() -> None:
         return x
 
     jit(stash)(1.0)
+    v = Value(2.0)
     uses: list[Any] = [
         lambda: kept.x + 1.0,
         lambda: kept.x.data,
         lambda: jit(lambda x: x + kept.x)(1.0),
+        lambda: sg.atan2(v, kept.x),
+        lambda: sg.maximum(v, kept.x),
+        lambda: sg.clip(v, kept.x, 3.0),
+        lambda: sg.hypot(v, kept.x),
+        lambda: sg.logsumexp([v, kept.x]),
+        lambda: sg.where(kept.x > v, v, 0.0),
+        lambda: v < kept.x,
+        lambda: sg.gradients(kept.x, v),
+        lambda: jit(lambda x: x)(kept.x),
+        lambda: sg.losses.cross_entropy([[v, kept.x]], [0]),
     ]
     for use in uses:
         with pytest.raises(TraceError, match=r"return it|pass it on"):
