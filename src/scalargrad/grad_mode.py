@@ -74,6 +74,12 @@ _recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 recorder = _recorder.get
 
 
+def unless_recorded(question: str) -> None:
+    """Refuse an action that a program could not repeat, where a function is recorded."""
+    if (current := recorder()) is not None:
+        current.refused(question)
+
+
 def run_recorded(run: Callable[[], R], by: Recorder) -> R:
     """Run a function whose operations a recorder records, with gradients.
 

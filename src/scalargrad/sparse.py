@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, overload
 
 from scalargrad.errors import OperandError
+from scalargrad.grad_mode import unless_recorded
 from scalargrad.value import Parameter, Value
 
 _GRAD: Any = Value.__dict__["_grad"]  # the slot itself, below the property that notes writes
@@ -25,6 +26,7 @@ class Touched(dict["SparseParameter", None]):
 
     def zero_grad(self) -> None:
         """Set the gradient of every touched parameter to 0 and forget them."""
+        unless_recorded("zero_grad")
         for parameter in self:
             _GRAD.__set__(parameter, 0.0)
         self.clear()

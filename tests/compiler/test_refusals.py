@@ -35,6 +35,7 @@ from scalargrad import (
     jit,
     jvp,
     log,
+    optim,
     relu,
     sigmoid,
     sin,
@@ -45,7 +46,7 @@ from scalargrad import (
     vjp,
     vmap,
 )
-from scalargrad.nn import Module
+from scalargrad.nn import Linear, Module
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -643,3 +644,55 @@ def test_methods_of_derived_values_and_of_floats_are_named_with_what_to_write() 
         jit(lambda x: x if x.is_integer() else -x)(1.0)
     asked = jit(lambda x: 2.0 * x if hasattr(x, "is_integer") or hasattr(x, "__float128__") else x)
     assert asked(3.0) == 3.0
+
+
+@pytest.mark.parametrize("size", [3, 40])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda _model, optimizer: optimizer.step(), "an optimiser was to move parameters"),
+        (lambda model, _: optim.clip_grad_norm_(model.parameters(), 0.1), "were to be clipped"),
+        (lambda model, _: optim.clip_grad_value_(model.parameters(), 0.1), "were to be clipped"),
+        (lambda _model, optimizer: optimizer.zero_grad(), r"zero_grad\(\) was called"),
+        (lambda model, _: model.zero_grad(), r"zero_grad\(\) was called"),
+        (lambda model, _: model.weight.zero_grad(), r"zero_grad\(\) was called"),
+    ],
+)
+def test_a_step_inside_is_refused_before_it_changes_anything(
+    change: Any, match: str, size: int
+) -> None:
+    """Not done at the recording alone, nor in part, nor by an eager call before the error."""
+    model = Linear(size, 1, rng=0)
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    for p in model.parameters():
+        p.grad = 1.0
+
+    @jit
+    def stepped(x: Any) -> Any:
+        y = model([x] * size)
+        change(model, optimizer)
+        return y
+
+    before = [(p.data, p.grad) for p in model.parameters()]
+    with pytest.raises(TraceError, match=match):
+        stepped(1.0)
+    assert [(p.data, p.grad) for p in model.parameters()] == before
+    assert optimizer.param_groups[0]["step"] == 0
+
+
+@pytest.mark.parametrize("by", ["model", "optimizer", "weight"])
+def test_gradients_of_a_table_are_not_cleared_once_for_all_calls(by: str) -> None:
+    """All parameters are in tables, none of them touched: there was nothing to refuse."""
+    model = Linear(3, 1, bias=False, rng=0)
+    owners = {"model": model, "optimizer": optim.SGD(model.parameters()), "weight": model.weight}
+
+    def cleared(x: Any) -> Any:
+        owners[by].zero_grad()  # type: ignore[attr-defined]
+        return model([x] * 3)[0]
+
+    for _ in range(2):
+        cleared(1.0).backward()
+    assert [p.grad for p in model.parameters()] == [1.0] * 3
+    model.zero_grad()
+    with pytest.raises(TraceError, match=r"zero_grad\(\) was called"):
+        jit(cleared)(1.0)

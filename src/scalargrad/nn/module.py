@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from scalargrad.errors import StateError
+from scalargrad.grad_mode import unless_recorded
 from scalargrad.nn.state import IncompatibleKeys, load_state, parameter_shape, state_of
 from scalargrad.sparse import Table
 from scalargrad.table.validation import flag, mapping
@@ -105,6 +106,7 @@ class Module:
         Of `Linear` and `Embedding` weights only those that a gradient has reached are looked
         at, so the cost follows the entries an example used, not the size of the table.
         """
+        unless_recorded("zero_grad")
         if type(self).parameters is not Module.parameters:
             for parameter in self.parameters():
                 parameter.zero_grad()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from scalargrad.errors import NumericalError, OperandError
+from scalargrad.grad_mode import unless_recorded
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import flag, listed, number, positive
 from scalargrad.value import Value
@@ -68,6 +69,7 @@ def clip_grad_norm_(
     >>> round(v.grad, 6), round(w.grad, 6)
     (0.6, 0.8)
     """
+    unless_recorded("clip")
     limit = number(max_norm, "max_norm", 0.0, finite=False)
     power = positive(norm_type, "norm_type", finite=False)
     moving = [p for p in _as_list(parameters) if p.grad]
@@ -134,6 +136,7 @@ def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> 
     >>> w.grad
     -1.0
     """
+    unless_recorded("clip")
     limit = number(clip_value, "clip_value", 0.0, finite=False)
     for parameter in _as_list(parameters):
         if parameter.grad and abs(parameter.grad) > limit:

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
+from scalargrad.grad_mode import unless_recorded
 from scalargrad.optim.group_step import (
     GroupStep,
     Rule,
@@ -153,6 +154,7 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, looking only at what was touched."""
+        unless_recorded("zero_grad")
         for members, records in self._tables:
             for parameter in members:
                 parameter.grad = 0.0
@@ -195,6 +197,7 @@ class Optimizer:
             If a gradient is inf or nan, or a parameter would become so; the parameter is
             named. No parameter, state or step count is changed then.
         """
+        unless_recorded("step")
         result = (
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )

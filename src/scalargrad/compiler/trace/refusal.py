@@ -51,6 +51,17 @@ REFUSALS = {
     ),
     "backward": (".backward() was called", "return the value; call backward() on the result"),
     "zero_grad": (".zero_grad() was called", "do so outside"),
+    "step": (
+        "an optimiser was to move parameters",
+        (
+            "return the loss, call backward() on it and step() outside; train.fit and scan compile "
+            "whole steps"
+        ),
+    ),
+    "clip": (
+        "gradients were to be clipped",
+        "do so outside, after backward() on the result, or scale those that grad returns",
+    ),
     "graph": (
         "the graph of a Value was read",
         (
@@ -99,7 +110,7 @@ REFUSALS = {
 }
 
 #: Questions that are changes: an eager call, which would make them, is not tried instead.
-CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad"}
+CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad", "step", "clip"}
 
 
 class PartingError(Exception):
