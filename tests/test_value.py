@@ -330,7 +330,17 @@ def test_equality_takes_numbers_of_every_kind(number: Any) -> None:
     assert bool(number != Value(data + 1.0))
 
 
-@pytest.mark.parametrize("thing", NOT_NUMBERS, ids=repr)
+@pytest.mark.parametrize("thing", [3, Decimal(3), Fraction(3, 2), 3j, 1.5 + 0j, np.complex128(3)])
+@pytest.mark.parametrize("number", [3.0, 1.5])
+def test_equality_with_a_number_is_that_of_floats(number: float, thing: Any) -> None:
+    """With numbers that are not computed with as well, on either side and in a list."""
+    expected = bool(number == thing)
+    x = Value(number)
+    assert bool(x == thing) is bool(thing == x) is (x in [thing]) is expected
+    assert bool(x != thing) is bool(thing != x) is not expected
+
+
+@pytest.mark.parametrize("thing", [x for x in NOT_NUMBERS if x != 3], ids=repr)
 def test_a_value_equals_nothing_but_numbers(thing: Any) -> None:
     """Comparing with anything else is not an error: the answer is no."""
     x = Value(3.0)

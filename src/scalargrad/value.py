@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 from scalargrad import ops
@@ -315,10 +316,13 @@ class Value:
             return current.equal(self, other, ops.eq)  # type: ignore[no-any-return]
         if isinstance(other, Value):
             return self is other
-        if not is_real(other):
+        is_number = is_real(other)
+        if not is_number and not isinstance(other, Number):
             return NotImplemented
         numbers_compared[0] += 1
-        return self._number == ops.eq.operand(other)
+        # A float compares itself exactly with integers, fractions, decimals and complex numbers.
+        exact = other.__class__ is int or not is_number
+        return self._number == (other if exact else ops.eq.operand(other))
 
     def __ne__(self, other: object) -> bool:
         if switches and (current := recorder()) is not None:
@@ -421,7 +425,7 @@ Scalar: TypeAlias = Value | float
 
 def _data_beside(op: Operation, other: Value | float) -> Any:
     """Return the number a Value is compared with, or NotImplemented for an array's own method."""
-    if other.__class__ is float:  # most are compared with one, which needs no check
+    if other.__class__ is float or other.__class__ is int:  # Python compares integers exactly
         return other
     return other._number if isinstance(other, Value) else op.number_beside(other)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -222,3 +225,34 @@ def test_a_leaf_made_inside_equals_itself_alone(f: Callable[[Value], Any]) -> No
     for number in (3.0, 4.0, 3.0):
         found, expected = compiled(Value(number)), f(Value(number))
         assert getattr(found, "data", found) == getattr(expected, "data", expected)
+
+
+COMPARED = [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
+BIG = 2**53
+
+
+@pytest.mark.parametrize("compare", COMPARED)
+@pytest.mark.parametrize("n", [BIG + 1, -BIG - 1, BIG - 1, 10**400, 5, True])
+def test_integers_are_compared_without_rounding(compare: Any, n: int) -> None:
+    """A Value answers as its float; a program, which holds floats alone, refuses what it cannot."""
+    for number in (float(BIG), float(BIG + 2), -float(BIG), 5.0):
+        expected = compare(number, n), compare(n, number)
+        assert (compare(Value(number), n), compare(n, Value(number))) == expected
+        for f, answer in zip(
+            [lambda x: compare(x, n), lambda x: compare(n, x)], expected, strict=True
+        ):
+            if abs(n) > BIG:
+                with pytest.raises((TraceError, OperandError), match=r"no float equals|too large"):
+                    jit(f)(number)
+            else:
+                assert jit(f)(number) is answer
+
+
+@pytest.mark.parametrize("other", [Fraction(1, 2), Decimal("0.5"), 0.5 + 0j, np.complex128(0.5)])
+@pytest.mark.parametrize("compare", COMPARED[-2:])
+def test_numbers_of_other_kinds_are_not_taken_for_unequal(compare: Any, other: Any) -> None:
+    """0.5 equals each of them, so that False would be wrong."""
+    assert compare(0.5, other) == compare(0.5, 0.5)
+    for f in (lambda x: compare(x, other), lambda x: compare(other, x), lambda x: x in [other]):
+        with pytest.raises(TraceError, match="compare it with a float"):
+            jit(f)(0.5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain
+from numbers import Number
 from typing import Any, TypeVar
 
 from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, TAKE
@@ -22,7 +23,8 @@ from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
 from scalargrad.ops import eq, identity
-from scalargrad.table.numbers import is_real
+from scalargrad.system.one_line import shown
+from scalargrad.table.numbers import is_exact, is_real
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Parameter, Value
 
@@ -143,6 +145,11 @@ class Trace(Tape):
 
     def compared(self, op: Any, x: Any, other: Any) -> Any:
         """Record a comparison by an operator, which gives a bool in eager evaluation."""
+        if isinstance(other, int) and not is_exact(other):
+            self.refuse(
+                f"a number was compared with {shown(other)}, an integer that no float equals,",
+                "compare it with a float",
+            )
         made = self.node(op, (x, other))
         self.plainness.mark_truth(made.index)
         return made
@@ -153,6 +160,8 @@ class Trace(Tape):
             return op is eq
         if is_real(other):
             return self.compared(op, x, other)
+        if isinstance(other, Number):
+            self.refuse(f"a number was compared with {shown(other)}", "compare it with a float")
         if not isinstance(other, Value):
             return NotImplemented
         first, second = (self.lanes.origin(self.refer(v, op)) for v in (x, other))
