@@ -6,6 +6,7 @@ import copy
 import math
 import operator
 import pickle
+import statistics
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -22,6 +23,7 @@ from scalargrad import (
     OperandError,
     Parameter,
     ScalargradError,
+    TraceError,
     Value,
     grad,
     gradcheck,
@@ -434,12 +436,21 @@ def test_truth_is_data_other_than_zero(data: float, truth: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "convert", [float, int, complex, math.sin, math.floor, math.sqrt, np.float64]
+    "convert", [float, int, complex, math.sin, math.floor, math.trunc, math.sqrt, np.float64]
 )
 def test_conversion_that_would_drop_the_gradient_is_refused(convert: Any) -> None:
     """float(v), int(v) and math.sin(v) are TypeErrors that name .data."""
     with pytest.raises(OperandError, match=r"would drop the gradient: use .*\.data"):
         convert(Value(2.0))
+
+
+@pytest.mark.parametrize("compute", [statistics.mean, statistics.variance, statistics.stdev])
+def test_functions_of_statistics_name_what_keeps_the_gradient(compute: Any) -> None:
+    """They compute with fractions, which have no gradient."""
+    with pytest.raises(OperandError, match=r"drop the gradient.*scalargrad\.mean"):
+        compute([Value(2.0), 1.0])
+    with pytest.raises(TraceError, match=r"made a fraction.*scalargrad\.mean"):
+        jit(lambda x: compute([x, 1.0]))(2.0)
 
 
 @pytest.mark.parametrize("use", [range, [1, 2, 3].__getitem__, [1, 2, 3].pop])

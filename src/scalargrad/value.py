@@ -347,6 +347,19 @@ class Value:
     def __int__(self) -> int:
         raise OperandError(f"int() of {self!r} would drop the gradient: use int(….data)")
 
+    def __trunc__(self) -> int:
+        raise OperandError(
+            f"trunc() of {self!r} would drop the gradient: use .data for the number, or "
+            "where(x < 0, ceil(x), floor(x)) of scalargrad"
+        )
+
+    def as_integer_ratio(self) -> NoReturn:
+        """Refuse to become a fraction, as which the functions of `statistics` compute."""
+        raise OperandError(
+            f"a fraction of {self!r} would drop the gradient: use .data for the number; in place "
+            "of statistics.mean, scalargrad.mean keeps the gradient"
+        )
+
     def __index__(self) -> int:
         raise OperandError(
             f"{self!r} is no index, size or number of steps: use int(….data), or for an entry "

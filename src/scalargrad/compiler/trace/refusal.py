@@ -71,6 +71,10 @@ REFUSALS = {
     ),
     "text": ("a Value was printed or made into text", _TEXT),
     "float": ("float() or a math function was called", _NUMBER),
+    "fraction": (
+        "a number was made a fraction, as functions of statistics do,",
+        "compute with the Value itself, as scalargrad.mean does",
+    ),
     "rounding": ("floor(), ceil() or trunc() was called", _NUMBER),
     "int": ("int() was called, or a number used as an index", _WHOLE),
     "repeated": (

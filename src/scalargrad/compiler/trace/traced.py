@@ -261,6 +261,7 @@ for _python, _name in _REFUSED.items():
     setattr(Traced, f"__{_python}__", _refused(_name))
 for _name in ("backward", "zero_grad"):
     setattr(Traced, _name, _refused(_name))
+Traced.as_integer_ratio = _refused("fraction")  # type: ignore[method-assign]
 # What eager code reads under the property stands for, so that it refuses as the property does.
 for _name, _stored in {"data": "_number", "grad": "_grad"}.items():
     _property = property(_refused(f"{_name} read"), _refused(f"{_name} assigned"))
