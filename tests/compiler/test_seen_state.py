@@ -590,6 +590,47 @@ def _the_bases_of_a_class() -> tuple[Any, Change]:
     return lambda x: x * derived.rate, lambda: setattr(derived, "__bases__", (other,))
 
 
+@case
+def _a_global_that_was_not_defined() -> tuple[Any, Change]:
+    space: dict[str, Any] = {"__name__": "__main__"}
+    tried = "    try:\n        return x * rate\n    except NameError:\n        return x * 2.0"
+    exec(f"def f(x):\n{tried}", space)
+    return space["f"], lambda: space.__setitem__("rate", 5.0)
+
+
+@case
+def _a_variable_that_was_not_assigned() -> tuple[Any, Change]:
+    if RATE != 2.0:
+        rate = 1.0
+
+    def scaled(x: Any) -> Any:
+        try:
+            return x * rate
+        except NameError:
+            return x * 2.0
+
+    def assigned() -> None:
+        nonlocal rate
+        rate = 5.0
+
+    return scaled, assigned
+
+
+@case
+def _what_makes_the_items_that_a_dict_lacks() -> tuple[Any, Change]:
+    held: Any = collections.defaultdict(lambda: 2.0)
+    return lambda x: x * held.default_factory(), lambda: setattr(
+        held, "default_factory", lambda: 5.0
+    )
+
+
+@case
+def _a_weight_of_torch() -> tuple[Any, Change]:
+    torch = pytest.importorskip("torch")
+    held = torch.nn.Linear(1, 1)
+    return lambda x: x * held.weight.item(), lambda: held.weight.data.fill_(5.0)
+
+
 def number(result: Any) -> float:
     """Return a result as a plain number."""
     found: float = result.data if isinstance(result, Value) else result
@@ -643,6 +684,28 @@ def test_a_builtin_that_is_shadowed_is_named() -> None:
         before = ClosedOver([space["f"]])
         space["abs"] = math.fabs
         assert name in before.changed(ClosedOver([space["f"]]))
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("    try:\n        count += 1\n    except NameError:\n        count = 0", None),
+        ("    count = x", None),
+        ("    count = 4.0", [8.0, 8.0]),
+    ],
+)
+def test_a_global_that_a_function_defines(code: str, expected: list[float] | None) -> None:
+    """A count and the number of a recording are refused, and undone; a constant may stay."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(f"def f(x):\n    global count\n{code}\n    return x * count", space)
+    compiled = jit(space["f"])
+    if expected is None:
+        for _ in range(2):
+            with pytest.raises(TraceError, match="changes the global count"):
+                compiled(2.0)
+        assert "count" not in space
+    else:
+        assert [compiled(2.0), compiled(2.0)] == expected
 
 
 def test_a_cache_that_is_cleared_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

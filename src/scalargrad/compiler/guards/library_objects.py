@@ -39,6 +39,17 @@ def reader_of(x: Any) -> Callable[[], Any] | None:
     return partial(_bytes, x) if _is_buffer(x) else None
 
 
+def is_readable(x: Any, read: Callable[[], Any]) -> bool:
+    """Return whether an object is numbers in memory, such as a tensor, that can be read."""
+    if not hasattr(type(x), "__array__"):
+        return False
+    try:
+        read()
+    except Exception:  # noqa: BLE001 - of a device, for example
+        return False
+    return True
+
+
 def holds_data(x: Any) -> bool:
     """Return whether the attributes of a library's object are data, as far as one can tell."""
     kind = type(x)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -37,6 +37,7 @@ from scalargrad.compiler.guards.library_objects import (
     CACHES,
     holds_data,
     is_array,
+    is_readable,
     reader_of,
     times_cleared,
 )
@@ -69,6 +70,11 @@ _BUILTINS = vars(builtins)
 CONTENTS, ITSELF = "contents", "itself"
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _BASES = attrgetter("__bases__")
+
+
+def _is_empty(cell: CellType) -> bool:
+    """Return whether a variable of an enclosing function has no content yet."""
+    return cell == CellType()
 
 
 class Reachable:
@@ -154,7 +160,10 @@ class Reachable:
         if not of_library(function.__module__ or ""):
             self._globals(function)
         variables = enumerate(function.__closure__ or ())  # one may be named like a global
-        cells = {i: cell for i, cell in variables if cell != CellType()}
+        cells = {i: cell for i, cell in variables if not _is_empty(cell)}
+        for cell in function.__closure__ or ():
+            if _is_empty(cell):
+                self.readings.fact(_is_empty, Same(cell))
         inside = {i: self._slot(cell.cell_contents) for i, cell in cells.items()}
         self.readings.cells(Same(function), cells.values(), inside)
         if function.__defaults__ or function.__kwdefaults__:
@@ -168,8 +177,10 @@ class Reachable:
             names = dict.fromkeys([*names, *whole(space)])
             self.readings.fact(len, Same(function), space)
         self._names(function, space, [name for name in names if name in space])
-        shadows = [name for name in names if name in _BUILTINS and name not in space]
-        self.readings.lacking(Same(function), space, shadows)
+        lacking = [name for name in names if name not in space]
+        self.readings.lacking(Same(function), space, _BUILTINS.keys() & lacking)
+        for name in lacking:  # it may raise a NameError that the function catches
+            self.readings.lacking(Same(function), space, [name] if name not in _BUILTINS else [])
         modules = imported(function)
         if modules:
             self._results(function, modules, lambda: (*map(sys.modules.get, modules),))
@@ -267,6 +278,8 @@ class Reachable:
             self._class(x)
         elif isinstance(x, (*BOUND, *CONTAINERS)) or is_array(x):
             found = self._copied(x)
+            if isinstance(x, defaultdict):
+                self._results(x, ["default_factory"], lambda: (x.default_factory,))
             if not of_library(type(x).__module__) or (isinstance(x, partial) and vars(x)):
                 self._attributes(x)  # those of a user's class, or added to a partial function
             return found
@@ -307,8 +320,8 @@ class Reachable:
         kind: Any = type(x)
         if issubclass(kind, attrgetter | methodcaller):
             self._named.computed = True
-        read = None if self._in_library else reader_of(x)
-        if read is not None:
+        read = reader_of(x)
+        if read is not None and (not self._in_library or is_readable(x, read)):
             self._results(x, [CONTENTS], lambda: (read(),))
         elif not is_followed(kind):
             self._library_object(x)

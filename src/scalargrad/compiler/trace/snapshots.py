@@ -83,6 +83,8 @@ class Contents:
                 continue
             if self.is_longer(part, before, now):
                 yield described(part, None, name)
+            added = now.keys() - before.keys() if isinstance(part, FunctionType) else ()
+            yield from (str(key) for key in added if isinstance(now[key], Value))
             for key, x in before.items():
                 if key not in now or not self.is_same(x, now[key]):
                     yield described(part, key, name)
@@ -228,6 +230,9 @@ def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
             cell.cell_contents = before[name]
     names = [name for name in before if name.startswith(_GLOBAL)]
     function.__globals__.update({name.removeprefix(_GLOBAL): before[name] for name in names})
+    for name in _variables(function).keys() - before.keys():
+        if name.startswith(_GLOBAL):
+            del function.__globals__[name.removeprefix(_GLOBAL)]
     spaces = [(owner, space) for owner, space, _ in namespaces(function) if owner is not function]
     for owner, space in [(function, vars(function)), *spaces]:
         prefix = f"{owner.__name__}."
