@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import scalargrad as sg
 from scalargrad import (
     DomainError,
+    JitWarning,
     NumericalError,
     Value,
     detect_anomaly,
@@ -32,6 +33,7 @@ from scalargrad import (
     vmap,
     where,
 )
+from scalargrad.compiler.call.recording_limits import NOT_FINITE
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -85,6 +87,30 @@ def test_infinite_slopes_meet_zero_as_eagerly(f: Any, expected: float) -> None:
     jit(f)(y).backward()
     for found in (x.grad, y.grad, grad(jit(f))(0.0), jit(grad(f))(0.0)):
         assert found == expected or (math.isnan(found) and math.isnan(expected))
+
+
+def test_slow_eager_calls_are_told_once_with_the_operation_and_the_remedy() -> None:
+    """A gradient that is nan is evaluated eagerly again at each call, as slowly as without jit."""
+
+    def roots(x: Any) -> Any:
+        return sum(sqrt(maximum(x - k, 0.0)) for k in range(2000))
+
+    gradient: Any = jit(grad(roots))
+    assert math.isfinite(gradient(3000.5))
+    with pytest.warns(JitWarning, match=r"without jit: the gradient of .* arrived from sqrt\(0\)"):
+        found = [gradient(1000.5) for _ in range(NOT_FINITE // 8000 + 1)]
+    assert {*map(math.isnan, found)} == {True}
+    gradient(1000.5)
+    x = Value(1000.5)
+    compiled: Any = jit(roots)
+    with pytest.warns(JitWarning, match="guard the operand"):
+        assert [compiled(x).backward() for _ in range(NOT_FINITE // 8000 + 1)]
+
+
+def test_an_infinity_now_and_then_is_not_told() -> None:
+    """A few operations take no time."""
+    likelihood = jit(lambda x: -math.inf if x < 0.0 else -x * x)
+    assert [likelihood(x) for x in (-1.0, 1.0) * 100] == [-math.inf, -1.0] * 100
 
 
 def test_an_example_that_a_loss_leaves_out_gets_no_signal() -> None:

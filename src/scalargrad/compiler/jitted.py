@@ -11,13 +11,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from scalargrad.compiler.call.call_signature import Signature
-from scalargrad.compiler.call.eager_replay import Call
+from scalargrad.compiler.call.eager_replay import Call, cause
 from scalargrad.compiler.call.objects import Key, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
+from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
@@ -98,10 +99,25 @@ class Jitted(Generic[P, R]):
                 return self._function(*args, **kwargs)
             path, run = anew
         found, finite = run
-        if not finite:  # for the error that eager evaluation raises, or the graph of an inf or nan
-            return self._function(*args, **kwargs)
+        if not finite:
+            return self._eagerly(path, call)
         result: R = path.result(found)
         return result
+
+    def _eagerly(self, path: Path, call: Call) -> R:
+        """Evaluate a call eagerly, for the error that it raises, or the graph of an inf or nan."""
+        _, args, kwargs, *_ = call
+        inputs = path.inputs(call)
+        result = self._function(*args, **kwargs)
+        self.note_not_finite(path, call, inputs)
+        return result
+
+    def note_not_finite(self, path: Path, call: Call, inputs: Inputs) -> None:
+        """Note that a call was evaluated eagerly because a number was not finite."""
+        operations = sum(path.function.recorded.sizes())
+        self._kept.limits.note_not_finite(
+            self, operations, functools.partial(cause, path, call, inputs)
+        )
 
     def _run_anew(self, call: Call) -> Any:
         """Record a path and run it; return both, or None if the call must be made eagerly.

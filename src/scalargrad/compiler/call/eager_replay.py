@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from scalargrad.autodiff import error_signals, gradient_graphs
+from scalargrad.autodiff import detect_anomaly, error_signals, gradient_graphs
 from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.outline import placed
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.compiler.runner import Inputs
-from scalargrad.errors import ScalargradError
+from scalargrad.errors import NumericalError, ScalargradError
 from scalargrad.grad_mode import enable_grad
-from scalargrad.graph import topological_order
+from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Value
 
@@ -41,6 +41,33 @@ def graph(path: Any, call: Call, index: int, inputs: Inputs) -> Value | None:
         None if the call cannot be repeated: an argument, its contents, or something that the
         function closes over has changed by now, or the result has another structure.
     """
+    found = _again(path, call, inputs)
+    node = None if found is None else found.get(index)
+    if isinstance(node, float):  # it depends on nothing
+        return Value(node)
+    return node if isinstance(node, Value) else None
+
+
+def cause(path: Any, call: Call, inputs: Inputs) -> str:
+    """Return where a call met the first number that is not finite, as the end of a sentence.
+
+    It is repeated eagerly; "" if it cannot be, or if that meets no such number.
+    """
+    try:
+        with detect_anomaly():
+            found = _again(path, call, inputs) or {}
+            nodes = [x for x in found.values() if isinstance(x, Value)]
+            bad = next(filter(None, map(first_nonfinite, nodes)), None)
+            if bad is not None:
+                return f": the first is {describe(bad)}"
+            error_signals(topological_order(*nodes), dict.fromkeys(nodes, 1.0))
+    except NumericalError as error:
+        return f": {error}"
+    return ""
+
+
+def _again(path: Any, call: Call, inputs: Inputs) -> dict[int, Any] | None:
+    """Repeat a call eagerly; return its results by index, None if it cannot be repeated."""
     compiled, args, kwargs, _, _, module_values = call
     if path.surroundings is None or not path.surroundings.holds():
         return None
@@ -52,11 +79,7 @@ def graph(path: Any, call: Call, index: int, inputs: Inputs) -> Value | None:
     if list(map(float.hex, now)) != list(map(float.hex, numbers)):
         return None
     with enable_grad(), _repeated(path.draws, drawn):
-        found = placed(path.outline, compiled.__wrapped__(*args, **kwargs))
-    node = found.get(index)
-    if isinstance(node, float):  # it depends on nothing
-        return Value(node)
-    return node if isinstance(node, Value) else None
+        return placed(path.outline, compiled.__wrapped__(*args, **kwargs))
 
 
 def _leaves_now(call: Call) -> list[Any] | None:

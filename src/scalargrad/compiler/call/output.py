@@ -219,7 +219,11 @@ class Output(Value):
         """Return this result of the call, repeated eagerly; None if that is impossible."""
         made = self._call[3]
         if not isinstance(made, Output):
-            return graph(*made, self.index, self.inputs)
+            path, call = made
+            node = graph(path, call, self.index, self.inputs)
+            if node is not None:
+                call[0].note_not_finite(path, call, self.inputs)
+            return node
         node = made.eager()  # this is a partial derivative of it
         if node is None:
             return None

@@ -51,6 +51,8 @@ class Paths:
         What the function closes over, as of the last check.
     lock : RLock
         Held while paths are added.
+    limits : RecordingLimits
+        Counts recordings and eager calls.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Paths:
         self.now: ClosedOver | None = None
         self.lock = threading.RLock()
         self._function, self._static, self._is_strict = function, static, strict
-        self._limits = RecordingLimits(strict)
+        self.limits = RecordingLimits(strict)
         self._elsewhere: list[tuple[Key, Path]] = []
         self._code: dict[int, Any] = {}  # classes and functions in keys, by id
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
@@ -94,15 +96,15 @@ class Paths:
             if len(known) >= PATHS:
                 recorder = CallRecorder(self._function, self._static, call)
                 parting = functools.partial(recorder.parting_line, known[0].outcomes)
-                self._limits.warn_of_paths(compiled, parting)
+                self.limits.warn_of_paths(compiled, parting)
                 return None
-            if self._limits.is_changing(compiled, self._changed(key, now)):
+            if self.limits.is_changing(compiled, self._changed(key, now)):
                 return None
             path = self._new(call, now)
-            self._limits.note(compiled, key, [self._function, *args, *kwargs.values()])
+            self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
             others = [p for p in self.fitting.get(key, ()) if p.outcomes != path.outcomes]
             alike = self._put(key, (path, *others), path.surroundings or now)
-            self._limits.note_functions(compiled, key, alike)
+            self.limits.note_functions(compiled, key, alike)
         return path
 
     def recorded_singly(self, call: Call) -> Path:

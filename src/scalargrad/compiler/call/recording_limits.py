@@ -1,4 +1,4 @@
-"""Limit how often a function is recorded, and warn when calls stay eager because of that."""
+"""Limit how often a function is recorded, and warn when calls are slow: eager, or recorded anew."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ PATHS = 8
 ALIKE = 8
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
+#: After this many operations evaluated eagerly because a number was not finite, a warning says so.
+NOT_FINITE = 100_000
 #: How many groups of such recordings are remembered.
 _GROUPS = 64
 
 
 class RecordingLimits:
-    """Counts the recordings of one function, and warns of each problem once.
+    """Counts the recordings and eager calls of one function, and warns of each problem once.
 
     Warnings name the function, which methods are given as `compiled`.
 
@@ -41,7 +43,9 @@ class RecordingLimits:
     """
 
     def __init__(self, quiet: bool) -> None:
-        self._told = {"paths", "changes", "functions", "numbers"} if quiet else set[str]()
+        all_problems = {"paths", "changes", "functions", "numbers", "not finite"}
+        self._told = all_problems if quiet else set[str]()
+        self._not_finite = 0  # operations
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
         self._changes: Counter[str] = Counter()
 
@@ -67,6 +71,19 @@ class RecordingLimits:
                 "computation with where, maximum(*xs) for max(xs), minimum or clip, give a loop "
                 "that ends on a condition a fixed number of steps, or compare numbers that are the "
                 "same at every call (.detach() does not help: the number still changes)" + code
+            )
+
+    def note_not_finite(self, compiled: object, operations: int, cause: Callable[[], str]) -> None:
+        """Count an eager call, made since a number was not finite; warn if such calls are slow.
+
+        `cause` returns what is known of the first such number, as the end of a sentence.
+        """
+        self._not_finite += operations
+        if self._not_finite >= NOT_FINITE and self._is_first("not finite"):
+            _warn(
+                f"{compiled!r} is evaluated eagerly where a result or a gradient is inf or nan, "
+                f"which takes as long as without jit{cause()}. To leave such points out, guard the "
+                "operand, not the result: sqrt(where(x > 0, x, 1)); scale what overflows"
             )
 
     def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:
