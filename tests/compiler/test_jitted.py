@@ -30,6 +30,7 @@ from scalargrad import (
     no_grad,
     value_and_grad,
 )
+from scalargrad.compiler.call.recording_limits import COMPARISONS
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP, Linear
@@ -273,6 +274,23 @@ def test_the_warning_of_paths_shows_where_they_part() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [mended(row) for row in rows] == pytest.approx(found, rel=1e-14)
+
+
+def test_many_comparisons_are_told_at_the_second_recording() -> None:
+    """Nearly all parameters take another path: there is no need to wait for the ninth."""
+
+    def outer(p: Any) -> Any:
+        waves = [(math.sin(k), math.cos(k * k)) for k in range(COMPARISONS)]
+        return sum(max(p[0] * a, p[1] * b) for a, b in waves)
+
+    compiled: Any = jit(outer)
+    assert compiled([1.0, 0.5]) == pytest.approx(outer([1.0, 0.5]), rel=1e-12)
+    with pytest.warns(
+        JitWarning, match=r"1,000 comparisons, .* \(.*test_jitted.py:\d+\)"
+    ) as caught:
+        assert compiled([1.5, 0.2]) == pytest.approx(outer([1.5, 0.2]), rel=1e-12)
+    assert str(caught[0].message).endswith("for a, b in waves)")
+    assert compiled([0.5, 0.9]) == pytest.approx(outer([0.5, 0.9]), rel=1e-12)
 
 
 def test_a_comparison_without_a_condition_is_a_number() -> None:

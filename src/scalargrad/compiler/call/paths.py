@@ -93,10 +93,13 @@ class Paths:
         with self.lock:
             now = self._before(key)
             known = self.fitting.get(key, ())
-            if len(known) >= PATHS:
+            if known:
+                outcomes = known[0].outcomes
                 recorder = CallRecorder(self._function, self._static, call)
-                parting = functools.partial(recorder.parting_line, known[0].outcomes)
-                self.limits.warn_of_paths(compiled, parting)
+                parting = functools.partial(recorder.parting_line, outcomes)
+                made = len(outcomes) - known[0].is_checked
+                self.limits.warn_of_paths(compiled, len(known), made, parting)
+            if len(known) >= PATHS:
                 return None
             if self.limits.is_changing(compiled, self._changed(key, now)):
                 return None

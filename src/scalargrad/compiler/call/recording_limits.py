@@ -25,6 +25,9 @@ PATHS = 8
 ALIKE = 8
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
+#: A function that makes so many comparisons will take more paths than are recorded, once it has
+#: taken two: a warning says so then.
+COMPARISONS = 1000
 #: After this many operations evaluated eagerly because a number was not finite, a warning says so.
 NOT_FINITE = 100_000
 #: How many groups of such recordings are remembered.
@@ -56,21 +59,33 @@ class RecordingLimits:
         return not told
 
     def warn_of_paths(
-        self, compiled: object, parting: Callable[[], tuple[str, int] | None]
+        self,
+        compiled: object,
+        known: int,
+        comparisons: int,
+        parting: Callable[[], tuple[str, int] | None],
     ) -> None:
-        """Warn that calls are evaluated eagerly because they take more paths than are recorded.
+        """Warn if a call takes another path than those known, and more are recorded, or too many.
 
         `parting` returns the file and line where this call leaves a recorded path, if it knows.
         """
-        if self._is_first("paths"):
+        are_many = known >= PATHS
+        if (are_many or comparisons >= COMPARISONS) and self._is_first("paths"):
             line = parting()
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
+            told = (
+                f"takes more than {PATHS} paths through its comparisons{place}: calls that take "
+                "yet another are evaluated eagerly"
+                if are_many
+                else f"makes {comparisons:,} comparisons, of which one comes out otherwise than "
+                f"before{place}: it is recorded again, up to {PATHS} times; then such calls are "
+                "evaluated eagerly"
+            )
             _warn(
-                f"{compiled!r} takes more than {PATHS} paths through its comparisons{place}: calls "
-                "that take yet another are evaluated eagerly. Make the comparisons part of the "
-                "computation with where, maximum(*xs) for max(xs), minimum or clip, give a loop "
-                "that ends on a condition a fixed number of steps, or compare numbers that are the "
-                "same at every call (.detach() does not help: the number still changes)" + code
+                f"{compiled!r} {told}. Make the comparisons part of the computation with where, "
+                "maximum(*xs) for max(xs), minimum or clip, give a loop that ends on a condition "
+                "a fixed number of steps, or compare numbers that are the same at every call "
+                "(.detach() does not help: the number still changes)" + code
             )
 
     def note_not_finite(self, compiled: object, operations: int, cause: Callable[[], str]) -> None:

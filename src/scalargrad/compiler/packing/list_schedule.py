@@ -23,7 +23,7 @@ from scalargrad.compiler.passes.kinds import PRODUCTS, Kind
 #: Fewer groups stay as they are, and so do groups of more nodes on average.
 FEWEST, _LARGE = 2000, 8
 #: At most one of so many groups may be left.
-GAIN = 4
+GAIN = 3
 #: Longer sums are not joined.
 _TERMS = 8
 

@@ -103,9 +103,8 @@ class ScalarPacker(GroupOperations):
     # Sums of products --------------------------------------------------------------------------
 
     def _products(self, group: LaneGroup) -> int:
-        first = group.nodes[0]
-        if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * FEW:
-            return self._few_products(first)
+        if len(group.nodes) == 1:
+            return self._one_sum(group.nodes[0])
         nodes, args = self._arrays(group)
         a, b = self._factors(args)
         bounds = self._alike_terms(a, b)
@@ -143,14 +142,38 @@ class ScalarPacker(GroupOperations):
             return Affine(self._cell_of(float(values[0])))
         return self._laid_out(values.reshape(*shape, 1), 0)
 
-    def _few_products(self, node: int) -> int:
-        """Place a single sum of few products, with their addresses in a table."""
+    def _one_sum(self, node: int) -> int:
+        """Place a single sum, whose factors are evenly spaced, or have their places in a table."""
         start, args = self._started_one(self.program.args[node])
-        cells = np.array([[self._cell(x) for x in args]], dtype=np.int64)
+        if len(args) <= 2 * FEW:
+            cells = np.array([[self._cell(x) for x in args]], dtype=np.int64)
+            a, b = cells[:, ::2], cells[:, 1::2]
+        else:
+            a, b = self._factors(np.array([args]))
+            runs = self._runs_of_one(a[0], b[0])
+            if len(runs) <= _most(a.size // _OF_RUN, a.size):
+                out, shape = self._place_one(node), Grid(1, 1)
+                written = tuple(self._run(a[:, run], b[:, run], shape) for run in runs)
+                self.instructions.append(Products(out, *shape, Affine(start), written))
+                return out
+            a, b = self._cells(a), self._cells(b)
         out = self._place_one(node)
-        begun = np.array([start])
-        self.instructions.append(GatheredProducts(out, begun, cells[:, ::2], cells[:, 1::2]))
+        self.instructions.append(GatheredProducts(out, np.array([start]), a, b))
         return out
+
+    def _runs_of_one(self, a: Addresses, b: Addresses) -> list[slice]:
+        """Return what `_runs` does for a single sum, term by term."""
+        known = self.numbers[a], self.numbers[b], self.addresses[a], self.addresses[b]
+        terms = [*zip(*[x.tolist() for x in known], strict=True)]
+        starts, step = [0], None
+        for k, (one, other) in enumerate(itertools.pairwise(terms), 1):
+            now = other[2] - one[2], other[3] - one[3]
+            if one[:2] == other[:2] and step in {None, now}:
+                step = now
+            else:
+                starts.append(k)
+                step = None
+        return [slice(*bounds) for bounds in itertools.pairwise([*starts, len(terms)])]
 
     def _started_one(self, args: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
         """Return the cell of the start of a sum, and the factors left; see `_started`."""
