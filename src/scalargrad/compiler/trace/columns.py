@@ -127,13 +127,16 @@ class Columns:
         found = {*roots}
         ahead = deque(found)
         left -= found
+        ops, lefts, rights, wide = self.ops, self.left, self.right, self.wide
         while ahead and left:
             x = ahead.popleft()
-            if self.ops[x] is not DETACH:
-                new = [y for y in self.args(x) if y >= lowest and y not in found]
-                found.update(new)
-                left.difference_update(new)
-                ahead += [y for y in new if self.ops[y] is not INPUT]
+            if ops[x] is DETACH:
+                continue
+            for y in wide[x] if x in wide else (lefts[x], rights[x]):
+                if y >= lowest and y not in found:
+                    found.add(y)
+                    ahead.append(y)
+                    left.discard(y)
         return {*targets} - left
 
     def sweeps_visit(self, roots: Iterable[int], start: int, *, at_most: int) -> bool:
