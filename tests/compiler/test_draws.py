@@ -45,6 +45,24 @@ def test_a_seeded_run_is_the_same_compiled() -> None:
     assert len(programs_of(g)) == 1
 
 
+@pytest.mark.parametrize("make", [np.random.default_rng, random.Random])
+def test_draws_in_a_loop_are_made_together_in_their_order(make: Any) -> None:
+    """Those that differ in the sign of a zero, in a list, or in the method are of other rows."""
+    eager, mine = make(4), make(4)
+    limits = [0.0, 1.0]
+
+    def f(rng: Any, x: Any) -> Any:
+        numbers = [drawn(rng.uniform, -0.0, 1.0) for _ in range(20)]
+        numbers += [drawn(rng.uniform, 0.0, 1.0) for _ in range(20)]
+        numbers += [drawn(rng.choice, limits) for _ in range(5)]
+        return [x + y for y in numbers + [drawn(rng.random) for _ in range(20)]]
+
+    compiled = jit(lambda x: f(mine, x))
+    for _ in range(3):
+        assert compiled(0.5) == f(eager, 0.5)
+    assert mine.random() == eager.random()
+
+
 @pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState, random.Random])
 def test_a_method_of_a_generator_may_be_closed_over_or_given(make: Any) -> None:
     """NumPy's are functions of Cython, whose class does not name its module."""

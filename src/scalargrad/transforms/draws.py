@@ -66,8 +66,19 @@ class Draw:
     def _fills_arrays(self) -> bool:
         """Return whether the generator fills arrays with the numbers it draws one by one."""
         known = type(self.source).__name__ == "Generator" and hasattr(self.source, "bit_generator")
-        numbers = (*self.args, *self.kwargs.values())
-        return known and self.method in _FILLING and {float, int}.issuperset(map(type, numbers))
+        return known and self.method in _FILLING and self._is_of_numbers()
+
+    def kind(self) -> object:
+        """Return what is equal for draws that are alike: the method and its arguments, to the bit.
+
+        Arguments other than numbers could be changed in between: each such draw is of its own kind.
+        """
+        if not self._is_of_numbers():
+            return id(self)
+        return id(self.source), self.method, repr(self.args), repr(self.kwargs)
+
+    def _is_of_numbers(self) -> bool:
+        return {float, int}.issuperset(map(type, (*self.args, *self.kwargs.values())))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.source is MODULE:
@@ -76,8 +87,8 @@ class Draw:
 
 
 def rows_of(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
-    """Yield runs of equal draws, such as vmap makes for its examples."""
-    return (list(row) for _, row in itertools.groupby(draws, key=id))
+    """Yield runs of equal draws, such as a loop makes, or vmap for its examples."""
+    return (list(row) for _, row in itertools.groupby(draws, key=Draw.kind))
 
 
 def _module_draw(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:

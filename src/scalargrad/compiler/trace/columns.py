@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts, stretches
 
 #: Marks a missing operand.
