@@ -6,7 +6,7 @@ The setting holds for one thread or task.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token, copy_context
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
 
@@ -99,19 +99,18 @@ def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
     return run()
 
 
-#: Sets to which new leaves are added, one for each derivative under way: it thereby tells the
-#: leaves that its function makes from those that the function closes over.
-new_leaves: ContextVar[tuple[set[Any], ...]] = ContextVar("new_leaves", default=())
-
-
-#: The leaves by which functions are differentiated, a set for each derivative under way.
-differentiated: ContextVar[tuple[frozenset[Any], ...]] = ContextVar("differentiated", default=())
+#: A pair for each derivative under way: the set to which the leaves that its function makes are
+#: added, which tells them from those that the function closes over; and the leaves by which the
+#: function is differentiated.
+derivatives: ContextVar[tuple[tuple[set[Any], Sequence[Any]], ...]] = ContextVar(
+    "derivatives", default=()
+)
 
 
 def as_leaf(node: R) -> R:
     """Add a new leaf to the sets of the derivatives under way, and return it."""
-    for leaves in new_leaves.get():
-        leaves.add(node)
+    for made, _ in derivatives.get():
+        made.add(node)
     return node
 
 

@@ -71,7 +71,7 @@ _SEQUENCES = (list, tuple)
 
 def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     if isinstance(tree, _SEQUENCES):
-        if all(kind is float or issubclass(kind, Value) for kind in {*map(type, tree)}):
+        if _is_row(tree):
             return _flatten_row(tree)
         children = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
     elif isinstance(tree, Value) or is_real(tree):
@@ -91,6 +91,11 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         return assemble([rebuild_child(leaves) for _, rebuild_child in children])
 
     return [leaf for leaves, _ in children for leaf in leaves], rebuild
+
+
+def _is_row(tree: Any) -> bool:
+    """Return whether a list or tuple holds nothing but floats and Values."""
+    return all(kind is float or issubclass(kind, Value) for kind in {*map(type, tree)})
 
 
 def _flatten_row(tree: Any) -> tuple[list[Any], Rebuild]:
@@ -256,6 +261,8 @@ def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     if not isinstance(tree, _CONTAINERS) and not isinstance(model, _CONTAINERS):
         return flatten(tree, where)[0]
     places = _common_places(tree, model)
+    if isinstance(places, range) and _is_row(tree) and _is_row(model):
+        return [*tree]
     if places is None:
         raise OperandError(
             f"{where} is {shown(tree)} but {like} is {shown(model)}: give one number for each"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import as_leaf, differentiated, recorder, switches
+from scalargrad.grad_mode import as_leaf, derivatives, recorder, switches
 from scalargrad.ops.methods import junction, method, printed
 from scalargrad.system.one_line import shown
 from scalargrad.table.eager import diverted
@@ -398,7 +398,7 @@ class Value:
         return self.op.symbol
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.op is not None or any(self in leaves for leaves in differentiated.get()):
+        if self.op is not None or any(self is x for _, by in derivatives.get() for x in by):
             return _Itself(self), ()
         if (current := self._recorder()) is not None:
             return partial(current.copy_of, self), ()

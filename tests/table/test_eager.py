@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,17 +18,23 @@ from tests.garbage import no_garbage
 from scalargrad import (
     DomainError,
     OperandError,
+    Parameter,
     Value,
+    clip,
     custom_op,
     elu,
     exp,
     gelu,
     gradients,
+    gt,
+    jit,
     leaky_relu,
+    no_grad,
     ops,
     sin,
     where,
 )
+from scalargrad.graph import topological_order
 from scalargrad.table.domain import Domain
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import TABLE, Symbol
@@ -396,3 +403,19 @@ def test_symbol_has_no_truth_value() -> None:
     """Branching on a symbol is refused, with where as the remedy."""
     with pytest.raises(TypeError, match=r"use where\(condition, a, b\)"):
         bool(Symbol("x") > 0)
+
+
+def test_operations_of_three_operands_know_who_records_each_time() -> None:
+    """Code remembered by classes of operands makes leaves under no_grad, and jit records."""
+    x, low, high = Value(0.3), Parameter(0.5), 1
+    chosen: Any = where
+    calls: list[Any] = [lambda a, b: clip(a, b, high), lambda a, b: chosen(gt(b, a), a, b)]
+    for f in calls:
+        for a, b in ((x, low), (x, 0.5), (x, 2), (x, low), (0.3, low), (x, np.float64(0.5))):
+            for _ in range(2):
+                node = f(a, b)
+                with no_grad():
+                    assert f(a, b).parents == ()
+                assert all(type(p) in (float, Value, Parameter) for p in node.parents)
+                assert jit(f)(a, b).data == node.data
+                assert [y for y in topological_order(node) if y is x] == [x] * (a is x)

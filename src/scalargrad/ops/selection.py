@@ -36,8 +36,8 @@ class Where(Elementwise):
     @overload
     def __call__(self, condition: Operand[R_co], x: float, other: float, /) -> R_co: ...
     def __call__(self, condition: Any, x: Any, other: Any, /) -> Any:
-        if not is_real(condition):
-            return self.of(condition, x, other)
+        if hasattr(condition, "_apply") or not is_real(condition):
+            return self.of_several(condition, x, other)
         x, other = (arm if hasattr(arm, "_apply") else self.operand(arm) for arm in (x, other))
         return x if condition else other
 
@@ -197,7 +197,7 @@ class Clip(Elementwise):
     def __call__(self, x: Any, min: Any = None, max: Any = None) -> Any:
         low = -math.inf if min is None else min
         high = math.inf if max is None else max
-        return self.of(x, low, high)
+        return self.of_several(x, low, high)
 
 
 @composite(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
 from scalargrad.errors import DomainError, OperandError
+from scalargrad.grad_mode import switches
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import TABLE, Operand, Operation, R_co
 from scalargrad.table.eager import (
@@ -54,6 +55,8 @@ class Elementwise(Operation):
         self.operand_symbols = tuple(Symbol(name) for name in parameters)
         self.result_symbol = Symbol("y")
         self._makers: dict[tuple[type, Mask, bool, bool], Callable[..., Any]] = {}
+        #: Those that make a node with operands, by the classes of these: nodes and floats.
+        self._by_classes: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._methods: dict[type, Callable[..., Any]] = {}
         self._reflected: dict[type, Callable[..., Any]] = {}
 
@@ -94,6 +97,7 @@ class Elementwise(Operation):
         self, operands: tuple[Any, ...], node: type, checked: bool = True, leaf: bool = False
     ) -> Any:
         """Make the node with code printed once for each mixture of nodes and numbers."""
+        given = operands
         if self.arity > 1:
             operands = tuple([x if isinstance(x, node) else self.operand(x) for x in operands])
             mask = tuple([isinstance(x, node) for x in operands])
@@ -103,7 +107,14 @@ class Elementwise(Operation):
         if maker is None:
             maker = compile_nodes(self, mask, node, checked, leaf)
             self._makers[node, mask, checked, leaf] = maker
+        if self.arity > 2 and checked and not leaf and [*map(id, given)] == [*map(id, operands)]:
+            self._by_classes[tuple(map(type, given))] = maker
         return maker(*operands)
+
+    def of_several(self, *operands: Any) -> Any:
+        """Apply the operation as `of` does, at once where such operands have been met before."""
+        made = None if switches else self._by_classes.get(tuple(map(type, operands)))
+        return self.of(*operands) if made is None else made(*operands)
 
     def trace_partials(self, _arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
         """Return the trace made once; the arity is the operation's own."""

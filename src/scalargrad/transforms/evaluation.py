@@ -38,10 +38,9 @@ from scalargrad.autodiff import (
 )
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import (
-    differentiated,
+    derivatives,
     enable_grad,
     is_grad_enabled,
-    new_leaves,
     recorder,
 )
 from scalargrad.graph import describe, first_nonfinite, topological_order
@@ -110,8 +109,7 @@ class Evaluation:
             self.leaves += leaves
             self._rebuilds.append(rebuild)
         replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
-        token = new_leaves.set((*new_leaves.get(), self._made_inside))
-        by = differentiated.set((*differentiated.get(), frozenset(self.leaves)))
+        token = derivatives.set((*derivatives.get(), (self._made_inside, self.leaves)))
         try:
             if self.recorded:
                 self.result = f(*replaced, **kwargs)
@@ -119,8 +117,7 @@ class Evaluation:
                 with enable_grad():
                     self.result = f(*replaced, **kwargs)
         finally:
-            new_leaves.reset(token)
-            differentiated.reset(by)
+            derivatives.reset(token)
 
     def _fresh(self, argument: Any, where: str) -> tuple[list[Value], Rebuild]:
         """Return new leaves for the numbers of an argument, joined to those that are Values."""
@@ -235,15 +232,15 @@ def _pushed_forward(
 ) -> dict[Value, Scalar]:
     """Extend `moving` (node to tangent) to every node of `order` that a moving leaf reaches."""
     for node in order:
-        if not any(parent in moving for parent in node.parents):
-            continue
-        partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
-        contributions = [
-            product(partial, moving[parent])
-            for parent, partial in zip(node.parents, partials, strict=True)
-            if isinstance(parent, Value) and parent in moving
+        reached = [
+            (k, moving[x])
+            for k, x in enumerate(node.parents)
+            if isinstance(x, Value) and x in moving
         ]
-        moving[node] = functools.reduce(operator.add, contributions)
+        if reached:
+            partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
+            terms = [product(partials[k], tangent) for k, tangent in reached]
+            moving[node] = functools.reduce(operator.add, terms)
     return moving
 
 
