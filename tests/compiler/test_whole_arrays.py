@@ -286,3 +286,32 @@ def test_a_loop_beside_an_array_whose_numbers_are_not_read_is_the_eager_one(coun
     for f in (mean_state, grad(mean_state), grad(lambda p, xs: grad(mean_state)(p, xs)[1])):
         expected = pytest.approx(f([0.3, 0.4], xs), rel=1e-9)
         assert jit(f)([0.3, 0.4], xs) == expected
+
+
+ORDERED = [
+    np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.asfortranarray(np.arange(20.0).reshape(4, 5))[:-1],
+    np.arange(24.0).reshape(2, 3, 4).transpose(1, 2, 0),
+    np.asfortranarray(np.arange(4000.0).reshape(40, 100)),
+    np.arange(6000.0).reshape(10, 20, 30).transpose(2, 1, 0),
+]
+
+
+@pytest.mark.parametrize("order", ["C", "F", "A", "K"])
+@pytest.mark.parametrize("array", ORDERED, ids=lambda x: str(x.shape))
+def test_numbers_may_be_read_in_the_order_of_memory(array: Any, order: Any) -> None:
+    """The order is that of the array that is given, in each call and in each example of vmap."""
+    readers: list[Any] = [
+        lambda x: x.ravel(order=order),
+        lambda x: (2.0 * x).ravel(order=order),
+        vmap(lambda row: row.ravel(order=order)),
+        lambda x: vmap(lambda y: y * y)(x.ravel(order=order)),
+        lambda x: vmap(lambda y: y * y)(x.reshape(-1, order=order if order != "K" else "C")),
+    ]
+    for read in readers:
+        compiled = jit(read)
+        for given in (np.ascontiguousarray(array), array):
+            assert np.array_equal(compiled(given), read(given))
+        static = jit(lambda y, x, read=read: y * read(x), static_argnames="x")
+        for given in (np.ascontiguousarray(array), array):
+            assert np.array_equal(static(2.0, x=given), 2.0 * read(given))

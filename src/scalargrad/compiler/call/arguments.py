@@ -28,6 +28,7 @@ from scalargrad.compiler.guards.frozen import (
     refuse_attributes,
     refuse_operations,
 )
+from scalargrad.compiler.guards.memory_order import laid_out, of_objects_like
 from scalargrad.compiler.guards.names_read import functions_of, is_wrapper, of_library
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -74,7 +75,7 @@ def key_of_numbers(args: Iterable[Any]) -> Key | None:
         if kind in _AT_ONCE:
             key.append(_AT_ONCE[kind])
         elif kind is np.ndarray and x.dtype is FLOAT64:
-            key.append(("array", x.shape))
+            key.append(("array", laid_out(x)))
         else:
             return None
     return tuple(key)
@@ -197,10 +198,10 @@ def _visit_array(array: Any, walk: Visit) -> None:
             "x.dtype.names}"
         )
     if array.dtype.kind in _NUMBERS:
-        walk.key.append(("array", array.shape))
+        walk.key.append(("array", laid_out(array)))
         walk.leaves.append(array)
         return
-    walk.key.append(("objects", array.shape))
+    walk.key.append(("objects", laid_out(array)))
     for item in array.ravel().tolist():
         visit(item, walk)
 
@@ -267,7 +268,7 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
         return x.copy()
     else:
         found = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
-    replaced = x.astype(object)
+    replaced = of_objects_like(x)
     replaced.flat = found
     return replaced
 

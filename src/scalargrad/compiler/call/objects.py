@@ -21,6 +21,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from scalargrad.compiler.guards.frozen import Frozen, refuse_array, refuse_attributes
+from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -131,7 +132,7 @@ class Visit:
             self.key.append((kind, getattr(x, "__func__", None)))
             self._all(_bound(x))
         elif is_object_array(x):
-            self.key.append((kind, x.shape))
+            self.key.append((kind, laid_out(x)))
             self._all(x.ravel().tolist())
         else:
             self.key.append(Frozen(x, f"an attribute of {self.where}"))

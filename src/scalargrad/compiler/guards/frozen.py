@@ -15,6 +15,7 @@ import numpy as np
 
 from scalargrad.compiler.guards.comparable import PLAIN, Same, exact
 from scalargrad.compiler.guards.containers import BOUND, items_of
+from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import is_followed, of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
@@ -65,7 +66,7 @@ def is_of_numbers(x: Any) -> bool:
 
 
 def _array(x: Any) -> Hashable:
-    return type(x), x.dtype, x.shape, x.tobytes()
+    return type(x), x.dtype, laid_out(x), x.tobytes()
 
 
 def _state(x: Any, inside: set[int], apart: list[Any]) -> Hashable:

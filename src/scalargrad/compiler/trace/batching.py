@@ -11,6 +11,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import float_from, number_of
 from scalargrad.compiler.guards.comparable import exact
+from scalargrad.compiler.guards.memory_order import of_objects_like
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.passes.kinds import Held, Stacked, of_lanes
 from scalargrad.compiler.trace.trace import Trace
@@ -95,7 +96,7 @@ def _held(trace: Trace, numbers: Floats, first: Any) -> Any:
 
 
 def _batched_numeric(trace: Trace, examples: Any) -> Any:
-    found = np.empty(examples.shape[1:], dtype=object)
+    found = of_objects_like(examples[0, ...])
     for place in np.ndindex(found.shape):
         column = examples[:, *place]
         found[place] = _held(trace, _floats(column), column[0].item())
@@ -108,10 +109,9 @@ def _batched_arrays(trace: Trace, arrays: Sequence[Any]) -> Any:
     if any(getattr(x, "shape", None) != arrays[0].shape for x in arrays):
         raise UnlikeError
     columns = np.array([x.ravel() for x in arrays]).T.tolist()
-    found = np.empty(len(columns), dtype=object)
-    found[:] = [_batched(trace, column) for column in columns]
-    varies = any(isinstance(x, Value) for x in found)
-    return found.reshape(arrays[0].shape) if varies else arrays[0]
+    found = of_objects_like(arrays[0])
+    found.flat = [_batched(trace, column) for column in columns]
+    return found if any(isinstance(x, Value) for x in found.flat) else arrays[0]
 
 
 def _floats(numbers: Any) -> Floats:

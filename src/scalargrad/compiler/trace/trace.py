@@ -118,7 +118,7 @@ class Trace(Tape):
         return found
 
     def _whole_array(self, array: Any, leaf: int) -> Any:
-        made = Whole(array.shape, leaf, sum(x.size for x in self.wholes))
+        made = Whole(array, leaf, sum(x.size for x in self.wholes))
         self.wholes.append(made)
         self.columns.arrays.append(array)
         return made.array()

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from scalargrad.compiler.guards.memory_order import is_usual, of_objects_like
 from scalargrad.compiler.trace.traced import Traced, Tracing
 
 #: The fewest numbers of an array that is recorded whole.
@@ -50,6 +51,8 @@ class Whole:
 
     Parameters
     ----------
+    array : array
+        What it stands for.
     leaf : int
         Its index among the leaves of the arguments.
     first : int
@@ -61,11 +64,12 @@ class Whole:
         Whether the function used one of its numbers.
     """
 
-    def __init__(self, shape: tuple[int, ...], leaf: int, first: int) -> None:
+    def __init__(self, array: np.ndarray[Any, Any], leaf: int, first: int) -> None:
         self.leaf = leaf
         self.first = first
         self.is_touched = False
-        self._memory = np.empty(shape, dtype=object)
+        self._array, self._is_usual = array, is_usual(array)
+        self._memory = np.empty(array.shape, dtype=object)
         number = object.__new__(Untouched)
         number.whole = self
         self._memory.fill(number)
@@ -80,6 +84,19 @@ class Whole:
         """Raise TouchedError, now and again at the end of the recording."""
         self.is_touched = True
         raise TouchedError
+
+    def require_order(self, order: str | None) -> None:
+        """Touch if numbers are asked for in the order of a memory that is laid out otherwise."""
+        if order in {"A", "K"} and not self._is_usual:
+            self.touch()
+
+    def example(self, view: Any) -> Any:
+        """Return a new array for one example of a view, which lies in memory as that does."""
+        if self._is_usual or view.ndim <= 2:
+            return of_objects_like(view.view(np.ndarray)[0, ...])
+        if (view.shape[1:], view.strides[1:]) != (self._memory.shape[1:], self._memory.strides[1:]):
+            self.touch()
+        return of_objects_like(self._array[0])
 
     def array(self) -> WholeArray:
         """Return the array that the function is given."""
@@ -113,6 +130,16 @@ class WholeArray(np.ndarray[Any, Any]):
         found = super().__getitem__(key)
         return found if isinstance(found, WholeArray) else self.whole.touch()
 
+    def ravel(self, order: Any = "C") -> Any:
+        """Return all numbers in a row."""
+        self.whole.require_order(order)
+        return super().ravel(order)
+
+    def reshape(self, *shape: Any, order: Any = "C", **options: Any) -> Any:
+        """Return the numbers in another shape."""
+        self.whole.require_order(order)
+        return super().reshape(*shape, order=order, **options)
+
     def __iter__(self) -> Any:
         """Yield rows."""
         return (self[i] for i in range(len(self)))
@@ -136,7 +163,7 @@ class WholeArray(np.ndarray[Any, Any]):
         first, steps = self.whole.place(self), [x // self.itemsize for x in self.strides]
         if steps[0] <= 0:
             self.whole.touch()
-        found = np.empty(self.shape[1:], dtype=object)
+        found = self.whole.example(self)
         for index in itertools.product(*map(range, self.shape[1:])):
             moved = sum(i * step for i, step in zip(index, steps[1:], strict=True))
             found[index] = write(len(self), first + moved, steps[0])
