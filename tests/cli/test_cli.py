@@ -38,7 +38,7 @@ def test_step_prints_the_lecture_s_numbers(
     assert code == 0
     for number in ("3·(−4) = −12", "1·3 = 3", "1·(−4) = −4", "(−4)·1 = −4"):
         assert number in out
-    assert out.endswith("in all: ∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3\n")
+    assert out.endswith("gradients: ∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3\n")
 
 
 def test_a_minus_sign_in_an_input_is_named(
@@ -234,4 +234,4 @@ def test_the_package_runs_as_a_module(
     with pytest.raises(SystemExit) as stopped:
         runpy.run_module("scalargrad", run_name="__main__")
     assert stopped.value.code in {None, 0}
-    assert capsys.readouterr().out.endswith("in all: ∂f/∂x = 3, ∂f/∂y = 2\n")
+    assert capsys.readouterr().out.endswith("gradients: ∂f/∂x = 3, ∂f/∂y = 2\n")

@@ -104,7 +104,7 @@ def step(
     else:
         show(steps)
         if gradients := outcome(steps.scene):
-            console().print(f"\nin all: {escape(gradients)}", soft_wrap=True, highlight=False)
+            console().print(f"\ngradients: {escape(gradients)}", soft_wrap=True, highlight=False)
 
 
 @app.command()

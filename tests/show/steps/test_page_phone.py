@@ -50,6 +50,17 @@ def test_long_names_leave_room_for_the_formula(open_page: Any) -> None:
     assert page.locator(".aliases dl").is_visible()
 
 
+def test_the_help_opens_at_its_beginning(open_page: Any) -> None:
+    """Its only button is at the end, where the browser would put the focus, and so what is seen."""
+    page = open_page(lecture(), **PHONE)
+    page.locator("#help").tap()
+    help_text = page.locator("#help-text")
+    assert help_text.evaluate("box => box.scrollHeight > box.clientHeight")
+    assert help_text.evaluate("box => box.scrollTop") == 0
+    page.keyboard.press("Escape")
+    assert help_text.is_hidden()
+
+
 def test_a_shape_of_the_graph_is_hit_beside_its_outline(open_page: Any) -> None:
     """A box is 30 pixels high; its place is 44, and opens the node."""
     page = open_page(lecture(), **PHONE)
