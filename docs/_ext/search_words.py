@@ -10,11 +10,17 @@ from sphinx.application import Sphinx
 WORDS = {
     "start/install": "requirements, version, licence, license, upgrade, download",
     "start/ten-minutes": "tutorial, getting started, quickstart, first steps, beginner",
-    "guides/micrograd": "Karpathy, _children, _op, _backward, batch_size, minibatch, mini-batch",
+    "guides/micrograd": (
+        "Karpathy, _children, _op, _backward, _local_grads, batch_size, minibatch, mini-batch"
+    ),
     "guides/scipy": (
         "curve_fit, covariance, uncertainty, error bars, constraint, constraints, Lagrange, "
         "Lagrange multiplier, root finding, fsolve, fit a model to data, curve fitting, "
         "optimization, ODE, ordinary differential equation"
+    ),
+    "guides/likelihoods": (
+        "finance, Black-Scholes, implied volatility, time series, state space, "
+        "maximum likelihood, filter, econometrics"
     ),
     "guides/teaching": (
         "handout, homework, exercise, exercises, assignment, exam, quiz, projector, presentation, "
