@@ -187,3 +187,14 @@ def test_functions_for_masked_arrays_drop_no_gradient() -> None:
     masked: Any = np.ma
     with pytest.raises(AttributeError, match="ndim"):
         masked.exp(Value(1.0))
+
+
+def test_an_array_of_one_number_is_led_to_the_number_in_it() -> None:
+    """np.where on single numbers returns one, and "return one number" sounds as if it were done."""
+
+    def larger(p: Any) -> Any:
+        return np.where(p[0] > p[1], p[0], p[1])
+
+    with pytest.raises(OperandError, match=r"a gradient needs one number; return its \.item\(\)"):
+        grad(larger)(np.array([3.0, 4.0]))
+    assert list(grad(lambda p: larger(p).item())(np.array([3.0, 4.0]))) == [0.0, 1.0]

@@ -44,9 +44,10 @@ def _scalar(evaluation: Evaluation, y: Any) -> Any:
     if not isinstance(y, Value):
         leaves, _ = flatten(y, f"the result of {evaluation.name}")
         if len(leaves) != 1 or leaves[0] is not y:
+            is_array_of_one = getattr(y, "ndim", None) == 0
+            remedy = "return its .item()" if is_array_of_one else "return one, or use jacobian"
             raise OperandError(
-                f"{evaluation.name} returned {shown(y)}: a gradient needs one number; return one, "
-                "or use jacobian"
+                f"{evaluation.name} returned {shown(y)}: a gradient needs one number; {remedy}"
             )
         y = float(y)
     evaluation.require_finite(y)
