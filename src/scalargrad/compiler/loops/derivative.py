@@ -6,7 +6,7 @@ memory. A signal to a cell that every iteration reads is summed over the iterati
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from scalargrad.compiler.loops.loop import (
     Place,
     cells_of,
 )
+from scalargrad.compiler.loops.node_columns import distinct
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.loops.signals import Signals, is_active
@@ -65,6 +66,8 @@ class Backward:
         self.inside: dict[int, list[int]] = defaultdict(list)
         self.back: dict[int, list[int]] = defaultdict(list)
         self.carried: dict[int, int] = {}
+        # The cells with the first of the signals received so; where there is none, they begin as 0.
+        self.first: dict[int, int] = {}
         # Registers with signals to other loops, and the cells they are for.
         self.outside: dict[Any, tuple[Place, int]] = {}
         self.before: list[Loop] = []
@@ -82,13 +85,14 @@ class Backward:
                 self._statement(t)
             elif t == summed[t][-1]:
                 self._sum(summed[t])
+        counts = Counter(x for place, _ in self.outside.values() for x in self._arrays(place))
         for place, register in self.outside.values():
-            self._send(place, register)
+            self._send(place, register, alone=all(counts[x] == 1 for x in self._arrays(place)))
         for t in self.carried:
             register = self._added(self.back[t]) if self.back[t] else body.number(0.0)
             onto = self.signals.signal(Cells(block.cells[t] - 1))
             assert isinstance(onto, Cells)
-            body.loop.carries.append(Carry(None, register, onto.cell))
+            body.loop.carries.append(Carry(self.first.get(t), register, onto.cell))
         aside = [self.aside.loop] if self.aside is not body else []
         return [*self.before, *aside, body.loop, *self.after]
 
@@ -104,7 +108,7 @@ class Backward:
                 if body.is_carried(x) and self.signals.active[block.cells[x.statement]]:
                     self.carried.setdefault(x.statement, -1)
                 elif self.signals.active[block.cells[x.statement]]:
-                    self.signals.signal(body.place(x), block.count)
+                    self.signals.signals(body.place(x), block.count, alone=False)
         for t in self.carried:
             self.carried[t] = body.carried()
 
@@ -115,7 +119,11 @@ class Backward:
         """
         parts = [self.carried[t]] if t in self.carried else []
         if self.signals.is_sent(self.block, t):
-            parts.append(self.body.read(self.signals.cells_for(self.body.own(t))))
+            place = self.signals.cells_for(self.body.own(t))
+            if t in self.carried and not self.signals.is_sent(self.block, t, before_last=True):
+                self.first[t] = int(cells_of(place, self.block.count)[-1])
+            else:
+                parts.append(self.body.read(place))
         parts += self.inside[t]
         return self._added(parts) if parts else None
 
@@ -188,18 +196,24 @@ class Backward:
         known = self.outside.get(key)
         self.outside[key] = place, register if known is None else self._added([known[1], register])
 
-    def _send(self, place: Place, register: int) -> None:
-        """Add a signal to those in memory."""
+    def _arrays(self, place: Place) -> list[int]:
+        cells = cells_of(place, self.block.count)
+        found: list[int] = distinct(self.signals.array(cells)).tolist()
+        return found
+
+    def _send(self, place: Place, register: int, *, alone: bool) -> None:
+        """Add a signal to those in memory; `alone` says that no other signal of this loop is."""
         body, block = self.body, self.block
         if block.count > 1 and isinstance(place, Cells) and not place.stride:
             cells = self.signals.signal(place)
             assert isinstance(cells, Cells)
             start, cell = cells.cell, cells.cell
-            if self._is_increased(place.cell):
+            if not alone and self._is_increased(place.cell):
                 start, cell = self._apart(cells)
             body.loop.totals.append(LoopTotal(((register,),), start, cell))
             return
-        body.increase(self.signals.signal(place, block.count), register)
+        found, fresh = self.signals.signals(place, block.count, alone=alone)
+        (body.write if fresh else body.increase)(found, register)
 
     def _is_increased(self, cell: int) -> bool:
         """Return whether what goes to another cell in each iteration goes to this one in some."""

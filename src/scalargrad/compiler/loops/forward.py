@@ -45,6 +45,7 @@ class Forward:
     def run(self) -> Loop:
         """Return the loop."""
         body, block = self.body, self.body.block
+        body.loop.is_fused = True
         summed = {t: part for part in body.stage.sums for t in part}
         for t in body.stage.statements:
             if t in summed:

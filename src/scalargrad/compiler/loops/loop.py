@@ -179,6 +179,8 @@ class Loop:
         A register is the index of the step that sets it.
     carries, totals
         What is passed from one iteration to the next, and what is summed over all of them.
+    is_fused : bool
+        Whether the steps already use fused multiply-adds.
     """
 
     count: int
@@ -187,6 +189,7 @@ class Loop:
     steps: list[Step] = field(default_factory=list)
     carries: list[Carry] = field(default_factory=list)
     totals: list[LoopTotal] = field(default_factory=list)
+    is_fused: bool = False
 
 
 @dataclass

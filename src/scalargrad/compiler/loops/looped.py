@@ -9,6 +9,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.derivative import Backward, history_signals
 from scalargrad.compiler.loops.forward import Forward, copy_history
+from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
     Cells,
     CellTable,
@@ -203,6 +204,10 @@ class _Looping:
             side_by_side,
             len(rolled.columns.program.outputs),
         )
+        prune(made)
+        for loop in made.loops:
+            if isinstance(loop, Loop) and not loop.is_fused:
+                fuse(loop)
         prune(made)
         return made
 

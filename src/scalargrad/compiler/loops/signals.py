@@ -21,6 +21,7 @@ from scalargrad.compiler.loops.roll import (
     Own,
     Rolled,
     RolledBlock,
+    padded,
 )
 from scalargrad.compiler.passes.kinds import DETACH
 
@@ -57,6 +58,8 @@ class Signals:
         self._clear = np.zeros(rolled.cells, np.bool_)
         self._arrays = _arrays(rolled, wrt)
         self._ends = np.append(self._arrays[1:], rolled.cells)
+        # How many numbers an array of a statement holds, by its first cell.
+        self._counts = {x: block.count for block in rolled.blocks for x in block.cells}
         self.asked = np.zeros(rolled.cells, np.bool_)
         self.asked[rolled.cell_of[list(wrt)]] = True
         self._needs(np.flatnonzero(self.asked))
@@ -72,12 +75,29 @@ class Signals:
                 body.increase(place, body.read(Cells(int(cell_of[seed]))))
         return body.loop
 
-    def signal(self, place: Place, count: int = 1) -> Place:
-        """Return where to add to the signals of so many iterations' cells; they begin as 0."""
-        cells = cells_of(place, count)
+    def signal(self, place: Place) -> Place:
+        """Return where to add to the signals of cells; they begin as 0."""
+        cells = cells_of(place, 1)
         self._needs(cells)
         self.sent[cells] = True
         return self.cells_for(place)
+
+    def signals(self, place: Place, count: int, *, alone: bool) -> tuple[Place, bool]:
+        """Return where to send signals to `count` cells, and whether to store rather than add.
+
+        They are stored if they are the first to be sent there; `alone` says that the same loop
+        sends no others.
+        """
+        cells = cells_of(place, count)
+        first, array = int(cells[0]), int(self.array(cells[:1])[0])
+        whole = self._arrays[array] == first and self._ends[array] == first + padded(count)
+        whole = whole and self._counts.get(first, padded(count)) == count
+        steady = isinstance(place, Cells) and (place.stride == 1 or count == 1)
+        fresh = bool(alone and whole and steady) and not (self.sent | self._clear)[cells].any()
+        if not fresh:
+            self._needs(cells)
+        self.sent[cells] = True
+        return self.cells_for(place), fresh
 
     def cells_for(self, place: Place) -> Place:
         """Return the cells of the signals of these cells."""
@@ -89,14 +109,20 @@ class Signals:
         """Return the cells that must be set to 0 before the sweep."""
         return [Clear(self.behind + a, b - a) for a, b in flagged(self._clear)]
 
-    def is_sent(self, block: RolledBlock, t: int) -> bool:
-        """Return whether signals have been sent to statement `t` through memory."""
-        return bool(self.sent[block.cells[t] :][: block.count].any())
+    def is_sent(self, block: RolledBlock, t: int, *, before_last: bool = False) -> bool:
+        """Return whether signals have been sent to statement `t` through memory.
+
+        `before_last` asks for those to iterations before the last.
+        """
+        return bool(self.sent[block.cells[t] :][: block.count - before_last].any())
+
+    def array(self, cells: Integers) -> Integers:
+        """Return the index of the array that each cell belongs to."""
+        return np.searchsorted(self._arrays, cells, side="right") - 1
 
     def _needs(self, cells: Integers) -> None:
         """Note that the signals of the arrays of these cells must be set to 0 before the sweep."""
-        arrays = np.searchsorted(self._arrays, cells, side="right") - 1
-        for array in distinct(arrays).tolist():
+        for array in distinct(self.array(cells)).tolist():
             self._clear[self._arrays[array] : self._ends[array]] = True
 
 
