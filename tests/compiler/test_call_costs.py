@@ -123,7 +123,7 @@ def test_results_with_operands_of_their_own_go_back_in_linear_time() -> None:
 
     def steps(count: int) -> int:
         xs = [Value(0.01 * k) for k in range(count)]
-        total = sum(y * z for y, z in zip(curved(xs), bent(xs), strict=True))
+        total: Any = sum(y * z for y, z in zip(curved(xs), bent(xs), strict=True))
         made = []
 
         def note(frame: Any, event: str, arg: Any) -> None:
@@ -137,7 +137,8 @@ def test_results_with_operands_of_their_own_go_back_in_linear_time() -> None:
             sys.setprofile(None)
         found = [x.grad for x in xs]
         plain = [Value(x.data) for x in xs]
-        sum((tanh(x) * x) ** 2 for x in plain).backward()
+        expected: Any = sum((tanh(x) * x) ** 2 for x in plain)
+        expected.backward()
         assert found == pytest.approx([x.grad for x in plain], rel=1e-12)
         return len(made)
 

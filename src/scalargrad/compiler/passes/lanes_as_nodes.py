@@ -24,8 +24,7 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     has_lanes,
 )
-from scalargrad.compiler.passes.part_copy import PartCopy
-from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.program import PartCopy, Program
 
 #: Fewer operations on single numbers are packed in a moment.
 FEWEST = 2000
