@@ -10,8 +10,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from scalargrad import Value, drawn, exp, jit, sin, take, tanh, vmap
-from scalargrad.compiler.explain.explanation import COLOURS, REST, Explanation, timeline
-from scalargrad.compiler.explain.measured import Share, Timed, TimelineBar
+from scalargrad.compiler.explain.explanation import (
+    COLOURS,
+    REST,
+    Explanation,
+    Share,
+    Timed,
+    TimelineBar,
+    timeline,
+)
 from scalargrad.nn import MLP
 
 pytestmark = pytest.mark.usefixtures("backend")

@@ -9,7 +9,7 @@ import pytest
 
 from scalargrad import drawn
 from scalargrad.nn import Linear
-from scalargrad.train.predictor import Predictor
+from scalargrad.train.compiled_gradient import Predictor
 
 from .alike import POINTS, assert_alike, trained
 

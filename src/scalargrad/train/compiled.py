@@ -16,12 +16,11 @@ from scalargrad.graph import topological_order
 from scalargrad.nn import Embedding, Module
 from scalargrad.system.cached_property import cached_property
 from scalargrad.train.carried import Carried
-from scalargrad.train.compiled_gradient import CompiledGradient
+from scalargrad.train.compiled_gradient import CompiledGradient, Predictor
 from scalargrad.train.data_rows import Shape, Shapes
 from scalargrad.train.eager_steps import Eager
 from scalargrad.train.examples import Examples
 from scalargrad.train.objective import StepResult
-from scalargrad.train.predictor import Predictor
 from scalargrad.train.programs import Found
 from scalargrad.train.run_parts import RunParts
 from scalargrad.value import Value

@@ -11,8 +11,7 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import code_for, executable_for, has_llvm
 from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.explain.explanation import Explanation
-from scalargrad.compiler.explain.measured import Timed, shortest, timed
+from scalargrad.compiler.explain.explanation import Explanation, Timed, shortest, timed
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
