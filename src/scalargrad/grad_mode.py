@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token, copy_context
-from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
+from typing import Any, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar
 
 from scalargrad.errors import OperandError
 
@@ -99,17 +99,31 @@ def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
     return run()
 
 
-#: A pair for each derivative under way: the set to which the leaves that its function makes are
-#: added, which tells them from those that the function closes over; and the leaves by which the
-#: function is differentiated.
-derivatives: ContextVar[tuple[tuple[set[Any], Sequence[Any]], ...]] = ContextVar(
-    "derivatives", default=()
-)
+class UnderWay(NamedTuple):
+    """A derivative under way: a function that is differentiated is running.
+
+    Attributes
+    ----------
+    made : set of Value
+        The leaves that the function makes, which tells them from those that it closes over.
+    leaves : sequence of Value
+        The leaves by which it is differentiated.
+    older : set of Value
+        Nodes that derivatives inside it have found to be older than they are.
+    """
+
+    made: set[Any]
+    leaves: Sequence[Any]
+    older: set[Any]
+
+
+#: The derivatives under way, the innermost last.
+derivatives: ContextVar[tuple[UnderWay, ...]] = ContextVar("derivatives", default=())
 
 
 def as_leaf(node: R) -> R:
     """Add a new leaf to the sets of the derivatives under way, and return it."""
-    for made, _ in derivatives.get():
+    for made, _, _ in derivatives.get():
         made.add(node)
     return node
 

@@ -38,6 +38,7 @@ def are_apart(values: Sequence[Value], places: Sequence[int]) -> bool:
 def topological_order(
     *roots: Value,
     until: Iterable[Value] = (),
+    met: set[Value] | None = None,
     operands_of: Callable[[Value], Sequence[Value | float]] | None = None,
 ) -> list[Value]:
     """Return every node under `roots`, operands before results, roots last.
@@ -51,6 +52,8 @@ def topological_order(
         Nodes whose graphs are ordered together.
     until : iterable of Value
         Nodes at which the search stops; they and what only they reach are left out.
+    met : set of Value, optional
+        More such nodes; all that the search meets are added.
     operands_of : callable, optional
         Returns the operands of a node that count, if they are others than its parents.
 
@@ -77,7 +80,8 @@ def topological_order(
     """
     _require_values(roots)
     order: list[Value] = []
-    seen: set[Value] = set(until)
+    seen: set[Value] = set() if met is None else met
+    seen.update(until)
     ahead: list[Value | float | None] = [*reversed(roots)]
     push, pop = ahead.append, ahead.pop
     followed: Sequence[Value | float] | None = None

@@ -398,7 +398,7 @@ class Value:
         return self.op.symbol
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.op is not None or any(self is x for _, by in derivatives.get() for x in by):
+        if self.op is not None or any(self is x for y in derivatives.get() for x in y.leaves):
             return _Itself(self), ()
         if (current := self._recorder()) is not None:
             return partial(current.copy_of, self), ()

@@ -21,6 +21,7 @@ from scalargrad import (
     hvp,
     is_grad_enabled,
     jacobian,
+    jit,
     jvp,
     no_grad,
     ops,
@@ -297,3 +298,43 @@ def test_derivatives_leave_nothing_for_the_garbage_collector() -> None:
         hessian(f)([1.0, 2.0])
         hvp(f, [1.0, 2.0], [1.0, 0.0])
         vjp(f, [1.0, 2.0])[1](1.0)
+
+
+def test_inner_derivatives_go_through_a_history_that_others_have_gone_through() -> None:
+    """Each closes over what earlier ones have met, directly, by a result of theirs, or only so."""
+
+    def energy(p: Any) -> Any:
+        x, v, seen = p[0] * p[1], p[1] + 0.5, []
+        for k in range(4):
+            history = x * v
+            slope = grad(lambda q: q**3 * history + v * q)(x)  # noqa: B023 - called at once
+            same = grad(lambda q: history)(x)  # noqa: B023
+            by_both = grad(lambda q: grad(lambda r: r * r * q * history)(q) * v)(x)  # noqa: B023
+            rows = jacobian(lambda q: [q[0] * history, history, q[1] * x * q[0]])([x, v])  # noqa: B023
+            push = jvp(lambda q: q * q * history, (x,), (v,))[1]  # noqa: B023
+            _, back = vjp(lambda q: [q * history, q * q], v)  # noqa: B023
+            seen += [
+                slope,
+                same,
+                by_both,
+                rows[0][0],
+                rows[1][0],
+                rows[2][0],
+                push,
+                *back([x, 2.0]),
+            ]
+            v = v - 0.01 * slope - 0.001 * by_both
+            x = x + 0.1 * v * (k + 1)
+        return sum(y * (1.0 + 0.1 * i) for i, y in enumerate(seen)) + x * x
+
+    value, slopes = value_and_grad(energy)([0.7, 0.4])
+    compiled_value, compiled_slopes = jit(value_and_grad(energy))([0.7, 0.4])
+    assert value == pytest.approx(compiled_value, rel=1e-12)
+    assert slopes == pytest.approx(compiled_slopes, rel=1e-11)
+    h = 1e-6
+    for i in range(2):
+        moved = [[x + s * h * (i == k) for k, x in enumerate([0.7, 0.4])] for s in (1, -1)]
+        above, below = (energy([Value(x) for x in p]).data for p in moved)
+        assert slopes[i] == pytest.approx((above - below) / (2 * h), rel=1e-6)
+    second = hessian(energy)([0.7, 0.4])
+    assert second[0] == pytest.approx(jit(hessian(energy))([0.7, 0.4])[0], rel=1e-9)

@@ -38,6 +38,7 @@ from scalargrad.autodiff import (
 )
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import (
+    UnderWay,
     derivatives,
     enable_grad,
     is_grad_enabled,
@@ -109,7 +110,8 @@ class Evaluation:
             self.leaves += leaves
             self._rebuilds.append(rebuild)
         replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
-        token = derivatives.set((*derivatives.get(), (self._made_inside, self.leaves)))
+        here = UnderWay(self._made_inside, self.leaves, set())
+        token = derivatives.set((*derivatives.get(), here))
         try:
             if self.recorded:
                 self.result = f(*replaced, **kwargs)
@@ -148,9 +150,19 @@ class Evaluation:
     def subgraph(self, *outputs: Any) -> Subgraph:
         """Return what lies between the fresh leaves and the outputs."""
         roots = [y for y in outputs if isinstance(y, Value)]
-        seen = topological_order(*roots, until=self.leaves)
-        closed_over = not self._made_inside.issuperset([x for x in seen if not x.parents])
-        nodes = _depending(seen, self.leaves) if closed_over else seen
+        around = derivatives.get()
+        older = around[-1].older if around else set()
+        seen = topological_order(*roots, until=self.leaves, met=older)
+        older.difference_update(self.leaves, seen)
+        closed_over = not (
+            self._made_inside.issuperset([x for x in seen if not x.parents])
+            and (not older or all(older.isdisjoint((x, *x.parents)) for x in (*seen, *roots)))
+        )
+        nodes = seen
+        if closed_over:  # what does not depend on the leaves is older than any that follow
+            nodes = _depending(seen, self.leaves)
+            older.update(seen)
+            older.difference_update(nodes)
         as_graph = self.recorded and (closed_over or self._given_values)
         return Subgraph(nodes, as_graph)
 

@@ -21,7 +21,7 @@ from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import derivatives, recorder, run_recorded
+from scalargrad.grad_mode import UnderWay, derivatives, recorder, run_recorded
 from scalargrad.ops import eq, identity
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_exact, is_real
@@ -81,7 +81,7 @@ class Trace(Tape):
         return self.record(run)
 
     def _run(self, run: Callable[[], R]) -> R:
-        derivatives.set((*derivatives.get(), (self._made, ())))
+        derivatives.set((*derivatives.get(), UnderWay(self._made, (), set())))
         with made_by(self._drawn):
             result = run()
         self.expect_none_left()
