@@ -300,7 +300,8 @@ def gradients(
         return rebuild(iter(current.gradients(y, leaves, create_graph, allow_nonfinite)))
     if not allow_nonfinite:
         require_finite(y)
-    order = topological_order(y)
+    # What is below the only x needs no signals; of several, one may be below another.
+    order = topological_order(y, until=leaves if len(leaves) == 1 else ())
     results: list[Any] = [x for x in leaves if x._call is not None]
     if results:
         results[0].require_unread(results, order)

@@ -190,3 +190,23 @@ def test_gradients_as_a_graph() -> None:
     slope, none = gradients(x**3 * y, (x, stranger), create_graph=True)
     assert (slope.data, none.data) == (60.0, 0.0)
     assert gradients(slope, [x, y, stranger]) == [60.0, 12.0, 0.0]
+
+
+def test_a_gradient_by_a_result_of_earlier_gradients() -> None:
+    """Each of a row of gradient steps is taken by what the last has left, which leads to x."""
+
+    def stepped(x: Any) -> Any:
+        for _ in range(5):
+            slope = gradients(x**3 * 0.1 + x, x, create_graph=True)
+            assert gradients(slope, slope) == 1.0
+            x = x - 0.1 * slope
+        return x
+
+    def by_hand(x: Any) -> Any:
+        for _ in range(5):
+            x = x - 0.1 * (0.3 * x * x + 1.0)
+        return x
+
+    x = Value(0.9)
+    assert gradients(stepped(x), x) == pytest.approx(grad(by_hand)(0.9), rel=1e-13)
+    assert gradients(stepped(x), [x]) == pytest.approx([grad(by_hand)(0.9)], rel=1e-13)
