@@ -40,7 +40,7 @@ def has_llvm() -> bool:
 def _say_what_is_missing() -> None:
     if chosen() != "numpy":
         _log.warning(
-            "compiled functions run by NumPy, several times as slowly as machine code: "
+            "compiled functions run by NumPy, many times as slowly as machine code: "
             "python -m pip install llvmlite platformdirs"
         )
 
