@@ -53,13 +53,31 @@ def large_network() -> Walk:
     return walk(error, model=model)
 
 
-def small_network() -> tuple[MLP, Value]:
-    """Build an MLP with two inputs, two tanh units and one output, and its squared error."""
+def small_network(first: int = 0) -> tuple[MLP, Value]:
+    """Build an MLP with two inputs, two tanh units and one output, and its squared error.
+
+    Inputs are counted from `first`.
+    """
     random.seed(2)
     model = MLP(2, [2, 1], activation="tanh")
-    error: Value = (model([Value(0.5, "x0"), Value(-1.0, "x1")]) - Value(1.0, "t")) ** 2
+    inputs = [Value(x, f"x{i}") for i, x in enumerate([0.5, -1.0], first)]
+    error: Value = (model(inputs) - Value(1.0, "t")) ** 2
     error.label = "L"
     return model, error
+
+
+def simple_model() -> Walk:
+    """Walk through the small network gate by gate: u in the first layer, w in the second."""
+    model, error = small_network(first=1)
+    hidden, (output,) = (layer.neurons for layer in model.layers)
+    for j, neuron in enumerate(hidden, 1):
+        for i, weight in enumerate(neuron.w, 1):
+            weight.label = f"u{j}{i}"
+        neuron.b.label = f"b{j}"
+    for j, weight in enumerate(output.w, 1):
+        weight.label = f"w{j}"
+    output.b.label = "c"
+    return walk(error)
 
 
 def network() -> Walk:
@@ -73,7 +91,7 @@ PAGES: dict[str, Callable[[], Walk]] = {
     "sigmoid-neuron": lambda: walk(sigmoid_neuron()),
     "regularised": lambda: walk(regularised()),
     "router": lambda: walk(router()),
-    "simple_model": lambda: walk(small_network()[1]),
+    "simple_model": simple_model,
     "network": network,
     "large-network": large_network,
 }
