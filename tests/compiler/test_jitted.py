@@ -387,6 +387,44 @@ def test_no_grad_inside_stops_gradients() -> None:
     assert (found.data, sg.gradients(found, x), sg.gradients(f(x), x)) == (27.0, 9.0, 9.0)
 
 
+FORWARD: list[Any] = [
+    lambda w, x: jvp(lambda t: t * t * w, (x,), (2.0,))[1],
+    lambda w, x: jvp(lambda t: t * t * w, (x,), (w * x,))[1],
+    lambda w, x: jvp(grad(lambda t: t**3 * w), (x,), (2.0,))[1],
+    lambda w, x: sum(sg.vmap(lambda y: jvp(lambda t: t * t * w, (y,), (2.0,))[1])([x, 2.0])),
+    lambda w, x: sum(
+        row[0] for row in sg.jacfwd(lambda p: [sg.sin(k * p[0]) * w for k in range(40)])([x])
+    ),
+    lambda w, x: sg.hvp(lambda p: p[0] ** 2 * p[1] * w, [x, x], [1.0, w])[1][0],
+    lambda w, x: sg.vjp(lambda t: t * t * w, x)[1](w)[0],
+    lambda w, x: grad(lambda t: t * t * w)(x),
+]
+
+
+@pytest.mark.parametrize("derivative", FORWARD)
+@pytest.mark.parametrize("x", [1.5, Value(1.5)], ids=["float", "Value"])
+def test_derivatives_are_taken_within_no_grad(derivative: Any, x: Any) -> None:
+    """They are plain numbers there, as in eager evaluation, and not 0."""
+    w = Value(0.4)
+
+    @no_grad()
+    def plainly() -> Any:
+        return derivative(w, x)
+
+    def f(x: Any) -> Any:
+        with no_grad():
+            found = derivative(w, x)
+        return found * x
+
+    expected = plainly()
+    assert expected != 0.0
+    compiled: Any = jit(f)(x)
+    assert type(compiled) is float or isinstance(x, Value)
+    assert getattr(compiled, "data", compiled) == pytest.approx(expected * 1.5)
+    if isinstance(x, Value):
+        assert sg.gradients(compiled, [x, w]) == pytest.approx([expected, 0.0])
+
+
 def test_a_value_that_outlives_its_recording_is_refused() -> None:
     """A Value stashed while recording raises when it is used later."""
     kept = SimpleNamespace()

@@ -17,7 +17,7 @@ from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import flag
-from scalargrad.transforms.evaluation import Evaluation, evaluated
+from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluated
 from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
@@ -208,7 +208,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     subgraph = evaluation.subgraph(*outputs)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        weights = _directions(cotangent, result, "the cotangent", "the result")
+        weights = _directions(evaluation, cotangent, result, "the cotangent", "the result")
         pairs = zip(outputs, weights, strict=True)
         seeds = [(y, weight) for y, weight in pairs if isinstance(y, Value)]
         here = subgraph._replace(as_graph=subgraph.as_graph and is_grad_enabled())
@@ -218,11 +218,13 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     return (value, pull_back, evaluation.passed_on(aux)) if has_aux else (value, pull_back)
 
 
-def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
-    """Return the numbers of a tangent or cotangent; outside a recording they are floats."""
-    as_graph = is_grad_enabled()
+def _directions(
+    evaluation: Evaluation, tree: Any, model: Any, what: str, like: str
+) -> list[Scalar]:
+    """Return the numbers of a tangent or cotangent; within `no_grad` they are plain."""
     numbers = flatten_like(tree, model, what, like)
-    leaves = (x.data if isinstance(x, Value) and not as_graph else x for x in numbers)
+    plain = Subgraph([], as_graph=is_grad_enabled())
+    leaves = [evaluation.plain(x, plain) for x in numbers]
     return [x if isinstance(x, Value) else as_float(x, what) for x in leaves]
 
 
@@ -267,7 +269,7 @@ def jvp(
         result, aux = with_auxiliary(result, evaluation.name)
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
-    directions = _directions(tangents, primals, "tangents", "primals")
+    directions = _directions(evaluation, tangents, primals, "tangents", "primals")
     moved = evaluation.push_forward(outputs, directions, subgraph)
     found = rebuild(evaluation.plain(y, subgraph) for y in outputs), rebuild(iter(moved))
     return (*found, evaluation.passed_on(aux)) if has_aux else found
@@ -313,7 +315,7 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     value, gradient = evaluation.result
     slopes, _ = flatten(gradient, f"the gradient of {evaluation.name}")
     subgraph = evaluation.subgraph(value, *slopes)
-    pairs = zip(slopes, _directions(direction, primals, "v", "inputs"), strict=True)
+    pairs = zip(slopes, _directions(evaluation, direction, primals, "v", "inputs"), strict=True)
     seeds = [(slope, weight) for slope, weight in pairs if isinstance(slope, Value)]
     products = tuple(evaluation.arguments(evaluation.pull_back(seeds, subgraph)))
     return evaluation.plain(value, subgraph), products if several else products[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
+from scalargrad.grad_mode import enable_grad
 from scalargrad.ops import identity
 from scalargrad.transforms.evaluation import Evaluation, Subgraph
 from scalargrad.tree import replaced
@@ -44,7 +45,7 @@ class Region(Evaluation):
 
     def subgraph(self, *outputs: Any) -> Subgraph:
         """Describe the subgraph of outputs: whether it reaches Values from outside."""
-        return Subgraph([], not all(map(self._is_own, outputs)))
+        return Subgraph([], self.recorded and not all(map(self._is_own, outputs)))
 
     def _is_own(self, y: Any) -> bool:
         """Return whether a number depends only on plain numbers and the leaves of this region."""
@@ -58,7 +59,10 @@ class Region(Evaluation):
 
     def passed_on(self, aux: Any) -> Any:
         """Return an auxiliary result; Values become numbers, except those of an outer graph."""
-        return replaced(aux, lambda x: self._trace.as_plain(x) if self._is_own(x) else x)
+        kept = self.recorded
+        return replaced(
+            aux, lambda x: x if kept and not self._is_own(x) else self._trace.as_plain(x)
+        )
 
     def pull_back(self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph) -> list[Scalar]:
         """Return Σ seed · ∂output/∂leaf for each leaf; `weighted` are pairs (output, seed)."""
@@ -108,7 +112,8 @@ class Region(Evaluation):
             if u is not None
         ]
         wrt = [trace.refer(leaf, identity) for leaf in self.leaves]
-        return weights, trace.adjoints(wrt, seeds, plain=False)
+        with enable_grad():  # within no_grad as well: the tangents are derivatives of these
+            return weights, trace.adjoints(wrt, seeds, plain=False)
 
     def _tangents(
         self, weights: Sequence[Traced | None], pairs: Sequence[tuple[Any, Scalar]], as_graph: bool
