@@ -14,6 +14,7 @@ from tests.patience import PATIENCE
 
 from scalargrad import (
     OperandError,
+    TraceError,
     Value,
     detect_anomaly,
     enable_grad,
@@ -22,6 +23,7 @@ from scalargrad import (
     grad,
     gradients,
     is_grad_enabled,
+    jit,
     no_grad,
     ops,
     where,
@@ -257,3 +259,22 @@ def test_a_derivative_does_not_make_operations_ask_who_records() -> None:
     with enable_grad():
         f(Value(3.0))
     assert asked == [False, True, False]
+
+
+def test_a_compiled_function_does_not_answer_for_all_its_calls() -> None:
+    """Whether it is called within no_grad is not known to its program."""
+
+    def scaled(x: Any, known: bool | None = None) -> Any:
+        return x * (2.0 if (is_grad_enabled() if known is None else known) else 3.0)
+
+    @no_grad()
+    def plain(x: Any) -> Any:
+        return scaled(x)
+
+    with pytest.raises(TraceError, match=r"is_grad_enabled.* pass the answer as an argument"):
+        jit(scaled)(1.0)
+    compiled = jit(scaled)
+    for mode in (enable_grad, no_grad, enable_grad):
+        with mode():
+            assert compiled(1.0, is_grad_enabled()) == scaled(1.0)
+    assert jit(plain)(1.0) == plain(1.0) == 3.0

@@ -128,8 +128,15 @@ def as_leaf(node: R) -> R:
     return node
 
 
+#: Return whether operations on Values build graphs here, or are differentiated in a recording.
+builds_graphs = _recording.get
+
+
 def is_grad_enabled() -> bool:
     """Return whether operations on Values are being recorded here (as in PyTorch).
+
+    A compiled function may ask only within `no_grad` of its own: else the answer would be that of
+    its recording, also in calls with another.
 
     Examples
     --------
@@ -137,7 +144,10 @@ def is_grad_enabled() -> bool:
     ...     is_grad_enabled()
     False
     """
-    return _recording.get()
+    enabled = builds_graphs()
+    if enabled:
+        unless_recorded("mode")
+    return enabled
 
 
 class Switch:
@@ -192,7 +202,7 @@ class _RecordingSwitch(Switch):
     def _tell_recorder(self) -> None:
         current = recorder()
         if current is not None:
-            current.switch_grad(is_grad_enabled())
+            current.switch_grad(builds_graphs())
 
 
 class no_grad(_RecordingSwitch):  # noqa: N801 - PyTorch's name

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from zlib import crc32
 
-from scalargrad.grad_mode import as_leaf, is_grad_enabled, recorder, switches
+from scalargrad.grad_mode import as_leaf, builds_graphs, recorder, switches
 from scalargrad.table.code import PythonPrinter
 from scalargrad.table.declaration import Operation
 from scalargrad.table.printing import Expression
@@ -70,7 +70,7 @@ def diverted(op: Operation, operands: tuple[Any, ...], node: type, checked: bool
     current = recorder()
     if current is not None:
         return current.node(op, operands)
-    return None if is_grad_enabled() else op.make_node(operands, node, checked, leaf=True)
+    return None if builds_graphs() else op.make_node(operands, node, checked, leaf=True)
 
 
 def compile_nodes(
@@ -236,7 +236,7 @@ def _environment(op: Operation | Printable, node: type) -> dict[str, Any]:
         "new": object.__new__,
         "switches": switches,
         "recorder": recorder,
-        "building": is_grad_enabled,
+        "building": builds_graphs,
         "as_leaf": as_leaf,
         "check": op.check_domain,
         "number": op.number_beside,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.grad_mode import builds_graphs
 from scalargrad.nn import Module
 from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.table.validation import flag, number, size, whole
@@ -206,7 +206,7 @@ def fit(
     >>> round(line.weight[0][0].data, 3), round(line.bias[0].data, 3)
     (2.0, 1.0)
     """
-    if not is_grad_enabled():
+    if not builds_graphs():
         raise GraphError("fit trains by gradients, which no_grad switches off: call it outside")
     require_parts(model, loss, optimizer, regularizer, scheduler)
     epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")

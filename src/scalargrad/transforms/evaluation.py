@@ -39,9 +39,9 @@ from scalargrad.autodiff import (
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import (
     UnderWay,
+    builds_graphs,
     derivatives,
     enable_grad,
-    is_grad_enabled,
     recorder,
 )
 from scalargrad.graph import describe, first_nonfinite, topological_order
@@ -97,7 +97,7 @@ class Evaluation:
     ) -> None:
         self.name = getattr(f, "__name__", "f")
         self.leaves: list[Value] = []
-        self.recorded = is_grad_enabled()  # outside; inside f it always is
+        self.recorded = builds_graphs()  # outside; inside f it always is
         self._rebuilds: list[Rebuild] = []
         self._given_values = False
         self._made_inside: set[Value] = set()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.grad_mode import builds_graphs
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import flag
@@ -211,7 +211,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         weights = _directions(evaluation, cotangent, result, "the cotangent", "the result")
         pairs = zip(outputs, weights, strict=True)
         seeds = [(y, weight) for y, weight in pairs if isinstance(y, Value)]
-        here = subgraph._replace(as_graph=subgraph.as_graph and is_grad_enabled())
+        here = subgraph._replace(as_graph=subgraph.as_graph and builds_graphs())
         return tuple(evaluation.arguments(evaluation.pull_back(seeds, here)))
 
     value = rebuild(evaluation.plain(y, subgraph) for y in outputs)
@@ -223,7 +223,7 @@ def _directions(
 ) -> list[Scalar]:
     """Return the numbers of a tangent or cotangent; within `no_grad` they are plain."""
     numbers = flatten_like(tree, model, what, like)
-    plain = Subgraph([], as_graph=is_grad_enabled())
+    plain = Subgraph([], as_graph=builds_graphs())
     leaves = [evaluation.plain(x, plain) for x in numbers]
     return [x if isinstance(x, Value) else as_float(x, what) for x in leaves]
 

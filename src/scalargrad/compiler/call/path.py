@@ -22,7 +22,7 @@ from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver, Reads
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
-from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.grad_mode import builds_graphs
 from scalargrad.graph import are_apart, are_leaves
 from scalargrad.system.cached_property import cached_property
 from scalargrad.transforms.draws import Draw, rewind, rows_of, state_of
@@ -199,7 +199,7 @@ class Path:
         if self.in_arrays:
             return self._run_in_arrays(leaves)
         function, n = self.function, self.results
-        recording = self.differentiable and is_grad_enabled()
+        recording = self.differentiable and builds_graphs()
         along, runner = function.along() if recording else (None, function.values)
         foreign = self._foreign(module_values) if module_values else self.closed_over
         if self.all_values:  # the common case, in one comprehension

@@ -15,7 +15,7 @@ from scalargrad.compiler.scan.native_steps import rows_of, run_steps
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.grad_mode import builds_graphs
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import function, size
 
@@ -117,7 +117,7 @@ def _compiled(
 ) -> tuple[Any, list[Any]]:
     """Repeat a compiled step: all steps as one function, many per call, or one by one."""
     xs, columns, count = given
-    if count >= _STEPS and is_grad_enabled() and has_llvm():
+    if count >= _STEPS and builds_graphs() and has_llvm():
         length = count if xs is None else None
         whole = f.scans.get(length)
         recalled = whole and whole.recalled(whole.call_of((init, xs), {}))

@@ -62,6 +62,10 @@ REFUSALS = {
         "gradients were to be clipped",
         "do so outside, after backward() on the result, or scale those that grad returns",
     ),
+    "mode": (
+        "is_grad_enabled() was asked",
+        "pass the answer as an argument: a program serves calls within no_grad and outside",
+    ),
     "graph": (
         "the graph of a Value was read",
         (

@@ -21,7 +21,7 @@ from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import UnderWay, derivatives, recorder, run_recorded
+from scalargrad.grad_mode import UnderWay, derivatives, enable_grad, recorder, run_recorded
 from scalargrad.ops import eq, identity
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_exact, is_real
@@ -220,11 +220,12 @@ class Trace(Tape):
         self.differentiated.update(self._inputs_among(wrt))
         if not allow_nonfinite:
             self.finite.append(root)
-        plain, seeds = not create_graph, [(root, self.constant(1.0))]
-        found = self.lanes.adjoints(wrt, seeds, plain=plain)
-        if plain:
-            return found
-        return [x if isinstance(x, Value) else Value(x) for x in found]
+        seeds = [(root, self.constant(1.0))]
+        if not create_graph:
+            return self.lanes.adjoints(wrt, seeds, plain=True)
+        with enable_grad():  # the graph that is asked for, within no_grad as well
+            found = self.lanes.adjoints(wrt, seeds, plain=False)
+            return [x if isinstance(x, Value) else Value(x) for x in found]
 
     def _inputs_among(self, nodes: Sequence[int]) -> list[int]:
         """Return the inputs among some nodes, and those that are their lanes."""
