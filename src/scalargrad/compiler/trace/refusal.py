@@ -108,7 +108,10 @@ REFUSALS = {
         "compute in the thread that calls the compiled function",
     ),
     "shared result": (
-        "a gradient was taken by a result of vmap that is the same number for all examples",
+        (
+            "a gradient was taken with respect to a result of vmap that is the same number for all "
+            "examples"
+        ),
         "write a loop over the examples, which computes a number of its own for each",
     ),
     "stray example": (
