@@ -90,5 +90,5 @@ def _conclude(written: list[Path], program: str, console: Console) -> None:
         for path in written:
             if (path.suffix == ".html") == pages:
                 console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False, markup=False)
-    console.print("Next, a page of your own:")
+    console.print("Next, a page of your own (or, with -i, step by step in this terminal):")
     console.print(f"  {program} {NEXT}", soft_wrap=True, highlight=False, markup=False)
