@@ -141,6 +141,18 @@ def test_interactive_without_a_terminal_says_so(
     assert "terminal" in err
 
 
+def test_a_page_is_written_before_moving_with_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With -o, -i was passed over without a word."""
+    page = str(tmp_path / "square.html")
+    code, out, err = run(["step", "x*x", "x=3", "-i", "-o", page], monkeypatch, capsys)
+    assert code == 2
+    assert out.startswith("wrote ")
+    assert Path(page).exists()
+    assert "terminal" in err
+
+
 def test_version_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,9 +99,9 @@ def step(
     if output is not None:
         path = escape(str(steps.save(output).resolve()))
         console().print(f"wrote {path}", soft_wrap=True, highlight=False)
-    elif interactive:
+    if interactive:
         explore(steps)
-    else:
+    elif output is None:
         show(steps)
         if gradients := outcome(steps.scene):
             console().print(f"\ngradients: {escape(gradients)}", soft_wrap=True, highlight=False)
