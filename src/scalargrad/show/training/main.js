@@ -12,7 +12,7 @@ function listen() {
   click("next", () => goTo(state.at + 1));
   click("last", () => goTo(training.count - 1));
   click("play", togglePlay);
-  click("help", () => $("help-text").showModal());
+  click("help", showHelp);
   click("export", saveSvg);
   click("scale", changeScale);
   click("example-previous", () => moveExample(-1));

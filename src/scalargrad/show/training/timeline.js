@@ -121,6 +121,12 @@ function play() {
   }, rest);
 }
 
+// The browser focuses the first button of a dialog, which is at the end of a long one.
+function showHelp() {
+  $("help-text").showModal();
+  $("help-title").focus();
+}
+
 const KEYS = {
   ArrowRight: () => goTo(state.at + 1),
   ArrowLeft: () => goTo(state.at - 1),
@@ -133,7 +139,7 @@ const KEYS = {
   "Shift+e": () => moveExample(-1),
   l: nextView,
   Escape: () => (state.unit === null ? chooseExample(null) : chooseUnit(null)),
-  "?": () => $("help-text").showModal(),
+  "?": showHelp,
 };
 
 // Keys belong to the page unless someone writes in a control or a dialog is open.

@@ -8,7 +8,7 @@ function listen() {
   click("last", () => goTo(stops().length - 1));
   click("play", togglePlay);
   click("predict", () => setPredicting(!state.predicting));
-  click("help", () => $("help-text").showModal());
+  click("help", showHelp);
   click("zoom-in", () => zoomBy(1.25));
   click("zoom-out", () => zoomBy(0.8));
   click("zoom-fit", zoomFit);

@@ -126,6 +126,12 @@ function play() {
   });
 }
 
+// The browser focuses the first button of a dialog, which is at the end of a long one.
+function showHelp() {
+  $("help-text").showModal();
+  $("help-title").focus();
+}
+
 const KEYS = {
   ArrowRight: () => goTo(state.at + 1),
   ArrowLeft: () => goTo(state.at - 1),
@@ -137,7 +143,7 @@ const KEYS = {
   p: () => setPredicting(!state.predicting),
   n: nextNotation,
   u: goUp,
-  "?": () => $("help-text").showModal(),
+  "?": showHelp,
   Escape: () => setPresenting(false),
 };
 
