@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -68,10 +69,17 @@ def test_every_kind_of_module_has_a_state() -> None:
 
 
 def test_computed_numbers_in_the_place_of_parameters_are_named() -> None:
-    """A module that a compiled function returns holds results, which are nobody's Parameters."""
-    computed = jit(lambda module: module)(model())
-    with pytest.raises(StateError, match=r"0\.weight holds numbers that were computed"):
-        computed.state_dict()
+    """A module that a compiled function makes holds results, which are nobody's Parameters."""
+
+    def doubled(layer: nn.Linear) -> nn.Linear:
+        made: Any = copy.copy(layer)
+        made.weight = [[2.0 * w for w in row] for row in layer.weight]
+        return made
+
+    layer = nn.Linear(2, 3, rng=0)
+    with pytest.raises(StateError, match=r"weight holds numbers that were computed"):
+        jit(doubled)(layer).state_dict()
+    assert jit(lambda layer: layer)(layer).state_dict() == layer.state_dict()
 
 
 @pytest.mark.parametrize("parts", [{"a.b": 1.0, "a": {"b": 2.0}}, {0: 1.0, "0": 2.0}])
