@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Parameter, StateError, jit, nn
+from scalargrad.sparse import Table, Touched
 
 
 def model() -> nn.Sequential:
@@ -71,9 +72,9 @@ def test_every_kind_of_module_has_a_state() -> None:
 def test_computed_numbers_in_the_place_of_parameters_are_named() -> None:
     """A module that a compiled function makes holds results, which are nobody's Parameters."""
 
-    def doubled(layer: nn.Linear) -> nn.Linear:
-        made: Any = copy.copy(layer)
-        made.weight = [[2.0 * w for w in row] for row in layer.weight]
+    def doubled(layer: Any) -> Any:
+        made = copy.copy(layer)
+        made.weight = Table([[2.0 * w for w in row] for row in layer.weight], Touched())
         return made
 
     layer = nn.Linear(2, 3, rng=0)
