@@ -26,7 +26,6 @@ from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.kinds import has_lanes
-from scalargrad.compiler.passes.lanes_as_nodes import lanes_as_nodes
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.splitter import split
@@ -205,7 +204,7 @@ def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
     apart = examples_apart(asked) if has_llvm() else None
     if apart is not None:
         return Runner(Blocked(apart))
-    found = looped(lanes_as_nodes(asked) or asked, can_loop=has_llvm())
+    found = looped(asked, can_loop=has_llvm())
     if isinstance(found, Program):
         return runner_for(differentiate(sum_of_products(found), tidy=False))
     return plain() if found is None else LoopRunner(found, plain)
