@@ -294,14 +294,20 @@ class ResultNodes:
         found = list(nodes)
         if along is not None and isinstance(found[along[0]], Output):
             found[along[0]]._row = along[1]
-        for k, place in self._given:
-            found[k] = parents[place]
-        return found
+        return self._with_given(found, parents)
 
     def leaves(self, numbers: list[float], parents: tuple[Value, ...]) -> list[Value | float]:
-        """Return each result as a Value without parents if it depends on a Value."""
+        """Return each result as a Value without parents if it depends on a Value.
+
+        An operand that is a result is returned itself.
+        """
         reached = zip(numbers, self._reached)  # noqa: B905 - the numbers hold guards too
-        found = [Value(x) if moves else x for x, moves in reached]
+        return self._with_given([Value(x) if moves else x for x, moves in reached], parents)
+
+    def _with_given(
+        self, found: list[Value | float], parents: tuple[Value, ...]
+    ) -> list[Value | float]:
+        """Return results with the operands that are results themselves in their places."""
         for k, place in self._given:
             found[k] = parents[place]
         return found

@@ -178,9 +178,11 @@ class Reachable:
             self.readings.fact(len, Same(function), space)
         self._names(function, space, [name for name in names if name in space])
         lacking = [name for name in names if name not in space]
-        self.readings.lacking(Same(function), space, _BUILTINS.keys() & lacking)
-        for name in lacking:  # it may raise a NameError that the function catches
-            self.readings.lacking(Same(function), space, [name] if name not in _BUILTINS else [])
+        shadows = [name for name in lacking if name in _BUILTINS]
+        self.readings.lacking(Same(function), space, shadows)
+        for name in lacking:
+            if name not in _BUILTINS:  # it may raise a NameError that the function catches
+                self.readings.lacking(Same(function), space, [name])
         modules = imported(function)
         if modules:
             self._results(function, modules, lambda: (*map(sys.modules.get, modules),))
