@@ -20,7 +20,6 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Key, Visit, is_object
 from scalargrad.compiler.call.output import Output
-from scalargrad.compiler.guards.containers import BOUND
 from scalargrad.compiler.guards.frozen import (
     PLAIN_ARRAYS,
     Frozen,
@@ -29,7 +28,7 @@ from scalargrad.compiler.guards.frozen import (
     refuse_operations,
 )
 from scalargrad.compiler.guards.memory_order import laid_out, of_objects_like
-from scalargrad.compiler.guards.names_read import functions_of, is_wrapper, of_library
+from scalargrad.compiler.guards.names_read import BOUND, functions_of, is_wrapper, of_library
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table

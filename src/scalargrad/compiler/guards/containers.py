@@ -5,10 +5,9 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain
 from operator import attrgetter
-from types import BuiltinMethodType, MappingProxyType, MethodType, MethodWrapperType
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from scalargrad.compiler.guards.comparable import (
     exact_items,
 )
 from scalargrad.compiler.guards.library_objects import array_bytes
-from scalargrad.compiler.guards.names_read import bound_parts
+from scalargrad.compiler.guards.names_read import BOUND, bound_parts
 from scalargrad.compiler.guards.readings import Readings
 from scalargrad.tree import is_object_array
 from scalargrad.value import Value
@@ -46,9 +45,6 @@ APART = {list, tuple, dict}
 _NESTED, _LEVELS = {list, tuple, dict}, 4
 #: How many numbers of a level tell whether most are to be compared exactly.
 _SAMPLE = 1_000
-#: Callables that pass stored objects to a function.
-BOUND = (MethodType, BuiltinMethodType, MethodWrapperType, partial, staticmethod, classmethod)
-
 _LAYOUT = attrgetter("shape", "dtype")
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.guards.comparable import PLAIN, Same, exact
-from scalargrad.compiler.guards.containers import BOUND, items_of
+from scalargrad.compiler.guards.containers import items_of
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.names_read import is_followed, of_library
+from scalargrad.compiler.guards.names_read import BOUND, is_followed, of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.value import Value

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import functools
 import random
-import threading
 import weakref
 from array import array
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.guards.references import REFERENCES
 from scalargrad.table.operation import Operation
 
-_DICT_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
-_ABSENT = "nothing"
 #: The class of what functools.cache and lru_cache return.
 CACHES = type(functools.cache(lambda: None))
 #: How often each such cache was asked when last looked at, and how often it was cleared by then.
@@ -106,20 +103,8 @@ def _numbers(x: Any) -> Any:
     return [found.shape, plain, labels]
 
 
-def _target(x: Any) -> Any:
-    """Return what a weak proxy stands for."""
-    return x.__init__.__self__
-
-
-#: How to read objects of some classes. A thread's own attributes are another dict in each thread.
+#: How to read objects of some classes.
 _READERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (weakref.ref, lambda x: x()),
-    (weakref.ProxyTypes, _target),
-    (weakref.WeakValueDictionary, dict),
-    (weakref.WeakSet, list),
-    (ContextVar, lambda x: x.get(_ABSENT)),
-    (threading.local, vars),
-    (BaseException, attrgetter("args")),
-    (_DICT_VIEWS, list),
+    *REFERENCES,
     (np.flatiter, attrgetter("base")),
 )

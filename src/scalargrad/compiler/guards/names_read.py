@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import dis
 import functools
+import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
+from types import (
+    BuiltinMethodType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
-from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups, reads_unnamed
+from scalargrad.compiler.guards.computed_names import computed_lookups, reads_unnamed
+from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.table.operation import Operation
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
@@ -64,7 +75,8 @@ def _global_names(code: CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def names_and_texts(code: CodeType, *, of_globals: bool = False) -> dict[str, None]:
+@functools.cache
+def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, ...]:
     """Return the names in code, and those in its texts if it names ``getattr`` or the like.
 
     Parameters
@@ -80,7 +92,7 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> dict[str, No
         found += [name for x in texts for name in re.findall(r"[^\W\d]\w*", x)]
     codes = [x for x in code.co_consts if isinstance(x, CodeType)]
     inner = (names_and_texts(x, of_globals=of_globals) for x in codes)
-    return dict.fromkeys(chain(found, *inner))
+    return tuple(dict.fromkeys(chain(found, *inner)))
 
 
 def imported(function: FunctionType) -> list[str]:
@@ -119,36 +131,6 @@ def whole(space: Mapping[str, Any]) -> list[str]:
     return [name for name in [*space] if not (name.startswith("__") and name.endswith("__"))]
 
 
-def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
-    """Yield (owner, namespace, names) for each namespace that a function's code may read.
-
-    These are its globals, and the modules and classes that it names, imports or closes over, other
-    than those of libraries, which are taken not to change.
-    """
-    if of_library(function.__module__ or ""):
-        return
-    names, computed = names_and_texts(function.__code__), computed_lookups(function.__code__)
-    ahead: list[tuple[Any, Mapping[str, Any]]] = [(function, function.__globals__)]
-    beside = [*variables(function).values(), *map(sys.modules.get, imported(function))]
-    ahead += [(x, vars(x)) for x in beside if _is_namespace(x)]
-    met = {id(owner) for owner, _ in ahead}
-    while ahead:
-        owner, space = ahead.pop()
-        all_of_it = OF_GLOBALS & computed if owner is function else computed
-        known = whole(space) if all_of_it else [name for name in names if name in space]
-        yield owner, space, known
-        for x in (space[name] for name in known):
-            if id(x) not in met and _is_namespace(x):
-                met.add(id(x))
-                ahead.append((x, vars(x)))
-
-
-def _is_namespace(x: Any) -> bool:
-    if isinstance(x, ModuleType):
-        return not of_library(x.__name__)
-    return isinstance(x, type) and not of_library(x.__module__)
-
-
 def variables(function: FunctionType) -> dict[str, Any]:
     """Return a function's closure variables by name, leaving out empty cells."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
@@ -156,11 +138,13 @@ def variables(function: FunctionType) -> dict[str, Any]:
 
 
 def functions_of(member: Any) -> list[Any]:
-    """Return the functions behind a member of a class."""
+    """Return the functions behind a member of a class, and what they are given."""
     if isinstance(member, property):
         return [x for x in (member.fget, member.fset) if x is not None]
-    if isinstance(member, functools.cached_property | functools.partialmethod):
+    if isinstance(member, functools.cached_property):
         return [member.func]
+    if isinstance(member, functools.partialmethod):
+        return [member.func, member.args, member.keywords]
     if isinstance(member, functools.singledispatchmethod):
         return [member.dispatcher, member.func]
     if isinstance(member, staticmethod | classmethod):
@@ -171,6 +155,19 @@ def functions_of(member: Any) -> list[Any]:
 def is_descriptor(member: Any) -> bool:
     """Return whether a member of a class is Python's or a library's descriptor: no data."""
     return hasattr(member, "__get__") and of_library(type(member).__module__)
+
+
+def data_of(kind: type) -> dict[str, Any]:
+    """Return what a class itself holds that is neither a method nor Python's own."""
+    own = vars(kind)
+    names = [x for x in own if not x.startswith("__") and not is_descriptor(own[x])]
+    return {name: own[name] for name in names}
+
+
+def functions_in(kind: type) -> dict[str, list[Any]]:
+    """Return the functions behind the members of a class itself, by name."""
+    found = {name: functions_of(x) for name, x in [*vars(kind).items()]}
+    return {name: functions for name, functions in found.items() if functions}
 
 
 def is_wrapper(x: Any) -> bool:
@@ -189,9 +186,28 @@ def is_followed(kind: type) -> bool:
     return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))
 
 
+def has_followed_attributes(x: Any) -> bool:
+    """Return whether the attributes of an object are followed: they are all there is to know."""
+    kind = type(x)
+    if isinstance(x, type | ModuleType) or not is_followed(kind):
+        return False
+    return is_stateful(kind) or not of_library(kind.__module__)
+
+
 def is_users_alone(kind: type) -> bool:
     """Return whether no library knows a class: what it may read of an object does not show."""
     return kind is SimpleNamespace or not any(of_library(x.__module__) for x in kind.__mro__[:-1])
+
+
+#: Callables that pass stored objects to a function.
+BOUND = (
+    MethodType,
+    BuiltinMethodType,
+    MethodWrapperType,
+    functools.partial,
+    staticmethod,
+    classmethod,
+)
 
 
 def bound_parts(x: Any) -> tuple[Any, ...]:
@@ -201,6 +217,30 @@ def bound_parts(x: Any) -> tuple[Any, ...]:
     if isinstance(x, staticmethod | classmethod):
         return (x.__func__,)
     return getattr(x, "__func__", x.__name__), x.__self__
+
+
+def is_own(x: Any) -> bool:
+    """Return whether a function or class is the package's own, other than in a doctest."""
+    name = str(getattr(x, "__module__", ""))
+    if not name.startswith("scalargrad."):
+        return False
+    return not isinstance(x, FunctionType) or x.__globals__ is vars(sys.modules.get(name, x))
+
+
+def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
+    """Yield the values of names in a namespace and in the modules that it names, libraries too."""
+    modules, met = [namespace], set[int]()
+    while modules:
+        known = modules.pop()
+        for name in known.keys() & names:
+            x = known[name]
+            if not isinstance(x, ModuleType):
+                yield x
+            elif id(x) not in met and not x.__name__.startswith("scalargrad"):
+                met.add(id(x))
+                if x.__name__ == "numpy" and "random" in names:
+                    importlib.import_module("numpy.random")  # asking would make NumPy load it
+                modules.append(vars(x))
 
 
 Space = tuple[Any, Mapping[str, Any]]
@@ -231,7 +271,7 @@ class NamedSpaces:
     def read(self, code: CodeType) -> frozenset[str]:
         """Note what code reads; return by which words it looks up names that it computes."""
         computed = computed_lookups(code)
-        self.names |= names_and_texts(code)
+        self.names |= dict.fromkeys(names_and_texts(code))
         self.computed = self.computed or bool(computed)
         self.unnamed = self.unnamed or reads_unnamed(code)
         return computed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from types import (
     BuiltinFunctionType,
@@ -13,9 +14,7 @@ from types import (
 )
 from typing import Any
 
-import numpy as np
-
-_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType, np.ufunc)
+_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType)
 
 
 def _is_stateful(kind: Any) -> bool:
@@ -25,7 +24,7 @@ def _is_stateful(kind: Any) -> bool:
         kind.__hash__ in {None, object.__hash__}
         and kind.__reduce_ex__ is object.__reduce_ex__
         and kind.__reduce__ is object.__reduce__
-        and not issubclass(kind, _FUNCTIONS)
+        and not issubclass(kind, (_FUNCTIONS, getattr(sys.modules.get("numpy"), "ufunc", ())))
         and ("__dict__" in dir(kind) or bool(slots_of(kind)))
         and _made_by(kind) is object.__new__
     )

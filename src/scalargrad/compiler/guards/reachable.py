@@ -25,7 +25,6 @@ from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClas
 from scalargrad.compiler.guards.computed_names import OF_GLOBALS
 from scalargrad.compiler.guards.containers import (
     APART,
-    BOUND,
     CONTAINERS,
     DICTS,
     LOOKED_UP,
@@ -42,11 +41,13 @@ from scalargrad.compiler.guards.library_objects import (
     times_cleared,
 )
 from scalargrad.compiler.guards.names_read import (
+    BOUND,
     NamedSpaces,
     bound_parts,
-    functions_of,
+    data_of,
+    functions_in,
+    has_followed_attributes,
     imported,
-    is_descriptor,
     is_followed,
     is_users_alone,
     is_wrapper,
@@ -174,7 +175,7 @@ class Reachable:
         code, space = function.__code__, function.__globals__
         computed, names = self._named.read(code), names_and_texts(code, of_globals=True)
         if not OF_GLOBALS.isdisjoint(computed):
-            names = dict.fromkeys([*names, *whole(space)])
+            names = tuple(dict.fromkeys([*names, *whole(space)]))
             self.readings.fact(len, Same(function), space)
         self._names(function, space, [name for name in names if name in space])
         lacking = [name for name in names if name not in space]
@@ -212,18 +213,17 @@ class Reachable:
         return self._classes[kind]
 
     def _members(self, kind: type) -> dict[str, Any]:
-        own = vars(kind)
-        data = [x for x in own if not x.startswith("__") and not is_descriptor(own[x])]
+        data = data_of(kind)
         if of_library(kind.__module__):
-            return {name: own[name] for name in data if isinstance(own[name], bool)}
-        self.readings.fact(len, Same(kind), own)
+            return {name: x for name, x in data.items() if isinstance(x, bool)}
+        self.readings.fact(len, Same(kind), vars(kind))
         self.readings.fact(_BASES, Same(kind))
         self._class(type(kind))
-        methods = {name: functions_of(x) for name, x in own.items()}
+        methods = functions_in(kind)
         for function in chain.from_iterable(methods.values()):
             self._part(function)
-        self._names(kind, own, [*data, *(name for name, found in methods.items() if found)])
-        return {name: own[name] for name in data}
+        self._names(kind, vars(kind), [*data, *methods])
+        return data
 
     # Contents ---------------------------------------------------------------------------------
 
@@ -327,7 +327,7 @@ class Reachable:
             self._results(x, [CONTENTS], lambda: (read(),))
         elif not is_followed(kind):
             self._library_object(x)
-        if is_followed(kind) and (is_stateful(kind) or not of_library(kind.__module__)):
+        if has_followed_attributes(x):
             self._attributes(x)
 
     def _attributes(self, x: Any) -> None:

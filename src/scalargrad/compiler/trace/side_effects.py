@@ -121,20 +121,20 @@ class AroundExample(Around):
     """
 
     def __init__(self, parts: list[Any], trace: Trace) -> None:
-        self._trace = trace
         super().__init__(parts)
-
-    def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return the contents of an object, array, generator or function."""
-        state = None if x in self._trace.generators else state_of(x)
-        return super().held(x) if state is None else {"state": repr(state)}
+        self._sources = trace.sources
+        states = [(x, state_of(x)) for x in self.met.values() if x not in trace.generators]
+        self._states = [(x, repr(state)) for x, state in states if state is not None]
 
     def differences(self, is_same: Callable[[Any, Any], bool] = is_unchanged) -> Iterator[str]:
         """Yield descriptions of changes; `is_same` tells which contents count as the same."""
+        for x, state in self._states:
+            if repr(state_of(x)) != state:
+                yield described(x, "state", "")
         changed = self.changed()
-        outside = Around(self._trace.sources)._found if changed else {}
+        outside = Around(self._sources).found if changed else {}
         for place in [x for x in changed if x not in outside]:
-            part, name, before = self._found[place]
+            part, name, before = self.found[place]
             now = changed[place]
             for key in {**before, **now}:
                 if key not in before or key not in now or not is_same(before[key], now[key]):

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from contextvars import ContextVar
-from functools import partial
-from itertools import count
-from operator import length_hint
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType
 from typing import Any
-from weakref import ProxyType
 
 import numpy as np
 
 from scalargrad.compiler.guards.frozen import is_of_numbers
-from scalargrad.compiler.guards.names_read import (
-    bound_parts,
-    is_followed,
-    is_wrapper,
-    namespaces,
-    variables,
+from scalargrad.compiler.guards.held_objects import (
+    DEFAULTS,
+    KEYWORDS,
+    HeldObjects,
+    Names,
+    own_space,
 )
+from scalargrad.compiler.guards.names_read import data_of, has_followed_attributes, is_wrapper
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
@@ -29,13 +24,14 @@ from scalargrad.system.refill import CONTAINERS, refill
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
-#: Types without contents to compare; assignments to a Value's data are refused elsewhere.
-_UNCHANGING = (*_ATOMS, Value)
-_GLOBAL = "the global "
+#: What holds things under names, to which new ones may be added.
+_NAMED = (FunctionType, Names, type)
 #: An attribute that a function adds to an argument: the object, the name and the content.
 Note = tuple[Any, str, Any]
 #: The most objects of a function's surroundings that are examined, breadth first.
 _MANY = 10_000
+#: What nothing may be asked of.
+_CLOSED = (WholeArray,)
 
 
 def is_unchanged(x: Any, y: Any) -> bool:
@@ -43,34 +39,17 @@ def is_unchanged(x: Any, y: Any) -> bool:
     return x is y or (type(x) is type(y) and isinstance(x, _ATOMS) and bool(x == y))
 
 
-class Contents:
+class Contents(HeldObjects):
     """A snapshot of the contents of lists, dicts, arrays and objects, nested ones included.
 
     Parameters
     ----------
     x : object
         The outermost object.
-    most : int, optional
-        The most objects to examine.
     """
 
-    def __init__(self, x: Any, most: int | None = None) -> None:
-        self._found: dict[int, tuple[Any, str, dict[Any, Any]]] = {}
-        ahead = deque([("", x)])
-        while ahead and len(self._found) != most:
-            name, part = ahead.popleft()
-            held = None if id(part) in self._found else self.held(part)
-            if held is not None:
-                held = dict(held)  # another thread may change it meanwhile
-                self._found[id(part)] = part, name, held
-                own = getattr(part, "__dict__", None)  # of a container of a user's class
-                if own and isinstance(part, (tuple, np.ndarray, *CONTAINERS)):
-                    ahead.append((f"attributes of {type(part).__name__}", own))
-                kinds = {*map(type, held.values())}
-                if all(issubclass(kind, _UNCHANGING) for kind in kinds):
-                    continue
-                inner = [(key, y) for key, y in held.items() if not isinstance(y, _UNCHANGING)]
-                ahead += [(key if isinstance(part, FunctionType) else name, y) for key, y in inner]
+    def __init__(self, x: Any) -> None:
+        super().__init__([x], closed=_CLOSED)
 
     def changes(self, beside: Contents) -> Iterator[str]:
         """Yield descriptions of changes, except in what `beside` holds too.
@@ -78,12 +57,12 @@ class Contents:
         Attributes may be added.
         """
         for place, now in self.changed().items():
-            part, name, before = self._found[place]
-            if place in beside._found:
+            part, name, before = self.found[place]
+            if place in beside.found:
                 continue
             if self.is_longer(part, before, now):
                 yield described(part, None, name)
-            added = now.keys() - before.keys() if isinstance(part, FunctionType) else ()
+            added = now.keys() - before.keys() if isinstance(part, _NAMED) else ()
             yield from (str(key) for key in added if isinstance(now[key], Value))
             for key, x in before.items():
                 if key not in now or not self.is_same(x, now[key]):
@@ -91,8 +70,8 @@ class Contents:
 
     def notes(self, beside: Contents) -> Iterator[Note]:
         """Yield the attributes that were added to objects, except to those in `beside`."""
-        for place, (part, _, before) in self._found.items():
-            if place not in beside._found and is_stateful(type(part)):
+        for place, (part, _, before) in self.found.items():
+            if place not in beside.found and is_stateful(type(part)):
                 for name, x in attributes(part).items():
                     if name not in before:
                         yield part, name, x
@@ -100,28 +79,11 @@ class Contents:
     def changed(self) -> dict[int, dict[Any, Any]]:
         """Return the contents, by identity, of the objects that hold others than before."""
         found = {}
-        for place, (part, _, before) in self._found.items():
+        for place, (part, _, before) in self.found.items():
             now = dict(self.held(part) or {})
             if not _is_identical(before, now):
                 found[place] = now
         return found
-
-    def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return the contents of an object by key, index or name; None if it has none."""
-        if isinstance(x, Value | WholeArray):
-            return None
-        if is_stateful(type(x)):
-            return attributes(x)
-        if isinstance(x, Iterator):
-            return {"position": _position(x)}
-        if isinstance(x, dict):
-            return x
-        if isinstance(x, set):
-            return {id(item): item for item in [*x]}
-        items = x
-        if isinstance(x, np.ndarray):
-            items = [x.tobytes()] if is_of_numbers(x) else x.ravel().tolist()
-        return dict(enumerate(items)) if isinstance(items, list | tuple | deque) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
         """Return whether the length of a container has changed."""
@@ -141,46 +103,36 @@ class Around(Contents):
 
     def __init__(self, function: Any) -> None:
         self.function = function
-        super().__init__(function, _MANY)
-
-    def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return the contents of an object; of a function, its closure, globals and defaults."""
-        if isinstance(x, ModuleType | ProxyType):
-            return None
-        if isinstance(x, ContextVar):  # set in a copy of the context, which is dropped
-            return {"value": x.get(x)}
-        kind = type(x)
-        if is_stateful(kind) and is_followed(kind):
-            return super().held(x)
-        if isinstance(x, FunctionType):
-            return _variables(x)
-        bound = isinstance(x, MethodType | partial)
-        if bound or is_wrapper(x):
-            return dict(enumerate(bound_parts(x) if bound else [x.__wrapped__]))
-        return None if is_stateful(kind) else super().held(x)
+        HeldObjects.__init__(self, [function], _MANY, follows_code=True, closed=_CLOSED)
 
     def before(self, places: Iterable[int]) -> dict[int, dict[Any, Any]]:
         """Return what some objects held before."""
-        return {place: self._found[place][2] for place in places}
+        return {place: self.found[place][2] for place in places}
 
     def iterators(self) -> list[Iterator[Any]]:
         """Return the iterators among them, which the function may have advanced."""
-        return [part for part, _, _ in self._found.values() if isinstance(part, Iterator)]
+        return [part for part, _, _ in self.found.values() if isinstance(part, Iterator)]
 
     def put_back(self, contents: dict[int, dict[Any, Any]] | None = None) -> None:
         """Undo all changes, so that no traced number stays behind; or write other contents."""
         if contents is None:
             contents = self.before(self.changed())
         for place, before in contents.items():
-            part = self._found[place][0]
+            part = self.found[place][0]
             if isinstance(part, CONTAINERS):
                 refill(part, before if isinstance(part, dict) else before.values())
             elif isinstance(part, np.ndarray):
                 _write(part, before)
             elif isinstance(part, FunctionType):
                 _put_back(part, before)
-            elif is_stateful(type(part)):
+            elif isinstance(part, Names):
+                part.put_back(before)
+            elif isinstance(part, type):
+                _set_members(part, before)
+            elif has_followed_attributes(part):
                 _set_attributes(part, before)
+            elif is_wrapper(part):
+                refill(own_space(part), before)
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
         """Return whether Values have been added to a dict or a list."""
@@ -192,16 +144,6 @@ class Around(Contents):
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
-
-
-def _variables(function: FunctionType) -> dict[str, Any]:
-    """Return the values of a function's variables, globals and attributes, and its defaults."""
-    found = variables(function)
-    found |= {f"{function.__name__}.{name}": x for name, x in vars(function).items()}
-    for owner, space, names in namespaces(function):
-        prefix = _GLOBAL if owner is function else f"{owner.__name__}."
-        found |= {prefix + name: space[name] for name in names}
-    return {**found, "its defaults": function.__defaults__, "its keywords": function.__kwdefaults__}
 
 
 def _write(array: Any, before: dict[int, Any]) -> None:
@@ -222,31 +164,25 @@ def _set_attributes(x: Any, before: dict[str, Any]) -> None:
             object.__setattr__(x, name, content)
 
 
+def _set_members(kind: type, before: dict[str, Any]) -> None:
+    """Let a class have these members that are no methods, and no others."""
+    for name in data_of(kind).keys() - before.keys():
+        type.__delattr__(kind, name)
+    for name, content in before.items():
+        if vars(kind).get(name) is not content:
+            type.__setattr__(kind, name, content)
+
+
 def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
-    """Restore a function's variables, globals and attributes, and what modules and classes held."""
+    """Restore a function's variables, attributes and defaults."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         if name in before:
             cell.cell_contents = before[name]
-    names = [name for name in before if name.startswith(_GLOBAL)]
-    function.__globals__.update({name.removeprefix(_GLOBAL): before[name] for name in names})
-    for name in _variables(function).keys() - before.keys():
-        if name.startswith(_GLOBAL):
-            del function.__globals__[name.removeprefix(_GLOBAL)]
-    spaces = [(owner, space) for owner, space, _ in namespaces(function) if owner is not function]
-    for owner, space in [(function, vars(function)), *spaces]:
-        prefix = f"{owner.__name__}."
-        for name, x in before.items():
-            if name.startswith(prefix) and space.get(name.removeprefix(prefix)) is not x:
-                setattr(owner, name.removeprefix(prefix), x)
-
-
-def _position(x: Iterator[Any]) -> Any:
-    """Return the position of an iterator; a new object at each call if it cannot be known."""
-    hint = length_hint(x, -1)
-    if hint >= 0:
-        return hint
-    return repr(x) if isinstance(x, count) else object()
+    prefix = f"{function.__name__}."
+    own = {name.removeprefix(prefix): x for name, x in before.items() if name.startswith(prefix)}
+    refill(vars(function), own)
+    function.__defaults__, function.__kwdefaults__ = before[DEFAULTS], before[KEYWORDS]
 
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
@@ -262,8 +198,10 @@ def _is_exactly(x: Any, y: Any) -> bool:
 
 def described(part: Any, key: Any, name: str) -> str:
     """Describe an item or attribute that has changed, for a message."""
-    if isinstance(part, FunctionType):
+    if isinstance(part, FunctionType | Names):
         return str(key)
-    if is_stateful(type(part)):
+    if isinstance(part, type):
+        return f"{part.__name__}.{key}"
+    if is_stateful(type(part)) or has_followed_attributes(part):
         return f"{type(part).__name__}.{key}"
     return f"a {type(part).__name__}" + f" ({name})" * bool(name)
