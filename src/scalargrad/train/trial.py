@@ -10,16 +10,14 @@ import math
 import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import is_dataclass
-from types import SimpleNamespace
 from typing import Any
 
+from scalargrad.compiler.guards.held_objects import HeldObjects
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import DomainError, OperandError, ScalargradError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
 from scalargrad.system.one_line import shown
-from scalargrad.system.refill import CONTAINERS, refill
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.objective import Objective, name_of
 from scalargrad.train.users_code import is_foreign
@@ -143,50 +141,17 @@ def _undisturbed(objective: Objective) -> Iterator[None]:
     modes = [(module, module.training) for module in objective.model.modules()]
     generators, numpy = Generators(objective.called), sys.modules.get("numpy.random")
     of_numpy = numpy.get_state() if numpy else None  # its global one
-    kept: list[tuple[Any, Any]] = []
+    kept = HeldObjects([vars(module) for module, _ in modes])
     try:
         objective.model.eval()
-        kept = _contents([vars(module) for module, _ in modes])
         yield
     finally:
-        for part, before in kept:
-            if _is_array(part):
-                part[...] = before
-            else:
-                refill(part, before)
+        kept.put_back()
         for module, mode in modes:
             module.training = mode
         generators.rewind()
         if numpy:
             numpy.set_state(of_numpy)
-
-
-def _contents(ahead: list[Any]) -> list[tuple[Any, Any]]:
-    """Return containers and arrays, and those that they hold, each with a copy of its content.
-
-    Of other objects only those are searched that are there to hold attributes.
-    """
-    found: dict[int, tuple[Any, Any]] = {}
-    while ahead:
-        part = ahead.pop()
-        if isinstance(part, SimpleNamespace) or (is_dataclass(part) and hasattr(part, "__dict__")):
-            part = vars(part)
-        if id(part) in found:
-            continue
-        if _is_array(part):
-            found[id(part)] = part, part.copy()
-        elif isinstance(part, CONTAINERS):
-            found[id(part)] = part, {**part} if isinstance(part, dict) else [*part]
-        inner = part.values() if isinstance(part, dict) else part
-        if isinstance(part, (tuple, *CONTAINERS)) and not {*map(type, inner)} <= _ATOMS:
-            ahead += inner
-    return [*found.values()]
-
-
-def _is_array(x: Any) -> bool:
-    """Return whether `x` is an array of NumPy that can be written; others do not change."""
-    is_writable = getattr(getattr(x, "flags", None), "writeable", False)
-    return bool(is_writable and x.ndim)
 
 
 # Which examples are tried ---------------------------------------------------------------------

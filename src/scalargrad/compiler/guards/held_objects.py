@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import partial
 from itertools import chain, count
 from operator import attrgetter, length_hint, methodcaller
-from types import FunctionType, MappingProxyType, MethodType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
 
@@ -34,51 +34,24 @@ from scalargrad.compiler.guards.names_read import (
     variables,
     whole,
 )
-from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
+from scalargrad.compiler.guards.object_state import attributes, is_stateful, own_space, slots_of
+from scalargrad.compiler.guards.put_back import DEFAULTS, KEYWORDS, Names, put_back
 from scalargrad.compiler.guards.references import current_value, kept_by
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Parameter, Value
 
-_WRAPPED = "__wrapped__"
-_GLOBAL, DEFAULTS, KEYWORDS = "the global ", "its defaults", "its keywords"
+_GLOBAL, _WRAPPED = "the global ", "__wrapped__"
+_SEQUENCES = (list, tuple, deque)
 #: Types without contents; assignments to a Value's data are refused elsewhere.
 _CLOSED = (int, float, str, bytes, type(None), Value)
 _PLAIN = {*_CLOSED, bool, Parameter}
-_SEQUENCES = (list, tuple, deque)
 #: Containers, of which a user's class may keep attributes beside the items.
 _CONTAINERS = (*_SEQUENCES, dict, set, frozenset)
 #: Those with nothing besides.
 _OF_ITEMS = {list, tuple, set}
 #: What may have attributes beside what it holds.
 _WITH_SPACE = (*_CONTAINERS, partial)
-
-
-class Names:
-    """The names in a module that code reads: as its globals, or as the module's attributes.
-
-    Parameters
-    ----------
-    space : dict
-        The namespace of the module.
-    prefix : str
-        What stands before a name in messages.
-    """
-
-    def __init__(self, space: dict[str, Any], prefix: str) -> None:
-        self.space, self.prefix = space, prefix
-        self.read: dict[str, None] = {}
-
-    def held(self) -> dict[str, Any]:
-        """Return what the names stand for now, by name with the prefix."""
-        space = self.space
-        return {f"{self.prefix}{name}": space[name] for name in self.read if name in space}
-
-    def put_back(self, before: Mapping[str, Any]) -> None:
-        """Let the names stand for what they did before, and no others be there."""
-        for name in self.held().keys() - before.keys():
-            del self.space[name.removeprefix(self.prefix)]
-        self.space.update({name.removeprefix(self.prefix): x for name, x in before.items()})
 
 
 class HeldObjects:
@@ -160,6 +133,28 @@ class HeldObjects:
             if isinstance(owner, ModuleType):
                 self._names_in(vars(owner), f"{owner.__name__}.", names)
         return bool(self._ahead)
+
+    # What has changed -------------------------------------------------------------------------
+
+    def changed(self) -> dict[int, dict[Any, Any]]:
+        """Return the contents, by identity, of the objects that hold others than before."""
+        found = {}
+        for place, (x, _, before) in self.found.items():
+            now = dict(self.held(x) or {})
+            if not _is_identical(before, now):
+                found[place] = now
+        return found
+
+    def before(self, places: Iterable[int]) -> dict[int, dict[Any, Any]]:
+        """Return what some objects held before."""
+        return {place: self.found[place][2] for place in places}
+
+    def put_back(self, contents: dict[int, dict[Any, Any]] | None = None) -> None:
+        """Undo all changes; or write other contents."""
+        for place, before in (
+            self.before(self.changed()) if contents is None else contents
+        ).items():
+            put_back(self.found[place][0], before)
 
     # What is held -----------------------------------------------------------------------------
 
@@ -301,10 +296,15 @@ def _beside_items(x: Any) -> list[Any]:
     return found
 
 
-def own_space(x: Any) -> dict[str, Any]:
-    """Return the attributes that an object keeps in a dict of its own; empty if there is none."""
-    found = None if isinstance(x, MethodType) else getattr(x, "__dict__", None)
-    return found if isinstance(found, dict) else {}
+def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    """Return whether both hold the same objects under the same keys, or equal texts or bytes."""
+    same = len(now) == len(before) and all(map(_is_exactly, before.values(), now.values()))
+    return same and before.keys() == now.keys()
+
+
+def _is_exactly(x: Any, y: Any) -> bool:
+    """Return whether two contents are one, as are those of an array that was read twice."""
+    return x is y or (isinstance(x, bytes | str) and type(x) is type(y) and bool(x == y))
 
 
 def _position(x: Iterator[Any]) -> Any:

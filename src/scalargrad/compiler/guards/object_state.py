@@ -9,6 +9,7 @@ from types import (
     BuiltinFunctionType,
     FunctionType,
     MemberDescriptorType,
+    MethodType,
     ModuleType,
     SimpleNamespace,
 )
@@ -61,3 +62,9 @@ def attributes(x: Any) -> dict[str, Any]:
     except AttributeError:  # some have no content
         slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
     return slots if found is None else slots | found
+
+
+def own_space(x: Any) -> dict[str, Any]:
+    """Return the attributes that an object keeps in a dict of its own; empty if there is none."""
+    found = None if isinstance(x, MethodType) else getattr(x, "__dict__", None)
+    return found if isinstance(found, dict) else {}
