@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+import copy
 import functools
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -260,6 +263,35 @@ def test_objects_are_results() -> None:
     assert isinstance(doubled, MLP)
     weights = [w.data for w in model.layers[0].neurons[0].w]
     assert [w.data for w in doubled.layers[0].neurons[0].w] == [2.0 * w for w in weights]
+
+
+PARTS: dict[str, Any] = {
+    "a set": ({1.0}, lambda x: x.add(2.0)),
+    "a deque": (collections.deque([1.0]), lambda x: x.append(2.0)),
+    "a list in a deque": (collections.deque([[1.0]]), lambda x: x[0].append(2.0)),
+    "a set in a dict": ({"a": {1.0}}, lambda x: x["a"].add(2.0)),
+    "a set in a tuple": (({1.0},), lambda x: x[0].add(2.0)),
+    "bytes": (bytearray(b"a"), lambda x: x.extend(b"b")),
+    "an array": (np.zeros(2), lambda x: x.fill(2.0)),
+}
+
+
+@pytest.mark.parametrize(("part", "change"), PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("is_object", [True, False], ids=["of an object", "in a list"])
+def test_results_share_nothing_that_can_be_changed(
+    part: Any, change: Callable[[Any], Any], is_object: bool
+) -> None:
+    """What one caller does to a result is not seen in another, as none is eagerly."""
+
+    def made(x: Any) -> Any:
+        held = copy.deepcopy(part)
+        return SimpleNamespace(y=2.0 * x, held=held) if is_object else [2.0 * x, held]
+
+    compiled = jit(made)
+    held = [x.held if is_object else x[1] for x in (compiled(1.0), compiled(1.0))]
+    change(held[0])
+    third = compiled(1.0)
+    assert repr(held[1]) == repr(third.held if is_object else third[1]) == repr(part)
 
 
 def test_what_a_function_notes_on_an_object_stays_in_the_recording() -> None:

@@ -23,6 +23,7 @@ from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
+from scalargrad.system.refill import refill
 from scalargrad.table.numbers import is_real
 from scalargrad.tree import is_object_array, like, own_attributes
 from scalargrad.value import Value
@@ -225,10 +226,22 @@ def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
     if isinstance(outline, list | tuple | dict):
         return _container_filler(outline, of_array)
     if kind is ObjectOutline:
-        return lambda x: Copier(Place, lambda place: filler(place, of_array=of_array)(x)).copy(
-            outline.copied
-        )
-    return (lambda _: outline.copy()) if isinstance(outline, _COPIED) else lambda _: outline
+        return lambda x: Copier(
+            Place, lambda place: filler(place, of_array=of_array)(x), _copied
+        ).copy(outline.copied)
+    if isinstance(outline, _COPIED):
+        return lambda _: _copied(outline)
+    return lambda _: outline
+
+
+def _copied(x: Any) -> Any:
+    """Return a set or the like for one result alone, and anything else itself."""
+    if not isinstance(x, _COPIED):
+        return x
+    found = x.copy()
+    if isinstance(x, deque):
+        refill(found, [Copier(Place, _copied, _copied).copy(y) for y in x])
+    return found
 
 
 def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
