@@ -5,4 +5,7 @@ for (through `containers`, `object_state` and `library_objects`), `readings` col
 again, and `closed_over` compares all of it with its recorded state, in terms of slots and keys
 that are `comparable`, and tells which of these a given recording depends on. `frozen` is for
 arguments that are not traced.
+
+`held_objects` walks over the same, and over arguments, for whoever asks what has changed or what
+draws random numbers; `put_back` undoes changes.
 """

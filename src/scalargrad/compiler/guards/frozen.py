@@ -8,7 +8,7 @@ from array import array
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, MappingView
 from enum import Enum
-from types import FunctionType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from scalargrad.compiler.guards.comparable import PLAIN, Same, exact
 from scalargrad.compiler.guards.containers import items_of
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.names_read import BOUND, is_followed, of_library
+from scalargrad.compiler.guards.names_read import BOUND, has_followed_attributes, of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
@@ -99,9 +99,7 @@ def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
         return [*map(Same, x), *more], [*x.values(), *more.values()]
     if isinstance(x, list | tuple | set | frozenset):
         return [*more], [*x, *more.values()]
-    if isinstance(x, type | FunctionType | Enum | Value) or not is_followed(kind):
-        return None
-    if of_library(kind.__module__) and not is_stateful(kind):
+    if isinstance(x, Enum | Value) or not has_followed_attributes(x):
         return None
     return [Same(x), *more], more.values()
 

@@ -17,7 +17,6 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
 
-from scalargrad.compiler.guards.computed_names import OF_GLOBALS
 from scalargrad.compiler.guards.names_read import (
     BOUND,
     NamedSpaces,
@@ -32,7 +31,6 @@ from scalargrad.compiler.guards.names_read import (
     names_and_texts,
     of_library,
     variables,
-    whole,
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, own_space, slots_of
 from scalargrad.compiler.guards.put_back import DEFAULTS, KEYWORDS, Names, put_back
@@ -209,15 +207,12 @@ class HeldObjects:
 
     def _code(self, function: FunctionType) -> list[Any]:
         """Go on to the globals that a function's code reads; return the modules it imports."""
-        code, found = function.__code__, list[Any]()
+        found: list[Any] = []
         if not of_library(function.__module__ or ""):
-            computed, names = self._named.read(code), names_and_texts(code, of_globals=True)
-            if not OF_GLOBALS.isdisjoint(computed):
-                names = (*names, *whole(function.__globals__))
-            self._names_in(function.__globals__, _GLOBAL, names)
+            self._names_in(function.__globals__, _GLOBAL, self._named.globals_of(function)[0])
             found += map(sys.modules.get, imported(function))
         if self._enters_libraries and not is_own(function):
-            found += looked_up(function.__globals__, names_and_texts(code))
+            found += looked_up(function.__globals__, names_and_texts(function.__code__))
         return found
 
     def _class(self, kind: type) -> list[Any]:

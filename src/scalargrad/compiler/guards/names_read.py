@@ -25,7 +25,7 @@ from types import (
 )
 from typing import Any
 
-from scalargrad.compiler.guards.computed_names import computed_lookups, reads_unnamed
+from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups, reads_unnamed
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.table.operation import Operation
 
@@ -268,13 +268,19 @@ class NamedSpaces:
         self._read: dict[int, int] = {}
         self._whole: set[int] = set()
 
-    def read(self, code: CodeType) -> frozenset[str]:
-        """Note what code reads; return by which words it looks up names that it computes."""
-        computed = computed_lookups(code)
+    def globals_of(self, function: FunctionType) -> tuple[list[str], bool]:
+        """Note what a function's code reads; return the names of globals in it.
+
+        And whether these are all there are, because it looks up names that it computes.
+        """
+        code = function.__code__
+        computed, names = computed_lookups(code), names_and_texts(code, of_globals=True)
         self.names |= dict.fromkeys(names_and_texts(code))
         self.computed = self.computed or bool(computed)
         self.unnamed = self.unnamed or reads_unnamed(code)
-        return computed
+        if OF_GLOBALS.isdisjoint(computed):
+            return [*names], False
+        return [*dict.fromkeys([*names, *whole(function.__globals__)])], True
 
     def add(self, owner: Any, space: Mapping[str, Any]) -> None:
         """Add a namespace and what it belongs to."""

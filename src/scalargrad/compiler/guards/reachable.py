@@ -13,16 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from operator import attrgetter, methodcaller
-from types import (
-    CellType,
-    FunctionType,
-    MethodType,
-    ModuleType,
-)
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClass, Same, plain, same
-from scalargrad.compiler.guards.computed_names import OF_GLOBALS
 from scalargrad.compiler.guards.containers import (
     APART,
     CONTAINERS,
@@ -51,9 +45,7 @@ from scalargrad.compiler.guards.names_read import (
     is_followed,
     is_users_alone,
     is_wrapper,
-    names_and_texts,
     of_library,
-    whole,
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
 from scalargrad.compiler.guards.readings import Reader, Readings, Slot, Source
@@ -172,10 +164,9 @@ class Reachable:
 
     def _globals(self, function: FunctionType) -> None:
         """Follow the names in a function's code, and the modules that it imports."""
-        code, space = function.__code__, function.__globals__
-        computed, names = self._named.read(code), names_and_texts(code, of_globals=True)
-        if not OF_GLOBALS.isdisjoint(computed):
-            names = tuple(dict.fromkeys([*names, *whole(space)]))
+        space = function.__globals__
+        names, are_all = self._named.globals_of(function)
+        if are_all:
             self.readings.fact(len, Same(function), space)
         self._names(function, space, [name for name in names if name in space])
         lacking = [name for name in names if name not in space]
