@@ -564,3 +564,16 @@ def test_what_a_class_or_module_is_given_is_taken_back() -> None:
         with pytest.raises(TraceError, match=rf"changes .*{named}"):
             jit(f)(1.0)
     assert (Total.count, module.count, hasattr(Total, "made")) == (0.0, 0.0, False)
+
+
+def test_a_change_of_an_argument_with_a_hash_is_taken_back() -> None:
+    """It is given itself, not a copy: a new attribute is a note, and a list stays as it was."""
+    part = Equal([1.0])
+
+    def logging(x: Any, part: Equal) -> Any:
+        part.held.append(x * 2.0)
+        return x
+
+    with pytest.raises(TraceError, match="changes a list among its arguments"):
+        jit(logging)(2.0, part)
+    assert part.held == [1.0]

@@ -66,8 +66,10 @@ class HeldObjects:
         they hold is looked at.
     enters_libraries : bool
         Whether to go on inside libraries. They are taken not to change, and are left out elsewhere;
-        but a library may draw from a generator that it was given or that it shares. Numbers in rows
-        and arrays, which are no generators, are then left out.
+        but a library may draw from a generator that it was given or that it shares, and a copied
+        argument may be an object of its.
+    enters_rows : bool
+        Whether rows and arrays of nothing but numbers are looked into.
     closed : tuple of type
         What is not looked into.
 
@@ -86,9 +88,10 @@ class HeldObjects:
         *,
         follows_code: bool = False,
         enters_libraries: bool = False,
+        enters_rows: bool = True,
         closed: tuple[type, ...] = (),
     ) -> None:
-        self._closed = closed
+        self._closed, self._enters_rows = closed, enters_rows
         self._follows_code, self._enters_libraries = follows_code, enters_libraries
         self.found: dict[int, tuple[Any, str, dict[Any, Any]]] = {}
         self.met: dict[int, Any] = {}
@@ -160,18 +163,21 @@ class HeldObjects:
         """Return the contents of an object by key, index or name; None if it has none."""
         if isinstance(x, Names):
             return x.held()
-        if issubclass(type(x), (*ProxyTypes, *self._closed)) or (
-            self._enters_libraries and _is_of_numbers(x)
-        ):
+        if type(x) in ProxyTypes or self._is_closed(x):
+            return None
+        if not self._enters_rows and _is_of_numbers(x):
             return None
         found = _items(x)
         if found is None and self._follows_code:
             found = _held_around(x)
-        elif found is None and is_stateful(type(x)):
+        elif found is None and (has_followed_attributes(x) or self._is_copied(x)):
             found = attributes(x)
         if found is None and isinstance(x, Iterator):
             found = {"position": _position(x)}
         return found
+
+    def _is_copied(self, x: Any) -> bool:
+        return self._enters_libraries and is_stateful(type(x))
 
     # Where else it leads ----------------------------------------------------------------------
 

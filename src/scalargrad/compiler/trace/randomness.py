@@ -138,7 +138,12 @@ def drawing(roots: Iterable[Any]) -> list[Any]:
     The generators are Python's and NumPy's.
     """
     walk = HeldObjects(
-        roots, _MANY, follows_code=True, enters_libraries=True, closed=(random.Random,)
+        roots,
+        _MANY,
+        follows_code=True,
+        enters_libraries=True,
+        enters_rows=False,
+        closed=(random.Random,),
     )
     return [x for x in walk.met.values() if _is_generator(x) or is_fresh(x)]
 

@@ -59,6 +59,7 @@ def unchanging(
         result = run()
         beside = Contents(result)
         for changed in before.changes(beside):
+            before.put_back()  # an object with a hash of its own is no copy
             raise TraceError(
                 f"{compiled!r} changes {changed} among its arguments, which its program would not: "
                 "change a copy, and return what is new"

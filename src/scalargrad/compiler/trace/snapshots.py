@@ -40,7 +40,7 @@ class Contents(HeldObjects):
     """
 
     def __init__(self, x: Any) -> None:
-        super().__init__([x], closed=_CLOSED)
+        super().__init__([x], enters_libraries=True, closed=_CLOSED)
 
     def changes(self, beside: Contents) -> Iterator[str]:
         """Yield descriptions of changes, except in what `beside` holds too.
@@ -69,7 +69,7 @@ class Contents(HeldObjects):
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
         """Return whether the length of a container has changed."""
-        return not is_stateful(type(part)) and len(now) != len(before)
+        return not _has_attributes(part) and len(now) != len(before)
 
     def is_same(self, x: Any, y: Any) -> bool:
         """Return whether two objects are the same, or equal atoms."""
@@ -103,12 +103,16 @@ class Around(Contents):
         return x is None or super().is_same(x, y)
 
 
+def _has_attributes(x: Any) -> bool:
+    return is_stateful(type(x)) or has_followed_attributes(x)
+
+
 def described(part: Any, key: Any, name: str) -> str:
     """Describe an item or attribute that has changed, for a message."""
     if isinstance(part, FunctionType | Names):
         return str(key)
     if isinstance(part, type):
         return f"{part.__name__}.{key}"
-    if is_stateful(type(part)) or has_followed_attributes(part):
+    if _has_attributes(part):
         return f"{type(part).__name__}.{key}"
     return f"a {type(part).__name__}" + f" ({name})" * bool(name)
