@@ -28,6 +28,7 @@ _LAYERED = 0.2
 
 #: Operations in loops have at most so many operands: a code has a digit for the kind of each.
 MOST_OPERANDS = 32
+_DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,10 @@ def columns(program: Program) -> NodeColumns:
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
-    codes = code[nodes] * 3**MOST_OPERANDS
+    codes = code[nodes] * _DIGITS[-1]
     if len(operands):
         within = np.arange(len(operands)) - np.repeat(first[:-1], counts)
-        codes += np.add.reduceat(kinds * 3**within, first[:-1])
+        codes += np.add.reduceat(kinds * _DIGITS[within], first[:-1])
     return NodeColumns(
         program, written, nodes, codes, first, operands, kinds, place[operands], before, gradients
     )

@@ -52,8 +52,8 @@ class Nodes:
 
     def args(self) -> list[tuple[int, ...]]:
         """Return the operands of each node."""
-        operands = self.operands.tolist()
-        return [tuple(operands[a:b]) for a, b in pairwise(self.first.tolist())]
+        operands = tuple(self.operands.tolist())
+        return [operands[a:b] for a, b in pairwise(self.first.tolist())]
 
     def args_of(self, node: int) -> tuple[int, ...]:
         """Return the operands of one node."""

@@ -6,7 +6,7 @@ over several wires both become one kind of node, a₀b₀ + a₁b₁ + ….
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -59,13 +59,23 @@ class _Gatherer:
 
     def run(self) -> Program:
         old, new, uses, terms = self.old, self.new, self.uses, self.terms
-        products, ops, args, cut = self.writer.products, old.ops, old.args, self.cut
-        special: dict[object, Callable[[tuple[int, ...]], list[int]]]
-        special = {ADD: self._add, MUL: self._mul}
-        rows = islice(zip(ops, args, strict=True), old.inputs, None)
-        for node, (op, operands) in enumerate(rows, old.inputs):
-            handle = special.get(op)
-            pending = handle(operands) if handle else self._other(op, node)
+        products, one, cut = self.writer.products, self.writer.one, self.cut
+        pending: list[int] | None
+        rows = islice(zip(old.ops, old.args, strict=True), old.inputs, None)
+        for node, (op, operands) in enumerate(rows, old.inputs):  # most nodes add or multiply
+            if op is ADD:
+                first, second = operands
+                pending = terms.pop(first, None)
+                if pending is None:
+                    pending = [new[first], one]
+                more = terms.pop(second, None)
+                pending += (new[second], one) if more is None else more
+            elif op is MUL:
+                first, second = operands
+                a, b = new[first], new[second]
+                pending = [a if a >= 0 else self._node(first), b if b >= 0 else self._node(second)]
+            else:
+                pending = self._other(op, node)
             if pending is not None:
                 if uses[node] == 1:
                     terms[node] = pending
@@ -88,23 +98,6 @@ class _Gatherer:
         if self.new[old] < 0:
             self.new[old] = self.writer.products(self.terms.pop(old))
         return self.new[old]
-
-    def _terms_of(self, old: int) -> list[int]:
-        """Return the terms that an old node adds to a sum: its own if it waits, else itself."""
-        waiting = self.terms.pop(old, None)
-        return [self.new[old], self.writer.one] if waiting is None else waiting
-
-    def _add(self, args: tuple[int, ...]) -> list[int]:
-        first, second = args
-        terms = self._terms_of(first)
-        waiting = self.terms.pop(second, None)
-        terms += (self.new[second], self.writer.one) if waiting is None else waiting
-        return terms
-
-    def _mul(self, args: tuple[int, ...]) -> list[int]:
-        first, second = args
-        a, b = self.new[first], self.new[second]
-        return [a if a >= 0 else self._node(first), b if b >= 0 else self._node(second)]
 
     def _other(self, op: Op, node: int) -> list[int] | None:
         """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""
@@ -131,8 +124,8 @@ class _Gatherer:
         for a, b in zip(refs[::2], refs[1::2], strict=True):
             waiting = self.terms.get(args[a]) if isinstance(a, int) else None
             if waiting is not None and b.__class__ is float and self._opens(waiting, b):
-                taken = self._terms_of(args[a])  # type: ignore[index]
-                terms += taken if b == 1.0 else self._negated(taken)
+                del self.terms[args[a]]  # type: ignore[index]
+                terms += waiting if b == 1.0 else self._negated(waiting)
             else:
                 terms += (self._ref(a, args), self._ref(b, args))
         return terms

@@ -137,6 +137,17 @@ class Tape(Tracing):
             index = self.write(DETACH, (index,))
         return self._traced(index)
 
+    def appended(self, op: Op, left: int, right: int) -> Traced:
+        """Write a node of two operands, or of one if `right` is -1; return its traced number."""
+        made = _new(Traced)
+        made.trace = self
+        write_op, write_left, write_right = self.writers
+        made.index = len(self.ops)
+        write_op(op)
+        write_left(left)
+        write_right(right)
+        return self._traced(self.write(DETACH, (made.index,))) if self.is_detaching else made
+
     def all_traced(self, nodes: Iterable[int]) -> list[Traced]:
         """Return the traced numbers of nodes."""
         return [*map(self._traced, nodes)]
@@ -161,6 +172,14 @@ class Tape(Tracing):
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
+        count = len(operands)
+        if count == 2:
+            x, y = operands
+            left = x.index if type(x) is Traced and x.trace is self else self.refer(x, op)
+            right = y.index if type(y) is Traced and y.trace is self else self.refer(y, op)
+            return self.appended(op, left, right)
+        if count == 1:
+            return self.appended(op, self.refer(operands[0], op), -1)
         return self.traced(op, tuple([self.refer(x, op) for x in operands]))
 
     def refer(self, x: Any, op: Operation) -> int:
@@ -180,7 +199,7 @@ class Tape(Tracing):
         """Return the node of an operator's other operand, or NotImplemented for an array."""
         if isinstance(x, Value):
             return self.refer(x, op)
-        if isinstance(x, list | tuple) and op is mul:
+        if op is mul and isinstance(x, list | tuple):
             self.refused("repeated")
         number = x if x.__class__ is float else op.number_beside(x)
         return number if number is NotImplemented else self.constant(number)

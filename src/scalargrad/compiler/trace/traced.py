@@ -66,7 +66,6 @@ class Traced(Value):
 
     __slots__ = ("index", "trace")
 
-    _node = None
     trace: Tracing
     index: int
 
@@ -181,8 +180,8 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
             if right is NotImplemented:
                 return right
         if trace.is_detaching:
-            return trace.traced(op, (x.index, right))
-        made = new(Traced)  # `append`, inlined: twice as fast
+            return trace.appended(op, x.index, right)
+        made = new(Traced)  # `appended`, inlined in what most nodes are written by
         made.trace = trace
         write_op, write_left, write_right = trace.writers
         made.index = len(trace.ops)
@@ -192,8 +191,9 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return made
 
     def reflected(x: Traced, y: Any) -> Any:
-        other = in_force(x).beside(y, op)
-        return other if other is NotImplemented else x.trace.traced(op, (other, x.index))
+        trace = in_force(x)
+        left = trace.constant(y) if type(y) is float else trace.beside(y, op)
+        return left if left is NotImplemented else trace.appended(op, left, x.index)
 
     return method, reflected
 
@@ -212,7 +212,7 @@ def _power(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _unary(op: Any) -> Callable[..., Any]:
     """Return an operation as a method."""
-    return lambda x: in_force(x).traced(op, (x.index,))
+    return lambda x: in_force(x).appended(op, x.index, -1)
 
 
 def _refused(question: str) -> Callable[..., NoReturn]:
