@@ -228,8 +228,8 @@ class Live:
 
 def same(x: Any) -> KeyedCopy:
     """Return the key and copy of an object that is compared by identity."""
-    usual = "__eq__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
-    return KeyedCopy(Same(x), x if usual else Same(x))
+    compares = any("__eq__" in vars(kind) for kind in type(x).__mro__[:-1])
+    return KeyedCopy(Same(x), Same(x) if compares else x)
 
 
 def plain(x: Any) -> KeyedCopy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, compress, count
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
@@ -140,7 +140,8 @@ def _whole(x: Any) -> KeyedCopy:
         return KeyedCopy((type(x), key), Exact(x))
     if isinstance(x, set | frozenset):
         return KeyedCopy((type(x), key), ExactItems(key))
-    places = [] if isinstance(x, bytearray) else [i for i, y in enumerate(x) if equals_others(y)]
+    equal = float.is_integer if {*map(type, x)} == {float} else equals_others
+    places = [] if isinstance(x, bytearray) else [*compress(count(), map(equal, x))]
     if not places:
         return KeyedCopy((type(x), key), _like(x, x))
     few = _are_few(len(places), len(x))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import partial
 from itertools import chain, count
-from operator import attrgetter, length_hint, methodcaller
+from operator import attrgetter, is_, length_hint, methodcaller
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
@@ -299,8 +299,10 @@ def _beside_items(x: Any) -> list[Any]:
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
     """Return whether both hold the same objects under the same keys, or equal texts or bytes."""
-    same = len(now) == len(before) and all(map(_is_exactly, before.values(), now.values()))
-    return same and before.keys() == now.keys()
+    if len(now) != len(before) or before.keys() != now.keys():
+        return False
+    both = before.values(), now.values()
+    return all(map(is_, *both)) or all(map(_is_exactly, *both))
 
 
 def _is_exactly(x: Any, y: Any) -> bool:

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.passes.differentiate import Seeds, sweeps
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import (
     Nodes,
     entries,
+    numbers_of,
     starts,
     stretches,
 )
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE, add
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Elementwise
 
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
@@ -70,6 +72,11 @@ class NodeColumns:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    @cached_property
+    def numbers(self) -> Floats:
+        """The number of each constant of the program, by node."""
+        return numbers_of(self.program.constants, len(self.program))
 
     def op(self, place: int) -> Op:
         """Return the operation of the node at a place."""

@@ -8,6 +8,7 @@ As a check, the blocks are unrolled again: they must be the recorded program, no
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,10 @@ from scalargrad.system.cached_property import cached_property
 
 #: How many lanes are computed at a time.
 LANES = 8
+
+
+#: For each operand of a statement, its kind and its entries in the columns.
+Spans = list[tuple[int, slice]]
 
 
 class Own(NamedTuple):
@@ -68,6 +73,8 @@ class RolledBlock:
         The number of cells before that one, for each statement.
     sources : dict from int to int
         For each cell of a history, the cell that it is copied from before the loop.
+    spans : list of Spans
+        For each statement, where its operands are in the columns.
     """
 
     start: int
@@ -75,6 +82,7 @@ class RolledBlock:
     cells: list[int]
     history: list[int]
     sources: dict[int, int] = field(default_factory=dict)
+    spans: list[Spans] = field(default_factory=list)
     body: list[Statement] = field(default_factory=list)
 
     @property
@@ -129,6 +137,7 @@ def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled:
     """Return a program as blocks: each repetition, and what is between them."""
     blocks = _blocks(columns, runs)
     for block in blocks:
+        block.spans = _spans(columns, block)
         if block.count > 1:
             block.history = _history(columns, block)
     cell_of = np.full(len(columns.program), -1)
@@ -170,14 +179,13 @@ def _blocks(columns: NodeColumns, runs: list[Repetition]) -> list[RolledBlock]:
     return blocks
 
 
-def spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, slice]]:
-    """Return, for each operand of statement `t`, its kind and its entries in the columns."""
-    first, last = columns.first[block.start + t], columns.first[block.start + t + 1]
-    step = int(columns.first[block.start + len(block.cells)] - columns.first[block.start])
-    stop = int(first) + step * block.count
+def _spans(columns: NodeColumns, block: RolledBlock) -> list[Spans]:
+    """Return the spans of the operands of each statement."""
+    first = columns.first[block.start : block.start + len(block.cells) + 1].tolist()
+    kinds, step = columns.kinds[first[0] : first[-1]].tolist(), first[-1] - first[0]
     return [
-        (int(columns.kinds[x]), slice(x, stop + x - int(first), step))
-        for x in range(int(first), int(last))
+        [(kinds[x - first[0]], slice(x, x + step * block.count, step)) for x in range(*of)]
+        for of in pairwise(first)
     ]
 
 
@@ -193,21 +201,17 @@ def _distance(columns: NodeColumns, block: RolledBlock, span: slice) -> tuple[in
 def _history(columns: NodeColumns, block: RolledBlock) -> list[int]:
     """Return, for each statement, the greatest distance at which its result is read."""
     history = [0] * len(block.cells)
-    for t in range(len(block.cells)):
-        for kind, span in spans(columns, block, t):
-            if kind == COMPUTED and (own := _distance(columns, block, span)):
-                history[own[0]] = max(history[own[0]], own[1])
+    for kind, span in chain.from_iterable(block.spans):
+        if kind == COMPUTED and (own := _distance(columns, block, span)):
+            history[own[0]] = max(history[own[0]], own[1])
     return history
 
 
 def _resolve(rolled: Rolled, block: RolledBlock) -> None:
     """Write the body of a block."""
-    columns = rolled.columns
-    for t in range(len(block.cells)):
-        operands = tuple(
-            [_operand(rolled, block, kind, span) for kind, span in spans(columns, block, t)]
-        )
-        block.body.append(Statement(columns.op(block.start + t), operands))
+    for place, read in enumerate(block.spans, block.start):
+        operands = tuple([_operand(rolled, block, kind, span) for kind, span in read])
+        block.body.append(Statement(rolled.columns.op(place), operands))
 
 
 def _operand(rolled: Rolled, block: RolledBlock, kind: int, span: slice) -> Operand:
@@ -222,8 +226,7 @@ def _operand(rolled: Rolled, block: RolledBlock, kind: int, span: slice) -> Oper
                 block.sources[cell + k] = int(rolled.cell_of[node])
             return Own(statement, distance)
     elif kind != GIVEN:
-        constants = columns.program.constants
-        values = np.array([constants[x] for x in operands.tolist()])
+        values = columns.numbers[operands]
         bits = values.view(np.int64)
         return Constant(float(values[0])) if (bits == bits[0]).all() else Constants(values)
     return place_of(rolled.cell_of[operands])
@@ -231,7 +234,7 @@ def _operand(rolled: Rolled, block: RolledBlock, kind: int, span: slice) -> Oper
 
 def place_of(cells: Integers) -> Place:
     """Return cells as a start and a stride if they are evenly spaced, else as a table."""
-    steps = np.diff(cells)
+    steps = cells[1:] - cells[:-1]
     if not len(steps) or (steps == steps[0]).all():
         return Cells(int(cells[0]), int(steps[0]) if len(steps) else 0)
     return CellTable(cells)
@@ -275,8 +278,7 @@ def _same(rolled: Rolled, block: RolledBlock, operand: Operand, at: Integers) ->
         return np.array_equal(cells, rolled.cell_of[nodes])
     if not (columns.kinds[at] == NUMBER).all():
         return False
-    numbers = np.array([columns.program.constants[x] for x in nodes.tolist()])
-    return np.array_equal(cells.view(np.int64), numbers.view(np.int64))
+    return np.array_equal(cells.view(np.int64), columns.numbers[nodes].view(np.int64))
 
 
 def _cells(block: RolledBlock, operand: Operand) -> Integers | Floats:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.loop import Cells, CellTable
 from scalargrad.compiler.loops.node_columns import NodeColumns
-from scalargrad.compiler.loops.roll import Constants, Operand, Own, Rolled, RolledBlock, spans
+from scalargrad.compiler.loops.roll import Constants, Operand, Own, Rolled, RolledBlock
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH
 from scalargrad.compiler.passes.program import PartCopy, Program
@@ -134,7 +134,7 @@ class _LanesWriter:
     def _lanes(self, examples: _Examples, t: int) -> None:
         """Write a statement for all iterations; without lanes if it is the same in all."""
         columns, places = self.columns, examples.places(t)
-        read = spans(columns, examples.block, t)
+        read = examples.block.spans[t]
         args = tuple([self._operand(columns.operands[span]) for _, span in read])
         size = max([self.sizes.get(x, 1) for x in args])
         node, old = self._append(places.start, args), columns.nodes[places]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.array_types import Flags, Integers
+from scalargrad.compiler.array_types import Flags, Floats, Integers
 from scalargrad.compiler.passes.kinds import Op
 
 
@@ -150,6 +150,8 @@ class Nodes:
 
 #: Fewer nodes than this are removed one by one.
 _MANY = 64
+#: Numbers below this fit 16 bits.
+_SHORT = 1 << 16
 
 
 def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) -> None:
@@ -193,6 +195,8 @@ def alike(numbers: Integers) -> tuple[Integers, Integers]:
 
     It is `numpy.unique` without the import of `numpy.ma`.
     """
+    if len(numbers) and numbers.min() >= 0 and numbers.max() < _SHORT:
+        numbers = numbers.astype(np.uint16)  # is sorted by its digits, ten times as fast
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
     new = np.ones(len(numbers), np.bool_)
@@ -200,6 +204,14 @@ def alike(numbers: Integers) -> tuple[Integers, Integers]:
     which = np.empty(len(numbers), np.int64)
     which[order] = np.cumsum(new) - 1
     return order[new], which
+
+
+def numbers_of(constants: dict[int, float], count: int) -> Floats:
+    """Return the number of each of `count` nodes that is a constant; 0 for the others."""
+    numbers = np.zeros(count)
+    of = np.fromiter(constants, np.int64, len(constants))
+    numbers[of] = np.fromiter(constants.values(), np.float64, len(constants))
+    return numbers
 
 
 def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:

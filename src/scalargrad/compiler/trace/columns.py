@@ -83,11 +83,13 @@ class Columns:
 
     def constant(self, number: float) -> int:
         """Return the node of a constant."""
-        key = number or number.hex()
-        found = self.constants_at.get(key)
-        if found is None:
-            found = self.constants_at[key] = self.write(CONSTANT, ())
-            self.constants[found] = number
+        new = len(self.ops)
+        found = self.constants_at.setdefault(number or number.hex(), new)
+        if found == new:
+            self.ops.append(CONSTANT)
+            self.left.append(_NONE)
+            self.right.append(_NONE)
+            self.constants[new] = number
         return found
 
     def nodes(self) -> Nodes:

@@ -28,11 +28,11 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     of_lanes,
 )
-from scalargrad.compiler.passes.nodes import Nodes, alike, drop, starts
+from scalargrad.compiler.passes.nodes import Nodes, alike, drop, numbers_of, starts
 from scalargrad.compiler.passes.partial import subexpressions
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, add, div, eq, mul, ne, sub
+from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, sub
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
@@ -41,6 +41,7 @@ Constants = tuple[float | None, ...]
 
 #: Operations for which only the sign of a finite constant matters.
 _BY_SIGN = {add, sub, mul, div}
+_COPIES = {DETACH, identity}
 _DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
@@ -71,11 +72,10 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
         The counting nodes, one for each number of lanes: they count nodes that leave their domain,
         or are not finite though they must be, while results may remain finite.
     """
-    if not (trace.finite or any(map(_is_limited, {*trace.ops}))):
+    if not (trace.finite or any(map(_is_limited, nodes.table))):
         return []
-    results = {*outputs}
-    numbers = np.zeros(len(nodes))
-    numbers[[*trace.columns.constants]] = [*trace.columns.constants.values()]
+    results = _with_copied(trace, outputs)
+    numbers = numbers_of(trace.columns.constants, len(nodes))
     ask = functools.partial(asked_once, trace.columns, nodes, numbers)
     lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
     limited = np.flatnonzero(nodes.where(_is_limited))
@@ -93,6 +93,16 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     for n, x in written:
         sums[n] = trace.write(add, (sums[n], x)) if n in sums else x
     return [x if n == 1 else trace.write(of_lanes(Total, n), (x, x)) for n, x in sums.items()]
+
+
+def _with_copied(trace: Trace, outputs: Iterable[int]) -> set[int]:
+    """Return the results and what they are copies of, as a value beside its gradient is."""
+    found = {*outputs}
+    for x in outputs:
+        while trace.ops[x] in _COPIES:
+            x = trace.columns.left[x]
+            found.add(x)
+    return found
 
 
 def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:

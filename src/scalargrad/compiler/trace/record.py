@@ -205,10 +205,7 @@ def _program(
     others = order[places[order] < 0]
     places[others] = np.arange(len(given), len(given) + len(others))
     count = len(given) + len(others)
-    numbers = places[[*constants]].tolist()
-    return RecordedProgram(
-        len(given),
-        nodes.chosen(places, count),
-        {x: y for x, y in zip(numbers, constants.values(), strict=True) if x >= 0},
-        places[outputs].tolist(),
-    )
+    now = places[np.fromiter(constants, np.int64, len(constants))].tolist()
+    left = dict(zip(now, constants.values(), strict=True))
+    left.pop(-1, None)  # those that nothing reads
+    return RecordedProgram(len(given), nodes.chosen(places, count), left, places[outputs].tolist())
