@@ -162,13 +162,20 @@ def _distances(codes: Integers, longest: int) -> Iterator[tuple[int, int]]:
             size *= 2
         if size < window:
             return
-        order = np.argsort(hashes, kind="stable")
+        order = _order(hashes)
         same = hashes[order[1:]] == hashes[order[:-1]]
         distances = np.diff(order)[same]
         counts = np.bincount(distances[distances <= longest], minlength=1)
         for period in np.argsort(-counts, kind="stable")[:_CANDIDATES].tolist():
             if counts[period] > _SAVES and period:
                 yield period, int(counts[period])
+
+
+def _order(hashes: NDArray[np.uint64]) -> Integers:
+    """Return a stable order by the first 32 bits: numbers of 16 are sorted by digits, fast."""
+    second, first = ((hashes >> np.uint64(k)).astype(np.uint16) for k in (32, 48))
+    order = np.argsort(second, kind="stable")
+    return order[np.argsort(first[order], kind="stable")]
 
 
 def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Repetition]:

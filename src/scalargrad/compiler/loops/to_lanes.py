@@ -150,8 +150,10 @@ class _LanesWriter:
         if old[-1] == first and (old == first).all():
             return self._node(first)
         source = int(self.source[first])
-        if source >= 0 and np.array_equal(old, self.recorded[source]):
-            return source
+        if source >= 0:
+            lanes = self.recorded[source]
+            if len(old) == len(lanes) and (old == lanes).all():
+                return source
         new = [self._node(x) for x in old.tolist()]
         if new.count(new[0]) == len(new):  # equal constants, of which there is one
             return new[0]
