@@ -116,8 +116,8 @@ class Value:
 
     #: What the results of one compiled call share; None for nodes that arithmetic made.
     _call: ClassVar[Any] = None
-    #: The class of what operations make of this Value; None where they are recorded.
-    _node: ClassVar[type | None]
+    #: The class of what operations make of this Value.
+    _node: ClassVar[type]
 
     def __init__(self, data: float | Value, label: str = "", *operands: object) -> None:
         if isinstance(data, Value):

@@ -1,8 +1,7 @@
 """Split the arguments of a call into the numbers a program runs on and the key that chooses it.
 
 Numbers (ints too) and Values are traced; the shape around them, and everything that is neither,
-is part of the key under which a program is kept. At each call, the numbers are laid out as the
-inputs of the program, each in its cell.
+is part of the key under which a program is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Key, Visit, is_object
 from scalargrad.compiler.call.output import Output
@@ -78,6 +76,30 @@ def key_of_numbers(args: Iterable[Any]) -> Key | None:
         else:
             return None
     return tuple(key)
+
+
+def of_lists(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
+    """Return the key and the leaves that `visit` finds, if lists hold floats or Values alone.
+
+    None if there is anything else, or if a list is short or holds both.
+    """
+    key: list[Hashable] = []
+    leaves: list[Any] = []
+    for x in args:
+        kind = x.__class__
+        if kind in _AT_ONCE:
+            key.append(_AT_ONCE[kind])
+            leaves.append(x)
+        elif kind in _SEQUENCES and len(x) >= _MANY and len(kinds := {*map(type, x)}) == 1:
+            (of,) = kinds
+            if of not in _AT_ONCE:
+                return None
+            key.append((kind, len(x)))
+            key += [(_FLOAT, len(x))] if of is float else [_AT_ONCE[of]] * len(x)
+            leaves += x
+        else:
+            return None
+    return tuple(key), leaves
 
 
 def is_number(x: Any) -> bool:
@@ -290,47 +312,3 @@ def number_of(x: Any) -> Any:
     if is_long and x.size and max(x.max().item(), -x.min().item()) > _LAST:
         deque(map(float_of, x.ravel().tolist()), maxlen=0)
     return x
-
-
-def in_a_row(leaves: Sequence[Any]) -> Floats:
-    """Return the numbers of leaves, arrays among them, as one array."""
-    blocks = [
-        x if (kind := x.__class__) is float else x._number if kind is Value else block_of(x)
-        for x in leaves
-    ]
-    row = np.empty(sum([1 if x.__class__ is float else x.size for x in blocks]))
-    cell = 0
-    for block in blocks:
-        if block.__class__ is float:  # three times as fast as a slice
-            row[cell] = block
-            cell += 1
-        else:
-            end = cell + block.size
-            row[cell:end] = block
-            cell = end
-    return row
-
-
-def block_of(x: Any) -> Any:
-    """Return a leaf as a number, or as a flat array of its numbers."""
-    if x.__class__ is np.ndarray and x.dtype is FLOAT64:
-        return x if x.ndim == 1 else x.ravel()
-    number = number_of(x)
-    return np.ravel(number) if hasattr(number, "ravel") else number
-
-
-def cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
-    """Return the cell of each number, and the slice of cells of each array."""
-    cells: list[int | slice] = []
-    cell = 0
-    for x in leaves:
-        size = x.size if hasattr(x, "ravel") else 1
-        cells.append(slice(cell, cell + size) if hasattr(x, "ravel") else cell)
-        cell += size
-    return tuple(cells)
-
-
-def value_cells(leaves: Sequence[Any]) -> list[int]:
-    """Return the inputs that are Values; an array has an input for each of its numbers."""
-    cells = zip(leaves, cells_of(leaves), strict=True)
-    return [cell for x, cell in cells if isinstance(x, Value) and isinstance(cell, int)]

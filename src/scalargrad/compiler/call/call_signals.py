@@ -32,7 +32,7 @@ class CallSignals:
         self._places: dict[int, list[int]] = {}
         self._operands: dict[int, dict[int, Sequence[Any]]] = {}
         self._find(first)
-        if any(len(found) > 1 for found in self._operands.values()):
+        if any(len(found) > 1 for found in self._operands.values()) and not self._gathered(first):
             ahead[first + 1 :] = reversed(self._in_order(ahead[:first:-1]))
             self._places.clear()
             self._find(first)
@@ -50,6 +50,20 @@ class CallSignals:
                 if node.parents is not operands:
                     operands = node.parents
                     self._operands.setdefault(id(call), {})[id(operands)] = operands
+
+    def _gathered(self, first: int) -> bool:
+        """Put the results of the only call before the leaves that stand between them.
+
+        False if there is more than one call, or if other nodes stand there.
+        """
+        (call, places), *others = self._places.items()
+        results, end = itemgetter(*places)(self._ahead), places[-1] + 1
+        leaves = [x for x in self._ahead[first:end] if not x.parents]
+        if others or len(results) + len(leaves) < end - first:
+            return False
+        self._ahead[first:end] = [*results, *leaves]
+        self._places[call] = [*range(first, first + len(results))]
+        return True
 
     def _in_order(self, order: Sequence[Value]) -> list[Value]:
         """Return nodes in topological order, all operands of a call before any of its results.

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import key_of_numbers, visit
+from scalargrad.compiler.call.arguments import key_of_numbers, of_lists, visit
 from scalargrad.compiler.call.objects import Key, LastWalk, Visit, is_object
 from scalargrad.compiler.guards.frozen import frozen
 from scalargrad.errors import OperandError
@@ -121,6 +121,9 @@ class Signature:
             known = key_of_numbers(args)  # the common case, twice as fast
             if known is not None:
                 return known, [*args], []
+            found = of_lists(args)
+            if found is not None:
+                return *found, []
         walk = Visit(self._last_walk)
         try:
             if self._is_object:

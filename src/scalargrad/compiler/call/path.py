@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.arguments import (
-    block_of,
-    cells_of,
-    in_a_row,
-    value_cells,
-)
 from scalargrad.compiler.call.eager_replay import Call
+from scalargrad.compiler.call.input_cells import block_of, cells_of, in_a_row, value_cells
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Output, ResultNodes, all_finite
 from scalargrad.compiler.function import Function

@@ -27,8 +27,8 @@ class Tracing(Recorder, Protocol):
     constant: Callable[[float], int]  # nodes of constants, by number
     writers: tuple[Callable[[Op], None], Callable[[int], None], Callable[[int], None]]
 
-    def traced(self, op: Op, args: tuple[int, ...]) -> Traced:
-        """Write a node, and return its traced number."""
+    def appended(self, op: Op, left: int, right: int) -> Traced:
+        """Write a node of two operands, or of one if `right` is -1; return its traced number."""
 
     def beside(self, x: Any, op: Operation) -> Any:
         """Return the node of an operator's other operand, or NotImplemented for an array."""
