@@ -115,7 +115,7 @@ class GroupOperations:
             return out
         nodes, args = self._arrays(group)
         if len(nodes) > 1:
-            order = lane_order(self._keys(args)[::-1])
+            order = lane_order(self._keys([*args.T])[::-1])
             nodes, args = nodes[order], args[order]
         return self._applied(group.op, nodes, args, lanes)
 
@@ -128,9 +128,9 @@ class GroupOperations:
         self.memory.release_all(brought)
         return out
 
-    def _keys(self, args: Addresses) -> list[Addresses]:
+    def _keys(self, operands: list[Addresses]) -> list[Addresses]:
         """Return the columns of addresses by which to sort lanes, those with few values first."""
-        columns = [self.addresses[args[:, i]] for i in range(args.shape[1])]
+        columns = [self.addresses[nodes] for nodes in operands]
         counted = [(len(set(column.tolist())), i) for i, column in enumerate(columns)]
         return [columns[i] for _, i in sorted(counted)]
 

@@ -258,7 +258,7 @@ class ScalarPacker(GroupOperations):
         self, a: Addresses, b: Addresses, runs: list[slice], bounds: list[tuple[int, int]]
     ) -> tuple[Addresses, list[Piece]]:
         """Return the order of lanes that forms the fewest grids, and these; none if too many."""
-        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
+        keys = self._keys([x[:, s] for x in (a, b) for s, _ in bounds])
         order = lane_order(keys)
         if len(runs) > _most(a.size // _OF_RUN, a.shape[1]):
             return order, []
@@ -275,7 +275,7 @@ class ScalarPacker(GroupOperations):
 
     def _tables(self, a: Addresses, b: Addresses, runs: list[slice]) -> Addresses:
         """Return the addresses of the first factors of each run, runs × lanes."""
-        return np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
+        return self.addresses[np.array([x[:, run.start] for x in (a, b) for run in runs])]
 
     def _run(self, a: Addresses, b: Addresses, shape: Grid) -> ProductRun:
         first = self._factor(a, shape, 0)

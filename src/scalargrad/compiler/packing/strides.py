@@ -85,7 +85,7 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
     terms = a.shape[1]
     if terms == 1:
         return [slice(0, 1)]
-    both = np.stack([a, b])
+    both = np.array([a, b])
     steps = both[:, :, 1:] - both[:, :, :-1]
     even = (steps == steps[:, :1]).all(axis=(0, 1)).tolist()
     first = [*zip(*steps[:, 0].tolist(), strict=True)]

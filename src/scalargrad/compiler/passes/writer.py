@@ -90,10 +90,9 @@ class Writer:
 
     def copied(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`, which is in its simplest form already."""
-        known = self._known.get((op, args))
-        if known is None:
-            known = self._known[op, args] = self.unique(op, args)
-        return known
+        new = len(self.program.ops)
+        known: int = self._known.setdefault((op, args), new)
+        return self.unique(op, args) if known == new else known
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum copied from another program, none of whose terms was folded."""

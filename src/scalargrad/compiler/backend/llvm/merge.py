@@ -44,8 +44,11 @@ def merged(instructions: Sequence[Instruction], outputs: slice) -> list[Merged]:
     """Return the instructions of a program, merged where that saves passes over memory."""
     if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
         return list(instructions)
-    joined = _joined(instructions, Extents(instructions, outputs))
-    return _finished(joined, Extents(joined, outputs))
+    program = Extents(instructions, outputs)
+    joined = _joined(instructions, program)
+    if len(joined) < len(instructions):
+        program = Extents(joined, outputs)
+    return _finished(joined, program)
 
 
 # Elementwise instructions fused -----------------------------------------------------------------
