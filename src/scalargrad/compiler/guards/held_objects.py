@@ -299,10 +299,11 @@ def _beside_items(x: Any) -> list[Any]:
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
     """Return whether both hold the same objects under the same keys, or equal texts or bytes."""
-    if len(now) != len(before) or before.keys() != now.keys():
+    if len(now) != len(before):
         return False
     both = before.values(), now.values()
-    return all(map(is_, *both)) or all(map(_is_exactly, *both))
+    same = all(map(is_, *both)) or all(map(_is_exactly, *both))
+    return same and before.keys() == now.keys()
 
 
 def _is_exactly(x: Any, y: Any) -> bool:
