@@ -275,7 +275,9 @@ class ScalarPacker(GroupOperations):
 
     def _tables(self, a: Addresses, b: Addresses, runs: list[slice]) -> Addresses:
         """Return the addresses of the first factors of each run, runs × lanes."""
-        return self.addresses[np.array([x[:, run.start] for x in (a, b) for run in runs])]
+        nodes: Addresses = np.array([x[:, run.start] for x in (a, b) for run in runs])
+        tables: Addresses = self.addresses[nodes]
+        return tables
 
     def _run(self, a: Addresses, b: Addresses, shape: Grid) -> ProductRun:
         first = self._factor(a, shape, 0)
