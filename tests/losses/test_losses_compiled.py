@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import jit, value_and_grad
+from scalargrad import jit, value_and_grad, vmap
 from scalargrad.errors import ScalargradError
 from scalargrad.losses import cross_entropy, multi_margin_loss, nll_loss
 
@@ -34,6 +34,28 @@ def test_classes_may_be_arguments_of_a_compiled_function(loss: Any) -> None:
         assert np.array(slopes) == pytest.approx(np.array(gradient), rel=1e-12, abs=1e-15)
 
 
+@pytest.mark.parametrize("loss", _LOSSES.values(), ids=_LOSSES.keys())
+def test_classes_may_be_examples_of_vmap(loss: Any) -> None:
+    """One example, recorded for all, stands for every class: losses and slopes equal eager ones."""
+    total = partial(loss, reduction="sum")
+    each = vmap(value_and_grad(total), in_axes=(0, 0))
+    for classes in ([0, 1, 2, 1], [2, 2, 1, 0]):
+        found, slopes = jit(each)(np.array(_SCORES), np.array(classes))
+        eager = [value_and_grad(total)(z, t) for z, t in zip(_SCORES, classes, strict=True)]
+        assert found == pytest.approx([loss for loss, _ in eager], rel=1e-13)
+        assert slopes == pytest.approx(np.array([x for _, x in eager]), rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
+def test_examples_without_a_class_are_left_out_compiled_too(loss: Any) -> None:
+    """The mean is over the examples that are not of class -100, whichever these are."""
+    compiled = jit(loss)
+    for classes in ([0, -100, 2, 1], [-100, -100, 1, 0], [0, 1, 2, 1]):
+        assert compiled(_SCORES, classes) == pytest.approx(loss(_SCORES, classes), rel=1e-13)
+    with pytest.raises(ScalargradError, match="every example is ignored"):
+        compiled(_SCORES, [-100] * 4)
+
+
 @pytest.mark.parametrize("wrong", [3.0, -1.0, 0.5])
 def test_a_class_out_of_range_is_an_error_compiled_too(wrong: float) -> None:
     """An argument that names no class raises what it raises eagerly."""
@@ -41,3 +63,7 @@ def test_a_class_out_of_range_is_an_error_compiled_too(wrong: float) -> None:
     compiled(_SCORES, [0.0, 1.0, 2.0, 1.0])
     with pytest.raises(ScalargradError, match="cross_entropy: a target is"):
         compiled(_SCORES, [0.0, 1.0, 2.0, wrong])
+    each = jit(vmap(cross_entropy))
+    each(np.array(_SCORES), np.array([0.0, 1.0, 2.0, 1.0]))
+    with pytest.raises(ScalargradError, match="cross_entropy: a target is"):
+        each(np.array(_SCORES), np.array([0.0, 1.0, 2.0, wrong]))

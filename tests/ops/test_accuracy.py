@@ -16,6 +16,7 @@ from scalargrad import (
     expm1,
     gelu,
     gelu_tanh,
+    jit,
     log1p,
     log_softmax,
     logsumexp,
@@ -55,6 +56,10 @@ def ulps(found: float, expected: Any) -> float:
         return 0.0 if found == nearest else math.inf
     with mp.workdps(DIGITS):
         return float(abs(mp.mpf(found) - expected) / math.ulp(nearest))
+
+
+#: Recorded once for each number of operands.
+COMPILED_LOGSUMEXP = jit(lambda xs: logsumexp(xs))
 
 
 def _sigmoid(x: float) -> Any:
@@ -138,6 +143,19 @@ def test_logsumexp_is_exact_to_four_ulps_of_its_scale(xs: list[float]) -> None:
         assert math.isfinite(found)
         assert abs(mp.mpf(found) - expected) <= 4 * scale
     assert logsumexp([Value(x) for x in xs]).data == found
+
+
+@given(st.lists(st.floats(-700.0, 0.0), min_size=1, max_size=6), st.integers(1, 2))
+@example([-50.0], 1)
+@example([-700.0, -701.0], 1)
+@example([-20.0], 2)
+def test_logsumexp_keeps_the_digits_of_what_small_ones_add(xs: list[float], zeros: int) -> None:
+    """With a largest operand of 0 its relative error is at most 4 ulp, compiled, too."""
+    operands = [*xs, *[0.0] * zeros]
+    with mp.workdps(DIGITS):
+        expected = mp.log(mp.fsum(mp.exp(mp.mpf(x)) for x in operands))
+        assert ulps(logsumexp(operands), expected) <= 4
+        assert ulps(COMPILED_LOGSUMEXP(operands), expected) <= 4
 
 
 @given(st.lists(st.floats(-700.0, 700.0), min_size=1, max_size=6))

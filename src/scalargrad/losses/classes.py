@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import DomainError, OperandError
+from scalargrad.grad_mode import recorder
 from scalargrad.losses.reduction import (
     Reduction,
     class_index,
@@ -16,7 +17,7 @@ from scalargrad.losses.reduction import (
     reduced,
     reduction_of,
 )
-from scalargrad.ops import dot, eq, logsumexp, ne, relu, square, sum, take
+from scalargrad.ops import dot, eq, logsumexp, ne, relu, square, sum, take, where
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import listed, scalar, whole
@@ -205,11 +206,7 @@ def _over_examples(
             loss, [input], [target], reduction=reduction, name=name, ignore=ignore
         )
         return only[0] if reduction == "none" else only
-    ignored = (0.0, 0.0)
-    found = [
-        ignored if is_class(t) and t == ignore else loss(scores, t)
-        for scores, t in examples(input, target, name)
-    ]
+    found = [_unless(ignore, loss, *example) for example in examples(input, target, name)]
     losses, shares = [x for x, _ in found], [share for _, share in found]
     if reduction == "none":
         return losses
@@ -218,8 +215,22 @@ def _over_examples(
     return reduced(losses, reduction, name)
 
 
-def _divided(total: Any, share: float, name: str) -> Any:
-    if share == 0.0:
+def _unless(ignore: int | None, loss: Any, scores: list[Any], t: Any) -> tuple[Any, Any]:
+    """Return an example's loss and its weight in the mean, both 0 if its class is ignored."""
+    if ignore is None or not is_class(t):
+        found: tuple[Any, Any] = loss(scores, t)
+    elif recorder() is not None and isinstance(t, Value):  # any class, of any example of vmap
+        is_ignored = eq(t, ignore)
+        found = loss(scores, where(is_ignored, 0.0, t))
+        found = where(is_ignored, 0.0, found[0]), where(is_ignored, 0.0, found[1])
+    else:
+        found = (0.0, 0.0) if t == ignore else loss(scores, t)
+    return found
+
+
+def _divided(total: Any, share: Any, name: str) -> Any:
+    """Divide by the sum of weights; a compiled call in which that is 0 is made eagerly."""
+    if recorder() is None and share == 0.0:
         raise DomainError(f"{name}: every example is ignored or has weight 0; there is no mean")
     return total / share
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError
+from scalargrad.grad_mode import recorder
 from scalargrad.ops import eq, floor, ge, lt, mean, sum
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float, is_real
@@ -176,8 +177,11 @@ def is_class(target: Any) -> bool:
 def class_index(target: Any, classes: int, name: str) -> Any:
     """Return `target` as a class in 0 … classes - 1, or say what is wrong with it.
 
-    A Value, as every argument of a function being compiled is, stays one.
+    A Value, as every argument of a function being compiled is, stays one. There, one that names no
+    class is divided by 0, so that the call is made eagerly and raises the error.
     """
+    if recorder() is not None and isinstance(target, Value):
+        return target / (ge(target, 0.0) * lt(target, classes) * eq(floor(target), target))
     if not is_class(target) or not eq(floor(target), target):
         given = target.data if isinstance(target, Value) else target
         raise OperandError(f"{name}: a target is {shown(given)}; classes are whole numbers")

@@ -11,7 +11,7 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.comparisons import eq
-from scalargrad.ops.exponential import exp, log
+from scalargrad.ops.exponential import exp, log1p
 from scalargrad.ops.selection import maximum, where
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float
@@ -96,10 +96,18 @@ def mean(operands: Sequence[float]) -> float:
 
 
 def _shifted(operands: Sequence[Any]) -> Any:
-    """Return logsumexp as an expression; an infinite maximum is not subtracted."""
+    """Return logsumexp as an expression; an infinite maximum is not subtracted.
+
+    The largest operand contributes exactly 1 to the sum of exponentials, which `log1p` adds, so
+    that small contributions of others are not rounded away.
+    """
     largest = maximum(*operands)
-    shift = where(eq(abs(largest), math.inf), 0.0, largest)
-    return shift + log(sum([exp(x - shift) for x in operands]))
+    infinite = eq(abs(largest), math.inf)
+    shift = where(infinite, 0.0, largest)
+    alike = [eq(x, largest) for x in operands]
+    others = [where(same, 0.0, exp(x - shift)) for same, x in zip(alike, operands, strict=True)]
+    ties = maximum(sum(alike) - 1.0, 0.0)  # never negative; without `maximum`, one sum with others
+    return where(infinite, largest, largest + log1p(sum(others) + ties))
 
 
 @primitive(
@@ -109,12 +117,17 @@ def _shifted(operands: Sequence[Any]) -> Any:
 (...operands) => {
   const largest = Math.max(...operands);
   if (!Number.isFinite(largest)) return largest;
-  return largest + Math.log(operands.reduce((total, x) => total + Math.exp(x - largest), 0));
+  const at = operands.indexOf(largest);
+  const others = operands.map((x, i) => (i === at ? 0 : Math.exp(x - largest)));
+  return largest + Math.log1p(others.reduce((total, x) => total + x, 0));
 }""",
     expression=_shifted,
 )
 def logsumexp(operands: Sequence[float]) -> float:
     """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
+
+    Of the largest, only what the others add is computed, as `numpy.logaddexp` does: where one
+    operand is 0 and the others far below it, the small result has all its digits.
 
     Raises
     ------
@@ -131,7 +144,8 @@ def logsumexp(operands: Sequence[float]) -> float:
     largest = max(operands)
     if math.isinf(largest) and not any(x != x for x in operands):
         return largest
-    return largest + math.log(math.fsum(exp.function(x - largest) for x in operands))
+    others = math.fsum([-1.0, *[exp.function(x - largest) for x in operands]])
+    return largest + math.log1p(others)
 
 
 def _terms(x: Any, name: str) -> tuple[Any, ...]:
