@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from scalargrad import DomainError, OperandError, Value, nn, optim
+from scalargrad import DomainError, OperandError, Value, jit, nn, ops, optim, square, vmap
 from scalargrad.graph import topological_order
 from scalargrad.sparse import Table
 
@@ -82,6 +82,27 @@ def test_bags_equal_pytorchs(
     (expected * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
     grads = [p.grad for row in ours.weight for p in row]
     assert grads == pytest.approx(theirs.weight.grad.ravel().tolist(), rel=1e-10)
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum"])
+def test_bags_padded_to_one_length_are_examples_of_vmap(mode: str) -> None:
+    """Values and gradients are those of eager bags without the padding, an empty bag included."""
+    bags, factors = (
+        [[1, 4, 4], [0, 5, 2], [4, 4, 4]],
+        [[2.0, 3.0, 1.0], [0.5, 1.5, -1.0], [1.0] * 3],
+    )
+    bag = nn.EmbeddingBag(6, 2, mode=mode, padding_idx=4, rng=0)
+    shorter = [[1], [0, 5, 2], []]
+    weights = [[2.0], [0.5, 1.5, -1.0], []] if mode == "sum" else None
+    expected = bag(shorter, weights)
+    ops.sum([square(y) for row in expected for y in row]).backward()
+    slopes = [p.grad for p in bag.parameters()]
+    bag.zero_grad()
+    given = (bags, factors) if mode == "sum" else (bags,)
+    found = jit(vmap(bag))(*given)
+    assert [[y.data for y in row] for row in found] == [[y.data for y in row] for row in expected]
+    ops.sum([square(y) for row in found for y in row]).backward()
+    assert [p.grad for p in bag.parameters()] == pytest.approx(slopes, rel=1e-15)
 
 
 def test_several_bags_are_several_rows() -> None:

@@ -59,7 +59,7 @@ def ulps(found: float, expected: Any) -> float:
 
 
 #: Recorded once for each number of operands.
-COMPILED_LOGSUMEXP = jit(lambda xs: logsumexp(xs))
+COMPILED_LOGSUMEXP = jit(logsumexp)
 
 
 def _sigmoid(x: float) -> Any:

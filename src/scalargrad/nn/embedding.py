@@ -12,7 +12,7 @@ from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module
 from scalargrad.nn.rows import each_row
-from scalargrad.ops import dot, mean, sum, take
+from scalargrad.ops import dot, maximum, mean, ne, sum, take
 from scalargrad.sparse import Table
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import is_word, listed, size, whole
@@ -222,6 +222,8 @@ class EmbeddingBag(Embedding):
             raise OperandError(
                 f"EmbeddingBag: {len(weights)} per_sample_weights for {len(index)} indices"
             )
+        if self.padding_idx is not None and any(isinstance(i, Value) for i in index):
+            return self._masked(index, weights, self.padding_idx)
         kept = [n for n, i in enumerate(index) if i != self.padding_idx]
         rows = [self.row(index[n]) for n in kept]
         if not rows:
@@ -232,6 +234,16 @@ class EmbeddingBag(Embedding):
             return [dot(factors, column) for column in columns]
         combine = sum if self.mode == "sum" else mean
         return [combine(column) for column in columns]
+
+    def _masked(
+        self, index: Sequence[Any], weights: Sequence[Scalar] | None, padding: int
+    ) -> list[Value]:
+        """Combine the rows at indices that differ from call to call, padding with the factor 0."""
+        kept = [ne(i, padding) for i in index]
+        factors = [w * x for w, x in zip(weights, kept, strict=True)] if weights else kept
+        count = maximum(sum(kept), 1.0) if self.mode == "mean" else 1.0
+        columns = zip(*[self.row(i) for i in index], strict=True)
+        return [dot(factors, column) / count for column in columns]
 
     def example_input(self) -> Any:
         """Return a bag of the first index alone."""
