@@ -9,18 +9,20 @@ are left to `derivative`.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+
 import numpy as np
 
 from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
-from scalargrad.compiler.passes.expressions import fixed_arity, written_out
+from scalargrad.compiler.passes.expressions import Plans, fixed_arity, plans, written_out
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.partial import partial, subexpressions
+from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.table.operation import Elementwise, Operation, Reduction
-from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
 #: The most nodes that written sweeps may visit in all.
@@ -131,22 +133,16 @@ class _Unfolding:
             return len(made) - 1
         if op.expression is not None and len(nodes) <= MOST_OPERANDS:
             return self.append(fixed_arity(op, len(nodes)), *nodes)
-        symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
-        return self._written(written_out(op, symbols), dict(zip(symbols, nodes, strict=True)))
+        return self._follow(_reduction_plan(op, len(nodes)), nodes)
 
-    def _written(self, expression: Expression, known: dict[Symbol, int]) -> int:
-        """Write an expression node by node; `known` maps its symbols to nodes."""
-        if not isinstance(expression, Symbol):
-            return self.number(float(expression))
-        for part in subexpressions(expression):
-            if part not in known:
-                operands = [
-                    known[x] if isinstance(x, Symbol) else self.number(float(x))
-                    for x in part.operands
-                ]
-                assert part.op is not None
-                known[part] = self.append(part.op, *operands)
-        return known[expression]
+    def _follow(self, plans: Plans, nodes: Sequence[int]) -> int:
+        """Write an expression over some nodes, node by node, and return the last one."""
+        steps, (found,) = plans
+        known = [*nodes]
+        for op, refs in steps:
+            args = [known[x] if isinstance(x, int) else self.number(x) for x in refs]
+            known.append(self.append(op, *args))
+        return known[found] if isinstance(found, int) else self.number(found)
 
     # Sweeps ------------------------------------------------------------------------------------
 
@@ -211,8 +207,21 @@ class _Unfolding:
             if local == -1.0:
                 return self.append(neg, upstream)
             return self.append(mul, upstream, self.number(float(local)))
-        symbols = (op.result_symbol, *op.operand_symbols)
-        factor = self._written(local, dict(zip(symbols, nodes, strict=True)))
+        factor = self._follow(_partial_plan(op, j), nodes)
         if self.made.constants.get(upstream) == 1.0:
             return factor
         return self.append(mul, upstream, factor)
+
+
+@functools.cache
+def _reduction_plan(op: Reduction, arity: int) -> Plans:
+    """Return the nodes to write for a reduction of so many operands."""
+    symbols = tuple([Symbol(f"x{i}") for i in range(arity)])
+    return plans((written_out(op, symbols),), symbols, summed=())
+
+
+@functools.cache
+def _partial_plan(op: Elementwise, index: int) -> Plans:
+    """Return the nodes to write for a partial, as declared, over the nodes (result, *operands)."""
+    symbols = (op.result_symbol, *op.operand_symbols)
+    return plans((partial(op, index).declared,), symbols, summed=())

@@ -7,7 +7,7 @@ operands.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.passes.kinds import PRODUCTS, Op
@@ -72,17 +72,24 @@ def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
     return steps
 
 
-def plans(expressions: Sequence[Expression], symbols: Sequence[Symbol]) -> Plans:
-    """Return the steps that compute several expressions, and what refers to each of them."""
+def plans(
+    expressions: Sequence[Expression],
+    symbols: Sequence[Symbol],
+    summed: Container[Op | None] = LINEAR,
+) -> Plans:
+    """Return the steps that compute several expressions, and what refers to each of them.
+
+    Operations in `summed` become sums of products; of none, each operation is a step.
+    """
     where: dict[Symbol, int] = {symbol: i for i, symbol in enumerate(symbols)}
-    needed = _needed(expressions, where)
+    needed = _needed(expressions, where, summed)
     steps: list[PlanStep] = []
 
     def ref(x: Expression) -> int | float:
         return where[x] if isinstance(x, Symbol) else float(x)
 
     for part in subexpressions(*expressions):
-        if part in needed and part.op in LINEAR:
+        if part in needed and part.op in summed:
             steps.append(PlanStep(PRODUCTS, tuple(ref(x) for pair in terms_of(part) for x in pair)))
         elif part in needed and part.op is not None:
             steps.append(PlanStep(part.op, tuple(ref(x) for x in part.operands)))
@@ -92,7 +99,9 @@ def plans(expressions: Sequence[Expression], symbols: Sequence[Symbol]) -> Plans
     return tuple(steps), tuple(map(ref, expressions))
 
 
-def _needed(expressions: Sequence[Expression], known: dict[Symbol, int]) -> set[Symbol]:
+def _needed(
+    expressions: Sequence[Expression], known: dict[Symbol, int], summed: Container[Op | None]
+) -> set[Symbol]:
     """Return the parts that need nodes of their own: all but sums and products within sums."""
     needed: set[Symbol] = set()
     stack = [*expressions]
@@ -100,7 +109,7 @@ def _needed(expressions: Sequence[Expression], known: dict[Symbol, int]) -> set[
         part = stack.pop()
         if isinstance(part, Symbol) and part not in known and part not in needed:
             needed.add(part)
-            if part.op in LINEAR:
+            if part.op in summed:
                 stack += [x for pair in terms_of(part) for x in pair]
             else:
                 stack += part.operands
