@@ -242,6 +242,61 @@ def test_operand_that_is_no_number_is_named(operate: Any, thing: Any) -> None:
         assert isinstance(caught.value, TypeError | ScalargradError)
 
 
+class Vector(list[Any]):
+    """Numbers that a user's class computes with, element by element."""
+
+    def __radd__(self, number: Any) -> Vector:
+        """Add a number to each."""
+        return Vector(number + x for x in self)
+
+    def __rsub__(self, number: Any) -> Vector:
+        """Take each from a number."""
+        return Vector(number - x for x in self)
+
+    def __rmul__(self, number: Any) -> Vector:
+        """Scale each."""
+        return Vector(number * x for x in self)
+
+    def __rtruediv__(self, number: Any) -> Vector:
+        """Divide a number by each."""
+        return Vector(number / x for x in self)
+
+    def __rpow__(self, number: Any) -> Vector:
+        """Raise a number to each."""
+        return Vector(number**x for x in self)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("operate", "value", "slope"),
+    [
+        (operator.add, 2.0 + 1.0 + 2.0 + 4.0, 2.0),
+        (operator.sub, 2.0 - 1.0 + 2.0 - 4.0, 2.0),
+        (operator.mul, 2.0 * 1.0 + 2.0 * 4.0, 5.0),
+        (operator.truediv, 2.0 / 1.0 + 2.0 / 4.0, 1.25),
+        (operator.pow, 2.0**1.0 + 2.0**4.0, 1.0 + 4.0 * 2.0**3.0),
+    ],
+)
+def test_a_class_of_a_users_meets_values_by_its_own_operators(
+    operate: Any, value: float, slope: float, compiled: bool
+) -> None:
+    """A Value on the left leaves it to them, as a float does."""
+
+    def total(x: Any) -> Any:
+        first, second = operate(x, Vector([1.0, 4.0]))
+        return first + second
+
+    found = value_and_grad(jit(total) if compiled else total)(2.0)
+    assert total(2.0) == value
+    assert found == (value, slope)
+
+
+def test_a_class_without_the_operator_is_pythons_error() -> None:
+    """It names both classes."""
+    with pytest.raises(TypeError, match="'Value' and 'Vector'"):
+        operator.mod(Value(2.0), Vector([1.0]))
+
+
 def test_long_operand_is_cut_in_the_message() -> None:
     """A huge operand does not flood the message."""
     with pytest.raises(OperandError) as caught:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Number
+from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
@@ -10,6 +12,11 @@ from scalargrad.system.one_line import shown
 _NUMBERS = (float, int)  # checked faster than `float | int`, which is built at every call
 #: The size of the numbers that are computed with, in bytes.
 _BYTES = 8
+#: By any of these, a class in Python says that it has operators for what stands on its left.
+_REFLECTED = (
+    "__radd__", "__rsub__", "__rmul__", "__rtruediv__", "__rfloordiv__", "__rmod__", "__rpow__",
+    "__rmatmul__", "__rand__", "__ror__", "__rxor__",
+)  # fmt: skip
 
 
 def is_real(x: Any) -> bool:
@@ -59,11 +66,16 @@ def defers(x: Any) -> bool:
     """Return whether an operator should leave `x` to its own reflected method.
 
     True for arrays (their method works element by element) and for foreign classes written
-    to meet other numbers; never for built-in types, whose message would not name the value.
+    to meet other numbers, such as a vector or a dual number of a user's; never for built-in types
+    nor for Python's own kinds of number, whose message would not name the value.
     """
-    if type(x).__module__ == "builtins":
+    kind = type(x)
+    if kind.__module__ == "builtins":
         return False
-    return hasattr(type(x), "__array_ufunc__") or hasattr(type(x), "_apply")
+    if hasattr(kind, "__array_ufunc__") or hasattr(kind, "_apply"):
+        return True
+    written = (getattr(kind, name, None).__class__ is FunctionType for name in _REFLECTED)
+    return not isinstance(x, Number) and any(written)
 
 
 def holds(condition: Any) -> bool:

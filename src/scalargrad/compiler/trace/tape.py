@@ -10,6 +10,7 @@ from scalargrad.compiler.trace.columns import Columns, Plainness
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
 from scalargrad.ops import identity, mul
+from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Operation
 from scalargrad.transforms.draws import Draw
 from scalargrad.value import Parameter, Value
@@ -199,7 +200,7 @@ class Tape(Tracing):
         """Return the node of an operator's other operand, or NotImplemented for an array."""
         if isinstance(x, Value):
             return self.refer(x, op)
-        if op is mul and isinstance(x, list | tuple):
+        if op is mul and isinstance(x, list | tuple) and not defers(x):
             self.refused("repeated")
         number = x if x.__class__ is float else op.number_beside(x)
         return number if number is NotImplemented else self.constant(number)
