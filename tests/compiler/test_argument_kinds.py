@@ -116,6 +116,7 @@ RECORDS = np.array([(7.0, 2), (3.0, 4)], dtype=[("height", float), ("count", int
         (RECORDS[0], r"records, with the fields height, count: give its columns"),
         (memoryview(b"ab"), r"a memoryview: .* give numpy\.asarray"),
         (memoryview(array.array("d", [1.0])), r"a memoryview: .* give numpy\.asarray"),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), r"MaskedArray: .* give x\.filled\(0\.0\)"),
         (deque([1.0]), r"a deque, which cannot be hashed.* give list\(x\)"),
         ({1.0}, r"a set, which cannot be hashed.* give list\(x\), or frozenset\(x\)"),
         (bytearray(b"a"), r"a bytearray, which cannot be hashed.* give bytes\(x\)"),

@@ -145,9 +145,11 @@ def refuse_array(x: Any, where: object) -> None:
     if ours or not (hasattr(x, "__array__") or isinstance(x, memoryview | array)):
         return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    remedy = "numpy.asarray(x), or its .tolist()"
+    if isinstance(x, np.ma.MaskedArray):  # both would compute with what is masked
+        remedy = "x.filled(0.0), or with what else a masked number should count as"
     raise TraceError(
-        f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
-        "numpy.asarray(x), or its .tolist()"
+        f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give {remedy}"
     ) from None
 
 
