@@ -87,6 +87,10 @@ def custom_op(
     compiled function applies an operation once to equal operands, and in an order of its own.
     Random numbers are drawn by `drawn` and given as operands.
 
+    `partials` is called once, when the operation is declared, and the numbers it closes over stay
+    as they were. Give a number that may change as an operand, or values would follow it and
+    derivatives would not.
+
     Examples
     --------
     >>> import math
