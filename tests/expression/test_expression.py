@@ -18,6 +18,7 @@ from scalargrad import (
     no_grad,
     ops,
     parse,
+    walk,
 )
 from scalargrad.graph import leaves, topological_order
 from scalargrad.ops.reductions import Dot
@@ -55,6 +56,16 @@ def test_the_sigmoid_neuron_of_the_lecture() -> None:
         },
         rel=1e-12,
     )
+
+
+@pytest.mark.parametrize(
+    "text", ["e**x * 2", "2 * e^x", "e ^ x ^ 1 * 2", "a = e^-x; 2 * e**-a / 1"]
+)
+def test_a_power_of_e_is_the_exponential(text: str) -> None:
+    """As lectures write it; a step would show 2.718 to a power."""
+    f = parse(text, x=0.0)
+    assert "exp(" in str(walk(f))
+    assert "2.718^" not in str(walk(f))
 
 
 def called(op: Operation) -> tuple[str, dict[str, float], list[str]]:

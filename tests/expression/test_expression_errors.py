@@ -219,6 +219,7 @@ def test_values_are_real_numbers(value: object) -> None:
     ("text", "values", "advice"),
     [
         ("w + 1", {"w": [1, 2]}, "w is a vector: it is an argument of reductions, as in sum(w)"),
+        ("w + 1", {"w": [1, 5]}, "; if its comma is that of a decimal number, write a point"),
         ("w(1)", {"w": [1, 2]}, "written with *"),
         ("w = 2", {"w": [1, 2]}, "it has a value already"),
         ("sum(w) + w0", {"w": [1, 2], "w0": 3}, "w0 cannot be given a value: it has a value"),

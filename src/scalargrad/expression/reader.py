@@ -173,7 +173,10 @@ class Reader:
             return self.names[name]
         if name in self.vectors:
             problem = f"{short(name)} is a vector: it is an argument of reductions, as in sum(w), "
-            raise self.source.error_at(node, f"{problem}and its entries are {short(name)}0, …")
+            problem += f"and its entries are {short(name)}0, …"
+            if len(self.vectors[name]) == 2:
+                problem += "; if its comma is that of a decimal number, write a point"
+            raise self.source.error_at(node, problem)
         if name in _CONSTANTS:
             return _CONSTANTS[name]
         if name in ops.TABLE:
@@ -200,7 +203,11 @@ class Reader:
             chain.append(chain[-1].left)
         result = self.evaluate(chain[-1].left)
         for link in reversed(chain):
-            result = self.apply(link, link.op, result, self.evaluate(link.right))
+            right = self.evaluate(link.right)
+            if isinstance(link.op, ast.Pow) and _is_e(link.left):
+                result = self.finite(link, ops.exp.of(right))  # e^x is drawn as exp, not 2.718^x
+            else:
+                result = self.apply(link, link.op, result, right)
         return result
 
     def apply(self, node: ast.expr, operator: ast.AST, *operands: Scalar) -> Scalar:
@@ -276,6 +283,11 @@ def _leaf(name: str, value: Any) -> Value:
     if isinstance(value, Value):
         return value
     return Value(as_float(value, f"the value of {short(name)}"), name)
+
+
+def _is_e(node: ast.expr) -> bool:
+    """Return whether this is the constant e, a name that nothing else can have."""
+    return isinstance(node, ast.Name) and node.id == "e"
 
 
 def _required(op: Operation) -> int:

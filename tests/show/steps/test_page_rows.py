@@ -15,7 +15,7 @@ from scalargrad import Parameter, Value, cos, sin, square, tanh
 from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
-from .graphs import labelled, lecture, likelihood, recurrence
+from .graphs import labelled, lecture, likelihood, neuron, recurrence
 from .stepping import at_every_step, until
 
 BROKEN = """() => {
@@ -165,6 +165,26 @@ def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
     )
     assert abs(at) < 2
     until(page, f"() => ({shares})().every((share) => Math.abs(share) < 0.02)")
+
+
+OFF_THE_WIRE = """() => {
+  const here = document.querySelector('#minimap .here');
+  const [x, y] = ['cx', 'cy'].map((side) => here[side].baseVal.value);
+  const wire = document.querySelector('#underlay path.halo');
+  const part = wire.getTotalLength() / 50;
+  const points = Array.from({ length: 51 }, (_, i) => wire.getPointAtLength(part * i));
+  return Math.min(...points.map((point) => Math.hypot(point.x - x, point.y - y)));
+}"""
+
+
+def test_the_mark_on_the_map_is_on_the_wire(open_page: Any) -> None:
+    """Not between it and its product, which is where there is room for it."""
+    steps = neuron()
+    page = open_page(steps, viewport={"width": 390, "height": 844})
+    seed = next(step.index for step in steps if step.phase == "seed")
+    off = at_every_step(page, OFF_THE_WIRE, seed + 2, len(steps))
+    assert off
+    assert max(off) < 3
 
 
 SHOWN = """() => {

@@ -98,6 +98,10 @@ GRAPHS: dict[str, tuple[Build, list[Inputs]]] = {
         lambda x, y: relu(x) * leaky_relu(y) + magnitude(x - y) + clip(x, -1.0, y),
         [{"x": 2.0, "y": -1.5}, {"x": -2.0, "y": 1.5}, {"x": 0.0, "y": 0.0}],
     ),
+    "a kink beside a curve": (
+        lambda x, y: maximum(x * x, x) * y,
+        [{"x": 2.0, "y": 2.0}, {"x": 0.0, "y": 2.0}, {"x": 1.0, "y": -1.0}],
+    ),
     "rounded to few digits": (
         lambda x, y: tanh(x) + cos(y) + silu(x) + (1.0 + exp(-x)) * sqrt(magnitude(y)),
         [{"x": 40.0, "y": 1e-9}, {"x": 0.0, "y": 0.0}, {"x": 1e18, "y": 2.0}],

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from scalargrad import Value, exp
+from scalargrad import Value, exp, floor, relu
 from scalargrad.show.steps import Walk, show, walk
 
 
@@ -134,3 +134,12 @@ def test_names_in_the_table_of_a_notebook_have_their_index_below() -> None:
     assert "= 1 / v<sub>1</sub>" in text
     assert not re.search(r"\b(w1|x27|v\d)\b", text)
     assert "1 of 2" in text
+
+
+def test_a_kink_is_named_where_the_gradient_is_complete() -> None:
+    """As on the page: that relu(0) receives nothing is a convention; elsewhere nothing is said."""
+    x = Value(0.0, "x")
+    assert "kink at x = 0" in str(walk(relu(x) + x)[-1:])
+    assert "kink" not in str(walk(relu(x) + x)[:-1])
+    assert "jumps at x = 0" in str(walk(floor(x)))
+    assert "kink" not in str(walk(relu(Value(1.0, "x"))))

@@ -463,6 +463,7 @@ def test_nudge_is_small_beside_a_small_number(x: float, nudge: str) -> None:
         (lambda x: maximum(x, 2.0), 2.0, "0 from the left and 1 from the right; 0.5 is taken"),
         (lambda x: minimum(x, 2.0), 2.0, "1 from the left and 0 from the right; 0.5 is taken"),
         (lambda x: clip(x, -1.0, 1.0), 1.0, "1 from the left and 0 from the right; 1 is taken"),
+        (lambda x: maximum(x * x, x), 0.0, "0 from the left and 1 from the right; 0.5 is taken"),
         (lambda x: relu(x) * tanh(Value(0.5)), 0.0, "0 from the left and 0.4621 from the right"),
         (lambda x: relu(x) - relu(-x), 0.0, "kinks meet at x = 0: the derivative of f is 1, but"),
         (floor, 2.0, "f jumps at x = 2: it is 1 just below and 2 just above; the gradient leaves"),

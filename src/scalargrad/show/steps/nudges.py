@@ -44,17 +44,27 @@ def nudge_note(scene: Scene, leaf: Value, total: float) -> str:
     nudge = nudge_of(scene.data[leaf])
     if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
         return ""
-    if scene.is_smooth:
-        if leaf in scene.affinity and abs(nudge * total) > _CLEARLY * scene.rounding:
-            return _promise(scene, leaf, nudge, total)
-    elif scene.wire_count <= _MOST_WIRES and (beside := _beside(scene, leaf, nudge, total)):
-        return beside
+    if kink := kink_note(scene, leaf, total):
+        return kink
+    is_affine = scene.is_smooth and leaf in scene.affinity
+    if is_affine and abs(nudge * total) > _CLEARLY * scene.rounding:
+        return _promise(scene, leaf, nudge, total)
     x, at = scene.data[leaf], scene.data[scene.root]
     for _ in range(1 + _SMALLER):
         if _holds(output_at(scene, leaf, x + nudge) - at, nudge, total):
             return _promise(scene, leaf, nudge, total)
         nudge = float(f"{nudge / 10:.0e}")
     return ""
+
+
+def kink_note(scene: Scene, leaf: Value, total: float) -> str:
+    """Say where the output has a jump or a kink in this input: ``kink at x = 0: …``."""
+    nudge = nudge_of(scene.data[leaf])
+    if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
+        return ""
+    if scene.is_smooth or scene.wire_count > _MOST_WIRES:
+        return ""
+    return _beside(scene, leaf, nudge, total)
 
 
 def _promise(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
@@ -99,16 +109,17 @@ def _beside(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
         )
     scale = steepest + sum(map(abs, scene.terms[leaf]))
     noise = max(_CLEAR * scale, _ROUNDED_OFF * abs(at) / nudge)
+    below, above = (0.0 if abs(y.slope) < _CLEAR * scale else y.slope for y in near)
     gap = abs(right.slope - left.slope)
     if gap > max(noise, abs(far[1].slope - far[0].slope) / 2):
         return (
-            f"kink at {where}: the derivative of {root} is {number(left.slope)} from the left and "
-            f"{number(right.slope)} from the right; {number(total)} is taken by convention"
+            f"kink at {where}: the derivative of {root} is {number(below)} from the left and "
+            f"{number(above)} from the right; {number(total)} is taken by convention"
         )
     taken = max(abs(total - point.slope) for point in near)
     if taken > max(noise, max(abs(total - point.slope) for point in far) / 2):
         return (
-            f"kinks meet at {where}: the derivative of {root} is {number(right.slope)}, but the "
+            f"kinks meet at {where}: the derivative of {root} is {number(above)}, but the "
             f"conventions at each of them make {number(total)}"
         )
     return ""

@@ -82,11 +82,21 @@ function markMap() {
   const [drawn, seen] = [graph.getBoundingClientRect(), viewport.getBoundingClientRect()];
   const shown = { x: seen.left - drawn.left, y: seen.top - drawn.top, width: viewport.clientWidth, height: viewport.clientHeight };
   for (const [side, pixels] of Object.entries(shown)) frame.setAttribute(side, String(pixels * scale));
-  const box = underlay.getBBox();
   const here = map.querySelector(".here");
-  here.toggleAttribute("hidden", !box.width && !box.height);
-  here.setAttribute("cx", String(box.x + box.width / 2));
-  here.setAttribute("cy", String(box.y + box.height / 2));
+  const place = middleOfHalos();
+  here.toggleAttribute("hidden", !place);
+  here.setAttribute("cx", String(place?.x ?? 0));
+  here.setAttribute("cy", String(place?.y ?? 0));
+}
+
+// The middle of what is active: of one wire, a point on it, which the lines to products are not.
+function middleOfHalos() {
+  const halos = [...underlay.querySelectorAll(".halo")];
+  if (!halos.length) return null;
+  if (halos.length === 1 && halos[0].tagName === "path") return halos[0].getPointAtLength(halos[0].getTotalLength() / 2);
+  const boxes = halos.map((halo) => halo.getBBox());
+  const middle = (side, size) => (Math.min(...boxes.map((b) => b[side])) + Math.max(...boxes.map((b) => b[side] + b[size]))) / 2;
+  return { x: middle("x", "width"), y: middle("y", "height") };
 }
 
 function enableMap() {

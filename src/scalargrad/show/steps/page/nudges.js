@@ -64,13 +64,14 @@ function besideNote(sweep, leaf, nudge, total) {
   }
   const scale = steepest + sweep.terms[leaf].reduce((sum, term) => sum + Math.abs(term), 0);
   const noise = Math.max(CLEAR * scale, (ROUNDED_OFF * Math.abs(at)) / nudge);
+  const [below, above] = near.map(({ slope }) => number(Math.abs(slope) < CLEAR * scale ? 0 : slope));
   const gap = Math.abs(right.slope - left.slope);
   if (gap > Math.max(noise, Math.abs(far[1].slope - far[0].slope) / 2)) {
-    return `kink at ${where}: the derivative of ${rootName} is ${number(left.slope)} from the left and ${number(right.slope)} from the right; ${number(total)} is taken by convention`;
+    return `kink at ${where}: the derivative of ${rootName} is ${below} from the left and ${above} from the right; ${number(total)} is taken by convention`;
   }
   const away = (points) => Math.max(...points.map(({ slope }) => Math.abs(total - slope)));
   if (away(near) > Math.max(noise, away(far) / 2)) {
-    return `kinks meet at ${where}: the derivative of ${rootName} is ${number(right.slope)}, but the conventions at each of them make ${number(total)}`;
+    return `kinks meet at ${where}: the derivative of ${rootName} is ${above}, but the conventions at each of them make ${number(total)}`;
   }
   return "";
 }
