@@ -397,6 +397,12 @@ class Value:
             return f"**{self.parents[1]:g}"
         return self.op.symbol
 
+    def _backward(self) -> None:
+        """Add to the gradients of the operands what this node sends them, as in micrograd."""
+        for operand, local in zip(self.parents, self.local_grads, strict=True):
+            if isinstance(operand, Value) and local is not None:
+                operand.grad += local * self.grad
+
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op is not None or any(self is x for y in derivatives.get() for x in y.leaves):
             return _Itself(self), ()
