@@ -50,8 +50,8 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
     Raises
     ------
     TraceError
-        By the next call of a compiled function outside such a statement, if the environment
-        variable ``SCALARGRAD_JIT`` is set to anything but ``numpy`` or ``off``.
+        By the first call of a compiled function outside such a statement, if the environment
+        variable ``SCALARGRAD_JIT``, which is read then, is anything but ``numpy`` or ``off``.
 
     Notes
     -----

@@ -34,7 +34,7 @@ def binary_cross_entropy(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty.
+        If the two are not nested alike, or are empty; a column may go with a plain list.
     DomainError
         If a probability is not in [0, 1].
 
@@ -85,7 +85,7 @@ def binary_cross_entropy_with_logits(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty.
+        If the two are not nested alike, or are empty; a column may go with a plain list.
 
     Notes
     -----
@@ -136,7 +136,7 @@ def hinge_loss(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty.
+        If the two are not nested alike, or are empty; a column may go with a plain list.
 
     Notes
     -----

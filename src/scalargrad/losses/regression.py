@@ -28,7 +28,7 @@ def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty.
+        If the two are not nested alike, or are empty; a column may go with a plain list.
 
     Notes
     -----
@@ -92,7 +92,7 @@ def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: fl
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty.
+        If the two are not nested alike, or are empty; a column may go with a plain list.
     DomainError
         If delta is not positive.
 
@@ -147,7 +147,7 @@ def smooth_l1_loss(
     Raises
     ------
     OperandError
-        If the two are not nested alike, or are empty.
+        If the two are not nested alike, or are empty; a column may go with a plain list.
     DomainError
         If beta is negative.
 
