@@ -168,6 +168,16 @@ def test_on_a_phone_the_reply_is_not_behind_the_bar(open_page: Any) -> None:
     assert reply["y"] + reply["height"] <= bar["y"]
 
 
+def test_on_a_phone_the_question_is_seen_when_it_is_asked(open_page: Any) -> None:
+    """Box and buttons stand above the bar at once; they began behind it."""
+    page = open_page(product(), "#step=6", viewport={"width": 390, "height": 844}, has_touch=True)
+    page.locator("#predict").tap()
+    form, bar = page.locator(".question").bounding_box(), page.locator("#timeline").bounding_box()
+    assert form["y"] + form["height"] <= bar["y"]
+    page.locator("#predict").tap()
+    assert page.locator("#answer").count() == 0
+
+
 def test_rounded_answers_are_accepted(multiplying: Any) -> None:
     """Three digits of a long product will do."""
     steps = walk(labelled(labelled(Value(1 / 3, "x") * 0.7, "a") * (1 / 7), "f"))

@@ -112,6 +112,7 @@ function setPredicting(predicting) {
   if (predicting && state.view !== "wire") setView("wire");
   askIfPredicting();
   drawAll();
+  $("answer")?.form.scrollIntoView({ block: "nearest" }); // on a phone it would begin behind the bar
   announce(predicting ? "Predict mode: at each step back, the local derivative and the product are asked for." : "Predict mode is off.");
 }
 
