@@ -117,6 +117,7 @@ def marked(said: str) -> str:
         ("x ＋ 1", "＋ 1", "write +"),
         ("x\u00a0+ 1", " + 1", "write an ordinary space"),
         ("x²", "²", "write **2"),
+        ("θ₂ * x", "₂ * x", "write 2 right after the name, as in w2"),
         ("x·x", "·x", "write *"),
         ("x − 1", "− 1", "write -"),
         ("ｉｆ + x", "ｉｆ + x", "where(condition, a, b)"),

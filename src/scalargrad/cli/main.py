@@ -50,7 +50,9 @@ def _build(expression: str, assignments: list[str] | None) -> Value:
     for assignment in assignments or []:
         name, equals, number = assignment.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise ExpressionError(f"{assignment!r} is not an input: write name=number, as in x=-2")
+            raise ExpressionError(
+                f"{assignment!r} is not an input: write name=number without spaces, as in x=-2"
+            )
         if name.strip() in values:
             raise ExpressionError(f"the input {name.strip()} is given twice: leave one out")
         values[name.strip()] = _given(name.strip(), number)

@@ -106,7 +106,7 @@ def _marked(source: ExpressionText, error: SyntaxError, advice: str) -> Expressi
     if reason == "invalid syntax" and re.search(r"[\w)]\s*$", line[:column]):
         word = re.search(r"(\w+)\s+$", line[:column])
         if word is not None and word[1] in TABLE:
-            advice = f"call it, {word[1]}(…); {advice}"
+            advice = f"call it, {word[1]}(…)"
         elif re.match(r"[\w(]", line[column:]):
             advice = f"{advice} A product is written with *, as in a*b"
     return source.error(row, column, f"{reason}: {advice}")

@@ -125,10 +125,12 @@ def _description(character: str) -> str:
 
 
 def _plain_spelling(token: str) -> str:
-    """Advise what to write for a look-alike: full-width signs, raised digits, fixed spaces."""
+    """Advise what to write for a look-alike: full-width signs, raised and lowered digits."""
     plain = unicodedata.normalize("NFKC", token)
     if unicodedata.decomposition(token[0]).startswith("<super>"):
         return f"write **{plain}"
+    if unicodedata.decomposition(token[0]).startswith("<sub>"):
+        return f"write {plain} right after the name, as in w{plain}: it is shown as an index"
     if plain != token and plain in _SIGNS:
         return f"write {plain.strip() or 'an ordinary space'}"
     return UNDERSTOOD
