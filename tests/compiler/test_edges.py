@@ -577,3 +577,22 @@ def test_a_change_of_an_argument_with_a_hash_is_taken_back() -> None:
     with pytest.raises(TraceError, match="changes a list among its arguments"):
         jit(logging)(2.0, part)
     assert part.held == [1.0]
+
+
+class Answering:
+    """Answers to every name, as a library's wrapper of C functions does, and has no attributes."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return something that is neither a dict nor a function."""
+        return object()
+
+
+Answering.__module__ = "numpy"
+ANSWERING = Answering()
+
+
+def test_a_library_object_that_answers_to_every_name_is_walked_past() -> None:
+    """It is asked for its dict, and what it answers is none."""
+    assert jit(lambda x: (x * 2.0, ANSWERING)[0])(1.5) == 3.0

@@ -18,6 +18,7 @@ from types import (
     CellType,
     CodeType,
     FunctionType,
+    MappingProxyType,
     MethodType,
     MethodWrapperType,
     ModuleType,
@@ -172,7 +173,8 @@ def functions_in(kind: type) -> dict[str, list[Any]]:
 
 def is_wrapper(x: Any) -> bool:
     """Return whether an object, such as a compiled function, wraps a function."""
-    return "__wrapped__" in getattr(x, "__dict__", ())
+    space = getattr(x, "__dict__", None)  # some wrappers of C libraries answer to every name
+    return isinstance(space, dict | MappingProxyType) and "__wrapped__" in space
 
 
 #: Library modules whose objects hold what users put there: UserList, SimpleNamespace.
