@@ -106,7 +106,9 @@ def _shifted(operands: Sequence[Any]) -> Any:
     shift = where(infinite, 0.0, largest)
     alike = [eq(x, largest) for x in operands]
     others = [where(same, 0.0, exp(x - shift)) for same, x in zip(alike, operands, strict=True)]
-    ties = maximum(sum(alike) - 1.0, 0.0)  # never negative; without `maximum`, one sum with others
+    # Not below 0 anyway; `maximum` keeps these ones out of the sum of the others, digits of which
+    # they would cost in a compiled function.
+    ties = maximum(sum(alike) - 1.0, 0.0)
     return where(infinite, largest, largest + log1p(sum(others) + ties))
 
 

@@ -21,10 +21,6 @@ from scalargrad.system.one_line import shown
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.objective import Objective, name_of
 from scalargrad.train.users_code import is_foreign
-from scalargrad.value import Parameter, Value
-
-#: Classes whose objects hold nothing that a call changes.
-_ATOMS = {bool, int, float, str, type(None), Value, Parameter}
 
 
 def try_out(
@@ -134,21 +130,18 @@ def _require_finite(data: Examples, what: str) -> None:
 
 @contextmanager
 def _undisturbed(objective: Objective) -> Iterator[None]:
-    """Call the model in evaluation mode; leave modes and random generators as they were.
+    """Call the model in evaluation mode; leave its modules and random generators as they were.
 
-    So are the attributes of its modules, such as a state that a recurrent one keeps.
+    Of a module, that is its mode, and what else it keeps, such as the state of a recurrent one.
     """
-    modes = [(module, module.training) for module in objective.model.modules()]
     generators, numpy = Generators(objective.called), sys.modules.get("numpy.random")
     of_numpy = numpy.get_state() if numpy else None  # its global one
-    kept = HeldObjects([vars(module) for module, _ in modes])
+    kept = HeldObjects(map(vars, objective.model.modules()))
     try:
         objective.model.eval()
         yield
     finally:
         kept.put_back()
-        for module, mode in modes:
-            module.training = mode
         generators.rewind()
         if numpy:
             numpy.set_state(of_numpy)

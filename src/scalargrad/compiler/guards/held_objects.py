@@ -152,9 +152,9 @@ class HeldObjects:
 
     def put_back(self, contents: dict[int, dict[Any, Any]] | None = None) -> None:
         """Undo all changes; or write other contents."""
-        for place, before in (
-            self.before(self.changed()) if contents is None else contents
-        ).items():
+        if contents is None:
+            contents = self.before(self.changed())
+        for place, before in contents.items():
             put_back(self.found[place][0], before)
 
     # What is held -----------------------------------------------------------------------------
