@@ -102,10 +102,10 @@ def jit(
     path is recorded, too. Called while another function is being recorded, a compiled function
     becomes part of that recording.
 
-    Results agree with eager ones up to rounding: the terms of a sum may be added in another order,
-    and a product may be rounded together with the sum it is added to. So compensated sums such as
-    Kahan's lose their accuracy, and a number beyond the largest float on the way to a finite result
-    may appear in one of them only. A number has the same digits computed alone, in a
+    Results agree with eager ones up to rounding: more than eight terms of a sum ``a + b + c + …``
+    may be added in another order, and a product may be rounded together with the sum it is added
+    to. Brackets stay. A number beyond the largest float on the way to a finite result may appear in
+    one of them only. A number has the same digits computed alone, in a
     batch of any size or on a lane of `vmap`, by any number of threads. But what depends on shared
     numbers alone is computed and rounded once under `vmap`, and a longer list may run as loops,
     which can change last digits. exp, log, expm1, log1p, tanh, sigmoid, erf, sin and cos are within

@@ -35,15 +35,18 @@ Plans = tuple[Plan, tuple[int | float, ...]]
 
 
 def terms_of(expression: Symbol) -> list[tuple[Expression, Expression]]:
-    """Return a sum as a list of products (a, b), with nested sums expanded."""
+    """Return a sum as a list of products (a, b).
+
+    Its brackets stay: b + c is one term of a + (b + c), and of -(b + c).
+    """
     terms: list[tuple[Expression, Expression]] = []
     stack: list[tuple[Expression, float]] = [(expression, 1.0)]
     while stack:
         part, sign = stack.pop()
         op = part.op if isinstance(part, Symbol) else None
-        if op is ADD or op is SUB:
+        if (op is ADD or op is SUB) and sign == 1.0 and not terms:
             a, b = part.operands  # type: ignore[union-attr]
-            stack += [(b, -sign if op is SUB else sign), (a, sign)]
+            stack += [(b, -1.0 if op is SUB else 1.0), (a, 1.0)]
         elif op is NEG:
             stack.append((part.operands[0], -sign))  # type: ignore[union-attr]
         elif op is IDENTITY:

@@ -1,6 +1,6 @@
 """Gather chains of sums into sums of products; merge equal nodes and drop dead ones.
 
-A neuron, written as ``sum(w * x for …) + b`` or in any other way, and an error signal that arrives
+A neuron, written as ``sum(w * x for …) + b`` or term by term, and an error signal that arrives
 over several wires both become one kind of node, a₀b₀ + a₁b₁ + ….
 """
 
@@ -68,8 +68,11 @@ class _Gatherer:
                 pending = terms.pop(first, None)
                 if pending is None:
                     pending = [new[first], one]
-                more = terms.pop(second, None)
-                pending += (new[second], one) if more is None else more
+                more = terms.get(second)
+                if more is not None and len(more) == 2:
+                    pending += terms.pop(second)
+                else:  # a + (b + c) keeps its brackets
+                    pending += (new[second] if more is None else self._node(second), one)
             elif op is MUL:
                 first, second = operands
                 a, b = new[first], new[second]
@@ -123,30 +126,33 @@ class _Gatherer:
         terms: list[int] = []
         for a, b in zip(refs[::2], refs[1::2], strict=True):
             waiting = self.terms.get(args[a]) if isinstance(a, int) else None
-            if waiting is not None and b.__class__ is float and self._opens(waiting, b):
-                del self.terms[args[a]]  # type: ignore[index]
-                terms += waiting if b == 1.0 else self._negated(waiting)
-            else:
+            expanded = None if waiting is None else self._expanded(waiting, b, first=not terms)
+            if expanded is None:
                 terms += (self._ref(a, args), self._ref(b, args))
+            else:
+                del self.terms[args[a]]  # type: ignore[index]
+                terms += expanded
         return terms
 
-    def _opens(self, terms: list[int], factor: float) -> bool:
-        """Return whether to expand a waiting sum; a negated one only if it has constant factors."""
+    def _expanded(
+        self, waiting: list[int], factor: int | float, *, first: bool
+    ) -> list[int] | None:
+        """Return the terms of a waiting sum times `factor` (an int refers to an operand).
+
+        None unless all digits stay: a + (b + c) keeps its brackets, and -(a + b), too.
+        """
+        if isinstance(factor, int) or factor not in {1.0, -1.0}:
+            return None
+        if factor == 1.0:
+            return waiting if first or len(waiting) == 2 else None
+        if len(waiting) > 2:
+            return None
         constants = self.writer.constants
-        return factor == 1.0 or all(
-            a in constants or b in constants for a, b in zip(terms[::2], terms[1::2], strict=True)
-        )
+        a, b = waiting if waiting[1] in constants else waiting[::-1]
+        return [a, self.writer.constant(-constants[b])] if b in constants else None
 
     def _ref(self, ref: float, args: tuple[int, ...]) -> int:
         return self._node(args[ref]) if isinstance(ref, int) else number_node(self.writer, ref)
-
-    def _negated(self, terms: list[int]) -> list[int]:
-        writer, constants = self.writer, self.writer.constants
-        negated: list[int] = []
-        for a, b in zip(terms[::2], terms[1::2], strict=True):
-            first, second = (a, b) if b in constants else (b, a)
-            negated += (first, writer.constant(-constants[second]))
-        return negated
 
 
 def _uses(program: Program) -> tuple[list[int], set[int]]:

@@ -99,11 +99,12 @@ class Writer:
         return self.copied(PRODUCTS, args)
 
     def products(self, pairs: Sequence[int]) -> int:
-        """Return the node a₀b₀ + a₁b₁ + …, with its constant terms folded into one.
+        """Return the node a₀b₀ + a₁b₁ + …, added in this order.
 
-        If that is -0.0, it is left out, as adding it changes nothing. Factors that are constants
-        come second, and others are ordered, so that equal terms are written alike; in long sums
-        without constants but perhaps the first term, as of `sum`, they stay as they are.
+        Constants that come first are folded into one, which is left out if it is -0.0, as adding it
+        changes nothing. Factors that are constants come second, and others are ordered, so that
+        equal terms are written alike; in long sums without constants but perhaps the first term,
+        as of `sum`, they stay as they are.
         """
         constants, one = self.constants, self.one
         if len(pairs) == 2 and one in pairs:
@@ -114,10 +115,12 @@ class Writer:
         looked_at = 2 if is_long else len(pairs)
         for a, b in zip(pairs[:looked_at:2], pairs[1:looked_at:2]):  # noqa: B905 - hot loop
             if a in constants:
-                if b in constants:
+                if b not in constants:
+                    terms += (b, a)
+                elif terms:
+                    terms += (self.constant(constants[a] * constants[b]), one)
+                else:
                     total = (-0.0 if total is None else total) + constants[a] * constants[b]
-                    continue
-                terms += (b, a)
             elif a > b and b not in constants:
                 terms += (b, a)
             else:
@@ -126,7 +129,7 @@ class Writer:
         if not terms:
             return self.constant(-0.0 if total is None else total)
         if total is not None and total.hex() != "-0x0.0p+0":
-            terms += (self.constant(total), one)
+            terms = [self.constant(total), one, *terms]
         elif len(terms) == 2 and terms[1] == one:
             return terms[0]
         return self.copied(PRODUCTS, tuple(terms))
