@@ -12,6 +12,8 @@ from scalargrad import (
     DomainError,
     OperandError,
     Value,
+    atan2,
+    grad,
     gradients,
     hessian,
     jit,
@@ -27,6 +29,9 @@ from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.explain.explain import listing
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.packing.instructions import Packed, Scatter, Take
+from scalargrad.compiler.passes.differentiate import differentiate
+from scalargrad.compiler.passes.program import without_dead_nodes
+from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.nn import Embedding, EmbeddingBag
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -124,6 +129,79 @@ def test_lookups_are_lanes() -> None:
         assert (len(found.place), int(back.size.sum())) == (lanes, cells)
     counts = [len(packed_of(x).instructions) for x in (few, many)]
     assert counts[0] == counts[1]
+
+
+def test_a_table_is_recorded_once() -> None:
+    """The operands of a program, and of its gradient, grow with the table plus the lookups."""
+    table, tokens = [float(k) for k in range(1000)], [*range(0, 60, 2)]
+    compiled = jit(grad(lambda table, tokens: sum(take(table, i) ** 2 for i in tokens)))
+    found = compiled(table, tokens)
+    assert found == [2.0 * k * (k in tokens) for k in range(1000)]
+    (path,) = programs_of(compiled)
+    recorded = without_dead_nodes(path.function.recorded)
+    program = differentiate(sum_of_products(recorded))
+    for x in (recorded, program):
+        assert sum(map(len, x.args)) < 10_000  # of entries alone, 30 lookups have 30,000
+
+
+def replaced(x: Any, y: Any, k: Any) -> Any:
+    """Exchange an entry."""
+    table = [x, y, x * y]
+    first = take(table, k)
+    table[1] = x - y
+    return first + 3 * take(table, k)
+
+
+def grown(x: Any, y: Any, k: Any) -> Any:
+    """Append an entry."""
+    table = [x, y, x * y]
+    first = take(table, k - 1)
+    table.append(x - y)
+    return first + 3 * take(table, k - 1)
+
+
+def replaced_in_an_array(x: Any, y: Any, k: Any) -> Any:
+    """Exchange an entry of an array of rows."""
+    table = np.array([[x, y], [y, x], [x, x * y]], dtype=object)
+    first = take(table, k)[0]
+    table[1, 0] = x - y
+    return first + 3 * take(table, k)[0]
+
+
+def signed_zeros(x: Any, y: Any, k: Any) -> Any:
+    """Change the sign of a zero."""
+    table = [0.0, 0.0, 0.0]
+    first = take(table, k)
+    table[1] = -0.0
+    return atan2(take(table, k), -x) + 3 * atan2(first, -y)
+
+
+def of_one_first_entry(x: Any, y: Any, k: Any) -> Any:
+    """Look up in tables that begin alike."""
+    return take([x, y, y], k) + 3 * take([x, x, y], k) + 5 * take([x, y, y], k - 1)
+
+
+def named_anew(x: Any, y: Any, k: Any) -> Any:
+    """Let a Value that is an entry stand for another number."""
+    one = Value(2.0)
+    table = [one, one, one]
+    first = take(table, k) * x
+    one.__init__(k)  # type: ignore[misc]
+    return first + 3 * take(table, k) * y
+
+
+@pytest.mark.parametrize(
+    "function",
+    [replaced, grown, replaced_in_an_array, signed_zeros, of_one_first_entry, named_anew],
+)
+def test_a_table_that_changes_between_lookups_is_read_as_it_is_then(function: Any) -> None:
+    """Also where it begins with the same entry, and where only signs of zeros differ."""
+    compiled = jit(function)
+    for k in (1, 2, 0):
+        x, y = Value(0.5), Value(3.0)
+        eager, mine = function(x, y, k), compiled(x, y, k)
+        assert mine.data == pytest.approx(eager.data)
+        assert gradients(mine, [x, y]) == pytest.approx(gradients(eager, [x, y]))
 
 
 def test_higher_derivatives_go_through_lookups() -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from scalargrad import (
     DomainError,
-    JitWarning,
     OperandError,
     Value,
     dot,
@@ -31,7 +30,6 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.call import recording_limits
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.nn import MLP, Embedding, EmbeddingBag
 
@@ -177,20 +175,6 @@ def test_one_example_is_recorded_for_all() -> None:
         assert close(gradients(found, numbers(rows)), gradients(expected, numbers(rows)))
     (path,) = programs_of(compiled)
     assert path.recorded < 600  # a loop records over twenty nodes for each of 60 examples
-
-
-def test_many_lookups_one_by_one_in_a_large_table_are_told_of(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """They take long to compile; of the same under vmap, nothing is said."""
-    monkeypatch.setattr(recording_limits, "LOOKED_UP", 20_000)
-    table, tokens = np.arange(1000.0), list(range(0, 60, 2))
-    one_by_one = jit(lambda table, tokens: sum(take(table, i) for i in tokens))
-    with pytest.warns(JitWarning, match=r"30 times by take, among up to 1,000") as caught:
-        assert one_by_one(table, tokens) == sum(tokens)
-    assert [x.filename for x in caught] == [__file__]
-    together = jit(lambda table, tokens: sum(vmap(lambda i: take(table, i))(tokens)))
-    assert together(table, tokens) == sum(tokens)
 
 
 @pytest.mark.usefixtures("lanes")

@@ -156,3 +156,43 @@ def test_random_numbers_travel_to_the_bit(tmp_path: Path) -> None:
         tmp_path / "f.json", 1.0
     )
     assert list(map(repr, load(path)([1.0]))) == list(map(repr, numbers))
+
+
+@pytest.mark.parametrize(
+    ("op", "args"),
+    [
+        ("exp", [2]),  # a row is no number
+        ("exp", [3]),
+        ("row", [0, 2]),
+        ("take", [0, 0]),
+        ("take", [2, 2]),
+        ("take", [0, 3]),
+        ("entry", [2, 1]),
+        ("entry", [3, 0]),  # its place is known
+        ("entry", [3, 1]),  # and in the row, which has no place 2
+        ("scatter", [0, 0, 0]),  # its size is known
+        ("scatter", [1, 0]),
+        ("row", []),
+    ],
+)
+def test_rows_are_read_by_lookups_alone(tmp_path: Path, op: str, args: list[int]) -> None:
+    """A row has many cells, and its entries are those it has."""
+    (path,) = jit(sg.exp).export(tmp_path / "f.json", 1.0)
+    nodes: list[dict[str, Any]] = [
+        {"op": "input", "args": []},
+        {"op": "constant", "value": 2.0},
+        {"op": "row", "args": [0, 1]},
+        {"op": "scatter", "args": [1, 0, 0]},
+        {"op": "constant", "value": 0.0},
+        {"op": "entry", "args": [3, 4]},
+        {"op": "take", "args": [4, 2]},
+    ]
+    sound = json.loads(path.read_text()) | {"one": -1, "outputs": ["y"], "expected": []}
+    path.write_text(json.dumps({**sound, "nodes": nodes, "results": [6]}))
+    assert load(path)([5.0]) == [5.0]
+    path.write_text(json.dumps({**sound, "nodes": [*nodes, {"op": op, "args": args}]}))
+    with pytest.raises(StateError, match=f"{op}, has operands that it cannot have"):
+        load(path)
+    path.write_text(json.dumps({**sound, "nodes": nodes[:3], "results": [2]}))
+    with pytest.raises(StateError, match="a result is several numbers"):
+        load(path)

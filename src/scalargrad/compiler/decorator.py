@@ -72,12 +72,11 @@ def jit(
         Once, if calls take more than 8 different paths through its conditions; calls that take
         further paths are evaluated eagerly; with 1,000 comparisons or more, at the second path.
         Once, if calls in which a number is not finite, which are evaluated eagerly, have taken
-        100,000 operations. Once, if it looks numbers up by `take` so often in so large tables that
-        compiling takes seconds. Once, if it is recorded 8 times because a plain number
-        held by an object has changed; an attribute that changes from call to call should be a
-        Value. Once, if it is recorded 8 times because what it closes over keeps changing; further
-        calls are evaluated eagerly. Once, if it is recorded 8 times because a function or class
-        among its arguments is made anew for each call.
+        100,000 operations. Once, if it is recorded 8 times because a plain number held by an
+        object has changed; an attribute that changes from call to call should be a Value. Once, if
+        it is recorded 8 times because what it closes over keeps changing; further calls are
+        evaluated eagerly. Once, if it is recorded 8 times because a function or class among its
+        arguments is made anew for each call.
 
     See Also
     --------

@@ -13,8 +13,10 @@ from typing import Any
 from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
+    ENTRY,
     INPUT,
     PRODUCTS,
+    ROW,
     SCATTER,
     TAKE,
     UNBATCH,
@@ -37,7 +39,7 @@ from scalargrad.table.operation import Elementwise
 from scalargrad.version import __version__
 
 FORMAT = "scalargrad program 1"
-_KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, BATCH, UNBATCH)}
+_KINDS = {x.name: x for x in (INPUT, PRODUCTS, ROW, TAKE, SCATTER, ENTRY, BATCH, UNBATCH)}
 _OVER_LANES: dict[str, Any] = {"total": Total, "scattered": Scattered}
 
 

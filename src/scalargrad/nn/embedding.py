@@ -79,9 +79,15 @@ class Embedding(Module):
 
     def row(self, index: int | Value) -> list[Value]:
         """Return one row of Parameters; of the padding row, Values that are not trained."""
+        return self._row(index, [])
+
+    def _row(self, index: int | Value, table: list[list[Value]]) -> list[Value]:
+        """Return a row; `table` is empty until the first computed index, which fills it."""
         number = checked_index(index, self.num_embeddings, self)
         if isinstance(number, Value):
-            found: list[Value] = take([self._entries(k) for k in range(len(self.weight))], number)
+            if not table:
+                table += [self._entries(k) for k in range(len(self.weight))]
+            found: list[Value] = take(table, number)
             return found
         return self._entries(number)
 
@@ -109,10 +115,13 @@ class Embedding(Module):
         OperandError
             If an index is not a whole number.
         """
+        return self._rows(index, [])
+
+    def _rows(self, index: Any, table: list[list[Value]]) -> Any:
         index = index.tolist() if hasattr(index, "tolist") else index
         if isinstance(index, list | tuple):
-            return each_row(index, self.forward)
-        return self.row(index)
+            return each_row(index, lambda i: self._rows(i, table))
+        return self._row(index, table)
 
     def example_input(self) -> Any:
         """Return the first index."""
@@ -225,7 +234,8 @@ class EmbeddingBag(Embedding):
         if self.padding_idx is not None and any(isinstance(i, Value) for i in index):
             return self._masked(index, weights, self.padding_idx)
         kept = [n for n, i in enumerate(index) if i != self.padding_idx]
-        rows = [self.row(index[n]) for n in kept]
+        table: list[list[Value]] = []
+        rows = [self._row(index[n], table) for n in kept]
         if not rows:
             return [Value(0.0) for _ in range(self.embedding_dim)]
         columns = zip(*rows, strict=True)
@@ -242,7 +252,8 @@ class EmbeddingBag(Embedding):
         kept = [ne(i, padding) for i in index]
         factors = [w * x for w, x in zip(weights, kept, strict=True)] if weights else kept
         count = maximum(sum(kept), 1.0) if self.mode == "mean" else 1.0
-        columns = zip(*[self.row(i) for i in index], strict=True)
+        table: list[list[Value]] = []
+        columns = zip(*[self._row(i, table) for i in index], strict=True)
         return [dot(factors, column) / count for column in columns]
 
     def example_input(self) -> Any:

@@ -104,7 +104,6 @@ class Paths:
             if self.limits.is_changing(compiled, self._changed(key, now)):
                 return None
             path = self._new(call, now)
-            self.limits.warn_of_lookups(compiled, path.function.recorded.nodes())
             self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
             others = [p for p in self.fitting.get(key, ()) if p.outcomes != path.outcomes]
             alike = self._put(key, (path, *others), path.surroundings or now)

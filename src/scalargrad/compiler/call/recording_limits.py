@@ -10,15 +10,11 @@ from dataclasses import is_dataclass
 from types import MethodType
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.call.arguments import NUMBERS, code_in
 from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.guards.frozen import Frozen
 from scalargrad.compiler.guards.names_read import bound_parts, of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
-from scalargrad.compiler.passes.kinds import TAKE
-from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning
 from scalargrad.value import Value
@@ -34,8 +30,6 @@ _CALLS = 6
 COMPARISONS = 1000
 #: After this many operations evaluated eagerly because a number was not finite, a warning says so.
 NOT_FINITE = 100_000
-#: Lookups among so many numbers, counted again for each, take seconds to compile.
-LOOKED_UP = 1_000_000
 #: How many groups of such recordings are remembered.
 _GROUPS = 64
 
@@ -52,7 +46,7 @@ class RecordingLimits:
     """
 
     def __init__(self, quiet: bool) -> None:
-        all_problems = {"paths", "changes", "functions", "lookups", "numbers", "not finite"}
+        all_problems = {"paths", "changes", "functions", "numbers", "not finite"}
         self._told = all_problems if quiet else set[str]()
         self._not_finite = 0  # operations
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
@@ -105,17 +99,6 @@ class RecordingLimits:
                 f"{compiled!r} is evaluated eagerly where a result or a gradient is inf or nan, "
                 f"which takes as long as without jit{cause()}. To leave such points out, guard the "
                 "operand, not the result: sqrt(where(x > 0, x, 1)); scale what overflows"
-            )
-
-    def warn_of_lookups(self, compiled: object, nodes: Nodes) -> None:
-        """Warn if what was recorded looks numbers up in large tables many times."""
-        among = np.diff(nodes.first)[nodes.where(lambda op: op is TAKE)] - 1
-        if among.sum() >= LOOKED_UP and self._is_first("lookups"):
-            _warn(
-                f"{compiled!r} looks numbers up {len(among):,} times by take, among up to "
-                f"{among.max():,}: compiling it takes time in proportion to all of these together. "
-                "Look them up under vmap, where those of all examples are one lookup: "
-                "vmap(lambda i: take(table, i))(indices)"
             )
 
     def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:

@@ -51,6 +51,7 @@ class GroupOperations:
         self.values = np.zeros(len(program))
         for node, value in program.constants.items():
             self.values[node] = value
+        self.spacing = np.zeros(len(program), dtype=np.int64)  # between the entries of rows
         self.blocks: dict[int, Block] = {}
         self.instructions: list[Instruction] = []
 
@@ -154,50 +155,54 @@ class GroupOperations:
 
     # Lookups -----------------------------------------------------------------------------------
 
+    def _rows(self, group: LaneGroup, lanes: int) -> Block:
+        """Find the entries of rows where they are, if evenly spaced; return the block of copies."""
+        nodes, args = self._arrays(group)
+        if (self.numbers[args] == len(self.groups)).all():
+            base = self.memory.constant(self.values[args])
+            cells = base + np.arange(args.size).reshape(*args.shape, 1)
+        else:
+            cells = self._in_lanes(args, lanes)
+        steps = np.diff(cells, axis=1)
+        uneven = (steps != steps[:, :1, :1]).any(axis=(1, 2))
+        copied, out = cells[uneven], 0
+        if copied.size:
+            out = self.memory.block(copied.size)
+            self._bring(out, copied.reshape(-1, copied.shape[2]))
+            cells[uneven] = out + np.arange(copied.size).reshape(copied.shape)
+        self.addresses[nodes] = cells[:, 0, 0]
+        self.spacing[nodes] = cells[:, -1, 0] - cells[:, max(args.shape[1] - 2, 0), 0]
+        return out, copied.size
+
     def _take(self, group: LaneGroup, lanes: int) -> int:
         nodes, args = self._arrays(group)
-        index = np.broadcast_to(self._in_lanes(args[:, 0], lanes), (len(nodes), lanes))
-        tables, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
-        brought: list[Block] = []
-        lying = [self._row(table, lanes, brought) for table in tables]
-        base = np.array([np.broadcast_to(first, lanes) for first, _ in lying])[which.ravel()]
-        stride = np.array([distance for _, distance in lying])[which.ravel()]
+        shape = len(nodes), lanes
+        index, base = (np.broadcast_to(self._in_lanes(x, lanes), shape) for x in args.T)
+        size = np.array([len(self.program.args[row]) for row in args[:, 1].tolist()])
         order = lane_order([index[:, 0], base[:, 0]])
         out = self._place(nodes[order], lanes)
-        found = index[order].ravel(), base[order].ravel(), stride[order].repeat(lanes)
-        self.instructions.append(Take(out, *found, np.full(index.size, tables.shape[1])))
-        self.memory.release_all(brought)
+        found = [x[order].ravel() for x in (index, base)]
+        found += [x[order].repeat(lanes) for x in (self.spacing[args[:, 1]], size)]
+        self.instructions.append(Take(out, *found))
         return out
 
-    def _row(
-        self, table: Addresses, lanes: int, brought: list[Block]
-    ) -> tuple[Addresses | int, int]:
-        """Return the first cell of a table, perhaps in each lane, and the distance between entries.
-
-        They are copied if that differs.
-        """
-        if all(map(self._constant, table)):
-            return self.memory.constant(self.values[table]), 1
-        cells = self._in_lanes(table, lanes)
-        steps = np.diff(cells, axis=0).ravel()
-        if (steps == steps[:1]).all():
-            return cells[0], int(steps[0]) if len(steps) else 0
-        out, columns = self._brought_together(cells, brought), cells.shape[1]
-        return np.arange(out, out + columns), columns
-
     def _scatter(self, group: LaneGroup, lanes: int) -> Block:
-        """Place a group of entries to which every lane adds; return its block."""
+        """Place a group of rows to which every lane adds; return its block."""
         nodes, args = self._arrays(group)
-        rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
-        size = self.values[rows[:, 0]].astype(np.int64)
+        nodes, args = (x[lane_order([*args.T])] for x in (nodes, args))
+        size, pairs = self.values[args[:, 0]].astype(np.int64), args[:, 1:]
         start, out = np.cumsum(size) - size, self.memory.block(int(size.sum()))
-        places = self.values[args[:, 0]].astype(np.int64)
-        self.addresses[nodes] = out + start[which.ravel()] + places
-        pairs = rows[:, 1:]
+        self.addresses[nodes] = out + start
         cells = np.broadcast_to(self._in_lanes(pairs, lanes), (*pairs.shape, lanes))
-        index, values = (cells[:, k::2].reshape(len(rows), -1) for k in (0, 1))
+        index, values = (cells[:, k::2].reshape(len(nodes), -1) for k in (0, 1))
         self.instructions.append(Scatter(out, start, size, index, values))
         return out, int(size.sum())
+
+    def _entries(self, group: LaneGroup) -> Block:
+        """Find the entries of rows, which have no cells of their own."""
+        nodes, args = self._arrays(group)
+        self.addresses[nodes] = self.addresses[args[:, 0]] + self.values[args[:, 1]].astype(int)
+        return 0, 0
 
 
 def _regular(cells: Addresses) -> bool:

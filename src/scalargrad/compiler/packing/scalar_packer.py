@@ -25,7 +25,7 @@ from scalargrad.compiler.packing.instructions import (
 )
 from scalargrad.compiler.packing.strides import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.packing.tail import Tail
-from scalargrad.compiler.passes.kinds import PRODUCTS, SCATTER, TAKE, Op
+from scalargrad.compiler.passes.kinds import ENTRY, PRODUCTS, ROW, SCATTER, TAKE, Op
 
 #: More grids, or runs of terms, than this, plus one per so many lanes or terms, are replaced by a
 #: table of addresses. So are fewer, if they are of less than so many products on average.
@@ -35,6 +35,8 @@ _OF_GRID, _OF_RUN = 16, 4
 _ORDERS = 6
 #: Outputs in contiguous stretches of this average length are copied stretch by stretch.
 _LONG = 64
+#: The nodes of these may lie in the blocks of their operands.
+_WITHIN = {ROW, ENTRY}
 #: A single sum of at most this many products is computed from a table, without loops.
 FEW = 6
 
@@ -65,6 +67,10 @@ class ScalarPacker(GroupOperations):
     def _block(self, group: LaneGroup) -> Block:
         """Place and compute a group; return its block, to be released after its last use."""
         lanes = self._lanes(group)
+        if group.op is ROW:
+            return self._rows(group, lanes)
+        if group.op is ENTRY:
+            return self._entries(group)
         if group.op is SCATTER:
             return self._scatter(group, lanes)
         if group.op is PRODUCTS:
@@ -109,9 +115,12 @@ class ScalarPacker(GroupOperations):
             for number in joined:
                 for operand in self.groups[number].operands:
                     last[block[operand]] = position
-        blocks = [block[self.numbers[x]] for x in self.program.outputs]
-        for kept in (INPUTS, CONSTANTS, *blocks):
-            last.pop(kept, None)
+        kept = INPUTS, CONSTANTS, *[block[self.numbers[x]] for x in self.program.outputs]
+        last.update(dict.fromkeys(kept, len(order)))
+        for first, *_ in reversed(order):
+            if self.groups[first].op in _WITHIN:
+                for operand in {*self.groups[first].operands}:
+                    last[block[operand]] = max(last[block[operand]], last.get(first, 0))
         released: dict[int, list[int]] = {}
         for number, position in last.items():
             released.setdefault(position, []).append(number)

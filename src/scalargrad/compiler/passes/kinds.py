@@ -34,11 +34,15 @@ PRODUCTS = Kind("products")
 SEQUENTIAL, CLASSES = 64, 8
 #: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); `differentiate` expands it.
 ADJOINT = Kind("adjoint")
-#: values[index], its operands (index, *values).
+#: Its operands side by side, for `TAKE` alone to read.
+ROW = Kind("row")
+#: row[index], its operands (index, row): of a ROW, and of an index that may be computed.
 TAKE = Kind("take")
-#: Entry k of a row of n numbers, Σ value over the pairs whose index is k; its operands
-#: (k, n, index, value, index, value, …), of which k and n are constants.
+#: A row of n numbers, for `ENTRY` alone to read. Number k is Σ value over the pairs whose index is
+#: k; its operands are (n, index, value, index, value, …), of which n is a constant.
 SCATTER = Kind("scatter")
+#: Number k of a row to which pairs are added, its operands (row, k), of which k is a constant.
+ENTRY = Kind("entry")
 #: A number known when the program is written.
 CONSTANT = Kind("constant")
 #: A number given at each run.
@@ -117,7 +121,7 @@ class Total(OverLanes):
 
 
 class Scattered(OverLanes):
-    """An entry of a row to which all lanes add; see SCATTER."""
+    """A row of single numbers to which all lanes add; see SCATTER."""
 
 
 @functools.cache

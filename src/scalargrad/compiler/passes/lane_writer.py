@@ -70,8 +70,6 @@ class LaneWriter(Writer):
             return self.unbatch(args[0], int(self.constants[args[1]]))
         if isinstance(op, Total):
             return self.total(args, op.lanes)
-        if isinstance(op, Scattered):
-            return self._scattered(op, args)
         return super().node(op, args)
 
     def batch(self, nodes: Sequence[int]) -> int:
@@ -114,20 +112,20 @@ class LaneWriter(Writer):
         total = self.copied(of_lanes(Total, lanes), tuple(summed))
         return super().products([total, one, *single]) if single else total
 
-    def _scattered(self, op: Scattered, args: tuple[int, ...]) -> int:
-        """Return an entry to which all lanes add; a single number is added once per lane."""
-        sizes, often = self.sizes, self.constant(float(op.lanes))
+    def scattered(self, size: int, pairs: Sequence[int], lanes: int) -> list[int]:
+        """Return rows to which all lanes add; a single number is added once per lane."""
+        if lanes == 1:
+            return super().scattered(size, pairs, lanes)
+        sizes, often, n = self.sizes, self.constant(float(lanes)), self.constant(float(size))
         once: list[int] = []
         each: list[int] = []
-        for index, x in zip(args[2::2], args[3::2], strict=True):
+        for index, x in zip(pairs[::2], pairs[1::2], strict=True):
             if sizes[index] == sizes[x] == 1:
                 once += (index, self.products([x, often]))
             else:
                 each += (index, x)
-        node = super().node
-        found = [node(SCATTER, (*args[:2], *once))] if once else []
-        found += [node(op, (*args[:2], *each))] if each else []
-        return super().products([x for y in found for x in (y, self.one)])
+        found = [self.node(SCATTER, (n, *once))] if once else []
+        return found + ([self.node(of_lanes(Scattered, lanes), (n, *each))] if each else [])
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a copied sum, in which all lanes of a node may have come together."""

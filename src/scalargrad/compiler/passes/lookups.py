@@ -1,15 +1,15 @@
 """Lookups by a computed index (`take`), and the error signals that flow back through them.
 
-`take` is recorded as one node over the index and the whole table. Its error signal goes to one
-entry of the table, which is known only at run time. So the signals of all lookups in a table are
-added to one row of numbers, an entry for each operand (a SCATTER); the signals of that, for second
-derivatives, are lookups again. Under vmap, the lookups of all examples are one node with lanes,
-and their signals are summed over the lanes.
+`take` is recorded as a node over the index and a row: a table, recorded once for all lookups in it.
+Its error signal goes to one entry of the table, which is known only at run time. So the signals of
+all lookups in a table are added to one row of numbers (a SCATTER), of which each entry reads its
+own; the signals of that, for second derivatives, are lookups again. Under vmap, the lookups of all
+examples are one node with lanes, and their signals are summed over the lanes.
 """
 
 from __future__ import annotations
 
-from scalargrad.compiler.passes.kinds import SCATTER, TAKE, Op, Scattered, Total, of_lanes
+from scalargrad.compiler.passes.kinds import ENTRY, ROW, TAKE, Op, Scattered, Total, of_lanes
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import eq
 
@@ -17,24 +17,28 @@ Nodes = tuple[int, ...]
 
 
 def is_lookup(op: Op) -> bool:
-    """Return whether an operation is a lookup or the scatter of one's signals."""
-    return op is TAKE or op is SCATTER or isinstance(op, Scattered)
+    """Return whether an operation reads one number of a row."""
+    return op is TAKE or op is ENTRY
 
 
 class _Table:
-    """A table in which entries are looked up, and pairs (index, error signal) for it."""
+    """A row in which entries are looked up, and pairs (index, error signal) for it.
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    Of the entries that have signals, those `apart` are sent theirs by each lookup.
+    """
+
+    def __init__(self, entries: Nodes, ends: list[int], apart: list[int]) -> None:
+        self.entries, self.apart = entries, apart
+        self.is_added_to = len(apart) < len(ends)
         self.pairs: dict[int, list[int]] = {}  # by number of lanes
+        self._rows: list[list[int]] = []
 
     def terms(self, writer: Writer, place: int) -> list[int]:
         """Return the terms of the error signal of one entry."""
-        return [
-            x
-            for lanes, pairs in self.pairs.items()
-            for x in (writer.scattered(place, self.size, pairs, lanes), writer.one)
-        ]
+        if not self._rows:
+            size = len(self.entries)
+            self._rows = [writer.scattered(size, x, lanes) for lanes, x in self.pairs.items()]
+        return [x for rows in self._rows for x in (writer.entry(rows, place), writer.one)]
 
 
 class _LookupRow:
@@ -43,12 +47,15 @@ class _LookupRow:
     def __init__(self, size: int, pairs: Nodes, lanes: int) -> None:
         self.size, self.pairs, self.lanes = size, pairs, lanes
         self.signals: dict[int, int] = {}
+        self._row = -1
 
     def terms(self, writer: Writer, place: int) -> list[int]:
         """Return the terms of the error signal of one of the numbers added."""
-        signals, zero = self.signals, writer.constant(0.0)
+        if self._row < 0:
+            signals, zero = self.signals, writer.constant(0.0)
+            self._row = writer.node(ROW, tuple([signals.get(k, zero) for k in range(self.size)]))
         index, number = self.pairs[place - 1 : place + 1]
-        found = writer.node(TAKE, (index, *(signals.get(k, zero) for k in range(self.size))))
+        found = writer.node(TAKE, (index, self._row))
         if writer.size(number) == 1 < self.lanes:
             found = writer.node(of_lanes(Total, self.lanes), (found, writer.one))
         return [found, writer.one]
@@ -69,8 +76,8 @@ class Lookups:
     def __init__(self, writer: Writer, per_lane: bool) -> None:
         self.writer = writer
         self.per_lane = per_lane
-        self._tables: dict[Nodes, _Table] = {}
-        self._rows: dict[tuple[Op, Nodes], _LookupRow] = {}
+        self._tables: dict[int, _Table] = {}
+        self._rows: dict[int, _LookupRow] = {}
         self._waiting: dict[int, list[tuple[_Table | _LookupRow, int]]] = {}
 
     def pass_back(self, node: int, upstream: int, moving: bytearray) -> list[tuple[int, int]]:
@@ -80,23 +87,26 @@ class Lookups:
         others get `terms` when the sweep reaches them.
         """
         op, args = self.writer.program.ops[node], self.writer.program.args[node]
-        if op is not TAKE:
-            self._pass_to_row(op, args, upstream, moving)
+        first, second = args
+        if op is ENTRY:
+            self._pass_to_row(first, second, upstream, moving)
             return []
-        index, *values = args
-        ends = [k for k, x in enumerate(values) if moving[x]]
-        apart = [k for k in ends if self.per_lane or self.writer.size(values[k]) > 1]
-        if len(apart) < len(ends):
-            table = self._table(tuple(values), set(ends).difference(apart))
+        index, table = first, self._table(second, moving)
+        if table.is_added_to:
             pairs = table.pairs.setdefault(self.writer.size(node), [])
             pairs += (index, upstream)
-        return [(values[k], self._is_at(index, k, len(values))) for k in apart]
+        entries = table.entries
+        return [(entries[k], self._is_at(index, k, len(entries))) for k in table.apart]
 
-    def _table(self, values: Nodes, ends: set[int]) -> _Table:
-        if values not in self._tables:
-            self._tables[values] = _Table(len(values))
-            self._wait(self._tables[values], [(k, values[k]) for k in sorted(ends)])
-        return self._tables[values]
+    def _table(self, row: int, moving: bytearray) -> _Table:
+        if row not in self._tables:
+            entries = self.writer.program.args[row]
+            ends = [k for k, x in enumerate(entries) if moving[x]]
+            apart = [k for k in ends if self.per_lane or self.writer.size(entries[k]) > 1]
+            self._tables[row] = _Table(entries, ends, apart)
+            together = sorted({*ends}.difference(apart))
+            self._wait(self._tables[row], [(k, entries[k]) for k in together])
+        return self._tables[row]
 
     def _is_at(self, index: int, place: int, size: int) -> int:
         """Return the node that is 1 if an index selects an entry, else 0."""
@@ -104,15 +114,14 @@ class Lookups:
         here = [writer.node(eq, (index, writer.constant(float(k)))) for k in (place, place - size)]
         return writer.products([x for y in here for x in (y, writer.one)])
 
-    def _pass_to_row(self, op: Op, args: Nodes, upstream: int, moving: bytearray) -> None:
-        k, n, *pairs = args
-        key = op, args[1:]
-        if key not in self._rows:
+    def _pass_to_row(self, row: int, place: int, upstream: int, moving: bytearray) -> None:
+        if row not in self._rows:
+            op, (n, *pairs) = self.writer.program.ops[row], self.writer.program.args[row]
             lanes = op.lanes if isinstance(op, Scattered) else 1
-            self._rows[key] = _LookupRow(int(self.writer.constants[n]), tuple(pairs), lanes)
+            self._rows[row] = _LookupRow(int(self.writer.constants[n]), tuple(pairs), lanes)
             numbers = [*enumerate(pairs)][1::2]
-            self._wait(self._rows[key], [(place, x) for place, x in numbers if moving[x]])
-        self._rows[key].signals[int(self.writer.constants[k])] = upstream
+            self._wait(self._rows[row], [(place, x) for place, x in numbers if moving[x]])
+        self._rows[row].signals[int(self.writer.constants[place])] = upstream
 
     def _wait(self, source: _Table | _LookupRow, ends: list[tuple[int, int]]) -> None:
         for place, operand in ends:

@@ -15,11 +15,15 @@ from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
+    ENTRY,
     INPUT,
+    ROW,
+    TAKE,
     UNBATCH,
     Held,
     OverLanes,
     Stacked,
+    Total,
     makes_lanes,
 )
 from scalargrad.compiler.passes.program import PartCopy, Program
@@ -71,6 +75,7 @@ class Splitter:
             for node in stacks:
                 self.batch(node)
             nodes = [node for node in nodes if not makes_lanes(self.program.ops[node])]
+            nodes = self._with_rows(nodes)
             if lanes == 1:
                 self._singles(nodes, asked)
             elif nodes:
@@ -96,19 +101,31 @@ class Splitter:
         for node, (op, args) in enumerate(zip(program.ops, program.args, strict=True)):
             level = max([levels[x] for x in args], default=0)
             lanes = op.lanes if isinstance(op, OverLanes) else sizes[node]
-            part_of.append((level, lanes))
+            part_of.append(part_of[args[0]] if op is ENTRY else (level, lanes))
             levels.append(level + (op is UNBATCH or isinstance(op, OverLanes)))
-            if op is not INPUT and op is not CONSTANT and op is not UNBATCH:
-                members.setdefault((level, lanes), []).append(node)
+            if op not in {INPUT, CONSTANT, UNBATCH, ROW}:  # a row is in every part that reads it
+                members.setdefault(part_of[-1], []).append(node)
         return members
 
     def _asked(self) -> set[int]:
         """Return the nodes that are needed outside their part."""
-        asked = set(self.program.outputs)
-        for node, args in enumerate(self.program.args):
-            op, part = self.program.ops[node], self.part_of[node]
-            asked.update(x for x in args if op is BATCH or op is UNBATCH or self.part_of[x] != part)
+        ops, args, part_of = self.program.ops, self.program.args, self.part_of
+        asked, rows = set(self.program.outputs), set[tuple[tuple[int, int], int]]()
+        for node, op in enumerate(ops):
+            part, apart = part_of[node], op is BATCH or op is UNBATCH
+            if op is not ROW:
+                asked.update(x for x in args[node] if apart or part_of[x] != part)
+            if op is TAKE:
+                rows.add((part, args[node][1]))
+        for part, row in rows:
+            asked.discard(row)
+            asked.update(x for x in args[row] if part_of[x] != part)
         return asked
+
+    def _with_rows(self, nodes: list[int]) -> list[int]:
+        """Return the nodes of a part with the rows that they read, in order."""
+        ops, args = self.program.ops, self.program.args
+        return sorted({*nodes, *[args[x][1] for x in nodes if ops[x] is TAKE]})
 
     def room(self, cells: int) -> int:
         """Reserve cells of the store; return the first."""
@@ -173,7 +190,8 @@ class Splitter:
         outside = self._outside(nodes)
         singles = [x for x in outside if self.sizes[x] == 1]
         stacks = [x for x in outside if self.sizes[x] > 1]
-        totals = [x for x in nodes if isinstance(self.program.ops[x], OverLanes)]
+        ops = self.program.ops
+        totals = [x for x in nodes if isinstance(ops[x], Total) or ops[x] is ENTRY]
         kept = [x for x in nodes if x in asked and self.sizes[x] > 1]
         out = self.room(len(totals))
         self.where.update((node, out + i) for i, node in enumerate(totals))

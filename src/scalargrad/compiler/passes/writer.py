@@ -7,14 +7,13 @@ from typing import Any
 
 from scalargrad.compiler.passes.kinds import (
     CONSTANT,
+    ENTRY,
     INPUT,
     PRODUCTS,
     SCATTER,
     TAKE,
     Kind,
     Op,
-    Scattered,
-    of_lanes,
 )
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import TABLE
@@ -74,19 +73,25 @@ class Writer:
             return args[0]
         if op is _POW and args[1] in constants and constants[args[1]] == 2.0:
             return self.products([args[0], args[0]])
-        if op is TAKE and constants.get(args[0]) in range(1 - len(args), len(args) - 1):
-            return args[1:][int(constants[args[0]])]
+        if op is TAKE and args[0] in constants:
+            index, row = constants[args[0]], self.program.args[args[1]]
+            if -len(row) <= index < len(row) and index.is_integer():
+                return row[int(index)]
         if not isinstance(op, Kind) and args[0] in constants and constants.keys() >= {*args}:
             return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
         return self.unique(op, args)
 
-    def scattered(self, place: int, size: int, pairs: Sequence[int], lanes: int) -> int:
-        """Return the node of one entry of a row to which pairs (index, value) are added.
+    def scattered(self, size: int, pairs: Sequence[int], lanes: int) -> list[int]:  # noqa: ARG002 - as `size`
+        """Return rows of numbers, of which the sum has pairs (index, value) added.
 
         With more than one lane, each lane adds its pairs.
         """
-        k, n = self.constant(float(place)), self.constant(float(size))
-        return self.node(SCATTER if lanes == 1 else of_lanes(Scattered, lanes), (k, n, *pairs))
+        return [self.node(SCATTER, (self.constant(float(size)), *pairs))]
+
+    def entry(self, rows: Iterable[int], place: int) -> int:
+        """Return the node of the sum of the numbers at one place of rows."""
+        k = self.constant(float(place))
+        return self.products([x for row in rows for x in (self.node(ENTRY, (row, k)), self.one)])
 
     def copied(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`, which is in its simplest form already."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
 
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, TAKE, UNBATCH
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, ROW, TAKE, UNBATCH
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.example_lanes import Lanes
@@ -40,18 +41,27 @@ class NodeValues:
             if op is CONSTANT:
                 known[x] = columns.constants[x]
                 continue
-            computed = isinstance(op, Operation) or op is TAKE
-            operands = columns.args(x) if computed else self._cut(x)[0]
+            operands: Sequence[int]
+            if op is TAKE:
+                operands = self._looked_up(*columns.args(x))
+            else:
+                operands = columns.args(x) if isinstance(op, Operation) else self._cut(x)[0]
             waiting = [y for y in operands if y not in known]
             if waiting:
                 ahead += waiting
             elif isinstance(op, Operation):
                 known[x] = op.of_floats_unchecked(*[known[y] for y in operands])
             elif op is TAKE:
-                known[x] = _entry(*[known[y] for y in operands])
+                known[x] = known[operands[1]] if len(operands) > 1 else math.nan
             else:
                 known[x] = self._by_program(x)
         return known[index]
+
+    def _looked_up(self, index: int, row: int) -> tuple[int, ...]:
+        """Return an index and, if that is known and in range, the entry of the row."""
+        entries, number = self._columns.args(row), self._known.get(index, math.nan)
+        is_inside = -len(entries) <= number < len(entries)
+        return (index, entries[int(number)]) if is_inside else (index,)
 
     def _cut(self, index: int) -> tuple[list[int], list[int]]:
         """Return the inputs of a program that computes a derivative or a lane, and its nodes.
@@ -77,7 +87,8 @@ class NodeValues:
                 if ops[x] is ADJOINT:
                     lowest = min(lowest, args(x)[0])
                 for y in args(x):
-                    if y not in found and (y >= first or size(y) > 1 or ops[y] is UNBATCH):
+                    inside = y >= first or size(y) > 1 or ops[y] in {UNBATCH, ROW}
+                    if inside and y not in found:
                         found.add(y)
                         ahead.append(y)
             if lowest == first:
@@ -106,9 +117,3 @@ class NodeValues:
         program.outputs = [place[index]]
         run = runner_for(differentiate(sum_of_products(program)))
         return run([known[x] for x in given] + columns.stacked.tolist())[0]
-
-
-def _entry(index: float, *values: Any) -> Any:
-    """Return an entry of a table; nan if the index is out of range."""
-    inside = -len(values) <= index < len(values)
-    return values[int(index)] if inside else float("nan")

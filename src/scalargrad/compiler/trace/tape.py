@@ -69,6 +69,8 @@ class Tape(Tracing):
         self._node_of: dict[int, int] = {}  # by the id of a Value, its node
         self._named: list[Value] = []  # kept, so that no other Value gets their id
         self._made: set[Value] = set()
+        #: Tables that numbers were looked up in, and their rows, by the id of the first entry.
+        self.tables: dict[int, tuple[Sequence[Any], int]] = {}
 
     def check_before_writing(self, check: Callable[[], None]) -> None:
         """Call `check` before each node that is written from now on."""
@@ -218,6 +220,8 @@ class Tape(Tracing):
 
     def stands_for(self, x: Value, node: int) -> None:
         """Let a Value that is not traced stand for a node wherever it is read."""
+        if id(x) in self._node_of:
+            self.tables.clear()
         self._node_of[id(x)] = node
         self._named.append(x)
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain
 from numbers import Number
+from operator import is_
 from typing import Any, TypeVar
 
-from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, TAKE
+import numpy as np
+
+from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, ROW, TAKE
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
@@ -66,6 +69,7 @@ class Trace(Tape):
         self.generators = Generators(sources)
         self.lanes = Lanes(self)
         self.numbers = NodeValues(self.columns, self.lanes, self.known)
+        self._rows: dict[tuple[int, ...] | bytes, int] = {}
 
     def record(self, run: Callable[[], R]) -> R:
         """Run a function as the recording of this thread."""
@@ -74,6 +78,7 @@ class Trace(Tape):
             return run_recorded(lambda: self._run(run), self)
         finally:
             self.is_open = False
+            self.tables.clear()
 
     def record_with(self, check: Callable[[], None], run: Callable[[], R]) -> R:
         """Run a function again; `check` is called before each node is written."""
@@ -192,6 +197,26 @@ class Trace(Tape):
 
     def take(self, values: Any, index: Any) -> Any:
         """Record a lookup: the entry of `values` at a traced index."""
+        return self.traced(TAKE, (self.refer(index, identity), self._row(values)))
+
+    def _row(self, values: Any) -> int:
+        """Return the row of a table, written once for all lookups in it.
+
+        A table that was met before is known without a loop over its entries, as lookups are many:
+        by the very Values, or by the bits of plain floats.
+        """
+        known, row = self.tables.get(id(values[0]), ((), -1))
+        if len(known) == len(values) and all(map(is_, known, values)):
+            return row
+        are_floats = {*map(type, values)} <= {float, np.float64}
+        key = np.array(values, float).tobytes() if are_floats else self._entries(values)
+        if key not in self._rows:
+            self._rows[key] = self.write(ROW, self._entries(values))
+        if isinstance(values[0], Value):
+            self.tables[id(values[0])] = [*values], self._rows[key]
+        return self._rows[key]
+
+    def _entries(self, values: Any) -> tuple[int, ...]:
         for x in values:
             if not (isinstance(x, Value) or is_real(x)):
                 self.refuse(
@@ -199,13 +224,13 @@ class Trace(Tape):
                     "choose among numbers, Values and rows of them, or make the index static, "
                     "as in jit(f, static_argnames='i')",
                 )
-        return self.traced(TAKE, tuple([self.refer(x, identity) for x in (index, *values)]))
+        return tuple([self.refer(x, identity) for x in values])
 
     def looked_up(self, nodes: Sequence[int]) -> list[int]:
         """Return the indices, among some nodes, of entries of tables in lookups."""
         columns = self.columns
-        takes = [i for i, op in enumerate(columns.ops) if op is TAKE]
-        chosen = {x for i in takes for x in columns.args(i)[1:]}
+        rows = [i for i, op in enumerate(columns.ops) if op is ROW]
+        chosen = {x for i in rows for x in columns.args(i)}
         return [place for place, node in enumerate(nodes) if node in chosen]
 
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
