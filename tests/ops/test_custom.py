@@ -25,10 +25,12 @@ from scalargrad import (
     hessian,
     hvp,
     jacobian,
+    jit,
     jvp,
     no_grad,
     ops,
     vjp,
+    vmap,
 )
 from scalargrad.table.domain import Domain
 
@@ -311,6 +313,176 @@ def test_a_wrong_second_derivative_is_found_by_gradcheck() -> None:
 
 
 detached = custom_op(partials=lambda y, x: (0.0,))(lambda x: x)
+
+
+# Settings that change after the declaration ----------------------------------------------------
+
+SLOPE = 2.0
+CHANGED = "after the operation was declared"
+
+
+class Setting:
+    """An object with a number."""
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+
+
+@custom_op(partials=lambda y, x: (SLOPE,))
+def straight(x: float) -> float:
+    """Return x; only the derivative reads the global."""
+    return x
+
+
+def half_of_slope() -> float:
+    """Read the global for another function."""
+    return SLOPE / 2
+
+
+@custom_op(partials=lambda y, x: (2 * half_of_slope() * ops.cos(x),))
+def by_a_helper(x: float) -> float:
+    """Return 2 sin x, whose derivative reads the global by a function."""
+    return SLOPE * math.sin(x)
+
+
+@custom_op(partials=lambda y, x: (straight(x),))
+def by_another(x: float) -> float:
+    """Return x²/2, whose derivative is another custom operation."""
+    return x * x / 2
+
+
+def each_way(op: Any) -> list[Callable[[], Any]]:
+    """Return what differentiates an operation eagerly and compiled, each of which ran once."""
+    compiled, slope, inside = (
+        jit(lambda x: 1.0 * op(x)),
+        jit(grad(lambda x: 1.0 * op(x))),
+        jit(grad(op)),
+    )
+    several, twice = vmap(grad(op)), jit(grad(grad(op)))
+
+    def by_value() -> float:
+        x = Value(0.5)
+        compiled(x).backward()
+        return x.grad
+
+    ways: list[Callable[[], Any]] = [
+        lambda: grad(op)(0.5),
+        lambda: slope(0.5),
+        lambda: inside(0.5),
+        lambda: grad(compiled)(0.5),
+        lambda: several([0.5, 0.5]),
+        lambda: twice(0.5),
+        by_value,
+    ]
+    for way in ways:
+        way()
+        way()
+    return ways
+
+
+@pytest.mark.parametrize("op", [straight, by_a_helper, by_another])
+def test_a_global_that_has_changed_is_refused(op: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A derivative that reads a global, itself or by another function, is never that of before."""
+    ways = each_way(op)
+    monkeypatch.setitem(globals(), "SLOPE", 5.0)
+    for way in ways:
+        with pytest.raises(OperandError, match=rf"{CHANGED}.*SLOPE, then 2\.0, now 5\.0.*operand"):
+            way()
+    monkeypatch.undo()
+    for way in ways:
+        way()
+
+
+def test_a_variable_bound_to_another_number_is_refused() -> None:
+    """So is one of an enclosing function."""
+    rate = 2.0
+    op = custom_op(partials=lambda y, x: (rate * y,))(lambda x: math.exp(rate * x))
+    ways = each_way(op)
+    rate = 3.0
+    for way in ways:
+        with pytest.raises(OperandError, match=rf"{CHANGED}.*rate, then 2\.0, now 3\.0"):
+            way()
+
+
+@pytest.mark.parametrize("kind", ["attribute", "item", "array", "member", "default"])
+def test_a_number_in_an_object_that_has_changed_is_refused(kind: str) -> None:
+    """An attribute, an item, an entry of an array, of a class, a default: none is frozen."""
+    held, items, array = Setting(2.0), [2.0], np.array([2.0])
+
+    class Settings:
+        slope = 2.0
+
+    def by_default(y: Any, x: Any, slopes: list[float] = [2.0]) -> Any:  # noqa: B006
+        return (slopes[0] * x,)
+
+    partials: dict[str, Callable[..., Any]] = {
+        "attribute": lambda y, x: (held.slope * x,),
+        "item": lambda y, x: (items[0] * x,),
+        "array": lambda y, x: (float(array[0]) * x,),
+        "member": lambda y, x: (Settings.slope * x,),
+        "default": by_default,
+    }
+    op = custom_op(partials=partials[kind])(lambda x: x * x)
+    ways = each_way(op)
+    assert grad(op)(0.5) == 1.0
+    held.slope = items[0] = array[0] = Settings.slope = by_default.__defaults__[0][0] = 7.0  # type: ignore[index]
+    for way in ways:
+        with pytest.raises(OperandError, match=CHANGED):
+            way()
+
+
+def test_a_setting_that_makes_no_difference_may_change() -> None:
+    """What is read and leaves the derivative as it was is nobody's concern."""
+    held, rate = Setting(2.0), 2.0
+    op = custom_op(partials=lambda y, x: ((2.0 if held.slope > 0 and rate else 3.0) * x,))(
+        lambda x: x * x
+    )
+    assert grad(op)(0.5) == 1.0
+    held.slope, rate = 9.0, 4.0
+    assert [grad(op)(0.5), jit(grad(op))(0.5), grad(op)(0.5)] == [1.0] * 3
+    held.slope = -1.0
+    with pytest.raises(OperandError, match=CHANGED):
+        grad(op)(0.5)
+
+
+def test_a_factory_may_close_over_its_arguments() -> None:
+    """An operation for each exponent, declared in a loop, has the derivative of its own."""
+
+    def power(n: int) -> Any:
+        return custom_op(partials=lambda y, x: (n * x ** (n - 1),))(lambda x: x**n)
+
+    for n, op in [(n, power(n)) for n in (1, 2, 3, 4)]:
+        assert grad(op)(3.0) == jit(grad(op))(3.0) == n * 3.0 ** (n - 1)
+        assert op(Value(3.0)).data == 3.0**n
+
+
+def test_a_variable_of_a_loop_is_refused() -> None:
+    """Operations that close over the variable of a loop would all differ from their values."""
+    made = [
+        custom_op(partials=lambda y, x: (n * x ** (n - 1),))(lambda x: x**n)  # noqa: B023
+        for n in (2, 3)
+    ]
+    assert grad(made[1])(2.0) == 12.0
+    with pytest.raises(OperandError, match=rf"{CHANGED}.*n, then 2, now 3"):
+        grad(made[0])(2.0)
+
+
+@pytest.mark.parametrize("limit", [0.5, 5.0])
+def test_a_domain_that_has_changed_is_refused(limit: float) -> None:
+    """Neither a point that was inside is computed then, nor one that was outside called so."""
+    most = 1.0
+    op = custom_op(
+        partials=lambda y, x: (2 * x,), domain=Domain((0.0, 1.0), valid=lambda x: x < most)
+    )(lambda x: x * x)
+    compiled = jit(lambda x: 1.0 * op(x))
+    assert op(0.75) == compiled(0.75) == 0.5625
+    with pytest.raises(DomainError, match="it needs x < 1"):
+        op(3.0)
+    most = limit
+    for call in (op, compiled, grad(op), grad(compiled), jit(grad(op))):
+        for x in (0.75, 3.0):
+            with pytest.raises(OperandError, match=rf"the domain of <lambda>.*{CHANGED}"):
+                call(x)
 
 
 # Copies ---------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ from scalargrad.compiler.guards.names_read import (
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
 from scalargrad.compiler.guards.readings import Reader, Readings, Slot, Source
+from scalargrad.ops.custom import Custom
 from scalargrad.sparse import Table, Touched
 from scalargrad.value import Value
 
@@ -184,6 +185,9 @@ class Reachable:
     def _wrapper(self, x: Any) -> None:
         """Follow what wraps a function, such as a compiled function or a cache."""
         self._part(x.__wrapped__)
+        if isinstance(x, Custom):
+            self._part(x.partials)
+            self._part(x.domain.valid)
         self._named.add(x, vars(x))
         if isinstance(x, CACHES):  # others keep what they compute, as compiled functions do
             self.readings.fact(len, Same(x), vars(x))
