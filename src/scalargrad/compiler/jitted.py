@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from scalargrad.compiler.call.as_before import AsBefore
 from scalargrad.compiler.call.call_signature import Signature
 from scalargrad.compiler.call.eager_replay import Call, cause
 from scalargrad.compiler.call.objects import Key, is_object
@@ -136,7 +137,9 @@ class Jitted(Generic[P, R]):
                 return None if run is None else (path, run)
         if unrecorded.is_repeatable:
             _, args, kwargs, *_ = call
+            before = AsBefore([self._function, args, kwargs])
             self._function(*args, **kwargs)
+            before.put_back()  # it has run all through, and yet the call is refused
         return unrecorded.explain()
 
     def repeated(self) -> Callable[..., R]:

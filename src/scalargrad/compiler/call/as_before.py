@@ -1,0 +1,57 @@
+"""Leave things as they were where a call is refused after its function has run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from scalargrad.compiler.guards.held_objects import HeldObjects
+from scalargrad.compiler.trace.randomness import Generators
+from scalargrad.value import Value
+
+#: The most objects that are looked into, breadth first.
+_MANY = 10_000
+
+
+class AsBefore:
+    """What a function and its arguments hold now: objects, numbers of Values, random generators.
+
+    Parameters
+    ----------
+    parts : iterable
+        The function and its arguments.
+    """
+
+    def __init__(self, parts: Iterable[Any]) -> None:
+        parts = [*parts]
+        self._generators = Generators(parts)
+        numpy = sys.modules.get("numpy.random")
+        self._numpy = numpy and (numpy, numpy.get_state())
+        self._held = HeldObjects(parts, _MANY, follows_code=True)
+        self._numbers = [(x, x._number, x._grad, x.label) for x in self._values()]
+
+    def put_back(self) -> None:
+        """Undo all changes."""
+        for x, number, grad, label in self._numbers:
+            if x._number is not number:
+                x._number = number
+            if x._grad is not grad:
+                x._grad = grad
+            x.label = label
+        self._held.put_back()
+        self._generators.rewind()
+        if self._numpy:
+            module, state = self._numpy
+            module.set_state(state)
+
+    def _values(self) -> list[Value]:
+        """Return all Values that are held, and those that they were computed from."""
+        found: dict[int, Value] = {}
+        waiting = [x for _, _, held in self._held.found.values() for x in held.values()]
+        while waiting:
+            x = waiting.pop()
+            if isinstance(x, Value) and id(x) not in found:
+                found[id(x)] = x
+                waiting += x.parents
+        return [*found.values()]
