@@ -46,7 +46,7 @@ class _Combined(LRScheduler):
 
     def _take_on(self, *found: Any) -> None:
         super()._take_on(*found)
-        for part, state in zip(self.schedulers, found[2], strict=True):
+        for part, state in zip(self.schedulers, found[3], strict=True):
             part._take_on(*state)
 
 
@@ -107,7 +107,11 @@ class SequentialLR(_Combined):
     def _next(self, epoch: int) -> list[float]:
         i = bisect_right(self.milestones, epoch)
         part = self.schedulers[i]
-        if epoch == 0 or (i and self.milestones[i - 1] == epoch):
+        if epoch == 0:
+            for group, (_, base) in zip(self.optimizer.param_groups, self._rates(), strict=True):
+                group["lr"] = base  # whatever the parts have made of it
+            part.begin()
+        elif i and self.milestones[i - 1] == epoch:
             part.restart()
         else:
             part.step()

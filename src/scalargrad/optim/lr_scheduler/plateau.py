@@ -143,7 +143,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _take_on(self, *found: Any) -> None:
         super()._take_on(*found)
-        self.best, self.num_bad_epochs, self.cooldown_counter = found[2:]
+        self.best, self.num_bad_epochs, self.cooldown_counter = found[3:]
 
 
 _COUNTS = ("num_bad_epochs", "cooldown_counter")

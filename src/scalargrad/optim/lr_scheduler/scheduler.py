@@ -24,6 +24,8 @@ class LRScheduler:
     ----------
     last_epoch : int
         Number of times `step` was called.
+    base_lrs : list of float
+        The base rate of each group. A OneCycleLR that is made later sets another ``initial_lr``.
 
     Raises
     ------
@@ -37,7 +39,9 @@ class LRScheduler:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = required(optimizer)
         self.last_epoch = 0
+        self.base_lrs: list[float] = []
         with self._or_as_before():
+            self._rates()
             self._set(self._next(0))
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -65,6 +69,11 @@ class LRScheduler:
         with self._or_as_before(self.state_dict()):
             self._set(self._next(self.last_epoch + 1))
         self.last_epoch += 1
+
+    def begin(self) -> None:
+        """Start from the rate in force."""
+        self._set(self._next(0))
+        self.last_epoch = 0
 
     def restart(self) -> None:
         """Start again from the base rate, as when a SequentialLR hands over."""
@@ -96,9 +105,10 @@ class LRScheduler:
 
     def _rates(self) -> list[tuple[float, float]]:
         """Return the rate in force and the base rate of each group."""
-        for group in self.optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        return [(group["lr"], group["initial_lr"]) for group in self.optimizer.param_groups]
+        groups = self.optimizer.param_groups
+        for group in groups[len(self.base_lrs) :]:  # some may be added later
+            self.base_lrs.append(group.setdefault("initial_lr", group["lr"]))
+        return [(group["lr"], base) for group, base in zip(groups, self.base_lrs, strict=True)]
 
     def _set(self, rates: list[float]) -> None:
         """Set the rates of all groups, after checking all of them."""
@@ -114,9 +124,13 @@ class LRScheduler:
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the schedule, as plain numbers.
 
-        The rate itself, and the base rate, are in the state of the optimiser.
+        The rate itself is in the state of the optimiser.
         """
-        return {"last_epoch": self.last_epoch, "last_lr": list(self._last_lr)}
+        return {
+            "last_epoch": self.last_epoch,
+            "last_lr": list(self._last_lr),
+            "base_lrs": list(self.base_lrs),
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore the state of a schedule with the same options.
@@ -137,17 +151,19 @@ class LRScheduler:
         try:
             epoch = counted(state_dict["last_epoch"], "last_epoch")
             rates = [number(rate, "last_lr", 0.0) for rate in state_dict["last_lr"]]
+            base = [number(rate, "base_lrs", 0.0) for rate in state_dict["base_lrs"]]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"this is not a state of a schedule: {error}") from error
-        if len(rates) != len(self.optimizer.param_groups):
+        groups = len(self.optimizer.param_groups)
+        if not len(rates) == len(base) == groups:
             raise StateError(
-                f"this is not a state of a schedule over {len(self.optimizer.param_groups)} "
-                f"groups: it has {len(rates)} rates"
+                f"this is not a state of a schedule over {groups} groups: it has {len(rates)} "
+                f"rates, and {len(base)} base rates"
             )
-        return epoch, rates
+        return epoch, rates, base
 
     def _take_on(self, *found: Any) -> None:
-        self.last_epoch, self._last_lr = found[:2]
+        self.last_epoch, self._last_lr, self.base_lrs = found[:3]
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.options)
