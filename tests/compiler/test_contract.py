@@ -18,6 +18,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from types import FrameType, MappingProxyType, SimpleNamespace
@@ -337,6 +338,62 @@ def test_results_are_not_shared_between_calls() -> None:
             change(first[part])
         second: Any = compiled(1.0)
         assert second == (1.0, set(), deque(), SimpleNamespace(a=1), [], bytearray(b""))
+
+
+class Named:
+    """An object that is equal to others by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.notes: list[str] = []
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A frozen object with a list, and one without."""
+
+    notes: list[str] = field(default_factory=list)
+
+
+@pytest.mark.parametrize("kind", [Named, Frozen])
+@pytest.mark.parametrize("inside", [list, tuple, set, frozenset, deque, SimpleNamespace])
+def test_hashed_objects_are_not_shared_between_calls(kind: Any, inside: Any) -> None:
+    """Nor are objects with a hash of their own, wherever they are in the result."""
+    new = (lambda: Named("a")) if kind is Named else Frozen
+    if kind is Frozen and inside in {set, frozenset}:
+        return  # its list has no hash
+
+    def wrapped() -> Any:
+        return SimpleNamespace(x=new()) if inside is SimpleNamespace else inside([new()])
+
+    def opened(found: Any) -> Any:
+        return found.x if inside is SimpleNamespace else next(iter(found))
+
+    compiled: Any = jit(lambda x: (2.0 * x, wrapped()))
+    for _ in range(3):
+        number, found = compiled(1.0)
+        assert (number, opened(found).notes) == (2.0, [])
+        opened(found).notes.append("changed")
+        if kind is Named:
+            assert opened(found).name == "a"
+            opened(found).name = "b"
+
+
+def test_an_object_of_atoms_that_is_frozen_is_shared() -> None:
+    """Nobody can tell, and a key is found again."""
+
+    @dataclass(frozen=True)
+    class Key:
+        name: str
+
+    compiled: Any = jit(lambda x: {"x": x, "key": Key("a")})
+    assert compiled(1.0)["key"] is compiled(1.0)["key"]
 
 
 def test_integers_that_no_float_equals_are_refused() -> None:

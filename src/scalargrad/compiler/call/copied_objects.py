@@ -13,9 +13,17 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
+from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.object_state import (
+    attributes,
+    consists_of_attributes,
+    is_stateful,
+    slots_of,
+)
 from scalargrad.sparse import Table, Touched
 from scalargrad.tree import is_object_array, like
+
+_ATOMS = {bool, int, float, complex, str, bytes, type(None)}
 
 
 class Copier:
@@ -29,6 +37,8 @@ class Copier:
         Returns the replacement of one of these.
     kept : callable, optional
         Returns what takes the place of anything else that is not copied.
+    hashed : bool
+        Whether to copy objects with a hash of their own that can be changed, too.
     """
 
     def __init__(
@@ -36,10 +46,13 @@ class Copier:
         kind: type,
         replaced: Callable[[Any], Any],
         kept: Callable[[Any], Any] = lambda x: x,
+        *,
+        hashed: bool = False,
     ) -> None:
         self._kind = kind
         self._replaced = replaced
         self._kept = kept
+        self._hashed = hashed
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # keeps them alive, so that no other object gets their id
 
@@ -73,7 +86,8 @@ class Copier:
             copied = np.empty_like(x)
             copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
             return copied
-        return self._object(x) if is_stateful(type(x)) else self._kept(x)
+        is_copied = is_stateful(type(x)) or (self._hashed and is_hashed_object(x))
+        return self._object(x) if is_copied else self._kept(x)
 
     def _container(self, x: Any) -> Any:
         if isinstance(x, Table):
@@ -89,6 +103,18 @@ class Copier:
             else:
                 copied.__dict__[name] = self.copy(part)
         return copied
+
+
+def is_hashed_object(x: Any) -> bool:
+    """Return whether something is a user's object with a hash of its own that can be changed."""
+    kind: Any = type(x)
+    if kind.__hash__ is object.__hash__ or of_library(kind.__module__):
+        return False
+    if not consists_of_attributes(kind):
+        return False
+    params = getattr(kind, "__dataclass_params__", None)
+    is_frozen = params is not None and params.frozen
+    return not is_frozen or not _ATOMS.issuperset(map(type, attributes(x).values()))
 
 
 def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.call.copied_objects import Copier, parts_beside
+from scalargrad.compiler.call.copied_objects import Copier, is_hashed_object, parts_beside
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import is_stateful
@@ -227,20 +227,25 @@ def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
         return _container_filler(outline, of_array)
     if kind is ObjectOutline:
         return lambda x: Copier(
-            Place, lambda place: filler(place, of_array=of_array)(x), _copied
+            Place, lambda place: filler(place, of_array=of_array)(x), _copied, hashed=True
         ).copy(outline.copied)
-    if isinstance(outline, _COPIED):
+    if isinstance(outline, (*_COPIED, frozenset)) or is_hashed_object(outline):
         return lambda _: _copied(outline)
     return lambda _: outline
 
 
 def _copied(x: Any) -> Any:
-    """Return a set or the like for one result alone, and anything else itself."""
+    """Return a set, an object or the like for one result alone, and anything else itself."""
+    copier = Copier(Place, _copied, _copied, hashed=True)
+    if is_hashed_object(x):
+        return copier.copy(x)
+    if type(x) is frozenset and any(map(is_hashed_object, x)):
+        return frozenset(map(copier.copy, x))
     if not isinstance(x, _COPIED):
         return x
     found = x.copy()
-    if isinstance(x, deque):
-        refill(found, [Copier(Place, _copied, _copied).copy(y) for y in x])
+    if isinstance(x, deque) or (isinstance(x, set) and any(map(is_hashed_object, x))):
+        refill(found, [copier.copy(y) for y in x])
     return found
 
 

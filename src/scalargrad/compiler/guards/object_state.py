@@ -18,17 +18,20 @@ from typing import Any
 _FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType)
 
 
-def _is_stateful(kind: Any) -> bool:
-    if kind is SimpleNamespace:
-        return True
-    return (
-        kind.__hash__ in {None, object.__hash__}
-        and kind.__reduce_ex__ is object.__reduce_ex__
+@functools.cache
+def consists_of_attributes(kind: Any) -> bool:
+    """Return whether objects of a class are it and their attributes, whatever their hash is."""
+    return kind is SimpleNamespace or (
+        kind.__reduce_ex__ is object.__reduce_ex__
         and kind.__reduce__ is object.__reduce__
         and not issubclass(kind, (_FUNCTIONS, getattr(sys.modules.get("numpy"), "ufunc", ())))
         and ("__dict__" in dir(kind) or bool(slots_of(kind)))
         and _made_by(kind) is object.__new__
     )
+
+
+def _is_stateful(kind: Any) -> bool:
+    return kind.__hash__ in {None, object.__hash__} and consists_of_attributes(kind)
 
 
 #: Whether objects of a class consist of it and of their attributes, as most do, and are pickled by

@@ -107,7 +107,8 @@ class LRScheduler:
         """Return the rate in force and the base rate of each group."""
         groups = self.optimizer.param_groups
         for group in groups[len(self.base_lrs) :]:  # some may be added later
-            self.base_lrs.append(group.setdefault("initial_lr", group["lr"]))
+            group.setdefault("initial_lr", group["lr"])
+            self.base_lrs.append(group["initial_lr"])
         return [(group["lr"], base) for group, base in zip(groups, self.base_lrs, strict=True)]
 
     def _set(self, rates: list[float]) -> None:
