@@ -260,8 +260,10 @@ class CallRecorder:
             raise UnrecordedError(TraceError(*error.args), is_repeatable=False) from error
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
-            is_repeatable = not (has_returned or changes)
-            if around.changed():  # an eager call is to find what this one found
+            is_repeatable = not (has_returned or changes or around.has_advanced())
+            if (
+                around.changed() and not around.has_advanced()
+            ):  # an eager call is to find what this one found
                 again = functools.partial(trace.record, run_on_noted)
                 made_again(again, around, Contents(traced))
                 trace.generators.rewind()

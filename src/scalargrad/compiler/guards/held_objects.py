@@ -17,6 +17,8 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
 
+import numpy as np
+
 from scalargrad.compiler.guards.names_read import (
     BOUND,
     NamedSpaces,
@@ -313,6 +315,8 @@ def _is_exactly(x: Any, y: Any) -> bool:
 
 def _position(x: Iterator[Any]) -> Any:
     """Return the position of an iterator; a new object at each call if it cannot be known."""
+    if hasattr(type(x), "__len__"):  # NumPy's have that of all, not of what is left
+        return x.index if isinstance(x, np.flatiter) else object()
     hint = length_hint(x, -1)
     if hint >= 0:
         return hint

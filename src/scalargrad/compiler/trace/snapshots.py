@@ -91,6 +91,11 @@ class Around(Contents):
         """Return the iterators among them, which the function may have advanced."""
         return [part for part, _, _ in self.found.values() if isinstance(part, Iterator)]
 
+    def has_advanced(self) -> bool:
+        """Return whether nothing has changed but the positions of iterators, which stay so."""
+        changed = self.before(self.changed())
+        return bool(changed) and all(x.keys() == {"position"} for x in changed.values())
+
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
         """Return whether Values have been added to a dict or a list."""
         added = now.keys() - before.keys()
