@@ -13,14 +13,7 @@ import pytest
 import scalargrad as sg
 from scalargrad.compiler.backend.llvm import merge
 from scalargrad.compiler.backend.llvm.extents import Extents
-from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise
-from scalargrad.compiler.packing.instructions import (
-    Affine,
-    Apply,
-    Instruction,
-    ProductRun,
-    Products,
-)
+from scalargrad.compiler.packing.instructions import Apply, Instruction
 from scalargrad.ops import relu
 
 ACTIVATIONS: list[Callable[[Any], Any]] = [sg.relu, sg.tanh, abs, lambda x: x * sg.sigmoid(x)]
@@ -79,34 +72,6 @@ def test_merged_programs_have_the_same_digits(seed: int, monkeypatch: pytest.Mon
     merged = step(seed)
     monkeypatch.setattr(merge, "LEAST", 10**9)
     assert [x.hex() for x in merged] == [x.hex() for x in step(seed)]
-
-
-def product(out: int, a: int, b: int, *, start: int = 900) -> Products:
-    """Return 4 × 100 sums of three products."""
-    runs = (ProductRun(3, Affine(a, 3, 0, 1), Affine(b, 0, 1, 100)),)
-    return Products(out, 4, 100, Affine(start), runs)
-
-
-def test_what_is_done_to_sums_is_done_to_each_tile() -> None:
-    """A function of sums that nobody else reads is carried out before they are stored."""
-    program: list[Instruction] = [product(1000, 0, 100), Apply(relu, 2000, 400, (1000,))]
-    (found,) = merge.merged(program, slice(2000, 2400))
-    assert isinstance(found, Finished)
-    assert found.out == 2000
-
-
-def test_sums_that_are_read_twice_are_stored() -> None:
-    """Sums that are also outputs stay where they are."""
-    program: list[Instruction] = [product(1000, 0, 100), Apply(relu, 2000, 400, (1000,))]
-    found = merge.merged(program, slice(1000, 2400))
-    assert [type(x) for x in found] == [Products, Lanewise]
-
-
-def test_tiles_do_not_overwrite_what_they_still_read() -> None:
-    """Where a result goes to the block of a factor, the sums are stored before."""
-    program: list[Instruction] = [product(1000, 0, 100), Apply(relu, 100, 400, (1000,))]
-    found = merge.merged(program, slice(100, 500))
-    assert [type(x) for x in found] == [Products, Lanewise]
 
 
 def test_lanes_are_not_handed_over_a_change_of_what_they_are_computed_from() -> None:

@@ -16,8 +16,8 @@ from scalargrad.compiler.array_types import Addresses
 from scalargrad.compiler.backend.llvm import data_movement
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
 from scalargrad.compiler.backend.llvm.lanewise import (
-    Finished,
     Lanewise,
+    Merged,
     of_apply,
     of_products,
     write_lanewise,
@@ -32,7 +32,6 @@ from scalargrad.compiler.packing.instructions import (
     Copy,
     Gather,
     GatheredProducts,
-    Instruction,
     ProductRun,
     Products,
     Scatter,
@@ -51,7 +50,7 @@ class Encoded(NamedTuple):
     fields: Addresses
 
 
-def encode(instruction: Instruction | Lanewise | Finished) -> Encoded:
+def encode(instruction: Merged) -> Encoded:
     """Return the kind of function that executes an instruction, and its table."""
     kind, fields = _ENCODERS[type(instruction)](instruction)
     return Encoded(kind, np.asarray(fields, dtype=np.int64))
@@ -110,13 +109,6 @@ def _lanewise(instruction: Lanewise, width: int = WIDTH) -> tuple[Kind, Addresse
     fields = [out, rows, columns, *(x for place in reads for x in place[:2])]
     walks = tuple(place.inner == 1 for place in reads)
     return (write_lanewise, (steps, walks, width)), np.array(fields)
-
-
-def _finished(instruction: Finished) -> tuple[Kind, Addresses]:
-    out, products, steps, blocks = instruction
-    (write, (tile,)), fields = _products(products)
-    kind = write, (tile._replace(steps=steps, blocks=len(blocks)),)
-    return kind, np.array([out, *fields[1:], *blocks])
 
 
 # Sums of products ------------------------------------------------------------------------------
@@ -254,7 +246,6 @@ def _of_classes(rows: int, columns: int) -> tuple[int, int]:
 _ENCODERS: dict[type, Callable[[Any], tuple[Kind, Any]]] = {
     Apply: _apply,
     Lanewise: _lanewise,
-    Finished: _finished,
     Copy: _copy,
     Gather: _gather,
     Products: _products,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Addresses
-from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
+from scalargrad.compiler.backend.llvm.lanewise import Lanewise, Merged
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
@@ -39,8 +39,6 @@ Interval = tuple[int, int]
 
 def size_of(instruction: Merged) -> int:
     """Return the number of cells that an instruction writes."""
-    if isinstance(instruction, Finished):
-        return size_of(instruction.products)
     if isinstance(instruction, Copy | Products | Lanewise):
         return instruction.rows * instruction.columns
     if isinstance(instruction, Scatter):
@@ -88,10 +86,6 @@ _READS: dict[type, Callable[[Any], list[Interval]]] = {
     Copy: _copy,
     Products: _products,
     Take: _take,
-    Finished: lambda x: [
-        *_products(x.products),
-        *((first, first + size_of(x)) for first in x.blocks),
-    ],
     Lanewise: lambda x: [of_affine(place, x.rows, x.columns) for place in x.reads],
     Gather: lambda x: _around(x.sources),
     GatheredProducts: lambda x: _around(x.start, x.a, x.b),
@@ -128,7 +122,7 @@ class Extents:
     def __init__(self, instructions: Sequence[Merged], outputs: slice) -> None:
         read = [*map(reads, instructions)]
         write = [(x.out, x.out + size_of(x)) for x in instructions]
-        self._read, self._written = read, write
+        self._written = write
         self._readers = self._readers_of(read, write, (outputs.start, outputs.stop))
 
     @staticmethod
@@ -155,11 +149,9 @@ class Extents:
         found = self._readers[k]
         return next(iter(found)) if len(found) == 1 and -1 not in found else None
 
-    def is_touched(self, cells: Interval, first: int, stop: int, *, read: bool = False) -> bool:
-        """Return whether instructions from `first` up to `stop` write any of the cells, or read."""
-        if not all(apart(x, cells) for x in self._written[first:stop]):
-            return True
-        return read and not all(apart(x, cells) for y in self._read[first:stop] for x in y)
+    def is_written(self, cells: Interval, first: int, stop: int) -> bool:
+        """Return whether instructions from `first` up to `stop` write any of the cells."""
+        return not all(apart(x, cells) for x in self._written[first:stop])
 
 
 def _different(numbers: NDArray[np.int64]) -> set[int]:

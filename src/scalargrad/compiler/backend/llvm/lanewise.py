@@ -47,20 +47,8 @@ class Lanewise(NamedTuple):
     reads: tuple[Affine, ...]
 
 
-class Finished(NamedTuple):
-    """Sums of products with steps that are applied to each sum before it is stored.
-
-    The steps read the sum, and the numbers at its position in other blocks of the same shape.
-    """
-
-    out: int
-    products: Products
-    steps: tuple[LaneStep, ...]
-    blocks: tuple[int, ...] = ()
-
-
 #: An instruction of a program for the LLVM backend.
-Merged = Instruction | Lanewise | Finished
+Merged = Instruction | Lanewise
 
 
 def computed(e: Emitter, steps: Sequence[LaneStep], numbers: Sequence[str]) -> str:

@@ -1,26 +1,14 @@
 """Merge instructions so that a program passes over memory less often.
 
-Two rewrites, neither of which changes a digit:
-
-- an elementwise instruction read by one other, lane by lane, is fused into it;
-- an elementwise instruction on sums of products is applied to each tile before it is stored.
+An elementwise instruction that one other reads, lane by lane, is fused into it. No digit changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.compiler.backend.llvm.encode import adjoin
-from scalargrad.compiler.backend.llvm.extents import (
-    Extents,
-    Interval,
-    apart,
-    of_affine,
-    reads,
-    size_of,
-)
+from scalargrad.compiler.backend.llvm.extents import Extents, apart, of_affine, size_of
 from scalargrad.compiler.backend.llvm.lanewise import (
-    Finished,
     LaneStep,
     Lanewise,
     Merged,
@@ -45,17 +33,6 @@ def merged(instructions: Sequence[Instruction], outputs: slice) -> list[Merged]:
     if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
         return list(instructions)
     program = Extents(instructions, outputs)
-    joined = _joined(instructions, program)
-    if len(joined) < len(instructions):
-        program = Extents(joined, outputs)
-    return _finished(joined, program)
-
-
-# Elementwise instructions fused -----------------------------------------------------------------
-
-
-def _joined(instructions: Sequence[Instruction], program: Extents) -> list[Merged]:
-    """Return the program with elementwise instructions fused into their only reader."""
     found: list[Merged | None] = [_lanewise(x) or x for x in instructions]
     for k, x in enumerate(found):
         if not isinstance(x, Lanewise):
@@ -65,7 +42,7 @@ def _joined(instructions: Sequence[Instruction], program: Extents) -> list[Merge
         if reader is None or not isinstance(into, Lanewise):
             continue
         places = [of_affine(place, x.rows, x.columns) for place in x.reads]
-        if any(program.is_touched(place, k + 1, reader) for place in places):
+        if any(program.is_written(place, k + 1, reader) for place in places):
             continue
         together = _together(x, into)
         if together is not None:
@@ -156,51 +133,3 @@ def _renumbered(x: Lanewise, reads: list[int], first: int) -> list[LaneStep]:
 def _is_block(place: Affine, out: int, rows: int, columns: int) -> bool:
     """Return whether an operand reads exactly the lanes of a block, in order."""
     return place.base == out and place.inner == 1 and (rows == 1 or place.outer == columns)
-
-
-# Steps applied to sums before they are stored ---------------------------------------------------
-
-
-def _finished(instructions: Sequence[Merged], program: Extents) -> list[Merged]:
-    """Return the program with elementwise instructions on sums applied before these are stored."""
-    found: list[Merged | None] = list(instructions)
-    early: list[tuple[Interval, Interval]] = []  # blocks, and from when to when they are written
-    for k, x in enumerate(found):
-        if not isinstance(x, Products) or size_of(x) < LEAST or not adjoin(x):
-            continue
-        reader = program.only_reader(k)
-        after = None if reader is None else found[reader]
-        if reader is None or not isinstance(after, Lanewise):
-            continue
-        together = _after(x, after)
-        if together is None or any(
-            program.is_touched((first, first + size_of(x)), k + 1, reader)
-            for first in together.blocks
-        ):
-            continue
-        target, when = (after.out, after.out + size_of(after)), (k, reader + 1)
-        if (
-            all(apart(place, target) for place in reads(together))
-            and not program.is_touched(target, k + 1, reader, read=True)
-            and all(apart(target, cells) or apart(when, then) for cells, then in early)
-        ):
-            early.append((target, when))
-            found[k], found[reader] = together, None
-    return [x for x in found if x is not None]
-
-
-def _after(x: Products, after: Lanewise) -> Finished | None:
-    """Return sums with steps to apply, if these read only blocks of the same shape besides."""
-    steps, own = _shaped(after, x.rows, x.columns), (x.out, x.out + size_of(x))
-    if steps is None or not all(
-        _is_block(place, place.base, x.rows, x.columns) for place in steps.reads
-    ):
-        return None
-    read = [place.base for place in steps.reads]
-    others = [first for first in read if first != x.out]
-    if x.out not in read or not all(apart((y, y + size_of(x)), own) for y in others):
-        return None
-    numbers = [0 if first == x.out else 1 + others.index(first) for first in read]
-    return Finished(
-        after.out, x, tuple(_renumbered(steps, numbers, 1 + len(others))), tuple(others)
-    )

@@ -24,7 +24,7 @@ from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.encode import Kind, encode
 from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
+from scalargrad.compiler.backend.llvm.lanewise import Lanewise, Merged
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
 from scalargrad.compiler.backend.llvm.merge import merged
@@ -164,8 +164,6 @@ class Native:
 
 def _work(instruction: Merged) -> int:
     """Return the approximate number of products or results that an instruction computes."""
-    if isinstance(instruction, Finished):
-        return _work(instruction.products)
     if isinstance(instruction, Lanewise):
         return size_of(instruction) * len(instruction.steps)
     if isinstance(instruction, Products):

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.lanewise import LaneStep, computed
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
 
 BEGINS, ENDS = 1, 2
@@ -70,10 +69,6 @@ class Tile(NamedTuple):
         How the start of the sums varies.
     walks : tuple of (Moves, Moves)
         How the factors vary, for each kind of stretch.
-    steps : tuple of LaneStep
-        The steps applied to each sum before it is stored.
-    blocks : int
-        How many blocks these steps read besides the sums.
     wider : bool
         Whether so many tiles of a row are wider by one vector that the others fill it.
     """
@@ -85,8 +80,6 @@ class Tile(NamedTuple):
     classes: bool
     start: Moves
     walks: tuple[tuple[Moves, Moves], ...]
-    steps: tuple[LaneStep, ...] = ()
-    blocks: int = 0
     wider: bool = False
 
 
@@ -142,16 +135,7 @@ class _Tiles:
         sums = [self.taken(self.tile.start, start, "0", place, {}) for place in self.places]
         for (h, w), total in zip(self.places, self.stretches(i, j, sums), strict=True):
             at = self.nest.cell(self.out, self.nest.mul(self.nest.add(i, h), self.columns), j)
-            beside = [self.e.load(self.beside(k, i, j, h, w)) for k in range(self.tile.blocks)]
-            found = computed(self.e, self.tile.steps, [total, *beside])
-            self.put(found, self.nest.cell(w * self.tile.width, base=at), w)
-
-    def beside(self, k: int, i: str, j: str, h: int, w: int) -> str:
-        """Return the address of the number of block `k` for place (h, w) of a tile."""
-        nest = self.nest
-        first = nest.field(HEAD + k, nest.table(nest.mul(self.count, STRETCH)))
-        row = nest.mul(nest.add(i, h), self.columns)
-        return nest.cell(w * self.tile.width, base=nest.cell(first, row, j))
+            self.put(total, self.nest.cell(w * self.tile.width, base=at), w)
 
     def put(self, total: str, pointer: str, w: int) -> None:
         tile, nest = self.tile, self.nest
