@@ -9,7 +9,6 @@ import numpy as np
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.derivative import Backward, history_signals
 from scalargrad.compiler.loops.forward import Forward, copy_history
-from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
     Cells,
     CellTable,
@@ -28,7 +27,6 @@ from scalargrad.compiler.loops.node_columns import (
     packs_into,
     sweeps_of,
 )
-from scalargrad.compiler.loops.prune import prune
 from scalargrad.compiler.loops.repeats import Repetition, repeats
 from scalargrad.compiler.loops.roll import (
     LANES,
@@ -42,6 +40,7 @@ from scalargrad.compiler.loops.roll import (
 )
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
+from scalargrad.compiler.loops.tidy import tidy
 from scalargrad.compiler.loops.to_lanes import in_lanes
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.passes.expressions import FixedArity
@@ -204,11 +203,7 @@ class _Looping:
             side_by_side,
             len(rolled.columns.program.outputs),
         )
-        prune(made)
-        for loop in made.loops:
-            if isinstance(loop, Loop) and not loop.is_fused:
-                fuse(loop)
-        prune(made)
+        tidy(made)
         return made
 
     def _forwards(self, staged: list[tuple[RolledBlock, list[Stage]]]) -> list[Loop | Clear]:

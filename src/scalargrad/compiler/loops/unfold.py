@@ -17,7 +17,7 @@ import numpy as np
 from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
 from scalargrad.compiler.passes.expressions import Plans, fixed_arity, plans, written_out
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
@@ -81,21 +81,18 @@ def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list
     }
 
 
-class _Unfolding:
-    """Writes the new program, `made`; `new` maps each node of the old one to the new one."""
+class _Unfolding(PartCopy):
+    """Writes the new program; `places` has the new node of each old one."""
 
     def __init__(self, program: Program, wrt: dict[Seeds, list[int]]) -> None:
-        n = program.inputs
-        self.old = program
-        self.copy = PartCopy(program, n)
-        self.made = self.copy.program
-        self.made.stacked = program.stacked
-        self.new = list(range(n))
+        super().__init__(program, program.inputs)
+        self.program.stacked = program.stacked
+        self.places = list(range(program.inputs))
         self.wrt = wrt
         self.swept: dict[Seeds, dict[int, int]] = {}
 
     def run(self) -> Program:
-        old, new, made = self.old, self.new, self.made
+        old, new, made = self.source, self.places, self.program
         written = made.ops.append, made.args.append
         reductions = {op for op in set(old.ops) if isinstance(op, Reduction)}
         special = {ADJOINT, *reductions} if self.wrt else reductions
@@ -116,23 +113,15 @@ class _Unfolding:
         made.outputs = [new[x] for x in old.outputs]
         return without_dead_nodes(made) if self.wrt else made
 
-    def append(self, op: Op, *args: int) -> int:
-        """Write a node."""
-        return self.copy.append(op, args)
-
-    def number(self, number: float) -> int:
-        """Return the node of a constant."""
-        return self.copy.constant(number)
-
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and len(nodes) > 1:
-            first, made = len(self.made), self.made
+            first, made = len(self.program), self.program
             made.ops += [add] * (len(nodes) - 1)
             sums = range(first, first + len(nodes) - 2)
             made.args += [(nodes[0], nodes[1]), *zip(sums, nodes[2:], strict=True)]
             return len(made) - 1
         if op.expression is not None and len(nodes) <= MOST_OPERANDS:
-            return self.append(fixed_arity(op, len(nodes)), *nodes)
+            return self.append(fixed_arity(op, len(nodes)), tuple(nodes))
         return self._follow(_reduction_plan(op, len(nodes)), nodes)
 
     def _follow(self, plans: Plans, nodes: Sequence[int]) -> int:
@@ -140,33 +129,33 @@ class _Unfolding:
         steps, (found,) = plans
         known = [*nodes]
         for op, refs in steps:
-            args = [known[x] if isinstance(x, int) else self.number(x) for x in refs]
-            known.append(self.append(op, *args))
-        return known[found] if isinstance(found, int) else self.number(found)
+            args = [known[x] if isinstance(x, int) else self.constant(x) for x in refs]
+            known.append(self.append(op, tuple(args)))
+        return known[found] if isinstance(found, int) else self.constant(found)
 
     # Sweeps ------------------------------------------------------------------------------------
 
     def _left(self, args: Seeds) -> int:
         """Write a gradient that is left; roots that turned out to be constants pass nothing on."""
-        wrt, *seeds = [self.new[x] for x in args]
+        wrt, *seeds = [self.places[x] for x in args]
         pairs = zip(seeds[::2], seeds[1::2], strict=True)
-        moving = [x for pair in pairs if pair[0] not in self.made.constants for x in pair]
-        return self.append(ADJOINT, wrt, *moving) if moving else self.number(0.0)
+        moving = [x for pair in pairs if pair[0] not in self.program.constants for x in pair]
+        return self.append(ADJOINT, (wrt, *moving)) if moving else self.constant(0.0)
 
     def _asked(self, args: Seeds) -> int:
         seeds = args[1:]
         if seeds not in self.swept:
             self.swept[seeds] = self._sweep(seeds)
-        return self.swept[seeds].get(self.new[args[0]], self.number(0.0))
+        return self.swept[seeds].get(self.places[args[0]], self.constant(0.0))
 
     def _sweep(self, seeds: Seeds) -> dict[int, int]:
         """Write a sweep; return the error signals of the nodes whose gradients are wanted."""
-        wrt = {self.new[x] for x in self.wrt[seeds] if x < len(self.new)}
-        roots = [self.new[x] for x in seeds[::2]]
-        moving = Dependents(self.made, [*wrt], beyond=is_detached).up_to(max(roots))
+        wrt = {self.places[x] for x in self.wrt[seeds] if x < len(self.places)}
+        roots = [self.places[x] for x in seeds[::2]]
+        moving = Dependents(self.program, [*wrt], beyond=is_detached).up_to(max(roots))
         signals: dict[int, int] = {}
         for root, seed in zip(roots, seeds[1::2], strict=True):
-            self._send(signals, root, self.new[seed])
+            self._send(signals, root, self.places[seed])
         found: dict[int, int] = {}
         for node in range(max(roots), -1, -1):
             upstream = signals.pop(node, None)
@@ -174,7 +163,7 @@ class _Unfolding:
                 continue
             if node in wrt:
                 found[node] = upstream
-            op = self.made.ops[node]
+            op = self.program.ops[node]
             if isinstance(op, Operation) and not is_detached(op):
                 self._pass_back(node, upstream, signals, moving)
         return found
@@ -182,9 +171,9 @@ class _Unfolding:
     def _pass_back(
         self, node: int, upstream: int, signals: dict[int, int], moving: bytearray
     ) -> None:
-        op, args = self.made.ops[node], self.made.args[node]
+        op, args = self.program.ops[node], self.program.args[node]
         assert isinstance(op, Elementwise)
-        if op is pow and self.made.constants.get(args[1]) == 2.0:  # x·x, as in other passes
+        if op is pow and self.program.constants.get(args[1]) == 2.0:  # x·x, as in other passes
             op, args = mul, (args[0], args[0])
         for j, operand in enumerate(args):
             if moving[operand]:
@@ -192,7 +181,7 @@ class _Unfolding:
 
     def _send(self, signals: dict[int, int], node: int, signal: int) -> None:
         known = signals.get(node)
-        signals[node] = signal if known is None else self.append(add, known, signal)
+        signals[node] = signal if known is None else self.append(add, (known, signal))
 
     def _product(self, op: Elementwise, nodes: Seeds, j: int, upstream: int) -> int:
         """Write upstream · partial.
@@ -205,12 +194,12 @@ class _Unfolding:
             if local == 1.0:
                 return upstream
             if local == -1.0:
-                return self.append(neg, upstream)
-            return self.append(mul, upstream, self.number(float(local)))
+                return self.append(neg, (upstream,))
+            return self.append(mul, (upstream, self.constant(float(local))))
         factor = self._follow(_partial_plan(op, j), nodes)
-        if self.made.constants.get(upstream) == 1.0:
+        if self.program.constants.get(upstream) == 1.0:
             return factor
-        return self.append(mul, upstream, factor)
+        return self.append(mul, (upstream, factor))
 
 
 @functools.cache

@@ -1,7 +1,12 @@
-"""Remove dead code from loops: steps and cells that no output depends on."""
+"""Tidy loops: remove dead steps and cells, and fuse products of backward loops with their sums.
+
+Forward loops fuse as they are written (`forward`), by what was recorded alone: a value thus has the
+same digits with a gradient and without.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import chain, compress
 
@@ -11,6 +16,8 @@ from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.loops.loop import (
     CarriedOver,
     Clear,
+    Compute,
+    Fused,
     Increase,
     Loop,
     Looped,
@@ -21,6 +28,16 @@ from scalargrad.compiler.loops.loop import (
     registers_read,
     renumbered,
 )
+from scalargrad.ops import add, mul, neg, sub
+
+
+def tidy(program: Looped) -> None:
+    """Remove what no output depends on, and write fused multiply-adds, in place."""
+    prune(program)
+    for loop in program.loops:
+        if isinstance(loop, Loop) and not loop.is_fused:
+            fuse(loop)
+    prune(program)
 
 
 def prune(program: Looped) -> None:
@@ -92,3 +109,51 @@ def _is_asked(loop: Loop, step: Step, read: Flags) -> bool:
         onto = loop.carries[step.carry].onto
         return onto is not None and bool(read[onto])
     return isinstance(step, Write | Increase) and bool(read[cells_of(step.place, loop.count)].any())
+
+
+def fuse(loop: Loop) -> None:
+    """Write a·b + c, c - a·b and a·b - c as one step where nothing else reads the product.
+
+    The product itself is left in place, unused; `prune` removes it.
+    """
+    uses = _uses(loop)
+    made: list[Step] = []
+    new: list[int] = []
+
+    def product(register: int) -> tuple[int, ...] | None:
+        step = loop.steps[register]
+        alone = isinstance(step, Compute) and step.op is mul and uses[register] == 1
+        return step.operands if alone else None  # type: ignore[union-attr]
+
+    def negative(register: int) -> int:
+        made.append(Compute(neg, (register,)))
+        return len(made) - 1
+
+    for step in loop.steps:
+        found = renumbered(step, new)
+        if isinstance(step, Compute) and step.op in {add, sub}:
+            x, y = step.operands
+            if (factors := product(y)) is not None:
+                a, b = (new[k] for k in factors)
+                found = Fused((negative(a) if step.op is sub else a, b, new[x]))
+            elif (factors := product(x)) is not None:
+                a, b = (new[k] for k in factors)
+                found = Fused((a, b, negative(new[y]) if step.op is sub else new[y]))
+        made.append(found)
+        new.append(len(made) - 1)
+    loop.steps = made
+    loop.carries = [carry._replace(register=new[carry.register]) for carry in loop.carries]
+    loop.totals = [
+        total._replace(
+            terms=tuple([product(t[0]) or t if len(t) == 1 else t for t in total.terms])
+        ).renamed(new)
+        for total in loop.totals
+    ]
+
+
+def _uses(loop: Loop) -> Counter[int]:
+    """Return how often each register is read."""
+    uses = Counter(x.register for x in loop.carries)
+    uses.update(x for total in loop.totals for term in total.terms for x in term)
+    uses.update(x for step in loop.steps for x in registers_read(step))
+    return uses
