@@ -219,7 +219,7 @@ class ScalarPacker(GroupOperations):
             a, b = cells[:, ::2], cells[:, 1::2]
         else:
             a, b = self._factors(np.array([args]))
-            runs = self._runs_of_one(a[0], b[0])
+            runs = self._runs(a, b, self._alike_terms(a, b))
             if len(runs) <= _most(a.size // _OF_RUN, a.size):
                 out, shape = self._place_one(node), Grid(1, 1)
                 written = tuple(self._run(a[:, run], b[:, run], shape) for run in runs)
@@ -229,20 +229,6 @@ class ScalarPacker(GroupOperations):
         out = self._place_one(node)
         self.instructions.append(GatheredProducts(out, np.array([start]), a, b))
         return out
-
-    def _runs_of_one(self, a: Addresses, b: Addresses) -> list[slice]:
-        """Return what `_runs` does for a single sum, term by term."""
-        known = self.numbers[a], self.numbers[b], self.addresses[a], self.addresses[b]
-        terms = [*zip(*[x.tolist() for x in known], strict=True)]
-        starts, step = [0], None
-        for k, (one, other) in enumerate(itertools.pairwise(terms), 1):
-            now = other[2] - one[2], other[3] - one[3]
-            if one[:2] == other[:2] and step in {None, now}:
-                step = now
-            else:
-                starts.append(k)
-                step = None
-        return [slice(*bounds) for bounds in itertools.pairwise([*starts, len(terms)])]
 
     def _started_one(self, args: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
         """Return the cell of the start of a sum, and the factors left; see `_started`."""
