@@ -19,11 +19,10 @@ from scalargrad.table.symbol import Symbol
 def lower(program: Program) -> Program:
     """Return a program in sums of products and operations with few operands.
 
-    Dead nodes are dropped, but for constants, which packing ignores. What is returned cannot be
-    differentiated any more.
+    Dead nodes are dropped. What is returned cannot be differentiated any more.
     """
     if not any(map(_is_lowered, {*program.ops})):
-        return without_dead_nodes(program) if program.has_dead_operations() else program
+        return without_dead_nodes(program)
     writer, alive = writer_for(program), program.alive()
     new = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
     products: Callable[[tuple[int, ...]], int] = writer.copied_products

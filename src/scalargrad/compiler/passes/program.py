@@ -112,14 +112,6 @@ class Program:
                     needed[operand] = 1
         return needed
 
-    def has_dead_operations(self) -> bool:
-        """Return whether there are nodes, other than inputs and constants, that no output needs.
-
-        If there are, the last of them is neither an output nor read by any node.
-        """
-        others = {*range(self.inputs), *self.constants, *self.outputs}
-        return len(others.union(*self.args)) < len(self.ops)
-
     def sizes(self) -> list[int]:
         """Return, for each node, its number of lanes, 1 for a single number.
 
