@@ -425,3 +425,25 @@ def test_attributes_of_many_kinds_are_seen() -> None:
         assert gradients(y, leaves) == pytest.approx(gradients(eager, leaves))
         holder.names.add("b")
         holder.weights[1] = 5.0
+
+
+def test_a_class_whose_hash_method_has_no_hash() -> None:
+    """As those of pybind11 have it: an enumeration of PyTorch's that is somewhere in sight."""
+
+    class Method:
+        __hash__: Any = None
+
+        def __call__(self) -> int:
+            return 1
+
+    class Bound:
+        __hash__: Any = Method()
+
+        def __init__(self, number: float) -> None:
+            self.number = number
+
+    held = Bound(2.0)
+    compiled = jit(lambda x: held.number * x)
+    assert compiled(3.0) == 6.0
+    held.number = 5.0
+    assert compiled(3.0) == 15.0

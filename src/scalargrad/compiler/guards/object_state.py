@@ -31,7 +31,8 @@ def consists_of_attributes(kind: Any) -> bool:
 
 
 def _is_stateful(kind: Any) -> bool:
-    return kind.__hash__ in {None, object.__hash__} and consists_of_attributes(kind)
+    own = kind.__hash__  # that of a class of pybind11 has no hash
+    return (own is None or own is object.__hash__) and consists_of_attributes(kind)
 
 
 #: Whether objects of a class consist of it and of their attributes, as most do, and are pickled by
