@@ -141,21 +141,6 @@ class Columns:
                     left.discard(y)
         return {*targets} - left
 
-    def sweeps_visit(self, roots: Iterable[int], start: int, *, at_most: int) -> bool:
-        """Return whether a sweep from each root back to `start` visits so few nodes, all in all."""
-        left = at_most
-        for root in roots:
-            found = {root}
-            ahead = [root]
-            while ahead:
-                new = [y for y in self.args(ahead.pop()) if y >= start and y not in found]
-                found.update(new)
-                ahead += new
-            left -= len(found)
-            if left < 0:
-                return False
-        return True
-
 
 class Plainness:
     """Which nodes are plain: a number is if everything it is computed from is.

@@ -85,16 +85,7 @@ class Region(Evaluation):
         return self._tangents(weights, pairs, subgraph.as_graph)
 
     def by_columns(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
-        """Return the gradient of each output; see `push_forward`.
-
-        Outputs that share little, such as residuals, are cheaper by rows: a backward sweep goes
-        only through what its output depends on.
-        """
-        trace = self._trace
-        roots = [trace.refer(y, identity) for y in outputs if isinstance(y, Value)]
-        by_columns = (2 * len(self.leaves) + 1) * (len(trace.ops) - self._start)
-        if trace.columns.sweeps_visit(roots, self._start, at_most=by_columns):
-            return self.by_rows(outputs, as_graph)
+        """Return the gradient of each output; see `push_forward`."""
         weights, pulled = self._weighted(outputs)
         columns = [self._tangents(weights, [(signal, 1.0)], as_graph) for signal in pulled]
         return [list(row) for row in zip(*columns, strict=True)]
