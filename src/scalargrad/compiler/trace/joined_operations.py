@@ -12,8 +12,6 @@ from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
-    CONSTANT,
-    INPUT,
     UNBATCH,
     Held,
     Op,
@@ -107,11 +105,6 @@ class Joining:
             self.places[run.lanes] = nodes.operands[nodes.first[span] + 1]
             if run.lanes > 1 and self.needed[span].all() and not self.stays[span].any():
                 self._add_row(np.arange(run.first, run.first + run.lanes), run.source, run.source)
-        #: Which are given, or were written before any example was taken; which read a row.
-        self.given = nodes.where(lambda op: op is CONSTANT or op is INPUT)
-        self.given[: min(x.first for x in taken)] = True
-        self.given &= self.single
-        self.reading = self.row >= 0
 
     @cached_property
     def _free(self) -> Flags:
@@ -124,12 +117,6 @@ class Joining:
                 depends[x] = any(map(depends.__getitem__, operands[first[x] : first[x + 1]]))
         free: Flags = self.single & (np.frombuffer(depends, np.bool_) == 0)
         return free
-
-    def _are_free(self, args: Integers) -> Flags:
-        """Return which of these nodes depend on no example; most that do read a row."""
-        if (self.given | self.reading)[args].all():
-            return self.given[args] & ~self.reading[args]
-        return self._free[args]
 
     def write(self, op: Op, args: tuple[int, ...]) -> int:
         """Write a new node."""
@@ -157,7 +144,6 @@ class Joining:
             new = np.concatenate(self.members[latest:])
             latest = len(self.rows)
             readers = by_operand[stretches(begin[new], uses[new])]
-            self.reading[readers] = True
             found = np.sort(readers[alike(readers)[0]])
             found = found[may[found] & (self.row[found] < 0)]
             for count in {*counts[found].tolist()}:
@@ -169,7 +155,7 @@ class Joining:
         rows, lanes, sizes = self.row[args], self.lane[args], self.size[args]
         lane, size, inside = lanes.max(1), sizes.max(1), rows >= 0
         alongside = (lanes == lane[:, None]) & (sizes == size[:, None])
-        fits = np.where(inside, alongside, self._are_free(args)).all(1)
+        fits = np.where(inside, alongside, self._free[args]).all(1)
         if not fits.any():
             return
         found, args, rows, lane, size = (x[fits] for x in (found, args, rows, lane, size))
