@@ -61,27 +61,10 @@ _FLOAT = "numbers"
 _BLOCK = 256
 
 
-def key_of_numbers(args: Iterable[Any]) -> Key | None:
-    """Return the key that `visit` makes, if all arguments are floats, Values and arrays of floats.
+def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
+    """Return the key and the leaves that `visit` finds, in the common case; None in any other.
 
-    None for any others.
-    """
-    key: list[Hashable] = []
-    for x in args:
-        kind = x.__class__
-        if kind in _AT_ONCE:
-            key.append(_AT_ONCE[kind])
-        elif kind is np.ndarray and x.dtype is FLOAT64:
-            key.append(("array", laid_out(x)))
-        else:
-            return None
-    return tuple(key)
-
-
-def of_lists(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
-    """Return the key and the leaves that `visit` finds, if lists hold floats or Values alone.
-
-    None if there is anything else, or if a list is short or holds both.
+    That is of floats, Values, arrays of floats, and long lists that hold floats or Values alone.
     """
     key: list[Hashable] = []
     leaves: list[Any] = []
@@ -89,6 +72,9 @@ def of_lists(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
         kind = x.__class__
         if kind in _AT_ONCE:
             key.append(_AT_ONCE[kind])
+            leaves.append(x)
+        elif kind is np.ndarray and x.dtype is FLOAT64:
+            key.append(("array", laid_out(x)))
             leaves.append(x)
         elif kind in _SEQUENCES and len(x) >= _MANY and len(kinds := {*map(type, x)}) == 1:
             (of,) = kinds

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import key_of_numbers, of_lists, visit
+from scalargrad.compiler.call.arguments import taken_at_once, visit
 from scalargrad.compiler.call.objects import Key, LastWalk, Visit, is_object
 from scalargrad.compiler.guards.frozen import frozen
 from scalargrad.errors import OperandError
@@ -118,10 +118,7 @@ class Signature:
             If an argument contains itself.
         """
         if self._is_traced_whole and not kwargs:
-            known = key_of_numbers(args)  # the common case, twice as fast
-            if known is not None:
-                return known, [*args], []
-            found = of_lists(args)
+            found = taken_at_once(args)  # twice as fast
             if found is not None:
                 return *found, []
         walk = Visit(self._last_walk)
