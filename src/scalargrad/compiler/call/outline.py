@@ -41,20 +41,17 @@ class ArrayOutline:
 
     Parameters
     ----------
-    entries : list or slice
-        The outlines of its entries, or their places if all are Values.
+    entries : list or range
+        The outlines of its entries, or their places if these are consecutive.
     """
 
-    def __init__(self, shape: tuple[int, ...], entries: list[Any] | slice) -> None:
+    def __init__(self, shape: tuple[int, ...], entries: list[Any] | range) -> None:
         self.shape, self.entries = shape, entries
 
     @property
     def items(self) -> list[Any]:
         """The outlines of its entries."""
-        entries = self.entries
-        if isinstance(entries, slice):
-            return [*map(Place, range(entries.start, entries.stop))]
-        return entries
+        return [*map(Place, self.entries)] if isinstance(self.entries, range) else self.entries
 
 
 class ObjectOutline:
@@ -78,63 +75,70 @@ def has_arrays(outline: Any) -> bool:
     return isinstance(outline, ArrayOutline)
 
 
-def outlined(tree: Any, values: list[Value]) -> Any:
-    """Return the outline of a result; its Values are added to `values`."""
-    if isinstance(tree, Value):
-        values.append(tree)
-        return Place(len(values) - 1)
-    if isinstance(tree, dict | list | tuple):
-        _require_plain(own_attributes(tree), tree)
-    if isinstance(tree, dict):
-        return like(tree, [outlined(x, values) for x in tree.values()])
-    if isinstance(tree, list | tuple) and not isinstance(tree, Table):
-        places = _places(tree, values)
-        if places is None:
-            return like(tree, [outlined(x, values) for x in tree])
-        return like(tree, map(Place, range(places.start, places.stop)))
-    if is_object_array(tree) and type(tree) is np.ndarray:
-        numbers = tree.ravel().tolist()
-        entries = _places(numbers, values) or [outlined(x, values) for x in numbers]
-        return ArrayOutline(tree.shape, entries)
-    if isinstance(tree, Coroutine):
-        tree.close()
-        raise TraceError("a compiled function returned a coroutine: only plain functions compile")
-    return _outlined_object(tree, values) if is_object(tree) else _made_again(tree)
+def outlined(tree: Any, values: list[Value], *, once: bool = False) -> Any:
+    """Return the outline of a result; its Values are added to `values`.
 
-
-def each_once(outline: Any, values: list[Value]) -> tuple[Any, list[Value]]:
-    """Return an outline and its Values with one place for a Value that is returned several times.
-
-    It is one node, as it is eagerly: a gradient by it counts whatever was computed from it.
+    Parameters
+    ----------
+    once : bool
+        Whether a Value that is returned several times has one place. It is one node then, as it is
+        eagerly: a gradient by it counts whatever was computed from it.
     """
-    distinct = [*dict.fromkeys(values)]
-    if len(distinct) == len(values):
-        return outline, values
-    number = {x: k for k, x in enumerate(distinct)}
-    return _moved(outline, [number[x] for x in values]), distinct
+    return _Outlining(values, once).of(tree)
 
 
-def _moved(outline: Any, now: list[int]) -> Any:
-    """Return an outline whose places have other numbers."""
-    kind = type(outline)
-    if kind is Place:
-        return Place(now[outline.index])
-    if kind is ArrayOutline:
-        return ArrayOutline(outline.shape, [_moved(x, now) for x in outline.items])
-    if kind is ObjectOutline:
-        return ObjectOutline(Copier(Place, lambda x: _moved(x, now)).copy(outline.copied))
-    if isinstance(outline, dict | list | tuple):
-        parts = outline.values() if isinstance(outline, dict) else outline
-        return like(outline, [_moved(x, now) for x in parts])
-    return outline
+class _Outlining:
+    """Gives the Values of a result their places."""
 
+    def __init__(self, values: list[Value], once: bool) -> None:
+        self._values, self._once = values, once
+        self._known: dict[Value, Place] = {}
 
-def _places(items: Any, values: list[Value]) -> slice | None:
-    """Return the places of items as a slice if all are Values, else None."""
-    if not len(items) or not all(issubclass(kind, Value) for kind in {*map(type, items)}):
-        return None
-    values += items
-    return slice(len(values) - len(items), len(values))
+    def of(self, tree: Any) -> Any:
+        """Return the outline of a result, or of a part of one."""
+        if isinstance(tree, Value):
+            return self._place(tree)
+        if isinstance(tree, dict | list | tuple):
+            _require_plain(own_attributes(tree), tree)
+        if isinstance(tree, dict):
+            return like(tree, map(self.of, tree.values()))
+        if isinstance(tree, list | tuple) and not isinstance(tree, Table):
+            parts = self._all(tree)
+            return like(tree, map(Place, parts) if isinstance(parts, range) else parts)
+        if is_object_array(tree) and type(tree) is np.ndarray:
+            return ArrayOutline(tree.shape, self._all(tree.ravel().tolist()))
+        if isinstance(tree, Coroutine):
+            tree.close()
+            raise TraceError(
+                "a compiled function returned a coroutine: only plain functions compile"
+            )
+        return self._object(tree) if is_object(tree) else _made_again(tree)
+
+    def _all(self, items: Sequence[Any]) -> list[Any] | range:
+        """Return the outlines of items, or their places if all are Values, which is faster."""
+        if self._once or not all(issubclass(kind, Value) for kind in {*map(type, items)}):
+            return [*map(self.of, items)]
+        first = len(self._values)
+        self._values += items
+        return range(first, len(self._values))
+
+    def _place(self, x: Value) -> Place:
+        known = self._known.get(x) if self._once else None
+        if known is None:
+            self._values.append(x)
+            known = Place(len(self._values) - 1)
+            if self._once:
+                self._known[x] = known
+        return known
+
+    def _object(self, tree: Any) -> Any:
+        """Return the outline of an object; a bound method without Values is returned itself."""
+        if not is_stateful(type(tree)):
+            walk = Visit()
+            walk.part(tree)
+            if not walk.module_values:
+                return tree
+        return ObjectOutline(Copier(Value, self.of, _made_again).copy(tree))
 
 
 def _require_plain(attributes: dict[str, Any], owner: Any) -> None:
@@ -160,16 +164,6 @@ def _made_again(tree: Any) -> Any:
             "again: return a list, a named tuple or a plain array"
         )
     return tree
-
-
-def _outlined_object(tree: Any, values: list[Value]) -> Any:
-    """Return the outline of an object; a bound method without Values is returned itself."""
-    if not is_stateful(type(tree)):
-        walk = Visit()
-        walk.part(tree)
-        if not walk.module_values:
-            return tree
-    return ObjectOutline(Copier(Value, lambda x: outlined(x, values), _made_again).copy(tree))
 
 
 def holds_results(x: Any) -> bool:
@@ -303,10 +297,11 @@ def _grid_filler(places: slice, shape: list[int], of_array: bool) -> Callable[[A
 def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
     """Return what makes an array: of floats or bools if all entries are, else of objects."""
     entries, shape = outline.entries, outline.shape
-    if isinstance(entries, slice):
+    if isinstance(entries, range):
+        places = slice(entries.start, entries.stop)
         if of_array:
-            return itemgetter(entries) if len(shape) == 1 else lambda x: x[entries].reshape(shape)
-        take: Callable[[Any], Any] = itemgetter(entries)
+            return itemgetter(places) if len(shape) == 1 else lambda x: x[places].reshape(shape)
+        take: Callable[[Any], Any] = itemgetter(places)
     else:
         if of_array and {Place, float}.issuperset(map(type, entries)):
             return _template_filler(entries, shape)

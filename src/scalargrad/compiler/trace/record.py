@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.call.outline import each_once, filled, outlined
+from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, RecordedProgram
@@ -101,9 +101,8 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
             [draw for draw, _ in trace.draws], lambda check: trace.record_with(check, run)
         )
         values: list[Value] = []
-        outline = outlined(result, values)
-        if domains and trace.has_values and not trace.singly:
-            outline, values = each_once(outline, values)
+        once = domains and trace.has_values and not trace.singly
+        outline = outlined(result, values, once=once)
         outputs = [trace.refer(x, identity) for x in values]
         trace.lanes.require_none(outputs)
         return _as_recording(trace, outputs, domains), outline
