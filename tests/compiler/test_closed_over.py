@@ -700,3 +700,17 @@ def test_a_leaf_in_whose_place_a_computed_value_stands_hands_its_gradient_on() -
         loss().backward()
     assert x.grad == 2 * (2 * 6.0 * 0.5) * 3.0
     assert weights[1].grad == 2 * 2.25 + 2 * 36.0
+
+
+def test_the_shape_and_order_of_an_array_of_values_are_seen() -> None:
+    """An array of shape (1, 4) has other items in its corners than one of (2, 2) had."""
+    cells = np.array([[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]], dtype=object)
+    corners = jit(lambda x: 10.0 * x * cells[0][1] + cells[-1][0])
+    laid = jit(lambda x: x * cells.ravel(order="K")[1])
+    assert (corners(1.0).data, laid(1.0).data) == (23.0, 2.0)
+    cells = np.asfortranarray(cells)  # columns after each other
+    assert (corners(1.0).data, laid(1.0).data) == (23.0, 3.0)
+    cells = np.ascontiguousarray(cells)
+    assert (corners(1.0).data, laid(1.0).data) == (23.0, 2.0)
+    cells.resize((1, 4), refcheck=False)
+    assert (corners(1.0).data, laid(1.0).data) == (21.0, 2.0)

@@ -28,6 +28,7 @@ from scalargrad.compiler.guards.comparable import (
     exact_items,
 )
 from scalargrad.compiler.guards.library_objects import array_bytes
+from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import BOUND, bound_parts
 from scalargrad.compiler.guards.readings import Readings
 from scalargrad.tree import is_object_array
@@ -165,7 +166,8 @@ def _array(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
     if parts:  # of objects: like a list
         (part,) = parts
         readings.items.append((Live(lambda: x.ravel().tolist()), part.frozen))
-        return KeyedCopy((x.shape, part.key), Same(x))
+        readings.items.append((Live(lambda: laid_out(x)), laid_out(x)))
+        return KeyedCopy((laid_out(x), part.key), Same(x))
     read = array_bytes(x)
     then = read()
     readings.items.append((Live(read), then))
