@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.compiler.call.input_cells import value_cells
-from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.path import Path, value_cells
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.loops.loop import Looped
