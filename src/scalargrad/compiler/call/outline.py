@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, MappingView, Sequence
-from itertools import chain
 from operator import itemgetter, methodcaller
 from types import FunctionType, ModuleType
 from typing import Any
@@ -259,39 +258,21 @@ def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
 def _list_filler(outline: list[Any], of_array: bool) -> Callable[[Any], list[Any]] | None:
     """Return what makes a list at once, from a stretch of what was computed; None for others.
 
-    It holds constants alone, or consecutive places with constants before and behind them, or is
-    nested in one shape and holds nothing but consecutive places.
+    It holds constants alone, or consecutive places with constants before and behind them.
     """
     if _PLAIN.issuperset(map(type, outline)):
         return lambda _: [*outline]
-    shape, items = [len(outline)], outline
-    while {*map(type, items)} == {list} and len({*map(len, items)}) == 1:
-        shape.append(len(items[0]))
-        items = [*chain.from_iterable(items)]
-    where = [k for k, x in enumerate(items) if x.__class__ is Place]
+    where = [k for k, x in enumerate(outline) if x.__class__ is Place]
     first, last = (where[0], where[-1] + 1) if where else (0, 0)
-    head, tail, places = items[:first], items[last:], _indices([items[k].index for k in where])
-    around = {*map(type, [*head, *tail])}
-    if len(where) < max(2, last - first) or not isinstance(places, slice) or around - _PLAIN:
+    head, tail = outline[:first], outline[last:]
+    places = _indices([outline[k].index for k in where])
+    if len(where) < max(2, last - first) or not isinstance(places, slice):
         return None
-    if len(shape) > 1:
-        return None if around else _grid_filler(places, shape, of_array)
+    if not _PLAIN.issuperset(map(type, [*head, *tail])):
+        return None
     if of_array:
         return lambda x: [*head, *x[places].tolist(), *tail]
     return lambda x: [*head, *x[places], *tail]
-
-
-def _grid_filler(places: slice, shape: list[int], of_array: bool) -> Callable[[Any], list[Any]]:
-    if of_array:
-        return lambda x: x[places].reshape(shape).tolist()
-
-    def fill(found: Sequence[Any]) -> list[Any]:
-        numbers = [*found[places]]  # those of an example of vmap are a tuple
-        for size in shape[:0:-1]:
-            numbers = [numbers[k : k + size] for k in range(0, len(numbers), size)]
-        return numbers
-
-    return fill
 
 
 def _array_filler(outline: ArrayOutline, of_array: bool) -> Callable[[Any], Any]:
