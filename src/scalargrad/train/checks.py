@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from scalargrad.system.files import require_writable
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed, number, whole
-from scalargrad.train.examples import Examples
+from scalargrad.train.examples import Examples, numbers_in
 from scalargrad.train.objective import Objective, name_of
 
 T = TypeVar("T")
@@ -196,11 +196,11 @@ def warn_of_labels(objective: Objective, data: Examples) -> None:
     """Warn where targets, or a metric, do not suit the loss."""
     loss = _function(objective.loss)
     if loss in (binary_cross_entropy, binary_cross_entropy_with_logits):
-        odd = next((t for t in _numbers(data.targets) if not 0.0 <= t <= 1.0), None)
+        odd = next((t for t in numbers_in(data.targets) if not 0.0 <= t <= 1.0), None)
         remedy = "y - 1 for classes 1 and 2, (y + 1) / 2 for -1 and 1"
         _warn(odd, "binary cross-entropy takes 1 for yes and 0 for no", remedy)
     if loss is hinge_loss:
-        odd = next((t for t in _numbers(data.targets) if t not in {-1.0, 1.0}), None)
+        odd = next((t for t in numbers_in(data.targets) if t not in {-1.0, 1.0}), None)
         _warn(odd, "the hinge loss takes 1 and -1", "2 * y - 1 for classes 0 and 1")
     if loss is binary_cross_entropy:
         _warn_of_metrics(objective)
@@ -228,11 +228,3 @@ def _function(loss: Any) -> Any:
     if isinstance(loss, partial):
         return _function(loss.func)
     return type(loss).function if isinstance(loss, Loss) else loss
-
-
-def _numbers(targets: Any) -> Iterator[float]:
-    if isinstance(targets, list | tuple):
-        for target in targets:
-            yield from _numbers(target)
-    elif is_real(targets):
-        yield float(targets)

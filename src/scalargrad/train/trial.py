@@ -18,7 +18,7 @@ from scalargrad.errors import DomainError, OperandError, ScalargradError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
 from scalargrad.system.one_line import shown
-from scalargrad.train.examples import Examples, plain
+from scalargrad.train.examples import PLAIN, Examples, is_flat, numbers_in, plain
 from scalargrad.train.objective import Objective, name_of
 from scalargrad.train.users_code import is_foreign
 
@@ -121,7 +121,7 @@ def _require_finite(data: Examples, what: str) -> None:
     """Raise OperandError if a number is not finite, which is why a loss is not."""
     for name, column in zip("Xy", data, strict=True):
         for i, x in enumerate(column):
-            if odd := next((n for n in _numbers(x) if not _are_finite([n])), None):
+            if odd := next((n for n in numbers_in(x) if not _are_finite([n])), None):
                 raise OperandError(
                     f"{name} of {what} has {shown(odd)} at {i}, and the loss is not finite there: "
                     "leave such examples out, or fill them in"
@@ -161,7 +161,7 @@ def _representatives(inputs: Sequence[Any]) -> list[int]:
     """
     first: dict[Any, int] = {}
     found = [first.setdefault(_outline(x), i) for i, x in enumerate(inputs)]
-    numbered = {i: numbers for i, x in enumerate(inputs) if (numbers := _numbers(x))}
+    numbered = {i: numbers for i, x in enumerate(inputs) if (numbers := numbers_in(x))}
     if numbered:
         least = min(numbered, key=lambda i: min(numbered[i]))
         greatest = max(numbered, key=lambda i: max(numbered[i]))
@@ -181,15 +181,8 @@ def _are_finite(numbers: Iterable[float]) -> bool:
 def _outline(x: Any) -> Any:
     """Return what two inputs of one structure share."""
     if type(x) in {list, tuple}:
-        return len(x) if _is_flat(x) else (type(x), *map(_outline, x))
-    return float if type(x) in _PLAIN else type(x)
-
-
-_PLAIN = {float, int, bool}
-
-
-def _is_flat(x: Iterable[Any]) -> bool:
-    return {*map(type, x)} <= _PLAIN
+        return len(x) if is_flat(x) else (type(x), *map(_outline, x))
+    return float if type(x) in PLAIN else type(x)
 
 
 def _content(x: Any) -> Any:
@@ -197,14 +190,3 @@ def _content(x: Any) -> Any:
     if hasattr(x, "tobytes"):
         return x.tobytes()
     return repr(x) if type(x) in {list, dict} else None
-
-
-def _numbers(x: Any) -> Sequence[float]:
-    """Return the numbers in an example: those of lists, and the keys and entries of dicts."""
-    if type(x) in _PLAIN:
-        return [x]
-    if isinstance(x, dict):
-        x = [part for pair in x.items() for part in pair]
-    if not isinstance(x, list | tuple):
-        return []
-    return x if _is_flat(x) else [number for part in x for number in _numbers(part)]
