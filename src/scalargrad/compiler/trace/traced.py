@@ -20,12 +20,10 @@ class Tracing(Recorder, Protocol):
     """The methods of a recording that traced numbers call, besides those of any recorder."""
 
     is_open: bool
-    is_detaching: bool
     ops: list[Op]
     labels: dict[int, str]
     plainness: Plainness
     constant: Callable[[float], int]  # nodes of constants, by number
-    writers: tuple[Callable[[Op], None], Callable[[int], None], Callable[[int], None]]
 
     def appended(self, op: Op, left: int, right: int) -> Traced:
         """Write a node of two operands, or of one if `right` is -1; return its traced number."""
@@ -179,16 +177,7 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
             right = trace.beside(y, op)
             if right is NotImplemented:
                 return right
-        if trace.is_detaching:
-            return trace.appended(op, x.index, right)
-        made = new(Traced)  # `appended`, inlined in what most nodes are written by
-        made.trace = trace
-        write_op, write_left, write_right = trace.writers
-        made.index = len(trace.ops)
-        write_op(op)
-        write_left(x.index)
-        write_right(right)
-        return made
+        return trace.appended(op, x.index, right)
 
     def reflected(x: Traced, y: Any) -> Any:
         trace = in_force(x)
@@ -234,7 +223,6 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-new = object.__new__
 _BINARY = {
     "add": "add",
     "sub": "sub",
