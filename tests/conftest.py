@@ -11,11 +11,12 @@ import re
 import shutil
 import signal
 import sys
+import threading
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from html import unescape
 from pathlib import Path
@@ -43,6 +44,10 @@ SECONDS = float(os.environ.get("SECONDS_OF_TESTS", "inf"))
 started: list[float] = []
 
 without_count = pytest.StashKey[bool]()
+
+#: What counts lines in the thread of tests, and in those that tests start.
+counters: list[Any] = [None, None]
+NONE = (None, None)
 
 #: So many cases of a test whose cases are alike count the lines that they reach.
 COUNTED_CASES = 3
@@ -77,19 +82,42 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@contextmanager
+def traced(main: Any, threads: Any) -> Iterator[None]:
+    """Let these count lines, in this thread and in those that are started; None counts none."""
+    before = sys.gettrace(), threading.gettrace()
+    sys.settrace(main)
+    threading.settrace(threads)
+    try:
+        yield
+    finally:
+        sys.settrace(before[0])
+        threading.settrace(before[1])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Iterator[None]:
+    """Count no lines around tests: counted, what pytest itself does takes twice as long."""
+    counters[:] = sys.gettrace(), threading.gettrace()
+    with traced(None, None):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Count the lines of fixtures, whose first test may be any, unless a whole file counts none."""
+    with traced(*(counters if request.node.get_closest_marker("uncounted") is None else NONE)):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Count the lines of some tests only: counted, a test takes two to three times as long.
 
     The marker of pytest-cov that says so has no effect in a worker, which has two counters.
     """
-    counter = sys.gettrace()
-    if item.stash[without_count]:
-        sys.settrace(None)
-    try:
+    with traced(*(NONE if item.stash[without_count] else counters)):
         return (yield)
-    finally:
-        sys.settrace(counter)
 
 
 @cache
