@@ -292,8 +292,8 @@ ORDERED = [
     np.asfortranarray(np.arange(6.0).reshape(2, 3)),
     np.asfortranarray(np.arange(20.0).reshape(4, 5))[:-1],
     np.arange(24.0).reshape(2, 3, 4).transpose(1, 2, 0),
-    np.asfortranarray(np.arange(4000.0).reshape(40, 100)),
-    np.arange(6000.0).reshape(10, 20, 30).transpose(2, 1, 0),
+    np.asfortranarray(np.arange(1200.0).reshape(12, 100)),
+    np.arange(1100.0).reshape(10, 10, 11).transpose(2, 1, 0),
 ]
 
 

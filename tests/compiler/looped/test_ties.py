@@ -116,7 +116,7 @@ def test_logsumexp_in_a_recurrence_is_a_loop(count: int) -> None:
     value, slopes = jit(value_and_grad(f))(p)
     assert value == pytest.approx(STEPS * math.log(total), rel=1e-13)
     assert slopes == pytest.approx([STEPS * math.exp(x) / total for x in p], rel=1e-12)
-    curvature = jit(sg.hessian(f))(p)[0][:2]
+    curvature = jit(grad(lambda p: grad(f)(p)[0]))(p)[:2]
     first, second = (math.exp(x) / total for x in p[:2])
     expected = [STEPS * first * (1.0 - first), -STEPS * first * second]
     assert curvature == pytest.approx(expected, rel=1e-12)
