@@ -526,6 +526,7 @@ def every_kind_of_node(x: Value) -> Value:
     return y
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize(
     "use",
     [

@@ -523,6 +523,7 @@ def noted(held: Any, x: Any) -> Any:
     return x
 
 
+@pytest.mark.alike
 @each_way
 @pytest.mark.parametrize("change", [counted, logged, noted])
 @pytest.mark.parametrize("is_mapped", [False, True], ids=["once", "for each example"])

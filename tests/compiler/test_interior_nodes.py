@@ -191,6 +191,7 @@ def nested(seed: int) -> Callable[[list[Any]], list[Any]]:
     return f
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", seeds(120, light=20))
 def test_random_graphs(seed: int) -> None:
     """Compiled, alone and as examples of vmap, as eagerly."""

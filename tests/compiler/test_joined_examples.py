@@ -335,6 +335,7 @@ def random_program(seed: int) -> tuple[Function, list[float]]:
     return whole, [draws.uniform(-1.0, 1.0) for _ in range(count)]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", seeds(300, light=60))
 def test_random_programs(seed: int) -> None:
     """Values and gradients, by results too, are those of eager code."""

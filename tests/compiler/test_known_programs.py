@@ -116,6 +116,7 @@ def _square_of_scaled(factor: float) -> Callable[[Any], Any]:
     return lambda x: scaled(x) * x
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", range(40))
 def test_random_programs_made_again_have_the_same_digits(seed: int, looked_at: list[Any]) -> None:
     """Draws, branches and derivatives among them; each generator has its own."""
@@ -151,6 +152,7 @@ def test_programs_are_kept_up_to_a_limit(
     assert len(looked_at) == 6
 
 
+@pytest.mark.uncounted
 def test_threads_that_run_one_program_do_not_meet() -> None:
     """Each function has a memory of its own, whoever packed the program."""
     functions = [jit(lambda x: recurrence(x, 1.2)) for _ in range(4)]

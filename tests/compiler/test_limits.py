@@ -21,6 +21,7 @@ from scalargrad.nn import MLP
 LONG = 20_000
 
 
+@pytest.mark.uncounted
 @pytest.mark.usefixtures("backend")
 def test_a_long_chain_is_compiled() -> None:
     """One group for each depth, without recursion; the gradient is Π 0.99·cos xₖ."""

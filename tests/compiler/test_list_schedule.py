@@ -139,6 +139,7 @@ def digits(f: Callable[[Numbers], list[Any]], xs: Numbers) -> list[str]:
     return [x.hex() for x in (*values, *slopes)]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", seeds(40, light=8))
 def test_no_digit_depends_on_what_is_joined(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every group is joined with all that is alike, however few there are."""

@@ -104,6 +104,7 @@ def asked(run: Callable[[], Any]) -> Any:
         return None
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", seeds(60, light=12))
 def test_random_graphs_of_compiled_pieces(seed: int) -> None:
     """Thirty graphs of four pieces each: no gradient differs, and leaves always have theirs."""

@@ -46,6 +46,7 @@ def looked_up(w: Any, found: Any) -> Any:
     return carried(w, [take(found, k) + w[0] for k in range(COUNT)])
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("outside", [pairs, carried, looked_up])
 @pytest.mark.parametrize("kind", [list, np.array])
 def test_results_used_one_by_one_are_as_in_a_loop(

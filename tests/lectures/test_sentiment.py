@@ -12,6 +12,8 @@ from scalargrad.nn import Module
 from scalargrad.optim import SGD
 from scalargrad.train import fit
 
+pytestmark = pytest.mark.uncounted
+
 
 @pytest.fixture(scope="module")
 def trained() -> Module:

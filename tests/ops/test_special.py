@@ -129,6 +129,7 @@ def test_slopes_of_betaln_near_0_do_not_cancel(a: float, b: float) -> None:
     assert [node.grad for node in found] == pytest.approx(expected, rel=1e-14)
 
 
+@pytest.mark.uncounted
 def test_slopes_of_betaln_do_not_cancel_where_one_parameter_is_small() -> None:
     """∂/∂a of ln B is ψ(a) - ψ(a + b), about -b/a for a small b, to the third order and mixed."""
     slopes: list[Any] = [grad(betaln), grad(grad(betaln)), grad(grad(grad(betaln)))]

@@ -33,7 +33,7 @@ Function = Callable[..., Any]
 
 #: So few and so many examples that one, two and four vectors of them are computed abreast, that the
 #: last of these are not whole, that sums are split, and that threads share them.
-COUNTS = [2, 8, 13, 29, 300]
+FEW, MANY = [2, 8, 13, 29], 300
 SQUARES = {"sum": lambda r: r, "squares": lambda r: (r - 0.1) ** 2}
 
 
@@ -89,7 +89,7 @@ def is_cut(compiled: Jitted[..., Any]) -> bool:
     return isinstance(packed, Blocked) and any(isinstance(x, Looped) for x in parts(compiled))
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("count", [*FEW, MANY])
 @pytest.mark.parametrize("body", BODIES)
 def test_each_example_has_the_digits_it_has_alone(body: Function, count: int) -> None:
     """An example of vmap and the function by itself are the same loops, number by number."""
@@ -100,7 +100,7 @@ def test_each_example_has_the_digits_it_has_alone(body: Function, count: int) ->
     assert found == [alone(x, 0.7) for x in starts(count)]
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("count", [*FEW, pytest.param(MANY, marks=pytest.mark.uncounted)])
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("of", SQUARES)
 def test_gradients_are_those_of_a_loop_over_the_examples(
@@ -454,6 +454,7 @@ def test_operations_that_may_hide_an_error_are_counted_in_their_example() -> Non
         pytest.param(
             lambda xs, k: vmap(lambda x: [swing(x, k * i) for i in range(70)])(xs),
             id="many results",
+            marks=pytest.mark.uncounted,
         ),
         pytest.param(
             lambda xs, k: vmap(lambda x: swing(x, k), in_axes=0)([sg.exp(-x) * k for x in xs]),
@@ -647,6 +648,7 @@ def random_loss(seed: int) -> tuple[Function, list[float]]:
     return value_and_grad(loss, argnums=(0, 1)), starts(draws.choice([3, 9, 66]))
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", seeds(60, light=12))
 def test_random_recurrences(seed: int) -> None:
     """Random recurrences have the gradients of eager code."""

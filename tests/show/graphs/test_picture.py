@@ -103,6 +103,7 @@ def test_gradient_set_to_none_counts_as_zero() -> None:
 # The limit ------------------------------------------------------------------------------------
 
 
+@pytest.mark.uncounted
 def test_large_graph_is_folded() -> None:
     """Over the limit a graph is drawn as parts that together have all its nodes."""
     picture = draw(chain(20_000))

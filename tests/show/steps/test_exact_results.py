@@ -158,6 +158,7 @@ def test_a_result_is_equal_just_where_mpmath_says_so(op: Operation, data: st.Dat
     assert "≈" in step.text() or (is_that and not rounded)
 
 
+@pytest.mark.alike
 @every_operation
 @settings(max_examples=30)
 @given(data=st.data())

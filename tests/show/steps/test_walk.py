@@ -127,6 +127,7 @@ def test_repr_is_short() -> None:
     assert repr(walk(x * x)) == "<walk through v1: 5 steps>"
 
 
+@pytest.mark.uncounted
 def test_a_chain_far_deeper_than_the_recursion_limit_can_be_walked_and_printed() -> None:
     """5,000 gates in a row, and each has its step forward and back."""
     y = Value(1.0, "x")
@@ -137,6 +138,7 @@ def test_a_chain_far_deeper_than_the_recursion_limit_can_be_walked_and_printed()
     assert len(str(steps).splitlines()) == len(steps) + 4  # a heading and three passes
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("reduction", [add_up, lambda x: maximum(*x), lambda x: dot(x, x)])
 def test_a_reduction_far_wider_than_the_recursion_limit_can_be_printed(reduction) -> None:  # type: ignore[no-untyped-def]
     """Formulas over 1,500 operands are shortened, not recursed into: every 100th is printed."""
