@@ -260,10 +260,9 @@ class CallRecorder:
             raise UnrecordedError(TraceError(*error.args), is_repeatable=False) from error
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
-            is_repeatable = not (has_returned or changes or around.has_advanced())
-            if (
-                around.changed() and not around.has_advanced()
-            ):  # an eager call is to find what this one found
+            has_advanced = around.has_advanced()
+            is_repeatable = not (has_returned or changes or has_advanced)
+            if around.changed() and not has_advanced:  # an eager call is to find what it found
                 again = functools.partial(trace.record, run_on_noted)
                 made_again(again, around, Contents(traced))
                 trace.generators.rewind()

@@ -17,8 +17,6 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
 
-import numpy as np
-
 from scalargrad.compiler.guards.names_read import (
     BOUND,
     NamedSpaces,
@@ -313,10 +311,10 @@ def _is_exactly(x: Any, y: Any) -> bool:
     return x is y or (isinstance(x, bytes | str) and type(x) is type(y) and bool(x == y))
 
 
-def _position(x: Iterator[Any]) -> Any:
+def _position(x: Any) -> Any:
     """Return the position of an iterator; a new object at each call if it cannot be known."""
-    if hasattr(type(x), "__len__"):  # NumPy's have that of all, not of what is left
-        return x.index if isinstance(x, np.flatiter) else object()
+    if type(x).__module__ == "numpy":  # their length is that of all, not of what is left
+        return x.index if type(x).__name__ == "flatiter" else object()
     hint = length_hint(x, -1)
     if hint >= 0:
         return hint
