@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,8 +25,6 @@ class AsBefore:
     def __init__(self, parts: Iterable[Any]) -> None:
         parts = [*parts]
         self._generators = Generators(parts)
-        numpy = sys.modules.get("numpy.random")
-        self._numpy = numpy and (numpy, numpy.get_state())
         self._held = HeldObjects(parts, _MANY, follows_code=True)
         self._numbers = [(x, x._number, x._grad, x.label) for x in self._values()]
 
@@ -41,9 +38,6 @@ class AsBefore:
             x.label = label
         self._held.put_back()
         self._generators.rewind()
-        if self._numpy:
-            module, state = self._numpy
-            module.set_state(state)
 
     def _values(self) -> list[Value]:
         """Return all Values that are held, and those that they were computed from."""

@@ -95,10 +95,10 @@ class _LaneLoop:
 
     def _sum(self, args: Sequence[int]) -> int:
         """Write a sum of products in the order of packed ones, as rows of fused multiply-adds."""
-        constants, found = self.part.source.constants, None
-        if len(args) > 2 and constants.keys() >= {*args[:2]}:  # packed sums start from it, too
-            found = self.body.number(constants[args[0]] * constants[args[1]])
-            args = args[2:]
+        k, constants, found = self.part.source.start_of(args), self.part.source.constants, None
+        if k is not None:
+            found = self.body.number(constants[args[2 * k]] * constants[args[2 * k + 1]])
+            args = [*args[: 2 * k], *args[2 * k + 2 :]]
         terms = self._terms(args)
         if len(terms) <= SEQUENTIAL:
             return self._added(found, terms)

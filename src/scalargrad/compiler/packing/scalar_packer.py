@@ -185,24 +185,13 @@ class ScalarPacker(GroupOperations):
     ) -> tuple[Floats, Addresses, Addresses, list[tuple[int, int]]]:
         """Return the start of each sum (a constant term, or -0.0), and the remaining terms."""
         self._cell_of(-0.0)  # before other constants, so that listings begin alike
-        k = self._start_term(a, b)
-        if k is None:
+        one, first = self.program.one, np.column_stack([a[0], b[0]])
+        k = self.program.start_of(first.ravel().tolist())
+        if k is None or (k == 1 and not ((a[:, 0] == one) | (b[:, 0] == one)).all()):
             return np.full(len(a), -0.0), a, b, bounds
         values = self.values[a[:, k]] * self.values[b[:, k]]
-        left = [(max(first - 1, 0), last - 1) for first, last in bounds if last > 1]
+        left = [(max(begin - 1, 0), end - 1) for begin, end in bounds if end > 1]
         return values, np.delete(a, k, 1), np.delete(b, k, 1), left
-
-    def _start_term(self, a: Addresses, b: Addresses) -> int | None:
-        """Return which term, a constant, sums can start from without a change of digits.
-
-        That is the first, or the second of x + c; more terms are added as they were written.
-        """
-        terms, one = a.shape[1], self.program.one
-        if terms > 1 and self._constant(a[0, 0]) and self._constant(b[0, 0]):
-            return 0
-        if terms != 2 or not (self._constant(a[0, 1]) and self._constant(b[0, 1])):
-            return None
-        return 1 if ((a[:, 0] == one) | (b[:, 0] == one)).all() else None
 
     def _start(self, values: Floats, shape: Grid) -> Affine:
         """Return the place of the numbers from which the sums of a grid start."""
@@ -232,8 +221,7 @@ class ScalarPacker(GroupOperations):
 
     def _started_one(self, args: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
         """Return the cell of the start of a sum, and the factors left; see `_started`."""
-        pairs = np.array([args])
-        k = self._start_term(pairs[:, ::2], pairs[:, 1::2])
+        k = self.program.start_of(args)
         if k is None:
             return self._cell_of(-0.0), args
         start = float(self.values[args[2 * k]] * self.values[args[2 * k + 1]])

@@ -112,6 +112,17 @@ class Program:
                     needed[operand] = 1
         return needed
 
+    def start_of(self, args: Sequence[int]) -> int | None:
+        """Return which term of a sum of products it can start from with equal digits; or None.
+
+        That is a constant: the first term, or the second of x + c. Others are added in order.
+        """
+        constants = self.constants
+        if len(args) > 2 and args[0] in constants and args[1] in constants:
+            return 0
+        is_plain = len(args) == 4 and self.one in args[:2]
+        return 1 if is_plain and args[2] in constants and args[3] in constants else None
+
     def sizes(self) -> list[int]:
         """Return, for each node, its number of lanes, 1 for a single number.
 
