@@ -116,15 +116,15 @@ def _sweep(  # noqa: C901, PLR0912 - the hot loop: a function for each wire woul
     calls: Any = None
     by_call = len(ahead) > 1 and not checking  # a call with one result is a node like others
     signals: list[float] = []
-    for node in ahead:
+    nodes = iter(ahead)
+    for node in nodes:
         upstream = under_way.pop(node, 0.0)
         signals.append(upstream)
         parents: tuple[Any, ...] = node.parents
         if parents:
             if node.__class__ is not Value and node._call is not None and by_call:
-                here = len(signals) - 1
-                calls = calls or node.call_signals(ahead, here)  # type: ignore[attr-defined] # an Output
-                if node not in calls.last or calls.send(signals, under_way):
+                calls = calls or node.call_signals(ahead, len(signals) - 1)  # type: ignore[attr-defined] # an Output
+                if node in calls.waiting or calls.send(signals, under_way, nodes):
                     continue
             if len(parents) == 2:  # most nodes have two: unpacked, they take half the time
                 first, second = parents

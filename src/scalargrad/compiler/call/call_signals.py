@@ -6,7 +6,8 @@ may have several results, each a node. A sweep sends nothing on from them until 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -36,8 +37,9 @@ class CallSignals:
             ahead[first + 1 :] = reversed(self._in_order(ahead[:first:-1]))
             self._places.clear()
             self._find(first)
-        #: The last result of each call; the sweep passes over the others.
-        self.last = {ahead[places[-1]] for places in self._places.values()}
+        apart = [found for found in self._places.values() if found[-1] - found[0] >= len(found)]
+        #: Results that stand apart from the last of their call; the sweep passes over these.
+        self.waiting = {ahead[k] for places in apart for k in places[:-1]}
 
     def _find(self, first: int) -> None:
         call = operands = None
@@ -89,18 +91,24 @@ class CallSignals:
         for places in self._places.values():
             self._ahead[places[0]].note_swept(self._ahead[k] for k in places)
 
-    def send(self, signals: Sequence[float], under_way: dict[Value, float]) -> bool:
+    def send(
+        self, signals: list[float], under_way: dict[Value, float], rest: Iterator[Value]
+    ) -> bool:
         """Send back what the results of a call have received, at the last of them.
 
+        Where they adjoin, at the first: the others are taken from the `rest` of the sweep.
         Returns False for the only result of a call, whose signal the sweep sends back itself.
         """
-        last = self._ahead[len(signals) - 1]
-        places = self._places[id(last._call)]
+        here = len(signals) - 1
+        result = self._ahead[here]
+        places = self._places[id(result._call)]
         if len(places) == 1:
             return False
+        if here == places[0]:
+            signals += [under_way.pop(x, 0.0) for x in islice(rest, len(places) - 1)]
         at = itemgetter(*places)
         results, arrived = at(self._ahead), at(signals)
-        together = last.sent_back(results, arrived)
+        together = result.sent_back(results, arrived)
         if together is None:
             terms = [(x.parents, up, x.local_grads) for x, up in zip(results, arrived, strict=True)]
         else:
