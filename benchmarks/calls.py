@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import scalargrad as sg
-from benchmarks.measuring import Run, in_units, median_of, pin, take_turns
+from benchmarks.measuring import Run, in_units, median_of, pack_anew, pin, take_turns
 from benchmarks.programs import gpt_step
 from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
 from scalargrad import nn
@@ -98,6 +98,7 @@ def lengths_in_turn(turns: int, least: float) -> Iterator[Finding]:
 
     lists = [RNG.normal(size=n).tolist() for n in range(1, 101)]
     eager, compiled, p = sg.value_and_grad(loss), sg.jit(sg.value_and_grad(loss)), [0.5, 0.1]
+    pack_anew()
     start = time.perf_counter()
     for xs in lists:
         compiled(p, xs)

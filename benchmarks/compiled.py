@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from benchmarks import programs
 from benchmarks.chart import write_bars
-from benchmarks.measuring import in_units, pin, take_turns
+from benchmarks.measuring import in_units, pack_anew, pin, take_turns
 from benchmarks.moons import by_scalargrad
 from benchmarks.moons.peers import (
     ARRAYS,
@@ -108,6 +108,7 @@ def prepared(problem: Problem, names: Iterable[str]) -> tuple[dict[str, Step], d
     """
     steps, took, losses = {}, {}, {}
     for name in names:
+        pack_anew()
         start = time.perf_counter()
         steps[name] = PEERS[name](problem)
         losses[name] = steps[name]()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import scalargrad as sg
-from benchmarks.measuring import seconds, take_turns
+from benchmarks.measuring import pack_anew, seconds, take_turns
 from benchmarks.moons.by_scalargrad import Scanned
 from benchmarks.moons.problem import network
 from scalargrad.nn import MLP
@@ -60,6 +60,7 @@ def measured(count: int) -> Cost:
         return [p - RATE * g for p, g in zip(parameters, gradient, strict=True)], value
 
     steps = max(2, 100_000 // count)
+    pack_anew()
     first = seconds(Scanned(step, parameters, 1))
     losses, times = [], []
     for threads in ("1", "2"):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import scalargrad as sg
-from benchmarks.measuring import in_units, pin, take_turns
+from benchmarks.measuring import in_units, pack_anew, pin, take_turns
 from benchmarks.moons.by_scalargrad import Scanned
 
 #: So small a rate that however often a contender is called, all compute the same loss.
@@ -77,6 +77,7 @@ def scanned() -> Contender:
         value, updated = step(layers, INPUTS, ONE_HOT)
         return updated, value
 
+    pack_anew()
     started = time.perf_counter()
     run = Scanned(carried, initial())
     run()

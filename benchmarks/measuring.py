@@ -34,6 +34,14 @@ def pin() -> str:
     return f"pinned to core {core}"
 
 
+def pack_anew() -> None:
+    """Forget what programs were packed into, also by earlier processes: a first call is one."""
+    from scalargrad.compiler import known_programs
+
+    known_programs.ON_DISK = range(0)
+    known_programs.forget()
+
+
 def seconds(run: Run, calls: int = 1, clock: Clock = time.perf_counter) -> float:
     """Return the seconds a call takes, averaged over several."""
     start = clock()

@@ -21,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import Run, in_fresh_process, in_units, pin, take_turns
-from scalargrad.compiler import known_programs
+from benchmarks.measuring import Run, in_fresh_process, in_units, pack_anew, pin, take_turns
 
 TURNS, POINTS, STEPS, LONG = 31, 2_000, 200, 100_000
 Function = Callable[[Any], Any]
@@ -295,6 +294,8 @@ def long_loop() -> Run:
 MILLION = """
 import time
 import numpy as np, scalargrad as sg
+from benchmarks.measuring import pack_anew
+pack_anew()
 xs = np.random.default_rng(0).normal(size={count}).tolist()
 def f(p):
     {start}
@@ -352,7 +353,7 @@ def compare(title: str, makers: Mapping[str, Callable[[], Run]], peer: str) -> N
     runs: dict[str, Run] = {}
     first: dict[str, float] = {}
     for name, make in makers.items():
-        known_programs.forget()
+        pack_anew()
         started = time.perf_counter()
         try:
             runs[name] = make()

@@ -22,10 +22,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measuring import in_units, pin, take_turns
+from benchmarks.measuring import in_units, pack_anew, pin, take_turns
 from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
 from scalargrad import losses, nn, optim
-from scalargrad.compiler import known_programs
 from scalargrad.train import fit
 
 RATE, BATCH, SEED = 1e-3, 32, 0
@@ -186,7 +185,7 @@ def for_the_first_time(run: Callable[[], float]) -> Callable[[], float]:
     """Return training that finds nothing packed by an earlier one."""
 
     def anew() -> float:
-        known_programs.forget()
+        pack_anew()
         return run()
 
     return anew

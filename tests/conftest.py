@@ -174,6 +174,7 @@ def packed_anew() -> Iterator[None]:
     """Keep no packed programs, as one test packs a program in several ways; some set the limit."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(known_programs, "MOST", 0)
+        patch.setattr(known_programs, "ON_DISK", range(0))
         yield
 
 

@@ -1,25 +1,36 @@
 """What programs were packed into, for further recordings of the same program.
 
 A network made anew for each fold of a cross-validation, or a function whose cell is run again, is
-recorded anew. Where the recording is the same program, it need not be packed again.
+recorded anew; so is everything when a script is run again. Where the recording is the same program,
+it need not be packed again. Long programs are kept on disk, too, beside machine code.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import pickle
 import struct
+import sys
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from scalargrad.compiler import disk_cache
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.passes.kinds import Held
 from scalargrad.compiler.passes.program import Program
+from scalargrad.errors import OperandError
 
-#: What the programs kept weigh at most, together; a program that weighs more is not kept.
+#: What the programs kept in memory weigh at most, together; none that weighs more is kept there.
 MOST = 1_000_000
 #: What a program weighs besides the numbers that describe it: its machine code.
 _CODE = 20_000
+#: What programs kept on disk weigh: one of less is packed almost as fast as it is read.
+ON_DISK = range(_CODE + 10_000, 10_000_000)
 
 #: A digest of a program's nodes, constants and outputs, its operations (those of the user among
 #: them), which of its forms is packed, whether there is machine code, and its weight: how many
@@ -34,7 +45,7 @@ def key_of(program: Program, how: object) -> Key | None:
     nodes = program.nodes()
     held = sum(op.lanes for op in nodes.table if isinstance(op, Held))
     weight = len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
-    if weight > MOST:
+    if weight > MOST and weight not in ON_DISK:
         return None
     digest = hashlib.blake2b()
     constants, outputs = program.constants, program.outputs
@@ -49,9 +60,11 @@ def key_of(program: Program, how: object) -> Key | None:
 
 def found(key: Key | None) -> Packed | Looped | None:
     """Return what a program was packed into, if that is still known."""
-    packed = _kept.pop(key, None) if key else None
-    if key and packed is not None:
-        _kept[key] = packed  # the last to be forgotten
+    if key is None:
+        return None
+    packed = _kept.pop(key, None) or _read(key)
+    if packed is not None:
+        _remember(key, packed)
     return packed
 
 
@@ -59,7 +72,15 @@ def keep(key: Key | None, packed: object) -> None:
     """Keep what a program was packed into, unless it has a state."""
     if key is None or not isinstance(packed, Packed | Looped):
         return
-    _kept[key] = packed
+    _remember(key, packed)
+    if name := _file_of(key):
+        disk_cache.write(name, pickle.dumps(packed, pickle.HIGHEST_PROTOCOL))
+
+
+def _remember(key: Key, packed: Packed | Looped) -> None:
+    """Keep a program in memory, as the last to be forgotten."""
+    if key[-1] <= MOST:
+        _kept[key] = packed
     for oldest in [*_kept]:
         if sum(weight for *_, weight in [*_kept]) <= MOST:
             return
@@ -69,3 +90,37 @@ def keep(key: Key | None, packed: object) -> None:
 def forget() -> None:
     """Forget all programs."""
     _kept.clear()
+
+
+def _read(key: Key) -> Packed | Looped | None:
+    """Return what this or another process has packed a program into, if it is on disk."""
+    name = _file_of(key)
+    content = disk_cache.read(name) if name else None
+    packed: Packed | Looped | None = None if content is None else pickle.loads(content)
+    return packed
+
+
+def _file_of(key: Key) -> str | None:
+    """Return the name of a program's file; None if it has none, or operations of the user."""
+    digest, operations, how, is_native, weight = key
+    if weight not in ON_DISK or not is_native or not packer():
+        return None
+    try:
+        names = pickle.dumps((operations, how))
+    except OperandError:  # the next process may declare one of this name otherwise
+        return None
+    return disk_cache.name_of("packed", digest.hex(), names.hex(), packer())
+
+
+@functools.cache
+def packer() -> str:
+    """Return a digest of what packs programs: the source of the compiler and of the operations.
+
+    Empty where the source is not in files, so that nobody could tell one compiler from the next.
+    """
+    digest = hashlib.blake2b(f"Python {sys.version}, NumPy {np.__version__}".encode())
+    package = Path(__file__).parents[1]
+    files = [x for name in ("compiler", "ops", "table") for x in (package / name).rglob("*.py")]
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest() if files else ""

@@ -15,7 +15,8 @@ import llvmlite.binding as llvm
 import pytest
 from tests.patience import PATIENCE
 
-from scalargrad.compiler.backend.llvm import disk_cache, machine_code, target
+from scalargrad.compiler import disk_cache
+from scalargrad.compiler.backend.llvm import machine_code, target
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module

@@ -13,7 +13,8 @@ from weakref import WeakValueDictionary
 
 import llvmlite.binding as llvm
 
-from scalargrad.compiler.backend.llvm import disk_cache, target
+from scalargrad.compiler import disk_cache
+from scalargrad.compiler.backend.llvm import target
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 
 lock = threading.RLock()

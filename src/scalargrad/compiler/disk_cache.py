@@ -1,4 +1,4 @@
-"""The cache of machine code on disk, keyed by a hash of what the code was compiled from.
+"""The cache on disk of machine code and of packed programs, under a hash of what they were made of.
 
 A damaged file counts as missing. A folder that cannot be written to is not an error. The least
 recently used files are removed when the cache grows too large.
@@ -12,14 +12,12 @@ import logging
 import os
 from pathlib import Path
 
-import platformdirs
-
 from scalargrad.system.files import write_atomically
 
 #: The size limit, in bytes.
 MOST = 256 * 2**20
-#: One in this many writes checks the limit.
-SELDOM = 16
+#: One in so many writes checks the limit; each does of what takes more than this part of it.
+SELDOM, LARGE = 16, 256
 
 _DIGEST = hashlib.sha256().digest_size
 _log = logging.getLogger("scalargrad")
@@ -27,11 +25,13 @@ _log = logging.getLogger("scalargrad")
 
 def folder() -> Path:
     """Return the folder of the cache of this user."""
+    import platformdirs
+
     return Path(platformdirs.user_cache_dir("scalargrad")) / "code"
 
 
 def name_of(*parts: str) -> str:
-    """Return the name of the file for code compiled from these texts."""
+    """Return the name of the file for what is made from these texts."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(f"{len(part)}:{part}".encode())
@@ -39,26 +39,26 @@ def name_of(*parts: str) -> str:
 
 
 def read(name: str) -> bytes | None:
-    """Return the code kept under a name; None if there is none, or it is damaged."""
+    """Return what is kept under a name; None if there is nothing, or it is damaged."""
     path = folder() / name
     try:
         content = path.read_bytes()
     except OSError:
         return None
-    digest, code = content[:_DIGEST], content[_DIGEST:]
-    if hashlib.sha256(code).digest() != digest:
+    digest, kept = content[:_DIGEST], content[_DIGEST:]
+    if hashlib.sha256(kept).digest() != digest:
         return None
     with contextlib.suppress(OSError):
         os.utime(path)
-    return code
+    return kept
 
 
-def write(name: str, code: bytes) -> None:
-    """Keep code under a name, if the folder can be written to."""
+def write(name: str, kept: bytes) -> None:
+    """Keep something under a name, if the folder can be written to."""
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        write_atomically(folder() / name, hashlib.sha256(code).digest() + code, durable=False)
-        if int(name[:8], 16) % SELDOM == 0:
+        write_atomically(folder() / name, hashlib.sha256(kept).digest() + kept, durable=False)
+        if int(name[:8], 16) % SELDOM == 0 or len(kept) > MOST // LARGE:
             _tidy()
     except OSError as error:
         _say_once(str(error))
@@ -83,5 +83,5 @@ said: set[str] = set()
 
 def _say_once(error: str) -> None:
     if not said:
-        _log.warning("machine code of jit cannot be kept for other processes: %s", error)
+        _log.warning("what jit compiles cannot be kept for other processes: %s", error)
     said.add(error)
