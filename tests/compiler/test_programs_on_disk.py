@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler.test_known_programs import irregular, recurrence
 from tests.patience import PATIENCE
 
 import scalargrad as sg
@@ -40,19 +41,6 @@ def packed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr("scalargrad.compiler.runner.looped", noted)
     return found
-
-
-def irregular(x: Any, y: Any) -> Any:
-    """Compute what is packed node by node."""
-    return sg.sin(x * y) + x / (1.0 + y * y) - sg.exp(-abs(x))
-
-
-def recurrence(x: Any, y: Any) -> Any:
-    """Repeat a step, which is found as a loop."""
-    s = x
-    for k in range(400):
-        s = 0.5 * sg.sin(s * y) + 0.001 * k * x
-    return s
 
 
 def over_examples(x: Any, y: Any) -> Any:
