@@ -88,6 +88,7 @@ drawAll();
 resize();
 enableDragging();
 enableMap();
+enableFurther();
 readFragment();
 
 // What every step says, in the order of the walk: a test holds it against Python's words.
