@@ -1,4 +1,4 @@
-"""Lines of the page's drawing: clear of the shapes that they pass, and joined to their own."""
+"""Lines of the drawing of a page: clear of what they pass, joined to their own shapes, in order."""
 
 from __future__ import annotations
 
@@ -98,3 +98,16 @@ def test_no_line_touches_a_shape_that_it_passes(make: Any, open_page: Any) -> No
 def test_lines_reach_the_shapes_at_their_ends(make: Any, open_page: Any) -> None:
     """Through the room that is left around them: to the side of a box, to the rim of a gate."""
     assert open_page(make()).evaluate(OPEN_ENDS) == []
+
+
+@pytest.mark.parametrize(("make", "count"), [(eight_products, 8), (twice_four, 4)])
+def test_the_terms_of_a_sum_stand_below_each_other_in_order(
+    make: Any, count: int, open_page: Any
+) -> None:
+    """From a0 down; free to choose, Graphviz put a0 between a3 and a7."""
+    page = open_page(make())
+    tops = [
+        page.locator("#graph .leaf", has_text=f"a{i}").evaluate("box => box.getBBox().y")
+        for i in range(count)
+    ]
+    assert tops == sorted(tops)

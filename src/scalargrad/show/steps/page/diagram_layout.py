@@ -117,6 +117,8 @@ class DiagramLayout:
         arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self.boxes = self._boxes - arrivals.keys()
         self._dense = {gate for gate, count in arrivals.items() if count >= _DENSE}
+        results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
+        self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
         self.turning = {x.id for x in diagram.lines if self.row(x.source) != self.row(x.target)}
         lanes = Counter(self.row(x.target) for x in diagram.lines if x.id in self.turning)
@@ -213,7 +215,8 @@ class DiagramLayout:
             for _ in range(max(self._rows.values(), default=0) + 1)
         ]
         for shape in self.diagram.shapes:
-            ordered = isinstance(shape, GateShape) and shape.ordered
+            as_written = isinstance(shape, GateShape) and shape.ordered
+            ordered = as_written or shape.id in self._listed
             self._declare(graphs[self.row(shape.id)], shape.id, self._room(shape.id), ordered)
         for line in self.diagram.lines:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
