@@ -55,6 +55,19 @@ def test_a_sweep_shows_a_table_and_writes_a_plot(
     assert found[-1]["loss"] == ""
 
 
+def test_a_narrow_terminal_cuts_no_number_of_a_sweep(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The table would write 0… for 0.125: below its width there is a line for each rate."""
+    monkeypatch.setattr(experiments, "moons", spy)
+    monkeypatch.setenv("COLUMNS", "40")
+    arguments = ["sweep", "moons", "--lr", "0.125,100", "--seeds", "1", "-q", "-o", str(tmp_path)]
+    output = " ".join(runner.invoke(app, arguments).output.split())
+    assert "…" not in output
+    assert "lr 0.125: seeds 1, diverged 0, loss 0.125, lowest 0.125, highest 0.125" in output
+    assert "lr 100: seeds 1, diverged 1, loss -, lowest -, highest -" in output
+
+
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_train_as_one_process_does(tmp_path: Path) -> None:
     """Two processes give the rows of one, to the last digit."""

@@ -68,6 +68,19 @@ def test_a_narrow_terminal_loses_neither_rate_nor_time(monkeypatch: pytest.Monke
     assert "…" not in last
 
 
+@pytest.mark.parametrize("width", [24, 40, 60])
+def test_a_very_narrow_terminal_cuts_no_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 40 columns the loss 0.0584 was written 0.0…; bar and rate go before a digit does."""
+    tick_by(0.001, monkeypatch)
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    with progress_bar(False, epochs=8, batches=45, done=0, console=console) as bar:
+        bar.step(32)
+        bar.epoch({"epoch": 8, "loss": 0.0584163, "error": 0.988866})
+    last = shown(console).split("epoch 8/8")[-1]
+    assert {"loss", "0.0584", "error", "0.989"} <= set(last.split())
+    assert "…" not in last
+
+
 def test_quiet_training_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """quiet=True leaves the output alone, and without it there is a bar."""
     for quiet in (True, False):

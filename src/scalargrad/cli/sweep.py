@@ -23,6 +23,7 @@ from scalargrad.system.files import make_folder
 if TYPE_CHECKING:
     from scalargrad.experiments.runs import Outcome
 
+_WIDEST = 10_000  # columns: as wide as a table would be if there were room
 _Program = Enum("_Program", {name: name for name in PROGRAMS})  # type: ignore[misc]
 
 
@@ -97,7 +98,7 @@ def _report(name: str, outcomes: Sequence[Outcome], folder: Path) -> None:
     if not outcomes:
         return
     console = Console()
-    console.print(_table(name, outcomes))
+    _show(name, _cells(outcomes), console)
     make_folder(folder)
     for path in (_write_rows(name, outcomes, folder), _draw(name, outcomes, folder)):
         console.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
@@ -117,13 +118,10 @@ def _by_rate(outcomes: Iterable[Outcome]) -> dict[float, list[Outcome]]:
     return found
 
 
-def _table(name: str, outcomes: Sequence[Outcome]) -> Table:
-    """Return a row for each learning rate: the last epoch's numbers over its seeds."""
+def _cells(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """Return headings, and a row for each rate: the last epoch's numbers over its seeds."""
     metrics = _metrics(outcomes)
-    title = f"{name}: the last epoch, medians over seeds, lowest and highest loss"
-    table = Table(title=title, title_justify="left")
-    for heading in ["lr", "seeds", "diverged", "loss", "lowest", "highest", *metrics, "seconds"]:
-        table.add_column(heading, justify="right")
+    rows = [["lr", "seeds", "diverged", "loss", "lowest", "highest", *metrics, "seconds"]]
     for rate, found in _by_rate(outcomes).items():
         last = [x.rows[-1] for x in found if x.rows]
         losses = [row["loss"] for row in last]
@@ -132,8 +130,27 @@ def _table(name: str, outcomes: Sequence[Outcome]) -> Table:
         cells = [f"{x:.3g}" for x in shown] or ["-"] * (3 + len(metrics))
         seconds = f"{median(x.seconds for x in found):.3g}"
         gone = str(len(found) - len(last))
-        table.add_row(f"{rate:g}", str(len(found)), gone, *cells, seconds)
-    return table
+        rows.append([f"{rate:g}", str(len(found)), gone, *cells, seconds])
+    return rows
+
+
+def _show(name: str, rows: Sequence[Sequence[str]], console: Console) -> None:
+    """Print rows as a table or, where it would cut numbers off, as a line for each."""
+    title = f"{name}: the last epoch, medians over seeds, lowest and highest loss"
+    headings, *measured = rows
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in measured:
+        table.add_row(*row)
+    options = console.options.update_width(_WIDEST)
+    if console.measure(table, options=options).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(title, highlight=False)
+    for row in measured:
+        pairs = [f"{heading} {cell}" for heading, cell in zip(headings, row, strict=True)]
+        console.print(f"{pairs[0]}: {', '.join(pairs[1:])}", highlight=False, markup=False)
 
 
 def _write_rows(name: str, outcomes: Sequence[Outcome], folder: Path) -> Path:

@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
 from scalargrad.system import terminals
 
 _REFRESH = 0.1  # seconds between two pictures of the bar in a notebook
+_BAR_FROM, _RATE_FROM = (
+    72,
+    50,
+)  # columns of a terminal; in fewer there is room for the numbers alone
+_NOTEBOOK = 110  # columns
 
 
 class ProgressBar:
@@ -96,7 +101,7 @@ class NotebookProgress(Progress):
 
     def as_html(self) -> str:
         """Return the bar as preformatted HTML."""
-        console = Console(file=io.StringIO(), record=True, width=110, force_jupyter=False)
+        console = Console(file=io.StringIO(), record=True, width=_NOTEBOOK, force_jupyter=False)
         console.print(self.get_renderable())
         return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
@@ -109,16 +114,23 @@ def progress_bar(
     if quiet:
         yield Silence()
         return
-    columns = (
-        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-        BarColumn(bar_width=10),
-        TextColumn("{task.fields[numbers]}", markup=False, table_column=Column(no_wrap=False)),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
     console = console or terminals.console()
     progress = (
-        NotebookProgress(*columns) if console.is_jupyter else Progress(*columns, console=console)
+        NotebookProgress(*_columns(_NOTEBOOK))
+        if console.is_jupyter
+        else Progress(*_columns(console.width), console=console)
     )
     with progress:
         yield ProgressBar(progress, epochs, batches, done)
+
+
+def _columns(width: int) -> Iterator[ProgressColumn]:
+    """Yield what a terminal has room for: no digit of a number is cut off for the bar's sake."""
+    yield TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}")
+    if width >= _BAR_FROM:
+        yield BarColumn(bar_width=10)
+    wrapped = Column(no_wrap=False, overflow="fold")
+    yield TextColumn("{task.fields[numbers]}", markup=False, table_column=wrapped)
+    if width >= _RATE_FROM:
+        yield TextColumn("{task.fields[rate]}")
+    yield TimeRemainingColumn()

@@ -177,3 +177,33 @@ def test_a_tall_graph_opens_at_its_first_input_and_buttons_find_a_free_corner(
         page.evaluate(f"scalargrad.goTo({position})")
         taken, free = page.evaluate(CORNERS)
         assert taken or not free, position
+
+
+@pytest.mark.parametrize("size", [PHONE, {"viewport": {"width": 1280, "height": 560}}])
+def test_a_button_says_that_the_panel_goes_on_and_scrolls_there(size: Any, open_page: Any) -> None:
+    """The matrices of a layer are cut at the fold, where nothing else tells of more."""
+    page = open_page(network(), **size)
+    further = page.locator("#further")
+    page.evaluate("document.querySelector('[name=view][value=layer]').click()")
+    page.locator("#next").click()
+    further.wait_for(state="visible")
+    button, panel = further.bounding_box(), page.locator("#panel").bounding_box()
+    bar = page.locator("#timeline").bounding_box()
+    assert panel["x"] <= button["x"] < button["x"] + button["width"] <= panel["x"] + panel["width"]
+    assert panel["y"] <= button["y"] < button["y"] + button["height"] <= bar["y"]
+    for _ in range(9):
+        if further.is_visible():
+            further.click()
+            page.evaluate("() => new Promise((done) => setTimeout(done, 50))")
+    further.wait_for(state="hidden")
+    last = page.locator("#panel .note").last.bounding_box()
+    assert last["y"] + last["height"] <= page.locator("#timeline").bounding_box()["y"]
+
+
+def test_no_button_stands_where_the_panel_is_whole(open_page: Any) -> None:
+    """A step of (x + y)z takes less room than there is."""
+    page = open_page(lecture(), viewport={"width": 1280, "height": 800})
+    for position in range(1, len(lecture()) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        page.evaluate("() => new Promise((done) => setTimeout(done, 50))")
+        assert page.locator("#further").is_hidden()

@@ -156,6 +156,16 @@ def test_saved_values_are_ringed(open_page: Any) -> None:
     assert page.locator(".ring").count() == 0
 
 
+def test_the_word_saved_is_read_over_a_wire_that_it_lies_on(open_page: Any) -> None:
+    """Each letter has a rim of paper, under the letter and over the wire."""
+    page = open_page(lecture())
+    page.evaluate("scalargrad.goTo(6)")
+    style = "label => ['stroke', 'paintOrder'].map((name) => getComputedStyle(label)[name])"
+    rim = page.locator(".ring-label").evaluate(style)
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert rim == [paper, "stroke"]
+
+
 def test_labels_do_nothing_but_appear(open_page: Any) -> None:
     """Markup in a label runs nothing and loads nothing, wherever the page writes it."""
     x = Parameter(3.0, HOSTILE)

@@ -74,6 +74,16 @@ def test_worksheet_leaves_blanks_and_its_answer_key_fills_them(open_page: Any) -
     assert sheet.locator("[id]:not(defs *)").count() == 0
 
 
+def test_the_browsers_own_printing_adds_the_steps_and_nothing_else(open_page: Any) -> None:
+    """Without short names to explain, the page printed the word null."""
+    page = open_page(lecture())
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    by_browser = page.locator("#sheet").text_content()
+    assert by_browser.startswith("Backpropagation through f")
+    assert "null" not in by_browser
+    assert printed(page, "#print-steps").text_content() == by_browser
+
+
 def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(open_page: Any) -> None:
     """Below w's second term stands a line for both; 0.1·w and -4s(1 - s)² fill it."""
     sheet = printed(open_page(regularised()), "#worksheet")

@@ -167,6 +167,15 @@ def test_local_derivatives_are_kept_as_soon_as_a_gate_is_computed() -> None:
     assert "and 5 more" in wide
 
 
+def test_two_wires_from_one_node_are_told_apart_by_their_operands() -> None:
+    """Of x - x, the local derivatives 1 and -1 are both ∂v1/∂x."""
+    x = Value(2.0, "x")
+    text = "\n".join(screens(walk(x - x), RIGHT, "q")[-1])
+    assert "∂v1/∂x as operand 1 = 1" in text
+    assert "∂v1/∂x as operand 2 = −1" in text
+    assert "this wire" not in text
+
+
 def test_gradient_that_is_a_sum_counts_its_terms() -> None:
     """Σ 1/2 until complete; parameters are told from inputs."""
     w = Parameter(3.0, "w")

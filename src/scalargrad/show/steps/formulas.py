@@ -113,8 +113,10 @@ def _chain(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
     return writer.product(writer.factor(upstream), local)
 
 
-def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter) -> Formula:
-    """Return the local derivative of a wire, ``∂f/∂z = q = 3``."""
+def local_formula(
+    scene: Scene, node: Value, operand: int, writer: FormulaWriter, wire: str = "on this wire"
+) -> Formula:
+    """Return the local derivative of a wire, ``∂f/∂z = q = 3``; `wire` tells it from others."""
     parent, local = node.parents[operand], node.local_grads[operand]
     assert isinstance(parent, Value)
     assert local is not None
@@ -122,7 +124,7 @@ def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter
     partial = gate.partial(operand)
     left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
     if scene.expected[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
-        left = writer.join([left, writer.phrase("on this wire")])  # not the whole derivative
+        left = writer.join([left, writer.phrase(wire)])  # not the whole derivative
     constants = scene.constants(gate, partial)
     symbols = writer.expression(partial, scene.words(gate, partial))
     numbers = writer.expression(partial, scene.numbers(gate, partial))

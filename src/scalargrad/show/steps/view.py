@@ -106,7 +106,10 @@ def _explanation(step: Step, roomy: bool) -> list[Text]:
 def _kept(scene: Scene, node: Value) -> list[Text]:
     """Return the local derivatives of a gate, which are known as soon as it is computed."""
     wires = [i for i, parent in enumerate(node.parents) if isinstance(parent, Value)]
-    found = [formulas.local_formula(scene, node, i, TEXT) for i in wires[:_MOST_KEPT]]
+    found = [
+        formulas.local_formula(scene, node, i, TEXT, wire=f"as operand {i + 1}")
+        for i in wires[:_MOST_KEPT]
+    ]
     lines = [Text(f"  {TEXT.chain(*formula.whole())}", LOCAL) for formula in found]
     more = [Text(f"  and {len(wires) - _MOST_KEPT} more", LOCAL)] * (len(wires) > _MOST_KEPT)
     return [Text("kept for the way back:", LOCAL), *lines, *more]

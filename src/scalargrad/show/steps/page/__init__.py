@@ -1,10 +1,10 @@
 """The step page: a walk as one HTML file that opens from disk and needs no network.
 
 Python decides what to draw (`drawn`, and `numbered_folds` and `level_builder` for large graphs),
-draws it (`diagram_layout`, `graph_svg`), records what the page must know (`page_record`, and
-`layered` for layers) and puts the document together (`document`). The page itself is `page.html`,
-`page.css` and the scripts beside them: plain JavaScript, joined in the order that `document` lists,
-with what all pages share (`scalargrad.show.html`).
+draws it (`diagram_layout`, `graph_svg`, `line_ends`), records what the page must know
+(`page_record`, and `layered` for layers) and puts the document together (`document`). The page
+itself is `page.html`, `page.css` and the scripts beside them: plain JavaScript, joined in the order
+that `document` lists, with what all pages share (`scalargrad.show.html`).
 
 =============== ==============================================================
 expressions     the traced expressions: simplified at a point, and written
@@ -23,6 +23,7 @@ predict         questions, and hints on wrong answers
 inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming and centring
+further         whether the panel goes on below the fold
 minimap         the whole of a graph that is larger than its frame
 tools, sheet    the menu More, and printed worksheets
 variants        worksheets with inputs of their own, and as questions for Moodle

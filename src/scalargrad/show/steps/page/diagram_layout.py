@@ -26,6 +26,11 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.layout import render_each
+from scalargrad.show.steps.page.line_ends import (
+    box_with_room,
+    gate_with_room,
+    tap_with_room,
+)
 from scalargrad.show.text_width import text_width
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
@@ -90,6 +95,8 @@ class DiagramLayout:
         Of the rows.
     right, bottom : float
         Of the whole, without margins.
+    gates, boxes : set of str
+        The shapes that lines keep a distance from: all gates, and boxes without an arrow.
     side : float
         The margins on both sides.
     more : dict from int to float
@@ -104,11 +111,14 @@ class DiagramLayout:
         self.diagram = diagram
         self._names = names
         self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
-        self._gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
+        self.gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
         self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
         arrivals = Counter(line.target for line in diagram.lines if line.enters)
+        self.boxes = self._boxes - arrivals.keys()
         self._dense = {gate for gate, count in arrivals.items() if count >= _DENSE}
+        results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
+        self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
         self.turning = {x.id for x in diagram.lines if self.row(x.source) != self.row(x.target)}
         lanes = Counter(self.row(x.target) for x in diagram.lines if x.id in self.turning)
@@ -198,15 +208,16 @@ class DiagramLayout:
     def dots(self) -> list[str]:
         """Return the shapes of each row as DOT text, each of a fixed size and without a label."""
         arrivals = Counter(line.target for line in self.diagram.lines if line.enters)
-        spread = 0.15 + 0.04 * max(0, max(arrivals.values(), default=1) - 3)
+        spread = 0.1 + 0.04 * max(0, max(arrivals.values(), default=1) - 3)
         frame = {**_FRAME, "ranksep": f"{min(spread, 1.2):.3g}"}  # many lines need room to meet
         graphs = [
             graphviz.Digraph("page", graph_attr=frame, node_attr={"label": ""})
             for _ in range(max(self._rows.values(), default=0) + 1)
         ]
         for shape in self.diagram.shapes:
-            ordered = isinstance(shape, GateShape) and shape.ordered
-            self._declare(graphs[self.row(shape.id)], shape.id, self.sizes[shape.id], ordered)
+            as_written = isinstance(shape, GateShape) and shape.ordered
+            ordered = as_written or shape.id in self._listed
+            self._declare(graphs[self.row(shape.id)], shape.id, self._room(shape.id), ordered)
         for line in self.diagram.lines:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
             self._join(graphs, line, weight)
@@ -220,7 +231,7 @@ class DiagramLayout:
             tap, weight = self._key(self.taps[line.id]), "1"
             id = f"cluster_{self._key(here)}" if line.target in self._dense else None
             with graph.subgraph(name=id, graph_attr={"margin": "0"}) as fan:
-                self._declare(fan, self.taps[line.id], TAP, ordered=False)
+                self._declare(fan, self.taps[line.id], tap_with_room(TAP), ordered=False)
             graph.edge(leaving, f"{tap}:w", id=self._key(f"{line.id}-in"), arrowhead="none")
             leaving = f"{tap}:e"
         if line.id in self.turning:
@@ -232,6 +243,13 @@ class DiagramLayout:
         entering = self._key(line.target) + ("" if line.enters else ":w")
         graph.edge(leaving, entering, id=self._key(line.id), weight=weight, arrowhead="none")
 
+    def _room(self, id: str) -> tuple[float, float]:
+        """Return the size that Graphviz knows of a shape."""
+        size = self.sizes[id]
+        if id in self.boxes:
+            return box_with_room(size)
+        return gate_with_room(size) if id in self.gates else size
+
     def _turn(self, graph: graphviz.Digraph, id: str, rank: str) -> str:
         """Write the point at one end of a row where a line goes on to another row."""
         with graph.subgraph(graph_attr={"rank": rank}) as margin:
@@ -242,11 +260,11 @@ class DiagramLayout:
         self, graph: graphviz.Digraph, id: str, size: tuple[float, float], ordered: bool
     ) -> None:
         width, height = (f"{pixels / _POINTS:.4f}" for pixels in size)
-        shape = "ellipse" if id in self._gates and size[0] == size[1] else "box"
+        shape = "ellipse" if id in self.gates and size[0] == size[1] else "box"
         options = {"fixedsize": "true", "width": width, "height": height}
         if ordered:
             options["ordering"] = "in"
-        if id in self._gates or id.endswith("-wire"):  # no other line may come in between
+        if id in self.gates or id.endswith("-wire"):  # no other line may come in between
             options["group"] = self._key(id.removesuffix("-wire"))
         graph.node(self._key(id), shape=shape, **options)
 

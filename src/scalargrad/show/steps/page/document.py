@@ -29,7 +29,7 @@ _SCRIPTS = (
     *("expressions", "names", "sweep", "exact_results", "exactness", "formulas", "wording"),
     *("nudges", "state", "drawings", "drawing", "marks", "chips", "layers", "lines", "panel"),
     *("predict", "inputs", "timeline", "motion", "viewport", "minimap", "tools", "sheet"),
-    *("variants", "main"),
+    *("variants", "further", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6
 

@@ -21,6 +21,7 @@ from scalargrad.show.steps.page.diagram_layout import (
     laid_out,
     short,
 )
+from scalargrad.show.steps.page.line_ends import from_shape, to_box, to_gate
 
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
 
@@ -70,8 +71,20 @@ class _SvgWriter:
                 path = f"{paths[f'{line.id}-off']}{self._margin(line)}{path[1:]}"
             if line.id in self._layout.taps:  # the stretches before and behind its tap, as one line
                 path = f"{paths[f'{line.id}-in']}L{path[1:]}"
+            path = self._joined(line, path)
             kind = f"line{' enters' * line.enters}{' thick' * line.thick}"
             yield f'<path class="{kind}" id="{line.id}" d="{path}"/>'
+
+    def _joined(self, line: Line, path: str) -> str:
+        """Return a path that goes on through the room around the shapes at its ends."""
+        layout, source, target = self._layout, line.source, line.target
+        if source in layout.boxes | layout.gates:
+            path = from_shape(path, layout.at[source], layout.sizes[source][0])
+        if target in layout.boxes:
+            return to_box(path, layout.at[target], layout.sizes[target][0])
+        if target in layout.gates:
+            return to_gate(path, layout.at[target], layout.sizes[target])
+        return path
 
     def _margin(self, line: Line) -> str:
         """Return the way along the margins: right, down, back between two rows, down again."""

@@ -39,7 +39,7 @@ function listen() {
   window.addEventListener("hashchange", readFragment);
   onResize(viewport, refit);
   for (const act of ["wheel", "pointerdown"]) $("stage").addEventListener(act, endScrolling, { passive: true }); // a reader's own hand goes first
-  window.addEventListener("beforeprint", () => { if (!document.body.classList.contains("printing-sheet")) { $("sheet").replaceChildren(...stepList()); $("sheet").className = "steps"; } });
+  window.addEventListener("beforeprint", () => { if (!document.body.classList.contains("printing-sheet")) fillSheet("steps"); });
   window.addEventListener("afterprint", () => { document.body.classList.remove("printing-sheet"); $("sheet").replaceChildren(); });
 }
 
@@ -88,6 +88,7 @@ drawAll();
 resize();
 enableDragging();
 enableMap();
+enableFurther();
 readFragment();
 
 // What every step says, in the order of the walk: a test holds it against Python's words.

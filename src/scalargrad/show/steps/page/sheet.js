@@ -53,10 +53,14 @@ function sheetTitle() {
   return `${document.title}${place}${variantHere ? `, variant ${variantHere}` : ""}`;
 }
 
-function printSheet(kind) {
+function fillSheet(kind) {
   $("sheet").replaceChildren(...(kind === "worksheet" ? worksheet() : stepList()).filter(Boolean));
   typeset($("sheet"));
   $("sheet").className = kind;
+}
+
+function printSheet(kind) {
+  fillSheet(kind);
   document.body.classList.add("printing-sheet");
   window.print();
 }
