@@ -6,6 +6,8 @@ A recording works on such a copy, and a result that holds objects is copied for 
 from __future__ import annotations
 
 import functools
+from array import array
+from collections import deque
 from collections.abc import Callable
 from types import MethodType, SimpleNamespace
 from typing import Any
@@ -22,7 +24,11 @@ from scalargrad.compiler.guards.object_state import (
     slots_of,
 )
 from scalargrad.sparse import Table, Touched
+from scalargrad.system.refill import refill
 from scalargrad.tree import is_object_array, like
+
+#: What is copied for each result besides objects, lists, tuples and dicts.
+COPIED = (np.ndarray, set, frozenset, deque, bytearray, array)
 
 
 class Copier:
@@ -36,22 +42,23 @@ class Copier:
         Returns the replacement of one of these.
     kept : callable, optional
         Returns what takes the place of anything else that is not copied.
-    hashed : bool
-        Whether to copy objects with a hash of their own that can be changed, too.
+    for_results : bool
+        Whether to copy what results may not share, too: arrays, sets and the like, and objects
+        with a hash of their own that can be changed.
     """
 
     def __init__(
         self,
         kind: type,
-        replaced: Callable[[Any], Any],
+        replaced: Callable[[Any], Any] = lambda x: x,
         kept: Callable[[Any], Any] = lambda x: x,
         *,
-        hashed: bool = False,
+        for_results: bool = False,
     ) -> None:
         self._kind = kind
         self._replaced = replaced
         self._kept = kept
-        self._hashed = hashed
+        self._for_results = for_results
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # keeps them alive, so that no other object gets their id
 
@@ -74,6 +81,8 @@ class Copier:
     def _copy(self, x: Any) -> Any:
         if isinstance(x, list | tuple | dict):
             return self._container(x)
+        if self._for_results and isinstance(x, COPIED) and not is_object_array(x):
+            return self._unordered(x)
         if isinstance(x, MethodType):
             return MethodType(x.__func__, self.copy(x.__self__))
         if isinstance(x, functools.partial):
@@ -85,8 +94,20 @@ class Copier:
             copied = np.empty_like(x)
             copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
             return copied
-        is_copied = is_stateful(type(x)) or (self._hashed and is_hashed_object(x))
+        is_copied = is_stateful(type(x)) or (self._for_results and is_hashed_object(x))
         return self._object(x) if is_copied else self._kept(x)
+
+    def _unordered(self, x: Any) -> Any:
+        """Return a copy of an array, a set or the like."""
+        if isinstance(x, np.ndarray | bytearray | array):
+            return x[:] if isinstance(x, array) else x.copy()
+        all_copied = isinstance(x, deque)  # what is found by identity was there before
+        items = [self.copy(y) if all_copied or is_hashed_object(y) else y for y in x]
+        if isinstance(x, frozenset):
+            return frozenset(items) if type(x) is frozenset else x
+        found = x.copy()
+        refill(found, items)
+        return found
 
     def _container(self, x: Any) -> Any:
         if isinstance(x, Table):
