@@ -114,7 +114,8 @@ def test_what_is_too_short_to_be_timed_has_no_time_in_the_picture() -> None:
     long = TimelineBar("exp", 9, 5e-6), Share("exp", 1, 9, 5e-6)
 
     def drawn_of(*parts: tuple[TimelineBar, Share]) -> tuple[list[str], int]:
-        program = Timed("forward", 0, 48, len(parts), *zip(*parts, strict=True))
+        bars, shares = [bar for bar, _ in parts], [share for _, share in parts]
+        program = Timed("forward", 0, 48, len(parts), bars, shares)
         root = ET.fromstring(timeline("f", [program]))
         widths = [x.attrib["width"] for x in root.iter(f"{SVG}rect")]
         return [x.text or "" for x in root.iter() if x.text], len({*widths} - {"100%", "13.0"})

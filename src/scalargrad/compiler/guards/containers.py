@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, compress, count
 from operator import attrgetter
 from types import MappingProxyType
@@ -46,6 +47,7 @@ APART = {list, tuple, dict}
 _NESTED, _LEVELS = {list, tuple, dict}, 4
 #: How many numbers of a level tell whether most are to be compared exactly.
 _SAMPLE = 1_000
+_OF_PARTIAL = attrgetter("func", "args", "keywords")
 _LAYOUT = attrgetter("shape", "dtype")
 
 
@@ -74,7 +76,10 @@ def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
     """Return the key and the copy of a container, array or bound method, given those of items."""
     if isinstance(x, BOUND):
         (part,) = parts
-        readings.items.append((bound_parts(x), part.frozen))
+        if isinstance(x, partial):  # its state can be set
+            readings.part(_OF_PARTIAL, x, part.frozen)
+        else:
+            readings.items.append((bound_parts(x), part.frozen))
         return KeyedCopy((type(x), part.key), x)
     if not isinstance(x, CONTAINERS):
         return _array(x, parts, readings)
