@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -64,6 +66,7 @@ def made() -> Callable[[], list[str]]:
         lambda: [{(1, Named())}],
         made,
         lambda: {"f": lambda: None},
+        lambda: {(lambda: None): 1.0},
         lambda: SimpleNamespace(error=ValueError([1.0])),
         lambda: Tag().write,
         lambda: Random(0),
@@ -97,6 +100,22 @@ def test_what_was_there_before_is_returned_itself() -> None:
         assert numbers == array("d", [1.0])
         items.add(1)
         numbers.append(2.0)
+
+
+def test_keys_that_nobody_can_change_are_shared() -> None:
+    """Text, enumerations, and frozen objects of numbers, text and tuples."""
+
+    class Side(Enum):
+        LEFT = 1
+
+    @dataclass(frozen=True)
+    class Spec:
+        name: str
+        shape: tuple[int, ...]
+
+    compiled = jit(lambda x: {"x": x, Side.LEFT: 2.0 * x, Spec("a", (1, 2)): 3.0 * x})
+    for x in (1.0, 2.0):
+        assert compiled(x) == {"x": x, Side.LEFT: 2.0 * x, Spec("a", (1, 2)): 3.0 * x}
 
 
 def test_what_a_call_keeps_is_returned_by_the_next_ones() -> None:

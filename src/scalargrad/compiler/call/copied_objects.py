@@ -6,8 +6,6 @@ A recording works on such a copy, and a result that holds objects is copied for 
 from __future__ import annotations
 
 import functools
-from array import array
-from collections import deque
 from collections.abc import Callable
 from types import MethodType, SimpleNamespace
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.comparable import PLAIN
+from scalargrad.compiler.guards.containers import is_constant
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
@@ -24,11 +22,7 @@ from scalargrad.compiler.guards.object_state import (
     slots_of,
 )
 from scalargrad.sparse import Table, Touched
-from scalargrad.system.refill import refill
 from scalargrad.tree import is_object_array, like
-
-#: What is copied for each result besides objects, lists, tuples and dicts.
-COPIED = (np.ndarray, set, frozenset, deque, bytearray, array)
 
 
 class Copier:
@@ -42,23 +36,22 @@ class Copier:
         Returns the replacement of one of these.
     kept : callable, optional
         Returns what takes the place of anything else that is not copied.
-    for_results : bool
-        Whether to copy what results may not share, too: arrays, sets and the like, and objects
-        with a hash of their own that can be changed.
+    hashed : bool
+        Whether to copy objects with a hash of their own that can be changed, too.
     """
 
     def __init__(
         self,
         kind: type,
-        replaced: Callable[[Any], Any] = lambda x: x,
+        replaced: Callable[[Any], Any],
         kept: Callable[[Any], Any] = lambda x: x,
         *,
-        for_results: bool = False,
+        hashed: bool = False,
     ) -> None:
         self._kind = kind
         self._replaced = replaced
         self._kept = kept
-        self._for_results = for_results
+        self._hashed = hashed
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # keeps them alive, so that no other object gets their id
 
@@ -81,8 +74,6 @@ class Copier:
     def _copy(self, x: Any) -> Any:
         if isinstance(x, list | tuple | dict):
             return self._container(x)
-        if self._for_results and isinstance(x, COPIED) and not is_object_array(x):
-            return self._unordered(x)
         if isinstance(x, MethodType):
             return MethodType(x.__func__, self.copy(x.__self__))
         if isinstance(x, functools.partial):
@@ -94,20 +85,8 @@ class Copier:
             copied = np.empty_like(x)
             copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
             return copied
-        is_copied = is_stateful(type(x)) or (self._for_results and is_hashed_object(x))
+        is_copied = is_stateful(type(x)) or (self._hashed and is_hashed_object(x))
         return self._object(x) if is_copied else self._kept(x)
-
-    def _unordered(self, x: Any) -> Any:
-        """Return a copy of an array, a set or the like."""
-        if isinstance(x, np.ndarray | bytearray | array):
-            return x[:] if isinstance(x, array) else x.copy()
-        all_copied = isinstance(x, deque)  # what is found by identity was there before
-        items = [self.copy(y) if all_copied or is_hashed_object(y) else y for y in x]
-        if isinstance(x, frozenset):
-            return frozenset(items) if type(x) is frozenset else x
-        found = x.copy()
-        refill(found, items)
-        return found
 
     def _container(self, x: Any) -> Any:
         if isinstance(x, Table):
@@ -134,7 +113,7 @@ def is_hashed_object(x: Any) -> bool:
         return False
     params = getattr(kind, "__dataclass_params__", None)
     is_frozen = params is not None and params.frozen
-    return not is_frozen or not PLAIN.issuperset(map(type, attributes(x).values()))
+    return not is_frozen or not all(map(is_constant, attributes(x).values()))
 
 
 def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:

@@ -37,7 +37,8 @@ def _shared(x: Any) -> list[Any]:
         is_copied = issubclass(kind, set) or kind is frozenset
         keys = [y for y in x if not is_hashed_object(y)] if is_copied else x
         found = HeldObjects(keys).met.values()
-        return [y for y in found if is_stateful(type(y)) or is_hashed_object(y)]
+        held = [y for y in found if is_stateful(type(y)) or is_hashed_object(y)]
+        return held + [z for y in found if not isinstance(y, tuple | frozenset) for z in _shared(y)]
     if issubclass(kind, MethodType):
         return [x.__self__] if is_stateful(type(x.__self__)) else []
     is_shared = issubclass(kind, BaseException | FunctionType | Random | type)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+from array import array
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, MappingView, Sequence
 from operator import itemgetter, methodcaller
@@ -15,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.call.copied_objects import COPIED, Copier, is_hashed_object, parts_beside
+from scalargrad.compiler.call.copied_objects import Copier, is_hashed_object, parts_beside
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
+from scalargrad.system.refill import refill
 from scalargrad.table.numbers import is_real
 from scalargrad.tree import is_object_array, like, own_attributes
 from scalargrad.value import Value
@@ -191,6 +193,8 @@ def _inside(x: Any) -> list[Any]:
     return gc.get_referents(x)
 
 
+#: Mutable types, which are copied for each result.
+_COPIED = (np.ndarray, set, deque, bytearray, array)
 #: Immutable types, whose instances are shared by all results.
 _PLAIN = {type(None), bool, int, float, str}
 
@@ -217,19 +221,28 @@ def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
         return _container_filler(outline, of_array)
     if kind is ObjectOutline:
         return lambda x: Copier(
-            Place, lambda place: filler(place, of_array=of_array)(x), for_results=True
+            Place, lambda place: filler(place, of_array=of_array)(x), _copied, hashed=True
         ).copy(outline.copied)
-    return _constant_filler(outline)
+    if isinstance(outline, (*_COPIED, frozenset)) or is_hashed_object(outline):
+        return lambda _: _copied(outline)
+    return lambda _: outline
 
 
-def _constant_filler(x: Any) -> Callable[[Any], Any]:
-    """Return what makes a part of a result that holds no places; most are the same in all."""
-    is_flat = isinstance(x, set) and _PLAIN.issuperset(map(type, x))
-    if is_flat or isinstance(x, np.ndarray | bytearray):
-        return lambda _: x.copy()
-    if isinstance(x, COPIED) or is_hashed_object(x):
-        return lambda _: Copier(Place, for_results=True).copy(x)
-    return lambda _: x
+def _copied(x: Any) -> Any:
+    """Return a set, an object or the like for one result alone, and anything else itself."""
+    copier = Copier(Place, _copied, _copied, hashed=True)
+    if is_hashed_object(x):
+        return copier.copy(x)
+    if type(x) is frozenset and any(map(is_hashed_object, x)):
+        return frozenset(map(_copied, x))
+    if not isinstance(x, _COPIED):
+        return x
+    found = x[:] if isinstance(x, array) else x.copy()
+    if isinstance(x, deque):
+        refill(found, [*map(copier.copy, x)])
+    elif isinstance(x, set) and any(map(is_hashed_object, x)):  # others were there before
+        refill(found, [*map(_copied, x)])
+    return found
 
 
 def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import get_cache_token
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import getcontext
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-_DERIVED = "__subclasses__"
-#: What functions and classes tell of themselves.
-TOLD = ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", _DERIVED)
 
-
-def told(x: Any, name: str) -> tuple[Any]:
-    """Return what a function or class tells of itself; None if it does not."""
-    with suppress(AttributeError, NameError, TypeError):
-        found = getattr(x, name)
-        return (tuple(found()) if name == _DERIVED else found,)
-    return (None,)
+def _annotations(x: Any) -> list[Any] | None:
+    with suppress(NameError):  # of a class that is not there yet
+        return [*inspect.get_annotations(x).items()]
+    return None
 
 
 def _decimals() -> tuple[Any]:
@@ -28,6 +25,12 @@ def _decimals() -> tuple[Any]:
     return ((*numbers, *traps),)
 
 
+#: What functions and classes tell of themselves, and how to ask them.
+TOLD: dict[str, Callable[[Any], Any]] = {
+    **{x: attrgetter(x) for x in ("__name__", "__qualname__", "__doc__", "__module__")},
+    "__annotations__": _annotations,
+    "__subclasses__": lambda x: type.__subclasses__(x) if isinstance(x, type) else (),
+}
 #: Settings of the thread or process: the names that ask for them, and how to read them.
 SETTINGS = {
     "the context of decimals": ({"Decimal", "decimal"}, _decimals),

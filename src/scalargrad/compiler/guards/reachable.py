@@ -17,7 +17,7 @@ from operator import attrgetter, methodcaller
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD, told
+from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClass, Same, plain, same
 from scalargrad.compiler.guards.containers import (
     APART,
@@ -143,12 +143,13 @@ class Reachable:
             self.readings.labels(self.keys)
 
     def _told(self) -> bool:
-        """Follow what functions and classes tell of themselves, where code asks anew."""
+        """Add what functions and classes tell of themselves, where code asks anew."""
         before, asked = len(self.readings.slots), [x for x in TOLD if x in self._named.names]
-        for x, name in product(self._tellers, asked):
-            key = name if isinstance(x, type) else f"{x.__name__}.{name}"
-            if (Same(x), key) not in self.readings.slots:
-                self._results(x, [key], partial(told, x, name))
+        for x, name in product([*self._tellers], asked):
+            if (Same(x), TOLD[name]) not in self.readings.slots:
+                self.readings.fact(TOLD[name], Same(x))
+                for derived in TOLD[name](x) if name == "__subclasses__" else ():
+                    self._part(derived)
         return len(self.readings.slots) > before
 
     # Code -------------------------------------------------------------------------------------
