@@ -11,7 +11,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from types import (
     BuiltinMethodType,
@@ -88,8 +88,9 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
         Whether to leave out names that stand for attributes alone.
     """
     found = [*(_global_names(code) if of_globals else code.co_names)]
-    if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:  # rarely for None alone
-        found.append(IS)
+    if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:
+        asked = [x for x, y in pairwise(dis.get_instructions(code)) if y.opname == "IS_OP"]
+        found += [IS for x in asked if x.opname != "LOAD_CONST"]  # of None, there is but one
     texts = [x for x in code.co_consts if isinstance(x, str)]
     if not _BY_TEXT.isdisjoint(code.co_names):
         found += [x for x in texts if x.isidentifier()]
