@@ -8,6 +8,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from scalargrad.compiler.call.copied_objects import is_hashed_object
+from scalargrad.compiler.call.outline import holds_results
 from scalargrad.compiler.guards.comparable import PLAIN
 from scalargrad.compiler.guards.held_objects import HeldObjects
 from scalargrad.compiler.guards.object_state import is_stateful
@@ -22,7 +23,8 @@ def require_known(result: HeldObjects, sources: Iterable[Any]) -> None:
     shared = [x for part in result.met.values() for x in _shared(part)]
     known = HeldObjects(sources, follows_code=True).met if shared else {}
     made = next((x for x in shared if id(x) not in known), None)
-    if made is not None:
+    outlined = id(made) in result.met and holds_results(made)  # the outline says why it is refused
+    if made is not None and not outlined:
         raise TraceError(
             f"a compiled function returned a {type(made).__name__} that it makes: as a function, "
             "an exception, or in a set or the key of a dict, its program could not make another "
