@@ -11,6 +11,7 @@ from scalargrad.compiler.call.copied_objects import is_hashed_object
 from scalargrad.compiler.call.outline import holds_results
 from scalargrad.compiler.guards.comparable import PLAIN
 from scalargrad.compiler.guards.held_objects import HeldObjects
+from scalargrad.compiler.guards.names_read import variables
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.errors import TraceError
 
@@ -23,12 +24,11 @@ def require_known(result: HeldObjects, sources: Iterable[Any]) -> None:
     shared = [x for part in result.met.values() for x in _shared(part)]
     known = HeldObjects(sources, follows_code=True).met if shared else {}
     made = next((x for x in shared if id(x) not in known), None)
-    outlined = id(made) in result.met and holds_results(made)  # the outline says why it is refused
-    if made is not None and not outlined:
+    if made is not None and not holds_results(made):  # of those, the outline says more
         raise TraceError(
-            f"a compiled function returned a {type(made).__name__} that it makes: as a function, "
-            "an exception, or in a set or the key of a dict, its program could not make another "
-            "for each result; make it outside, or return what it is made of"
+            f"a compiled function returned a {type(made).__name__} that it makes: as an "
+            "exception, in a function or a set, or as a key of a dict, its program could not make "
+            "another for each result; make it outside, or return what it is made of"
         )
 
 
@@ -43,5 +43,8 @@ def _shared(x: Any) -> list[Any]:
         return held + [z for y in found if not isinstance(y, tuple | frozenset) for z in _shared(y)]
     if issubclass(kind, MethodType):
         return [x.__self__] if is_stateful(type(x.__self__)) else []
-    is_shared = issubclass(kind, BaseException | FunctionType | Random | type)
+    if issubclass(kind, FunctionType):
+        held = [*variables(x).values(), *(x.__defaults__ or ())]
+        return [y for y in held if is_stateful(type(y)) or type(y).__hash__ is None]
+    is_shared = issubclass(kind, BaseException | Random | type)
     return [x] if is_shared and "<locals>" in getattr(x, "__qualname__", "<locals>") else []
