@@ -135,6 +135,8 @@ class Value:
                 "by operations; declare one of your own, with its derivative, by "
                 "scalargrad.custom_op"
             )
+        if switches and hasattr(self, "label") and (current := recorder()) is not None:
+            current.asked(self, "data assigned")
         plain = data.__class__ is float
         self._number = data if plain else as_float(data, "the data of a Value")
         self._grad = 0.0

@@ -106,3 +106,25 @@ def test_kinds_beyond_the_palette_are_grey_and_gathered_in_one_row() -> None:
     assert "2 s" in slow
     assert "5 ms" in slow
     assert "10 bytes" in slow
+
+
+def test_what_is_too_short_to_be_timed_has_no_time_in_the_picture() -> None:
+    """A program without a measured time has no bar, scale or share; nor has such a part of one."""
+    short = TimelineBar("add", 1, 0.0), Share("add", 1, 1, 0.0)
+    long = TimelineBar("exp", 9, 5e-6), Share("exp", 1, 9, 5e-6)
+
+    def drawn_of(*parts: tuple[TimelineBar, Share]) -> tuple[list[str], int]:
+        bars, shares = [bar for bar, _ in parts], [share for _, share in parts]
+        program = Timed("forward", 0, 48, len(parts), bars, shares)
+        root = ET.fromstring(timeline("f", [program]))
+        widths = [x.attrib["width"] for x in root.iter(f"{SVG}rect")]
+        return [x.text or "" for x in root.iter() if x.text], len({*widths} - {"100%", "13.0"})
+
+    texts, bars = drawn_of(short)
+    assert "too short to be timed" in texts
+    assert not {"0", "0 ns", "0%", "time", "share"} & {*texts}
+    assert bars == 0
+    texts, bars = drawn_of(long, short)
+    assert [x for x in texts if x.endswith(("ns", "µs", "%"))].count("5 µs") == 2  # scale and row
+    assert {"100%", "add, 1 lane"} <= {*texts}
+    assert not {"0 ns", "0%", "too short to be timed"} & {*texts}

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from scalargrad import (
     DomainError,
     OperandError,
     Value,
     atan2,
+    exp,
     grad,
     gradients,
     hessian,
@@ -273,6 +275,33 @@ def test_an_embedding_takes_a_traced_index() -> None:
         compiled([0, -1, 0])
     with pytest.raises(OperandError, match="whole"):
         compiled([0, 0.5, 0])
+
+
+@pytest.mark.parametrize("padding_idx", [None, 7, -1])
+def test_lookups_one_by_one_share_a_table(padding_idx: int | None) -> None:
+    """They give PyTorch's numbers and gradients, and each adds a few nodes, not a table."""
+    table = Embedding(50, 3, padding_idx=padding_idx, rng=0)
+    theirs = torch.nn.Embedding(50, 3, padding_idx=padding_idx, dtype=torch.float64)
+    with torch.no_grad():
+        weights = [[p.data for p in row] for row in table.weight]
+        theirs.weight.copy_(torch.tensor(weights, dtype=torch.float64))
+
+    def loss(tokens: list[Any]) -> Any:
+        return sum(exp(x) * (k + 1) for k, token in enumerate(tokens) for x in table(token))
+
+    compiled = jit(loss)
+    tokens = [7, 3, 49, 3, 7, 0, 12]
+    for shift in (0, -3):
+        now = [max(token + shift, 0) for token in tokens]
+        mine = compiled(now)
+        factors = torch.arange(1, 8, dtype=torch.float64)[:, None]
+        expected = (torch.exp(theirs(torch.tensor(now))) * factors).sum()
+        (gradient,) = torch.autograd.grad(expected, theirs.weight)
+        assert mine.data == pytest.approx(expected.item(), rel=1e-12)
+        found = gradients(mine, [p for row in table.weight for p in row])
+        assert found == pytest.approx(gradient.ravel().tolist(), rel=1e-12, abs=1e-300)
+    recorded = [int(compiled.explain(x).split()[1]) for x in (tokens[:2], tokens)]
+    assert recorded[1] - recorded[0] < 5 * 50
 
 
 def test_a_bag_of_traced_indices_is_summed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -12,7 +13,7 @@ from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module
 from scalargrad.nn.rows import each_row
-from scalargrad.ops import dot, maximum, mean, ne, sum, take
+from scalargrad.ops import dot, maximum, mean, ne, sum, take, where
 from scalargrad.sparse import Table
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import is_word, listed, size, whole
@@ -79,21 +80,19 @@ class Embedding(Module):
 
     def row(self, index: int | Value) -> list[Value]:
         """Return one row of Parameters; of the padding row, Values that are not trained."""
-        return self._row(index, [])
-
-    def _row(self, index: int | Value, table: list[list[Value]]) -> list[Value]:
-        """Return a row; `table` is empty until the first computed index, which fills it."""
         number = checked_index(index, self.num_embeddings, self)
         if isinstance(number, Value):
-            if not table:
-                table += [self._entries(k) for k in range(len(self.weight))]
-            found: list[Value] = take(table, number)
-            return found
-        return self._entries(number)
+            return self._looked_up(number)
+        found = self.weight[number]
+        return [p.detach() for p in found] if number == self.padding_idx else list(found)
 
-    def _entries(self, row: int) -> list[Value]:
-        found = self.weight[row]
-        return [p.detach() for p in found] if row == self.padding_idx else list(found)
+    def _looked_up(self, index: Value) -> list[Value]:
+        """Return the row at a computed index, from the one table that all lookups share."""
+        found: list[Value] = take(self.weight, index)
+        if self.padding_idx is None:
+            return found
+        is_trained = ne(index, self.padding_idx)
+        return [where(is_trained, p, p.detach()) for p in found]
 
     def forward(self, index: Any) -> Any:
         """Look up one row, or nested lists of rows.
@@ -115,13 +114,10 @@ class Embedding(Module):
         OperandError
             If an index is not a whole number.
         """
-        return self._rows(index, [])
-
-    def _rows(self, index: Any, table: list[list[Value]]) -> Any:
         index = index.tolist() if hasattr(index, "tolist") else index
         if isinstance(index, list | tuple):
-            return each_row(index, lambda i: self._rows(i, table))
-        return self._row(index, table)
+            return each_row(index, partial(Embedding.forward, self))
+        return self.row(index)
 
     def example_input(self) -> Any:
         """Return the first index."""
@@ -234,8 +230,7 @@ class EmbeddingBag(Embedding):
         if self.padding_idx is not None and any(isinstance(i, Value) for i in index):
             return self._masked(index, weights, self.padding_idx)
         kept = [n for n, i in enumerate(index) if i != self.padding_idx]
-        table: list[list[Value]] = []
-        rows = [self._row(index[n], table) for n in kept]
+        rows = [self.row(index[n]) for n in kept]
         if not rows:
             return [Value(0.0) for _ in range(self.embedding_dim)]
         columns = zip(*rows, strict=True)
@@ -252,8 +247,7 @@ class EmbeddingBag(Embedding):
         kept = [ne(i, padding) for i in index]
         factors = [w * x for w, x in zip(weights, kept, strict=True)] if weights else kept
         count = maximum(sum(kept), 1.0) if self.mode == "mean" else 1.0
-        table: list[list[Value]] = []
-        columns = zip(*[self._row(i, table) for i in index], strict=True)
+        columns = zip(*map(self.row, index), strict=True)
         return [dot(factors, column) / count for column in columns]
 
     def example_input(self) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.comparable import PLAIN
+from scalargrad.compiler.guards.containers import is_constant
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
@@ -113,7 +113,7 @@ def is_hashed_object(x: Any) -> bool:
         return False
     params = getattr(kind, "__dataclass_params__", None)
     is_frozen = params is not None and params.frozen
-    return not is_frozen or not PLAIN.issuperset(map(type, attributes(x).values()))
+    return not is_frozen or not all(map(is_constant, attributes(x).values()))
 
 
 def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+from array import array
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, MappingView, Sequence
 from operator import itemgetter, methodcaller
@@ -193,7 +194,7 @@ def _inside(x: Any) -> list[Any]:
 
 
 #: Mutable types, which are copied for each result.
-_COPIED = (np.ndarray, set, deque, bytearray)
+_COPIED = (np.ndarray, set, deque, bytearray, array)
 #: Immutable types, whose instances are shared by all results.
 _PLAIN = {type(None), bool, int, float, str}
 
@@ -233,12 +234,14 @@ def _copied(x: Any) -> Any:
     if is_hashed_object(x):
         return copier.copy(x)
     if type(x) is frozenset and any(map(is_hashed_object, x)):
-        return frozenset(map(copier.copy, x))
+        return frozenset(map(_copied, x))
     if not isinstance(x, _COPIED):
         return x
-    found = x.copy()
-    if isinstance(x, deque) or (isinstance(x, set) and any(map(is_hashed_object, x))):
-        refill(found, [copier.copy(y) for y in x])
+    found = x[:] if isinstance(x, array) else x.copy()
+    if isinstance(x, deque):
+        refill(found, [*map(copier.copy, x)])
+    elif isinstance(x, set) and any(map(is_hashed_object, x)):  # others were there before
+        refill(found, [*map(_copied, x)])
     return found
 
 

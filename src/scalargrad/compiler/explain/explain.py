@@ -130,7 +130,8 @@ def _loop(loop: Loop | Clear) -> tuple[str, int]:
 
 def _where_time_goes(program: Timed) -> str:
     """Return a line that names the kinds of instructions that take the most time."""
-    parts = [f"{share.name} {share.seconds / program.seconds:.0%}" for share in program.shares[:4]]
+    shares = [share for share in program.shares[:4] if share.seconds]
+    parts = [f"{share.name} {share.seconds / program.seconds:.0%}" for share in shares]
     return f"time of {program.title}: {program.seconds * 1e6:.3g} µs, {', '.join(parts)}"
 
 

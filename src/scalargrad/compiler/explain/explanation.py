@@ -191,7 +191,7 @@ def timeline(title: str, programs: Sequence[Timed]) -> str:
     y = 64.0
     for program in programs:
         parts += _program(y, program, colours)
-        y += 122 + _ROW * (1 + len(_rows(program)))
+        y += 76 + _BAR * (program.seconds > 0.0) + _ROW * (1 + len(_rows(program)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y:.0f}" '
         f'width="{_WIDTH}" height="{y:.0f}" role="img" '
@@ -204,17 +204,20 @@ def timeline(title: str, programs: Sequence[Timed]) -> str:
 
 
 def _program(y: float, program: Timed, colours: dict[str, str]) -> Iterator[str]:
-    total = program.seconds or 1e-12
+    total = program.seconds
     head = (
         f"{_plural(program.instructions, program.of)}, {_plural(program.gathers, 'gather')}, "
         f"{_bytes(program.nbytes)}"
     )
     yield _text(_MARGIN, y + 14, program.title, size=14, weight=600)
     yield _text(_WIDTH - _MARGIN, y + 14, head, anchor="end", colour=_SOFT)
-    yield from _bars(y + 26, program.bars, total, colours)
-    below = y + 26 + _BAR
-    yield _text(_MARGIN, below + 16, "0", size=11, colour=_SOFT)
-    yield _text(_WIDTH - _MARGIN, below + 16, _time(total), size=11, anchor="end", colour=_SOFT)
+    below = y + 26
+    if total:
+        yield from _bars(below, program.bars, total, colours)
+        below += _BAR
+        yield _text(_WIDTH - _MARGIN, below + 16, _time(total), size=11, anchor="end", colour=_SOFT)
+    least = "0" if total else "too short to be timed"
+    yield _text(_MARGIN, below + 16, least, size=11, colour=_SOFT)
     yield from _table(below + 22, program, total, colours)
 
 
@@ -226,7 +229,9 @@ def _bars(
     for bar in bars:
         width = _INNER * bar.seconds / total
         colour = colours.get(bar.name, REST)
-        shown = f"{bar.name}, {_plural(bar.lanes, 'lane')}, {_time(bar.seconds)}"
+        shown = f"{bar.name}, {_plural(bar.lanes, 'lane')}" + f", {_time(bar.seconds)}" * (
+            width > 0
+        )
         line = f' stroke="{_PAPER}" stroke-width="1"' if width > 4 else ""
         yield (
             f'<rect x="{x:.2f}" y="{y:.1f}" width="{width:.2f}" height="{_BAR}" '
@@ -258,18 +263,20 @@ def _table(y: float, program: Timed, total: float, colours: dict[str, str]) -> I
         (_TIME, "time"),
         (_SHARE, "share"),
     )
-    for x, head in heads:
+    for x, head in heads if total else heads[:2]:
         yield _text(x, y + 17, head, size=11, anchor="end", colour=_SOFT)
     for i, share in enumerate(_rows(program)):
         top = y + _ROW * (i + 1)
         colour = colours.get(share.name, REST)
-        part = share.seconds / total
+        part = share.seconds / total if share.seconds else 0.0
         yield _rect(_MARGIN, top + 5, 13, 13, colour)
         yield _text(_MARGIN + 22, top + 16, share.name)
-        cells = (f"{share.instructions:,}", f"{share.lanes:,}", _time(share.seconds), f"{part:.0%}")
-        for (x, _), cell in zip(heads, cells, strict=True):
+        cells = [f"{share.instructions:,}", f"{share.lanes:,}"]
+        if part:
+            cells += [_time(share.seconds), f"{part:.0%}"]
+            yield _rect(_STRIP, top + 6, (_WIDTH - _MARGIN - _STRIP) * part, 11, colour)
+        for (x, _), cell in zip(heads, cells, strict=False):
             yield _text(x, top + 16, cell, anchor="end")
-        yield _rect(_STRIP, top + 6, (_WIDTH - _MARGIN - _STRIP) * part, 11, colour)
 
 
 def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, compress, count
 from operator import attrgetter
 from types import MappingProxyType
@@ -46,6 +47,7 @@ APART = {list, tuple, dict}
 _NESTED, _LEVELS = {list, tuple, dict}, 4
 #: How many numbers of a level tell whether most are to be compared exactly.
 _SAMPLE = 1_000
+_OF_PARTIAL = attrgetter("func", "args", "keywords")
 _LAYOUT = attrgetter("shape", "dtype")
 
 
@@ -74,7 +76,10 @@ def copied(x: Any, parts: list[KeyedCopy], readings: Readings) -> KeyedCopy:
     """Return the key and the copy of a container, array or bound method, given those of items."""
     if isinstance(x, BOUND):
         (part,) = parts
-        readings.items.append((bound_parts(x), part.frozen))
+        if isinstance(x, partial):  # its state can be set
+            readings.part(_OF_PARTIAL, x, part.frozen)
+        else:
+            readings.items.append((bound_parts(x), part.frozen))
         return KeyedCopy((type(x), part.key), x)
     if not isinstance(x, CONTAINERS):
         return _array(x, parts, readings)
@@ -91,9 +96,9 @@ def _container(x: Any, parts: list[KeyedCopy]) -> KeyedCopy:
     if isinstance(x, DICTS):
         named = OrderedKeys(dict(zip(x, items, strict=True)))
         return KeyedCopy((type(x), *map(exact, x), key), OfClasses(x, named))
-    if _is_constant(x):
+    if is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
-    if all(map(_is_constant, x)):
+    if all(map(is_constant, x)):
         return KeyedCopy((type(x), key), ExactItems(exact_items(x), [*x]))
     frozen = _like(x, items)
     holds_containers = not APART.isdisjoint(map(type, x))
@@ -106,7 +111,7 @@ def _is_one_key(x: Any) -> bool:
     Where ``==`` tells enough of most, it is faster than a key, and so is identity for constants. It
     does not tell the order in dicts.
     """
-    if type(x) not in _NESTED or all(map(_is_constant, x)):
+    if type(x) not in _NESTED or all(map(is_constant, x)):
         return False
     level, has_dicts, sample = [x], False, list[Any]()
     for _ in range(_LEVELS):
@@ -137,7 +142,7 @@ def _whole(x: Any) -> KeyedCopy:
     if isinstance(x, DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
         return KeyedCopy((type(x), key), ExactItems(key) if exactly else OrderedKeys(dict(x)))
-    if _is_constant(x):
+    if is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
     if isinstance(x, set | frozenset):
         return KeyedCopy((type(x), key), ExactItems(key))
@@ -149,11 +154,11 @@ def _whole(x: Any) -> KeyedCopy:
     return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
 
 
-def _is_constant(x: Any) -> bool:
+def is_constant(x: Any) -> bool:
     """Return whether something is a number, text, or a tuple of such, which may be a named one."""
     kind = type(x)
     bare = kind is tuple or (issubclass(kind, tuple) and not hasattr(x, "__dict__"))
-    return kind in PLAIN or (bare and all(map(_is_constant, x)))
+    return kind in PLAIN or (bare and all(map(is_constant, x)))
 
 
 def _like(x: Any, items: Iterable[Any]) -> Any:

@@ -34,7 +34,7 @@ from scalargrad.compiler.guards.names_read import (
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, own_space, slots_of
 from scalargrad.compiler.guards.put_back import DEFAULTS, KEYWORDS, Names, put_back
-from scalargrad.compiler.guards.references import current_value, kept_by
+from scalargrad.compiler.guards.references import BUFFERS, current_value, kept_by
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Parameter, Value
@@ -315,6 +315,8 @@ def _position(x: Any) -> Any:
     """Return the position of an iterator; a new object at each call if it cannot be known."""
     if type(x).__module__ == "numpy":  # their length is that of all, not of what is left
         return x.index if type(x).__name__ == "flatiter" else object()
+    if isinstance(x, BUFFERS):
+        return repr(kept_by(x))
     hint = length_hint(x, -1)
     if hint >= 0:
         return hint

@@ -11,7 +11,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from types import (
     BuiltinMethodType,
@@ -62,6 +62,8 @@ def _is_installed(top: str) -> bool:
 #: What reads a name that stands in text.
 _BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}
 _BY_TEXT |= {"globals", "__globals__", "f_globals"}
+#: What stands among the names of code that asks by ``is`` which object one is.
+IS = "is"
 _EVALUATES = {"eval", "exec"}
 #: What finds a module by its name or what is in it, and what stands for the code's own then.
 _BY_NAME = {"__import__", "getmodule", "import_module", "modules"}
@@ -86,6 +88,9 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
         Whether to leave out names that stand for attributes alone.
     """
     found = [*(_global_names(code) if of_globals else code.co_names)]
+    if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:
+        asked = [x for x, y in pairwise(dis.get_instructions(code)) if y.opname == "IS_OP"]
+        found += [IS for x in asked if x.opname != "LOAD_CONST"]  # of None, there is but one
     texts = [x for x in code.co_consts if isinstance(x, str)]
     if not _BY_TEXT.isdisjoint(code.co_names):
         found += [x for x in texts if x.isidentifier()]

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import builtins
 import sys
+from abc import ABCMeta
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from operator import attrgetter, methodcaller
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, OfClass, Same, plain, same
 from scalargrad.compiler.guards.containers import (
     APART,
@@ -36,6 +38,7 @@ from scalargrad.compiler.guards.library_objects import (
 )
 from scalargrad.compiler.guards.names_read import (
     BOUND,
+    IS,
     NamedSpaces,
     bound_parts,
     data_of,
@@ -48,7 +51,7 @@ from scalargrad.compiler.guards.names_read import (
     of_library,
 )
 from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
-from scalargrad.compiler.guards.readings import Reader, Readings, Slot, Source
+from scalargrad.compiler.guards.readings import CONTENTS, Reader, Readings, Slot, Source
 from scalargrad.ops.custom import Custom
 from scalargrad.sparse import Table, Touched
 from scalargrad.value import Value
@@ -60,8 +63,8 @@ _GRAPHS = {"local_grads", "parents", "op"}
 #: What iterates over attributes in the order in which they were added.
 _ITERATES = {"__dict__", "vars"}
 _BUILTINS = vars(builtins)
-#: The names for all that an object holds, and for the object.
-CONTENTS, ITSELF = "contents", "itself"
+#: The name for an object as all that it holds.
+ITSELF = "itself"
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _BASES = attrgetter("__bases__")
 
@@ -101,9 +104,10 @@ class Reachable:
         self._named = NamedSpaces()
         self._own: list[Source] = []
         self._iterable: list[Any] = []
+        self._tellers: list[FunctionType | type] = []
         for root in roots:
             self._code(root)
-        while self._ahead or self._deep or (grown := self._named.grown()):
+        while self._ahead or self._deep or (grown := self._named.grown()) or self._told():
             if self._ahead:
                 self._function(self._ahead.pop())
             elif self._deep:
@@ -128,10 +132,25 @@ class Reachable:
         if not _ITERATES.isdisjoint(self._named.names):
             for x in self._iterable:
                 self.readings.fact(tuple, Same(x), vars(x))
+        for setting, (asking, read) in SETTINGS.items():
+            if not asking.isdisjoint(self._named.names):
+                self._results(setting, [CONTENTS], read)
+        if not {IS, "is_", "id"}.isdisjoint(self._named.names):
+            self.readings.identities()
         if not _GRAPHS.isdisjoint(self._named.names):
             self.readings.nodes()
         if "label" in self._named.names:
             self.readings.labels(self.keys)
+
+    def _told(self) -> bool:
+        """Add what functions and classes tell of themselves, where code asks anew."""
+        before, asked = len(self.readings.slots), [x for x in TOLD if x in self._named.names]
+        for x, name in product([*self._tellers], asked):
+            if (Same(x), TOLD[name]) not in self.readings.slots:
+                self.readings.fact(TOLD[name], Same(x))
+                for derived in TOLD[name](x) if name == "__subclasses__" else ():
+                    self._part(derived)
+        return len(self.readings.slots) > before
 
     # Code -------------------------------------------------------------------------------------
 
@@ -180,6 +199,7 @@ class Reachable:
         if modules:
             self._results(function, modules, lambda: (*map(sys.modules.get, modules),))
         self.readings.code(Same(function))
+        self._tellers.append(function)
         self._named.add(function, vars(function))
 
     def _wrapper(self, x: Any) -> None:
@@ -213,6 +233,7 @@ class Reachable:
             return {name: x for name, x in data.items() if isinstance(x, bool)}
         self.readings.fact(len, Same(kind), vars(kind))
         self.readings.fact(_BASES, Same(kind))
+        self._tellers.append(kind)
         self._class(type(kind))
         methods = functions_in(kind)
         for function in chain.from_iterable(methods.values()):
@@ -273,6 +294,8 @@ class Reachable:
             self._ahead.append(x)
         elif isinstance(x, type):
             self._class(x)
+            if isinstance(x, ABCMeta):
+                self._named.names["ABCMeta"] = None
         elif isinstance(x, (*BOUND, *CONTAINERS)) or is_array(x):
             found = self._copied(x)
             if isinstance(x, defaultdict):
@@ -315,6 +338,8 @@ class Reachable:
                 self._names(x, vars(x), [*vars(x).keys() & {"__getattr__"}])
             return
         kind: Any = type(x)
+        if kind.__module__ == "decimal":  # its arithmetic asks for the context
+            self._named.names["decimal"] = None
         if issubclass(kind, attrgetter | methodcaller):
             self._named.computed = True
         read = reader_of(x)

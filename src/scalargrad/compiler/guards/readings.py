@@ -48,9 +48,11 @@ def named(source: Source) -> str:
     if isinstance(owner, FunctionType):
         if isinstance(name, int):
             return f"the variable {owner.__code__.co_freevars[name]}"
-        if name in vars(owner):
-            return f"{owner.__name__}.{name}"
-        return f"the global {name}" if isinstance(name, str) else f"the function {owner.__name__}"
+        if not isinstance(name, str):
+            return f"the function {owner.__name__}"
+        return name if "." in name else f"the global {name}"
+    if isinstance(owner, str):  # a setting
+        return owner
     if callable(name):  # what is measured of an object
         return f"a {type(owner).__name__}"
     whose = owner if isinstance(owner, type | ModuleType) else type(owner)
@@ -75,6 +77,9 @@ Measure = Callable[[Any], Any]
 Reader = Callable[[], Any]
 
 _CELL, _CODE, _LABEL = attrgetter("cell_contents"), attrgetter("__code__"), attrgetter("label")
+_PARENTS = attrgetter("parents")
+#: The name for all that an object holds.
+CONTENTS = "contents"
 
 
 class Readings:
@@ -106,7 +111,10 @@ class Readings:
     def names(self, owner: Same, space: Mapping[str, Any], slots: Mapping[str, Slot]) -> None:
         """Add names in a namespace, to be read in the order of their slots."""
         _, sources = self._named.setdefault(id(space), (space, {}))
-        for name, source in zip(slots, self.add(owner, slots), strict=True):
+        x = owner.content  # a function's attribute may be named like a global that it reads
+        prefix = f"{x.__name__}." if isinstance(x, FunctionType) and space is vars(x) else ""
+        added = self.add(owner, {prefix + name: slot for name, slot in slots.items()})
+        for name, source in zip(slots, added, strict=True):
             sources.setdefault(name, []).append(source)
 
     def lacking(self, owner: Same, space: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -139,12 +147,28 @@ class Readings:
         self.add(owner, {measure: _slot(found)})
         self._facts[measure].append((measured, found))
 
+    def part(self, measure: Measure, x: Any, then: Any) -> None:
+        """Compare a part of an object with what is like it now."""
+        self._facts[measure].append((x, then))
+
     def nodes(self) -> None:
         """Add to what slots are compared by which nodes their computed Values are."""
         for source, slot in self.slots.items():
             nodes = [Same(x) for x in slot.values if x.op is not None]
             if nodes:
                 self.slots[source] = slot._replace(key=(slot.key, *nodes))
+            for node in nodes:
+                self.part(_PARENTS, node.content, node.content.parents)
+
+    def identities(self) -> None:
+        """Add to what slots are compared by which of the lists and the like are the same."""
+        numbers: dict[int, int] = {}
+        for source, slot in self.slots.items():
+            x = slot.content
+            if type(x).__hash__ is None and source[1] != CONTENTS:
+                self.items.append((x, slot.frozen))
+                key = slot.key, numbers.setdefault(id(x), len(numbers))
+                self.slots[source] = slot._replace(key=key, frozen=Same(x))
 
     def labels(self, keys: Iterable[Value]) -> None:
         """Add the labels of all Values to what slots are compared by, and those of keys."""

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
+from io import BytesIO, StringIO
 from operator import attrgetter
 from typing import Any
 
@@ -31,6 +32,7 @@ def _target(x: Any) -> Any:
     return x.__init__.__self__
 
 
+BUFFERS = (BytesIO, StringIO)
 #: How to read objects of some classes. A thread's own attributes are another dict in each thread.
 REFERENCES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (weakref.ref, lambda x: x()),
@@ -40,5 +42,6 @@ REFERENCES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (ContextVar, current_value),
     (threading.local, vars),
     (BaseException, attrgetter("args")),
+    (BUFFERS, lambda x: x.closed or (x.tell(), x.getvalue())),
     (_DICT_VIEWS, list),
 )

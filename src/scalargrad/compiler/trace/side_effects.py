@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from scalargrad.compiler.call.made_anew import require_known
 from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.trace.snapshots import Around, Contents, Note, described, is_unchanged
 from scalargrad.compiler.trace.trace import Trace
@@ -64,6 +65,7 @@ def unchanging(
                 f"{compiled!r} changes {changed} among its arguments, which its program would not: "
                 "change a copy, and return what is new"
             )
+        require_known(beside, [around.function, run])  # which holds the arguments
         notes[:] = before.notes(beside)
         if found := [*around.changes(before)]:
             own = found if around.has_advanced() else made_again(run, around, before)[0]

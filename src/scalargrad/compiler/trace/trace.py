@@ -188,6 +188,8 @@ class Trace(Tape):
         index = self.refer(other, identity)
         if not self.plainness.of(index):
             raise OperandError("Value() of a Value would lose its graph: use it as it is")
+        if hasattr(x, "label") and x not in self._made:
+            self.refused("data assigned")
         x.op, x.parents, x.local_grads, x._grad, x.label = None, (), (), 0.0, ""
         self.stands_for(x, self.leaf(identity, other).index)
 
