@@ -174,3 +174,11 @@ def test_columns_of_pandas_are_refused_with_what_to_give(kind: str) -> None:
     with pytest.raises(TraceError, match=said):
         compiled(2.0, table)
     assert compiled(2.0, table.to_numpy()) == 4.0
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_an_array_of_sequences_of_one_length_keeps_them(kind: Any) -> None:
+    """NumPy would take them for the rows of an array of numbers."""
+    given = np.empty(2, dtype=object)
+    given[0], given[1] = kind([1.0, 2.0]), kind([3.0, 4.0])
+    assert jit(lambda cells: cells[0][1] * cells[1][0] + sum(cells[1]))(given) == 2 * 3 + 3 + 4

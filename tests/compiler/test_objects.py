@@ -447,3 +447,24 @@ def test_a_class_whose_hash_method_has_no_hash() -> None:
     assert compiled(3.0) == 6.0
     held.number = 5.0
     assert compiled(3.0) == 15.0
+
+
+@pytest.mark.parametrize(
+    "lay", [np.transpose, np.asfortranarray, np.fliplr, lambda w: w[:, 1]], ids=lambda f: f.__name__
+)
+def test_arrays_in_objects_hold_the_same_however_they_lie_in_memory(
+    lay: Callable[[Any], Any],
+) -> None:
+    """In rows, in columns, backwards or apart, as given and as returned."""
+
+    def scaled(model: Any, x: Any) -> Any:
+        return SimpleNamespace(weight=model.weight * x, names=names)
+
+    names = lay(np.array([["a", "b", "c"], ["d", "e", "f"]], dtype=object))
+    compiled = jit(scaled)
+    for scale in (1.0, 3.0):
+        given = lay(np.array([[Value(scale * k) for k in (1, 2, 3)]] * 2))
+        found = compiled(SimpleNamespace(weight=given), 2.0)
+        assert found.weight.shape == given.shape
+        assert [x.data for x in found.weight.flat] == [2.0 * x.data for x in given.flat]
+        assert found.names.tolist() == names.tolist()

@@ -25,7 +25,7 @@ from scalargrad.compiler.guards.frozen import (
     refuse_attributes,
     refuse_operations,
 )
-from scalargrad.compiler.guards.memory_order import laid_out, of_objects_like
+from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import BOUND, functions_of, is_wrapper, of_library
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -275,9 +275,7 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
         return x.copy()
     else:
         found = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
-    replaced = of_objects_like(x)
-    replaced.flat = found
-    return replaced
+    return objects_like(x, found)
 
 
 #: The size in bytes of integers that a float may not hold exactly, and the last of those it does.

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from types import MethodType, SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.call.objects import Visit
 from scalargrad.compiler.guards.comparable import PLAIN
+from scalargrad.compiler.guards.memory_order import objects_like
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
@@ -82,9 +81,7 @@ class Copier:
             vars(copied).update(self.copy(vars(x)))
             return copied
         if is_object_array(x):
-            copied = np.empty_like(x)
-            copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
-            return copied
+            return objects_like(x, [self.copy(item) for item in x.ravel().tolist()])
         is_copied = is_stateful(type(x)) or (self._hashed and is_hashed_object(x))
         return self._object(x) if is_copied else self._kept(x)
 

@@ -11,7 +11,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import float_from, number_of
 from scalargrad.compiler.guards.comparable import exact
-from scalargrad.compiler.guards.memory_order import of_objects_like
+from scalargrad.compiler.guards.memory_order import objects_like, of_objects_like
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.passes.kinds import Held, Stacked, of_lanes
 from scalargrad.compiler.trace.trace import Trace
@@ -109,8 +109,7 @@ def _batched_arrays(trace: Trace, arrays: Sequence[Any]) -> Any:
     if any(getattr(x, "shape", None) != arrays[0].shape for x in arrays):
         raise UnlikeError
     columns = np.array([x.ravel() for x in arrays]).T.tolist()
-    found = of_objects_like(arrays[0])
-    found.flat = [_batched(trace, column) for column in columns]
+    found = objects_like(arrays[0], [_batched(trace, column) for column in columns])
     return found if any(isinstance(x, Value) for x in found.flat) else arrays[0]
 
 
