@@ -252,6 +252,12 @@ def test_examples_that_differ_in_more_than_numbers_are_recorded_each(examples: l
     check(lambda w: vmap(lambda x: described(w, x))(examples), leaves([0.3]))
 
 
+def test_examples_whose_keys_are_equal_and_differ_are_recorded_each() -> None:
+    """The two zeros are one key to Python."""
+    signed = vmap(lambda x: sum(y * math.copysign(1.0, key) for key, y in x.items()))
+    assert jit(lambda w: signed([{0.0: w}, {-0.0: w}]))(2.0) == [2.0, -2.0]
+
+
 def test_a_large_layer_agrees() -> None:
     """A weight gradient so large that one factor is laid out anew for it is the loop's."""
     matrix, examples = table(64, 16, 8), table(3, 16, 9)

@@ -130,7 +130,7 @@ def visit(x: Any, walk: Visit) -> None:
     elif kind is dict or isinstance(x, dict):
         if kind is not dict:
             refuse_attributes(x, walk.where)
-        key.append((kind, *x, *map(type, x)))
+        walk.keys(x)
         for item in x.values():
             visit(item, walk)
     elif isinstance(x, _ARRAYS) and _is_traced(x):

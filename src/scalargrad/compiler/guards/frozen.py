@@ -42,7 +42,7 @@ class Frozen:
         kind = type(content)
         self._key: Hashable = _array(content) if is_of_numbers(content) else exact(content)
         if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
-            self._key = self._key, _state(content, set(), self.apart)
+            self._key = self._key, _State(content, self.apart).key
         elif kind not in PLAIN and not is_of_numbers(content):
             self.apart.append(content)
         try:
@@ -69,24 +69,53 @@ def _array(x: Any) -> Hashable:
     return type(x), x.dtype, laid_out(x), x.tobytes()
 
 
-def _state(x: Any, inside: set[int], apart: list[Any]) -> Hashable:
-    """Return what an object holds, in a form to compare: content exactly, others by identity.
+class _State:
+    """What an object holds, in a form to compare: content exactly, others by identity.
 
-    An object with an equality of its own may hold more than that compares. What is compared by
-    identity is added to `apart`.
+    An object with an equality of its own may hold more than that compares. Each is gone through
+    once, however many others lead to it.
+
+    Parameters
+    ----------
+    x : object
+        What is compared by identity is added to `apart`.
     """
-    kind: Any = type(x)
-    if kind in PLAIN or is_of_numbers(x):
-        return exact(x) if kind in PLAIN else _array(x)
-    found = None if id(x) in inside or len(inside) > _DEEPEST else _named(x)
-    if found is None:
-        apart.append(x)
-        return Same(x)
-    names, contents = found
-    held = [_state(y, inside | {id(x)}, apart) for y in contents]
-    if isinstance(x, set | frozenset):
-        return kind, frozenset(held)
-    return kind, *names, *held
+
+    def __init__(self, x: Any, apart: list[Any]) -> None:
+        self._apart = apart
+        self._met: set[int] = set()
+        self._ahead: list[Any] = []
+        shape, objects = self._part(x, frozenset()), set()
+        while self._ahead:
+            names, contents = self._ahead.pop()
+            objects.add((*names, *[self._part(y, frozenset()) for y in contents]))
+        self.key: Hashable = shape, frozenset(objects)
+
+    def _part(self, x: Any, inside: frozenset[int]) -> Hashable:
+        """Return the key of a part; what an object in it holds is looked at afterwards."""
+        kind: Any = type(x)
+        if kind in PLAIN or is_of_numbers(x):
+            return exact(x) if kind in PLAIN else _array(x)
+        is_object = not isinstance(x, _WITH_ITEMS)
+        if is_object and id(x) in self._met:
+            return Same(x)
+        found = None if id(x) in inside or len(inside) > _DEEPEST else _named(x)
+        if found is None:
+            self._apart.append(x)
+            return Same(x)
+        if is_object:
+            self._met.add(id(x))
+            self._ahead.append(found)
+            return kind, Same(x)
+        names, contents = found
+        held = [self._part(y, inside | {id(x)}) for y in contents]
+        if isinstance(x, set | frozenset):
+            return kind, frozenset(held)
+        return kind, *names, *held
+
+
+#: What is compared by its items rather than by identity.
+_WITH_ITEMS = (*BOUND, list, tuple, dict, set, frozenset)
 
 
 def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
