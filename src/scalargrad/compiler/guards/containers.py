@@ -26,6 +26,7 @@ from scalargrad.compiler.guards.comparable import (
     equals_others,
     exact,
     exact_items,
+    is_constant,
 )
 from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.memory_order import laid_out
@@ -91,9 +92,9 @@ def _container(x: Any, parts: list[KeyedCopy]) -> KeyedCopy:
     if isinstance(x, DICTS):
         named = OrderedKeys(dict(zip(x, items, strict=True)))
         return KeyedCopy((type(x), *map(exact, x), key), OfClasses(x, named))
-    if _is_constant(x):
+    if is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
-    if all(map(_is_constant, x)):
+    if all(map(is_constant, x)):
         return KeyedCopy((type(x), key), ExactItems(exact_items(x), [*x]))
     frozen = _like(x, items)
     holds_containers = not APART.isdisjoint(map(type, x))
@@ -106,7 +107,7 @@ def _is_one_key(x: Any) -> bool:
     Where ``==`` tells enough of most, it is faster than a key, and so is identity for constants. It
     does not tell the order in dicts.
     """
-    if type(x) not in _NESTED or all(map(_is_constant, x)):
+    if type(x) not in _NESTED or all(map(is_constant, x)):
         return False
     level, has_dicts, sample = [x], False, list[Any]()
     for _ in range(_LEVELS):
@@ -137,7 +138,7 @@ def _whole(x: Any) -> KeyedCopy:
     if isinstance(x, DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
         return KeyedCopy((type(x), key), ExactItems(key) if exactly else OrderedKeys(dict(x)))
-    if _is_constant(x):
+    if is_constant(x):
         return KeyedCopy((type(x), key), Exact(x))
     if isinstance(x, set | frozenset):
         return KeyedCopy((type(x), key), ExactItems(key))
@@ -147,13 +148,6 @@ def _whole(x: Any) -> KeyedCopy:
         return KeyedCopy((type(x), key), _like(x, x))
     few = _are_few(len(places), len(x))
     return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
-
-
-def _is_constant(x: Any) -> bool:
-    """Return whether something is a number, text, or a tuple of such, which may be a named one."""
-    kind = type(x)
-    bare = kind is tuple or (issubclass(kind, tuple) and not hasattr(x, "__dict__"))
-    return kind in PLAIN or (bare and all(map(_is_constant, x)))
 
 
 def _like(x: Any, items: Iterable[Any]) -> Any:
