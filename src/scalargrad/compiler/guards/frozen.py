@@ -43,7 +43,7 @@ class Frozen:
         kind = type(content)
         self._key: Hashable = _array(content) if is_of_numbers(content) else exact(content)
         if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
-            self._key = self._key, _State(content, self.apart).key
+            self._key = self._key, _HeldByParts(content, self.apart).key
         elif kind not in PLAIN and not is_of_numbers(content):
             self.apart.append(content)
         try:
@@ -70,7 +70,7 @@ def _array(x: Any) -> Hashable:
     return type(x), x.dtype, laid_out(x), x.tobytes()
 
 
-class _State:
+class _HeldByParts:
     """What an object holds, in a form to compare: content exactly, others by identity.
 
     An object with an equality of its own may hold more than that compares. Each is gone through
