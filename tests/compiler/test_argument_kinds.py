@@ -68,6 +68,9 @@ def test_arguments_after_one_that_is_no_number_keep_theirs(given: Any) -> None:
         (lambda x, z: x * z[0].imag, np.array([1.0 + 2.0j]), np.array([1.0 + 3.0j])),
         (lambda x, words: x * len(words[0]), np.array(["ab"]), np.array(["a"])),
         (lambda x, part: x * len("abc"[part]), slice(0, 2), slice(1, 2)),
+        (lambda x, d: x * math.copysign(1.0, *d), {0.0: 1.0}, {-0.0: 1.0}),
+        (lambda x, d: x * math.copysign(1.0, next(iter(d))[0]), {(0.0, 1): 2.0}, {(-0.0, 1): 2.0}),
+        (lambda x, d: x * len(str(next(iter(d)))), {(1, 2): 2.0}, {(True, 2): 2.0}),
     ],
 )
 @pytest.mark.parametrize("static", [False, True])
@@ -75,6 +78,9 @@ def test_what_differs_has_a_program_of_its_own(
     function: Callable[..., Any], one: Any, other: Any, static: bool
 ) -> None:
     """Two moments in different time zones are equal, and have different hours."""
+    if static and isinstance(one, dict):
+        one, other = SimpleNamespace(d=one), SimpleNamespace(d=other)
+        of_keys, function = function, lambda x, holder: of_keys(x, holder.d)
     compiled = jit(function, static_argnums=1 if static else ())
     expected = [float(function(3.0, x)) for x in (one, other)]
     assert expected[0] != expected[1]
@@ -174,3 +180,11 @@ def test_columns_of_pandas_are_refused_with_what_to_give(kind: str) -> None:
     with pytest.raises(TraceError, match=said):
         compiled(2.0, table)
     assert compiled(2.0, table.to_numpy()) == 4.0
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_an_array_of_sequences_of_one_length_keeps_them(kind: Any) -> None:
+    """NumPy would take them for the rows of an array of numbers."""
+    given = np.empty(2, dtype=object)
+    given[0], given[1] = kind([1.0, 2.0]), kind([3.0, 4.0])
+    assert jit(lambda cells: cells[0][1] * cells[1][0] + sum(cells[1]))(given) == 2 * 3 + 3 + 4

@@ -714,3 +714,33 @@ def test_the_shape_and_order_of_an_array_of_values_are_seen() -> None:
     assert (corners(1.0).data, laid(1.0).data) == (23.0, 2.0)
     cells.resize((1, 4), refcheck=False)
     assert (corners(1.0).data, laid(1.0).data) == (21.0, 2.0)
+
+
+class Labelled:
+    """Found by its label, whatever it weighs."""
+
+    def __init__(self, label: str, weight: float) -> None:
+        self.label, self.weight = label, weight
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Labelled) and self.label == other.label
+
+    def __hash__(self) -> int:
+        return hash(self.label)
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [lambda x: {x}, lambda x: {x: 1.5}, lambda x: {(x, 1): 2}, lambda x: frozenset([x])],
+    ids=["set", "dict", "tuple", "frozen set"],
+)
+def test_an_equal_object_in_the_place_of_one_that_is_looked_up_is_seen(keep: Any) -> None:
+    """Its equality says which one it is, and not what it holds."""
+
+    def weighed(x: Any) -> Any:
+        return x * sum((y[0] if type(y) is tuple else y).weight for y in kept)
+
+    compiled = jit(weighed)
+    for weight in (2.0, 9.0, 2.5):
+        kept = keep(Labelled("a", weight))
+        assert compiled(1.0) == weight

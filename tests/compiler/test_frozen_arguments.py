@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from scalargrad import Value, jit
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.nn import Dropout
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -167,3 +169,44 @@ def test_values_that_such_an_object_holds_stay_inputs() -> None:
     found = compiled(given, 3.0)
     found.backward()
     assert (found.data, weight.grad, len(compiled.paths(given, 3.0))) == (15.0, 3.0, 1)
+
+
+def test_what_leads_to_such_an_object_or_lies_in_an_array_is_compared() -> None:
+    """A key of a dict that it holds, and an entry of an array of objects."""
+    key, weights = Plain(2.0), np.array([Value(3.0), 1.0], dtype=object)
+    held = SimpleNamespace(one={Alike({key: 1.0})}, other={Alike(weights)})
+
+    def product(held: Any, x: Any) -> Any:
+        (one,), (other,) = held.one, held.other
+        return x * next(iter(one.held)).rate * other.held[0]
+
+    compiled = jit(product)
+    assert compiled(held, 1.0).data == 6.0
+    key.rate = 5.0
+    assert compiled(held, 1.0).data == 15.0
+    weights[0] = Value(7.0)
+    assert compiled(held, 1.0).data == 35.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Numbers and text alone."""
+
+    rate: float
+    sizes: tuple[int, ...] = (3, 4)
+    name: str = "a"
+
+
+@pytest.mark.parametrize("static", [(), (0,)], ids=["traced", "static"])
+def test_frozen_dataclasses_of_numbers_are_compared_by_these(static: tuple[int, ...]) -> None:
+    """One that is made anew for each call has the program of the one before."""
+
+    def scaled(layout: Any, x: Any) -> Any:
+        return math.copysign(sum(layout.sizes), layout.rate) * x
+
+    compiled = jit(scaled, static_argnums=static)
+    for _ in range(3):
+        assert [compiled(Layout(rate), 1.0) for rate in (0.0, -0.0)] == [7.0, -7.0]
+    assert compiled(Layout(0.0, (True, 4)), 1.0) == 5.0
+    assert compiled(Layout(0.0, (1, 4)), 1.0) == 5.0
+    assert len(programs_of(compiled)) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import copy
 import functools
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -381,6 +382,21 @@ def test_a_note_that_the_next_call_would_find_the_same_is_none() -> None:
     assert [compiled(1.0).data, compiled(2.0).data] == [100.0, 200.0]
 
 
+class Node:
+    """A place with others near it."""
+
+    def __init__(self, height: int) -> None:
+        self.height = height
+        self.near: list[Node] = []
+
+
+class Currency:
+    """What amounts are given in."""
+
+    def __init__(self, rate: Any) -> None:
+        self.rate = rate
+
+
 def test_mutable_static_arguments_are_compared_by_their_state() -> None:
     """An object changed in place, or a Parameter exchanged in it, is another static argument."""
     config = State(2.0, Parameter(3.0))
@@ -404,6 +420,44 @@ def test_mutable_static_arguments_are_compared_by_their_state() -> None:
     assert frozen(1.0, config).data == 7.0
     with pytest.raises(TraceError, match="static argument 1 is or holds a list"):
         frozen(1.0, [config])
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("key_of", [lambda x: x, lambda x: (1, x)], ids=["itself", "in a tuple"])
+def test_objects_that_are_keys_are_compared_by_their_state(key_of: Any, inside: bool) -> None:
+    """A currency with a rate, say, by which the numbers of an argument are named."""
+
+    def exchanged(holder: Any) -> Any:
+        amounts = holder.amounts if inside else holder
+        return sum((key[1] if type(key) is tuple else key).rate * x for key, x in amounts.items())
+
+    euro, yen = Currency(2.0), Currency(3.0)
+    amounts = {key_of(euro): Value(10.0), key_of(yen): Value(20.0)}
+    given = SimpleNamespace(amounts=amounts) if inside else amounts
+    compiled = jit(exchanged)
+    assert [compiled(given).data for _ in range(3)] == [80.0, 80.0, 80.0]
+    yen.rate = 4.0
+    assert compiled(given).data == 100.0
+    euro.rate = weight = Parameter(5.0)
+    assert compiled(given).data == 130.0
+    weight.data = 6.0
+    assert compiled(given).data == 140.0
+    assert gradients(compiled(given), [weight]) == [10.0]
+
+
+@pytest.mark.parametrize("kept", [dict.fromkeys, set, frozenset])
+def test_objects_that_lead_to_each_other_are_walked_once(kept: Any) -> None:
+    """A grid of nodes, in which there are millions of ways from one corner to the other."""
+    grid = [[Node(i + j) for i in range(12)] for j in range(12)]
+    for x, other in itertools.product(itertools.chain(*grid), repeat=2):
+        if abs(x.height - other.height) == 1:
+            x.near.append(other)
+    compiled = jit(lambda held, x: sum(node.height + len(node.near) for node in held.nodes) * x)
+    held = SimpleNamespace(nodes=kept(itertools.chain(*grid)))
+    for change in (1, 2):
+        expected = 3.0 * sum(x.height + len(x.near) for x in held.nodes)
+        assert compiled(held, 3.0) == expected
+        grid[3][4].near[0].near[:change] = []
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
@@ -447,3 +501,24 @@ def test_a_class_whose_hash_method_has_no_hash() -> None:
     assert compiled(3.0) == 6.0
     held.number = 5.0
     assert compiled(3.0) == 15.0
+
+
+@pytest.mark.parametrize(
+    "lay", [np.transpose, np.asfortranarray, np.fliplr, lambda w: w[:, 1]], ids=lambda f: f.__name__
+)
+def test_arrays_in_objects_hold_the_same_however_they_lie_in_memory(
+    lay: Callable[[Any], Any],
+) -> None:
+    """In rows, in columns, backwards or apart, as given and as returned."""
+
+    def scaled(model: Any, x: Any) -> Any:
+        return SimpleNamespace(weight=model.weight * x, names=names)
+
+    names = lay(np.array([["a", "b", "c"], ["d", "e", "f"]], dtype=object))
+    compiled = jit(scaled)
+    for scale in (1.0, 3.0):
+        given = lay(np.array([[Value(scale * k) for k in (1, 2, 3)]] * 2))
+        found = compiled(SimpleNamespace(weight=given), 2.0)
+        assert found.weight.shape == given.shape
+        assert [x.data for x in found.weight.flat] == [2.0 * x.data for x in given.flat]
+        assert found.names.tolist() == names.tolist()

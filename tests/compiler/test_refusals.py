@@ -373,6 +373,28 @@ def test_a_function_without_values_may_be_returned() -> None:
     assert compiled(2.0)[1](2.0) == 6.0
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda model, x: {p: p * x for p in model.parameters()},
+        lambda model, x: [{model: x}],
+        lambda model, x: SimpleNamespace(slopes={(model.weight[0][0], 1): x}),
+    ],
+)
+def test_a_dict_of_results_with_computed_keys_is_refused(function: Function) -> None:
+    """Its keys would be the recording's own, and no parameter of the caller would be found."""
+    with pytest.raises(TraceError, match="a dict whose keys are or hold Values of the recording"):
+        jit(function)(Linear(1, 1, rng=0), 2.0)
+
+
+def test_a_dict_of_results_may_have_parameters_as_keys_that_are_no_arguments() -> None:
+    """And inside the function, of vmap too, any Values may be keys."""
+    w = Parameter(3.0)
+    assert jit(lambda x: {w: w * x})(2.0)[w].data == 6.0
+    found = jit(lambda v, xs: vmap(lambda x: {v: v * x})(xs)[1][v])(w, [1.0, 2.0])
+    assert found.data == 6.0
+
+
 def test_a_coroutine_is_not_compiled() -> None:
     """The message says so instead of returning one whose Values have expired."""
 

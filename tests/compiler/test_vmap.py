@@ -225,6 +225,20 @@ def test_examples_can_be_arrays(dtype: Any) -> None:
     check(total, np.array([0.3, -0.7, 0.5]), examples)
 
 
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_examples_can_be_arrays_of_sequences(kind: Any) -> None:
+    """NumPy would make one array of numbers of them all."""
+    examples = [np.empty(2, dtype=object) for _ in range(2)]
+    for i, j in itertools.product(range(2), repeat=2):
+        examples[i][j] = kind([4.0 * i + 2.0 * j, 4.0 * i + 2.0 * j + 1.0])
+
+    def digits(x: Any) -> Any:
+        return 1000 * x[0][0] + 100 * x[0][1] + 10 * x[1][0] + x[1][1]
+
+    assert jit(vmap(digits))(examples) == [123.0, 4567.0]
+    assert jit(lambda scale: [scale * y for y in vmap(digits)(examples)])(2.0) == [246.0, 9134.0]
+
+
 def program_of(compiled: Any) -> Any:
     """Return the one path recorded."""
     (path,) = programs_of(compiled)
@@ -250,6 +264,12 @@ def test_examples_that_differ_in_more_than_numbers_are_recorded_each(examples: l
         return found + len(parts) + parts.count("x")
 
     check(lambda w: vmap(lambda x: described(w, x))(examples), leaves([0.3]))
+
+
+def test_examples_whose_keys_are_equal_and_differ_are_recorded_each() -> None:
+    """The two zeros are one key to Python."""
+    signed = vmap(lambda x: sum(y * math.copysign(1.0, key) for key, y in x.items()))
+    assert jit(lambda w: signed([{0.0: w}, {-0.0: w}]))(2.0) == [2.0, -2.0]
 
 
 def test_a_large_layer_agrees() -> None:

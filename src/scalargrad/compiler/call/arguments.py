@@ -25,7 +25,7 @@ from scalargrad.compiler.guards.frozen import (
     refuse_attributes,
     refuse_operations,
 )
-from scalargrad.compiler.guards.memory_order import laid_out, of_objects_like
+from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import BOUND, functions_of, is_wrapper, of_library
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -130,7 +130,7 @@ def visit(x: Any, walk: Visit) -> None:
     elif kind is dict or isinstance(x, dict):
         if kind is not dict:
             refuse_attributes(x, walk.where)
-        key.append((kind, *x, *map(type, x)))
+        walk.keys(x)
         for item in x.values():
             visit(item, walk)
     elif isinstance(x, _ARRAYS) and _is_traced(x):
@@ -275,9 +275,7 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
         return x.copy()
     else:
         found = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
-    replaced = of_objects_like(x)
-    replaced.flat = found
-    return replaced
+    return objects_like(x, found)
 
 
 #: The size in bytes of integers that a float may not hold exactly, and the last of those it does.

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from types import MethodType, SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.containers import is_constant
+from scalargrad.compiler.guards.comparable import constants_of
+from scalargrad.compiler.guards.memory_order import objects_like
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
@@ -82,9 +81,7 @@ class Copier:
             vars(copied).update(self.copy(vars(x)))
             return copied
         if is_object_array(x):
-            copied = np.empty_like(x)
-            copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
-            return copied
+            return objects_like(x, [self.copy(item) for item in x.ravel().tolist()])
         is_copied = is_stateful(type(x)) or (self._hashed and is_hashed_object(x))
         return self._object(x) if is_copied else self._kept(x)
 
@@ -109,11 +106,7 @@ def is_hashed_object(x: Any) -> bool:
     kind: Any = type(x)
     if kind.__hash__ is object.__hash__ or of_library(kind.__module__):
         return False
-    if not consists_of_attributes(kind):
-        return False
-    params = getattr(kind, "__dataclass_params__", None)
-    is_frozen = params is not None and params.frozen
-    return not is_frozen or not all(map(is_constant, attributes(x).values()))
+    return consists_of_attributes(kind) and constants_of(x) is None
 
 
 def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:

@@ -13,6 +13,7 @@ at each call.
 from __future__ import annotations
 
 import functools
+import marshal
 import weakref
 from collections.abc import Hashable
 from itertools import chain
@@ -20,6 +21,7 @@ from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
+from scalargrad.compiler.guards.comparable import PLAIN
 from scalargrad.compiler.guards.frozen import Frozen, refuse_array, refuse_attributes
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
@@ -31,6 +33,11 @@ from scalargrad.value import Parameter, Value
 
 #: What chooses the program of a call: everything about its arguments but their numbers.
 Key = tuple[Hashable, ...]
+
+#: Whether types are all among those of which objects that are equal are the same.
+_told_by_type = (PLAIN - {float, complex}).issuperset
+#: This version of marshal's format does not tell which text is interned.
+_VERSION = 2
 
 _ATOMS = {int, bool, str, bytes, type(None)}
 _PARAMETERS = {Parameter}
@@ -118,13 +125,28 @@ class Visit:
             else:
                 self._inside(x, kind)
 
+    def keys(self, x: dict[Any, Any]) -> None:
+        """Add the keys of a dict: told apart even if they are equal, and with what they hold."""
+        kinds = (*map(type, x),)
+        if _told_by_type(kinds):
+            self.key.append((x.__class__, *x, *kinds))
+            return
+        try:
+            self.key.append((x.__class__, *x, marshal.dumps([*x], _VERSION)))
+        except ValueError:  # objects, or tuples of such
+            self.met.append(x.keys())  # a view, which no walk that is remembered compares
+            walk = Visit()
+            walk.where = self.where
+            walk._all(x)
+            self.key += [(x.__class__, len(x)), *walk.key, *walk.module_values]
+
     def _inside(self, x: Any, kind: type) -> None:
         if isinstance(x, list | tuple | dict) and kind not in _CONTAINERS:
             refuse_attributes(x, self.where)
         if isinstance(x, list | tuple):
             self._sequence(x, kind)
         elif isinstance(x, dict):
-            self.key.append((kind, *x, *map(type, x)))
+            self.keys(x)
             self._all(x.values())
         elif isinstance(x, set | frozenset):
             self.key.append((kind, Frozen(frozenset(x), self.where)))
@@ -135,7 +157,7 @@ class Visit:
             self.key.append((kind, laid_out(x)))
             self._all(x.ravel().tolist())
         else:
-            self.key.append(Frozen(x, f"an attribute of {self.where}"))
+            self.key.append(Frozen(x, _AttributeOf(self.where)))
 
     def _sequence(self, x: Any, kind: type) -> None:
         if x and set(map(type, x)) == _PARAMETERS:
@@ -148,6 +170,16 @@ class Visit:
     def _all(self, parts: Any) -> None:
         for x in parts:
             self.part(x)
+
+
+class _AttributeOf:
+    """Says where something was met; written only for a message, as names of arguments take time."""
+
+    def __init__(self, where: object) -> None:
+        self._where = where
+
+    def __str__(self) -> str:
+        return f"an attribute of {self._where}"
 
 
 def _bound(x: Any) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
+from scalargrad.grad_mode import recorder
 from scalargrad.sparse import Table
 from scalargrad.system.refill import refill
 from scalargrad.table.numbers import is_real
@@ -101,6 +102,7 @@ class _Outlining:
         if isinstance(tree, dict | list | tuple):
             _require_plain(own_attributes(tree), tree)
         if isinstance(tree, dict):
+            _require_known_keys(tree)
             return like(tree, map(self.of, tree.values()))
         if isinstance(tree, list | tuple) and not isinstance(tree, Table):
             parts = self._all(tree)
@@ -138,7 +140,25 @@ class _Outlining:
             walk.part(tree)
             if not walk.module_values:
                 return tree
-        return ObjectOutline(Copier(Value, self.of, _made_again).copy(tree))
+        return ObjectOutline(_ResultCopier(Value, self.of, _made_again).copy(tree))
+
+
+class _ResultCopier(Copier):
+    """Copies an object that is a result."""
+
+    def _container(self, x: Any) -> Any:
+        if isinstance(x, dict):
+            _require_known_keys(x)
+        return super()._container(x)
+
+
+def _require_known_keys(named: dict[Any, Any]) -> None:
+    """Raise TraceError if a dict that leaves a recording has traced numbers in its keys."""
+    if recorder() is None and holds_results([*named]):
+        raise TraceError(
+            "a compiled function returned a dict whose keys are or hold Values of the recording, "
+            "which no call has: return a list of pairs, or names as keys"
+        )
 
 
 def _require_plain(attributes: dict[str, Any], owner: Any) -> None:

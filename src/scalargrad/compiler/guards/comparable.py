@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.object_state import attributes, consists_of_attributes
 from scalargrad.value import Value
 
 #: Immutable types that hold no other objects.
@@ -197,10 +198,13 @@ def exact_items(x: Any) -> Any:
 def equals_others(x: Any) -> bool:
     """Return whether something equals objects of another type, or with other bits.
 
-    Every integer does, every float that is a whole number, and every complex number.
+    Every integer does, every float that is a whole number, and every complex number. An object of
+    a user's class with an equality of its own may equal one that holds something else.
     """
-    kind = type(x)
-    return x.is_integer() if kind is float else kind in _EQUAL_OTHERS
+    kind: Any = type(x)
+    if kind in PLAIN:
+        return x.is_integer() if kind is float else kind in _EQUAL_OTHERS
+    return kind in _EQUAL_OTHERS or _compares_for_itself(kind)
 
 
 _EQUAL_OTHERS = {int, bool, complex, tuple, frozenset}
@@ -252,7 +256,33 @@ def exact(x: Any) -> Hashable:
         return kind, *map(exact, x if isinstance(x, tuple) else (x.start, x.stop, x.step))
     if isinstance(x, frozenset):
         return kind, frozenset(map(exact, x))
+    if _compares_for_itself(kind):
+        return kind, Same(x) if (held := constants_of(x)) is None else held
     return (kind, x, repr(x)) if _is_more_than_equal(kind) else (kind, x)
+
+
+def constants_of(x: Any) -> Hashable:
+    """Return what a frozen dataclass holds if that is numbers and text, exactly; None of others."""
+    kind: Any = type(x)
+    params = getattr(kind, "__dataclass_params__", None)
+    if params is None or not params.frozen or not consists_of_attributes(kind):
+        return None
+    held = attributes(x)
+    return (*held, *map(exact, held.values())) if all(map(is_constant, held.values())) else None
+
+
+def is_constant(x: Any) -> bool:
+    """Return whether something is a number, text, or a tuple of such, which may be a named one."""
+    kind = type(x)
+    bare = kind is tuple or (issubclass(kind, tuple) and not hasattr(x, "__dict__"))
+    return kind in PLAIN or (bare and all(map(is_constant, x)))
+
+
+@functools.cache
+def _compares_for_itself(kind: type) -> bool:
+    """Return whether a user's class defines an equality, which may not see all that differs."""
+    compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])
+    return compares and not issubclass(kind, Value) and not of_library(kind.__module__)
 
 
 @functools.cache

@@ -27,6 +27,7 @@ from scalargrad.compiler.guards.comparable import (
     equals_others,
     exact,
     exact_items,
+    is_constant,
 )
 from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.memory_order import laid_out
@@ -152,13 +153,6 @@ def _whole(x: Any) -> KeyedCopy:
         return KeyedCopy((type(x), key), _like(x, x))
     few = _are_few(len(places), len(x))
     return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
-
-
-def is_constant(x: Any) -> bool:
-    """Return whether something is a number, text, or a tuple of such, which may be a named one."""
-    kind = type(x)
-    bare = kind is tuple or (issubclass(kind, tuple) and not hasattr(x, "__dict__"))
-    return kind in PLAIN or (bare and all(map(is_constant, x)))
 
 
 def _like(x: Any, items: Iterable[Any]) -> Any:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.guards.comparable import PLAIN, Same, exact
+from scalargrad.compiler.guards.comparable import PLAIN, Same, constants_of, exact
 from scalargrad.compiler.guards.containers import items_of
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import BOUND, has_followed_attributes, of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
+from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 #: Objects that hold others more deeply than this are compared by identity there.
@@ -42,7 +43,7 @@ class Frozen:
         kind = type(content)
         self._key: Hashable = _array(content) if is_of_numbers(content) else exact(content)
         if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
-            self._key = self._key, _state(content, set(), self.apart)
+            self._key = self._key, _HeldByParts(content, self.apart).key
         elif kind not in PLAIN and not is_of_numbers(content):
             self.apart.append(content)
         try:
@@ -69,24 +70,58 @@ def _array(x: Any) -> Hashable:
     return type(x), x.dtype, laid_out(x), x.tobytes()
 
 
-def _state(x: Any, inside: set[int], apart: list[Any]) -> Hashable:
-    """Return what an object holds, in a form to compare: content exactly, others by identity.
+class _HeldByParts:
+    """What an object holds, in a form to compare: content exactly, others by identity.
 
-    An object with an equality of its own may hold more than that compares. What is compared by
-    identity is added to `apart`.
+    An object with an equality of its own may hold more than that compares. Each is gone through
+    once, however many others lead to it.
+
+    Parameters
+    ----------
+    x : object
+        What is compared by identity is added to `apart`.
     """
-    kind: Any = type(x)
-    if kind in PLAIN or is_of_numbers(x):
-        return exact(x) if kind in PLAIN else _array(x)
-    found = None if id(x) in inside or len(inside) > _DEEPEST else _named(x)
-    if found is None:
-        apart.append(x)
+
+    def __init__(self, x: Any, apart: list[Any]) -> None:
+        self._apart = apart
+        self._met: set[int] = set()
+        self._ahead: list[Any] = []
+        shape, objects = self._part(x, frozenset()), set()
+        while self._ahead:
+            kind, (names, contents) = self._ahead.pop()
+            objects.add((kind, *names, *[self._part(y, frozenset()) for y in contents]))
+        self.key: Hashable = shape, frozenset(objects)
+
+    def _part(self, x: Any, inside: frozenset[int]) -> Hashable:
+        """Return the key of a part; what an object in it holds is looked at afterwards."""
+        kind: Any = type(x)
+        if kind in PLAIN or constants_of(x) is not None:
+            return exact(x)
+        if is_of_numbers(x):
+            return _array(x)
+        if not (isinstance(x, _WITH_ITEMS) or is_object_array(x)):
+            return self._object(x)
+        if id(x) in inside or len(inside) > _DEEPEST:
+            self._apart.append(x)
+            return Same(x)
+        names, contents = _named(x) or ([], [])
+        held = [self._part(y, inside | {id(x)}) for y in contents]
+        return (kind, frozenset(held)) if isinstance(x, set | frozenset) else (kind, *names, *held)
+
+    def _object(self, x: Any) -> Hashable:
+        """Return an object by identity; what it holds is another part."""
+        if id(x) not in self._met:
+            self._met.add(id(x))
+            found = _named(x)
+            if found is None:
+                self._apart.append(x)
+            else:
+                self._ahead.append((type(x), found))
         return Same(x)
-    names, contents = found
-    held = [_state(y, inside | {id(x)}, apart) for y in contents]
-    if isinstance(x, set | frozenset):
-        return kind, frozenset(held)
-    return kind, *names, *held
+
+
+#: What is compared by its items rather than by identity.
+_WITH_ITEMS = (*BOUND, list, tuple, dict, set, frozenset)
 
 
 def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
@@ -96,9 +131,11 @@ def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
     kind = type(x)
     more = {} if of_library(kind.__module__) and not is_stateful(kind) else attributes(x)
     if isinstance(x, dict):
-        return [*map(Same, x), *more], [*x.values(), *more.values()]
+        return [*more], [*x, *x.values(), *more.values()]
     if isinstance(x, list | tuple | set | frozenset):
         return [*more], [*x, *more.values()]
+    if is_object_array(x):
+        return [laid_out(x)], x.ravel().tolist()
     if isinstance(x, Enum | Value) or not has_followed_attributes(x):
         return None
     return [Same(x), *more], more.values()

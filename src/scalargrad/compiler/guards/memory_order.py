@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,4 +29,13 @@ def of_objects_like(x: Any) -> Any:
     made = np.empty_like(x, dtype=object)
     if made.flags.f_contiguous and not (x.flags.f_contiguous or made.flags.c_contiguous):
         made = np.empty((x.shape[0] + 1, *x.shape[1:]), dtype=object, order="F")[:-1]
+    return made
+
+
+def objects_like(x: Any, items: Sequence[Any]) -> Any:
+    """Return an array of objects, with these in the order of C, that lies in memory as `x` does."""
+    row = np.empty(len(items), dtype=object)
+    row[:] = items  # unlike `flat`, this takes a list or an array among them for one object
+    made = of_objects_like(x)
+    made[...] = row.reshape(made.shape)
     return made

@@ -10,8 +10,8 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import float_from, number_of
-from scalargrad.compiler.guards.comparable import exact
-from scalargrad.compiler.guards.memory_order import of_objects_like
+from scalargrad.compiler.guards.comparable import exact, exact_items
+from scalargrad.compiler.guards.memory_order import objects_like, of_objects_like
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.passes.kinds import Held, Stacked, of_lanes
 from scalargrad.compiler.trace.trace import Trace
@@ -19,7 +19,7 @@ from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.table.numbers import is_real
-from scalargrad.tree import like, own_attributes
+from scalargrad.tree import is_object_array, like, own_attributes
 from scalargrad.value import Value
 
 
@@ -63,7 +63,7 @@ def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
     if any(type(x) is not type(first) or own_attributes(x) for x in examples):
         raise UnlikeError
     if isinstance(first, dict):
-        if any(list(x) != list(first) for x in examples):
+        if any(exact_items([*x]) != exact_items([*first]) for x in examples):
             raise UnlikeError
         return like(first, [_batched(trace, [x[key] for x in examples]) for key in first])
     if isinstance(first, list | tuple):
@@ -108,10 +108,10 @@ def _batched_numeric(trace: Trace, examples: Any) -> Any:
 def _batched_arrays(trace: Trace, arrays: Sequence[Any]) -> Any:
     if any(getattr(x, "shape", None) != arrays[0].shape for x in arrays):
         raise UnlikeError
-    columns = np.array([x.ravel() for x in arrays]).T.tolist()
-    found = of_objects_like(arrays[0])
-    found.flat = [_batched(trace, column) for column in columns]
-    return found if any(isinstance(x, Value) for x in found.flat) else arrays[0]
+    columns = zip(*[x.ravel().tolist() for x in arrays], strict=True)
+    found = objects_like(arrays[0], [_batched(trace, column) for column in columns])
+    differ = is_object_array(arrays[0]) or any(isinstance(x, Value) for x in found.flat)
+    return found if differ else arrays[0]
 
 
 def _floats(numbers: Any) -> Floats:
