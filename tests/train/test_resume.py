@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import drawn
+from scalargrad import Parameter, Value, drawn
 from scalargrad.errors import StateError
 from scalargrad.losses import HuberLoss, l2_penalty, mse_loss
 from scalargrad.nn import Dropout, Linear, Module
@@ -67,6 +67,39 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(
     run(halves, 5, **options)
     assert run(halves, 8, resume=True, **options) == expected
     assert (whole / "run.json").read_bytes() == (halves / "run.json").read_bytes()
+
+
+class Proportional(Module):
+    """A factor that its own `parameters` returns, as in micrograd."""
+
+    def __init__(self, number: Any) -> None:
+        self.factor = number(0.5)
+
+    def parameters(self) -> list[Any]:
+        """Return it."""
+        return [self.factor]
+
+    def forward(self, x: Any) -> Any:
+        """Return the prediction."""
+        return self.factor * x
+
+
+@pytest.mark.parametrize("options", [{"checkpoint": "run.json"}, {"patience": 1}])
+def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    """A run resumed without them would start anew, with the optimiser's state of another model."""
+    monkeypatch.chdir(tmp_path)
+    for number in Value, Parameter:
+        model = Proportional(number)
+        train = partial(fit, model, [1.0, 2.0], [2.0, 4.0], loss=squares, quiet=True, epochs=2)
+        given = {"validation_data": ([1.0], [2.0]), **options}
+        if number is Parameter:
+            assert train(optimizer=SGD(model.parameters(), lr=0.1), **given)["loss"]
+        else:
+            with pytest.raises(StateError, match=r"Parameter\(0\.5\), not Value\(0\.5\)"):
+                train(optimizer=SGD(model.parameters(), lr=0.1), **given)
+            assert model.factor.data == 0.5
 
 
 def test_a_resumed_run_with_nothing_left_to_do_says_so(tmp_path: Path) -> None:
