@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad import ops as ops
 from scalargrad.autodiff import detect_anomaly as detect_anomaly
 from scalargrad.autodiff import gradients as gradients
+from scalargrad.errors import DivisionByZeroError as DivisionByZeroError
 from scalargrad.errors import DomainError as DomainError
 from scalargrad.errors import ExpressionError as ExpressionError
 from scalargrad.errors import GradcheckError as GradcheckError
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
 #: What ``from scalargrad import *`` brings. The operations are listed where they are declared; a
 #: type checker, too, sees only what is listed.
 __all__ = [
+    "DivisionByZeroError",
     "DomainError",
     "ExpressionError",
     "GradcheckError",
