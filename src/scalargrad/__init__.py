@@ -205,7 +205,10 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
 
     def __getattr__(name: str) -> Any:
         if name not in _LATER:
-            raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+            from scalargrad.other_names import OTHER_NAMES
+
+            instead = f": write {OTHER_NAMES[name]}" if name in OTHER_NAMES else ""
+            raise AttributeError(f"module 'scalargrad' has no attribute {name!r}{instead}")
         from scalargrad.system.packages import needed
 
         with needed(f"{name} needs"):
