@@ -40,7 +40,7 @@ class Sum(ListReduction):
         """Add up the numbers and nodes of an iterable, to `start` if one is given."""
         if more or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
             raise self.misused()
-        items = [*values]
+        items = values if values.__class__ is list else [*values]
         if isinstance(start, list | tuple) or getattr(start, "ndim", None) or _are_arrays(items):
             return builtins.sum(items, start)
         return self.of(*items) if start.__class__ is int and not start else self.of(start, *items)
@@ -48,7 +48,8 @@ class Sum(ListReduction):
 
 def _are_arrays(items: list[Any]) -> bool:
     """Return whether what is added up begins with an array, such as a row of a matrix."""
-    return bool(items) and hasattr(type(items[0]), "ndim") and items[0].ndim > 0
+    first = items[0] if items else 0.0
+    return not hasattr(first, "_apply") and getattr(first, "ndim", 0) > 0
 
 
 @primitive(
