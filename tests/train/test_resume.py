@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import Parameter, Value, drawn
-from scalargrad.errors import StateError
+from scalargrad.errors import StateError, TrainingWarning
 from scalargrad.losses import HuberLoss, l2_penalty, mse_loss
 from scalargrad.nn import Dropout, Linear, Module
 from scalargrad.optim import SGD, Adam
@@ -100,6 +100,54 @@ def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step
             with pytest.raises(StateError, match=r"Parameter\(0\.5\), not Value\(0\.5\)"):
                 train(optimizer=SGD(model.parameters(), lr=0.1), **given)
             assert model.factor.data == 0.5
+
+
+def test_parameters_beside_the_models_are_refused_with_a_checkpoint(tmp_path: Path) -> None:
+    """A resumed run would begin with their first numbers again."""
+    model, offset = Proportional(Parameter), Parameter(1.0)
+
+    def loss(predictions: Any, targets: Any) -> Any:
+        return squares([p + offset for p in predictions], targets)
+
+    path = tmp_path / "run.json"
+    with (
+        pytest.warns(TrainingWarning, match="1 of the 2 parameters"),
+        pytest.raises(
+            StateError, match=r"1 of the 2 .* Parameter\(data=1\.0.* attributes of the m"
+        ),
+    ):
+        fit(model, [1.0, 2.0], [2.0, 4.0], loss=loss, optimizer=SGD([model.factor, offset]),
+            checkpoint=path, quiet=True)  # fmt: skip
+    assert not path.exists()
+    assert (model.factor.data, offset.data) == (0.5, 1.0)
+
+
+class Centred(Module):
+    """A factor of inputs from which their running mean is subtracted."""
+
+    def __init__(self) -> None:
+        self.factor, self.mean = Parameter(0.5), Parameter(0.0)
+
+    def forward(self, x: Any) -> Any:
+        """Return the prediction; while training, move the mean."""
+        if self.training:
+            self.mean.data += 0.1 * (x - self.mean.data)
+        return self.factor * (x - self.mean.data)
+
+
+def test_a_running_mean_that_is_a_parameter_is_resumed(tmp_path: Path) -> None:
+    """Bit for bit, and the optimiser, which finds no gradient there, leaves it alone."""
+
+    def loss_after(epochs: int, **options: Any) -> tuple[float, float]:
+        model = Centred()
+        sgd = SGD(model.parameters(), lr=0.05)
+        given = {"loss": squares, "optimizer": sgd, "epochs": epochs, "quiet": True, **options}
+        history = fit(model, [1.0, 2.0, 4.0], [2.0, 4.0, 8.0], **given)
+        return history["loss"][-1], model.mean.data
+
+    kept = {"checkpoint": tmp_path / "run.json", "resume": True}
+    loss_after(3, **kept)
+    assert loss_after(6, **kept) == loss_after(6)
 
 
 def test_a_resumed_run_with_nothing_left_to_do_says_so(tmp_path: Path) -> None:

@@ -128,7 +128,8 @@ def fit(
         through their conditions; `epochs` may be larger. Data, loss, learning rate, schedule,
         metrics and the other options must be the same: the error says what differs. The
         generators that model, loss and regularizer draw from, Python's and NumPy's, and that of
-        the module ``random`` are restored too.
+        the module ``random`` are restored too. What a model keeps in other attributes while it
+        trains, such as a running mean, is not, unless it is a Parameter.
     jit : bool, optional
         Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
         them, False for none. By default fit decides: after the first steps, where NumPy is
@@ -156,7 +157,8 @@ def fit(
         If the checkpoint cannot be written, which is found out before the first step, or read,
         or belongs to another run; model and optimiser are then as they were. If it cannot be
         written later, the model keeps what it learned. With `checkpoint` or `patience` also if
-        the model's state would leave out one of its parameters.
+        the model's state would leave out one of its parameters, and with `checkpoint` if the
+        optimiser moves parameters that are not the model's.
     GraphError
         Within `no_grad`, and after an epoch in which no parameter was in the graph of any batch's
         loss, unless that is 0.
