@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict, namedtuple
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import OperandError, Value, grad
+from scalargrad import OperandError, Value, grad, jit
 from scalargrad.tree import flatten, flatten_like, is_object_array, replaced
 
 Pair = namedtuple("Pair", "first second")
@@ -240,3 +241,40 @@ def test_arrays_whose_items_are_no_numbers_are_refused(array: Any) -> None:
         grad(lambda x: x[0] * 2.0)(array)
     with pytest.raises(OperandError, match=r"the tree is .*, of type ndarray: give numbers or Val"):
         flatten(array, "the tree")
+
+
+@dataclasses.dataclass(frozen=True)
+class Spring:
+    """Parameters as an engineer keeps them, with what is no number."""
+
+    stiffness: float
+    mass: float
+    name: str = "front"
+
+
+def test_the_remedy_for_a_dataclass_works() -> None:
+    """The frequency² is k/m, so that its slopes at k = 8, m = 2 are 1/2 and -2."""
+    spring = Spring(8.0, 2.0)
+
+    def square(x: Spring) -> float:
+        return x.stiffness / x.mass
+
+    with pytest.raises(OperandError, match=r"in a dict, .* dataclasses\.replace\(x, \*\*numbers\)"):
+        grad(square)(spring)
+    for transformed in (grad, lambda f: jit(grad(f))):
+        slope = transformed(lambda numbers: square(dataclasses.replace(spring, **numbers)))
+        assert slope({"stiffness": 8.0, "mass": 2.0}) == {"stiffness": 0.5, "mass": -2.0}
+
+
+def test_the_remedies_for_text_and_for_pandas_work() -> None:
+    """The message says where text belongs, and what of a Series is an array."""
+    with pytest.raises(
+        OperandError, match=r"\['unit'\] is 'm', .* no number belongs in another arg"
+    ):
+        grad(lambda p: p["k"] ** 2)({"k": 3.0, "unit": "m"})
+    assert grad(lambda p, unit: p["k"] ** 2)({"k": 3.0}, "m") == {"k": 6.0}
+    pandas = pytest.importorskip("pandas", reason="a Series is what is given")
+    series = pandas.Series([1.0, 2.0])
+    with pytest.raises(OperandError, match=r"give x\.to_numpy\(\)"):
+        grad(lambda x: (x**2).sum())(series)
+    assert grad(lambda x: (x**2).sum())(series.to_numpy()).tolist() == [2.0, 4.0]

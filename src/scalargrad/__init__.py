@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad import ops as ops
 from scalargrad.autodiff import detect_anomaly as detect_anomaly
 from scalargrad.autodiff import gradients as gradients
+from scalargrad.errors import DivisionByZeroError as DivisionByZeroError
 from scalargrad.errors import DomainError as DomainError
 from scalargrad.errors import ExpressionError as ExpressionError
 from scalargrad.errors import GradcheckError as GradcheckError
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
 #: What ``from scalargrad import *`` brings. The operations are listed where they are declared; a
 #: type checker, too, sees only what is listed.
 __all__ = [
+    "DivisionByZeroError",
     "DomainError",
     "ExpressionError",
     "GradcheckError",
@@ -203,7 +205,10 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
 
     def __getattr__(name: str) -> Any:
         if name not in _LATER:
-            raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+            from scalargrad.other_names import OTHER_NAMES
+
+            instead = f": write {OTHER_NAMES[name]}" if name in OTHER_NAMES else ""
+            raise AttributeError(f"module 'scalargrad' has no attribute {name!r}{instead}")
         from scalargrad.system.packages import needed
 
         with needed(f"{name} needs"):

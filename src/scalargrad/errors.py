@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "DivisionByZeroError",
     "DomainError",
     "ExpressionError",
     "GradcheckError",
@@ -44,6 +45,10 @@ class OperandError(ScalargradError, TypeError):
 
 class DomainError(ScalargradError, ValueError):
     """An operation was applied outside its domain: log(-1), 1/0, (-8) ** (1/3)."""
+
+
+class DivisionByZeroError(DomainError, ZeroDivisionError):
+    """A division by 0, or 0 raised to a negative power."""
 
 
 class NumericalError(ScalargradError, ArithmeticError):

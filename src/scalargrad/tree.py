@@ -82,8 +82,7 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         children = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
     else:
         raise OperandError(
-            f"{where} is {shown(tree)}, of type {type(tree).__name__}: give numbers or Values, "
-            "or lists, tuples, dicts and NumPy arrays of them"
+            f"{where} is {shown(tree)}, of type {type(tree).__name__}: give {_instead(tree)}"
         )
     assemble = _assembler(tree)
 
@@ -91,6 +90,19 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         return assemble([rebuild_child(leaves) for _, rebuild_child in children])
 
     return [leaf for leaves, _ in children for leaf in leaves], rebuild
+
+
+def _instead(tree: Any) -> str:
+    """Say what to give instead of what is no tree."""
+    if hasattr(tree, "__dataclass_fields__"):
+        return (
+            "the numbers to differentiate by in a dict, and let the function put them in their "
+            "places by dataclasses.replace(x, **numbers)"
+        )
+    if hasattr(tree, "to_numpy"):
+        return "x.to_numpy()"
+    more = "; what is no number belongs in another argument" if isinstance(tree, str) else ""
+    return f"numbers or Values, or lists, tuples, dicts and NumPy arrays of them{more}"
 
 
 def _is_row(tree: Any) -> bool:

@@ -163,6 +163,34 @@ def test_the_remedy_for_a_static_argument_works(given: Any, instead: str) -> Non
     assert compiled(2.0, made) == 2.0
 
 
+def test_the_remedies_for_a_static_dict_work() -> None:
+    """Settings with a number of steps become a tuple to be read, or are closed over."""
+    settings = {"steps": 3, "rate": 0.5}
+
+    def grown(x: Any, given: Any) -> Any:
+        for _ in range(given["steps"]):
+            x = x + given["rate"] * x
+        return x
+
+    with pytest.raises(
+        TraceError, match=r"give tuple\(x\.items\(\)\), .* dict\(x\), or let it close"
+    ):
+        jit(grown, static_argnames="given")(2.0, settings)
+    of_tuple = jit(lambda x, given: grown(x, dict(given)), static_argnames="given")
+    assert of_tuple(2.0, tuple(settings.items())) == 2.0 * 1.5**3
+    assert jit(lambda x: grown(x, settings))(2.0) == 2.0 * 1.5**3
+
+
+def test_the_remedy_for_a_table_of_pandas_works() -> None:
+    """A dict of columns is read by their names, as the table is."""
+    pandas = pytest.importorskip("pandas", reason="a DataFrame is what is given")
+    table = pandas.DataFrame({"t": [1.0, 2.0], "y": [3.0, 5.0]})
+    misfit = jit(lambda a, x: sum((a * t - y) ** 2 for t, y in zip(x["t"], x["y"], strict=True)))
+    with pytest.raises(TraceError, match=r"or the columns, \{name: x\[name\]\.to_numpy\(\) for"):
+        misfit(2.0, table)
+    assert misfit(2.0, {name: table[name].to_numpy() for name in table}) == 2.0
+
+
 def test_a_buffer_that_an_object_holds_is_refused() -> None:
     """A memoryview that can be written to cannot be hashed, which is no ValueError of Python's."""
     holder = SimpleNamespace(buffer=memoryview(array.array("d", [1.0])))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, StateError, jit, nn
+from scalargrad import Parameter, StateError, Value, jit, nn
 from scalargrad.sparse import Table, Touched
 
 
@@ -103,6 +103,29 @@ def replaced_by_parameters(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: replaced_by_parameters(x) for key, x in tree.items()}
     return Parameter(tree)
+
+
+class Written(nn.Module):
+    """A neuron as in micrograd's lecture, but for the base class."""
+
+    def __init__(self, number: Any) -> None:
+        self.w, self.b = [number(0.5), number(-0.5)], number(0.0)
+
+    def parameters(self) -> list[Any]:
+        """List weights and bias."""
+        return [*self.w, self.b]
+
+
+def test_a_state_that_would_leave_out_numbers_that_are_trained_is_refused() -> None:
+    """Such a state is empty, and what was saved so could not be told from a model that is new."""
+    for use in (
+        Written(Value).state_dict,
+        lambda: Written(Value).load_state_dict({}),
+        lambda: nn.save_model(Written(Value), "never.safetensors"),
+    ):
+        with pytest.raises(StateError, match=r"parameters\(\) has Value\(data=0\.5.*Parameter\("):
+            use()
+    assert Written(Parameter).state_dict() == {"w": [0.5, -0.5], "b": 0.0}
 
 
 def test_everything_wrong_is_listed_and_nothing_is_changed() -> None:

@@ -260,6 +260,9 @@ def test_sum_takes_what_pythons_own_takes() -> None:
     assert ops.sum([[1], [2, 3]], []) == [1, 2, 3]
     assert ops.sum([(v,), (w,)], ()) == (v, w)
     assert ops.sum([np.ones(2), np.ones(2)], np.zeros(2)).tolist() == [2.0, 2.0]
+    assert ops.sum(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist() == [4.0, 6.0]
+    rows: list[Any] = [np.array([v, w]), np.ones(2)]
+    assert ops.sum(row for row in rows)[1].data == 5.0
 
 
 def test_sum_starts_where_pythons_own_does_compiled_too() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import scalargrad
 from scalargrad import (
+    DivisionByZeroError,
     DomainError,
     Parameter,
     Value,
@@ -23,6 +24,7 @@ from scalargrad import (
     div,
     exp,
     expm1,
+    jit,
     log,
     log1p,
     log10,
@@ -32,6 +34,7 @@ from scalargrad import (
     softplus,
     sqrt,
     square,
+    value_and_grad,
 )
 from scalargrad.table.domain import Domain
 from scalargrad.table.operation import Elementwise
@@ -267,3 +270,46 @@ def test_what_a_division_needs_is_written_as_it_is_read() -> None:
     """The condition stands as a person writes it; the guard stands as code that works on Values."""
     with pytest.raises(DomainError, match=r"needs z != 0.*where\(ne\(z, 0\), z, 1\)"):
         1 / Value(0.0, "z")
+
+
+#: What divides by its operand, and raises ZeroDivisionError for the float 0.
+DIVISIONS: list[Callable[[Any], Any]] = [
+    lambda x: 1.0 / x,
+    lambda x: 5.0 // x,
+    lambda x: 5.0 % x,
+    lambda x: divmod(5.0, x)[1],
+    lambda x: x**-1,
+    lambda x: x**-0.5,
+]
+
+
+@pytest.mark.parametrize("f", DIVISIONS)
+def test_a_function_that_catches_a_division_by_zero_takes_the_way_of_floats(f: Any) -> None:
+    """Value, gradient and compiled gradient are those of the except clause, at 0 alone."""
+
+    def guarded(x: Any) -> Any:
+        try:
+            return f(x)
+        except ZeroDivisionError:
+            return 7.0 * x
+
+    compiled = jit(value_and_grad(guarded))
+    for x in (2.0, 0.0, 4.0, -0.0):
+        value, slope = value_and_grad(guarded)(x)
+        assert value == guarded(x)
+        assert x or slope == 7.0
+        assert compiled(x) == pytest.approx((value, slope), rel=1e-15)
+
+
+def test_a_division_by_zero_is_an_error_of_the_domain_and_others_are_no_division() -> None:
+    """Python's math raises a ValueError for log(0), sqrt(-1) and pow(-8, 1/3)."""
+    assert issubclass(DivisionByZeroError, DomainError)
+    divisions: list[Any] = [*DIVISIONS, reciprocal]
+    for f in divisions:
+        with pytest.raises(DivisionByZeroError):
+            f(Value(0.0))
+    others: list[tuple[Any, float]] = [(log, 0.0), (sqrt, -1.0), (lambda x: x ** (1 / 3), -8.0)]
+    for f, x in others:
+        with pytest.raises(DomainError) as raised:
+            f(Value(x))
+        assert not isinstance(raised.value, ArithmeticError)

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import drawn
-from scalargrad.errors import StateError
+from scalargrad import Parameter, Value, drawn
+from scalargrad.errors import StateError, TrainingWarning
 from scalargrad.losses import HuberLoss, l2_penalty, mse_loss
 from scalargrad.nn import Dropout, Linear, Module
 from scalargrad.optim import SGD, Adam
@@ -67,6 +67,87 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(
     run(halves, 5, **options)
     assert run(halves, 8, resume=True, **options) == expected
     assert (whole / "run.json").read_bytes() == (halves / "run.json").read_bytes()
+
+
+class Proportional(Module):
+    """A factor that its own `parameters` returns, as in micrograd."""
+
+    def __init__(self, number: Any) -> None:
+        self.factor = number(0.5)
+
+    def parameters(self) -> list[Any]:
+        """Return it."""
+        return [self.factor]
+
+    def forward(self, x: Any) -> Any:
+        """Return the prediction."""
+        return self.factor * x
+
+
+@pytest.mark.parametrize("options", [{"checkpoint": "run.json"}, {"patience": 1}])
+def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    """A run resumed without them would start anew, with the optimiser's state of another model."""
+    monkeypatch.chdir(tmp_path)
+    for number in Value, Parameter:
+        model = Proportional(number)
+        train = partial(fit, model, [1.0, 2.0], [2.0, 4.0], loss=squares, quiet=True, epochs=2)
+        given = {"validation_data": ([1.0], [2.0]), **options}
+        if number is Parameter:
+            assert train(optimizer=SGD(model.parameters(), lr=0.1), **given)["loss"]
+        else:
+            with pytest.raises(StateError, match=r"Parameter\(0\.5\), not Value\(0\.5\)"):
+                train(optimizer=SGD(model.parameters(), lr=0.1), **given)
+            assert model.factor.data == 0.5
+
+
+def test_parameters_beside_the_models_are_refused_with_a_checkpoint(tmp_path: Path) -> None:
+    """A resumed run would begin with their first numbers again."""
+    model, offset = Proportional(Parameter), Parameter(1.0)
+
+    def loss(predictions: Any, targets: Any) -> Any:
+        return squares([p + offset for p in predictions], targets)
+
+    path = tmp_path / "run.json"
+    with (
+        pytest.warns(TrainingWarning, match="1 of the 2 parameters"),
+        pytest.raises(
+            StateError, match=r"1 of the 2 .* Parameter\(data=1\.0.* attributes of the m"
+        ),
+    ):
+        fit(model, [1.0, 2.0], [2.0, 4.0], loss=loss, optimizer=SGD([model.factor, offset]),
+            checkpoint=path, quiet=True)  # fmt: skip
+    assert not path.exists()
+    assert (model.factor.data, offset.data) == (0.5, 1.0)
+
+
+class Centred(Module):
+    """A factor of inputs from which their running mean is subtracted."""
+
+    def __init__(self) -> None:
+        self.factor, self.mean = Parameter(0.5), Parameter(0.0)
+
+    def forward(self, x: Any) -> Any:
+        """Return the prediction; while training, move the mean."""
+        if self.training:
+            self.mean.data += 0.1 * (x - self.mean.data)
+        return self.factor * (x - self.mean.data)
+
+
+def test_a_running_mean_that_is_a_parameter_is_resumed(tmp_path: Path) -> None:
+    """Bit for bit, and the optimiser, which finds no gradient there, leaves it alone."""
+
+    def loss_after(epochs: int, **options: Any) -> tuple[float, float]:
+        model = Centred()
+        sgd = SGD(model.parameters(), lr=0.05)
+        given = {"loss": squares, "optimizer": sgd, "epochs": epochs, "quiet": True, **options}
+        history = fit(model, [1.0, 2.0, 4.0], [2.0, 4.0, 8.0], **given)
+        return history["loss"][-1], model.mean.data
+
+    kept = {"checkpoint": tmp_path / "run.json", "resume": True}
+    loss_after(3, **kept)
+    assert loss_after(6, **kept) == loss_after(6)
 
 
 def test_a_resumed_run_with_nothing_left_to_do_says_so(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ from typing import Any, Self
 
 from scalargrad.errors import StateError
 from scalargrad.grad_mode import unless_recorded
-from scalargrad.nn.state import IncompatibleKeys, load_state, parameter_shape, state_of
+from scalargrad.nn.state import (
+    IncompatibleKeys,
+    load_state,
+    parameter_shape,
+    require_kept,
+    state_of,
+)
 from scalargrad.sparse import Table
 from scalargrad.table.validation import flag, mapping
 from scalargrad.tree import is_object_array
@@ -20,7 +26,8 @@ class Module:
 
     Parameters and modules assigned to attributes, also inside lists, tuples, dicts and object
     arrays, belong to the module, in the order of assignment. A subclass computes in `forward`,
-    as in PyTorch, or in ``__call__``. It may override `parameters`, as micrograd programs do.
+    as in PyTorch, or in ``__call__``. It may override `parameters`, as micrograd programs do; to
+    be saved, what that returns must be Parameters in attributes, not plain Values.
 
     Attributes
     ----------
@@ -148,7 +155,8 @@ class Module:
         Raises
         ------
         StateError
-            If two parts have one name, which keys with dots in dicts can lead to.
+            If two parts have one name, which keys with dots in dicts can lead to, or if an
+            override of `parameters` lists a number that is no Parameter in an attribute.
 
         Examples
         --------
@@ -190,7 +198,8 @@ class Module:
         Raises
         ------
         StateError
-            If two have one path: a state would hold the numbers of only one.
+            If two have one path: a state would hold the numbers of only one. Or if a parameter of
+            one's own list is in none of them.
         """
         parts = _walk(self, closed=lambda part: parameter_shape(part) is not None)
         found = [(name, part) for name, part in parts if parameter_shape(part) is not None]
@@ -200,6 +209,8 @@ class Module:
                 f"{counts[name]} parts of {type(self).__name__} have the name {name} in a state: "
                 "use other keys in its dicts, without dots, and not 0 beside '0'"
             )
+        if type(self).parameters is not Module.parameters:
+            require_kept(type(self).__name__, self.parameters(), found)
         return found
 
     def extra_repr(self) -> str:

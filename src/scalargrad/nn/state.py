@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import StateError
 from scalargrad.sparse import Table
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.value import Parameter, Value
 
@@ -62,6 +63,18 @@ def flat(part: Any) -> Iterator[Any]:
 def state_of(tensors: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Return the data of named rectangles of Parameters as nested lists of floats."""
     return {name: _data(name, part) for name, part in tensors}
+
+
+def require_kept(kind: str, parameters: Iterable[Any], tensors: Iterable[tuple[str, Any]]) -> None:
+    """Raise StateError if a state of these tensors would leave out one of a module's parameters."""
+    kept = {id(x) for _, part in tensors for x in flat(part)}
+    for parameter in parameters:
+        if id(parameter) not in kept:
+            raise StateError(
+                f"{kind}.parameters() has {shown(parameter)}, which its state would leave out: a "
+                "state holds the Parameters in attributes. Write Parameter(0.5), not Value(0.5), "
+                "and assign it to an attribute, or to a list or dict in one"
+            )
 
 
 def _data(name: str, part: Any) -> Any:

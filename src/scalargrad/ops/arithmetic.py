@@ -87,7 +87,7 @@ def mul(a: float, b: float) -> float:
     Binary,
     symbol="/",
     partials=lambda y, a, b: (1 / b, -y / b),
-    domain=Domain((-3.0, 3.0), (0.5, 3.0), valid=lambda a, b: ne(b, 0.0), guard=1),
+    domain=Domain((-3.0, 3.0), (0.5, 3.0), valid=lambda a, b: ne(b, 0.0), guard=1, divides=True),
     text=infix("/", PRODUCT),
     mathml=Notation("<mfrac>{0}{1}</mfrac>", PRODUCT, (1, 1)),
     javascript=infix("/", PRODUCT),
@@ -100,7 +100,7 @@ def div(a: float, b: float) -> float:
     Raises
     ------
     DomainError
-        If b is zero.
+        If b is zero, a DivisionByZeroError.
 
     Examples
     --------
@@ -210,6 +210,7 @@ def _pow_partials(y: Symbol, base: Symbol, exponent: Symbol) -> tuple[Any, ...]:
         valid=_pow_valid,
         needs="a base > 0, or base < 0 and a whole exponent, or base 0 and an exponent >= 0",
         remedy=lambda base, exponent: base > 0,
+        divides=True,  # by 0 ** -exponent
     ),
     text=Notation("{0}^{1}", POWER, (ATOM, POWER)),
     mathml=Notation("<msup>{0}{1}</msup>", POWER, (ATOM, 1)),
@@ -224,7 +225,9 @@ def pow(base: float, exponent: float) -> float:
     Raises
     ------
     DomainError
-        If a negative base has a fractional exponent, or base 0 a negative one.
+        If a negative base has a fractional exponent.
+    DivisionByZeroError
+        If base 0 has a negative exponent.
 
     Notes
     -----
@@ -271,7 +274,7 @@ def square(x: Symbol) -> Symbol:
     Unary,
     symbol="1/x",
     partials=lambda y, x: (-y / x,),
-    domain=Domain((0.5, 3.0), valid=lambda x: ne(x, 0.0)),
+    domain=Domain((0.5, 3.0), valid=lambda x: ne(x, 0.0), divides=True),
     text=Notation("1/{0}", PRODUCT, (PRODUCT + 1,)),
     mathml=Notation("<mfrac><mn>1</mn>{0}</mfrac>", PRODUCT, (1,)),
 )
@@ -281,7 +284,7 @@ def reciprocal(x: Symbol) -> Symbol:
     Raises
     ------
     DomainError
-        If x is zero.
+        If x is zero, a DivisionByZeroError.
 
     Examples
     --------

@@ -40,9 +40,16 @@ class Sum(ListReduction):
         """Add up the numbers and nodes of an iterable, to `start` if one is given."""
         if more or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
             raise self.misused()
-        if isinstance(start, list | tuple) or getattr(start, "ndim", None):
-            return builtins.sum(values, start)
-        return self.of(*values) if start.__class__ is int and not start else self.of(start, *values)
+        items = values if values.__class__ is list else [*values]
+        if isinstance(start, list | tuple) or getattr(start, "ndim", None) or _are_arrays(items):
+            return builtins.sum(items, start)
+        return self.of(*items) if start.__class__ is int and not start else self.of(start, *items)
+
+
+def _are_arrays(items: list[Any]) -> bool:
+    """Return whether what is added up begins with an array, such as a row of a matrix."""
+    first = items[0] if items else 0.0
+    return not hasattr(first, "_apply") and getattr(first, "ndim", 0) > 0
 
 
 @primitive(
@@ -58,7 +65,7 @@ def sum(operands: Sequence[float]) -> float:
     ----------
     values : iterable of n scalars
     start : scalar, optional
-        Added first. Lists, tuples and arrays are added as by Python's own ``sum``.
+        Added first. Arrays, and lists and tuples added to one, are as by Python's own ``sum``.
 
     Examples
     --------

@@ -22,6 +22,7 @@ _BETWEEN_MULTIPLES = Domain(
     valid=lambda x, y: ne(y, 0.0),
     smooth=lambda x, y: 0.1 < x / y - math.floor(x / y) < 0.9,
     guard=1,
+    divides=True,
 )
 
 
@@ -127,7 +128,7 @@ def floor_divide(x: float, y: float) -> float:
     Raises
     ------
     DomainError
-        If y is zero.
+        If y is zero, a DivisionByZeroError.
 
     Examples
     --------
@@ -167,7 +168,7 @@ def remainder(x: float, y: float) -> float:
     Raises
     ------
     DomainError
-        If y is zero.
+        If y is zero, a DivisionByZeroError.
 
     Notes
     -----

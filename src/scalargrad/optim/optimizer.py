@@ -109,7 +109,10 @@ class Optimizer:
     def _check_parameters(self, named: list[tuple[str, Value]]) -> None:
         parameters = [p for _, p in named]
         if not parameters:
-            raise OperandError("an optimiser needs parameters to train, and was given none")
+            raise OperandError(
+                "an optimiser needs parameters to train, and was given none: those of a Module are "
+                "the Parameters in its attributes, so write Parameter(0.5) there, not Value(0.5)"
+            )
         known = self._group_of.keys()
         if len(set(parameters)) < len(parameters) or not known.isdisjoint(parameters):
             raise OperandError("a parameter was given to the optimiser twice")

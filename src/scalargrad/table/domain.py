@@ -27,6 +27,9 @@ class Domain:
         What is needed, in words, where the printed `valid` would be hard to read.
     remedy
         Expression of the operands, the condition the remedy tests; by default `valid`.
+    divides
+        Whether the operation divides by the operand that the remedy guards, so that a 0 there is
+        what Python calls a ZeroDivisionError.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Domain:
         guard: int = 0,
         needs: str = "",
         remedy: Callable[..., Any] | None = None,
+        divides: bool = False,
     ) -> None:
         self.samples = samples or ((-3.0, 3.0),)
         self.valid = valid
@@ -46,6 +50,7 @@ class Domain:
         self.guard = guard
         self.needs = needs
         self.remedy = remedy
+        self.divides = divides
 
     def interval(self, index: int) -> tuple[float, float]:
         """Return the interval that tests draw operand `index` from."""

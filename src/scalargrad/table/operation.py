@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-from scalargrad.errors import DomainError, OperandError
+from scalargrad.errors import DivisionByZeroError, DomainError, OperandError
 from scalargrad.grad_mode import switches
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import TABLE, Operand, Operation, R_co
@@ -128,7 +128,9 @@ class Elementwise(Operation):
         data = [float(getattr(x, "data", x)) for x in operands]
         if any(x != x for x in data):
             return
-        raise DomainError(domain_message(self, self.operand_symbols, operands, data))
+        by_zero = self.domain.divides and data[self.domain.guard] == 0.0
+        error = DivisionByZeroError if by_zero else DomainError
+        raise error(domain_message(self, self.operand_symbols, operands, data))
 
 
 class Unary(Elementwise):

@@ -64,7 +64,10 @@ def pair(x: Any, name: str) -> tuple[Any, Any]:
 def require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, scheduler: Any) -> None:
     """Raise OperandError if a part given to `fit` cannot be used for training."""
     if not isinstance(model, Module):
-        raise OperandError(f"model is {shown(model)}; give a Module, such as nn.MLP(2, [16, 1])")
+        raise OperandError(
+            f"model is {shown(model)}; give a Module, such as nn.MLP(2, [16, 1]): derive a class "
+            "of your own from nn.Module, and make the numbers it trains Parameters"
+        )
     function(loss, "loss", "scalargrad.losses.mse_loss, say")
     require_takes(loss, "loss", "predictions", "targets")
     _require_methods(optimizer, "optimizer", "optim.SGD(model.parameters())", _OPTIMIZER)

@@ -128,7 +128,8 @@ def fit(
         through their conditions; `epochs` may be larger. Data, loss, learning rate, schedule,
         metrics and the other options must be the same: the error says what differs. The
         generators that model, loss and regularizer draw from, Python's and NumPy's, and that of
-        the module ``random`` are restored too.
+        the module ``random`` are restored too. What a model keeps in other attributes while it
+        trains, such as a running mean, is not, unless it is a Parameter.
     jit : bool, optional
         Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
         them, False for none. By default fit decides: after the first steps, where NumPy is
@@ -155,7 +156,9 @@ def fit(
     StateError
         If the checkpoint cannot be written, which is found out before the first step, or read,
         or belongs to another run; model and optimiser are then as they were. If it cannot be
-        written later, the model keeps what it learned.
+        written later, the model keeps what it learned. With `checkpoint` or `patience` also if
+        the model's state would leave out one of its parameters, and with `checkpoint` if the
+        optimiser moves parameters that are not the model's.
     GraphError
         Within `no_grad`, and after an epoch in which no parameter was in the graph of any batch's
         loss, unless that is 0.
@@ -232,7 +235,7 @@ def fit(
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
-        patience=_patience(maybe(patience, "patience", count), min_delta, held_out),
+        patience=_patience(maybe(patience, "patience", count), min_delta, held_out, model),
         gradient_tolerance=maybe(gradient_tolerance, "gradient_tolerance", not_negative),
         limits=limits,
         # a callback looks at the model, also one of scalargrad's own, such as a training page
@@ -298,7 +301,9 @@ def _split(
     return given, examples(*pair(data, "validation_data"), "the validation data")
 
 
-def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -> Patience | None:
+def _patience(
+    epochs: int | None, min_delta: float, held_out: Examples | None, model: Module
+) -> Patience | None:
     min_delta = number(min_delta, "min_delta")
     if epochs is None:
         return None
@@ -306,4 +311,5 @@ def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -
         raise OperandError(
             "patience watches the held-out loss: give validation_split or validation_data"
         )
+    model.state_dict()  # raises where the best weights could not be kept
     return Patience(epochs, min_delta)

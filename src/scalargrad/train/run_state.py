@@ -8,6 +8,7 @@ from typing import Any
 
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import StateError
+from scalargrad.system.one_line import shown
 from scalargrad.table.validation import flag, number
 from scalargrad.train.checkpoint import encoded, load_checkpoint, save_checkpoint
 from scalargrad.train.history import History
@@ -47,8 +48,20 @@ class RunState:
             raise StateError(f"the checkpoint was not written: {error}") from error
 
     def require_saveable(self) -> None:
-        """Raise StateError if a part's state, as it is now, holds what no checkpoint can."""
+        """Raise StateError if a checkpoint could not hold a part's state, as it is now."""
+        self._require_models_own()
         encoded(self._parts(), "state")
+
+    def _require_models_own(self) -> None:
+        """Raise StateError if the optimiser moves what is no part of the model's state."""
+        kept = {id(p) for p in self._run.model.parameters()}
+        trained = self._run.parts.trained
+        if strange := [p for p in trained if id(p) not in kept]:
+            raise StateError(
+                f"no checkpoint would hold {len(strange)} of the {len(trained)} parameters that "
+                f"the optimizer moves, such as {shown(strange[0])}: they are not the model's. "
+                "Assign them to attributes of the model, as Parameters"
+            )
 
     def load(self) -> None:
         """Load the state of a checkpoint; on an error, nothing is changed.

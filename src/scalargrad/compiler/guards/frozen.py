@@ -162,7 +162,7 @@ def frozen(x: Any, where: object) -> Frozen:
 #: What to give instead of a container that can be changed and so cannot be hashed.
 _INSTEAD: dict[type, str] = {
     list: "tuple(x)",
-    dict: "tuple(x.items())",
+    dict: "tuple(x.items()), of which the function makes dict(x), or let it close over the dict",
     set: "list(x), or frozenset(x) where its numbers stay the same",
     deque: "list(x), or tuple(x) where it is static",
     bytearray: "bytes(x)",
@@ -183,6 +183,8 @@ def refuse_array(x: Any, where: object) -> None:
         return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     remedy = "numpy.asarray(x), or its .tolist()"
+    if hasattr(x, "columns"):
+        remedy = "numpy.asarray(x), or the columns, {name: x[name].to_numpy() for name in x}"
     if isinstance(x, np.ma.MaskedArray):  # both would compute with what is masked
         remedy = "x.filled(0.0), or with what else a masked number should count as"
     raise TraceError(

@@ -1,0 +1,40 @@
+"""What to write for functions that other libraries have and scalargrad has under another name."""
+
+from __future__ import annotations
+
+#: By the names of Python's math, NumPy, SciPy, JAX and PyTorch, for the operands x and y or for the
+#: numbers xs. The page "How scalargrad compares" lists them.
+OTHER_NAMES = {
+    "absolute": "abs(x)",
+    "arccos": "acos(x)",
+    "arccosh": "acosh(x)",
+    "arcsin": "asin(x)",
+    "arcsinh": "asinh(x)",
+    "arctan": "atan(x)",
+    "arctan2": "atan2(x, y)",
+    "arctanh": "atanh(x)",
+    "cbrt": "sign(x) * abs(x) ** (1 / 3)",
+    "clamp": "clip(x, low, high)",
+    "copysign": "where(y < 0, -abs(x), abs(x))",
+    "degrees": "rad2deg(x)",
+    "expit": "sigmoid(x)",
+    "fabs": "abs(x)",
+    "fmod": "x - y * where(x / y < 0, ceil(x / y), floor(x / y))",
+    "fsum": "sum(xs)",
+    "gamma": "where(x > 0, 1, 1 - 2 * remainder(floor(x), 2)) * exp(lgamma(x))",
+    "gammaln": "lgamma(x)",
+    "heaviside": "step(x)",
+    "isclose": "abs(x - y) <= 1e-9 * maximum(abs(x), abs(y))",
+    "logaddexp": "logsumexp([x, y])",
+    "logit": "log(x / (1 - x))",
+    "logsigmoid": "-softplus(-x)",
+    "power": "x ** y",
+    "prod": "math.prod(xs)",
+    "radians": "deg2rad(x)",
+    "rsqrt": "1 / sqrt(x)",
+    "std": "sqrt(mean([(x - mean(xs)) ** 2 for x in xs]))",
+    "stop_gradient": "x.detach()",
+    "swish": "silu(x)",
+    "trunc": "where(x < 0, ceil(x), floor(x))",
+    "var": "mean([(x - mean(xs)) ** 2 for x in xs])",
+}
