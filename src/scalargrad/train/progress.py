@@ -15,10 +15,8 @@ from rich.table import Column
 from scalargrad.system import terminals
 
 _REFRESH = 0.1  # seconds between two pictures of the bar in a notebook
-_BAR_FROM, _RATE_FROM = (
-    72,
-    50,
-)  # columns of a terminal; in fewer there is room for the numbers alone
+#: In a terminal of fewer columns, there is no room for the bar; in still fewer, for the rate.
+_BAR_FROM, _RATE_FROM = 72, 50
 _NOTEBOOK = 110  # columns
 
 

@@ -58,7 +58,7 @@ def to_gate(path: str, centre: Point, size: Size) -> str:
     Examples
     --------
     >>> to_gate("M0,10C5,10 10,10 14,10", (40, 10), (36, 36))
-    'M0,10C5,10 10,10 14,10L22,10'
+    'M0,10C5,10 10,10 14,10L22.0,10.0'
     """
     width, height = size
     end = path.rsplit(" ", 1)[1].split(",")
