@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler import disk_cache
+from scalargrad.compiler.backend.blocks import Blocked
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.packing.instructions import Packed
@@ -58,7 +59,7 @@ def key_of(program: Program, how: object) -> Key | None:
     return digest.digest(), (*nodes.table,), how, has_llvm(), weight
 
 
-def found(key: Key | None) -> Packed | Looped | None:
+def found(key: Key | None) -> Packed | Looped | Blocked | None:
     """Return what a program was packed into, if that is still known."""
     if key is None:
         return None
@@ -68,18 +69,18 @@ def found(key: Key | None) -> Packed | Looped | None:
     return packed
 
 
-def keep(key: Key | None, packed: object) -> None:
-    """Keep what a program was packed into, unless it has a state."""
-    if key is None or not isinstance(packed, Packed | Looped):
+def keep(key: Key | None, packed: Packed | Looped | Blocked) -> None:
+    """Keep what a program was packed into."""
+    if key is None:
         return
     _remember(key, packed)
     if name := _file_of(key):
         disk_cache.write(name, pickle.dumps(packed, pickle.HIGHEST_PROTOCOL))
 
 
-def _remember(key: Key, packed: Packed | Looped) -> None:
-    """Keep a program in memory, as the last to be forgotten."""
-    if key[-1] <= MOST:
+def _remember(key: Key, packed: Packed | Looped | Blocked) -> None:
+    """Keep a program in memory, as the last to be forgotten, unless it has a state."""
+    if key[-1] <= MOST and not isinstance(packed, Blocked):
         _kept[key] = packed
     for oldest in [*_kept]:
         if sum(weight for *_, weight in [*_kept]) <= MOST:
@@ -92,11 +93,11 @@ def forget() -> None:
     _kept.clear()
 
 
-def _read(key: Key) -> Packed | Looped | None:
+def _read(key: Key) -> Packed | Looped | Blocked | None:
     """Return what this or another process has packed a program into, if it is on disk."""
     name = _file_of(key)
     content = disk_cache.read(name) if name else None
-    packed: Packed | Looped | None = None if content is None else pickle.loads(content)
+    packed: Packed | Looped | Blocked | None = None if content is None else pickle.loads(content)
     return packed
 
 
