@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from scalargrad import (
     DomainError,
@@ -280,6 +279,7 @@ def test_an_embedding_takes_a_traced_index() -> None:
 @pytest.mark.parametrize("padding_idx", [None, 7, -1])
 def test_lookups_one_by_one_share_a_table(padding_idx: int | None) -> None:
     """They give PyTorch's numbers and gradients, and each adds a few nodes, not a table."""
+    torch = pytest.importorskip("torch", reason="the oracle is PyTorch")
     table = Embedding(50, 3, padding_idx=padding_idx, rng=0)
     theirs = torch.nn.Embedding(50, 3, padding_idx=padding_idx, dtype=torch.float64)
     with torch.no_grad():
