@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.test_known_programs import irregular, recurrence
+from tests.compiler.test_known_programs import irregular, over_examples, recurrence
 from tests.patience import PATIENCE
 
 import scalargrad as sg
@@ -48,11 +48,6 @@ def packed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr("scalargrad.compiler.runner.looped", noted)
     monkeypatch.setattr("scalargrad.compiler.runner.examples_apart", noted_apart)
     return found
-
-
-def over_examples(x: Any, y: Any) -> Any:
-    """Add up examples, which are lanes, with numbers of their own."""
-    return sum(vmap(lambda k: sg.tanh(k * x) * y)([0.25 * k for k in range(300)]))
 
 
 def over_blocks(x: Any, y: Any) -> Any:
@@ -206,8 +201,20 @@ def test_programs_with_operations_of_the_user_are_not_kept(
     assert len(packed) == 2
 
 
+def test_data_alone_makes_no_program_long(
+    packed: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read numbers that a short program closes over takes as long as to pack them."""
+    monkeypatch.setattr(known_programs, "ON_DISK", range(30_000, 10_000_000))
+    for _ in range(2):
+        as_elsewhere(over_blocks)
+    assert len(packed) == 2
+    for _ in range(2):
+        as_elsewhere(recurrences)
+    assert len(packed) == 3
+
+
 SCRIPT = """
-import sys
 from scalargrad import jit, sin, value_and_grad
 from scalargrad.compiler import runner
 

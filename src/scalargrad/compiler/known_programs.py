@@ -12,6 +12,7 @@ import hashlib
 import pickle
 import struct
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from scalargrad.errors import OperandError
 MOST = 1_000_000
 #: What a program weighs besides the numbers that describe it: its machine code.
 _CODE = 20_000
-#: What programs kept on disk weigh: one of less is packed almost as fast as it is read.
+#: What programs kept on disk weigh, without numbers that they hold: to pack these takes no longer
+#: than to read them, and a program of less is packed almost as fast as it is read.
 ON_DISK = range(_CODE + 10_000, 10_000_000)
 
 #: A digest of a program's nodes, constants and outputs, its operations (those of the user among
@@ -44,9 +46,9 @@ _kept: dict[Key, Packed | Looped] = {}
 def key_of(program: Program, how: object) -> Key | None:
     """Return what a program is known by; None if it is too large to be kept."""
     nodes = program.nodes()
-    held = sum(op.lanes for op in nodes.table if isinstance(op, Held))
+    held = _held(nodes.table)
     weight = len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
-    if weight > MOST and weight not in ON_DISK:
+    if weight > MOST and weight - held not in ON_DISK:
         return None
     digest = hashlib.blake2b()
     constants, outputs = program.constants, program.outputs
@@ -57,6 +59,11 @@ def key_of(program: Program, how: object) -> Key | None:
     for part in (nodes.codes, nodes.first, nodes.operands):
         digest.update(part.tobytes())
     return digest.digest(), (*nodes.table,), how, has_llvm(), weight
+
+
+def _held(operations: Iterable[object]) -> int:
+    """Return how many numbers, known when a program was written, it holds as lanes."""
+    return sum(op.lanes for op in operations if isinstance(op, Held))
 
 
 def found(key: Key | None) -> Packed | Looped | Blocked | None:
@@ -104,13 +111,13 @@ def _read(key: Key) -> Packed | Looped | Blocked | None:
 def _file_of(key: Key) -> str | None:
     """Return the name of a program's file; None if it has none, or operations of the user."""
     digest, operations, how, is_native, weight = key
-    if weight not in ON_DISK or not is_native or not packer():
+    if weight - _held(operations) not in ON_DISK or not is_native or not packer():
         return None
     try:
         names = pickle.dumps((operations, how))
     except OperandError:  # the next process may declare one of this name otherwise
         return None
-    return disk_cache.name_of("packed", digest.hex(), names.hex(), packer())
+    return disk_cache.name_of(digest.hex(), hashlib.blake2b(names).hexdigest(), packer())
 
 
 @functools.cache
