@@ -200,6 +200,24 @@ def test_a_button_says_that_the_panel_goes_on_and_scrolls_there(size: Any, open_
     assert last["y"] + last["height"] <= page.locator("#timeline").bounding_box()["y"]
 
 
+def test_no_button_stands_where_only_a_margin_is_below_the_fold(open_page: Any) -> None:
+    """It would cover the end of a text that can be read, for nothing that is to come."""
+    steps = network()
+    page = open_page(steps, viewport={"width": 1100, "height": 800})
+    page.evaluate(f"scalargrad.goTo({len(steps) - 3})")
+    found = {True: 0, False: 0}
+    for height in range(560, 800, 8):
+        page.set_viewport_size({"width": 1100, "height": height})
+        page.evaluate("() => new Promise((done) => setTimeout(done, 60))")
+        last = page.locator("#panel .note").last.bounding_box()
+        bar = page.locator("#timeline").bounding_box()
+        below = last["y"] + last["height"] - bar["y"]
+        if abs(below) > 5:  # else a pixel decides
+            assert page.locator("#further").is_visible() == (below > 0), (height, below)
+            found[below > 0] += 1
+    assert all(found.values()), found
+
+
 def test_no_button_stands_where_the_panel_is_whole(open_page: Any) -> None:
     """A step of (x + y)z takes less room than there is."""
     page = open_page(lecture(), viewport={"width": 1280, "height": 800})

@@ -1,7 +1,7 @@
 // Where the panel goes on below the fold, a button says so, and scrolls on. Readers of a screen and
 // those with a keyboard read on without it.
 
-const FURTHER_LEAST = 12; // pixels below the fold: less is a margin
+const FURTHER_LEAST = 4; // pixels of text below the fold: with less, it can be read
 const FURTHER_LINE = 40; // pixels that stay in sight
 
 // How far the panel goes on: below its own frame or, on a phone, where the page is scrolled, below the bar.
@@ -12,7 +12,8 @@ function roomBelow() {
 }
 
 function markFurther() {
-  $("further").hidden = roomBelow() < FURTHER_LEAST;
+  const margin = Number.parseFloat(getComputedStyle($("panel")).paddingBottom); // of that, nothing is to be read
+  $("further").hidden = roomBelow() < margin + FURTHER_LEAST;
 }
 
 function scrollFurther() {
