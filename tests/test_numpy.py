@@ -198,3 +198,26 @@ def test_an_array_of_one_number_is_led_to_the_number_in_it() -> None:
     with pytest.raises(OperandError, match=r"a gradient needs one number; return its \.item\(\)"):
         grad(larger)(np.array([3.0, 4.0]))
     assert list(grad(lambda p: larger(p).item())(np.array([3.0, 4.0]))) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda p: np.linalg.det(np.outer(p, p)),
+        lambda p: np.logaddexp(p, 1.0).sum(),
+        lambda p: p[0] * np.isnan(p[1]),
+    ],
+)
+def test_where_numpy_takes_floats_alone_a_note_says_what_to_write(f: Any) -> None:
+    """Once, though two derivatives are taken; NumPy's own words are about dtypes."""
+    with pytest.raises(TypeError, match="ufunc") as caught:
+        grad(lambda p: sum(grad(f)(p)))(np.array([1.0, 2.0]))
+    [note] = caught.value.__notes__
+    assert "such as isnan, logsumexp or erf" in note
+
+
+def test_only_errors_of_numpys_functions_have_the_note() -> None:
+    """An argument that is missing is missing without NumPy, too."""
+    with pytest.raises(TypeError, match="missing") as caught:
+        grad(lambda x, y: x * y)(1.0)
+    assert not hasattr(caught.value, "__notes__")

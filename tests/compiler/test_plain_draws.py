@@ -53,6 +53,15 @@ def test_a_plain_draw_is_refused_and_undone(f: Callable[[Any], Any]) -> None:
     assert (dict(vars(Random)), dict(vars(random))) == methods
 
 
+def test_the_module_random_is_named_and_the_way_to_draw_with_arguments_shown() -> None:
+    """random.gauss belongs to a generator that nobody has seen."""
+    with pytest.raises(
+        TraceError, match=r"from the module random .*drawn\(rng\.gauss, 0\.0, 1\.0\)"
+    ):
+        jit(lambda x: x + random.gauss(0.0, 1.0))(1.0)
+    assert jit(lambda x: x + 0.0 * drawn(random.gauss, 0.0, 1.0))(1.0) == 1.0
+
+
 def batch_loss(size: int) -> Any:
     """Choose examples inside, as micrograd's loss(batch_size) does."""
     order = np.random.permutation(10)[:size]

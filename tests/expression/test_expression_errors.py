@@ -33,6 +33,8 @@ def marked(said: str) -> str:
         ("__import__(x)", "__import__(x)", "no operation is named __import__"),
         ("import os", "import os", "expressions are made of"),
         ("lambda: x", "lambda: x", "expressions are made of"),
+        ("lambda * x", "lambda * x", "as a name write lambda_"),
+        ("log(x, 2)", "log(x, 2)", "write log(x), or log(x) / log(base)"),
         ("sum([a for a in x])", "for a in x])", "expressions are made of"),
         ("x + 'a'", "'a'", "quoted text"),
         ('x + "a"', '"a"', "quoted text"),

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from mpmath import mp
 
 import scalargrad
-from scalargrad import DomainError, Value, gradients, ops
+from scalargrad import DomainError, OperandError, Value, gradients, ops
 from scalargrad.ops import TABLE
 from scalargrad.ops.reductions import Dot
 from scalargrad.table.notation import Notation
@@ -460,6 +460,36 @@ def test_numbers_alone_give_a_float(op: Operation) -> None:
         for number in (2, True):
             with suppress(DomainError):  # it may lie outside the domain
                 assert type(call(op, [number] * arity)) is float
+
+
+@pytest.mark.parametrize(
+    "op", [x for x in TABLE.values() if type(x) in (Unary, Binary)], ids=lambda op: op.name
+)
+def test_an_operand_too_many_is_refused_by_how_the_operation_is_called(op: Any) -> None:
+    """In place of Python's words, which name a class of the table."""
+    with pytest.raises(OperandError) as caught:
+        op(*[0.5] * (op.arity + 1))
+    names = ", ".join(symbol.name for symbol in op.operand_symbols)
+    assert f"{op.name} was given {op.arity + 1} operands: write {op.name}({names})" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("op", "written", "number"),
+    [
+        (ops.log, "log(x) / log(base)", math.log(5.0, 3.0)),
+        (ops.softplus, "softplus(beta * x) / beta", math.log1p(math.exp(3.0 * 5.0)) / 3.0),
+    ],
+)
+def test_what_other_libraries_take_as_a_second_operand_is_written_out(
+    op: Any, written: str, number: float
+) -> None:
+    """What the message says gives the number of math.log(x, base), and PyTorch's softplus."""
+    with pytest.raises(OperandError, match=re.escape(f"or {written}")):
+        op(Value(5.0), 3.0)
+    found = eval(written, {op.name: op, "x": Value(5.0), "base": 3.0, "beta": 3.0})
+    assert found.data == pytest.approx(number, rel=1e-14)
 
 
 @every_operation

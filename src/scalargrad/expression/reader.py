@@ -16,6 +16,7 @@ from scalargrad.expression.source import ExpressionText, short
 from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
+from scalargrad.table.remedy import another_operand
 from scalargrad.value import Scalar, Value
 
 _CONSTANTS = {"pi": math.pi, "e": math.e}
@@ -235,6 +236,8 @@ class Reader:
         arguments = [self.evaluate(x) for x in node.args]
         if not _required(op) <= len(arguments) <= op.arity:
             problem = f"{op.name} was given {len(arguments)} arguments: write {_usage(op)}"
+            if len(arguments) > op.arity:
+                problem += another_operand(op)
             raise self.source.error_at(node, problem)
         applied: Any = op
         result: Scalar = applied(*arguments)

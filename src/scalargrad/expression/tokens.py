@@ -99,8 +99,14 @@ def _problem(token: str) -> str:
         return ""
     if token[0].isidentifier():
         word = unicodedata.normalize("NFKC", token)
-        return _refusal(word) if keyword.iskeyword(word) else ""
+        return _keyword_problem(word) if keyword.iskeyword(word) else ""
     return _number_problem(token) if _NUMBER.match(token) else _refusal(token)
+
+
+def _keyword_problem(word: str) -> str:
+    """Return why a word of Python's is refused; one without a counterpart may be a name."""
+    problem = _refusal(word)
+    return problem if word in _ADVICE else f"{problem}; as a name write {word}_"
 
 
 def _number_problem(token: str) -> str:

@@ -22,7 +22,7 @@ from scalargrad.table.eager import (
     compile_reflected,
     make_reduction,
 )
-from scalargrad.table.remedy import domain_message
+from scalargrad.table.remedy import another_operand, domain_message
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import listed
 
@@ -132,6 +132,14 @@ class Elementwise(Operation):
         error = DivisionByZeroError if by_zero else DomainError
         raise error(domain_message(self, self.operand_symbols, operands, data))
 
+    def surplus(self, given: int) -> OperandError:
+        """Return the error for more operands than the operation has."""
+        names = ", ".join(symbol.name for symbol in self.operand_symbols)
+        return OperandError(
+            f"{self.name} was given {given} operands: write {self.name}({names})"
+            f"{another_operand(self)}"
+        )
+
 
 class Unary(Elementwise):
     """An operation of one operand."""
@@ -140,8 +148,10 @@ class Unary(Elementwise):
     def __call__(self, x: float, /) -> float: ...
     @overload
     def __call__(self, x: Operand[R_co], /) -> R_co: ...
-    def __call__(self, x: Any, /) -> Any:
+    def __call__(self, x: Any, /, *more: Any) -> Any:
         """Apply the operation to a number or node."""
+        if more:
+            raise self.surplus(1 + len(more))
         if x.__class__ is float:
             return self.of_floats(x)
         node = getattr(x, "_node", None)
@@ -159,8 +169,10 @@ class Binary(Elementwise):
     def __call__(self, x: Operand[R_co], y: Operand[R_co] | float, /) -> R_co: ...
     @overload
     def __call__(self, x: float, y: Operand[R_co], /) -> R_co: ...
-    def __call__(self, x: Any, y: Any, /) -> Any:
+    def __call__(self, x: Any, y: Any, /, *more: Any) -> Any:
         """Apply the operation to two numbers or nodes."""
+        if more:
+            raise self.surplus(2 + len(more))
         if x.__class__ is float is y.__class__:
             return self.of_floats(x, y)
         if (node := getattr(x, "_node", None)) is not None:

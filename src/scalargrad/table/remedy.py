@@ -21,8 +21,16 @@ _WRITTEN = {
     "eq": call("eq", 2),
     "ne": call("ne", 2),
 }
+#: What operations with an operand more elsewhere, such as math.log(x, base), are written as here.
+_WITH_ANOTHER = {"log": "log(x) / log(base)", "softplus": "softplus(beta * x) / beta"}
 #: What is needed is read, not pasted.
 _NE = re.compile(r"^ne\((\w+), (\w+)\)$")
+
+
+def another_operand(op: Operation) -> str:
+    """Say what to write for an operation with the further operand it has elsewhere, or nothing."""
+    written = _WITH_ANOTHER.get(op.name)
+    return f", or {written}" if written else ""
 
 
 def domain_message(

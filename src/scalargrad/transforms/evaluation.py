@@ -50,6 +50,13 @@ from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten, replaced
 from scalargrad.value import Scalar, Value
 
+#: What to do where a function of NumPy's takes no Values.
+OF_FLOATS = (
+    "What NumPy or SciPy compute of floats alone, compute by scalargrad's operations, such as "
+    "isnan, logsumexp or erf, or in a loop, as the page 'Limits' solves equations."
+)
+_NOTE = f"While a derivative is taken, every number of the arguments is a Value. {OF_FLOATS}"
+
 
 class Subgraph(NamedTuple):
     """The part of a graph that a derivative is taken through."""
@@ -118,6 +125,10 @@ class Evaluation:
             else:
                 with enable_grad():
                     self.result = f(*replaced, **kwargs)
+        except TypeError as error:
+            if "ufunc" in str(error) and _NOTE not in getattr(error, "__notes__", ()):
+                error.add_note(_NOTE)
+            raise
         finally:
             derivatives.reset(token)
 

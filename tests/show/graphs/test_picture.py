@@ -55,6 +55,14 @@ def test_only_values_can_be_drawn(root: Any) -> None:
     assert repr(root)[:60] in str(caught.value)
 
 
+def test_a_function_is_to_be_called_before_it_is_drawn() -> None:
+    """The message says how, and that works."""
+    double: Any = lambda x: x * 2.0  # noqa: E731
+    with pytest.raises(OperandError, match=r"as in draw\(f\(Value\(2\.0\)\)\)"):
+        draw(double)
+    assert draw(double(Value(2.0))).dot
+
+
 def test_unknown_direction_is_refused() -> None:
     """The message lists the directions there are."""
     with pytest.raises(LayoutError, match="'sideways': use 'LR' or 'TB'"):

@@ -111,6 +111,8 @@ def test_only_a_value_can_be_walked() -> None:
     """The message shows what was given."""
     with pytest.raises(OperandError, match=r"walk needs a Value.* not 3\.0"):
         walk(3.0)  # type: ignore[arg-type]
+    with pytest.raises(OperandError, match=r"as in walk\(f\(Value\(2\.0\)\)\)"):
+        walk(abs)  # type: ignore[arg-type]
 
 
 def test_anomalies_are_found_on_the_way() -> None:

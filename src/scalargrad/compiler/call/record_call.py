@@ -23,14 +23,13 @@ from scalargrad.compiler.trace.snapshots import Around, Contents, Note
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError
+from scalargrad.transforms.evaluation import OF_FLOATS
 from scalargrad.value import Value
 
 _NOTE = (
     "While a compiled function is recorded, every number of its arguments is a Value. What has to "
     "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
-    "argument, as in jit(f, static_argnames='mask'), or be closed over. What NumPy or "
-    "SciPy compute of floats alone, compute by scalargrad's operations, such as isnan, logsumexp "
-    "or erf, or in a loop, as the page 'Limits' solves equations."
+    "argument, as in jit(f, static_argnames='mask'), or be closed over. " + OF_FLOATS
 )
 
 _FRESH = (

@@ -23,7 +23,8 @@ from scalargrad.transforms.draws import MODULE, Draw, rewind, rows_of, state_of
 
 REMEDY = (
     "it would stay the same at every call. Draw a number by scalargrad.drawn(rng.random), which "
-    "draws anew; a minibatch, an order or a choice draw outside, and pass in what was chosen: "
+    "draws anew, with arguments by drawn(rng.gauss, 0.0, 1.0); a minibatch, an order or a choice "
+    "draw outside, and pass in what was chosen: "
     "loss([xs[i] for i in batch], [ys[i] for i in batch])"
 )
 
@@ -95,7 +96,7 @@ class Generators:
             if place is not None:
                 where, code = f" (before the operation at {place[0]}:{place[1]})", at(*place)
             raise TraceError(
-                f"a random number was drawn from {shown(hidden[0])} while a compiled function was "
+                f"a random number was drawn from {_named(hidden[0])} while a compiled function was "
                 f"recorded{where}: {REMEDY}{code}"
             )
 
@@ -119,6 +120,10 @@ def _where_noticed(
     finally:
         is_looking = False
     return None
+
+
+def _named(source: Any) -> str:
+    return "the module random" if source is MODULE else shown(source)
 
 
 class _DrawnError(BaseException):

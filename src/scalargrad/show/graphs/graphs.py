@@ -284,7 +284,8 @@ def _roots(root: Any) -> list[Value]:
     if not roots or not all(isinstance(value, Value) for value in roots):
         raise OperandError(
             f"draw needs a Value or several, and got {shown(root)}, of type "
-            f"{type(root).__name__}: only what was computed from a Value has a graph"
+            f"{type(root).__name__}: only what was computed from a Value has a "
+            "graph; call a function on one, as in draw(f(Value(2.0)))"
         )
     return roots
 

@@ -253,7 +253,8 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     """
     if not isinstance(root, Value):
         raise OperandError(
-            f"walk needs a Value, the last one of a graph, not {shown(root)}: a number has no steps"
+            f"walk needs a Value, the last one of a graph, not {shown(root)}: a number has no "
+            "steps; call a function on a Value, as in walk(f(Value(2.0)))"
         )
     scene = Scene(root, module_or_none(model))
     steps = [*_forward(scene), *_backward(scene)]
