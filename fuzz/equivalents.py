@@ -306,11 +306,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "for cell, source in zip(cells, self.add(owner, slots), strict=True):",
         "for cell, source in zip(cells, self.add(owner, slots), strict=False):",
     ): "each slot has its cell",
-    (
-        "compiler/guards/library_objects.py",
-        "return False  # what a generator draws is found out otherwise",
-        "return True  # what a generator draws is found out otherwise",
-    ): "more is compared than a program depends on: only speed differs",
 }
 
 

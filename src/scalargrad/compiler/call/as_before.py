@@ -42,7 +42,7 @@ class AsBefore:
     def _values(self) -> list[Value]:
         """Return all Values that are held, and those that they were computed from."""
         found: dict[int, Value] = {}
-        waiting = [x for _, _, held in self._held.found.values() for x in held.values()]
+        waiting = [x for held in self._held.found.values() for x in held.before.values()]
         while waiting:
             x = waiting.pop()
             if isinstance(x, Value) and id(x) not in found:

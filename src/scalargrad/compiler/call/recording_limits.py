@@ -13,8 +13,9 @@ from typing import Any
 from scalargrad.compiler.call.arguments import NUMBERS, code_in
 from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.guards.frozen import Frozen
-from scalargrad.compiler.guards.names_read import bound_parts, of_library
+from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
+from scalargrad.compiler.guards.references import bound_parts
 from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning
 from scalargrad.value import Value

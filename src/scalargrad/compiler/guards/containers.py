@@ -31,8 +31,8 @@ from scalargrad.compiler.guards.comparable import (
 )
 from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.names_read import BOUND, bound_parts
 from scalargrad.compiler.guards.readings import Readings
+from scalargrad.compiler.guards.references import BOUND, bound_parts
 from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 

@@ -16,8 +16,13 @@ import numpy as np
 from scalargrad.compiler.guards.comparable import PLAIN, Same, constants_of, exact
 from scalargrad.compiler.guards.containers import items_of
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.names_read import BOUND, has_followed_attributes, of_library
-from scalargrad.compiler.guards.object_state import attributes, is_stateful
+from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.object_state import (
+    attributes,
+    has_followed_attributes,
+    is_stateful,
+)
+from scalargrad.compiler.guards.references import BOUND
 from scalargrad.errors import TraceError
 from scalargrad.tree import is_object_array
 from scalargrad.value import Value

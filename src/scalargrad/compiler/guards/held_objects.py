@@ -1,55 +1,85 @@
-"""One walk over what some code reads: what objects hold, and what the code among them leads to.
+"""Walk over what objects hold, and what the code among them reads: to see what has changed.
 
-What a function has changed, and which random generators it may use, are found by this walk. The
-guards follow the same edges in an order of their own, as they compare; see `reachable`.
+What a function has changed, and which random generators it may use, are found by this walk.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
-from contextvars import ContextVar
-from functools import partial
-from itertools import chain, count
-from operator import attrgetter, is_, length_hint, methodcaller
-from types import FunctionType, MappingProxyType, ModuleType
-from typing import Any
-from weakref import ProxyTypes
+from collections import deque
+from collections.abc import Iterable, Mapping
+from operator import is_
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.names_read import (
-    BOUND,
-    NamedSpaces,
-    bound_parts,
-    data_of,
-    functions_in,
-    has_followed_attributes,
-    imported,
-    is_own,
-    is_wrapper,
-    looked_up,
-    names_and_texts,
-    of_library,
-    variables,
+from scalargrad.compiler.guards.edges import (
+    ATTRIBUTES,
+    BESIDE,
+    ITEMS,
+    LIBRARY_ATTRIBUTES,
+    LIBRARY_CODE,
+    LIBRARY_GLOBALS,
+    POSITION,
+    Way,
+    ways_of,
 )
-from scalargrad.compiler.guards.object_state import attributes, is_stateful, own_space, slots_of
-from scalargrad.compiler.guards.put_back import DEFAULTS, KEYWORDS, Names, put_back
-from scalargrad.compiler.guards.references import BUFFERS, current_value, kept_by
-from scalargrad.table.operation import Operation
+from scalargrad.compiler.guards.names_read import NamedSpaces, of_library
+from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Parameter, Value
 
-_GLOBAL, _WRAPPED = "the global ", "__wrapped__"
-_SEQUENCES = (list, tuple, deque)
+#: What arguments are looked into for. The code among them is around the function.
+_OF_DATA = {ITEMS, ATTRIBUTES, BESIDE, POSITION}
+_OF_LIBRARIES = {LIBRARY_ATTRIBUTES, LIBRARY_CODE, LIBRARY_GLOBALS}
 #: Types without contents; assignments to a Value's data are refused elsewhere.
 _CLOSED = (int, float, str, bytes, type(None), Value)
 _PLAIN = {*_CLOSED, bool, Parameter}
-#: Containers, of which a user's class may keep attributes beside the items.
-_CONTAINERS = (*_SEQUENCES, dict, set, frozenset)
-#: Those with nothing besides.
-_OF_ITEMS = {list, tuple, set}
-#: What may have attributes beside what it holds.
-_WITH_SPACE = (*_CONTAINERS, partial)
+
+
+class Names:
+    """The names in a module that code reads: as its globals, or as the module's attributes.
+
+    Parameters
+    ----------
+    space : dict
+        The namespace of the module.
+    prefix : str
+        What stands before a name in messages.
+    """
+
+    def __init__(self, space: dict[str, Any], prefix: str) -> None:
+        self.space, self.prefix = space, prefix
+        self.read: dict[str, None] = {}
+
+    def held(self) -> dict[str, Any]:
+        """Return what the names stand for now."""
+        return {name: self.space[name] for name in self.read if name in self.space}
+
+    def put_back(self, before: Mapping[str, Any]) -> None:
+        """Let the names stand for what they did before, and no others be there."""
+        for name in self.held().keys() - before.keys():
+            del self.space[name]
+        self.space.update(before)
+
+
+#: What names in code stand for.
+NAMES = Way(Names.held, Names.put_back, "{0.prefix}{1}")
+#: An object by identity, and the way in which it holds others.
+Place = tuple[int, Way]
+
+
+class Held(NamedTuple):
+    """What an object held in one way, and the name that led to it."""
+
+    owner: Any
+    way: Way
+    name: str
+    before: dict[Any, Any]
+
+    def label(self, key: Any) -> str:
+        """Return what messages call what is held under a key."""
+        if self.way.label is not None:
+            return self.way.label.format(self.owner, key)
+        return f"a {type(self.owner).__name__}" + f" ({self.name})" * bool(self.name)
 
 
 class HeldObjects:
@@ -77,8 +107,8 @@ class HeldObjects:
     ----------
     met : dict from int to object
         Everything that was come by, by identity.
-    found : dict from int to (object, str, dict)
-        By identity, each object that holds others, the name that led to it, and what it held.
+    found : dict from Place to Held
+        What each object held that it may hold no more.
     """
 
     def __init__(
@@ -91,9 +121,9 @@ class HeldObjects:
         enters_rows: bool = True,
         closed: tuple[type, ...] = (),
     ) -> None:
-        self._closed, self._enters_rows = closed, enters_rows
+        self._enters_rows = enters_rows
         self._follows_code, self._enters_libraries = follows_code, enters_libraries
-        self.found: dict[int, tuple[Any, str, dict[Any, Any]]] = {}
+        self.found: dict[Place, Held] = {}
         self.met: dict[int, Any] = {}
         self._ahead = deque([("", x) for x in roots])
         self._named = NamedSpaces()
@@ -103,198 +133,94 @@ class HeldObjects:
             name, x = self._ahead.popleft()
             if id(x) not in self.met:
                 self.met[id(x)] = x
-                held = self.held(x)
-                if held is not None:
-                    held = dict(held)  # another thread may change it meanwhile
-                    self.found[id(x)] = x, name, held
-                    self._go_to(held, None if isinstance(x, FunctionType) else name)
-                    if (isinstance(x, _WITH_SPACE) or is_array(x)) and own_space(x):
-                        self._ahead.append((f"attributes of {type(x).__name__}", own_space(x)))
-                beside = self._beside(x) if self._follows_code else ()
-                self._ahead += [(name, y) for y in beside if not isinstance(y, _CLOSED)]
+                if not issubclass(type(x), closed):
+                    self._look_into(x, name)
 
-    def _go_to(self, held: Mapping[Any, Any], name: str | None) -> None:
+    def _look_into(self, x: Any, name: str) -> None:
+        """Go on to what an object leads to."""
+        if self._follows_code:
+            self._named.note(x)
+            if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
+                names, _ = self._named.globals_of(x)
+                self._read(x.__globals__, "the global ", names)
+        for way in ways_of(x):
+            if self._is_followed(way, x):
+                held = Held(x, way, name, dict(way.read(x)))  # another thread may change it
+                if way.write is not None:
+                    self.found[id(x), way] = held
+                self._go_to(held)
+
+    def _is_followed(self, way: Way, x: Any) -> bool:
+        if way in _OF_LIBRARIES:
+            return self._enters_libraries and self._is_entered(way, x)
+        if way is ITEMS:
+            return self._enters_rows or not _is_of_numbers(x)
+        return self._follows_code or way in _OF_DATA
+
+    def _is_entered(self, way: Way, x: Any) -> bool:
+        """Return whether to go on inside a library; each class is gone into once."""
+        if way is LIBRARY_CODE:
+            kind = x if isinstance(x, type) else type(x)
+            if kind in self._classes:
+                return False
+            self._classes.add(kind)
+        return self._follows_code or (way is LIBRARY_ATTRIBUTES and is_stateful(type(x)))
+
+    def _go_to(self, held: Held) -> None:
         """Go on to what is held, by the name of what holds it or by its own."""
-        if not {*map(type, held.values())} <= _PLAIN:
-            inner = [(key, y) for key, y in held.items() if not isinstance(y, _CLOSED)]
-            self._ahead += [(key if name is None else name, y) for key, y in inner]
+        inside = held.before
+        if not {*map(type, inside.values())} <= _PLAIN:
+            by_name = isinstance(held.owner, FunctionType | Names)
+            inner = [(key, y) for key, y in inside.items() if not isinstance(y, _CLOSED)]
+            self._ahead += [(held.label(key) if by_name else held.name, y) for key, y in inner]
 
-    def _names_in(self, space: dict[str, Any], prefix: str, names: Iterable[str]) -> None:
+    def _read(self, space: dict[str, Any], prefix: str, names: Iterable[str]) -> None:
         """Go on to what names in a module stand for."""
         found = self._names.setdefault(id(space), Names(space, prefix))
         found.read |= dict.fromkeys(names)
-        held, place = found.held(), -id(space)  # it may be met as a dict as well
-        known = self.found.setdefault(place, (found, "", {}))[2]
-        self._go_to({key: x for key, x in held.items() if key not in known}, None)
-        known.update(held)
+        place = id(space), NAMES
+        known = self.found.setdefault(place, Held(found, NAMES, "", {})).before
+        new = {name: x for name, x in found.held().items() if name not in known}
+        self._go_to(Held(found, NAMES, "", new))
+        known.update(new)
 
     def _read_names(self) -> bool:
         """Go on to what the names in all code stand for in modules; return whether that is any."""
         for owner, _, names in self._named.grown():
             if isinstance(owner, ModuleType):
-                self._names_in(vars(owner), f"{owner.__name__}.", names)
+                self._read(vars(owner), f"{owner.__name__}.", names)
         return bool(self._ahead)
 
     # What has changed -------------------------------------------------------------------------
 
-    def changed(self) -> dict[int, dict[Any, Any]]:
-        """Return the contents, by identity, of the objects that hold others than before."""
+    def changed(self) -> dict[Place, dict[Any, Any]]:
+        """Return the contents of the objects that hold others than before."""
         found = {}
-        for place, (x, _, before) in self.found.items():
-            now = dict(self.held(x) or {})
-            if not _is_identical(before, now):
+        for place, held in self.found.items():
+            now = dict(held.way.read(held.owner))
+            if not _is_identical(held.before, now):
                 found[place] = now
         return found
 
-    def before(self, places: Iterable[int]) -> dict[int, dict[Any, Any]]:
-        """Return what some objects held before."""
-        return {place: self.found[place][2] for place in places}
+    def before(self, places: Iterable[Place]) -> dict[Place, dict[Any, Any]]:
+        """Return what was held before in some places."""
+        return {place: self.found[place].before for place in places}
 
-    def put_back(self, contents: dict[int, dict[Any, Any]] | None = None) -> None:
+    def put_back(self, contents: Mapping[Place, dict[Any, Any]] | None = None) -> None:
         """Undo all changes; or write other contents."""
         if contents is None:
             contents = self.before(self.changed())
         for place, before in contents.items():
-            put_back(self.found[place][0], before)
-
-    # What is held -----------------------------------------------------------------------------
-
-    def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return the contents of an object by key, index or name; None if it has none."""
-        if isinstance(x, Names):
-            return x.held()
-        if type(x) in ProxyTypes or self._is_closed(x):
-            return None
-        if not self._enters_rows and _is_of_numbers(x):
-            return None
-        found = _items(x)
-        if found is None and self._follows_code:
-            found = _held_around(x)
-        elif found is None and (has_followed_attributes(x) or self._is_copied(x)):
-            found = attributes(x)
-        if found is None and isinstance(x, Iterator):
-            found = {"position": _position(x)}
-        return found
-
-    def _is_copied(self, x: Any) -> bool:
-        return self._enters_libraries and is_stateful(type(x))
-
-    # Where else it leads ----------------------------------------------------------------------
-
-    def _beside(self, x: Any) -> Iterable[Any]:
-        """Return what an object leads to besides what it holds."""
-        if type(x) in _OF_ITEMS or self._is_closed(x):
-            return ()
-        if isinstance(x, FunctionType):
-            return self._code(x)
-        if isinstance(x, type):
-            return self._class(x)
-        if isinstance(x, ModuleType):
-            return self._module(x)
-        if isinstance(x, attrgetter | methodcaller):
-            self._named.computed = True
-        return [*kept_by(x), *_beside_items(x), *self._of_kind(x)]
-
-    def _of_kind(self, x: Any) -> list[Any]:
-        """Return the class of an object; of a library's, its functions, and what the object has."""
-        kind: Any = type(x)
-        if not of_library(kind.__module__):
-            return [kind]
-        if not self._enters_libraries:
-            return []
-        found = [] if id(x) in self.found else [*own_space(x).values()]
-        if kind not in self._classes:  # itself, it would stand for generators made anew
-            self._classes.add(kind)
-            found += self._class(kind)
-        return found
-
-    def _is_closed(self, x: Any) -> bool:
-        return issubclass(type(x), self._closed)
-
-    def _code(self, function: FunctionType) -> list[Any]:
-        """Go on to the globals that a function's code reads; return the modules it imports."""
-        found: list[Any] = []
-        if not of_library(function.__module__ or ""):
-            self._names_in(function.__globals__, _GLOBAL, self._named.globals_of(function)[0])
-            found += map(sys.modules.get, imported(function))
-        if self._enters_libraries and not is_own(function):
-            found += looked_up(function.__globals__, names_and_texts(function.__code__))
-        return found
-
-    def _class(self, kind: type) -> list[Any]:
-        """Return the functions of a class, and the classes that it is made of."""
-        if not of_library(kind.__module__):
-            functions = chain.from_iterable(functions_in(kind).values())
-            return [*functions, *kind.__bases__, type(kind)]
-        if not self._enters_libraries or is_own(kind):
-            return []
-        members = chain.from_iterable(vars(k).values() for k in kind.__mro__)
-        return [x for x in members if isinstance(x, FunctionType)]
-
-    def _module(self, module: ModuleType) -> list[Any]:
-        if of_library(module.__name__):
-            return []
-        self._named.add(module, vars(module))
-        return [vars(module)[x] for x in vars(module).keys() & {"__getattr__"}]
+            held = self.found[place]
+            if held.way.write is not None:
+                held.way.write(held.owner, before)
 
 
 def _is_of_numbers(x: Any) -> bool:
     """Return whether something is an array or a row of nothing but numbers and text."""
     if is_array(x):
         return not is_object_array(x)
-    return isinstance(x, _SEQUENCES) and {*map(type, x)} <= _PLAIN and not own_space(x)
-
-
-def _items(x: Any) -> dict[Any, Any] | None:
-    """Return the items of a container or array; None of anything else."""
-    if isinstance(x, dict):
-        return x
-    if isinstance(x, set | frozenset):
-        return {id(item): item for item in [*x]}
-    if isinstance(x, _SEQUENCES):
-        return dict(enumerate([*x]))
-    if is_array(x):
-        return dict(enumerate(x.ravel().tolist() if is_object_array(x) else [x.tobytes()]))
-    return None
-
-
-def _held_around(x: Any) -> dict[Any, Any] | None:
-    """Return what functions, classes, objects and the like hold."""
-    if isinstance(x, FunctionType):
-        return _held_by_function(x)
-    if isinstance(x, type):
-        return None if of_library(x.__module__) else data_of(x)
-    if isinstance(x, BOUND):
-        return dict(enumerate(bound_parts(x)))
-    if has_followed_attributes(x):
-        return attributes(x)
-    if isinstance(x, ContextVar):  # set in a copy of the context, which is dropped
-        return {"value": current_value(x)}
-    return _held_by_wrapper(x) if is_wrapper(x) else None
-
-
-def _held_by_function(x: FunctionType) -> dict[str, Any]:
-    if is_own(x):  # those of the table are taken as they are
-        return variables(x)
-    own = {f"{x.__name__}.{name}": y for name, y in vars(x).items()}
-    return variables(x) | own | {DEFAULTS: x.__defaults__, KEYWORDS: x.__kwdefaults__}
-
-
-def _held_by_wrapper(x: Any) -> dict[str, Any]:
-    return {_WRAPPED: own_space(x)[_WRAPPED]} if isinstance(x, Operation) else own_space(x)
-
-
-def _beside_items(x: Any) -> list[Any]:
-    """Return what containers lead to besides the items that can be exchanged."""
-    found: list[Any] = [*x] if isinstance(x, dict | MappingProxyType) else []
-    if isinstance(x, MappingProxyType):
-        found += x.values()
-    if isinstance(x, defaultdict):
-        found.append(x.default_factory)
-    kind: Any = type(x)
-    if isinstance(x, _CONTAINERS) and slots_of(kind):
-        found += attributes(x).values()
-    return found
+    return isinstance(x, list | tuple | deque) and {*map(type, x)} <= _PLAIN
 
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
@@ -309,15 +235,3 @@ def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
 def _is_exactly(x: Any, y: Any) -> bool:
     """Return whether two contents are one, as are those of an array that was read twice."""
     return x is y or (isinstance(x, bytes | str) and type(x) is type(y) and bool(x == y))
-
-
-def _position(x: Any) -> Any:
-    """Return the position of an iterator; a new object at each call if it cannot be known."""
-    if type(x).__module__ == "numpy":  # their length is that of all, not of what is left
-        return x.index if type(x).__name__ == "flatiter" else object()
-    if isinstance(x, BUFFERS):
-        return repr(kept_by(x))
-    hint = length_hint(x, -1)
-    if hint >= 0:
-        return hint
-    return repr(x) if isinstance(x, count) else object()

@@ -7,7 +7,6 @@ time, other processes) is not seen.
 from __future__ import annotations
 
 import functools
-import random
 import weakref
 from array import array
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.guards.references import REFERENCES
-from scalargrad.table.operation import Operation
 
 #: The class of what functools.cache and lru_cache return.
 CACHES = type(functools.cache(lambda: None))
@@ -45,16 +43,6 @@ def is_readable(x: Any, read: Callable[[], Any]) -> bool:
     except Exception:  # noqa: BLE001 - of a device, for example
         return False
     return True
-
-
-def holds_data(x: Any) -> bool:
-    """Return whether the attributes of a library's object are data, as far as one can tell."""
-    kind = type(x)
-    if issubclass(kind, random.Random | Operation) or str(kind.__module__).startswith(
-        "scalargrad."
-    ):
-        return False  # what a generator draws is found out otherwise
-    return isinstance(getattr(x, "__dict__", None), dict)
 
 
 def is_array(x: Any) -> bool:

@@ -12,23 +12,12 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, pairwise
+from operator import attrgetter, methodcaller
 from pathlib import Path
-from types import (
-    BuiltinMethodType,
-    CellType,
-    CodeType,
-    FunctionType,
-    MappingProxyType,
-    MethodType,
-    MethodWrapperType,
-    ModuleType,
-    SimpleNamespace,
-)
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups, reads_unnamed
-from scalargrad.compiler.guards.object_state import is_stateful
-from scalargrad.table.operation import Operation
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
@@ -137,103 +126,6 @@ def whole(space: Mapping[str, Any]) -> list[str]:
     return [name for name in [*space] if not (name.startswith("__") and name.endswith("__"))]
 
 
-def variables(function: FunctionType) -> dict[str, Any]:
-    """Return a function's closure variables by name, leaving out empty cells."""
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    return {name: cell.cell_contents for name, cell in cells if cell != CellType()}
-
-
-def functions_of(member: Any) -> list[Any]:
-    """Return the functions behind a member of a class, and what they are given."""
-    if isinstance(member, property):
-        return [x for x in (member.fget, member.fset) if x is not None]
-    if isinstance(member, functools.cached_property):
-        return [member.func]
-    if isinstance(member, functools.partialmethod):
-        return [member.func, member.args, member.keywords]
-    if isinstance(member, functools.singledispatchmethod):
-        return [member.dispatcher, member.func]
-    if isinstance(member, staticmethod | classmethod):
-        return functions_of(member.__func__)
-    return [member] if isinstance(member, FunctionType) or is_wrapper(member) else []
-
-
-def is_descriptor(member: Any) -> bool:
-    """Return whether a member of a class is Python's or a library's descriptor: no data."""
-    return hasattr(member, "__get__") and of_library(type(member).__module__)
-
-
-def data_of(kind: type) -> dict[str, Any]:
-    """Return what a class itself holds that is neither a method nor Python's own."""
-    own = vars(kind)
-    names = [x for x in own if not x.startswith("__") and not is_descriptor(own[x])]
-    return {name: own[name] for name in names}
-
-
-def functions_in(kind: type) -> dict[str, list[Any]]:
-    """Return the functions behind the members of a class itself, by name."""
-    found = {name: functions_of(x) for name, x in [*vars(kind).items()]}
-    return {name: functions for name, functions in found.items() if functions}
-
-
-def is_wrapper(x: Any) -> bool:
-    """Return whether an object, such as a compiled function, wraps a function."""
-    space = getattr(x, "__dict__", None)  # some wrappers of C libraries answer to every name
-    return isinstance(space, dict | MappingProxyType) and "__wrapped__" in space
-
-
-#: Library modules whose objects hold what users put there: UserList, SimpleNamespace.
-_OF_DATA = {"argparse", "collections"}
-
-
-def is_followed(kind: type) -> bool:
-    """Return whether the attributes of objects of a class are followed: ours and the user's."""
-    plain = kind is SimpleNamespace or kind.__module__ in _OF_DATA
-    ours = plain or str(kind.__module__).startswith("scalargrad.")
-    return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))
-
-
-def has_followed_attributes(x: Any) -> bool:
-    """Return whether the attributes of an object are followed: they are all there is to know."""
-    kind = type(x)
-    if isinstance(x, type | ModuleType) or not is_followed(kind):
-        return False
-    return is_stateful(kind) or not of_library(kind.__module__)
-
-
-def is_users_alone(kind: type) -> bool:
-    """Return whether no library knows a class: what it may read of an object does not show."""
-    return kind is SimpleNamespace or not any(of_library(x.__module__) for x in kind.__mro__[:-1])
-
-
-#: Callables that pass stored objects to a function.
-BOUND = (
-    MethodType,
-    BuiltinMethodType,
-    MethodWrapperType,
-    functools.partial,
-    staticmethod,
-    classmethod,
-)
-
-
-def bound_parts(x: Any) -> tuple[Any, ...]:
-    """Return what a method or a partial function calls, and what it passes on."""
-    if isinstance(x, functools.partial):
-        return x.func, x.args, x.keywords
-    if isinstance(x, staticmethod | classmethod):
-        return (x.__func__,)
-    return getattr(x, "__func__", x.__name__), x.__self__
-
-
-def is_own(x: Any) -> bool:
-    """Return whether a function or class is the package's own, other than in a doctest."""
-    name = str(getattr(x, "__module__", ""))
-    if not name.startswith("scalargrad."):
-        return False
-    return not isinstance(x, FunctionType) or x.__globals__ is vars(sys.modules.get(name, x))
-
-
 def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
     """Yield the values of names in a namespace and in the modules that it names, libraries too."""
     modules, met = [namespace], set[int]()
@@ -293,15 +185,22 @@ class NamedSpaces:
         """Add a namespace and what it belongs to."""
         self._spaces.setdefault(id(owner), (owner, space))
 
+    def note(self, x: Any) -> None:
+        """Note an object, if it is a module of users' or looks names up."""
+        if isinstance(x, ModuleType) and not of_library(x.__name__):
+            self.add(x, vars(x))
+        elif isinstance(x, attrgetter | methodcaller):
+            self.computed = True
+
     def grown(self) -> list[tuple[Any, Mapping[str, Any], list[str]]]:
         """Return the namespaces with names that were not looked up there yet; empty if none has."""
         names, found = [*self.names], []
         for key, (owner, space) in self._spaces.items():
-            new = names[self._read.get(key, 0) :]
+            new = names[self._read[key] :] if key in self._read else ["__getattr__", *names]
             self._read[key] = len(names)
             if self.computed and key not in self._whole and isinstance(owner, ModuleType):
                 self._whole.add(key)
-                new = whole(space)
+                new += whole(space)
             if new:
                 found.append((owner, space, [name for name in new if name in space]))
         return found

@@ -1,4 +1,4 @@
-"""The attributes that make up an object's state, for objects that consist of nothing else."""
+"""The attributes that make up an object's state, and whether there is nothing else to know."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from types import (
     SimpleNamespace,
 )
 from typing import Any
+
+from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.table.operation import Operation
 
 _FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType)
 
@@ -72,3 +75,22 @@ def own_space(x: Any) -> dict[str, Any]:
     """Return the attributes that an object keeps in a dict of its own; empty if there is none."""
     found = None if isinstance(x, MethodType) else getattr(x, "__dict__", None)
     return found if isinstance(found, dict) else {}
+
+
+#: Library modules whose objects hold what users put there: UserList, SimpleNamespace.
+_OF_DATA = {"argparse", "collections"}
+
+
+def has_followed_attributes(x: Any) -> bool:
+    """Return whether the attributes of an object are followed: they are all there is to know."""
+    kind: Any = type(x)
+    if isinstance(x, type | ModuleType) or issubclass(kind, Operation):
+        return False
+    known = kind is SimpleNamespace or kind.__module__ in _OF_DATA
+    ours = known or str(kind.__module__).startswith("scalargrad.")
+    return not of_library(kind.__module__) or (ours and is_stateful(kind))
+
+
+def is_users_alone(kind: type) -> bool:
+    """Return whether no library knows a class: what it may read of an object does not show."""
+    return kind is SimpleNamespace or not any(of_library(x.__module__) for x in kind.__mro__[:-1])

@@ -16,7 +16,8 @@ from typing import Any
 
 from scalargrad.compiler.call.made_anew import require_known
 from scalargrad.compiler.call.outline import filled, outlined
-from scalargrad.compiler.trace.snapshots import Around, Contents, Note, described, is_unchanged
+from scalargrad.compiler.guards.held_objects import Place
+from scalargrad.compiler.trace.snapshots import Around, Contents, Note, is_unchanged
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
@@ -81,11 +82,11 @@ class ChangesError(Exception):
 
 def made_again(
     run: Callable[[], Any], around: Around, arguments: Contents
-) -> tuple[list[str], set[int]]:
+) -> tuple[list[str], set[Place]]:
     """Undo changes, call a function again, and return those that it makes again.
 
-    They are returned as descriptions, and as the identities of the objects. Of the others, which
-    another thread seems to have made, all is written again.
+    They are returned as descriptions, and as places. Of the others, which another thread seems to
+    have made, all is written again.
     """
     now = around.changed()
     around.put_back()
@@ -134,15 +135,15 @@ class AroundExample(Around):
         """Yield descriptions of changes; `is_same` tells which contents count as the same."""
         for x, state in self._states:
             if repr(state_of(x)) != state:
-                yield described(x, "state", "")
+                yield f"a {type(x).__name__}"
         changed = self.changed()
         outside = Around(self._sources).found if changed else {}
         for place in [x for x in changed if x not in outside]:
-            part, name, before = self.found[place]
-            now = changed[place]
+            held, now = self.found[place], changed[place]
+            before = held.before
             for key in {**before, **now}:
                 if key not in before or key not in now or not is_same(before[key], now[key]):
-                    yield described(part, key, name)
+                    yield held.label(key)
 
 
 def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import FunctionType
 from typing import Any
 
-from scalargrad.compiler.guards.held_objects import HeldObjects
-from scalargrad.compiler.guards.names_read import has_followed_attributes
-from scalargrad.compiler.guards.object_state import attributes, is_stateful
-from scalargrad.compiler.guards.put_back import Names
+from scalargrad.compiler.guards.edges import (
+    FUNCTION_ATTRIBUTES,
+    ITEMS,
+    MEMBERS,
+    POSITION,
+)
+from scalargrad.compiler.guards.held_objects import NAMES, Held, HeldObjects
+from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
-#: What holds things under names, to which new ones may be added.
-_NAMED = (FunctionType, Names, type)
+#: Ways to hold things under names in which no new one may be a Value.
+_NAMED = {NAMES, FUNCTION_ATTRIBUTES, MEMBERS}
 #: An attribute that a function adds to an argument: the object, the name and the content.
 Note = tuple[Any, str, Any]
 #: The most objects of a function's surroundings that are examined, breadth first.
@@ -48,28 +51,29 @@ class Contents(HeldObjects):
         Attributes may be added.
         """
         for place, now in self.changed().items():
-            part, name, before = self.found[place]
+            held = self.found[place]
+            before = held.before
             if place in beside.found:
                 continue
-            if self.is_longer(part, before, now):
-                yield described(part, None, name)
-            added = now.keys() - before.keys() if isinstance(part, _NAMED) else ()
-            yield from (str(key) for key in added if isinstance(now[key], Value))
+            if held.way is ITEMS and self.is_longer(held, now):
+                yield held.label(None)
+            added = now.keys() - before.keys() if held.way in _NAMED else ()
+            yield from (held.label(key) for key in added if isinstance(now[key], Value))
             for key, x in before.items():
                 if key not in now or not self.is_same(x, now[key]):
-                    yield described(part, key, name)
+                    yield held.label(key)
 
     def notes(self, beside: Contents) -> Iterator[Note]:
         """Yield the attributes that were added to objects, except to those in `beside`."""
-        for place, (part, _, before) in self.found.items():
-            if place not in beside.found and is_stateful(type(part)):
-                for name, x in attributes(part).items():
-                    if name not in before:
-                        yield part, name, x
+        for place, held in self.found.items():
+            if place not in beside.found and is_stateful(type(held.owner)):
+                for name, x in held.way.read(held.owner).items():
+                    if name not in held.before:
+                        yield held.owner, name, x
 
-    def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    def is_longer(self, held: Held, now: dict[Any, Any]) -> bool:
         """Return whether the length of a container has changed."""
-        return not _has_attributes(part) and len(now) != len(before)
+        return len(now) != len(held.before)
 
     def is_same(self, x: Any, y: Any) -> bool:
         """Return whether two objects are the same, or equal atoms."""
@@ -89,35 +93,20 @@ class Around(Contents):
 
     def iterators(self) -> list[Iterator[Any]]:
         """Return the iterators among them, which the function may have advanced."""
-        return [part for part, _, _ in self.found.values() if isinstance(part, Iterator)]
+        return [x.owner for x in self.found.values() if isinstance(x.owner, Iterator)]
 
     def has_advanced(self) -> bool:
         """Return whether nothing has changed but the positions of iterators, which stay so."""
-        changed = self.before(self.changed())
-        return bool(changed) and all(x.keys() == {"position"} for x in changed.values())
+        changed = self.changed()
+        return bool(changed) and all(way is POSITION for _, way in changed)
 
-    def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    def is_longer(self, held: Held, now: dict[Any, Any]) -> bool:
         """Return whether Values have been added to a dict or a list."""
-        added = now.keys() - before.keys()
-        return isinstance(part, dict | list) and any(isinstance(now[key], Value) for key in added)
+        added = [x for key, x in now.items() if key not in held.before]
+        return isinstance(held.owner, dict | list) and any(isinstance(x, Value) for x in added)
 
     def is_same(self, x: Any, y: Any) -> bool:
         """Return whether two contents are the same, or None became anything but a Value."""
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
-
-
-def _has_attributes(x: Any) -> bool:
-    return is_stateful(type(x)) or has_followed_attributes(x)
-
-
-def described(part: Any, key: Any, name: str) -> str:
-    """Describe an item or attribute that has changed, for a message."""
-    if isinstance(part, FunctionType | Names):
-        return str(key)
-    if isinstance(part, type):
-        return f"{part.__name__}.{key}"
-    if _has_attributes(part):
-        return f"{type(part).__name__}.{key}"
-    return f"a {type(part).__name__}" + f" ({name})" * bool(name)

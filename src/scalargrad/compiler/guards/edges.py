@@ -1,0 +1,283 @@
+"""What an object leads to, and in which ways: the edges that every walk over objects follows.
+
+`ways_of` says in which ways an object leads to others. Each way says how to read what it leads to
+and, of what a function may change, how to write it back. The guards compare at each call what they
+have read (`reachable`). Whoever asks what has changed, or what draws random numbers, follows the
+same ways (`held_objects`). What names in code stand for, in the globals of a function or in a
+module, is looked up by the walk, as only all the code that it meets tells which these are
+(`names_read`).
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import chain, count
+from operator import length_hint
+from types import FunctionType, MappingProxyType, ModuleType
+from typing import Any
+from weakref import ProxyTypes
+
+from scalargrad.compiler.guards.comparable import PLAIN
+from scalargrad.compiler.guards.names_read import imported, looked_up, names_and_texts, of_library
+from scalargrad.compiler.guards.object_state import (
+    attributes,
+    has_followed_attributes,
+    is_stateful,
+    own_space,
+    slots_of,
+)
+from scalargrad.compiler.guards.references import (
+    BOUND,
+    BUFFERS,
+    DESCRIPTORS,
+    REFERENCES,
+    bound_parts,
+    cells_of,
+    functions_of,
+    is_descriptor,
+    is_own,
+    is_wrapper,
+    target_of,
+)
+from scalargrad.ops.custom import Custom
+from scalargrad.system.refill import CONTAINERS as REFILLED
+from scalargrad.system.refill import refill
+from scalargrad.table.operation import Operation
+from scalargrad.tree import is_array, is_object_array
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """A way in which an object leads to others.
+
+    Attributes
+    ----------
+    read : callable
+        Returns what an object leads to, by name, index or key.
+    write : callable, optional
+        Lets an object hold what it held before. Without it, what is read is not expected to change.
+    label : str, optional
+        What messages call content, as a format of its owner and its name; else it is an item.
+    """
+
+    read: Callable[[Any], Mapping[Any, Any]]
+    write: Callable[[Any, dict[Any, Any]], None] | None = None
+    label: str | None = None
+
+
+def ways_of(x: Any) -> tuple[Way, ...]:
+    """Return the ways in which an object leads to others."""
+    kind: Any = type(x)
+    if kind in _WAYS_OF:
+        return _WAYS_OF[kind]
+    if isinstance(x, FunctionType):
+        return _ways_of_function(x)
+    if isinstance(x, type):
+        return (LIBRARY_CODE,) if of_library(x.__module__) else (MEMBERS, METHODS, BASES)
+    if isinstance(x, ModuleType):  # by names alone
+        return ()
+    return (*_ways_of_object(x), LIBRARY_CODE if of_library(kind.__module__) else CLASS)
+
+
+def _ways_of_function(x: FunctionType) -> tuple[Way, ...]:
+    closed_over = (VARIABLES,) if x.__closure__ else ()
+    if is_own(x):  # those of the table are taken as they are
+        return closed_over
+    imports = () if of_library(x.__module__ or "") else (IMPORTS,)
+    return (*closed_over, FUNCTION_ATTRIBUTES, DEFAULTS, *imports, LIBRARY_GLOBALS)
+
+
+def _ways_of_object(x: Any) -> tuple[Way, ...]:
+    if isinstance(x, CONTAINERS) or is_array(x):
+        keys = (KEYS,) if isinstance(x, dict) else ()
+        factory = (FACTORY,) if isinstance(x, defaultdict) else ()
+        return (ITEMS, *keys, *factory, *_beside(x))
+    if isinstance(x, BOUND):
+        return (PARTS, *_beside(x)) if isinstance(x, functools.partial) else (PARTS,)
+    if isinstance(x, (*DESCRIPTORS,)):
+        return (FUNCTIONS,)
+    if is_wrapper(x) and of_library(type(x).__module__):
+        return (WRAPPED,) if isinstance(x, Operation) else (WRAPPER_ATTRIBUTES,)
+    target = (TARGET,) if any(isinstance(x, kinds) for kinds, _ in REFERENCES) else ()
+    if has_followed_attributes(x):
+        return (*target, ATTRIBUTES)
+    position = (POSITION,) if isinstance(x, Iterator) else ()
+    return (*target, *position, LIBRARY_ATTRIBUTES)
+
+
+def _beside(x: Any) -> tuple[Way, ...]:
+    """Return the way to what something keeps besides its items or parts, if it can keep any."""
+    kind: Any = type(x)
+    keeps = not of_library(kind.__module__) and (hasattr(x, "__dict__") or slots_of(kind))
+    return (BESIDE,) if keeps or own_space(x) else ()
+
+
+# Functions ------------------------------------------------------------------------------------
+
+
+def variables(function: FunctionType) -> dict[str, Any]:
+    """Return a function's closure variables by name, leaving out empty cells."""
+    return {name: cell.cell_contents for name, cell in cells_of(function).items()}
+
+
+def _set_variables(function: FunctionType, before: dict[str, Any]) -> None:
+    for name, cell in cells_of(function).items():
+        if name in before:
+            cell.cell_contents = before[name]
+
+
+def _defaults(function: FunctionType) -> dict[str, Any]:
+    return {"its defaults": function.__defaults__, "its keywords": function.__kwdefaults__}
+
+
+def _set_defaults(function: FunctionType, before: dict[str, Any]) -> None:
+    function.__defaults__, function.__kwdefaults__ = before.values()
+
+
+def _looked_up(function: FunctionType) -> dict[Any, Any]:
+    found = looked_up(function.__globals__, names_and_texts(function.__code__))
+    return dict(enumerate(found))
+
+
+def _refill_space(x: Any, before: dict[str, Any]) -> None:
+    refill(own_space(x), before)
+
+
+def _wrapped(x: Operation) -> dict[str, Any]:
+    """Return the functions of an operation; what is computed from them stays as it is."""
+    own = {"partials": x.partials, "valid": x.domain.valid} if isinstance(x, Custom) else {}
+    return {"__wrapped__": own_space(x)["__wrapped__"]} | own
+
+
+# Classes --------------------------------------------------------------------------------------
+
+
+def data_of(kind: type) -> dict[str, Any]:
+    """Return what a class itself holds that is neither a method nor Python's own."""
+    own = vars(kind)
+    names = [x for x in own if not x.startswith("__") and not is_descriptor(own[x])]
+    return {name: own[name] for name in names}
+
+
+def _set_members(kind: type, before: dict[str, Any]) -> None:
+    for name in data_of(kind).keys() - before.keys():
+        type.__delattr__(kind, name)
+    for name, content in before.items():
+        if vars(kind).get(name) is not content:
+            type.__setattr__(kind, name, content)
+
+
+def _functions_of_library(x: Any) -> dict[Any, Any]:
+    """Return the functions of a library's class, given it or an object of it."""
+    kind: Any = x if isinstance(x, type) else type(x)
+    classes = () if is_own(kind) else kind.__mro__
+    members = chain.from_iterable(vars(k).values() for k in classes)
+    return dict(enumerate(x for x in members if isinstance(x, FunctionType)))
+
+
+# Objects --------------------------------------------------------------------------------------
+
+
+def _set_attributes(x: Any, before: dict[str, Any]) -> None:
+    """Let an object have these attributes and no others, whatever its class does about that."""
+    for name in attributes(x).keys() - before.keys():
+        object.__delattr__(x, name)
+    for name, content in before.items():
+        if getattr(x, name, None) is not content:
+            object.__setattr__(x, name, content)
+
+
+def _position(x: Any) -> Any:
+    """Return the position of an iterator; a new object at each call if it cannot be known."""
+    if type(x).__module__ == "numpy":  # their length is that of all, not of what is left
+        return x.index if type(x).__name__ == "flatiter" else object()
+    if isinstance(x, BUFFERS):
+        return repr(target_of(x))
+    hint = length_hint(x, -1)
+    if hint >= 0:
+        return hint
+    return repr(x) if isinstance(x, count) else object()
+
+
+# Containers -----------------------------------------------------------------------------------
+
+#: Containers of items that can be exchanged, but in tuples and frozen sets.
+CONTAINERS = (list, tuple, deque, dict, set, frozenset)
+
+
+def _items(x: Any) -> Mapping[Any, Any]:
+    """Return the items of a container or array by key or index; of a set, by identity."""
+    if isinstance(x, dict):
+        return x
+    if isinstance(x, set | frozenset):
+        return {id(item): item for item in [*x]}
+    if is_array(x):
+        return dict(enumerate(x.ravel().tolist() if is_object_array(x) else [x.tobytes()]))
+    return dict(enumerate([*x]))
+
+
+def _set_items(x: Any, before: dict[Any, Any]) -> None:
+    if isinstance(x, REFILLED):
+        refill(x, before if isinstance(x, dict) else before.values())
+    elif is_object_array(x):
+        for k, item in before.items():
+            x.flat[k] = item
+    elif is_array(x):
+        import numpy as np
+
+        x[...] = np.frombuffer(before[0], x.dtype).reshape(x.shape)
+
+
+def _keys(x: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {} if {*map(type, x)} <= PLAIN else dict(enumerate(x))
+
+
+# The ways -------------------------------------------------------------------------------------
+
+
+def _stays(_: Any, __: dict[Any, Any]) -> None:
+    """Leave what cannot be written: an iterator goes on from where it is."""
+
+
+_ATTRIBUTE = "{0.__class__.__name__}.{1}"
+_MEMBER = "{0.__name__}.{1}"
+
+VARIABLES = Way(variables, _set_variables, "{1}")
+FUNCTION_ATTRIBUTES = Way(vars, _refill_space, _MEMBER)
+DEFAULTS = Way(_defaults, _set_defaults, "{1}")
+IMPORTS = Way(lambda x: {name: sys.modules.get(name) for name in imported(x)})
+WRAPPED, WRAPPER_ATTRIBUTES = Way(_wrapped), Way(own_space, _refill_space)
+MEMBERS = Way(data_of, _set_members, _MEMBER)
+METHODS = Way(lambda x: {name: y for name, y in [*vars(x).items()] if functions_of(y)})
+#: What is behind properties and the like.
+FUNCTIONS = Way(lambda x: dict(enumerate(functions_of(x))))
+BASES = Way(lambda x: dict(enumerate((*x.__bases__, type(x)))))
+CLASS = Way(lambda x: {"class": type(x)})
+ATTRIBUTES = Way(attributes, _set_attributes, _ATTRIBUTE)
+#: Attributes besides items.
+BESIDE = Way(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
+ITEMS, KEYS, SHOWN = Way(_items, _set_items), Way(_keys), Way(dict)
+FACTORY = Way(lambda x: {"default_factory": x.default_factory})
+PARTS = Way(lambda x: dict(enumerate(bound_parts(x))), _stays)
+TARGET = Way(lambda x: dict(enumerate(target_of(x))))
+#: A context variable is set in a copy of the context, which is dropped.
+SETTING = Way(TARGET.read, _stays)
+POSITION = Way(lambda x: {"position": _position(x)}, _stays)
+#: Libraries are taken not to change; but they draw random numbers, and arguments are copied.
+LIBRARY_ATTRIBUTES = Way(
+    lambda x: attributes(x) if is_stateful(type(x)) else own_space(x), _set_attributes, _ATTRIBUTE
+)
+LIBRARY_CODE, LIBRARY_GLOBALS = Way(_functions_of_library), Way(_looked_up)
+#: Kinds of objects with nothing besides. A weak proxy says that it is what it stands for.
+_WAYS_OF: dict[type, tuple[Way, ...]] = {
+    **dict.fromkeys((list, tuple, set, frozenset, deque), (ITEMS,)),
+    dict: (ITEMS, KEYS),
+    MappingProxyType: (SHOWN, KEYS),
+    ContextVar: (SETTING,),
+    **dict.fromkeys(ProxyTypes, (TARGET,)),
+}
