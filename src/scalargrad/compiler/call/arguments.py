@@ -27,7 +27,8 @@ from scalargrad.compiler.guards.frozen import (
 )
 from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.guards.references import BOUND, functions_of, is_wrapper
+from scalargrad.compiler.guards.references import BOUND
+from scalargrad.compiler.guards.ways import functions_of, is_wrapper
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table

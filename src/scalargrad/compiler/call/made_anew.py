@@ -9,10 +9,9 @@ from typing import Any
 
 from scalargrad.compiler.call.copied_objects import is_hashed_object
 from scalargrad.compiler.call.outline import holds_results
-from scalargrad.compiler.guards.comparable import PLAIN
-from scalargrad.compiler.guards.edges import variables
 from scalargrad.compiler.guards.held_objects import HeldObjects
-from scalargrad.compiler.guards.object_state import is_stateful
+from scalargrad.compiler.guards.object_state import PLAIN, is_stateful
+from scalargrad.compiler.guards.ways import variables
 from scalargrad.errors import TraceError
 
 

@@ -21,10 +21,9 @@ from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from scalargrad.compiler.guards.comparable import PLAIN
 from scalargrad.compiler.guards.frozen import Frozen, refuse_array, refuse_attributes
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.object_state import attributes, is_stateful
+from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.operation import Operation

@@ -12,11 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.guards.object_state import attributes, consists_of_attributes
+from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
 from scalargrad.value import Value
-
-#: Immutable types that hold no other objects.
-PLAIN = {int, float, complex, bool, str, bytes, type(None)}
 
 
 class Same:

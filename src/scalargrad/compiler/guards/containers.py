@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.guards.comparable import (
-    PLAIN,
     Exact,
     ExactItems,
     ExactSequence,
@@ -31,6 +30,7 @@ from scalargrad.compiler.guards.comparable import (
 )
 from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.memory_order import laid_out
+from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.guards.readings import Readings
 from scalargrad.compiler.guards.references import BOUND, bound_parts
 from scalargrad.tree import is_object_array

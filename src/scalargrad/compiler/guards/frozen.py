@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.guards.comparable import PLAIN, Same, constants_of, exact
+from scalargrad.compiler.guards.comparable import Same, constants_of, exact
 from scalargrad.compiler.guards.containers import items_of
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import (
+    PLAIN,
     attributes,
     has_followed_attributes,
     is_stateful,
@@ -141,7 +142,7 @@ def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
         return [*more], [*x, *more.values()]
     if is_object_array(x):
         return [laid_out(x)], x.ravel().tolist()
-    if isinstance(x, Enum | Value) or not has_followed_attributes(x):
+    if isinstance(x, Enum | Value) or not has_followed_attributes(kind):
         return None
     return [Same(x), *more], more.values()
 

@@ -11,7 +11,9 @@ from operator import is_
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.edges import (
+from scalargrad.compiler.guards.names_read import NamedSpaces, of_library
+from scalargrad.compiler.guards.object_state import is_stateful
+from scalargrad.compiler.guards.ways import (
     ATTRIBUTES,
     BESIDE,
     ITEMS,
@@ -22,8 +24,6 @@ from scalargrad.compiler.guards.edges import (
     Way,
     ways_of,
 )
-from scalargrad.compiler.guards.names_read import NamedSpaces, of_library
-from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Parameter, Value
 
@@ -67,7 +67,7 @@ NAMES = Way(Names.held, Names.put_back, "{0.prefix}{1}")
 Place = tuple[int, Way]
 
 
-class Held(NamedTuple):
+class Holding(NamedTuple):
     """What an object held in one way, and the name that led to it."""
 
     owner: Any
@@ -107,7 +107,7 @@ class HeldObjects:
     ----------
     met : dict from int to object
         Everything that was come by, by identity.
-    found : dict from Place to Held
+    found : dict from Place to Holding
         What each object held that it may hold no more.
     """
 
@@ -123,7 +123,7 @@ class HeldObjects:
     ) -> None:
         self._enters_rows = enters_rows
         self._follows_code, self._enters_libraries = follows_code, enters_libraries
-        self.found: dict[Place, Held] = {}
+        self.found: dict[Place, Holding] = {}
         self.met: dict[int, Any] = {}
         self._ahead = deque([("", x) for x in roots])
         self._named = NamedSpaces()
@@ -145,7 +145,7 @@ class HeldObjects:
                 self._read(x.__globals__, "the global ", names)
         for way in ways_of(x):
             if self._is_followed(way, x):
-                held = Held(x, way, name, dict(way.read(x)))  # another thread may change it
+                held = Holding(x, way, name, dict(way.read(x)))  # another thread may change it
                 if way.write is not None:
                     self.found[id(x), way] = held
                 self._go_to(held)
@@ -166,7 +166,7 @@ class HeldObjects:
             self._classes.add(kind)
         return self._follows_code or (way is LIBRARY_ATTRIBUTES and is_stateful(type(x)))
 
-    def _go_to(self, held: Held) -> None:
+    def _go_to(self, held: Holding) -> None:
         """Go on to what is held, by the name of what holds it or by its own."""
         inside = held.before
         if not {*map(type, inside.values())} <= _PLAIN:
@@ -179,9 +179,9 @@ class HeldObjects:
         found = self._names.setdefault(id(space), Names(space, prefix))
         found.read |= dict.fromkeys(names)
         place = id(space), NAMES
-        known = self.found.setdefault(place, Held(found, NAMES, "", {})).before
+        known = self.found.setdefault(place, Holding(found, NAMES, "", {})).before
         new = {name: x for name, x in found.held().items() if name not in known}
-        self._go_to(Held(found, NAMES, "", new))
+        self._go_to(Holding(found, NAMES, "", new))
         known.update(new)
 
     def _read_names(self) -> bool:

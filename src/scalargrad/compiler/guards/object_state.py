@@ -18,6 +18,8 @@ from typing import Any
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.table.operation import Operation
 
+#: Immutable types that hold no other objects.
+PLAIN = {int, float, complex, bool, str, bytes, type(None)}
 _FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType)
 
 
@@ -81,10 +83,9 @@ def own_space(x: Any) -> dict[str, Any]:
 _OF_DATA = {"argparse", "collections"}
 
 
-def has_followed_attributes(x: Any) -> bool:
-    """Return whether the attributes of an object are followed: they are all there is to know."""
-    kind: Any = type(x)
-    if isinstance(x, type | ModuleType) or issubclass(kind, Operation):
+def has_followed_attributes(kind: Any) -> bool:
+    """Return whether the attributes of objects of a class are followed: all there is to know."""
+    if issubclass(kind, type | ModuleType | Operation):
         return False
     known = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = known or str(kind.__module__).startswith("scalargrad.")

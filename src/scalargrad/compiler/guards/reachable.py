@@ -1,7 +1,7 @@
 """Find everything that a function's code can reach: closures, globals, attributes, items.
 
 The names in the code are followed to the Values, objects and functions they stand for, and these
-to whatever they lead to (`edges`). Each variable, name or attribute becomes a slot (see
+to whatever they lead to (`ways`). Each variable, name or attribute becomes a slot (see
 `readings`).
 """
 
@@ -19,10 +19,9 @@ from random import Random
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards import edges
+from scalargrad.compiler.guards import ways
 from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import Live, Same
-from scalargrad.compiler.guards.edges import Way, ways_of
 from scalargrad.compiler.guards.library_objects import (
     CACHES,
     is_readable,
@@ -36,8 +35,9 @@ from scalargrad.compiler.guards.object_state import (
     is_users_alone,
 )
 from scalargrad.compiler.guards.readings import CONTENTS, Reader, Readings, Source
-from scalargrad.compiler.guards.references import bound_parts, is_wrapper
+from scalargrad.compiler.guards.references import bound_parts
 from scalargrad.compiler.guards.slots import Slots
+from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
 from scalargrad.value import Value
 
 #: Attributes of a computed Value that reveal its graph.
@@ -50,7 +50,7 @@ ITSELF = "itself"
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _BASES = attrgetter("__bases__")
 #: Ways to what is met, no more: what they lead from does not change, or is read by name.
-_LEADING = {edges.BASES, edges.CLASS, edges.FUNCTIONS}
+_LEADING = {ways.BASES, ways.CLASS, ways.FUNCTIONS}
 
 
 def _is_empty(cell: CellType) -> bool:
@@ -230,7 +230,7 @@ class Reachable:
             self._results(function, _DEFAULTS, partial(attrgetter(*_DEFAULTS), function))
 
     def _imports(self, function: FunctionType) -> None:
-        names = [*edges.IMPORTS.read(function)]
+        names = [*ways.IMPORTS.read(function)]
         if names:
             self._results(function, names, lambda: (*map(sys.modules.get, names),))
 
@@ -240,7 +240,7 @@ class Reachable:
 
     def _wrapper(self, x: Any) -> None:
         """Follow what wraps a function, such as a compiled function or a cache."""
-        for function in edges.WRAPPED.read(x).values():
+        for function in ways.WRAPPED.read(x).values():
             self._part(function)
         self._named_attributes(x)
         if isinstance(x, CACHES):  # others keep what they compute, as compiled functions do
@@ -257,14 +257,14 @@ class Reachable:
         self.readings.fact(len, Same(kind), vars(kind))
         self.readings.fact(_BASES, Same(kind))
         self._tellers.append(kind)
-        self._names(kind, vars(kind), [*edges.MEMBERS.read(kind), *edges.METHODS.read(kind)])
+        self._names(kind, vars(kind), [*ways.MEMBERS.read(kind), *ways.METHODS.read(kind)])
 
     def _inherited_by(self, kind: type) -> dict[str, Any]:
         """Return what an object has from its class: of a library's, which modes it is in."""
         if kind not in self._inherited:
             found: dict[str, Any] = {}
             for base in reversed(kind.__mro__):
-                own, known = edges.MEMBERS.read(base), of_library(base.__module__)
+                own, known = ways.MEMBERS.read(base), of_library(base.__module__)
                 found |= {name: x for name, x in own.items() if not known or isinstance(x, bool)}
             self._inherited[kind] = found
         return self._inherited[kind]
@@ -325,17 +325,17 @@ class Reachable:
     #: How the other ways are followed. Items, keys and parts are compared with what holds them;
     #: where iterators are is no part of a program; and the code of libraries is left out.
     _FOLLOWED: Mapping[Way, Callable[[Reachable, Any], Any]] = {
-        edges.VARIABLES: _variables,
-        edges.FUNCTION_ATTRIBUTES: _named_attributes,
-        edges.DEFAULTS: _defaults,
-        edges.IMPORTS: _imports,
-        edges.WRAPPED: _wrapper,
-        edges.WRAPPER_ATTRIBUTES: _wrapper,
-        edges.MEMBERS: _members,
-        edges.ATTRIBUTES: _attributes,
-        edges.BESIDE: _attributes,
-        edges.FACTORY: _factory,
-        edges.SETTING: _numbers,
-        edges.TARGET: _numbers,
-        edges.LIBRARY_ATTRIBUTES: _library_object,
+        ways.VARIABLES: _variables,
+        ways.FUNCTION_ATTRIBUTES: _named_attributes,
+        ways.DEFAULTS: _defaults,
+        ways.IMPORTS: _imports,
+        ways.WRAPPED: _wrapper,
+        ways.WRAPPER_ATTRIBUTES: _wrapper,
+        ways.MEMBERS: _members,
+        ways.ATTRIBUTES: _attributes,
+        ways.BESIDE: _attributes,
+        ways.FACTORY: _factory,
+        ways.SETTING: _numbers,
+        ways.TARGET: _numbers,
+        ways.LIBRARY_ATTRIBUTES: _library_object,
     }

@@ -14,7 +14,6 @@ from types import (
     BuiltinMethodType,
     CellType,
     FunctionType,
-    MappingProxyType,
     MethodType,
     MethodWrapperType,
 )
@@ -51,25 +50,9 @@ DESCRIPTORS: dict[type, tuple[str, ...]] = {
 }
 
 
-def functions_of(member: Any) -> list[Any]:
-    """Return the functions behind a member of a class, and what they are given."""
-    if isinstance(member, staticmethod | classmethod):
-        return functions_of(member.__func__)
-    if isinstance(member, FunctionType) or is_wrapper(member):
-        return [member]
-    names = next((x for kind, x in DESCRIPTORS.items() if isinstance(member, kind)), ())
-    return [x for x in (getattr(member, name) for name in names) if x is not None]
-
-
 def is_descriptor(member: Any) -> bool:
     """Return whether a member of a class is Python's or a library's descriptor: no data."""
     return hasattr(member, "__get__") and of_library(type(member).__module__)
-
-
-def is_wrapper(x: Any) -> bool:
-    """Return whether an object, such as a compiled function, wraps a function."""
-    space = getattr(x, "__dict__", None)  # some wrappers of C libraries answer to every name
-    return isinstance(space, dict | MappingProxyType) and "__wrapped__" in space
 
 
 def is_own(x: Any) -> bool:

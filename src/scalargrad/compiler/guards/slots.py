@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, OfClass, Same, plain, same
+from scalargrad.compiler.guards.comparable import KeyedCopy, OfClass, Same, plain, same
 from scalargrad.compiler.guards.containers import (
     APART,
     CONTAINERS,
@@ -19,6 +19,7 @@ from scalargrad.compiler.guards.containers import (
 )
 from scalargrad.compiler.guards.library_objects import is_array
 from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.guards.readings import Readings, Slot
 from scalargrad.compiler.guards.references import BOUND
 from scalargrad.sparse import Table, Touched

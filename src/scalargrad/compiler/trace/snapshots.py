@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scalargrad.compiler.guards.edges import (
+from scalargrad.compiler.guards.held_objects import NAMES, HeldObjects, Holding
+from scalargrad.compiler.guards.object_state import is_stateful
+from scalargrad.compiler.guards.ways import (
     FUNCTION_ATTRIBUTES,
     ITEMS,
     MEMBERS,
     POSITION,
 )
-from scalargrad.compiler.guards.held_objects import NAMES, Held, HeldObjects
-from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.value import Value
@@ -71,7 +71,7 @@ class Contents(HeldObjects):
                     if name not in held.before:
                         yield held.owner, name, x
 
-    def is_longer(self, held: Held, now: dict[Any, Any]) -> bool:
+    def is_longer(self, held: Holding, now: dict[Any, Any]) -> bool:
         """Return whether the length of a container has changed."""
         return len(now) != len(held.before)
 
@@ -100,7 +100,7 @@ class Around(Contents):
         changed = self.changed()
         return bool(changed) and all(way is POSITION for _, way in changed)
 
-    def is_longer(self, held: Held, now: dict[Any, Any]) -> bool:
+    def is_longer(self, held: Holding, now: dict[Any, Any]) -> bool:
         """Return whether Values have been added to a dict or a list."""
         added = [x for key, x in now.items() if key not in held.before]
         return isinstance(held.owner, dict | list) and any(isinstance(x, Value) for x in added)

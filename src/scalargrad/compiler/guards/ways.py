@@ -22,9 +22,9 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
 
-from scalargrad.compiler.guards.comparable import PLAIN
 from scalargrad.compiler.guards.names_read import imported, looked_up, names_and_texts, of_library
 from scalargrad.compiler.guards.object_state import (
+    PLAIN,
     attributes,
     has_followed_attributes,
     is_stateful,
@@ -38,10 +38,8 @@ from scalargrad.compiler.guards.references import (
     REFERENCES,
     bound_parts,
     cells_of,
-    functions_of,
     is_descriptor,
     is_own,
-    is_wrapper,
     target_of,
 )
 from scalargrad.ops.custom import Custom
@@ -72,16 +70,16 @@ class Way:
 
 def ways_of(x: Any) -> tuple[Way, ...]:
     """Return the ways in which an object leads to others."""
-    kind: Any = type(x)
-    if kind in _WAYS_OF:
-        return _WAYS_OF[kind]
     if isinstance(x, FunctionType):
         return _ways_of_function(x)
     if isinstance(x, type):
         return (LIBRARY_CODE,) if of_library(x.__module__) else (MEMBERS, METHODS, BASES)
     if isinstance(x, ModuleType):  # by names alone
         return ()
-    return (*_ways_of_object(x), LIBRARY_CODE if of_library(kind.__module__) else CLASS)
+    ways = _ways_of_kind(type(x))
+    if LIBRARY_CODE in ways and _OF_PARTS.isdisjoint(ways) and is_wrapper(x):
+        return (WRAPPED if isinstance(x, Operation) else WRAPPER_ATTRIBUTES, LIBRARY_CODE)
+    return ways
 
 
 def _ways_of_function(x: FunctionType) -> tuple[Way, ...]:
@@ -92,29 +90,32 @@ def _ways_of_function(x: FunctionType) -> tuple[Way, ...]:
     return (*closed_over, FUNCTION_ATTRIBUTES, DEFAULTS, *imports, LIBRARY_GLOBALS)
 
 
-def _ways_of_object(x: Any) -> tuple[Way, ...]:
-    if isinstance(x, CONTAINERS) or is_array(x):
-        keys = (KEYS,) if isinstance(x, dict) else ()
-        factory = (FACTORY,) if isinstance(x, defaultdict) else ()
-        return (ITEMS, *keys, *factory, *_beside(x))
-    if isinstance(x, BOUND):
-        return (PARTS, *_beside(x)) if isinstance(x, functools.partial) else (PARTS,)
-    if isinstance(x, (*DESCRIPTORS,)):
+@functools.cache
+def _ways_of_kind(kind: Any) -> tuple[Way, ...]:
+    """Return the ways in which the objects of a class lead to others."""
+    if kind in _WAYS_OF:
+        return _WAYS_OF[kind]
+    code = LIBRARY_CODE if of_library(kind.__module__) else CLASS
+    return (*_ways_of_objects(kind), code)
+
+
+def _ways_of_objects(kind: Any) -> tuple[Way, ...]:
+    beside = (BESIDE,) if "__dict__" in dir(kind) or slots_of(kind) else ()
+    if issubclass(kind, CONTAINERS) or issubclass(
+        kind, getattr(sys.modules.get("numpy"), "ndarray", ())
+    ):
+        keys = (KEYS,) if issubclass(kind, dict) else ()
+        factory = (FACTORY,) if issubclass(kind, defaultdict) else ()
+        return (ITEMS, *keys, *factory, *beside)
+    if issubclass(kind, BOUND):
+        return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
+    if issubclass(kind, (*DESCRIPTORS,)):
         return (FUNCTIONS,)
-    if is_wrapper(x) and of_library(type(x).__module__):
-        return (WRAPPED,) if isinstance(x, Operation) else (WRAPPER_ATTRIBUTES,)
-    target = (TARGET,) if any(isinstance(x, kinds) for kinds, _ in REFERENCES) else ()
-    if has_followed_attributes(x):
+    target = (TARGET,) if any(issubclass(kind, kinds) for kinds, _ in REFERENCES) else ()
+    if has_followed_attributes(kind):
         return (*target, ATTRIBUTES)
-    position = (POSITION,) if isinstance(x, Iterator) else ()
+    position = (POSITION,) if issubclass(kind, Iterator) else ()
     return (*target, *position, LIBRARY_ATTRIBUTES)
-
-
-def _beside(x: Any) -> tuple[Way, ...]:
-    """Return the way to what something keeps besides its items or parts, if it can keep any."""
-    kind: Any = type(x)
-    keeps = not of_library(kind.__module__) and (hasattr(x, "__dict__") or slots_of(kind))
-    return (BESIDE,) if keeps or own_space(x) else ()
 
 
 # Functions ------------------------------------------------------------------------------------
@@ -180,6 +181,22 @@ def _functions_of_library(x: Any) -> dict[Any, Any]:
     return dict(enumerate(x for x in members if isinstance(x, FunctionType)))
 
 
+def is_wrapper(x: Any) -> bool:
+    """Return whether an object, such as a compiled function, wraps a function."""
+    space = getattr(x, "__dict__", None)  # some wrappers of C libraries answer to every name
+    return isinstance(space, dict | MappingProxyType) and "__wrapped__" in space
+
+
+def functions_of(member: Any) -> list[Any]:
+    """Return the functions behind a member of a class, and what they are given."""
+    if isinstance(member, staticmethod | classmethod):
+        return functions_of(member.__func__)
+    if isinstance(member, FunctionType) or is_wrapper(member):
+        return [member]
+    names = next((x for kind, x in DESCRIPTORS.items() if isinstance(member, kind)), ())
+    return [x for x in (getattr(member, name) for name in names) if x is not None]
+
+
 # Objects --------------------------------------------------------------------------------------
 
 
@@ -216,9 +233,9 @@ def _items(x: Any) -> Mapping[Any, Any]:
         return x
     if isinstance(x, set | frozenset):
         return {id(item): item for item in [*x]}
-    if is_array(x):
-        return dict(enumerate(x.ravel().tolist() if is_object_array(x) else [x.tobytes()]))
-    return dict(enumerate([*x]))
+    if isinstance(x, CONTAINERS):
+        return dict(enumerate([*x]))
+    return dict(enumerate(x.ravel().tolist() if is_object_array(x) else [x.tobytes()]))
 
 
 def _set_items(x: Any, before: dict[Any, Any]) -> None:
@@ -273,6 +290,8 @@ LIBRARY_ATTRIBUTES = Way(
     lambda x: attributes(x) if is_stateful(type(x)) else own_space(x), _set_attributes, _ATTRIBUTE
 )
 LIBRARY_CODE, LIBRARY_GLOBALS = Way(_functions_of_library), Way(_looked_up)
+#: Of what is compared with what it consists of.
+_OF_PARTS = {ITEMS, PARTS, FUNCTIONS}
 #: Kinds of objects with nothing besides. A weak proxy says that it is what it stands for.
 _WAYS_OF: dict[type, tuple[Way, ...]] = {
     **dict.fromkeys((list, tuple, set, frozenset, deque), (ITEMS,)),
