@@ -38,7 +38,6 @@ from scalargrad.compiler.guards.readings import CONTENTS, Reader, Readings, Sour
 from scalargrad.compiler.guards.references import bound_parts
 from scalargrad.compiler.guards.slots import Slots
 from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
-from scalargrad.value import Value
 
 #: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
@@ -70,12 +69,14 @@ class Reachable:
     ----------
     readings : Readings
         All that was reached.
+    keys : set of Value
+        The keys of dicts and the items of sets, by which Values are looked up.
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
         self.readings = Readings()
-        self._slots = Slots(self.readings, self._held, self._put_off)
-        self._slot, self._part = self._slots.of, self._slots.part
+        slots = Slots(self.readings, self._held, self._put_off)
+        self.keys, self._slot, self._part = slots.keys, slots.of, slots.part
         self._met: dict[int, Any] = {}
         self._ahead: deque[Callable[[], None]] = deque()
         self._in_libraries: deque[Callable[[], None]] = deque()
@@ -95,11 +96,7 @@ class Reachable:
         ):
             pass  # each may lead the others on
         self._facts_by_names()
-
-    @property
-    def keys(self) -> set[Value]:
-        """The keys of dicts and the items of sets, by which Values are looked up."""
-        return self._slots.keys
+        del self._slot, self._part  # they lead back here, and the collector would have to free this
 
     def unnamed(self) -> set[Source]:
         """Return the attributes of users' objects whose names stand nowhere in the code."""
