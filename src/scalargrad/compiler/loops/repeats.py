@@ -214,6 +214,8 @@ def _steady(columns: NodeColumns, start: int, stop: int, period: int) -> list[tu
     latest = np.maximum(places[first : last - wide], places[first + 2 * wide : last + wide])
     uneven = (moved[wide:] != moved[:-wide]) & (kinds[first : last - wide] == COMPUTED)
     uneven &= (latest >= start) | (places[first + wide : last] >= start)
+    if not uneven.any():  # most stretches
+        return [(start, stop - period)] if stop - start >= 2 * period else []
     flags = np.ones(stop - period - start, np.bool_)
     at = np.flatnonzero(uneven) + first
     flags[np.searchsorted(columns.first, at, side="right") - 1 - start] = False

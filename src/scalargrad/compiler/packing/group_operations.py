@@ -69,8 +69,11 @@ class GroupOperations:
 
     def _cells(self, nodes: Addresses) -> Addresses:
         cells = self.addresses[nodes]
-        for where in zip(*np.nonzero(cells < 0), strict=True):
-            cells[where] = self._cell(int(nodes[where]))
+        missing = cells < 0
+        if missing.any():  # constants, of which there are often few
+            asked = nodes[missing].tolist()
+            known = {node: self._cell(node) for node in dict.fromkeys(asked)}
+            cells[missing] = [known[node] for node in asked]
         return cells
 
     def _lanes(self, group: LaneGroup) -> int:

@@ -185,8 +185,8 @@ class ScalarPacker(GroupOperations):
     ) -> tuple[Floats, Addresses, Addresses, list[tuple[int, int]]]:
         """Return the start of each sum (a constant term, or -0.0), and the remaining terms."""
         self._cell_of(-0.0)  # before other constants, so that listings begin alike
-        one, first = self.program.one, np.column_stack([a[0], b[0]])
-        k = self.program.start_of(first.ravel().tolist())
+        one, first = self.program.one, np.ravel((a[0], b[0]), "F")
+        k = self.program.start_of(first.tolist())
         if k is None or (k == 1 and not ((a[:, 0] == one) | (b[:, 0] == one)).all()):
             return np.full(len(a), -0.0), a, b, bounds
         values = self.values[a[:, k]] * self.values[b[:, k]]

@@ -8,7 +8,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from scalargrad.compiler.passes.expressions import Plan, follow, plan, plan_of, written_out
+from scalargrad.compiler.passes.expressions import (
+    IDENTITY,
+    Plan,
+    follow,
+    plan,
+    plan_of,
+    written_out,
+)
 from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
@@ -36,7 +43,7 @@ def lower(program: Program) -> Program:
             new[node] = products(args)
         elif op is CONSTANT:
             new[node] = writer.copied_constant(program, node)
-        elif op is DETACH:
+        elif op is DETACH or (op is IDENTITY and args[0] not in writer.constants):
             new[node] = args[0]
         elif isinstance(op, Total) and not folded:
             new[node] = writer.copied(op, args)

@@ -121,17 +121,14 @@ class Nodes:
         operands = self.operands[stretches(self.first[old], counts)]
         return Nodes(self.table, self.codes[old], first, places[operands])
 
-    def followed_by(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> Nodes:
-        """Return these nodes, followed by others given as lists."""
-        table = [*dict.fromkeys([*self.table, *ops])]
+    def followed_by(self, more: Nodes) -> Nodes:
+        """Return these nodes, followed by others, which count their operands from the first."""
+        table = [*dict.fromkeys([*self.table, *more.table])]
         place = {op: i for i, op in enumerate(table)}
-        moved = np.array([place[op] for op in self.table], np.int32)
-        codes = moved[self.codes] if len(self.table) else self.codes
-        more = Nodes.of(ops, args)
-        theirs = np.array([place[op] for op in more.table], np.int32)[more.codes]
+        codes = [np.array([*map(place.get, x.table)], np.int32)[x.codes] for x in (self, more)]
         return Nodes(
             table,
-            np.concatenate([codes, theirs]),
+            np.concatenate(codes),
             np.concatenate([self.first, self.first[-1] + more.first[1:]]),
             np.concatenate([self.operands, more.operands]),
         )

@@ -182,10 +182,13 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
 
 
 def without_dead_nodes(program: Program) -> Program:
-    """Return `program` without nodes that no output depends on; inputs stay."""
+    """Return `program` without nodes that no output depends on; inputs stay.
+
+    Unused constants alone, as folding leaves them, are not worth a copy.
+    """
     alive = program.alive()
     alive[: program.inputs] = b"\x01" * program.inputs
-    if all(alive):
+    if alive.count(0) == sum(not alive[x] for x in program.constants):
         return program
     kept = [*compress(range(len(alive)), alive)]
     new = [0] * len(alive)
@@ -297,7 +300,7 @@ class RecordedProgram(Program):
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
         """Append nodes; return their numbers."""
-        self._replace(self._nodes.followed_by(ops, args))
+        self._replace(self._nodes.followed_by(Nodes.of(ops, args)))
         return range(len(self) - len(ops), len(self))
 
     def _insert_inputs(self, count: int) -> None:

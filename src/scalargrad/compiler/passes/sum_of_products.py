@@ -27,6 +27,7 @@ from scalargrad.compiler.passes.kinds import (
     has_lanes,
 )
 from scalargrad.compiler.passes.lane_writer import writer_for
+from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.table.operation import Operation
 
@@ -52,19 +53,23 @@ class _Gatherer:
 
     def __init__(self, program: Program) -> None:
         self.old = program
+        nodes = program.nodes()
+        self.first, self.operands = nodes.first.tolist(), nodes.operands.tolist()
         self.writer = writer_for(program)
-        self.uses, self.cut = _uses(program)
+        self.uses, self.cut = _uses(program, nodes)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
+        self.seeds: tuple[tuple[int, ...], tuple[int, ...]] = (), ()  # of a sweep, old and new
 
     def run(self) -> Program:
-        old, new, uses, terms = self.old, self.new, self.uses, self.terms
+        operands, new, uses, terms = self.operands, self.new, self.uses, self.terms
         products, one, cut = self.writer.products, self.writer.one, self.cut
+        ops = self.writer.program.ops
         pending: list[int] | None
-        rows = islice(zip(old.ops, old.args, strict=True), old.inputs, None)
-        for node, (op, operands) in enumerate(rows, old.inputs):  # most nodes add or multiply
+        rows = islice(zip(self.old.ops, self.first, strict=False), self.old.inputs, None)
+        for node, (op, at) in enumerate(rows, self.old.inputs):  # most nodes add or multiply
             if op is ADD:
-                first, second = operands
+                first, second = operands[at], operands[at + 1]
                 pending = terms.pop(first, None)
                 if pending is None:
                     pending = [new[first], one]
@@ -74,7 +79,7 @@ class _Gatherer:
                 else:  # a + (b + c) keeps its brackets
                     pending += (new[second] if more is None else self._node(second), one)
             elif op is MUL:
-                first, second = operands
+                first, second = operands[at], operands[at + 1]
                 a, b = new[first], new[second]
                 pending = [a if a >= 0 else self._node(first), b if b >= 0 else self._node(second)]
             else:
@@ -82,13 +87,14 @@ class _Gatherer:
             if pending is not None:
                 if uses[node] == 1:
                     terms[node] = pending
-                else:
-                    new[node] = products(pending)
+                    continue
+                new[node] = products(pending)
             if node in cut:
-                new[node] = self.writer.unique(IDENTITY, (self._node(node),))
-                if op is IDENTITY:  # a node of its own, not the result of what it repeats
+                copied = self._node(node)
+                new[node] = self.writer.unique(IDENTITY, (copied,))
+                if op is IDENTITY and isinstance(ops[copied], Operation):  # not what it repeats
                     new[node] = self.writer.unique(IDENTITY, (new[node],))
-        return self.writer.finish(map(self._node, old.outputs), of=old)
+        return self.writer.finish(map(self._node, self.old.outputs), of=self.old)
 
     def _nodes(self, old: Sequence[int]) -> list[int]:
         """Return the new nodes of old ones."""
@@ -104,11 +110,15 @@ class _Gatherer:
 
     def _other(self, op: Op, node: int) -> list[int] | None:
         """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""
-        args, writer = self.old.args[node], self.writer
-        if op is CONSTANT:
+        args, writer = tuple(self.operands[self.first[node] : self.first[node + 1]]), self.writer
+        if op is IDENTITY and self.uses[node] > 1 and self.new[args[0]] >= 0:
+            self.new[node] = self.new[args[0]]
+        elif op is CONSTANT:
             self.new[node] = writer.copied_constant(self.old, node)
         elif op is ADJOINT or op is INPUT:
-            self.new[node] = writer.unique(op, tuple(self._nodes(args)))
+            if args[1:] != self.seeds[0]:  # one sweep has many
+                self.seeds = args[1:], tuple(self._nodes(args[1:]))
+            self.new[node] = writer.unique(op, (*self._nodes(args[:1]), *self.seeds[1]))
         else:
             opened = plan_of(op, len(args)) if isinstance(op, Operation) else None
             if opened is not None and len(opened) == 1:
@@ -155,13 +165,12 @@ class _Gatherer:
         return self._node(args[ref]) if isinstance(ref, int) else number_node(self.writer, ref)
 
 
-def _uses(program: Program) -> tuple[list[int], set[int]]:
+def _uses(program: Program, nodes: Nodes) -> tuple[list[int], set[int]]:
     """Return the uses of each node, and the nodes that derivatives are taken with respect to.
 
     A use that needs the node itself, rather than its terms, counts more than once.
     """
-    nodes, count = program.nodes(), len(program)
-    users, operands = nodes.users(), nodes.operands
+    users, operands, count = nodes.users(), nodes.operands, len(nodes)
     asking = nodes.where(lambda op: op is ADJOINT)
     apart = [operands[asking[users]], np.array(program.outputs, np.int64)]
     if has_lanes(nodes.table):  # a node with another number of lanes merges no sum

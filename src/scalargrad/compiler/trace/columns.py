@@ -9,7 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, compress
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ from scalargrad.compiler.passes.nodes import Nodes, coded, starts, stretches
 
 #: Marks a missing operand.
 _NONE = -1
+#: More targets than this, and than one of so many nodes, are searched for in all nodes at once.
+_FEW, _EACH = 1000, 16
+#: What is known of a node: that it is plain, a Value, or a leaf of a derivative, which is a Value.
+_NO_MARK, _PLAIN, _VALUE, _LEAF = range(4)
 
 
 class Columns:
@@ -92,19 +96,20 @@ class Columns:
             self.constants[new] = number
         return found
 
-    def nodes(self) -> Nodes:
-        """Return the nodes written so far."""
-        left, right = (np.array(x, np.int64) for x in (self.left, self.right))
+    def nodes(self, start: int = 0) -> Nodes:
+        """Return the nodes written so far, from one on."""
+        left, right = (np.array(x[start:], np.int64) for x in (self.left, self.right))
         counts = (left >= 0).astype(np.int64) + (right >= 0)
-        wide = np.fromiter(self.wide, np.int64, len(self.wide))
-        counts[wide] = np.fromiter(map(len, self.wide.values()), np.int64, len(wide))
+        many = {x - start: args for x, args in self.wide.items() if x >= start}
+        wide = np.fromiter(many, np.int64, len(many))
+        counts[wide] = np.fromiter(map(len, many.values()), np.int64, len(wide))
         first = starts(counts)
         operands = np.empty(first[-1], np.int64)
         operands[first[:-1][left >= 0]] = left[left >= 0]
         operands[first[1:][right >= 0] - 1] = right[right >= 0]
-        flat = np.fromiter(chain.from_iterable(self.wide.values()), np.int64)
+        flat = np.fromiter(chain.from_iterable(many.values()), np.int64)
         operands[stretches(first[wide], counts[wide])] = flat
-        return Nodes(*coded(self.ops), first, operands)
+        return Nodes(*coded(self.ops[start:]), first, operands)
 
     def below(self, roots: Collection[int], targets: Collection[int]) -> set[int]:
         """Return the targets that gradients of the roots flow back to.
@@ -124,6 +129,10 @@ class Columns:
 
         The search goes down, latest node first, and ends when all are found.
         """
+        if len(targets) > max(_FEW, len(self) // _EACH):
+            nodes = self.nodes()
+            needed = nodes.cut_off(nodes.where(lambda op: op is DETACH)).needed(roots)
+            return set(compress(targets, needed[[*targets]]))
         left = {*targets}
         lowest = min(left, default=0)
         found = {*roots}
@@ -153,24 +162,27 @@ class Plainness:
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        self._marks: dict[int, bool] = {}  # set by `mark`
-        self._values: set[int] = set()  # those set to be Values
-        self._derived: dict[int, bool] = {}  # a cache for the others
-        self._leaves: set[int] = set()
-        self._leaves_in_order: list[int] = []
+        self._marks = bytearray()  # what `mark` has set, by node
+        self._values = 0  # how many nodes were set to be Values
+        self._derived: dict[int, bool] = {}  # a cache for the nodes without marks
+        self._leaves: list[int] = []  # in order
         self._truths: set[int] = set()
 
     def mark(self, node: int, plain: bool) -> None:
         """Set whether a node is plain, whatever it is computed from."""
-        self._marks[node] = plain
-        if not plain:
-            self._values.add(node)
+        self._set(node, _PLAIN if plain else _VALUE)
 
     def mark_leaf(self, node: int) -> None:
         """Note that a node is a leaf with respect to which a function is differentiated."""
-        self.mark(node, False)
-        self._leaves.add(node)
-        self._leaves_in_order.append(node)
+        self._set(node, _LEAF)
+        self._leaves.append(node)
+
+    def _set(self, node: int, mark: int) -> None:
+        marks = self._marks
+        if node >= len(marks):
+            marks.extend(bytes(node + 1 - len(marks)))
+        self._values += mark >= _VALUE > marks[node]
+        marks[node] = mark
 
     def mark_truth(self, node: int) -> None:
         """Note that a node is a bool in eager evaluation, as the result of a comparison."""
@@ -187,7 +199,10 @@ class Plainness:
 
     def is_copied(self, node: int) -> bool:
         """Return whether a node was marked as a Value, and nothing is differentiated by it."""
-        return node in self._values and node not in self._leaves
+        return self._mark(node) == _VALUE
+
+    def _mark(self, node: int) -> int:
+        return self._marks[node] if node < len(self._marks) else _NO_MARK
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
@@ -195,8 +210,8 @@ class Plainness:
 
     def outside(self, node: int, start: int) -> bool:
         """Return whether a node is plain, leaves of derivatives from `start` on taken as plain."""
-        inner = len(self._leaves) - bisect_left(self._leaves_in_order, start)
-        return inner == len(self._values) or self._is_plain(node, {}, start)
+        inner = len(self._leaves) - bisect_left(self._leaves, start)
+        return inner == self._values or self._is_plain(node, {}, start)
 
     def _is_plain(self, node: int, known: dict[int, bool], start: int | None) -> bool:
         """Follow operands until one is not plain; cache the answers found on the way."""
@@ -225,6 +240,6 @@ class Plainness:
         if start is not None and node < start:
             return self.of(node)  # depends on no leaf from `start` on; remembered for all of them
         found = known.get(node)
-        if found is None and (start is None or node not in self._leaves):
-            found = self._marks.get(node)
+        if found is None and (mark := self._mark(node)) and (start is None or mark != _LEAF):
+            return mark == _PLAIN
         return found

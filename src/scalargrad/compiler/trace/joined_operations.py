@@ -219,7 +219,7 @@ class Joining:
         first = starts(np.bincount(self.users[self.kept], minlength=count))
         old = Nodes(nodes.table, nodes.codes, first, now[self.operands[self.kept]])
         ops, args = zip(*self.made, strict=True)
-        return Joined(old.followed_by(ops, args), now[:count])
+        return Joined(old.followed_by(Nodes.of(ops, args)), now[:count])
 
 
 def follow(to: Integers, nodes: Integers) -> None:

@@ -169,16 +169,17 @@ class Tape(Tracing):
 
     def region_leaf(self, x: Any) -> Traced:
         """Write a leaf with respect to which a function is differentiated."""
-        made = self.leaf(identity, x)
-        self.plainness.mark_leaf(made.index)
-        return made
+        index = self.write(identity, (self.refer(x, identity),))
+        self.plainness.mark_leaf(index)
+        return self._traced(index)
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
         count = len(operands)
         if count == 2:
             x, y = operands
-            left = x.index if type(x) is Traced and x.trace is self else self.refer(x, op)
+            found = self._node_of.get(id(x))  # of a parameter, `refer` inlined
+            left = self.refer(x, op) if found is None else found
             right = y.index if type(y) is Traced and y.trace is self else self.refer(y, op)
             return self.appended(op, left, right)
         if count == 1:
