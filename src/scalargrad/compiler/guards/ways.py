@@ -76,7 +76,8 @@ def ways_of(x: Any) -> tuple[Way, ...]:
         return (LIBRARY_CODE,) if of_library(x.__module__) else (MEMBERS, METHODS, BASES)
     if isinstance(x, ModuleType):  # by names alone
         return ()
-    ways = _ways_of_kind(type(x))
+    kind: Any = type(x)
+    ways = _ways_of_kind(kind)
     if LIBRARY_CODE in ways and _OF_PARTS.isdisjoint(ways) and is_wrapper(x):
         return (WRAPPED if isinstance(x, Operation) else WRAPPER_ATTRIBUTES, LIBRARY_CODE)
     return ways

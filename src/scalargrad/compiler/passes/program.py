@@ -182,13 +182,10 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
 
 
 def without_dead_nodes(program: Program) -> Program:
-    """Return `program` without nodes that no output depends on; inputs stay.
-
-    Unused constants alone, as folding leaves them, are not worth a copy.
-    """
+    """Return `program` without nodes that no output depends on; inputs stay."""
     alive = program.alive()
     alive[: program.inputs] = b"\x01" * program.inputs
-    if alive.count(0) == sum(not alive[x] for x in program.constants):
+    if all(alive):
         return program
     kept = [*compress(range(len(alive)), alive)]
     new = [0] * len(alive)
