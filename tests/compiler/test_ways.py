@@ -590,10 +590,17 @@ class Answering:
         return object()
 
 
-Answering.__module__ = "numpy"
-ANSWERING = Answering()
+class AnsweringWithSlots(Answering):
+    """Does so, too, and keeps something in a slot."""
+
+    __slots__ = ("held",)
 
 
-def test_a_library_object_that_answers_to_every_name_is_walked_past() -> None:
+Answering.__module__ = AnsweringWithSlots.__module__ = "numpy"
+
+
+@pytest.mark.parametrize("kind", [Answering, AnsweringWithSlots])
+def test_a_library_object_that_answers_to_every_name_is_walked_past(kind: Any) -> None:
     """It is asked for its dict, and what it answers is none."""
-    assert jit(lambda x: (x * 2.0, ANSWERING)[0])(1.5) == 3.0
+    answering = kind()
+    assert jit(lambda x: (x * 2.0, answering)[0])(1.5) == 3.0

@@ -63,14 +63,15 @@ def attributes(x: Any) -> dict[str, Any]:
     """Return an object's attributes by name."""
     kind: Any = type(x)
     names = slots_of(kind)
-    found: dict[str, Any] | None = getattr(x, "__dict__", None)
-    if not names and found is not None:
+    space = getattr(x, "__dict__", None)
+    found = space if isinstance(space, dict) else {}  # some answer to every name
+    if not names:
         return found  # as it is, to be compared as it changes
     try:
         slots = {name: getattr(x, name) for name in names}
     except AttributeError:  # some have no content
         slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
-    return slots if found is None else slots | found
+    return slots | found
 
 
 def own_space(x: Any) -> dict[str, Any]:
