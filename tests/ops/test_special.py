@@ -218,7 +218,7 @@ def test_a_third_derivative_is_a_small_program() -> None:
     assert flattened < 400
 
 
-def test_ways_and_what_is_no_number() -> None:
+def test_edges_and_what_is_no_number() -> None:
     """Limits at infinity, and a nan stays one."""
     assert lgamma(math.inf) == math.inf
     assert digamma(math.inf) == math.inf

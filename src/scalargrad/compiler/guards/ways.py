@@ -102,9 +102,8 @@ def _ways_of_kind(kind: Any) -> tuple[Way, ...]:
 
 def _ways_of_objects(kind: Any) -> tuple[Way, ...]:
     beside = (BESIDE,) if "__dict__" in dir(kind) or slots_of(kind) else ()
-    if issubclass(kind, CONTAINERS) or issubclass(
-        kind, getattr(sys.modules.get("numpy"), "ndarray", ())
-    ):
+    arrays = getattr(sys.modules.get("numpy"), "ndarray", ())
+    if issubclass(kind, (_CONTAINERS, arrays)):
         keys = (KEYS,) if issubclass(kind, dict) else ()
         factory = (FACTORY,) if issubclass(kind, defaultdict) else ()
         return (ITEMS, *keys, *factory, *beside)
@@ -225,7 +224,7 @@ def _position(x: Any) -> Any:
 # Containers -----------------------------------------------------------------------------------
 
 #: Containers of items that can be exchanged, but in tuples and frozen sets.
-CONTAINERS = (list, tuple, deque, dict, set, frozenset)
+_CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 
 def _items(x: Any) -> Mapping[Any, Any]:
@@ -234,7 +233,7 @@ def _items(x: Any) -> Mapping[Any, Any]:
         return x
     if isinstance(x, set | frozenset):
         return {id(item): item for item in [*x]}
-    if isinstance(x, CONTAINERS):
+    if isinstance(x, _CONTAINERS):
         return dict(enumerate([*x]))
     return dict(enumerate(x.ravel().tolist() if is_object_array(x) else [x.tobytes()]))
 
@@ -291,7 +290,7 @@ LIBRARY_ATTRIBUTES = Way(
     lambda x: attributes(x) if is_stateful(type(x)) else own_space(x), _set_attributes, _ATTRIBUTE
 )
 LIBRARY_CODE, LIBRARY_GLOBALS = Way(_functions_of_library), Way(_looked_up)
-#: Of what is compared with what it consists of.
+#: Ways of what is no wrapper, whatever attributes it has: it consists of its parts.
 _OF_PARTS = {ITEMS, PARTS, FUNCTIONS}
 #: Kinds of objects with nothing besides. A weak proxy says that it is what it stands for.
 _WAYS_OF: dict[type, tuple[Way, ...]] = {

@@ -144,7 +144,8 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         together = trace.lanes.returned_together(outputs)
         returned = _attached(trace, [x for x, _ in together])
     roots = [*returned, *guards]
-    nodes = nodes.followed_by(trace.columns.nodes(start=len(nodes)))
+    if len(nodes) < len(trace.columns):
+        nodes = nodes.followed_by(trace.columns.nodes(start=len(nodes)))
     changed = joined(trace, nodes, roots)
     if changed is not None:
         nodes, roots = changed.nodes, changed.now[roots].tolist()

@@ -178,8 +178,7 @@ class Tape(Tracing):
         count = len(operands)
         if count == 2:
             x, y = operands
-            found = self._node_of.get(id(x))  # of a parameter, `refer` inlined
-            left = self.refer(x, op) if found is None else found
+            left = x.index if type(x) is Traced and x.trace is self else self.refer(x, op)
             right = y.index if type(y) is Traced and y.trace is self else self.refer(y, op)
             return self.appended(op, left, right)
         if count == 1:
