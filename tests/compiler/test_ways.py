@@ -567,6 +567,37 @@ def test_what_a_class_or_module_is_given_is_taken_back() -> None:
     assert (Total.count, module.count, hasattr(Total, "made")) == (0.0, 0.0, False)
 
 
+class Named(list[float]):
+    """A list with attributes beside its items."""
+
+
+def test_an_attribute_beside_items_is_not_added() -> None:
+    """Neither to a container around the function nor to one among its arguments."""
+    around: Any = Named([1.0])
+
+    def naming(x: Any, part: Any = around) -> Any:
+        part.made = x * 2.0
+        return x
+
+    for given in [(), (Named([1.0]),)]:
+        with pytest.raises(TraceError, match=r"attributes of Named"):
+            jit(naming)(2.0, *given)
+    assert not hasattr(around, "made")
+
+
+@pytest.mark.parametrize(
+    "make", [collections.OrderedDict, functools.partial(functools.partial, max)]
+)
+def test_an_attribute_beside_what_a_library_holds_is_read_again(make: Any) -> None:
+    """Of a dict or a partial function, also when it had none at first."""
+    part = make()
+    compiled = jit(lambda x: x * getattr(part, "rate", 1.0))
+    assert compiled(2.0) == 2.0
+    for rate in (3.0, 5.0):
+        part.rate = rate
+        assert compiled(2.0) == 2.0 * rate
+
+
 def test_a_change_of_an_argument_with_a_hash_is_taken_back() -> None:
     """It is given itself, not a copy: a new attribute is a note, and a list stays as it was."""
     part = Equal([1.0])

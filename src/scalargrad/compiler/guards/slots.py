@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import KeyedCopy, OfClass, Same, plain, same
@@ -18,15 +16,17 @@ from scalargrad.compiler.guards.containers import (
     values_among,
 )
 from scalargrad.compiler.guards.library_objects import is_array
-from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.guards.readings import Readings, Slot
 from scalargrad.compiler.guards.references import BOUND
+from scalargrad.compiler.guards.ways import BESIDE, CLASS, FACTORY, ways_of
 from scalargrad.sparse import Table, Touched
 from scalargrad.value import Value
 
 #: Containers nested deeper than this are looked into later, to keep recursion shallow.
 _DEEP = 50
+#: Ways of a container to what is no part of its key.
+_BESIDES = {BESIDE, CLASS, FACTORY}
 
 
 class Slots:
@@ -91,8 +91,8 @@ class Slots:
         self._depth += 1
         found = self._copied(x)
         self._depth -= 1
-        if isinstance(x, defaultdict | partial) or not of_library(type(x).__module__):
-            self._meet(x)  # for what it holds besides
+        if not _BESIDES.isdisjoint(ways_of(x)):
+            self._meet(x)
         return found
 
     def _later(self, x: Any, itself: KeyedCopy) -> KeyedCopy:

@@ -8,6 +8,7 @@ from typing import Any
 from scalargrad.compiler.guards.held_objects import NAMES, HeldObjects, Holding
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.guards.ways import (
+    BESIDE,
     FUNCTION_ATTRIBUTES,
     ITEMS,
     MEMBERS,
@@ -20,6 +21,8 @@ from scalargrad.value import Value
 _ATOMS = (int, float, str, bytes)
 #: Ways to hold things under names in which no new one may be a Value.
 _NAMED = {NAMES, FUNCTION_ATTRIBUTES, MEMBERS}
+#: Ways to hold things to which none may be added: not even an attribute, beside items.
+_GROWING = {ITEMS, BESIDE}
 #: An attribute that a function adds to an argument: the object, the name and the content.
 Note = tuple[Any, str, Any]
 #: The most objects of a function's surroundings that are examined, breadth first.
@@ -55,7 +58,7 @@ class Contents(HeldObjects):
             before = held.before
             if place in beside.found:
                 continue
-            if held.way is ITEMS and self.is_longer(held, now):
+            if held.way in _GROWING and self.is_longer(held, now):
                 yield held.label(None)
             added = now.keys() - before.keys() if held.way in _NAMED else ()
             yield from (held.label(key) for key in added if isinstance(now[key], Value))
@@ -103,7 +106,8 @@ class Around(Contents):
     def is_longer(self, held: Holding, now: dict[Any, Any]) -> bool:
         """Return whether Values have been added to a dict or a list."""
         added = [x for key, x in now.items() if key not in held.before]
-        return isinstance(held.owner, dict | list) and any(isinstance(x, Value) for x in added)
+        grows = held.way is BESIDE or isinstance(held.owner, dict | list)
+        return grows and any(isinstance(x, Value) for x in added)
 
     def is_same(self, x: Any, y: Any) -> bool:
         """Return whether two contents are the same, or None became anything but a Value."""
