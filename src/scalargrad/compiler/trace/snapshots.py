@@ -21,8 +21,6 @@ from scalargrad.value import Value
 _ATOMS = (int, float, str, bytes)
 #: Ways to hold things under names in which no new one may be a Value.
 _NAMED = {NAMES, FUNCTION_ATTRIBUTES, MEMBERS}
-#: Ways to hold things to which none may be added: not even an attribute, beside items.
-_GROWING = {ITEMS, BESIDE}
 #: An attribute that a function adds to an argument: the object, the name and the content.
 Note = tuple[Any, str, Any]
 #: The most objects of a function's surroundings that are examined, breadth first.
@@ -58,7 +56,7 @@ class Contents(HeldObjects):
             before = held.before
             if place in beside.found:
                 continue
-            if held.way in _GROWING and self.is_longer(held, now):
+            if _may_not_grow(held) and self.is_longer(held, now):
                 yield held.label(None)
             added = now.keys() - before.keys() if held.way in _NAMED else ()
             yield from (held.label(key) for key in added if isinstance(now[key], Value))
@@ -114,3 +112,11 @@ class Around(Contents):
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
+
+
+def _may_not_grow(held: Holding) -> bool:
+    """Return whether nothing may be added: to items, or to attributes beside items.
+
+    The first attribute may be added, as a cached property adds it.
+    """
+    return held.way is ITEMS or (held.way is BESIDE and bool(held.before))
