@@ -10,7 +10,7 @@ from scalargrad.compiler.call.arguments import rebuilt
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import is_object
-from scalargrad.compiler.trace.randomness import REMEDY
+from scalargrad.compiler.trace.randomness import REMEDY, Generators
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.refusal import PartingError, users_line
 from scalargrad.compiler.trace.side_effects import (
@@ -19,7 +19,7 @@ from scalargrad.compiler.trace.side_effects import (
     made_again,
     unchanging,
 )
-from scalargrad.compiler.trace.snapshots import Around, Contents, Note
+from scalargrad.compiler.trace.snapshots import Around, Contents, Note, have_advanced
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import ScalargradError, TraceError
@@ -118,6 +118,8 @@ class CallRecorder:
         self._compiled, self._args, self._kwargs, _, self._leaves, self._module_values = call
         self.may_be_fresh = False
         self.notes: list[Note] = []
+        #: What a recording started from, to start the next from, if it has changed nothing.
+        self._unchanged: tuple[Generators, Around] | None = None
 
     def record(self, notes: Sequence[Note] = ()) -> Found:
         """Record the call, and return what a path is made of.
@@ -133,8 +135,11 @@ class CallRecorder:
             If the function cannot be recorded on these arguments.
         """
         apart: set[int] = set()
+        sources, self._unchanged = (self._function, self._args, self._kwargs), None
         while True:  # again if the function used single numbers of a whole array
-            trace = Trace((self._function, self._args, self._kwargs), singly=self._singly)
+            generators, around = self._unchanged or (Generators(sources), Around(self._function))
+            self._around, self._unchanged = around, None
+            trace = Trace(sources, singly=self._singly, generators=generators)
             failed: UnrecordedError | None = None
             try:
                 found = self._record_by(trace, apart, notes)
@@ -221,14 +226,14 @@ class CallRecorder:
         """
         trace = Trace((self._function, self._args, self._kwargs), singly=True)
         trace.along = outcomes
-        once = Around(self._function)
+        self._around = Around(self._function)
         try:
             self._record_by(trace, set())
         except UnrecordedError as failed:
             error = failed.__cause__
             return users_line(error.__traceback__) if isinstance(error, PartingError) else None
         finally:
-            once.put_back()  # the call itself is still to come
+            self._around.put_back()  # the call itself is still to come
         return None
 
     def _record_by(self, trace: Trace, apart: set[int], notes: Sequence[Note] = ()) -> Found:
@@ -251,17 +256,18 @@ class CallRecorder:
             has_returned = True
             return result
 
-        around = self._around = Around(self._function)
+        around = self._around
         try:
             run = unchanging(run_on_noted, around, traced, self._compiled, found)
             recording, outline = recorded(trace, run, domains=True)
         except ChangesError as error:
             raise UnrecordedError(TraceError(*error.args), is_repeatable=False) from error
         except Exception as error:
-            changes = trace.refusal is not None and trace.refusal.is_change
-            has_advanced = around.has_advanced()
-            is_repeatable = not (has_returned or changes or has_advanced)
-            if around.changed() and not has_advanced:  # an eager call is to find what it found
+            changed = around.changed()
+            self._unchanged = None if changed else (trace.generators, around)
+            is_change = trace.refusal is not None and trace.refusal.is_change
+            is_repeatable = not (has_returned or is_change or have_advanced(changed))
+            if changed and not have_advanced(changed):  # an eager call is to find what it found
                 again = functools.partial(trace.record, run_on_noted)
                 made_again(again, around, Contents(traced))
                 trace.generators.rewind()

@@ -25,14 +25,13 @@ from scalargrad.compiler.guards.ways import (
     ways_of,
 )
 from scalargrad.tree import is_array, is_object_array
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Value
 
 #: What arguments are looked into for. The code among them is around the function.
 _OF_DATA = {ITEMS, ATTRIBUTES, BESIDE, POSITION}
 _OF_LIBRARIES = {LIBRARY_ATTRIBUTES, LIBRARY_CODE, LIBRARY_GLOBALS}
 #: Types without contents; assignments to a Value's data are refused elsewhere.
 _CLOSED = (int, float, str, bytes, type(None), Value)
-_PLAIN = {*_CLOSED, bool, Parameter}
 
 
 class Names:
@@ -169,7 +168,7 @@ class HeldObjects:
     def _go_to(self, held: Holding) -> None:
         """Go on to what is held, by the name of what holds it or by its own."""
         inside = held.before
-        if not {*map(type, inside.values())} <= _PLAIN:
+        if not _are_closed(inside.values()):
             by_name = isinstance(held.owner, FunctionType | Names)
             inner = [(key, y) for key, y in inside.items() if not isinstance(y, _CLOSED)]
             self._ahead += [(held.label(key) if by_name else held.name, y) for key, y in inner]
@@ -220,7 +219,12 @@ def _is_of_numbers(x: Any) -> bool:
     """Return whether something is an array or a row of nothing but numbers and text."""
     if is_array(x):
         return not is_object_array(x)
-    return isinstance(x, list | tuple | deque) and {*map(type, x)} <= _PLAIN
+    return isinstance(x, list | tuple | deque) and _are_closed(x)
+
+
+def _are_closed(items: Iterable[Any]) -> bool:
+    """Return whether there is nothing to go on to; of many items, only the types are looked at."""
+    return all(issubclass(kind, _CLOSED) for kind in {*map(type, items)})
 
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:

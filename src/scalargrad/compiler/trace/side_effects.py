@@ -17,7 +17,7 @@ from typing import Any
 from scalargrad.compiler.call.made_anew import require_known
 from scalargrad.compiler.call.outline import filled, outlined
 from scalargrad.compiler.guards.held_objects import Place
-from scalargrad.compiler.trace.snapshots import Around, Contents, Note, is_unchanged
+from scalargrad.compiler.trace.snapshots import Around, Contents, Note, have_advanced, is_unchanged
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
@@ -69,7 +69,7 @@ def unchanging(
         require_known(beside, [around.function, run])  # which holds the arguments
         notes[:] = before.notes(beside)
         if found := [*around.changes(before)]:
-            own = found if around.has_advanced() else made_again(run, around, before)[0]
+            own = found if have_advanced(around.changed()) else made_again(run, around, before)[0]
             raise ChangesError(_refused(compiled, found, own))
         return result
 

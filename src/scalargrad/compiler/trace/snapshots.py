@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from scalargrad.compiler.guards.held_objects import NAMES, HeldObjects, Holding
+from scalargrad.compiler.guards.held_objects import NAMES, HeldObjects, Holding, Place
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.guards.ways import (
     BESIDE,
@@ -96,11 +96,6 @@ class Around(Contents):
         """Return the iterators among them, which the function may have advanced."""
         return [x.owner for x in self.found.values() if isinstance(x.owner, Iterator)]
 
-    def has_advanced(self) -> bool:
-        """Return whether nothing has changed but the positions of iterators, which stay so."""
-        changed = self.changed()
-        return bool(changed) and all(way is POSITION for _, way in changed)
-
     def is_longer(self, held: Holding, now: dict[Any, Any]) -> bool:
         """Return whether Values have been added to a dict or a list."""
         added = [x for key, x in now.items() if key not in held.before]
@@ -112,6 +107,12 @@ class Around(Contents):
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
+
+
+def have_advanced(changed: Iterable[Place]) -> bool:
+    """Return whether nothing has changed but the positions of iterators, which stay so."""
+    ways = {way for _, way in changed}
+    return ways == {POSITION}
 
 
 def _may_not_grow(held: Holding) -> bool:

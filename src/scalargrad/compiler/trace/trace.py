@@ -43,6 +43,8 @@ class Trace(Tape):
         The function and its arguments, where generators are searched for.
     singly : bool
         Whether each number given or returned must be a node of its own.
+    generators : Generators, optional
+        Those that can be reached from there, if they are known.
 
     Attributes
     ----------
@@ -60,13 +62,19 @@ class Trace(Tape):
         The random generators that the function can reach.
     """
 
-    def __init__(self, sources: Sequence[Any] = (), *, singly: bool = False) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Any] = (),
+        *,
+        singly: bool = False,
+        generators: Generators | None = None,
+    ) -> None:
         super().__init__(singly=singly)
         self.sources = sources
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
         self.along: Sequence[bool] = ()
-        self.generators = Generators(sources)
+        self.generators = generators or Generators(sources)
         self.lanes = Lanes(self)
         self.numbers = NodeValues(self.columns, self.lanes, self.known)
         self._rows: dict[tuple[int, ...] | bytes, int] = {}
