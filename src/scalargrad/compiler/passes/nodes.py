@@ -90,8 +90,7 @@ class Nodes:
         Unused nodes are removed one after the other, as most nodes are needed.
         """
         uses = np.bincount(self.operands, minlength=len(self))
-        for x in roots:
-            uses[x] += 1
+        uses += np.bincount(np.fromiter(roots, np.int64), minlength=len(self))
         drop(np.flatnonzero(uses == 0), self.first, self.operands, uses)
         return uses > 0
 

@@ -78,6 +78,20 @@ class Columns:
         self.right.append(right)
         return len(ops) - 1
 
+    def write_all(self, op: Op, args: Sequence[tuple[int, ...]]) -> range:
+        """Write nodes of one operation, all with as many operands; return their numbers."""
+        nodes, none = range(len(self), len(self) + len(args)), array("i", [_NONE]) * len(args)
+        columns: list[array[int]] = []
+        if args and len(args[0]) > 2:
+            self.wide.update(zip(nodes, args, strict=True))
+        else:
+            columns += [array("i", column) for column in zip(*args, strict=True)]
+        left, right, *_ = (*columns, none, none)
+        self.ops += [op] * len(args)
+        self.left += left
+        self.right += right
+        return nodes
+
     def args(self, node: int) -> tuple[int, ...]:
         """Return the operands of a node."""
         left, right = self.left[node], self.right[node]
@@ -172,6 +186,14 @@ class Plainness:
         """Set whether a node is plain, whatever it is computed from."""
         self._set(node, _PLAIN if plain else _VALUE)
 
+    def mark_all(self, nodes: Sequence[int], plain: bool) -> None:
+        """Set whether some nodes, each of them given once, are plain."""
+        marks = self._marks
+        marks.extend(bytes(max(0, max(nodes, default=-1) + 1 - len(marks))))
+        held, chosen = np.frombuffer(marks, np.uint8), np.array(nodes, np.intp)
+        self._values += 0 if plain else int((held[chosen] < _VALUE).sum())
+        held[chosen] = _PLAIN if plain else _VALUE
+
     def mark_leaf(self, node: int) -> None:
         """Note that a node is a leaf with respect to which a function is differentiated."""
         self._set(node, _LEAF)
@@ -206,7 +228,8 @@ class Plainness:
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
-        return self._is_plain(node, self._derived, None)
+        mark = self._mark(node)
+        return mark == _PLAIN if mark else self._is_plain(node, self._derived, None)
 
     def outside(self, node: int, start: int) -> bool:
         """Return whether a node is plain, leaves of derivatives from `start` on taken as plain."""

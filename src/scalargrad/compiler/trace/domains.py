@@ -114,8 +114,12 @@ def _gradients_read(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[
     readers = nodes.needed([*outputs, *trace.guards]) & ~gradients
     read = np.zeros(len(nodes), np.bool_)
     read[nodes.operands[readers[nodes.users()]]] = True
-    found, args = np.flatnonzero(read & gradients).tolist(), trace.columns.args
-    return [x for x in found if trace.lanes.size(args(x)[1]) == 1]
+    found = np.flatnonzero(read & gradients)
+    roots = nodes.operands[nodes.first[found] + 1]
+    first, which = alike(roots)
+    outside = [trace.lanes.size(x) == 1 for x in roots[first].tolist()]
+    kept: list[int] = found[np.array(outside, np.bool_)[which]].tolist()
+    return kept
 
 
 def _violation(trace: Trace, node: int) -> tuple[int, int]:
@@ -198,8 +202,7 @@ def _shown(
     first = starts(propagates.astype(np.int64))[nodes.first]
     operands = nodes.operands[propagates]
     ways = np.bincount(operands, minlength=len(nodes))
-    for x in outputs:
-        ways[x] += 1
+    ways += np.bincount(np.fromiter(outputs, np.int64), minlength=len(nodes))
     taken = np.flatnonzero(_is_unbatch(nodes))
     of = nodes.operands[nodes.first[taken]]
     whole = [x for x, times in Counter(of.tolist()).items() if times == lanes[x]]

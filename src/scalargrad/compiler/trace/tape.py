@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, Op
 from scalargrad.compiler.trace.columns import Columns, Plainness
@@ -14,6 +14,9 @@ from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Operation
 from scalargrad.transforms.draws import Draw
 from scalargrad.value import Parameter, Value
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _new = object.__new__
 
@@ -64,7 +67,7 @@ class Tape(Tracing):
         self.refusal: Refusal | None = None
         self.plainness = Plainness(self.columns)
         self.constant = self.columns.constant
-        self.write = self.columns.write
+        self.write, self.write_all = self.columns.write, self.columns.write_all
         self.writers = self.ops.append, self.columns.left.append, self.columns.right.append
         self._node_of: dict[int, int] = {}  # by the id of a Value, its node
         self._named: list[Value] = []  # kept, so that no other Value gets their id
@@ -74,17 +77,16 @@ class Tape(Tracing):
 
     def check_before_writing(self, check: Callable[[], None]) -> None:
         """Call `check` before each node that is written from now on."""
-        write, (write_op, write_left, write_right) = self.write, self.writers
 
-        def checked(op: Op, args: tuple[int, ...]) -> int:
-            check()
-            return write(op, args)
+        def checked(write: Callable[P, R]) -> Callable[P, R]:
+            def after_check(*args: P.args, **kwargs: P.kwargs) -> R:
+                check()
+                return write(*args, **kwargs)
 
-        def checked_op(op: Op) -> None:
-            check()
-            write_op(op)
+            return after_check
 
-        self.write, self.writers = checked, (checked_op, write_left, write_right)
+        self.write, self.write_all = checked(self.write), checked(self.write_all)
+        self.writers = (checked(self.writers[0]), *self.writers[1:])
 
     # Inputs -----------------------------------------------------------------------------------
 
@@ -110,8 +112,8 @@ class Tape(Tracing):
             The nodes of the leaves.
         """
         nodes = [x.index for x in numbers]
+        self.plainness.mark_all(nodes, False)
         for x, node in zip(values, nodes, strict=True):
-            self.plainness.mark(node, False)
             self.stands_for(x, node)
         return nodes
 
@@ -123,6 +125,13 @@ class Tape(Tracing):
         if x.label:
             self.labels[made.index] = x.label
         return made
+
+    def inputs(self, numbers: Sequence[float]) -> list[Traced]:
+        """Write inputs that are plain in eager evaluation."""
+        nodes = self.write_all(INPUT, [()] * len(numbers))
+        self.known.update(zip(nodes, numbers, strict=True))
+        self.plainness.mark_all(nodes, True)
+        return self.all_traced(nodes)
 
     def input(self, number: float, *, plain: bool) -> Traced:
         """Write an input, which is plain in eager evaluation or a Value."""
@@ -279,11 +288,11 @@ class Tape(Tracing):
         """
         below = self.columns.below([root for root, _ in seeds], wrt)
         pairs = tuple([x for pair in seeds for x in pair])
-        signals = [self.write(ADJOINT, (x, *pairs)) for x in wrt if x in below]
+        signals = self.write_all(ADJOINT, [(x, *pairs) for x in wrt if x in below])
         if detached or self.is_detaching:
-            signals = [self.write(DETACH, (x,)) for x in signals]
-        for node in signals if plain else ():
-            self.plainness.mark(node, True)
+            signals = self.write_all(DETACH, [(x,) for x in signals])
+        if plain:
+            self.plainness.mark_all(signals, True)
         found = iter(self.all_traced(signals))
         return [next(found) if x in below else 0.0 for x in wrt]
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, ROW, TAKE
+from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, ROW, TAKE, UNBATCH
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
@@ -126,7 +126,7 @@ class Trace(Tape):
                 found.append(self._whole_array(x, k))
             else:
                 given = x.ravel().tolist() if hasattr(x, "ravel") else [x]
-                found += [self.input(float(y), plain=True) for y in given]
+                found += self.inputs([*map(float, given)])
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
 
@@ -246,7 +246,8 @@ class Trace(Tape):
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
-        wrt = [self.lanes.origin(self.refer(x, identity)) for x in xs]
+        ops, nodes = self.ops, [self.refer(x, identity) for x in xs]
+        wrt = [self.lanes.origin(x) if ops[x] is UNBATCH else x for x in nodes]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         shared = self.lanes.shared.intersection(wrt)
