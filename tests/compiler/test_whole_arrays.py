@@ -14,6 +14,7 @@ import pytest
 
 from scalargrad import TraceError, Value, exp, grad, jit, mean, tanh, value_and_grad, vmap
 from scalargrad import sum as added
+from scalargrad.compiler.call import record_call
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.trace import example_lanes, whole_arrays
 
@@ -237,6 +238,37 @@ def test_a_number_asked_for_late_is_still_recorded_once() -> None:
             return total
 
     assert jit(careful)(ROWS) == pytest.approx(float(careful(ROWS)), rel=1e-14)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_function_recorded_again_for_its_numbers_is_looked_around_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first attempt has changed nothing: what it started from holds for the second."""
+    looks = []
+
+    class Counted(record_call.Around):
+        def __init__(self, function: Any) -> None:
+            looks.append(function)
+            super().__init__(function)
+
+    monkeypatch.setattr(record_call, "Around", Counted)
+    assert jit(lambda xs: xs[0, 0] * xs[1, 1])(ROWS) == ROWS[0, 0] * ROWS[1, 1]
+    assert len(looks) == 1
+
+
+@pytest.mark.usefixtures("few")
+def test_what_changes_before_a_number_is_asked_for_is_noticed() -> None:
+    """The first attempt, which ends at the number, has counted; the call is refused or right."""
+    calls = [0]
+
+    def counting(xs: Any) -> Any:
+        calls[0] += 1
+        return xs[0, 0] * calls[0]
+
+    with pytest.raises(TraceError, match="changes"):
+        jit(counting)(ROWS)
+    assert calls == [0]
 
 
 @pytest.mark.parametrize("odd", range(8))
