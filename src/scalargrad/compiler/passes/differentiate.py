@@ -129,6 +129,7 @@ def _sweep(
     own: dict[int, int] = {}
     targets = set(depending.wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
+    wires_of = functools.partial(_wires, writer, moving)
 
     def received(node: int) -> int | None:
         """Return the error signal of a node, which all its users have sent theirs; or None."""
@@ -150,9 +151,9 @@ def _sweep(
             if crossing is not None:
                 crossing.send_from_lookup(node, upstream, wires)
         elif crossing is not None:
-            crossing.send(node, upstream, moving, lambda node: _wires(writer, node, moving))
+            crossing.send(node, upstream, moving, wires_of)
         else:
-            for operand, factor in _wires(writer, node, moving):
+            for operand, factor in wires_of(node):
                 signals[operand] += (upstream, factor)
     return found
 
@@ -252,7 +253,7 @@ def steps(op: Op) -> bool:
     )
 
 
-def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]]:
+def _wires(writer: Writer, moving: bytearray, node: int) -> list[tuple[int, int]]:
     """Return (operand, partial) for each wire that enters `node` and carries a gradient."""
     op, args = _made_by(writer.program, node)
     wires = []

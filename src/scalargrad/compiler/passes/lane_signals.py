@@ -56,6 +56,8 @@ class Crossing:
         """Send the error signal of `node` to its operands."""
         writer = self.writer
         op, args = writer.program.ops[node], writer.program.args[node]
+        if not args:  # an input
+            return
         if op is BATCH or op is UNBATCH or isinstance(op, Total):
             self.require_single_root()
         if op is BATCH:

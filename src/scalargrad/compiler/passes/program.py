@@ -170,7 +170,7 @@ class Program:
 
 def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return the number of lanes of a node, given those of its operands."""
-    if op is PRODUCTS and args:  # nearly all
+    if (op is PRODUCTS or op is ADJOINT) and args:  # nearly all
         return max(map(sizes.__getitem__, args))
     if isinstance(op, OverLanes) or op is UNBATCH:
         return 1

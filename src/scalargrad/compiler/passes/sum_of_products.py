@@ -59,7 +59,7 @@ class _Gatherer:
         self.uses, self.cut = _uses(program, nodes)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
-        self.seeds: tuple[tuple[int, ...], tuple[int, ...]] = (), ()  # of a sweep, old and new
+        self.seeds: tuple[list[int], list[int]] = [], []  # of a sweep, old and new
 
     def run(self) -> Program:
         operands, new, uses, terms = self.operands, self.new, self.uses, self.terms
@@ -110,15 +110,16 @@ class _Gatherer:
 
     def _other(self, op: Op, node: int) -> list[int] | None:
         """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""
+        if op is ADJOINT:
+            self.new[node] = self._adjoint(node)
+            return None
         args, writer = tuple(self.operands[self.first[node] : self.first[node + 1]]), self.writer
         if op is IDENTITY and self.uses[node] > 1 and self.new[args[0]] >= 0:
             self.new[node] = self.new[args[0]]
         elif op is CONSTANT:
             self.new[node] = writer.copied_constant(self.old, node)
-        elif op is ADJOINT or op is INPUT:
-            if args[1:] != self.seeds[0]:  # one sweep has many
-                self.seeds = args[1:], tuple(self._nodes(args[1:]))
-            self.new[node] = writer.unique(op, (*self._nodes(args[:1]), *self.seeds[1]))
+        elif op is INPUT:
+            self.new[node] = writer.unique(op, args)
         else:
             opened = plan_of(op, len(args)) if isinstance(op, Operation) else None
             if opened is not None and len(opened) == 1:
@@ -127,6 +128,13 @@ class _Gatherer:
             written = writer.node(op, nodes) if opened is None else follow(writer, opened, nodes)
             self.new[node] = written
         return None
+
+    def _adjoint(self, node: int) -> int:
+        """Write a derivative: one sweep has many, of the same roots."""
+        of, *seeds = self.operands[self.first[node] : self.first[node + 1]]
+        if seeds != self.seeds[0]:
+            self.seeds = seeds, self._nodes(seeds)
+        return self.writer.unique(ADJOINT, (self._node(of), *self.seeds[1]))
 
     def _pairs(self, args: tuple[int, ...], refs: tuple[int | float, ...]) -> list[int]:
         """Return the terms of a sum of products, with waiting sums expanded."""
