@@ -118,8 +118,7 @@ class CallRecorder:
         self._compiled, self._args, self._kwargs, _, self._leaves, self._module_values = call
         self.may_be_fresh = False
         self.notes: list[Note] = []
-        #: What a recording started from, to start the next from, if it has changed nothing.
-        self._unchanged: tuple[Generators, Around] | None = None
+        self._is_unchanged = False  # what is around the function, by a recording that failed
 
     def record(self, notes: Sequence[Note] = ()) -> Found:
         """Record the call, and return what a path is made of.
@@ -135,10 +134,10 @@ class CallRecorder:
             If the function cannot be recorded on these arguments.
         """
         apart: set[int] = set()
-        sources, self._unchanged = (self._function, self._args, self._kwargs), None
+        sources = self._function, self._args, self._kwargs
+        generators, self._around = Generators(sources), Around(self._function)
         while True:  # again if the function used single numbers of a whole array
-            generators, around = self._unchanged or (Generators(sources), Around(self._function))
-            self._around, self._unchanged = around, None
+            self._is_unchanged = False
             trace = Trace(sources, singly=self._singly, generators=generators)
             failed: UnrecordedError | None = None
             try:
@@ -153,6 +152,8 @@ class CallRecorder:
                 self.may_be_fresh = trace.generators.may_be_fresh
                 return found
             apart |= touched
+            if not self._is_unchanged:
+                generators, self._around = Generators(sources), Around(self._function)
 
     def require_same(
         self,
@@ -264,7 +265,7 @@ class CallRecorder:
             raise UnrecordedError(TraceError(*error.args), is_repeatable=False) from error
         except Exception as error:
             changed = around.changed()
-            self._unchanged = None if changed else (trace.generators, around)
+            self._is_unchanged = not changed
             is_change = trace.refusal is not None and trace.refusal.is_change
             is_repeatable = not (has_returned or is_change or have_advanced(changed))
             if changed and not have_advanced(changed):  # an eager call is to find what it found
