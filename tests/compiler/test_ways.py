@@ -461,6 +461,20 @@ def an_exception(x: Any) -> Callable[[], Any]:  # noqa: D103
 
 
 @way
+def a_cache(x: Any) -> Callable[[], Any]:  # noqa: D103
+    kept = functools.cache(lambda: x)
+    kept()
+    return kept
+
+
+@way
+def a_cache_of_limited_size(x: Any) -> Callable[[], Any]:  # noqa: D103
+    kept = functools.lru_cache(maxsize=2)(lambda name: SimpleNamespace(**{name: x}))
+    kept("other"), kept("held")
+    return lambda: kept("held").held
+
+
+@way
 def a_default_of_a_constructor(x: Any) -> Callable[[], Any]:  # noqa: D103
     class Noise:
         def __init__(self, held: Any = x) -> None:

@@ -23,7 +23,7 @@ from scalargrad.compiler.guards import ways
 from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import Live, Same
 from scalargrad.compiler.guards.library_objects import (
-    CACHES,
+    identities_kept,
     is_readable,
     reader_of,
     times_cleared,
@@ -34,7 +34,7 @@ from scalargrad.compiler.guards.object_state import (
     is_stateful,
     is_users_alone,
 )
-from scalargrad.compiler.guards.readings import CONTENTS, Reader, Readings, Source
+from scalargrad.compiler.guards.readings import CONTENTS, ITSELF, Reader, Readings, Source
 from scalargrad.compiler.guards.references import bound_parts
 from scalargrad.compiler.guards.slots import Slots
 from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
@@ -44,8 +44,6 @@ _GRAPHS = {"local_grads", "parents", "op"}
 #: What iterates over attributes in the order in which they were added.
 _ITERATES = {"__dict__", "vars"}
 _BUILTINS = vars(builtins)
-#: The name for an object as all that it holds.
-ITSELF = "itself"
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _BASES = attrgetter("__bases__")
 #: Ways to what is met, no more: what they lead from does not change, or is read by name.
@@ -240,9 +238,14 @@ class Reachable:
         for function in ways.WRAPPED.read(x).values():
             self._part(function)
         self._named_attributes(x)
-        if isinstance(x, CACHES):  # others keep what they compute, as compiled functions do
-            self.readings.fact(len, Same(x), vars(x))
-            self.readings.fact(times_cleared, Same(x))
+
+    def _kept(self, cache: Any) -> None:
+        """Follow what a cache has kept, and notice when it is cleared."""
+        self.readings.fact(len, Same(cache), vars(cache))
+        self.readings.fact(times_cleared, Same(cache))
+        self.readings.part(identities_kept, cache, identities_kept(cache))
+        for x in ways.KEPT.read(cache).values():
+            self._whole(x)
 
     def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> None:
         """Follow names in a namespace."""
@@ -328,6 +331,7 @@ class Reachable:
         ways.IMPORTS: _imports,
         ways.WRAPPED: _wrapper,
         ways.WRAPPER_ATTRIBUTES: _wrapper,
+        ways.KEPT: _kept,
         ways.MEMBERS: _members,
         ways.ATTRIBUTES: _attributes,
         ways.BESIDE: _attributes,

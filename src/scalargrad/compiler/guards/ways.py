@@ -22,6 +22,7 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
 
+from scalargrad.compiler.guards.library_objects import CACHES, kept_by
 from scalargrad.compiler.guards.names_read import imported, looked_up, names_and_texts, of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
@@ -79,7 +80,8 @@ def ways_of(x: Any) -> tuple[Way, ...]:
     kind: Any = type(x)
     ways = _ways_of_kind(kind)
     if LIBRARY_CODE in ways and _OF_PARTS.isdisjoint(ways) and is_wrapper(x):
-        return (WRAPPED if isinstance(x, Operation) else WRAPPER_ATTRIBUTES, LIBRARY_CODE)
+        kept = (KEPT,) if isinstance(x, CACHES) else ()
+        return (WRAPPED if isinstance(x, Operation) else WRAPPER_ATTRIBUTES, *kept, LIBRARY_CODE)
     return ways
 
 
@@ -270,6 +272,8 @@ DEFAULTS = Way(_defaults, _set_defaults, "{1}")
 IMPORTS = Way(lambda x: {name: sys.modules.get(name) for name in imported(x)})
 WRAPPED, WRAPPER_ATTRIBUTES = Way(_wrapped), Way(own_space, _refill_space)
 MEMBERS = Way(data_of, _set_members, _MEMBER)
+#: What a cache has kept; that it keeps more is no change.
+KEPT = Way(kept_by)
 METHODS = Way(lambda x: {name: y for name, y in [*vars(x).items()] if functions_of(y)})
 #: What is behind properties and the like.
 FUNCTIONS = Way(lambda x: dict(enumerate(functions_of(x))))
