@@ -733,6 +733,12 @@ def test_what_a_cache_keeps_is_read_again(cached: Any) -> None:
     assert compiled(1.0) == 45.0
     settings("now").steps[0] = 2.0
     assert compiled(1.0) == 90.0
+    settings.cache_clear()
+    assert [settings("now").rate for _ in range(9)] == [2.0] * 9
+    settings("now").rate = 7.0
+    assert compiled(1.0) == 63.0
+    settings("now").rate, settings("now").steps[0] = 5.0, 2.0
+    assert compiled(1.0) == 90.0
     recorded = programs_of(compiled)
     square(4)
     assert compiled(1.0) == 90.0

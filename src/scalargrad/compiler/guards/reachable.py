@@ -22,12 +22,8 @@ from typing import Any
 from scalargrad.compiler.guards import ways
 from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import Live, Same
-from scalargrad.compiler.guards.library_objects import (
-    identities_kept,
-    is_readable,
-    reader_of,
-    times_cleared,
-)
+from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
+from scalargrad.compiler.guards.library_objects import is_readable, reader_of
 from scalargrad.compiler.guards.names_read import IS, NamedSpaces, of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,

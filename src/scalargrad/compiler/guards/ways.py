@@ -22,7 +22,12 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
 
-from scalargrad.compiler.guards.library_objects import CACHES, kept_by
+from scalargrad.compiler.guards.kept_inside import (
+    CACHES,
+    function_within,
+    is_function_of_arrays,
+    kept_by,
+)
 from scalargrad.compiler.guards.names_read import imported, looked_up, names_and_texts, of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
@@ -111,7 +116,7 @@ def _ways_of_objects(kind: Any) -> tuple[Way, ...]:
         return (ITEMS, *keys, *factory, *beside)
     if issubclass(kind, BOUND):
         return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
-    if issubclass(kind, (*DESCRIPTORS,)):
+    if issubclass(kind, (*DESCRIPTORS,)) or is_function_of_arrays(kind):
         return (FUNCTIONS,)
     target = (TARGET,) if any(issubclass(kind, kinds) for kinds, _ in REFERENCES) else ()
     if has_followed_attributes(kind):
@@ -190,11 +195,13 @@ def is_wrapper(x: Any) -> bool:
 
 
 def functions_of(member: Any) -> list[Any]:
-    """Return the functions behind a member of a class, and what they are given."""
+    """Return the functions behind a member of a class or the like, and what they are given."""
     if isinstance(member, staticmethod | classmethod):
         return functions_of(member.__func__)
     if isinstance(member, FunctionType) or is_wrapper(member):
         return [member]
+    if is_function_of_arrays(type(member)):
+        return function_within(member)
     names = next((x for kind, x in DESCRIPTORS.items() if isinstance(member, kind)), ())
     return [x for x in (getattr(member, name) for name in names) if x is not None]
 
