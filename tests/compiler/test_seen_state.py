@@ -710,6 +710,19 @@ def test_a_global_that_a_function_defines(code: str, expected: list[float] | Non
         assert [compiled(2.0), compiled(2.0)] == expected
 
 
+def test_a_class_that_exec_makes_in_a_space_without_a_name_is_a_users() -> None:
+    """It says that it is a builtin, and its methods and attributes may change all the same."""
+    space: dict[str, Any] = {}
+    exec("class Line:\n    rate = 2.0\n    def at(self, x): return x * self.rate", space)
+    line: Any = space["Line"]()
+    compiled = jit(lambda x: 1.0 * line.at(x))
+    assert compiled(1.0) == 2.0
+    space["Line"].rate = 5.0
+    assert compiled(1.0) == 5.0
+    space["Line"].at = lambda _, x: x + 7.0
+    assert compiled(1.0) == 8.0
+
+
 def test_a_cache_that_is_cleared_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment is read once for each program, unless a cache was cleared since."""
     monkeypatch.setenv("SOME_RATE", "2.0")

@@ -24,7 +24,7 @@ from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import Live, Same
 from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
 from scalargrad.compiler.guards.library_objects import is_readable, reader_of
-from scalargrad.compiler.guards.names_read import IS, NamedSpaces, of_library
+from scalargrad.compiler.guards.names_read import IS, NamedSpaces, is_of_library, of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
     is_stateful,
@@ -260,7 +260,7 @@ class Reachable:
         if kind not in self._inherited:
             found: dict[str, Any] = {}
             for base in reversed(kind.__mro__):
-                own, known = ways.MEMBERS.read(base), of_library(base.__module__)
+                own, known = ways.MEMBERS.read(base), is_of_library(base)
                 found |= {name: x for name, x in own.items() if not known or isinstance(x, bool)}
             self._inherited[kind] = found
         return self._inherited[kind]

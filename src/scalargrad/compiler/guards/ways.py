@@ -28,7 +28,13 @@ from scalargrad.compiler.guards.kept_inside import (
     is_function_of_arrays,
     kept_by,
 )
-from scalargrad.compiler.guards.names_read import imported, looked_up, names_and_texts, of_library
+from scalargrad.compiler.guards.names_read import (
+    imported,
+    is_of_library,
+    looked_up,
+    names_and_texts,
+    of_library,
+)
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
     attributes,
@@ -79,7 +85,7 @@ def ways_of(x: Any) -> tuple[Way, ...]:
     if isinstance(x, FunctionType):
         return _ways_of_function(x)
     if isinstance(x, type):
-        return (LIBRARY_CODE,) if of_library(x.__module__) else (MEMBERS, METHODS, BASES)
+        return (LIBRARY_CODE,) if is_of_library(x) else (MEMBERS, METHODS, BASES)
     if isinstance(x, ModuleType):  # by names alone
         return ()
     kind: Any = type(x)
@@ -103,7 +109,7 @@ def _ways_of_kind(kind: Any) -> tuple[Way, ...]:
     """Return the ways in which the objects of a class lead to others."""
     if kind in _WAYS_OF:
         return _WAYS_OF[kind]
-    code = LIBRARY_CODE if of_library(kind.__module__) else CLASS
+    code = LIBRARY_CODE if is_of_library(kind) else CLASS
     return (*_ways_of_objects(kind), code)
 
 
