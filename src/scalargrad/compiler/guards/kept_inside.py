@@ -23,7 +23,10 @@ _KEPT: weakref.WeakKeyDictionary[Any, tuple[Any, frozenset[int]]] = weakref.Weak
 
 def kept_by(cache: Any) -> dict[int, Any]:
     """Return the results that a cache of functools keeps and that may change, by identity."""
-    return {id(x): x for x in _results(cache) if not _is_plain(x)}
+    found = _results(cache)
+    if {*map(type, found)} <= PLAIN:  # as most keep numbers, in thousands
+        return {}
+    return {id(x): x for x in found if not _is_plain(x)}
 
 
 def identities_kept(cache: Any) -> frozenset[int]:
