@@ -16,12 +16,14 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from scalargrad import TraceError, Value, jit, tanh
+from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.guards.closed_over import ClosedOver
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -708,6 +710,19 @@ def test_a_global_that_a_function_defines(code: str, expected: list[float] | Non
         assert [compiled(2.0), compiled(2.0)] == expected
 
 
+def test_a_class_that_exec_makes_in_a_space_without_a_name_is_a_users() -> None:
+    """It says that it is a builtin, and its methods and attributes may change all the same."""
+    space: dict[str, Any] = {}
+    exec("class Line:\n    rate = 2.0\n    def at(self, x): return x * self.rate", space)
+    line: Any = space["Line"]()
+    compiled = jit(lambda x: 1.0 * line.at(x))
+    assert compiled(1.0) == 2.0
+    space["Line"].rate = 5.0
+    assert compiled(1.0) == 5.0
+    space["Line"].at = lambda _, x: x + 7.0
+    assert compiled(1.0) == 8.0
+
+
 def test_a_cache_that_is_cleared_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment is read once for each program, unless a cache was cleared since."""
     monkeypatch.setenv("SOME_RATE", "2.0")
@@ -717,6 +732,50 @@ def test_a_cache_that_is_cleared_is_seen(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SOME_RATE", "5.0")
     cached.cache_clear()
     assert [compiled(1.0), compiled(1.0)] == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("cached", [functools.cache, functools.lru_cache(maxsize=1)])
+def test_what_a_cache_keeps_is_read_again(cached: Any) -> None:
+    """Settings that are made at their first use, and a list: numbers alone ask for nothing."""
+    settings = cached(lambda name: SimpleNamespace(rate=2.0, steps=[1.0]))
+    settings("earlier")
+    square = cached(lambda n: n * n)
+    compiled = jit(lambda x: x * settings("now").rate * settings("now").steps[0] * square(3))
+    assert compiled(1.0) == 18.0
+    settings("now").rate = 5.0
+    assert compiled(1.0) == 45.0
+    settings("now").steps[0] = 2.0
+    assert compiled(1.0) == 90.0
+    settings.cache_clear()
+    assert [settings("now").rate for _ in range(9)] == [2.0] * 9
+    settings("now").rate = 7.0
+    assert compiled(1.0) == 63.0
+    settings("now").rate, settings("now").steps[0] = 5.0, 2.0
+    assert compiled(1.0) == 90.0
+    recorded = programs_of(compiled)
+    square(4)
+    assert compiled(1.0) == 90.0
+    assert [*programs_of(compiled)] == [*recorded]
+
+
+def test_a_model_that_a_cache_makes_while_it_is_recorded_is_refused_once() -> None:
+    """It would be a constant of the program, and its training not be seen."""
+    made = functools.cache(lambda: [Value(2.0)])
+    compiled = jit(lambda x: x * made()[0])
+    with pytest.raises(TraceError, match="changes a list, and computes something else"):
+        compiled(1.0)
+    assert compiled(1.0).data == 2.0
+    made()[0].data = 5.0
+    assert compiled(1.0).data == 5.0
+
+
+def test_a_cache_does_not_keep_numbers_of_a_recording() -> None:
+    """Eager calls would find them there."""
+    w = Value(2.0)
+    power = functools.cache(lambda n: [w**n])
+    with pytest.raises(TraceError, match=r"computes with Values in .*<lambda>, whose results"):
+        jit(lambda x: x * power(3)[0])(1.0)
+    assert power(3)[0].data == 8.0
 
 
 def test_arguments_with_a_hash_are_told_apart_by_what_they_hold() -> None:

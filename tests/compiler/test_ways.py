@@ -461,6 +461,26 @@ def an_exception(x: Any) -> Callable[[], Any]:  # noqa: D103
 
 
 @way
+def a_cache(x: Any) -> Callable[[], Any]:  # noqa: D103
+    kept = functools.cache(lambda: x)
+    kept()
+    return kept
+
+
+@way
+def a_cache_of_limited_size(x: Any) -> Callable[[], Any]:  # noqa: D103
+    kept = functools.lru_cache(maxsize=2)(lambda name: SimpleNamespace(**{name: x}))
+    kept("other"), kept("held")
+    return lambda: kept("held").held
+
+
+@way
+def a_function_of_arrays(x: Any) -> Callable[[], Any]:  # noqa: D103
+    get = np.frompyfunc(lambda _: x, 1, 1)
+    return lambda: get(0)
+
+
+@way
 def a_default_of_a_constructor(x: Any) -> Callable[[], Any]:  # noqa: D103
     class Noise:
         def __init__(self, held: Any = x) -> None:

@@ -26,7 +26,7 @@ from scalargrad.compiler.guards.frozen import (
     refuse_operations,
 )
 from scalargrad.compiler.guards.memory_order import laid_out, objects_like
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.references import BOUND
 from scalargrad.compiler.guards.ways import functions_of, is_wrapper
 from scalargrad.compiler.trace.whole_arrays import WholeArray
@@ -234,7 +234,7 @@ def _maker(x: Any) -> Any:
     content = x.content if isinstance(x, Frozen) else x
     if isinstance(content, FunctionType):
         return content.__code__
-    if isinstance(content, type) and not of_library(content.__module__):
+    if isinstance(content, type) and not is_of_library(content):
         return content.__module__, content.__qualname__
     if is_wrapper(content):
         return type(content), _maker(content.__wrapped__)

@@ -13,7 +13,7 @@ from typing import Any
 from scalargrad.compiler.call.objects import Visit
 from scalargrad.compiler.guards.comparable import constants_of
 from scalargrad.compiler.guards.memory_order import objects_like
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
     consists_of_attributes,
@@ -104,7 +104,7 @@ class Copier:
 def is_hashed_object(x: Any) -> bool:
     """Return whether something is a user's object with a hash of its own that can be changed."""
     kind: Any = type(x)
-    if kind.__hash__ is object.__hash__ or of_library(kind.__module__):
+    if kind.__hash__ is object.__hash__ or is_of_library(kind):
         return False
     return consists_of_attributes(kind) and constants_of(x) is None
 

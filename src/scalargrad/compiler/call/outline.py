@@ -18,7 +18,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.call.copied_objects import Copier, is_hashed_object, parts_beside
 from scalargrad.compiler.call.objects import Visit, is_object
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
@@ -205,7 +205,7 @@ def holds_results(x: Any) -> bool:
 
 def _inside(x: Any) -> list[Any]:
     if isinstance(x, type):
-        return [] if of_library(x.__module__) else [*vars(x).values()]
+        return [] if is_of_library(x) else [*vars(x).values()]
     if isinstance(x, FunctionType):
         return [x.__closure__, x.__defaults__, x.__kwdefaults__, vars(x)]
     if isinstance(x, np.ndarray) and x.dtype.hasobject:  # which the collector does not look into

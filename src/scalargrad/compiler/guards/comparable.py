@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
 from scalargrad.value import Value
 
@@ -279,7 +279,7 @@ def is_constant(x: Any) -> bool:
 def _compares_for_itself(kind: type) -> bool:
     """Return whether a user's class defines an equality, which may not see all that differs."""
     compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])
-    return compares and not issubclass(kind, Value) and not of_library(kind.__module__)
+    return compares and not issubclass(kind, Value) and not is_of_library(kind)
 
 
 @functools.cache
@@ -291,4 +291,4 @@ def _is_more_than_equal(kind: type) -> bool:
     if issubclass(kind, Value):
         return False
     compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])
-    return compares and kind not in PLAIN - {complex} and of_library(kind.__module__)
+    return compares and kind not in PLAIN - {complex} and is_of_library(kind)

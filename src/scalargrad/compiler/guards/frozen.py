@@ -16,7 +16,7 @@ import numpy as np
 from scalargrad.compiler.guards.comparable import Same, constants_of, exact
 from scalargrad.compiler.guards.containers import items_of
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
     attributes,
@@ -48,7 +48,7 @@ class Frozen:
         self.apart: list[Any] = []
         kind = type(content)
         self._key: Hashable = _array(content) if is_of_numbers(content) else exact(content)
-        if isinstance(content, tuple | frozenset) or not of_library(kind.__module__):
+        if isinstance(content, tuple | frozenset) or not is_of_library(kind):
             self._key = self._key, _HeldByParts(content, self.apart).key
         elif kind not in PLAIN and not is_of_numbers(content):
             self.apart.append(content)
@@ -135,7 +135,7 @@ def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
     if isinstance(x, BOUND):
         return [], items_of(x)
     kind = type(x)
-    more = {} if of_library(kind.__module__) and not is_stateful(kind) else attributes(x)
+    more = {} if is_of_library(kind) and not is_stateful(kind) else attributes(x)
     if isinstance(x, dict):
         return [*more], [*x, *x.values(), *more.values()]
     if isinstance(x, list | tuple | set | frozenset):
@@ -225,7 +225,7 @@ def refuse_operations(x: Any, where: object) -> None:
 @functools.cache
 def _operator_of(kind: type) -> str | None:
     """Return the name of an operator that a user's class of numbers defines, if there is one."""
-    own = itertools.takewhile(lambda x: not of_library(x.__module__), kind.__mro__)
+    own = itertools.takewhile(lambda x: not is_of_library(x), kind.__mro__)
     return next((name for x in own for name in vars(x) if name in _OPERATORS), None)
 
 

@@ -6,8 +6,6 @@ time, other processes) is not seen.
 
 from __future__ import annotations
 
-import functools
-import weakref
 from array import array
 from collections.abc import Callable
 from functools import partial
@@ -17,11 +15,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.guards.references import REFERENCES
-
-#: The class of what functools.cache and lru_cache return.
-CACHES = type(functools.cache(lambda: None))
-#: How often each such cache was asked when last looked at, and how often it was cleared by then.
-_CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
 
 
 def reader_of(x: Any) -> Callable[[], Any] | None:
@@ -48,18 +41,6 @@ def is_readable(x: Any, read: Callable[[], Any]) -> bool:
 def is_array(x: Any) -> bool:
     """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
     return isinstance(x, array) or (hasattr(type(x), "dtype") and hasattr(x, "tobytes"))
-
-
-def times_cleared(cache: Any) -> int:
-    """Return how often a cache of functools is known to have been cleared.
-
-    What it holds stays as it is otherwise, and is not in sight.
-    """
-    info = cache.cache_info()
-    now, (calls, clears) = info.hits + info.misses, _CALLS.get(cache, (0, 0))
-    clears += int(now < calls)
-    _CALLS[cache] = now, clears
-    return clears
 
 
 def array_bytes(x: Any) -> Callable[[], bytes]:

@@ -5,6 +5,7 @@ Of some namespaces, modules and attributes of functions, only what the code name
 
 from __future__ import annotations
 
+import builtins
 import dis
 import functools
 import importlib
@@ -35,6 +36,16 @@ def of_library(module: Any) -> bool:
     if top == "__main__":  # run by `python -m …`, it may be the file of an installed program
         return False
     return top in _LIBRARIES or _is_installed(top)
+
+
+def is_of_library(kind: type) -> bool:
+    """Return whether a class is a library's.
+
+    One that `exec` made in a namespace without a name says that it is a builtin, and is none.
+    """
+    if not of_library(kind.__module__):
+        return False
+    return vars(kind).get("__module__") != "builtins" or vars(builtins).get(kind.__name__) is kind
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from types import (
 )
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.table.operation import Operation
 
 #: Immutable types that hold no other objects.
@@ -90,9 +90,9 @@ def has_followed_attributes(kind: Any) -> bool:
         return False
     known = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = known or str(kind.__module__).startswith("scalargrad.")
-    return not of_library(kind.__module__) or (ours and is_stateful(kind))
+    return not is_of_library(kind) or (ours and is_stateful(kind))
 
 
 def is_users_alone(kind: type) -> bool:
     """Return whether no library knows a class: what it may read of an object does not show."""
-    return kind is SimpleNamespace or not any(of_library(x.__module__) for x in kind.__mro__[:-1])
+    return kind is SimpleNamespace or not any(is_of_library(x) for x in kind.__mro__[:-1])

@@ -22,19 +22,15 @@ from typing import Any
 from scalargrad.compiler.guards import ways
 from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import Live, Same
-from scalargrad.compiler.guards.library_objects import (
-    CACHES,
-    is_readable,
-    reader_of,
-    times_cleared,
-)
-from scalargrad.compiler.guards.names_read import IS, NamedSpaces, of_library
+from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
+from scalargrad.compiler.guards.library_objects import is_readable, reader_of
+from scalargrad.compiler.guards.names_read import IS, NamedSpaces, is_of_library, of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
     is_stateful,
     is_users_alone,
 )
-from scalargrad.compiler.guards.readings import CONTENTS, Reader, Readings, Source
+from scalargrad.compiler.guards.readings import CONTENTS, ITSELF, Reader, Readings, Source
 from scalargrad.compiler.guards.references import bound_parts
 from scalargrad.compiler.guards.slots import Slots
 from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
@@ -44,8 +40,6 @@ _GRAPHS = {"local_grads", "parents", "op"}
 #: What iterates over attributes in the order in which they were added.
 _ITERATES = {"__dict__", "vars"}
 _BUILTINS = vars(builtins)
-#: The name for an object as all that it holds.
-ITSELF = "itself"
 _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _BASES = attrgetter("__bases__")
 #: Ways to what is met, no more: what they lead from does not change, or is read by name.
@@ -240,9 +234,14 @@ class Reachable:
         for function in ways.WRAPPED.read(x).values():
             self._part(function)
         self._named_attributes(x)
-        if isinstance(x, CACHES):  # others keep what they compute, as compiled functions do
-            self.readings.fact(len, Same(x), vars(x))
-            self.readings.fact(times_cleared, Same(x))
+
+    def _kept(self, cache: Any) -> None:
+        """Follow what a cache has kept, and notice when it is cleared."""
+        self.readings.fact(len, Same(cache), vars(cache))
+        self.readings.fact(times_cleared, Same(cache))
+        self.readings.part(identities_kept, cache, identities_kept(cache))
+        for x in ways.KEPT.read(cache).values():
+            self._whole(x)
 
     def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> None:
         """Follow names in a namespace."""
@@ -261,7 +260,7 @@ class Reachable:
         if kind not in self._inherited:
             found: dict[str, Any] = {}
             for base in reversed(kind.__mro__):
-                own, known = ways.MEMBERS.read(base), of_library(base.__module__)
+                own, known = ways.MEMBERS.read(base), is_of_library(base)
                 found |= {name: x for name, x in own.items() if not known or isinstance(x, bool)}
             self._inherited[kind] = found
         return self._inherited[kind]
@@ -328,6 +327,7 @@ class Reachable:
         ways.IMPORTS: _imports,
         ways.WRAPPED: _wrapper,
         ways.WRAPPER_ATTRIBUTES: _wrapper,
+        ways.KEPT: _kept,
         ways.MEMBERS: _members,
         ways.ATTRIBUTES: _attributes,
         ways.BESIDE: _attributes,

@@ -53,7 +53,7 @@ def named(source: Source) -> str:
         return name if "." in name else f"the global {name}"
     if isinstance(owner, str):  # a setting
         return owner
-    if callable(name):  # what is measured of an object
+    if callable(name) or name == ITSELF:  # what is measured of an object, or all of it
         return f"a {type(owner).__name__}"
     whose = owner if isinstance(owner, type | ModuleType) else type(owner)
     return f"{whose.__name__}.{name}"
@@ -80,6 +80,8 @@ _CELL, _CODE, _LABEL = attrgetter("cell_contents"), attrgetter("__code__"), attr
 _PARENTS = attrgetter("parents")
 #: The name for all that an object holds.
 CONTENTS = "contents"
+#: The name for an object as all that it holds.
+ITSELF = "itself"
 
 
 class Readings:

@@ -19,7 +19,7 @@ from types import (
 )
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_of_library
 
 #: Callables that pass stored objects to a function.
 BOUND = (
@@ -52,7 +52,7 @@ DESCRIPTORS: dict[type, tuple[str, ...]] = {
 
 def is_descriptor(member: Any) -> bool:
     """Return whether a member of a class is Python's or a library's descriptor: no data."""
-    return hasattr(member, "__get__") and of_library(type(member).__module__)
+    return hasattr(member, "__get__") and is_of_library(type(member))
 
 
 def is_own(x: Any) -> bool:

@@ -22,7 +22,19 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ProxyTypes
 
-from scalargrad.compiler.guards.names_read import imported, looked_up, names_and_texts, of_library
+from scalargrad.compiler.guards.kept_inside import (
+    CACHES,
+    function_within,
+    is_function_of_arrays,
+    kept_by,
+)
+from scalargrad.compiler.guards.names_read import (
+    imported,
+    is_of_library,
+    looked_up,
+    names_and_texts,
+    of_library,
+)
 from scalargrad.compiler.guards.object_state import (
     PLAIN,
     attributes,
@@ -73,13 +85,14 @@ def ways_of(x: Any) -> tuple[Way, ...]:
     if isinstance(x, FunctionType):
         return _ways_of_function(x)
     if isinstance(x, type):
-        return (LIBRARY_CODE,) if of_library(x.__module__) else (MEMBERS, METHODS, BASES)
+        return (LIBRARY_CODE,) if is_of_library(x) else (MEMBERS, METHODS, BASES)
     if isinstance(x, ModuleType):  # by names alone
         return ()
     kind: Any = type(x)
     ways = _ways_of_kind(kind)
     if LIBRARY_CODE in ways and _OF_PARTS.isdisjoint(ways) and is_wrapper(x):
-        return (WRAPPED if isinstance(x, Operation) else WRAPPER_ATTRIBUTES, LIBRARY_CODE)
+        kept = (KEPT,) if isinstance(x, CACHES) else ()
+        return (WRAPPED if isinstance(x, Operation) else WRAPPER_ATTRIBUTES, *kept, LIBRARY_CODE)
     return ways
 
 
@@ -96,7 +109,7 @@ def _ways_of_kind(kind: Any) -> tuple[Way, ...]:
     """Return the ways in which the objects of a class lead to others."""
     if kind in _WAYS_OF:
         return _WAYS_OF[kind]
-    code = LIBRARY_CODE if of_library(kind.__module__) else CLASS
+    code = LIBRARY_CODE if is_of_library(kind) else CLASS
     return (*_ways_of_objects(kind), code)
 
 
@@ -109,7 +122,7 @@ def _ways_of_objects(kind: Any) -> tuple[Way, ...]:
         return (ITEMS, *keys, *factory, *beside)
     if issubclass(kind, BOUND):
         return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
-    if issubclass(kind, (*DESCRIPTORS,)):
+    if issubclass(kind, (*DESCRIPTORS,)) or is_function_of_arrays(kind):
         return (FUNCTIONS,)
     target = (TARGET,) if any(issubclass(kind, kinds) for kinds, _ in REFERENCES) else ()
     if has_followed_attributes(kind):
@@ -188,11 +201,13 @@ def is_wrapper(x: Any) -> bool:
 
 
 def functions_of(member: Any) -> list[Any]:
-    """Return the functions behind a member of a class, and what they are given."""
+    """Return the functions behind a member of a class or the like, and what they are given."""
     if isinstance(member, staticmethod | classmethod):
         return functions_of(member.__func__)
     if isinstance(member, FunctionType) or is_wrapper(member):
         return [member]
+    if is_function_of_arrays(type(member)):
+        return function_within(member)
     names = next((x for kind, x in DESCRIPTORS.items() if isinstance(member, kind)), ())
     return [x for x in (getattr(member, name) for name in names) if x is not None]
 
@@ -270,6 +285,8 @@ DEFAULTS = Way(_defaults, _set_defaults, "{1}")
 IMPORTS = Way(lambda x: {name: sys.modules.get(name) for name in imported(x)})
 WRAPPED, WRAPPER_ATTRIBUTES = Way(_wrapped), Way(own_space, _refill_space)
 MEMBERS = Way(data_of, _set_members, _MEMBER)
+#: What a cache has kept; that it keeps more is no change.
+KEPT = Way(kept_by)
 METHODS = Way(lambda x: {name: y for name, y in [*vars(x).items()] if functions_of(y)})
 #: What is behind properties and the like.
 FUNCTIONS = Way(lambda x: dict(enumerate(functions_of(x))))

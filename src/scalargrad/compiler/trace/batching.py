@@ -12,7 +12,7 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import float_from, number_of
 from scalargrad.compiler.guards.comparable import exact, exact_items
 from scalargrad.compiler.guards.memory_order import objects_like, of_objects_like
-from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.passes.kinds import Held, Stacked, of_lanes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
@@ -70,7 +70,7 @@ def _batched(trace: Trace, examples: Sequence[Any]) -> Any:
         if any(len(x) != len(first) for x in examples):
             raise UnlikeError
         return like(first, [_batched(trace, column) for column in zip(*examples, strict=True)])
-    if not of_library(type(first).__module__) or any(exact(x) != exact(first) for x in examples):
+    if not is_of_library(type(first)) or any(exact(x) != exact(first) for x in examples):
         raise UnlikeError  # what a user's class takes for equal may hold other numbers
     return first
 

@@ -15,8 +15,9 @@ from contextlib import suppress
 from typing import Any
 
 from scalargrad.compiler.call.made_anew import require_known
-from scalargrad.compiler.call.outline import filled, outlined
+from scalargrad.compiler.call.outline import filled, holds_results, outlined
 from scalargrad.compiler.guards.held_objects import Place
+from scalargrad.compiler.guards.kept_inside import CACHES, kept_by
 from scalargrad.compiler.trace.snapshots import Around, Contents, Note, have_advanced, is_unchanged
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
@@ -59,6 +60,7 @@ def unchanging(
     def checked() -> Any:
         before = Contents(arguments)
         result = run()
+        _require_none_kept(around, compiled)
         beside = Contents(result)
         for changed in before.changes(beside):
             before.put_back()  # an object with a hash of its own is no copy
@@ -74,6 +76,21 @@ def unchanging(
         return result
 
     return checked
+
+
+def _require_none_kept(around: Around, compiled: Any) -> None:
+    """Raise TraceError, and clear the cache, if one keeps a number of the recording.
+
+    Eager calls would find it there.
+    """
+    for cache in [x for x in around.met.values() if isinstance(x, CACHES)]:
+        if any(holds_results(x) for i, x in kept_by(cache).items() if i not in around.met):
+            cache.cache_clear()
+            raise TraceError(
+                f"{compiled!r} computes with Values in {cache.__qualname__}, whose results a cache "
+                "keeps, which its program would not: leave out the cache there, as a program "
+                "computes anew at each call"
+            )
 
 
 class ChangesError(Exception):

@@ -1,0 +1,75 @@
+"""What caches of functools and functions of arrays hold, as the collector of cycles knows it.
+
+They are objects of C that do not show it themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import weakref
+from typing import Any
+
+from scalargrad.compiler.guards.object_state import PLAIN
+
+#: The class of what functools.cache and lru_cache return.
+CACHES = type(functools.cache(lambda: None))
+#: How often each such cache was asked when last looked at, and how often it was cleared by then.
+_CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
+#: How each was used when last looked into, and which results it kept by then.
+_KEPT: weakref.WeakKeyDictionary[Any, tuple[Any, frozenset[int]]] = weakref.WeakKeyDictionary()
+
+
+def kept_by(cache: Any) -> dict[int, Any]:
+    """Return the results that a cache of functools keeps and that may change, by identity."""
+    found = _results(cache)
+    if {*map(type, found)} <= PLAIN:  # as most keep numbers, in thousands
+        return {}
+    return {id(x): x for x in found if not _is_plain(x)}
+
+
+def identities_kept(cache: Any) -> frozenset[int]:
+    """Return which results a cache keeps that may change; it is looked into after each use."""
+    info = cache.cache_info()
+    then, found = _KEPT.get(cache, (None, frozenset()))
+    if info != then:
+        found = frozenset(kept_by(cache))
+        _KEPT[cache] = info, found
+    return found
+
+
+def _results(cache: Any) -> list[Any]:
+    held = gc.get_referents(cache)
+    stores = [x for x in held if type(x) is dict and x is not vars(cache)]
+    if cache.cache_info().maxsize is None:
+        return [x for store in stores for x in [*store.values()]]
+    # one of limited size holds keys and results, and a dict of the links between these
+    links = [x for x in stores if any("lru_list" in type(y).__name__ for y in [*x.values()][:1])]
+    others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
+    left_out = {*map(id, others)}
+    return [x for x in held if id(x) not in left_out]
+
+
+def _is_plain(x: Any) -> bool:
+    inside = x if isinstance(x, tuple | frozenset) else (x,)
+    return {*map(type, inside)} <= {*PLAIN, type, object}
+
+
+def times_cleared(cache: Any) -> int:
+    """Return how often a cache of functools is known to have been cleared."""
+    info = cache.cache_info()
+    now, (calls, clears) = info.hits + info.misses, _CALLS.get(cache, (0, 0))
+    clears += int(now < calls)
+    _CALLS[cache] = now, clears
+    return clears
+
+
+def is_function_of_arrays(kind: type) -> bool:
+    """Return whether this is the class of NumPy's functions of arrays."""
+    return issubclass(kind, getattr(sys.modules.get("numpy"), "ufunc", ()))
+
+
+def function_within(x: Any) -> list[Any]:
+    """Return what `numpy.frompyfunc` made a function of arrays from; none for NumPy's own."""
+    return [y for y in gc.get_referents(x) if callable(y)]
