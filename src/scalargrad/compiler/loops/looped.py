@@ -58,7 +58,7 @@ MIN_RATIO, MIN_SAVED = 6, 200
 _NARROW = 3
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
 #: statement, are they run as loops nevertheless, since packing would take too long.
-MANY_NODES, MANY_ITERATIONS = 20_000, 100
+MANY_NODES, MANY_ITERATIONS = 20_000, 64
 #: A recurrence also stays packed where the statements of its longest body in all sweeps are more
 #: than so many: compiling a body takes longer than its length says.
 _MAX_OF_SWEEPS = 5000
@@ -90,8 +90,8 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
         most = _MAX_STATEMENTS if layered else _most_statements(len(found))
     runs = repeats(found, most)
     statements = _statements(found, runs)
-    if statements > most and not layered and not packs_into(found, len(found) // _NARROW):
-        most = len(found) // MIN_RATIO
+    if statements > most and not layered and (again := _more_statements(found)) > most:
+        most = again
         runs = repeats(found, most)
         statements = _statements(found, runs)
     if statements > most or not _is_rolled_well(len(found), statements):
@@ -119,6 +119,13 @@ def _keeps_operations(program: Program, unfolded: Program) -> bool:
 
 def _most_statements(nodes: int) -> int:
     return min(max(_MAX_STATEMENTS, nodes // _NODES_EACH), _MAX_OF_LONG)
+
+
+def _more_statements(found: NodeColumns) -> int:
+    """Return how many statements may be printed where fewer do not do for a program."""
+    if not packs_into(found, len(found) // _NARROW):
+        return len(found) // MIN_RATIO
+    return len(found) // MANY_ITERATIONS if len(found) >= MANY_NODES else 0
 
 
 def _statements(found: NodeColumns, runs: list[Repetition]) -> int:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 
-#: The longest body, in nodes.
-LONGEST = 4000
+#: The longest body, in nodes; in a long program, one node of so many.
+LONGEST, _SHARE = 4000, 500
 #: A repetition must save this many nodes, and repeat its body this often.
 _SAVES, _LEAST = 12, 3
 #: Lengths of the hashed windows; of long programs, so many samples of so many nodes are hashed.
@@ -26,9 +26,9 @@ _WINDOWS = (1, 4, 16, 64, 256, 1024)
 _SAMPLE = 1 << 14
 _SAMPLES = 6
 #: How many periods each window length suggests. A period found in more stretches than this is
-#: skipped: it is a small pattern all over the program.
+#: skipped, or in more than one for so many nodes: it is a small pattern all over the program.
 _CANDIDATES = 3
-_STRETCHES = 300
+_STRETCHES, _NODES_EACH = 300, 200
 #: An iteration may be so many equal equations; a body that holds loops, so many times as long as it
 #: is repeated.
 _EQUATIONS, _LONG_BODY = 4, 3
@@ -83,7 +83,7 @@ def repeats(columns: NodeColumns, most: float = inf) -> list[Repetition]:
 def _most(columns: NodeColumns, low: int, high: int, most: float) -> list[Repetition]:
     """Return repetitions between two places, chosen greedily by the nodes they save, in order."""
     every: list[Repetition] = []
-    longest = int(min(LONGEST, most))
+    longest = int(min(max(LONGEST, len(columns) // _SHARE), most))
     for period in _candidates(columns.codes[low:high], longest):
         found = [*_runs(columns, low, high, period)]
         every += found
@@ -182,7 +182,7 @@ def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Re
     """Yield the repetitions of a given period."""
     codes = columns.codes[low:high]
     stretches = flagged(codes[period:] == codes[:-period], max((_LEAST - 1) * period, _SAVES))
-    if len(stretches) > _STRETCHES:
+    if len(stretches) > max(_STRETCHES, len(codes) // _NODES_EACH):
         return
     for start, stop in stretches:
         for a, b in _steady(columns, low + start, low + stop, period):
