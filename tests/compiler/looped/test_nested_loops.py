@@ -20,6 +20,15 @@ def heat(k: Any, cells: int, steps: int) -> Any:
     return sum(x * x for x in u)
 
 
+def even_heat(k: Any, cells: int, steps: int) -> Any:
+    """Return the energy of a rod with one conductivity after explicit steps in time."""
+    u = [float(i % 7) for i in range(cells)]
+    for _ in range(steps):
+        inside = [u[i] + k * (u[i - 1] - 2 * u[i] + u[i + 1]) for i in range(1, cells - 1)]
+        u = [u[0], *inside, u[-1]]
+    return sum(x * x for x in u)
+
+
 def implicit_heat(k: Any, steps: int) -> Any:
     """Return the energy of a rod after implicit steps in time, each an elimination."""
     u = [float(i % 7) for i in range(len(k))]
@@ -59,3 +68,14 @@ def test_a_few_long_steps_leave_the_loops_within_them() -> None:
     k = [1.0 + 0.01 * i for i in range(200)]
     first = str(jit(value_and_grad(lambda k: implicit_heat(k, 10))).explain(k)).splitlines()[0]
     assert "loops" in first
+
+
+def test_few_steps_over_many_cells_are_loops_over_cells() -> None:
+    """Fewer steps than a step has operations: loops over the cells of each, not packed groups."""
+    f = value_and_grad(lambda k: even_heat(k, 220, 30))
+    compiled = jit(f)
+    assert "loops" in str(compiled.explain(0.2)).splitlines()[0]
+    value, slope = compiled(0.2)
+    expected, eager = f(0.2)
+    assert value == pytest.approx(expected, rel=1e-12)
+    assert slope == pytest.approx(eager, rel=1e-10)
