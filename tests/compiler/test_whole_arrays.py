@@ -17,6 +17,7 @@ from scalargrad import sum as added
 from scalargrad.compiler.call import record_call
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.compiler.trace import example_lanes, whole_arrays
+from scalargrad.compiler.trace.snapshots import Around
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -247,7 +248,7 @@ def test_a_function_recorded_again_for_its_numbers_is_looked_around_once(
     """The first attempt has changed nothing: what it started from holds for the second."""
     looks = []
 
-    class Counted(record_call.Around):
+    class Counted(Around):
         def __init__(self, function: Any) -> None:
             looks.append(function)
             super().__init__(function)
