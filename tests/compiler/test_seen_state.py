@@ -758,6 +758,20 @@ def test_what_a_cache_keeps_is_read_again(cached: Any) -> None:
     assert [*programs_of(compiled)] == [*recorded]
 
 
+@pytest.mark.parametrize("cached", [functools.cache, functools.lru_cache(maxsize=4)])
+@pytest.mark.parametrize("uses", range(5))
+def test_a_cache_cleared_and_asked_as_often_again_is_read_again(cached: Any, uses: int) -> None:
+    """Its counts of hits and misses are then the same, and it keeps other settings."""
+    settings = cached(lambda: SimpleNamespace(rate=1.0))
+    compiled = jit(lambda x: x * settings().rate)
+    assert [compiled(2.0), compiled(2.0)] == [2.0, 2.0]
+    settings.cache_clear()
+    for _ in range(uses):
+        settings()
+    settings().rate = 5.0
+    assert compiled(2.0) == 10.0
+
+
 def test_a_model_that_a_cache_makes_while_it_is_recorded_is_refused_once() -> None:
     """It would be a constant of the program, and its training not be seen."""
     made = functools.cache(lambda: [Value(2.0)])

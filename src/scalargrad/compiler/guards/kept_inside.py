@@ -17,8 +17,6 @@ from scalargrad.compiler.guards.object_state import PLAIN
 CACHES = type(functools.cache(lambda: None))
 #: How often each such cache was asked when last looked at, and how often it was cleared by then.
 _CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
-#: How each was used when last looked into, and which results it kept by then.
-_KEPT: weakref.WeakKeyDictionary[Any, tuple[Any, frozenset[int]]] = weakref.WeakKeyDictionary()
 
 
 def kept_by(cache: Any) -> dict[int, Any]:
@@ -30,13 +28,11 @@ def kept_by(cache: Any) -> dict[int, Any]:
 
 
 def identities_kept(cache: Any) -> frozenset[int]:
-    """Return which results a cache keeps that may change; it is looked into after each use."""
-    info = cache.cache_info()
-    then, found = _KEPT.get(cache, (None, frozenset()))
-    if info != then:
-        found = frozenset(kept_by(cache))
-        _KEPT[cache] = info, found
-    return found
+    """Return which results a cache keeps that may change.
+
+    How often it was asked does not tell: cleared and asked as often again, it keeps others.
+    """
+    return frozenset(kept_by(cache))
 
 
 def _results(cache: Any) -> list[Any]:

@@ -56,8 +56,8 @@ MIN_RATIO, MIN_SAVED = 6, 200
 #: Where packing leaves an instruction for fewer nodes than this, as where steps wait for each
 #: other, rolling must only pay: an observation at each tenth step begins another loop each time.
 _NARROW = 3
-#: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
-#: statement, are they run as loops nevertheless, since packing would take too long.
+#: Short loops without a recurrence run faster packed. From so many nodes on, and so many per
+#: statement, they run as loops, which are as fast, and sooner ready: packing takes long.
 MANY_NODES, MANY_ITERATIONS = 20_000, 64
 #: A recurrence also stays packed where the statements of its longest body in all sweeps are more
 #: than so many: compiling a body takes longer than its length says.
