@@ -9,6 +9,7 @@ import functools
 import gc
 import sys
 import weakref
+from itertools import chain
 from typing import Any
 
 from scalargrad.compiler.guards.object_state import PLAIN
@@ -39,7 +40,7 @@ def _results(cache: Any) -> list[Any]:
     held = gc.get_referents(cache)
     stores = [x for x in held if type(x) is dict and x is not vars(cache)]
     if cache.cache_info().maxsize is None:
-        return [x for store in stores for x in [*store.values()]]
+        return [*chain.from_iterable(map(dict.values, stores))]
     # one of limited size holds keys and results, and a dict of the links between these
     links = [x for x in stores if any("lru_list" in type(y).__name__ for y in [*x.values()][:1])]
     others = [vars(cache), cache.__wrapped__, *links, *(key for x in links for key in [*x])]
