@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -90,10 +91,12 @@ def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | Non
         most = _MAX_STATEMENTS if layered else _most_statements(len(found))
     runs = repeats(found, most)
     statements = _statements(found, runs)
-    if statements > most and not layered and (again := _more_statements(found)) > most:
-        most = again
-        runs = repeats(found, most)
-        statements = _statements(found, runs)
+    limits = iter(()) if layered else _more_statements(found)
+    while statements > most and (more := next(limits, 0)):
+        if more > most:
+            most = more
+            runs = repeats(found, most)
+            statements = _statements(found, runs)
     if statements > most or not _is_rolled_well(len(found), statements):
         return None
     rolled = roll(found, runs)
@@ -121,11 +124,12 @@ def _most_statements(nodes: int) -> int:
     return min(max(_MAX_STATEMENTS, nodes // _NODES_EACH), _MAX_OF_LONG)
 
 
-def _more_statements(found: NodeColumns) -> int:
-    """Return how many statements may be printed where fewer do not do for a program."""
+def _more_statements(found: NodeColumns) -> Iterator[int]:
+    """Yield how many statements may be printed where fewer do not do for a program."""
+    if len(found) >= MANY_NODES:
+        yield len(found) // MANY_ITERATIONS
     if not packs_into(found, len(found) // _NARROW):
-        return len(found) // MIN_RATIO
-    return len(found) // MANY_ITERATIONS if len(found) >= MANY_NODES else 0
+        yield len(found) // MIN_RATIO
 
 
 def _statements(found: NodeColumns, runs: list[Repetition]) -> int:
@@ -175,9 +179,9 @@ class _Looping:
         if layered and longest > _MAX_OF_LAYERS:
             return False
         many = nodes >= max(MANY_NODES, MANY_ITERATIONS * statements)
-        has_long_sweeps = longest * len(self.sweeps) > _MAX_OF_SWEEPS
-        stays = has_long_sweeps or packs_into(self.rolled.columns, statements)
-        return _is_rolled_well(nodes, statements) and (many or (self._waits() and not stays))
+        if many or not self._waits() or longest * len(self.sweeps) > _MAX_OF_SWEEPS:
+            return many and _is_rolled_well(nodes, statements)
+        return _is_rolled_well(nodes, statements) and not packs_into(self.rolled.columns, statements)
 
     def is_of_layers(self) -> bool:
         """Return whether to write with lanes: long bodies without recurrences, as of layers."""

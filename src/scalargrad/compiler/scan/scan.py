@@ -7,11 +7,14 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+import numpy as np
+
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.scan.native_steps import rows_of, run_steps
+from scalargrad.compiler.scan.recorded_steps import recorded
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
@@ -22,6 +25,8 @@ from scalargrad.table.validation import function, size
 #: The fewest steps of a scan that is compiled as one function, for gradients through all of them;
 #: the most nodes of all its steps, and of one.
 _STEPS, _NODES, _LONGEST = 50, 1_000_000, 200
+#: What keeps its entries, so that all can be read before the first step.
+_READ_AT_ONCE = (list, tuple, np.ndarray)
 
 
 def scan(
@@ -82,7 +87,17 @@ def scan(
     columns, count = _columns(xs, None if length is None else size(length, "length"))
     if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
         return _compiled(f, init, (xs, columns, count))
-    return _called(f, init, _entries(xs, columns, count))
+    return _stepped(f, init, (xs, columns, count))
+
+
+def _stepped(
+    f: Callable[[Any, Any], Any], init: Any, given: tuple[Any, Sequence[Any], int]
+) -> tuple[Any, list[Any]]:
+    """Call a step function on one entry after the other, as it is recorded or eagerly."""
+    trace, entries = current_trace(), _entries(*given)
+    if trace is not None and all(type(x) in _READ_AT_ONCE for x in given[1]):
+        return recorded(trace, lambda carry, x: _pair(f(carry, x)), init, [*entries], f)
+    return _called(f, init, entries)
 
 
 def _called(
@@ -153,7 +168,7 @@ def _whole(f: Jitted[..., Any], length: int | None) -> Jitted[..., Any]:
     if length not in f.scans:
 
         def whole(init: Any, xs: Any) -> Any:
-            return _called(f, init, _entries(xs, *_columns(xs, length)))
+            return _stepped(f, init, (xs, *_columns(xs, length)))
 
         whole.__name__ = whole.__qualname__ = f"scan of {getattr(f, '__name__', 'a step')}"
         f.scans[length] = Jitted(whole)

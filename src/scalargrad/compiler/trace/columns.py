@@ -9,8 +9,8 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain, compress
-from typing import Any
+from itertools import chain, compress, takewhile
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -110,6 +110,18 @@ class Columns:
             self.constants[new] = number
         return found
 
+    def wide_from(self, start: int) -> dict[int, tuple[int, ...]]:
+        """Return the nodes from one on that have more than two operands, last ones first."""
+        return {x: self.wide[x] for x in takewhile(lambda x: x >= start, reversed(self.wide))}
+
+    def forget(self, start: int) -> None:
+        """Let the nodes from one on, none of them a constant, not have been written."""
+        for x in self.wide_from(start):
+            del self.wide[x]
+        for column in (self.ops, self.left, self.right):
+            del column[start:]
+        self._below = None, set()
+
     def nodes(self, start: int = 0) -> Nodes:
         """Return the nodes written so far, from one on."""
         left, right = (np.array(x[start:], np.int64) for x in (self.left, self.right))
@@ -143,10 +155,9 @@ class Columns:
 
         The search goes down, latest node first, and ends when all are found.
         """
-        if len(targets) > max(_FEW, len(self) // _EACH):
-            nodes = self.nodes()
-            needed = nodes.cut_off(nodes.where(lambda op: op is DETACH)).needed(roots)
-            return set(compress(targets, needed[[*targets]]))
+        many = len(self) // _EACH
+        if len(targets) > max(_FEW, many):
+            return self._search_all(roots, targets)
         left = {*targets}
         lowest = min(left, default=0)
         found = {*roots}
@@ -162,7 +173,23 @@ class Columns:
                     found.add(y)
                     ahead.append(y)
                     left.discard(y)
+            if len(found) > many > _FEW:
+                return self._search_all(roots, targets)
         return {*targets} - left
+
+    def _search_all(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
+        """Return the targets among and below roots, all nodes being looked at."""
+        nodes = self.nodes()
+        needed = nodes.cut_off(nodes.where(lambda op: op is DETACH)).needed(roots)
+        return set(compress(targets, needed[[*targets]]))
+
+
+class Marks(NamedTuple):
+    """What was set of a stretch of nodes, by their places in it."""
+
+    kept: bytes | bytearray
+    leaves: list[int]
+    truths: set[int]
 
 
 class Plainness:
@@ -210,6 +237,36 @@ class Plainness:
         """Note that a node is a bool in eager evaluation, as the result of a comparison."""
         self.mark(node, True)
         self._truths.add(node)
+
+    def marks_from(self, start: int, end: int | None = None) -> Marks:
+        """Return what was set of the nodes from `start` on, counted from there."""
+        kept = self._marks[start:end]
+        leaves = [x - start for x in self._leaves[bisect_left(self._leaves, start) :]]
+        truths = {x - start for x in self._truths if x >= start}
+        if end is None:
+            return Marks(kept.rstrip(b"\0"), leaves, truths)
+        stretch = range(end - start)
+        return Marks(
+            kept.rstrip(b"\0"), [x for x in leaves if x in stretch], truths.intersection(stretch)
+        )
+
+    def mark_again(self, marks: Marks, starts: Sequence[int]) -> None:
+        """Set of further stretches of nodes what was set of one."""
+        if not marks.kept:
+            return
+        for start in starts:
+            self._marks.extend(bytes(start - len(self._marks)))
+            self._marks += marks.kept
+            self._leaves += [start + x for x in marks.leaves]
+            self._truths.update([start + x for x in marks.truths])
+        self._values += len(starts) * sum(x >= _VALUE for x in marks.kept)
+
+    def forget(self, start: int) -> None:
+        """Forget what is known of the nodes from one on."""
+        self._values -= sum(x >= _VALUE for x in self._marks[start:])
+        del self._marks[start:], self._leaves[bisect_left(self._leaves, start) :]
+        self._truths = {x for x in self._truths if x < start}
+        self._derived = {x: plain for x, plain in self._derived.items() if x < start}
 
     def is_truth(self, node: int) -> bool:
         """Return whether a node is a bool in eager evaluation."""

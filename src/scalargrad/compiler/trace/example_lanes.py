@@ -105,6 +105,10 @@ class Lanes:
                     trace.known[leaves[k]] = float(draw())
                     trace.draws.append((draw, leaves[k]))
 
+    def are_any(self) -> bool:
+        """Return whether any nodes have lanes, or are about to."""
+        return bool(self._counts)
+
     def size(self, index: int) -> int:
         """Return the number of lanes of a node, 1 for a single number."""
         if not self._counts:

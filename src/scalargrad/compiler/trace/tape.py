@@ -170,6 +170,26 @@ class Tape(Tracing):
         made.index = index
         return made
 
+    def copies(self, numbers: Iterable[Traced]) -> list[int]:
+        """Write a copy of each of these numbers; return the nodes."""
+        return [self.write(identity, (x.index,)) for x in numbers]
+
+    def standing_for(self, nodes: Iterable[int], kinds: Iterable[type[Traced]]) -> list[Traced]:
+        """Return the traced numbers of nodes, of the classes given."""
+        return [*map(self._traced, nodes, kinds)]
+
+    def noted(self) -> tuple[Any, ...]:
+        """Return how much is noted besides the nodes, to see whether some code adds to it."""
+        sizes = self.columns.constants, self.known, self.draws, self.outside, self.differentiated
+        more = self.labels, self._node_of, self._named, self._made, self.columns.arrays
+        return *map(len, (*sizes, *more)), self.has_values, self.is_detaching, self.refusal is None
+
+    def forget(self, start: int) -> None:
+        """Let the nodes from one on not have been written; nothing else refers to them."""
+        self.columns.forget(start)
+        self.plainness.forget(start)
+        self.finite = [x for x in self.finite if x < start]
+
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
         """Write a node that is a leaf Value in eager evaluation."""
         index = self.write(op, (self.refer(x, identity),))
