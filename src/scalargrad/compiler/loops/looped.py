@@ -179,9 +179,11 @@ class _Looping:
         if layered and longest > _MAX_OF_LAYERS:
             return False
         many = nodes >= max(MANY_NODES, MANY_ITERATIONS * statements)
+        if not _is_rolled_well(nodes, statements):
+            return False
         if many or not self._waits() or longest * len(self.sweeps) > _MAX_OF_SWEEPS:
-            return many and _is_rolled_well(nodes, statements)
-        return _is_rolled_well(nodes, statements) and not packs_into(self.rolled.columns, statements)
+            return many
+        return not packs_into(self.rolled.columns, statements)
 
     def is_of_layers(self) -> bool:
         """Return whether to write with lanes: long bodies without recurrences, as of layers."""

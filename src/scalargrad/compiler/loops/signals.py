@@ -93,7 +93,8 @@ class Signals:
         whole = self._arrays[array] == first and self._ends[array] == first + padded(count)
         whole = whole and self._counts.get(first, padded(count)) == count
         steady = isinstance(place, Cells) and (place.stride == 1 or count == 1)
-        fresh = bool(alone and whole and steady) and not (self.sent | self._clear)[cells].any()
+        fresh = bool(alone and whole and steady)
+        fresh = fresh and not (self.sent[cells].any() or self._clear[cells].any())
         if not fresh:
             self._needs(cells)
         self.sent[cells] = True

@@ -176,19 +176,18 @@ class _Further:
         trace, end = self._trace, len(self._trace.columns)
         if not entries or self._has_changed() or not self._around.is_all_seen():
             return carry, []
-        first = _Numbers(trace, (carry, entries[0]))
-        if first.shape != self._given.shape:
+        carried, first = _Numbers(trace, carry), _Numbers(trace, (carry, entries[0]))
+        rows = self._rows(entries)
+        if rows is None or first.shape != self._given.shape:
             return carry, []
         given = _Numbers(trace, first.on(trace.copies(first.traced)))
-        carried = _Numbers(trace, carry)
         carry, y = self._step(*given.tree)
         now, result = _Numbers(trace, carry), _Numbers(trace, y)
-        stays = not self._has_changed() and given.has_stayed()
-        if stays and now.shape == carried.shape and self._are_new(now, result, given):
+        stays = not self._has_changed() and given.has_stayed() and now.shape == carried.shape
+        if stays and self._are_new(now, result, given):
             stretch = Stretch(trace, end, len(first.traced))
             onward = stretch.sources(now.nodes)
-            rows = self._rows(entries) if self._is_repeated(stretch, onward, first.nodes) else None
-            if rows is not None:
+            if self._is_repeated(stretch, onward, first.nodes):
                 _carry_on(rows, carried.nodes, onward, (end, len(stretch)))
                 return self._written(stretch, rows, _Numbers(trace, (carry, y)), result)
         return carry, [y]

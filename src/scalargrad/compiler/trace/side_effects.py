@@ -12,24 +12,24 @@ import functools
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from random import Random
-from types import BuiltinFunctionType, ModuleType
 from typing import Any
-
-import numpy as np
 
 from scalargrad.compiler.call.made_anew import require_known
 from scalargrad.compiler.call.outline import filled, holds_results, outlined
 from scalargrad.compiler.guards.held_objects import Place
 from scalargrad.compiler.guards.kept_inside import CACHES, kept_by
-from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.guards.object_state import PLAIN, consists_of_attributes
-from scalargrad.compiler.guards.ways import ATTRIBUTES, LIBRARY_ATTRIBUTES, POSITION, ways_of
-from scalargrad.compiler.trace.snapshots import MANY, Around, Contents, Note, have_advanced, is_unchanged
+from scalargrad.compiler.guards.opaque import is_opaque
+from scalargrad.compiler.trace.snapshots import (
+    MANY,
+    Around,
+    Contents,
+    Note,
+    have_advanced,
+    is_unchanged,
+)
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
-from scalargrad.table.operation import Operation
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Value
 
@@ -101,16 +101,6 @@ def _require_none_kept(around: Around, compiled: Any) -> None:
             )
 
 
-#: Objects of libraries that hold nothing which changes, or whose state is compared.
-_KNOWN = (*PLAIN, Value, Operation, np.ufunc, np.generic, range, slice, Random, np.random.Generator)
-
-
-#: Modules whose functions tell nothing but what follows from their arguments, or are known.
-_WITHOUT_STATE = {"builtins", "math", "cmath", "_operator", "operator", "numpy", "scipy", "random"}
-_WITHOUT_STATE |= {"scalargrad", "functools", "itertools", "collections", "dataclasses", "typing"}
-_OF_OBJECTS = {LIBRARY_ATTRIBUTES, ATTRIBUTES}
-
-
 class ChangesError(Exception):
     """A function has changed what is around it; that is taken back."""
 
@@ -173,7 +163,7 @@ class AroundExample(Around):
 
     def is_all_seen(self) -> bool:
         """Return whether nothing can change that is not looked at, as the bytes of a buffer can."""
-        return len(self.met) < MANY and not any(map(_is_opaque, self.met.values()))
+        return len(self.met) < MANY and not any(map(is_opaque, self.met.values()))
 
     def differences(self, is_same: Callable[[Any, Any], bool] = is_unchanged) -> Iterator[str]:
         """Yield descriptions of changes; `is_same` tells which contents count as the same."""
@@ -188,17 +178,6 @@ class AroundExample(Around):
             for key in {**before, **now}:
                 if key not in before or key not in now or not is_same(before[key], now[key]):
                     yield held.label(key)
-
-
-def _is_opaque(x: Any) -> bool:
-    """Return whether something of a library may hold or change what no walk looks at."""
-    if isinstance(x, ModuleType | BuiltinFunctionType):
-        name = x.__name__ if isinstance(x, ModuleType) else x.__module__
-        return name is not None and of_library(name) and name.partition(".")[0] not in _WITHOUT_STATE
-    ways = {*ways_of(x)}
-    if POSITION in ways or ways.isdisjoint(_OF_OBJECTS) or isinstance(x, _KNOWN):
-        return False
-    return LIBRARY_ATTRIBUTES in ways or not consists_of_attributes(type(x))
 
 
 def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.passes.kinds import ADJOINT, TAKE, Op
-from scalargrad.compiler.trace.columns import Columns
+from scalargrad.compiler.passes.kinds import ADJOINT, TAKE
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.table.operation import Operation
 
@@ -34,9 +34,9 @@ class Sources(NamedTuple):
     places: Integers
     fixed: Integers
 
-    def among(self, given: Integers) -> Integers:
+    def among(self, given: Integers) -> NDArray[np.int32]:
         """Return the nodes, a row for each row of what was given and written."""
-        found = np.empty((len(given), len(self.places)), np.int32)
+        found: NDArray[np.int32] = np.empty((len(given), len(self.places)), np.int32)
         found[:] = self.fixed
         moving = np.flatnonzero(self.places >= 0)
         found[:, moving] = given[:, self.places[moving]]
