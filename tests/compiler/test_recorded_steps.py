@@ -15,6 +15,7 @@ import random
 import threading
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -409,6 +410,37 @@ def test_a_result_that_holds_an_outer_list_is_the_loops(recorder: Recorder) -> N
         _, ys = scan(lambda c, _: (c * a, outer), a, length=_COUNT)
         outer[0] = outer[0] + 5.0
         return [ys[0][0], ys[-1][0]]
+
+    assert recorder.is_the_loops(f, 0.3)
+    assert not recorder.written
+
+
+@dataclass
+class State:
+    """What a step may carry, or return."""
+
+    x: Any
+    steps: int = 0
+
+
+@pytest.mark.parametrize("is_carried", [False, True])
+def test_objects_are_carried_and_returned_as_by_the_loop(
+    recorder: Recorder, is_carried: bool
+) -> None:
+    """What else an object holds is not known."""
+
+    def f(a: Any) -> Any:
+        def step(state: State, _: None) -> Any:
+            new = State(state.x * a + 0.1, state.steps + 1)
+            return new, new.x
+
+        def plain(x: Any, _: None) -> Any:
+            return x * a + 0.1, State(x * a)
+
+        if is_carried:
+            state, ys = scan(step, State(a), length=_COUNT)
+            return [state.x * float(state.steps), *ys]
+        return [y.x for y in scan(plain, a, length=_COUNT)[1]]
 
     assert recorder.is_the_loops(f, 0.3)
     assert not recorder.written

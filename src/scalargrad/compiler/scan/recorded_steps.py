@@ -96,6 +96,8 @@ class _Numbers:
         The lists, dicts and arrays in it that hold traced numbers.
     kept : list
         Those that hold none.
+    is_known : bool
+        Whether there is nothing else, such as an object that may hold more.
     """
 
     def __init__(self, trace: Trace, tree: Any) -> None:
@@ -104,6 +106,7 @@ class _Numbers:
         self.traced: list[Traced] = []
         self.containers: list[Any] = []
         self.kept: list[Any] = []
+        self.is_known = True
         self.shape = self._shape(tree, 0)
 
     def _shape(self, x: Any, depth: int) -> Any:
@@ -114,6 +117,7 @@ class _Numbers:
             return type(x), repr(x)
         is_container = isinstance(x, list | tuple | dict) and not own_attributes(x)
         if depth == _DEEPEST or not (is_container or is_object_array(x)):
+            self.is_known = False
             return object()  # equal to nothing
         keys = [*x] if isinstance(x, dict) else getattr(x, "shape", None)
         items = x.values() if isinstance(x, dict) else x if is_container else x.flat
@@ -129,6 +133,7 @@ class _Numbers:
         """Return what must be the same of a traced number in the same place."""
         self.traced.append(x)
         is_own = type(x) in {Traced, TracedParameter} and x.trace is self._trace
+        self.is_known &= is_own
         if not is_own or self._trace.is_truth(x):  # a copy would be no bool
             return object()
         return type(x), self._trace.plainness.of(x.index)
@@ -184,7 +189,7 @@ class _Further:
         carry, y = self._step(*given.tree)
         now, result = _Numbers(trace, carry), _Numbers(trace, y)
         stays = not self._has_changed() and given.has_stayed() and now.shape == carried.shape
-        if stays and self._are_new(now, result, given):
+        if stays and result.is_known and self._are_new(now, result, given):
             stretch = Stretch(trace, end, len(first.traced))
             onward = stretch.sources(now.nodes)
             if self._is_repeated(stretch, onward, first.nodes):
