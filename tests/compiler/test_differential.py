@@ -23,6 +23,7 @@ from tests.seeds import seeds
 import scalargrad as sg
 from scalargrad import TraceError, Value, drawn, grad, jit, scan, value_and_grad, vmap
 from scalargrad.autodiff import error_signals
+from scalargrad.compiler.scan import recorded_steps
 from scalargrad.errors import JitWarning, ScalargradError
 from scalargrad.graph import topological_order
 
@@ -147,13 +148,13 @@ class Program:
         )
 
     def _scan(self, rng: random.Random, _: int) -> Step:
-        f, x = self._smooth(rng), self._place(rng)
+        f, x, often = self._smooth(rng), self._place(rng), rng.choice([1, 4])
 
         def scanned(known: Numbers, source: random.Random) -> Any:
             def step(carry: Any, y: Any) -> tuple[Any, Any]:
                 return 0.5 * f([carry, y], source), carry
 
-            carry, ys = scan(step, x(known), known[:3])
+            carry, ys = scan(step, x(known), known[:3] * often)
             return carry + sum(ys)
 
         return scanned
@@ -264,6 +265,12 @@ def _as_python(expected: Any, f: Callable[[], Any], source: random.Random, befor
         return expected
     pairs = zip(expected[0], numbers, strict=True)
     return [y if math.isnan(x) else x for x, y in pairs], state
+
+
+@pytest.fixture(autouse=True)
+def _short_scans_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have few nodes be worth writing at once."""
+    monkeypatch.setattr(recorded_steps, "WORTH", 20)
 
 
 @pytest.mark.alike

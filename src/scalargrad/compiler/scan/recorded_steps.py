@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
 from operator import is_
 from typing import Any
 
@@ -63,15 +64,15 @@ def recorded(
         given, start = (carry, entries[len(ys)]), len(trace.columns)
         carry, y = step(*given)
         ys.append(y)
-        left = entries[len(ys) :] if looks else ()
         if further is not None:
-            carry, found = further.made(carry, left)
+            carry, found = further.made(carry, entries[len(ys) :])
             ys += found
             further, looks = None, 0
         before, written = written, len(trace.columns) - start
-        if left and looks and written == before and written * len(left) >= WORTH:
+        left = len(entries) - len(ys)
+        if looks and left and written == before and written * left >= WORTH:
             looks -= 1
-            now = carry, left[0]
+            now = carry, entries[len(ys)]
             if _Numbers(trace, given).shape == _Numbers(trace, now).shape:
                 further = _Further(trace, step, f, now)
     return carry, ys
@@ -149,10 +150,16 @@ class _Numbers:
         same = len(now.values) == len(self.values) and all(map(is_, now.values, self.values))
         return same and bool(now.shape == self.shape)
 
-    def on(self, nodes: Iterable[int]) -> Any:
-        """Return the nesting with traced numbers of other nodes."""
-        numbers = iter(self._trace.standing_for(nodes, map(type, self.traced)))
-        return replaced(self.tree, lambda x: next(numbers) if isinstance(x, Traced) else x)
+    def on(self, rows: Any) -> list[Any]:
+        """Return, for each row of other nodes, the nesting with their traced numbers."""
+        kinds = cycle(map(type, self.traced))
+        numbers = iter(self._trace.standing_for(np.ravel(rows).tolist(), kinds))
+        if isinstance(self.tree, Traced):
+            return [*numbers]
+        return [
+            replaced(self.tree, lambda x: next(numbers) if isinstance(x, Traced) else x)
+            for _ in rows
+        ]
 
     def copied(self, nodes: Iterable[int]) -> Any:
         """Return the same, in which a container that is in several places is one again."""
@@ -185,7 +192,7 @@ class _Further:
         rows = self._rows(entries)
         if rows is None or first.shape != self._given.shape:
             return carry, []
-        given = _Numbers(trace, first.on(trace.copies(first.traced)))
+        given = _Numbers(trace, first.on([trace.copies(first.traced)])[0])
         carry, y = self._step(*given.tree)
         now, result = _Numbers(trace, carry), _Numbers(trace, y)
         stays = not self._has_changed() and given.has_stayed() and now.shape == carried.shape
@@ -222,15 +229,13 @@ class _Further:
 
     def _rows(self, entries: Sequence[Any]) -> Integers | None:
         """Return room for the nodes of the carry, and those of each entry if all are alike."""
-        first, width = _Numbers(self._trace, entries[0]), len(self._given.traced)
-        rows = np.zeros((len(entries), width), np.int64)
-        rows[:, width - len(first.traced) :] = first.nodes
-        for k, x in enumerate(entries):
-            if x is not entries[0]:
-                numbers = _Numbers(self._trace, x)
-                if numbers.shape != first.shape:
-                    return None
-                rows[k, width - len(first.traced) :] = numbers.nodes
+        every = _Numbers(self._trace, [*entries])
+        first, *others = every.shape[-1]
+        if any(x != first for x in others):
+            return None
+        rows = np.zeros((len(entries), len(self._given.traced)), np.int64)
+        nodes = every.nodes.reshape(len(entries), -1)
+        rows[:, rows.shape[1] - nodes.shape[1] :] = nodes
         return rows
 
     def _written(
@@ -240,7 +245,7 @@ class _Further:
         outputs, last = stretch.sources(result.nodes), stretch.sources(both.nodes)
         ys: list[Any] = []
         for written in stretch.write_instead(rows):
-            ys += [*map(result.on, outputs.among(written).tolist())]
+            ys += result.on(outputs.among(written))
         carry, ys[-1] = both.copied(last.among(written[-1:])[0].tolist())
         return carry, ys
 

@@ -119,14 +119,16 @@ class Trace(Tape):
             One for each number, or for a large array.
         """
         found: list[Any] = []
+        plain: list[float] = []
         for k, x in enumerate(leaves):
-            if isinstance(x, Value):
-                found.append(self._stand_in(x))
-            elif is_large(x) and not (self.singly or k in apart):
-                found.append(self._whole_array(x, k))
+            is_whole = is_large(x) and not (self.singly or k in apart)
+            if is_whole or isinstance(x, Value):
+                found += self.inputs(plain)
+                plain = []
+                found.append(self._whole_array(x, k) if is_whole else self._stand_in(x))
             else:
-                given = x.ravel().tolist() if hasattr(x, "ravel") else [x]
-                found += self.inputs([*map(float, given)])
+                plain += map(float, x.ravel().tolist()) if hasattr(x, "ravel") else [float(x)]
+        found += self.inputs(plain)
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
 
