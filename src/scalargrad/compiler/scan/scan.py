@@ -70,8 +70,9 @@ def scan(
     If `f` is made by `jit`, a carry of floats stays in the memory of its program from step to
     step, so that a step costs little more than its arithmetic. Steps that draw random numbers, that
     are loops themselves or are run by NumPy are called one by one. So are those with a carry of
-    anything else, such as Values, and gradients flow through all steps. Other functions, and every
-    function while another is being recorded, are simply called step by step.
+    anything else, such as Values, and gradients flow through all steps. Other functions are simply
+    called step by step. While another function is being recorded, so are the first steps; once two
+    have computed alike and changed nothing around them, the others are copied, not called.
 
     Examples
     --------
