@@ -16,15 +16,13 @@ from typing import Any, Protocol, TypeVar
 from scalargrad.errors import OperandError
 from scalargrad.table.domain import REAL, Domain
 from scalargrad.table.notation import Notation
-from scalargrad.table.numbers import as_float, defers, is_real
+from scalargrad.table.numbers import SMALL, as_float, defers, is_real
 from scalargrad.table.signature import CallSignature
 
 R_co = TypeVar("R_co", covariant=True)
 
 #: Every operation by name, in order of declaration. Filled by the declarations themselves.
 TABLE: dict[str, Operation] = {}
-
-_SMALL = 2**53
 
 
 class Operand(Protocol[R_co]):
@@ -173,7 +171,7 @@ class Operation:
 
     def number_beside(self, x: Any) -> Any:
         """Return the operand `x` of a binary operator as a float, or NotImplemented."""
-        if x.__class__ is int and -_SMALL < x < _SMALL:  # most are, and need no check
+        if x.__class__ is int and -SMALL < x < SMALL:  # most are, and need no check
             return float(x)
         if not is_real(x) and defers(x):
             return NotImplemented

@@ -9,6 +9,9 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 
+#: Between this and its negative, every integer is a float.
+SMALL = 2**53
+
 _NUMBERS = (float, int)  # checked faster than `float | int`, which is built at every call
 #: The size of the numbers that are computed with, in bytes.
 _BYTES = 8

@@ -285,8 +285,12 @@ class Plainness:
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
-        mark = self._mark(node)
-        return mark == _PLAIN if mark else self._is_plain(node, self._derived, None)
+        if mark := self._mark(node):
+            return mark == _PLAIN
+        known = self._derived
+        if node not in known:
+            known[node] = self._is_plain(node, known, None)
+        return known[node]
 
     def outside(self, node: int, start: int) -> bool:
         """Return whether a node is plain, leaves of derivatives from `start` on taken as plain."""

@@ -11,7 +11,7 @@ from scalargrad.compiler.trace.columns import Plainness
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import Recorder, recorder
 from scalargrad.ops.methods import is_truth
-from scalargrad.table.numbers import is_real
+from scalargrad.table.numbers import SMALL, is_real
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 
@@ -169,10 +169,11 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
         trace = x.trace
         if recorder() is not trace:
             refuse_stray(x)
-        if y.__class__ is Traced and y.trace is trace:
+        kind = y.__class__
+        if kind is Traced and y.trace is trace:
             right = y.index
-        elif y.__class__ is float:
-            right = trace.constant(y)
+        elif kind is float or (kind is int and -SMALL < y < SMALL):
+            right = trace.constant(float(y))
         else:
             right = trace.beside(y, op)
             if right is NotImplemented:
@@ -180,9 +181,16 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return trace.appended(op, x.index, right)
 
     def reflected(x: Traced, y: Any) -> Any:
-        trace = in_force(x)
-        left = trace.constant(y) if type(y) is float else trace.beside(y, op)
-        return left if left is NotImplemented else trace.appended(op, left, x.index)
+        trace, kind = x.trace, y.__class__
+        if recorder() is not trace:
+            refuse_stray(x)
+        if kind is float or (kind is int and -SMALL < y < SMALL):
+            left = trace.constant(float(y))
+        else:
+            left = trace.beside(y, op)
+            if left is NotImplemented:
+                return left
+        return trace.appended(op, left, x.index)
 
     return method, reflected
 
@@ -192,7 +200,7 @@ def _power(method: Callable[..., Any]) -> Callable[..., Any]:
 
     def power(x: Traced, y: Any) -> Any:
         made = method(x, y)
-        if made is not NotImplemented:
+        if made is not NotImplemented and x.trace.plainness.of(x.index):  # is often known
             x.trace.of_floats(made)
         return made
 
