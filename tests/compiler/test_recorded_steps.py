@@ -35,13 +35,13 @@ class Recorder:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch
         self.written = 0
-        usual = Stretch.write_instead
+        usual = Stretch.write
 
-        def noted(stretch: Stretch, given: Any) -> Any:
-            self.written += len(given)
-            return usual(stretch, given)
+        def noted(stretch: Stretch, entries: Any) -> None:
+            self.written += len(entries)
+            usual(stretch, entries)
 
-        monkeypatch.setattr(Stretch, "write_instead", noted)
+        monkeypatch.setattr(Stretch, "write", noted)
         self.write_from(100)
 
     def write_from(self, nodes: float) -> None:
@@ -129,14 +129,14 @@ def descent(w: Any, rate: Any) -> Any:
 
 
 def entries_of_each_kind(a: Any, b: Any) -> Any:
-    """Read entries of a dict, one before, and a fixed one that is an entry too."""
+    """Read entries of a dict, a number and a list for each."""
     numbers = [a + float(k) for k in range(_COUNT)]
     pairs = [[b * float(k), a] for k in range(_COUNT)]
 
     def step(carry: Any, x: dict[str, Any]) -> Any:
         before, total = carry
-        here = x["n"] * x["pair"][0] + before * numbers[3]
-        return (x["n"], total * a + here), {"before": before, "pair": x["pair"][::-1]}
+        here = x["n"] * x["pair"][0] + before
+        return (here, total * a + here), {"before": before, "pair": x["pair"][::-1]}
 
     return scan(step, (0.0, b), {"n": numbers, "pair": pairs})
 
@@ -189,7 +189,7 @@ def wide(a: Any, b: Any) -> Any:
 
     def step(x: list[Any], _: None) -> Any:
         total = ops.sum(x)
-        return [*x[1:], tanh(total * b)], total
+        return [tanh(total * b), *[y + 0.1 * a for y in x[:4]]], total
 
     return scan(step, [a, b, a * b, b * 2.0, b], length=_COUNT)
 
@@ -199,8 +199,6 @@ def wide(a: Any, b: Any) -> Any:
     [
         pendulum,
         heat,
-        lags,
-        places_exchanged,
         descent,
         entries_of_each_kind,
         chosen,
@@ -214,6 +212,25 @@ def test_steps_written_at_once_are_those_of_the_loop(recorder: Recorder, f: Any)
     """Operations, operands, constants and results are the same."""
     assert recorder.is_the_loops(f, 0.3, 0.2)
     assert recorder.written > 40
+
+
+def one_entry_before(a: Any, b: Any) -> Any:
+    """Carry each entry to the next step."""
+    xs = [a * float(k) for k in range(_COUNT)]
+    return scan(lambda before, x: (x, before * x + b), a, xs)
+
+
+def one_entry_for_all(a: Any, b: Any) -> Any:
+    """Read the entry of another step in each."""
+    xs = [a * float(k) for k in range(_COUNT)]
+    return scan(lambda c, x: (c * a + x * xs[30], x), b, xs)
+
+
+@pytest.mark.parametrize("f", [lags, places_exchanged, one_entry_before, one_entry_for_all])
+def test_numbers_that_wander_are_those_of_the_loop(recorder: Recorder, f: Any) -> None:
+    """What a number is computed from differs in later steps, so that all are called."""
+    assert recorder.is_the_loops(f, 0.3, 0.2)
+    assert not recorder.written
 
 
 def test_a_scan_of_few_nodes_is_not_looked_at(recorder: Recorder) -> None:

@@ -18,6 +18,7 @@ from zlib import crc32
 from scalargrad.grad_mode import as_leaf, builds_graphs, recorder, switches
 from scalargrad.table.code import PythonPrinter
 from scalargrad.table.declaration import Operation
+from scalargrad.table.numbers import SMALL
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
@@ -271,8 +272,11 @@ def _tuple(items: Sequence[str]) -> str:
 def _coerce(name: str) -> list[str]:
     return [
         f"if {name}.__class__ is not float:",
-        f"    {name} = number({name})",
-        f"    if {name} is NotImplemented: return {name}",
+        f"    if {name}.__class__ is int and -{SMALL} < {name} < {SMALL}:",
+        f"        {name} = float({name})",
+        "    else:",
+        f"        {name} = number({name})",
+        f"        if {name} is NotImplemented: return {name}",
     ]
 
 

@@ -99,6 +99,8 @@ class HeldObjects:
         argument may be an object of its.
     enters_rows : bool
         Whether rows and arrays of nothing but numbers are looked into.
+    keeps_all : bool
+        Whether to keep also what cannot be put back, such as the methods of a class.
     closed : tuple of type
         What is not looked into.
 
@@ -118,9 +120,10 @@ class HeldObjects:
         follows_code: bool = False,
         enters_libraries: bool = False,
         enters_rows: bool = True,
+        keeps_all: bool = False,
         closed: tuple[type, ...] = (),
     ) -> None:
-        self._enters_rows = enters_rows
+        self._enters_rows, self._keeps_all = enters_rows, keeps_all
         self._follows_code, self._enters_libraries = follows_code, enters_libraries
         self.found: dict[Place, Holding] = {}
         self.met: dict[int, Any] = {}
@@ -145,7 +148,7 @@ class HeldObjects:
         for way in ways_of(x):
             if self._is_followed(way, x):
                 held = Holding(x, way, name, dict(way.read(x)))  # another thread may change it
-                if way.write is not None:
+                if way.write is not None or self._keeps_all:
                     self.found[id(x), way] = held
                 self._go_to(held)
 
@@ -228,12 +231,12 @@ def _are_closed(items: Iterable[Any]) -> bool:
 
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
-    """Return whether both hold the same objects under the same keys, or equal texts or bytes."""
+    """Return whether both hold the same objects in one order, or equal texts or bytes."""
     if len(now) != len(before):
         return False
     both = before.values(), now.values()
     same = all(map(is_, *both)) or all(map(_is_exactly, *both))
-    return same and before.keys() == now.keys()
+    return same and [*before] == [*now]
 
 
 def _is_exactly(x: Any, y: Any) -> bool:

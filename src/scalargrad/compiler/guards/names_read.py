@@ -107,13 +107,13 @@ def imported(function: FunctionType) -> list[str]:
     parents = package.split(".") if package else []
     prefixes = ["", *(".".join(parents[: i + 1]) + "." for i in range(len(parents)))]
     own = function.__module__ or ""
-    names = [own if name == _OWN else name for name in _imports(function.__code__)]
+    names = [own if name == _OWN else name for name in imports_in(function.__code__)]
     found = [prefix + name for prefix in prefixes for name in names]
     return [name for name in found if not of_library(name)]
 
 
 @functools.cache
-def _imports(code: CodeType) -> tuple[str, ...]:
+def imports_in(code: CodeType) -> tuple[str, ...]:
     """Return the names that follow ``import`` in code: of modules, or of what is in them.
 
     Where modules are found by name, any text may be one, and so may the code's own.
@@ -128,7 +128,7 @@ def _imports(code: CodeType) -> tuple[str, ...]:
             found[f"{source}.{step.argval}" if source else step.argval] = None
     if not _BY_NAME.isdisjoint(code.co_names):
         found |= dict.fromkeys([_OWN, *(x for x in code.co_consts if isinstance(x, str))])
-    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in _imports(x)]
+    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in imports_in(x)]
     return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
 
 

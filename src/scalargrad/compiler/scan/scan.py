@@ -97,7 +97,7 @@ def _stepped(
     """Call a step function on one entry after the other, as it is recorded or eagerly."""
     trace, entries = current_trace(), _entries(*given)
     if trace is not None and all(type(x) in _READ_AT_ONCE for x in given[1]):
-        return recorded(trace, lambda carry, x: _pair(f(carry, x)), init, [*entries], f)
+        return recorded(trace, lambda c, x: _pair(f(c, x)), f, init, (entries, given[2]))
     return _called(f, init, entries)
 
 

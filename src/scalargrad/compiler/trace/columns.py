@@ -110,17 +110,10 @@ class Columns:
             self.constants[new] = number
         return found
 
-    def wide_from(self, start: int) -> dict[int, tuple[int, ...]]:
-        """Return the nodes from one on that have more than two operands, last ones first."""
-        return {x: self.wide[x] for x in takewhile(lambda x: x >= start, reversed(self.wide))}
-
-    def forget(self, start: int) -> None:
-        """Let the nodes from one on, none of them a constant, not have been written."""
-        for x in self.wide_from(start):
-            del self.wide[x]
-        for column in (self.ops, self.left, self.right):
-            del column[start:]
-        self._below = None, set()
+    def wide_between(self, start: int, end: int) -> list[tuple[int, tuple[int, ...]]]:
+        """Return the nodes that have more than two operands, with these, of the last nodes."""
+        latest = takewhile(lambda pair: pair[0] >= start, reversed(self.wide.items()))
+        return [(x, args) for x, args in latest if x < end][::-1]
 
     def nodes(self, start: int = 0) -> Nodes:
         """Return the nodes written so far, from one on."""
@@ -187,9 +180,9 @@ class Columns:
 class Marks(NamedTuple):
     """What was set of a stretch of nodes, by their places in it."""
 
-    kept: bytes | bytearray
+    kept: bytes
     leaves: list[int]
-    truths: set[int]
+    truths: frozenset[int]
 
 
 class Plainness:
@@ -238,20 +231,15 @@ class Plainness:
         self.mark(node, True)
         self._truths.add(node)
 
-    def marks_from(self, start: int, end: int | None = None) -> Marks:
-        """Return what was set of the nodes from `start` on, counted from there."""
-        kept = self._marks[start:end]
-        leaves = [x - start for x in self._leaves[bisect_left(self._leaves, start) :]]
-        truths = {x - start for x in self._truths if x >= start}
-        if end is None:
-            return Marks(kept.rstrip(b"\0"), leaves, truths)
-        stretch = range(end - start)
-        return Marks(
-            kept.rstrip(b"\0"), [x for x in leaves if x in stretch], truths.intersection(stretch)
-        )
+    def marks(self, start: int, end: int) -> Marks:
+        """Return what was set of a stretch of nodes."""
+        leaves = self._leaves[bisect_left(self._leaves, start) : bisect_left(self._leaves, end)]
+        truths = frozenset(x - start for x in self._truths if start <= x < end)
+        kept = bytes(self._marks[start:end]).rstrip(b"\0")
+        return Marks(kept, [x - start for x in leaves], truths)
 
     def mark_again(self, marks: Marks, starts: Sequence[int]) -> None:
-        """Set of further stretches of nodes what was set of one."""
+        """Set of further stretches, in order behind all that is marked, what was set of one."""
         if not marks.kept:
             return
         for start in starts:
@@ -260,13 +248,6 @@ class Plainness:
             self._leaves += [start + x for x in marks.leaves]
             self._truths.update([start + x for x in marks.truths])
         self._values += len(starts) * sum(x >= _VALUE for x in marks.kept)
-
-    def forget(self, start: int) -> None:
-        """Forget what is known of the nodes from one on."""
-        self._values -= sum(x >= _VALUE for x in self._marks[start:])
-        del self._marks[start:], self._leaves[bisect_left(self._leaves, start) :]
-        self._truths = {x for x in self._truths if x < start}
-        self._derived = {x: plain for x, plain in self._derived.items() if x < start}
 
     def is_truth(self, node: int) -> bool:
         """Return whether a node is a bool in eager evaluation."""

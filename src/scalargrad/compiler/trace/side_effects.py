@@ -18,15 +18,7 @@ from scalargrad.compiler.call.made_anew import require_known
 from scalargrad.compiler.call.outline import filled, holds_results, outlined
 from scalargrad.compiler.guards.held_objects import Place
 from scalargrad.compiler.guards.kept_inside import CACHES, kept_by
-from scalargrad.compiler.guards.opaque import is_opaque
-from scalargrad.compiler.trace.snapshots import (
-    MANY,
-    Around,
-    Contents,
-    Note,
-    have_advanced,
-    is_unchanged,
-)
+from scalargrad.compiler.trace.snapshots import Around, Contents, Note, have_advanced, is_unchanged
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
@@ -155,15 +147,6 @@ class AroundExample(Around):
         self._sources = trace.sources
         states = [(x, state_of(x)) for x in self.met.values() if x not in trace.generators]
         self._states = [(x, repr(state)) for x, state in states if state is not None]
-
-    def is_as_it_was(self) -> bool:
-        """Return whether nothing has changed, not even in what is looked at elsewhere."""
-        drawn = any(repr(state_of(x)) != state for x, state in self._states)
-        return not (drawn or self.changed())
-
-    def is_all_seen(self) -> bool:
-        """Return whether nothing can change that is not looked at, as the bytes of a buffer can."""
-        return len(self.met) < MANY and not any(map(is_opaque, self.met.values()))
 
     def differences(self, is_same: Callable[[Any, Any], bool] = is_unchanged) -> Iterator[str]:
         """Yield descriptions of changes; `is_same` tells which contents count as the same."""

@@ -24,7 +24,7 @@ _NAMED = {NAMES, FUNCTION_ATTRIBUTES, MEMBERS}
 #: An attribute that a function adds to an argument: the object, the name and the content.
 Note = tuple[Any, str, Any]
 #: The most objects of a function's surroundings that are examined, breadth first.
-MANY = 10_000
+_MANY = 10_000
 #: What nothing may be asked of.
 _CLOSED = (WholeArray,)
 
@@ -90,7 +90,7 @@ class Around(Contents):
 
     def __init__(self, function: Any) -> None:
         self.function = function
-        HeldObjects.__init__(self, [function], MANY, follows_code=True, closed=_CLOSED)
+        HeldObjects.__init__(self, [function], _MANY, follows_code=True, closed=_CLOSED)
 
     def iterators(self) -> list[Iterator[Any]]:
         """Return the iterators among them, which the function may have advanced."""

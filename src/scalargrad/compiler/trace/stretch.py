@@ -1,13 +1,11 @@
-"""A stretch of a recording that is written again and again, each time with other operands."""
+"""A stretch of a recording that was written twice, to be written again and again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.passes.kinds import ADJOINT, TAKE
@@ -16,110 +14,110 @@ from scalargrad.table.operation import Operation
 
 #: About so many operands are written at a time.
 _AT_A_TIME = 1 << 20
-_NONE = -1
 
 
-class Sources(NamedTuple):
-    """Where numbers come from in each repetition of a stretch.
+class Moves(NamedTuple):
+    """How nodes that a stretch reads, or leaves behind, move on from one repetition to the next.
 
     Attributes
     ----------
+    nodes : integers
+        The nodes in the last repetition that was recorded.
+    steps : integers
+        By how much they move on: the length of a repetition, or 0.
     places : integers
-        A place among the numbers that are given to the repetition, followed by the nodes it
-        writes; -1 for a node that is the same in all.
-    fixed : integers
-        That node; -1 for a missing operand.
+        For the numbers of the entry that a repetition is given, which of them it is; else -1.
     """
 
+    nodes: Integers
+    steps: Integers
     places: Integers
-    fixed: Integers
 
-    def among(self, given: Integers) -> NDArray[np.int32]:
-        """Return the nodes, a row for each row of what was given and written."""
-        found: NDArray[np.int32] = np.empty((len(given), len(self.places)), np.int32)
-        found[:] = self.fixed
-        moving = np.flatnonzero(self.places >= 0)
-        found[:, moving] = given[:, self.places[moving]]
+    def at(self, times: Integers, entries: Integers) -> Integers:
+        """Return the nodes some repetitions later, a row for each, given their entries."""
+        found: Integers = self.nodes + times[:, np.newaxis] * self.steps
+        given = np.flatnonzero(self.places >= 0)
+        found[:, given] = entries[:, self.places[given]]
         return found
 
 
 class Stretch:
-    """The nodes of a recording from `start` on, to be written again.
+    """The last nodes of a recording, written twice.
 
     Parameters
     ----------
     tape : Tape
         The recording.
-    given : int
-        How many nodes at the beginning are copies, each of a number that is given to a repetition.
-        They are not written again, but what they copy is read instead.
+    start : int
+        Where the second repetition begins, which goes to the end.
+    entries : pair of integers
+        The nodes of the entry that each of the two was given.
     """
 
-    def __init__(self, tape: Tape, start: int, given: int) -> None:
-        columns = tape.columns
-        self._tape, self._start, self._first = tape, start, start + given
-        self.given, self.ops = given, columns.ops[self._first :]
-        self._left, self._right = (
-            self.sources(np.array(x[self._first :], np.int64))
-            for x in (columns.left, columns.right)
-        )
-        wide = columns.wide_from(self._first)
-        self._wide = [(x - self._first, self.sources(np.array(wide[x]))) for x in sorted(wide)]
-        self._finite = [x - self._first for x in tape.finite if x >= self._first]
-        self._marks = tape.plainness.marks_from(self._first)
+    def __init__(self, tape: Tape, start: int, entries: tuple[Integers, Integers]) -> None:
+        self._tape, self._start, self._entries = tape, start, entries
+        self.length = len(tape.columns) - start
+        self._before = start - self.length
+        self._ops = tape.columns.ops[start:]
+        self._marks = tape.plainness.marks(start, start + self.length)
+        self._finite = [x - start for x in tape.finite if x >= start]
+        (one, self._wide), (other, wide) = self._operands(self._before), self._operands(start)
+        self._moves = self.moves(one, other) if len(one) == len(other) else None
+        self.is_repeated = self._moves is not None and self._wide == wide and self._is_alike()
 
-    def __len__(self) -> int:
-        return len(self.ops)
+    def _operands(self, start: int) -> tuple[Integers, list[tuple[int, int]]]:
+        """Return all operands of a repetition, and how many the wide nodes have, by place."""
+        columns, end = self._tape.columns, start + self.length
+        wide = columns.wide_between(start, end)
+        flat = [y for _, args in wide for y in args]
+        both = columns.left[start:end], columns.right[start:end]
+        found = np.concatenate([np.array(x, np.int64) for x in (*both, flat)])
+        return found, [(x - start, len(args)) for x, args in wide]
 
-    def sources(self, nodes: Integers) -> Sources:
-        """Return where nodes that were read or written come from in each repetition."""
-        places = np.where(nodes >= self._start, nodes - self._start, _NONE)
-        return Sources(places, np.where(places < 0, nodes, 0))
-
-    def is_repeatable(self) -> bool:
-        """Return whether nothing but operations and derivatives were written."""
-        return all(isinstance(op, Operation) or op in {ADJOINT, TAKE} for op in {*self.ops})
-
-    def is_at(self, start: int, given: Integers) -> bool:
-        """Return whether the nodes from `start` on are these, for what was given there."""
-        columns, end = self._tape.columns, start + len(self)
-        if columns.ops[start:end] != self.ops:
-            return False
-        rows = np.concatenate([given, np.arange(start, end)])[np.newaxis]
-        both = (self._left, columns.left), (self._right, columns.right)
-        wide = {start + x: tuple(y.among(rows)[0].tolist()) for x, y in self._wide}
-        found = {x: args for x, args in columns.wide_from(start).items() if x < end}
+    def _is_alike(self) -> bool:
+        """Return whether operations and marks are the same, and derivatives by own nodes."""
+        tape, start, end = self._tape, self._before, self._start
+        known = all(isinstance(op, Operation) or op in {ADJOINT, TAKE} for op in {*self._ops})
         return (
-            all(np.array_equal(x.among(rows)[0], np.array(y[start:end])) for x, y in both)
-            and found == wide
-            and [x - start for x in self._tape.finite if start <= x < end] == self._finite
-            and self._tape.plainness.marks_from(start, end) == self._marks
+            known
+            and tape.columns.ops[start:end] == self._ops
+            and [x - start for x in tape.finite if start <= x < end] == self._finite
+            and tape.plainness.marks(start, end) == self._marks
+            # Whether a derivative by what was there before is 0 may be otherwise in later steps.
+            and all(by >= (end if at >= end else start) for at, by in tape.derived if at >= start)
         )
 
-    def write_instead(self, given: Integers) -> Iterator[Integers]:
-        """Write the stretch for each row of what is given to it, instead of where it was written.
+    def moves(self, before: Integers, now: Integers) -> Moves | None:
+        """Return how nodes move on, given those of both repetitions; None if it is not clear."""
+        moving = (now - before == self.length) & (now >= self._before)
+        places = np.full(len(now), -1)
+        others = np.flatnonzero(~moving & ((now != before) | (now >= self._before)))
+        one, other = (x[:, np.newaxis] for x in self._entries)
+        is_entry = (one == before[others]) & (other == now[others])
+        if not is_entry.any(axis=0).all():
+            return None
+        places[others] = is_entry.argmax(axis=0) if len(others) else 0
+        return Moves(now, np.where(moving, self.length, 0), places)
 
-        Yields
-        ------
-        integers
-            Some rows after the other, followed by the nodes that were written for them.
-        """
-        self._tape.forget(self._start)
-        at_once = max(1, _AT_A_TIME // (self.given + len(self)))
-        edges = [*range(0, len(given), at_once), len(given)]
-        for low, high in pairwise(edges):
-            yield self._write(given[low:high])
+    def write(self, entries: Integers) -> None:
+        """Write a repetition for each row of nodes that are given to it."""
+        at_once = max(1, _AT_A_TIME // (2 * self.length))
+        for low, high in pairwise([*range(0, len(entries), at_once), len(entries)]):
+            self._write(entries[low:high], np.arange(low + 1, high + 1))
 
-    def _write(self, given: Integers) -> Integers:
-        tape, columns, count = self._tape, self._tape.columns, len(given)
-        starts = len(columns) + len(self) * np.arange(count)
-        rows = np.concatenate([given, np.add.outer(starts, np.arange(len(self)))], axis=1)
-        wide = [(x, sources.among(rows).tolist()) for x, sources in self._wide]
-        for k, at in enumerate(starts.tolist()):  # in the order of the nodes
-            columns.wide.update([(at + x, tuple(args[k])) for x, args in wide])
-        columns.ops += self.ops * count
-        columns.left.frombytes(self._left.among(rows).tobytes())
-        columns.right.frombytes(self._right.among(rows).tobytes())
-        tape.finite += np.add.outer(starts, np.array(self._finite, np.int64)).ravel().tolist()
+    def _write(self, entries: Integers, times: Integers) -> None:
+        tape, columns = self._tape, self._tape.columns
+        assert self._moves is not None
+        nodes = self._moves.at(times, entries)
+        starts = self._start + self.length * times
+        left, right, wide = np.split(nodes, [self.length, 2 * self.length], axis=1)
+        if self._wide:
+            edges = np.cumsum([0, *(n for _, n in self._wide)]).tolist()
+            for at, row in zip(starts.tolist(), wide.tolist(), strict=True):
+                args = [tuple(row[a:b]) for a, b in pairwise(edges)]
+                columns.wide.update(zip([at + x for x, _ in self._wide], args, strict=True))
+        columns.left.frombytes(left.astype(np.int32).tobytes())
+        columns.right.frombytes(right.astype(np.int32).tobytes())
+        columns.ops += self._ops * len(times)
+        tape.finite += [at + x for at in starts.tolist() for x in self._finite]
         tape.plainness.mark_again(self._marks, starts.tolist())
-        return rows

@@ -19,6 +19,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _new = object.__new__
+#: What code can assign to a Value.
+_SLOTS = ("_number", "_grad", "label")
 
 
 class Tape(Tracing):
@@ -48,6 +50,10 @@ class Tape(Tracing):
         Whether the function is still running.
     singly : bool
         Whether each number must be a node of its own.
+    questions : int
+        How often something was asked whose answer depends on which node it is.
+    derived : list of (int, int)
+        For each derivative, how many nodes there were, and the first of those it was taken by.
     """
 
     def __init__(self, *, singly: bool = False) -> None:
@@ -64,6 +70,8 @@ class Tape(Tracing):
         self.has_values = False
         self.is_open = False
         self.is_detaching = False
+        self.questions = 0
+        self.derived: list[tuple[int, int]] = []
         self.refusal: Refusal | None = None
         self.plainness = Plainness(self.columns)
         self.constant = self.columns.constant
@@ -170,25 +178,20 @@ class Tape(Tracing):
         made.index = index
         return made
 
-    def copies(self, numbers: Iterable[Traced]) -> list[int]:
-        """Write a copy of each of these numbers; return the nodes."""
-        return [self.write(identity, (x.index,)) for x in numbers]
-
-    def standing_for(self, nodes: Iterable[int], kinds: Iterable[type[Traced]]) -> list[Traced]:
-        """Return the traced numbers of nodes, of the classes given."""
-        return [*map(self._traced, nodes, kinds)]
-
     def noted(self) -> tuple[Any, ...]:
-        """Return how much is noted besides the nodes, to see whether some code adds to it."""
+        """Return what is noted besides nodes, to see whether some code changes it."""
         sizes = self.columns.constants, self.known, self.draws, self.outside, self.differentiated
-        more = self.labels, self._node_of, self._named, self._made, self.columns.arrays
-        return *map(len, (*sizes, *more)), self.has_values, self.is_detaching, self.refusal is None
-
-    def forget(self, start: int) -> None:
-        """Let the nodes from one on not have been written; nothing else refers to them."""
-        self.columns.forget(start)
-        self.plainness.forget(start)
-        self.finite = [x for x in self.finite if x < start]
+        more = self._node_of, self._named, self._made, self.columns.arrays
+        made = [(id(x), *[getattr(x, name, None) for name in _SLOTS]) for x in self._made]
+        counts = (
+            *map(len, (*sizes, *more)),
+            self.has_values,
+            self.is_detaching,
+            self.refusal,
+            self.questions,
+        )
+        states = self.has_values, self.is_detaching, self.refusal
+        return counts, states, dict(self.labels), made
 
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
         """Write a node that is a leaf Value in eager evaluation."""
@@ -306,6 +309,7 @@ class Tape(Tracing):
         detached : bool
             Whether no gradient flows back through them.
         """
+        self.derived.append((len(self.columns), min(wrt, default=-1)))
         below = self.columns.below([root for root, _ in seeds], wrt)
         pairs = tuple([x for pair in seeds for x in pair])
         signals = self.write_all(ADJOINT, [(x, *pairs) for x in wrt if x in below])

@@ -152,6 +152,10 @@ class Trace(Tape):
         self.draws.append((draw, leaf.index))
         return self.lanes.drawn(draw, leaf) if self.lanes.count else leaf
 
+    def noted(self) -> tuple[Any, ...]:
+        """Return what is noted besides nodes, conditions and tables among it."""
+        return *super().noted(), len(self.guards), len(self._rows), len(self.lanes.taken)
+
     # What the engine asks ---------------------------------------------------------------------
 
     def switch_grad(self, enabled: bool) -> None:
@@ -171,6 +175,7 @@ class Trace(Tape):
 
     def equal(self, x: Any, other: Any, op: Any) -> Any:
         """Record ``==``: of numbers if one is plain in eager evaluation, else of identity."""
+        self.questions += 1
         if x is other and not self.plainness.of(x.index):
             return op is eq
         if is_real(other):
@@ -285,6 +290,7 @@ class Trace(Tape):
 
     def truth(self, index: int) -> bool:
         """Return whether a number is true, and add a guard that it stays so."""
+        self.questions += 1
         if index not in self.guards:
             if self.lanes.size(index) > 1:
                 self.refused("examples")

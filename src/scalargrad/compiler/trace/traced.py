@@ -20,6 +20,7 @@ class Tracing(Recorder, Protocol):
     """The methods of a recording that traced numbers call, besides those of any recorder."""
 
     is_open: bool
+    questions: int
     ops: list[Op]
     labels: dict[int, str]
     plainness: Plainness
@@ -90,12 +91,14 @@ class Traced(Value):
     @property
     def op(self) -> Operation | None:  # type: ignore[override]
         """The operation that made this node; None for a leaf."""
+        self.trace.questions += 1
         op = self.trace.ops[self.index]
         return op if isinstance(op, Operation) else None
 
     @property
     def label(self) -> str:
         """The name given to it."""
+        self.trace.questions += 1
         return self.trace.labels.get(self.index, "")
 
     @label.setter
@@ -117,6 +120,7 @@ class Traced(Value):
         return in_force(self).equal(self, other, ops.ne)  # type: ignore[no-any-return]
 
     def __hash__(self) -> int:
+        self.trace.questions += 1
         if self.trace.is_open and in_force(self).plainness.of(self.index):
             self._refuse("hash")
         return object.__hash__(self)

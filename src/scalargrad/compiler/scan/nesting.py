@@ -1,0 +1,147 @@
+"""Nestings of numbers that a step of a scan is given and returns: compared, and built again."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.traced import Traced, TracedParameter
+from scalargrad.value import Value
+
+#: The deepest nesting that is followed.
+_DEEPEST = 20
+#: Leaves that are what they say.
+_ATOMS = (int, bool, str, type(None))
+
+
+class Nesting:
+    """Numbers in lists, tuples, dicts and arrays.
+
+    Parameters
+    ----------
+    trace : Trace
+        The recording under way.
+
+    Attributes
+    ----------
+    shape
+        Equal to that of another nesting which differs in nothing but traced numbers of one kind.
+    traced : list of Traced
+        The traced numbers in it, in order.
+    containers : list
+        The lists, dicts and arrays in it.
+    is_known : bool
+        Whether there is nothing else.
+    """
+
+    def __init__(self, trace: Trace, tree: Any) -> None:
+        self._trace, self.tree = trace, tree
+        self.traced: list[Traced] = []
+        self.containers: list[Any] = []
+        self.is_known = True
+        self._places: dict[int, int] = {}
+        self.shape = self._of(tree, 0)
+
+    @property
+    def nodes(self) -> Integers:
+        """The nodes of the traced numbers."""
+        return np.array([x.index for x in self.traced], np.int64)
+
+    def has_stayed(self) -> bool:
+        """Return whether it holds the very numbers and containers that it held."""
+        now = Nesting(self._trace, self.tree)
+        pairs = (now.traced, self.traced), (now.containers, self.containers)
+        return now.shape == self.shape and all(
+            len(x) == len(y) and all(map(is_, x, y)) for x, y in pairs
+        )
+
+    def _of(self, x: Any, depth: int) -> Any:
+        if isinstance(x, Value):
+            return self._of_value(x)
+        if type(x) is float:
+            return struct.pack("d", x)
+        if type(x) in _ATOMS:
+            return type(x), x
+        parts = _parts(x) if depth < _DEEPEST else None
+        if parts is None:
+            self.is_known = False
+            return object()  # equal to nothing
+        if not isinstance(x, tuple):
+            self.containers.append(x)
+        return type(x), parts[0], self._place(x), [self._of(y, depth + 1) for y in parts[1]]
+
+    def _of_value(self, x: Value) -> Any:
+        if not isinstance(x, Traced):
+            return id(x)
+        self.traced.append(x)
+        trace = self._trace
+        if type(x) not in {Traced, TracedParameter} or x.trace is not trace:
+            self.is_known = False
+            return object()
+        plainness, node = trace.plainness, x.index
+        kind = type(x), trace.ops[node], plainness.of(node), plainness.is_truth(node)
+        return *kind, trace.is_copied(node), trace.labels.get(node), self._place(x)
+
+    def _place(self, x: Any) -> int:
+        """Return where something stood first, so that what is one thing stays one."""
+        return self._places.setdefault(id(x), len(self._places))
+
+
+def _parts(x: Any) -> tuple[Any, list[Any]] | None:
+    """Return the keys and the items of a container; None for anything else."""
+    kind = type(x)
+    if kind in {list, tuple} or _is_named_tuple(kind):
+        return len(x), [*x]
+    if kind is dict and all(type(key) in _ATOMS for key in x):
+        return [(type(key), key) for key in x], [*x.values()]
+    if kind is np.ndarray and x.dtype == object:
+        flags, items = x.flags, x.ravel().tolist()
+        if flags.c_contiguous and flags.writeable and flags.owndata and not any(map(_parts, items)):
+            return x.shape, items
+    return None
+
+
+def _is_named_tuple(kind: type) -> bool:
+    return kind.__bases__ == (tuple,) and hasattr(kind, "_fields") and hasattr(kind, "_make")
+
+
+def built(x: Any, numbers: Iterator[Any], made: dict[int, Any]) -> Any:
+    """Return a nesting like `x` with other traced numbers, its containers new ones.
+
+    Parameters
+    ----------
+    numbers : iterator
+        One for each place of a traced number, in order.
+    made : dict
+        By the identity of containers, what stands for them; what is one container stays one.
+    """
+    if isinstance(x, Traced):
+        return next(numbers)
+    parts = _parts(x)
+    if parts is None:
+        return x
+    items = [built(y, numbers, made) for y in parts[1]]
+    if id(x) not in made:
+        made[id(x)] = _filled(x, items)
+    return made[id(x)]
+
+
+def _filled(x: Any, items: list[Any]) -> Any:
+    """Return a container like `x` of these items; a tuple that holds the very same is the same."""
+    if isinstance(x, dict):
+        return dict(zip(x, items, strict=True))
+    if isinstance(x, np.ndarray):
+        found = np.empty(len(items), object)
+        found[:] = items
+        return found.reshape(x.shape)
+    if type(x) is list:
+        return items
+    if all(map(is_, x, items)):
+        return x
+    return tuple(items) if type(x) is tuple else type(x)(*items)

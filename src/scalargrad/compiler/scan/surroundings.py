@@ -1,0 +1,74 @@
+"""What a step function can reach, to see whether its calls change any of it."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.guards.held_objects import HeldObjects
+from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.opaque import is_number, is_opaque
+from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.traced import Traced
+from scalargrad.compiler.trace.whole_arrays import WholeArray
+from scalargrad.transforms.draws import state_of
+from scalargrad.value import Value
+
+#: The most objects that are looked into.
+_MANY = 10_000
+#: What is held, and has no contents that are looked into.
+_CLOSED = (int, float, str, bytes, Value)
+
+
+class Surroundings(HeldObjects):
+    """A snapshot of everything that a step function can reach, and of what a recording has noted.
+
+    Parameters
+    ----------
+    trace : Trace
+        The recording under way.
+    f : callable
+        The step function.
+    """
+
+    def __init__(self, trace: Trace, f: Any) -> None:
+        super().__init__([f], _MANY, follows_code=True, keeps_all=True, closed=(WholeArray,))
+        self._trace, self._noted = trace, trace.noted()
+        met = self.met.values()
+        self._states = [(x, repr(y)) for x in met if (y := state_of(x)) is not None]
+        named = [x for x in met if isinstance(x, FunctionType | type)]
+        own = [x for x in named if not of_library(x.__module__)]
+        arrays = [x for x in met if isinstance(x, np.ndarray)]
+        self._members = [(x, _members(x)) for x in (*own, *arrays)]
+        held = [y for x in self.found.values() for y in x.before.values()]
+        traced = [y for y in held if isinstance(y, Traced)]
+        #: The nodes of the numbers of the recording that it can reach.
+        self.nodes = {x.index for x in traced if x.trace is trace}
+        closed = [y for y in held if isinstance(y, _CLOSED) and not isinstance(y, Traced)]
+        self._labels = [(y, y.label) for y in closed if isinstance(y, Value)]
+        #: Whether a change of any of it can be seen.
+        self.are_seen = (
+            len(met) < _MANY and not any(map(is_opaque, met)) and all(map(is_number, closed))
+        )
+
+    def have_changed(self) -> bool:
+        """Return whether anything has changed."""
+        return (
+            self._trace.noted() != self._noted
+            or any(repr(state_of(x)) != state for x, state in self._states)
+            or any(_members(x) != members for x, members in self._members)
+            or any(x.label != label for x, label in self._labels)
+            or bool(self.changed())
+        )
+
+
+def _members(x: Any) -> list[Any]:
+    """Return what makes up a class or a function of a user's, or an array besides its numbers."""
+    if isinstance(x, np.ndarray):
+        return [x.shape, x.strides, repr(x.dtype)]
+    own = [x.__name__, x.__qualname__, x.__doc__]
+    if isinstance(x, FunctionType):
+        return [*own, id(x.__code__)]
+    return [*own, *[(name, id(y)) for name, y in vars(x).items()]]
