@@ -12,16 +12,30 @@ import math
 import os
 import queue
 import random
+import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from scalargrad import Value, jit, no_grad, ops, scan, sin, tanh, value_and_grad, vmap, where
+from scalargrad import (
+    Value,
+    gradients,
+    jit,
+    no_grad,
+    ops,
+    scan,
+    sin,
+    tanh,
+    value_and_grad,
+    vmap,
+    where,
+)
 from scalargrad.compiler.scan import recorded_steps
 from scalargrad.compiler.trace.record import is_same, record
 from scalargrad.compiler.trace.stretch import Stretch
@@ -339,6 +353,86 @@ class _Slots:
     __slots__ = ("n",)
 
 
+def _turned() -> Callable[[], int]:
+    held = dict.fromkeys(range(1000))
+
+    def tick() -> int:
+        first = next(iter(held))
+        held[first] = held.pop(first)
+        return int(first)
+
+    return tick
+
+
+class _Early:
+    n = 0
+    follower: Any
+
+
+def _follower(n: int) -> Any:
+    return type("Later", (_Early,), {"n": n})
+
+
+_LATER = [_follower(n) for n in range(1, 130)]
+_KINDS: list[Any] = [_Early, *_LATER]
+for _kind, _next_kind in itertools.pairwise(_KINDS):
+    _kind.follower = _next_kind
+
+
+def _becomes_another() -> Callable[[], int]:
+    held: Any = _Early()
+
+    def tick() -> int:
+        held.__class__ = held.follower
+        return int(held.n)
+
+    return tick
+
+
+def _replaced_method() -> Callable[[], int]:
+    kind = type("Kind", (), {"n": staticmethod(lambda: 0)})
+
+    def tick() -> int:
+        now = kind.n() + 1  # type: ignore[attr-defined]
+        kind.n = staticmethod(lambda: now)  # type: ignore[attr-defined]
+        return int(now)
+
+    return tick
+
+
+def _longer_label() -> Callable[[], int]:
+    made = Value(0.5)
+
+    def tick() -> int:
+        made.label += "."
+        return len(made.label)
+
+    return tick
+
+
+def _cached() -> Callable[[], int]:
+    numbers = itertools.count()
+    kept = functools.lru_cache(lambda n: n)
+
+    def tick() -> int:
+        kept(next(numbers))
+        return kept.cache_info().misses
+
+    return tick
+
+
+def _imported() -> Callable[[], int]:
+    sys.scalargrad_test = 0  # type: ignore[attr-defined]
+
+    def tick() -> int:
+        import sys as system
+
+        system.scalargrad_test += 1  # type: ignore[attr-defined]
+        return int(system.scalargrad_test)  # type: ignore[attr-defined]
+
+    return tick
+
+
 CHANGES: dict[str, Callable[[], Callable[[], int]]] = {
     "closure": _in_closure,
     "object": lambda: _on(types.SimpleNamespace()),
@@ -365,6 +459,12 @@ CHANGES: dict[str, Callable[[], Callable[[], int]]] = {
     "pipe": _pipe,
     "file": _lines,
     "generator of random numbers": _rarely,
+    "order of a dict": _turned,
+    "class of an object": _becomes_another,
+    "method": _replaced_method,
+    "label": _longer_label,
+    "cache": _cached,
+    "import": _imported,
 }
 
 
@@ -417,6 +517,86 @@ def test_a_list_that_is_carried_and_returned_stays_one_list(recorder: Recorder, 
 
     assert recorder.is_the_loops(f, 0.3)
     assert recorder.written
+
+
+def derived_by_outer(a: Any, b: Any) -> Any:
+    """Differentiate by what the first entries do not depend on, and the last ones do."""
+    xs = [b * float(k) for k in range(60)] + [a * b] * 60
+    return scan(lambda c, x: (c * 0.5 + gradients(x * x, [a])[0], None), b, xs)[0]
+
+
+def copied_entries(a: Any, b: Any) -> Any:
+    """Copy entries, the last of which is a leaf."""
+    xs = [b * float(k) for k in range(120)] + [a]
+    return scan(lambda c, x: (c * 0.5 + deepcopy(x), None), b, xs)[0]
+
+
+def known_conditions(a: Any, b: Any) -> Any:
+    """Ask for truths that were asked for before."""
+    xs = [b * float(k) for k in range(120)]
+    assert sum(map(bool, xs)) == 119
+    return scan(lambda c, x: (c * 0.9 + (x if x else a), None), b, xs[::-1])[0]
+
+
+def looked_for(a: Any, b: Any) -> Any:
+    """Ask which entry is a number that is closed over."""
+    xs = [b * float(k) for k in range(60)] + [a] * 60
+    return scan(lambda c, x: (c * 0.9 + (3.0 * x if x is a else x), None), b, xs)[0]
+
+
+def looked_up(a: Any, b: Any) -> Any:
+    """Look carried numbers up by identity."""
+    rate = {a: 2.0, b: 3.0}
+    return scan(lambda c, _: ((c[0], c[1] * 0.9 + rate[c[0]]), None), (a, b), length=_COUNT)[0][1]
+
+
+def signs_of_nan(a: Any, b: Any) -> Any:
+    """Read the sign bit of constants."""
+    xs = [math.nan] * 60 + [-math.nan] * 60
+    return scan(lambda c, x: (c * 0.9 + math.copysign(1.0, x), None), a, xs)[0]
+
+
+def entries_taken_away(a: Any, b: Any) -> Any:
+    """Exchange entries that are still to come."""
+    xs = [b * float(k) for k in range(_COUNT)]
+
+    def step(c: Any, x: Any) -> Any:
+        xs[-1] = xs[-1] * 0.5
+        return c * 0.9 + x, None
+
+    return scan(step, a, xs)[0]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        derived_by_outer,
+        copied_entries,
+        known_conditions,
+        looked_for,
+        looked_up,
+        signs_of_nan,
+        entries_taken_away,
+    ],
+)
+def test_what_depends_on_which_number_it_is_stays_that_of_the_loop(
+    recorder: Recorder, f: Any
+) -> None:
+    """Later steps are given other numbers, of which something else may be true."""
+    assert recorder.is_the_loops(f, 0.3, 0.2)
+
+
+def test_lists_of_constants_that_are_returned_are_several(recorder: Recorder) -> None:
+    """To add to the result of one step leaves the others as they are."""
+
+    def f(a: Any) -> Any:
+        _, ys = scan(lambda c, _: (c * a, {"x": c, "seen": []}), a, length=_COUNT)
+        ys[100]["seen"].append(1.0)
+        return [len(y["seen"]) for y in ys[98:103]] + [ys[100]["x"]]
+
+    assert recorder.is_the_loops(f, 0.3)
+    assert recorder.written
+    assert [float(x) for x in jit(f)(0.5)[:5]] == [0.0, 0.0, 1.0, 0.0, 0.0]
 
 
 def test_a_result_that_holds_an_outer_list_is_the_loops(recorder: Recorder) -> None:

@@ -53,6 +53,11 @@ class Nesting:
         """The nodes of the traced numbers."""
         return np.array([x.index for x in self.traced], np.int64)
 
+    @property
+    def distinct(self) -> int:
+        """How many objects the traced numbers are."""
+        return len({*map(id, self.traced)})
+
     def has_stayed(self) -> bool:
         """Return whether it holds the very numbers and containers that it held."""
         now = Nesting(self._trace, self.tree)
@@ -80,17 +85,63 @@ class Nesting:
         if not isinstance(x, Traced):
             return id(x)
         self.traced.append(x)
-        trace = self._trace
-        if type(x) not in {Traced, TracedParameter} or x.trace is not trace:
+        if type(x) not in {Traced, TracedParameter} or x.trace is not self._trace:
             self.is_known = False
             return object()
-        plainness, node = trace.plainness, x.index
-        kind = type(x), trace.ops[node], plainness.of(node), plainness.is_truth(node)
-        return *kind, trace.is_copied(node), trace.labels.get(node), self._place(x)
+        return _kind_of(self._trace, x), self._place(x)
 
     def _place(self, x: Any) -> int:
         """Return where something stood first, so that what is one thing stays one."""
         return self._places.setdefault(id(x), len(self._places))
+
+
+def _kind_of(trace: Trace, x: Traced) -> tuple[Any, ...]:
+    """Return what decides, besides its number, what is written for a traced number."""
+    plainness, node = trace.plainness, x.index
+    kind = type(x), trace.ops[node], plainness.of(node), plainness.is_truth(node)
+    return *kind, trace.is_copied(node), trace.labels.get(node)
+
+
+class Entries:
+    """What further steps are given.
+
+    Parameters
+    ----------
+    trees : list
+        An entry for each step.
+    like : Nesting
+        What they are compared with.
+
+    Attributes
+    ----------
+    are_alike : bool
+        Whether they differ from it in nothing but traced numbers of one kind.
+    traced, containers : list
+        Those in all of them.
+    """
+
+    def __init__(self, trace: Trace, trees: list[Any], like: Nesting) -> None:
+        self._count, self.containers = len(trees), list[Any]()
+        self.traced: list[Traced]
+        if type(like.tree) is Traced and {*map(type, trees)} == {Traced}:  # without containers
+            self.traced = trees
+            is_own = all(x.trace is trace for x in trees)
+            kinds = {_kind_of(trace, x) for x in trees} if is_own else set()
+            self.are_alike = kinds == {_kind_of(trace, like.tree)}
+            return
+        found = [like if x is like.tree else Nesting(trace, x) for x in trees]
+        self.are_alike = all(x.shape == like.shape for x in found)
+        self.traced = [y for x in found for y in x.traced]
+        self.containers = [y for x in found for y in x.containers]
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def nodes(self) -> Integers:
+        """The nodes of the traced numbers, a row for each entry."""
+        found = np.array([x.index for x in self.traced], np.int64)
+        return found.reshape(self._count, -1)
 
 
 def _parts(x: Any) -> tuple[Any, list[Any]] | None:

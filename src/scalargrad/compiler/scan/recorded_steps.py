@@ -9,11 +9,12 @@ calling the function.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.scan.nesting import Nesting, built
+from scalargrad.compiler.scan.nesting import Entries, Nesting, built
 from scalargrad.compiler.scan.surroundings import Surroundings
 from scalargrad.compiler.trace.stretch import Stretch
 from scalargrad.compiler.trace.trace import Trace
@@ -42,7 +43,7 @@ class Call(NamedTuple):
 
 
 def recorded(
-    trace: Trace, step: Step, f: Any, carry: Any, entries: tuple[Iterable[Any], int]
+    trace: Trace, step: Step, f: Any, carry: Any, entries: tuple[Callable[[], Iterable[Any]], int]
 ) -> tuple[Any, list[Any]]:
     """Call a step function on one entry after the other, or write the steps that are alike.
 
@@ -54,8 +55,8 @@ def recorded(
         Calls `f`, and returns the carry and a result.
     f : callable
         The step function itself, whose surroundings are looked at.
-    entries : pair of iterable and int
-        What each step is given, and how many there are.
+    entries : pair of callable and int
+        Returns what the steps are given, in order; how many there are.
 
     Returns
     -------
@@ -63,7 +64,7 @@ def recorded(
         The last carry, and the result of each step.
     """
     ys: list[Any] = []
-    left, count = iter(entries[0]), entries[1]
+    left, count = iter(entries[0]()), entries[1]
     written, looks = 0, _LOOKS if _is_simple(trace) else 0
     last: Call | None = None
     while len(ys) < count:
@@ -79,12 +80,12 @@ def recorded(
             looks -= 1
             call = Call(start, *given, Nesting(trace, carry), Nesting(trace, y))
         if around and last and call:
-            looks, rest = 0, [*left]
-            further = _Further(trace, around, last, call)
-            if further.are_alike([Nesting(trace, x) for x in rest]):
-                carry, found = further.written()
-                ys += found
-            left = iter(rest)
+            looks, further = 0, _Further(trace, around, last, call)
+            if len(ys) < count and further.is_possible():
+                rest = [*islice(entries[0](), len(ys), None)]
+                if further.takes(Entries(trace, rest, call.entry)):
+                    carry, found = further.written()
+                    ys += found
         last = call
     return carry, ys
 
@@ -113,23 +114,26 @@ class _Further:
 
     def __init__(self, trace: Trace, around: Surroundings, last: Call, call: Call) -> None:
         self._trace, self._around, self._last, self._call = trace, around, last, call
-        self._entries: list[Nesting] = []
 
-    def are_alike(self, entries: list[Nesting]) -> bool:
-        """Return whether steps on these entries would write the same."""
-        self._entries, last, call = entries, self._last, self._call
-        if not entries or not self._around.are_seen or self._around.have_changed():
+    def is_possible(self) -> bool:
+        """Return whether another call would write the same, given what is like the last entry."""
+        last, call, around = self._last, self._call, self._around
+        if not around.are_seen or around.have_changed():
             return False
         if not (call.carry.has_stayed() and call.entry.has_stayed() and self._are_results_new()):
             return False
         if call.carried.shape != call.carry.shape or call.result.shape != last.result.shape:
             return False
-        if not (call.result.is_known and self._are_entries_apart()):
-            return False
         self._stretch = Stretch(self._trace, call.start, (last.entry.nodes, call.entry.nodes))
         self._carried = self._stretch.moves(call.carry.nodes, call.carried.nodes)
         self._results = self._stretch.moves(last.result.nodes, call.result.nodes)
-        return self._stretch.is_repeated and self._results is not None and self._goes_on()
+        are_clear = self._stretch.is_repeated and self._results is not None and self._goes_on()
+        return are_clear and call.result.is_known
+
+    def takes(self, entries: Entries) -> bool:
+        """Return whether steps on these entries are alike."""
+        self._entries = entries
+        return entries.are_alike and self._are_entries_apart()
 
     def _goes_on(self) -> bool:
         """Return whether all that is carried is computed in a step, or stays as it is."""
@@ -145,25 +149,21 @@ class _Further:
         return known.isdisjoint(map(id, (*call.carried.containers, *call.result.containers)))
 
     def _are_entries_apart(self) -> bool:
-        """Return whether entries are of one kind, and nothing else leads to what is in them."""
-        call, around = self._call, self._around
-        alike = [self._last.entry, call.entry, *self._entries]
-        if any(x.shape != call.entry.shape for x in self._entries):
-            return False
-        nodes = np.array([x.nodes for x in alike], np.int64).reshape(len(alike), -1)
-        steady = (nodes[1:] == nodes[0]).all(axis=0)
-        if not (steady | (nodes[0] != nodes[1])).all():
-            return False
-        if any(len({*x.nodes.tolist()}) != len({*map(id, x.traced)}) for x in alike[:2]):
-            return False
-        self._nodes = nodes[2:]
+        """Return whether it is clear which numbers are those of an entry, and nothing else is."""
+        last, call, around = self._last, self._call, self._around
+        first = [last.entry.nodes], [call.entry.nodes]
+        self._nodes = self._entries.nodes
+        nodes = np.concatenate([*first, self._nodes])
+        steady = (nodes == nodes[0]).all(axis=0)
         found = {*nodes.ravel().tolist()}
-        containers = {id(y) for x in alike for y in x.containers}
+        met = [*self._entries.containers, *last.entry.containers, *call.entry.containers]
         return (
-            found.isdisjoint(around.nodes)
+            bool((steady | (nodes[0] != nodes[1])).all())
+            and all(len({*x.nodes.tolist()}) == x.distinct for x in (last.entry, call.entry))
+            and found.isdisjoint(around.nodes)
             and found.isdisjoint(call.carry.nodes.tolist())
-            and containers.isdisjoint(around.met)
-            and max(found, default=-1) < self._last.start
+            and around.met.keys().isdisjoint(map(id, met))
+            and max(found, default=-1) < last.start
         )
 
     def written(self) -> tuple[Any, list[Any]]:
@@ -172,22 +172,19 @@ class _Further:
         assert self._carried is not None
         assert self._results is not None
         self._stretch.write(self._nodes)
-        every = [
-            self._last.entry,
-            *self._entries,
-            call.carry,
-            call.entry,
-            call.carried,
-            call.result,
-        ]
-        self._numbers = {x.index: x for nesting in every for x in nesting.traced}
+        every = self._entries, self._last.entry, *call[1:]
+        self._numbers = {x.index: x for known in every for x in known.traced}
         ys: list[Any] = []
         for low in range(0, count, _AT_A_TIME):
             times = np.arange(low, min(low + _AT_A_TIME, count))
             nodes = self._results.at(times + 1, self._nodes[times])
             numbers = map(self._number, nodes.ravel().tolist())
+            made: dict[int, Any] = {}
+            if isinstance(call.result.tree, Traced):
+                ys += numbers
+                continue
             for _ in times:
-                made: dict[int, Any] = {}
+                made = {}
                 ys.append(built(call.result.tree, numbers, made))
         carried = self._carried.at(np.array([count]), self._nodes[-1:])
         last = built(call.carried.tree, map(self._number, carried.ravel().tolist()), made)

@@ -95,10 +95,11 @@ def _stepped(
     f: Callable[[Any, Any], Any], init: Any, given: tuple[Any, Sequence[Any], int]
 ) -> tuple[Any, list[Any]]:
     """Call a step function on one entry after the other, as it is recorded or eagerly."""
-    trace, entries = current_trace(), _entries(*given)
+    trace = current_trace()
     if trace is not None and all(type(x) in _READ_AT_ONCE for x in given[1]):
-        return recorded(trace, lambda c, x: _pair(f(c, x)), f, init, (entries, given[2]))
-    return _called(f, init, entries)
+        entries = partial(_entries, *given), given[2]
+        return recorded(trace, lambda carry, x: _pair(f(carry, x)), f, init, entries)
+    return _called(f, init, _entries(*given))
 
 
 def _called(
