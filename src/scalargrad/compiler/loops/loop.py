@@ -15,6 +15,9 @@ from scalargrad.table.operation import Elementwise
 
 Computed = Elementwise | Partial
 
+#: Up to so many numbers that lie anywhere are moved by steps of their own, not by a loop.
+FEW = 16
+
 
 class Cells(NamedTuple):
     """The cell ``cell + stride · i`` in iteration i."""

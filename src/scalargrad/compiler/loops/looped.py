@@ -11,6 +11,7 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.derivative import Backward, history_signals
 from scalargrad.compiler.loops.forward import Forward, copy_history
 from scalargrad.compiler.loops.loop import (
+    FEW,
     Cells,
     CellTable,
     Clear,
@@ -66,9 +67,6 @@ _MAX_OF_SWEEPS = 5000
 #: Bodies of at least so many statements contain matrix products, which run faster packed; with a
 #: recurrence, those of more than so many.
 _MIN_LAYERS, _MAX_OF_LAYERS = 128, 500
-
-#: Up to so many outputs are copied by steps of their own, not by a loop.
-_FEW_OUTPUTS = 16
 
 #: A backward sweep: the nodes whose gradients are wanted; the roots and their seeds. A seed is a
 #: number, or the node that is.
@@ -233,7 +231,7 @@ class _Looping:
     ) -> list[Loop | Clear]:
         wanted, seeds = sweep
         signals = Signals(self.rolled, wanted, behind, self.numbers, self.room)
-        loops: list[Loop] = [signals.seed(seeds)]
+        loops = signals.seed(seeds)
         for block, found in reversed(staged):
             for stage in reversed(found):
                 loops += Backward(block, stage, signals).run()
@@ -289,7 +287,7 @@ class _Looping:
 
 def _collected(cells: Integers, onto: int) -> Loop:
     """Return what copies scattered cells to adjacent ones, from cell `onto` on."""
-    if len(cells) > _FEW_OUTPUTS:
+    if len(cells) > FEW:
         return Loop(len(cells), True, steps=[Read(place_of(cells)), Write(Cells(onto, 1), 0)])
     copies = [
         (Read(Cells(cell)), Write(Cells(onto + k), 2 * k)) for k, cell in enumerate(cells.tolist())

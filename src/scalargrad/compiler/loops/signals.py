@@ -11,7 +11,19 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.loops.body import Body
-from scalargrad.compiler.loops.loop import Cells, CellTable, Clear, Loop, Place, cells_of
+from scalargrad.compiler.loops.loop import (
+    FEW,
+    Cells,
+    CellTable,
+    Clear,
+    Increase,
+    Loop,
+    Place,
+    Read,
+    Step,
+    Write,
+    cells_of,
+)
 from scalargrad.compiler.loops.node_columns import distinct
 from scalargrad.compiler.loops.repeats import flagged
 from scalargrad.compiler.loops.roll import (
@@ -22,6 +34,7 @@ from scalargrad.compiler.loops.roll import (
     Rolled,
     RolledBlock,
     padded,
+    place_of,
 )
 from scalargrad.compiler.passes.kinds import DETACH
 
@@ -64,16 +77,28 @@ class Signals:
         self.asked[rolled.cell_of[list(wrt)]] = True
         self._needs(np.flatnonzero(self.asked))
 
-    def seed(self, seeds: Sequence[tuple[int, float | int]]) -> Loop:
-        """Return the steps that seed the roots; an int stands for the node that is the seed."""
+    def seed(self, seeds: Sequence[tuple[int, float | int]]) -> list[Loop]:
+        """Return the steps that seed the roots; an int stands for the node that is the seed.
+
+        Where many are nodes, as are those of all results of a function, a loop seeds their roots.
+        """
         body, cell_of = Body.once(self.numbers), self.rolled.cell_of
+        nodes = [(root, seed) for root, seed in seeds if isinstance(seed, int)]
+        loops = [self._seeded(nodes)] if len(nodes) > FEW else []
         for node, seed in seeds:
-            place = self.signal(Cells(int(cell_of[node])))
             if isinstance(seed, float):
-                body.increase(place, body.number(seed))
-            else:
+                body.increase(self.signal(Cells(int(cell_of[node]))), body.number(seed))
+            elif not loops:
+                place = self.signal(Cells(int(cell_of[node])))
                 body.increase(place, body.read(Cells(int(cell_of[seed]))))
-        return body.loop
+        return [*loops, body.loop]
+
+    def _seeded(self, pairs: list[tuple[int, int]]) -> Loop:
+        """Return a loop that adds numbers of nodes to the signals of others."""
+        roots, seeds = self.rolled.cell_of[np.array(pairs)].T
+        place, fresh = self.signals(place_of(roots), len(pairs), alone=True)
+        added: Step = Write(place, 0) if fresh else Increase(place, 0)
+        return Loop(len(pairs), True, steps=[Read(place_of(seeds)), added])
 
     def signal(self, place: Place) -> Place:
         """Return where to add to the signals of cells; they begin as 0."""
