@@ -16,11 +16,20 @@ from scalargrad.compiler.passes.differentiate import (
     is_detached,
     steps,
 )
-from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, CONSTANT, PRODUCTS, UNBATCH, Op
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    BATCH,
+    CONSTANT,
+    MOST_PAIRS,
+    PRODUCTS,
+    UNBATCH,
+    Op,
+)
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.rows_as_lanes import rows_as_lanes
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
+from scalargrad.ops import TABLE, mul
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.collector import collector_paused
 
@@ -217,6 +226,8 @@ class Function:
         extended = program.with_inputs(self.results)
         seeds = range(program.inputs, extended.inputs)
         roots = list(zip(extended.outputs[: self.results], seeds, strict=True))
+        if len(roots) * len(self.wrt) > MOST_PAIRS:
+            roots = [_as_one(extended, roots)]
         extended.outputs = []
         return _asked(extended, self.wrt, roots)
 
@@ -271,6 +282,15 @@ class Function:
 
 def _as_it_is(program: Program) -> Program:
     return program
+
+
+def _as_one(program: Program, roots: list[tuple[int, int]]) -> tuple[int, int]:
+    """Add the nodes of Σ seed · root and of 1 to a program; return them as root and seed."""
+    terms = program.add([mul] * len(roots), roots)
+    (root,) = program.add([TABLE["sum"]], [tuple(terms)])
+    (one,) = program.add([CONSTANT], [()])
+    program.constants[one] = 1.0
+    return root, one
 
 
 def _with_one(program: Program) -> tuple[Program, int]:

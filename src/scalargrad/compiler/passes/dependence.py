@@ -18,10 +18,16 @@ from scalargrad.compiler.passes.program import Program
 ONE_BY_ONE = 4
 #: The most bits held at once, one for each pair of a node and an input.
 _BITS = 2_000_000_000
+#: The most pairs of a result and an input that are told apart: more would take longer than any
+#: sweep, as those of a running sum, of which each result depends on one input more.
+_PAIRS = 200_000
 
 
 def operands_of(program: Program, wrt: Sequence[int], results: int) -> list[tuple[int, ...] | None]:
-    """Return, for each result, the indices in `wrt` of the inputs it depends on; None for all."""
+    """Return, for each result, the indices in `wrt` of the inputs it depends on; None for all.
+
+    Where results depend on too many inputs in all, each is taken to depend on all or none.
+    """
     nodes = program.nodes()
     nodes = nodes.cut_off(nodes.where(lambda op: op is DETACH))
     roots = program.outputs[:results]
@@ -37,13 +43,19 @@ def _in_one_pass(
 ) -> list[list[int]]:
     """Return the indices for each root, found in one pass for as many inputs as memory allows."""
     found: list[list[int]] = [[] for _ in roots]
+    counts = [0] * len(roots)
     ops, args = nodes.ops(), nodes.args()
     step = max(64, _BITS // len(ops))
     for first in range(0, len(wrt), step):
         some = wrt[first : first + step]
         sets = _sets(ops, args, program.constants, some)
-        for places, root in zip(found, roots, strict=True):
-            places += [first + k for k in _bits(sets[root] & ~(-1 << len(some)))]
+        own = [sets[root] & ~(-1 << len(some)) for root in roots]
+        counts = [count + x.bit_count() for count, x in zip(counts, own, strict=True)]
+        if sum(counts) <= _PAIRS:
+            for places, x in zip(found, own, strict=True):
+                places += [first + k for k in _bits(x)]
+    if sum(counts) > _PAIRS:
+        return [[*range(len(wrt))] if count else [] for count in counts]
     return found
 
 

@@ -34,6 +34,8 @@ PRODUCTS = Kind("products")
 SEQUENTIAL, CLASSES = 64, 8
 #: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); `differentiate` expands it.
 ADJOINT = Kind("adjoint")
+#: The most roots that derivatives name, counted for each of them: of more, Σ seed·root is the root.
+MOST_PAIRS = 200_000
 #: Its operands side by side, for `TAKE` alone to read.
 ROW = Kind("row")
 #: row[index], its operands (index, row): of a ROW, and of an index that may be computed.

@@ -32,7 +32,7 @@ _AT_A_TIME = 10_000
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
-class Call(NamedTuple):
+class StepCall(NamedTuple):
     """A call of the step function: the first node it wrote, what it was given, what it returned."""
 
     start: int
@@ -66,7 +66,7 @@ def recorded(
     ys: list[Any] = []
     left, count = iter(entries[0]()), entries[1]
     written, looks = 0, _LOOKS if _is_simple(trace) else 0
-    last: Call | None = None
+    last: StepCall | None = None
     while len(ys) < count:
         x, start = next(left), len(trace.columns)
         is_worth = looks > 0 and written * (count - len(ys)) >= WORTH
@@ -78,7 +78,7 @@ def recorded(
         call = None
         if given and written == before:
             looks -= 1
-            call = Call(start, *given, Nesting(trace, carry), Nesting(trace, y))
+            call = StepCall(start, *given, Nesting(trace, carry), Nesting(trace, y))
         if around and last and call:
             looks, further = 0, _Further(trace, around, last, call)
             if len(ys) < count and further.is_possible():
@@ -96,7 +96,7 @@ def _is_simple(trace: Trace) -> bool:
     return not (is_watched or trace.lanes.are_any() or trace.generators.may_be_fresh)
 
 
-def _is_alike(last: Call, given: tuple[Nesting, Nesting]) -> bool:
+def _is_alike(last: StepCall, given: tuple[Nesting, Nesting]) -> bool:
     """Return whether a call is given what the last one was given, but for the numbers."""
     return (last.carry.shape, last.entry.shape) == (given[0].shape, given[1].shape)
 
@@ -108,11 +108,11 @@ class _Further:
     ----------
     around : Surroundings
         What was around it before the second call.
-    last, call : Call
+    last, call : StepCall
         The two calls.
     """
 
-    def __init__(self, trace: Trace, around: Surroundings, last: Call, call: Call) -> None:
+    def __init__(self, trace: Trace, around: Surroundings, last: StepCall, call: StepCall) -> None:
         self._trace, self._around, self._last, self._call = trace, around, last, call
 
     def is_possible(self) -> bool:

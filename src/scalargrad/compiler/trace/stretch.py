@@ -16,7 +16,7 @@ from scalargrad.table.operation import Operation
 _AT_A_TIME = 1 << 20
 
 
-class Moves(NamedTuple):
+class Shift(NamedTuple):
     """How nodes that a stretch reads, or leaves behind, move on from one repetition to the next.
 
     Attributes
@@ -87,7 +87,7 @@ class Stretch:
             and all(by >= (end if at >= end else start) for at, by in tape.derived if at >= start)
         )
 
-    def moves(self, before: Integers, now: Integers) -> Moves | None:
+    def moves(self, before: Integers, now: Integers) -> Shift | None:
         """Return how nodes move on, given those of both repetitions; None if it is not clear."""
         moving = (now - before == self.length) & (now >= self._before)
         places = np.full(len(now), -1)
@@ -97,7 +97,7 @@ class Stretch:
         if not is_entry.any(axis=0).all():
             return None
         places[others] = is_entry.argmax(axis=0) if len(others) else 0
-        return Moves(now, np.where(moving, self.length, 0), places)
+        return Shift(now, np.where(moving, self.length, 0), places)
 
     def write(self, entries: Integers) -> None:
         """Write a repetition for each row of nodes that are given to it."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, ROW, TAKE, UNBATCH
+from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, MOST_PAIRS, ROW, TAKE, UNBATCH
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
@@ -25,7 +25,7 @@ from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import UnderWay, derivatives, enable_grad, recorder, run_recorded
-from scalargrad.ops import eq, identity
+from scalargrad.ops import TABLE, eq, identity, mul
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_exact, is_real
 from scalargrad.transforms.draws import Draw, made_by
@@ -269,6 +269,15 @@ class Trace(Tape):
         with enable_grad():  # the graph that is asked for, within no_grad as well
             found = self.lanes.adjoints(wrt, seeds, plain=False)
             return [x if isinstance(x, Value) else Value(x) for x in found]
+
+    def adjoints(
+        self, wrt: Sequence[int], seeds: Sequence[tuple[int, int]], **how: bool
+    ) -> list[Any]:
+        """Return ∂(Σ seed · root)/∂x for each node x, as `Tape.adjoints`; of one root if many."""
+        if len(seeds) * len(wrt) > MOST_PAIRS and not self.lanes.are_any():
+            terms = self.write_all(mul, seeds)
+            seeds = [(self.write(TABLE["sum"], tuple(terms)), self.constant(1.0))]
+        return super().adjoints(wrt, seeds, **how)
 
     def _inputs_among(self, nodes: Sequence[int]) -> list[int]:
         """Return the inputs among some nodes, and those that are their lanes."""
