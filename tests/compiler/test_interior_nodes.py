@@ -17,7 +17,7 @@ import pytest
 from tests.seeds import seeds
 
 import scalargrad as sg
-from scalargrad import GraphError, Value, gradients, jit, vmap
+from scalargrad import GraphError, Value, grad, gradients, jit, jvp, vmap
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -410,3 +410,40 @@ def test_the_grad_of_a_result_read_inside_the_program_is_refused(checking: bool)
     assert [h.grad, square.grad, beside.grad] == [2.0, 0.0, 1.0]
     h.grad = 0.5
     assert h.grad == 0.5
+
+
+def _by_signal(x: Any) -> Any:
+    """Return ∂(y·s)/∂y = s at y = s = 4x³, a gradient itself."""
+    s = grad(lambda t: t**4)(x)
+    return grad(lambda y: y * s)(s)
+
+
+def _by_signals(xs: Any) -> Any:
+    """Return ∂(Σ h·g + h₀h₁)/∂h = (g₀ + h₁, g₁ + h₀) at h = g = 3x²."""
+    g = grad(lambda p: p[0] ** 3 + p[1] ** 3)(xs)
+    return grad(lambda h: h[0] * g[0] + h[1] * g[1] + h[0] * h[1])(g)
+
+
+def _many_times(x: Any) -> Any:
+    """Return (1 - 0.01)ⁿ·s after n = 300 steps s - 0.01·∂(y·s)/∂y."""
+    s = grad(lambda t: t**4)(x)
+    for _ in range(300):
+        s = s - 0.01 * grad(lambda y, s=s: y * s)(s)
+    return s
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "expected"),
+    [
+        (_by_signal, 0.7, 4.0 * 0.7**3),
+        (grad(_by_signal), 0.7, 12.0 * 0.7**2),
+        (lambda x: jvp(_by_signal, (x,), (1.0,))[1], 0.7, 12.0 * 0.7**2),
+        (_by_signals, [0.3, 0.4], [3.0 * (0.3**2 + 0.4**2)] * 2),
+        (_many_times, 0.7, 4.0 * 0.7**3 * 0.99**300),
+        (grad(_many_times), 0.7, 12.0 * 0.7**2 * 0.99**300),
+    ],
+)
+def test_a_function_of_a_gradient_does_not_see_it_elsewhere(f: Any, x: Any, expected: Any) -> None:
+    """What is differentiated by is another leaf than the gradient whose number it has."""
+    assert f(x) == pytest.approx(expected, rel=1e-12)
+    assert jit(f)(x) == pytest.approx(expected, rel=1e-12)

@@ -92,7 +92,8 @@ class _Gatherer:
             if node in cut:
                 copied = self._node(node)
                 new[node] = self.writer.unique(IDENTITY, (copied,))
-                if op is IDENTITY and isinstance(ops[copied], Operation):  # not what it repeats
+                repeats = isinstance(ops[copied], Operation) or ops[copied] is ADJOINT
+                if op is IDENTITY and repeats:  # it is not what it repeats
                     new[node] = self.writer.unique(IDENTITY, (new[node],))
         return self.writer.finish(map(self._node, self.old.outputs), of=self.old)
 
