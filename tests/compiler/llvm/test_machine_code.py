@@ -75,6 +75,32 @@ def test_another_text_is_other_code(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 2
 
 
+def test_functions_set_apart_are_linked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both parts call a third function; each part is a file, and is found again."""
+
+    def written() -> IRModule:
+        module = IRModule()
+        for name, called, factor in (
+            ("twice", "", 2.0),
+            ("six", "twice", 3.0),
+            ("run", "six", 5.0),
+        ):
+            linkage = "" if name == "run" else "internal"
+            body = module.function(name, "double %x", "double", linkage)
+            e = Emitter(body)
+            x = e.call(called, "%x") if called else "%x"
+            if name == "run":
+                x = e.call("twice", x)
+            body.line(f"ret double {e.mul(x, factor)}")
+        module.set_apart("six")
+        return module
+
+    assert result(written()) == 180.0
+    assert len(list(folder.iterdir())) == 2
+    monkeypatch.setattr(machine_code, "compiled", lambda *_: pytest.fail("compiled again"))
+    assert result(written()) == 180.0
+
+
 @pytest.mark.parametrize("damage", [b"", b"short", None])
 def test_damaged_code_is_compiled_again(folder: Path, damage: bytes | None) -> None:
     """A file cut short is never run."""

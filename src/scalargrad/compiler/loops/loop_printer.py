@@ -36,6 +36,9 @@ from scalargrad.compiler.loops.program_text import ProgramText
 
 #: Loops of up to this many steps inline functions such as exp; longer loops call them.
 _INLINE = 200
+#: Statements of more steps, which run once, are set apart, in blocks of so many: LLVM's time for a
+#: function grows with the square of its length at level 1, and at level 0 with that of a block.
+_LONG, _BLOCK = 2000, 100
 #: Loops of so many iterations fetch numbers from memory that many iterations ahead.
 _MANY, _AHEAD = 1024, 32
 #: The cells in a line of the cache.
@@ -56,9 +59,11 @@ def printed_by(
         text.begin()
         if isinstance(loop, Clear):
             _clear(text, loop)
+            text.end()
         else:
-            kind(text, loop).print()
-        text.end()
+            printer = kind(text, loop)
+            printer.print()
+            text.end(apart=printer.is_long)
     text.finish()
     return text
 
@@ -77,6 +82,7 @@ class LoopPrinter:
         self.nest, self.body = text.nest, text.nest.body
         self.width = WIDTH if loop.lanes else 1
         self.iterations = -(-loop.count // self.width)
+        self.is_long = loop.count == text.row == 1 and len(loop.steps) > _LONG
         inline = loop.count > 1 and len(loop.steps) <= _INLINE
         self.e = Emitter(self.body, self.width, inline=inline)
         self.single = text.nest.one
@@ -165,6 +171,8 @@ class LoopPrinter:
         loop, registers, e = self.loop, self.registers, self.e
         self.carried = carried
         for k, step in enumerate(loop.steps):
+            if self.is_long and not k % _BLOCK:
+                self.body.cut()
             if isinstance(step, Read) and not registers[k]:
                 registers[k] = self._read(k, step.place)
             elif isinstance(step, Compute):

@@ -62,7 +62,7 @@ _NARROW = 3
 #: statement, they run as loops, which are as fast, and sooner ready: packing takes long.
 MANY_NODES, MANY_ITERATIONS = 20_000, 64
 #: A recurrence also stays packed where the statements of its longest body in all sweeps are more
-#: than so many: compiling a body takes longer than its length says.
+#: than so many: compiling a body takes longer than its length says, unless it runs once.
 _MAX_OF_SWEEPS = 5000
 #: Bodies of at least so many statements contain matrix products, which run faster packed; with a
 #: recurrence, those of more than so many.
@@ -173,8 +173,9 @@ class _Looping:
         than there are statements, and one of long steps through which many sweeps go.
         """
         nodes, statements = len(self.rolled.columns), self.rolled.statements
-        longest = max(len(block.cells) for block in self.rolled.blocks)
-        if layered and longest > _MAX_OF_LAYERS:
+        lengths = [(b.count > 1, len(b.cells)) for b in self.rolled.blocks]
+        longest = max((length for loops, length in lengths if loops), default=0)
+        if layered and max(length for _, length in lengths) > _MAX_OF_LAYERS:
             return False
         many = nodes >= max(MANY_NODES, MANY_ITERATIONS * statements)
         if not _is_rolled_well(nodes, statements):

@@ -58,11 +58,18 @@ class ProgramText:
         self.nest = Nest(self.module, name, _PARAMETERS, linkage="internal")
         self._first = len(self._data)
 
-    def end(self) -> None:
-        """End the function of a loop, and call it, or one of the same lines, with its data."""
+    def end(self, *, apart: bool = False) -> None:
+        """End the function of a loop, and call it, or one of the same lines, with its data.
+
+        It is compiled fast, to slower code, if it is set `apart`.
+        """
         self.nest.end()
-        name = self.module.deduplicated(f"loop{self._functions}")
-        self._functions += name == f"loop{self._functions}"
+        own = f"loop{self._functions}"
+        name = self.module.deduplicated(own)
+        if name == own:
+            self._functions += 1
+            if apart:
+                self.module.set_apart(name)
         data = self._run.table(self._first)
         self._run.body.line(f"call void @{name}(ptr %m, ptr %t, ptr {data})")
 

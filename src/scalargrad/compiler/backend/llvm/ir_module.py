@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 #: The attributes of a function: it does not read floating-point exception flags.
@@ -27,6 +28,7 @@ class IRModule:
     def __init__(self) -> None:
         self._functions: dict[str, FunctionBody] = {}
         self._names: dict[str, str] = {}  # of functions, by their lines
+        self._apart: list[str] = []
         self._declared: dict[str, str] = {}
         self._tables: dict[str, str] = {}
 
@@ -34,9 +36,13 @@ class IRModule:
         self, name: str, parameters: str, result: str = "void", linkage: str = ""
     ) -> FunctionBody:
         """Return the empty body of a new function; `linkage` may be ``internal``."""
-        head = f"define {linkage} {result} @{name}({parameters}) {_ATTRIBUTES} {{"
-        body = self._functions[name] = FunctionBody(self, head.replace("  ", " "))
+        signature = f"{result} @{name}({parameters}) {_ATTRIBUTES}"
+        body = self._functions[name] = FunctionBody(self, signature, linkage)
         return body
+
+    def set_apart(self, name: str) -> None:
+        """Have a function compiled in a part of its own; see `parts`."""
+        self._apart.append(name)
 
     def deduplicated(self, name: str) -> str:
         """Remove a finished function if one of the same lines is there; return the name to call."""
@@ -69,13 +75,46 @@ class IRModule:
 
     def text(self) -> str:
         """Return the whole module."""
+        return self._text(self._functions, [])
+
+    def parts(self) -> list[str]:
+        """Return the module as texts to link: what is not set apart, and what is.
+
+        Both have what they call, except that the first declares the functions set apart.
+        """
+        if not self._apart:
+            return [self.text()]
+        calling = [x for x in self._functions if x not in self._apart]
+        return [
+            self._text(calling, [self._functions[x].declaration() for x in self._apart]),
+            self._text(self._called_by(self._apart), [], exported=self._apart),
+        ]
+
+    def _called_by(self, names: Iterable[str]) -> list[str]:
+        """Return functions of the module with those that they call."""
+        found = list(names)
+        for name in found:
+            called = dict.fromkeys(re.findall(r"@([\w.]+)\(", self._functions[name].lines()))
+            found += [x for x in called if x in self._functions and x not in found]
+        return found
+
+    def _text(
+        self, functions: Iterable[str], declared: Sequence[str], exported: Sequence[str] = ()
+    ) -> str:
         tables = (f"@{k} = private constant {x}" for x, k in self._tables.items())
-        functions = (x.text() for x in self._functions.values())
-        return "\n".join([*tables, *self._declared.values(), *functions])
+        texts = (self._functions[x].text(exported=x in exported) for x in functions)
+        return "\n".join([*tables, *self._declared.values(), *declared, *texts])
 
 
 class FunctionBody:
     """The lines of one function.
+
+    Parameters
+    ----------
+    signature : str
+        Its result, name, parameters and attributes.
+    linkage : str
+        ``internal`` for a function that other modules do not call.
 
     Attributes
     ----------
@@ -83,10 +122,10 @@ class FunctionBody:
         The label of the current basic block, which a later ``phi`` may name.
     """
 
-    def __init__(self, module: IRModule, head: str) -> None:
+    def __init__(self, module: IRModule, signature: str, linkage: str) -> None:
         self.module = module
         self.block = "entry"
-        self._head = head
+        self._signature, self._linkage = signature, linkage
         self._lines: list[str] = []
         self._names = itertools.count()
 
@@ -108,6 +147,12 @@ class FunctionBody:
         """Begin a basic block."""
         self._lines.append(f"{label}:")
         self.block = label
+
+    def cut(self) -> None:
+        """End a basic block; the next follows at once."""
+        label = self.fresh("next")
+        self.line(f"br label %{label}")
+        self.begin(label)
 
     def either(
         self,
@@ -144,6 +189,11 @@ class FunctionBody:
         """Return what is between the braces."""
         return "\n".join(["entry:", *filter(None, self._lines)])
 
-    def text(self) -> str:
-        """Return the whole function."""
-        return f"{self._head}\n{self.lines()}\n}}"
+    def text(self, *, exported: bool = False) -> str:
+        """Return the whole function; other modules can call it if `exported`."""
+        linkage = f"{self._linkage} " if self._linkage and not exported else ""
+        return f"define {linkage}{self._signature} {{\n{self.lines()}\n}}"
+
+    def declaration(self) -> str:
+        """Return what declares the function in another module."""
+        return f"declare {self._signature}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -50,8 +51,8 @@ class Code:
         return found
 
 
-#: The code loaded in this process, by the name under which it is kept on disk.
-_at_work: WeakValueDictionary[str, Code] = WeakValueDictionary()
+#: The code loaded in this process, by the names under which its parts are kept on disk.
+_at_work: WeakValueDictionary[tuple[str, ...], Code] = WeakValueDictionary()
 
 
 def compile_module(module: IRModule, level: int = 0) -> Code:
@@ -62,7 +63,7 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     level : int
         The optimization level of the code generator, 0 or 1. Level 1 takes a quarter of a
         millisecond for each line of a loop, and many seconds for long code without loops: use it
-        for loops alone.
+        for loops alone. What the module sets apart is compiled at level 0.
 
     Raises
     ------
@@ -80,20 +81,27 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     >>> compile_module(module).function("twice", kind)(4.0)
     8.0
     """
-    text = module.text()
+    parts = [(text, 0 if k else level) for k, text in enumerate(module.parts())]
     with lock:
         missing = [x for x in module.declared if not target.offer(x)]
         if missing:
             raise OSError(f"the C library of this system has no {', '.join(missing)}")
-        name = disk_cache.name_of(text, target.identity(), str(level))
-        found = _at_work.get(name)
+        identity = target.identity()
+        names = tuple(disk_cache.name_of(text, identity, str(x)) for text, x in parts)
+        found = _at_work.get(names)
         if found is None:
-            objects = disk_cache.read(name)
-            if objects is None:
-                objects = compiled(text, level)
-                disk_cache.write(name, objects)
-            found = _at_work[name] = Code(_linked(objects))
+            objects = [_object(name, *part) for name, part in zip(names, parts, strict=True)]
+            found = _at_work[names] = Code(_linked(objects))
         return found
+
+
+def _object(name: str, text: str, level: int) -> bytes:
+    """Return object code from the cache on disk, or compile it and keep it there."""
+    found = disk_cache.read(name)
+    if found is None:
+        found = compiled(text, level)
+        disk_cache.write(name, found)
+    return found
 
 
 def compiled(text: str, level: int) -> bytes:
@@ -125,9 +133,10 @@ def relocatable(text: str, entry: str) -> tuple[bytes, str]:
         return machine.emit_object(parsed), f"{machine.triple}, {llvm.get_host_cpu_name()}"
 
 
-def _linked(objects: bytes) -> Any:
-    """Load object code into this process."""
+def _linked(objects: Iterable[bytes]) -> Any:
+    """Load object files that call each other into this process."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine(0))
-    engine.add_object_file(llvm.ObjectFileRef.from_data(objects))
+    for code in objects:
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
