@@ -1,9 +1,9 @@
 """Random programs: eager against compiled against NumPy, which runs the same programs.
 
-Each seed is a program of branches, loops, closures, derivatives, vmap, scan, nested jit and draws,
-called with several arguments, infinities and nan among them. So many comparisons, of other programs
-each day, are asked for by ``SCALARGRAD_DIFFERENTIAL=50000``: each program is called at more points
-then, once by floats and once by Values, compiled and by NumPy.
+Each seed is a program of branches, loops, closures, modules, derivatives of all kinds, vmap, scan,
+nested jit and draws, called with several arguments, infinities and nan among them. So many
+comparisons, of other programs each day, are asked for by ``SCALARGRAD_DIFFERENTIAL=50000``: each
+program is called at more points then, once by floats and once by Values, compiled and by NumPy.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from datetime import date
 from typing import Any
 
 import pytest
+from tests.compiler.random_programs import Program
 from tests.seeds import seeds
 
 import scalargrad as sg
-from scalargrad import TraceError, Value, drawn, grad, jit, scan, value_and_grad, vmap
+from scalargrad import TraceError, Value, jit
 from scalargrad.autodiff import error_signals
 from scalargrad.compiler.scan import recorded_steps
 from scalargrad.errors import JitWarning, ScalargradError
@@ -38,134 +39,6 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e200, -1e-200, math.inf, -math.inf, math.nan]
 
 #: So large are numbers that, added up or multiplied in another order, may overflow.
 _HUGE = 1e290
-
-Numbers = list[Any]
-Step = Callable[[Numbers, random.Random], Any]
-
-UNARY: list[Callable[[Any], Any]] = [
-    lambda x: sg.sin(sg.tanh(x)), sg.tanh, sg.sigmoid, sg.relu, abs, lambda x: -x,
-    lambda x: x * x, lambda x: 2.0 - x,
-    lambda x: sg.exp(-abs(x)), lambda x: sg.log(1.0 + x * x), lambda x: sg.sqrt(abs(x) + 0.5),
-    lambda x: x / (1.5 + sg.cos(sg.tanh(x))), lambda x: x**3,
-    lambda x: x.detach() if isinstance(x, Value) else x,
-    lambda x: 1.0 / x, sg.log, sg.sqrt,
-]  # fmt: skip
-BINARY: list[Callable[[Any, Any], Any]] = [
-    lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, lambda x, y: x / y,
-    sg.maximum, lambda x, y: sg.where(x > y, x, 0.5 * y), lambda x, y: sg.mean([x, y, x]),
-    lambda x, y: sg.logsumexp([x, y]), lambda x, y: sg.take([x, y, 0.25], x > y),
-    lambda x, y: x * y + x, lambda x, y: sum(sg.softmax([x, y, 1.0])[:2]) * x,
-]  # fmt: skip
-
-
-class Program:
-    """A function of a list of numbers, made of statements drawn by a seed.
-
-    Parameters
-    ----------
-    rng : random.Random
-        What draws the statements.
-    depth : int
-        How deep derivatives and maps may be nested.
-    """
-
-    def __init__(self, rng: random.Random, depth: int = 2) -> None:
-        self.weight = rng.uniform(-1.0, 1.0)  # closed over by each statement that multiplies by it
-        self.statements = [self._statement(rng, depth) for _ in range(rng.randint(2, 7))]
-
-    def __call__(self, xs: Numbers, source: random.Random) -> Any:
-        """Run the statements, each on the results of those before."""
-        known = list(xs)
-        for statement in self.statements:
-            known.append(statement(known, source))
-        return known[-1] + 0.5 * known[-2]
-
-    def _statement(self, rng: random.Random, depth: int) -> Step:
-        kinds = [self._unary, self._binary, self._binary, self._branch, self._loop, self._closure]
-        if depth:
-            kinds += [self._grad, self._vmap, self._scan, self._jit, self._draw]
-        chosen: Any = rng.choice(kinds)
-        made: Step = chosen(rng, depth)
-        return made
-
-    def _place(self, rng: random.Random) -> Callable[[Numbers], Any]:
-        k = rng.randrange(100)
-        return lambda known: known[k % len(known)]
-
-    def _unary(self, rng: random.Random, _: int) -> Step:
-        op, x = rng.choice(UNARY), self._place(rng)
-        return lambda known, source: op(x(known))
-
-    def _binary(self, rng: random.Random, _: int) -> Step:
-        op, x, y = rng.choice(BINARY), self._place(rng), self._place(rng)
-        return lambda known, source: op(x(known), y(known))
-
-    def _branch(self, rng: random.Random, depth: int) -> Step:
-        x, limit = self._place(rng), rng.uniform(-1.0, 1.0)
-        yes, no = self._statement(rng, depth - 1 if depth else 0), self._unary(rng, 0)
-        return lambda known, source: (yes if x(known) > limit else no)(known, source)
-
-    def _loop(self, rng: random.Random, _: int) -> Step:
-        x, op, count = self._place(rng), rng.choice(BINARY), rng.randint(2, 5)
-
-        def loop(known: Numbers, source: random.Random) -> Any:
-            total = x(known)
-            for k in range(count):
-                total = op(total, known[k % len(known)]) * 0.5
-            return total
-
-        return loop
-
-    def _closure(self, rng: random.Random, _: int) -> Step:
-        x = self._place(rng)
-        return lambda known, source: self.weight * x(known) + self.weight
-
-    def _inner(self, rng: random.Random, depth: int) -> Step:
-        return Program(rng, depth - 1) if rng.random() < 0.4 else self._smooth(rng)
-
-    def _smooth(self, rng: random.Random) -> Step:
-        ops = [rng.choice(UNARY[:12]) for _ in range(2)]
-        return lambda known, source: ops[0](ops[1](known[0]) * known[-1])
-
-    def _grad(self, rng: random.Random, depth: int) -> Step:
-        f, x, both = self._inner(rng, depth), self._place(rng), rng.random() < 0.5
-
-        def derived(known: Numbers, source: random.Random) -> Any:
-            def of_one(y: Any) -> Any:
-                return f([y, *known], source)
-
-            if both:
-                value, slope = value_and_grad(of_one)(x(known))
-                return value * 0.5 + slope
-            return grad(of_one)(x(known))
-
-        return derived
-
-    def _vmap(self, rng: random.Random, depth: int) -> Step:
-        f = self._smooth(rng) if rng.random() < 0.7 else self._inner(rng, depth)
-        return lambda known, source: sum(
-            vmap(lambda y: f([y, *known], source))([*known[:3], 0.3, -0.4])
-        )
-
-    def _scan(self, rng: random.Random, _: int) -> Step:
-        f, x, often = self._smooth(rng), self._place(rng), rng.choice([1, 4])
-
-        def scanned(known: Numbers, source: random.Random) -> Any:
-            def step(carry: Any, y: Any) -> tuple[Any, Any]:
-                return 0.5 * f([carry, y], source), carry
-
-            carry, ys = scan(step, x(known), known[:3] * often)
-            return carry + sum(ys)
-
-        return scanned
-
-    def _jit(self, rng: random.Random, depth: int) -> Step:
-        f = self._inner(rng, depth)
-        return lambda known, source: jit(lambda ys: f(ys, source))([*known])  # as it is now
-
-    def _draw(self, rng: random.Random, _: int) -> Step:
-        x = self._place(rng)
-        return lambda known, source: x(known) * drawn(source.uniform, 0.5, 1.5)
 
 
 def _arguments(rng: random.Random) -> list[list[float]]:
@@ -277,7 +150,10 @@ def _short_scans_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("by_values", [False, True], ids=["floats", "Values"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> None:
-    """Numbers, gradients, errors and the generator's state, or a refusal that says so."""
+    """Numbers, gradients, errors and the generator's state, or a refusal that says so.
+
+    Half-way, what the program reads around it changes.
+    """
     program = Program(random.Random(seed))
     eager, mine = random.Random(seed), random.Random(seed)
     recorded = jit(lambda xs: program(xs, mine))
@@ -286,7 +162,9 @@ def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> N
     if by_values:
         function = _by_values(program, eager)
         compiled = _by_values(lambda xs, _: recorded(xs), mine)
-    for xs in _arguments(random.Random(seed + 1)):
+    for k, xs in enumerate(_arguments(random.Random(seed + 1))):
+        if k == POINTS // 2:
+            program.change()
         before = eager.getstate()
         expected = _outcome(functools.partial(function, xs), eager)
         with warnings.catch_warnings():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.compiler.test_differential import Program
+from tests.compiler.random_programs import Program
 
 import scalargrad as sg
 from scalargrad import Value, jit, value_and_grad, vmap
