@@ -333,7 +333,8 @@ REFUSED_OF_FLOATS: list[tuple[Any, str]] = [
     (math.sin, "operation of the same name"),
     (float, "float"),
     (int, "int"),
-    (math.floor, "floor"),
+    (math.floor, "scalargrad.floor"),
+    (lambda x: math.fsum([x, x]), "write sum(xs)"),
     (lambda x: [1.0, 2.0, 3.0][int(x)], "int"),
 ]
 
@@ -355,6 +356,18 @@ def test_what_is_asked_of_a_float_is_refused(f: Any, named: str) -> None:
     with pytest.raises(TraceError, match=r"test_jitted|while a compiled") as error:
         jit(f)(2.0)
     assert named in str(error.value)
+
+
+def test_an_array_indexed_by_a_number_names_the_line() -> None:
+    """NumPy makes another error of the refusal, whose traceback still has it."""
+    entries = np.array([1.0, 2.0, 3.0])
+
+    @jit
+    def entry(k: Any) -> Any:
+        return entries[k] * 2.0
+
+    with pytest.raises(TraceError, match=r"test_jitted\.py:\d+\)(.|\n)*return entries\[k\]"):
+        entry(1)
 
 
 @pytest.mark.parametrize("f", [float, int, math.sin, lambda x: [1.0, 2.0][x]])

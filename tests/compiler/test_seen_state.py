@@ -11,6 +11,7 @@ import functools
 import math
 import os
 import queue
+import statistics
 import sys
 import threading
 import types
@@ -631,6 +632,35 @@ def _a_weight_of_torch() -> tuple[Any, Change]:
     torch = pytest.importorskip("torch")
     held = torch.nn.Linear(1, 1)
     return lambda x: x * held.weight.item(), lambda: held.weight.data.fill_(5.0)
+
+
+@case
+def _a_slot_of_a_library() -> tuple[Any, Change]:
+    held: Any = statistics.NormalDist(2.0, 1.0)
+    return lambda x: x * held.mean, lambda: setattr(held, "_mu", 5.0)
+
+
+@case
+def _the_coefficients_of_a_spline() -> tuple[Any, Change]:
+    interpolate = pytest.importorskip("scipy.interpolate")
+    held = interpolate.CubicSpline([0.0, 1.0, 2.0], [0.0, 1.0, 4.0])
+    return lambda x: x * float(held(1.3)), lambda: held.c.__imul__(2.0)
+
+
+@case
+def _what_answers_to_every_name() -> tuple[Any, Change]:
+    class Options:
+        def __init__(self) -> None:
+            self.rates = {"first": 2.0}
+
+        def __getattr__(self, name: str) -> list[Any]:
+            return []
+
+        def __call__(self, x: Any) -> Any:
+            return x * self.rates["first"]
+
+    held = Options()
+    return held, lambda: held.rates.__setitem__("first", 5.0)
 
 
 def number(result: Any) -> float:

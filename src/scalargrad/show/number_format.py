@@ -132,7 +132,7 @@ def equal_to(value: float) -> str:
     return f"{relation(value)} {number(value)}"
 
 
-def decimal(value: float) -> Exact:
+def decimal(value: float, digits: int = 4) -> Exact:
     """Return the number that `number` writes, exactly; None for nan.
 
     Examples
@@ -141,11 +141,11 @@ def decimal(value: float) -> Exact:
     (Fraction(3, 10), Fraction(6667, 10000))
     """
     if isfinite(value):
-        return Fraction(_digits(value))
+        return Fraction(_digits(value, digits))
     return value if value == value else None
 
 
-def result_relation(exact: Exact, result: float) -> str:
+def result_relation(exact: Exact, result: float, digits: int = 4) -> str:
     """Return the sign between a formula and its result: = where it is that, exactly and as shown.
 
     Parameters
@@ -164,7 +164,7 @@ def result_relation(exact: Exact, result: float) -> str:
     """
     if result != result:
         return "="
-    return "=" if exact is not None and exact == decimal(result) else "≈"
+    return "=" if exact is not None and exact == decimal(result, digits) else "≈"
 
 
 def product_relation(left: float, right: float, product: float) -> str:

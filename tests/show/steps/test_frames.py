@@ -156,13 +156,15 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
 def test_names_in_pictures_stand_before_an_equals_sign_only_if_the_number_is_exact(
     tmp_path: Path,
 ) -> None:
-    """1/3 has more digits than are shown, by default; tanh(40) is not 1, with however many."""
+    """1/3 has more digits than any float, and tanh(40) is not 1; a sixteenth has four digits."""
     third, one = Value(1.0, "x") / 3.0, tanh(Value(40.0, "y"))
-    third.label, one.label = "t", "h"
+    sixteenth = Value(1.0, "z") / 16.0
+    third.label, one.label, sixteenth.label = "t", "h", "e"
     f = third * 0.0 + one
-    for digits, sign in ((4, "≈"), (17, "=")):
-        picture = draw(third, digits=digits)
-        assert f">t {sign} " in picture.svg().replace("&#160;", " ")
-        assert f'"t {sign} 0.33' in picture.mermaid
+    for digits in (4, 17):
+        for node, sign in ((third, "≈"), (one, "≈"), (sixteenth, "=")):
+            picture = draw(node, digits=digits)
+            assert f">{node.label} {sign} " in picture.svg().replace("&#160;", " ")
+            assert f'"{node.label} {sign} ' in picture.mermaid
         *_, last = walk(f).export(tmp_path / str(digits), digits=digits)
         assert ">h ≈ " in last.read_text("utf-8").replace("&#160;", " ")

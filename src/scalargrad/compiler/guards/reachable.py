@@ -29,6 +29,7 @@ from scalargrad.compiler.guards.object_state import (
     attributes,
     is_stateful,
     is_users_alone,
+    slots_of,
 )
 from scalargrad.compiler.guards.readings import CONTENTS, ITSELF, Reader, Readings, Source
 from scalargrad.compiler.guards.references import bound_parts
@@ -272,16 +273,12 @@ class Reachable:
         kind: Any = type(x)
         inherited, own = self._inherited_by(kind), attributes(x)
         self.readings.fact(type, Same(x))
-        slots = {name: self._slot(y) for name, y in [*own.items()]}  # threads may add some
-        as_it_is = own is getattr(x, "__dict__", None)
-        live = own if as_it_is else Live(partial(attributes, x))
-        added = self.readings.add(Same(x), slots)
-        self.readings.spaces.append((live, added))
+        added = self._space(x, own)
         if is_users_alone(kind):
             self._own += added
-        more = {name: self._slot(y) for name, y in inherited.items() if name not in slots}
+        more = {name: self._slot(y) for name, y in inherited.items() if name not in own}
         self.readings.add(Same(x), more)
-        if as_it_is:
+        if own is getattr(x, "__dict__", None):
             self._iterable.append(x)
 
     def _numbers(self, x: Any) -> bool:
@@ -303,12 +300,19 @@ class Reachable:
         is_known = str(kind.__module__).startswith("scalargrad.") or isinstance(x, Random)
         if self._numbers(x) or self._in_library or is_known:
             return
-        if isinstance(getattr(x, "__dict__", None), dict):  # it may be empty as yet
+        if isinstance(getattr(x, "__dict__", None), dict) or slots_of(kind):  # empty as yet or not
             self._in_libraries.append(partial(self._library_attributes, x))
 
     def _library_attributes(self, x: Any) -> None:
-        slots = {name: self._slot(y) for name, y in [*vars(x).items()]}
-        self.readings.spaces.append((vars(x), self.readings.add(Same(x), slots)))
+        self._space(x, attributes(x))
+
+    def _space(self, x: Any, own: dict[str, Any]) -> list[Source]:
+        """Follow the attributes that an object keeps itself, and notice which there are."""
+        slots = {name: self._slot(y) for name, y in [*own.items()]}  # threads may add some
+        live = own if own is getattr(x, "__dict__", None) else Live(partial(attributes, x))
+        added = self.readings.add(Same(x), slots)
+        self.readings.spaces.append((live, added))
+        return added
 
     def _factory(self, x: Any) -> None:
         self._results(x, ["default_factory"], lambda: (x.default_factory,))

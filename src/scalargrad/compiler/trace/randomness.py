@@ -161,8 +161,10 @@ def is_fresh(x: Any) -> bool:
         return issubclass(x, random.Random) or str(x.__module__).startswith("numpy.random")
     if not callable(x):  # it may be a lazy module, which asking would load
         return False
-    name = getattr(x, "__name__", "")
-    return name in _FRESH and getattr(x, "__module__", "") in _FRESH[name]
+    name, module = getattr(x, "__name__", ""), getattr(x, "__module__", "")
+    if not (isinstance(name, str) and isinstance(module, str)):  # some answer to every name
+        return False
+    return module in _FRESH.get(name, ())
 
 
 #: Functions that draw from the system or make a generator seeded by it, with their modules.

@@ -109,7 +109,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
     except BaseException as error:
         trace.generators.rewind()
         if isinstance(error, Exception):
-            trace.expect_none_left()
+            trace.expect_none_left(error)
         raise
 
 

@@ -13,8 +13,12 @@ PACKAGE = str(Path(__file__).parents[2])
 _LIBRARY = sysconfig.get_path("stdlib")
 
 _NUMBER = (
-    "compute with the Value itself, or with scalargrad's operation of the same name; an array that "
-    "Values are put into needs dtype=object"
+    "compute with the Value itself, or with scalargrad's operation of the same name; write sum(xs) "
+    "for math.fsum(xs); an array that Values are put into needs dtype=object"
+)
+_WHOLE_NUMBER = (
+    "write scalargrad.floor(x), scalargrad.ceil(x) or scalargrad.rint(x), or "
+    "where(x < 0, ceil(x), floor(x)) for trunc(x)"
 )
 _SIZE = (
     "a number of steps or a size is a static argument, as in jit(f, static_argnames='n'); choose a "
@@ -79,7 +83,7 @@ REFUSALS = {
         "a number was made a fraction, as functions of statistics do,",
         "compute with the Value itself, as scalargrad.mean does",
     ),
-    "rounding": ("floor(), ceil() or trunc() was called", _NUMBER),
+    "rounding": ("floor(), ceil() or trunc() was called", _WHOLE_NUMBER),
     "int": ("int() was called, or a number used as an index", _WHOLE),
     "repeated": (
         "a list was multiplied by a number",
@@ -142,9 +146,14 @@ class Refusal:
         self.is_change = is_change
         self.error = TraceError(f"{what} while a compiled function is recorded: {remedy}")
 
-    def locate(self) -> None:
-        """Add the line of the user's code to the message, from the traceback of the error."""
+    def locate(self, raised: Exception | None) -> None:
+        """Add the line of the user's code to the message, from the traceback of the error.
+
+        An array that is indexed by a number raises an IndexError instead, which has the line.
+        """
         place = users_line(self.error.__traceback__)
+        if place is None and raised is not None:
+            place = users_line(raised.__traceback__)
         if place is not None:
             file, line = place
             where = f"while a compiled function is recorded ({file}:{line})"

@@ -331,10 +331,10 @@ class Tape(Tracing):
         self.refusal = self.refusal or Refusal(what, remedy, is_change)
         raise self.refusal.error
 
-    def expect_none_left(self) -> None:
-        """Raise the first refusal again if the function caught it."""
+    def expect_none_left(self, raised: Exception | None = None) -> None:
+        """Raise the first refusal again if the function caught it, or it became another error."""
         if self.refusal is not None:
-            self.refusal.locate()
+            self.refusal.locate(raised)
             raise self.refusal.error
 
     def __reduce__(self) -> NoReturn:

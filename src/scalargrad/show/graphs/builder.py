@@ -17,7 +17,9 @@ from scalargrad.show.characters import visible
 from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
-from scalargrad.show.number_format import exact, is_rounded, number
+from scalargrad.show.number_format import exact, number
+from scalargrad.show.rounded import rounded_values, sign_of
+from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Parameter, Value
 
 
@@ -31,10 +33,6 @@ class WireNumbers:
     def value(self, x: float) -> str:
         """Write a value."""
         return number(x, self.digits)
-
-    def sign(self, x: float) -> str:
-        """Return the sign between a name and its value: = or, where digits are left out, ≈."""
-        return "≈" if is_rounded(x, self.digits) else "="
 
     def gradient(self, x: float) -> str:
         """Write a gradient, or nothing."""
@@ -99,8 +97,7 @@ class Builder:
     def title(self, roots: Sequence[Value]) -> str:
         """Return the title sentence of the graph."""
         shown = ", ".join(
-            f"{self.names[x]} {self.numbers.sign(x.data)} {self.numbers.value(x.data)}"
-            for x in roots
+            f"{self.names[x]} {self.sign(x)} {self.numbers.value(x.data)}" for x in roots
         )
         count = len(self.graph.order)
         return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}"
@@ -140,6 +137,15 @@ class Builder:
         text, title = visible(gate_text(node)), visible(describe(node))
         return GateShape(self.ids[node], text, title, ordered)
 
+    def sign(self, node: Value) -> str:
+        """Return the sign between a name and its value: ≈ where that is not just what is shown."""
+        return sign_of(node, self._rounded)
+
+    @cached_property
+    def _rounded(self) -> set[Value]:
+        data = {node: node.data for node in self.graph.order}
+        return rounded_values(self.graph.order, data, self.numbers.digits)
+
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
         name, gradient = self.names[node], node.grad or 0.0  # PyTorch's habit of None counts as 0
@@ -150,7 +156,7 @@ class Builder:
             self.numbers.gradient(gradient),
             f"value of {name}: {exact(node.data)}",
             f"gradient of {name}: {exact(gradient)}" if self.numbers.gradients else "",
-            self.numbers.sign(node.data),
+            self.sign(node),
         )
 
     def copied_wire(self, node: Value, copy: FanOutCopy) -> Wire:

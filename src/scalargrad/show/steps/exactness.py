@@ -1,18 +1,17 @@
-"""Which numbers of a walk are just what is shown: tanh(40) is not 1, nor what follows from it."""
+"""Which numbers of a walk are just what is shown, gradients and their terms included."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from scalargrad import ops
-from scalargrad.ops.reductions import Largest
+from scalargrad.show.exact_results import exact_result
 from scalargrad.show.number_format import Exact, decimal, is_rounded, loosest, result_relation
-from scalargrad.show.steps.exact_results import exact_result
+from scalargrad.show.rounded import rounded_values, sign_of
 from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.show.steps.resolver import named_symbols
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.symbol import TABLE
 from scalargrad.value import Value
 
 
@@ -42,18 +41,18 @@ class Exactness:
 
     def value(self, node: Value) -> str:
         """Return the sign between a value's name and its number."""
-        return _sign(node, self._rounded)
+        return sign_of(node, self._rounded)
 
     def operands(self, node: Value) -> str:
         """Return the sign between the operands of a gate and their numbers."""
-        return loosest(*(_sign(x, self._rounded) for x in node.parents))
+        return loosest(*(sign_of(x, self._rounded) for x in node.parents))
 
     def local(self, node: Value, index: int) -> tuple[str, str]:
         """Return the signs before a local derivative in numbers, and before what they give."""
         gate = self._gates[node]
         filled_in, result = gate.relations(index)
         named = (gate.stand_ins.get(x, 0.0) for x in named_symbols(gate.derivative(index)))
-        return loosest(filled_in, *(_sign(x, self._rounded) for x in named)), result
+        return loosest(filled_in, *(sign_of(x, self._rounded) for x in named)), result
 
     def gradient(self, node: Value) -> str:
         """Return the sign between a gradient and its number."""
@@ -65,20 +64,7 @@ class Exactness:
 
     @cached_property
     def _rounded(self) -> set[Value]:
-        """The nodes whose values are not what is shown."""
-        found: set[Value] = set()
-        for node in self._order:
-            if is_rounded(self._data[node]) or not self._is_exact(node, found):
-                found.add(node)
-        return found
-
-    def _is_exact(self, node: Value, rounded: Collection[Value]) -> bool:
-        signs = [_sign(parent, rounded) for parent in node.parents]
-        if node.op is None or TABLE.get(node.op.name) is not node.op:  # or a user's own
-            return "≈" not in signs
-        numbers = [self._data[p] if isinstance(p, Value) else p for p in node.parents]
-        operands = [_if_equal(sign, x) for sign, x in zip(signs, numbers, strict=True)]
-        return result_relation(exact_result(node.op, operands), self._data[node]) == "="
+        return rounded_values(self._order, self._data)
 
     @cached_property
     def _backward(self) -> tuple[dict[Value, str], dict[Value, list[str]]]:
@@ -103,14 +89,6 @@ class Exactness:
                     signs[parent].append(result_relation(product, term))
                     exact[parent].append(_if_equal(signs[parent][-1], term))
         return gradients, signs
-
-
-def _sign(x: Value | float, rounded: Collection[Value]) -> str:
-    """Return the sign between an operand's name and its number."""
-    if isinstance(x, Largest):
-        return loosest(*(_sign(score, rounded) for score in x.scores))
-    differs = x in rounded if isinstance(x, Value) else is_rounded(x)
-    return "≈" if differs else "="
 
 
 def _if_equal(sign: str, x: float) -> Exact:

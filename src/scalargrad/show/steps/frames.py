@@ -20,7 +20,6 @@ from scalargrad.show.graphs.looks import Look, highlighted_ids
 from scalargrad.show.graphs.row_layout import placed
 from scalargrad.show.graphs.svg import finish
 from scalargrad.show.html import policy
-from scalargrad.show.number_format import is_rounded
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.text_width import text_width
@@ -49,9 +48,8 @@ class FrameBuilder(Builder):
         gradient = 1.0 if node is self._scene.root else sum(self._scene.terms[node])
         wire = super().wire(node)
         name = self._scene.names[node] if node.parents else ""  # v1 is what the formula calls it
-        sign = wire.sign if is_rounded(node.data) else self._scene.exactness.value(node)
         shown = self.numbers.gradient(gradient)
-        return replace(wire, name=name, sign=sign, gradient=shown, gradient_title="")
+        return replace(wire, name=name, gradient=shown, gradient_title="")
 
 
 def frames(

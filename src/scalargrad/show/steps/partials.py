@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from scalargrad import ops
+from scalargrad.show.exact_results import exact_result, exact_value
 from scalargrad.show.number_format import decimal, loosest, relation, result_relation
-from scalargrad.show.steps.exact_results import exact_result, exact_value
 from scalargrad.show.steps.resolver import (
     PI,
     Resolver,

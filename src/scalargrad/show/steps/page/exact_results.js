@@ -1,5 +1,5 @@
 // What operations give exactly: = is written before a result that is just that, else ≈. The rules are
-// those of scalargrad.show.steps.exact_results; a test holds the two together.
+// those of scalargrad.show.exact_results; a test holds the two together.
 
 const HALF = fraction(1n, 2n);
 const LARGEST_POWER = 10000n;
