@@ -46,3 +46,10 @@ def test_a_single_epoch_is_a_dot_and_close_losses_have_a_linear_scale() -> None:
     axes = sweep_curves({0.1: [[1.0]]}, Figure().subplots())
     assert axes.get_lines()[0].get_marker() == "."
     assert axes.get_yscale() == "linear"
+    assert sweep_outcomes({0.1: [[1.0]]}, Figure().subplots()).get_lines()[0].get_marker() == "_"
+
+
+def test_epochs_are_whole_numbers() -> None:
+    """There is no epoch 2.5."""
+    axes = sweep_curves({0.1: [[1.0, 0.9, 0.8]]}, Figure().subplots())
+    assert all(x == round(x) for x in axes.get_xticks())

@@ -14,6 +14,7 @@ from scalargrad.nn import Linear, Module, ReLU, Sequential
 from scalargrad.ops import softmax
 from scalargrad.optim import SGD
 from scalargrad.plots import confusion_matrix
+from scalargrad.show.number_format import signed
 from scalargrad.train import fit
 from scalargrad.value import Value
 
@@ -68,9 +69,10 @@ def _judged(model: Module) -> list[str]:
     for review, label in zip(*data.hotel_reviews(), strict=True):
         with no_grad():
             scores = [score.data for score in model(data.bag_of_words(review))]
-        decisive = [f"{w} {x:+.1f}" for w, x in list(deciding_words(model, review).items())[:3]]
-        sure = f"{LABELS[label]}: {softmax(scores)[label]:.0%} sure of it"
-        lines.append(f"{sure} by {', '.join(decisive)}: {review:.40}…")
+        found = list(deciding_words(model, review).items())[:3]
+        decisive = [f"{word} {signed(float(f'{x:.2g}'))}" for word, x in found]
+        given = f"{LABELS[label]}: probability {softmax(scores)[label]:.0%}"
+        lines.append(f"{given}, mostly from {', '.join(decisive)}: {review:.40}…")
     return lines
 
 

@@ -43,6 +43,14 @@ def styled(axes: Axes) -> Axes:
     return axes
 
 
+def label_epochs(axes: Axes) -> None:
+    """Call the horizontal axis that of epochs, and mark whole ones alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set(xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
 def axes_or_new(ax: Axes | None) -> Axes:
     """Return the Axes given, or those of a new figure of pyplot."""
     if ax is None:

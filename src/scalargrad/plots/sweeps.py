@@ -7,7 +7,16 @@ from math import isfinite
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, colour, column, legend_above, styled
+from scalargrad.plots.style import (
+    BLUE,
+    ORANGE,
+    axes_or_new,
+    colour,
+    column,
+    label_epochs,
+    legend_above,
+    styled,
+)
 from scalargrad.table.validation import listed, mapping, number
 
 if TYPE_CHECKING:
@@ -45,7 +54,8 @@ def sweep_curves(losses: Losses, ax: Axes | None = None) -> Axes:
                 epochs, run, color=colour(k), marker=dot, alpha=0.7, lw=1, label=label
             )
             lines += [line] * (i == 0)
-    axes.set(xlabel="epoch", ylabel="loss")
+    axes.set(ylabel="loss")
+    label_epochs(axes)
     _scale(axes, losses)
     axes.margins(x=0.02)
     styled(axes)
@@ -75,7 +85,8 @@ def sweep_outcomes(losses: Losses, ax: Axes | None = None) -> Axes:
     points = [(rate, loss) for rate, found in last.items() for loss in found]
     axes.scatter([x for x, _ in points], [y for _, y in points], color=BLUE, alpha=0.6, zorder=3)
     middle = {rate: median(found) for rate, found in last.items() if found}
-    axes.plot(list(middle), list(middle.values()), color=ORANGE, label="median", zorder=2)
+    style: Any = {"color": ORANGE, "marker": "_", "markersize": 20}  # seen where it is one point
+    axes.plot(list(middle), list(middle.values()), label="median", zorder=2, **style)
     axes.set(xlabel="learning rate", ylabel="last loss", xscale="log")
     _scale(axes, losses)
     for rate, runs in losses.items():

@@ -15,6 +15,7 @@ from scalargrad.plots.style import (
     column,
     data,
     interval,
+    label_epochs,
     legend_above,
     styled,
 )
@@ -83,8 +84,6 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     matplotlib Axes
         The loss axis is logarithmic where the loss fell to less than a tenth.
     """
-    from matplotlib.ticker import MaxNLocator
-
     given = mapping(columns, "columns", "numbers by name")
     columns = {text(name, "the name of a column"): column(x, name) for name, x in given.items()}
     if not {"epoch", "loss"} <= columns.keys() or len(set(map(len, columns.values()))) > 1:
@@ -96,8 +95,8 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     if "val_loss" in columns:
         held_out = columns["val_loss"]
         axes.plot(epochs, held_out, color=BLUE, ls=":", marker=dot, label="held-out loss")
-    axes.set(xlabel="epoch", ylabel="loss")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set(ylabel="loss")
+    label_epochs(axes)
     if columns["loss"] and 0 < 10 * min(columns["loss"]) < max(columns["loss"]):
         axes.set_yscale("log")
     axes.margins(x=0.02)

@@ -200,6 +200,17 @@ def test_a_button_says_that_the_panel_goes_on_and_scrolls_there(size: Any, open_
     assert last["y"] + last["height"] <= page.locator("#timeline").bounding_box()["y"]
 
 
+def test_the_button_hides_whole_lines_and_no_end_of_one(open_page: Any) -> None:
+    """A result that loses its last digit to a button is another number."""
+    page = open_page(network(), **PHONE)
+    page.evaluate("document.querySelector('[name=view][value=layer]').click()")
+    page.locator("#next").click()
+    further = page.locator("#further")
+    further.wait_for(state="visible")
+    button, panel = further.bounding_box(), page.locator("#panel").bounding_box()
+    assert (button["x"], button["width"]) == (panel["x"], panel["width"])
+
+
 def test_no_button_stands_where_only_a_margin_is_below_the_fold(open_page: Any) -> None:
     """It would cover the end of a text that can be read, for nothing that is to come."""
     steps = network()

@@ -18,7 +18,7 @@ function markFurther() {
 
 function scrollFurther() {
   const above = Math.max(0, $("stage").getBoundingClientRect().bottom);
-  if (isPhone()) window.scrollBy({ top: Math.max(FURTHER_LINE, $("timeline").getBoundingClientRect().top - above - FURTHER_LINE) });
+  if (isPhone()) window.scrollBy({ top: Math.max(FURTHER_LINE, $("further").getBoundingClientRect().top - above - FURTHER_LINE) });
   else $("panel").scrollBy({ top: $("panel").clientHeight - FURTHER_LINE });
 }
 
