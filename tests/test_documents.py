@@ -95,6 +95,15 @@ def test_links_of_the_documents_lead_to_files_that_exist(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
+def test_every_decision_is_listed_under_its_title() -> None:
+    """The index has a line for each, with its heading."""
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "index.md").read_text(encoding="utf-8")
+    for path in folder.glob("0*.md"):
+        title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        assert f"- [{title}]({path.name})" in index
+
+
 def test_the_figures_quoted_are_those_of_the_last_run() -> None:
     """Each row that quotes is what docs/benchmarks.md has; the remedy is one command."""
     page = QUOTING.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value
+from scalargrad import OperandError, Value, custom_op, ops
 
 Matrix = list[list[Any]]
 
@@ -269,3 +269,43 @@ def test_character_model_trains_as_in_pytorch() -> None:
     expected_losses, expected_gradients = train(leaf, 10)
     assert losses == pytest.approx(expected_losses, rel=1e-10)
     assert gradients == pytest.approx(expected_gradients, rel=1e-8, abs=1e-10)
+
+
+def test_closures_that_would_not_be_called_are_refused() -> None:
+    """In a derived class too, where any other attribute may be assigned."""
+
+    class Own(Value):
+        def sine(self) -> Value:
+            out = Own(math.sin(self.data))
+
+            def _backward() -> None:
+                self.grad += math.cos(self.data) * out.grad
+
+            out._backward = _backward
+            return out
+
+    with pytest.raises(OperandError, match=r"_backward was assigned.*custom_op"):
+        Own(1.0).sine()
+    with pytest.raises(OperandError, match="would not be called"):
+        Value(1.0)._backward = lambda: None
+
+
+def test_operations_as_methods_of_a_class_of_ones_own() -> None:
+    """They bind as functions do; in any other class they stay functions."""
+    double = custom_op(partials=lambda y, x: (2.0 + 0.0 * x,))(lambda x: 2.0 * x)
+
+    class Own(Value):
+        larger: Any = ops.maximum
+        smooth: Any = ops.gelu
+        twice: Any = double
+
+    x = Own(5.0)
+    found = x.larger(2.0), x.smooth(), x.twice()
+    assert [y.data for y in found] == [5.0, ops.gelu(5.0), 10.0]
+    found[2].backward()
+    assert x.grad == 2.0
+
+    class Layer:
+        activation = ops.tanh
+
+    assert Layer().activation(0.5) == math.tanh(0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_type
 
 import scalargrad
-from scalargrad import Parameter, Value, no_grad, ops
+from scalargrad import Parameter, Value, jit, no_grad, ops
 
 
 def test_operators_and_methods_give_values() -> None:
@@ -93,3 +93,19 @@ def test_operations_have_the_same_types_in_the_package_itself() -> None:
         assert type(node) is Value
     assert type(assert_type(scalargrad.exp(1.0), float)) is float
     assert type(scalargrad.sum([v, 2.0])) is type(scalargrad.dot([v, 2.0], [2.0, v])) is Value
+
+
+def test_a_compiled_method_has_the_types_of_the_method() -> None:
+    """Without its object, as an ordinary method has."""
+
+    class Line:
+        def __init__(self) -> None:
+            self.w = Value(2.0)
+
+        @jit
+        def at(self, x: float, *, scale: float = 1.0) -> Value:
+            return self.w * x * scale
+
+    line = Line()
+    assert assert_type(line.at(3.0, scale=0.5), Value).data == 3.0
+    assert assert_type(Line.at(line, 3.0), Value).data == 6.0

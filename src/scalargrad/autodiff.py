@@ -130,13 +130,13 @@ def _sweep(  # noqa: C901, PLR0912 - the hot loop: a function for each wire woul
                 first, second = parents
                 local, other = node.local_grads
                 if local is not None:
-                    under_way[first] = under_way.get(first, 0.0) + upstream * local
+                    under_way[first] = under_way.get(first, -0.0) + upstream * local
                 if other is not None:
-                    under_way[second] = under_way.get(second, 0.0) + upstream * other
+                    under_way[second] = under_way.get(second, -0.0) + upstream * other
             else:
                 for parent, local in zip(parents, node.local_grads):  # noqa: B905 - hot loop
                     if local is not None:
-                        under_way[parent] = under_way.get(parent, 0.0) + upstream * local
+                        under_way[parent] = under_way.get(parent, -0.0) + upstream * local
             if checking:
                 _require_finite_signals(node, under_way)
                 if onto_grad and node._call is not None:

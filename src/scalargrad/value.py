@@ -11,7 +11,7 @@ from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import as_leaf, derivatives, recorder, switches
 from scalargrad.ops.methods import junction, method, printed
-from scalargrad.system.one_line import shown
+from scalargrad.system.one_line import is_describing, shown
 from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.operation import Binary, Operation, Unary
@@ -372,7 +372,7 @@ class Value:
         return format(self.data, specification) if specification else repr(self)
 
     def __repr__(self) -> str:
-        if (current := self._recorder()) is not None:
+        if (current := self._recorder()) is not None and not is_describing():
             current.asked(self, "text")
         label = f", label={self.label!r}" if self.label else ""
         return f"{type(self).__name__}(data={self._number}, grad={self._grad}{label})"
@@ -399,11 +399,18 @@ class Value:
             return f"**{self.parents[1]:g}"
         return self.op.symbol
 
-    def _backward(self) -> None:
-        """Add to the gradients of the operands what this node sends them, as in micrograd."""
-        for operand, local in zip(self.parents, self.local_grads, strict=True):
-            if isinstance(operand, Value) and local is not None:
-                operand.grad += local * self.grad
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """Adds to the gradients of the operands what this node sends them, as in micrograd."""
+        return partial(_send_back, self)
+
+    @_backward.setter
+    def _backward(self, _: object) -> None:
+        raise OperandError(
+            "._backward was assigned: what a node sends back is no closure here, and would not be "
+            "called; declare the operation, with its derivative, by "
+            "@scalargrad.custom_op(partials=lambda y, x: (…,))"
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op is not None or any(self is x for y in derivatives.get() for x in y.leaves):
@@ -442,6 +449,12 @@ class Parameter(Value):
 
 
 Scalar: TypeAlias = Value | float
+
+
+def _send_back(node: Value) -> None:
+    for operand, local in zip(node.parents, node.local_grads, strict=True):
+        if isinstance(operand, Value) and local is not None:
+            operand.grad += local * node.grad
 
 
 def _data_beside(op: Operation, other: Value | float) -> Any:

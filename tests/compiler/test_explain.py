@@ -128,3 +128,14 @@ def test_what_is_too_short_to_be_timed_has_no_time_in_the_picture() -> None:
     assert [x for x in texts if x.endswith(("ns", "µs", "%"))].count("5 µs") == 2  # scale and row
     assert {"100%", "add, 1 lane"} <= {*texts}
     assert not {"0 ns", "0%", "too short to be timed"} & {*texts}
+
+
+def test_the_time_of_a_call_is_told_unless_it_draws() -> None:
+    """A call takes longer than its program; one that draws would move the generator on."""
+    rng = random.Random(0)
+    lines = jit(lambda xs: sum(x * x for x in xs)).explain([0.5] * 50).splitlines()
+    assert lines[-1].startswith("time of a call: ")
+    state = rng.getstate()
+    drawing = jit(lambda x: x + drawn(rng.random)).explain(0.5)
+    assert "time of a call" not in drawing
+    assert rng.getstate() == state

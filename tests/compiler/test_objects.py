@@ -255,6 +255,7 @@ def test_objects_are_results() -> None:
     assert compiled(state, 1.0)["note"].word == "on"
 
     def stepped(model: MLP) -> MLP:
+        model = copy.deepcopy(model)
         for neuron in model.layers[0].neurons:
             neuron.w = [w * 2.0 for w in neuron.w]  # type: ignore[misc]
         return model

@@ -719,3 +719,20 @@ def test_gradients_of_a_table_are_not_cleared_once_for_all_calls(by: str) -> Non
     model.zero_grad()
     with pytest.raises(TraceError, match=r"zero_grad\(\) was called"):
         jit(cleared)(1.0)
+
+
+def test_a_message_may_show_numbers_of_the_recording() -> None:
+    """A list beside a number is told as eagerly, and not as a number that was printed."""
+    with pytest.raises(
+        OperandError, match=r"an operand of - is \[Value\(…\), Value\(…\)\], of type list"
+    ):
+        jit(lambda xs: xs - np.mean(xs))([1.0, 2.0])
+
+
+def test_a_method_of_a_float_that_was_recorded_says_what_to_write() -> None:
+    """In a recording the argument is a Value; in a call that overflows, made eagerly, a float."""
+    grown = jit(lambda x: (1000.0 * x).exp())
+    assert grown(0.1) == pytest.approx(math.exp(100.0))
+    with pytest.raises(AttributeError, match="no attribute 'exp'") as raised:
+        grown(1.0)
+    assert "write scalargrad.exp(x) for x.exp(), or give Values" in raised.value.__notes__[0]

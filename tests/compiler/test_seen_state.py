@@ -648,6 +648,16 @@ def _the_coefficients_of_a_spline() -> tuple[Any, Change]:
 
 
 @case
+def _the_coefficients_of_a_spline_within_another_object() -> tuple[Any, Change]:
+    interpolate = pytest.importorskip("scipy.interpolate")
+    held = interpolate.interp1d([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 4.0, 2.0], kind="cubic")
+    spline = vars(held)["_spline"]
+    if "_c" not in vars(spline):
+        pytest.skip("SciPy 1.18 keeps them one object further inside")
+    return lambda x: x * float(held(1.3)), lambda: spline.c.__imul__(2.0)
+
+
+@case
 def _what_answers_to_every_name() -> tuple[Any, Change]:
     class Options:
         def __init__(self) -> None:

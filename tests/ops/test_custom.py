@@ -502,3 +502,12 @@ def test_gradients_reach_closed_over_values() -> None:
     slope = grad(lambda x: my_sin(w * x))(0.5)
     assert slope.data == pytest.approx(2 * math.cos(1.0))
     assert gradients(slope, w) == pytest.approx(math.cos(1.0) - math.sin(1.0))
+
+
+def test_a_decorator_without_partials_says_what_to_write() -> None:
+    """As written by whoever takes it for a decorator without arguments."""
+    with pytest.raises(OperandError, match=r"write @custom_op\(partials="):
+
+        @custom_op
+        def double(x: float) -> float:
+            return 2.0 * x

@@ -70,7 +70,7 @@ EXACT: list[tuple[Any, Callable[[Any], Any], list[float], Callable[[float, float
     (
         lgamma,
         lambda x: mp.log(abs(mp.gamma(x))),
-        BELOW_0,
+        [*BELOW_0, *(-x for x in powers(-323, -1, 80)), -5e-324],
         lambda x, y: 4 * math.ulp(max(abs(y), math.lgamma(1.0 - x), 1.0)),
     ),
     (digamma, mp.digamma, ABOVE_0, lambda x, y: 8 * math.ulp(max(1.0, abs(y)))),

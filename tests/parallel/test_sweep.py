@@ -77,10 +77,17 @@ def test_an_error_names_its_point_and_keeps_the_rest(workers: Any) -> None:
     assert repaired == [2.0, 3.0, 4.0]
 
 
+def test_an_error_keeps_one_result_as_it_keeps_many() -> None:
+    """Its sentence agrees with the number."""
+    with pytest.raises(SweepError, match="; the result of 1 point is kept: sweep") as raised:
+        sweep(work.root, [4.0, -1.0], quiet=True)
+    assert raised.value.finished == {0: 2.0}
+
+
 def test_what_has_finished_is_not_computed_again() -> None:
     """A point whose result is given is not called; results of other points are refused."""
     assert sweep(work.root, [-1.0, 4.0], finished={0: 7.0}, quiet=True) == [7.0, 2.0]
-    with pytest.raises(OperandError, match="finished has results of more than the 1 points"):
+    with pytest.raises(OperandError, match="finished has results of more than 1 point"):
         sweep(work.root, [1.0], finished={1: 1.0}, quiet=True)
 
 
@@ -264,7 +271,7 @@ def test_what_cannot_come_back_is_told_in_words(function: Any, cause: Any, messa
 @pytest.mark.filterwarnings(FORKING)
 def test_a_result_that_cannot_be_read_loses_no_other() -> None:
     """It was pickled by the worker: the others are in the error all the same."""
-    with pytest.raises(SweepError, match=r"points\[3\], which is 3: ValueError: math") as raised:
+    with pytest.raises(SweepError, match=r"points\[3\], which is 3: ValueError: ") as raised:
         sweep(work.returns_what_cannot_be_read, range(4), 2, quiet=True)
     assert raised.value.finished == {0: 0, 1: 1, 2: 2}
 

@@ -11,6 +11,9 @@ import IPython.display
 import pytest
 from rich.console import Console
 
+from scalargrad import Parameter
+from scalargrad.nn import Linear, Module
+from scalargrad.optim import SGD
 from scalargrad.train import fit
 from scalargrad.train.progress import NotebookProgress, progress_bar
 
@@ -140,3 +143,32 @@ def test_a_notebooks_bar_needs_no_widgets(monkeypatch: pytest.MonkeyPatch) -> No
     bar.start()
     bar.add_task("", total=1)
     assert "<pre>" in bar.as_html()
+
+
+class Wide(Module):
+    """A line with so many parameters that its first step is to be compiled."""
+
+    def __init__(self) -> None:
+        self.line = Linear(1, 1, rng=0)
+        self.spare = [Parameter(0.0) for _ in range(1000)]
+
+    def forward(self, x: Any) -> Any:
+        """Return the height of the line."""
+        return self.line(x)
+
+
+def test_steps_that_could_not_be_compiled_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, at the end, with the reason; not to whoever wants quiet."""
+
+    def loss(predictions: Any, targets: Any) -> Any:
+        error = predictions[0][0] - targets[0][0]
+        return error * error if error.data < 1e9 else error
+
+    for quiet in (False, True):
+        model = Wide()
+        optimizer = SGD(model.parameters(), lr=0.1)
+        data = [[0.1]] * 100, [[1.0]] * 100
+        fit(model, *data, loss=loss, optimizer=optimizer, epochs=1, batch_size=None, quiet=quiet)
+        told = " ".join(capsys.readouterr().out.split())
+        reason = "could not be compiled, and were evaluated eagerly: .data was read"
+        assert (reason in told) != quiet

@@ -12,11 +12,14 @@ import pytest
 from scalargrad import (
     NumericalError,
     OperandError,
+    Parameter,
     Value,
     grad,
+    gradients,
     hessian,
     hvp,
     jacobian,
+    jit,
     jvp,
     no_grad,
     ops,
@@ -124,7 +127,9 @@ def test_auxiliary_results_come_in_a_pair(result: Any) -> None:
 @pytest.mark.parametrize("result", [[1.0], (1.0, 2.0), {"a": 1.0}, np.ones(1), [], {}])
 def test_a_gradient_needs_one_number(result: Any) -> None:
     """A function that returns several numbers, or one in a container, is sent to jacobian."""
-    with pytest.raises(OperandError, match="needs one number; return one, or use jacobian"):
+    with pytest.raises(
+        OperandError, match=r"needs one number; return one, .*has_aux=True.*, or use jacobian"
+    ):
         grad(lambda x: result)(3.0)
 
 
@@ -178,3 +183,37 @@ def test_leaves_a_function_makes_itself_are_not_closed_over(f: Callable[[Any], A
 def _doubled_unrecorded(x: Value) -> Value:
     with no_grad():
         return x + x
+
+
+def float_of(x: Any) -> float:
+    """Return the number itself."""
+    return x.data if isinstance(x, Value) else x
+
+
+def test_parameters_given_and_read_by_a_name() -> None:
+    """The derivative by the argument would be 0, and nobody asks for that."""
+    weights = [Parameter(1.0), Parameter(2.0)]
+
+    def loss(given: Any) -> Any:
+        del given
+        return sum((2.0 * w - 1.0) ** 2 for w in weights)
+
+    for derivative in (grad(loss), value_and_grad(loss)):
+        with pytest.raises(OperandError, match=r"depends on the very Parameters.*gradients\(loss"):
+            derivative(weights)
+    assert gradients(loss(None), weights) == [4.0, 12.0]
+    others = [Parameter(1.0), Parameter(2.0)]
+    assert [*map(float_of, grad(lambda p: loss(None) * p[0])(others))] == [10.0, 0.0]
+    assert grad(lambda y: grad(lambda x: 3.0 * y)(y) + y)(2.0) == 1.0
+
+
+def test_a_gradient_of_zero_has_the_sign_that_arithmetic_gives_it() -> None:
+    """-(y²) has the derivative -0 at 0, alone and in a graph: atan2 tells the two zeros apart."""
+
+    def angle(x: Any, y: Any) -> Any:
+        across, up = grad(lambda v: v[0] * v[0] - v[1] * v[1])([x, y])
+        return ops.atan2(up, across)
+
+    assert angle(-1.0, 0.0) == jit(angle)(-1.0, 0.0) == -math.pi
+    slope = grad(ops.cos)(0.0)
+    assert math.copysign(1.0, slope) == math.copysign(1.0, jit(grad(ops.cos))(0.0)) == -1.0

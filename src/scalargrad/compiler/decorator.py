@@ -64,7 +64,7 @@ def jit(
         When called, if `function` does what a program could not repeat: it reads ``.data``,
         ``.grad`` or the graph of a Value, calls ``float``, ``int`` or ``backward``, draws random
         numbers other than by `drawn`, looks a number up in a set or a dict, computes in another
-        thread, changes an argument that it does not return, or changes what it closes over.
+        thread, or changes an argument or what it closes over.
 
     Warns
     -----
@@ -103,8 +103,8 @@ def jit(
 
     Results agree with eager ones up to rounding: more than eight terms of a sum ``a + b + c + …``
     may be added in another order, and a product may be rounded together with the sum it is added
-    to. Brackets stay. A number beyond the largest float on the way to a finite result may appear in
-    one of them only. A number has the same digits computed alone, in a
+    to. Brackets stay. On the way to a finite result, one of the two may overflow where the other
+    does not. A number has the same digits computed alone, in a
     batch of any size or on a lane of `vmap`, by any number of threads. But what depends on shared
     numbers alone is computed and rounded once under `vmap`, and a longer list may run as loops,
     which can change last digits. exp, log, expm1, log1p, tanh, sigmoid, erf, sin and cos are within

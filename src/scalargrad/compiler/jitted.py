@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.call.as_before import AsBefore
 from scalargrad.compiler.call.call_signature import Signature
@@ -24,6 +24,7 @@ from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.system.collector import collector_paused
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from pathlib import Path as File
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from scalargrad.compiler.explain.explanation import Explanation
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Jitted(Generic[P, R]):
@@ -81,6 +84,12 @@ class Jitted(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
 
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Jitted[P, R]: ...
+    @overload
+    def __get__(
+        self: Jitted[Concatenate[T, Q], R], instance: T, owner: type | None = None
+    ) -> Bound[Q, R]: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else Bound(self, instance)
 
@@ -90,14 +99,17 @@ class Jitted(Generic[P, R]):
             return self._function(*args, **kwargs)
         key, leaves, module_values = self.signature(args, kwargs)
         call = self, args, kwargs, key, leaves, module_values
-        for path in self._kept.current(key):
+        kept = self._kept
+        for path in kept.current(key):
+            if kept.told_apart is not None:
+                kept.require_apart(call)
             run = path.run(call)
             if run is not None:
                 break
         else:
             anew = self._run_anew(call)
             if anew is None:
-                return self._function(*args, **kwargs)
+                return self._called_eagerly(args, kwargs)
             path, run = anew
         found, finite = run
         if not finite:
@@ -105,11 +117,23 @@ class Jitted(Generic[P, R]):
         result: R = path.result(found)
         return result
 
+    def _called_eagerly(self, args: Any, kwargs: Any) -> R:
+        """Call the function itself; an error of a float that a recording has as a Value says so."""
+        try:
+            return self._function(*args, **kwargs)
+        except AttributeError as error:
+            if isinstance(error.obj, float) and hasattr(Value, error.name or ""):
+                error.add_note(
+                    f"This call of {self!r} is evaluated eagerly, where a number given as a float "
+                    f"is one: write scalargrad.{error.name}(x) for x.{error.name}(), or give Values"
+                )
+            raise
+
     def _eagerly(self, path: Path, call: Call) -> R:
         """Evaluate a call eagerly, for the error that it raises, or the graph of an inf or nan."""
         _, args, kwargs, *_ = call
         inputs = path.inputs(call)
-        result = self._function(*args, **kwargs)
+        result = self._called_eagerly(args, kwargs)
         self.note_not_finite(path, call, inputs)
         return result
 
@@ -210,7 +234,7 @@ class Jitted(Generic[P, R]):
         from scalargrad.compiler.explain.explain import explain
 
         path, call = self.taken(args, kwargs)
-        return explain(path, path.inputs(call))
+        return explain(path, path.inputs(call), functools.partial(self, *args, **kwargs))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
         """Write the program for such arguments to a file of C, JSON or machine code.
@@ -308,8 +332,13 @@ class Jitted(Generic[P, R]):
         return _unpickled, (Reference.of(self), self._static, self._paths)
 
 
-class Bound(functools.partial[Any]):
+class Bound(functools.partial[R], Generic[Q, R]):
     """A compiled method of an object."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> R:
+            """Call the method."""
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """Show what was recorded and compiled for these arguments; see `Jitted.explain`."""

@@ -19,6 +19,8 @@ from scalargrad.table.symbol import Symbol
 
 #: Flags of a code object: *args, **kwargs (see `inspect`, which is slow to import).
 _VARIADIC = 0x04 | 0x08
+#: What partials take at least: the result and an operand.
+_LEAST = 2
 
 
 class Custom(Unary):
@@ -142,6 +144,12 @@ def custom_op(
     >>> grad(my_sin)(0.0), gradcheck(my_sin, 0.5)
     (1.0, True)
     """
+    code = partials.__code__ if isinstance(partials, FunctionType) else None
+    if code is not None and not code.co_flags & _VARIADIC and code.co_argcount < _LEAST:
+        raise OperandError(
+            f"custom_op was given {shown(partials)} as partials, which takes a result and at least "
+            "one operand: write @custom_op(partials=lambda y, x: (…,)) above the function"
+        )
 
     def declare(function: Callable[..., float]) -> Custom:
         _require_plain_parameters(function)

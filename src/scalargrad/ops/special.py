@@ -104,8 +104,11 @@ def lgamma(x: Symbol) -> Any:
     >>> lgamma(5.0) == log(24.0)
     True
     """
-    sine = abs(sin(math.pi * _from_the_nearest_whole(x)))
-    reflected = log(math.pi / sine) - _lgamma_above_0(where(x > 0, 1.0, 1.0 - x))
+    offset = abs(_from_the_nearest_whole(x))
+    is_tiny = offset < _TINY  # there sin(π · offset) is π · offset, which may be subnormal
+    sine = sin(math.pi * where(is_tiny, 0.25, offset))
+    pole = where(is_tiny, -log(offset), log(math.pi / sine))
+    reflected = pole - _lgamma_above_0(where(x > 0, 1.0, 1.0 - x))
     return where(x > 0, _lgamma_above_0(where(x > 0, x, 1.0)), reflected)
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 _MOST = 60
+_describing: ContextVar[bool] = ContextVar("describing", default=False)
+
+
+def is_describing() -> bool:
+    """Return whether `shown` asks an object for its text: for a message, not for the user."""
+    return _describing.get()
 
 
 def shown(x: Any) -> str:
@@ -15,10 +22,24 @@ def shown(x: Any) -> str:
     >>> shown(list(range(100)))
     '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1…'
     """
+    token = _describing.set(True)
     try:
         return shortened(repr(x))
     except Exception:  # noqa: BLE001 - a foreign __repr__ may raise anything
         return f"a {type(x).__name__}"
+    finally:
+        _describing.reset(token)
+
+
+def counted(count: int, word: str) -> str:
+    """Return a count with its noun, which gets an s unless there is one.
+
+    Examples
+    --------
+    >>> counted(1, "name"), counted(2000, "name")
+    ('1 name', '2,000 names')
+    """
+    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def shortened(text: str) -> str:

@@ -167,7 +167,7 @@ class Compiled(Eager):
         """Take all further steps eagerly; with ``jit=True``, raise the error instead."""
         if self._parts.jit:
             raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
-        self.warm_up = math.inf
+        self.refusal, self.warm_up = str(error), math.inf
 
     def _result(self, rows: Sequence[int]) -> StepResult | None:
         """Take a step with a program; None if it takes another branch or is not finite."""

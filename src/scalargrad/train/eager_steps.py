@@ -17,9 +17,12 @@ class Eager:
     warm_up : float or None
         How many steps for each size of batch are taken eagerly before programs take over: inf if
         they never do, None while that is not known.
+    refusal : str
+        Why steps could not be compiled; "" if they could, or it was not tried.
     """
 
     warm_up: float | None = None
+    refusal: str = ""
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
         """Continue after a number of completed epochs."""

@@ -261,6 +261,8 @@ def fit(
 
     with progress_bar(quiet, epochs, run.batches_per_epoch, len(run.history)) as bar:
         _train(run, epochs, after_epoch, bar)
+        if run.mode.refusal:
+            bar.note(f"Steps could not be compiled, and were evaluated eagerly: {run.mode.refusal}")
     run.finish()
     return run.history
 

@@ -48,6 +48,13 @@ class ProgressBar:
         """Show what an epoch measured."""
         self.progress.update(self.task, numbers=_numbers(row), epoch=row["epoch"])
 
+    def note(self, text: str) -> None:
+        """Print something beside the bar; in a notebook, below it."""
+        if isinstance(self.progress, NotebookProgress):  # whose console writes nowhere
+            print(text)
+        else:
+            self.progress.print(text, markup=False, highlight=False)
+
 
 def _numbers(row: Mapping[str, float]) -> str:
     """Write loss and metrics, each followed by its held-out value after a bar.
@@ -68,6 +75,9 @@ class Silence:
         """Show nothing."""
 
     def epoch(self, row: Mapping[str, float]) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
         """Show nothing."""
 
 

@@ -48,7 +48,7 @@ from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.ops import identity
 from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten, replaced
-from scalargrad.value import Scalar, Value
+from scalargrad.value import Parameter, Scalar, Value
 
 #: What to do where a function of NumPy's takes no Values.
 OF_FLOATS = (
@@ -108,6 +108,7 @@ class Evaluation:
         self._rebuilds: list[Rebuild] = []
         self._given_values = False
         self._made_inside: set[Value] = set()
+        self._parameters: set[Value] = set()
         fresh: dict[int, tuple[list[Value], Rebuild]] = {}
         for position in argnums:
             place = _place(args, position, self.name)
@@ -135,7 +136,9 @@ class Evaluation:
     def _fresh(self, argument: Any, where: str) -> tuple[list[Value], Rebuild]:
         """Return new leaves for the numbers of an argument, joined to those that are Values."""
         numbers, rebuild = flatten(argument, where)
-        self._given_values |= bool([x for x in numbers if isinstance(x, Value)])
+        values = [x for x in numbers if isinstance(x, Value)]
+        self._given_values |= bool(values)
+        self._parameters.update([x for x in values if isinstance(x, Parameter)])
         return [self._leaf(x) for x in numbers], rebuild
 
     def _leaf(self, x: Any) -> Value:
@@ -146,6 +149,19 @@ class Evaluation:
         """Raise NumericalError if the number to be differentiated is inf or nan."""
         if not isfinite(y.data if isinstance(y, Value) else y):
             raise NumericalError(_not_finite(y, self.name))
+
+    def require_read(self, y: Scalar) -> None:
+        """Raise OperandError if a result depends on Parameters that were given, but read elsewhere.
+
+        Its derivative by the argument is 0, which nobody asks for.
+        """
+        read = topological_order(y) if self._parameters and isinstance(y, Value) else ()
+        if not self._parameters.isdisjoint(read):
+            raise OperandError(
+                f"the result of {self.name} depends on the very Parameters that it was given, read "
+                "by a name, and not on the argument that stands for them: compute with the "
+                "argument, or write gradients(loss, parameters)"
+            )
 
     def plain(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output as the caller gets it: a number, unless it is of an outer graph."""
@@ -196,7 +212,7 @@ class Evaluation:
         """Return Σ seed · ∂output/∂leaf for every fresh leaf, from pairs (output, seed)."""
         seeds: dict[Value, Any] = {}
         for y, weight in weighted:
-            seeds[y] = seeds.get(y, 0.0) + weight
+            seeds[y] = seeds.get(y, -0.0) + weight
         signals: dict[Value, Any]
         if subgraph.as_graph:
             with enable_grad():

@@ -21,6 +21,8 @@ from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluated
 from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
+_ONE_NUMBER = "return one, with has_aux=True a pair of it and anything else, or use jacobian"
+
 
 def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
     """Return the positions of the arguments to differentiate with respect to, as a tuple."""
@@ -45,7 +47,7 @@ def _scalar(evaluation: Evaluation, y: Any) -> Any:
         leaves, _ = flatten(y, f"the result of {evaluation.name}")
         if len(leaves) != 1 or leaves[0] is not y:
             is_array_of_one = getattr(y, "ndim", None) == 0
-            remedy = "return its .item()" if is_array_of_one else "return one, or use jacobian"
+            remedy = "return its .item()" if is_array_of_one else _ONE_NUMBER
             raise OperandError(
                 f"{evaluation.name} returned {shown(y)}: a gradient needs one number; {remedy}"
             )
@@ -113,6 +115,8 @@ def value_and_grad(
         result, aux = with_auxiliary(result, name) if has_aux else (result, None)
         y = _scalar(evaluation, result)
         subgraph = evaluation.subgraph(y)
+        if not subgraph.nodes:
+            evaluation.require_read(y)
         found = evaluation.arguments(evaluation.gradients(y, subgraph))
         value = evaluation.plain(y, subgraph)
         return ((value, evaluation.passed_on(aux)) if has_aux else value), unpacked(argnums, found)

@@ -115,5 +115,5 @@ class CallSignals:
             terms = [(together[0], 1.0, together[1])]
         for parents, signal, locals_ in terms:
             for parent, local in zip(parents, locals_, strict=True):
-                under_way[parent] = under_way.get(parent, 0.0) + signal * local
+                under_way[parent] = under_way.get(parent, -0.0) + signal * local
         return True

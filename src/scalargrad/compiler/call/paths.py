@@ -19,6 +19,7 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.compiler.guards.told_apart import ToldApart
 
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
@@ -49,6 +50,8 @@ class Paths:
         The valid paths by key, the latest first.
     now : ClosedOver or None
         What the function closes over, as of the last check.
+    told_apart : ToldApart or None
+        What of that the code would tell from a copy.
     lock : RLock
         Held while paths are added.
     limits : RecordingLimits
@@ -64,6 +67,7 @@ class Paths:
         strict: bool,
     ) -> None:
         self.now: ClosedOver | None = None
+        self.told_apart: ToldApart | None = None
         self.lock = threading.RLock()
         self._function, self._static, self._is_strict = function, static, strict
         self.limits = RecordingLimits(strict)
@@ -88,10 +92,15 @@ class Paths:
         ------
         UnrecordedError
             If the call cannot be recorded.
+        TraceError
+            If the function would tell an argument from its copy.
         """
         compiled, args, kwargs, key, *_ = call
+        if len(self.fitting.get(key, ())) >= PATHS and not self.limits.warns_of("paths"):
+            return None
         with self.lock:
             now = self._before(key)
+            self.require_apart(call)
             known = self.fitting.get(key, ())
             if known:
                 outcomes = known[0].outcomes
@@ -109,6 +118,12 @@ class Paths:
             alike = self._put(key, (path, *others), path.surroundings or now)
             self.limits.note_functions(compiled, key, alike)
         return path
+
+    def require_apart(self, call: Call) -> None:
+        """Raise TraceError for an argument that the function would tell from its copy."""
+        compiled, args, kwargs, *_ = call
+        if self.told_apart is not None:
+            self.told_apart.require(compiled, self._function, [*args, *kwargs.values()])
 
     def recorded_singly(self, call: Call) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node.
@@ -216,7 +231,7 @@ class Paths:
 
     def _watch(self, now: ClosedOver) -> None:
         now.watch(self._read)
-        self.now = now
+        self.now, self.told_apart = now, now.told_apart
 
 
 _known: weakref.WeakSet[Paths] = weakref.WeakSet()

@@ -53,11 +53,15 @@ class RecordingLimits:
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
         self._changes: Counter[str] = Counter()
 
+    def warns_of(self, problem: str) -> bool:
+        """Return whether a problem is still to be warned of."""
+        return problem not in self._told
+
     def _is_first(self, problem: str) -> bool:
         """Return whether to warn of a problem now."""
-        told = problem in self._told
+        is_first = self.warns_of(problem)
         self._told.add(problem)
-        return not told
+        return is_first
 
     def warn_of_paths(
         self,

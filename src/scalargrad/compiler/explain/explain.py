@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import code_for, executable_for, has_llvm
 from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.explain.explanation import Explanation, Timed, shortest, timed
+from scalargrad.compiler.explain.explanation import (
+    Explanation,
+    Timed,
+    shortest,
+    time_of,
+    timed,
+)
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
@@ -48,13 +54,15 @@ _NAMES = {
 }
 
 
-def explain(path: Path, inputs: Inputs) -> Explanation:
+def explain(path: Path, inputs: Inputs, call: Callable[[], object]) -> Explanation:
     """Return the size after each pass, and the instructions and times of each program.
 
     Parameters
     ----------
     inputs : list of float or float64
         The numbers on which the program is timed.
+    call : callable
+        Makes a call with these, which is timed as well, unless it draws random numbers.
     """
     function = path.function
     runners = {"forward": function.values}
@@ -77,6 +85,10 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
             programs.append(_timed(full, packed, packed.memory if memory is None else memory))
     lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
     lines += [_where_time_goes(program) for program in programs if program.seconds]
+    if not path.draws:
+        lines.append(
+            f"time of a call: {time_of(shortest(call))}, with its arguments read and results made"
+        )
     return Explanation("\n".join(lines), programs, "\n".join(filter(None, codes)))
 
 

@@ -215,7 +215,9 @@ def _program(y: float, program: Timed, colours: dict[str, str]) -> Iterator[str]
     if total:
         yield from _bars(below, program.bars, total, colours)
         below += _BAR
-        yield _text(_WIDTH - _MARGIN, below + 16, _time(total), size=11, anchor="end", colour=_SOFT)
+        yield _text(
+            _WIDTH - _MARGIN, below + 16, time_of(total), size=11, anchor="end", colour=_SOFT
+        )
     least = "0" if total else "too short to be timed"
     yield _text(_MARGIN, below + 16, least, size=11, colour=_SOFT)
     yield from _table(below + 22, program, total, colours)
@@ -229,7 +231,7 @@ def _bars(
     for bar in bars:
         width = _INNER * bar.seconds / total
         colour = colours.get(bar.name, REST)
-        shown = f"{bar.name}, {_plural(bar.lanes, 'lane')}" + f", {_time(bar.seconds)}" * (
+        shown = f"{bar.name}, {_plural(bar.lanes, 'lane')}" + f", {time_of(bar.seconds)}" * (
             width > 0
         )
         line = f' stroke="{_PAPER}" stroke-width="1"' if width > 4 else ""
@@ -273,7 +275,7 @@ def _table(y: float, program: Timed, total: float, colours: dict[str, str]) -> I
         yield _text(_MARGIN + 22, top + 16, share.name)
         cells = [f"{share.instructions:,}", f"{share.lanes:,}"]
         if part:
-            cells += [_time(share.seconds), f"{part:.0%}"]
+            cells += [time_of(share.seconds), f"{part:.0%}"]
             yield _rect(_STRIP, top + 6, (_WIDTH - _MARGIN - _STRIP) * part, 11, colour)
         for (x, _), cell in zip(heads, cells, strict=False):
             yield _text(x, top + 16, cell, anchor="end")
@@ -306,7 +308,7 @@ def _plural(count: int, name: str) -> str:
     return f"{count:,} {name}{'s' * (count != 1)}"
 
 
-def _time(seconds: float) -> str:
+def time_of(seconds: float) -> str:
     """Format a duration with three significant digits and a suitable unit."""
     for unit, scale in (("ns", 1e9), ("µs", 1e6), ("ms", 1e3)):
         if seconds * scale < 999.5:

@@ -34,13 +34,15 @@ class ClosedOver:
         Attributes that no code names; see `Reachable.unnamed`.
     keys : set of Value
         The Values that are keys of dicts or items of sets.
+    told_apart : ToldApart or None
+        What the code would tell from a copy.
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
         reachable = Reachable(roots)
         self._readings = reachable.readings
         self.slots, self.unnamed = self._readings.slots, reachable.unnamed()
-        self.keys = reachable.keys
+        self.keys, self.told_apart = reachable.keys, reachable.told_apart
         self.watch(())
 
     def watch(self, sources: Iterable[Source]) -> None:

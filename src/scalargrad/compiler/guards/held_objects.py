@@ -20,6 +20,7 @@ from scalargrad.compiler.guards.ways import (
     LIBRARY_ATTRIBUTES,
     LIBRARY_CODE,
     LIBRARY_GLOBALS,
+    PARTS,
     POSITION,
     Way,
     ways_of,
@@ -28,7 +29,7 @@ from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Value
 
 #: What arguments are looked into for. The code among them is around the function.
-_OF_DATA = {ITEMS, ATTRIBUTES, BESIDE, POSITION}
+_OF_DATA = {ITEMS, PARTS, ATTRIBUTES, BESIDE, POSITION}
 _OF_LIBRARIES = {LIBRARY_ATTRIBUTES, LIBRARY_CODE, LIBRARY_GLOBALS}
 #: Types without contents; assignments to a Value's data are refused elsewhere.
 _CLOSED = (int, float, str, bytes, type(None), Value)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.guards.object_state import attributes
 from scalargrad.compiler.guards.references import REFERENCES
 
 
@@ -41,6 +42,11 @@ def is_readable(x: Any, read: Callable[[], Any]) -> bool:
 def is_array(x: Any) -> bool:
     """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
     return isinstance(x, array) or (hasattr(type(x), "dtype") and hasattr(x, "tobytes"))
+
+
+def arrays_of(x: Any) -> dict[str, Any]:
+    """Return those attributes of an object that are arrays: the coefficients of a spline."""
+    return {name: y for name, y in attributes(x).items() if is_array(y)}
 
 
 def array_bytes(x: Any) -> Callable[[], bytes]:

@@ -62,9 +62,11 @@ def _is_installed(top: str) -> bool:
 #: What reads a name that stands in text.
 _BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}
 _BY_TEXT |= {"globals", "__globals__", "f_globals"}
-#: What stands among the names of code that asks by ``is`` which object one is.
-IS = "is"
+#: What stands among the names of code that asks by ``is`` which object one is, or by ``in`` or
+#: ``==`` where one is.
+IS, IN, EQUALS = "is", "in", "=="
 _EVALUATES = {"eval", "exec"}
+_BUILTINS = vars(builtins)
 #: What finds a module by its name or what is in it, and what stands for the code's own then.
 _BY_NAME = {"__import__", "getmodule", "import_module", "modules"}
 _OWN = "__name__"
@@ -90,7 +92,9 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     found = [*(_global_names(code) if of_globals else code.co_names)]
     if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:
         asked = [x for x, y in pairwise(dis.get_instructions(code)) if y.opname == "IS_OP"]
-        found += [IS for x in asked if x.opname != "LOAD_CONST"]  # of None, there is but one
+        found += [IS for x in asked if not _is_the_only_one(x)]
+    for marker, step in ((IN, "CONTAINS_OP"), (EQUALS, "COMPARE_OP")):
+        found += [marker] if dis.opmap[step] in code.co_code[::2] else []
     texts = [x for x in code.co_consts if isinstance(x, str)]
     if not _BY_TEXT.isdisjoint(code.co_names):
         found += [x for x in texts if x.isidentifier()]
@@ -99,6 +103,15 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     codes = [x for x in code.co_consts if isinstance(x, CodeType)]
     inner = (names_and_texts(x, of_globals=of_globals) for x in codes)
     return tuple(dict.fromkeys(chain(found, *inner)))
+
+
+def _is_the_only_one(loaded: dis.Instruction) -> bool:
+    """Return whether what is loaded has no copies: None, a class, such as float or x.__class__."""
+    if loaded.opname == "LOAD_ATTR":
+        return bool(loaded.argval == "__class__")
+    is_global = loaded.opname in {"LOAD_GLOBAL", "LOAD_NAME"}
+    is_class = is_global and isinstance(_BUILTINS.get(loaded.argval), type)
+    return loaded.opname == "LOAD_CONST" or is_class
 
 
 def imported(function: FunctionType) -> list[str]:

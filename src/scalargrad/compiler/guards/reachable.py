@@ -23,7 +23,7 @@ from scalargrad.compiler.guards import ways
 from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import Live, Same
 from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
-from scalargrad.compiler.guards.library_objects import is_readable, reader_of
+from scalargrad.compiler.guards.library_objects import arrays_of, is_readable, reader_of
 from scalargrad.compiler.guards.names_read import IS, NamedSpaces, is_of_library, of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
@@ -34,6 +34,7 @@ from scalargrad.compiler.guards.object_state import (
 from scalargrad.compiler.guards.readings import CONTENTS, ITSELF, Reader, Readings, Source
 from scalargrad.compiler.guards.references import bound_parts
 from scalargrad.compiler.guards.slots import Slots
+from scalargrad.compiler.guards.told_apart import ToldApart
 from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
 
 #: Attributes of a computed Value that reveal its graph.
@@ -66,6 +67,8 @@ class Reachable:
         All that was reached.
     keys : set of Value
         The keys of dicts and the items of sets, by which Values are looked up.
+    told_apart : ToldApart or None
+        What the code would tell from a copy.
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
@@ -91,6 +94,7 @@ class Reachable:
         ):
             pass  # each may lead the others on
         self._facts_by_names()
+        self.told_apart = self._told_apart(slots)
         del self._slot, self._part  # they lead back here, and the collector would have to free this
 
     def unnamed(self) -> set[Source]:
@@ -98,6 +102,13 @@ class Reachable:
         if self._named.unnamed or self._named.computed:
             return set()
         return {source for source in self._own if source[1] not in self._named.names}
+
+    def _told_apart(self, slots: Slots) -> ToldApart | None:
+        """Return what the code, with all its names, would tell from a copy."""
+        contents = [slot.content for slot in self.readings.slots.values()]
+        keys = slots.looked_up.values()
+        items = [*slots.items.values(), *keys]
+        return ToldApart.of(self._named.names, [*self._met.values(), *contents], items, keys)
 
     def _facts_by_names(self) -> None:
         """Add what all the names in the code ask of what was met."""
@@ -293,23 +304,28 @@ class Reachable:
         return True
 
     def _library_object(self, x: Any) -> None:
-        """Follow what a library's object holds, but not into other such objects there."""
+        """Follow what a library's object holds; of other such objects there, their arrays alone."""
         kind: Any = type(x)
         if kind.__module__ == "decimal":  # its arithmetic asks for the context
             self._named.names["decimal"] = None
         is_known = str(kind.__module__).startswith("scalargrad.") or isinstance(x, Random)
-        if self._numbers(x) or self._in_library or is_known:
+        if self._numbers(x) or is_known:
             return
-        if isinstance(getattr(x, "__dict__", None), dict) or slots_of(kind):  # empty as yet or not
+        if self._in_library:
+            if found := arrays_of(x):
+                self._space(x, found, arrays_of)
+        elif isinstance(getattr(x, "__dict__", None), dict) or slots_of(kind):  # empty as yet
             self._in_libraries.append(partial(self._library_attributes, x))
 
     def _library_attributes(self, x: Any) -> None:
         self._space(x, attributes(x))
 
-    def _space(self, x: Any, own: dict[str, Any]) -> list[Source]:
+    def _space(
+        self, x: Any, own: dict[str, Any], read: Callable[[Any], dict[str, Any]] = attributes
+    ) -> list[Source]:
         """Follow the attributes that an object keeps itself, and notice which there are."""
         slots = {name: self._slot(y) for name, y in [*own.items()]}  # threads may add some
-        live = own if own is getattr(x, "__dict__", None) else Live(partial(attributes, x))
+        live = own if own is getattr(x, "__dict__", None) else Live(partial(read, x))
         added = self.readings.add(Same(x), slots)
         self.readings.spaces.append((live, added))
         return added

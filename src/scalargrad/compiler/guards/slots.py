@@ -16,7 +16,7 @@ from scalargrad.compiler.guards.containers import (
     values_among,
 )
 from scalargrad.compiler.guards.library_objects import is_array
-from scalargrad.compiler.guards.object_state import PLAIN
+from scalargrad.compiler.guards.object_state import PLAIN, is_stateful
 from scalargrad.compiler.guards.readings import Readings, Slot
 from scalargrad.compiler.guards.references import BOUND
 from scalargrad.compiler.guards.ways import BESIDE, CLASS, FACTORY, ways_of
@@ -45,6 +45,8 @@ class Slots:
     ----------
     keys : set of Value
         The keys of dicts and the items of sets, by which Values are looked up.
+    items, looked_up : dict from int to object
+        Other objects in containers, and those of them that are keys of dicts or items of sets.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Slots:
     ) -> None:
         self._readings, self._meet, self._put_off = readings, meet, put_off
         self.keys: set[Value] = set()
+        self.items: dict[int, Any] = {}
+        self.looked_up: dict[int, Any] = {}
         self._values: list[Value] = []
         self._copies: dict[int, tuple[Any, KeyedCopy]] = {}
         self._depth = 0
@@ -79,6 +83,8 @@ class Slots:
         if isinstance(x, Table):
             return itself
         if not (isinstance(x, (*BOUND, *CONTAINERS)) or is_array(x)):
+            if self._depth:
+                self.items[id(x)] = x
             self._meet(x)
             return itself
         found = self._by_parts(x) if self._depth < _DEEP else self._later(x, itself)
@@ -113,6 +119,7 @@ class Slots:
             found = copied(x, [self.part(item) for item in items_of(x)], self._readings)
             if isinstance(x, LOOKED_UP) and type(x) is not Touched:
                 self.keys.update(values_among(x))
+                self.looked_up |= {id(key): key for key in x if is_stateful(type(key))}
         except (RuntimeError, ValueError, LookupError):
             return same(object())
         return found

@@ -43,6 +43,9 @@ class Region(Evaluation):
         else:
             super().require_finite(y)
 
+    def require_read(self, y: Any) -> None:
+        """Do nothing: what is read by a name shows only when all is recorded."""
+
     def subgraph(self, *outputs: Any) -> Subgraph:
         """Describe the subgraph of outputs: whether it reaches Values from outside."""
         return Subgraph([], self.recorded and not all(map(self._is_own, outputs)))

@@ -25,7 +25,10 @@ _SIZE = (
     "minibatch outside and pass its examples in, as the guide 'Bring micrograd code' shows"
 )
 _WHOLE = f"for values[i] write scalargrad.take(values, i), for floor division a // b; {_SIZE}"
-_TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
+_TEXT = (
+    "return the value and print it outside; to print at each step, call the function within "
+    "`with scalargrad.disable_jit():`"
+)
 
 #: What each question asks for that cannot be answered, and the remedy.
 REFUSALS = {
@@ -44,7 +47,8 @@ REFUSALS = {
         ".data was read",
         (
             "compute with the Value itself, .detach() it to stop its gradient, compare it with < or"
-            " >, or use where, and maximum(*xs) for max(xs)"
+            " >, or use where, and maximum(*xs) for max(xs); or return the Value, and read .data of"
+            " the result"
         ),
     ),
     "data assigned": (".data was assigned", "return the new number and assign it outside"),

@@ -36,8 +36,8 @@ def unchanging(
 ) -> Callable[[], Any]:
     """Return `run` with a check for side effects that a program would not repeat.
 
-    A change of an argument is allowed if the function returns that argument. So is an attribute
-    that is new; it is added to `notes`.
+    An argument may be given a new attribute, which is added to `notes`. Any other change of it is
+    refused, though the function may return it: eager calls would change what the caller holds.
 
     Parameters
     ----------
@@ -53,24 +53,24 @@ def unchanging(
     Raises
     ------
     TraceError, ChangesError
-        When called, if something else was changed. As the recording works on copies, the caller
-        would see such a change only in eager calls.
+        When called, if something was changed. As the recording works on copies, the caller would
+        see such a change only in eager calls.
     """
 
     def checked() -> Any:
         before = Contents(arguments)
         result = run()
         _require_none_kept(around, compiled)
-        beside = Contents(result)
-        for changed in before.changes(beside):
+        for changed in before.changes():
             before.put_back()  # an object with a hash of its own is no copy
             raise TraceError(
                 f"{compiled!r} changes {changed} among its arguments, which its program would not: "
-                "change a copy, and return what is new"
+                "change a copy, as by copy.deepcopy(x), and return that"
             )
+        beside = Contents(result)
         require_known(beside, [around.function, run])  # which holds the arguments
         notes[:] = before.notes(beside)
-        if found := [*around.changes(before)]:
+        if found := [*around.changes(before.found)]:
             own = found if have_advanced(around.changed()) else made_again(run, around, before)[0]
             raise ChangesError(_refused(compiled, found, own))
         return result
@@ -110,7 +110,7 @@ def made_again(
     again = Around(around.function)
     with suppress(Exception):
         run()
-    own, owned = [*again.changes(arguments)], again.changed()
+    own, owned = [*again.changes(arguments.found)], again.changed()
     again.put_back()
     around.put_back({place: x for place, x in now.items() if place not in owned})
     return own, {*owned}

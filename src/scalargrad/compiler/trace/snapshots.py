@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from scalargrad.compiler.guards.held_objects import NAMES, HeldObjects, Holding, Place
@@ -46,15 +46,12 @@ class Contents(HeldObjects):
     def __init__(self, x: Any) -> None:
         super().__init__([x], enters_libraries=True, closed=_CLOSED)
 
-    def changes(self, beside: Contents) -> Iterator[str]:
-        """Yield descriptions of changes, except in what `beside` holds too.
-
-        Attributes may be added.
-        """
+    def changes(self, beside: Container[Place] = ()) -> Iterator[str]:
+        """Yield descriptions of changes, except in places `beside`; attributes may be added."""
         for place, now in self.changed().items():
             held = self.found[place]
             before = held.before
-            if place in beside.found:
+            if place in beside:
                 continue
             if _may_not_grow(held) and self.is_longer(held, now):
                 yield held.label(None)

@@ -11,6 +11,7 @@ from scalargrad.compiler.trace.columns import Plainness
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import Recorder, recorder
 from scalargrad.ops.methods import is_truth
+from scalargrad.system.one_line import is_describing
 from scalargrad.table.numbers import SMALL, is_real
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
@@ -106,6 +107,8 @@ class Traced(Value):
         self.trace.labels[self.index] = label
 
     def __repr__(self) -> str:
+        if is_describing():
+            return "Value(…)"
         if self.trace.is_open:
             self._refuse("text")
         return "<a number of a recording that is over>"
