@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.comparable import Same
 from scalargrad.compiler.guards.reachable import Reachable
-from scalargrad.compiler.guards.readings import ANY, Source, changed, named
+from scalargrad.compiler.guards.readings import ANY, Reader, Readings, Source, changed, named
+from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Value, numbers_compared
 
 
@@ -47,20 +48,12 @@ class ClosedOver:
 
     def watch(self, sources: Iterable[Source]) -> None:
         """Compare all contents by identity, and the containers in these slots by content too."""
-        watched, found = {*sources}, self._readings
-        readers = [*found.readers(watched)]
-        self._readers, self._as_read = [read for read, _ in readers], [then for _, then in readers]
-        spaces = [
-            (live, {source[1]: found.held([source], watched) for source in inside})
-            for live, inside in found.spaces
-        ]
-        live: list[tuple[Any, Any]] = [*spaces, *found.items]
-        self._live, self._then = [x for x, _ in live], [then for _, then in live]
+        self._comparison = Comparison(self._readings, {*sources})
 
     @property
     def readings(self) -> int:
         """How many readings a comparison makes."""
-        return len(self._readers)
+        return len(self._comparison.pairs[0])
 
     def changed(self, now: ClosedOver) -> list[str]:
         """Return the names of what differs from a later snapshot."""
@@ -69,11 +62,39 @@ class ClosedOver:
     def holds(self) -> bool:
         """Return whether everything is as it was."""
         try:
-            read_now, before = [*map(call, self._readers)], numbers_compared[0]
-            holds = self._as_read == read_now and self._then == self._live
+            readers, as_read, live, then = self._comparison.pairs
+            read_now, before = [*map(call, readers)], numbers_compared[0]
+            holds = as_read == read_now and then == live
             return holds and numbers_compared[0] == before  # no Value stands for a number now
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False
+
+
+class Comparison:
+    """What is read at each call, and what was read before; prepared when it is first made.
+
+    Parameters
+    ----------
+    found : Readings
+    watched : set of Source
+        The slots whose containers are compared by content, not by identity.
+    """
+
+    def __init__(self, found: Readings, watched: set[Source]) -> None:
+        self._found, self._watched = found, watched
+
+    @cached_property
+    def pairs(self) -> tuple[list[Reader], list[Any], list[Any], list[Any]]:
+        """Functions without arguments and what they have returned; containers and their copies."""
+        found, watched = self._found, self._watched
+        readers = [*found.readers(watched)]
+        spaces: list[tuple[Any, Any]] = [
+            (live, {source[1]: found.held([source], watched) for source in inside})
+            for live, inside in found.spaces
+        ]
+        spaces += found.items
+        read, as_read = [read for read, _ in readers], [then for _, then in readers]
+        return read, as_read, [live for live, _ in spaces], [then for _, then in spaces]
 
 
 class Reads(NamedTuple):
