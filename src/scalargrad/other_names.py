@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: By the names of Python's math, NumPy, SciPy, JAX and PyTorch, for the operands x and y or for the
-#: numbers xs. The page "How scalargrad compares" lists them.
+#: numbers xs. The page "Side by side" lists them.
 OTHER_NAMES = {
     "absolute": "abs(x)",
     "arccos": "acos(x)",

@@ -97,7 +97,7 @@ def marked(said: str) -> str:
         ("maximum()", "maximum()", "no arguments"),
         ("mean(())", "mean(())", "no arguments"),
         ("dot(x, x)", "dot(x, x)", "called as dot(w, x, bias)"),
-        ("dot((x, 1), (2,))", "dot((x, 1), (2,))", "2 weights but 1 inputs"),
+        ("dot((x, 1), (2,))", "dot((x, 1), (2,))", "2 weights but 1 input;"),
         ("sum((x, 1), 2)", "sum((x, 1), 2)", "written (a, b)"),
         ("x = 2", "x = 2", "it has a value already"),
         ("q = 2; q = 3", "q = 3", "it has a value already"),

@@ -155,7 +155,7 @@ def test_dot_adds_the_bias_first() -> None:
 
 def test_dot_of_unequal_lengths_says_both() -> None:
     """A neuron with more weights than inputs is refused with the counts."""
-    with pytest.raises(OperandError, match="dot: 2 weights but 1 inputs"):
+    with pytest.raises(OperandError, match="dot: 2 weights but 1 input; give"):
         dot([1.0, 2.0], [1.0])
 
 

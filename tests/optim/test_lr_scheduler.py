@@ -197,6 +197,10 @@ def test_what_makes_no_sense_is_refused() -> None:
     parts = [lr_scheduler.ConstantLR(optimizer), lr_scheduler.ConstantLR(optimizer)]
     with pytest.raises(OperandError, match="need 1 increasing"):
         lr_scheduler.SequentialLR(optimizer, parts, milestones=[])
+    with pytest.raises(OperandError, match="1 schedule needs 0 increasing milestones"):
+        lr_scheduler.SequentialLR(optimizer, parts[:1], milestones=[1])
+    with pytest.raises(OperandError, match="2 schedules need 1 increasing milestone, not"):
+        lr_scheduler.SequentialLR(optimizer, parts, milestones=[1, 2])
     with pytest.raises(OperandError, match="need 2 increasing"):
         lr_scheduler.SequentialLR(optimizer, [*parts, parts[0]], milestones=[3, 2])
     with pytest.raises(OperandError, match="same optimizer"):

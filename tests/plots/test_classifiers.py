@@ -134,9 +134,10 @@ def test_long_names_are_slanted(names: list[str], angle: float, ax: Axes) -> Non
 @pytest.mark.parametrize(
     ("truths", "predictions", "names", "message"),
     [
-        ([0, 1], [0], None, "2 truths and 1 predictions"),
+        ([0, 1], [0], None, "2 truths and 1 prediction given"),
         ([], [], None, "at least one"),
         ([2], [0], ["a", "b"], "class 2 occurs, but there are 2 names: give 3"),
+        ([1], [0], ["a"], "class 1 occurs, but there is 1 name: give 2"),
         ([1, 2, 3], [1, 2, 2], ["a", "b", "c"], "there are 3 names: number the classes from 0"),
         ([-2, 1], [1, 1], None, "the label -2 is not a class"),
         ([0.5], [1], None, "the label 0.5 is not a class"),

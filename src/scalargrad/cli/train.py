@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scalargrad.experiments import Plan, Report
 
 app = typer.Typer(
-    help="Train a model on one of the programs of the lectures, and save it with a picture.",
+    help="Train a model on one of eight experiments, and save it with a picture.",
     no_args_is_help=True,
 )
 

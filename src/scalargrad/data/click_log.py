@@ -98,7 +98,8 @@ class ClickModel:
     latent : int
         Length of the vectors of tastes and traits, whose entries are normal.
     exceptional, unseen : float
-        The shares of pairs with a weight of their own, +3 or -3, and of pairs a log never shows.
+        The share of pairs that a log never shows is `unseen`; of the others, `exceptional` is the
+        share with a weight of their own, +3 or -3.
     popularity : float
         How unevenly a log is spread: the first u users have a share (u/users)^(1/popularity) of it,
         and items likewise. 1 is evenly; the larger, the fewer users and items dominate.
@@ -270,7 +271,8 @@ def click_model(
         Length of the vectors of tastes and traits, whose entries are normal with standard
         deviation 1.2.
     exceptional, unseen : float
-        Shares of the pairs, in [0, 1): those with a weight of their own, those a log leaves out.
+        Shares in [0, 1): of the pairs that a log may show, those with a weight of their own; of
+        all pairs, those a log leaves out.
     popularity : float
         1 or more; see `ClickModel`.
     seed : int

@@ -110,8 +110,10 @@ class LeakyReLU(ElementwiseModule):
 
     Raises
     ------
-    OperandError, DomainError
+    OperandError
         If it is neither a number nor a Value.
+    DomainError
+        If it is not finite.
 
     Examples
     --------
@@ -141,8 +143,10 @@ class ELU(ElementwiseModule):
 
     Raises
     ------
-    OperandError, DomainError
+    OperandError
         If it is neither a number nor a Value.
+    DomainError
+        If it is not finite.
 
     Examples
     --------
@@ -245,8 +249,10 @@ class Threshold(ElementwiseModule):
 
     Raises
     ------
-    OperandError, DomainError
+    OperandError
         If one is neither a number nor a Value.
+    DomainError
+        If `threshold` is nan, or `value` is not finite.
 
     Notes
     -----

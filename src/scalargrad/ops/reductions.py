@@ -13,7 +13,7 @@ from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import exp, log1p
 from scalargrad.ops.selection import maximum, where
-from scalargrad.system.one_line import shown
+from scalargrad.system.one_line import counted, shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import ListReduction, Operand, R_co, Reduction, primitive
 from scalargrad.table.validation import listed
@@ -189,7 +189,8 @@ class Dot(Reduction):
         weights, inputs = _terms(w, "w"), _terms(x, "x")
         if len(weights) != len(inputs):
             raise OperandError(
-                f"dot: {len(weights)} weights but {len(inputs)} inputs; give one input per weight"
+                f"dot: {counted(len(weights), 'weight')} but {counted(len(inputs), 'input')}; "
+                "give one input per weight"
             )
         operands = (*weights, *inputs) if bias is None else (*weights, *inputs, bias)
         return self.of(*operands)

@@ -51,8 +51,10 @@ def sum_over(
     -----
     Chunks depend on n and `chunks` alone, and their results are added in order, so the digits are
     the same for any number and kind of workers. The data and `f`, as they are when this function
-    is called, are sent to a process once; after that, a call sends params and receives sums. A
-    local process that dies is replaced; other workers are the business of their executor.
+    is called, are sent to a process once; after that, a call sends params and receives sums. So
+    what changes from call to call belongs in params: with one worker a change elsewhere is seen,
+    with several it is not. A local process that dies is replaced; other workers are the business
+    of their executor.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer, in_words
 from scalargrad.system import terminals
 from scalargrad.system.interrupt import deferred_interrupt
-from scalargrad.system.one_line import shown
+from scalargrad.system.one_line import counted, shown
 from scalargrad.table.validation import flag, function, listed, mapping
 
 P = TypeVar("P")
@@ -39,8 +39,9 @@ def _kept(finished: dict[int, Any]) -> str:
     """Say what becomes of the results so far, for a caller who has the exception as `error`."""
     if not finished:
         return "no point had finished"
-    points = "1 point is" if len(finished) == 1 else f"{len(finished)} points are"
-    return f"the results of {points} kept: sweep(…, finished=error.finished) computes only the rest"
+    one = len(finished) == 1
+    kept = "the result of 1 point is" if one else f"the results of {len(finished)} points are"
+    return f"{kept} kept: sweep(…, finished=error.finished) computes only the rest"
 
 
 class _Failed(NamedTuple):
@@ -92,8 +93,9 @@ def sweep(
 
     Notes
     -----
-    A local process that dies is replaced, up to three times for one point. `f` is sent to a local
-    process once; through a map it is sent with each point, and unpickled once in each process.
+    A local process that dies is replaced; at the third death over one point, `f` has failed with a
+    WorkerError. `f` is sent to a local process once; through a map it is sent with each point, and
+    unpickled once in each process.
 
     Examples
     --------
@@ -108,7 +110,7 @@ def sweep(
         mapping(finished, "finished", "results by index") if finished is not None else {}
     )
     if not done.keys() <= set(range(len(given))):
-        raise OperandError(f"finished has results of more than the {len(given)} points")
+        raise OperandError(f"finished has results of more than {counted(len(given), 'point')}")
     todo = [i for i in range(len(given)) if i not in done]
     failed: dict[int, _Failed] = {}
     bar = _bar(len(given), len(done), flag(quiet, "quiet"))

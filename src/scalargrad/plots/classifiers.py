@@ -9,7 +9,7 @@ from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.plots.style import MARKERS, axes_or_new, colour, column
 from scalargrad.plots.style import data as as_number
-from scalargrad.system.one_line import shown
+from scalargrad.system.one_line import counted, shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed, size, text
 
@@ -174,8 +174,8 @@ def confusion_matrix(
     )
     if len(truths) != len(predictions) or not len(truths):
         raise OperandError(
-            f"{len(truths)} truths and {len(predictions)} predictions given: give one "
-            "prediction for each truth, and at least one"
+            f"{counted(len(truths), 'truth')} and {counted(len(predictions), 'prediction')} given: "
+            "give one prediction for each truth, and at least one"
         )
     rows, columns, called = _classes(truths, predictions, is_from_one=names is None)
     needed = max(*rows, *columns) + 1
@@ -184,7 +184,8 @@ def confusion_matrix(
         shown = [text(name, "the name of a class") for name in listed(names, "names", "text")]
     if needed > len(shown):
         remedy = f"give {needed}" if min(*rows, *columns) == 0 else "number the classes from 0"
-        raise OperandError(f"class {needed - 1} occurs, but there are {len(shown)} names: {remedy}")
+        given = f"there {'is' if len(shown) == 1 else 'are'} {counted(len(shown), 'name')}"
+        raise OperandError(f"class {needed - 1} occurs, but {given}: {remedy}")
     counts = np.zeros((len(shown), len(shown)), dtype=int)
     np.add.at(counts, (np.asarray(rows), np.asarray(columns)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -182,7 +182,7 @@ class History:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the loss of each epoch, the held-out loss beside it.
 
-        The metrics given to `fit` first, such as the accuracy, gets an axis of its own.
+        The metric given to `fit` first, such as the accuracy, gets an axis of its own.
 
         Parameters
         ----------

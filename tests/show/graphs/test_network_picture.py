@@ -222,11 +222,11 @@ def test_empty_network_is_refused(module: Any) -> None:
     [
         (
             net([[1.0], [1.0, 2.0]]),
-            r"layers\[0\].neurons\[1\] has 2 weights, and there are 1 units",
+            r"layers\[0\].neurons\[1\] has 2 weights, and before it is 1 unit:",
         ),
         (
             net([[1.0]], [[1.0, 2.0]]),
-            r"layers\[1\].neurons\[0\] has 2 weights, and there are 1 units",
+            r"layers\[1\].neurons\[0\] has 2 weights, and before it is 1 unit:",
         ),
     ],
 )

@@ -225,6 +225,27 @@ def test_the_frame_in_a_notebook_moves(lecture: Walk, open_blank: Any) -> None:
     assert frame.locator("#link-text").input_value() == "#step=8&view=wire&notation=partial"
 
 
+def test_answers_are_checked_and_the_help_closes_in_the_frame_in_a_notebook(
+    lecture: Walk, open_blank: Any
+) -> None:
+    """Both are forms, which a frame that is cut off may not send unless it is told that it may."""
+    page = open_blank()
+    page.set_content(lecture._repr_mimebundle_()["text/html"])
+    frame = unpacked(page)
+    frame.locator("#help").click()
+    frame.get_by_role("button", name="Close").click()
+    frame.locator("#help-text").wait_for(state="hidden")
+    frame.locator("#predict").click()
+    for _ in range(4):
+        frame.locator("#next").click()
+    frame.locator("#answer").fill("7")
+    frame.get_by_role("button", name="Check").click()
+    frame.locator(".question .wrong").wait_for()
+    frame.locator("#answer").fill("3")
+    frame.locator("#answer").press("Enter")
+    frame.locator(".right").first.wait_for()
+
+
 #: What VS Code allows the outputs of a notebook, as its notebook view declares it; the frame
 #: inherits it.
 VS_CODE = (

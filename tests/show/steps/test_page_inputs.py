@@ -189,6 +189,15 @@ def test_the_help_says_which_choices_stay(open_page: Any) -> None:
     assert "with if, max or where(x > 0, …), the choice stays as it was recorded" in told
 
 
+def test_the_help_says_that_a_dotted_box_has_one_contribution(open_page: Any) -> None:
+    """Of an input read at many places, the number below its wire there is not its gradient."""
+    page = open_page(lecture())
+    page.locator("#help").click()
+    told = " ".join(page.locator("#help-text").text_content().split())
+    assert "A dotted box beside a gate names again a node that stands elsewhere" in told
+    assert "is one contribution to the gradient" in told
+
+
 def test_the_notation_of_errors_is_offered_where_there_is_one(open_page: Any) -> None:
     """δ is ∂f/∂s of a sum that enters a unit: (x + y)z has none, and N passes over it."""
     page = open_page(lecture())

@@ -85,7 +85,22 @@ def four_units() -> Walk:
     return walk(units[0] * units[1] + units[2] * units[3])
 
 
-WALKS = [eight_products, eight_functions, twice_four, four_units, recurrence, regularised, neuron]
+def met_four_times() -> Walk:
+    """Walk through a sum of gates, each of which reads x and y."""
+    x, y = Value(0.5, "x"), Value(1.5, "y")
+    return walk(sum([x * y, x - y, maximum(x, y), x / y]))
+
+
+WALKS = [
+    met_four_times,
+    eight_products,
+    eight_functions,
+    twice_four,
+    four_units,
+    recurrence,
+    regularised,
+    neuron,
+]
 
 
 @pytest.mark.parametrize("make", WALKS)
@@ -98,6 +113,17 @@ def test_no_line_touches_a_shape_that_it_passes(make: Any, open_page: Any) -> No
 def test_lines_reach_the_shapes_at_their_ends(make: Any, open_page: Any) -> None:
     """Through the room that is left around them: to the side of a box, to the rim of a gate."""
     assert open_page(make()).evaluate(OPEN_ENDS) == []
+
+
+def test_pills_of_one_input_stand_together(open_page: Any) -> None:
+    """Alternately in one column, none could be told to belong to x or to y."""
+    page = open_page(met_four_times())
+    found: list[list[float]] = page.evaluate("""() => ["w0", "w1"].map((operand) =>
+      [...document.querySelectorAll(`#graph [id$="-${operand}-tap"] rect`)]
+        .map((pill) => pill.getBBox().y))""")
+    above, below = sorted(found, key=min)
+    assert len(above) == len(below) == 4
+    assert max(above) < min(below)
 
 
 @pytest.mark.parametrize(("make", "count"), [(eight_products, 8), (twice_four, 4)])

@@ -200,12 +200,45 @@ def test_neither_map_nor_buttons_cover_what_a_step_is_about(
         assert not any(at_every_step(page, COVERED, 1, len(steps)))
 
 
+CORNERS = """() => {
+  const box = (part) => part.getBoundingClientRect();
+  const over = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left)
+    && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top);
+  const [buttons, map] = ['zoom', 'minimap'].map((id) => document.getElementById(id));
+  const drawn = [...document.querySelectorAll(
+    '#graph .node > rect:first-of-type, #graph .wire text, .tap:not(.empty) rect, .chip, .ring')];
+  const isFree = () => !drawn.some((part) => over(box(part), box(buttons)));
+  const { corner } = buttons.dataset;
+  const taken = isFree() || buttons.classList.contains('away');
+  const free = ['high', 'left', 'low', 'low-left'].filter((other) => {
+    buttons.dataset.corner = other;
+    return isFree();
+  });
+  buttons.dataset.corner = corner;
+  return [taken, free.length];
+}"""
+
+
+def test_buttons_find_a_free_corner(open_page: Any) -> None:
+    """Of forty squares, no number is hidden that need not be."""
+    steps = walk(mean([square(Value(0.1 * i, f"x{i}")) for i in range(40)]))
+    page = open_page(steps, viewport={"width": 900, "height": 600})
+    for position in range(1, len(steps) + 1, 4):
+        page.evaluate(f"scalargrad.goTo({position})")
+        taken, free = page.evaluate(CORNERS)
+        assert taken or not free, position
+
+
 UNDER_THE_MAP = """() => {
   const map = document.getElementById('minimap');
   const { left, right, top, bottom } = map.getBoundingClientRect();
   const parts = '#graph .node > rect:first-of-type, #graph .wire text, .chip .paper, .ring';
-  const isUnder = (box) => Math.min(box.right, right) > Math.max(box.left, left)
-    && Math.min(box.bottom, bottom) > Math.max(box.top, top);
+  const seenIn = document.getElementById('viewport').getBoundingClientRect();
+  const over = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left)
+    && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top);
+  const isUnder = (box) => over(box, { left: Math.max(left, seenIn.left),
+    right: Math.min(right, seenIn.right), top: Math.max(top, seenIn.top),
+    bottom: Math.min(bottom, seenIn.bottom) });
   const boxes = [...document.querySelectorAll(parts)].map((part) => part.getBoundingClientRect());
   const seen = map.checkVisibility({ visibilityProperty: true });
   return [seen, seen && boxes.some(isUnder)];

@@ -1,4 +1,4 @@
-"""What is read all along a chain: its name stands again beside each gate that reads it."""
+"""What is read all along a chain: its name stands again beside each later gate that reads it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def again(page: Any) -> int:
 
 @pytest.mark.parametrize("limit", [100, 20])
 def test_every_place_has_its_own_contribution(limit: int, open_page: Any) -> None:
-    """Below each repeated w stands that wire's contribution, drawn whole or by folds."""
+    """Below each repeated w stands that wire's contribution, and that of the first in a pill."""
     steps = recurrence(24)
     page = open_page(steps, limit=limit)
     wires = [s for s in steps if s.parent is not None and steps.scene.names[s.parent] == "w"]
@@ -53,7 +53,8 @@ def test_every_place_has_its_own_contribution(limit: int, open_page: Any) -> Non
     for step in wires:
         page.evaluate("index => window.scalargrad.goTo(index)", step.index + 1)
         assert step.node is not None
-        text = page.locator(f"#n{steps.scene.place[step.node]}-w{step.operand}-gradient")
+        wire = f"n{steps.scene.place[step.node]}-w{step.operand}"
+        text = page.locator(f"#{wire}-gradient, #{wire}-tap text")
         if text.count():
             met += 1
             assert text.text_content() == shown(step.contribution)
@@ -69,7 +70,18 @@ def test_the_total_stands_where_the_name_is_first(open_page: Any) -> None:
     total = sum(steps.scene.terms[steps.scene.order[w]])
     assert page.locator(f"#n{w}-gradient").text_content() == shown(total)
     assert page.locator(f"#n{w}-fan").count() == 1
-    assert again(page) == 24
+    assert again(page) == 23
+
+
+def test_the_first_name_stands_beside_the_first_gate(open_page: Any) -> None:
+    """Alone, with a wire that leads nowhere, it stood below the last row, where the page opened."""
+    page = open_page(recurrence(24))
+    first, gate = (page.locator(f"#graph {id}").bounding_box() for id in ("#n1", "#n2"))
+    assert page.locator("#graph .gate").first.get_attribute("id") == "n2"
+    assert first["x"] < gate["x"] < first["x"] + 300
+    assert abs(first["y"] - gate["y"]) < 100
+    frame = page.locator("#viewport").bounding_box()
+    assert frame["y"] <= first["y"] < gate["y"] + gate["height"] <= frame["y"] + frame["height"]
 
 
 def test_the_saved_value_is_ringed_beside_the_gate(open_page: Any) -> None:
@@ -92,7 +104,7 @@ def test_copies_that_lie_far_apart_are_named_too(open_page: Any) -> None:
     page.locator("#more").click()
     page.locator("#copies").check()
     page.keyboard.press("End")
-    assert again(page) == 24
+    assert again(page) == 23
     assert page.locator("#graph .copies").count() == 1
     step = next(s for s in steps if s.parent is not None and steps.scene.names[s.parent] == "w")
     assert step.node is not None
@@ -125,7 +137,7 @@ class Recurrent(Module):
 
 
 def test_the_weights_of_a_cell_are_named_beside_each_of_its_steps(open_page: Any) -> None:
-    """Twelve boxes for the bundle of nine weights; its terms are counted as they come back."""
+    """Eleven boxes for the bundle of nine weights, which stands beside the first step itself."""
     model = Recurrent()
     total = add_up(model([Value(0.1 * i, f"x{i}") for i in range(3)]))
     page = open_page(walk(total, model=model), limit=20)
@@ -135,12 +147,12 @@ def test_the_weights_of_a_cell_are_named_beside_each_of_its_steps(open_page: Any
         .drawings.findIndex(drawing => drawing.title === "Recurrent"))"""
     )
     names = page.locator("#graph .again").all_text_contents()
-    assert len(names) == 12
+    assert len(names) == 11
     assert len(set(names)) == 1
     counted = page.locator("#graph [id$='-b0-gradient']")
     assert set(counted.all_text_contents()) == {""}
     page.keyboard.press("End")
-    assert counted.all_text_contents() == ["9 terms"] * 12
+    assert counted.all_text_contents() == ["9 terms"] * 11
 
 
 @pytest.mark.parametrize("make", [lambda: recurrence(8), side_by_side])

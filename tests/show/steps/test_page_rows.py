@@ -167,6 +167,17 @@ def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
     until(page, f"() => ({shares})().every((share) => Math.abs(share) < 0.02)")
 
 
+def test_the_map_of_a_tall_graph_can_be_made_out(open_page: Any) -> None:
+    """Of 25 rows, within 100 pixels of height, it was a line."""
+    y = Value(0.5, "x")
+    for i in range(150):
+        y = y.sin() if i % 2 else y + 0.1
+    page = open_page(walk(y), limit=200)
+    wide, high = (page.locator("#minimap").get_attribute(side) for side in ("width", "height"))
+    assert int(wide) >= 40
+    assert int(high) < page.locator("#viewport").bounding_box()["height"] / 2
+
+
 OFF_THE_WIRE = """() => {
   const here = document.querySelector('#minimap .here');
   const [x, y] = ['cx', 'cy'].map((side) => here[side].baseVal.value);

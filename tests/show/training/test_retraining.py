@@ -248,6 +248,25 @@ def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     )
 
 
+def test_settings_are_not_said_to_be_those_of_a_loop_that_the_page_does_not_know(
+    open_page: Any,
+) -> None:
+    """In a loop of one's own at a rate of 1, the 0.1 beneath the network is no recording's."""
+    model = network()
+    training = watch(model, POINTS, LABELS, loss=mse_loss)
+    mse_loss([model(point) for point in POINTS], LABELS).backward()
+    for parameter in model.parameters():
+        parameter.data -= 1.0 * parameter.grad
+    training.record()
+    page = open_page(training)
+    assert page.locator("#rate").input_value() == "0.1"
+    note = page.locator("#settings-note")
+    assert note.text_content().startswith("The recording was trained by a program of your own")
+    page.locator("#train").click()
+    page.locator("#counter", has_text="epoch 1/1").wait_for()
+    assert note.text_content().startswith("Trained in this page")
+
+
 def test_numbers_changed_one_after_another_all_count(open_page: Any) -> None:
     """Train stays where it is while the page shows a training of its own."""
     model = network()

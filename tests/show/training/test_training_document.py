@@ -148,6 +148,20 @@ def test_a_notebook_shows_the_page_in_a_frame(tmp_path: Path, framed: Callable[[
     assert 'sandbox="allow-scripts' in bundle["text/html"]
 
 
+def test_the_frame_in_a_notebook_trains_anew(open_blank: Any) -> None:
+    """Cut off as it is, its form is sent, and so is that which closes the help."""
+    page = open_blank()
+    page.set_content(small()._repr_mimebundle_()["text/html"])
+    frame = page.frame_locator("iframe")
+    frame.locator("#counter", has_text="step 0/0").wait_for()
+    frame.locator("#help").click()
+    frame.get_by_role("button", name="Close").click()
+    frame.locator("#help-text").wait_for(state="hidden")
+    frame.locator("#train").click()
+    frame.locator("#counter", has_text="epoch 1/1").wait_for()
+    assert frame.locator("#settings-note").text_content().startswith("Trained in this page")
+
+
 def test_where_a_notebook_s_frames_are_cut_the_losses_are_left() -> None:
     """GitHub, and JupyterLab in a notebook that is not trusted, drop the frame but not a table."""
     training = small()

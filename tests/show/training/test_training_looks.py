@@ -18,7 +18,7 @@ from scalargrad.nn import MLP
 from scalargrad.optim import SGD
 from scalargrad.show.training import TrainingPage
 
-from .helpers import classifier, others
+from .helpers import LABELS, POINTS, classifier, others
 
 SVG = "{http://www.w3.org/2000/svg}"
 COLOURS = [
@@ -281,6 +281,25 @@ def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) ->
 LONG = (
     "the mean of the petal's length in hundredths of a millimetre, measured twice by two botanists"
 )
+
+
+CROSSED = """() => {
+  const names = [...document.querySelectorAll('#cells .cell:not(.input) .name')].slice(0, 32);
+  const boxes = names.map((name) => name.getBBox());
+  const isOn = ({ x, y }) => boxes.some((box) => x > box.x && x < box.x + box.width
+    && y > box.y && y < box.y + box.height);
+  const crosses = (line) => Array.from({ length: 101 }, (_, i) => i / 100)
+    .some((share) => isOn(line.getPointAtLength(share * line.getTotalLength())));
+  const drawn = [...document.querySelectorAll('#lines path:not(#halo)')];
+  return [boxes.length, drawn.filter(crosses).length];
+}"""
+
+
+def test_no_line_crosses_the_names_of_many_units(open_page: Any) -> None:
+    """Sixteen below each other have no room for a name among their lines, which begin behind it."""
+    model = MLP(2, [16, 16, 1], rng=0)
+    page = open_page(watch(model, POINTS, LABELS, loss=mse_loss))
+    assert page.evaluate(CROSSED) == [32, 0]
 
 
 def test_names_are_cut_only_where_they_find_no_room(open_page: Any) -> None:

@@ -325,7 +325,7 @@ def test_a_loss_with_a_branch_is_refused_too() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"X": [[0.0, 1.0], [0.0]], "y": [0, 1]}, "input 1 has 1 numbers, but input 0 has 2"),
+    ({"X": [[0.0, 1.0], [0.0]], "y": [0, 1]}, "input 1 has 1 number, but input 0 has 2"),
     ({"X": [[0.0, 1.0], "ab"], "y": [0, 1]}, "input 1 is 'ab': give a list of numbers"),
     ({"X": [[0.0, 1.0], [0.0, "b"]], "y": [0, 1]}, "input 1 is"),
     ({"X": [0.0, 1.0], "y": [0, 1]}, "input 0 is 0.0: give a list"),
@@ -334,8 +334,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"X": X, "y": [0, 1]}, "4 inputs and 2 targets"),
     ({"y": ["a", "b", "c", "d"]}, "target 0 is 'a'"),
     ({"y": [[0, 1], [0, 1], [0, 1], [0, 1]]}, r"target 0 is \[0, 1\]"),
-    ({"feature_names": ["a"]}, "1 names for 2 inputs"),
-    ({"target_names": ["a"]}, "1 names for 2 classes"),
+    ({"feature_names": ["a"]}, "has 1 name for 2 inputs"),
+    ({"target_names": ["a"]}, "has 1 name for 2 classes"),
     ({"plane": (0, 0)}, "two different inputs of 0 … 1"),
     ({"plane": (0, 2)}, "two different inputs"),
     ({"max_snapshots": 1}, "max_snapshots is 1"),

@@ -115,7 +115,9 @@ class Paths:
             path = self._new(call, now)
             self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
             others = [p for p in self.fitting.get(key, ()) if p.outcomes != path.outcomes]
-            alike = self._put(key, (path, *others), path.surroundings or now)
+            now = path.surroundings or now
+            alike = self._put(key, (path, *others), now)
+            now.prepare()
             self.limits.note_functions(compiled, key, alike)
         return path
 

@@ -48,7 +48,11 @@ class ClosedOver:
 
     def watch(self, sources: Iterable[Source]) -> None:
         """Compare all contents by identity, and the containers in these slots by content too."""
-        self._comparison = Comparison(self._readings, {*sources})
+        self._comparison = CallComparison(self._readings, {*sources})
+
+    def prepare(self) -> None:
+        """Prepare the comparison now, so that the next call need not."""
+        _ = self._comparison.pairs
 
     @property
     def readings(self) -> int:
@@ -70,7 +74,7 @@ class ClosedOver:
             return False
 
 
-class Comparison:
+class CallComparison:
     """What is read at each call, and what was read before; prepared when it is first made.
 
     Parameters

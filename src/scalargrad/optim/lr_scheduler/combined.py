@@ -10,7 +10,7 @@ from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from scalargrad.optim.lr_scheduler.scheduler import LRScheduler, required
 from scalargrad.optim.optimizer import Optimizer
-from scalargrad.system.one_line import shown
+from scalargrad.system.one_line import counted, shown
 from scalargrad.table.validation import listed, whole
 
 
@@ -92,9 +92,10 @@ class SequentialLR(_Combined):
         parts = listed(schedulers, "schedulers", "schedules")
         found = [whole(x, "a milestone", 0) for x in listed(milestones, "milestones", "epochs")]
         if len(found) != len(parts) - 1 or found != sorted(found):
+            needed = counted(len(parts) - 1, "increasing milestone")
+            verb = "needs" if len(parts) == 1 else "need"
             raise OperandError(
-                f"SequentialLR: {len(parts)} schedules need {len(parts) - 1} increasing "
-                f"milestones, not {found}"
+                f"SequentialLR: {counted(len(parts), 'schedule')} {verb} {needed}, not {found}"
             )
         self.milestones = found
         super().__init__(optimizer, parts)

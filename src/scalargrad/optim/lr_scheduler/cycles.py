@@ -101,8 +101,8 @@ class OneCycleLR(LRScheduler):
     Raises
     ------
     OperandError
-        If the length is not given, a list has another length than the groups, or the optimiser
-        has no momentum to cycle.
+        If the length is not given, a list has another length than the groups, or momentum is to
+        be cycled and the optimiser has neither a `momentum` nor `betas`.
     DomainError
         If an option is out of its range.
     GraphError

@@ -26,7 +26,9 @@ class ConstantLR(LRScheduler):
     Raises
     ------
     DomainError
-        If an option is out of its range.
+        If the factor is out of its range.
+    OperandError
+        If `total_iters` is not positive.
 
     Examples
     --------

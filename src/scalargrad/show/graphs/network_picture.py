@@ -14,6 +14,7 @@ from scalargrad.show.graphs.inks import FONTS, GRADIENT, INK, VALUE
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.places import unit_name
+from scalargrad.system.one_line import counted
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
 
@@ -133,8 +134,9 @@ def _weights(module: NetworkLike) -> list[list[list[float]]]:
         for j, row in enumerate(layer):
             if len(row) != before:
                 raise OperandError(
-                    f"layers[{i}].neurons[{j}] has {len(row)} weights, and there are {before} "
-                    "units before it: give it one weight for each"
+                    f"layers[{i}].neurons[{j}] has {counted(len(row), 'weight')}, and before it "
+                    f"{'is' if before == 1 else 'are'} {counted(before, 'unit')}: give it one "
+                    "weight for each"
                 )
     return layers
 

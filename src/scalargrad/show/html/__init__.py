@@ -128,7 +128,7 @@ def frame(document: str, title: str, height: int, *, beneath: tuple[str, str]) -
     unpacked = _UNPACKED.format(packed=b64encode(compress(document.encode(), 9)).decode())
     return (
         f'<iframe srcdoc="{escape(unpacked)}" title="{escape(title)}" '
-        'sandbox="allow-scripts allow-downloads allow-modals" '
+        'sandbox="allow-scripts allow-forms allow-downloads allow-modals" '
         'allow="fullscreen *; clipboard-write *" '
         f'width="100%" height="{height}" style="border: 1px solid #8888; border-radius: 6px">'
         f"</iframe><details><summary>{heading}</summary>{content}</details>"

@@ -8,6 +8,7 @@ from typing import Any
 
 from scalargrad.graph import names
 from scalargrad.show.subgraphs.folds import Fold
+from scalargrad.system.one_line import counted
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Parameter, Value
 
@@ -171,11 +172,6 @@ def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
 
 def _is_leaf(item: Any) -> bool:
     return isinstance(item, Value) and not item.parents
-
-
-def counted(count: int, word: str) -> str:
-    """Return a count with its noun, which gets an s unless there is one."""
-    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 #: What a stretch may consist of entirely, and how to tell.

@@ -5,6 +5,9 @@ const PALE = 0.06; // how strong lines are that are not meant
 const CARRIES = 0.1; // of the greatest product into a layer: less is not meant
 const WIDTHS = 50; // of lines, so many as can be told apart: a line is written anew only if its own changes
 const DASHES = [9, 5]; // of negative lines
+const SMALL = 24; // pixels of a unit
+const AROUND_NAME = 8; // pixels before and behind a name, together
+const LEAST_RUN = 40; // pixels across, in which lines can be told apart
 const HALO = { width: 11, opacity: 0.7 }; // under the line whose weight changed most
 
 let lines = []; // for each weight {path, start, end, parameter, from, to}
@@ -20,10 +23,15 @@ function layOutLines() {
   $("lines").replaceChildren(halo, ...lines.map((line) => line.path));
 }
 
-// From the right side of a unit to the left side of another.
+// From the right side of a unit to the left side of another; of small ones, which stand close together,
+// from behind the name, which could not be read among their lines, if these have room there.
 function endsOf(weight) {
   const [from, to] = [tiles[weight.from], tiles[weight.to]];
-  return [{ x: from.x + from.size / 2, y: from.y }, { x: to.x - to.size / 2, y: to.y }];
+  const { name, layer } = training.cells[weight.from];
+  const [left, right] = [from.x + from.size / 2, to.x - to.size / 2];
+  const behind = left + AROUND_NAME + widthOf(name);
+  const isBehind = layer > 0 && from.size < SMALL && right - behind >= LEAST_RUN;
+  return [{ x: isBehind ? behind : left, y: from.y }, { x: right, y: to.y }];
 }
 
 // On the canvas of the units, which are then drawn over them; at rest it holds nothing else.

@@ -46,6 +46,8 @@ class Retraining:
         Whether the optimiser maximises.
     draws : {"MLP", "Linear"} or None
         Whose initialisation a resized network uses; None where hidden layers cannot be resized.
+    is_known : bool
+        Whether the optimiser is that of the recording: one was given.
     """
 
     optimizer: str
@@ -55,6 +57,7 @@ class Retraining:
     state: list[float]
     ascends: bool
     draws: str | None
+    is_known: bool
 
     def uses(self, cells: list[Cell]) -> Iterator[tuple[Operation, int]]:
         """Yield the weighted sums that resized layers need."""
@@ -71,6 +74,7 @@ class Retraining:
         most = _most_units(cells)
         return {
             "optimizer": self.optimizer,
+            "isKnown": self.is_known,
             "rate": self.rate,
             "first": as_json(self.first),
             "later": as_json(self.later),
@@ -121,6 +125,7 @@ def find_retraining(
         state,
         bool(group.get("maximize")),
         _draws(model) if is_stack(program, cells) else None,
+        optimizer is not None,
     )
 
 

@@ -14,7 +14,7 @@ from scalargrad.show.training.model_record import Loss, Model, record_loss, reco
 from scalargrad.show.training.network import Cell, find_cells
 from scalargrad.show.training.retraining import Retraining, find_retraining
 from scalargrad.show.training.task import Task, find_task
-from scalargrad.system.one_line import shown
+from scalargrad.system.one_line import counted, shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, number, text, whole
 from scalargrad.train.examples import Examples, plain
@@ -132,7 +132,8 @@ def _features(names: Sequence[str] | None, width: int) -> list[str] | None:
     names = listed(names, "feature_names", "text")
     if len(names) != width:
         raise OperandError(
-            f"feature_names has {len(names)} names for {width} inputs: give one for each"
+            f"feature_names has {counted(len(names), 'name')} for {counted(width, 'input')}: "
+            "give one for each"
         )
     return [text(str(name), "the name of a feature") for name in names]
 
@@ -175,8 +176,8 @@ def rectangle(inputs: Sequence[Any]) -> list[list[float]]:
             raise OperandError(f"input {i} is {shown(x)}: give a list of numbers")
         if len(x) != len(inputs[0]):
             raise OperandError(
-                f"input {i} has {len(x)} numbers, but input 0 has {len(inputs[0])}: give as many "
-                "in each"
+                f"input {i} has {counted(len(x), 'number')}, but input 0 has {len(inputs[0])}: "
+                "give as many in each"
             )
         rows.append([float(number) for number in x])
     return rows

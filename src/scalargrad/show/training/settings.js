@@ -38,7 +38,13 @@ function noteSettings() {
   const how = `Trained in this page: ${size}; ${kind}${training.stopped ? `; ${training.stopped}` : "."}`;
   if (recorded.isNamedBySizes) nameBySizes();
   putText($("summary"), isOurs ? `now ${size}, trained in this page` : recordedSummary);
-  putText($("settings-note"), isOurs ? how : "As recorded in Python. Change a number to train anew, in this page.");
+  putText($("settings-note"), isOurs ? how : asRecorded());
+}
+
+// What the settings have to do with the recording: without an optimiser, nothing is known of its own.
+function asRecorded() {
+  if (recorded.retraining.isKnown) return "As recorded in Python. Change a number to train anew, in this page.";
+  return "The recording was trained by a program of your own; these settings train anew, in this page.";
 }
 
 // The heading, where it names the sizes of the network rather than what someone called the page.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import number
-from scalargrad.system.one_line import shown
+from scalargrad.system.one_line import counted, shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import listed, text
 
@@ -59,7 +59,7 @@ def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None)
     names = None if names is None else listed(names, "target_names", "text")
     if names is not None and len(names) != count:
         raise OperandError(
-            f"target_names has {len(names)} names for {count} classes: give one for each"
+            f"target_names has {counted(len(names), 'name')} for {count} classes: give one for each"
         )
     called = names or _names(flat, kind, count)
     return Task(kind, flat, classes, [text(str(x), "the name of a class") for x in called])

@@ -11,8 +11,9 @@ from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Shape, 
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Value
 
-#: A node read at more depths than `MOST_DEPTHS` is named again beside each reader. So is one read
-#: at more than `FEW`, if the first and last are `FAR` apart, where a chain continues in rows.
+#: A node read at more depths than `MOST_DEPTHS` is named again beside each reader but the first. So
+#: is one read at more than `FEW`, if the first and last are `FAR` apart, where a chain continues in
+#: rows.
 MOST_DEPTHS, FAR, FEW = 10, 16, 3
 
 
@@ -65,8 +66,9 @@ def branched(
     fans = {wire: f"{wire.removesuffix('-wire')}-fan" for wire in wires}
     added: list[Shape] = [Junction(fan, "") for fan in fans.values()]
     lines = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
+    first = _first_readers(entering)
     for line in entering:
-        if line.source not in again or line.id.startswith("exit"):
+        if line.source not in again or line.id in first or line.id.startswith("exit"):
             lines.append(replace(line, source=fans.get(line.source, line.source)))
             continue
         box, wire = _named_again(line.id, again[line.source]), f"{line.id}-wire"
@@ -86,16 +88,25 @@ def copies_apart(diagram: Diagram, again: Mapping[str, str]) -> Diagram:
         By the ids of wires whose readers lie far apart, the names to repeat there.
     """
     names = {f"{wire.removesuffix('-wire')}-fan": name for wire, name in again.items()}
+    first = _first_readers(diagram.lines)
     boxes = {
         line.id: _named_again(line.id.removesuffix("-out"), names[line.source])
         for line in diagram.lines
-        if line.source in names
+        if line.source in names and line.id not in first
     }
     lines = [
         replace(line, source=boxes[line.id].id) if line.id in boxes else line
         for line in diagram.lines
     ]
     return replace(diagram, shapes=[*diagram.shapes, *boxes.values()], lines=lines)
+
+
+def _first_readers(lines: Sequence[Line]) -> set[str]:
+    """Return the first line from each source: its node stands there and is not named again."""
+    first: dict[str, str] = {}
+    for line in lines:
+        first.setdefault(line.source, line.id)
+    return set(first.values())
 
 
 def _named_again(line: str, name: str) -> Box:

@@ -45,6 +45,8 @@ _POINTS = 72.0
 _SIDE, ABOVE = 20.0, 44.0  # margins; above and below there is room for a product
 _FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
 _DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
+_WIDE = 4  # lines from a junction, from where on they do if another in the row has as many
+_CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
 
 
 def laid_out(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[DiagramLayout]:
@@ -117,6 +119,10 @@ class DiagramLayout:
         arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self.boxes = self._boxes - arrivals.keys()
         self._dense = {gate for gate, count in arrivals.items() if count >= _DENSE}
+        leaving = Counter(line.source for line in diagram.lines if line.source in self._fans)
+        wide = [fan for fan, count in leaving.items() if count >= _WIDE]
+        in_row = Counter(map(self.row, wide))
+        self._beside = {fan for fan in wide if in_row[self.row(fan)] > 1}
         results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
         self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
@@ -209,7 +215,8 @@ class DiagramLayout:
         """Return the shapes of each row as DOT text, each of a fixed size and without a label."""
         arrivals = Counter(line.target for line in self.diagram.lines if line.enters)
         spread = 0.1 + 0.04 * max(0, max(arrivals.values(), default=1) - 3)
-        frame = {**_FRAME, "ranksep": f"{min(spread, 1.2):.3g}"}  # many lines need room to meet
+        room = max(min(spread, 1.2), _CROSSED if self._beside else 0.0)  # for many lines to meet
+        frame = {**_FRAME, "ranksep": f"{room:.3g}"}
         graphs = [
             graphviz.Digraph("page", graph_attr=frame, node_attr={"label": ""})
             for _ in range(max(self._rows.values(), default=0) + 1)
@@ -229,7 +236,8 @@ class DiagramLayout:
         leaving = self._key(here) + ("" if here in self._fans else ":e")
         if line.id in self.taps:
             tap, weight = self._key(self.taps[line.id]), "1"
-            id = f"cluster_{self._key(here)}" if line.target in self._dense else None
+            is_together = line.target in self._dense or here in self._beside
+            id = f"cluster_{self._key(here)}" if is_together else None
             with graph.subgraph(name=id, graph_attr={"margin": "0"}) as fan:
                 self._declare(fan, self.taps[line.id], tap_with_room(TAP), ordered=False)
             graph.edge(leaving, f"{tap}:w", id=self._key(f"{line.id}-in"), arrowhead="none")

@@ -1,8 +1,10 @@
 // The whole graph in a corner, where it is larger than its frame: what is shown of it, what is
-// active, and a way to move there.
+// active, and a way to move there. On a phone, map and buttons have a strip below the frame.
 
 const [MAP_WIDE, MAP_HIGH] = [210, 100]; // pixels it may take
 const LEAST_HIGH = 24; // a very wide graph has a wider map
+const [LEAST_WIDE, MOST_HIGH] = [60, 0.45]; // a very tall one a higher map, up to a share of the frame
+const STRIP = { high: 40, beside: 180 }; // pixels: the map's height on a phone, and the room of the buttons
 
 let mapped = null; // the drawing that the map shows
 
@@ -11,22 +13,37 @@ function drawMap() {
   const map = $("minimap");
   const { width, height } = graph.viewBox.baseVal;
   const fits = graph.clientWidth <= viewport.clientWidth + 1 && graph.clientHeight <= viewport.clientHeight + 1;
-  map.toggleAttribute("hidden", fits);
-  if (fits) {
+  const size = fits ? null : mapSize(width, height);
+  map.toggleAttribute("hidden", !size);
+  if (!size) {
     placeTools();
     return;
   }
-  if (mapped !== graph) {
+  if (mapped !== graph || map.getAttribute("width") !== String(size.width)) {
     mapped = graph;
-    const widest = Math.min(Math.max(MAP_WIDE, (LEAST_HIGH * width) / height), viewport.clientWidth - (isPhone() ? 180 : 60)); // beside the buttons
-    const scale = Math.min(widest / width, MAP_HIGH / height);
     map.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    map.setAttribute("width", String(Math.max(24, Math.round(width * scale))));
-    map.setAttribute("height", String(Math.max(12, Math.round(height * scale))));
-    map.replaceChildren(...mapShapes(), svgElement("circle", { class: "here", r: 5 / scale }), svgElement("rect", { class: "frame" }));
+    for (const side of ["width", "height"]) map.setAttribute(side, String(size[side]));
+    map.replaceChildren(...mapShapes(), svgElement("circle", { class: "here", r: 5 / size.scale }), svgElement("rect", { class: "frame" }));
   }
   markMap();
   placeTools();
+}
+
+// How large the map is; null where it would be too slim to be made out.
+function mapSize(width, height) {
+  const [wide, high] = isPhone() ? stripSize(width, height) : cornerSize(width, height);
+  const scale = Math.min(wide / width, high / height);
+  if (isPhone() && scale * width < LEAST_HIGH) return null;
+  return { scale, width: Math.max(LEAST_HIGH, Math.round(width * scale)), height: Math.max(12, Math.round(height * scale)) };
+}
+
+function stripSize(width, height) {
+  return [Math.min(Math.max(MAP_WIDE, (LEAST_HIGH * width) / height), viewport.clientWidth - STRIP.beside), STRIP.high];
+}
+
+function cornerSize(width, height) {
+  const wide = Math.min(Math.max(MAP_WIDE, (LEAST_HIGH * width) / height), viewport.clientWidth - 60);
+  return [wide, Math.max(MAP_HIGH, Math.min((LEAST_WIDE * height) / width, MOST_HIGH * viewport.clientHeight))];
 }
 
 // Lines and shapes without numbers.
@@ -40,16 +57,17 @@ function mapShapes() {
 }
 
 const CORNERS = ["low", "high", "left", "low-left"]; // right below, right above, left above, left below
+const FOR_BUTTONS = ["high", "left", "low", "low-left"];
 
 // Put buttons and map into corners where they hide nothing of what the step is about, and little of
 // what else is in sight; they stay where they hide nothing, and vanish where every corner hides it.
 // The map hides nothing at all; one that is held stays.
 function placeTools() {
+  if (isPhone()) return; // in their strip they hide nothing
   const box = (shape) => shape.getBoundingClientRect();
   const target = targets().map(box);
   const taken = [];
-  const forButtons = isPhone() ? ["low-left", "low", "high", "left"] : ["high", "left", "low", "low-left"];
-  for (const [tool, corners] of [[$("zoom"), forButtons], [$("minimap"), CORNERS]]) {
+  for (const [tool, corners] of [[$("zoom"), FOR_BUTTONS], [$("minimap"), CORNERS]]) {
     if (tool.hasAttribute("hidden") || tool.matches(":active")) continue;
     const others = [...graph.querySelectorAll(".node > rect:first-of-type, .wire text, .tap:not(.empty) rect, .chip")].map(box);
     const hiding = (corner) => {
