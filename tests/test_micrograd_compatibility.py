@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import OperandError, Value, custom_op, ops
+from scalargrad import OperandError, Value
 
 Matrix = list[list[Any]]
 
@@ -288,24 +288,3 @@ def test_closures_that_would_not_be_called_are_refused() -> None:
         Own(1.0).sine()
     with pytest.raises(OperandError, match="would not be called"):
         Value(1.0)._backward = lambda: None
-
-
-def test_operations_as_methods_of_a_class_of_ones_own() -> None:
-    """They bind as functions do; in any other class they stay functions."""
-    double = custom_op(partials=lambda y, x: (2.0 + 0.0 * x,))(lambda x: 2.0 * x)
-
-    class Own(Value):
-        larger: Any = ops.maximum
-        smooth: Any = ops.gelu
-        twice: Any = double
-
-    x = Own(5.0)
-    found = x.larger(2.0), x.smooth(), x.twice()
-    assert [y.data for y in found] == [5.0, ops.gelu(5.0), 10.0]
-    found[2].backward()
-    assert x.grad == 2.0
-
-    class Layer:
-        activation = ops.tanh
-
-    assert Layer().activation(0.5) == math.tanh(0.5)

@@ -71,7 +71,7 @@ def test_operations_show_how_they_are_called(name: str, call: str) -> None:
     op = getattr(scalargrad, name)
     assert str(inspect.signature(op)) == call
     assert repr(op) == f"<operation {name}{call}>"
-    assert f"\n{name}{call}\n" in pydoc.plain(pydoc.render_doc(op))
+    assert f"{name} = <operation {name}{call}>" in pydoc.plain(pydoc.render_doc(op))
 
 
 def test_a_kind_of_operation_has_no_signature_of_its_own() -> None:

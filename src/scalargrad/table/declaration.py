@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import MethodType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from scalargrad.errors import OperandError
 from scalargrad.table.domain import REAL, Domain
@@ -169,12 +168,6 @@ class Operation:
 
     def check_domain(self, *operands: Any) -> None:
         """Raise DomainError outside the domain; reductions are defined everywhere."""
-
-    if not TYPE_CHECKING:  # or a type checker would take an operation in a class for Any
-
-        def __get__(self, instance: Any, owner: type | None = None) -> Any:
-            """Bind to a node to whose class it was given as a method; else stay a function."""
-            return MethodType(self, instance) if hasattr(type(instance), "_node") else self
 
     def number_beside(self, x: Any) -> Any:
         """Return the operand `x` of a binary operator as a float, or NotImplemented."""
