@@ -258,6 +258,10 @@ def test_softmax_of_infinite_scores_is_that_of_eager_evaluation() -> None:
         assert all(a == b or (a != a and b != b) for a, b in zip(found, expected, strict=True))
 
 
+def _chosen(x: Any, y: Any) -> Any:
+    return where(x > y, x, y * 0.5)
+
+
 UNARY: list[Callable[[Any], Any]] = [
     sqrt, sg.abs, step, sg.sign, sg.floor, sg.relu, sg.exp, lambda x: -x,
     lambda x: x * x, lambda x: 0.0 * x, lambda x: 1e200 * x, lambda x: 1e-200 * x, sg.tanh,
@@ -266,7 +270,7 @@ UNARY: list[Callable[[Any], Any]] = [
 ]  # fmt: skip
 BINARY: list[Callable[[Any, Any], Any]] = [
     lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, maximum, sg.hypot,
-    lambda x, y: where(x > y, x, y * 0.5), lambda x, y: sg.mean([x, y, x]),
+    _chosen, lambda x, y: sg.mean([x, y, x]),
     lambda x, y: x / (1.0 + y * y), lambda x, y: 1.0 * (x > y), lambda x, y: sg.logsumexp([x, y]),
     lambda x, y: sg.softmax([x, y])[0], lambda x, y: sg.take([x, y, x * y], 1.0),
 ]  # fmt: skip
@@ -295,12 +299,14 @@ def alike(a: float, b: float) -> bool:
     xs=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3),
 )
 @example(plan=[(80, 0, 0), (0, 1, 0), (0, 1, 0)], xs=[0.0])  # a float, of comparisons alone
+@example(plan=[(80, 0, 0), (0, 1, 0), (89, 0, 1)], xs=[0.0])  # a float, chosen
 def test_random_graphs_go_wrong_as_eagerly(
     plan: list[tuple[int, int, int]], xs: list[float]
 ) -> None:
     """Huge numbers, zeros and kinks: inf and nan stand in the same places of value and gradient.
 
-    What is a float eagerly, as 1.0 * (x > y) is, is one here.
+    What is a float eagerly, as 1.0 * (x > y) is, is one here, unless it was chosen by a truth of
+    Python's: where(x > y, x, 0.5) is the float itself then, and depends on x in a program.
     """
     leaves = [Value(x) for x in xs]
     run = functools.partial(follow, plan)
@@ -309,9 +315,10 @@ def test_random_graphs_go_wrong_as_eagerly(
     except DomainError:
         return
     mine = jit(run)(leaves)
-    assert isinstance(mine, Value) is isinstance(eager, Value)
+    chooses = any(op >= 60 and BINARY[op % len(BINARY)] is _chosen for op, _, _ in plan)
     if not isinstance(eager, Value):
-        assert alike(eager, mine)
+        assert chooses or not isinstance(mine, Value)
+        assert alike(eager, mine.data if isinstance(mine, Value) else mine)
         return
     assert alike(eager.data, mine.data)
     expected = gradients(eager, leaves, allow_nonfinite=True)
