@@ -1,4 +1,4 @@
-"""Settings shared by all tests, and Chromium and Firefox for those of pages."""
+"""Layers of the tests, settings they share, and Chromium and Firefox for those of pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
@@ -25,8 +24,8 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import settings
 from tests.patience import PATIENCE
+from tests.surroundings import WITHOUT_LLVM
 
-from scalargrad.compiler import known_programs
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs import layout
 
@@ -43,14 +42,23 @@ OpenPage = Callable[..., Any]
 SECONDS = float(os.environ.get("SECONDS_OF_TESTS", "inf"))
 started: list[float] = []
 
-without_count = pytest.StashKey[bool]()
-
 #: What counts lines in the thread of tests, and in those that tests start.
 counters: list[Any] = [None, None]
-NONE = (None, None)
 
-#: So many cases of a test whose cases are alike count the lines that they reach.
-COUNTED_CASES = 3
+LAYERS = ("engine", "behaviour", "differential", "people", "wide")
+#: Tests in these places are of the layer *engine* unless they say otherwise, all others of *behaviour*.
+ENGINE = (
+    *(
+        "src/",
+        "tests/lectures/",
+        "tests/losses/",
+        "tests/ops/",
+        "tests/table/",
+        "tests/transforms/",
+    ),
+    *("tests/test_autodiff.py", "tests/test_grad_mode.py", "tests/test_graph.py"),
+    *("tests/test_numpy.py", "tests/test_sparse.py", "tests/test_tree.py", "tests/test_value.py"),
+)
 
 # Firefox lets Playwright override none of these.
 AS_THE_PROFILE_SAYS = dict.fromkeys(
@@ -58,19 +66,24 @@ AS_THE_PROFILE_SAYS = dict.fromkeys(
 )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mix the tests of a search limited by time, so that each has its turn on some day.
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --rewrite, for tests/wording."""
+    parser.addoption(
+        "--rewrite", action="store_true", help="write the golden files of tests/wording"
+    )
 
-    Say also which tests count no lines where lines are counted: those that say so, long ones, those
-    in browsers, and those whose cases are alike, but for the first.
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its layer; mix those of a search limited by time, so that each has its turn.
+
+    What opens a browser is *wide*, unless it is one of the few that say *people*.
     """
-    cases: Counter[str] = Counter()
     for item in items:
-        cases[name := item.nodeid.partition("[")[0]] += 1
-        marked = {x for x in ("long", "alike", "uncounted") if item.get_closest_marker(x)}
-        alike = "alike" in marked and cases[name] <= COUNTED_CASES
-        marked |= {"playwright"} & set(getattr(item, "fixturenames", ()))
-        item.stash[without_count] = bool(marked - {"alike"} if alike else marked)
+        if not any(item.get_closest_marker(layer) for layer in LAYERS):
+            in_browser = "playwright" in getattr(item, "fixturenames", ())
+            place = "engine" if item.nodeid.startswith(ENGINE) else "behaviour"
+            item.add_marker("wide" if in_browser else place)
     seed = config.getoption("--hypothesis-seed", default=None)
     if math.isfinite(SECONDS):
         random.Random(seed).shuffle(items)
@@ -104,19 +117,10 @@ def pytest_runtestloop() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Count the lines of fixtures, whose first test may be any, unless a whole file counts none."""
-    with traced(*(counters if request.node.get_closest_marker("uncounted") is None else NONE)):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Count the lines of some tests only: counted, a test takes two to three times as long.
-
-    The marker of pytest-cov that says so has no effect in a worker, which has two counters.
-    """
-    with traced(*(NONE if item.stash[without_count] else counters)):
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Count the lines that *engine* and *behaviour* run: counted, a test takes twice as long."""
+    counted = item.get_closest_marker("engine") or item.get_closest_marker("behaviour")
+    with traced(*(counters if counted else (None, None))):
         return (yield)
 
 
@@ -131,11 +135,9 @@ def lacking_for_bitmaps() -> str:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin no long test unasked, none that lacks what it draws with, and none late."""
+    """Begin no test that lacks what it draws with, and none late."""
     if item.get_closest_marker("bitmaps") and lacking_for_bitmaps():
         pytest.skip(lacking_for_bitmaps())
-    if item.get_closest_marker("long") and "LONG" not in os.environ:
-        pytest.skip("takes many seconds: LONG=1 runs it, as .ci/run does")
     started.append(time.monotonic())
     if started[-1] - started[0] > SECONDS:
         pytest.skip("the time is up")
@@ -167,15 +169,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     ):
         running.clear()
         to_end.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def packed_anew() -> Iterator[None]:
-    """Keep no packed programs, as one test packs a program in several ways; some set the limit."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_programs, "MOST", 0)
-        patch.setattr(known_programs, "ON_DISK", range(0))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -363,17 +356,10 @@ def open_anywhere(
     witness.testify()
 
 
-@pytest.fixture(params=["native", "numpy"])
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Choose the machine that programs run on."""
-    from scalargrad.compiler.backend import choice
-
-    if request.param == "numpy":
-        monkeypatch.setattr(choice, "chosen", lambda: "numpy")
-        choice.has_llvm.cache_clear()
-    yield request.param
-    if request.param == "numpy":
-        choice.has_llvm.cache_clear()
+@pytest.fixture
+def backend() -> str:
+    """Return what programs run on: it is going, for TESTS_WITHOUT_LLVM."""
+    return "numpy" if WITHOUT_LLVM else "native"
 
 
 @pytest.fixture

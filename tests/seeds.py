@@ -1,4 +1,4 @@
-"""Seeds of random cases: some in every run of the tests, the others in the long one."""
+"""Seeds of random cases: some in every run of the tests, the others in the wide one."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import pytest
 
 
 def seeds(count: int, light: int) -> list[Any]:
-    """Return so many seeds as parameters of a test, all but the first ones marked as long."""
-    return [*range(light), *(pytest.param(x, marks=pytest.mark.long) for x in range(light, count))]
+    """Return so many seeds as parameters of a test, all but the first ones marked as wide."""
+    return [*range(light), *(pytest.param(x, marks=pytest.mark.wide) for x in range(light, count))]

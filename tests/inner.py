@@ -1,0 +1,33 @@
+"""The inner modules that tests read, listed once: those whose interface is itself a design.
+
+Everything else tests import from what the reference documents, so that a file may move and a
+function be renamed without a change here.
+"""
+
+from __future__ import annotations
+
+from scalargrad.compiler.explain.programs_of import programs_of
+from scalargrad.graph import leaves, topological_order
+from scalargrad.ops import TABLE
+from scalargrad.table.domain import Domain
+from scalargrad.table.javascript import function_key, javascript_functions, javascript_lanes
+from scalargrad.table.operation import Elementwise, Operation, Reduction
+from scalargrad.table.symbol import Symbol, evaluate
+from scalargrad.tree import flatten
+
+__all__ = [
+    "TABLE",
+    "Domain",
+    "Elementwise",
+    "Operation",
+    "Reduction",
+    "Symbol",
+    "evaluate",
+    "flatten",
+    "function_key",
+    "javascript_functions",
+    "javascript_lanes",
+    "leaves",
+    "programs_of",
+    "topological_order",
+]
