@@ -1,0 +1,159 @@
+"""Run the corpus on two checkouts and print where they differ: ``python -m benchmarks.replay BASE CHANGE``.
+
+BASE and CHANGE are folders of checkouts, or revisions of this repository. Both are run by this
+checkout's programs and runner, in this Python's environment, process by process in turns. Times are
+processor times; what is printed are medians of the rounds and their ratio CHANGE / BASE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+CORPUS = Path(__file__).parent / "corpus"
+#: A ratio beyond this is printed, if all rounds of one side took longer than all of the other.
+SLOWER = 1.1
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@contextmanager
+def checkout(name: str) -> Iterator[Path]:
+    """Return the folder of a checkout; of a revision, for as long as it is needed."""
+    if (Path(name) / "src" / "scalargrad").is_dir():
+        yield Path(name).resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="replay-") as folder:
+        git = ["git", "-C", str(ROOT), "worktree"]
+        subprocess.run([*git, "add", "--quiet", "--detach", folder, name], check=True)
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run([*git, "remove", "--force", folder], check=True)
+
+
+def run(folder: Path, file: str, pattern: str, limit: float) -> list[dict[str, Any]]:
+    """Run the programs of one file on one checkout, with nothing known from earlier runs."""
+    with tempfile.TemporaryDirectory() as cache:
+        path = os.pathsep.join([str(folder / "src"), str(ROOT)])
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.replay.run", file, pattern],
+            cwd=cache,
+            env={**os.environ, "PYTHONPATH": path, "XDG_CACHE_HOME": cache},
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=limit,
+            check=False,
+        )
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode:
+        rows.append({"name": f"{file}.*", "outcome": f"the process ended with {done.returncode}"})
+    return rows
+
+
+def numbers(x: Any) -> Iterator[float]:
+    """Yield the numbers of an outcome in order."""
+    if isinstance(x, str) and x.lstrip("-").startswith(("0x", "inf", "nan")):
+        yield float.fromhex(x)
+    elif isinstance(x, list | dict):
+        for y in x.values() if isinstance(x, dict) else x:
+            yield from numbers(y)
+
+
+def difference(base: Any, change: Any) -> str:
+    """Say how two outcomes differ, or nothing if they do not."""
+    if base == change:
+        return ""
+    a, b = list(numbers(base)), list(numbers(change))
+    if len(a) != len(b) or not a:
+        return f"{_short(base)} is now {_short(change)}"
+    size = max(map(abs, a)) or 1.0
+    most = max(abs(x - y) for x, y in zip(a, b, strict=True))
+    return f"{len(a)} numbers differ by {most / size:.1g} of the largest"
+
+
+def _short(outcome: Any) -> str:
+    name = outcome.get("class") if isinstance(outcome, dict) else None
+    return str(name or outcome)[:60]
+
+
+def ratio(base: Sequence[float], change: Sequence[float]) -> tuple[float, bool]:
+    """Return the ratio of medians, and whether one side is slower beyond doubt."""
+    found = statistics.median(change) / statistics.median(base)
+    apart = min(change) > max(base) or max(change) < min(base)
+    return found, apart and not 1 / SLOWER <= found <= SLOWER
+
+
+def compare(base: Rows, change: Rows) -> bool:
+    """Print a line for each program that differs, and a summary; return whether outcomes agree."""
+    ratios = defaultdict[str, list[float]](list)
+    agree = True
+    for name in sorted(base.keys() | change.keys()):
+        a, b = base.get(name, []), change.get(name, [])
+        if not a or not b:
+            print(f"{name}: runs on one side only")
+            agree = False
+            continue
+        found = [difference(a[0]["outcome"], x["outcome"]) for x in b]
+        said = [x for x in found if x][:1]
+        if a[0].get("warned") != b[0].get("warned"):
+            said.append(f"warnings {a[0].get('warned')} are now {b[0].get('warned')}")
+        unlike = {str((x["outcome"], x.get("again", x["outcome"]))) for x in b}
+        if len(unlike) > 1 or b[0].get("again", b[0]["outcome"]) != b[0]["outcome"]:
+            said.append("calls of the change differ among themselves")
+        agree = agree and not said
+        for kind in ("first", "call"):
+            if all(kind in x for x in (*a, *b)):
+                times = [x[kind] for x in a], [x[kind] for x in b]
+                r, apart = ratio(*times)
+                ratios[kind].append(r)
+                if apart:
+                    said.append(f"{kind} {r:.2f} x ({statistics.median(times[0]):.2g} s)")
+        if said:
+            print(f"{name}: {'; '.join(said)}")
+    for kind, found_ratios in ratios.items():
+        q = statistics.quantiles(found_ratios, n=10) if len(found_ratios) > 1 else found_ratios
+        print(
+            f"{kind}: median {statistics.median(found_ratios):.2f} x, nine of ten at most "
+            f"{q[-1]:.2f} x, largest {max(found_ratios):.2f} x, of {len(found_ratios)} programs"
+        )
+    return agree
+
+
+def main() -> int:
+    """Replay, compare, and return 1 if outcomes differ."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.replay", description=__doc__)
+    parser.add_argument("base", help="a folder or a revision")
+    parser.add_argument("change", help="a folder or a revision")
+    parser.add_argument("--only", default="*", help="programs, as 'statistics.*'")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds for a file at most")
+    chosen = parser.parse_args()
+    start = chosen.only.partition(".")[0]
+    names = sorted(x.stem for x in CORPUS.glob("*.py") if x.stem != "__init__")
+    files = [x for x in names if "*" in start or x == start]
+    sides: tuple[Rows, Rows] = defaultdict(list), defaultdict(list)
+    with ExitStack() as stack:
+        folders = [stack.enter_context(checkout(x)) for x in (chosen.base, chosen.change)]
+        for count in range(chosen.rounds):
+            for file in files:
+                for k in (0, 1) if count % 2 == 0 else (1, 0):
+                    for row in run(folders[k], file, chosen.only, chosen.limit):
+                        sides[k][row["name"]].append(row)
+            print(f"round {count + 1} of {chosen.rounds} done", file=sys.stderr, flush=True)
+    return 0 if compare(*sides) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""One process of a replay: runs the programs of one file, and prints what became of each.
+
+``python -m benchmarks.replay.run statistics`` prints a line of JSON for each program; the package is
+the one that PYTHONPATH names first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatch
+from typing import Any
+
+from benchmarks.replay import PROGRAMS
+
+#: Calls after the first are timed in batches of at least so many seconds, so many of them.
+BATCH, BATCHES = 0.01, 5
+
+
+def written(x: Any) -> Any:
+    """Return a result as JSON: numbers to the bit, containers as they are, others by their class."""
+    if isinstance(x, bool | str | int | None):
+        return x
+    if isinstance(x, float):
+        return float(x).hex()
+    if isinstance(x, list | tuple):
+        return [type(x).__name__, *map(written, x)]
+    if isinstance(x, Mapping):
+        return {"class": type(x).__name__, **{str(key): written(y) for key, y in x.items()}}
+    if hasattr(x, "tolist"):
+        return ["array", *map(written, x.ravel().tolist())] if x.ndim else written(x.item())
+    if hasattr(x, "backward"):
+        return {"class": "Value", "data": written(x.data), "grad": written(x.grad)}
+    if dataclasses.is_dataclass(x):
+        fields = {y.name: getattr(x, y.name) for y in dataclasses.fields(x)}
+        return {"class": type(x).__name__, **{key: written(y) for key, y in fields.items()}}
+    return type(x).__name__
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Return the processor time of one run."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def replayed(make: Callable[[], Any]) -> dict[str, Any]:
+    """Run a program, and return its outcome, the time of its first call and of another."""
+    function, args = make()
+    found: dict[str, Any] = {}
+
+    def first() -> None:
+        found["outcome"] = written(function(*args))
+
+    def batch() -> float:
+        return seconds(lambda: [function(*args) for _ in range(count)]) / count
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            found["first"] = seconds(first)
+            found["again"] = written(function(*args))
+            once = max(seconds(lambda: function(*args)), 1e-7)
+            count = max(1, round(BATCH / once))
+            found["call"] = statistics.median(batch() for _ in range(BATCHES))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
+            found["outcome"] = {"class": type(error).__name__}
+    found["warned"] = sorted({x.category.__name__ for x in warned})
+    return found
+
+
+def main(file: str, pattern: str = "*") -> None:
+    """Run the programs of a file whose names fit a pattern, after one that is not counted."""
+    corpus = "benchmarks.replay.corpus"
+    importlib.import_module(f"{corpus}.statistics")
+    replayed(PROGRAMS["statistics.garch"])
+    importlib.import_module(f"{corpus}.{file}")
+    for name, make in PROGRAMS.items():
+        if name.startswith(f"{file}.") and fnmatch(name, pattern):
+            print(json.dumps({"name": name, **replayed(make)}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
