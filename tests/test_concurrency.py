@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -17,9 +16,6 @@ import scalargrad as sg
 from scalargrad import Value, losses, nn, optim
 
 WORKERS = 8
-needs_jit = pytest.mark.skipif(
-    importlib.util.find_spec("numpy") is None, reason="compiled functions need NumPy"
-)
 
 
 def differentiate(k: int) -> Any:
@@ -56,22 +52,20 @@ def compiled(k: int) -> Any:
     return [y.data for y in outputs], weight.grad
 
 
-def trained(k: int) -> Any:
+def learned(k: int, train: Any, **options: Any) -> tuple[Any, nn.Module]:
     """Train a small network of its own, with a seed of its own."""
     model = nn.MLP(2, [3, 1], rng=k)
     inputs = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
-    targets = [1.0, 1.0, 0.0, 0.0]
-    history = sg.train.fit(
-        model,
-        inputs,
-        targets,
-        loss=losses.mse_loss,
-        optimizer=optim.SGD(model.parameters(), lr=0.1),
-        epochs=3,
-        seed=k,
-        quiet=True,
-    )
-    return history["loss"], [p.data for p in model.parameters()]
+    moving = optim.SGD(model.parameters(), lr=0.1)
+    found = train(model, inputs, [1.0, 1.0, 0.0, 0.0], loss=losses.mse_loss, optimizer=moving,
+                  epochs=3, seed=k, quiet=True, **options)  # fmt: skip
+    return found, model
+
+
+def trained(k: int) -> Any:
+    """Train eagerly at first, and with compiled steps."""
+    found = [learned(k, sg.train.fit, jit=jit) for jit in (None, True)]
+    return [(history["loss"], [p.data for p in model.parameters()]) for history, model in found]
 
 
 def saved(page: Any) -> str:
@@ -96,56 +90,25 @@ def picture(k: int) -> Any:
 
 
 def training_page(k: int) -> Any:
-    """Train a network of its own under watch, and write the page of it."""
-    model = nn.MLP(2, [2, 1], rng=k)
-    watched = sg.watch(
-        model,
-        [[0.0, 1.0], [1.0, 0.0]],
-        [1.0, -1.0],
-        loss=losses.mse_loss,
-        optimizer=optim.SGD(model.parameters(), lr=0.1),
-        epochs=2,
-        seed=k,
-        quiet=True,
-    )
-    return saved(watched)
+    """Train under watch, and write the page of it."""
+    return saved(learned(k, sg.watch)[0])
 
 
-WORK = [
-    differentiate,
-    second_derivative,
-    without_graph,
-    page,
-    picture,
-    pytest.param(training_page, marks=needs_jit),
-    pytest.param(compiled, marks=needs_jit),
-    pytest.param(trained, marks=needs_jit),
-]
-
-
-@pytest.mark.parametrize("work", WORK)
-def test_threads_get_what_each_would_get_alone(work: Callable[[int], Any]) -> None:
-    """Eight threads at once give the results of eight calls one after the other, to the bit."""
-    alone = [work(k) for k in range(WORKERS)]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        assert list(pool.map(work, range(WORKERS))) == alone
-
-
-@needs_jit
-def test_different_work_at_once() -> None:
-    """Recording, compiling, training and drawing beside one another disturb none of them."""
+def test_threads_get_what_each_would_get_alone() -> None:
+    """Eight at once, of one kind or of several, give the results of one after the other."""
     kinds: list[Callable[[int], Any]] = [
-        *(differentiate, without_graph, compiled, trained),
+        *(differentiate, second_derivative, without_graph, compiled, trained),
         *(page, picture, training_page),
     ]
-    calls = [(work, k) for k in range(3) for work in kinds]
-    alone = [work(k) for work, k in calls]
+    by_kind = [(work, k) for work in kinds for k in range(4)]
+    mixed = [(work, k) for k in range(4) for work in kinds]
+    alone = {(work, k): work(k) for work, k in by_kind}
     with ThreadPoolExecutor(WORKERS) as pool:
-        running = [pool.submit(work, k) for work, k in calls]
-        assert [run.result() for run in running] == alone
+        for calls in (by_kind, mixed):
+            running = [pool.submit(work, k) for work, k in calls]
+            assert [run.result() for run in running] == [alone[call] for call in calls]
 
 
-@needs_jit
 def test_threads_share_one_compiled_function() -> None:
     """A compiled function called by eight threads from its first call on is right in all."""
     function = sg.jit(lambda x, y: sg.sin(x) * sg.exp(y))
@@ -175,8 +138,11 @@ def test_tasks_switch_recording_for_themselves() -> None:
     assert asyncio.run(both()) == [0, 2]
 
 
-@needs_jit
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize(
+    "method",
+    [x if x == "fork" else pytest.param(x, marks=pytest.mark.wide)
+     for x in multiprocessing.get_all_start_methods()],
+)  # fmt: skip
 def test_processes_get_what_this_one_gets(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under every start method, processes give the bits of this process."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))

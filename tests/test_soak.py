@@ -1,51 +1,40 @@
-"""Memory: nothing that was computed stays behind; ``python -m fuzz.soak`` asks for longer."""
+"""Memory: nothing that was computed stays behind, and the collector is left as it was."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from typing import Any
 from weakref import WeakSet
 
 import pytest
+from tests.garbage import collector_off
 
 from fuzz.soak import LOADS, MOST, growth
+from scalargrad import TraceError, Value, jit, tanh, value_and_grad, vmap
+from scalargrad.losses import mse_loss
+from scalargrad.nn import Linear
+from scalargrad.optim import SGD
+from scalargrad.train import fit
 
-CALLS = {"steps": 4_000, "shapes": 600, "graphs": 40}
 
-
-@pytest.mark.uncounted
-@pytest.mark.parametrize("name", LOADS)
-def test_objects_do_not_add_up(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second half of a load leaves behind no more than the first; few shapes are kept."""
-    pytest.importorskip("numpy")
-    from scalargrad.compiler.call import paths
-
-    monkeypatch.setattr(paths, "SHAPES", 16)
+@pytest.mark.parametrize(("name", "calls"), [("steps", 4_000), ("graphs", 40)])
+def test_objects_do_not_add_up(name: str, calls: int) -> None:
+    """The second half of a load leaves behind no more than the first; fuzz.soak asks for longer."""
 
     def objects() -> int:
         gc.collect()
         return len(gc.get_objects())
 
-    assert growth(LOADS[name][0], CALLS[name], objects) < MOST
+    assert growth(LOADS[name][0], calls, objects) < MOST
+
+
+class Kept:
+    """An object whose life can be watched."""
 
 
 def test_what_is_kept_is_noticed() -> None:
-    """A load that keeps its results grows."""
-    kept: list[object] = []
-
-    def leaking(count: int) -> Iterator[None]:
-        for _ in range(count):
-            kept.append([0.0])
-            yield
-
-    def held() -> int:
-        return len(kept)
-
-    assert growth(leaking, 1_000, held) > MOST
-
-
-def test_what_a_load_holds_till_its_end_is_noticed() -> None:
-    """Programs that a function keeps go with it, which must not hide that they have become more."""
+    """A load that keeps its results grows, also one that lets them go at its end."""
     alive: WeakSet[Kept] = WeakSet()
 
     def leaking(count: int) -> Iterator[None]:
@@ -58,5 +47,64 @@ def test_what_a_load_holds_till_its_end_is_noticed() -> None:
     assert growth(leaking, 1_000, lambda: len(alive)) == 1.0
 
 
-class Kept:
-    """An object whose life can be watched."""
+def of_the_package() -> int:
+    """Return how many objects of the package's classes there are."""
+    made = [str(type(x).__module__) for x in gc.get_objects()]
+    return sum(module.startswith("scalargrad") for module in made)
+
+
+@pytest.mark.parametrize("taken", [1, 20])
+def test_a_compiled_function_is_freed_with_all_it_took(taken: int) -> None:
+    """No search for cycles is needed, neither for its programs nor for what compiled them."""
+
+    def step(w: list[Any], xs: Any) -> Any:
+        each = vmap(lambda x: tanh(sum(a * b for a, b in zip(w, x, strict=True))) + x[0])
+        loss, slopes = value_and_grad(lambda w: sum(each(xs)) * w[0])(w)
+        return loss, [a - 0.1 * b for a, b in zip(w, slopes, strict=True)]
+
+    def run() -> None:
+        compiled = jit(step)
+        for _ in range(taken):
+            compiled([0.1, 0.2, 0.3], [[1.0, 2.0, 3.0], [0.5, 0.1, 0.2]])
+
+    run()  # compiles what all programs share
+    with collector_off():
+        before = of_the_package()
+        run()
+        assert of_the_package() == before
+
+
+@pytest.fixture(params=[True, False])
+def before(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Switch the collector on or off, and back afterwards."""
+    found = gc.isenabled()
+    (gc.enable if request.param else gc.disable)()
+    yield request.param
+    (gc.enable if found else gc.disable)()
+
+
+def test_the_collector_rests_meanwhile_and_is_left_as_it_was(before: bool) -> None:
+    """By compiling, by a step of training, and by what cannot be compiled or trained."""
+    during: list[bool] = []
+
+    @jit
+    def square(x: Value) -> Value:
+        during.append(gc.isenabled())
+        return x * x
+
+    def loss(predictions: Any, targets: Any) -> Any:
+        during.append(gc.isenabled())
+        if len(during) > 4:
+            raise ValueError("enough")
+        return mse_loss(predictions, targets)
+
+    assert square(Value(3.0)).data == 9.0
+    assert gc.isenabled() is before
+    with pytest.raises(TraceError):
+        jit(lambda x: x.data)(Value(3.0))
+    assert gc.isenabled() is before
+    model = Linear(1, 1, rng=0)
+    with pytest.raises(ValueError, match="enough"):
+        fit(model, [[1.0]], [[2.0]], loss=loss, optimizer=SGD(model.parameters()), quiet=True)
+    assert gc.isenabled() is before
+    assert not any(during)

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(params=["fork", "forkserver", "spawn"])
+@pytest.fixture(
+    params=["fork", *(pytest.param(x, marks=pytest.mark.wide) for x in ("forkserver", "spawn"))]
+)
 def start_method(request: pytest.FixtureRequest) -> Iterator[str]:
     """Have processes started in each of the ways the platform has."""
     if request.param not in multiprocessing.get_all_start_methods():

@@ -32,7 +32,6 @@ def value_and_slope(w: Any, points: Any) -> Any:
 POINTS = [(math.sin(3.0 * i) * 10.0 ** (i % 3), math.copysign(1.0, math.cos(i))) for i in range(90)]
 WEIGHTS = [0.3, -0.1]
 
-
 _buffer = [0.0, 0.0]
 
 
@@ -42,10 +41,10 @@ def sum_and_count(w: float, points: Any) -> list[float]:
     return _buffer
 
 
-def die_once(marked: Path) -> None:
+def die_once(marked: str) -> None:
     """Kill the process this runs in, unless a file says that this has been done."""
-    if not marked.exists():
-        marked.touch()
+    if not Path(marked).exists():
+        Path(marked).touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -53,21 +52,21 @@ def dies_in_the_middle(params: tuple[Any, str], points: Any) -> Any:
     """Do as `value_and_slope`, over some chunk in a process that is killed over it."""
     w, marked = params
     if POINTS[45] in points:
-        die_once(Path(marked))
+        die_once(marked)
     return value_and_slope(w, points)
-
-
-def always_dies(_: Any) -> None:
-    """Kill the process, each time."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def square_unless_killed(point: tuple[int, str]) -> int:
     """Square a number; at 3, once, the process is killed."""
     x, marked = point
     if x == 3:
-        die_once(Path(marked))
+        die_once(marked)
     return x * x
+
+
+def always_dies(*_: Any) -> None:
+    """Kill the process, each time."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def root(x: float) -> float:
@@ -75,9 +74,9 @@ def root(x: float) -> float:
     return math.sqrt(x)
 
 
-def exits_at_once(code: int) -> None:
-    """End the process, with no chance to answer."""
-    os._exit(code)
+def root_of(_: Any, chunk: list[float]) -> float:
+    """Take the square root of the first number of a chunk."""
+    return math.sqrt(chunk[0])
 
 
 def leaves_at_seven(x: int) -> int:
@@ -98,24 +97,11 @@ class HoldingLambdaError(Exception):
         self.held = lambda: None
 
 
-def raises_what_cannot_be_sent(_: Any) -> None:
-    """Raise it."""
-    raise HoldingLambdaError
+class UnwillingError(Exception):
+    """An exception that can be sent, but not be made again where it arrives."""
 
-
-def raises_over_chunk(_: Any, _chunk: Any) -> None:
-    """Raise it over a chunk."""
-    raise HoldingLambdaError
-
-
-def root_of(_: Any, chunk: list[float]) -> float:
-    """Take the square root of the first number of a chunk."""
-    return math.sqrt(chunk[0])
-
-
-def returns_a_lambda(_: Any) -> Any:
-    """Return what cannot be sent."""
-    return lambda: None
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__(f"{a} and {b}")
 
 
 class Unreadable:
@@ -125,12 +111,13 @@ class Unreadable:
         return math.sqrt, (-1.0,)
 
 
-def returns_what_cannot_be_read(x: int) -> Any:
-    """Return it in place of 3, when the others have been returned."""
-    if x < 3:
-        return x
-    time.sleep(0.2)
-    return Unreadable()
+def cannot_come_back(kind: str, _chunk: Any = None) -> Any:
+    """Raise or return what another process cannot give back, and once what it can."""
+    if kind == "error":
+        raise HoldingLambdaError
+    if kind == "unwilling":
+        raise UnwillingError(1, 2)
+    return {"function": lambda: None, "object": Unreadable(), "number": 1.0}[kind]
 
 
 def drawn_by_numpy(_: Any) -> float:
@@ -139,14 +126,19 @@ def drawn_by_numpy(_: Any) -> float:
     return float(np.random.random())
 
 
-def process(_: Any) -> int:
+def process(*_: Any) -> int:
     """Return the number of the process this runs in."""
     return os.getpid()
 
 
-def process_of_chunk(_: Any, chunk: list[int]) -> list[int]:
-    """Return the number of the process this runs in, in the place of the chunk."""
-    return [os.getpid() if i == chunk[0] else 0 for i in range(4)]
+def interrupts_its_parent(x: int) -> int:
+    """Press Ctrl-C here, which a worker does not heed, and at 2 where the sweep was called."""
+    os.kill(os.getpid(), signal.SIGINT)
+    if x == 2:
+        os.kill(os.getppid(), signal.SIGINT)
+    if x >= 2:
+        signal.pause()
+    return x
 
 
 draws: list[int] = []
@@ -160,6 +152,19 @@ def draws_at_first(w: float, chunk: list[float]) -> float:
     return w * chunk[0]
 
 
-def draws_always(_: float, _chunk: list[float]) -> float:
-    """Be refused as a recording would be."""
-    raise TraceError("a random number was drawn")
+seen: list[Any] = []
+
+
+def looks(_: Any, chunk: Any) -> float:
+    """Note what an array is like, and write to it."""
+    array, beside = chunk
+    numbers = array.tolist()
+    if array.flags.writeable:
+        array[:] = 9
+    seen.append((array.dtype, array.shape, array.flags.writeable, numbers, beside.tolist()))
+    return 0.0
+
+
+def scaled(w: float, xs: list[float]) -> float:
+    """Return a multiple of a sum."""
+    return w * sum(xs)

@@ -1,19 +1,35 @@
-"""A small problem, and the plainest optimiser there is, with momentum so that it has state."""
+"""Small problems, the plainest optimiser there is, and two runs to be compared."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from scalargrad import mean
+import numpy as np
+import pytest
+
+from scalargrad import Parameter, mean
+from scalargrad.losses import mse_loss
 from scalargrad.nn import Dropout, Linear, Module, Sequential, Tanh
-from scalargrad.value import Parameter
+from scalargrad.optim import SGD
+from scalargrad.train import History, fit
 
+#: Six examples of a line's heights over a plane.
 INPUTS = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [-1.0, 2.0], [0.5, -0.5], [2.0, 0.25]]
 TARGETS = [1.0, -1.0, 0.0, 3.0, -1.0, -1.75]
 
+_chance = random.Random(5)
+#: Fourteen points of a plane, their heights on a curved surface, their classes and their signs.
+POINTS = [[_chance.uniform(-1, 1), _chance.uniform(-1, 1)] for _ in range(14)]
+HEIGHTS = [[math.sin(3 * x) * y] for x, y in POINTS]
+CLASSES = [int(x > 0) + int(y > 0.3) for x, y in POINTS]
+SIGNS = [1.0 if x * y > 0 else -1.0 for x, y in POINTS]
+
 
 class Descent:
-    """Gradient descent with momentum."""
+    """Gradient descent with momentum, which is no optimiser of scalargrad's."""
 
     def __init__(self, parameters: list[Parameter], lr: float = 0.1, momentum: float = 0.0) -> None:
         self.parameters, self.lr, self.momentum = parameters, lr, momentum
@@ -83,8 +99,100 @@ def linear() -> Linear:
     return layer
 
 
+def network(outputs: int = 1) -> Module:
+    """Return a small network."""
+    return Sequential(Linear(2, 5, rng=1), Tanh(), Linear(5, outputs, rng=2))
+
+
 def noisy() -> Module:
-    """Return a network with two sources of chance of its own."""
+    """Return a network with two sources of chance: its own and the module random."""
     return Sequential(
         Linear(2, 4, rng=1), Tanh(), Dropout(0.25, rng=7), Linear(4, 1, rng=2), Dropout(0.1)
     )
+
+
+def weights(model: Module) -> list[float]:
+    """Return all parameters of a model as numbers."""
+    return [parameter.data for parameter in model.parameters()]
+
+
+def run(model: Module | None = None, **options: Any) -> History:
+    """Fit a linear layer quietly to the six examples, ten epochs unless told otherwise."""
+    model = model or linear()
+    options = {"loss": squares, "epochs": 10, "quiet": True, **options}
+    if "optimizer" not in options:
+        options["optimizer"] = SGD(model.parameters(), lr=0.1)
+    return fit(model, INPUTS, TARGETS, **options)
+
+
+def descended(epochs: int, lr: float = 0.1) -> tuple[list[float], list[float], list[float]]:
+    """Return weights, losses and gradient norms of gradient descent, by matrix algebra."""
+    x = np.column_stack([np.array(INPUTS), np.ones(len(INPUTS))])
+    y, w = np.array(TARGETS), np.zeros(3)
+    losses, norms = [], []
+    for _ in range(epochs):
+        gradient = 2 * x.T @ (x @ w - y) / len(y)
+        losses.append(float(np.mean((x @ w - y) ** 2)))
+        norms.append(float(np.linalg.norm(gradient)))
+        w = w - lr * gradient
+    return w.tolist(), losses, norms
+
+
+class Outcome(NamedTuple):
+    """All that can be seen after a run, as numbers."""
+
+    history: History
+    data: list[float]
+    state: dict[str, Any]
+    grads: list[Any]
+    drawn: float
+
+
+def trained(
+    jit: bool | None,
+    make: Callable[[], Module] = network,
+    optimizer: Callable[[list[Any]], Any] | None = None,
+    *,
+    schedule: Callable[[Any], Any] | None = None,
+    targets: list[Any] = HEIGHTS,
+    copies: int = 1,
+    **options: Any,
+) -> Outcome:
+    """Train on the fourteen points, four in a batch, and return all that can be seen."""
+    random.seed(3)
+    model = make()
+    moving = (optimizer or (lambda p: SGD(p, lr=0.1)))(model.parameters())
+    history = fit(
+        model,
+        POINTS * copies,
+        targets * copies,
+        optimizer=moving,
+        scheduler=schedule(moving) if schedule else None,
+        jit=jit,
+        **{"loss": mse_loss, "epochs": 6, "batch_size": 4, "quiet": True, **options},
+    )
+    parameters = model.parameters()
+    grads = [p.grad for p in parameters]
+    return Outcome(history, weights(model), moving.state_dict(), grads, random.random())
+
+
+def assert_alike(found: Outcome, expected: Outcome) -> None:
+    """Compare two runs: all numbers to 1e-12, all else exactly."""
+    near: Any = {"rel": 1e-12, "abs": 1e-12}
+    assert found.history.columns == expected.history.columns
+    assert found.history.stopped == expected.history.stopped
+    assert found.history.best_epoch == expected.history.best_epoch
+    for a, b in zip(found.history.rows, expected.history.rows, strict=True):
+        assert a == pytest.approx(b, **near)
+    assert found.data == pytest.approx(expected.data, **near)
+    assert found.grads == pytest.approx(expected.grads, **near)
+    assert found.drawn == expected.drawn
+    assert found.state["param_groups"] == expected.state["param_groups"]
+    assert found.state["state"].keys() == expected.state["state"].keys()
+    for number, state in expected.state["state"].items():
+        assert found.state["state"][number] == pytest.approx(state, **near)
+
+
+def assert_same_compiled(make: Callable[[], Module] = network, *args: Any, **options: Any) -> None:
+    """Hold a run of compiled steps against the same of eager ones."""
+    assert_alike(trained(True, make, *args, **options), trained(False, make, *args, **options))

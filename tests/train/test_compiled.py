@@ -1,106 +1,167 @@
-"""Steps taken as programs: the same numbers as eager ones, to rounding."""
+"""Compiled steps equal eager ones, whatever the options, and whoever looks or changes meanwhile.
+
+What cannot be compiled is trained eagerly, which a note and, with ``jit=True``, an error say.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import pytest
 
-from scalargrad import DomainError, Parameter, drawn, tanh, where
-from scalargrad.losses import (
-    accuracy,
-    cross_entropy,
-    hinge_loss,
-    l2_penalty,
-    mse_loss,
-    multi_margin_loss,
-    nll_loss,
+import scalargrad as sg
+from scalargrad import losses, nn, optim
+from scalargrad.losses import mse_loss
+from scalargrad.optim import SGD, lr_scheduler
+from scalargrad.train import History, fit
+
+from .helpers import (
+    CLASSES,
+    HEIGHTS,
+    POINTS,
+    SIGNS,
+    Descent,
+    Outcome,
+    assert_alike,
+    assert_same_compiled,
+    network,
+    trained,
+    weights,
 )
-from scalargrad.nn import MLP, Dropout, Linear, LogSoftmax, Module, Sequential, Tanh
-from scalargrad.optim import SGD, Optimizer
-from scalargrad.optim.lr_scheduler import CosineAnnealingLR, LinearLR
-from scalargrad.train import fit
 
-from .alike import CLASSES, HEIGHTS, OPTIMIZERS, POINTS, SIGNS, assert_alike, network, trained
+three_classes = partial(network, 3)
 
 
-@pytest.mark.usefixtures("backend")
+def test_two_runs_of_one_script_agree_to_the_last_bit() -> None:
+    """What is recorded, and when, follows from the script alone."""
+    assert trained(True, optimizer=partial(optim.Adam, lr=0.05)) == trained(
+        True, optimizer=partial(optim.Adam, lr=0.05)
+    )
+    assert trained(None) == trained(None)
+
+
+def groups(parameters: list[Any], kind: Any, **options: Any) -> Any:
+    """Return an optimiser of two groups that differ in all they can."""
+    first = {"params": parameters[:7], "lr": 0.02, "weight_decay": 0.1}
+    return kind([first, {"params": parameters[7:]}], **options)
+
+
+OPTIMIZERS: dict[str, Callable[[list[Any]], Any]] = {
+    "momentum": partial(SGD, lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01),
+    "nesterov": partial(SGD, lr=0.01, momentum=0.8, nesterov=True, maximize=True),
+    "adam": partial(optim.Adam, lr=0.05),
+    "amsgrad": partial(optim.Adam, lr=0.05, amsgrad=True, weight_decay=0.1, maximize=True),
+    "adamw": partial(optim.AdamW, lr=0.05, weight_decay=0.2),
+    "sparse adam": partial(optim.SparseAdam, lr=0.05),
+    "rmsprop": partial(optim.RMSprop, lr=0.02, centered=True, momentum=0.5, weight_decay=0.1),
+    "adagrad": partial(optim.Adagrad, lr=0.1, lr_decay=0.05, initial_accumulator_value=0.1),
+    "groups of sgd": partial(groups, kind=SGD, lr=0.1, momentum=0.5),
+    "groups of adam": partial(groups, kind=optim.Adam, lr=0.05),
+    "some": lambda parameters: SGD(parameters[:-6], lr=0.1),  # the others' gradients add up
+}
+
+
+@pytest.mark.differential
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
-def test_every_optimiser_goes_the_same_way_compiled(
-    optimizer: Callable[[list[Any]], Any], steps: list[int]
-) -> None:
+def test_every_optimiser_goes_the_same_way(optimizer: Callable[[list[Any]], Any]) -> None:
     """Weights, gradients, state and history of 24 steps, of two sizes, equal eager ones."""
-    found = trained(True, optimizer=optimizer)
-    assert sorted(steps) == [2] * 6 + [4] * 18
-    assert_alike(found, trained(False, optimizer=optimizer))
+    assert_same_compiled(optimizer=optimizer, gradient_tolerance=0.0)
 
 
 SITUATIONS: dict[str, dict[str, Any]] = {
-    "a falling rate": {"schedule": partial(CosineAnnealingLR, T_max=5)},
-    "a rate from 0": {"schedule": partial(LinearLR, start_factor=1e-9, total_iters=3)},
+    "a falling rate": {"schedule": partial(lr_scheduler.CosineAnnealingLR, T_max=5)},
+    "a rate from 0": {"schedule": partial(lr_scheduler.LinearLR, start_factor=1e-9, total_iters=3)},
     "the whole set": {"batch_size": None},
-    "single samples": {"batch_size": 1, "epochs": 2},
-    "one order": {"shuffle": False},
-    "metrics": {"make": partial(MLP, 2, [3, 1], rng=1), "targets": SIGNS, "loss": hinge_loss,
-                "metrics": [accuracy]},
-    "a penalty": {"regularizer": lambda parameters: 0.01 * l2_penalty(parameters)},
-    "gradient norms": {"gradient_tolerance": 0.0},
-    "held-out data": {"validation_split": 0.4, "metrics": {"error": mse_loss}},
-    "early stopping": {"validation_split": 0.4, "patience": 2, "epochs": 60, "min_delta": 1e-3},
-    "classes": {"make": partial(network, 3), "targets": CLASSES, "loss": cross_entropy,
-                "metrics": [accuracy], "validation_split": 0.3},
-    "weighted classes": {"make": partial(network, 3), "targets": CLASSES,
-                         "loss": partial(cross_entropy, weight=[1.0, 2.0, 0.5])},
-    "smoothed classes": {"make": partial(network, 3), "targets": CLASSES,
-                         "loss": partial(cross_entropy, label_smoothing=0.1, ignore_index=1),
-                         "batch_size": 7},
-    "margins": {"make": partial(network, 3), "targets": CLASSES,
-                "loss": partial(multi_margin_loss, p=2, weight=[1.0, 2.0, 0.5])},
-    "log-probabilities": {"make": lambda: Sequential(network(3), LogSoftmax()),
-                          "targets": CLASSES, "loss": partial(nll_loss, ignore_index=2),
-                          "batch_size": 7},
+    "single samples": {"batch_size": 1, "epochs": 2, "shuffle": False},
+    "metrics": {"make": partial(nn.MLP, 2, [3, 1], rng=1), "targets": SIGNS,
+                "loss": losses.hinge_loss, "metrics": [losses.accuracy]},
+    "a penalty": {"regularizer": lambda parameters: 0.01 * losses.l2_penalty(parameters)},
+    "limits": {"clip_grad_norm": 0.3, "clip_grad_value": 0.2,
+               "optimizer": lambda parameters: optim.Adam(parameters[5:], lr=0.1)},
+    "early stopping": {"validation_split": 0.4, "patience": 2, "epochs": 60, "min_delta": 1e-3,
+                       "metrics": {"error": mse_loss}},
+    "classes": {"make": three_classes, "targets": CLASSES, "loss": losses.cross_entropy,
+                "metrics": [losses.accuracy], "validation_split": 0.3},
+    "weighted classes": {"make": three_classes, "targets": CLASSES, "batch_size": 7,
+                         "loss": partial(losses.cross_entropy, weight=[1.0, 2.0, 0.5],
+                                         ignore_index=1, label_smoothing=0.1)},
+    "margins": {"make": three_classes, "targets": CLASSES,
+                "loss": partial(losses.multi_margin_loss, p=2, weight=[1.0, 2.0, 0.5])},
+    "targets by name": {"targets": [{"up": y} for (y,) in HEIGHTS],
+                        "loss": lambda p, y: mse_loss(p, [[t["up"]] for t in y])},
 }  # fmt: skip
 
 
-@pytest.mark.usefixtures("backend", "steps")
+@pytest.mark.differential
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
-def test_every_option_means_the_same_compiled(situation: dict[str, Any]) -> None:
+def test_every_option_means_the_same(situation: dict[str, Any]) -> None:
     """Whatever else fit is asked to do, numbers equal those of eager steps."""
-    compiled = trained(True, **situation)
-    assert_alike(compiled, trained(False, **situation))
+    assert_same_compiled(**situation)
 
 
-def test_gradients_of_what_is_not_trained_add_up(steps: list[int]) -> None:
-    """No optimiser clears them: after the run they are the sums that eager steps leave."""
-
-    def optimizer(parameters: list[Any]) -> Optimizer:
-        return SGD(parameters[:-6], lr=0.1)
-
-    compiled = trained(True, optimizer=optimizer, gradient_tolerance=0.0)
-    assert_alike(compiled, trained(False, optimizer=optimizer, gradient_tolerance=0.0))
-    assert len(steps) == 24
+@pytest.mark.wide
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("name", ["the whole set", "classes", "weighted classes", "limits"])
+def test_the_other_machine_trains_alike(name: str) -> None:
+    """Where NumPy runs the programs."""
+    assert_same_compiled(**SITUATIONS[name])
 
 
-def test_dropout_draws_what_eager_steps_draw(steps: list[int]) -> None:
-    """Masks come from the same generators in the same order, its own and the shared one."""
+LOSSES: dict[str, dict[str, Any]] = {
+    "squares": {"loss": mse_loss, "regularizer": losses.l2_penalty},
+    "chances": {"loss": losses.binary_cross_entropy_with_logits,
+                "targets": [[float(c > 0)] for c in CLASSES]},
+    "classes": {"loss": losses.cross_entropy, "make": three_classes, "targets": CLASSES},
+    "several outputs": {"loss": mse_loss, "make": three_classes,
+                        "targets": [[s, 1, 2] for s in SIGNS]},
+    "a sum": {"loss": partial(mse_loss, reduction="sum"), "optimizer": partial(SGD, lr=0.01)},
+    "the worst": {"loss": lambda p, y: max((a[0] - b[0]) ** 2 for a, b in zip(p, y, strict=True))},
+    # class -100 is in no mean, so that equal weights for all examples of a batch would be wrong
+    "left out": {"loss": losses.nll_loss,
+                 "make": lambda: nn.Sequential(three_classes(), nn.LogSoftmax()),
+                 "targets": [-100 if i in {0, 3, 12} else c for i, c in enumerate(CLASSES)]},
+    # nothing is drawn for examples that do not count
+    "dropout": {"make": lambda: nn.Sequential(nn.Linear(2, 8, rng=1), nn.Dropout(0.4, rng=4),
+                                           nn.Linear(8, 1, rng=2))},
+}  # fmt: skip
 
-    def make() -> Module:
-        first = Sequential(Linear(2, 8, rng=1), Dropout(0.3, rng=4), Tanh())
-        return Sequential(first, Linear(8, 1, rng=2), Dropout(0.1))
 
-    options: dict[str, Any] = {"validation_split": 0.3, "epochs": 8}
-    compiled = trained(True, make, **options)
-    after = random.random()
-    assert_alike(compiled, trained(False, make, **options))
-    assert random.random() == after
-    assert len(steps) == 24
+@pytest.mark.parametrize("size", [6, 13])
+@pytest.mark.parametrize("situation", LOSSES.values(), ids=LOSSES.keys())
+def test_a_last_batch_that_is_smaller_counts_as_it_is(situation: dict[str, Any], size: int) -> None:
+    """Of 14 examples two or one are left over: the loss is that of these alone."""
+    assert_same_compiled(**situation, batch_size=size, epochs=3, shuffle=False)
 
 
-class Noisy(Linear):
+@pytest.mark.differential
+@pytest.mark.parametrize("count", [500, pytest.param(5000, marks=pytest.mark.wide)])
+def test_many_examples_are_summed_as_few_are(count: int) -> None:
+    """So many examples that a program may divide them: weights still equal eager ones."""
+    chance = random.Random(2)
+    xs = [[chance.uniform(-1, 1), chance.uniform(-1, 1)] for _ in range(count)]
+    ys = [[math.sin(a) * b] for a, b in xs]
+    found = []
+    for jit in (None, False):
+        model = network()
+        history = fit(model, xs, ys, loss=mse_loss, optimizer=SGD(model.parameters(), lr=0.1),
+                      epochs=2, batch_size=None, validation_data=(xs, ys), quiet=True,
+                      jit=jit)  # fmt: skip
+        found.append([*weights(model), *history["val_loss"]])
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
+# Chance ------------------------------------------------------------------------------------------
+
+
+class Noisy(nn.Linear):
     """A layer that adds noise while it is trained, and drops outputs of its own accord."""
 
     def __init__(self, n_in: int, n_out: int, rng: int) -> None:
@@ -112,29 +173,16 @@ class Noisy(Linear):
         found = super().forward(x)
         if not self.training:
             return found
-        kept = [y * (drawn(random.random) < 0.8) for y in found]
-        return [y + drawn(self.noise.gauss, 0.0, 0.1) for y in kept]
+        kept = [y * (sg.drawn(random.random) < 0.8) for y in found]
+        return [y + sg.drawn(self.noise.gauss, 0.0, 0.1) for y in kept]
 
 
-def _jittered(predictions: list[Any], targets: list[Any]) -> Any:
-    return mse_loss(predictions, [[t[0] + drawn(random.uniform, -0.1, 0.1)] for t in targets])
+def jittered(predictions: list[Any], targets: list[Any]) -> Any:
+    """Return the squared error from targets that tremble."""
+    return mse_loss(predictions, [[t[0] + sg.drawn(random.uniform, -0.1, 0.1)] for t in targets])
 
 
-def test_draws_are_those_of_eager_steps(steps: list[int]) -> None:
-    """A model and a loss that draw train on the same numbers."""
-
-    def make() -> Module:
-        return Sequential(Noisy(2, 8, rng=1), Tanh(), Linear(8, 1, rng=2))
-
-    options: dict[str, Any] = {"validation_split": 0.3, "epochs": 8, "loss": _jittered}
-    compiled = trained(True, make, **options)
-    after = random.random()
-    assert_alike(compiled, trained(False, make, **options))
-    assert random.random() == after
-    assert len(steps) == 24
-
-
-class Hesitating(Linear):
+class Hesitating(nn.Linear):
     """A layer that halves its output by a condition on a number drawn."""
 
     def __init__(self, chance: float) -> None:
@@ -144,126 +192,521 @@ class Hesitating(Linear):
     def forward(self, x: Any) -> Any:
         """Compute."""
         found = super().forward(x)
-        if self.training and drawn(self.rng.random) < self.chance:
+        if self.training and sg.drawn(self.rng.random) < self.chance:
             return [y * 0.5 for y in found]
         return found
 
 
-@pytest.mark.parametrize("chance", [0.02, 0.5, 1.0])
-def test_a_draw_that_decides_a_way_is_drawn_once(chance: float, steps: list[int]) -> None:
-    """Each way is a program, until there are eight; further steps are taken eagerly."""
-    make = partial(Hesitating, chance)
-    compiled = trained(True, make)
-    assert_alike(compiled, trained(False, make))
-    assert steps
+class Flickering(nn.Linear):
+    """A layer that draws only in evaluation."""
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        y = super().forward(x)
+        return y if self.training else [v + sg.drawn(random.random) for v in y]
 
 
-class Choosing(Module):
+class Sometimes(nn.Module):
+    """A layer that draws for some examples only, first for one of a later batch."""
+
+    def __init__(self, rng: int | None) -> None:
+        self.linear, self.dropout = nn.Linear(2, 1, rng=1), nn.Dropout(0.4, rng=rng)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        y = self.linear(x)
+        return self.dropout(y) if x == POINTS[-1] else y
+
+
+CHANCE: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
+    "dropout": (
+        lambda: nn.Sequential(nn.Linear(2, 8, rng=1), nn.Dropout(0.3, rng=4),
+                              nn.Linear(8, 1, rng=2), nn.Dropout(0.1)),
+        {"validation_split": 0.3},
+    ),
+    "layer and loss": (lambda: nn.Sequential(Noisy(2, 8, rng=1), nn.Tanh(), nn.Linear(8, 1, rng=2)),
+                       {"validation_split": 0.3, "loss": jittered}),
+    "a rare way": (partial(Hesitating, 0.02), {}),
+    "many ways": (partial(Hesitating, 0.5), {}),
+    "evaluation": (partial(Flickering, 2, 1, rng=1), {"validation_split": 0.3}),
+    "a later batch": (partial(Sometimes, 4), {"batch_size": 6, "shuffle": False}),
+    "a later batch, shared": (partial(Sometimes, None), {"batch_size": 6, "shuffle": False}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "options"), CHANCE.values(), ids=CHANCE.keys())
+def test_each_number_is_drawn_once(make: Callable[[], nn.Module], options: dict[str, Any]) -> None:
+    """From the same generators in the same order, its own and the shared one, as eagerly."""
+    assert_same_compiled(make, **options)
+
+
+def test_a_step_taken_eagerly_after_its_program_has_drawn_draws_the_same() -> None:
+    """The batch that is the first to draw is left out of the loss, which no parameter is under."""
+
+    def observed(predictions: list[Any], targets: list[Any]) -> Any:
+        known = [(p[0], t[0]) for p, t in zip(predictions, targets, strict=True) if t[0] >= 0.0]
+        return sum([(p - t) ** 2 for p, t in known], sg.Value(0.0))
+
+    targets = [[1.0]] * (len(POINTS) - 1) + [[-1.0]]
+    options = {"batch_size": 1, "epochs": 3, "loss": observed, "targets": targets}
+    assert_same_compiled(partial(Sometimes, None), shuffle=False, **options)
+
+
+# Ways, and parameters that are not reached -------------------------------------------------------
+
+
+class Choosing(nn.Module):
     """A model that goes one way or the other."""
 
     def __init__(self) -> None:
-        self.weight = Parameter(0.3)
+        self.weight = sg.Parameter(0.3)
 
     def forward(self, x: Any) -> Any:
         """Compute."""
-        return [self.weight * x[0] if x[0] > -0.9 else self.weight.exp()]
+        return [self.weight * x[0] if x[0] > -0.5 else self.weight.exp()]
 
 
-def test_a_step_that_goes_another_way_is_a_program_of_its_own(steps: list[int]) -> None:
-    """Where an input takes the other branch, its way is recorded too."""
-    compiled = trained(True, Choosing, batch_size=2)
-    assert len(steps) == 42
-    assert_alike(compiled, trained(False, Choosing, batch_size=2))
-
-
-class Flickering(Linear):
-    """A layer that draws in evaluation, too."""
+class Doubling(nn.Linear):
+    """Doubles what it computes of integers, where it is evaluated."""
 
     def forward(self, x: Any) -> Any:
         """Compute."""
-        return [y * (1.0 + drawn(random.random)) for y in super().forward(x)]
+        y = super().forward(x)
+        return [2 * v for v in y] if not self.training and isinstance(x[0], int) else y
 
 
-class Steep(Linear):
-    """A layer with an output beside, unused, that is inf for some inputs."""
-
-    def forward(self, x: Any) -> Any:
-        """Compute."""
-        (y,) = super().forward(x)
-        return [y, where(x[0] > 0.5, math.inf, y)] if not self.training else [y, y]
-
-
-def _first(predictions: list[Any], targets: list[Any]) -> Any:
-    return mse_loss([p[0] for p in predictions], [t[0] for t in targets])
-
-
-@pytest.mark.parametrize(
-    "make",
-    [Choosing, partial(Flickering, 2, 1, rng=1), partial(Steep, 2, 1, rng=1)],
-    ids=["choosing", "drawing", "infinite"],
-)
-def test_evaluation_is_eager_where_a_program_does_not_serve(make: Any, steps: list[int]) -> None:
-    """Held-out losses are those of eager evaluation, and the steps go on compiled."""
-    options: dict[str, Any] = {"validation_data": (POINTS, HEIGHTS), "loss": _first}
-    compiled = trained(True, make, batch_size=2, **options)
-    assert steps
-    assert_alike(compiled, trained(False, make, batch_size=2, **options))
-
-
-class Idle(Module):
+class Idle(nn.Module):
     """A model of which one layer takes no part."""
 
     def __init__(self) -> None:
-        self.used, self.unused = network(), Linear(2, 2, rng=5)
+        self.used, self.unused = network(), nn.Linear(2, 2, rng=5)
 
     def forward(self, x: Any) -> Any:
         """Compute."""
         return self.used(x)
 
 
-@pytest.mark.parametrize("name", ["sgd", "momentum", "sparse adam", "adamw", "adagrad"])
-def test_parameters_no_gradient_reaches_are_left_or_visited_alike(
-    name: str, steps: list[int]
-) -> None:
-    """Sparse rules leave them without state; the others move them, as they do eagerly."""
-    compiled = trained(True, Idle, OPTIMIZERS[name])
-    assert_alike(compiled, trained(False, Idle, OPTIMIZERS[name]))
-    assert len(steps) == 24
-
-
-@pytest.mark.uncounted
-def test_many_examples_run_block_by_block(steps: list[int]) -> None:
-    """So many examples that the program is divided: weights still equal eager ones."""
-    chance = random.Random(2)
-    xs = [[chance.uniform(-1, 1), chance.uniform(-1, 1)] for _ in range(5000)]
-    ys = [[math.sin(a) * b] for a, b in xs]
-    found: dict[bool, list[float]] = {}
-    for jit in (True, False):
-        model = network()
-        fit(model, xs, ys, loss=mse_loss, optimizer=SGD(model.parameters(), lr=0.1), epochs=2,
-            batch_size=None, validation_data=(xs, ys), quiet=True, jit=jit)  # fmt: skip
-        found[jit] = [p.data for p in model.parameters()]
-    assert len(steps) == 2
-    assert found[True] == pytest.approx(found[False], rel=1e-10)
-
-
-class Inverse(Module):
-    """A bounded function of 1/x."""
+class Caching(nn.Module):
+    """A model that makes plain numbers at its first call, and reads them at all others."""
 
     def __init__(self) -> None:
-        self.w = Parameter(0.5)
+        self.weight, self.table = sg.Parameter(0.5), dict[int, list[float]]()
+        self.factor: float | None = None
 
-    def forward(self, x: list[Any]) -> Any:
-        """Compute tanh(w/x), which is finite at 0 by IEEE 754."""
-        return tanh(self.w / x[0])
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        if self.factor is None:
+            self.factor = 0.75
+        if len(x) not in self.table:
+            self.table[len(x)] = [0.5 + i for i in range(len(x))]
+        return [self.weight * self.factor * x[0] * self.table[len(x)][1]]
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
+    "branches": (Choosing, {"batch_size": 2, "validation_split": 0.3}),
+    "types in evaluation": (
+        lambda: Doubling(2, 1, rng=1),
+        {"validation_data": ([POINTS[0], [1, 2]], [[1.0]] * 2)},
+    ),
+    "an idle layer": (Idle, {"optimizer": OPTIMIZERS["sparse adam"]}),
+    "an idle layer that decays": (Idle, {"optimizer": OPTIMIZERS["adamw"]}),
+    "an idle layer with momentum": (Idle, {"optimizer": OPTIMIZERS["momentum"]}),
+    "a cache": (Caching, {"validation_split": 0.3}),
+}
+
+
+@pytest.mark.parametrize(("make", "options"), MODELS.values(), ids=MODELS.keys())
+def test_models_that_are_no_plain_formula(
+    make: Callable[[], nn.Module], options: dict[str, Any]
+) -> None:
+    """Ways of their own, parts that are not used, a table made at the first call."""
+    assert_same_compiled(make, **options)
+
+
+# Words of several lengths ------------------------------------------------------------------------
+
+_chance = random.Random(2)
+WORDS = [[_chance.randrange(4) for _ in range(n)] for n in (1, 3, 2, 3, 3, 2, 3)]
+SCORES = [math.sin(len(word) + sum(word)) for word in WORDS]
+
+
+class Bag(nn.Module):
+    """A linear layer over the vectors of a word, weighted by position, added up."""
+
+    def __init__(self, p: float = 0.0) -> None:
+        self.table, self.position = nn.Embedding(4, 2, rng=3), nn.Embedding(3, 1, rng=5)
+        self.drop, self.out = nn.Dropout(p, rng=6), nn.Linear(2, 1, rng=4)
+
+    def forward(self, word: list[int]) -> Any:
+        """Score a word."""
+        vectors = [
+            [x * self.position(i)[0] for x in self.table(token)] for i, token in enumerate(word)
+        ]
+        (score,) = self.out(self.drop([sum(column) for column in zip(*vectors, strict=True)]))
+        return score
+
+
+def square(predictions: list[Any], targets: list[float]) -> Any:
+    """Return the squared error of a batch."""
+    return sum((p - y) ** 2 for p, y in zip(predictions, targets, strict=True))
+
+
+def learned(
+    jit: bool | None, optimizer: Any = OPTIMIZERS["adam"], p: float = 0.0, **options: Any
+) -> Outcome:
+    """Train on words of three lengths, one by one in an order that is drawn."""
+    model = Bag(p)
+    moving = optimizer(model.parameters())
+    history = fit(
+        model, WORDS, SCORES, optimizer=moving, jit=jit,
+        **{"loss": square, "batch_size": 1, "epochs": 9, "quiet": True, **options},
+    )  # fmt: skip
+    grads = [x.grad or 0.0 for x in model.parameters()]
+    return Outcome(history, weights(model), moving.state_dict(), grads, 0.0)
+
+
+def clear(model: nn.Module, history: History) -> None:
+    """Set every gradient to None, as PyTorch's zero_grad does."""
+    for parameter in model.parameters():
+        parameter.grad = None
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "adam": {"p": 0.2},
+    "adagrad": {"optimizer": partial(optim.Adagrad, lr=0.1)},
+    "a part": {"optimizer": lambda parameters: SGD(parameters[-3:], lr=0.1), "seed": 5},
+    "none for a gradient": {"callbacks": [clear]},
+}
+
+
+@pytest.mark.parametrize("options", WAYS.values(), ids=WAYS.keys())
+def test_words_of_any_length_train_as_eagerly(options: dict[str, Any]) -> None:
+    """Position 2 has no gradient after a word of two: Adam's moments move it all the same."""
+    usual: dict[str, Any] = {"gradient_tolerance": 0.0}
+    assert_alike(learned(True, **usual, **options), learned(False, **usual, **options))
+
+
+@pytest.mark.parametrize("jit", [True, None])
+def test_sparse_examples_train_as_eagerly(jit: bool | None) -> None:
+    """Dicts of a few of 2,000 weights, one by one; the others stay where they are."""
+    found = []
+    for chosen in (jit, False):
+        model = nn.Linear(2_000, 1, rng=0)
+        before = weights(model)
+        history = fit(model, [{3: 1.0, 1_999: 2}, {5: 1.0}, {7: -1.0}], [[1.0], [2.0], [3.0]],
+                      loss=mse_loss, optimizer=SGD(model.parameters(), lr=0.1), epochs=3,
+                      batch_size=1, quiet=True, jit=chosen)  # fmt: skip
+        after = weights(model)
+        moved = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+        assert moved == [3, 5, 7, 1_999, 2_000]
+        found.append([*history["loss"], *(after[i] for i in moved)])
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
+def test_rows_that_are_not_looked_up_stay_where_they_are() -> None:
+    """SparseAdam moves what has a gradient, be it 0: it is left eager, and draws its mask once."""
+    sparse = partial(optim.SparseAdam, lr=0.05)
+    assert learned(None, sparse, p=0.5) == learned(False, sparse, p=0.5)
+    with pytest.raises(sg.TraceError, match="SparseAdam"):
+        learned(True, sparse)
+
+
+def test_batches_of_unlike_words_are_eager() -> None:
+    """A program for each mixture of lengths would hardly be met twice; jit=True says so."""
+    assert learned(None, batch_size=2) == learned(False, batch_size=2)
+    with pytest.raises(sg.TraceError, match="batch_size"):
+        learned(True, batch_size=2)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_an_update_that_overflows_raises_and_leaves_the_numbers(jit: bool) -> None:
+    """Gradients are finite, and a rate of 1e308 is too large for them: nothing has moved."""
+    model = Bag()
+    before = weights(model)
+    with pytest.raises(sg.NumericalError):
+        fit(model, WORDS, [1e4 * y for y in SCORES], optimizer=SGD(model.parameters(), lr=1e308),
+            jit=jit, loss=square, batch_size=1, epochs=1, quiet=True)  # fmt: skip
+    assert weights(model) == before
+
+
+# What others see and change between steps --------------------------------------------------------
+
+
+def test_a_callback_sees_and_writes_parameters_state_and_rates() -> None:
+    """Numbers are in their objects when user code runs, and what it writes is trained on."""
+    seen: dict[bool, list[float]] = {True: [], False: []}
+
+    def run(jit: bool) -> Outcome:
+        optimizers: list[optim.Optimizer] = []
+
+        def optimizer(parameters: list[Any]) -> optim.Optimizer:
+            optimizers.append(optim.Adam(parameters, lr=0.05))
+            return optimizers[0]
+
+        def visit(model: nn.Module, history: History) -> None:
+            first, *_, last = model.parameters()
+            seen[jit] += [first.data, last.data, last.grad, *optimizers[0].state[first]]
+            first.data += 0.5
+            optimizers[0].param_groups[0]["lr"] *= 0.9
+            optimizers[0].state[first] = (0.0, 0.0, 0.0)
+
+        return trained(jit, optimizer=optimizer, callbacks=[visit])
+
+    assert_alike(run(True), run(False))
+    assert seen[True] == pytest.approx(seen[False], rel=1e-12, abs=1e-12)
+
+
+def same_with_model(options: Callable[[nn.Module], dict[str, Any]]) -> None:
+    """Hold compiled steps against eager ones where options refer to the model."""
+
+    def run(jit: bool) -> Outcome:
+        model = network()
+        return trained(jit, lambda: model, validation_split=0.2, **options(model))
+
+    assert_alike(run(True), run(False))
+
+
+def _rate_by_weight(model: nn.Module, epoch: int) -> float:
+    first, *_, last = model.parameters()
+    last.data += 0.1 * epoch
+    return float(1.0 / (1.0 + abs(first.data)))
+
+
+LOOKING: dict[str, Callable[[nn.Module], dict[str, Any]]] = {
+    "a penalty in the loss": lambda model: {
+        "loss": lambda p, y: mse_loss(p, y) + 0.01 * sum(w * w for w in model.parameters())
+    },
+    "a metric": lambda model: {"metrics": {"size": lambda p, y: abs(model.parameters()[0].data)}},
+    "a schedule": lambda model: {
+        "schedule": lambda x: lr_scheduler.LambdaLR(x, partial(_rate_by_weight, model))
+    },
+    "a schedule in another": lambda model: {
+        "schedule": lambda x: lr_scheduler.ChainedScheduler(
+            [lr_scheduler.LambdaLR(x, partial(_rate_by_weight, model))]
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("options", LOOKING.values(), ids=LOOKING.keys())
+def test_whoever_looks_at_parameters_sees_those_of_the_last_step(
+    options: Callable[[nn.Module], dict[str, Any]],
+) -> None:
+    """A user's loss of held-out examples, metric, schedule; what it writes is trained on."""
+    same_with_model(options)
+
+
+class Averaging(nn.Module):
+    """A line that predicts with the mean of its weights over the epochs, once trained."""
+
+    def __init__(self) -> None:
+        self.line = nn.Linear(2, 1, rng=1)
+        self.epochs: list[list[float]] = []
+
+    def train(self, mode: bool = True) -> Self:
+        """Take the weights of the last epoch, or the mean of all."""
+        numbers = weights(self.line)
+        if mode and self.epochs:
+            numbers = self.epochs[-1]
+        elif not mode and self.training:
+            self.epochs.append(numbers)
+            numbers = [math.fsum(x) / len(x) for x in zip(*self.epochs, strict=True)]
+        for p, x in zip(self.line.parameters(), numbers, strict=True):
+            p.data = x
+        return super().train(mode)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return self.line(x)
+
+
+@pytest.mark.parametrize(
+    "make", [Averaging, lambda: nn.Sequential(nn.Linear(2, 2, rng=3), Averaging())]
+)
+def test_what_switching_the_mode_changes_is_seen(make: Callable[[], nn.Module]) -> None:
+    """A model, or a part of it, that swaps averaged weights in averages those of the steps."""
+    assert_same_compiled(make, validation_split=0.2)
+
+
+class Scaled(nn.Module):
+    """A network with a factor that is a plain number, and two of four places for parameters."""
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+        self.layer = network()
+        pair = [sg.Parameter(0.5), sg.Parameter(0.7)]
+        self.places: list[Any] = [*pair, *pair]
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [self.scale * self.places[2] * y + self.places[3] for y in self.layer(x)]
+
+
+FACTOR = {"of the loss": 1.0}
+
+
+def scaled_loss(predictions: list[Any], targets: list[Any]) -> Any:
+    """Read a global."""
+    return FACTOR["of the loss"] * mse_loss(predictions, targets)
+
+
+def _scale(model: Any) -> None:
+    model.scale *= 0.5
+
+
+def _change_global(model: Any) -> None:
+    FACTOR["of the loss"] *= 0.5
+
+
+def _add_a_layer(model: Any) -> None:
+    model.layer = nn.Sequential(*model.layer.children(), nn.Tanh())
+
+
+def _swap(model: Any) -> None:
+    model.places[2:] = model.places[:1:-1]
+
+
+def _put_a_number(model: Any) -> None:
+    model.places[2] = 0.3
+
+
+def _drop_a_bias(model: Any) -> None:
+    next(x for x in model.modules() if isinstance(x, nn.Linear)).bias = None
+
+
+@pytest.mark.parametrize(
+    "change", [_scale, _change_global, _add_a_layer, _swap, _put_a_number, _drop_a_bias]
+)
+def test_what_a_callback_changes_is_trained_on(change: Callable[[Any], None]) -> None:
+    """Numbers of a program are noticed when an attribute, a global, a layer or a place changes."""
+
+    def run(jit: bool) -> Outcome:
+        FACTOR["of the loss"] = 1.0
+
+        def visit(model: nn.Module, history: History) -> None:
+            if len(history) in {2, 4}:
+                change(model)
+
+        return trained(jit, Scaled, loss=scaled_loss, callbacks=[visit], validation_split=0.2)
+
+    assert_alike(run(True), run(False))
+
+
+def test_a_metric_that_changes_the_model_is_seen_by_the_evaluation() -> None:
+    """Between steps and evaluation of one epoch, too, what is recorded may become outdated."""
+
+    def run(jit: bool) -> Outcome:
+        model, calls = Scaled(), itertools.count(1)
+
+        def halve(predictions: list[Any], targets: list[Any]) -> float:
+            if next(calls) == 5:  # after the steps of epoch 3, before its evaluation
+                model.scale *= 0.5
+            return float(mse_loss(predictions, targets))
+
+        return trained(jit, lambda: model, metrics=[halve], validation_split=0.3)
+
+    assert_alike(run(True), run(False))
+
+
+def test_an_example_that_a_callback_changes_is_trained_on() -> None:
+    """Examples augmented or corrected in place count as they are, those held out too."""
+
+    def run(jit: bool) -> list[float]:
+        inputs, targets = [[*x] for x in POINTS], [[*y] for y in HEIGHTS]
+        tried = [[*x] for x in POINTS[:3]], HEIGHTS[:3]
+
+        def change(model: nn.Module, history: History) -> None:
+            if len(history) in {2, 4}:
+                inputs[2][0] = -inputs[2][0]
+                targets[5][0] += 1.0
+            if len(history) == 3:
+                tried[0][1][0] += 0.5
+
+        model = network()
+        history = fit(model, inputs, targets, loss=mse_loss, validation_data=tried, epochs=6,
+                      optimizer=SGD(model.parameters(), lr=0.1), callbacks=[change], batch_size=4,
+                      jit=jit, quiet=True)  # fmt: skip
+        return [*weights(model), *history["loss"], *history["val_loss"]]
+
+    assert run(True) == pytest.approx(run(False), rel=1e-12)
+
+
+def test_options_and_groups_that_a_callback_changes_count() -> None:
+    """Momentum and decay switched off and on again; a layer that is thawed on the way."""
+
+    def run(jit: bool) -> Outcome:
+        made: list[optim.Optimizer] = []
+
+        def optimizer(parameters: list[Any]) -> optim.Optimizer:
+            made.append(SGD(parameters[:-6], lr=0.1, momentum=0.5, weight_decay=0.1))
+            return made[0]
+
+        def switch(model: nn.Module, history: History) -> None:
+            off = len(history) in {2, 3}
+            made[0].param_groups[0].update(momentum=0.0 if off else 0.5, weight_decay=0.1 * off)
+            if len(history) == 3:
+                made[0].add_param_group({"params": model.parameters()[-6:], "lr": 0.01})
+
+        return trained(jit, optimizer=optimizer, callbacks=[switch])
+
+    assert_alike(run(True), run(False))
+
+
+# Errors ------------------------------------------------------------------------------------------
+
+
+def _steep(predictions: list[Any], targets: list[Any]) -> Any:
+    """Overflow as soon as predictions are large."""
+    return sg.mean([sg.exp(p[0] ** 2) for p in predictions])
+
+
+def _logarithm(predictions: list[Any], targets: list[Any]) -> Any:
+    """Leave its domain as soon as a prediction is negative."""
+    return sg.mean([sg.log(p[0] + 1.0) for p in predictions])
+
+
+@pytest.mark.parametrize(
+    ("error", "options"),
+    [
+        (sg.NumericalError, {"lr": 10.0}),
+        (sg.NumericalError, {"loss": _steep, "lr": 2.0}),
+        (sg.DomainError, {"loss": _logarithm}),
+    ],
+    ids=["new value", "loss", "domain"],
+)
+def test_an_error_is_the_one_that_eager_steps_raise(
+    error: type[Exception], options: dict[str, Any]
+) -> None:
+    """Same message, parameters and count of steps as before the step that failed."""
+    found = []
+    for jit in (True, False):
+        model = nn.Sequential(nn.Linear(2, 1, rng=1))
+        lr = options.get("lr", 0.1)
+        optimizer = SGD(model.named_parameters(), lr=lr, momentum=0.5)
+        with pytest.raises(error) as raised:
+            fit(model, POINTS, HEIGHTS, optimizer=optimizer, jit=jit, quiet=True, shuffle=False,
+                loss=options.get("loss", mse_loss), epochs=400, batch_size=7)  # fmt: skip
+        [group] = optimizer.state_dict()["param_groups"]
+        found.append((str(raised.value).split(" = ")[0], group["step"], weights(model)))
+    assert found[0][:2] == found[1][:2]
+    assert found[0][1] > 0
+    assert found[0][2] == pytest.approx(found[1][2], rel=1e-6)  # it grows from step to step
 
 
 def test_a_domain_left_in_a_later_batch_is_the_error_of_eager_steps() -> None:
     """Also where the loss is finite; the parameters are those before the step, in both ways."""
+
+    class Inverse(nn.Module):
+        def __init__(self) -> None:
+            self.w = sg.Parameter(0.5)
+
+        def forward(self, x: list[Any]) -> Any:
+            return sg.tanh(self.w / x[0])  # which is finite at 0 by IEEE 754
+
     found = []
     for jit in (True, False):
         model = Inverse()
-        with pytest.raises(DomainError) as error:
+        with pytest.raises(sg.DomainError) as error:
             fit(model, [[1.0], [2.0], [-4.0], [0.0]], [0.1, 0.2, 0.3, 0.4], loss=mse_loss,
                 optimizer=SGD(model.parameters(), lr=0.1), epochs=1, batch_size=2, shuffle=False,
                 quiet=True, jit=jit)  # fmt: skip
@@ -271,3 +714,189 @@ def test_a_domain_left_in_a_later_batch_is_the_error_of_eager_steps() -> None:
     assert found[0][0] == found[1][0]
     assert found[0][1] == pytest.approx(found[1][1], rel=1e-12)
     assert found[0][1] != 0.5
+
+
+# What cannot be compiled -------------------------------------------------------------------------
+
+
+class Counting(nn.Module):
+    """A model that remembers how often it was called."""
+
+    def __init__(self) -> None:
+        self.weight, self.calls = sg.Parameter(0.5), 0
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        self.calls += 1
+        return [self.weight * x[0] / self.calls]
+
+
+class Recurrent(nn.Module):
+    """A model with a state that goes on from example to example, without its gradient."""
+
+    def __init__(self) -> None:
+        self.weight, self.state = sg.Parameter(0.5), sg.Value(0.1)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        found = sg.tanh(self.weight * x[0] + self.state)
+        self.state = found.detach()
+        return [found * (2.0 if found.data > 0 else 1.0)]
+
+
+class Turning(nn.Module):
+    """A model that takes its factors from an iterator."""
+
+    def __init__(self) -> None:
+        self.weight, self.turns = sg.Parameter(0.5), itertools.cycle([0.5, 0.7, 0.9])
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [self.weight * x[0] * next(self.turns)]
+
+
+class Layerwise(SGD):
+    """An optimiser whose rate depends on the size of the weights, as that of LARS does."""
+
+    def rule(self, group: Any) -> Any:
+        """Return a rule."""
+        size = math.hypot(*[p.data for p in group["params"]])
+        return super().rule({**group, "lr": group["lr"] / size})
+
+
+class Overridden(SGD):
+    """An optimiser that does something of its own."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Move on."""
+        return super().step(closure)
+
+
+_generator = np.random.RandomState(4)
+_seen: list[int] = []
+_outside = sg.Parameter(0.5, "scale")
+
+
+def _spying(predictions: list[Any], targets: list[Any]) -> Any:
+    _seen.append(len(predictions))
+    return mse_loss(predictions, targets)
+
+
+EAGER: dict[str, dict[str, Any]] = {
+    "another optimiser": {"optimizer": Descent},
+    "a step of its own": {"optimizer": Overridden},
+    "a rate by the weights": {"optimizer": Layerwise},
+    "a counter": {"make": Counting},
+    "a list": {"loss": _spying},
+    "a state": {"make": Recurrent},
+    "an iterator": {"make": Turning, "optimizer": partial(SGD, lr=0.01)},
+    "a set": {"loss": lambda p, y: mse_loss(p, y) * (2.0 if y[0][0] in {HEIGHTS[0][0]} else 1)},
+    "a type": {"loss": lambda p, y: mse_loss(p, y) * (2.0 if isinstance(y[0][0], float) else 1.0)},
+    "the type of a later example": {
+        "loss": lambda p, y: mse_loss(p, [[t * (1 + isinstance(t, int))] for (t,) in y]),
+        "targets": [*HEIGHTS[:-1], [1]],
+        "shuffle": False,
+    },
+    "noise": {"loss": lambda p, y: mse_loss(p, y) * _generator.uniform(0.9, 1.1)},
+    "a stranger": {"loss": lambda p, y: mse_loss(p, y) * _outside},
+    "data": {"loss": lambda p, y: mse_loss(p, y) * p[0][0].data},
+    "lengths": {
+        "targets": [[1.0, 2.0], *HEIGHTS[1:]],
+        "loss": lambda p, y: sg.mean([x[0] for x in p]),
+    },
+    "Values": {"targets": [[sg.Parameter(y)] for (y,) in HEIGHTS]},
+}
+
+
+@pytest.mark.parametrize("options", EAGER.values(), ids=EAGER.keys())
+def test_what_cannot_be_compiled_is_trained_eagerly(options: dict[str, Any]) -> None:
+    """By itself fit goes on eagerly, every number the same; with jit=True it is an error.
+
+    A batch that meets so many parameters is worth compiling from the first step on.
+    """
+
+    def make() -> Any:
+        model: Any = options.get("make", network)()
+        model.spare = [sg.Parameter(0.0) for _ in range(500)]
+        return model
+
+    def run(jit: bool | None) -> Outcome:
+        _generator.seed(7)
+        usual = {
+            "optimizer": partial(SGD, lr=0.1),
+            "epochs": 2,
+            "batch_size": None,
+            "copies": 15,
+        }
+        return trained(jit, **{**usual, **options, "make": make})
+
+    assert run(None) == run(False)
+    with pytest.raises(sg.TraceError):
+        run(True)
+
+
+class Wide(nn.Module):
+    """A line with so many parameters that its steps are worth compiling from the first on."""
+
+    def __init__(self) -> None:
+        self.line = nn.Linear(1, 1, rng=0)
+        self.spare = [sg.Parameter(0.0) for _ in range(1000)]
+
+    def forward(self, x: Any) -> Any:
+        """Return the height of the line."""
+        return self.line(x)
+
+
+def peeking(predictions: Any, targets: Any) -> Any:
+    """Look at a number, which a program does not have."""
+    error = predictions[0][0] - targets[0][0]
+    return error * error if error.data < 1e9 else error
+
+
+@pytest.mark.parametrize("loss", [mse_loss, peeking])
+def test_steps_that_could_not_be_compiled_are_told(
+    loss: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the end, with the reason, not to whoever wants quiet; and they are as eager ones are."""
+    found = []
+    for jit, quiet in ((None, False), (None, True), (False, False)):
+        model = Wide()
+        fit(model, [[0.1]] * 100, [[1.0]] * 100, loss=loss, batch_size=None, epochs=10,
+            optimizer=SGD(model.parameters(), lr=0.1), quiet=quiet, jit=jit)  # fmt: skip
+        told = " ".join(capsys.readouterr().out.split())
+        assert ("could not be compiled" in told) == (loss is peeking and not quiet and jit is None)
+        assert ("data" in told) == ("could not" in told)
+        found.append(weights(model))
+    assert found[0] == found[1] == pytest.approx(found[2], rel=1e-12)
+
+
+def test_under_detect_anomaly_steps_are_eager() -> None:
+    """It looks at every gradient on the way, which a program does not have."""
+    with sg.detect_anomaly():
+        found = trained(True, validation_split=0.3)
+    assert found == trained(False, validation_split=0.3)
+
+
+_WITHOUT_NUMPY = """
+import sys
+sys.modules["numpy"] = None
+from scalargrad.losses import mse_loss
+from scalargrad.nn import Linear
+from scalargrad.optim import SGD
+from scalargrad.train import fit
+line = Linear(1, 1, rng=0)
+for jit in (None, True):
+    print(fit(line, [[1.0]], [[2.0]], loss=mse_loss, optimizer=SGD(line.parameters(), lr=0.1),
+              epochs=2, quiet=True, jit=jit).stopped)
+"""
+
+
+@pytest.mark.wide
+def test_without_numpy_fit_is_eager_and_a_program_an_error() -> None:
+    """The base installation trains; jit=True names what to install."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_NUMPY], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "all epochs done\n"
+    assert "MissingPackageError" in done.stderr
+    assert "numpy" in done.stderr.splitlines()[-1]

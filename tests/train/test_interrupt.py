@@ -1,22 +1,31 @@
-"""Ctrl-C during training."""
+"""Ctrl-C ends training after the step under way: model, history and checkpoint are whole."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 
+from scalargrad.losses import mse_loss
 from scalargrad.nn import Module
-from scalargrad.system.interrupt import Interrupt, deferred_interrupt
+from scalargrad.optim import Adam
 from scalargrad.train import History, fit
 
-from .helpers import INPUTS, TARGETS, Descent, linear, squares
+from .helpers import INPUTS, TARGETS, Descent, Outcome, assert_alike, linear, squares, trained
 
 pytestmark = pytest.mark.usefixtures("pythons_handler")
+
+
+def press() -> None:
+    """Press Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 class Pressing(Descent):
@@ -30,23 +39,28 @@ class Pressing(Descent):
         """Press, if it is time, and step."""
         self.when -= 1
         if self.when == 0:
-            os.kill(os.getpid(), signal.SIGINT)
+            press()
         super().step()
 
 
 def train(optimizer: Descent, model: Module, **options: Any) -> History:
     """Train ten epochs of three batches."""
-    return fit(
-        model,
-        INPUTS,
-        TARGETS,
-        loss=squares,
-        optimizer=optimizer,
-        epochs=10,
-        batch_size=2,
-        quiet=True,
-        **options,
-    )
+    options = {"loss": squares, "epochs": 10, "batch_size": 2, "quiet": True, **options}
+    return fit(model, INPUTS, TARGETS, optimizer=optimizer, **options)
+
+
+def ending(calls: int) -> Any:
+    """Return a loss that ends the run at one of its calls, before the step is taken."""
+    taken: list[int] = []
+
+    def loss(predictions: list[Any], targets: list[Any]) -> Any:
+        taken.append(1)
+        if len(taken) == calls:
+            raise KeyboardInterrupt
+        flat = [[p] if not isinstance(p, list) else p for p in predictions]
+        return mse_loss(flat, [y if isinstance(y, list) else [y] for y in targets])
+
+    return loss
 
 
 def test_ctrl_c_keeps_model_and_history() -> None:
@@ -54,26 +68,60 @@ def test_ctrl_c_keeps_model_and_history() -> None:
     model, other = linear(), linear()
     history = train(Pressing(model, when=11), model)
     assert (len(history), history.stopped) == (3, "interrupted")
-    steps: list[int] = []
+    train(Descent(other.parameters()), other, loss=ending(12))
+    assert [p.data for p in model.parameters()] == pytest.approx(
+        [p.data for p in other.parameters()], rel=1e-12
+    )
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
-    def ending(predictions: list[Any], targets: list[float]) -> Any:
-        steps.append(1)
-        if len(steps) == 12:
-            raise KeyboardInterrupt
+
+def test_ctrl_c_in_a_compiled_run_leaves_what_whole_steps_have_made() -> None:
+    """Pressed by a schedule after 12 steps: numbers, state and history are those after these."""
+
+    class Press:
+        epochs = 0
+
+        def step(self) -> None:
+            self.epochs += 1
+            if self.epochs == 3:
+                press()
+
+        def get_last_lr(self) -> list[float]:
+            return [0.1]
+
+        def state_dict(self) -> dict[str, Any]:
+            return {}
+
+        def load_state_dict(self, state: Any) -> None:
+            pass
+
+    def run(jit: bool) -> Outcome:
+        return trained(jit, optimizer=Adam, schedule=lambda optimizer: Press())
+
+    found, expected = run(True), run(False)
+    assert (len(found.history), found.history.stopped) == (3, "interrupted")
+    assert_alike(found, expected)
+
+
+def test_a_second_press_does_not_wait() -> None:
+    """The first is noted, the second raises at once: the step is not taken."""
+    model, other = linear(), linear()
+    calls: list[int] = []
+
+    def twice(predictions: list[Any], targets: list[float]) -> Any:
+        calls.append(1)
+        if len(calls) == 11:
+            press()
+            press()
+            calls.append(1)
         return squares(predictions, targets)
 
-    fit(
-        other,
-        INPUTS,
-        TARGETS,
-        loss=ending,
-        optimizer=Descent(other.parameters()),
-        epochs=10,
-        batch_size=2,
-        quiet=True,
+    history = train(Descent(model.parameters()), model, loss=twice)
+    assert (len(history), history.stopped, len(calls)) == (3, "interrupted", 11)
+    train(Descent(other.parameters()), other, loss=ending(11))
+    assert [p.data for p in model.parameters()] == pytest.approx(
+        [p.data for p in other.parameters()], rel=1e-12
     )
-    assert model.state_dict() == other.state_dict()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_after_ctrl_c_the_best_weights_come_back() -> None:
@@ -92,17 +140,6 @@ def test_after_ctrl_c_the_best_weights_come_back() -> None:
     assert model.state_dict() == kept[0]
 
 
-def test_a_second_press_does_not_wait() -> None:
-    """The first press is noted, the second raises at once."""
-    interrupt = Interrupt()
-    interrupt.check()
-    interrupt.press(signal.SIGINT, None)
-    with pytest.raises(KeyboardInterrupt):
-        interrupt.press(signal.SIGINT, None)
-    with pytest.raises(KeyboardInterrupt):
-        interrupt.check()
-
-
 def test_training_works_in_a_thread() -> None:
     """Where signals cannot be handled, training goes on without."""
     model = linear()
@@ -117,34 +154,68 @@ def test_training_works_in_a_thread() -> None:
 
 def test_another_programs_handler_is_left_alone() -> None:
     """A handler set by the user stays in charge."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with deferred_interrupt():
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    model = linear()
+    assert len(train(Pressing(model, when=11), model)) == 10
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_ctrl_c_in_one_training_inside_another_ends_both() -> None:
     """The one inside waits for the end of its step, and the one around takes note."""
-    with deferred_interrupt() as around:
-        with deferred_interrupt() as inside:
-            os.kill(os.getpid(), signal.SIGINT)
-            assert (around.pressed, inside.pressed) == (True, True)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)  # the second press, after the one inside has ended
+    model, inside = linear(), linear()
+    found: list[History] = []
+
+    def inner(_: Module, history: History) -> None:
+        if len(history) == 2:
+            found.append(train(Pressing(inside, when=5), inside))
+
+    history = train(Descent(model.parameters()), model, callbacks=[inner])
+    assert [(len(x), x.stopped) for x in found] == [(1, "interrupted")]
+    assert history.stopped == "interrupted"
+    assert len(history) == 2
+
+
+class Named(Pressing):
+    """The same optimiser before and after."""
 
 
 def test_an_interrupted_run_can_be_resumed(tmp_path: Path) -> None:
     """From the last checkpoint, to the same end as an undisturbed run."""
     path = tmp_path / "run.json"
     expected_model, model, resumed = linear(), linear(), linear()
-    expected = train(Descent(expected_model.parameters()), expected_model)
-    train(_Named(model, 11), model, checkpoint=path)
-    again = train(_Named(resumed, -1), resumed, checkpoint=path, resume=True)
+    expected = train(Named(expected_model, -1), expected_model)
+    train(Named(model, 11), model, checkpoint=path)
+    again = train(Named(resumed, -1), resumed, checkpoint=path, resume=True)
     assert again == expected
     assert resumed.state_dict() == expected_model.state_dict()
 
 
-class _Named(Pressing):
-    """The same optimiser before and after."""
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # one in the background ignores it
+from scalargrad.losses import mse_loss
+from scalargrad.nn import Linear
+from scalargrad.optim import SGD
+from scalargrad.train import fit
+line = Linear(1, 1, rng=0)
+def say(model, history):
+    if len(history) == 3:
+        print("trains", flush=True)
+history = fit(line, [[0.0], [1.0]], [[1.0], [3.0]], loss=mse_loss, epochs=10**9, quiet=True,
+              optimizer=SGD(line.parameters(), lr=0.1), callbacks=[say])
+print(history.stopped, len(history) >= 3, len(history) == len(history["loss"]))
+print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+@pytest.mark.people
+def test_ctrl_c_in_a_program_of_its_own() -> None:
+    """The program goes on after fit, with the history of what was done."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "trains\n"
+        running.send_signal(signal.SIGINT)
+        said, complaints = running.communicate(timeout=PATIENCE)
+    assert (said, complaints, running.returncode) == ("interrupted True True\nTrue\n", "", 0)

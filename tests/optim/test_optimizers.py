@@ -1,0 +1,764 @@
+"""Optimisers move parameters by the formulas of their papers, all or none, and can be resumed."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from math import sqrt
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalargrad import Parameter, Value, gradients, log, losses, nn, optim
+from scalargrad.errors import DomainError, NumericalError, OperandError, StateError
+from scalargrad.optim import rules
+
+#: Adam's betas, not both one number; with them 1 - βᵗ is 1/2 and 1/4, then 3/4 and 7/16.
+B: dict[str, Any] = {"betas": (0.5, 0.75), "eps": 1.0}
+R: dict[str, Any] = {"alpha": 0.75, "eps": 1.0}
+V, V2 = sqrt((9 / 4) / (7 / 16)), sqrt(31 / 7)  # roots of Adam's second moments, corrected
+
+#: An optimiser, its options, the gradients of its steps, and where a parameter from 2 ends.
+CASES: list[tuple[str, dict[str, Any], list[float], float]] = [
+    ("SGD", {}, [3.0, 1.0], 2.0 - 0.3 - 0.1),
+    ("SGD", {"weight_decay": 0.5}, [3.0], 2.0 - 0.1 * 4.0),
+    ("SGD", {"maximize": True}, [3.0], 2.3),
+    # v = 3, then 0.5 · 3 + 1; the first step is not dampened; nesterov: along 3 + 0.5 · 3, then …
+    ("SGD", {"momentum": 0.5}, [3.0, 1.0], 2.0 - 0.3 - 0.25),
+    ("SGD", {"momentum": 0.5, "dampening": 0.25}, [3.0, 1.0], 2.0 - 0.3 - 0.225),
+    ("SGD", {"momentum": 0.5, "nesterov": True}, [3.0, 1.0], 2.0 - 0.45 - 0.225),
+    # m = 3/2, v = 9/4; corrected 3 and 9; then m = 1/4, v = 31/16; corrected 1/3 and 31/7
+    ("Adam", B, [3.0], 2.0 - 0.1 * 3 / (3 + 1)),
+    ("Adam", B, [3.0, -1.0], 1.925 - 0.1 / 3 / (V2 + 1)),
+    ("Adam", {**B, "weight_decay": 0.5}, [3.0], 2.0 - 0.1 * 4 / (4 + 1)),
+    ("Adam", {**B, "maximize": True}, [3.0], 2.075),
+    # v = 27/16 after 9/4, which stays the largest; m = 3/4, corrected 1
+    ("Adam", {**B, "amsgrad": True}, [3.0, 0.0], 1.925 - 0.1 / (V + 1)),
+    # w shrinks by 1 - 0.1 · 0.5 first
+    ("AdamW", {**B, "weight_decay": 0.5}, [3.0], 2.0 * 0.95 - 0.075),
+    ("AdamW", {**B, "weight_decay": 0.5}, [3.0, -1.0], 1.825 * 0.95 - 0.1 / 3 / (V2 + 1)),
+    ("AdamW", {**B, "weight_decay": 0.0, "amsgrad": True}, [3.0, 0.0], 1.925 - 0.1 / (V + 1)),
+    ("AdamW", {**B, "weight_decay": 0.5, "maximize": True}, [3.0], 2.0 * 0.95 + 0.075),
+    # a hundredth of lr is its weight decay if none is given, and lr a thousandth
+    ("AdamW", {"lr": 1e-3}, [3.0], 2.0 * (1 - 1e-5) - 1e-3),
+    # eps beside the uncorrected root 3/2: lr · √(1/4) / (1/2) · (3/2) / (3/2 + 1)
+    ("SparseAdam", B, [3.0], 2.0 - 0.1 * 1.5 / 2.5),
+    ("SparseAdam", B, [3.0, -1.0],
+     1.94 - 0.1 * sqrt(7 / 16) / (3 / 4) * (1 / 4) / (sqrt(31 / 16) + 1)),
+    ("SparseAdam", {**B, "maximize": True}, [3.0], 2.06),
+    # mean square 9/4; variance 9/4 - (3/4)²; steps 6/5, then half of it and 3 / (√(63/16) + 1)
+    ("RMSprop", R, [3.0], 2.0 - 0.1 * 3 / (1.5 + 1)),
+    ("RMSprop", {**R, "weight_decay": 0.5}, [3.0], 2.0 - 0.1 * 4 / (2 + 1)),
+    ("RMSprop", {**R, "centered": True}, [3.0], 2.0 - 0.1 * 3 / (sqrt(27 / 16) + 1)),
+    ("RMSprop", {**R, "momentum": 0.5}, [3.0, 3.0], 1.88 - 0.1 * (0.6 + 3 / (sqrt(63 / 16) + 1))),
+    ("RMSprop", {**R, "maximize": True}, [3.0], 2.12),
+    # sums 7 + 9 and 25; rates 0.1 and 0.1 / 1.5
+    ("Adagrad", {"lr_decay": 0.5, "initial_accumulator_value": 7.0, "eps": 1.0}, [3.0, 3.0],
+     2.0 - 0.1 * 3 / (4 + 1) - 0.1 / 1.5 * 3 / (5 + 1)),
+    ("Adagrad", {"weight_decay": 0.5, "eps": 1.0}, [3.0], 2.0 - 0.1 * 4 / (4 + 1)),
+    ("Adagrad", {"eps": 1.0, "maximize": True}, [3.0], 2.0 + 0.1 * 3 / (3 + 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options", "gradients", "expected"), CASES)
+def test_an_option_does_what_its_paper_says(
+    name: str, options: dict[str, Any], gradients: list[float], expected: float
+) -> None:
+    """By hand: a parameter alone, and forty that move at once."""
+    for many in (1, 40):
+        parameters = [Parameter(2.0) for _ in range(many)]
+        optimizer = getattr(optim, name)(parameters, **{"lr": 0.1, **options})
+        for gradient in gradients:
+            for p in parameters:
+                p.grad = gradient
+            optimizer.step()
+        assert [p.data for p in parameters] == pytest.approx([expected] * many, rel=1e-9)
+
+
+@pytest.mark.parametrize("many", [1, 40])
+def test_a_new_velocity_is_not_dampened(many: int) -> None:
+    """As in PyTorch: after steps without momentum, and after the state was cleared.
+
+    Steps along 2, then v = 3, then 0.5 · 3 + 0.75 · 1, then v = 1.
+    """
+    parameters = [Parameter(2.0) for _ in range(many)]
+    optimizer = optim.SGD(parameters, lr=0.1, dampening=0.25)
+    for gradient, momentum, cleared in [(2, 0, 0), (3, 0.5, 0), (1, 0.5, 0), (1, 0.5, 1)]:
+        optimizer.param_groups[0]["momentum"] = momentum
+        if cleared:
+            optimizer.state.clear()
+        for p in parameters:
+            p.grad = float(gradient)
+        optimizer.step()
+    expected = 2.0 - 0.2 - 0.3 - 0.225 - 0.1
+    assert [p.data for p in parameters] == pytest.approx([expected] * many, rel=1e-9)
+
+
+KINDS: dict[str, Callable[[Any], optim.Optimizer]] = {
+    "sgd": partial(optim.SGD, lr=0.1),
+    "momentum": partial(optim.SGD, lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01),
+    "nesterov": partial(optim.SGD, lr=0.1, momentum=0.8, nesterov=True, maximize=True),
+    "adam": partial(optim.Adam, lr=0.05, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1),
+    "amsgrad": partial(optim.Adam, lr=0.05, amsgrad=True, maximize=True),
+    "adamw": partial(optim.AdamW, lr=0.05, weight_decay=0.2),
+    "sparse adam": partial(optim.SparseAdam, lr=0.05),
+    "rmsprop": partial(optim.RMSprop, lr=0.02, centered=True, momentum=0.5),
+    "adagrad": partial(optim.Adagrad, lr=0.1, lr_decay=0.05, initial_accumulator_value=0.1),
+}
+every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
+
+
+@every_kind
+def test_many_parameters_move_as_each_alone(make: Callable[[Any], optim.Optimizer]) -> None:
+    """Parameters and state equal those of fifty optimisers of one parameter, to the last bit."""
+    together, apart = ([Parameter(math.sin(i)) for i in range(50)] for _ in range(2))
+    optimizer, optimizers = make(together), [make([p]) for p in apart]
+    for step in range(4):
+        for i in range(50):
+            together[i].grad = apart[i].grad = 2.0 * math.cos(7.0 * step + i * i)
+        for one in (optimizer, *optimizers):
+            one.step()
+    assert [p.data for p in together] == [p.data for p in apart]
+    found = [optimizer.state.get(p) for p in together]
+    assert found == [o.state.get(p) for o, p in zip(optimizers, apart, strict=True)]
+
+
+# The formulas as functions -----------------------------------------------------------------------
+
+number = st.floats(-10.0, 10.0)
+
+
+@given(number, st.floats(0.0, 1.0), st.floats(0.1, 2.0))
+def test_gradient_descent_on_a_parabola_shrinks_geometrically(
+    start: float, lr: float, curvature: float
+) -> None:
+    """W after n steps is (1 - lr · curvature)ⁿ w₀."""
+    w = Parameter(start)
+    optimizer = optim.SGD([w], lr=lr)
+    for _ in range(7):
+        optimizer.zero_grad()
+        (0.5 * curvature * w * w).backward()
+        optimizer.step()
+    assert w.data == pytest.approx((1 - lr * curvature) ** 7 * start, rel=1e-9, abs=1e-12)
+
+
+@given(number.filter(lambda x: abs(x) > 1e-3), st.floats(0.001, 1.0))
+def test_the_first_step_of_every_adaptive_rule_is_the_learning_rate(g: float, lr: float) -> None:
+    """Whatever the size of the gradient: that is what adaptive means."""
+    first: list[tuple[Any, dict[str, float]]] = [
+        (optim.Adam, {}),
+        (optim.SparseAdam, {}),
+        (optim.Adagrad, {}),
+        (optim.RMSprop, {"alpha": 0.0}),
+    ]
+    for kind, options in first:
+        w = Parameter(0.0)
+        w.grad = g
+        kind([w], lr=lr, eps=0.0, **options).step()
+        assert w.data == pytest.approx(-lr if g > 0 else lr, rel=1e-12)
+
+
+def test_a_constant_gradient_has_no_variance() -> None:
+    """Centred RMSprop then divides by eps alone, and rounding below 0 does no harm."""
+    w = Parameter(0.0)
+    optimizer = optim.RMSprop([w], lr=1e-3, alpha=0.5, eps=1.0, centered=True)
+    for _ in range(200):
+        before, w.grad = w.data, 0.1
+        optimizer.step()
+    assert w.data - before == pytest.approx(-1e-4, rel=1e-6)
+
+
+ADAM: dict[str, Any] = {"betas": (0.9, 0.99), "corrections": (0.19, 0.02), "eps": 1e-8}
+RULES: list[tuple[Callable[..., Any], int, dict[str, Any], bool]] = [
+    (rules.sgd, 1, {"momentum": 0.9, "nesterov": True}, True),
+    (rules.adam, 3, {**ADAM, "amsgrad": True}, True),
+    (rules.sparse_adam, 2, ADAM, False),
+    (rules.rmsprop, 3, {"alpha": 0.9, "eps": 1e-8, "momentum": 0.5}, True),
+    (rules.adagrad, 1, {"eps": 1e-10}, True),
+]
+
+
+@pytest.mark.parametrize(("rule", "size", "options", "decays"), RULES)
+def test_a_rule_gives_values_the_numbers_it_gives_floats(
+    rule: Callable[..., Any], size: int, options: dict[str, Any], decays: bool
+) -> None:
+    """The same function serves both; weight decay λ is the gradient g + λw."""
+    w, g, state = 0.7, -1.3, [0.4 + 0.1 * i for i in range(size)]
+    floats = rule(w, g, *state, lr=0.05, **options)
+    recorded = rule(*map(Value, [w, g, *state]), lr=Value(0.05), **options)
+    assert all(isinstance(x, float) for x in floats)
+    found = [x.data if isinstance(x, Value) else x for x in recorded]
+    assert found == pytest.approx(list(floats), rel=1e-15)
+    if decays:
+        decayed = rule(w, g, *state, lr=0.1, weight_decay=0.3, **options)
+        assert decayed == rule(w, g + 0.3 * w, *state, lr=0.1, **options)
+
+
+def test_an_update_can_be_differentiated_by_the_learning_rate() -> None:
+    """D loss(w - lr·g) / d lr = -g(w)·g(w'): the hypergradient of Baydin et al., 2018."""
+    lr, w = Value(0.1), Value(2.0)
+    grad = gradients(w * w, w, create_graph=True)
+    moved, _ = rules.sgd(w, grad, 0.0, lr=lr)
+    assert gradients(moved * moved, lr) == pytest.approx(-4.0 * 2.0 * moved.data, rel=1e-12)
+
+
+# All or nothing ----------------------------------------------------------------------------------
+
+
+@every_kind
+@pytest.mark.parametrize("many", [3, 40])
+def test_a_gradient_that_is_not_finite_changes_nothing(
+    make: Callable[[Any], optim.Optimizer], many: int
+) -> None:
+    """The first such parameter is named, and no parameter, state or step count moves."""
+    named = [(f"w{i}", Parameter(1.0)) for i in range(many)]
+    optimizer = make(named)
+    for step in range(2):
+        for _, p in named:
+            p.grad = 0.5 + step
+        optimizer.step()
+    before = [p.data for _, p in named], optimizer.state_dict()
+    for bad, other in ((math.inf, -math.inf), (-math.inf, 1.0), (math.nan, math.inf)):
+        named[1][1].grad, named[2][1].grad = bad, other
+        with pytest.raises(NumericalError, match="w1"):
+            optimizer.step()
+        assert ([p.data for _, p in named], optimizer.state_dict()) == before
+
+
+@pytest.mark.parametrize("many", [2, 50])
+def test_a_step_that_would_overflow_changes_nothing(many: int) -> None:
+    """The new value is looked at before anything is written; what only adds up to inf moves."""
+    named = [(f"w{i}", Parameter(1.0)) for i in range(many)]
+    for _, p in named:
+        p.grad = 1e308
+    with pytest.raises(NumericalError, match="w0"):
+        optim.SGD(named, lr=100.0).step()
+    assert all(p.data == 1.0 for _, p in named)
+    optim.SGD(named, lr=1e-308).step()
+    assert [p.data for _, p in named] == pytest.approx([0.0] * many, abs=1e-15)
+    optimizer = optim.Adagrad(named, eps=0.0)
+    optimizer.zero_grad()
+    with pytest.raises(NumericalError, match="w0"):  # 0/0, which PyTorch writes down as nan
+        optimizer.step()
+
+
+@pytest.mark.parametrize("many", [4, 50])
+def test_gradients_of_other_kinds_count_as_their_numbers(many: int) -> None:
+    """Those of NumPy, an int, True; a gradient of None is passed over, even by momentum."""
+    parameters = [Parameter(1.0) for _ in range(many + 1)]
+    others: list[Any] = [np.float32(0.5), 2, True, np.array(4.0)]
+    for p, grad in zip(parameters, others, strict=False):
+        p.grad = grad
+    parameters[-1].grad = None
+    optimizer = optim.SGD(parameters, lr=0.5, momentum=0.5)
+    optimizer.step()
+    assert [p.data for p in parameters] == [0.75, 0.0, 0.5, -1.0] + [1.0] * (many - 3)
+    assert {type(p.data) for p in parameters} == {float}
+    assert parameters[-1] not in optimizer.state
+
+
+@pytest.mark.parametrize("many", [3, 40])
+def test_ctrl_c_during_a_step_leaves_all_old_or_all_new(many: int) -> None:
+    """Whichever line of the optimiser it arrives at, no parameter is left behind the others."""
+    optimizer = optim.SGD([Parameter(1.0) for _ in range(many)], lr=0.5)
+    [group] = optimizer.param_groups
+    seen, when, found = 0, 0, set[tuple[float, ...]]()
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal seen
+        if "optim" not in frame.f_code.co_filename:
+            return None
+        seen += event == "line"
+        if event == "line" and seen == when:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    while seen >= when:
+        seen, when = 0, when + 1
+        for p in group["params"]:
+            p.data = p.grad = 1.0
+        sys.settrace(trace)
+        try:
+            with suppress(KeyboardInterrupt):
+                optimizer.step()
+        finally:
+            sys.settrace(before)
+        found.add(tuple(p.data for p in group["params"]))
+    assert when > 10
+    assert found == {(1.0,) * many, (0.5,) * many}
+
+
+def test_a_rule_of_ones_own_takes_numbers() -> None:
+    """A rule that asks questions of numbers moves them one by one, however many there are."""
+
+    def by_sign(p: float, grad: float, velocity: float, *, lr: float) -> tuple[float, float]:
+        return (p - lr if grad > 0.0 else p + lr), velocity
+
+    class Sign(optim.SGD):
+        def rule(self, group: Any) -> Any:
+            return partial(by_sign, lr=group["lr"])
+
+    parameters = [Parameter(0.0) for _ in range(50)]
+    for i, p in enumerate(parameters):
+        p.grad = 1.0 if i % 2 else -1.0
+    Sign(parameters, lr=0.5).step()
+    assert [p.data for p in parameters] == [0.5, -0.5] * 25
+
+
+# Which parameters --------------------------------------------------------------------------------
+
+
+def test_groups_have_options_of_their_own() -> None:
+    """A dict gives a group; others can be added later, and begin at step 0."""
+    a, b, c = Parameter(1.0), Parameter(1.0), Parameter(1.0)
+    optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.1)
+    optimizer.step()
+    optimizer.add_param_group({"params": [c], "lr": 1.0})
+    for parameter in (a, b, c):
+        parameter.grad = 1.0
+    optimizer.step()
+    assert [p.data for p in (a, b, c)] == [0.9, 0.5, 0.0]
+    assert [group["step"] for group in optimizer.param_groups] == [2, 1 + 1, 1]
+
+
+def changed_in_groups(change: Callable[[list[Any]], Any], count: int) -> None:
+    """Hold that a group whose list of parameters has changed is refused, and none moves."""
+    parameters = [Parameter(1.0) for _ in range(count)]
+    optimizer = optim.Adam(parameters, lr=0.1)
+    change(optimizer.param_groups[0]["params"])
+    with pytest.raises(StateError):
+        optimizer.step()
+    assert all(p.data == 1.0 for p in parameters)
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_the_parameters_of_a_group_stay_those_it_was_made_with(count: int) -> None:
+    """Each has a row of the state: another list of them would move some by the state of others."""
+    changed_in_groups(lambda params: params.pop(0), count)
+    changed_in_groups(lambda params: params.append(Parameter(1.0)), count)
+    changed_in_groups(lambda params: params.__setitem__(0, Parameter(1.0)), count)
+    changed_in_groups(lambda params: params.reverse(), count)
+
+
+@pytest.mark.parametrize("name", ["SGD", "SparseAdam", "Adagrad"])
+def test_a_step_over_a_vocabulary_moves_the_words_present(name: str) -> None:
+    """Of 20,032 parameters, three words give gradient to 30 and the dense rest."""
+    net = nn.Sequential(nn.Linear(2_000, 10, rng=0), nn.ReLU(), nn.Linear(10, 2, rng=1))
+    first: Any = net[0]
+    optimizer = getattr(optim, name)(net.parameters(), lr=0.1)
+    before = net.state_dict()["0.weight"]
+    losses.cross_entropy(net({5: 1.0, 77: 2.0, 1_999: 1.0}), 1).backward()
+    assert len(optimizer.active_parameters()) == 30 + 10 + 20 + 2
+    optimizer.step()
+    optimizer.zero_grad()
+    assert optimizer.active_parameters() == [*first.bias, *net[2].bias]  # type: ignore[attr-defined]
+    after = net.state_dict()["0.weight"]
+    moved = {i for a, b in zip(before, after, strict=True) for i in range(2_000) if a[i] != b[i]}
+    assert moved == {5, 77, 1_999}
+
+
+def test_momentum_goes_on_moving_what_was_touched_before() -> None:
+    """So a rule with momentum visits every parameter, as PyTorch's dense gradients have it."""
+    table = nn.Embedding(3, 1, rng=0)
+    optimizer = optim.SGD(table.parameters(), lr=0.1, momentum=0.9)
+    start = table.weight[1][0].data
+    table(1)[0].backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    optimizer.step()
+    assert table.weight[1][0].data == pytest.approx(start - 0.1 - 0.09, rel=1e-12)
+    assert optimizer.active_parameters() == table.parameters()
+
+
+def test_only_the_parameters_given_are_moved() -> None:
+    """Of a table shared with another optimiser, each moves and clears its own."""
+    table = nn.Embedding(2, 1, rng=0)
+    first = optim.SGD(list(table.weight[0]), lr=1.0)
+    (table(0)[0] + table(1)[0]).backward()
+    kept = table.weight[1][0].data
+    first.step()
+    assert table.weight[1][0].data == kept
+    assert first.active_parameters() == [table.weight[0][0]]
+    first.zero_grad()
+    assert [row[0].grad for row in table.weight] == [0.0, 1.0]
+
+
+def test_a_closure_is_run_and_its_loss_returned() -> None:
+    """As PyTorch's step(closure)."""
+    w = Parameter(3.0)
+    optimizer = optim.SGD([w], lr=0.25)
+
+    def closure() -> Value:
+        optimizer.zero_grad()
+        loss = w * w
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).data == 9.0
+    assert w.data == 1.5
+    assert optimizer.step() is None
+
+
+def test_an_optimiser_shows_its_options() -> None:
+    """Without its thousands of parameters."""
+    found = repr(optim.Adagrad([Parameter(0.0)], lr=0.5))
+    assert found.startswith("Adagrad(lr=0.5, lr_decay=0.0, ")
+    assert "Parameter" not in found
+
+
+# States ------------------------------------------------------------------------------------------
+
+
+@every_kind
+def test_a_run_resumes_to_the_last_bit(make: Callable[[Any], optim.Optimizer]) -> None:
+    """Weights and optimiser through JSON and back, in the middle of a run over sparse input."""
+
+    def model() -> nn.Sequential:
+        return nn.Sequential(nn.Linear(6, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))
+
+    def train(net: nn.Sequential, optimizer: optim.Optimizer, steps: range) -> None:
+        for step in steps:
+            optimizer.zero_grad()
+            x = {step % 6: 1.0, step * step % 5: -0.5}
+            losses.mse_loss(net(x), [math.sin(step)]).backward()
+            optimizer.step()
+
+    whole, first, second = model(), model(), model()
+    train(whole, make(whole.parameters()), range(20))
+    optimizer = make(first.parameters())
+    train(first, optimizer, range(11))
+    saved = json.loads(json.dumps([first.state_dict(), optimizer.state_dict()]))
+    resumed = make(second.parameters())
+    second.load_state_dict(saved[0])
+    resumed.load_state_dict(saved[1])
+    options = [[{**group, "params": []} for group in x.param_groups] for x in (optimizer, resumed)]
+    assert options[0] == options[1]  # tuples, which JSON does not have, included
+    train(second, resumed, range(11, 20))
+    assert second.state_dict() == whole.state_dict()
+
+
+def test_the_state_is_arranged_as_in_pytorch() -> None:
+    """By the number of the parameter, then by name; in memory, by the parameter itself."""
+    w, other = Parameter(1.0), Parameter(2.0)
+    optimizer = optim.SGD([w, other], lr=0.1, momentum=0.5)
+    assert (dict(optimizer.state), other in optimizer.state) == ({}, False)
+    w.grad, other.grad = 2.0, None
+    optimizer.step()
+    assert dict(optimizer.state) == {w: (2.0,)}
+    found = optimizer.state_dict()
+    assert found["state"] == {0: {"momentum_buffer": 2.0}}
+    assert found["param_groups"][0]["params"] == [0, 1]
+    assert found["param_groups"][0]["step"] == 1
+    optimizer.state[other] = (3.0,)
+    del optimizer.state[w]
+    assert repr(optimizer.state) == repr({other: (3.0,)})
+    for stranger in (w, Parameter(1.0)):
+        with pytest.raises(KeyError):
+            del optimizer.state[stranger]
+        with pytest.raises(KeyError):
+            optimizer.state[stranger]
+
+
+def saved(**options: Any) -> dict[str, Any]:
+    """Return a group of one parameter as SGD saves it, with some options exchanged."""
+    (group,) = optim.SGD([Parameter(1.0)], lr=0.1).state_dict()["param_groups"]
+    return {**group, "step": 1, **options}
+
+
+def of(key: Any, **entries: Any) -> dict[str, Any]:
+    """Return a state in which a parameter has these entries."""
+    return {"state": {key: entries}, "param_groups": [saved()]}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        {"state": {}, "param_groups": []},
+        {"state": {}, "param_groups": [{"params": [0], "step": 1}]},
+        {"state": [], "param_groups": [saved()]},
+        *(of(key, momentum_buffer=0.0) for key in (7, -1, 0.5, "first")),
+        *(of(0, momentum_buffer=x) for x in ("x", 10**400, math.nan)),
+        of(0, exp_avg=0.0),
+        *({"state": {}, "param_groups": [saved(**{name: x})]} for name, x in [
+            ("params", [0, 1]), ("step", 1.5), ("step", -5), ("step", 10**400), ("lr", "high"),
+            ("lr", -1.0), ("lr", 10**400), ("nesterov", 1.0), ("initial_lr", "0.1"),
+        ]),
+    ],
+)  # fmt: skip
+def test_a_state_that_does_not_fit_changes_nothing(state: Any) -> None:
+    """Other groups, parameters or rules, options out of range, and what is no state at all."""
+    optimizer = optim.SGD([Parameter(1.0)], lr=0.1)
+    before = optimizer.state_dict()
+    with pytest.raises(StateError):
+        optimizer.load_state_dict(state)
+    assert optimizer.state_dict() == before
+
+
+# Options -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lr", [np.float32(0.1), np.array(0.1), True], ids=repr)
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop"])
+def test_a_rate_of_another_kind_leaves_parameters_floats(name: str, lr: Any) -> None:
+    """Given or assigned, it counts as the float that it is: no digit of a parameter is lost."""
+    results = []
+    for rate in (lr, float(lr)):
+        given, assigned = Parameter(1.0 / 3.0), Parameter(1.0 / 3.0)
+        kind = getattr(optim, name)
+        optimizers = [kind([given], lr=rate), kind([assigned], lr=0.5)]
+        optimizers[1].param_groups[0]["lr"] = rate
+        for optimizer, w in zip(optimizers, (given, assigned), strict=True):
+            w.grad = 0.7
+            optimizer.step()
+            assert type(w.data) is float
+            assert all(type(x) is float for x in optimizer.state.get(w, ()))
+        results.append((given.data, assigned.data))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad"])
+def test_true_is_one_in_every_numeric_option(name: str) -> None:
+    """Given, assigned or loaded; a state has floats only, but for options that are yes or no."""
+    kind = getattr(optim, name)
+    flags = {"amsgrad", "centered", "maximize", "nesterov", "params", "step"}
+    usual = kind([Parameter(1.0)])
+    names = usual.param_groups[0].keys() - flags
+    odd: dict[str, Any] = {"betas": (False, False), "alpha": False}
+    options = {x: odd.get(x, True) for x in names}
+    given, assigned, loaded = kind([Parameter(1.0)], **options), usual, kind([Parameter(1.0)])
+    assigned.param_groups[0].update(options, initial_lr=True)
+    [group] = loaded.state_dict()["param_groups"]
+    loaded.load_state_dict({"state": {}, "param_groups": [{**group, **options}]})
+    for optimizer in (given, assigned, loaded):
+        [group] = optimizer.state_dict()["param_groups"]
+        found = {x: y for x, y in group.items() if x not in flags}
+        assert {x: found[x] for x in options} == {
+            x: list(y) if isinstance(found[x], list) else y for x, y in options.items()
+        }
+        numbers = [*found.pop("betas", ()), *found.values()]
+        assert {type(x) for x in numbers} == {float}
+        assert {type(y) for x, y in group.items() if x in flags - {"params", "step"}} <= {bool}
+
+
+@pytest.mark.parametrize("lr", ["0.1", None, [0.1], Value(0.1), -0.1, math.nan, 10**400])
+def test_a_rate_that_is_no_number_is_refused(lr: Any) -> None:
+    """Where it is given, and at the step where it was assigned; nothing has moved then."""
+    with pytest.raises((OperandError, DomainError), match="lr"):
+        optim.SGD([Parameter(1.0)], lr=lr)
+    w = Parameter(1.0)
+    optimizer = optim.SGD([w], lr=0.1)
+    w.grad = 1.0
+    optimizer.param_groups[0]["lr"] = lr
+    with pytest.raises((OperandError, DomainError), match="lr"):
+        optimizer.step()
+    assert (w.data, optimizer.param_groups[0]["step"]) == (1.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "given"),
+    [
+        *((optim.Adam, "betas", x) for x in [(0.9,), 0.9, (0.9, 0.99, 0.9), "no", (0.9, "x")]),
+        (optim.AdamW, "betas", (0.9, 1.0)),
+        (optim.SparseAdam, "betas", (0.9, -1.0)),
+        (optim.SGD, "momentum", -0.1),
+        (optim.SGD, "dampening", None),
+        (optim.SGD, "nesterov", "yes"),
+        (optim.SGD, "nesterov", True),  # which needs momentum
+        (optim.SGD, "maximize", 1),
+        (optim.Adam, "amsgrad", None),
+        (optim.RMSprop, "centered", 0),
+        (optim.RMSprop, "alpha", (0.9, 0.9)),
+        (optim.RMSprop, "alpha", 1.0),
+        (optim.Adagrad, "lr_decay", "x"),
+        (optim.Adagrad, "initial_accumulator_value", -1),
+    ],
+)
+def test_every_option_is_checked_where_it_is_given(kind: Any, name: str, given: Any) -> None:
+    """The error names the option."""
+    with pytest.raises((OperandError, DomainError), match=name):
+        kind([Parameter(1.0)], **{name: given})
+
+
+@pytest.mark.parametrize("params", [None, 3, "w", [], [1.0], [{"lr": 0.1}], [{"params": None}],
+                                    [3, {}], [Parameter(1.0) * 2.0],
+                                    [Parameter(1.0)] * 2])  # fmt: skip
+def test_what_are_no_parameters_is_refused(params: Any) -> None:
+    """None, results of operations, and one given twice, also in two groups."""
+    with pytest.raises(OperandError):
+        optim.SGD(params, lr=0.1)
+    w = Parameter(1.0)
+    with pytest.raises(OperandError, match="twice"):
+        optim.SGD([w]).add_param_group({"params": [w]})
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 3])
+def test_the_rows_of_a_table_are_no_parameters(inputs: int) -> None:
+    """Rows of two were taken for pairs of a name and a Parameter: the first column stayed."""
+    weight: Any = nn.Linear(inputs, 2, rng=0).weight
+    for params in (weight, [{"params": weight}], [weight]):
+        with pytest.raises(OperandError, match="one by one"):
+            optim.SGD(params, lr=0.1)
+    entries = [p for row in weight for p in row]
+    assert len(optim.SGD(entries, lr=0.1).param_groups[0]["params"]) == 2 * inputs
+
+
+# Clipping ----------------------------------------------------------------------------------------
+
+
+def parameters(*grads: float) -> list[Parameter]:
+    """Build parameters with these gradients."""
+    found = [Parameter(0.0) for _ in grads]
+    for parameter, grad in zip(found, grads, strict=True):
+        parameter.grad = grad
+    return found
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5), st.floats(0.01, 1e3))
+def test_the_direction_stays_and_the_length_is_limited(grads: list[float], limit: float) -> None:
+    """What is returned is the length before."""
+    found = parameters(*grads)
+    norm = optim.clip_grad_norm_(found, limit)
+    assert norm == pytest.approx(math.sqrt(math.fsum(g * g for g in grads)))
+    factor = min(1.0, limit / (norm + 1e-6))
+    assert [p.grad for p in found] == pytest.approx([factor * g for g in grads])
+
+
+@pytest.mark.parametrize(
+    ("grads", "p", "norm"),
+    [
+        ((), 2.0, 0.0),
+        ((0.0, 0.0), 1.0, 0.0),
+        ((0.0, 0.0), math.inf, 0.0),
+        ((3.0, -4.0), math.inf, 4.0),
+        ((1e200, -1e200), 3.0, 2.0 ** (1.0 / 3.0) * 1e200),
+        ((math.inf, 1.0), 3.0, math.inf),
+        ((math.inf, -math.inf), 1.0, math.inf),
+        ((math.inf, math.nan), 2.0, math.nan),
+        ((math.nan, math.inf), math.inf, math.nan),
+        ((3.0, 4.0), 1e308, 4.0),
+        ((1e308, 1e308), 1.0, math.inf),
+        ((1.5e308, 1.5e308), 2.0, math.inf),
+        ((3.0, 4.0), 1e-300, math.inf),
+        ((3.0, 4.0), 0.5, 3.0 + 4.0 + 2.0 * math.sqrt(12.0)),
+        ((5e-324, 0.0), 7.0, 5e-324),
+    ],
+)
+def test_norms_at_the_edges(grads: tuple[float, ...], p: float, norm: float) -> None:
+    """(Σ |g|^p)^(1/p) in closed form; an infinite limit only measures."""
+    found = parameters(*grads)
+    measured = optim.clip_grad_norm_(found, math.inf, p)
+    assert measured == pytest.approx(norm, rel=1e-14, abs=0.0, nan_ok=True)
+    if math.isfinite(norm):
+        assert tuple(p.grad for p in found) == grads
+    else:
+        again = parameters(*grads)
+        with pytest.raises(NumericalError):
+            optim.clip_grad_norm_(again, 1.0, p, error_if_nonfinite=True)
+        assert [x.grad for x in again] == pytest.approx(list(grads), nan_ok=True)
+
+
+def test_clipping_does_not_touch_what_no_gradient_reached() -> None:
+    """Entries of a table stay untouched, though all of them are given; one may stand alone."""
+    table = nn.Embedding(50, 2, rng=0)
+    (table(7)[0] * 5.0).backward()
+    optim.clip_grad_norm_(table.parameters(), 1.0)
+    optim.clip_grad_value_(table.parameters(), 0.5)
+    assert list(table.weight.touched) == [table.weight[7][0]]
+    assert table.weight[7][0].grad == 0.5
+    (parameter,) = parameters(-3.0)
+    optim.clip_grad_value_(parameter, 2.0)
+    assert parameter.grad == -2.0
+    assert optim.clip_grad_norm_(parameter, 10.0) == 2.0
+
+
+@pytest.mark.parametrize("limit", [-1.0, math.nan, "1", None, Parameter(1.0)])
+def test_a_limit_is_a_number_that_is_not_negative(limit: Any) -> None:
+    """Of the norm as of the values; no gradient changes."""
+    found = parameters(3.0, 4.0)
+    with pytest.raises((DomainError, OperandError), match="max_norm"):
+        optim.clip_grad_norm_(found, limit)
+    with pytest.raises((DomainError, OperandError), match="clip_value"):
+        optim.clip_grad_value_(found, limit)
+    with pytest.raises(DomainError, match="norm_type"):
+        optim.clip_grad_norm_(found, 1.0, 0.0)
+    for stranger in (None, 3, [1.0], "w"):
+        with pytest.raises(OperandError, match="Parameters"):
+            optim.clip_grad_norm_(stranger, 1.0)  # type: ignore[arg-type]
+    assert [p.grad for p in found] == [3.0, 4.0]
+
+
+# Line search -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lr", "options", "rate"),
+    [
+        (16.0, {}, 0.5),  # on w² the error is multiplied by 1 - 2η: it falls where η < 1
+        (0.25, {}, 0.25),
+        (0.75, {"sufficient_decrease": 0.0}, 0.75),
+        (0.75, {"sufficient_decrease": 0.5}, 0.375),  # by 36η(1 - η) > 36cη where η < 1 - c
+        (1.5, {"factor": 0.1}, 0.15),
+    ],
+)
+def test_the_rate_is_lowered_until_the_loss_falls_enough(
+    lr: float, options: dict[str, Any], rate: float
+) -> None:
+    """Gradient descent from 3 on w², by Armijo's condition; the loss after the step is returned."""
+    w = Parameter(3.0)
+    optimizer = optim.SGD([w], lr=lr)
+    found = optim.backtracking_line_search(optimizer, lambda: w * w, **options)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+    assert w.data == pytest.approx(3.0 - rate * 6.0)
+    assert found == pytest.approx(w.data**2)
+
+
+def test_at_a_minimum_nothing_is_changed() -> None:
+    """No rate lowers the loss, so parameter, rate, state and step count stay."""
+    w = Parameter(0.0)
+    optimizer = optim.SGD([w], lr=0.25, momentum=0.5)
+    assert optim.backtracking_line_search(optimizer, lambda: w * w + 1.0) == 1.0
+    assert (w.data, optimizer.param_groups[0]["lr"], dict(optimizer.state)) == (0.0, 0.25, {})
+    assert optimizer.param_groups[0]["step"] == 0
+
+
+def test_steps_out_of_the_domain_and_beyond_the_floats_count_as_failures() -> None:
+    """From 2 a step of 16 on w - ln w would leave the domain of the logarithm."""
+    w, far = Parameter(2.0), Parameter(1e200)
+    loss = optim.backtracking_line_search(optim.SGD([w], lr=16.0), lambda: w - log(w))
+    assert loss < 2.0 - math.log(2.0)
+    assert w.data > 0.0
+    optimizer = optim.SGD([far], lr=1e200)
+    found = optim.backtracking_line_search(optimizer, lambda: abs(far), factor=0.001)
+    assert found < 1e200
+
+
+def test_a_rule_with_memory_is_taken_back_whole() -> None:
+    """Adam's failed trials leave no trace: one step at the rate found gives the same."""
+    found, direct = Parameter(3.0), Parameter(3.0)
+    optimizer = optim.Adam([found], lr=64.0)
+    optim.backtracking_line_search(optimizer, lambda: found * found)
+    twin = optim.Adam([direct], lr=optimizer.param_groups[0]["lr"])
+    (direct * direct).backward()
+    twin.step()
+    assert found.data == direct.data
+    assert list(optimizer.state.values()) == list(twin.state.values())
+
+
+@pytest.mark.parametrize("name", ["factor", "sufficient_decrease"])
+def test_options_of_a_search_out_of_range_are_refused(name: str) -> None:
+    """A factor of 1 would search for ever."""
+    w = Parameter(1.0)
+    for odd in (1.0, -0.1):
+        with pytest.raises(DomainError, match=name):
+            optim.backtracking_line_search(optim.SGD([w]), lambda: w * w, **{name: odd})

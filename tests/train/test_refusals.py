@@ -1,0 +1,557 @@
+"""What cannot be trained is found before the first step, and an error keeps what was measured."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import random
+import statistics
+import warnings
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import Parameter, Value, errors, losses, nn, optim
+from scalargrad.optim import lr_scheduler
+from scalargrad.train import History, fit
+
+from .helpers import INPUTS, TARGETS, Descent, Halving, linear, run, squares, weights, within
+
+CLASSES = [0, 1, 1, 0, 2, 2]
+COLUMN = [[y] for y in TARGETS]
+LOOP: list[Any] = []
+REFUSED = (errors.OperandError, errors.DomainError, errors.StateError)
+LOOP.append(LOOP)
+
+
+def refused(word: str, model: Any = None, given: Any = (INPUTS, TARGETS), **options: Any) -> str:
+    """Hold that training is refused in a line with a word, before anything was changed."""
+    model = linear() if model is None else model
+    numpys: Any = np.random
+    before = copy.deepcopy((weights(model), random.getstate(), numpys.get_state()[2]))
+    options = {"loss": squares, "optimizer": optim.SGD(model.parameters(), lr=0.1), **options}
+    with pytest.raises(
+        (errors.OperandError, errors.DomainError, errors.StateError), match=word
+    ) as caught:
+        fit(model, *given, epochs=options.pop("epochs", 2), quiet=options.pop("quiet", True),
+            batch_size=options.pop("batch_size", 2), **options)  # fmt: skip
+    assert "\n" not in str(caught.value)
+    assert before == (weights(model), random.getstate(), numpys.get_state()[2])
+    assert all(module.training for module in model.modules())
+    assert caught.value.history is None
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("loss", "mse"),
+        ("loss", lambda p, y, w: p),
+        ("optimizer", "Adam"),
+        ("optimizer", optim.SGD),
+        ("scheduler", 0.9),
+        ("regularizer", lambda: 0.0),
+        ("callbacks", print),
+        ("callbacks", None),
+        ("callbacks", [lambda model: None]),
+        ("metrics", within),
+        ("metrics", {"loss": within}),
+        ("metrics", [lambda p, y: 0.0, lambda p, y: 1.0]),
+        ("metrics", {"a": partial(within, [1.0])}),
+        ("epochs", 0),
+        ("epochs", 1.5),
+        ("batch_size", -2),
+        ("shuffle", "no"),
+        ("quiet", 1),
+        ("jit", "yes"),
+        ("resume", True),
+        ("checkpoint", 3),
+        ("checkpoint_every", 0),
+        ("gradient_tolerance", -1.0),
+        ("clip_grad_norm", -1.0),
+        ("clip_grad_value", "1"),
+        ("validation_split", math.nan),
+        ("validation_split", 0.01),
+        ("validation_data", INPUTS),
+        ("patience", 3),
+        ("min_delta", "little"),
+    ],
+)
+def test_an_option_that_is_none_is_named(name: str, given: Any) -> None:
+    """The line names the argument, and nothing was trained."""
+    refused(name, **{name: given})
+
+
+def test_options_that_exclude_each_other_are_refused() -> None:
+    """A share of the examples held out, and others."""
+    both = {"validation_split": 0.5, "validation_data": ([[1.0, 1.0]], [0.0])}
+    refused("validation_data", **both)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("loss", lambda p, y: None),
+        ("loss", lambda p, y: [squares(p, y)]),
+        ("loss", lambda p, y: "small"),
+        ("loss", lambda p, y: 1.0),
+        ("regularizer", lambda parameters: None),
+        ("metrics", [lambda p, y: None]),
+        ("metrics", [lambda p, y: p.mean()]),
+        ("metrics", [lambda p, y: p[0][3]]),
+        ("metrics", [lambda p, y: [1.0]]),
+    ],
+)
+def test_what_a_function_returns_is_looked_at(name: str, part: Any) -> None:
+    """A loss that is no Value, or none of the parameters', and a metric that is no number."""
+    model = linear()
+    with pytest.raises(errors.OperandError) as caught:
+        run(model, **{name: part})
+    assert "\n" not in str(caught.value)
+    assert weights(model) == [0.0] * 3
+
+
+@pytest.mark.parametrize("model", [None, "MLP", lambda x: x, nn.Linear])
+def test_only_a_module_is_trained(model: Any) -> None:
+    """What has no parameters, and a class."""
+    with pytest.raises(errors.OperandError, match="Module"):
+        fit(model, INPUTS, TARGETS, loss=squares, optimizer=Descent([]), quiet=True)
+
+
+class Plateau(Halving):
+    """A schedule that wants a number, as PyTorch's ReduceLROnPlateau."""
+
+    def step(self, metrics: float) -> None:  # type: ignore[override]
+        """Move on."""
+
+
+class Silent(Halving):
+    """A schedule that does not know its rate."""
+
+    def get_last_lr(self) -> list[float]:
+        """Return nothing."""
+        return []
+
+
+class Closing(Descent):
+    """An optimiser that wants a closure, as PyTorch's LBFGS."""
+
+    def step(self, closure: Callable[[], Any]) -> None:  # type: ignore[override]
+        """Move on."""
+
+
+class Strange(Descent):
+    """An optimiser whose state no checkpoint can hold."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return an object."""
+        return {"velocity": object()}
+
+
+def test_parts_of_others_are_tried_first(tmp_path: Path) -> None:
+    """A schedule that cannot be stepped, an optimiser that cannot, a state that cannot be saved."""
+    model = linear()
+    plain = Descent(model.parameters())
+    refused("scheduler", model, optimizer=plain, scheduler=Plateau(plain))
+    refused("get_last_lr", model, optimizer=plain, scheduler=Silent(plain))
+    refused("optimizer", model, optimizer=Closing(model.parameters()))
+    strange = Strange(model.parameters())
+    refused("velocity", model, optimizer=strange, checkpoint=tmp_path / "run")
+    refused("quiet", model, quiet=None, checkpoint=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+# Examples ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [None, 3, "rows", {"a": 1.0}, {1.0, 2.0}])
+def test_what_are_no_examples_is_refused(given: Any) -> None:
+    """In one line that says which of the two it is."""
+    refused("^X", given=(given, TARGETS))
+    refused("^y", given=(INPUTS, given))
+    refused("^y.*validation", validation_data=(INPUTS, given))
+
+
+def test_examples_and_targets_are_as_many() -> None:
+    """No examples, or not one target for each, is an error."""
+    refused("target", given=([], []))
+    refused("target", given=([[1.0, 2.0]], [1.0, 2.0]))
+    refused("target", validation_data=([[1.0, 1.0]], []))
+
+
+@pytest.mark.parametrize("unit", ["D", "ns"])
+def test_dates_are_refused(unit: str) -> None:
+    """Of those in nanoseconds NumPy would make integers, and all others fail in the model."""
+    dates: Any = np.array(["2020-01-01", "2020-01-03"], dtype=f"datetime64[{unit}]")
+    for given in (dates, dates - dates[0]):
+        refused("dates", nn.Linear(1, 1, rng=0), (given, [1.0, 2.0]))
+
+
+@pytest.mark.parametrize("loss", [squares, losses.mse_loss])
+@pytest.mark.parametrize(
+    ("inputs", "targets", "place"),
+    [
+        ([[1.0]], [0.0], "X.* at 0"),
+        ([[1.0, 1.0], [1.0]], [0.0, 0.0], "X.* at 1"),
+        ([[1.0, "a"]], [0.0], "X.* at 0"),
+        ([None], [0.0], "X.* at 0"),
+        ([[1.0, 1.0]], ["a"], "data"),
+        ([[1.0, 1.0]] * 9, [0.0] * 8 + [None], "data"),
+        ([[1.0, 1.0], [math.nan, 1.0]], [0.0, 0.0], "nan at 1"),
+        ([[1.0, -math.inf]], [0.0], "-inf at 0"),
+        ([[1.0, 1.0]] * 3, [0.0, 0.0, math.nan], "y.* nan at 2"),
+        ([[1.0, 1.0], [1.0, 10**400]], [0.0, 0.0], "1"),
+        ([LOOP], [0.0], "itself"),
+    ],
+)
+def test_validation_data_are_tried_first(
+    inputs: list[Any], targets: list[Any], place: str, loss: Any
+) -> None:
+    """Wrong lengths, types and numbers of held-out examples, wherever they stand."""
+    given: Any = (INPUTS, TARGETS)
+    if loss is losses.mse_loss:
+        given, targets = (INPUTS, COLUMN), [[y] for y in targets]
+    message = refused(place, None, given, loss=loss, validation_data=(inputs, targets))
+    assert "validation data" in message
+
+
+@pytest.mark.parametrize("inputs", [[*INPUTS[:-1], [1.0]], [*INPUTS[:-1], [1.0, None]]])
+def test_an_odd_example_to_train_on_is_found_first(inputs: list[Any]) -> None:
+    """It would be met after other steps had been taken."""
+    assert "training data" in refused("X.* at 5", given=(inputs, TARGETS), shuffle=False)
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_labels_that_are_no_classes_are_found_first(held_out: bool) -> None:
+    """A class that the model has no score for, held out or the last to train on."""
+    odd = (INPUTS, [*CLASSES[:-1], 7])
+    given, data = ((INPUTS, CLASSES), odd) if held_out else (odd, None)
+    model = nn.Linear(2, 3, rng=0)
+    message = refused(
+        "cross_entropy", model, given, loss=losses.cross_entropy, validation_data=data
+    )
+    assert ("validation" in message) == held_out
+
+
+def test_numbers_that_look_nothing_up_are_found_first() -> None:
+    """The greatest and the least are tried: of tokens, those the table may lack."""
+    model = nn.Sequential(nn.Embedding(4, 2, rng=0), nn.Linear(2, 3, rng=0))
+    for odd in (4, -5):
+        given = ([0, 3, 1, odd, 2, 1], CLASSES)
+        refused(f"at 3.*index {odd}", model, given, loss=losses.cross_entropy)
+
+
+def test_a_metric_may_refuse_labels_that_the_loss_takes() -> None:
+    """Probabilities are targets of the loss, but no classes that could be counted."""
+    given = (INPUTS, [[0.5, 0.25, 0.25]] * 6)
+    refused(
+        "accuracy",
+        nn.Linear(2, 3, rng=0),
+        given,
+        loss=losses.cross_entropy,
+        metrics=[losses.accuracy],
+    )
+
+
+def test_what_is_split_off_is_tried_with_the_rest() -> None:
+    """A target that is none is found, whichever part it would be in."""
+    given = (INPUTS, [*TARGETS[:2], None, *TARGETS[3:]])
+    refused("training data", given=given, validation_split=0.5)
+
+
+@pytest.mark.parametrize("make", [list, np.array], ids=["lists", "arrays"])
+def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
+    """Raised by 1 at each call, an example would be another one in each epoch."""
+
+    class Raising(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            x[0] = x[0] + 1
+            return super().forward(x)
+
+    refused("input", Raising(2, 1, rng=0), ([make(x) for x in INPUTS], TARGETS))
+
+
+def correlation(predictions: list[Any], targets: list[float]) -> float:
+    """Return a metric that is undefined while all predictions are the same."""
+    return statistics.correlation([p for (p,) in predictions], targets)
+
+
+def precision(predictions: list[Any], targets: list[float]) -> float:
+    """Return a metric that divides by zero while nothing is predicted to be positive."""
+    found = [y > 0.0 for (p,), y in zip(predictions, targets, strict=True) if p > 0.0]
+    return sum(found) / len(found)
+
+
+@pytest.mark.parametrize("metric", [correlation, precision])
+def test_what_training_may_cure_is_not_refused(metric: Callable[..., float]) -> None:
+    """A metric that is undefined at the first parameters, and defined after the first epoch."""
+    held_out = ([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0]], [2.0, -2.0, 3.0])
+    history = run(epochs=1, batch_size=2, metrics=[metric], validation_data=held_out, shuffle=False)
+    assert math.isfinite(history[metric.__name__][0])
+
+
+def test_missing_numbers_that_a_model_fills_in_are_no_fault() -> None:
+    """What decides is whether the loss is finite."""
+
+    class Filling(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            return super().forward([0.0 if math.isnan(value) else value for value in x])
+
+    history = run(Filling(2, 1, rng=0), epochs=1, validation_data=([[math.nan, 1.0]], [0.0]))
+    assert math.isfinite(history["val_loss"][0])
+
+
+# The trial leaves no trace -----------------------------------------------------------------------
+
+
+def test_a_trial_changes_no_run() -> None:
+    """Draws of the model and of the module random are as without held-out examples."""
+
+    class Shaken(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            return super().forward([value + random.random() + np.random.random() for value in x])
+
+    losses = []
+    for held_out in (None, (INPUTS, TARGETS)):
+        random.seed(1)
+        np.random.seed(1)
+        model = nn.Sequential(Shaken(2, 3, rng=0), nn.Dropout(0.5, rng=3), nn.Linear(3, 1, rng=1))
+        losses.append(run(model, epochs=1, validation_data=held_out, jit=False)["loss"])
+    assert losses[0] == losses[1]
+
+
+class Stateful(nn.Linear):
+    """Counts its calls in several ways, and in a part that it makes at the first."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 1, rng=0)
+        self.count, self.array = 0, np.zeros(1)
+        self.kept: Any = SimpleNamespace(counts=([0],), last=deque([0], maxlen=2), found={0})
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        if not hasattr(self, "later"):
+            self.later: dict[int, str] = {}
+        self.count += 1
+        self.array += 1.0
+        self.later[self.count] = "call"
+        self.kept.counts[0][0] += 1
+        self.kept.last.append(self.count)
+        self.kept.found.add(self.count)
+        return super().forward(x)
+
+
+def test_a_trial_leaves_the_state_of_a_model() -> None:
+    """It has been called once for each example afterwards; a recurrent one began elsewhere."""
+    model, n = Stateful(), len(INPUTS)
+    run(model, epochs=1, jit=False)
+    assert (model.count, model.array.tolist(), [*model.later]) == (n, [n], [*range(1, n + 1)])
+    assert model.kept.counts == ([n],)
+    assert [*model.kept.last] == [n - 1, n]
+    assert model.kept.found == {*range(n + 1)}
+
+
+@pytest.mark.parametrize(
+    "held",
+    [np.broadcast_to(1.0, 3), np.frombuffer(b"abc", np.uint8), np.array(2.0), memoryview(b"abc")],
+    ids=["a row", "bytes", "one number", "a view"],
+)
+def test_a_model_may_hold_what_cannot_be_written(held: Any) -> None:
+    """Nothing has changed there, so that nothing is to be put back after the trial."""
+    model = linear()
+    vars(model)["held"] = held
+    assert run(model, epochs=1)["loss"] == run(epochs=1)["loss"]
+
+
+# Warnings ----------------------------------------------------------------------------------------
+
+
+def classifier() -> nn.Module:
+    """Return a network with one probability."""
+    return nn.Sequential(nn.Linear(2, 1, rng=0), nn.Sigmoid())
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels"),
+    [
+        (losses.binary_cross_entropy_with_logits, [1, 2, 1, 2, 1, 2]),
+        (losses.binary_cross_entropy_with_logits, [1, -1, 1, -1, 1, 1]),
+        (losses.BCEWithLogitsLoss(), [[1], [2], [1], [2], [1], [2]]),
+        (partial(losses.hinge_loss, margin=2.0), [0, 1, 0, 1, 0, 1]),
+        (losses.HingeLoss(), [1, -1, 1, 2, 1, 1]),
+    ],
+)
+def test_labels_that_do_not_suit_the_loss_are_warned_of(loss: Any, labels: list[Any]) -> None:
+    """Other classes than the loss takes would be trained on as they are."""
+    model = linear()
+    with pytest.warns(errors.TrainingWarning, match="target"):
+        fit(model, INPUTS, labels, loss=loss, optimizer=optim.SGD(model.parameters()), epochs=1,
+            quiet=True)  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", [losses.accuracy, losses.error_rate])
+def test_a_count_of_probabilities_is_warned_of(metric: Any) -> None:
+    """Every probability is above 0; with a threshold, and with labels that suit, all is silent."""
+
+    def train(labels: list[Any], make: Callable[[], nn.Module], **options: Any) -> None:
+        model = make()
+        fit(model, INPUTS, labels, optimizer=optim.SGD(model.parameters()), epochs=1, quiet=True,
+            **options)  # fmt: skip
+
+    labels = [0, 1, 0, 1, 0, 1]
+    with pytest.warns(errors.TrainingWarning, match="threshold"):
+        train(labels, classifier, loss=losses.binary_cross_entropy, metrics=[metric])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(labels, classifier, loss=losses.BCELoss(), metrics=[partial(metric, threshold=0.5)])
+        train(labels, linear, loss=losses.BCEWithLogitsLoss(), metrics=[metric])
+        train([1, -1, 1, -1, 1, 1], linear, loss=losses.hinge_loss)
+        train([0.0, 0.5, 1.0, 0.25, 1, 0], linear, loss=losses.binary_cross_entropy_with_logits)
+
+
+def test_an_optimiser_of_another_model_is_warned_of() -> None:
+    """It would move what nobody sees; the loss may have parameters of its own."""
+    with pytest.warns(errors.TrainingWarning, match="parameters"):
+        run(linear(), optimizer=optim.SGD(linear().parameters(), lr=0.1), epochs=1)
+
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            self.scale = Parameter(1.0)
+
+        def forward(self, predictions: list[Any], targets: list[float]) -> Any:
+            return squares(predictions, targets) * self.scale
+
+    model, loss = linear(), Scaled()
+    optimizer = optim.SGD([*model.parameters(), *loss.parameters()], lr=0.1)
+    run(model, optimizer=optimizer, loss=loss, epochs=1)
+    assert loss.scale.data != 1.0
+
+
+def test_a_schedule_of_another_optimiser_is_warned_of() -> None:
+    """The rate would change of what is not used; that of its own optimiser says nothing."""
+    model = linear()
+    optimizer, other = (optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
+    with pytest.warns(errors.TrainingWarning, match="another"):
+        run(model, optimizer=optimizer, scheduler=lr_scheduler.StepLR(other, 1), epochs=1)
+    run(model, optimizer=optimizer, scheduler=lr_scheduler.StepLR(optimizer, 1), epochs=1)
+
+
+# Errors in training ------------------------------------------------------------------------------
+
+
+def line(epochs: int, **options: Any) -> History:
+    """Train a line on three points."""
+    model = nn.Linear(1, 1, rng=0)
+    optimizer = optim.SGD(model.parameters(), lr=options.pop("lr", 0.1))
+    return fit(model, [[0.0], [1.0], [2.0]], [[1.0], [3.0], [5.0]], optimizer=optimizer,
+               epochs=epochs, quiet=True, **{"loss": losses.mse_loss, **options})  # fmt: skip
+
+
+class Failing:
+    """Raises an error of a foreign class at one of its calls."""
+
+    def __init__(self, call: int) -> None:
+        self.calls, self.call = 0, call
+
+    def __call__(self, *_: Any) -> float:
+        """Count."""
+        self.calls += 1
+        if self.calls == self.call:
+            raise KeyError("the seventh seal")
+        return 0.0
+
+
+FAILING_SCHEDULE = SimpleNamespace(
+    step=Failing(3), get_last_lr=lambda: [0.1], state_dict=dict, load_state_dict=dict
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "completed"),
+    [
+        ({"callbacks": [Failing(3)]}, 3),
+        ({"callbacks": [Failing(1)]}, 1),
+        ({"metrics": {"mine": Failing(4)}}, 2),  # called once before the first step
+        ({"metrics": {"mine": Failing(2)}}, 0),
+        ({"scheduler": FAILING_SCHEDULE}, 2),
+    ],
+)
+def test_an_error_of_the_users_own_has_the_epochs_before_it(
+    options: dict[str, Any], completed: int
+) -> None:
+    """It stays the error it is, says how many there are, and has the rows of a shorter run."""
+    with pytest.raises(KeyError, match="seal") as caught:
+        line(9, **options)
+    history = vars(caught.value)["history"]
+    assert history["loss"] == (line(completed)["loss"] if completed else [])
+    assert history.stopped == "KeyError"
+    notes = getattr(caught.value, "__notes__", [])
+    assert len(notes) == bool(completed)
+    assert all(str(completed) in note for note in notes)
+
+
+def test_an_error_of_a_run_inside_keeps_the_history_of_that_run() -> None:
+    """A callback that trains another model: what failed has failed there."""
+
+    def inner(model: Any, history: History) -> None:
+        if len(history) == 2:
+            line(9, callbacks=[Failing(5)])
+
+    with pytest.raises(KeyError) as caught:
+        line(9, callbacks=[inner])
+    assert len(vars(caught.value)["history"]) == 5
+    assert len(caught.value.__notes__) == 1
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_loss_that_overflows_has_the_epochs_before_it(jit: bool) -> None:
+    """Steps that are far too large diverge; the error takes its history to another process."""
+    with pytest.raises(errors.NumericalError) as caught:
+        line(999, lr=50.0, jit=jit)
+    again: errors.ScalargradError = pickle.loads(pickle.dumps(caught.value))
+    history: Any = again.history
+    assert len(history) > 9
+    assert history == caught.value.history
+    assert "learning rate" in caught.value.__notes__[-1]
+    assert history["loss"] == pytest.approx(line(len(history), lr=50.0, jit=False)["loss"])
+
+
+def test_a_loss_that_cannot_be_recorded_any_more_has_the_epochs_before_it() -> None:
+    """It branches on a number for the first time when the loss has become small."""
+    seen: list[float] = []
+
+    def loss(predictions: list[list[Value]], targets: list[list[float]]) -> Value:
+        found: Value = losses.mse_loss(predictions, targets)
+        if found < 0.1:
+            seen.append(found.data)
+        return found
+
+    with pytest.raises(errors.TraceError) as caught:
+        line(200, loss=loss, jit=True)
+    history: Any = caught.value.history
+    assert len(history) > 1
+    assert min(history["loss"]) >= 0.1
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_an_error_of_a_schedule_leaves_the_numbers_of_the_last_step(jit: bool) -> None:
+    """Three steps along a slope of 2 at a rate of 0.5: also where steps are compiled."""
+    model = nn.Linear(1, 1, rng=0)
+    *_, bias = model.parameters()
+    start = bias.data
+    optimizer = optim.SGD(model.parameters(), lr=0.5)
+    schedule = lr_scheduler.OneCycleLR(
+        optimizer, [0.5], total_steps=2, div_factor=1, final_div_factor=1, cycle_momentum=False
+    )
+    with pytest.raises(errors.GraphError, match="OneCycleLR"):
+        fit(model, [[0.0]], [2.0], loss=lambda p, y: p[0][0] * y[0], optimizer=optimizer,
+            scheduler=schedule, epochs=5, jit=jit, quiet=True)  # fmt: skip
+    assert bias.data == pytest.approx(start - 3 * 0.5 * 2.0, rel=1e-12)
+    assert bias.grad == 2.0
