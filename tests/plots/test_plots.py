@@ -1,4 +1,4 @@
-"""Plots of training show the numbers they were given."""
+"""Plots show the numbers they were given: what Matplotlib's Axes hold after each of them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,36 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scalargrad as sg
-from scalargrad import OperandError, Value
-from scalargrad.plots import decision_boundary, loss_curve
+from scalargrad import Parameter, Value, relu, tanh
+from scalargrad.errors import MissingPackageError
+from scalargrad.losses import binary_cross_entropy
+from scalargrad.nn import Linear, Sequential
+from scalargrad.plots import (
+    activation_curves,
+    confusion_matrix,
+    decision_boundary,
+    first_layer_weights,
+    gradient_norm_curve,
+    loss_curve,
+    loss_curves,
+    sweep_curves,
+    sweep_outcomes,
+    training_curves,
+)
 
 CORNERS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 
 
 @pytest.fixture
-def figure() -> Figure:
-    """Return a figure that no window or notebook knows of."""
-    return Figure(figsize=(4.0, 4.0), dpi=50)
+def ax() -> Axes:
+    """Axes that no window and no pyplot knows of."""
+    return Figure().subplots()
 
 
 @pytest.fixture
@@ -36,48 +51,155 @@ def pyplot() -> Iterator[Any]:
     plt.switch_backend(backend)
 
 
-def pixels(figure: Figure) -> Any:
-    """Return the colours of a drawn figure, one row of red, green, blue per pixel."""
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].reshape(-1, 3)
+def legend(ax: Axes) -> list[str]:
+    """Return what the legend calls the lines."""
+    found = ax.get_legend()
+    return [] if found is None else [text.get_text() for text in found.get_texts()]
 
 
-def test_loss_curve_draws_one_point_per_step(figure: Figure) -> None:
-    """The line goes through (0, 4), (1, 2), (2, 1) on a logarithmic axis."""
-    axes = loss_curve([4.0, 2.0, 1.0], ax=figure.subplots())
-    (line,) = axes.get_lines()
+def ys(line: Any) -> list[float]:
+    """Return the heights of a line."""
+    return [float(y) for y in line.get_ydata()]
+
+
+# Training -------------------------------------------------------------------------------------
+
+
+def test_losses_are_drawn_as_given_one_point_per_step(ax: Axes) -> None:
+    """The line goes through (0, 4), (1, 2), (2, 1) on a logarithmic axis, without a legend."""
+    assert loss_curve([4.0, 2.0, 1.0], ax=ax) is ax
+    (line,) = ax.get_lines()
     assert np.asarray(line.get_xydata()).tolist() == [[0.0, 4.0], [1.0, 2.0], [2.0, 1.0]]
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("step", "loss", "log")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("step", "loss", "log")
+    assert (len(ax.figure.axes), legend(ax)) == (1, [])
 
 
-def test_loss_curve_shows_accuracies_in_percent_beside_it(figure: Figure) -> None:
-    """Accuracies have an axis of their own, and a legend tells the two lines apart."""
-    axes = loss_curve([4.0, 2.0], [0.5, 1.0], ax=figure.subplots())
-    beside = next(other for other in figure.axes if other is not axes)
-    (line,) = beside.get_lines()
-    assert np.asarray(line.get_ydata()).tolist() == [50.0, 100.0]
+def test_accuracies_stand_in_percent_beside_the_losses(ax: Axes) -> None:
+    """They have an axis of their own, and a legend tells the two lines apart."""
+    loss_curve([4.0, 2.0], [0.5, 1.0], ax=ax)
+    beside = ax.figure.axes[1]
+    assert ys(beside.get_lines()[0]) == [50.0, 100.0]
     assert beside.get_ylabel() == "accuracy, %"
-    legend = axes.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["loss", "accuracy"]
+    assert legend(ax) == ["loss", "accuracy"]
 
 
-@pytest.mark.parametrize("losses", [[], [1.0], [1.0, math.nan], [1.0, math.inf]])
-def test_loss_curve_of_short_or_failed_training_can_be_drawn(
-    figure: Figure, losses: list[float]
-) -> None:
-    """No step, one step, or a loss that is no number still give a picture."""
-    loss_curve(losses, [0.5] * len(losses), ax=figure.subplots())
-    assert len(np.unique(pixels(figure), axis=0)) > 1
+@pytest.mark.parametrize("losses", [[], [1.0], [1.0, math.nan], [-1.0, -2.0]])
+def test_short_and_failed_training_can_be_drawn(ax: Axes, losses: list[float]) -> None:
+    """No step, one step, a loss that is no number or has no logarithm still give a picture."""
+    loss_curve(losses, [0.5] * len(losses), ax=ax)
+    canvas: Any = FigureCanvasAgg(ax.figure)  # type: ignore[arg-type]
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3].reshape(-1, 3)
+    assert len(np.unique(pixels, axis=0)) > 1
 
 
-def test_plots_open_a_figure_where_none_is_given(pyplot: Any) -> None:
-    """Without axes, each plot gets a new figure of pyplot."""
-    loss = loss_curve([1.0])
-    boundary = decision_boundary(lambda x: x[0] - 0.5, CORNERS, [1, -1, 1, -1], resolution=3)
-    assert loss.figure is not boundary.figure
-    assert len(pyplot.get_fignums()) == 2
+def test_training_curves_draw_what_the_history_holds(ax: Axes) -> None:
+    """Losses share an axis; the first metric and its held-out twin share another.
+
+    The legend stands between the plot and its title, where it hides no line.
+    """
+    columns: dict[str, list[float]] = {
+        "epoch": [1, 2],
+        "loss": [1.0, 0.05],
+        "accuracy": [0.5, 0.75],
+        "val_loss": [1.5, 1.0],
+        "val_accuracy": [0.4, 0.6],
+        "gradient_norm": [3.0, 2.0],
+        "learning_rate": [0.1, 0.1],
+    }
+    training_curves(columns, ax=ax)
+    assert legend(ax) == ["loss", "held-out loss", "accuracy", "held-out accuracy"]
+    assert [ys(line) for line in ax.get_lines()] == [[1.0, 0.05], [1.5, 1.0]]
+    beside = ax.figure.axes[1]
+    assert [ys(line) for line in beside.get_lines()] == [[0.5, 0.75], [0.4, 0.6]]
+    assert ax.get_yscale() == "log"
+    ax.figure.canvas.draw()
+    place: Any = ax.get_legend()
+    box = place.get_window_extent()
+    assert ax.get_window_extent().y1 <= box.y0
+    assert box.y1 <= ax.title.get_window_extent().y0
+
+
+def test_a_single_epoch_can_be_seen(ax: Axes) -> None:
+    """A point instead of a line, on an axis that counts in whole epochs."""
+    training_curves({"epoch": [1], "loss": [0.5], "accuracy": [0.9]}, ax=ax)
+    lines = [line for axes in ax.figure.axes for line in axes.get_lines()]
+    assert [line.get_marker() for line in lines] == [".", "."]
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
+    assert legend(ax) == ["loss", "accuracy"]
+
+
+@pytest.mark.parametrize("last", [0.0, -1.0, 0.5])
+def test_a_loss_is_drawn_on_a_plain_scale_unless_it_fell_far(last: float, ax: Axes) -> None:
+    """Zero has no logarithm, and one half is not a tenth."""
+    training_curves({"epoch": [1, 2], "loss": [1.0, last]}, ax=ax)
+    assert ax.get_yscale() == "linear"
+    assert len(ax.figure.axes) == 1
+
+
+def test_gradient_norms_stand_at_their_epochs(ax: Axes) -> None:
+    """A norm of zero, which a logarithmic scale cannot show, is left out; the others stay put."""
+    gradient_norm_curve([3.0, 0.0, 0.5], ax)
+    (line,) = ax.get_lines()
+    assert np.asarray(line.get_xydata()).tolist() == [[1.0, 3.0], [3.0, 0.5]]
+    assert ax.get_yscale() == "log"
+    (empty,) = gradient_norm_curve([0.0, 0.0], Figure().subplots()).get_lines()
+    assert ys(empty) == []
+
+
+def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
+    """Binary cross-entropy at y = 1 and y = 0 is -ln p and -ln(1 - p), in two styles of line."""
+    drawn = {f"y = {y:g}": lambda p, y=y: binary_cross_entropy(Value(p), y) for y in (1.0, 0.0)}
+    assert loss_curves(drawn, 0.01, 0.99, points=50, ax=ax) is ax
+    p = np.linspace(0.01, 0.99, 50)
+    for line, expected in zip(ax.get_lines(), (-np.log(p), -np.log1p(-p)), strict=True):
+        np.testing.assert_allclose(np.asarray(line.get_xdata(), dtype=float), p)
+        np.testing.assert_allclose(ys(line), expected, rtol=1e-12)
+    assert legend(ax) == ["y = 1", "y = 0"]
+    assert len({line.get_linestyle() for line in ax.get_lines()}) == 2
+
+
+# Sweeps ---------------------------------------------------------------------------------------
+
+SWEPT: dict[float, list[list[float]]] = {
+    1.0: [[2.0, 0.1], [2.0, 0.3], []],
+    0.01: [[2.0, 1.8], [2.5, 2.2]],
+    9.0: [[], []],
+}
+
+
+def test_each_run_is_a_line_and_each_rate_an_entry_of_the_legend(ax: Axes) -> None:
+    """Runs that diverged are left out; there is no epoch 2.5."""
+    sweep_curves(SWEPT, ax)
+    drawn = [ys(line) for line in ax.get_lines()]
+    assert drawn == [[2.0, 0.1], [2.0, 0.3], [2.0, 1.8], [2.5, 2.2]]
+    assert legend(ax) == ["learning rate 1", "learning rate 0.01"]
+    assert ax.get_yscale() == "log"
+    assert all(x == round(x) for x in ax.get_xticks())
+
+
+def test_last_losses_stand_over_their_rates_with_the_median(ax: Axes) -> None:
+    """How many diverged is written where they would stand."""
+    sweep_outcomes(SWEPT, ax)
+    points: Any = ax.collections[0].get_offsets()
+    assert sorted(map(tuple, points.tolist())) == [
+        (0.01, 1.8), (0.01, 2.2), (1.0, 0.1), (1.0, 0.3),
+    ]  # fmt: skip
+    (line,) = ax.get_lines()
+    assert np.asarray(line.get_xydata()).tolist() == [[0.01, 2.0], [1.0, pytest.approx(0.2)]]
+    assert [x.get_text() for x in ax.texts] == ["1 diverged", "2 diverged"]
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+
+
+def test_a_single_run_of_one_epoch_can_be_seen(ax: Axes) -> None:
+    """A line through one point cannot; close losses have a linear scale."""
+    sweep_curves({0.1: [[1.0]]}, ax)
+    assert ax.get_lines()[0].get_marker() == "."
+    assert ax.get_yscale() == "linear"
+    assert sweep_outcomes({0.1: [[1.0]]}, Figure().subplots()).get_lines()[0].get_marker() == "_"
+
+
+# Classifiers ----------------------------------------------------------------------------------
 
 
 def score(x: list[Any]) -> Value:
@@ -86,72 +208,181 @@ def score(x: list[Any]) -> Value:
     return z
 
 
-def line_of_boundary(axes: Any) -> Any:
-    """Return the points of the black line where the score is 0."""
+def boundary(ax: Axes) -> list[Any]:
+    """Return the points of the black line where the decision changes; none where it never does."""
+    inks = [(contour, np.asarray(contour.get_edgecolor())) for contour in ax.collections]
     drawn = [
-        path.vertices
-        for contour in axes.collections
-        if np.allclose(contour.get_edgecolor()[:, :3], 0.0) and len(contour.get_edgecolor())
+        np.asarray(path.vertices)
+        for contour, ink in inks
+        if len(ink) and np.allclose(ink[:, :3], 0.0)
         for path in contour.get_paths()
     ]
-    return np.concatenate(drawn)
+    return np.concatenate(drawn).tolist() if drawn else []
 
 
-def test_decision_boundary_lies_where_the_score_is_zero(figure: Figure) -> None:
-    """For x₁ - ½ it is the line x₁ = ½, drawn from edge to edge."""
-    axes = decision_boundary(score, CORNERS, [-1, -1, 1, 1], resolution=21, ax=figure.subplots())
-    line = line_of_boundary(axes)
-    np.testing.assert_allclose(line[:, 0], 0.5, atol=1e-12)
-    assert (line[:, 1].min(), line[:, 1].max()) == (-0.5, 1.5)
+def test_the_boundary_lies_where_the_score_is_zero(ax: Axes) -> None:
+    """For x₁ - ½ it is the line x₁ = ½ from edge to edge, orange to the left and blue to the right.
 
-
-def test_decision_boundary_colours_the_plane_by_the_sign_of_the_score(figure: Figure) -> None:
-    """Left of ½ the plane is orange, right of it blue."""
-    axes = decision_boundary(score, CORNERS, [-1, -1, 1, 1], resolution=21, ax=figure.subplots())
-    filled: Any = axes.collections[0]
-    areas = [
-        (to_hex(colour[:3]).upper(), path.vertices[:, 0])
-        for colour, path in zip(filled.get_facecolor(), filled.get_paths(), strict=True)
-    ]
-    reaches = {colour: (across.min(), across.max()) for colour, across in areas}
-    assert reaches == {
-        "#B34700": (pytest.approx(-0.5), pytest.approx(0.5, abs=0.06)),
-        "#0B5CAD": (pytest.approx(0.5, abs=0.06), pytest.approx(1.5)),
-    }
-
-
-def test_decision_boundary_marks_the_points_by_label(figure: Figure) -> None:
-    """Points with a positive label and the others are two groups, told apart by shape too."""
-    axes = decision_boundary(score, CORNERS, [-1, -1, 1, 1], resolution=3, ax=figure.subplots())
-    negative, positive = axes.collections[-2:]
-    assert np.asarray(positive.get_offsets()).tolist() == CORNERS[2:]
-    assert np.asarray(negative.get_offsets()).tolist() == CORNERS[:2]
-    assert positive.get_paths()[0] is not negative.get_paths()[0]
-
-
-def test_decision_boundary_records_no_graph(figure: Figure) -> None:
-    """The score is computed without recording: 9 calls leave no node behind."""
+    Points with a positive label and the others are two groups, told apart by shape too.
+    """
     recorded = []
 
     def watched(x: list[float]) -> Value:
         recorded.append(sg.is_grad_enabled())
         return score(x)
 
-    decision_boundary(watched, CORNERS, [1, 1, -1, -1], resolution=3, ax=figure.subplots())
-    assert recorded == [False] * 9
+    decision_boundary(watched, CORNERS, [-1, -1, 1, 1], resolution=21, ax=ax)
+    assert recorded == [False] * 21**2
+    line = np.array(boundary(ax))
+    np.testing.assert_allclose(line[:, 0], 0.5, atol=1e-12)
+    assert (line[:, 1].min(), line[:, 1].max()) == (-0.5, 1.5)
+    filled: Any = ax.collections[0]
+    reaches = {
+        to_hex(colour[:3]).upper(): (path.vertices[:, 0].min(), path.vertices[:, 0].max())
+        for colour, path in zip(filled.get_facecolor(), filled.get_paths(), strict=True)
+    }
+    assert reaches == {
+        "#B34700": (pytest.approx(-0.5), pytest.approx(0.5, abs=0.06)),
+        "#0B5CAD": (pytest.approx(0.5, abs=0.06), pytest.approx(1.5)),
+    }
+    negative, positive = ax.collections[-2:]
+    assert np.asarray(positive.get_offsets()).tolist() == CORNERS[2:]
+    assert np.asarray(negative.get_offsets()).tolist() == CORNERS[:2]
+    assert positive.get_paths()[0] is not negative.get_paths()[0]
+
+
+def test_a_list_of_one_score_is_that_score() -> None:
+    """A Sequential that ends in Linear(n, 1) is drawn as a function that returns its score."""
+    model = Sequential(Linear(2, 1, rng=0))
+    drawn = [
+        decision_boundary(function, CORNERS, [0, 1, 0, 1], 11, Figure().subplots())
+        for function in (model, lambda x: model(x)[0])
+    ]
+    areas = [
+        [np.asarray(p.vertices).tolist() for p in ax.collections[0].get_paths()] for ax in drawn
+    ]
+    assert areas[0] == areas[1]
 
 
 @pytest.mark.parametrize("constant", [1.0, 0.0, math.nan])
-def test_decision_boundary_of_an_undecided_classifier_is_just_the_plane(
-    figure: Figure, constant: float
-) -> None:
+def test_an_undecided_classifier_colours_just_the_plane(ax: Axes, constant: float) -> None:
     """A score with one sign everywhere has no boundary, and no warning."""
-    decision_boundary(lambda x: constant, CORNERS, [1, 1, -1, -1], 3, ax=figure.subplots())
-    assert len(np.unique(pixels(figure), axis=0)) > 1
+    decision_boundary(lambda x: constant, CORNERS, [1, 1, -1, -1], 3, ax)
+    assert boundary(ax) == []
+    assert ax.collections
 
 
-@pytest.mark.parametrize("points", [[], [1.0, 2.0], [[1.0, 2.0, 3.0]]])
-def test_points_outside_a_plane_are_an_error(figure: Figure, points: Any) -> None:
-    """Points need two coordinates; the message gives the shape they have."""
-    with pytest.raises(OperandError, match=r"\(n, 2\) is needed"):
-        decision_boundary(score, points, [1.0], ax=figure.subplots())
+def test_the_largest_of_several_scores_is_the_class(ax: Axes) -> None:
+    """With the scores (-x₁, x₁, -9) the third class has markers, but no place in the plane."""
+    points = [[-1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
+    decision_boundary(lambda p: [-Value(p[0]), p[0], -9.0], points, [0, 1, 2], 21, ax)
+    areas, *_, zero, one, two = ax.collections
+    reach = [np.asarray(path.vertices)[:, 0].tolist() for path in areas.get_paths()]
+    assert max(reach[0]) <= 0.1 + 1e-9
+    assert min(reach[1]) >= -0.1 - 1e-9
+    assert not reach[2]
+    for group, point in zip((zero, one, two), points, strict=True):
+        assert np.asarray(group.get_offsets()).tolist() == [point]
+    assert legend(ax) == ["0", "1", "2"]
+
+
+def counts(ax: Axes) -> dict[tuple[float, float], int]:
+    """Return the numbers of a matrix by row and column; those that are zero are left blank."""
+    return {text.get_position()[::-1]: int(text.get_text()) for text in ax.texts}
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"), [([0, 1, 2], ["0", "1", "2"]), ([1, 2, 3], ["1", "2", "3"])]
+)
+def test_a_confusion_matrix_counts_as_scikit_learn_does(
+    ax: Axes, classes: list[int], names: list[str]
+) -> None:
+    """Row is the truth and column the prediction: the example of its documentation.
+
+    Classes counted from one, as R and MATLAB do, have no empty class zero.
+    """
+    truths, predictions = [2, 0, 2, 2, 0, 1], [0, 0, 2, 2, 0, 2]
+    confusion_matrix([classes[t] for t in truths], [classes[p] for p in predictions], ax=ax)
+    assert counts(ax) == {(0, 0): 2, (1, 2): 1, (2, 0): 1, (2, 2): 2}
+    assert ax.get_title() == "4 of 6 right"
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        assert [t.get_text() for t in labels] == names
+
+
+def test_classes_of_minus_one_and_one_are_not_mixed_up(ax: Axes) -> None:
+    """Index -1 would be the last class: all of three would be called right."""
+    confusion_matrix([-1, 1, 1], [1, 1, -1], ax=ax)
+    assert counts(ax) == {(0, 1): 1, (1, 1): 1, (1, 0): 1}
+    assert ax.get_title() == "1 of 3 right"
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["−1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("names", "angle"), [(["ham", "spam", "eggs"], 0.0), (["a" * 12] * 4, 30.0)]
+)
+def test_names_label_the_classes(names: list[str], angle: float, ax: Axes) -> None:
+    """Classes that do not occur have a row all the same; long names are slanted."""
+    confusion_matrix([0], [1], names=names, ax=ax)
+    assert [t.get_text() for t in ax.get_xticklabels()] == names
+    assert {t.get_rotation() for t in ax.get_xticklabels()} == {angle}
+
+
+# Inside a network -----------------------------------------------------------------------------
+
+
+def test_each_activation_has_its_curve_and_its_derivative(ax: Axes) -> None:
+    """Tanh is drawn as NumPy's, and its dashed derivative as 1 - tanh²."""
+    activation_curves([relu, tanh], -2.0, 2.0, 41, ax)
+    xs = np.linspace(-2, 2, 41)
+    curve, slope = ax.get_lines()[2:]
+    assert ys(curve) == pytest.approx(np.tanh(xs))
+    assert ys(slope) == pytest.approx(1 - np.tanh(xs) ** 2)
+    assert slope.get_linestyle() == "--"
+    assert [line.get_label() for line in ax.get_lines()] == ["relu", "relu'", "tanh", "tanh'"]
+
+
+def test_a_function_without_gradient_has_slope_zero(ax: Axes) -> None:
+    """A hard threshold returns a plain number, whose derivative is 0."""
+
+    def threshold(x: float) -> float:
+        return 1.0 if x > 0 else 0.0
+
+    activation_curves([threshold], -1.0, 1.0, 3, ax)
+    assert [ys(line) for line in ax.get_lines()] == [[0.0, 0.0, 1.0], [0.0] * 3]
+
+
+def test_weights_are_drawn_row_by_row_on_one_scale() -> None:
+    """Each neuron is an image of its weights, and the largest weight of all sets the scale.
+
+    Zero is white, also where all are; few neurons leave no gap.
+    """
+    weights: list[list[Any]] = [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [Parameter(-8.0)] * 6, [0.0] * 6]
+    figure = first_layer_weights(weights, (2, 3), columns=2, figure=Figure())
+    images = [ax.images[0] for ax in figure.axes[:3]]
+    assert np.asarray(images[0].get_array()).tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert {image.get_clim() for image in images} == {(-8.0, 8.0)}
+    assert not figure.axes[3].images
+    still = first_layer_weights([[0.0] * 4, [0.0] * 4], (2, 2), columns=8, figure=Figure())
+    white = still.axes[0].images[0].to_rgba(np.zeros((2, 2)))
+    assert np.asarray(white).min() == pytest.approx(1.0, abs=0.01)
+    assert len(still.axes) == 2 + 1
+
+
+# Figures --------------------------------------------------------------------------------------
+
+
+def test_plots_open_a_figure_where_none_is_given(pyplot: Any) -> None:
+    """Without axes, each plot gets a new figure of pyplot."""
+    first = loss_curve([1.0]).figure
+    second = decision_boundary(score, CORNERS, [1, -1, 1, -1], resolution=3).figure
+    third = first_layer_weights([[1.0]], (1, 1))
+    assert pyplot.gcf() is third
+    assert len({id(figure) for figure in (first, second, third)}) == 3
+    assert len(pyplot.get_fignums()) == 3
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: Any) -> None:
+    """A plot without it names the package."""
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
+    with pytest.raises(MissingPackageError, match="matplotlib"):
+        loss_curve([1.0])

@@ -1,4 +1,4 @@
-"""Training pages for the tests, each made once."""
+"""Training pages for the tests, each made once, and what a person reads and does on one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scalargrad.nn import MLP
 from scalargrad.optim import SGD
 from scalargrad.show.training import TrainingPage
 
-HOSTILE = "</script><img src=x onerror=alert(1)>"
+HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 
 #: Twelve points of two classes that a line tells apart.
 POINTS = [[0.4 * i - 2.2, (-1.0) ** i * 0.3 + 0.1 * i] for i in range(12)]
@@ -23,22 +23,21 @@ def network() -> MLP:
     return MLP(2, [3, 1], activation="tanh", rng=4)
 
 
+def watched(model: Any, inputs: Any, targets: Any, loss: Any, **options: Any) -> TrainingPage:
+    """Watch five epochs of gradient descent at a rate of 0.1."""
+    optimizer = SGD(model.parameters(), lr=0.1)
+    options = {"optimizer": optimizer, "epochs": 5, "quiet": True, **options}
+    return watch(model, inputs, targets, loss=loss, **options)
+
+
 @cache
 def classifier() -> tuple[TrainingPage, MLP]:
     """Watch plain gradient descent for thirty steps, and return the trained model too."""
     model = network()
     optimizer = SGD(model.parameters(), lr=0.5)
-    page = watch(
-        model,
-        POINTS,
-        LABELS,
-        loss=binary_cross_entropy_with_logits,
-        optimizer=optimizer,
-        epochs=30,
-        batch_size=None,
-        shuffle=False,
-        quiet=True,
-    )
+    loss = binary_cross_entropy_with_logits
+    options: dict[str, Any] = {"optimizer": optimizer, "epochs": 30}
+    page = watched(model, POINTS, LABELS, loss, batch_size=None, shuffle=False, **options)
     return page, model
 
 
@@ -47,23 +46,14 @@ def others() -> dict[str, TrainingPage]:
     """Watch other tasks, a few steps each: three classes, a curve, a surface, many inputs."""
     grid = [[i / 2 - 1, j / 2 - 1] for i in range(5) for j in range(5)]
     wide = [[0.1 * i, -0.2 * i, 0.3, 0.05 * i * i] for i in range(10)]
-
-    def watched(model: Any, inputs: Any, targets: Any, loss: Any, **options: Any) -> TrainingPage:
-        optimizer = SGD(model.parameters(), lr=0.1)
-        options = {"optimizer": optimizer, "epochs": 5, "quiet": True, **options}
-        return watch(model, inputs, targets, loss=loss, **options)
-
+    classes = [(i * i + i) % 3 for i in range(25)]
+    squares = [x**2 for x, _ in grid]
+    names = ["first", "b", HOSTILE, "the last one"]
     return {
         "three classes": watched(
-            MLP(2, [4, 3], rng=0),
-            grid,
-            [(i * i + i) % 3 for i in range(25)],
-            cross_entropy,
-            target_names=["a", HOSTILE, "c"],
+            MLP(2, [4, 3], rng=0), grid, classes, cross_entropy, target_names=["a", HOSTILE, "c"]
         ),
-        "curve": watched(
-            MLP(1, [4, 1], "tanh", rng=0), [[x] for x, _ in grid], [x**2 for x, _ in grid], mse_loss
-        ),
+        "curve": watched(MLP(1, [4, 1], "tanh", rng=0), [[x] for x, _ in grid], squares, mse_loss),
         "surface": watched(MLP(2, [4, 2], rng=0), grid, [[x * y, x] for x, y in grid], mse_loss),
         "four inputs": watched(
             MLP(4, [3, 1], rng=0),
@@ -71,6 +61,29 @@ def others() -> dict[str, TrainingPage]:
             [i % 2 for i in range(10)],
             binary_cross_entropy_with_logits,
             plane=(3, 1),
-            feature_names=["first", "b", HOSTILE, "the last one"],
+            feature_names=names,
         ),
     }
+
+
+def at(page: Any) -> str:
+    """Return where the page says it is."""
+    return said(page, "counter")
+
+
+def said(page: Any, id: str = "sentence") -> str:
+    """Return a text of the page."""
+    text: str = page.locator(f"#{id}").text_content()
+    return text
+
+
+def field(page: Any, id: str, value: str) -> None:
+    """Write into a control and leave it, as one does."""
+    page.locator(f"#{id}").fill(value)
+    page.locator(f"#{id}").dispatch_event("change")
+
+
+def numbers(page: Any) -> dict[str, Any]:
+    """Return what the page computed for the snapshot shown, with every digit."""
+    found: dict[str, Any] = page.evaluate("scalargrad.numbers()")
+    return found

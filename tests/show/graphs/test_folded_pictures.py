@@ -1,0 +1,304 @@
+"""Pictures of which parts are folded: what is a box, what is open, and what is said of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.inner import topological_order
+from tests.show.graphs.reading import corners, elements, flow, title
+
+from scalargrad import Value, draw, ops, walk
+from scalargrad.errors import GraphError, GraphTooLargeError
+from scalargrad.nn import MLP
+from scalargrad.show.subgraphs import fold
+
+
+def squared_error(model: MLP, *samples: Sequence[float]) -> Value:
+    """Return the mean squared error over samples, with gradients."""
+    inputs = [[Value(v, f"x{i}") for i, v in enumerate(sample)] for sample in samples]
+    loss: Value = ops.mean([(model(x) - 1.0) ** 2 for x in inputs])
+    loss.backward()
+    return loss
+
+
+def chain(length: int) -> Value:
+    """Return the last of so many nodes, each computed from the one before."""
+    y = Value(0.5, "x")
+    for _ in range(length - 1):
+        y = y.tanh()
+    return y
+
+
+@pytest.fixture
+def model() -> MLP:
+    """Make a network of 2, 3, 3 and 1 units."""
+    return MLP(2, [3, 3, 1], rng=0)
+
+
+@pytest.fixture
+def loss(model: MLP) -> Value:
+    """Return its squared error on one sample."""
+    return squared_error(model, (1.0, -2.0))
+
+
+# What is open ---------------------------------------------------------------------------------
+
+
+def test_a_model_is_drawn_as_its_layers(model: MLP, loss: Value) -> None:
+    """By default the layers are boxes in the frame of the model, with their sizes."""
+    picture = draw(loss, model=model)
+    shown = flow(picture)
+    assert shown.of("folded") == [
+        "Layer 1: 3 neurons\n2 → 3\n9 parameters",
+        "Layer 2: 3 neurons\n3 → 3\n12 parameters",
+        "Layer 3: 1 neuron\n3 → 1\n4 parameters",
+    ]
+    assert [*shown.frames.values()] == ["MLP: 3 layers"]
+    assert repr(picture).endswith(f": {len(topological_order(loss))} nodes, 3 folded parts>")
+
+
+@pytest.mark.parametrize(("depth", "boxes", "framed"), [(0, 1, 0), (1, 3, 1), (2, 7, 4)])
+def test_depth_is_how_many_levels_of_modules_are_open(
+    model: MLP, loss: Value, depth: int, boxes: int, framed: int
+) -> None:
+    """0 draws one box, 1 three layers in a frame, 2 seven neurons in three more."""
+    shown = flow(draw(loss, model=model, depth=depth))
+    assert (len(shown.folded()), len(shown.frames)) == (boxes, framed)
+    assert max((len(around) + 1 for id, around in shown.around.items() if id in shown.frames),
+               default=0) == depth  # fmt: skip
+
+
+def test_everything_open_shows_every_node(model: MLP, loss: Value) -> None:
+    """With depth=None or copies no box is left, and 3 layers and 7 neurons have a frame."""
+    shown = flow(draw(loss, model=model, depth=None))
+    copied = flow(draw(loss, model=model, copies=True))
+    assert not shown.folded() + copied.folded()
+    assert "copy" in copied.of("gate")
+    assert len(shown.frames) == 1 + 3 + 7
+    assert sum(bool(re.fullmatch(r"n\d+", id)) for id in shown.texts) == len(
+        topological_order(loss)
+    )
+
+
+def test_a_named_part_opens_with_what_is_around_it(model: MLP, loss: Value) -> None:
+    """Opening one neuron opens its layer and leaves the other neurons closed."""
+    shown = flow(draw(loss, model=model, depth=0, open="layers.1.neurons.2"))
+    assert {*shown.frames.values()} == {"MLP: 3 layers", "Layer 2: 3 neurons", "Neuron 3: relu"}
+    assert sorted(shown.folded()) == [
+        "Layer 1: 3 neurons",
+        "Layer 3: 1 neuron",
+        "Neuron 1: relu",
+        "Neuron 2: relu",
+    ]
+    with pytest.raises(GraphError, match=r"layers\.0"):
+        draw(loss, model=model, open="layer.1")
+
+
+def test_a_module_called_for_each_sample_opens_in_all(model: MLP) -> None:
+    """The path of a module stands for all its calls, that of a fold for one.
+
+    The 25 parameters that two samples share are one box that feeds both.
+    """
+    loss = squared_error(model, (1.0, -2.0), (0.5, 0.5))
+    both = flow(draw(loss, model=model, depth=0, open="layers.1"))
+    assert both.folded().count("Neuron 3: relu") == 2
+    one = flow(draw(loss, model=model, depth=0, open="MLP[1].layers.1"))
+    assert one.folded().count("Neuron 3: relu") == 1
+    assert "MLP: 3 layers, call 1 of 2" in one.folded()
+    closed = flow(draw(loss, model=model, depth=0))
+    assert "MLP: 25 parameters" in closed.folded()
+    assert "25 values" in closed.of("wire")
+
+
+def test_what_is_deeper_than_the_limit_stays_folded() -> None:
+    """A large network is opened only as deep as fits, and a note says how to go on, rightly."""
+    model = MLP(2, [16, 16, 1], rng=0)
+    loss = squared_error(model, (1.0, -2.0))
+    picture = draw(loss, model=model, depth=None)
+    assert "Neuron 8: relu" in flow(picture).folded()
+    note = re.search(r"open=&quot;([\w.]+)&quot; opens ([\w ]+)", picture.dot)
+    assert note is not None
+    opened = flow(draw(loss, model=model, depth=0, open=note[1]))
+    assert any(text.startswith(note[2]) for text in opened.frames.values())
+    assert "open=" not in draw(loss, model=model).dot
+
+
+def test_a_graph_that_does_not_use_the_model_is_drawn_as_without_it() -> None:
+    """Modules that left no nodes are no obstacle."""
+    x: Any = Value(1.0, "x")
+    assert draw(x * x, model=MLP(2, [1], rng=0)).dot == draw(x * x).dot
+
+
+# Graphs without modules -----------------------------------------------------------------------
+
+
+def test_a_long_row_is_drawn_as_few_stretches() -> None:
+    """2,000 operations in a row become a handful of boxes, joined by the values between.
+
+    Together they have all its nodes.
+    """
+    picture = draw(chain(2001))
+    shown = flow(picture)
+    assert 2 <= len(shown.folded()) <= 30
+    assert len(shown.of("wire")) == len(shown.folded())
+    assert shown.of("wire")[-1] == f"{chain(2001).data:.4g}"
+    assert re.search(r"2,?001 nodes, \d+ folded parts", repr(picture))
+    sizes = [re.findall(r"([\d,]+) nodes", text)[0] for text in shown.of("folded")]
+    assert sum(int(size.replace(",", "")) for size in sizes) == 2001
+
+
+def test_parts_that_are_no_modules_open_while_they_can_be_seen_at_a_glance() -> None:
+    """A sum of many terms of 4 nodes is drawn as the sum over terms, not as one box."""
+    terms = [Value(0.1 * i, f"x{i}").tanh().sin().cos() for i in range(25)]
+    shown = flow(draw(ops.sum(terms), limit=60))
+    assert shown.of("gate") == ["Σ"]
+    assert shown.folded() == ["cos: 4 nodes"] * 25
+
+
+def test_too_much_to_open_is_refused() -> None:
+    """What was asked for by name is not dropped silently; with copies everything is open."""
+    y = chain(501)
+    paths = [part.path for part in fold(y, limit=30).walk() if part.path]
+    with pytest.raises(GraphTooLargeError, match="limit=501"):
+        draw(y, open=paths)
+    assert "folded" not in repr(draw(y, open=paths, limit=501))
+    for _ in range(300):
+        y = y + y
+    with pytest.raises(GraphTooLargeError, match="copies"):
+        draw(y, copies=True)
+
+
+choices = st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), min_size=1, max_size=80)
+
+
+@pytest.mark.differential
+@given(choices)
+def test_every_line_of_a_random_graph_is_drawn_or_hidden(choices: list[tuple[int, int]]) -> None:
+    """A line between two nodes in sight is drawn as often as the graph has it.
+
+    Lines join what is drawn, a path in the graph is a path in the picture, and none is a cycle.
+    """
+    nodes = [Value(1.0), Value(2.0)]
+    for a, b in choices:
+        nodes.append(nodes[a % len(nodes)] * nodes[b % len(nodes)])
+    order = topological_order(nodes[-1])
+    shown = flow(draw(nodes[-1], limit=12))
+    ids = {node: f"n{i}" for i, node in enumerate(order) if f"n{i}" in shown.texts}
+    assert {end for a, _, b in shown.lines for end in (a, b)} <= shown.texts.keys()
+    after: dict[str, set[str]] = {id: set() for id in shown.texts}
+    for source, _, target in shown.lines:
+        after[source].add(target)
+    reached = {id: reachable(after, id) for id in after}
+    assert all(id not in found for id, found in reached.items())
+    for node, id in ids.items():
+        for x in node.parents:
+            if x in ids:
+                count = sum(y is x for y in node.parents)
+                assert shown.arriving(id).count(f"{ids[x]}_wire -->") == count  # type: ignore[index]
+    for node, id in ids.items():
+        for below in topological_order(node)[:-1]:
+            assert below not in ids or id in reached[ids[below]]
+
+
+def reachable(after: dict[str, set[str]], start: str) -> set[str]:
+    """Return what can be reached from a shape along lines."""
+    found: set[str] = set()
+    pending = [start]
+    while pending:
+        new = after[pending.pop()] - found
+        found |= new
+        pending += new
+    return found
+
+
+# What is seen of it ---------------------------------------------------------------------------
+
+
+def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
+    model: MLP, loss: Value
+) -> None:
+    """Layer 3 gives one wire with its number, layers 1 and 2 a thick one of 3 values each."""
+    shown = flow(draw(loss, model=model))
+    wires = shown.of("wire")
+    assert wires.count("3 values") == 2
+    assert sum(arrow == "==>" for _, arrow, _ in shown.lines) == 2
+    (prediction,) = fold(loss, model=model).find("layers.2").outputs
+    assert any(text.startswith(f"{prediction.data:.4g}".replace("-", "−")) for text in wires)
+
+
+def test_a_gate_reads_a_folded_layer_by_one_thick_line(model: MLP, loss: Value) -> None:
+    """An open neuron after a closed layer of three has one line from it, not three."""
+    shown = flow(draw(loss, model=model, open="layers.1.neurons.0"))
+    (gate,) = (id for id, text in shown.texts.items() if text == "w·x")
+    arrows = [arrived.split()[1] for arrived in shown.arriving(gate)]
+    assert sorted(arrows) == ["-->"] * 4 + ["==>"]  # three weights, the bias; the layer
+
+
+def test_frames_enclose_their_shapes_and_no_others(model: MLP, loss: Value) -> None:
+    """In the SVG each shape lies inside the frames of the modules it belongs to, and no other.
+
+    Titles tell equal labels apart: they name the module.
+    """
+    picture = draw(loss, model=model, depth=None)
+    found = elements(picture)
+    framed = {
+        path[1]: corners(group)
+        for group in found.values()
+        if group.get("class") == "cluster"
+        and (path := re.search(r"its path is (.*)", title(group) or ""))
+    }
+    assert "value of w²₃,₁: " in picture.svg()
+    order = topological_order(loss)
+    parts = [part for part in fold(loss, model=model).walk() if part.path]
+    assert framed.keys() == {part.path for part in parts}
+    for part in parts:
+        left, top, right, bottom = framed[part.path]
+        inside = set(part.everything())
+        for i, node in enumerate(order):
+            a, b, c, d = corners(found[f"n{i}"])
+            within = left <= a and c <= right and top <= b and d <= bottom
+            assert within == (node in inside)
+
+
+@pytest.mark.parametrize(("direction", "axis"), [("LR", 1), ("TB", 0)])
+def test_neurons_stand_in_their_order(model: MLP, loss: Value, direction: str, axis: int) -> None:
+    """The first neuron of a layer is at the top, or at the left where lines run down."""
+    found = elements(draw(loss, model=model, depth=2, direction=direction))
+    for layer in (0, 1):
+        places: dict[str, float] = {}
+        for group in found.values():
+            if neuron := re.search(rf"layers\.{layer}\.neurons\.(\d)$", title(group) or ""):
+                places.setdefault(neuron[1], corners(group)[axis])
+        assert places["0"] < places["1"] < places["2"]
+
+
+def test_what_is_highlighted_in_a_box_lights_up_the_box(model: MLP, loss: Value) -> None:
+    """Where a weight is not seen, the layer that holds it stands out; every step can be shown."""
+    weight = model.layers[1].neurons[0].w[0]
+    shown = flow(draw(loss, model=model, highlight=weight))
+    assert [shown.texts[id].split("\n")[0] for id in shown.styles] == ["Layer 2: 3 neurons"]
+    for step in walk(loss):
+        one = flow(draw(loss, model=model, depth=0, highlight=step))
+        assert one.styles or one.bold_lines
+
+
+def test_colours_are_of_what_is_seen(model: MLP, loss: Value) -> None:
+    """The scale ends at the greatest number in sight, not at one in a closed box."""
+    model.layers[2].neurons[0].b.grad = 1e6
+    assert "1e6" not in draw(loss, model=model, depth=0, color="gradient").dot
+    assert "1e6" in draw(loss, model=model, depth=None, color="gradient").dot
+
+
+def test_what_is_not_finite_in_a_box_marks_the_box(model: MLP) -> None:
+    """The first number that overflowed is looked for where it is."""
+    model.layers[1].neurons[0].w[0].data = float("inf")
+    prediction = model([Value(1.0, "a"), Value(-2.0, "b")])
+    picture = draw(prediction, model=model)
+    shown = flow(picture)
+    assert "First value that is not finite" in picture.dot
+    assert [shown.texts[id].split("\n")[0] for id in shown.styles] == ["Layer 2: 3 neurons"]

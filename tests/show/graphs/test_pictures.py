@@ -1,0 +1,542 @@
+"""What a picture shows: shapes, lines, names, numbers and their order; highlights and colours.
+
+The same shapes are in all formats, so that most tests read the Mermaid text, which needs no layout.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.inner import topological_order
+from tests.show.graphs.reading import (
+    SVG,
+    Flow,
+    contrast,
+    elements,
+    flow,
+    lecture,
+    lines,
+    of_class,
+    regularised,
+)
+
+from scalargrad import Parameter, Value, custom_op, draw, exp, ops, sqrt, walk
+from scalargrad.errors import GraphError, GraphTooLargeError, OperandError
+
+Function = Callable[[Value], Value]
+
+
+def chain(length: int) -> Value:
+    """Return the last of `length` nodes, each computed from the one before."""
+    node = Value(1.0, "x")
+    for _ in range(length - 1):
+        node = node.tanh()
+    return node
+
+
+# Shapes and lines -----------------------------------------------------------------------------
+
+
+def test_lecture_graph() -> None:
+    """(x + y)z has the lecture's numbers on its wires, its two gates and its four operands."""
+    shown = flow(draw(lecture()))
+    assert {id: (text, shown.kinds[id]) for id, text in shown.texts.items()} == {
+        "n0": ("x", "input"),
+        "n0_wire": ("−2\ngrad −4", "wire"),
+        "n1": ("y", "input"),
+        "n1_wire": ("5\ngrad −4", "wire"),
+        "n2": ("+", "gate"),
+        "n2_wire": ("q = 3\ngrad −4", "wire"),
+        "n3": ("z", "input"),
+        "n3_wire": ("−4\ngrad 3", "wire"),
+        "n4": ("×", "gate"),
+        "n4_wire": ("f = −12\ngrad 1", "wire"),
+    }
+    assert shown.arriving("n2") == ["n0_wire -->", "n1_wire -->"]
+    assert shown.arriving("n4") == ["n2_wire -->", "n3_wire -->"]
+
+
+def test_leaves_and_constants_are_told_apart() -> None:
+    """Parameters, inputs and boxed constants are of three kinds; a folded constant has no box."""
+    x = Value(2.0, "x")
+    shown = flow(draw(ops.maximum(Parameter(1.0, "w"), x + 1.0, x * x, 7.0)))
+    leaves = {kind: shown.of(kind) for kind in ("parameter", "input", "constant")}
+    assert leaves == {"parameter": ["w"], "input": ["x"], "constant": ["7"]}
+    assert shown.of("gate") == ["+1", "×", "max"]
+    product, largest = (shown.texts[id] for id in ("n3", "n4"))
+    assert (product, largest) == ("×", "max")
+    assert shown.arriving("n3") == ["n1_wire -->"] * 2
+    assert shown.arriving("n4") == ["n0_wire -->", "n2_wire -->", "n3_wire -->", "n4_c3 -->"]
+    assert {end for a, _, b in shown.lines for end in (a, b)} == shown.texts.keys()
+
+
+def test_leaves_without_a_label_have_the_names_of_steps() -> None:
+    """They are v1, v2, …; labels used twice stay as they are."""
+    product = Value(1.0) * Value(2.0, "w") * Value(3.0, "w")
+    assert flow(draw(product)).of("input") == ["v1", "w", "w"]
+
+
+def test_several_roots_share_their_nodes_and_are_named_in_the_title() -> None:
+    """Two roots over one leaf are drawn together, the leaf once; the title has both values."""
+    x = Value(3.0, "x")
+    y, z = x + 1, x / 7
+    y.label, z.label = "y", "z"
+    picture = draw([y, z])
+    assert repr(picture) == "<Picture: Computation graph of y = 4, z ≈ 0.4286: 3 nodes>"
+    assert flow(picture).of("input") == ["x"]
+    assert flow(picture).of("gate") == ["+1", "÷7"]
+    assert repr(draw(x)) == "<Picture: Computation graph of x = 3: 1 node>"
+
+
+def test_the_flowchart_runs_the_way_the_picture_does() -> None:
+    """From left to right, or from top to bottom."""
+    assert draw(Value(1.0)).mermaid.startswith("flowchart LR\n")
+    assert draw(Value(1.0), direction="TB").mermaid.startswith("flowchart TB\n")
+
+
+GATES: list[tuple[Function, str]] = [
+    # a function of x, with its constants on the side they stand on
+    (lambda x: x * -1, "×−1"),
+    (lambda x: x + 1, "+1"),
+    (lambda x: 1 + x, "+1"),
+    (lambda x: 2 * x, "×2"),
+    (lambda x: 1 / x, "1/x"),
+    (lambda x: x - 1, "−1"),
+    (lambda x: x - -1, "−(−1)"),
+    (lambda x: 2 - x, "2−x"),
+    (lambda x: -2 - x, "−2−x"),
+    (lambda x: x / 2, "÷2"),
+    (lambda x: x / -3, "÷−3"),
+    (lambda x: 2**x, "2ˣ"),
+    (lambda x: ops.lt(x, 0.0), "<0"),
+    (lambda x: ops.lt(0.0, x), "0<x"),
+    (lambda x: ops.atan2(1.0, x), "atan2(1, x)"),
+    (lambda x: ops.clip(x, 0, 1), "clip(x, 0, 1)"),
+    (lambda x: x * 1e-5, "×1e−5"),
+    (lambda x: x + 0.123456, "+0.1235"),
+    (lambda x: -x, "−x"),
+    (ops.reciprocal, "1/x"),
+    # whole exponents as superscripts, one half as a root, other fractions after ^
+    (lambda x: x**2, "x²"),
+    (lambda x: x**-1, "x⁻¹"),
+    (lambda x: x**10, "x¹⁰"),
+    (lambda x: x**0.5, "√x"),
+    (lambda x: x**1.5, "x^1.5"),
+    (lambda x: x**-0.5, "x^(−0.5)"),
+    # gates of several operands have the sign of their operation, others its symbol
+    (lambda x: x + x, "+"),
+    (lambda x: x - x, "−"),
+    (lambda x: x * x, "×"),
+    (lambda x: x / x, "÷"),
+    (lambda x: x**x, "xʸ"),
+    (ops.sigmoid, "σ"),
+    (ops.relu, "ReLU"),
+    (lambda x: ops.maximum(x, 0.0), "max"),
+    (lambda x: ops.dot([x], [2.0]), "w·x"),
+]
+
+
+def test_gates_read_as_in_a_lecture() -> None:
+    """A gate of one wire is a function of x with its constants; others show a sign or symbol."""
+    shown = [flow(draw(function(Value(0.5, "x")))).of("gate")[-1] for function, _ in GATES]
+    assert shown == [text for _, text in GATES]
+
+
+@pytest.mark.parametrize("symbol", ["a-b", "<b>&amp;|", r"\N {x}"])
+def test_the_symbol_of_a_custom_operation_is_not_rewritten(symbol: str) -> None:
+    """What a user calls an operation stands in its gate, hyphens and markup included."""
+
+    @custom_op(partials=lambda y, a, b: (1.0, 1.0), symbol=symbol)
+    def merge(a: float, b: float) -> float:
+        return a + b
+
+    x = Value(0.5, "x")
+    assert flow(draw(merge(x, x))).of("gate") == [symbol]
+
+
+@given(st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12))
+def test_a_label_is_text_for_mermaid(label: str) -> None:
+    """No ASCII punctuation of a label reaches Mermaid, which would read it as syntax."""
+    picture = draw(Value(1.0, label))
+    assert flow(picture).of("input") == [label]
+    written = picture.mermaid.splitlines()[1].removeprefix('    n0["').removesuffix('"]:::input')
+    bare = re.sub(r"#\d+;|<br/>", "", written)
+    assert not re.search(r"[!-/:-@\[-`{-~]", bare)
+
+
+def test_the_same_graph_gives_the_same_text() -> None:
+    """Two graphs built alike have the same DOT and Mermaid, character for character."""
+
+    def build() -> Value:
+        w, x = Parameter(0.5, "w"), Value(2.0, "x")
+        return ops.sigmoid(w * x) + w * w
+
+    assert draw(build()).dot == draw(build()).dot
+    assert draw(build()).mermaid == draw(build()).mermaid
+
+
+# Numbers --------------------------------------------------------------------------------------
+
+
+def square_of_a_third() -> Value:
+    """Return x² at 1/3."""
+    return Value(1 / 3, "x") ** 2.0
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [(1 / 3, "0.3333"), (-0.0, "0"), (1e-7, "1e−7"), (math.inf, "inf"), (math.nan, "nan")],
+)
+def test_numbers_have_four_significant_digits(data: float, shown: str) -> None:
+    """Values are rounded to four digits; what is not finite is named."""
+    assert flow(draw(Value(data))).of("wire") == [shown]
+
+
+def test_numbers_have_as_many_digits_as_are_asked_for() -> None:
+    """1/3 and its square, rounded to 2 and to 17 digits."""
+    assert flow(draw(square_of_a_third(), digits=2)).of("wire") == ["0.33", "0.11"]
+    whole = flow(draw(square_of_a_third(), digits=17)).of("wire")
+    assert whole == ["0.33333333333333331", "0.1111111111111111"]
+
+
+def test_gradients_are_shown_once_there_are_any() -> None:
+    """One that nobody computed is absent, not 0, and one can leave them out."""
+    y = square_of_a_third()
+    before = draw(y)
+    assert "grad" not in before.mermaid
+    assert "gradient of" not in before.dot
+    y.backward()
+    assert "grad" not in before.mermaid  # the numbers are those at the time of drawing
+    assert flow(draw(y)).of("wire") == ["0.3333\ngrad 0.6667", "0.1111\ngrad 1"]
+    assert "gradient of x: 0.6666666666666666" in draw(y).dot
+    assert "grad" not in draw(y, gradients=False).mermaid
+
+
+def test_gradients_of_an_earlier_graph_are_absent() -> None:
+    """A parameter keeps the gradient of the loss before; the new loss has had no backward."""
+    w = Value(3.0, "w")
+    (w * w).backward()
+    after = w * 2.0
+    assert "grad" not in draw(after).mermaid
+    fills = flow(draw(after, color="gradient")).styles.values()
+    assert len(set(fills)) == 1  # all are as zero
+    after.backward()
+    assert draw(after).mermaid.count("grad 8") == 1
+
+
+def test_a_gradient_set_to_none_counts_as_zero() -> None:
+    """Programs that reset gradients PyTorch's way can be drawn."""
+    x = Value(1.0)
+    y = x * 2.0
+    y.backward()
+    x.grad = None
+    assert flow(draw(y)).texts["n0_wire"] == "1\ngrad 0"
+
+
+def test_the_first_value_that_is_not_finite_is_marked() -> None:
+    """By an octagon in red, and by its name below the picture: exp(800) overflows."""
+    picture = draw(exp(Value(800.0, "x")) * 2.0)
+    assert "First value that is not finite: exp(x=800) = inf" in picture.dot
+    assert re.findall(r"n(\d) \[.*octagon", picture.dot) == ["1"]
+    assert [id for id in flow(picture).styles if "_" not in id] == ["n1"]
+
+
+def test_the_first_gradient_that_is_not_finite_is_marked() -> None:
+    """The slope of √x at 0 is infinite; without gradients there is nothing to mark."""
+    y = sqrt(Value(0.0, "x"))
+    y.backward()
+    picture = draw(y)
+    assert "First gradient that is not finite: inf at x = 0" in picture.dot
+    assert [*flow(picture).styles] == ["n0"]
+    assert "not finite" not in draw(y, gradients=False).dot
+
+
+# Copies ---------------------------------------------------------------------------------------
+
+
+def test_fan_out_can_be_drawn_as_copies() -> None:
+    """A copy gate reads x's wire, and each reader's wire carries its part of the gradient."""
+    x = Value(3.0, "x")
+    y = x * x
+    y.backward()
+    picture = draw(y, copies=True)
+    shown = flow(picture)
+    assert shown.texts["n0_fan"] == "copy"
+    assert shown.arriving("n0_fan") == ["n0_wire -->"]
+    assert sorted(shown.of("wire")) == ["3\ngrad 3", "3\ngrad 3", "3\ngrad 6", "9\ngrad 1"]
+    assert picture.dot.count("what v1 adds to the gradient of x: 3.0") == 2
+    tree = (Value(1.0, "x") + Value(2.0, "y")) * Value(3.0, "z")
+    assert draw(tree, copies=True).dot == draw(tree).dot
+
+
+def test_contributions_of_copies_sum_to_the_gradient() -> None:
+    """Of every node that fans out, what its readers add is its gradient, in full."""
+    x, y = Value(0.7, "x"), Value(-1.3, "y")
+    u = ops.sin(x * y)
+    u.label = "u"
+    root = u * u + ops.exp(x) / (u + y) + x * x * u
+    root.backward()
+    dot = draw(root, copies=True).dot
+    for node in (x, y, u):
+        terms = re.findall(rf"what \w+ adds to the gradient of {node.label}: ([^\"]+)\"", dot)
+        assert len(terms) > 1
+        total = sum(float(term.replace("−", "-")) for term in terms)
+        assert total == pytest.approx(node.grad, rel=1e-12)
+
+
+def test_copies_count_towards_the_limit() -> None:
+    """Two nodes and two wires of copies with their gate are five nodes."""
+    x = Value(3.0, "x")
+    assert draw(x * x, limit=2).dot
+    assert draw(x * x, copies=True, limit=5).dot
+    with pytest.raises(GraphTooLargeError, match="5 nodes"):
+        draw(x * x, copies=True, limit=4)
+
+
+# Paper, the limit, errors ---------------------------------------------------------------------
+
+
+def test_on_dark_paper_every_text_is_light() -> None:
+    """Each ink has a contrast of at least 4.5, as WCAG asks of text, on the paper."""
+    y = square_of_a_third() * 2.0 + 1.0
+    y.backward()
+    dark = draw(y, dark=True).dot
+    (paper,) = re.findall(r'bgcolor="(#\w+)"', dark)
+    inks = set(re.findall(r'(?:fontcolor|FONT COLOR)="(#\w+)"', dark))
+    assert len(inks) >= 3
+    assert min(contrast(ink, paper) for ink in inks) >= 4.5
+
+
+def test_the_limit_is_the_most_that_is_drawn_whole() -> None:
+    """A graph as large as the limit is drawn as it is, one node more is folded."""
+    assert "folded" not in repr(draw(chain(12), limit=12))
+    assert "folded" in repr(draw(chain(12), limit=11))
+
+
+def remedy(draw_it: Callable[[], Any]) -> int:
+    """Return the limit that the refusal of a graph proposes."""
+    with pytest.raises(GraphTooLargeError, match="limit=") as caught:
+        draw_it()
+    return int(re.findall(r"limit=(\d+)", str(caught.value))[0])
+
+
+def test_what_is_too_large_to_draw_is_refused_with_the_limit_that_helps() -> None:
+    """Boxed constants and many lines between few nodes count too, and what is proposed is right."""
+    short = chain(12)
+    boxed: Value = ops.sum([Value(1.0), *[2.0] * 400])
+    tangled: Value = ops.sum([Value(1.0)] + [Value(2.0, "x")] * 41)
+    assert draw(short, limit=remedy(lambda: draw(short, limit=2))).dot
+    assert remedy(lambda: draw(boxed, limit=300)) == 402
+    least = remedy(lambda: draw(tangled, limit=10))
+    assert least == 11
+    assert draw(tangled, limit=least).dot
+
+
+@pytest.mark.parametrize("root", [3.0, None, [], "x", [Value(1.0), 2.0], lambda x: x * 2.0])
+def test_only_values_can_be_drawn(root: Any) -> None:
+    """Numbers, empty lists and functions that were not called are refused."""
+    with pytest.raises(OperandError, match="Value"):
+        draw(root)
+
+
+# Highlights -----------------------------------------------------------------------------------
+
+
+def lit(shown: Flow) -> set[str]:
+    """Return the boxes and gates that are filled and bold, and the ends of bold lines."""
+    shapes = {id for id, style in shown.styles.items() if "stroke-width:4px" in style}
+    return shapes | {f"{source} → {target}" for source, target in shown.bold_lines}
+
+
+def test_one_value_stands_out_with_its_wire() -> None:
+    """Of (x + y)z with q highlighted, q's gate and the line to its wire, and nothing else."""
+    f = lecture()
+    assert lit(flow(draw(f, highlight=f.parents[0]))) == {"n2", "n2 → n2_wire"}  # type: ignore[arg-type]
+
+
+def test_a_path_includes_the_lines_between_its_values() -> None:
+    """A path x, q, f has the lines from x to q and from q to f, and not those of y and z."""
+    f = lecture()
+    q: Any = f.parents[0]
+    assert lit(flow(draw(f, highlight=[q.parents[0], q, f]))) == {
+        *("n0", "n2", "n4", "n0 → n0_wire", "n2 → n2_wire", "n4 → n4_wire"),
+        *("n0_wire → n2", "n2_wire → n4"),
+    }
+
+
+def test_steps_of_a_walk_light_what_they_are_about() -> None:
+    """The inputs, the root that starts the sweep, and the line by which f reads z."""
+    f = lecture()
+    steps = list(walk(f))
+    seed = next(step for step in steps if step.phase == "seed")
+    first_back = next(step for step in steps if step.phase == "backward")
+    shapes = {id for id in lit(flow(draw(f, highlight=steps[0]))) if "→" not in id}
+    assert shapes == {"n0", "n1", "n3"}
+    assert lit(flow(draw(f, highlight=seed))) == {"n4", "n4 → n4_wire"}
+    assert lit(flow(draw(f, highlight=first_back))) == {"n4", "n3_wire → n4", "n3 → n3_wire"}
+
+
+@dataclass
+class Travel:
+    """The least that counts as a step."""
+
+    node: Value | None
+    parent: Value | None
+
+
+def test_a_step_without_an_operand_lights_every_line_to_its_parent() -> None:
+    """What has a node and a parent is a step; of x · x it lights both lines."""
+    x = Value(3.0, "x")
+    y = x * x
+    shown = flow(draw(y, highlight=Travel(y, x)))
+    assert shown.bold_lines >= {("n0_wire", "n1"), ("n0", "n0_wire")}
+    assert shown.arriving("n1") == ["n0_wire -->"] * 2
+
+
+def test_what_is_not_in_the_graph_is_named() -> None:
+    """A Value that is not drawn, alone or in a step, and a step that travels no wire."""
+    f = lecture()
+    q: Any = f.parents[0]
+    stranger = Parameter(7.0, "stranger")
+    for highlight in (stranger, [f, stranger], Travel(f, stranger)):
+        with pytest.raises(GraphError, match="stranger"):
+            draw(f, highlight=highlight)
+    with pytest.raises(GraphError, match="x = -2"):
+        draw(f, highlight=Travel(f, q.parents[0]))
+
+
+def test_a_highlight_changes_no_text_and_keeps_inputs_dashed() -> None:
+    """Everything remains readable: the words are the same, and the halo is the only difference."""
+    f = lecture()
+    q: Any = f.parents[0]
+    plain, marked = draw(f), draw(f, highlight=[q.parents[0], f])
+    said = [
+        sorted(e.text or "" for e in ET.fromstring(picture.svg()).iter(f"{SVG}text"))
+        for picture in (plain, marked)
+    ]
+    assert said[0] == said[1]
+    inks = [
+        {id: {(e.get("fill"), e.get("stroke")) for e in group.iter() if e.get("fill")}
+         for id, group in of_class(picture, "node").items()}
+        for picture in (plain, marked)
+    ]  # fmt: skip
+    assert {id for id in inks[0] if inks[0][id] != inks[1][id]} == {
+        "n0",
+        "n0-wire",
+        "n4",
+        "n4-wire",
+    }
+    box = elements(marked)["n0"]
+    assert any("stroke-dasharray" in shape.attrib for shape in box.iter())
+    assert draw(f).dot == draw(f, highlight=None).dot == draw(f, highlight=[]).dot
+
+
+def test_a_highlighted_path_goes_through_the_copy() -> None:
+    """From w to the square, the copy gate and that copy's wire stand out, and not the other."""
+    loss = regularised()
+    order = topological_order(loss)
+    product, square = (i for i, node in enumerate(order) if order[0] in node.parents)
+    shown = flow(draw(loss, copies=True, highlight=[order[0], order[square]]))
+    assert "n0_fan" in shown.styles
+    assert ("n0_fan", f"n{square}_w0_wire") in shown.bold_lines
+    assert ("n0_fan", f"n{product}_w0_wire") not in shown.bold_lines
+
+
+# Colours --------------------------------------------------------------------------------------
+
+
+def fills(shown: Flow) -> dict[str, str]:
+    """Return the tint of every box and gate."""
+    return {
+        id: style.split("fill:")[1][:7] for id, style in shown.styles.items() if "fill:" in style
+    }
+
+
+def parts(colour: str) -> list[int]:
+    """Return red, green and blue from 0 to 255."""
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def blend(zero: str, end: str, share: float) -> list[float]:
+    """Return the colour at a share of the way from one to the other."""
+    return [z + share * (e - z) for z, e in zip(parts(zero), parts(end), strict=True)]
+
+
+def test_values_give_the_colours() -> None:
+    """-12 and 12 are the ends of the scale, orange and blue; others lie between."""
+    negative = fills(flow(draw(lecture(), color="value")))
+    positive = fills(flow(draw(lecture() * -1.0, color="value")))
+    orange, blue = negative["n4"], positive["n5"]
+    grey = fills(flow(draw(Value(0.0, "x") * Value(12.0, "y"), color="value")))["n0"]
+    assert parts(orange)[0] > 200 > parts(orange)[2]
+    assert parts(blue)[2] > 200 > parts(blue)[0]
+    assert len(set(parts(grey))) == 1
+    for id, x in (("n0", -2.0), ("n1", 5.0), ("n2", 3.0), ("n3", -4.0)):
+        expected = blend(grey, blue if x > 0 else orange, abs(x) / 12)
+        assert parts(negative[id]) == pytest.approx(expected, abs=0.51)
+    assert flow(draw(lecture())).styles == {}
+
+
+def test_gradients_give_the_colours() -> None:
+    """x, y and q receive -4, the end of the scale, z receives 3, and f has the gradient 1."""
+    found = fills(flow(draw(lecture(), color="gradient")))
+    assert found["n0"] == found["n1"] == found["n2"]
+    blue = fills(flow(draw(lecture() * -1.0, color="value")))["n5"]
+    grey = fills(flow(draw(Value(0.0) + Value(1.0), color="value")))["n0"]
+    for id, x in (("n3", 3.0), ("n4", 1.0)):
+        assert parts(found[id]) == pytest.approx(blend(grey, blue, x / 4), abs=0.51)
+
+
+def test_the_legend_has_both_ends_and_zero() -> None:
+    """Below the picture: the quantity, -12, 0 and 12; of a graph of zeros a single swatch."""
+
+    def said(root: Value, color: Any) -> list[str]:
+        graph = ET.fromstring(draw(root, color=color).svg()).find(f"{SVG}g")
+        assert graph is not None
+        return [e.text.strip() for e in graph.findall(f"{SVG}text") if e.text and e.text.strip()]
+
+    assert said(lecture(), "value") == ["value", "−12", "0", "12"]
+    assert said(Value(2.0, "x") * 3, "gradient") == ["gradient", "0"]
+
+
+def test_what_is_not_finite_has_a_colour() -> None:
+    """Infinity has that of the end of the scale of the finite ones, nan that of zero."""
+    numbers = [math.nan, math.nan, math.inf, -math.inf, 2.0, -2.0, 0.0]
+    leaves = [Value(x, f"x{i}") for i, x in enumerate(numbers)]
+    found = fills(flow(draw(leaves, color="value")))
+    assert found["n2"] == found["n4"] != found["n3"] == found["n5"]
+    assert found["n1"] == found["n6"]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_is_readable_on_every_colour(dark: bool) -> None:
+    """5.5 : 1 at least, by the contrast of WCAG 2, for all of the scale on light and dark paper."""
+    leaves = [Value(i / 4, "abcdefghi"[i]) for i in range(-4, 5)]
+    picture = draw(leaves, color="value", dark=dark)
+    for style in flow(picture).styles.values():
+        fill, ink = (style.split(f"{name}:")[1].split(",")[0] for name in ("fill", "color"))
+        assert contrast(fill, ink.replace("#222", "#222222").replace("#fff", "#ffffff")) >= 5.5
+    found = of_class(picture, "node")
+    for i in range(9):
+        (word,) = found[f"n{i}"].iter(f"{SVG}text")
+        (fill,) = {e.attrib["fill"] for e in found[f"n{i}"].iter(f"{SVG}polygon")}
+        assert contrast(fill, word.get("fill", "#000000")) >= 5.5
+
+
+def test_a_tint_keeps_inputs_dashed_and_highlights_bold() -> None:
+    """It changes the fill alone."""
+    f = lecture()
+    picture = draw(f, color="value", highlight=f)
+    assert "stroke-width:4px" in flow(picture).styles["n4"]
+    assert fills(flow(picture)) == fills(flow(draw(f, color="value")))
+    box = elements(picture)["n0"]
+    assert any("stroke-dasharray" in shape.attrib for shape in box.iter())
+    assert lines(box) == ["x"]

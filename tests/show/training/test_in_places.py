@@ -1,0 +1,226 @@
+"""A training page where people see it: screens, phones, paper, notebooks, other browsers, files."""
+
+from __future__ import annotations
+
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.patience import PATIENCE
+from tests.show.training.helpers import at, classifier, numbers, others
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def corner(page: Any) -> list[int]:
+    """Return the colour in the first pixel of the plane's picture."""
+    found: list[int] = page.evaluate(
+        """(() => { const edge = document.querySelector("#points .edge");
+        return [...document.getElementById("field").getContext("2d")
+        .getImageData(+edge.getAttribute("x") + 2, +edge.getAttribute("y") + 2, 1, 1).data] })()"""
+    )
+    return found
+
+
+# Screens --------------------------------------------------------------------------------------
+
+
+def test_the_theme_can_be_chosen_and_pictures_follow(open_page: Any) -> None:
+    """The plane is painted anew: dark on dark paper."""
+    page = open_page(classifier()[0])
+    light = sum(corner(page)[:3])
+    page.locator("#theme").select_option("dark")
+    assert sum(corner(page)[:3]) < light - 100
+    page.locator("#theme").select_option("light")
+    assert sum(corner(page)[:3]) == light
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+def test_everything_fits_the_window(size: tuple[int, int], open_page: Any) -> None:
+    """Nothing to scroll, nothing out of its part, the plane a square."""
+    page = open_page(
+        classifier()[0], "#step=3&example=2", viewport={"width": size[0], "height": size[1]}
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
+    edge = page.locator("#points .edge").bounding_box()
+    assert edge["width"] == pytest.approx(edge["height"], abs=1)
+    assert edge["height"] > 0.4 * size[1]
+    story = page.locator("#story")
+    assert story.evaluate("part => part.scrollHeight <= part.clientHeight")
+
+
+def test_a_phone_has_large_text_and_buttons_within_reach(open_page: Any) -> None:
+    """Nothing to scroll sideways, text of 14 pixels, targets of 44, the timeline always there."""
+    page = open_page(
+        classifier()[0], "#step=3", viewport={"width": 390, "height": 844}, has_touch=True
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    sizes = page.evaluate(
+        """[...document.querySelectorAll("p, span, button, label, text, output, select, h1, h2")]
+        .filter(part => part.textContent.trim() && part.getBoundingClientRect().width > 1)
+        .map(part => [parseFloat(getComputedStyle(part).fontSize) *
+            (part.ownerSVGElement ? part.getScreenCTM().a : 1), part.textContent])"""
+    )
+    assert [small for small in sizes if small[0] < 13.9] == []
+    targets = page.evaluate(
+        """[...document.querySelectorAll("button, select, input, .segments label")]
+        .filter(part => part.type !== "radio").map(part => [part.id, part.getBoundingClientRect()])
+        .filter(([, box]) => box.width > 1).map(([id, box]) => [id, box.width, box.height])"""
+    )
+    assert [t for t in targets if min(t[1:]) < 43.9] == []
+    for down in (0, 400, 5000):
+        page.evaluate(f"window.scrollTo(0, {down})")
+        button = page.locator("#next").bounding_box()
+        assert 0 <= button["y"] <= 844 - button["height"]
+    page.locator("#points").tap(position={"x": 150, "y": 150})
+    assert page.locator("#next").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["classifier", "three classes", "curve", "four inputs"])
+def test_axe_finds_no_accessibility_violation(
+    name: str, scheme: str, open_page: Any, axe: Callable[[Any], Any]
+) -> None:
+    """At a snapshot, with an example, with a unit open, with help open; on a phone too."""
+    training = classifier()[0] if name == "classifier" else others()[name]
+    for size in ((1280, 720), (390, 844)):
+        viewport = {"width": size[0], "height": size[1]}
+        page = open_page(training, "#step=3", color_scheme=scheme, viewport=viewport)
+        for prepare in (
+            "0",
+            "scalargrad.choose(2)",
+            "document.getElementById('cell-4').dispatchEvent(new MouseEvent('click'))",
+            "document.getElementById('unit').close(); document.getElementById('help').click()",
+        ):
+            page.evaluate(prepare)
+            assert axe(page) == []
+
+
+# Paper and files ------------------------------------------------------------------------------
+
+
+def test_paper_is_light_and_has_no_controls(open_page: Any) -> None:
+    """Also where the screen is dark, and with the lines; afterwards it is dark again."""
+    page = open_page(classifier()[0], color_scheme="dark")
+    dark = corner(page)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert sum(corner(page)[:3]) > sum(dark[:3]) + 100
+    assert page.locator("#timeline").is_hidden()
+    assert page.locator("#views").is_hidden()
+    assert page.locator("#sentence").is_visible()
+    assert page.locator("#lines path:not(#halo)").first.is_visible()
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert corner(page) == dark
+
+
+def test_what_is_shown_is_exported_as_an_svg_of_its_own(open_page: Any) -> None:
+    """XML with both pictures inside, numbers, colours without a style sheet, and the sentence."""
+    page = open_page(classifier()[0], "#step=12&example=4")
+    with page.expect_download() as download:
+        page.locator("#export").click()
+    assert download.value.suggested_filename == "epoch-12.svg"
+    svg = ET.parse(download.value.path()).getroot()
+    assert len(svg.findall(f".//{SVG}image")) == 2
+    texts = ["".join(text.itertext()) for text in svg.iter(f"{SVG}text")]
+    assert page.locator("#sentence").text_content() in texts
+    assert set(page.locator("#cells .number").all_text_contents()) <= set(texts)
+    strokes = [part.get("stroke") for part in svg.iter(f"{SVG}path")]
+    assert {"rgb(11, 92, 173)", "rgb(179, 71, 0)"} <= {*strokes}
+    assert not [part for part in svg.iter() if part.get("class") or part.get("id")]
+    page.evaluate("scalargrad.frame(12)")  # while it plays, lines are painted
+    with page.expect_download() as moving:
+        page.locator("#export").click()
+    again = ET.parse(moving.value.path()).getroot()
+    assert [part.get("stroke") for part in again.iter(f"{SVG}path")] == strokes
+
+
+# Notebooks ------------------------------------------------------------------------------------
+
+
+def unpacked(page: Any, counter: str = "epoch 0/30") -> Any:
+    """Return what the frame of a notebook's cell holds, once its script has run."""
+    frame = page.frame_locator("iframe")
+    frame.locator("#counter", has_text=counter).wait_for()
+    return frame
+
+
+def test_the_frame_in_a_notebook_moves_and_trains_anew(open_blank: Any) -> None:
+    """Cut off as it is, its script works, its form is sent, and the help closes."""
+    page = open_blank()
+    page.set_content(classifier()[0]._repr_mimebundle_()["text/html"])
+    frame = unpacked(page)
+    frame.get_by_role("button", name="Last snapshot").click()
+    frame.get_by_role("radio", name="gradients").check()
+    assert frame.locator("#counter").text_content() == "epoch 30/30"
+    frame.locator("#help").click()
+    frame.get_by_role("button", name="Close").click()
+    frame.locator("#help-text").wait_for(state="hidden")
+    frame.locator("#train").click()
+    frame.locator("#recording").wait_for()
+    frame.locator("#counter", has_text="epoch 30/30").wait_for()
+    assert frame.locator("#settings-note").text_content().startswith("Trained in this page")
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden"),
+    [
+        ("classifier", "display: none"),
+        ("curve", "width: 0; height: 0"),
+        ("four inputs", "height: 40px"),
+    ],
+)
+def test_a_frame_without_room_is_drawn_once_it_is_shown(
+    name: str, hidden: str, open_blank: Any
+) -> None:
+    """A cell out of sight has no size, which is no error, and gets one though no event tells."""
+    training = classifier()[0] if name == "classifier" else others()[name]
+    page = open_blank(viewport={"width": 1100, "height": 800})
+    page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
+    frame = training._repr_mimebundle_()["text/html"]
+    page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
+    inside = page.frames[1]
+    inside.locator("#cell-0").wait_for(state="attached")
+    page.evaluate("document.querySelector('style').remove()")
+    end = time.monotonic() + PATIENCE
+    while not inside.evaluate(
+        """["lines", "points", "losses"].every((id) => {
+          const picture = document.getElementById(id), { width, height } = picture.viewBox.baseVal;
+          const { clientWidth, clientHeight } = picture.parentElement;
+          return clientWidth > 300 && width === clientWidth && height === clientHeight; })"""
+    ):
+        assert time.monotonic() < end
+        page.wait_for_timeout(50)
+
+
+# Firefox --------------------------------------------------------------------------------------
+
+
+def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) -> None:
+    """The same numbers as Chromium, without complaint; all digits of a size are seen."""
+    training, _ = classifier()
+    page = open_in_firefox(training.save(tmp_path / "training.html"), "#step=12&example=4")
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("radio", name="gradients").check()
+    assert at(page) == "epoch 13/30"
+    losses = numbers(page)["losses"]
+    assert sum(losses) / 12 == pytest.approx(training.snapshots[13].loss, rel=1e-12)
+    assert sum(corner(page)[:3]) < 3 * 255
+    look = "field => getComputedStyle(field).appearance"  # its arrows lay over the 6 of 16
+    assert page.locator("#hidden-0").evaluate(look) == "textfield"
+
+
+def test_firefox_unpacks_the_frame_of_a_notebook_too(open_in_firefox: Any, tmp_path: Path) -> None:
+    """The page inside is whole, and plays to the end."""
+    path = tmp_path / "cell.html"
+    path.write_text(classifier()[0]._repr_mimebundle_()["text/html"], encoding="utf-8")
+    frame = unpacked(open_in_firefox(path))
+    frame.locator("#speed").select_option("faster")
+    frame.get_by_role("button", name="Play").click()
+    frame.locator("#counter", has_text="epoch 30/30").wait_for()
+    assert frame.locator("#lines path:not(#halo)").first.is_visible()

@@ -1,0 +1,494 @@
+"""What a person does on a training page: moves, plays, chooses, reads what is said, trains anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.show.training.helpers import (
+    LABELS,
+    POINTS,
+    at,
+    classifier,
+    field,
+    network,
+    numbers,
+    others,
+    said,
+)
+
+from scalargrad import Parameter, watch
+from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
+from scalargrad.nn import MLP, Linear, Tanh
+from scalargrad.optim import SGD, Optimizer
+from scalargrad.show.training import TrainingPage
+
+
+def minus(written: str) -> float:
+    """Return the number that the page has written."""
+    return float(written.replace("−", "-"))
+
+
+# Moving ---------------------------------------------------------------------------------------
+
+
+def test_keys_buttons_and_the_slider_are_one_timeline(open_page: Any) -> None:
+    """One snapshot, ten with Shift; at both ends they stay; the slider has a place for each."""
+    page = open_page(classifier()[0])
+    seen = [at(page)]
+    for key in ("ArrowRight", "Shift+ArrowRight", "End", "ArrowRight", "Shift+ArrowLeft", "Home"):
+        page.keyboard.press(key)
+        seen.append(at(page))
+    page.keyboard.press("ArrowLeft")
+    assert [*seen, at(page)] == [f"epoch {k}/30" for k in (0, 1, 11, 30, 30, 20, 0, 0)]
+    seen = []
+    for name in ("Last snapshot", "Previous snapshot", "First snapshot", "Next snapshot"):
+        page.get_by_role("button", name=name).click()
+        seen.append(at(page))
+    slider = page.locator("#scrubber")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert [*seen, at(page)] == [f"epoch {k}/30" for k in (30, 29, 0, 1, 2)]
+    assert slider.get_attribute("aria-valuetext") == "epoch 2 of 30"
+    assert slider.get_attribute("max") == "30"
+
+
+def test_keys_belong_to_a_control_in_which_someone_types(open_page: Any) -> None:
+    """End in a list of choices goes to its end, and to no snapshot; nor do keys behind the help."""
+    page = open_page(classifier()[0])
+    page.locator("#speed").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("l")
+    assert at(page) == "epoch 0/30"
+    assert page.locator("#speed").input_value() == "16"
+    assert page.get_by_role("radio", name="weights").is_checked()
+    page.locator("#speed").blur()
+    page.keyboard.press("?")
+    assert page.locator("#help-text").is_visible()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    assert page.locator("#help-text").is_hidden()
+    assert at(page) == "epoch 0/30"
+
+
+@pytest.mark.people
+def test_a_training_page_is_played_to_the_end(open_page: Any) -> None:
+    """Then it is as if someone had gone there by hand: no line, word or label is missing."""
+    training, model = classifier()
+    page = open_page(training)
+    whole = "document.querySelector('main').outerHTML"
+    page.keyboard.press("End")
+    by_hand = page.evaluate(whole)
+    page.keyboard.press("Home")
+    page.locator("#speed").select_option("faster")
+    page.locator("#play").click()
+    page.locator("#play", has_text="Pause").wait_for()
+    page.locator("#play", has_text="Play").wait_for()
+    assert at(page) == "epoch 30/30"
+    assert f"loss {training.snapshots[29].loss:.4g} → {training.snapshots[30].loss:.4g}" in said(
+        page
+    )
+    assert numbers(page)["parameters"] == list(training.snapshots[-1].parameters)
+    answers = [model(x).data for x in POINTS]
+    assert [y for (y,) in numbers(page)["answers"]] == pytest.approx(answers, rel=1e-12)
+    assert page.evaluate(whole) == by_hand
+
+
+def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> None:
+    """Play announces no snapshot, stops at the end, then begins anew; a step by hand ends it."""
+    page = open_page(classifier()[0])
+    page.clock.install(time=0)
+    page.clock.pause_at(60)
+    page.reload()
+    page.clock.run_for(10_000)
+    assert at(page) == "epoch 0/30"
+    page.keyboard.press("Space")
+    page.clock.run_for(950)
+    page.keyboard.press("Space")
+    page.clock.run_for(5_000)
+    assert at(page) == "epoch 3/30"
+    assert said(page, "announcement") == ""
+    page.locator("#play").click()
+    assert said(page, "play") == "Pause"
+    page.clock.run_for(20_000)
+    assert at(page) == "epoch 30/30"
+    assert said(page, "play") == "Play"
+    page.locator("#play").click()
+    page.locator("#speed").select_option("fast")
+    page.clock.run_for(110)
+    assert at(page) == "epoch 1/30"
+    page.keyboard.press("ArrowRight")
+    page.clock.run_for(5_000)
+    assert at(page) == "epoch 2/30"
+
+
+def test_the_curve_leads_to_the_snapshot_one_points_at(open_page: Any) -> None:
+    """A press in its middle goes to the middle of the training, and dragging goes on."""
+    page = open_page(classifier()[0])
+    line = page.locator("#losses polyline").bounding_box()
+    page.mouse.move(line["x"] + line["width"] / 2, line["y"] + 5)
+    page.mouse.down()
+    assert at(page) == "epoch 15/30"
+    page.mouse.move(line["x"] + line["width"], line["y"] + 5)
+    page.mouse.up()
+    page.mouse.move(line["x"], line["y"])
+    assert at(page) == "epoch 30/30"
+
+
+def test_a_link_leads_to_what_was_shown(open_page: Any) -> None:
+    """Snapshot, example and view stand in the address; what it cannot mean is left out."""
+    page = open_page(classifier()[0])
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("e")
+    page.keyboard.press("l")
+    assert page.evaluate("location.hash") == "#step=10&example=0&lines=products"
+    page.evaluate("location.hash = ''")
+    page.reload()
+    assert at(page) == "epoch 0/30"
+    page.evaluate("location.hash = '#step=10&example=0&lines=products'")
+    page.locator("#counter", has_text="epoch 10/30").wait_for()
+    assert "product" in said(page, "lines-legend")
+    page.locator("#example").select_option("")  # products are of an example
+    assert page.get_by_role("radio", name="weights").is_checked()
+    foreign = open_page(classifier()[0], "#step=x&example=99&lines=products")
+    assert at(foreign) == "epoch 0/30"
+    assert foreign.locator("#example").input_value() == ""
+    assert foreign.get_by_role("radio", name="weights").is_checked()
+
+
+# What is said ---------------------------------------------------------------------------------
+
+
+def right_at(step: int) -> int:
+    """Count in Python how many points the model had right after a step."""
+    training, model = classifier()
+    kept = [parameter.data for parameter in training.parameters]
+    for parameter, x in zip(training.parameters, training.snapshots[step].parameters, strict=True):
+        parameter.data = x
+    found: int = sum((model(x).data > 0) == bool(y) for x, y in zip(POINTS, LABELS, strict=True))
+    for parameter, x in zip(training.parameters, kept, strict=True):
+        parameter.data = x
+    return found
+
+
+def test_a_step_says_what_it_did(open_page: Any) -> None:
+    """The losses, how many points changed sides, and the parameter that changed most.
+
+    Plain descent on all points moves it by minus rate times gradient, and the step says so.
+    """
+    training, _ = classifier()
+    rights = [right_at(k) for k in range(31)]
+    page = open_page(training)
+    assert said(page).startswith("Before training: loss ")
+    assert f"{rights[0]} of 12 classified correctly" in said(page)
+    for k in range(1, 31):
+        page.keyboard.press("ArrowRight")
+        gained = rights[k] - rights[k - 1]
+        before, after = (f"{training.snapshots[i].loss:.4g}" for i in (k - 1, k))
+        assert f"Epoch {k}: loss {before} → {after}; " in said(page)
+        compared = f"{abs(gained)} {'more' if gained > 0 else 'fewer'} classified correctly"
+        assert (compared if gained else "still") in said(page)
+        assert f"{rights[k]} of 12" in said(page)
+        pair = (training.snapshots[i].parameters for i in (k - 1, k))
+        change = max((y - x for x, y in zip(*pair, strict=True)), key=abs)
+        written = re.search(
+            r"changed most, by (\S+) to \S+ \(≈ −learning rate · gradient ≈ −0\.5 · \(?([−\d.e]+)",
+            said(page, "change"),
+        )
+        assert written is not None
+        shown = minus(written[1].replace("+", ""))
+        assert shown == pytest.approx(change, rel=1e-3)
+        assert shown == pytest.approx(-0.5 * minus(written[2]), rel=2e-3)
+    assert len(set(rights)) > 1
+
+
+def test_a_page_of_some_steps_says_which(open_page: Any) -> None:
+    """Where snapshots were given up, one covers several steps; where there is one, none moves."""
+    loss = binary_cross_entropy_with_logits
+    training = watch(network(), POINTS, LABELS, loss=loss, max_snapshots=4)
+    for _ in range(9):
+        training.record()
+    page = open_page(training)
+    page.keyboard.press("ArrowRight")
+    assert said(page).startswith("Steps 1 to 4: loss")
+    assert said(page, "change") == "No parameter changed."
+    page.keyboard.press("End")
+    assert said(page).startswith("Step 9: loss")
+    alone = open_page(watch(network(), POINTS, LABELS, loss=loss))
+    for key in ("ArrowRight", "End", "Space", "l", "e"):
+        alone.keyboard.press(key)
+    assert at(alone) == "step 0/0"
+
+
+def test_steps_taken_by_hand_are_announced(open_page: Any) -> None:
+    """A screen reader hears what the eye reads, also of the selected example."""
+    page = open_page(classifier()[0], "#step=3&example=5")
+    assert said(page, "announcement") == ""
+    page.keyboard.press("ArrowRight")
+    parts = [said(page, id) for id in ("sentence", "change", "example-sentence")]
+    assert said(page, "announcement") == " ".join(parts)
+    assert all(parts)
+
+
+def test_classes_are_called_what_the_data_call_them(open_page: Any) -> None:
+    """Labels of -1 and 1 keep their names, truths too; names that are given go first."""
+    signs = [2 * label - 1 for label in LABELS]
+    truths = [label == 1 for label in LABELS]
+    for labels, names in ((signs, ["−1", "1"]), (truths, ["False", "True"])):
+        page = open_page(watch(network(), POINTS, labels, loss=mse_loss), "#example=0")
+        legend = page.locator("#plane-legend span").all_text_contents()
+        assert [text.strip() for text in legend] == [*names, "wrong"]
+        assert f"class {names[LABELS[0]]}" in said(page, "example-sentence")
+    page = open_page(others()["three classes"], "#example=0")
+    sentence = said(page, "example-sentence")
+    assert re.search(r"y₀ \(a\) ≈ \S+, y₁ \(<.*\) ≈ \S+, y₂ \(c\) ≈ ", sentence)
+
+
+# Examples and units ---------------------------------------------------------------------------
+
+
+def test_an_example_is_chosen_by_click_list_button_and_key(open_page: Any) -> None:
+    """And let go by a second click, by Escape, or in the list."""
+    training, model = classifier()
+    page = open_page(training, "#step=30")
+    chosen = []
+    box = page.locator("#point-4").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(*middle)
+    chosen.append(page.locator("#example").input_value())
+    page.locator("#example-next").click()
+    chosen.append(page.locator("#example").input_value())
+    page.keyboard.press("Shift+E")
+    page.keyboard.press("Shift+E")
+    chosen.append(page.locator("#example").input_value())
+    page.keyboard.press("Escape")
+    chosen.append(page.locator("#example").input_value())
+    page.keyboard.press("e")
+    chosen.append(page.locator("#example").input_value())
+    page.locator("#example").select_option("11")
+    answer = model(POINTS[11]).data
+    assert f"The network answers y ≈ {answer:.4g}" in said(page, "example-sentence")
+    page.locator("#example").select_option("")
+    page.mouse.click(*middle)
+    page.mouse.click(*middle)
+    chosen.append(page.locator("#example").input_value())
+    assert chosen == ["4", "5", "3", "", "0", ""]
+
+
+def test_points_are_reached_by_tab_and_gone_through_by_arrows(open_page: Any) -> None:
+    """One stop for all of them; Enter lets the example go."""
+    page = open_page(classifier()[0])
+    page.locator("#point-0").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.id") == "point-2"
+    assert page.locator("#example").input_value() == "2"
+    page.keyboard.press("ArrowUp")
+    assert page.locator("#point-1").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("ArrowRight")
+    assert at(page) == "epoch 1/30"
+    assert page.evaluate("document.activeElement.id") == "point-1"
+    page.keyboard.press("Enter")
+    assert page.locator("#example").input_value() == ""
+    assert page.locator("#points [tabindex='0']").count() == 1
+
+
+def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
+    """The products and the bias add up to what the activation is applied to.
+
+    Without an example it has weights and no products; an input has no sum.
+    """
+    training, model = classifier()
+    page = open_page(training, "#step=30&example=6")
+    page.locator("#cell-0").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.id") == "cell-3"
+    page.keyboard.press("Enter")
+    rows = [row.locator("td").all_text_contents() for row in page.locator("#unit tbody tr").all()]
+    neuron = model.layers[0].neurons[1]
+    total = sum(w.data * x for w, x in zip(neuron.w, POINTS[6], strict=True)) + neuron.b.data
+    assert sum(minus(row[2]) for row in rows) == pytest.approx(total, rel=2e-3)
+    weights = [p.data for p in (*neuron.w, neuron.b)]
+    assert [minus(row[1]) for row in rows] == pytest.approx(weights, rel=1e-3)
+    answer = model.layers[0](POINTS[6])[1].data
+    assert f"tanh({total:.4g}) ≈ {answer:.4g}" in page.locator("#unit p").text_content()
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowLeft")
+    assert at(page) == "epoch 29/30"
+    page.keyboard.press("Home")
+    page.locator("#example").select_option("")
+    page.locator("#cell-1").dispatch_event("click")
+    assert page.locator("#unit h2").text_content() == "Input x₁, before training"
+    assert page.locator("#unit table").count() == 0
+    page.locator("#unit button").click()
+    page.locator("#cell-5").dispatch_event("click")
+    heads = page.locator("#unit thead th").all_text_contents()
+    assert heads == ["from", "weight", "∂L/∂w", "change"]
+
+
+@pytest.mark.parametrize(
+    ("activation", "shown"), [("tanh", "tanh(40) ≈ 1"), ("relu", "ReLU(40) = 40")]
+)
+def test_a_saturated_unit_is_about_one(activation: str, shown: str, open_page: Any) -> None:
+    """tanh(40) is 1 as a float only: its distance from 1 is 4e-35; ReLU(40) is 40."""
+    model = MLP(2, [2, 1], activation=activation, rng=0)
+    for neuron in model.layers[0].neurons:
+        for p, number in zip([*neuron.w, neuron.b], (40.0, 0.0, 0.0), strict=True):
+            p.data = number
+    page = open_page(watch(model, [[1.0, 1.0]], [1.0], loss=mse_loss), "#example=0")
+    page.locator("#cell-2").focus()
+    page.keyboard.press("Enter")
+    assert shown in page.locator("#unit p").text_content()
+
+
+def recorded(loss: Any = mse_loss, **options: Any) -> TrainingPage:
+    """Record three epochs on batches of four."""
+    model = network()
+    optimizer = SGD(model.parameters(), lr=0.5)
+    options = {"optimizer": optimizer, "epochs": 3, "batch_size": 4, "quiet": True, **options}
+    return watch(model, POINTS, LABELS, loss=loss, **options)
+
+
+class Named:
+    """A training page that someone gave a heading."""
+
+    def __init__(self, page: TrainingPage) -> None:
+        self.page = page
+
+    def save(self, path: Path) -> Path:
+        """Write it under that heading."""
+        return self.page.save(path, title="Two moons")
+
+
+@pytest.mark.people
+def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
+    """Pictures, curve, counter, heading and words follow; the recording is a click away."""
+    recording = recorded(binary_cross_entropy_with_logits)
+    page = open_page(recording)
+    assert said(page, "settings-note").startswith("As recorded in Python")
+    assert page.locator("#epochs").input_value() == "3"  # as many as were recorded
+    assert page.locator("#recording").is_hidden()
+    field(page, "epochs", "20")
+    page.locator("#counter", has_text="epoch 20/20").wait_for()
+    field(page, "hidden-0", "7")
+    page.locator("#counter", has_text="epoch 20/20").wait_for()
+    assert page.locator("#cells .cell").count() == 2 + 7 + 1
+    assert page.locator("#lines path:not(#halo)").count() == 2 * 7 + 7
+    assert page.locator("h1").text_content() == "Training a network of 2, 7 and 1 units"
+    assert page.title() == "Training a network of 2, 7 and 1 units"
+    note = said(page, "settings-note")
+    assert "2, 7, 1 units, 29 parameters" in note
+    assert "SGD on all 12 examples at once" in note
+    page.keyboard.press("Escape")
+    page.locator("#cell-8").dispatch_event("click")
+    assert page.locator("#unit h2").text_content() == "Unit a₆ of layer 1, epoch 20"
+    page.keyboard.press("Escape")
+    page.locator("#recording").click()
+    assert at(page) == "epoch 3/3"
+    assert page.locator("#hidden-0").input_value() == "3"
+    assert page.locator("h1").text_content() == "Training a network of 2, 3 and 1 units"
+    assert numbers(page)["parameters"] == list(recording.snapshots[-1].parameters)
+
+
+def test_numbers_changed_one_after_another_all_count(open_page: Any) -> None:
+    """Train stays where it is while the page shows a training of its own; a given heading stays."""
+    page = open_page(Named(recorded()), "#step=2")
+    page.locator("#rate").fill("0.25")
+    page.locator("#epochs").click()
+    page.locator("#counter", has_text="epoch 3/3").wait_for()
+    page.locator("#epochs").fill("9")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.locator("#counter", has_text="epoch 9/9").wait_for()
+    assert "learning rate 0.25" in said(page, "curve-key")
+    assert page.locator("#recording").is_visible()
+    assert page.locator("h1").text_content() == page.title() == "Two moons"
+
+
+def test_what_cannot_be_trained_is_marked(open_page: Any) -> None:
+    """The control says so, and what is shown stays."""
+    page = open_page(recorded(), "#step=2")
+    for id, bad, good in (
+        ("hidden-0", "0", "3"),
+        ("hidden-0", "17", "3"),
+        ("rate", "-1", "0.5"),
+        ("epochs", "1.5", "3"),
+    ):
+        field(page, id, bad)
+        assert page.locator(f"#{id}").get_attribute("aria-invalid") == "true"
+        assert "cannot be trained" in said(page, "settings-note")
+        assert at(page) == "epoch 2/3"
+        page.locator(f"#{id}").fill(good)
+
+
+class Waiting(Optimizer):
+    """An optimiser that decides by the number of the step."""
+
+    def rule(self, group: Any) -> Any:
+        """Return descent, from the tenth step on."""
+        rate = group["lr"] if group["step"] > 9 else 0.0
+        return lambda parameter, grad: (parameter - rate * grad,)
+
+
+class WarmedUp(Optimizer):
+    """An optimiser whose first step is half as long."""
+
+    def rule(self, group: Any) -> Any:
+        """Return descent."""
+        rate = group["lr"] * (0.5 if group["step"] < 2 else 1.0)
+        return lambda parameter, grad: (parameter - rate * grad,)
+
+
+class Foreign:
+    """No optimiser of ours."""
+
+    param_groups = ({"lr": 0.1},)
+
+
+def test_rules_that_a_page_cannot_repeat_are_not_offered(open_page: Any) -> None:
+    """Groups with rates of their own, decisions by the step, other packages' optimisers.
+
+    What is decided once, after the first step, can be repeated.
+    """
+    model = network()
+    w = model.parameters()
+    two_rates = SGD([{"params": w[:3], "lr": 1.0}, {"params": w[3:]}], lr=0.1)
+    optimizers: list[tuple[Any, bool]] = [
+        (two_rates, False),
+        (Waiting(w, {"lr": 0.1}), False),
+        (Foreign(), False),
+        (WarmedUp(w, {"lr": 0.1}), True),
+        (None, True),
+    ]
+    for optimizer, is_offered in optimizers:
+        page = watch(model, POINTS, LABELS, loss=mse_loss, optimizer=optimizer)
+        assert open_page(page).locator("#settings").is_visible() == is_offered
+
+
+def _models() -> dict[str, tuple[Callable[[Any], Any], bool]]:
+    """Return models, and whether their hidden layers can have other sizes."""
+    hidden, last, wide = Linear(2, 2, rng=0), Linear(2, 1, rng=1), Linear(4, 1, rng=2)
+    square, scale, tanh = Linear(2, 2, rng=3), Parameter(2.0), Tanh()
+    return {
+        "MLP": (MLP(2, [3, 2, 1], rng=0), True),
+        "stack": (lambda x: last(tanh(hidden(x))), True),
+        "no hidden layer": (Linear(2, 1, rng=0), False),
+        "a skipped layer": (lambda x: wide([*tanh(hidden(x)), *x]), False),
+        "shared weights": (lambda x: last(tanh(square(tanh(square(x))))), False),
+        "units that differ": (
+            lambda x: last([h if i else h.tanh() for i, h in enumerate(hidden(x))]),
+            False,
+        ),
+        "a shared scale": (lambda x: last([h * scale for h in hidden(x)]), False),
+    }
+
+
+def test_only_plain_stacks_change_their_sizes(open_page: Any) -> None:
+    """Not layers that are skipped, weights that are shared, or units that differ."""
+    for name, (model, is_stack) in _models().items():
+        page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
+        assert page.locator("#hidden-sizes").is_visible() == is_stack, name
+        assert page.locator("#rate").is_visible()

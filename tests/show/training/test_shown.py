@@ -1,0 +1,346 @@
+"""What the pictures of a training page show: lines, units, the plane, the curve of losses."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import pytest
+from tests.show.training.helpers import (
+    HOSTILE,
+    LABELS,
+    POINTS,
+    classifier,
+    network,
+    others,
+    said,
+    watched,
+)
+
+from scalargrad import watch
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from scalargrad.nn import MLP
+
+# Lines and units ------------------------------------------------------------------------------
+
+
+def widths(page: Any) -> list[float]:
+    """Return the width of every line beyond the thinnest, those of negative numbers negative."""
+    found: list[float] = page.evaluate(
+        """[...document.querySelectorAll("#lines path:not(#halo)")].map((line) =>
+        Math.max(0, line.getAttribute("stroke-width") - 0.25)
+        * (line.classList.contains("negative") ? -1 : 1))"""
+    )
+    return found
+
+
+def alike(found: list[float], expected: list[float]) -> None:
+    """Check that two lists are in proportion, as far as fiftieths of the greatest tell."""
+    scale = max(map(abs, found)) / (most := max(map(abs, expected)))
+    within = most * scale / 100 + 0.01  # widths are written with two decimals
+    assert found == pytest.approx([x * scale for x in expected], abs=within)
+
+
+def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> None:
+    """Width in proportion to the number, sign by colour and dashes; L goes through the views."""
+    training, model = classifier()
+    page = open_page(training, "#step=30")
+    neurons = [neuron for layer in model.layers for neuron in layer.neurons]
+    weights = [w for neuron in neurons for w in neuron.w]
+    places = [training.parameters.index(w) for w in weights]
+    greatest = max(abs(kept.parameters[i]) for i in places for kept in training.snapshots)
+    alike([*widths(page), 5.0], [*(w.data for w in weights), greatest])
+
+    page.keyboard.press("l")
+    assert page.locator("#example").input_value() == "0"
+    values = [POINTS[0]] * 3 + [[y.data for y in model.layers[0](POINTS[0])]]
+    products = [
+        w.data * x
+        for neuron, given in zip(neurons, values, strict=True)
+        for w, x in zip(neuron.w, given, strict=True)
+    ]
+    alike(widths(page), products)
+
+    page.keyboard.press("l")
+    page.keyboard.press("Escape")
+    model.zero_grad()
+    binary_cross_entropy_with_logits([model(x) for x in POINTS], LABELS).backward()
+    alike(widths(page), [w.grad for w in weights])
+    assert "∂L/∂w of the mean loss" in said(page, "lines-legend")
+
+    page.get_by_role("radio", name="changes").check()
+    assert "change of w" in said(page, "lines-legend")
+    last, before = training.snapshots[-1].parameters, training.snapshots[-2].parameters
+    alike(widths(page), [last[i] - before[i] for i in places])
+
+
+def strengths(page: Any) -> list[float]:
+    """Return how strong every line is."""
+    found: list[float] = page.evaluate(
+        """[...document.querySelectorAll("#lines path:not(#halo)")].map((line) =>
+        Number(line.getAttribute("stroke-opacity")))"""
+    )
+    return found
+
+
+def test_only_the_lines_of_a_chosen_unit_are_strong(open_page: Any) -> None:
+    """Those to and from it at full strength, all others hardly there; Escape lets it go."""
+    page = open_page(classifier()[0], "#step=29")
+    before = strengths(page)
+    page.locator("#cell-0").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    # The unit's two weights come first, those of the two others next, the output's last.
+    for key in ("", "ArrowRight"):
+        if key:
+            page.keyboard.press(key)
+        faint = strengths(page)[2]
+        assert strengths(page) == [1, 1, *[faint] * 4, 1, faint, faint]
+        assert 0 < faint < 0.2
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowLeft")
+    assert strengths(page) == before
+    page.locator("#cell-5").hover()
+    assert strengths(page) == [*[faint] * 6, 1, 1, 1]
+    page.mouse.move(2, 2)
+    assert strengths(page) == before
+
+
+def test_a_dead_unit_is_crossed_out(open_page: Any) -> None:
+    """A ReLU that gives 0 all over the plane, and only such a one."""
+    model = MLP(2, [2, 1], rng=0)
+    model.layers[0].neurons[1].b.data = -100.0
+    page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
+    marked = page.locator("#cells .dead [role=button]").evaluate_all("all => all.map(x => x.id)")
+    assert marked == ["cell-3"]
+
+
+def test_no_line_crosses_the_names_of_many_units(open_page: Any) -> None:
+    """Sixteen below each other have no room for a name among their lines, which begin behind it."""
+    model = MLP(2, [16, 16, 1], rng=0)
+    page = open_page(watch(model, POINTS, LABELS, loss=mse_loss))
+    crossed = """() => {
+      const names = [...document.querySelectorAll('#cells .cell:not(.input) .name')].slice(0, 32);
+      const boxes = names.map((name) => name.getBBox());
+      const isOn = ({ x, y }) => boxes.some((box) => x > box.x && x < box.x + box.width
+        && y > box.y && y < box.y + box.height);
+      const crosses = (line) => Array.from({ length: 51 }, (_, i) => i / 50)
+        .some((share) => isOn(line.getPointAtLength(share * line.getTotalLength())));
+      const drawn = [...document.querySelectorAll('#lines path:not(#halo)')];
+      return [boxes.length, drawn.filter(crosses).length];
+    }"""
+    assert page.evaluate(crossed) == [32, 0]
+
+
+# The plane ------------------------------------------------------------------------------------
+
+
+def boundary(page: Any) -> list[list[float]]:
+    """Return the ends of the boundary's lines in the plane, by where the page draws `POINTS`."""
+    path = page.locator("#boundary").get_attribute("d")
+    places = page.evaluate(
+        """[...document.querySelectorAll(".point")].map((point) =>
+        point.getAttribute("transform").match(/-?[\\d.]+/g).map(Number))"""
+    )
+    (ax, ay), (bx, by) = places[0], places[-1]
+    (x0, y0), (x1, y1) = POINTS[0], POINTS[-1]
+    drawn = [tuple(map(float, pair.split(","))) for pair in re.split("[ML]", path)[1:]]
+    return [
+        [x0 + (x - ax) / (bx - ax) * (x1 - x0), y0 + (y - ay) / (by - ay) * (y1 - y0)]
+        for x, y in drawn
+    ]
+
+
+def test_the_plane_shows_what_the_model_answers(open_page: Any) -> None:
+    """The boundary is where the output is zero, blue is class one, wrong answers have a ring."""
+    training, model = classifier()
+    page = open_page(training, "#step=30")
+    outputs = [model(point).data for point in boundary(page)]
+    reach = max(abs(model(x).data) for x in POINTS)
+    assert len(outputs) > 40
+    assert max(map(abs, outputs)) < 0.02 * reach
+    colours = page.evaluate(
+        """[...document.querySelectorAll(".point")].map((point) => {
+          const [x, y] = point.getAttribute("transform").match(/-?[\\d.]+/g).map(Number);
+          const field = document.getElementById("field").getContext("2d");
+          return [...field.getImageData(x, y, 1, 1).data];
+        })"""
+    )
+    for (red, _, blue, _), x in zip(colours, POINTS, strict=True):
+        assert (blue > red) == (model(x).data > 0)
+    wrong = sum((model(x).data > 0) != bool(y) for x, y in zip(POINTS, LABELS, strict=True))
+    assert page.locator("#points .miss:visible").count() == wrong
+    page.keyboard.press("Home")
+    before = sum((network()(x).data > 0) != bool(y) for x, y in zip(POINTS, LABELS, strict=True))
+    assert page.locator("#points .miss:visible").count() == before > wrong
+
+
+def test_the_border_of_a_silent_region_is_no_staircase(open_page: Any) -> None:
+    """Where ReLUs give exactly 0 the boundary is their own line, not the nearest grid points."""
+    model = MLP(2, [1, 1], "relu", rng=0)
+    (unit,), (output,) = (layer.neurons for layer in model.layers)
+    for parameter, number in zip([*unit.w, *output.w], (1.0, 0.6, 1.0), strict=True):
+        parameter.data = number
+    page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
+    distances = [abs(x + 0.6 * y) / math.hypot(1, 0.6) for x, y in boundary(page)]
+    assert len(distances) > 40
+    assert max(distances) < 0.01  # a square of the grid is 0.1 wide
+
+
+def test_a_region_thinner_than_the_grid_is_one_band(open_page: Any) -> None:
+    """Class 2 wins where |x + 0.7y + 0.01| < 0.05: two straight lines, and no rung between them."""
+    model = MLP(2, [3], rng=0)
+    (layer,) = model.layers
+    for unit, numbers in zip(
+        layer.neurons, [(1.0, 0.7, 0.01), (-1.0, -0.7, -0.01), (0.0, 0.0, 0.05)], strict=True
+    ):
+        for parameter, number in zip([*unit.w, unit.b], numbers, strict=True):
+            parameter.data = number
+    page = open_page(watch(model, POINTS, [i % 3 for i in range(12)], loss=cross_entropy))
+    places = [x + 0.7 * y + 0.01 for x, y in boundary(page)]
+    sides = [place > 0 for place in places]
+    assert len(places) > 200
+    assert all(abs(abs(place) - 0.05) < 0.006 for place in places)
+    assert sides[::2] == sides[1::2]  # the ends of each piece
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "legend"),
+    [
+        ("three classes", "Decision boundary", HOSTILE),
+        ("curve", "Output", "points: targets, line: output"),
+        ("surface", "Output", "first output, −1 … 1"),
+        ("four inputs", "Decision boundary in a slice", "Slice at first = 0.4, "),
+    ],
+)
+def test_other_tasks_are_shown_at_every_snapshot(
+    name: str, title: str, legend: str, open_page: Any
+) -> None:
+    """Each view, with and without an example, complains of nothing and shows what it is."""
+    page = open_page(others()[name])
+    alerts: list[str] = []
+
+    def alerted(dialog: Any) -> None:
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", alerted)
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("e")
+        page.keyboard.press("l")
+    assert said(page, "plane-title") == title
+    assert legend in said(page, "plane-legend")
+    assert page.locator("img").count() == 0
+    assert alerts == []
+    assert page.locator(".point").count() == (10 if name == "four inputs" else 25)
+
+
+def test_a_slice_says_where_it_lies_and_passes_through_the_chosen_example(open_page: Any) -> None:
+    """Its colours are then answers for inputs like the example's, not like the mean."""
+    inputs = [[x, y, 1.0 if i % 2 else -1.0] for i, (x, y) in enumerate(POINTS)]
+    model = MLP(3, [1], rng=0)
+    for weight, number in zip(model.layers[0].neurons[0].w, (0.0, 0.0, 3.0), strict=True):
+        weight.data = number  # only the input across the plane counts
+    labels = [i % 2 for i in range(12)]
+    page = open_page(watch(model, inputs, labels, loss=binary_cross_entropy_with_logits))
+    assert "Slice at x₂ = 0 (the mean of all examples)" in said(page, "slice")
+    corner = """(() => {
+      const edge = document.querySelector("#points .edge");
+      const field = document.getElementById("field").getContext("2d");
+      const [x, y] = ["x", "y"].map((name) => Number(edge.getAttribute(name)) + 5);
+      const [red, , blue] = field.getImageData(x, y, 1, 1).data;
+      return Math.sign(blue - red);
+    })()"""
+    assert page.evaluate(corner) == 0
+    for example, place, sign in ((6, "−1", -1), (7, "1", 1)):
+        page.locator("#example").select_option(str(example))
+        assert f"Slice at x₂ = {place} (example {example})" in said(page, "slice")
+        assert page.evaluate(corner) == sign
+    page.locator("#example").select_option("")
+    assert page.evaluate(corner) == 0
+    assert open_page(classifier()[0]).locator("#slice").count() == 0
+
+
+# The curve ------------------------------------------------------------------------------------
+
+
+def heights(page: Any) -> list[float]:
+    """Return how far down each loss stands."""
+    points = page.locator("polyline.losses").get_attribute("points").split()
+    return [float(point.split(",")[1]) for point in points]
+
+
+def test_losses_have_a_logarithmic_scale_and_a_linear_one(open_page: Any) -> None:
+    """On the logarithmic one, powers of ten at equal distances, and 0 on a line of its own."""
+    model = MLP(1, [1], rng=0)
+    training = watch(model, [[1.0], [2.0]], [1.0, 3.0], loss=mse_loss)
+    weights = training.parameters
+    for w, b in ((2.1, -1.1), (2.01, -1.01), (2.0, -1.0)):
+        weights[0].data, weights[1].data = w, b
+        training.record()
+    losses = [kept.loss for kept in training.snapshots]
+    assert losses[-1] == 0.0
+    page = open_page(training)
+    assert page.locator("#scale").get_attribute("aria-pressed") == "true"
+    assert page.locator("#losses .tick.up").all_text_contents()[0] == "0"
+    downs = heights(page)
+    logs = [math.log10(loss) for loss in losses[:-1]]
+    ratio = (downs[2] - downs[1]) / (logs[1] - logs[2])
+    assert downs[1] - downs[0] == pytest.approx(ratio * (logs[0] - logs[1]), abs=0.3)
+    assert downs[3] == max(downs)
+    page.locator("#scale").click()
+    assert page.locator("#scale").get_attribute("aria-pressed") == "false"
+    downs = heights(page)
+    share = (downs[3] - downs[1]) / (downs[3] - downs[0])
+    assert share == pytest.approx(losses[1] / losses[0], abs=0.02)
+
+
+def test_numbers_that_ran_away_are_shown_as_they_are(open_page: Any) -> None:
+    """Infinite weights and losses break nothing; the curve has the finite ones."""
+    model = MLP(2, [2, 1], rng=0)
+    training = watch(model, [[0.0, 1.0], [1.0, 0.0]], [0.0, 2.5], loss=mse_loss)
+    for factor in (1e3, 1e200, math.inf):
+        for parameter in model.parameters():
+            parameter.data *= factor
+        training.record()
+    page = open_page(training)
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("e")
+    assert re.search(r"loss inf → (inf|nan)", said(page))
+    assert len(page.locator("#losses polyline").get_attribute("points").split()) == 2
+    page.locator("#cell-3").dispatch_event("click")
+    assert "inf" in page.locator("#unit tbody").text_content()
+
+
+# Colours --------------------------------------------------------------------------------------
+
+COLOURS = [
+    ("light", "rgb(11, 92, 173)", "rgb(179, 71, 0)"),
+    ("dark", "rgb(124, 196, 255)", "rgb(255, 163, 107)"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "positive", "negative"), COLOURS)
+def test_ten_classes_have_ten_colours_that_are_no_sign_s(
+    scheme: str, positive: str, negative: str, open_page: Any
+) -> None:
+    """Class 1 was blue, as all that is positive, in the picture of the output for class 0 too.
+
+    Lines of positive numbers are solid, those of negative ones dashed, whatever the theme.
+    """
+    around = [[math.cos(0.2 * math.pi * k), math.sin(0.2 * math.pi * k)] for k in range(10)]
+    training = watched(MLP(2, [8, 10], rng=0), around, list(range(10)), cross_entropy, epochs=1)
+    page = open_page(training, color_scheme=scheme)
+    look = "all => all.map((x) => [getComputedStyle(x).fill, x.getAttribute('d')])"
+    for part in ("#plane-legend .marker", "#points .marker"):
+        looks = page.locator(part).evaluate_all(look)
+        assert len(looks) == 10
+        assert len({colour for colour, _ in looks} | {positive, negative}) == 12
+    look = "line => { const s = getComputedStyle(line); return [s.stroke, s.strokeDasharray] }"
+    assert page.locator("#lines .positive").first.evaluate(look) == [positive, "none"]
+    drawn = page.locator("#lines .negative").first.evaluate(look)
+    assert drawn[0] == negative
+    assert drawn[1] != "none"

@@ -1,0 +1,394 @@
+"""Watching a training in Python: what is recorded, how much is kept, what is refused; the file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import math
+import re
+import signal
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.show.training.helpers import HOSTILE
+
+from scalargrad import Parameter, Value, exp, relu, softmax, tanh, watch
+from scalargrad.errors import (
+    GraphTooLargeError,
+    LayoutError,
+    NumericalError,
+    OperandError,
+    TraceError,
+)
+from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
+from scalargrad.nn import MLP, Dropout, Linear, Module, Sequential, Softplus, Tanh
+from scalargrad.optim import SGD
+from scalargrad.optim.lr_scheduler import LinearLR
+from scalargrad.show.training import TrainingPage
+from scalargrad.train import History, fit
+
+X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+Y = [0, 1, 1, 0]
+BCE = binary_cross_entropy_with_logits
+
+
+def network() -> MLP:
+    """Return two tanh units and an output, always with the same weights."""
+    return MLP(2, [2, 1], activation="tanh", rng=0)
+
+
+def watched(model: Any, **options: Any) -> TrainingPage:
+    """Watch a model at exclusive or."""
+    return watch(model, X, Y, loss=BCE, **options)
+
+
+def trained(model: Any, **options: Any) -> TrainingPage:
+    """Watch it in training."""
+    optimizer = SGD(model.parameters(), lr=0.3)
+    return watched(model, **{"optimizer": optimizer, "quiet": True, **options})
+
+
+def steps(training: TrainingPage) -> list[int]:
+    """Return the steps of which there are snapshots."""
+    return [snapshot.step for snapshot in training.snapshots]
+
+
+def losses(training: TrainingPage) -> list[float]:
+    """Return the loss of each snapshot."""
+    return [snapshot.loss for snapshot in training.snapshots]
+
+
+# Recording ------------------------------------------------------------------------------------
+
+
+def test_a_loop_of_ones_own_records_every_step() -> None:
+    """Each snapshot has the loss and every digit of all parameters of that moment, as a copy."""
+    model = network()
+    optimizer = SGD(model.parameters(), lr=0.5)
+    training = watched(model, optimizer=optimizer)
+    before, numbers = [], [sorted(p.data for p in model.parameters())]
+    for _ in range(5):
+        loss = BCE([model(x) for x in X], [float(y) for y in Y])
+        before.append(loss.data)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        training.record()
+        numbers.append(sorted(p.data for p in model.parameters()))
+    assert steps(training) == [0, 1, 2, 3, 4, 5]
+    assert losses(training)[:5] == pytest.approx(before, rel=1e-12)
+    assert [sorted(snapshot.parameters) for snapshot in training.snapshots] == numbers
+    assert {snapshot.learning_rate for snapshot in training.snapshots} == {0.5}
+    assert training.history["epoch"] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert training.history["loss"] == losses(training)
+
+
+def test_as_a_callback_of_fit_a_page_has_a_snapshot_for_each_epoch() -> None:
+    """It notes the rate the epoch was trained with, not the next one's; a second fit counts on."""
+    model = network()
+    optimizer = SGD(model.parameters(), lr=1.0)
+    training = watched(model)
+    options: dict[str, Any] = {"loss": BCE, "optimizer": optimizer, "quiet": True}
+    scheduler = LinearLR(optimizer, 1.0, 0.5, total_iters=2)
+    history = fit(model, X, Y, scheduler=scheduler, epochs=3, callbacks=[training], **options)
+    assert steps(training) == [0, 1, 2, 3]
+    assert [snapshot.learning_rate for snapshot in training.snapshots[1:]] == [1.0, 0.75, 0.5]
+    assert training.history is history
+    assert "epoch 0 to 3" in repr(training)
+    fit(model, X, Y, epochs=2, callbacks=[training], **options)
+    assert steps(training) == [0, 1, 2, 3, 4, 5]
+
+
+def test_watch_with_epochs_trains_as_fit_does() -> None:
+    """The same model, options and seed give the same weights, bit for bit."""
+    alone, model = network(), network()
+    options: dict[str, Any] = {"epochs": 4, "batch_size": 2, "seed": 3, "quiet": True}
+    fit(alone, X, Y, loss=BCE, optimizer=SGD(alone.parameters(), lr=0.3), **options)
+    training = trained(model, **options)
+    assert [p.data for p in model.parameters()] == [p.data for p in alone.parameters()]
+    assert len(training.snapshots) == 5
+    assert len(training.history) == 4
+    assert training.stopped == ""
+
+
+def test_a_compiled_training_has_the_snapshots_of_an_eager_one() -> None:
+    """Its steps move numbers of their own, and a training page must see those of every epoch."""
+    eager, compiled = (losses(trained(network(), epochs=12, jit=jit)) for jit in (False, True))
+    assert compiled == pytest.approx(eager, rel=1e-9)
+    assert len(set(compiled)) == 13
+
+
+def test_callbacks_of_the_user_are_called_too(tmp_path: Path) -> None:
+    """One that stops training stops it, and the training page says so."""
+
+    def enough(model: Module, history: History) -> bool:
+        return len(history) == 2
+
+    training = trained(network(), epochs=9, callbacks=[enough])
+    assert len(training.snapshots) == 3
+    assert training.stopped == "a callback asked"
+    assert "stopped: a callback asked" in repr(training)
+    page = training.save(tmp_path / "training.html").read_text(encoding="utf-8")
+    assert "stopped: a callback asked" in page
+
+
+@pytest.mark.usefixtures("pythons_handler")
+def test_ctrl_c_leaves_the_snapshots_so_far() -> None:
+    """An interrupt during the third epoch ends training, and the page has what was before."""
+
+    def interrupting(model: Module, history: History) -> None:
+        if len(history) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    training = trained(network(), epochs=50, callbacks=[interrupting])
+    assert training.stopped == "interrupted"
+    assert steps(training) == [0, 1, 2]
+
+
+def test_training_that_runs_away_ends_with_the_snapshots_it_had() -> None:
+    """A rate far too large overflows the loss; the training page says what is inf."""
+    model = MLP(1, [1], rng=0)
+    optimizer = SGD(model.parameters(), lr=1e200)
+    options: dict[str, Any] = {"loss": mse_loss, "optimizer": optimizer, "quiet": True}
+    training = watch(model, [[1.0], [2.0]], [1.0, 3.0], epochs=20, batch_size=None, **options)
+    assert 2 <= len(training.snapshots) < 20
+    assert math.isinf(training.snapshots[-1].loss)
+    assert "inf" in training.stopped
+    with pytest.raises(NumericalError, match="inf"):
+        fit(model, [[1.0]], [1.0], epochs=1, **options)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 100])
+def test_a_long_training_gives_up_every_second_snapshot(count: int) -> None:
+    """It never has more than asked for, keeps first and newest, and the others evenly spread."""
+    training = watched(network(), max_snapshots=8)
+    for _ in range(count):
+        training.record()
+    kept = steps(training)
+    assert len(kept) <= 8
+    assert (kept[0], kept[-1]) == (0, count)
+    assert len({after - before for before, after in itertools.pairwise(kept[:-1])}) <= 1
+    assert count < 8 or len(kept) >= 5
+
+
+def test_steps_may_be_counted_by_the_user_and_go_forward() -> None:
+    """Recording each tenth step, say; a step that was is refused."""
+    training = watched(network())
+    training.record(step=10)
+    training.record()
+    assert steps(training) == [0, 10, 11]
+    with pytest.raises(OperandError, match="step"):
+        training.record(step=5)
+
+
+def test_recording_disturbs_neither_mode_nor_gradients() -> None:
+    """Dropout trains before and after, and rests while a snapshot is measured."""
+    model = Sequential(Linear(2, 4, rng=0), Tanh(), Dropout(0.5, rng=0), Linear(4, 1, rng=1))
+    model.train()
+    training = watch(model, X, [[float(y)] for y in Y], loss=mse_loss)
+    training.record()
+    assert all(module.training for module in model.modules())
+    assert training.snapshots[0].loss == training.snapshots[1].loss
+    assert {p.grad for p in model.parameters()} == {0.0}
+
+
+# Networks -------------------------------------------------------------------------------------
+
+
+def _spelled(layer: Linear, x: Any) -> list[Any]:
+    """Compute a layer with + and ×, as micrograd does."""
+    units = zip(layer.weight, layer.bias or (), strict=True)
+    return [sum((wi * xi for wi, xi in zip(w, x, strict=True)), b) for w, b in units]
+
+
+def _networks() -> dict[str, tuple[Callable[[Any], Any], str, str]]:
+    """Return models, the sizes of their layers and their activations."""
+    two, three, one = Linear(2, 2, rng=0), Linear(2, 3, rng=0), Linear(3, 1, rng=1)
+    last, slope = Linear(2, 1, rng=1), Parameter(0.25)
+    skipped = Linear(2, 1, rng=2)
+    return {
+        "MLP": (MLP(2, [3, 1], "tanh", rng=0), "2, 3 and 1", "tanh units · 13 parameters"),
+        "no bias": (Linear(2, 1, bias=False, rng=0), "2 and 1", "linear units · 2 parameters"),
+        "several operations": (Sequential(three, Softplus(2.0), one), "2, 3 and 1", "φ units"),
+        "an output": (lambda x: exp(last(x)[0]), "2 and 1", "exp units · 3 parameters"),
+        "probabilities": (lambda x: softmax(three(x)), "2 and 3", "linear units · 9 parameters"),
+        "with + and ×": (
+            lambda x: _spelled(one, [tanh(z) for z in _spelled(three, x)])[0],
+            "2, 3 and 1",
+            "tanh units · 13 parameters",
+        ),
+        "a skipped layer": (
+            lambda x: one([tanh(skipped(x)[0]), *x]),
+            "2, 1 and 1",
+            "tanh units · 7 parameters",
+        ),
+        "a scaled input": (lambda x: last([2.0 * x[0], x[1] - 1.0]), "2 and 1", "3 parameters"),
+        "a learned slope": (
+            lambda x: last([relu(z) - slope * relu(-z) for z in two(x)]),
+            "2, 2 and 1",
+            "φ units · 10 parameters",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", _networks())
+def test_units_and_activations_are_found_in_what_a_model_computes(
+    name: str, tmp_path: Path
+) -> None:
+    """The heading has the sizes of its layers, the line below it activations and parameters."""
+    model, sizes, summary = _networks()[name]
+    targets = [i % 3 for i in range(4)] if "and 3" in sizes else [0.5, 2.0, 1.0, 3.0]
+    training = watch(model, X, targets, loss=_mean)
+    document = training.save(tmp_path / "training.html").read_text(encoding="utf-8")
+    assert f"<h1>Training a network of {sizes} units</h1>" in document
+    assert re.search(rf"{summary}\b", document)
+
+
+def _mean(predictions: list[Any], targets: list[Any]) -> Any:
+    """Return the mean square of what is predicted, whether numbers or lists of them."""
+    flat = [p if isinstance(p, Value) else sum(p) for p in predictions]
+    return sum((p - t) ** 2 for p, t in zip(flat, targets, strict=True)) / len(targets)
+
+
+# What is refused: the other errors are in tests/wording --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "noun"),
+    [
+        ({"X": [[0.0, 1.0], "ab"], "y": [0, 1]}, "input 1"),
+        ({"X": [[Value(x, "x") for x in row] for row in X]}, "input 0"),
+        ({"X": [[]], "y": [0]}, "input 0"),
+        ({"X": [], "y": []}, "inputs"),
+        ({"y": [[0, 1], [0, 1], [0, 1], [0, 1]]}, "target 0"),
+        ({"plane": (0, 2)}, "inputs"),
+        ({"max_snapshots": 1}, "max_snapshots"),
+        ({"model": MLP}, "model"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(options: dict[str, Any], noun: str) -> None:
+    """Inputs are rows of numbers, and targets numbers or lists with one for each output."""
+    given = {"model": network(), "X": X, "y": Y, "loss": lambda p, t: mse_loss(p, p), **options}
+    with pytest.raises(OperandError, match=noun):
+        watch(**given)
+
+
+def test_a_model_that_reads_numbers_is_refused() -> None:
+    """The page would go on with the number of one example."""
+    linear = Linear(2, 1, rng=0)
+    with pytest.raises(TraceError, match="data"):
+        watched(lambda x: linear(x)[0] * linear(x)[0].data)
+
+
+def test_large_models_are_refused_with_the_limit_that_helps() -> None:
+    """The limit on parameters may be raised."""
+    large = MLP(2, [20, 20, 1], rng=0)
+    with pytest.raises(GraphTooLargeError, match="limit=501"):
+        watched(large, limit=500)
+    assert watched(large, limit=501).snapshots
+
+
+def small(**options: Any) -> TrainingPage:
+    """Watch one unit at two points, before training."""
+    model = MLP(2, [1], rng=0)
+    points = [[0.0, 1.0], [1.0, 0.0]]
+    return watch(model, points, [0, 1], loss=binary_cross_entropy_with_logits, **options)
+
+
+def written(training: TrainingPage, tmp_path: Path, **options: Any) -> str:
+    """Return the page as it stands on disk."""
+    return training.save(tmp_path / "training.html", **options).read_text(encoding="utf-8")
+
+
+def test_the_policy_allows_the_page_s_own_script_and_style_and_nothing_else(tmp_path: Path) -> None:
+    """Both by hash; everything else, pictures and the network included, is forbidden."""
+    document = written(small(), tmp_path)
+    digests = []
+    for part in (r'<script type="module">(.*?)</script>', r"<style>(.*?)</style>"):
+        (content,) = re.findall(part, document, re.DOTALL)
+        digests.append(base64.b64encode(hashlib.sha256(content.encode()).digest()).decode())
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', document)
+    assert policy is not None
+    assert policy[1] == (
+        f"default-src 'none'; script-src 'sha256-{digests[0]}'; "
+        f"style-src 'sha256-{digests[1]}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_a_page_names_no_other_file(tmp_path: Path) -> None:
+    """No address but the names of namespaces, no import, no inline handler or style."""
+    document = written(small(), tmp_path)
+    assert set(re.findall(r"https?://[^\s\"'<)]+", document)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<link|@import|\bsrc=|\bimport\b.*from|\son\w+=\"|\sstyle=\"", document)
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    """Of inputs, of classes, and the title: none is an element of the page."""
+    training = small(feature_names=[HOSTILE, "b"], target_names=["c", HOSTILE])
+    document = written(training, tmp_path, title=HOSTILE)
+    assert "<img" not in document
+    assert unescape(re.findall(r"<title>(.*?)</title>", document)[0]) == HOSTILE
+
+
+def test_the_same_training_gives_the_same_page(tmp_path: Path) -> None:
+    """So that it can stand under version control."""
+    assert written(small(), tmp_path) == written(small(), tmp_path)
+
+
+@pytest.mark.wide
+def test_two_hundred_snapshots_of_the_moons_network_take_less_than_two_megabytes(
+    tmp_path: Path,
+) -> None:
+    """337 parameters of 8 bytes each, beside the page itself; losses alike are written once."""
+    model = MLP(2, [16, 16, 1], rng=0)
+    training = watch(model, [[0.1 * i, 0.2] for i in range(20)], [0.0, 1.0] * 10, loss=mse_loss)
+    for _ in range(199):
+        training.record()
+    assert len(training.snapshots) == 200
+    assert len(written(training, tmp_path).encode()) < 2_000_000
+
+
+def test_losses_can_be_read_without_javascript(tmp_path: Path) -> None:
+    """The page holds them as a table for that case, and so does a notebook that drops its frame.
+
+    GitHub, and JupyterLab in a notebook that is not trusted, do.
+    """
+    training = small()
+    training.record()
+    inside = re.search(r"<noscript>(.*?)</noscript>", written(training, tmp_path), re.DOTALL)
+    assert inside is not None
+    left = re.sub(r"<iframe.*?</iframe>", "", training._repr_mimebundle_()["text/html"])
+    for kept in training.snapshots:
+        row = f"<td>{kept.step}</td><td>{kept.loss:.6g}</td>"
+        assert row in inside[1]
+        assert row in left
+
+
+def test_files_are_whole_or_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk in the middle of writing, a wrong ending or a missing folder cost nothing."""
+    path = small().save(tmp_path / "training.html", title="first")
+    before = path.read_bytes()
+    with pytest.raises(LayoutError, match="html"):
+        small().save(tmp_path / "training.pdf")
+    with pytest.raises(FileNotFoundError, match="missing"):
+        small().save(tmp_path / "missing" / "training.html")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="full"):
+        small().save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_notebook_shows_the_page_in_a_frame(tmp_path: Path, framed: Callable[[str], str]) -> None:
+    """Cut off from the notebook; a console shows one line."""
+    training = small()
+    bundle = training._repr_mimebundle_()
+    loss = training.snapshots[0].loss
+    assert bundle["text/plain"] == repr(training)
+    assert repr(training) == f"<training page of 1 snapshot, step 0: loss {loss:.4g}>"
+    assert framed(bundle["text/html"]) == written(training, tmp_path)
+    assert 'sandbox="allow-scripts' in bundle["text/html"]
