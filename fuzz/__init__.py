@@ -1,1 +1,1 @@
-"""Fuzzing: bytes that nobody thought of, for whatever reads text or files, and for the compiler."""
+"""Would the tests notice? Changes to the code that a test should fail for; and a soak of memory."""

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import scalargrad as sg
 from scalargrad import Value
-from scalargrad.compiler.call import paths
 
 #: How much a process may grow in the second half of a load, as a share of what it had.
 MOST = 0.01
+#: For so many shapes of its arguments a compiled function keeps programs.
+SHAPES = 1_024
 
 
 def steps(count: int) -> Iterator[None]:
@@ -44,7 +45,7 @@ def shapes(count: int) -> Iterator[None]:
              for c in range(1, 11) for d in range(1, 11)]  # fmt: skip
     random.Random(0).shuffle(every)
     half = count // 20
-    kept = min(paths.SHAPES, half // 2)
+    kept = min(SHAPES, half // 2)
     last, others = every[:kept], every[kept:]
     first, second = others[: half - kept], others[half - kept : 2 * (half - kept)]
     for lengths in [*first, *last, *second, *last]:

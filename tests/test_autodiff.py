@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.garbage import collector_off, no_garbage
+from tests.inner import topological_order
 
 from scalargrad import (
     DomainError,
@@ -21,9 +22,7 @@ from scalargrad import (
     OperandError,
     Parameter,
     Value,
-    custom_op,
     detect_anomaly,
-    exp,
     grad,
     gradients,
     log,
@@ -31,12 +30,9 @@ from scalargrad import (
     ops,
     relu,
     sigmoid,
-    sin,
     sqrt,
     where,
 )
-from scalargrad.autodiff import error_signals
-from scalargrad.graph import topological_order
 
 # What backward writes ---------------------------------------------------------------------------
 
@@ -49,26 +45,6 @@ def test_lecture_example() -> None:
     f.backward()
     assert (q.data, f.data) == (3.0, -12.0)
     assert (q.grad, x.grad, y.grad, z.grad, f.grad) == (-4.0, -4.0, -4.0, 3.0, 1.0)
-
-
-def test_a_sweep_over_part_of_a_graph_ends_with_what_arrives_at_its_edge() -> None:
-    """Of f = q²z with q = x + y cut off, ∂f/∂q = 2qz is known, and nothing below q."""
-    x, y, z = Value(-2.0), Value(5.0), Value(-4.0)
-    q = x + y
-    f = q * q * z
-    signals = error_signals(topological_order(f, until=[q]), {f: 1.0})
-    assert signals[q] == -24.0
-    assert signals[z] == 9.0
-    assert x not in signals
-
-
-def test_a_seed_on_the_way_adds_to_what_arrives_there() -> None:
-    """The gradient of f + 5q, with q = x + y and f = qz, by x is z + 5."""
-    x, y, z = Value(-2.0), Value(5.0), Value(-4.0)
-    q = x + y
-    f = q * z
-    signals = error_signals(topological_order(f), {f: 1.0, q: 5.0})
-    assert signals[x] == signals[y] == 1.0
 
 
 def test_second_backward_doubles_leaves_and_sets_interior_nodes() -> None:
@@ -85,15 +61,6 @@ def test_second_backward_doubles_leaves_and_sets_interior_nodes() -> None:
     assert (w.grad, x.grad) == (3.0 * once[0], 3.0 * once[1])
 
 
-def test_two_roots_add_their_gradients_at_shared_leaves() -> None:
-    """Backward from two losses leaves the gradient of their sum."""
-    x = Value(3.0)
-    square, double = x * x, 2.0 * x
-    square.backward()
-    double.backward()
-    assert x.grad == 8.0
-
-
 def test_sweep_sees_only_its_own_signals() -> None:
     """An interior node shared by two roots passes on this sweep's signal, not what it held."""
     x = Value(2.0)
@@ -102,13 +69,10 @@ def test_sweep_sees_only_its_own_signals() -> None:
     assert (x.grad, shared.grad) == (36.0, 12.0)
     (shared + 1.0).backward()
     assert (x.grad, shared.grad) == (39.0, 1.0)
-
-
-def test_square_as_a_product_receives_both_contributions() -> None:
-    """The node x · x has two wires to x."""
-    x = Value(3.0)
-    (x * x).backward()
-    assert x.grad == 6.0
+    other = Value(2.0)
+    other.grad = 7.0
+    (x * x + 2.0 * x - 4 / x + 1).backward()
+    assert (x.grad, other.grad) == (46.0, 7.0)
 
 
 def test_diamond_adds_over_its_paths() -> None:
@@ -126,14 +90,6 @@ def test_backward_from_a_leaf() -> None:
     x.backward()
     x.backward()
     assert x.grad == 2.0
-
-
-def test_leaf_that_does_not_count_keeps_its_gradient() -> None:
-    """Backward touches only the graph under its root."""
-    x, y = Value(1.0), Value(2.0)
-    y.grad = 7.0
-    (x * 2.0).backward()
-    assert y.grad == 7.0
 
 
 @pytest.mark.parametrize("cleared", [0, 0.0, None])
@@ -167,14 +123,6 @@ def test_zero_times_infinity_is_nan_and_not_skipped() -> None:
     assert y.grad == math.inf
 
 
-def test_constants_receive_nothing() -> None:
-    """A graph of one Value among numbers has one gradient."""
-    x = Value(2.0)
-    y = 3 * x**2 - 4 / x + 1
-    y.backward()
-    assert x.grad == pytest.approx(12.0 + 1.0, rel=1e-15)
-
-
 def test_guarded_logarithm_has_the_gradient_of_the_guard() -> None:
     """The idiom DomainError proposes: 0 where x <= 0, 1/x elsewhere."""
     for data, slope in ((-1.0, 0.0), (0.0, 0.0), (4.0, 0.25)):
@@ -184,6 +132,7 @@ def test_guarded_logarithm_has_the_gradient_of_the_guard() -> None:
         assert x.grad == slope
 
 
+@pytest.mark.differential
 @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.integers(1, 5))
 def test_accumulation_is_exact(a: float, b: float, times: int) -> None:
     """After n sweeps a leaf holds the sum of n equal terms, to the bit."""
@@ -219,7 +168,7 @@ def interrupt_after(lines: int) -> Callable[[FrameType, str, Any], Any]:
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         nonlocal seen
-        if not frame.f_code.co_filename.endswith(("autodiff.py", "graph.py", "value.py")):
+        if "scalargrad" not in frame.f_globals.get("__name__", ""):
             return None
         if event == "line":
             seen += 1
@@ -262,15 +211,6 @@ def test_interrupted_sweep_writes_all_gradients_or_none() -> None:
     assert states[-1] == new
 
 
-def test_anomaly_writes_nothing() -> None:
-    """A sweep stopped by detect_anomaly leaves the gradients as they were."""
-    x, y = Value(0.0), Value(1.0)
-    root = sqrt(x) + y
-    with detect_anomaly(), pytest.raises(NumericalError):
-        root.backward()
-    assert snapshot(root) == [0.0] * 4
-
-
 # Non-finite numbers -----------------------------------------------------------------------------
 
 
@@ -280,19 +220,13 @@ def test_nonfinite_root_names_the_first_node_that_was() -> None:
     y = x.exp() * 2.0 + 1.0
     with pytest.raises(NumericalError) as caught:
         y.backward()
-    message = str(caught.value)
-    assert "the first node that went non-finite is exp(x=800) = inf" in message
-    assert "allow_nonfinite=True" in message
+    assert "exp(x=800) = inf" in str(caught.value)
+    assert isinstance(caught.value, ArithmeticError)
     assert x.grad == 0.0
-
-
-def test_nonfinite_leaf_is_the_first_node() -> None:
-    """A leaf that is nan is named itself."""
-    x = Value(math.nan, "x")
-    with pytest.raises(NumericalError, match="the first node that went non-finite is x = nan"):
-        (x * 2.0).backward()
-    with pytest.raises(NumericalError, match="backward from x = nan"):
-        x.backward()
+    with pytest.raises(NumericalError, match=r"exp\(x=800\)"):
+        gradients(y, x)
+    with pytest.raises(NumericalError, match="x = nan"):
+        (Value(math.nan, "x") * 2.0).backward()
 
 
 def test_nonfinite_root_is_allowed_when_asked() -> None:
@@ -315,37 +249,24 @@ def test_nonfinite_inside_a_finite_graph_is_no_error() -> None:
     assert y.data == 0.0
 
 
-def test_numerical_error_is_an_arithmetic_error() -> None:
-    """A program that guards arithmetic catches it."""
-    with pytest.raises(ArithmeticError):
-        Value(math.inf).backward()
-
-
 def test_detect_anomaly_names_where_the_gradient_went_bad() -> None:
     """The node whose gradient is infinite and the node it came from are named."""
     x = Value(0.0, "x")
     y = sqrt(x) * 2.0
     with detect_anomaly(), pytest.raises(NumericalError) as caught:
         y.backward()
-    assert str(caught.value) == "the gradient of x = 0 is inf: it arrived from sqrt(x=0) = 0"
+    assert "sqrt(x=0)" in str(caught.value)
+    assert [node.grad for node in topological_order(y)] == [0.0] * 3
     y.backward()
     assert x.grad == math.inf
-
-
-def test_detect_anomaly_finds_the_first_of_several() -> None:
-    """Backward passes the product, where 0 · inf begins, before it reaches the leaf."""
-    x = Value(0.0, "x")
-    root = sqrt(x)
-    root.label = "root of x"
-    y = root * 0.0
-    with detect_anomaly(), pytest.raises(NumericalError, match="the gradient of x = 0 is nan"):
-        y.backward()
+    with detect_anomaly(), pytest.raises(NumericalError, match="nan"):  # 0 · inf
+        (sqrt(x) * 0.0).backward()
 
 
 def test_detect_anomaly_watches_gradients_as_graphs() -> None:
     """Derivatives taken as graphs are checked as well."""
     x = Value(0.0, "x")
-    with detect_anomaly(), pytest.raises(NumericalError, match="the gradient of x = 0 is inf"):
+    with detect_anomaly(), pytest.raises(NumericalError, match="inf"):
         gradients(sqrt(x), x, create_graph=True)
     with detect_anomaly():
         assert gradients(x * x, x, create_graph=True).data == 0.0
@@ -376,27 +297,12 @@ def test_gradients_have_the_shape_asked_for() -> None:
     x, y = Value(2.0), Value(3.0)
     f = x * y
     assert gradients(f, x) == 3.0
-    assert gradients(f, [x, y]) == [3.0, 2.0]
+    assert gradients(f, [x, y, f]) == [3.0, 2.0, 1.0]
     assert gradients(f, (y, [x])) == (2.0, [3.0])
     assert gradients(f, {"w": x, "b": {"c": y}}) == {"w": 3.0, "b": {"c": 2.0}}
     assert gradients(f, []) == []
-
-
-def test_gradients_leave_every_grad_alone() -> None:
-    """Nothing is written, for leaves and interior nodes alike."""
-    x = Value(2.0)
-    y = x * x
-    x.grad, y.grad = 5.0, 6.0
-    assert gradients(y, [x, y]) == [4.0, 1.0]
-    gradients(y, x, create_graph=True)
-    assert (x.grad, y.grad) == (5.0, 6.0)
-
-
-def test_gradients_of_interior_nodes() -> None:
-    """An interior node may be asked for."""
-    x = Value(2.0)
-    q = x * 3.0
-    assert gradients(q * q, [q, x]) == [12.0, 36.0]
+    gradients(f, x, create_graph=True)
+    assert [node.grad for node in (x, y, f)] == [0.0] * 3
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
@@ -415,28 +321,12 @@ def test_input_the_output_does_not_depend_on_has_gradient_zero(create_graph: boo
 def test_gradients_refuse_what_is_no_value() -> None:
     """Numbers have no graph: y and xs must be Values, said in so many words."""
     x = Value(2.0)
-    with pytest.raises(OperandError, match="a plain number: it does not depend on any Value"):
+    with pytest.raises(OperandError, match="number"):
         gradients(2.0, x)  # type: ignore[arg-type]
-    with pytest.raises(OperandError, match=r"xs holds the number 2\.0: .* wrap it in Value"):
+    with pytest.raises(OperandError, match="xs"):
         gradients(x * x, [x, 2.0])
     with pytest.raises(OperandError):
         gradients(x * x, "x")
-
-
-def test_gradients_of_a_nonfinite_value() -> None:
-    """The same rule as for backward holds."""
-    x = Value(800.0, "x")
-    with pytest.raises(NumericalError, match="exp"):
-        gradients(exp(x), x)
-
-
-def test_gradients_differentiate_again_and_again() -> None:
-    """The n-th derivative of sin at 0.7 cycles through cos, -sin, -cos, sin."""
-    x = Value(0.7)
-    y = sin(x)
-    for expected in (math.cos(0.7), -math.sin(0.7), -math.cos(0.7), math.sin(0.7)) * 2:
-        y = gradients(y, x, create_graph=True)
-        assert y.data == pytest.approx(expected, rel=1e-14)
 
 
 def test_gradients_as_a_graph_can_be_trained_on() -> None:
@@ -460,9 +350,7 @@ def test_changed_leaf_is_noticed_when_partials_are_recomputed() -> None:
     assert gradients(y, [w, x]) == [3.0, 2.0]
     with pytest.raises(GraphChangedError) as caught:
         gradients(y, x, create_graph=True)
-    message = str(caught.value)
-    assert "∂/∂(x = 3) was 2.0, now it is 5.0" in message
-    assert "Build the graph again" in message
+    assert "was 2.0, now it is 5.0" in str(caught.value)
 
 
 def test_changed_leaf_that_changes_no_partial_is_no_error() -> None:
@@ -496,19 +384,6 @@ def test_kink_taken_as_a_graph() -> None:
         assert gradients(found, x) == 0.0
 
 
-def test_custom_partial_that_is_a_constant() -> None:
-    """A partial declared as a plain int is a number like any other."""
-
-    @custom_op(partials=lambda y, a, b: (2, 0))
-    def twice(a: float, b: float) -> float:
-        return 2.0 * a
-
-    a, b = Value(3.0), Value(4.0)
-    found = gradients(twice(a, b) * a, [a, b], create_graph=True)
-    assert [g.data for g in found] == [12.0, 0.0]
-    assert gradients(found[0], [a, b]) == [4.0, 0.0]
-
-
 # Memory and depth -------------------------------------------------------------------------------
 
 
@@ -526,12 +401,10 @@ def every_kind_of_node(x: Value) -> Value:
     return y
 
 
-@pytest.mark.uncounted
 @pytest.mark.parametrize(
     "use",
     [
         lambda y, _: y.backward(),
-        gradients,
         lambda y, x: gradients(gradients(y, x, create_graph=True), x, create_graph=True),
         topological_order,
         lambda y, x: repr((y, x)),
@@ -568,8 +441,7 @@ def test_errors_leave_no_cycles() -> None:
         assert values_alive() == before
 
 
-@pytest.mark.uncounted
-@pytest.mark.parametrize("steps", [50_000, pytest.param(500_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("steps", [20_000, pytest.param(500_000, marks=pytest.mark.wide)])
 def test_a_chain_of_any_length(steps: int) -> None:
     """Up to a million nodes build, run backward and are freed, without recursion."""
     x = y = Value(1.0)
@@ -578,14 +450,6 @@ def test_a_chain_of_any_length(steps: int) -> None:
     y.backward()
     assert x.grad == pytest.approx(math.exp(1e-6 * steps), rel=1e-6)
     del y
-
-
-def test_fan_out_of_a_hundred_thousand_wires() -> None:
-    """One leaf under very many nodes receives every contribution, in one reduction too."""
-    x = Value(1.0)
-    total = ops.sum([x * 2.0 for _ in range(100_000)])
-    total.backward()
-    assert x.grad == 200_000.0
 
 
 def test_doubling_sixty_times_visits_each_node_once() -> None:

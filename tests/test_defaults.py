@@ -79,6 +79,7 @@ def test_defaults_are_those_of_the_manual(space: Any, place: str, table: dict[st
         assert defaults(getattr(space, name), expected) == expected, name
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("space", "place", "table"), DEFAULTS, ids=[x[1] for x in DEFAULTS])
 def test_defaults_are_pytorchs(space: Any, place: str, table: dict[str, Any]) -> None:
     """And of PyTorch itself."""

@@ -1,181 +1,290 @@
-"""What fuzzing starts from, and what it has found, run as tests: ``python -m fuzz`` searches on."""
+"""Damaged files and states: read whole or refused by a StateError, with nothing changed by halves.
+
+`places` and `ODD` change JSON so that it stays JSON: changes of bytes hardly get past a parser.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fuzz import mutants
-from fuzz.covering import PACKAGE, TESTS, definition, statement
-from fuzz.equivalents import reason
-from fuzz.json_mutator import mutated
-from fuzz.mutants import NEAREST, Change
-from fuzz.states import PARTS, loads, written
-from fuzz.targets import TARGETS, resumes, sealed
-from fuzz.trials import exchanged, place
-from scalargrad import optim
-from scalargrad.optim import lr_scheduler
-from scalargrad.train.checkpoint import decoded
+from scalargrad import Parameter, StateError, losses, nn, optim, train
+from scalargrad.errors import NumericalError, ScalargradError
+from scalargrad.optim import lr_scheduler as schedules
 
-CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
-FILES = sorted(path.relative_to(CORPUS) for path in CORPUS.rglob("*") if path.is_file())
-NEEDED = {"compiled": "numpy", "program": "numpy", "safetensors": "safetensors"}
+pytestmark = pytest.mark.differential
 
-
-@pytest.mark.parametrize("file", FILES, ids=str)
-def test_input_raises_nothing_but_what_is_meant(file: Path) -> None:
-    """Each input is a right answer or an error raised on purpose, and changes nothing by halves."""
-    target = file.parts[0]
-    if target in NEEDED:
-        pytest.importorskip(NEEDED[target])
-    TARGETS[target]((CORPUS / file).read_bytes())
+#: What stands where something else was meant to.
+ODD: list[Any] = [
+    *(None, True, False, 0, -1, 1, 2, 3, 7, 625, 2**32, 2**63, -(2**63), 10**400),
+    *(0.5, -0.0, 1e308, -1e308, 5e-324, math.nan, math.inf, -math.inf),
+    *("", "x", "\ud800", "a\0b", [], {}, [[]], [None], {"": None}, {"dict": []}, {"tuple": []}),
+]
 
 
-def test_every_target_has_a_corpus() -> None:
-    """No target is left out of these tests."""
-    assert {file.parts[0] for file in FILES} == TARGETS.keys()
+def places(owner: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield where each part stands; of long lists the first and the last few."""
+    keys = list(owner) if isinstance(owner, dict) else range(len(owner))
+    for key in keys if len(keys) <= 16 else [*keys[:8], *keys[-8:]]:
+        yield owner, key
+        if isinstance(owner[key], dict | list):
+            yield from places(owner[key])
 
 
-def test_the_checkpoint_that_changes_start_from_is_resumed_from() -> None:
-    """Else every change of it would be refused for one reason, and nothing behind that be tried."""
-    whole = sealed((CORPUS / "checkpoint" / "one").read_bytes())
-    assert whole is not None
-    assert resumes(whole)
-    assert not resumes(whole.replace(b"momentum_buffer", b"buffer"))
-    assert sealed(b"[]") is None
+def copied(x: Any) -> Any:
+    """Return a copy of lists and dicts, whatever is in them."""
+    if isinstance(x, list):
+        return [copied(y) for y in x]
+    return {key: copied(y) for key, y in x.items()} if isinstance(x, dict) else x
+
+
+@st.composite
+def changed(draw: st.DrawFn, document: Any) -> Any:
+    """Return a document with one to three parts replaced, repeated, removed, wrapped or moved."""
+    whole = [copied(document)]
+    for _ in range(draw(st.integers(1, 3))):
+        spots = list(places(whole))
+        if not spots:
+            break
+        owner, key = spots[draw(st.integers(0, len(spots) - 1))]
+        other_owner, other_key = spots[draw(st.integers(0, len(spots) - 1))]
+        other, kind = copied(other_owner[other_key]), draw(st.integers(0, 5))
+        if kind == 0 and isinstance(owner, dict):
+            owner[draw(st.sampled_from(["", "x", str(other_key)]))] = owner.pop(key)
+        elif kind == 1 and owner is not whole:
+            del owner[key]
+        elif kind == 2 and isinstance(owner, list) and owner is not whole:
+            owner.insert(key, copied(owner[key]))
+        elif kind == 3:
+            owner[key] = draw(st.sampled_from([[owner[key]], {"x": owner[key]}]))
+        else:
+            owner[key] = other if kind == 4 else copied(draw(st.sampled_from(ODD)))
+    return whole[0]
+
+
+def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
+    """Return bytes cut short, joined with others, or with some of them exchanged."""
+    at = st.integers(0, len(whole))
+    return st.one_of(
+        st.binary(max_size=40),
+        at.map(lambda i: whole[:i]),
+        st.tuples(at, st.binary(max_size=9)).map(lambda x: whole[: x[0]] + x[1] + whole[x[0] :]),
+        st.tuples(at, st.binary(min_size=1, max_size=9)).map(
+            lambda x: whole[: x[0]] + x[1] + whole[x[0] + len(x[1]) :]
+        ),
+    )
+
+
+# Files of models --------------------------------------------------------------------------------
+
+
+def check_model(path: Path, data: bytes) -> bool:
+    """Load bytes into a model, which is changed wholly or not at all; return whether it was."""
+    path.write_bytes(data)
+    model = nn.Linear(2, 1)
+    before = [p.data for p in model.parameters()]
+    try:
+        nn.load_model(model, path)
+    except StateError:
+        assert [p.data for p in model.parameters()] == before
+        return False
+    assert all(type(p.data) is float for p in model.parameters())
+    return True
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for the files of all examples."""
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@given(data=st.data())
+def test_a_damaged_file_of_a_model_is_refused(folder: Path, data: st.DataObject) -> None:
+    """Its bytes, or the JSON of its header."""
+    nn.save_model(nn.Linear(2, 1), folder / "whole")
+    whole = (folder / "whole").read_bytes()
+    assert check_model(folder / "file", whole)
+    check_model(folder / "file", data.draw(damaged(whole)))
+    length = int.from_bytes(whole[:8], "little")
+    header = json.dumps(data.draw(changed(json.loads(whole[8 : 8 + length])))).encode()
+    body = len(header).to_bytes(8, "little") + header + whole[8 + length :]
+    check_model(folder / "file", body)
+
+
+# Checkpoints ------------------------------------------------------------------------------------
+
+
+def fit(path: Path, resume: bool) -> None:
+    """Train for three epochs; a refused checkpoint leaves model and optimiser as they were."""
+    model = nn.Linear(1, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    before = repr((model.state_dict(), optimizer.state_dict()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            train.fit(
+                model,
+                [[0.0], [1.0]],
+                [[1.0], [3.0]],
+                loss=losses.mse_loss,
+                jit=False,
+                optimizer=optimizer,
+                epochs=3,
+                checkpoint=path,
+                resume=resume,
+                quiet=True,
+            )
+        except StateError:
+            assert repr((model.state_dict(), optimizer.state_dict())) == before
+            raise
+
+
+def resumes(path: Path, data: bytes) -> bool:
+    """Return whether bytes are resumed from; where they are refused, the file is as it was."""
+    path.write_bytes(data)
+    try:
+        fit(path, resume=True)
+    except NumericalError:
+        return True  # numbers that are far too large may be resumed from, and overflow then
+    except StateError:
+        assert path.read_bytes() == data
+        return False
+    return True
+
+
+def sealed(state: Any, like: dict[str, Any]) -> bytes:
+    """Return a checkpoint of a state with its digest: else all would be refused for that alone."""
+    digest = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    return json.dumps({**like, "sha256": digest, "state": state}).encode()
+
+
+@given(data=st.data())
+def test_a_damaged_checkpoint_is_refused(folder: Path, data: st.DataObject) -> None:
+    """Its bytes, and behind a digest that fits, its state."""
+    whole = folder / "checkpoint"
+    if not whole.exists():
+        fit(whole, resume=False)
+    content = json.loads(whole.read_text())
+    assert sealed(content["state"], content) == json.dumps(content).encode()
+    assert resumes(folder / "torn", whole.read_bytes())
+    resumes(folder / "torn", data.draw(damaged(whole.read_bytes())))
+    resumes(folder / "torn", sealed(data.draw(changed(content["state"])), content))
+
+
+# States of optimisers and schedules ---------------------------------------------------------------
+
+Part = Any  # an optimiser or a schedule
+
+
+def _optimizer(kind: Callable[..., optim.Optimizer], **options: Any) -> Callable[[], Any]:
+    def made() -> tuple[Part, optim.Optimizer]:
+        groups = [{"params": [Parameter(1.0), Parameter(2.0)]}, {"params": [Parameter(3.0)]}]
+        optimizer = kind(groups, lr=0.1, **options)
+        return optimizer, optimizer
+
+    return made
+
+
+def _schedule(kind: Callable[..., Any], *arguments: Any, **options: Any) -> Callable[[], Any]:
+    def made() -> tuple[Part, optim.Optimizer]:
+        optimizer = optim.SGD([Parameter(1.0)], lr=0.1, momentum=0.9)
+        return kind(optimizer, *arguments, **options), optimizer
+
+    return made
+
+
+def _in_turn(optimizer: optim.Optimizer) -> schedules.SequentialLR:
+    parts = [schedules.ConstantLR(optimizer), schedules.ExponentialLR(optimizer, 0.9)]
+    return schedules.SequentialLR(optimizer, parts, [2])
+
+
+def _at_once(optimizer: optim.Optimizer) -> schedules.ChainedScheduler:
+    parts = [schedules.StepLR(optimizer, 2), schedules.ExponentialLR(optimizer, 0.9)]
+    return schedules.ChainedScheduler(parts)
+
+
+PARTS: dict[str, Callable[[], tuple[Part, optim.Optimizer]]] = {
+    "SGD": _optimizer(optim.SGD, momentum=0.9, nesterov=True),
+    "Adagrad": _optimizer(optim.Adagrad, lr_decay=0.1),
+    "Adam": _optimizer(optim.Adam, amsgrad=True),
+    "AdamW": _optimizer(optim.AdamW),
+    "RMSprop": _optimizer(optim.RMSprop, momentum=0.5, centered=True),
+    "SparseAdam": _optimizer(optim.SparseAdam),
+    "ConstantLR": _schedule(schedules.ConstantLR),
+    "CosineAnnealingLR": _schedule(schedules.CosineAnnealingLR, 5),
+    "CosineAnnealingWarmRestarts": _schedule(schedules.CosineAnnealingWarmRestarts, 3, 2),
+    "ExponentialLR": _schedule(schedules.ExponentialLR, 0.9),
+    "LambdaLR": _schedule(schedules.LambdaLR, lambda epoch: math.exp(-epoch)),
+    "LinearLR": _schedule(schedules.LinearLR),
+    "MultiStepLR": _schedule(schedules.MultiStepLR, [2, 4]),
+    "OneCycleLR": _schedule(schedules.OneCycleLR, 0.5, total_steps=9),
+    "PolynomialLR": _schedule(schedules.PolynomialLR, 5),
+    "ReduceLROnPlateau": _schedule(schedules.ReduceLROnPlateau, patience=0),
+    "StepLR": _schedule(schedules.StepLR, 2),
+    "SequentialLR": _schedule(_in_turn),
+    "ChainedScheduler": _schedule(_at_once),
+}
+
+
+def step(part: Part, optimizer: optim.Optimizer) -> None:
+    """Take a step with gradients of a half, and one of the schedule."""
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad = 0.5
+    optimizer.step()
+    if isinstance(part, schedules.ReduceLROnPlateau):
+        part.step(1.0)
+    elif part is not optimizer:
+        part.step()
+
+
+def loads(made: Callable[[], tuple[Part, optim.Optimizer]], state: Any) -> bool:
+    """Return whether a state is loaded; what is refused changes nothing, what is not can go on."""
+    part, optimizer = made()
+    before = repr((part.state_dict(), optimizer.state_dict()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            part.load_state_dict(state)
+        except ScalargradError:
+            assert repr((part.state_dict(), optimizer.state_dict())) == before
+            return False
+        other, _ = made()
+        other.load_state_dict(part.state_dict())
+        assert repr(other.state_dict()) == repr(part.state_dict())
+        try:
+            step(part, optimizer)
+            step(part, optimizer)
+        except ScalargradError:
+            return True  # numbers that are far too large may overflow, and say so
+    numbers = [p.data for group in optimizer.param_groups for p in group["params"]]
+    assert all(type(x) is float for x in numbers)
+    return True
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_the_states_that_changes_start_from_are_loaded(name: str) -> None:
-    """Each optimiser and schedule there is has one, and refuses that of a part it is not."""
-    whole = (CORPUS / "state" / name).read_bytes()
-    assert whole == written(name)
-    found = decoded(json.loads(whole)["state"])
-    assert loads(PARTS[name], found)
-    assert not loads(PARTS[name], {**found, next(iter(found)): "x"})
+@given(data=st.data())
+def test_a_damaged_state_is_loaded_whole_or_refused(name: str, data: st.DataObject) -> None:
+    """Of each optimiser and schedule, that of three steps is loaded; changed ones may be."""
+    part, optimizer = PARTS[name]()
+    for _ in range(3):
+        step(part, optimizer)
+    whole = part.state_dict()
+    assert loads(PARTS[name], whole)
+    assert not loads(PARTS[name], {**whole, next(iter(whole)): "x"})
+    loads(PARTS[name], data.draw(changed(whole)))
 
 
 def test_every_optimiser_and_schedule_has_a_state() -> None:
-    """None is left out of the target."""
+    """None is left out."""
     own = {name for name in optim.__all__ if name[0].isupper()} - {"Optimizer"}
-    assert PARTS.keys() == own | set(lr_scheduler.__all__) - {"LRScheduler"}
-
-
-def refuse(data: bytes, most: int) -> NoReturn:
-    """Stand for libFuzzer's own changes where none is due."""
-    raise AssertionError(data[:most])
-
-
-def test_changes_of_json_are_json() -> None:
-    """That is what they are for; the header of safetensors still tells its length."""
-    whole = json.dumps({"a": [1, {"b": [2.5, None]}], "c": "d" * 40}).encode()
-    found = set()
-    for seed in range(200):
-        for frame, tail in ((b"", b""), (len(whole).to_bytes(8, "little"), b"numbers")):
-            try:
-                changed = mutated(frame + whole + tail, 10_000, seed, refuse)
-            except AssertionError:
-                continue  # one in eight is changed by bytes
-            found.add(changed)
-            length = int.from_bytes(changed[:8], "little") if frame else len(changed)
-            body = changed[len(frame) :]
-            json.loads(body[:length])
-            assert body[length:] == tail
-    assert len(found) > 100
-    with pytest.raises(AssertionError, match="no json"):
-        mutated(b"no json", 10_000, 0, refuse)
-
-
-def test_outcomes_of_mutants_are_kept_in_a_fresh_clone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The folder of results, which the repository does not hold, is made with the first of them."""
-    monkeypatch.setattr(mutants, "RESULTS", tmp_path / "found" / "mutants.jsonl")
-    for outcome in ("killed", "survived"):
-        mutants.keep([outcome, "optim/adam.py", 3])
-    lines = mutants.RESULTS.read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)[0] for line in lines] == ["killed", "survived"]
-
-
-def test_the_tests_of_mutants_are_where_they_are_looked_for() -> None:
-    """A file that was moved away would let every mutant pass for killed."""
-    root = CORPUS.parents[1]
-    for changed, tests in NEAREST.items():
-        assert all((root / path).exists() for path in [f"src/scalargrad/{changed}", *tests])
-    assert all((root / path).exists() for path in TESTS)
-
-
-CODE = """def f(x):
-    if x > 0:
-        return g(
-            x,
-            1,
-        )
-    return [lambda: 2, lambda: 3]
-"""
-
-
-@pytest.mark.parametrize(
-    ("line", "lines"), [(1, [1]), (2, [2]), (3, [3, 4, 5, 6]), (5, [3, 4, 5, 6]), (7, [7])]
-)
-def test_a_statement_is_all_its_lines_and_of_a_block_the_head(line: int, lines: list[int]) -> None:
-    """Tests that execute a number on a line of its own may be noted for another line."""
-    assert [*statement(CODE, line)] == lines
-
-
-def test_a_change_is_told_by_its_line_and_what_stood_there() -> None:
-    """That is how results are found again when other lines have been edited."""
-    assert Change.between(CODE, CODE.replace("1,", "2,")) == (5, "1,", "2,")
-
-
-def test_functions_of_one_line_are_told_apart() -> None:
-    """The code of each is exchanged for its own."""
-    functions: dict[str, Any] = {}
-    path = str(PACKAGE / "some.py")
-    exec(compile(CODE, path, "exec"), functions)
-    changes = exchanged("some.py", CODE, CODE.replace("2, ", "5, "))
-    for function in (two_and_three := functions["f"](0)):
-        function.__code__ = changes[place(function.__code__)]
-    assert [function() for function in two_and_three] == [5, 3]
-
-
-def test_what_is_executed_on_import_is_not_exchanged() -> None:
-    """It has happened already: such a mutant needs a new process."""
-    for code in ("A = 1", "class A:\n    x = 1"):
-        with pytest.raises(ValueError, match="cannot be exchanged"):
-            exchanged("some.py", code, code.replace("1", "2"))
-
-
-@pytest.mark.parametrize(("line", "name"), [(1, ""), (3, "f"), (4, "f"), (5, "f"), (7, "A")])
-def test_a_change_is_in_the_outermost_definition_decorators_included(line: int, name: str) -> None:
-    """Tests that are named like it run first."""
-    code = "x = 1\n\n@g(2)\ndef f():\n    return 3\n\nclass A: y = 4\n"
-    assert definition(code, line) == name
-
-
-DECLARED = """@primitive(domain=Domain((0.5, 2.0), smooth=lambda σ: σ > 0.1, safe=1.0))
-def f(x=3.0): ...
-@overload
-def g(x=3.0): ...
-"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("2.0", "9.0", "where tests draw"),
-        ("σ > 0.1", "σ > 0.9", "difference quotients"),
-        ("safe=1.0", "safe=9.0", None),
-        ("def f(x=3.0", "def f(x=9.0", None),
-        ("def g(x=3.0", "def g(x=9.0", "type checkers"),
-    ],
-)
-def test_changes_that_only_tests_or_type_checkers_see_compute_the_same(
-    old: str, new: str, said: str | None
-) -> None:
-    """What follows them on the same line is not excused."""
-    found = reason("some.py", DECLARED, DECLARED.replace(old, new), ("", ""))
-    assert found is None if said is None else said in (found or "")
+    assert PARTS.keys() == own | set(schedules.__all__) - {"LRScheduler"}

@@ -7,84 +7,42 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.inner import leaves
 
 from scalargrad import OperandError, Value, grad, take, value_and_grad
-from scalargrad.graph import leaves
 
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 FUNCTIONS = ["sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "sqrt"]
 FUNCTIONS += ["arcsinh", "arccosh", "arctanh", "exp", "expm1", "log", "log1p", "log2", "log10"]
 FUNCTIONS += ["exp2", "rint", "fabs", "deg2rad", "rad2deg", "degrees", "radians"]
-SCALARS: list[Any] = [np.float64(3.0), np.float32(3.0), np.int64(3), np.bool_(True), np.array(3.0)]
-
-
-@pytest.mark.parametrize("operate", BINARY, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("scalar", SCALARS, ids=lambda x: type(x).__name__)
-def test_scalar_on_the_left_gives_a_value(operate: Any, scalar: Any) -> None:
-    """np.float64(2) * v is a Value with the gradient of 2 * v."""
-    v, w = Value(2.0), Value(2.0)
-    found, expected = operate(scalar, v), operate(float(scalar), w)
-    assert type(found) is Value
-    found.backward()
-    expected.backward()
-    assert (found.data, v.grad) == (expected.data, w.grad)
 
 
 @pytest.mark.parametrize("operate", BINARY, ids=lambda f: f.__name__)
 def test_array_and_value_give_an_array_of_values(operate: Any) -> None:
-    """An array times v, and v times it, are arrays of nodes, one for each element."""
+    """An array times v, and v times it, are arrays of nodes; a scalar on the left is a number."""
     v, numbers = Value(2.0), np.array([[1.0, 2.0], [3.0, 4.0]])
     for found, expected in (
         (operate(numbers, v), operate(numbers, 2.0)),
         (operate(v, numbers), operate(2.0, numbers)),
     ):
-        assert found.dtype == object
-        assert found.shape == (2, 2)
+        assert (found.dtype, found.shape) == (object, (2, 2))
         assert [[node.data for node in row] for row in found] == expected.tolist()
         assert all(leaves(node) == [v] for node in found.flat)
+    assert operate(v, np.array([3.0])).shape == (1,)
+    for scalar in (np.float64(3.0), np.array(3.0)):
+        node = operate(scalar, v)
+        assert (type(node), node.data) == (Value, operate(3.0, 2.0))
 
 
-def test_array_of_one_element_stays_an_array() -> None:
-    """Only 0-d arrays count as numbers."""
-    assert (Value(2.0) * np.array([3.0])).shape == (1,)
-
-
-def test_dot_product_of_object_arrays() -> None:
-    """np.array([v, w]) @ np.array([…]) is one Value, differentiable in all of them."""
+def test_products_and_reductions_of_object_arrays() -> None:
+    """Dot products, matrices of numbers, sums and means are differentiable in all entries."""
     a, b, c, d = (Value(float(x)) for x in (1, 2, 3, 4))
     y = np.array([a, b]) @ np.array([c, d])
     y.backward()
     assert (y.data, a.grad, b.grad, c.grad, d.grad) == (11.0, 3.0, 4.0, 1.0, 2.0)
-
-
-def test_matrix_times_vector_of_values() -> None:
-    """A matrix of numbers times a vector of Values is a linear layer."""
-    x = np.array([Value(1.0), Value(-1.0)])
-    y = np.array([[1.0, 2.0], [3.0, 5.0]]) @ x
-    assert [node.data for node in y] == [-1.0, -2.0]
-    y.sum().backward()
-    assert [node.grad for node in x] == [4.0, 7.0]
-
-
-def test_reductions_over_object_arrays() -> None:
-    """np.sum and np.mean add up Values."""
-    values = [Value(1.0), Value(2.0), Value(6.0)]
-    assert np.sum(np.array(values)).data == 9.0
-    mean = np.mean(np.array(values))
-    assert mean.data == 3.0
-    mean.backward()
-    assert [v.grad for v in values] == pytest.approx([1 / 3] * 3)
-
-
-def test_functions_of_numpy_that_have_a_method_work() -> None:
-    """np.exp and its like call the Value's method of that name; others are TypeErrors."""
-    v = Value(1.0)
-    exponential: Any = np.exp(v)  # type: ignore[call-overload]
-    assert exponential.data == np.exp(1.0)
-    assert np.log(np.array([v]))[0].data == 0.0
-    assert np.tanh(np.array([v]))[0].data == np.tanh(1.0)
-    with pytest.raises(TypeError, match="no callable cbrt method"):
-        np.cbrt(v)  # type: ignore[call-overload]
+    layer = np.array([[1.0, 2.0], [3.0, 5.0]])
+    value, slopes = value_and_grad(lambda x: (layer @ x).sum() + np.mean(x))(np.array([1.0, -1.0]))
+    assert (value, slopes.tolist()) == (-3.0, [4.5, 7.5])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -132,17 +90,12 @@ def test_spread_and_length_along_an_axis() -> None:
         lambda v: np.array(v, dtype=float),
         lambda v: np.array([v, v], dtype=float),
         lambda v: np.array([v]).astype(float),
-        np.float64,
     ],
 )
 def test_conversion_to_an_array_of_floats_is_refused(convert: Any) -> None:
     """An array of floats would drop the gradients; the message says which kind does not."""
-    with pytest.raises(OperandError, match=r"would drop the gradient.*has dtype=object"):
+    with pytest.raises(OperandError, match="dtype=object"):
         convert(Value(1.0))
-
-
-def test_writing_a_value_into_an_array_of_floats_is_refused() -> None:
-    """Assigning a Value to an element is an error too, with the reason as its cause."""
     numbers = np.zeros(2)
     with pytest.raises((OperandError, ValueError)):
         numbers[0] = Value(1.0)
@@ -169,24 +122,15 @@ def test_a_computed_index_takes_a_row_of_an_array() -> None:
     assert [x.data for x in listed] == [2.0, 3.0]
 
 
-@pytest.mark.parametrize("from_left", [True, False])
-def test_masked_arrays_keep_the_gradient(from_left: bool) -> None:
+def test_masked_arrays_keep_the_gradient() -> None:
     """The slope of x·1 + x·4, without the 2 that is masked, is 5: NumPy reads no float from x."""
     masked: Any = np.ma
     weights = masked.masked_array([1.0, 2.0, 4.0], mask=[False, True, False])
-
-    def total(x: Any) -> Any:
-        return (x * weights if from_left else weights * x).sum()
-
-    assert grad(total)(3.0) == 5.0
+    assert grad(lambda x: (x * weights).sum())(3.0) == 5.0
+    assert grad(lambda x: (weights * x).sum())(3.0) == 5.0
     assert grad(lambda x: masked.where(weights > 0.0, x, 0.0).sum())(3.0) == 2.0
-
-
-def test_functions_for_masked_arrays_drop_no_gradient() -> None:
-    """np.ma.exp takes arrays alone: an error, where it gave a float."""
-    masked: Any = np.ma
     with pytest.raises(AttributeError, match="ndim"):
-        masked.exp(Value(1.0))
+        masked.exp(Value(1.0))  # it gave a float
 
 
 def test_an_array_of_one_number_is_led_to_the_number_in_it() -> None:
@@ -195,7 +139,7 @@ def test_an_array_of_one_number_is_led_to_the_number_in_it() -> None:
     def larger(p: Any) -> Any:
         return np.where(p[0] > p[1], p[0], p[1])
 
-    with pytest.raises(OperandError, match=r"a gradient needs one number; return its \.item\(\)"):
+    with pytest.raises(OperandError, match="item"):
         grad(larger)(np.array([3.0, 4.0]))
     assert list(grad(lambda p: larger(p).item())(np.array([3.0, 4.0]))) == [0.0, 1.0]
 
@@ -209,15 +153,13 @@ def test_an_array_of_one_number_is_led_to_the_number_in_it() -> None:
     ],
 )
 def test_where_numpy_takes_floats_alone_a_note_says_what_to_write(f: Any) -> None:
-    """Once, though two derivatives are taken; NumPy's own words are about dtypes."""
+    """Once, though two derivatives are taken; errors that are not NumPy's have no note."""
     with pytest.raises(TypeError, match="ufunc") as caught:
         grad(lambda p: sum(grad(f)(p)))(np.array([1.0, 2.0]))
     [note] = caught.value.__notes__
-    assert "such as isnan, logsumexp or erf" in note
-
-
-def test_only_errors_of_numpys_functions_have_the_note() -> None:
-    """An argument that is missing is missing without NumPy, too."""
+    assert "isnan" in note
+    with pytest.raises(TypeError, match="cbrt"):
+        np.cbrt(Value(1.0))  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="missing") as caught:
         grad(lambda x, y: x * y)(1.0)
     assert not hasattr(caught.value, "__notes__")

@@ -1,92 +1,81 @@
-"""Tables know which of their parameters a gradient has reached."""
+"""Tables of parameters, as of nn.Embedding and nn.Linear, know which entries a gradient reached."""
 
 from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value
-from scalargrad.sparse import SparseParameter, Table, Touched
+from scalargrad import Parameter, Value, nn, optim
+
+
+def table(rows: int, columns: int) -> tuple[Any, optim.Optimizer]:
+    """Return a table of zeros, and an optimiser that knows which of it are touched."""
+    module = nn.Embedding(rows, columns)
+    for p in module.parameters():
+        p.data = 0.0
+    return module.weight, optim.SparseAdam(module.parameters(), lr=0.1)
+
+
+def touched(optimizer: optim.Optimizer) -> list[str]:
+    """Return the labels of the entries that the next step would visit."""
+    return sorted(p.label for p in optimizer.active_parameters())
 
 
 def test_a_backward_sweep_touches_what_it_reaches() -> None:
-    """Entries the root does not depend on stay out, in order of the sweep otherwise."""
-    table = Table.zeros(3, 2, "w")
-    (table[2][0] * 3.0 + table[0][1]).backward()
-    assert set(table.touched) == {table[2][0], table[0][1]}
-    assert [p.grad for row in table for p in row] == [0.0, 1.0, 0.0, 0.0, 3.0, 0.0]
-
-
-def test_a_gradient_of_zero_touches_too() -> None:
-    """As in PyTorch's sparse gradients, an entry looked up counts although its slope is 0."""
-    table = Table.zeros(1, 2, "w")
-    (table[0][0] * 0.0).backward()
-    assert list(table.touched) == [table[0][0]]
+    """Entries the root does not depend on stay out; a slope of 0 counts, as in PyTorch."""
+    weight, optimizer = table(3, 2)
+    (weight[2][0] * 3.0 + weight[0][1] * 0.0).backward()
+    assert touched(optimizer) == ["e[0,1]", "e[2,0]"]
+    assert [p.grad for row in weight for p in row] == [0.0, 0.0, 0.0, 0.0, 3.0, 0.0]
+    optimizer.step()
+    assert [p.data for row in weight for p in row][:4] == [0.0] * 4
+    assert weight[2][0].data == pytest.approx(-0.1)
 
 
 def test_clearing_forgets_what_was_touched() -> None:
-    """After zero_grad of the table, or of its last touched entry, nothing is touched."""
-    table = Table.zeros(1, 2, "w")
-    (table[0][0] + table[0][1]).backward()
-    table[0][0].zero_grad()
-    assert list(table.touched) == [table[0][1]]
-    table.zero_grad()
-    assert not table.touched
-    assert [p.grad for p in table[0]] == [0.0, 0.0]
+    """After zero_grad of the optimiser, or of an entry; PyTorch's habit of None is cleared too."""
+    weight, optimizer = table(1, 2)
+    (weight[0][0] + weight[0][1]).backward()
+    weight[0][0].zero_grad()
+    assert touched(optimizer) == ["e[0,1]"]
+    weight[0][1].grad = None
+    optimizer.zero_grad()
+    assert touched(optimizer) == []
+    assert [p.grad for p in weight[0]] == [0.0, 0.0]
+    weight[0, 0].backward()
+    weight.zero_grad()
+    assert (touched(optimizer), weight[0, 0].grad) == ([], 0.0)
 
 
-def test_pytorchs_habit_of_none_is_cleared_too() -> None:
-    """p.grad = None means that no gradient reached p; it stayed None after zero_grad."""
-    table = Table.zeros(1, 1, "w")
-    table[0][0].backward()
-    table[0][0].grad = None
-    table.zero_grad()
-    assert table[0][0].grad == 0.0
-    assert not table.touched
-
-
-def test_without_a_record_it_is_any_parameter() -> None:
-    """Gradients are kept, cleared and added up as usual."""
-    w = SparseParameter(2.0, "w")
-    (w * w).backward()
-    (w * w).backward()
-    assert w.grad == 8.0
-    w.grad = None
-    w.zero_grad()
-    assert w.grad == 0.0
-    assert isinstance(w, Parameter)
-
-
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
-def test_a_copied_table_keeps_its_own_record(duplicate: object) -> None:
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copied_model_keeps_its_own_record(duplicate: Callable[[Any], Any]) -> None:
     """The copy notes what reaches the copy, and only that."""
-    table = Table.zeros(2, 2, "w")
-    table[1][1].backward()
-    twin = duplicate(table)  # type: ignore[operator]
-    assert list(twin.touched) == [twin[1][1]]
-    assert (twin[1][1].grad, twin[1][1].label) == (1.0, "w[1,1]")
-    (twin[0][0] * Value(2.0)).backward()
-    assert len(twin.touched) == 2
-    assert list(table.touched) == [table[1][1]]
+    model = nn.Embedding(2, 2)
+    model.weight[1, 1].backward()
+    twin = duplicate(model)
+    assert (twin.weight[1, 1].grad, twin.weight[1, 1].label) == (1.0, "e[1,1]")
+    (twin.weight[0, 0] * Value(2.0)).backward()
+    mine, its = (optim.SGD(x.parameters(), lr=0.1) for x in (model, twin))
+    assert (touched(mine), touched(its)) == (["e[1,1]"], ["e[0,0]", "e[1,1]"])
 
 
-class Priced(SparseParameter):
-    """A parameter of a user's that adds an attribute."""
-
-    price = 1.0
-
-
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
-def test_what_a_class_derived_from_a_tables_adds_is_copied(duplicate: Any) -> None:
-    """Beside its record."""
-    entry = Priced(2.0, "w", Touched())
+def test_what_a_class_derived_from_a_tables_entry_adds_is_copied() -> None:
+    """Beside its record; without one it is any parameter."""
+    entry_class: Any = type(nn.Embedding(1, 1).weight[0, 0])
+    priced: Any = type("Priced", (entry_class,), {"price": 1.0})
+    entry = priced(2.0, "w")
     entry.price = 5.0
-    entry.backward()
-    twin = duplicate(entry)
-    assert (twin.data, twin.grad, twin.price, [*twin.touched]) == (2.0, 1.0, 5.0, [twin])
+    for _ in range(2):
+        (entry * entry).backward()
+    twin = copy.deepcopy(entry)
+    assert (twin.data, twin.grad, twin.price, isinstance(twin, Parameter)) == (2.0, 8.0, 5.0, True)
+    entry.grad = None
+    entry.zero_grad()
+    assert entry.grad == 0.0
 
 
 def test_pickles_of_the_first_version_can_be_read() -> None:
@@ -98,26 +87,21 @@ def test_pickles_of_the_first_version_can_be_read() -> None:
         b"g6\n(g7\ng8\n(dp13\ng12\nNstp14\nRp15\nbNstp16\nR0g15\nbag12\na."
     )
     assert (v.data, v.grad, w.data, w.grad) == (2.0, 0.0, 3.0, 5.0)
-    assert [*w.touched] == [w]
-    w.touched.zero_grad()
+    optimizer = optim.SGD([v, w], lr=0.1)
+    assert touched(optimizer) == ["w"]
+    optimizer.zero_grad()
     assert w.grad == 0.0
     w.backward()
-    assert [*w.touched] == [w]
-
-
-def test_an_entry_cannot_be_exchanged_behind_the_records_back() -> None:
-    """Rows are tuples: values are assigned to `data`."""
-    table = Table.zeros(1, 1, "w")
-    with pytest.raises(TypeError):
-        table[0][0] = Parameter(1.0)  # type: ignore[index]
-    assert Touched() == {}
+    assert touched(optimizer) == ["w"]
 
 
 def test_a_table_is_indexed_like_a_matrix() -> None:
-    """Two numbers or slices choose as in NumPy: an entry, part of a row, of a column, a block."""
-    table = Table.zeros(3, 4, "w")
-    rows = [[*row] for row in table]
-    assert table[1, 2] is rows[1][2]
-    assert list(table[1, 1:3]) == rows[1][1:3]
-    assert list(table[0:2, 3]) == [rows[0][3], rows[1][3]]
-    assert [list(row) for row in table[1:, ::2]] == [rows[1][::2], rows[2][::2]]
+    """Two numbers or slices choose as in NumPy; an entry cannot be exchanged behind its record."""
+    weight = nn.Linear(4, 3).weight
+    rows = [[*row] for row in weight]
+    assert weight[1, 2] is rows[1][2]
+    assert list(weight[1, 1:3]) == rows[1][1:3]
+    assert list(weight[0:2, 3]) == [rows[0][3], rows[1][3]]
+    assert [list(row) for row in weight[1:, ::2]] == [rows[1][::2], rows[2][::2]]
+    with pytest.raises(TypeError):
+        weight[0][0] = Parameter(1.0)  # type: ignore[index]

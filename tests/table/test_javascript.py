@@ -9,23 +9,24 @@ import itertools
 import json
 import math
 import random
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pytest
 from mpmath import mp
-
-from scalargrad import DomainError, Value, custom_op, ops
-from scalargrad.ops import TABLE
-from scalargrad.table.javascript import (
-    JavaScriptPrinter,
-    available,
+from tests.inner import (
+    TABLE,
+    Elementwise,
+    Operation,
     function_key,
     javascript_functions,
     javascript_lanes,
 )
-from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.symbol import Symbol, evaluate
+
+from scalargrad import DomainError, Value, custom_op, ops
+
+pytestmark = pytest.mark.wide
 
 #: Agreement promised, relative; at the end of the float range, some of its smallest steps.
 RELATIVE, SMALLEST = 1e-12, 20 * 5e-324
@@ -46,8 +47,6 @@ REPLAY = """(cases) => {
         return [shown(y), partials(y, a).map(shown), valid(a)];
     }));
 }"""
-
-every_operation = pytest.mark.parametrize("name", list(TABLE))
 
 
 class Answer(NamedTuple):
@@ -109,29 +108,17 @@ def agree(found: float, expected: float) -> bool:
     return math.isclose(found, expected, rel_tol=RELATIVE, abs_tol=SMALLEST)
 
 
-@every_operation
-def test_value_is_pythons(name: str, answers: dict[str, list[Answer]]) -> None:
-    """At points of the domain and at the extremes the value is Python's, to 1e-12."""
-    for point, value, _, _ in answers[name]:
-        expected = TABLE[name].of(*point, checked=False)
-        assert agree(value, expected), (point[:6], value, expected)
-
-
-@every_operation
-def test_partials_are_pythons(name: str, answers: dict[str, list[Answer]]) -> None:
-    """So is each partial derivative, one for each operand."""
-    for point, _, partials, _ in answers[name]:
-        expected = TABLE[name].of(*map(Value, point), checked=False).local_grads
-        assert len(partials) == len(expected)
-        assert all(map(agree, partials, expected)), (point[:6], partials[:6], expected[:6])
-
-
-@every_operation
-def test_domain_is_pythons(name: str, answers: dict[str, list[Answer]]) -> None:
-    """A point is called valid if and only if Python raises no DomainError there."""
-    for point, _, _, valid in answers[name]:
+@pytest.mark.parametrize("name", list(TABLE))
+def test_value_partials_and_domain_are_pythons(name: str, answers: dict[str, list[Answer]]) -> None:
+    """At points of the domain and at the extremes, to 1e-12; valid where Python does not raise."""
+    op = TABLE[name]
+    for point, value, partials, valid in answers[name]:
+        node = op.of(*map(Value, point), checked=False)
+        assert agree(value, node.data), (point[:6], value, node.data)
+        assert len(partials) == len(node.local_grads)
+        assert all(map(agree, partials, node.local_grads)), (point[:6], partials[:6])
         try:
-            TABLE[name].of(*point)
+            op.of(*point)
         except DomainError:
             assert not valid, point[:6]
         else:
@@ -151,35 +138,6 @@ def test_sum_of_nothing_is_zero(page: Any) -> None:
     """A reduction that Python defines for no operands is defined for none in JavaScript."""
     for answer in replay(page, [(ops.sum, ()), (ops.dot, ())]):
         assert (answer.value, answer.partials, answer.valid) == (0.0, [], True)
-
-
-X = Symbol("x")
-
-
-@pytest.mark.parametrize(
-    "expression",
-    [
-        ops.neg(-X),
-        X - (-X) - ops.neg(-2.0),
-        ops.neg(X + 1.0) - (X - (1.0 - X)) / (X / (2.0 / X)),
-        (X * math.inf) ** -0.5 + ops.where(X < 0, -math.inf, math.nan),
-        ops.where(ops.where(X > 0, X > 1, X), X, X < 0),
-        ops.where(ops.lt(X, 0.0) + ops.gt(X, 1.0), 1.0 / X, -0.0),
-        ops.where(X, ops.where(-X, 2.0, 3.0) - (X >= 1), X > 0),
-    ],
-    ids=repr,
-)
-def test_signs_numbers_and_choices_nest(expression: Symbol, page: Any) -> None:
-    """Where signs meet, no sum is cut and no ``--x`` decrements; a choice can be a condition."""
-    functions: dict[str, str] = {}
-    printer = JavaScriptPrinter({X: "x"}, functions)
-    printer.plan([expression])
-    result = printer.print(expression)
-    called = [f"const {name} = {source};" for name, source in functions.items()]
-    body = "".join([*called, *printer.take_lines()])
-    for x in (-2.0, 0.0, 0.5, 1.0, 3.0):
-        script = f"{{const x = {x}; {body} const y = {result}; {SHOWN} return shown(y);}}"
-        assert agree(float(page.evaluate(f"() => {script}")), evaluate(expression, {X: x})), x
 
 
 LANES = """(cases) => {
@@ -220,42 +178,25 @@ def test_lanes_are_the_same_operations_side_by_side(page: Any) -> None:
             assert given == pytest.approx(expected, rel=1e-12, abs=1e-12), key
 
 
-def test_text_depends_on_the_set_of_uses_alone() -> None:
-    """Order and repetition of the uses do not change the text, so pages are reproducible."""
+def test_text_is_small_and_the_same_for_the_same_operations() -> None:
+    """Order and repetition do not change it; it defines what is called, and no custom operation."""
     uses: list[tuple[Operation, int]] = [(ops.gelu, 1), (ops.pow, 2), (ops.sum, 3), (ops.sum, 2)]
     text = javascript_functions(uses)
     assert javascript_functions([*reversed(uses), *uses]) == text
-    assert javascript_functions([]) == "(() => {\nreturn {\n};\n})()"
-
-
-def test_only_functions_that_are_called_are_defined() -> None:
-    """A page without an error function does not carry one; with erf comes erfc, which it calls."""
     assert "const _" not in javascript_functions([(ops.tanh, 1)])
-    text = javascript_functions([(ops.erf, 1)])
-    assert "const _erf = " in text
-    assert "const _erfc = " in text
-    assert "const _pow = " not in text
+    assert "const _pow = " not in javascript_functions([(ops.erf, 1)])
+    sin = custom_op(partials=lambda y, x: (1.0,))(_sin)
+    assert '"sin/1"' not in javascript_functions([(sin, 1), (ops.cos, 1)])
+
+
+def _sin(x: float) -> float:
+    return x
+
+
+_sin.__name__ = "sin"
 
 
 def test_text_can_stand_in_a_script_element() -> None:
     """Nothing in it opens or closes an element, or a comment."""
-    every = [(op, getattr(op, "arity", 3)) for op in TABLE.values()]
-    text = javascript_functions(every)
-    assert not any(text[i + 1].isalpha() or text[i + 1] in "/!?" for i in _places(text, "<"))
-    assert "-->" not in text
-
-
-def _places(text: str, sign: str) -> list[int]:
-    return [i for i, character in enumerate(text) if character == sign]
-
-
-def test_custom_operation_is_left_out() -> None:
-    """An operation only Python can compute has no entry, whatever its name."""
-
-    @custom_op(partials=lambda y, x: (1.0,))
-    def sin(x: float) -> float:
-        return x
-
-    assert not available(sin)
-    assert all(available(op) for op in TABLE.values())
-    assert '"sin/1"' not in javascript_functions([(sin, 1), (ops.cos, 1)])
+    text = javascript_functions([(op, getattr(op, "arity", 3)) for op in TABLE.values()])
+    assert not re.search(r"<[A-Za-z/!?]|-->", text)

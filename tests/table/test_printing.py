@@ -1,27 +1,16 @@
-"""Step text and MathML printed from expressions of the table."""
+"""Derivatives as steps write them, in text and MathML: parentheses where a person needs them."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.inner import TABLE, Elementwise
 
-from scalargrad import ops
-from scalargrad.table.c import CPrinter
-from scalargrad.table.code import CodePrinter
-from scalargrad.table.javascript import JavaScriptPrinter
-from scalargrad.table.notation import ATOM, PRODUCT, SUM
-from scalargrad.table.operation import Elementwise
-from scalargrad.table.printing import identifier, mathml, text
-from scalargrad.table.symbol import Symbol
-
-A, B = Symbol("a"), Symbol("b")
-NAMES = {A: "a", B: "b"}
+from scalargrad import Value, custom_op, ops
+from scalargrad.show.steps import walk
 
 
 def content(markup: str) -> str:
@@ -30,97 +19,43 @@ def content(markup: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("expression", "line", "mathematics"),
+    ("slope", "line", "mathematics"),
     [
-        (A * (B + 1.0), "a·(b + 1)", "a·(b+1)"),
-        (A - (B - 1.0), "a − (b − 1)", "a−(b−1)"),
-        (A + -B, "a + (−b)", "a+(−b)"),
-        (A * -B, "a·(−b)", "a·(−b)"),
-        (ops.neg(-A), "−(−a)", "−(−a)"),
-        (A - (-B) / A, "a − (−b / a)", "a−(−ba)"),
-        (-A / B, "−a / b", "−ab"),
-        (-2.0 + A, "−2 + a", "−2+a"),
-        (A + -2.0, "a + (−2)", "a+(−2)"),
-        (A**-2.0, "a⁻²", "a−2"),
-        ((-A) ** 2.0, "(−a)²", "(−a)2"),
-        (ops.sigmoid(A - B), "σ(a − b)", "σ(a−b)"),
-        (ops.clip(A, -1.0, B), "clip(a, −1, b)", "clip(a,−1,b)"),
-        (ops.identity(A), "a", "a"),
+        (lambda a, b: a * (b + 1.0), "a·(b + 1)", "a·(b+1)"),
+        (lambda a, b: a - (b - 1.0), "a − (b − 1)", "a−(b−1)"),
+        (lambda a, b: a + -b, "a + (−b)", "a+(−b)"),
+        (lambda a, b: a * -b, "a·(−b)", "a·(−b)"),
+        (lambda a, b: ops.neg(-a), "−(−a)", "−(−a)"),
+        (lambda a, b: a - (-b) / a, "a − (−b / a)", "a−(−ba)"),
+        (lambda a, b: -a / b, "−a / b", "−ab"),
+        (lambda a, b: -2.0 + a, "−2 + a", "−2+a"),
+        (lambda a, b: a + -2.0, "a + (−2)", "a+(−2)"),
+        (lambda a, b: a**-2.0, "a⁻²", "a−2"),
+        (lambda a, b: (-a) ** 2.0, "(−a)²", "(−a)2"),
+        (lambda a, b: ops.sigmoid(a - b), "σ(a − b)", "σ(a−b)"),
+        (lambda a, b: ops.clip(a, -1.0, b), "clip(a, −1, b)", "clip(a,−1,b)"),
+        (lambda a, b: ops.identity(a), "a", "a"),
     ],
 )
 def test_parentheses_stand_where_a_person_needs_them(
-    expression: Symbol, line: str, mathematics: str
+    slope: Callable[[Any, Any], Any], line: str, mathematics: str
 ) -> None:
     """Around what binds more loosely, and between two signs; a fraction bar needs none."""
-    assert text(expression, NAMES) == line
-    assert content(mathml(expression, NAMES)) == mathematics
+    op = custom_op(partials=lambda y, a, b: (slope(a, b), 1.0))(lambda a, b: a)
+    last = walk(op(Value(0.5, "a"), Value(0.25, "b")))[-1]
+    assert last.local_rule() == f"∂v1/∂a = {line}"
+    assert content(last.local_rule("mathml")) == f"∂v1∂a={mathematics}"
 
 
-def test_caller_can_say_where_an_expression_will_stand() -> None:
-    """As a factor a sum and a leading minus need parentheses, a product does not."""
-    assert text(A + B, NAMES, PRODUCT) == "(a + b)"
-    assert text(A * B, NAMES, PRODUCT) == "a·b"
-    assert text(-A / B, NAMES, PRODUCT) == "(−a / b)"
-    assert text(-2.0, NAMES, PRODUCT) == "(−2)"
-    assert text(A + B, NAMES, SUM) == "a + b"
-    assert content(mathml(A * B, NAMES, ATOM)) == "(a·b)"
-
-
-@pytest.mark.parametrize("name", list(ops.TABLE))
+@pytest.mark.parametrize("name", list(TABLE))
 def test_every_operation_and_partial_prints_as_well_formed_mathml(name: str) -> None:
-    """And names every operand of the operation."""
-    op = ops.TABLE[name]
-    result, operands, partials = op.trace_partials(op.arity if isinstance(op, Elementwise) else 3)
-    names = {result: "y", **{symbol: f"operand{i}" for i, symbol in enumerate(operands)}}
-    written = content(mathml(Symbol("", op, operands), names))
-    assert all(names[symbol] in written for symbol in operands)
-    for partial in partials:
-        assert content(mathml(partial, names))
-
-
-@pytest.mark.parametrize("number", ["3", "-0.25", "1e6", "1.5e-7", "inf", "nan"])
-def test_numbers_are_number_tokens_with_a_true_minus_sign(number: str) -> None:
-    """Formatted numbers stand in <mn>."""
-    assert identifier(number) == f"<mn>{number.replace('-', '−')}</mn>"
-
-
-@pytest.mark.parametrize("name", ["x", "3-phase", "2x", "1e", "infinite"])
-def test_names_are_identifiers_even_if_they_begin_with_a_digit(name: str) -> None:
-    """And keep their hyphens."""
-    assert identifier(name) == f"<mi>{name}</mi>"
-
-
-def test_names_are_escaped_in_mathml() -> None:
-    """A name is text, whatever is in it."""
-    assert identifier("<a&b>") == "<mi>&lt;a&amp;b&gt;</mi>"
-    assert content(mathml(A + B, {A: "</math><script>", B: "&"})) == "</math><script>+&"
-
-
-#: The functions of Math in JavaScript that Python's library has by another name.
-MATH = SimpleNamespace(**vars(math), abs=abs)
-#: Printers, what they print as calls, and where a person who knows Python finds these functions.
-LANGUAGES: list[tuple[Callable[..., CodePrinter], str, dict[str, Any]]] = [
-    (JavaScriptPrinter, r"Math\.(?!trunc|sign)\w+\(.*\)", {"Math": MATH}),
-    (CPrinter, r"(?!rint)\w+\(.*\)", vars(math)),
-]
-
-
-@pytest.mark.parametrize(("printer", "call", "library"), LANGUAGES)
-def test_functions_of_other_languages_are_given_the_operands(
-    printer: Callable[..., CodePrinter], call: str, library: dict[str, Any]
-) -> None:
-    """What is printed as one call of a library means the same in Python's, at a point."""
-    tried = 0
-    for op in ops.TABLE.values():
-        if not isinstance(op, Elementwise):
-            continue
-        numbers = [sum(op.domain.interval(k)) / 2.0 - 0.125 for k in range(op.arity)]
-        symbols = tuple(Symbol(f"x{k}") for k in range(op.arity))
-        names = {x: x.name for x in symbols}
-        defined: dict[str, str] = {}
-        printed = printer(names, defined).print(Symbol("", op, symbols))
-        if not defined and re.fullmatch(call, printed):
-            at = dict(zip(names.values(), numbers, strict=True))
-            assert eval(printed, {**library, **at}) == pytest.approx(op.of(*numbers)), printed
-            tried += 1
-    assert tried > 15
+    """The operation names its operands; labels are text, whatever is in them."""
+    op = TABLE[name]
+    arity = op.arity if isinstance(op, Elementwise) else 3
+    operands = [
+        Value(sum(op.domain.interval(i)) / 2.0 or 0.5, f"<{chr(97 + i)}&>") for i in range(arity)
+    ]
+    steps = walk(op.of(*operands))
+    written = "".join(content(step.mathml()) for step in steps)
+    assert all(x.label in written for x in operands)
+    assert all(content(step.local_rule("mathml")) for step in steps if step.local_rule())

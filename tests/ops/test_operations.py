@@ -1,0 +1,516 @@
+"""Every operation of the table: a test of each claim is generated from its entry.
+
+A new operation is tested here without a line being added: its partials are held against central
+differences, and against mpmath too where `MPMATH` knows a function of the same meaning.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+import pickle
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import mpmath
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mpmath import mp
+from tests.inner import TABLE, Elementwise, Operation, Reduction
+
+import scalargrad
+from scalargrad import (
+    DomainError,
+    OperandError,
+    Value,
+    grad,
+    gradients,
+    jit,
+    no_grad,
+    ops,
+    parse,
+    vmap,
+)
+
+INF, NAN = math.inf, math.nan
+#: Numbers of operands tried where an operation takes any number.
+ARITIES = (1, 2, 3, 6)
+EXTREMES = (NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 0.5, -3.0, 1e308, -1e308, 5e-324, -5e-324)
+
+#: The mathematics of each operation, said once more in mpmath's words.
+MPMATH: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": mp.power,
+    "neg": lambda x: -x,
+    "abs": mp.fabs,
+    "square": lambda x: x**2,
+    "reciprocal": lambda x: 1 / x,
+    "exp": mp.exp,
+    "exp2": lambda x: mp.power(2, x),
+    "expm1": mp.expm1,
+    "log": mp.log,
+    "log1p": mp.log1p,
+    "log2": lambda x: mp.log(x, 2),
+    "log10": lambda x: mp.log(x, 10),
+    "sqrt": mp.sqrt,
+    "sin": mp.sin,
+    "cos": mp.cos,
+    "tan": mp.tan,
+    "asin": mp.asin,
+    "acos": mp.acos,
+    "atan": mp.atan,
+    "atan2": mp.atan2,
+    "deg2rad": mp.radians,
+    "rad2deg": mp.degrees,
+    "sinh": mp.sinh,
+    "cosh": mp.cosh,
+    "tanh": mp.tanh,
+    "asinh": mp.asinh,
+    "acosh": mp.acosh,
+    "atanh": mp.atanh,
+    "hypot": mp.hypot,
+    "erf": mp.erf,
+    "erfc": mp.erfc,
+    "erfinv": mp.erfinv,
+    "ndtr": mp.ncdf,
+    "log_ndtr": lambda x: mp.log(mp.ncdf(x)),
+    "lgamma": mp.loggamma,
+    "digamma": mp.digamma,
+    "betaln": lambda a, b: mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b),
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "softplus": lambda x: mp.log(1 + mp.exp(x)),
+    "relu": lambda x: max(x, mp.zero),
+    "leaky_relu": lambda x, slope: max(x, mp.zero) + slope * min(x, mp.zero),
+    "elu": lambda x, alpha: x if x > 0 else alpha * (mp.exp(x) - 1),
+    "silu": lambda x: x / (1 + mp.exp(-x)),
+    "gelu": lambda x: x * mp.ncdf(x),
+    "gelu_tanh": lambda x: (
+        x * (1 + mp.tanh(mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3))) / 2
+    ),
+    "identity": lambda x: x,
+    "step": lambda x: mp.mpf(x > 0),
+    "sign": mp.sign,
+    "floor": mp.floor,
+    "ceil": mp.ceil,
+    "rint": mp.nint,
+    "floor_divide": lambda x, y: mp.floor(x / y),
+    "remainder": lambda x, y: x - y * mp.floor(x / y),
+    "maximum": lambda *x: max(x),
+    "minimum": lambda *x: min(x),
+    "clip": lambda x, low, high: min(max(x, low), high),
+    "where": lambda condition, x, other: x if condition else other,
+    "lt": lambda a, b: mp.mpf(a < b),
+    "le": lambda a, b: mp.mpf(a <= b),
+    "gt": lambda a, b: mp.mpf(a > b),
+    "ge": lambda a, b: mp.mpf(a >= b),
+    "eq": lambda a, b: mp.mpf(a == b),
+    "ne": lambda a, b: mp.mpf(a != b),
+    "logical_and": lambda a, b: mp.mpf(bool(a and b)),
+    "logical_or": lambda a, b: mp.mpf(bool(a or b)),
+    "logical_not": lambda x: mp.mpf(not x),
+    "isnan": lambda x: mp.mpf(mp.isnan(x)),
+    "isinf": lambda x: mp.mpf(mp.isinf(x)),
+    "isfinite": lambda x: mp.mpf(mp.isfinite(x)),
+    "sum": lambda *x: mp.fsum(x),
+    "mean": lambda *x: mp.fsum(x) / len(x),
+    "logsumexp": lambda *x: mp.log(mp.fsum(mp.exp(each) for each in x)),
+    "dot": lambda *x: (
+        mp.fdot(x[: len(x) // 2], x[len(x) // 2 : len(x) // 2 * 2]) + sum(x[len(x) // 2 * 2 :])
+    ),
+}
+
+#: Where an operation does not hand a NaN on, and is right not to.
+KEEPS_NAN: dict[str, Callable[..., bool]] = {
+    "pow": lambda base, exponent: base != 1.0 and exponent != 0.0,  # IEEE 754: pow(1, nan) is 1
+    "hypot": lambda x, y: INF not in {math.fabs(x), math.fabs(y)},  # IEEE 754: inf
+    "where": lambda condition, x, other: math.isnan(x if condition else other),
+    "leaky_relu": lambda x, slope: not x > 0,  # the slope plays no part
+    "elu": lambda x, alpha: not x > 0,
+    # false, or true for != and as a truth
+    **dict.fromkeys([name for name, op in TABLE.items() if op.truth], lambda *x: False),
+}
+
+#: All operations that are not defined everywhere, and points outside, at the edge and beyond it.
+OUTSIDE: dict[str, list[tuple[float, ...]]] = {
+    **{key: [(0.0,), (-0.0,), (-1.0,), (-INF,)] for key in ["log", "log2", "log10"]},
+    "log1p": [(-1.0,), (-2.0,)],
+    "sqrt": [(-5e-324,), (-1.0,)],
+    "div": [(1.0, 0.0), (0.0, -0.0)],
+    **{key: [(1.0, 0.0), (-2.0, -0.0)] for key in ["floor_divide", "remainder"]},
+    "pow": [(-8.0, 1 / 3), (0.0, -1.0), (-0.0, -0.5)],
+    "reciprocal": [(0.0,), (-0.0,)],
+    **{key: [(1.0 + 2 ** (-52),), (-1.5,)] for key in ["asin", "acos"]},
+    "acosh": [(1.0 - 2**-53,), (-2.0,)],
+    "atanh": [(1.0,), (-1.0,), (2.0,)],
+    "log_loss": [(1.5, 1.0), (-0.1, 0.0)],
+    **{key: [(0.0,), (-3.0,)] for key in ["lgamma", "digamma"]},
+    "betaln": [(0.0, 1.0), (-2.0, 1.0)],
+    "erfinv": [(1.0,), (-1.5,)],
+}
+#: On the edge, or just inside.
+INSIDE: dict[str, list[tuple[float, ...]]] = {
+    **{key: [(5e-324,), (INF,)] for key in ["log", "log2", "log10"]},
+    "log1p": [(-1.0 + 2**-53,)],
+    "sqrt": [(0.0,), (-0.0,)],
+    "pow": [(-8.0, 3.0), (0.0, 0.0), (0.0, 0.5), (-2.0, -1.0)],
+    **{key: [(1.0,), (-1.0,)] for key in ["asin", "acos"]},
+    "acosh": [(1.0,)],
+    "atanh": [(1.0 - 2**-53,)],
+    "log_loss": [(0.0, 1.0), (1.0, 0.0)],
+    **{key: [(-2.5,), (1e-300,)] for key in ["lgamma", "digamma"]},
+    "erfinv": [(0.999,)],
+}
+
+every_operation = pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))
+
+
+def arities(op: Operation) -> tuple[int, ...]:
+    """Return the numbers of operands to test an operation with."""
+    return (op.arity,) if isinstance(op, Elementwise) else ARITIES
+
+
+def points(op: Operation, arity: int, count: int) -> Iterator[tuple[float, ...]]:
+    """Draw points from the domain an operation declares, away from its kinks."""
+    generator = random.Random(f"{op.name} of {arity}")
+    found = 0
+    while found < count:
+        point = tuple(generator.uniform(*op.domain.interval(i)) for i in range(arity))
+        if op.domain.smooth(*point):
+            found += 1
+            yield point
+
+
+def call(op: Any, operands: Sequence[Any]) -> Any:
+    """Apply an operation the way a program writes it."""
+    if op.name in {"sum", "mean", "logsumexp"}:
+        return op(operands)
+    if op.name == "dot":
+        n = len(operands) // 2
+        return op(operands[:n], operands[n : 2 * n], *operands[2 * n :])
+    return op(*operands)
+
+
+def nodes(point: Sequence[float]) -> list[Value]:
+    """Return a leaf for each number."""
+    return [Value(x) for x in point]
+
+
+def slopes(op: Operation, point: Sequence[float]) -> list[float]:
+    """Return the partial derivatives at a point."""
+    xs = nodes(point)
+    found: list[float] = gradients(call(op, xs), xs, allow_nonfinite=True)
+    return found
+
+
+def derivative(op: Operation, point: Sequence[float], *indices: int) -> float:
+    """Return mpmath's derivative by the operands at these places, in 50 digits."""
+    orders = tuple(indices.count(i) for i in range(len(point)))
+    with mp.workdps(50):
+        return float(mp.diff(MPMATH[op.name], tuple(map(mpmath.mpf, point)), orders))
+
+
+def difference(f: Callable[[Sequence[float]], float], point: Sequence[float], index: int) -> float:
+    """Return a central difference with Richardson's extrapolation, of order step⁴."""
+
+    def quotient(step: float) -> float:
+        above, below = list(point), list(point)
+        above[index] += step
+        below[index] -= step
+        return (f(above) - f(below)) / (above[index] - below[index])
+
+    return (4.0 * quotient(5e-4) - quotient(1e-3)) / 3.0
+
+
+def exact(x: float | None) -> str:
+    """Return a form of a float that tells 0.0 from -0.0 and takes all NaNs as one."""
+    return "nan" if x is None or x != x else x.hex()
+
+
+# Numbers ----------------------------------------------------------------------------------------
+
+
+@every_operation
+def test_value_is_mpmaths(op: Operation) -> None:
+    """An operation computes the function its name says, to the last digits: 8 ulp, 4 of 1."""
+    if op.name not in MPMATH:
+        assert op.name == "log_loss"  # in closed form in test_accuracy.py
+        return
+    for arity in arities(op):
+        for point in points(op, arity, 20):
+            expected = derivative(op, point)
+            most = max(8 * math.ulp(expected), 4 * math.ulp(1.0))
+            assert abs(call(op, point) - expected) <= most, point
+
+
+@every_operation
+def test_partials_are_mpmaths_and_those_of_central_differences(op: Operation) -> None:
+    """Each partial derivative is that of the function of the same name, and of its own floats."""
+    for arity in arities(op):
+        for point in points(op, arity, 12):
+            found = slopes(op, point)
+            expected = [difference(lambda x: call(op, x), point, i) for i in range(arity)]
+            assert found == pytest.approx(expected, rel=1e-8, abs=1e-9), point
+            if op.name in MPMATH:
+                expected = [derivative(op, point, i) for i in range(arity)]
+                assert found == pytest.approx(expected, rel=1e-12, abs=1e-14), point
+
+
+@every_operation
+def test_second_and_third_derivatives_too(op: Operation) -> None:
+    """All second derivatives, and the third by each operand alone, from gradients as graphs."""
+    for arity in arities(op)[:3]:
+        for point in points(op, arity, 3):
+            xs = nodes(point)
+            first = gradients(call(op, xs), xs, create_graph=True)
+            for i, partial in enumerate(first):
+                found = gradients(partial, xs)
+                expected = [
+                    difference(lambda x, i=i: slopes(op, x)[i], point, j)  # type: ignore[misc]
+                    for j in range(arity)
+                ]
+                assert found == pytest.approx(expected, rel=1e-7, abs=1e-8), point
+                if op.name not in MPMATH:
+                    continue
+                expected = [derivative(op, point, i, j) for j in range(arity)]
+                assert found == pytest.approx(expected, rel=1e-11, abs=1e-13), point
+                if arity < 3:
+                    second = gradients(partial, xs[i], create_graph=True)
+                    third = derivative(op, point, i, i, i)
+                    found = gradients(second, xs[i])
+                    assert found == pytest.approx(third, rel=1e-10, abs=1e-12), point
+
+
+def check_alike(op: Operation, point: Sequence[float]) -> None:
+    """Hold Values, mixtures of Values and numbers, and graphs of gradients against one another."""
+    try:
+        expected = exact(call(op, point))
+    except DomainError:
+        with pytest.raises(DomainError):
+            call(op, nodes(point))
+        return
+    xs = nodes(point)
+    node = call(op, xs)
+    own = [exact(x) for x in gradients(node, xs, allow_nonfinite=True)]
+    assert exact(node.data) == expected
+    graphs = gradients(node, xs, create_graph=True, allow_nonfinite=True)
+    assert [exact(x.data) for x in graphs] == own
+    for mask in itertools.product((True, False), repeat=len(point)):
+        mixed = [x if is_node else x.data for x, is_node in zip(xs, mask, strict=True)]
+        chosen = [i for i, is_node in enumerate(mask) if is_node]
+        found = call(op, mixed)
+        if op.name == "where" and not mask[0]:
+            continue  # a number chooses at once
+        assert exact(found.data if chosen else found) == expected
+        if chosen:
+            some = gradients(found, [xs[i] for i in chosen], allow_nonfinite=True)
+            assert [exact(x) for x in some] == [own[i] for i in chosen]
+
+
+@every_operation
+def test_values_and_numbers_mix_at_the_extremes(op: Operation) -> None:
+    """A number in place of any Value changes no bit, nor which points raise DomainError."""
+    for arity in arities(op)[:2]:
+        for point in itertools.product(EXTREMES if arity < 3 else EXTREMES[::3], repeat=arity):
+            check_alike(op, point)
+
+
+@pytest.mark.differential
+@every_operation
+@given(data=st.data())
+def test_values_and_numbers_mix_anywhere(op: Operation, data: st.DataObject) -> None:
+    """For all floats there are; at finite ones a partial is nan only where PyTorch's is."""
+    arity = data.draw(st.sampled_from(arities(op)[:3]))
+    point = data.draw(st.tuples(*[st.floats()] * arity))
+    check_alike(op, point)
+    undefined = (op.name == "pow" and point[0] < 0.0) or (op.name == "hypot" and not any(point))
+    if all(map(math.isfinite, point)) and not undefined:
+        with suppress(DomainError):
+            value, found = call(op, point), slopes(op, point)
+            assert not math.isfinite(value) or not any(map(math.isnan, found))
+
+
+@every_operation
+def test_nan_is_handed_on(op: Operation) -> None:
+    """A NaN operand gives a NaN result, but for the exceptions listed; it is outside no domain."""
+    keeps = KEEPS_NAN.get(op.name)
+    for arity in arities(op)[:3]:
+        for point in itertools.product((NAN, 1.0, -2.0, 0.0, INF), repeat=arity):
+            if any(x != x for x in point):
+                assert math.isnan(call(op, point)) == (keeps is None or keeps(*point)), point
+
+
+@every_operation
+def test_only_outside_its_domain_an_operation_raises(op: Operation) -> None:
+    """Floats and Values raise at the points listed; the remedy works, and changes nothing inside.
+
+    The documentation says so: it has a section Raises if and only if there are such points.
+    """
+    assert ("DomainError" in (op.__doc__ or "")) == (op.name in OUTSIDE)
+    for point in INSIDE.get(op.name, []):
+        assert call(op, nodes(point)).data == call(op, point)
+    for point in OUTSIDE.get(op.name, []):
+        assert isinstance(op, Elementwise)
+        names = [symbol.name for symbol in op.operand_symbols]
+        for kind in (float, Value):
+            operands = [kind(x) for x in point]
+            with pytest.raises(DomainError, match="undefined") as caught:
+                call(op, operands)
+            remedy = str(caught.value).partition("not the result: ")[2]
+            found: Any = eval(remedy, vars(scalargrad), dict(zip(names, operands, strict=True)))
+            assert math.isfinite(getattr(found, "data", found))
+        inside = next(points(op, op.arity, 1))
+        plain, guarded = nodes(inside), nodes(inside)
+        expected = call(op, plain)
+        found = eval(remedy, vars(scalargrad), dict(zip(names, guarded, strict=True)))
+        assert found.data == expected.data
+        assert gradients(found, guarded) == gradients(expected, plain)
+
+
+# Entries ----------------------------------------------------------------------------------------
+
+
+@every_operation
+def test_entry_is_documented(op: Operation) -> None:
+    """An entry has a name, a label, an opening sentence and an example; it is pickled by name."""
+    assert op.symbol.strip()
+    documentation = inspect.getdoc(op) or ""
+    opening = documentation.partition("\n\n")[0]
+    assert opening[0].isupper()
+    assert opening.endswith(".")
+    assert f">>> {op.name}(" in documentation
+    assert repr(op).startswith(f"<operation {op.name}(")
+    assert pickle.loads(pickle.dumps(op)) is op
+    assert getattr(scalargrad, op.name) is getattr(ops, op.name) is op
+    assert op.name in ops.__all__
+
+
+@every_operation
+def test_an_entry_makes_one_node_over_its_operands(op: Operation) -> None:
+    """Called as a program writes it, by name in a formula, or without recording: then a leaf."""
+    count = arities(op)[-1] // 2 * 2 or 1 if isinstance(op, Reduction) else arities(op)[0]
+    (point,) = points(op, count, 1)
+    xs = nodes(point)
+    node = call(op, xs)
+    assert (node.op, node.parents, type(node)) == (op, tuple(xs), Value)
+    names = [f"a{i}" for i in range(count)]
+    text = ", ".join(names)
+    if op.name == "dot":
+        text = f"({', '.join(names[: count // 2])}), [{', '.join(names[count // 2 :])}]"
+    parsed = parse(f"{op.name}({text})", **dict(zip(names, point, strict=True)))
+    assert (parsed.op, parsed.data) == (op, node.data)
+    assert [x.label for x in parsed.parents if isinstance(x, Value)] == names
+    with no_grad():
+        leaf = call(op, xs)
+    assert (leaf.data, leaf.op, leaf.parents) == (node.data, None, ())
+
+
+@every_operation
+def test_an_operand_that_is_no_number_is_named(op: Operation) -> None:
+    """Text among the operands is an OperandError that shows it; so is an operand too many."""
+    (point,) = points(op, arities(op)[-1], 1)
+    for i in range(len(point)):
+        for kind in (float, Value):
+            operands: list[Any] = [kind(x) for x in point]
+            operands[i] = "1.5"
+            with pytest.raises(OperandError, match=r"1\.5"):
+                call(op, operands)
+    if isinstance(op, Elementwise):
+        called: Any = op
+        with pytest.raises(TypeError):
+            called(*point, 0.5, 0.5)
+
+
+def test_table_holds_what_was_promised() -> None:
+    """The operations the project set out to have are there."""
+    promised = """
+        add sub mul div pow neg abs exp expm1 log log1p log2 log10 sqrt square reciprocal sin cos
+        tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh hypot erf erfc sigmoid softplus
+        relu leaky_relu elu silu gelu gelu_tanh step sign floor ceil maximum minimum clip where
+        lt le gt ge eq ne sum mean dot logsumexp
+    """
+    assert set(promised.split()) <= set(TABLE)
+
+
+# Where formulas have no answer ------------------------------------------------------------------
+
+#: Beyond or at the edge of a domain: what derivatives are made of there.
+BEYOND: list[tuple[str, tuple[float, ...], float]] = [
+    *((name, (0.0,), -INF) for name in ("log", "log2", "log10", "digamma")),
+    *((name, (-1.0,), NAN) for name in ("log", "log2", "log10", "sqrt")),
+    *(("log1p", (-1.0,), -INF), ("log1p", (-2.0,), NAN)),
+    *(("atanh", (1.0,), INF), ("atanh", (-1.0,), -INF), ("atanh", (2.0,), NAN)),
+    *(("erfinv", (1.0,), INF), ("erfinv", (-1.0,), -INF), ("erfinv", (2.0,), NAN)),
+    *(("acosh", (0.5,), NAN), ("asin", (2.0,), NAN), ("acos", (-2.0,), NAN)),
+    *(("lgamma", (0.0,), INF), ("sin", (INF,), NAN), ("cos", (INF,), NAN), ("tan", (INF,), NAN)),
+    *(("div", (1.0, 0.0), INF), ("div", (-1.0, 0.0), -INF), ("div", (1.0, -0.0), -INF)),
+    *(("div", (0.0, 0.0), NAN), ("reciprocal", (0.0,), INF), ("reciprocal", (-0.0,), -INF)),
+    *(("pow", (0.0, -1.0), INF), ("pow", (-2.0, 0.5), NAN), ("exp", (1e3,), INF)),
+]
+
+
+def test_beyond_a_domain_the_answers_are_those_of_c() -> None:
+    """Infinity at a pole, NaN where there is no real answer."""
+    for name, operands, expected in BEYOND:
+        found = TABLE[name].of(*operands, checked=False)
+        assert found == pytest.approx(expected, nan_ok=True), (name, operands)
+
+
+OVERFLOWS: list[tuple[Callable[[Any], Any], float]] = [
+    (lambda x: ops.exp(x(1000.0)), INF),
+    (lambda x: ops.expm1(x(1000.0)), INF),
+    (lambda x: ops.cosh(x(-1000.0)), INF),
+    (lambda x: ops.sinh(x(-1000.0)), -INF),
+    (lambda x: ops.square(x(1e200)), INF),
+    (lambda x: ops.pow(x(-10.0), 401.0), -INF),
+    (lambda x: ops.pow(x(-10.0), 400.0), INF),
+    (lambda x: ops.pow(x(10.0), x(400.0)), INF),
+    (lambda x: ops.sum([x(1e308)] * 2), INF),
+    (lambda x: ops.dot([x(1e200)], [x(-1e200)]), -INF),
+    (lambda x: ops.softplus(x(INF)), INF),
+]
+
+
+def test_overflow_is_infinite() -> None:
+    """Where Python's math raises OverflowError, the result is inf, for floats and Values."""
+    for expression, expected in OVERFLOWS:
+        assert expression(float) == expression(Value).data == expected
+    assert (10 ** Value(400.0)).data == (Value(10.0) ** 400).data == INF
+
+
+#: Derivatives of x ** y where a formula would be 0 · ∞ or ln 0, or where y passes through 0:
+#: arguments, which operands in which order, closed form.
+POWERS: list[tuple[tuple[float, float], tuple[int, ...], float]] = [
+    *(((0.0, 2.0), (i,), 0.0) for i in (0, 1)),
+    *(((0.0, 1.0), (0,), 1.0), ((0.0, 1.0), (1,), 0.0), ((0.0, 0.0), (0,), 0.0)),
+    *(((0.0, 0.0), (1,), 0.0), ((2.0, 0.0), (0,), 0.0), ((2.0, 0.0), (1,), math.log(2.0))),
+    *(((3.0, 1.0), (0,), 1.0), ((3.0, 1.0), (1,), 3.0 * math.log(3.0))),
+    *(((2.0, 0.0), (0, 1), 0.5), ((2.0, 0.0), (1, 0), 0.5)),  # x ** (y - 1) · (1 + y ln x)
+    ((3.0, 0.0), (0, 1, 1), 2.0 * math.log(3.0) / 3.0),  # x ** (y - 1) · (2 + y ln x) ln x
+    ((3.0, 0.0), (0, 0, 1), -1.0 / 9.0),  # x ** (y - 2) · (2y - 1 + y (y - 1) ln x)
+    ((5.0, 1.0), (0, 1, 0, 1), 2.0 * math.log(5.0) / 5.0 + 2.0 / 5.0),
+    ((5.0, 1.0), (1, 1, 0, 0), 2.0 * math.log(5.0) / 5.0 + 2.0 / 5.0),
+]
+
+
+def power(base: Any, exponent: Any) -> Any:
+    """Return base ** exponent."""
+    return base**exponent
+
+
+@pytest.mark.parametrize(("at", "order", "expected"), POWERS)
+def test_powers_differ_in_base_and_exponent_in_any_order(
+    at: tuple[float, float], order: tuple[int, ...], expected: float
+) -> None:
+    """Eagerly, compiled and side by side; 0⁰ = 1 is constant in x and in y."""
+    found: Callable[..., Any] = power
+    for operand in order:
+        found = grad(found, operand)
+    lanes = vmap(found, in_axes=(0, None))([at[0]] * 8, at[1])
+    assert [found(*at), jit(found)(*at), *lanes] == pytest.approx([expected] * 10)
