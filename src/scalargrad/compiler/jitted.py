@@ -99,10 +99,7 @@ class Jitted(Generic[P, R]):
             return self._function(*args, **kwargs)
         key, leaves, module_values = self.signature(args, kwargs)
         call = self, args, kwargs, key, leaves, module_values
-        kept = self._kept
-        for path in kept.current(key):
-            if kept.told_apart is not None:
-                kept.require_apart(call)
+        for path in self._kept.current(key):
             run = path.run(call)
             if run is not None:
                 break

@@ -15,6 +15,7 @@ from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Output, ResultNodes, all_finite
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver, Reads
+from scalargrad.compiler.guards.told_apart import ToldApart
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import builds_graphs
@@ -133,6 +134,11 @@ class Path:
         path.__dict__.pop("closes_over_leaves", None)
         return path
 
+    @property
+    def told_apart(self) -> ToldApart | None:
+        """What is around the function that its code would tell from a copy."""
+        return None if self.surroundings is None else self.surroundings.told_apart
+
     @cached_property
     def closes_over_leaves(self) -> bool:
         """Whether all Values that are closed over are leaves."""
@@ -161,7 +167,14 @@ class Path:
         -----
         Random generators advance, unless the program takes another path or a number is not finite,
         as the call is then made in another way.
+
+        Raises
+        ------
+        TraceError
+            If the function would tell an argument from its copy.
         """
+        if self.told_apart is not None:
+            self.told_apart.require(*call[:3])
         if not self.draws:
             return self._run(call)
         states = call[0].before = self.draws.states()

@@ -19,7 +19,6 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.guards.told_apart import ToldApart
 
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
@@ -50,8 +49,6 @@ class Paths:
         The valid paths by key, the latest first.
     now : ClosedOver or None
         What the function closes over, as of the last check.
-    told_apart : ToldApart or None
-        What of that the code would tell from a copy.
     lock : RLock
         Held while paths are added.
     limits : RecordingLimits
@@ -67,7 +64,6 @@ class Paths:
         strict: bool,
     ) -> None:
         self.now: ClosedOver | None = None
-        self.told_apart: ToldApart | None = None
         self.lock = threading.RLock()
         self._function, self._static, self._is_strict = function, static, strict
         self.limits = RecordingLimits(strict)
@@ -100,7 +96,8 @@ class Paths:
             return None
         with self.lock:
             now = self._before(key)
-            self.require_apart(call)
+            if now.told_apart is not None:
+                now.told_apart.require(compiled, args, kwargs)
             known = self.fitting.get(key, ())
             if known:
                 outcomes = known[0].outcomes
@@ -120,12 +117,6 @@ class Paths:
             now.prepare()
             self.limits.note_functions(compiled, key, alike)
         return path
-
-    def require_apart(self, call: Call) -> None:
-        """Raise TraceError for an argument that the function would tell from its copy."""
-        compiled, args, kwargs, *_ = call
-        if self.told_apart is not None:
-            self.told_apart.require(compiled, self._function, [*args, *kwargs.values()])
 
     def recorded_singly(self, call: Call) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node.
@@ -233,7 +224,7 @@ class Paths:
 
     def _watch(self, now: ClosedOver) -> None:
         now.watch(self._read)
-        self.now, self.told_apart = now, now.told_apart
+        self.now = now
 
 
 _known: weakref.WeakSet[Paths] = weakref.WeakSet()

@@ -8,21 +8,19 @@ if an argument were also what the function closes over.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Mapping
-from types import MethodType
 from typing import Any, NamedTuple
 
+from scalargrad.compiler.guards.held_objects import HeldObjects
 from scalargrad.compiler.guards.names_read import EQUALS, IN, IS
-from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful
-from scalargrad.compiler.guards.references import bound_parts
+from scalargrad.compiler.guards.object_state import PLAIN, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
 #: What asks which object one is, and what asks whether one is among others. ``id`` is left out: the
 #: text of any dataclass asks for it.
 _ASKS, _SEARCHES = {IS, "is_"}, {IN, EQUALS, "index", "count", "remove"}
-_CONTAINERS, _NUMBERS = (list, dict, tuple), PLAIN | {Value}
+_NUMBERS = PLAIN | {Value}
 
 
 def is_copied(x: Any) -> bool:
@@ -67,53 +65,41 @@ class ToldApart(NamedTuple):
         around = {id(x): x for x in found if is_copied(x)}
         return cls(around, asks) if around or asks else None
 
-    def require(self, compiled: object, function: Any, arguments: Iterable[Any]) -> None:
-        """Raise TraceError if an argument of `function` is around it, or two are one list."""
-        met: set[int] = set()
-        for x, is_twice in _given([*_bound_to(function), *arguments], met):
-            what = f"{compiled!r} is given a {type(x).__name__}"
-            if id(x) in self.around:
-                raise TraceError(
-                    f"{what} that it also reads by a name, and its code tells objects apart (by "
-                    "is, in, == or a look-up); as a program has copies of its arguments, that "
-                    "would come out otherwise: let it close over the object, as in jit(lambda x: "
-                    "f(object, x)), or pass all that it is compared with as arguments"
-                )
-            if is_twice and self.asks:
-                raise TraceError(
-                    f"{what} twice, and its code asks by `is` which is which; as a program has a "
-                    "copy for each argument, that would come out otherwise: pass it once, as in "
-                    "jit(lambda x: f(x, x))"
-                )
+    def require(self, compiled: Any, args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raise TraceError if an argument is around the function, or two are one list.
+
+        What a compiled method or partial function passes on is an argument, too.
+        """
+        given = [*args, *kwargs.values()]
+        held = HeldObjects([compiled.__wrapped__, *given], enters_rows=False).met
+        both = next((x for i, x in held.items() if i in self.around), None)
+        if both is not None:
+            raise TraceError(
+                f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
+                "its code tells objects apart (by is, in, == or a look-up); as a program has "
+                "copies of its arguments, that would come out otherwise: let it close over the "
+                "object, as in jit(lambda x: f(object, x)), or pass all that it is compared with "
+                "as arguments"
+            )
+        lists = [x for x in given for x in _lists(x)] if self.asks else []
+        twice = next((x for i, x in enumerate(lists) if any(x is y for y in lists[:i])), None)
+        if twice is not None:
+            raise TraceError(
+                f"{compiled!r} is given a {type(twice).__name__} twice, and its code asks by `is` "
+                "which is which; as a program has a copy for each argument, that would come out "
+                "otherwise: pass it once, as in jit(lambda x: f(x, x))"
+            )
 
 
-def _bound_to(function: Any) -> Iterator[Any]:
-    """Yield what a method or partial function passes on, or an object that is called."""
-    while isinstance(function, MethodType | functools.partial):
-        function, *rest = bound_parts(function)
-        yield from rest
-    if is_stateful(type(function)):
-        yield function
-
-
-def _given(arguments: Iterable[Any], met: set[int]) -> Iterator[tuple[Any, bool]]:
-    """Yield what is among arguments and copied; and whether it is a list that came before.
+def _lists(x: Any) -> Iterator[Any]:
+    """Yield an argument and what is in it, if these are lists, dicts or arrays.
 
     Within objects, what is the same stays the same in the copy.
     """
-    for x in arguments:
-        if type(x) in _NUMBERS:
-            continue
-        is_object = is_stateful(type(x))
-        if id(x) in met:
-            if not is_object and not isinstance(x, tuple):
-                yield x, True
-            continue
-        met.add(id(x))
-        yield x, False
-        if isinstance(x, _CONTAINERS):
-            inside = [*(x.values() if isinstance(x, dict) else x)]
-            if not {*map(type, inside)} <= _NUMBERS:
-                yield from _given(inside, met)
-        elif is_object:
-            yield from ((y, False) for y, _ in _given(attributes(x).values(), met))
+    if type(x).__hash__ is None and not is_stateful(type(x)):
+        yield x
+    if isinstance(x, list | dict | tuple):
+        inside = [*(x.values() if isinstance(x, dict) else x)]
+        if not {*map(type, inside)} <= _NUMBERS:
+            for y in inside:
+                yield from _lists(y)
