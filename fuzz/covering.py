@@ -37,7 +37,7 @@ TESTS = [
     *("tests/losses", "tests/nn", "tests/train", "tests/expression", "tests/test_autodiff.py"),
     *("tests/test_graph.py", "tests/test_sparse.py", "tests/test_tree.py", "tests/test_value.py"),
     *("tests/test_grad_mode.py", "tests/test_defaults.py", "tests/test_bad_arguments.py"),
-    *("tests/test_numpy.py", "tests/test_random_graphs.py", "tests/test_by_lecture.py"),
+    *("tests/test_numpy.py", "tests/test_random_graphs.py"),
     "tests/test_micrograd_compatibility.py",
 ]
 

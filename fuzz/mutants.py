@@ -55,42 +55,32 @@ RESULTS = ROOT / "fuzz/found/mutants.jsonl"
 _LIKELY_KILLERS = 40
 #: The processor seconds that tests may take in a new process.
 PATIENCE = 200
+_LOOPS = [
+    *("tests/compiler/test_digits.py", "tests/compiler/test_loops.py"),
+    *("tests/compiler/test_corpus.py", "tests/compiler/test_vmap.py"),
+    *("tests/compiler/test_random_graphs.py", "tests/compiler/test_differential.py"),
+]
 #: Files to change, and the tests nearest to them, those that kill most first.
 NEAREST = {
-    "ops/": [
-        *("tests/ops", "tests/test_value.py", "tests/table", "tests/compiler/test_take.py"),
-        *("tests/compiler/test_domains.py", "tests/compiler/test_operations.py"),
-    ],
+    "ops/": ["tests/ops", "tests/test_value.py", "tests/table", "tests/compiler/test_operations.py"],
     "value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/table"],
     "autodiff.py": ["tests/test_autodiff.py", "tests/test_sparse.py"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
     "sparse.py": ["tests/test_sparse.py", "tests/optim/test_optimizer.py"],
     "tree.py": ["tests/test_tree.py"],
     "transforms/": ["tests/transforms", "tests/test_autodiff.py"],
-    "compiler/passes/": [
-        "tests/compiler/test_digits.py",
-        *("tests/compiler/test_passes.py", "tests/compiler/test_pack.py"),
-        *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
-        "tests/compiler/test_differential.py",
-    ],
-    "compiler/packing/": [
-        *("tests/compiler/test_digits.py", "tests/compiler/test_passes.py"),
-        *("tests/compiler/test_pack.py", "tests/compiler/test_strides.py"),
-        *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
-        "tests/compiler/test_differential.py",
-    ],
+    "compiler/passes/": _LOOPS,
+    "compiler/packing/": _LOOPS,
     "compiler/trace/": [
-        *("tests/compiler/test_domains.py", "tests/compiler/test_refusals.py"),
-        *("tests/compiler/test_jitted.py", "tests/compiler/test_draws.py"),
-        *("tests/compiler/test_side_effects.py", "tests/compiler/test_vmap_lookups.py"),
+        *("tests/compiler/test_jitted.py", "tests/compiler/test_conditions.py"),
+        *("tests/compiler/test_refused.py", "tests/compiler/test_draws.py"),
+        *("tests/compiler/test_scan.py", "tests/compiler/test_vmap.py"),
         "tests/compiler/test_differential.py",
     ],
     "compiler/guards/": [
-        *("tests/compiler/test_closed_over.py", "tests/compiler/test_contract.py"),
-        *("tests/compiler/test_side_effects.py", "tests/compiler/test_objects.py"),
-        *("tests/compiler/test_exact_state.py", "tests/compiler/test_seen_state.py"),
-        *("tests/compiler/test_remembered.py", "tests/compiler/test_argument_kinds.py"),
-        "tests/compiler/test_call_costs.py",
+        *("tests/compiler/test_read_around.py", "tests/compiler/test_never_stale.py"),
+        *("tests/compiler/test_refused.py", "tests/compiler/test_objects.py"),
+        "tests/compiler/test_arguments_and_results.py",
     ],
     "optim/": ["tests/optim", "tests/test_defaults.py"],
     "losses/": ["tests/losses", "tests/test_defaults.py"],
