@@ -58,7 +58,7 @@ PATIENCE = 200
 _LOOPS = [
     *("tests/compiler/test_digits.py", "tests/compiler/test_loops.py"),
     *("tests/compiler/test_corpus.py", "tests/compiler/test_vmap.py"),
-    *("tests/compiler/test_random_graphs.py", "tests/compiler/test_differential.py"),
+    *("tests/test_random_graphs.py", "tests/compiler/test_differential.py"),
 ]
 #: Files to change, and the tests nearest to them, those that kill most first.
 NEAREST = {
@@ -66,7 +66,7 @@ NEAREST = {
     "value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/table"],
     "autodiff.py": ["tests/test_autodiff.py", "tests/test_sparse.py"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
-    "sparse.py": ["tests/test_sparse.py", "tests/optim/test_optimizer.py"],
+    "sparse.py": ["tests/test_sparse.py", "tests/optim/test_optimizers.py"],
     "tree.py": ["tests/test_tree.py"],
     "transforms/": ["tests/transforms", "tests/test_autodiff.py"],
     "compiler/passes/": _LOOPS,

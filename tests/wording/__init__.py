@@ -1,0 +1,1 @@
+"""What the package says in words, in two files that a change of words rewrites."""

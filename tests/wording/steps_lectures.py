@@ -1,0 +1,101 @@
+"""Graphs of the lectures, and how their steps read in each notation."""
+
+from __future__ import annotations
+
+import math
+
+from scalargrad import (
+    Parameter,
+    Value,
+    dot,
+    exp,
+    log,
+    maximum,
+    reciprocal,
+    sigmoid,
+    softmax,
+    square,
+    tanh,
+)
+
+
+def product_of_a_sum() -> Value:
+    """(x + y)z of Hosseini 2024."""
+    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    return (x + y) * z
+
+
+def sigmoid_neuron_with_bars() -> tuple[Value, str]:
+    """Write the sigmoid neuron with Toronto's error signals."""
+    w, x, b = Value(0.5, "w"), Value(2.0, "x"), Value(-0.25, "b")
+    return (w * x + b).sigmoid(), "bar"
+
+
+def sigmoid_neuron_of_elementary_gates() -> Value:
+    """Write the sigmoid neuron as Stanford's CS231n draws it."""
+    w0, w1, w2 = Parameter(2.0, "w0"), Parameter(-3.0, "w1"), Parameter(-3.0, "w2")
+    s = _named("s", w0 * Value(-1.0, "x0") + w1 * Value(-2.0, "x1") + w2)
+    return _named("f", reciprocal(exp(s * -1.0) + 1.0))
+
+
+def regularised_logistic_least_squares() -> Value:
+    """Let a weight feed the prediction and the penalty."""
+    return _regularised()
+
+
+def regularised_logistic_least_squares_with_bars() -> tuple[Value, str]:
+    """Write the same with w̄, which is a sum of two terms."""
+    return _regularised(), "bar"
+
+
+def two_layers_with_deltas() -> tuple[Value, str]:
+    """Place a hidden unit before a linear one."""
+    w, v, x = Parameter(0.5, "w"), Parameter(-1.0, "v"), Value(2.0, "x")
+    hidden = _named("h", tanh(_named("s", w * x)))
+    return _named("L", square(_named("y", v * hidden) - 1.0)), "delta"
+
+
+def largest_of_three() -> Value:
+    """Let only the operand that was chosen receive a gradient."""
+    x, y, z = Value(3.0, "x"), Value(9.0, "y"), Value(1.0, "z")
+    return _named("f", _named("m", maximum(x, y, z)) * 2.0)
+
+
+def cross_entropy_of_three_scores() -> Value:
+    """Softmax subtracts the largest score, which is held constant."""
+    scores = [Value(x, f"z{i}") for i, x in enumerate([2.0, 1.0, 0.1], 1)]
+    return _named("L", -log(softmax(scores)[0]))
+
+
+def attention_of_one_query_over_two_keys() -> Value:
+    """Scale the scores, take their softmax, and add up the values by it."""
+    q = Value(1.5, "q")
+    scores = [q * Value(k, f"k{i}") / math.sqrt(2) for i, k in enumerate((0.25, -1.0), 1)]
+    values = [Value(1.0, "u1"), Value(-1.0, "u2")]
+    return _named("out", dot(softmax(scores), values))
+
+
+def one_step_of_newton_s_method() -> Value:
+    """Find the cube root of 5 from 2."""
+    x = Value(2.0, "x")
+    return _named("next", x - (x**3 - 5) / (3 * x**2))
+
+
+def two_steps_of_a_recurrence() -> Value:
+    """Read one weight at each step."""
+    w, h = Parameter(0.8, "w"), Value(0.5, "h0")
+    for t in (1, 2):
+        h = _named(f"h{t}", tanh(w * h))
+    return h
+
+
+def _regularised() -> Value:
+    w, b = Parameter(0.5, "w"), Parameter(-0.25, "b")
+    a = _named("a", w * Value(2.0, "x"))
+    loss = _named("L", 0.5 * square(sigmoid(_named("z", a + b)) - 1.0))
+    return _named("L_reg", 0.1 * _named("R", 0.5 * _named("u", square(w))) + loss)
+
+
+def _named(label: str, node: Value) -> Value:
+    node.label = label
+    return node
