@@ -1,13 +1,33 @@
-"""Programs made of statements that a seed draws, for comparing ways to run them."""
+"""Programs made of statements that a seed draws, compared compiled with what they are eagerly.
+
+``python -m tests.compiler.random_programs --from 0 --count 3200`` compares 100,000 calls, notes
+each seed in a file and prints those that differ; the same command goes on after the last one noted.
+``SCALARGRAD_JIT=numpy`` before it runs them on NumPy.
+"""
 
 from __future__ import annotations
 
+import argparse
+import functools
+import math
+import os
 import random
-from collections.abc import Callable
-from typing import Any
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tests.inner import topological_order
 
 import scalargrad as sg
 from scalargrad import (
+    JitWarning,
+    ScalargradError,
+    TraceError,
     Value,
     drawn,
     grad,
@@ -42,6 +62,37 @@ BINARY: list[Callable[[Any, Any], Any]] = [
 ]  # fmt: skip
 
 
+#: How often a scan goes through its entries, by how deep its statement may be nested.
+OFTEN = {2: [1, 4, 100], 1: [1, 4], 0: [1, 4]}
+
+
+class Two(NamedTuple):
+    """A point of two numbers, as an argument."""
+
+    first: Any
+    second: Any
+
+
+@dataclass
+class Three:
+    """Three numbers, as an argument."""
+
+    x: Any
+    rest: list[Any]
+
+
+#: How three numbers may be given, and how a function finds them again.
+FORMS: list[tuple[Callable[[Numbers], Any], Callable[[Any], Numbers]]] = [
+    (list, list),
+    (tuple, list),
+    (lambda xs: {"a": xs[0], "rest": xs[1:]}, lambda given: [given["a"], *given["rest"]]),
+    (lambda xs: [[xs[0]], xs[1:]], lambda given: [x for row in given for x in row]),
+    (lambda xs: (Two(*xs[:2]), xs[2]), lambda given: [*given[0], given[1]]),
+    (lambda xs: Three(xs[0], xs[1:]), lambda given: [given.x, *given.rest]),
+    (np.array, lambda given: given.tolist()),
+]
+
+
 class Program:
     """A function of a list of numbers, made of statements drawn by a seed.
 
@@ -55,7 +106,9 @@ class Program:
 
     def __init__(self, rng: random.Random, depth: int = 2) -> None:
         self.weight = rng.uniform(-1.0, 1.0)  # closed over by each statement that multiplies by it
+        self.data: Any = np.array([[rng.uniform(-1.0, 1.0) for _ in range(3)] for _ in range(2)])
         self._models: list[nn.Module] = []
+        self._tables: list[Any] = [self.data]
         self._within: list[Program] = []
         self.statements = [self._statement(rng, depth) for _ in range(rng.randint(2, 7))]
 
@@ -69,6 +122,8 @@ class Program:
     def change(self) -> None:
         """Change the numbers that statements read around them."""
         self.weight = 0.5 - self.weight
+        for table in self._tables:
+            table[0] *= -0.5
         for model in self._models:
             for parameter in model.parameters():
                 parameter.data *= -0.5
@@ -77,11 +132,14 @@ class Program:
 
     def _statement(self, rng: random.Random, depth: int) -> Step:
         kinds = [self._unary, self._binary, self._binary, self._branch, self._loop, self._closure]
-        kinds += [self._delays, self._sorted, self._module, self._several]
+        kinds += [self._delays, self._sorted, self._module, self._several, self._still]
+        kinds += [self._bounded, self._looked_up, self._rows]
         if depth:
             kinds += [self._grad, self._gradients, self._jvp, self._vjp, self._matrix]
             kinds += [self._grad_of_scan, self._grad_by_gradient, self._vmap, self._vmap_of_grad]
             kinds += [self._scan, self._scan_of_dict, self._jit, self._draw]
+        if depth == 2:
+            kinds += [self._examples]
         chosen: Any = rng.choice(kinds)
         made: Step = chosen(rng, depth)
         return made
@@ -139,6 +197,78 @@ class Program:
             return (sorted(few) if all(x == x for x in few) else few)[k % len(few)]
 
         return middle
+
+    def _still(self, rng: random.Random, _: int) -> Step:
+        """Draw an operation through which no gradient flows."""
+        op, x = rng.choice(UNARY[:12]), self._place(rng)
+
+        def still(known: Numbers, source: random.Random) -> Any:
+            with sg.no_grad():
+                y = op(x(known))
+            return y + x(known)
+
+        return still
+
+    def _bounded(self, rng: random.Random, _: int) -> Step:
+        """Draw a loop that ends where a condition says so."""
+        x, limit = self._place(rng), rng.uniform(0.3, 1.0)
+
+        def bounded(known: Numbers, source: random.Random) -> Any:
+            y = x(known)
+            for _ in range(3):
+                if not abs(y) > limit:
+                    break
+                y = y * 0.5
+            return y
+
+        return bounded
+
+    def _looked_up(self, rng: random.Random, _: int) -> Step:
+        """Draw an entry of a table, by a computed index."""
+        x, y, limit = self._place(rng), self._place(rng), rng.uniform(-0.5, 0.5)
+
+        def looked_up(known: Numbers, source: random.Random) -> Any:
+            a, b = x(known), y(known)
+            return sg.take([a * b, 0.25, known[0], b], (a > limit) + 2.0 * (b > limit))
+
+        return looked_up
+
+    def _rows(self, rng: random.Random, _: int) -> Step:
+        """Draw examples that are rows of an array, with results along one axis or the other."""
+        f, x, axis = self._smooth(rng), self._place(rng), rng.randrange(2)
+
+        def rows(known: Numbers, source: random.Random) -> Any:
+            mapped = vmap(
+                lambda row, y: (row * y, f([row[0], y], source)), (0, None), out_axes=(axis, 0)
+            )
+            products, ys = mapped(self.data, x(known))
+            return sum(ys.tolist()) + products.tolist()[1][0]
+
+        return rows
+
+    def _examples(self, rng: random.Random, _: int) -> Step:
+        """Draw a mean over many examples that are closed over, with its slope or without."""
+        f, x, count, sloped = (
+            self._smooth(rng),
+            self._place(rng),
+            rng.choice([40, 300]),
+            rng.random(),
+        )
+        table: Any = np.array([[rng.uniform(-1.0, 1.0) for _ in range(4)] for _ in range(count)])
+        self._tables.append(table)
+        data = table if rng.random() < 0.5 else table.tolist()
+
+        def examples(known: Numbers, source: random.Random) -> Any:
+            def loss(w: Any) -> Any:
+                each = vmap(lambda row: f([row[0] * w, row[1] + known[-1]], source) * row[2])
+                return sum(each(data)) / count
+
+            if sloped < 0.5:
+                return loss(x(known))
+            value, slope = value_and_grad(loss)(x(known))
+            return value + slope
+
+        return examples
 
     def _module(self, rng: random.Random, _: int) -> Step:
         model, x, y = nn.MLP(2, [3, 1], rng=rng), self._place(rng), self._place(rng)
@@ -240,8 +370,8 @@ class Program:
 
         return entry
 
-    def _grad_of_scan(self, rng: random.Random, _: int) -> Step:
-        f, x, often = self._smooth(rng), self._place(rng), rng.choice([1, 4])
+    def _grad_of_scan(self, rng: random.Random, depth: int) -> Step:
+        f, x, often = self._smooth(rng), self._place(rng), rng.choice(OFTEN[depth])
 
         def derived(known: Numbers, source: random.Random) -> Any:
             def loss(w: Any) -> Any:
@@ -284,8 +414,8 @@ class Program:
 
         return mapped
 
-    def _scan(self, rng: random.Random, _: int) -> Step:
-        f, x, often = self._smooth(rng), self._place(rng), rng.choice([1, 4])
+    def _scan(self, rng: random.Random, depth: int) -> Step:
+        f, x, often = self._smooth(rng), self._place(rng), rng.choice(OFTEN[depth])
 
         def scanned(known: Numbers, source: random.Random) -> Any:
             def step(carry: Any, y: Any) -> tuple[Any, Any]:
@@ -299,7 +429,7 @@ class Program:
     def _scan_of_dict(self, rng: random.Random, depth: int) -> Step:
         """Draw a scan whose carry, entries and results have several numbers each."""
         f, g = self._smooth(rng), self._inner(rng, depth)
-        x, often = self._place(rng), rng.choice([1, 4])
+        x, often = self._place(rng), rng.choice(OFTEN[depth])
 
         def scanned(known: Numbers, source: random.Random) -> Any:
             def step(carry: Any, entry: Any) -> tuple[Any, Any]:
@@ -320,3 +450,221 @@ class Program:
     def _draw(self, rng: random.Random, _: int) -> Step:
         x = self._place(rng)
         return lambda known, source: x(known) * drawn(source.uniform, 0.5, 1.5)
+
+
+class Case:
+    """A program with the form of its argument and, with some seeds, a large array beside it."""
+
+    def __init__(self, seed: int) -> None:
+        rng = random.Random(seed)
+        self.program = Program(rng)
+        self.form, self.read = rng.choice(FORMS)
+        self.data: Any = None
+        if rng.random() < 0.2:
+            self.data = np.array([[rng.uniform(-1.0, 1.0) for _ in range(3)] for _ in range(400)])
+
+    def __call__(self, given: Any, data: Any, source: random.Random) -> Any:
+        """Return what the program makes of three numbers, and of the array."""
+        xs = self.read(given)
+        y = self.program(xs, source)
+        if data is not None:
+            y = y + sum(vmap(lambda row: sg.tanh(row[0] * xs[0] + row[1] * row[2]))(data)) / 400
+        return y
+
+
+class Result(NamedTuple):
+    """What came of comparing the calls of one seed."""
+
+    calls: int
+    is_refused: bool
+    difference: str
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e200, -1e-200, math.inf, -math.inf, math.nan]
+#: So large are numbers that, added up or multiplied in another order, may overflow.
+HUGE = 1e290
+
+
+def arguments(rng: random.Random, count: int) -> list[list[float]]:
+    """Return so many points, some of them special; the last is the first again."""
+    found = [[rng.uniform(-2.0, 2.0) for _ in range(3)] for _ in range(4)]
+    while len(found) < count - 1:
+        found.append([rng.choice(SPECIAL) if rng.random() < 0.5 else x for x in found[0]])
+        found.append([rng.uniform(-2.0, 2.0) for _ in range(3)])
+    return [*found[: count - 1], found[0]]
+
+
+def compare(seed: int, by_values: bool, points: int = 6) -> Result:
+    """Call a random program compiled and eagerly: numbers, slopes, errors, the generator's state.
+
+    Half-way, what the program reads around it changes. A refusal ends the comparison: by a
+    condition on the examples of vmap, or by what a draw decides.
+    """
+    case = Case(seed)
+    eager, mine = random.Random(seed), random.Random(seed)
+    recorded: Any = jit(lambda given, data: case(given, data, mine))
+    f: Any = _by_values if by_values else _by_floats
+    function = f(case, lambda given: case(given, case.data, eager))
+    compiled = f(case, lambda given: recorded(given, case.data))
+    for k, xs in enumerate(arguments(random.Random(seed + 1), points)):
+        if k == points // 2:
+            case.program.change()
+        before = eager.getstate()
+        expected = _outcome(functools.partial(function, xs), eager)
+        found = _outcome(functools.partial(compiled, xs), mine)
+        if found[0] is TraceError:
+            return Result(k, True, "")
+        errors = functools.partial(_errors, case, xs, before)
+        if _nan_among(expected) and not _agree(found, expected, errors):
+            expected = _as_python(expected, functools.partial(function, xs), eager, before)
+        if not _agree(found, expected, errors):
+            return Result(k, False, f"seed {seed} at {xs}: {found[0]} for {expected[0]}")
+    return Result(points, False, "")
+
+
+def _outcome(f: Callable[[], Any], source: random.Random) -> Any:
+    """Return what a call comes to, with where it leaves the generator."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", JitWarning)
+        try:
+            found = f()
+        except (ScalargradError, ArithmeticError, ValueError) as error:
+            return type(error), source.random()
+    return [float(x.data if isinstance(x, Value) else x) for x in found], source.random()
+
+
+def _by_floats(case: Case, f: Callable[[Any], Any]) -> Callable[[Numbers], Numbers]:
+    return lambda xs: [f(case.form(xs))]
+
+
+def _by_values(case: Case, f: Callable[[Any], Any]) -> Callable[[Numbers], Numbers]:
+    """Return value and gradient by Values."""
+
+    def both(xs: Numbers) -> Numbers:
+        leaves = [Value(x) for x in xs]
+        y = f(case.form(leaves))
+        if not isinstance(y, Value):  # as what `take` chose here does not depend on any
+            return [y, *[0.0] * len(xs)]
+        return [y, *sg.gradients(y, leaves, allow_nonfinite=True)]
+
+    return both
+
+
+def _close(a: float, b: float) -> bool:
+    same = a == b or (a != a and b != b) or math.isclose(a, b, rel_tol=1e-8, abs_tol=1e-9)
+    return same or (min(a, b) >= HUGE or max(a, b) <= -HUGE)
+
+
+def _agree(found: Any, expected: Any, errors: Callable[[], list[float]]) -> bool:
+    """Return whether two outcomes are the same, to what rounding may make of them."""
+    if not isinstance(found[0], list) or not isinstance(expected[0], list):
+        return bool(found == expected)
+    if found[1] != expected[1]:
+        return False
+    pairs = enumerate(zip(found[0], expected[0], strict=True))
+    unlike = [i for i, (x, y) in pairs if not _close(x, y)]
+    if not all(math.isfinite(found[0][i]) and math.isfinite(expected[0][i]) for i in unlike):
+        return False
+    if not unlike:
+        return True
+    allowed = errors()
+    return all(abs(found[0][i] - expected[0][i]) <= allowed[i] for i in unlike)
+
+
+def _errors(case: Case, xs: Numbers, state: Any) -> list[float]:
+    """Return by how much rounding may change value and slopes of a program.
+
+    Each node may be another by some units in its last place, which the value sees as much of as
+    its derivative says: x / s'(9) does, of which s' = s (1 - s) keeps few digits. A slope is a sum
+    of products along all ways, which may cancel.
+    """
+    leaves = [Value(x) for x in xs]
+    source = random.Random()
+    source.setstate(state)
+    with sg.disable_jit():
+        y = case(case.form(leaves), case.data, source)
+    if not isinstance(y, Value):
+        return [0.0] * (len(xs) + 1)
+    order = topological_order(y)
+    signals = sg.gradients(y, order, allow_nonfinite=True)
+    terms = [abs(signal * node.data) for signal, node in zip(signals, order, strict=True)]
+    of_value = 1e-15 * sum(filter(math.isfinite, terms))
+    relative = 1e-12 + 1e3 * of_value / abs(y.data or math.inf)
+    sizes = dict.fromkeys(leaves, 0.0) | {y: 1.0}
+    for node in reversed(order):
+        size = sizes.get(node, 0.0)
+        for x, local in zip(node.parents, node.local_grads, strict=True):
+            if isinstance(x, Value) and local is not None:
+                sizes[x] = sizes.get(x, 0.0) + size * abs(local)
+    return [of_value, *(relative * sizes[x] for x in leaves)]
+
+
+def _nan_among(outcome: Any) -> bool:
+    return isinstance(outcome[0], list) and any(map(math.isnan, outcome[0]))
+
+
+def _as_python(expected: Any, f: Callable[[], Any], source: random.Random, before: Any) -> Any:
+    """Return an outcome with what Python alone, without any jit, has where it has nan.
+
+    A compiled function in the eager one looks entries up, sends 0 to those not chosen, and
+    meets an infinite slope behind them; where an entry is chosen in Python, no edge leads there.
+    """
+    source.setstate(before)
+    with sg.disable_jit():
+        numbers, state = _outcome(f, source)
+    if not isinstance(numbers, list) or state != expected[1]:
+        return expected
+    pairs = zip(expected[0], numbers, strict=True)
+    return [y if math.isnan(x) else x for x, y in pairs], state
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Compare the seeds asked for, but for those noted in the file; return 1 if any differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
+    parser.add_argument("--count", type=int, default=3200, help="how many seeds")
+    parser.add_argument("--points", type=int, default=16, help="calls with floats, and with Values")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
+    parser.add_argument("--notes", type=Path, help="what was done, and differs")
+    options = parser.parse_args(given)
+    backend = os.environ.get("SCALARGRAD_JIT", "")
+    notes = options.notes or Path("fuzz/found", f"random_programs{backend and '_' + backend}.txt")
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    known = _noted(notes)
+    begun, count, refused, found = time.monotonic(), 0, 0, 0
+    for seed in range(options.first, options.first + options.count):
+        if seed not in known and time.monotonic() - begun < options.seconds:
+            _note(notes, f"{seed} ended the process")  # unless it is noted otherwise
+            known[seed] = _summary(compare(seed, by, options.points) for by in (False, True))
+            _note(notes, f"{seed} {known[seed]}")
+        calls, _, difference = known.get(seed, "0 ").partition(" ")
+        count += int(calls) if calls.isdigit() else 0
+        refused += difference == "refused"
+        if difference not in {"", "refused"}:
+            found += 1
+            print(difference if calls.isdigit() else f"seed {seed} {known[seed]}", flush=True)
+    print(f"{count:,} calls compared: {found} seeds differ, {refused} are refused; see {notes}")
+    return found > 0
+
+
+def _summary(results: Iterable[Result]) -> str:
+    """Return the number of calls, and what differs, in one line."""
+    both = list(results)
+    differences = [x.difference for x in both if x.difference]
+    refused = ["refused"] if any(x.is_refused for x in both) else []
+    return f"{sum(x.calls for x in both)} {'; '.join(differences or refused)}"
+
+
+def _note(notes: Path, line: str) -> None:
+    with notes.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def _noted(notes: Path) -> dict[int, str]:
+    """Return what is noted of each seed, the latest line of it."""
+    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
+    return {int(seed): rest for seed, _, rest in (line.partition(" ") for line in lines)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

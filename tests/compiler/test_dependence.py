@@ -1,4 +1,4 @@
-"""What a result does not depend on is none of its operands: not even 0 · nan flows there."""
+"""A result depends on what it is computed from, and on nothing else; Jacobians and Hessians."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
+from tests.compiler.loops import close, draws
 
+import scalargrad as sg
 from scalargrad import (
     Value,
+    dot,
     exp,
     grad,
     gradients,
+    hessian,
+    jacrev,
     jit,
     log,
+    sin,
     sqrt,
     sum,
     take,
     value_and_grad,
+    vjp,
     vmap,
 )
-
-pytestmark = pytest.mark.usefixtures("backend")
 
 
 def several(x: Any, y: Any) -> list[Any]:
@@ -53,7 +59,7 @@ def test_operands_are_what_a_result_depends_on() -> None:
         assert len(node.local_grads) == len(expected)
 
 
-@pytest.mark.parametrize("which", [[0], [1], [3], [1, 3], [0, 1], [1, 1], [4], [0, 1, 2, 3, 4]])
+@pytest.mark.parametrize("which", [[0], [1], [3], [0, 1], [1, 1], [0, 1, 2, 3, 4]])
 def test_nothing_flows_to_what_a_result_does_not_depend_on(which: list[int]) -> None:
     """An infinite slope below another result's operand leaves a gradient as it is eagerly."""
     (eager, leaves), (mine, own) = above(several), above(jit(several))
@@ -76,7 +82,7 @@ def test_infinite_signals_leave_alone_what_does_not_get_them() -> None:
 def test_all_operands_of_a_call_come_before_its_results() -> None:
     """Results that depend on different nodes send their signals back together, and none is lost."""
 
-    def f(xs: Any, ys: Any) -> Any:
+    def f(run: Any, xs: Any, ys: Any) -> Any:
         first = [3.0 * a for a in xs]
         second = run(lambda a, b: [a * b[0], exp(b[1]), b[0] + a])(first[0], first[1:])
         both = run(lambda a, b: [a[2] * b[0], a[1] * b[1], a[0]])(second, ys)
@@ -84,16 +90,14 @@ def test_all_operands_of_a_call_come_before_its_results() -> None:
 
     leaves = [[Value(0.5), Value(0.25), Value(2.0)], [Value(1.5), Value(-1.0)]]
     all_of_them = [*leaves[0], *leaves[1]]
-    run: Any = lambda f: f  # noqa: E731
-    expected = gradients(f(*leaves), all_of_them)
-    run = jit
-    f(*leaves).backward()
-    assert gradients(f(*leaves), all_of_them) == pytest.approx(expected, rel=1e-14)
+    expected = gradients(f(lambda f: f, *leaves), all_of_them)
+    f(jit, *leaves).backward()
+    assert gradients(f(jit, *leaves), all_of_them) == pytest.approx(expected, rel=1e-14)
     assert [x.grad for x in all_of_them] == pytest.approx(expected, rel=1e-14)
 
 
-def test_second_derivatives_go_the_same_ways() -> None:
-    """A derivative as a graph has the operands of its result, or fewer."""
+def test_a_linear_result_of_several_has_second_derivatives_of_its_own() -> None:
+    """An infinite slope of one result does not reach the curvature of another."""
     x, y = sqrt(Value(0.0)), Value(2.0)
     z = jit(lambda x, y: [x, y**3, 4.0 * y])(x, y)
     slope = gradients(z[1], y, create_graph=True)
@@ -141,3 +145,171 @@ def test_gradients_as_numbers_are_numbers_inside_too() -> None:
         found = [eager.grad, mine.grad, grad(function)(3.0), jit(grad(function))(3.0)]
         assert found == [expected] * 4
     assert jit(value_and_grad(f))(3.0) == value_and_grad(f)(3.0)
+
+
+# Many results ---------------------------------------------------------------------------------
+
+RATE = 0.9
+
+
+def smoothed(xs: list[Any]) -> list[Any]:
+    """Return an exponential average after each number: yₖ = Σ rateᵏ⁻ʲ·xⱼ for j ≤ k."""
+    found = [xs[0]]
+    for x in xs[1:]:
+        found.append(found[-1] * RATE + x)
+    return found
+
+
+def slopes(weights: list[float]) -> list[float]:
+    """Return ∂(Σ wₖ·yₖ)/∂xⱼ = Σ wₖ·rateᵏ⁻ʲ for k ≥ j."""
+    found = [0.0]
+    for w in reversed(weights):
+        found.append(w + RATE * found[-1])
+    return found[:0:-1]
+
+
+@pytest.mark.parametrize("count", [40, 700])
+def test_a_running_average_leads_back_to_all_numbers(count: int) -> None:
+    """For 700 results the graph does not name 245,000 edges one by one; slopes are the same."""
+    weights, xs = draws(count, 1), [Value(x) for x in draws(count, 2)]
+    ys: Any = jit(smoothed)(xs)
+    dot(ys, weights).backward()
+    expected = slopes(weights)
+    assert [x.grad for x in xs] == pytest.approx(expected, rel=1e-12)
+    inside = jit(lambda xs, ws: vjp(smoothed, xs)[1](ws)[0])
+    assert inside([x.data for x in xs], weights) == pytest.approx(expected, rel=1e-12)
+
+
+def test_one_of_many_results_has_no_part_in_what_it_does_not_depend_on() -> None:
+    """The first of 700 averages has a slope in the first number alone; a detached one has none."""
+    xs = [Value(0.5) for _ in range(700)]
+    ys: Any = jit(lambda xs: [*smoothed(xs), xs[0].detach() * 2.0])(xs)
+    assert gradients(ys[0], xs) == [1.0, *[0.0] * 699]
+    assert gradients(ys[-2], xs) == pytest.approx([RATE**k for k in range(699, -1, -1)])
+    assert ys[-1].parents == ()
+
+
+@pytest.mark.parametrize("count", [50, 500])
+def test_signals_of_many_results_arrive_as_they_are(count: int) -> None:
+    """A chain that reads far back: each result's slope, by Values and inside."""
+
+    def chain(xs: list[Any]) -> list[Any]:
+        found = [xs[0]]
+        for x in xs[1:]:
+            found.append(sin(found[-1]) * RATE + x * found[len(found) // 2])
+        return found
+
+    weights, given = draws(count, 1), draws(count, 2)
+    eager, mine = ([Value(x) for x in given] for _ in range(2))
+    dot(chain(eager), weights).backward()
+    dot(jit(chain)(mine), weights).backward()
+    expected = [x.grad for x in eager]
+    inside = jit(lambda xs, ws: vjp(chain, xs)[1](ws)[0])
+    assert close([x.grad for x in mine], expected)
+    assert close(inside(given, weights), expected)
+
+
+# Jacobians and Hessians -----------------------------------------------------------------------
+
+N = 9
+POINT = [0.1 * k - 0.35 for k in range(N)]
+
+
+def norm(p: Any) -> Any:
+    """Return log Σ exp, whose Hessian is diag(s) - s sᵀ for the softmax s."""
+    return log(sum([exp(x) for x in p]))
+
+
+def curvature(p: list[float]) -> Any:
+    """Return that Hessian by NumPy."""
+    s = np.exp(p) / np.exp(p).sum()
+    return np.diag(s) - np.outer(s, s)
+
+
+def chain(p: Any) -> Any:
+    """Multiply neighbours: most second derivatives are 0."""
+    return sum([x * x * y for x, y in pairwise(p)])
+
+
+def curvature_of_chain(p: list[float]) -> Any:
+    """Return its Hessian."""
+    expected = np.zeros((N, N))
+    for k in range(N - 1):
+        expected[k, k] += 2.0 * p[k + 1]
+        expected[k, k + 1] = expected[k + 1, k] = 2.0 * p[k]
+    return expected
+
+
+def residuals(p: Any) -> Any:
+    """Return errors that share no number but the parameters."""
+    return [exp(p[0] * t) * p[1] - sin(t * p[2]) for t in POINT]
+
+
+SQUARE = np.full((N, N), 2.0)
+TOTAL = math.fsum(POINT)
+BENT = np.full((N, N), -2.0 * math.tanh(TOTAL) / math.cosh(TOTAL) ** 2)
+TIMES = np.array(POINT)
+ROWS = np.array(
+    [TIMES * np.exp(0.3 * TIMES) * 0.5, np.exp(0.3 * TIMES), -TIMES * np.cos(0.7 * TIMES)]
+).T
+
+
+@pytest.mark.parametrize(
+    ("f", "p", "expected"),
+    [
+        (hessian(norm), POINT, curvature(POINT)),
+        (jacrev(sg.softmax), POINT, curvature(POINT)),
+        (jacrev(sg.softmax), POINT[:3], curvature(POINT[:3])),
+        (hessian(lambda p: sum(p) ** 2), POINT, SQUARE),
+        (hessian(lambda p: sg.tanh(sum(p))), POINT, BENT),
+        (hessian(chain), POINT, curvature_of_chain(POINT)),
+        (jacrev(residuals), [0.3, 0.5, 0.7], ROWS),
+    ],
+    ids=["dense", "softmax", "three rows", "square", "tanh", "neighbours", "residuals"],
+)
+def test_jacobians_and_hessians_are_those_of_closed_forms(f: Any, p: Any, expected: Any) -> None:
+    """Dense ones, those with equal rows, and those of which most entries are 0."""
+    assert np.array(jit(f)(p)) == pytest.approx(expected, rel=1e-13, abs=1e-16)
+
+
+def test_entries_that_are_0_whatever_the_numbers_are_not_negative_zeros() -> None:
+    """The first number is apart from the others: its row and column are 0.0, as eagerly."""
+    found = jit(hessian(lambda p: norm(p[1:]) - 3.0 * p[0]))([1.0, *POINT])
+    zeros = [*found[0], *[row[0] for row in found[1:]]]
+    assert [x.hex() for x in zeros] == [(0.0).hex()] * len(zeros)
+
+
+def test_a_slope_that_is_infinite_in_one_row_leaves_the_others_as_they_are() -> None:
+    """0 times inf would be nan in every row; eagerly, other rows do not meet it."""
+    p = [0.0, *POINT[1:]]
+    found = np.array(jit(hessian(lambda p: norm(p) + p[0] ** 1.5))(p))
+    assert found[0, 0] == math.inf
+    assert found.ravel()[1:] == pytest.approx(curvature(p).ravel()[1:], rel=1e-12)
+
+
+def test_an_infinite_slope_in_one_row_does_not_turn_comparisons_of_others() -> None:
+    """0 times inf is nan, less than no number: ∂(p₂ log Σ exp)/∂p₀ is p₂ s₀."""
+
+    def f(p: Any) -> Any:
+        return [norm(p) * x for x in [sqrt(p[0]), *p[1:]]]
+
+    def is_large(p: Any) -> Any:
+        return [[sg.where(x > 0.001, 1.0, 0.0) for x in row] for row in jacrev(f)(p)]
+
+    low, high = [0.5, 0.25, -0.5, *POINT[3:]], [0.0, 0.25, 0.5, *POINT[3:]]
+    compiled = jit(is_large)
+    assert [compiled(low)[2][0], compiled(high)[2][0]] == [0.0, 1.0]
+
+
+def test_third_derivatives_and_gradients_of_rows() -> None:
+    """Rows that are differentiated further: Σ ∂²/∂xᵢ∂xⱼ of log Σ exp is 0."""
+
+    def f(p: Any) -> Any:
+        return sum([sum(row) * k for k, row in enumerate(hessian(norm)(p))])
+
+    assert jit(grad(f))(POINT) == pytest.approx([0.0] * N, abs=1e-14)
+    leaves = [Value(x) for x in POINT]
+    jit(hessian(norm))(leaves)[0][0].backward()
+    s = np.exp(POINT) / np.exp(POINT).sum()
+    expected = s[0] * (1.0 - 2.0 * s[0]) * (np.eye(N)[0] - s)
+    assert [x.grad for x in leaves] == pytest.approx(expected, rel=1e-12)

@@ -1,32 +1,33 @@
-"""The digits of a number depend on the program and on nothing else."""
+"""A number has the same digits alone, in a list, in a batch of any size, by any number of threads.
+
+Terms of a sum are added as an independent reference adds them: up to 64 one after the other, more
+as eight sums of every eighth term. A sum in brackets is rounded where Python rounds it.
+"""
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
+import operator
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler.loops import draws
 from tests.seeds import seeds
+from tests.surroundings import WITHOUT_LLVM
 
-from scalargrad import erf, exp, grad, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
-from scalargrad.compiler.passes import segments
-
-pytestmark = pytest.mark.usefixtures("backend")
-
-
-#: How many numbers an example has: sums of few products, and of many.
-FEW, MANY = 5, 90
-MOST = 40
+import scalargrad as sg
+from scalargrad import custom_op, erf, exp, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy
 
 Example = Callable[[Any, Any], Any]
 
-
-def weights(count: int) -> list[float]:
-    """Return fixed random numbers."""
-    generator = random.Random(3)
-    return [generator.uniform(-1, 1) for _ in range(count)]
+FEW, MANY, MOST = 5, 90, 40
 
 
 def neuron(w: Any, x: Any) -> Any:
@@ -47,49 +48,27 @@ def elementary(w: Any, x: Any) -> Any:
     return sum(terms) * x[0] - x[1] / (1.0 + x[2] * x[2])
 
 
-EXAMPLES: list[Example] = [neuron, layers, elementary]
-CASES = [*((f, FEW) for f in EXAMPLES), (neuron, MANY)]
-
-
-def rows(width: int) -> list[list[float]]:
+def rows(width: int, count: int = MOST) -> list[list[float]]:
     """Return examples."""
-    generator = random.Random(7)
-    return [[generator.uniform(-2, 2) for _ in range(width)] for _ in range(MOST)]
-
-
-def of_batches(f: Example, w: list[float], xs: list[list[float]]) -> dict[int, list[Any]]:
-    """Return results and gradients by x of every example in batches of several sizes."""
-
-    def each(w: Any, batch: Any) -> Any:
-        found = [(f(w, x), *grad(lambda x: f(w, x))(x)) for x in batch]
-        return [list(x) for x in found]
-
-    sizes = (1, 3, 8, 17, MOST)
-    found = {}
-    for size in sizes:
-        compiled = jit(each)
-        found[size] = [row for k in range(0, MOST, size) for row in compiled(w, xs[k : k + size])]
+    found: list[list[float]] = np.random.default_rng(7).uniform(-2.0, 2.0, (count, width)).tolist()
     return found
 
 
-@pytest.mark.alike
-@pytest.mark.parametrize(("f", "width"), CASES)
-def test_an_example_has_the_same_digits_in_a_batch_of_any_size(f: Example, width: int) -> None:
-    """Alone, in a batch of up to forty and in what is left over: values and gradients."""
-    found = of_batches(f, weights(width), rows(width))
-    for size, results in found.items():
-        assert results == found[1], size
-
-
-@pytest.mark.parametrize(("f", "width"), CASES)
-def test_a_lane_of_vmap_has_the_digits_of_a_single_call(f: Example, width: int) -> None:
-    """Examples recorded once have the digits of those recorded each."""
-    w, xs = weights(width), rows(width)
-    one = jit(value_and_grad(lambda x: f(w, x)))
+@pytest.mark.parametrize(("f", "width"), [(layers, FEW), (elementary, FEW), (neuron, MANY)])
+def test_an_example_has_the_same_digits_alone_in_a_list_and_under_vmap(
+    f: Example, width: int
+) -> None:
+    """Values with their gradients, in batches of any size and in what is left over."""
+    w, xs = draws(width), rows(width, 300)
+    one, value = jit(value_and_grad(lambda x: f(w, x))), jit(lambda x: f(w, x))
     alone = [one(x) for x in xs]
-    for size in (2, 9, MOST):
-        found = jit(vmap(value_and_grad(lambda x: f(w, x))))(xs[:size])
-        assert found == alone[:size]
+    assert [value(x) for x in xs[:MOST]] == [x for x, _ in alone[:MOST]]
+    for size in (1, 3, 17, MOST):
+        each = jit(lambda w, batch: [value_and_grad(lambda x: f(w, x))(x) for x in batch])
+        batches = [each(w, xs[k : k + size]) for k in range(0, MOST, size)]
+        assert [x for batch in batches for x in batch] == alone[: sum(map(len, batches))], size
+    for size in (2, 9, MOST, 300):
+        assert jit(vmap(value_and_grad(lambda x: f(w, x))))(xs[:size]) == alone[:size], size
 
 
 class Formula:
@@ -102,9 +81,7 @@ class Formula:
         self.seed = seed
         generator = random.Random(seed)
         shapes = generator.randint(1, 3), generator.randint(1, 4)
-        self.w, *self.rows = [
-            [generator.uniform(-1.5, 1.5) for _ in range(shapes[k > 0])] for k in range(21)
-        ]
+        self.w, *self.rows = (draws(shapes[k > 0], seed + k, -1.5, 1.5) for k in range(301))
 
     def __call__(self, w: Any, x: Any) -> Any:
         """Compute the formula."""
@@ -125,46 +102,293 @@ class Formula:
         return [generator.choice([a * b, a, -a, a * 0.3, a - b]) for a, b in pairs]
 
 
-@pytest.mark.alike
-@pytest.mark.parametrize("seed", seeds(60, light=12))
-def test_digits_of_random_formulas_depend_on_nothing_else(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("seed", seeds(50, light=4))
+def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
     """Alone, in lists, on lanes, in blocks; whether shared numbers come first or last."""
     f = Formula(seed)
     value = value_and_grad(f if seed % 2 else lambda x, w: f(w, x), argnums=(0, 1))
     order = 1 if seed % 2 else -1
-    axes = (None, 0)[::order]
 
     def each(*given: Any) -> Any:
         w, xs = given[::order]
         return [value(*(w, x)[::order]) for x in xs]
 
-    alone = [jit(value)(*(f.w, x)[::order]) for x in f.rows]
+    single = jit(value)
+    alone = [single(*(f.w, x)[::order]) for x in f.rows]
     for size in (3, 17):
         assert jit(each)(*(f.w, f.rows[:size])[::order]) == alone[:size]
-    for most in (segments.MOST, 3):
-        monkeypatch.setattr(segments, "FEWEST", min(most, segments.FEWEST))
-        monkeypatch.setattr(segments, "MOST", most)
-        for size in (2, len(f.rows)):
-            lanes = jit(vmap(value, in_axes=axes))
-            assert lanes(*(f.w, f.rows[:size])[::order]) == alone[:size], (most, size)
+    for size in (2, 20, 300):
+        lanes = jit(vmap(value, in_axes=(None, 0)[::order]))
+        assert lanes(*(f.w, f.rows[:size])[::order]) == alone[:size], size
 
 
-@pytest.mark.parametrize("f", EXAMPLES)
+@pytest.mark.parametrize("f", [layers, elementary])
 def test_digits_do_not_depend_on_threads(f: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread, two or three: the same sums."""
-    from scalargrad.compiler.backend import steps
-
-    monkeypatch.setattr(segments, "FEWEST", 3)
-    monkeypatch.setattr(segments, "MOST", 3)
-    monkeypatch.setattr(steps, "LANES_FOR_THREADS", 0)
-    w, xs = np.array(weights(FEW)), np.array(rows(FEW))
-    found = []
+    """One thread, two or three: the same sums of 12,000 examples, and the same gradients."""
+    w, xs = np.array(draws(FEW)), np.array(rows(FEW, 12_000))
+    loss = jit(value_and_grad(lambda w, xs: sum(vmap(f, in_axes=(None, 0))(w, xs))))
+    found = set()
     for threads in ("1", "2", "3"):
         monkeypatch.setenv("SCALARGRAD_THREADS", threads)
-        each = vmap(f, in_axes=(None, 0))
-        loss = jit(value_and_grad(lambda w, xs, each=each: sum(each(w, xs))))
         value, gradient = loss(w, xs)
-        found.append((float(value), [float(x) for x in gradient]))
-    assert found[0] == found[1] == found[2]
+        found.add((float(value), *map(float, gradient)))
+    assert len(found) == 1
+
+
+def fused(a: float, b: float, c: float) -> float:
+    """Return a·b + c, rounded once; NumPy rounds the product as well."""
+    if WITHOUT_LLVM or not all(map(math.isfinite, (a, b, c))):
+        return a * b + c
+    exact = Fraction(a) * Fraction(b) + Fraction(c)
+    return float(exact) if exact else a * b + c
+
+
+def in_order(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Return the sum of products from the first to the last."""
+    total = -0.0
+    for x, y in zip(xs, ys, strict=True):
+        total = fused(x, y, total)
+    return total
+
+
+def in_eights(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Return the sum of eight sums of every eighth product."""
+    return functools.reduce(operator.add, (in_order(xs[k::8], ys[k::8]) for k in range(8)), -0.0)
+
+
+def chained(xs: Any, ys: Any) -> Any:
+    """Add products to a sum, one after the other."""
+    total = xs[0] * ys[0]
+    for x, y in zip(xs[1:], ys[1:], strict=True):
+        total = total + x * y
+    return total
+
+
+SPELLED: dict[str, Callable[[Any, Any], Any]] = {
+    "chain": chained,
+    "sum": lambda xs, ys: sum(x * y for x, y in zip(xs, ys, strict=True)),
+    "sum of a list": lambda xs, ys: sg.sum([x * y for x, y in zip(xs, ys, strict=True)]),
+    "dot": sg.dot,
+}
+
+
+@pytest.mark.parametrize("count", [2, 7, 63, 64, 65, 100, 128, 203])
+def test_a_sum_has_the_order_that_the_number_of_its_terms_chooses(count: int) -> None:
+    """However it is written, alone, beside its gradient and in a list of sums."""
+    xs, ys = draws(count, 1), draws(count, 2)
+    expected = (in_order if count <= 64 else in_eights)(xs, ys)
+    for name, f in SPELLED.items():
+        assert jit(f)(xs, ys) == expected, name
+        assert jit(value_and_grad(f))(xs, ys)[0] == expected, name
+        several = jit(lambda rows, ys, f=f: [f(row, ys) for row in rows])
+        assert several([ys, xs, xs[::-1]], ys)[1] == expected, name
+    added = (in_order if count <= 64 else in_eights)(
+        [x * y for x, y in zip(xs, ys, strict=True)], [1.0] * count
+    )
+    assert jit(lambda xs, ys: sum(vmap(lambda x, y: x * y)(xs, ys)))(xs, ys) == added
+
+
+@pytest.mark.native
+def test_a_step_has_the_same_digits_however_many_follow() -> None:
+    """What a recurrence computes, and what lanes make of it, is the same for all counts."""
+    data = draws(203)
+
+    def states(p: Any, count: int) -> list[Any]:
+        s, found = p[1], []
+        for x in data[:count]:
+            s = p[0] * s + x * p[2] - s * s / 8.0
+            found.append(s / (1.0 + s * s))
+        return found
+
+    p = [0.3, -0.2, 1.1]
+    longest = jit(lambda p: states(p, 200))(p)
+    for count in (9, 17, 63, 64, 65, 129, 199):
+        assert jit(lambda p, count=count: states(p, count))(p) == longest[:count], count
+
+
+def network(seed: int) -> tuple[Any, list[float]]:
+    """Return a step of descent of a random network over a random batch, and its parameters."""
+    generator = random.Random(seed)
+    sizes = [generator.randint(1, 5), *(generator.randint(1, 9) for _ in range(2)), 1]
+    xs = np.random.default_rng(seed).normal(size=(70, sizes[0])).tolist()
+    acts: list[Callable[[Any], Any]] = [sg.relu, tanh, abs, lambda x: x * sigmoid(x)]
+    act = generator.choice(acts)
+
+    def loss(p: Any, xs: Any) -> Any:
+        total = 0.0
+        for values in xs:
+            k = 0
+            for wide, high in itertools.pairwise(sizes):
+                starts = range(k, k + high * (wide + 1), wide + 1)
+                values = [act(sg.dot(p[i : i + wide], values) + p[i + wide]) for i in starts]
+                k += high * (wide + 1)
+            total = total + values[0] * values[0]
+        return total + 0.1 * sum(x * x for x in p)
+
+    def step(p: Any, count: int) -> Any:
+        value, gradient = value_and_grad(loss)(p, xs[:count])
+        return value, [x - 0.1 * g for x, g in zip(p, gradient, strict=True)], gradient
+
+    return step, draws(sum((a + 1) * b for a, b in itertools.pairwise(sizes)), seed)
+
+
+@pytest.mark.parametrize("seed", seeds(16, light=2))
+def test_what_else_is_returned_changes_no_digit(seed: int) -> None:
+    """A loss alone, with its gradient, and with updates; at a first call and at many."""
+    step, p = network(seed)
+    for count in (3, 70):
+        whole = jit(lambda p, count=count: step(p, count))
+        value, updated, gradient = whole(p)
+        assert jit(lambda p, count=count: step(p, count)[0])(p) == value
+        assert jit(lambda p, count=count: step(p, count)[2])(p) == gradient
+        assert updated == pytest.approx([x - 0.1 * g for x, g in zip(p, gradient, strict=True)])
+        for _ in range(30):
+            assert whole(p) == (value, updated, gradient)
+
+
+# Brackets -----------------------------------------------------------------------------------------
+
+#: Adding and subtracting it rounds a small number to an integer.
+ROUNDS = 1.5 * 2.0**52
+
+
+def kahan(terms: Sequence[Any]) -> Any:
+    """Add numbers with a running compensation (Kahan, 1965)."""
+    total = lost = 0.0
+    for x in terms:
+        term = x - lost
+        larger = total + term
+        lost = (larger - total) - term
+        total = larger
+    return total
+
+
+def two_sum(a: Any, b: Any) -> Any:
+    """Return what rounding drops from a + b (Knuth, The Art of Computer Programming, 4.2.2)."""
+    total = a + b
+    added = total - a
+    return (a - (total - added)) + (b - added)
+
+
+def two_product(a: Any, b: Any) -> Any:
+    """Return what rounding drops from a * b (Dekker, 1971)."""
+
+    def halves(x: Any) -> tuple[Any, Any]:
+        scaled = 134217729.0 * x
+        high = scaled - (scaled - x)
+        return high, x - high
+
+    (a1, a2), (b1, b2) = halves(a), halves(b)
+    return ((a1 * b1 - a * b) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+@pytest.mark.parametrize("count", [3, 10, 100])
+def test_a_compensated_sum_stays_one(count: int) -> None:
+    """What cancels in exact arithmetic is what rounding dropped."""
+    terms = [0.1 * (k % 7) + 1e10 * (-1) ** k for k in range(count)]
+    assert jit(kahan)(terms) == pytest.approx(math.fsum(terms), rel=1e-15)
+
+
+def test_errors_of_sums_and_products_are_exact() -> None:
+    """Sums and products that are exact in two floats."""
+    exact = Fraction(0.1) * Fraction(0.3) - Fraction(0.1 * 0.3)
+    assert (jit(two_sum)(1e16, 1.0), jit(two_product)(0.1, 0.3)) == (1.0, float(exact))
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (lambda x, y: (x + ROUNDS) - ROUNDS, 2.0),
+        (lambda x, y: (y + 1.0) - 1.0, 0.0),
+        (lambda x, y: 1.0 - (1.0 - y), 0.0),
+        (lambda x, y: -(-y + 1.0) + 1.0, 0.0),
+        (lambda x, y: y + 1e16 + x - 1e16, 2.0),
+        (lambda x, y: -(x - x), -0.0),
+    ],
+)
+def test_constants_and_signs_stay_where_they_stand(f: Callable[..., Any], expected: float) -> None:
+    """Adding and subtracting a large number rounds; minus a difference of equal numbers is -0.0."""
+    assert jit(f)(2.3, 1e-17).hex() == f(2.3, 1e-17).hex() == expected.hex()
+
+
+def test_a_sum_of_zeros_keeps_its_sign() -> None:
+    """-0.0 + -0.0 is -0.0, 0.0 + -0.0 is 0.0; a sum of lanes begins as one of a list does."""
+    compiled = jit(lambda x, y: (x + y, x - y, 0.0 + x, x * 0.0, x * -0.0))
+    for x, y in ((-0.0, -0.0), (0.0, -0.0), (-0.0, 0.0)):
+        expected = (x + y, x - y, 0.0 + x, x * 0.0, x * -0.0)
+        assert [z.hex() for z in compiled(x, y)] == [z.hex() for z in expected]
+
+    def sums(xs: Any) -> Any:
+        found = vmap(lambda x: x * 2.0)(xs)
+        total = sum(found[1:], 0.0)
+        sums = sum(found), sg.sum(found), found[0] + total, sum(found, -0.0)
+        return [sg.atan2(x, -1.0) for x in sums]
+
+    for count in (3, 300):
+        assert jit(sums)([-0.0] * count) == [math.pi, math.pi, math.pi, -math.pi]
+
+
+def test_operations_of_ones_own_keep_their_brackets() -> None:
+    """Partials are rounded as they are written."""
+
+    @custom_op(partials=lambda result, x, y: (y - (y - x), 0.0))
+    def first(x: float, y: float) -> float:
+        return x
+
+    assert value_and_grad(jit(first))(0.1, 1e10)[1] == 1e10 - (1e10 - 0.1)
+
+
+def test_a_huge_loss_leaves_the_others_their_digits() -> None:
+    """Each example's loss is a difference, which is taken first."""
+    scores = [[1e300, 0.0], [0.0, 1e10], [1.0, 2.0]]
+    total = jit(lambda scores: cross_entropy(scores, [0, 0, 0], reduction="sum"))
+    assert total(scores) == pytest.approx(1e10 + math.log1p(math.exp(1.0)), rel=1e-16)
+    labels = [1.0, 1.0, 0.0]
+    binary = jit(lambda x: binary_cross_entropy_with_logits(x, labels, reduction="sum"))
+    assert binary([1e17, 0.3, -2.0]) == pytest.approx(
+        math.log1p(math.exp(-0.3)) + math.log1p(math.exp(-2.0)), rel=1e-15
+    )
+
+
+@pytest.mark.parametrize("count", [3, 30, 300])
+def test_differences_are_taken_before_they_are_added(count: int) -> None:
+    """They are exact here: multiples of a quarter."""
+    generator = random.Random(count)
+    a = [generator.uniform(1, 2) * 10.0 ** generator.randint(0, 15) for _ in range(count)]
+    b = [x + generator.choice([0.0, 0.25, -0.5]) for x in a]
+    expected = math.fsum(x - y for x, y in zip(a, b, strict=True))
+    apart = jit(lambda a, b: sum(x - y for x, y in zip(a, b, strict=True)))
+    abreast = jit(lambda a, b: sum(vmap(lambda x, y: x - y)(a, b)))
+    assert apart(a, b) == abreast(a, b) == expected
+
+
+def formula(generator: random.Random, depth: int) -> str:
+    """Return a random sum of sums, with brackets, minus signs and constants."""
+    if depth == 0 or generator.random() < 0.15:
+        constant = generator.choice(["1.0", "-1.0", "0.5", "1e16", "-1e16", "3e-9", "0.0", "-0.0"])
+        return generator.choice(["a", "b", "c", "d"]) if generator.random() < 0.75 else constant
+    parts = [formula(generator, depth - 1) for _ in range(3)]
+    patterns = ("({0} + {1})", "({0} - {1})", "(-{0})", "({0} + {1} - {2})")
+    return generator.choice(patterns).format(*parts)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sums_of_sums_have_all_digits_of_python(seed: int) -> None:
+    """Sums of up to eight terms, in brackets, with constants anywhere."""
+    generator = random.Random(seed)
+    texts = [formula(generator, 3) for _ in range(80)]  # longer sums may have another order
+    f = eval(f"lambda a, b, c, d: [{', '.join(f'a + {text}' for text in texts)}]")
+    given = [generator.gauss(0, 1) * 10.0 ** generator.choice([0, 8, -8, 16]) for _ in "abcd"]
+    for text, found, expected in zip(texts, jit(f)(*given), f(*given), strict=True):
+        assert found.hex() == expected.hex(), (text, given)
+
+
+def test_a_literal_has_the_digits_of_an_argument() -> None:
+    """A constant is added where it stands, like any other number."""
+    data = rows(4)
+
+    def outputs(w: Any, rows: Any) -> Any:
+        return [w[0] * x + a + w[1] * y + b for x, y, a, b in rows]
+
+    weights = [0.3, -0.7]
+    assert jit(lambda w: outputs(w, data))(weights) == jit(outputs)(weights, data)

@@ -1,41 +1,46 @@
-"""What a user of jit relies on."""
+"""What a user of jit relies on: arguments, results, gradients and state are those of Python."""
 
 from __future__ import annotations
 
 import copy
+import doctest
+import functools
 import math
+import os
 import pickle
 import random
+import subprocess
+import sys
 import threading
-import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from tests.inner import programs_of
 
 import scalargrad as sg
 from scalargrad import (
-    DomainError,
-    JitWarning,
     Parameter,
     TraceError,
     Value,
-    exp,
+    disable_jit,
     grad,
+    gradients,
     hessian,
     jit,
     jvp,
-    maximum,
     no_grad,
+    tanh,
     value_and_grad,
 )
-from scalargrad.compiler.call.recording_limits import COMPARISONS
-from scalargrad.compiler.explain.programs_of import programs_of
-from scalargrad.graph import topological_order
+from scalargrad.losses import mse_loss
 from scalargrad.nn import MLP, Linear
-
-pytestmark = pytest.mark.usefixtures("backend")
+from scalargrad.optim import SGD
+from scalargrad.train import fit
 
 
 def readme(a: Any, b: Any) -> Any:
@@ -53,20 +58,14 @@ def readme(a: Any, b: Any) -> Any:
     return g
 
 
-@pytest.mark.parametrize("kind", [float, Value, Parameter])
-def test_the_class_of_a_number_makes_numbers(kind: Any) -> None:
-    """Code for floats and Values alike begins a sum with type(x)(0.0)."""
+def plain(tree: Any) -> Any:
+    """Return nested lists and tuples with floats in place of Values."""
+    if isinstance(tree, list | tuple):
+        return [plain(x) for x in tree]
+    return tree.data if isinstance(tree, Value) else tree
 
-    def polynomial(x: Any) -> Any:
-        total = type(x)(0.0)
-        for k in range(1, 4):
-            total = total * x + type(x)(k)
-        return total
 
-    compiled = jit(polynomial)
-    for x in 2.0, -3.0:
-        found = compiled(kind(x))
-        assert (found.data if kind is not float else found) == x * x + 2.0 * x + 3.0
+# Numbers and derivatives --------------------------------------------------------------------------
 
 
 def test_the_readme_expression_has_micrograds_numbers() -> None:
@@ -77,107 +76,19 @@ def test_the_readme_expression_has_micrograds_numbers() -> None:
     assert (round(g.data, 4), round(a.grad, 4), round(b.grad, 4)) == (24.7041, 138.8338, 645.5773)
 
 
-def test_numbers_in_give_numbers_out() -> None:
-    """Without a Value anywhere, results are plain floats."""
-    assert type(jit(readme)(-4.0, 2)) is float
-
-
-def test_a_result_is_shown_as_what_it_is() -> None:
-    """A reader sees a Value, as of eager code, and no name of a class inside."""
-    cube = jit(lambda x: x**3)
-    x = Value(2.0)
-    y = cube(x)
-    y.label = "Output"
-    assert repr(y) == "Value(data=8.0, grad=0.0, label='Output')"
-    assert repr(cube(x)) == repr(x**3)
-
-
-def test_ints_are_traced() -> None:
-    """One program serves all whole numbers."""
-    double = jit(lambda n: 2 * n)
-    assert [double(3), double(4), double(5.0)] == [6.0, 8.0, 10.0]
-    assert len(programs_of(double)) == 1
-
-
-def test_static_arguments_are_part_of_the_program() -> None:
-    """A static count can drive a loop, and each count is another program."""
-
-    def power(x: Any, n: int) -> Any:
-        result: Any = 1.0
-        for _ in range(n):
-            result = result * x
-        return result
-
-    assert jit(power, static_argnums=1)(2.0, 10) == 1024.0
-    named = jit(static_argnames="n")(power)
-    assert (named(2.0, n=3), named(2.0, n=4)) == (8.0, 16.0)
-
-
-def test_results_keep_their_shape() -> None:
-    """Lists, tuples, dicts, arrays and what is no number come back as they were made."""
-
-    def several(x: Any, array: Any) -> Any:
-        return {"pair": (x, 2 * x), "list": [x * x], "none": None, "array": array * x}
-
-    found = jit(several)(3.0, np.array([[1.0, 2.0]]))
-    assert found["pair"] == (3.0, 6.0)
-    assert found["list"] == [9.0]
-    assert found["none"] is None
-    assert found["array"].dtype == float
-    assert found["array"].tolist() == [[3.0, 6.0]]
-
-
-def test_closed_over_values_are_read_at_each_call() -> None:
-    """Changing a parameter changes the next result, and gradients flow to it."""
-    w = sg.Parameter(2.0)
-    scaled = jit(lambda x: w * x)
-    assert scaled(3.0).data == 6.0
-    w.data = 5.0
-    y = scaled(3.0)
-    y.backward()
-    assert (y.data, w.grad) == (15.0, 3.0)
-
-
-def test_an_interior_value_closed_over_is_a_leaf_of_the_program() -> None:
-    """Its number is the one it has, and gradients flow through it to its operands."""
-    w = Value(2.0)
-    h = w * w
-    y = jit(lambda x: h * x)(10.0)
-    y.backward()
-    assert (y.data, w.grad) == (40.0, 40.0)
-
-
-def test_a_result_keeps_its_gradient() -> None:
-    """Neither a later call nor a changed leaf alters the gradient of an earlier result."""
-    square = jit(lambda x: [x * x, x**3])
-    x = Value(3.0)
-    first = square(x)
-    x.data = 100.0
-    square(Value(7.0))
-    assert [sg.gradients(y, x) for y in first] == [6.0, 27.0]
-    assert sg.gradients(sg.gradients(first[1], x, create_graph=True), x) == 18.0
-
-
-def test_higher_derivatives_are_those_of_the_function() -> None:
-    """grad, hessian, jvp and value_and_grad of a compiled function are the eager ones."""
+def test_derivatives_nest_with_compilation_either_way() -> None:
+    """grad, value_and_grad, hessian and jvp of a compiled function, and compiled themselves."""
     compiled = jit(readme)
-    assert grad(grad(compiled))(-4.0, 2.0) == pytest.approx(grad(grad(readme))(-4.0, 2.0))
-    both = [hessian(lambda v, f=f: f(v[0], v[1]))([-4.0, 2.0]) for f in (compiled, readme)]
-    assert np.allclose(both[0], both[1], rtol=1e-12)
-    assert jvp(compiled, (-4.0, 2.0), (1.0, 3.0)) == pytest.approx(
-        jvp(readme, (-4.0, 2.0), (1.0, 3.0))
-    )
-
-
-def test_derivatives_can_be_compiled() -> None:
-    """grad, value_and_grad and hessian inside jit are what they are outside."""
     assert jit(grad(readme))(-4.0, 2.0) == pytest.approx(138.83381924198252)
     value, gradient = jit(value_and_grad(readme, argnums=(0, 1)))(-4.0, 2.0)
     assert (value, *gradient) == pytest.approx((24.7040816327, 138.8338192420, 645.5772594752))
-    pair = lambda v: readme(v[0], v[1])  # noqa: E731 - one line twice
-    assert np.allclose(jit(hessian(pair))([-4.0, 2.0]), hessian(pair)([-4.0, 2.0]))
-    third = grad(grad(grad(lambda x: sg.sin(x) * x)))
-    assert jit(third)(2.0) == pytest.approx(third(2.0))
+    assert grad(grad(compiled))(-4.0, 2.0) == pytest.approx(grad(grad(readme))(-4.0, 2.0))
+    expected = hessian(lambda v: readme(v[0], v[1]))([-4.0, 2.0])
+    assert np.allclose(hessian(lambda v: compiled(v[0], v[1]))([-4.0, 2.0]), expected, rtol=1e-12)
+    assert np.allclose(jit(hessian(lambda v: readme(v[0], v[1])))([-4.0, 2.0]), expected)
+    assert jvp(compiled, (-4.0, 2.0), (1.0, 3.0)) == pytest.approx(
+        jvp(readme, (-4.0, 2.0), (1.0, 3.0))
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,204 +102,79 @@ def test_derivatives_can_be_compiled() -> None:
 def test_a_derivative_at_a_float_along_a_value_is_a_value(along: Any) -> None:
     """It is linear in the direction, so its gradient by that is its value along 1."""
     v = Value(0.65)
-    assert sg.gradients(jit(along)(v), v) == pytest.approx(along(1.0), rel=1e-15)
+    assert gradients(jit(along)(v), v) == pytest.approx(along(1.0), rel=1e-15)
 
 
-def test_a_gradient_of_what_does_not_move_is_zero() -> None:
-    """A result that is a number, or does not depend on the argument, has gradient 0."""
+def test_a_gradient_is_by_the_argument_alone() -> None:
+    """What does not move has slope 0; other ways to the same Value are left out."""
     assert jit(grad(lambda x: 5.0))(3.0) == 0.0
     assert jit(lambda x, y: grad(lambda z: y * y)(x) + x)(3.0, 2.0) == 3.0
-
-
-def test_a_gradient_stops_at_what_it_is_taken_of() -> None:
-    """The derivative by an argument leaves out other ways to the same Value."""
     assert jit(lambda x: grad(lambda y: y * x)(x))(3.0) == 3.0
     assert jit(lambda x: grad(lambda y: y * y)(5.0) * x)(2.0) == 20.0
 
 
-def test_a_compiled_function_inside_another_is_part_of_it() -> None:
-    """Called while recording, it adds its nodes to the recording."""
-    inner = jit(lambda x: x * x)
-    outer = jit(lambda x: inner(x) + 1.0)
-    assert outer(3.0) == 10.0
-    assert not programs_of(inner)
+def test_several_results_have_gradients_of_their_own() -> None:
+    """Each of many outputs has its row of the Jacobian, also where it is zero."""
+    x, y = Value(2.0), Value(3.0)
+    found = jit(lambda x, y: [x * y, x * x, sg.step(x) + 0.0, y.detach() * x])(x, y)
+    rows = [gradients(z, [x, y]) for z in found]
+    assert rows == [[3.0, 2.0], [4.0, 0.0], [0.0, 0.0], [3.0, 0.0]]
+    assert gradients(found[0] + found[1], [x, y]) == [7.0, 2.0]
 
 
-def test_backward_gives_the_result_its_own_gradient() -> None:
-    """∂y/∂y is 1 where a compiled result stands on leaves alone, as eagerly."""
+def test_a_result_keeps_its_gradient() -> None:
+    """Neither a later call nor a changed leaf alters the gradient of an earlier result."""
+    square = jit(lambda x: [x * x, x**3])
     x = Value(3.0)
-    y = jit(lambda x: x * x)(x)
-    y.backward()
-    assert (y.grad, x.grad) == (1.0, 6.0)
+    first = square(x)
+    x.data = 100.0
+    square(Value(7.0))
+    assert [gradients(y, x) for y in first] == [6.0, 27.0]
+    assert gradients(gradients(first[1], x, create_graph=True), x) == 18.0
 
 
-def test_no_grad_gives_leaves() -> None:
-    """Under no_grad the result is a Value without operands, as eagerly."""
-    x = Value(3.0)
-    with no_grad():
-        y = jit(lambda x: x * x)(x)
-    assert (type(y), y.data, y.parents) == (Value, 9.0, ())
+def test_backward_adds_to_grads_as_eagerly() -> None:
+    """∂y/∂y is 1; twice doubles; None counts as 0; a leaf read twice gets both slopes."""
+    compiled: Any = jit(lambda a, b, c: a * b + tanh(c))
+    x, y = Value(2.0), Value(3.0)
+    y.grad = None
+    found = compiled(x, y, x)
+    for times in (1, 2):
+        found.backward()
+        assert x.grad == pytest.approx(times * (4.0 - math.tanh(2.0) ** 2), rel=1e-14)
+        assert (y.grad, found.grad) == (times * 2.0, 1.0)
+    z = Value(0.5)
+    square: Any = jit(lambda a: a * a)
+    square(z * 3.0).backward()
+    assert z.grad == pytest.approx(9.0)
 
 
-def test_conditions_are_recorded_path_by_path() -> None:
-    """Each outcome of a comparison has its own program, chosen by the numbers of the call."""
-
-    def halves(x: Any) -> Any:
-        if x > 10:
-            return x / 2
-        return 3 * x if x > 0 else -x
-
-    compiled = jit(halves)
-    for x in (20.0, 4.0, -1.0, 30.0, 5.0, -2.0, 10.0):
-        assert compiled(x) == halves(x)
+ROWS = [[random.Random(k).gauss(0, 1) for _ in range(8)] for k in range(40)]
 
 
-def test_too_many_paths_are_evaluated_eagerly() -> None:
-    """The ninth way through the comparisons warns, naming where and maximum; the next is silent."""
-    count = jit(lambda x: sum(1.0 for k in range(20) if x > k) + x)
-    for k in range(8):
-        assert count(k + 0.5) == k + 1 + k + 0.5
-    with pytest.warns(JitWarning, match="where, maximum"):
-        assert count(15.5) == 16 + 15.5
-    assert count(17.5) == 18 + 17.5
-    assert count(3.5) == 4 + 3.5
-    with pytest.raises(TraceError, match="evaluated eagerly"):
-        count.explain(17.5)
+def outputs(w: Any, rows: Any = tuple(ROWS)) -> list[Any]:
+    """Return a number for each row."""
+    return [sg.relu(tanh(sum(a * x for a, x in zip(w, row, strict=True)))) for row in rows]
 
 
-def test_the_warning_of_paths_shows_where_they_part() -> None:
-    """It names the line of the comparison that differs, not of one that is always the same."""
+def test_results_of_several_calls_and_leaves_beside_them_add_up() -> None:
+    """Calls that feed one another, and a leaf read outside too, have the eager gradient."""
 
-    def largest(logits: list[Any]) -> Any:
-        assert logits[0] < 100.0
-        top = max(logits)
-        return sum(exp(x - top) for x in logits)
+    def products(w: Any, hs: Any) -> Any:
+        return [h * a for h in hs for a in w]
 
-    compiled = jit(largest)
-    line = largest.__code__.co_firstlineno + 2
-    rows = [[float((7 * i + k) % 11) for i in range(10)] for k in range(10)]
-    with pytest.warns(JitWarning, match=rf"test_jitted.py:{line}\)") as caught:
-        found = [compiled(row) for row in rows]
-    assert str(caught[0].message).endswith("\n    top = max(logits)")
-    mended = jit(lambda logits: sum([exp(x - maximum(*logits)) for x in logits]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert [mended(row) for row in rows] == pytest.approx(found, rel=1e-14)
+    def loss(f: Any, g: Any, w: Any) -> Any:
+        hs = f(w)
+        return sum(y * y for y in g(w, hs[:5])) + sum(hs) * w[0] + w[1]
+
+    w = [Parameter(0.2 * k - 0.5) for k in range(8)]
+    expected = gradients(loss(outputs, products, w), w)
+    loss(jit(outputs), jit(products), w).backward()
+    assert [x.grad for x in w] == pytest.approx(expected, rel=1e-12)
 
 
-def test_many_comparisons_are_told_at_the_second_recording() -> None:
-    """Nearly all parameters take another path: there is no need to wait for the ninth."""
-
-    def outer(p: Any) -> Any:
-        waves = [(math.sin(k), math.cos(k * k)) for k in range(COMPARISONS)]
-        return sum(max(p[0] * a, p[1] * b) for a, b in waves)
-
-    compiled: Any = jit(outer)
-    assert compiled([1.0, 0.5]) == pytest.approx(outer([1.0, 0.5]), rel=1e-12)
-    with pytest.warns(
-        JitWarning, match=r"1,000 comparisons, .* \(.*test_jitted.py:\d+\)"
-    ) as caught:
-        assert compiled([1.5, 0.2]) == pytest.approx(outer([1.5, 0.2]), rel=1e-12)
-    assert str(caught[0].message).endswith("for a, b in waves)")
-    assert compiled([0.5, 0.9]) == pytest.approx(outer([0.5, 0.9]), rel=1e-12)
-
-
-def test_a_comparison_without_a_condition_is_a_number() -> None:
-    """Micrograd's accuracy line records one path for all outcomes."""
-    hits = jit(lambda ys, scores: sum((y > 0) == (s > 0) for y, s in zip(ys, scores, strict=True)))
-    assert hits([1.0, -1.0, 1.0], [0.5, 0.5, 2.0]) == 2.0
-    assert hits([1.0, -1.0, 1.0], [-0.5, -0.5, 2.0]) == 2.0
-    assert len(programs_of(hits)) == 1
-
-
-def assign_grad_and_go_on(x: Any) -> Any:
-    """Do what a training step does."""
-    x.grad = 0.0
-    return x * x
-
-
-def clear_a_weight(x: Any) -> Any:
-    """Forget the gradient of a weight that no gradient has reached."""
-    LAYER.weight[0][0].zero_grad()
-    return LAYER([x])
-
-
-LAYER = Linear(1, 1, rng=0)
-REFUSED: list[tuple[Any, str]] = [
-    (lambda x: x * x.data, ".data"),
-    (lambda x: x * x.grad, ".grad"),
-    (lambda x: (x * x).backward(), "backward"),
-    (lambda x: x.zero_grad(), "zero_grad"),
-    (clear_a_weight, "zero_grad"),
-    (lambda x: setattr(x, "data", 1.0), ".data was assigned"),
-    (assign_grad_and_go_on, ".grad was assigned"),
-    (lambda x: setattr(x, "grad", 0.0), ".grad was assigned"),
-    (lambda x: x.local_grads, "graph"),
-    (lambda x: (x * x).parents, "graph"),
-    (lambda x: topological_order(x * x), "graph"),
-    (lambda x: [print(x)], "printed"),
-]
-#: What an eager call does with a float, and not with a Value.
-REFUSED_OF_FLOATS: list[tuple[Any, str]] = [
-    (math.sin, "operation of the same name"),
-    (float, "float"),
-    (int, "int"),
-    (math.floor, "scalargrad.floor"),
-    (lambda x: math.fsum([x, x]), "write sum(xs)"),
-    (lambda x: [1.0, 2.0, 3.0][int(x)], "int"),
-]
-
-
-@pytest.mark.parametrize(("f", "named"), REFUSED)
-def test_what_cannot_be_repeated_is_refused(f: Any, named: str) -> None:
-    """The error names the line and what to do, and everything works again afterwards."""
-    with pytest.raises(TraceError, match="test_jitted") as error:
-        jit(f)(Value(2.0))
-    assert named in str(error.value)
-    x = Value(2.0)
-    (x * x).backward()
-    assert (x.data, x.grad, x > 1.0, bool(x)) == (2.0, 4.0, True, True)
-
-
-@pytest.mark.parametrize(("f", "named"), REFUSED_OF_FLOATS)
-def test_what_is_asked_of_a_float_is_refused(f: Any, named: str) -> None:
-    """What an eager call would answer with a number that is not known is a TraceError."""
-    with pytest.raises(TraceError, match=r"test_jitted|while a compiled") as error:
-        jit(f)(2.0)
-    assert named in str(error.value)
-
-
-def test_an_array_indexed_by_a_number_names_the_line() -> None:
-    """NumPy makes another error of the refusal, whose traceback still has it."""
-    entries = np.array([1.0, 2.0, 3.0])
-
-    @jit
-    def entry(k: Any) -> Any:
-        return entries[k] * 2.0
-
-    with pytest.raises(TraceError, match=r"test_jitted\.py:\d+\)(.|\n)*return entries\[k\]"):
-        entry(1)
-
-
-@pytest.mark.parametrize("f", [float, int, math.sin, lambda x: [1.0, 2.0][x]])
-def test_an_error_of_the_eager_call_arrives_as_it_is(f: Any) -> None:
-    """Where the function would fail eagerly, too, that error is raised."""
-    with pytest.raises(TypeError) as eagerly:
-        f(Value(2.0))
-    with pytest.raises(type(eagerly.value)) as compiled:
-        jit(f)(Value(2.0))
-    assert str(compiled.value) == str(eagerly.value)
-
-
-def test_values_are_equal_where_they_are_one_node() -> None:
-    """As eagerly, two Values are equal only if they are one."""
-    x = Value(2.0)
-    found: Any = jit(lambda x: (x == x, x == x * 1.0, x != x * 1.0, x == 2.0))(x)
-    assert found == (True, False, True, 1.0)
-
-
-def test_no_grad_inside_stops_gradients() -> None:
-    """What is computed without gradients is a leaf eagerly, and detached in a program."""
+def test_detach_and_no_grad_stop_gradients() -> None:
+    """A detached Value counts as a constant, as does what is computed under no_grad."""
 
     def f(x: Any) -> Any:
         with no_grad():
@@ -396,14 +182,20 @@ def test_no_grad_inside_stops_gradients() -> None:
         return x * y
 
     x = Value(3.0)
+    detached: Any = jit(lambda x: x * x.detach())(x)
+    assert (detached.data, gradients(detached, x)) == (9.0, 3.0)
     found: Any = jit(f)(x)
-    assert (found.data, sg.gradients(found, x), sg.gradients(f(x), x)) == (27.0, 9.0, 9.0)
+    assert (found.data, gradients(found, x), gradients(f(x), x)) == (27.0, 9.0, 9.0)
+    product = jit(lambda x, y: x * y)
+    for _ in range(2):
+        with no_grad():
+            y = product(x, x)
+            assert (type(y), y.data, y.parents) == (Value, 9.0, ())
+        assert gradients(product(x, x), x) == 6.0
 
 
 FORWARD: list[Any] = [
-    lambda w, x: jvp(lambda t: t * t * w, (x,), (2.0,))[1],
     lambda w, x: jvp(lambda t: t * t * w, (x,), (w * x,))[1],
-    lambda w, x: jvp(grad(lambda t: t**3 * w), (x,), (2.0,))[1],
     lambda w, x: sum(sg.vmap(lambda y: jvp(lambda t: t * t * w, (y,), (2.0,))[1])([x, 2.0])),
     lambda w, x: sum(
         row[0] for row in sg.jacfwd(lambda p: [sg.sin(k * p[0]) * w for k in range(40)])([x])
@@ -420,22 +212,18 @@ def test_derivatives_are_taken_within_no_grad(derivative: Any, x: Any) -> None:
     """They are plain numbers there, as in eager evaluation, and not 0."""
     w = Value(0.4)
 
-    @no_grad()
-    def plainly() -> Any:
-        return derivative(w, x)
-
     def f(x: Any) -> Any:
         with no_grad():
             found = derivative(w, x)
         return found * x
 
-    expected = plainly()
+    with no_grad():
+        expected = derivative(w, x)
     assert expected != 0.0
     compiled: Any = jit(f)(x)
-    assert type(compiled) is float or isinstance(x, Value)
-    assert getattr(compiled, "data", compiled) == pytest.approx(expected * 1.5)
+    assert plain(compiled) == pytest.approx(expected * 1.5)
     if isinstance(x, Value):
-        assert sg.gradients(compiled, [x, w]) == pytest.approx([expected, 0.0])
+        assert gradients(compiled, [x, w]) == pytest.approx([expected, 0.0])
 
 
 def test_a_graph_of_gradients_may_be_asked_for_within_no_grad() -> None:
@@ -444,16 +232,579 @@ def test_a_graph_of_gradients_may_be_asked_for_within_no_grad() -> None:
     def f(x: Any, w: Any) -> Any:
         y = x * x * w
         with no_grad():
-            slope = sg.gradients(y, x, create_graph=True)
+            slope = gradients(y, x, create_graph=True)
         return slope * x
 
     x, w = Value(1.5), Value(0.4)
     for function in (f, jit(f)):
-        assert sg.gradients(function(x, w), [x, w]) == pytest.approx([4 * 1.5 * 0.4, 2 * 1.5**2])
+        assert gradients(function(x, w), [x, w]) == pytest.approx([4 * 1.5 * 0.4, 2 * 1.5**2])
+
+
+def test_gradients_with_and_without_a_graph_are_fresh_at_each_call() -> None:
+    """Without a graph it is a float, as eagerly: 3x², 6x and 3x² of x³."""
+
+    def twice(x: Any) -> Any:
+        y = x * x * x
+        first = gradients(y, x, create_graph=True)
+        return [gradients(y, x), gradients(first, x, create_graph=True), first]
+
+    compiled = jit(twice)
+    for x in (2.0, 3.0):
+        found = compiled(Value(x))
+        assert type(found[0]) is float
+        assert plain(found) == [3.0 * x**2, 6.0 * x, 3.0 * x**2]
+
+
+def test_softmax_follows_its_largest_score() -> None:
+    """Its shift is part of the program, so other scores give other probabilities."""
+    compiled = jit(sg.softmax)
+    for scores in ([0.0, 1.0, 2.0], [5.0, -1.0, 1000.0], [3.0, 3.0, 3.0]):
+        assert compiled(scores) == pytest.approx(sg.softmax(scores), rel=1e-12)
+
+
+def test_an_operation_of_ones_own_is_compiled() -> None:
+    """It is computed by its own function, of each number."""
+
+    @sg.custom_op(partials=lambda y, x: (sg.cos(x),))
+    def my_sin(x: float) -> float:
+        return math.sin(x)
+
+    xs = [Value(0.5), Value(1.0)]
+    y: Any = jit(lambda xs: sum(my_sin(x) for x in xs))(xs)
+    assert y.data == pytest.approx(math.sin(0.5) + math.sin(1.0))
+    assert gradients(y, xs) == pytest.approx([math.cos(0.5), math.cos(1.0)])
+
+
+def test_a_network_learns_the_same_compiled() -> None:
+    """Ten steps of gradient descent on a closed-over network give eager losses."""
+
+    def losses(compile_it: bool) -> list[float]:
+        rng = random.Random(7)
+        model = MLP(2, [8, 1], activation="tanh", rng=rng)
+        points = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(20)]
+
+        def loss() -> Any:
+            scores = [model(p) for p in points]
+            return sum((s - p[0] * p[1]) ** 2 for s, p in zip(scores, points, strict=True)) / 20
+
+        chosen = jit(loss) if compile_it else loss
+        found = []
+        for _ in range(10):
+            y = chosen()
+            model.zero_grad()
+            y.backward()
+            for p in model.parameters():
+                p.data -= 0.1 * p.grad
+            found.append(y.data)
+        return found
+
+    assert losses(True) == pytest.approx(losses(False), rel=1e-10)
+
+
+# Arguments ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [float, Value, Parameter])
+def test_the_class_of_a_number_makes_numbers(kind: Any) -> None:
+    """Code for floats and Values alike begins a sum with type(x)(0.0)."""
+
+    def polynomial(x: Any) -> Any:
+        total = type(x)(0.0)
+        for k in range(1, 4):
+            total = total * x + type(x)(k)
+        return total
+
+    compiled = jit(polynomial)
+    for x in 2.0, -3.0:
+        assert plain(compiled(kind(x))) == x * x + 2.0 * x + 3.0
+
+
+def test_numbers_in_give_numbers_out() -> None:
+    """Without a Value anywhere, results are floats; one program serves floats and whole numbers."""
+    assert type(jit(readme)(-4.0, 2)) is float
+    double = jit(lambda n: 2 * n)
+    assert [double(3), double(4), double(5.0)] == [6.0, 8.0, 10.0]
+    assert len(programs_of(double)) == 1
+
+
+NUMBERS = [0.5, -2.0, 3.0, 1.5, -0.25, 4.0, 2.5, -1.0, 0.75]
+
+
+def weighted(xs: Any) -> Any:
+    """Weigh numbers and signs, which differ by position."""
+    return sum((k + 1.0) * (3.0 if x is True else x * x) for k, x in enumerate(xs))
+
+
+@pytest.mark.parametrize(
+    "xs",
+    [
+        [2, *NUMBERS[1:]],
+        [*NUMBERS[:-1], True],
+        [*NUMBERS[:-1], np.float64(0.75)],
+        tuple(NUMBERS),
+        [*NUMBERS, 1.0],
+        NUMBERS[:2],
+    ],
+)
+def test_a_long_list_is_told_from_those_like_it(xs: Any) -> None:
+    """A bool stays part of the program and an int is traced, also at the end of a long list."""
+    compiled = jit(weighted)
+    compiled(NUMBERS)
+    compiled([*NUMBERS[:-1], 1])
+    assert compiled(xs) == pytest.approx(weighted(xs), rel=1e-14)
+    doubled = type(xs)(x if x is True else 2 * x for x in xs)
+    assert compiled(doubled) == pytest.approx(weighted(doubled), rel=1e-14)
+
+
+def test_the_same_numbers_in_lists_of_other_lengths_are_other_arguments() -> None:
+    """Nine and one numbers are not eight and two, though types and numbers are the same."""
+
+    def difference(xs: Any, ys: Any) -> Any:
+        return weighted(xs) - weighted(ys)
+
+    compiled = jit(difference)
+    for cut in (9, 8, 1, 9):
+        xs, ys = [*NUMBERS, 7.0][:cut], [*NUMBERS, 7.0][cut:]
+        assert compiled(xs, ys) == pytest.approx(difference(xs, ys), rel=1e-14)
+
+
+def test_rows_may_be_lists_tuples_or_an_array() -> None:
+    """They agree; a row more, a shorter row or a Value among the floats gives its own result."""
+    w = [0.1 * k for k in range(8)]
+
+    def total(w: Any, rows: Any) -> Any:
+        return sum(tanh(sum(a * x for a, x in zip(w, row, strict=False))) for row in rows)
+
+    compiled = jit(value_and_grad(total))
+    value, slopes = value_and_grad(total)(w, ROWS)
+    of_numpy: Any = [list(row) for row in np.array(ROWS)]
+    for rows in (ROWS, np.array(ROWS), of_numpy, tuple(map(tuple, ROWS))):
+        assert compiled(w, rows)[0] == pytest.approx(value, rel=1e-13)
+        assert compiled(w, rows)[1] == pytest.approx(slopes, rel=1e-12)
+    others: list[Any] = [ROWS[1:], [ROWS[0][:5], *ROWS[1:]], [[1, *row[1:]] for row in ROWS]]
+    for rows in others:
+        assert compiled(w, rows)[0] == pytest.approx(total(w, rows), rel=1e-13)
+    x = Value(2.0)
+    found: Any = jit(lambda rows: sum(map(sum, rows)))([[x, *ROWS[0][1:]], *ROWS[1:]])
+    assert gradients(found, x) == 1.0
+
+
+def test_rows_in_lists_and_in_tuples_are_told_apart() -> None:
+    """A function may ask which it is given; gradients are shaped as the rows."""
+    counted = jit(lambda rows: sum(row[0] for row in rows if isinstance(row, list)))
+    listed: Any = ROWS
+    paired: Any = [tuple(row) for row in ROWS]
+    for rows in (listed, paired, listed):
+        assert counted(rows) == (sum(row[0] for row in ROWS) if rows is listed else 0)
+    slopes = jit(grad(lambda rows: sum(x * x for row in rows for x in row)))
+    for rows in (listed, paired, [listed[0], *paired[1:]]):
+        found: Any = slopes(rows)
+        assert [type(row) for row in found] == [type(row) for row in rows]
+        assert found[7][3] == 2.0 * ROWS[7][3]
+
+
+@pytest.mark.parametrize("kind", [Value, Parameter])
+def test_which_numbers_are_values_may_change_from_call_to_call(kind: Any) -> None:
+    """d/dx of k·x² is 2k·x, after a call with floats; one Value in two places gets both."""
+    compiled = jit(weighted)
+    compiled(NUMBERS)
+    xs = [kind(x) if k % 2 else x for k, x in enumerate(NUMBERS)]
+    compiled(xs).backward()
+    slopes = [x.grad for x in xs if isinstance(x, Value)]
+    assert slopes == [2.0 * (k + 1) * x for k, x in enumerate(NUMBERS) if k % 2]
+    product, x = jit(lambda x, y: x * y), kind(3.0)
+    product(kind(1.0), kind(2.0))
+    assert gradients(product(x, x), x) == 6.0
+
+
+def test_a_static_argument_drives_a_loop() -> None:
+    """Each count is another program; a static argument must be hashable, or an array."""
+
+    def power(x: Any, n: int) -> Any:
+        return math.prod([x] * n, start=1.0)
+
+    assert jit(power, static_argnums=1)(2.0, 10) == 1024.0
+    named = jit(static_argnames="n")(power)
+    assert (named(2.0, n=3), named(2.0, n=4), named(3.0, n=4)) == (8.0, 16.0, 81.0)
+    assert len(programs_of(named)) == 2
+    tables = [np.array([k, 0]) for k in (1, 2, 1)]
+    chosen = jit(lambda x, table: x + table[0], static_argnums=1)
+    assert [chosen(3.0, t) for t in tables] == [4.0, 5.0, 4.0]
+    with pytest.raises(TraceError, match="static"):
+        chosen(3.0, [1])
+    with pytest.raises(TraceError, match="set"):
+        jit(lambda x: 1.0)({1.0})
+
+
+def test_bool_str_and_none_choose_the_program() -> None:
+    """They are part of it without being asked for."""
+
+    def chosen(x: Any, square: bool, name: str | None) -> Any:
+        return (x * x if square else x) + len(name or "")
+
+    compiled = jit(chosen)
+    assert [compiled(3.0, True, None), compiled(3.0, False, "ab")] == [9.0, 5.0]
+    assert [compiled(4.0, True, None), compiled(4.0, False, "ab")] == [16.0, 6.0]
+
+
+class Pair(NamedTuple):
+    """A shape with names."""
+
+    first: Any
+    second: Any
+
+
+@dataclass
+class Sample:
+    """Numbers with names."""
+
+    x: Any
+    weights: list[Any]
+    note: str = ""
+
+
+def test_arguments_arrive_as_what_they_are() -> None:
+    """Named tuples, dataclasses, dicts, NumPy scalars, integer and object arrays."""
+    x = Value(5.0)
+    compiled = jit(lambda pair, xs: Pair(pair.second * xs[0], pair.first + xs[1]))
+    found: Any = compiled(Pair(np.float64(2.0), np.int64(3)), np.array([x, 7.0], dtype=object))
+    assert isinstance(found, Pair)
+    assert plain(found) == [15.0, 9.0]
+    doubled: Any = jit(lambda a: 2 * a)(np.array([[1, 2]]))
+    assert doubled.tolist() == [[2.0, 4.0]]
+    score = jit(lambda s: s.x * s.weights[1] + len(s.note))
+    assert (score(Sample(2.0, [0.0, 3.0])), score(Sample(4.0, [0.0, 5.0], "ab"))) == (6.0, 22.0)
+    y: Any = score(Sample(x, [0.0, x]))
+    assert gradients(y, x) == 10.0
+    assert jit(lambda d: d["a"] - d["b"])({"b": 1.0, "a": 3.0}) == 2.0
+
+
+def test_a_value_of_a_recorded_value_is_the_value() -> None:
+    """Micrograd programs wrap their data again, which recording lets pass."""
+    assert jit(lambda row: sg.sum(Value(x) for x in row))([1.0, 2.0]) == 3.0
+
+
+# Results ------------------------------------------------------------------------------------------
+
+
+def nested(x: Any) -> Any:
+    """Return what has blocks, ragged rows, constants, repetitions and what is no number."""
+    blocks = [[[x[f + 2 * i + j] * 3.0 for j in range(2)] for i in range(3)] for f in (0, 6)]
+    ragged = [[x[0] + 1.0, x[1] + 1.0], [x[2] + 1.0, x[3] + 1.0, x[4] + 1.0]]
+    constant: Any = ([x[0] + 2.0, 1.0, "a"], [None], [])
+    return [blocks, ragged, constant, (Pair(x[0], [x[1], 7.0]), {"a": x[2]}["a"]), [x[0], x[0]]]
+
+
+@pytest.mark.parametrize("kind", [float, Value, np.float64])
+def test_results_have_their_structure_and_belong_to_the_caller(kind: Any) -> None:
+    """Each call returns lists of its own; so does a function that was pickled with its paths."""
+    numbers = [float(k) for k in range(12)]
+    compiled: Any = jit(nested)
+    argument: Any = np.array(numbers) if kind is np.float64 else [*map(kind, numbers)]
+    compiled(argument)
+    for again in (compiled, pickle.loads(pickle.dumps(compiled))):
+        for _ in range(2):
+            found = again(argument)
+            assert plain(found) == plain(nested(numbers))
+            assert type(found[3][0]) is Pair
+            assert type(found[2]) is tuple
+            found[0][1][2].append(0.0)  # the next result knows nothing of it
+            found[2][2].append([])
+    if kind is Value:
+        compiled(argument)[0][1][2][1].backward()
+        assert [x.grad for x in argument] == [0.0] * 11 + [3.0]
+
+
+def test_arrays_that_are_returned_belong_to_the_caller() -> None:
+    """Neither another call nor a change in place reaches them; what is no array stays a float."""
+
+    @jit
+    def split(x: Any) -> Any:
+        return x * 2.0, {"rest": [x[0, 0] + 1.0, x.T[1:]], "same": x}
+
+    start = np.array([[1.0, 2.0], [3.0, 4.0]])
+    doubled, others = split(start)
+    split(start + 10.0)
+    doubled += 100.0
+    assert doubled.tolist() == [[102.0, 104.0], [106.0, 108.0]]
+    assert type(others["rest"][0]) is float
+    assert others["rest"][0] == 2.0
+    assert others["rest"][1].tolist() == [[2.0, 4.0]]
+    assert others["same"].tolist() == start.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("unused", [0, 3, 7])
+def test_the_gradient_by_an_array_has_zeros_where_it_is_not_read(unused: int) -> None:
+    """A gradient has its 0 where a parameter is not read, call after call."""
+    compiled = jit(value_and_grad(lambda p: sum(x * x for k, x in enumerate(p) if k != unused)))
+    for scale in (1.0, -3.0):
+        p = scale * np.arange(1.0, 9.0)
+        value, gradient = compiled(p)
+        expected = 2 * p
+        expected[unused] = 0.0
+        assert value == pytest.approx(sum(p**2) - p[unused] ** 2)
+        assert gradient.tolist() == pytest.approx(expected.tolist())
+
+
+def test_arrays_of_large_and_of_other_numbers_are_those_of_the_loop() -> None:
+    """Squares that overflow warn of nothing; inf and nan arrive; comparisons choose the way."""
+
+    def scaled(x: Any) -> Any:
+        return np.array([-x[0], 2.0 * x[1]]) if x[0] > 1.0 else x * x
+
+    compiled = jit(scaled)
+    for x in ([0.5, 2.0], [2.0, 8e307], [-1e300, 1.0], [1e200, 1.0], [0.5, 1e200], [math.nan, 0.0]):
+        with np.errstate(over="ignore"):
+            expected = scaled(np.array(x))
+        with np.errstate(all="raise"):
+            found = compiled(np.array(x)) if math.isfinite(sum(expected)) else expected
+        np.testing.assert_array_equal(found, expected)
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(compiled(np.array(x)), expected)
+
+
+def test_a_result_is_a_value_like_any_other() -> None:
+    """It shows itself as one, has the function's name, and its op computes its number again."""
+    cube = jit(lambda x: x**3)
+    x = Value(2.0)
+    y = cube(x)
+    assert repr(y) == repr(x**3)
+    y.label = "Output"
+    assert "Output" in repr(y)
+    named = jit(square_of)(x)
+    assert named.op is not None
+    assert (named.op.name, named.op.of(5.0)) == ("square_of", 25.0)
+
+
+def square_of(x: Any) -> Any:
+    """Return the square."""
+    return x * x
+
+
+# What a function reads around it ------------------------------------------------------------------
+
+
+def test_closed_over_values_are_read_at_each_call() -> None:
+    """Changing a parameter changes the next result, and gradients flow to it."""
+    w = Parameter(2.0)
+    scaled: Any = jit(lambda x: (w * x, w, x, 1.5, "text"))
+    assert plain(scaled(3.0)) == [6.0, 2.0, 3.0, 1.5, "text"]
+    w.data = 5.0
+    y, same, *_ = scaled(3.0)
+    (y + same).backward()
+    assert (y.data, w.grad) == (15.0, 4.0)
+
+
+def test_gradients_flow_through_an_interior_value_that_is_closed_over() -> None:
+    """Its number is the one it has, and its operands get theirs."""
+    w = Value(2.0)
+    h = w * w
+    y = jit(lambda x: h * x)(10.0)
+    y.backward()
+    assert (y.data, w.grad) == (40.0, 40.0)
+
+
+def test_what_changes_between_recordings_is_fresh_for_every_shape() -> None:
+    """A float, an entry and a Value that change, for arguments of several lengths."""
+    scale, table, held = 2.0, [3.0, 4.0], [Value(5.0)]
+
+    def f(xs: Any) -> Any:
+        return sum(x * scale + table[0] * held[0] for x in xs)
+
+    compiled = jit(f)
+    for change in range(4):
+        for n in (1, 2, 3):
+            assert compiled([float(n)] * n).data == f([float(n)] * n).data
+        if change == 0:
+            scale = 7.0
+        elif change == 1:
+            table[0] = -1.0
+        else:
+            held[0] = Value(6.0 + change)
+    scale, table[0] = 2.0, 3.0
+    assert compiled([1.0, 4.0, 9.0]).data == f([1.0, 4.0, 9.0]).data
+
+
+class Settings(NamedTuple):
+    """What a function may close over: a named tuple, with nothing in one of its dicts."""
+
+    rate: float
+    extra: dict[str, float]
+
+
+class Layer:
+    """An object with a number, a dict and a list, whose method is compiled."""
+
+    def __init__(self, k: float) -> None:
+        self.k, self.items = Parameter(k), [1.0]
+        self.empty: dict[str, float] = {}
+
+    @jit
+    def at(self, x: Any) -> Any:
+        """Return a number that depends on them."""
+        return x * self.k + sum(self.items) + len(self.empty)
+
+
+def typical() -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """Return functions that close over what functions usually do, and their arguments."""
+    model, settings = MLP(2, [3, 1], rng=0), Settings(0.5, {})
+    data, table, array = [[1.0, 2.0], [3.0, 4.0]], {"a": 1.0, "b": {}}, np.array([1.0, 2.0])
+    return {
+        "nothing": (lambda x, y: (x + y) * tanh(x), (Value(1.0), Value(2.0))),
+        "data": (lambda x: sum(x * row[0] for row in data) + array[0] + table["a"], (2.0,)),
+        "a model": (lambda x: model([x, 1.0]), (2.0,)),
+        "a named tuple": (lambda x: x * settings.rate * len(settings.extra), (2.0,)),
+        "other functions": (lambda x: sum(outputs([x] * 8)), (2.0,)),
+        "an object": (functools.partial(Layer.at, Layer(2.0)), (2.0,)),
+        "a derivative": (grad(lambda x: x * settings.rate), (2.0,)),
+    }
+
+
+@pytest.mark.parametrize("name", typical())
+def test_a_call_with_everything_unchanged_does_not_run_the_function(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first call runs it, the later ones run its program and return the same."""
+    function, arguments = typical()[name]
+
+    def noted(*args: Any) -> Any:
+        print("runs")
+        return function(*args)
+
+    compiled = jit(noted)
+    first = compiled(*arguments)
+    assert "runs" in capsys.readouterr().out
+    assert [repr(compiled(*arguments)) for _ in range(3)] == [repr(first)] * 3
+    assert capsys.readouterr().out == ""
+
+
+def test_a_hundred_shapes_in_turn_are_all_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs of many lengths of list stay, so that none is recorded again."""
+
+    def norm(xs: list[float]) -> float:
+        print("runs")
+        return sum(x * x for x in xs)
+
+    compiled = jit(norm)
+    for said in ("runs", ""):
+        for n in range(1, 101):
+            assert compiled([2.0] * n) == 4.0 * n
+        assert (said in capsys.readouterr().out) if said else capsys.readouterr().out == ""
+
+
+def test_compiled_methods_read_their_own_objects() -> None:
+    """A compiled method is bound to its object, whose Values it reads, and may be a default."""
+    first, second = Layer(2.0), Layer(3.0)
+    assert (first.at(5.0).data, second.at(5.0).data) == (11.0, 16.0)
+    second.k.data = 4.0
+    assert (first.at(5.0).data, second.at(5.0).data) == (11.0, 21.0)
+
+
+def test_the_decorator_takes_options_and_keeps_the_name() -> None:
+    """With options alone, jit returns a decorator; a wrapped function keeps name and words."""
+
+    @jit(static_argnums=(1,))
+    def scaled(x: float, n: int) -> float:
+        """Multiply."""
+        return x * n
+
+    assert scaled(2.0, 3) == 6.0
+    assert (getattr(scaled, "__name__", ""), scaled.__doc__) == ("scaled", "Multiply.")
+    assert "scaled" in repr(scaled)
+
+
+def test_a_compiled_function_inside_another_is_part_of_it() -> None:
+    """Called while recording, it adds its nodes to the recording, and still runs alone after."""
+    inner = jit(lambda x, y: x * x * y)
+    x, y = Value(3.0), Value(5.0)
+    assert inner(x, y).data == 45.0
+    outer = jit(lambda x, y: inner(x, y) + inner(y, x))
+    outer(x, y).backward()
+    assert (x.grad, y.grad) == (2 * 3 * 5 + 25.0, 9 + 2 * 5 * 3.0)
+    assert gradients(inner(x, y), x) == 30.0
+
+
+def test_explain_tells_what_a_call_runs() -> None:
+    """How many nodes were recorded, and the program, for a known shape and for a new one."""
+    compiled = jit(lambda xs: tanh(sum(xs)))
+    assert "tanh" in compiled.explain([1.0, 2.0])
+    xs = [Value(1.0), Value(2.0), Value(3.0)]
+    compiled(xs)
+    text = compiled.explain(xs)
+    assert "nodes" in text
+    assert "backward" in text
+
+
+# What is refused ----------------------------------------------------------------------------------
+
+LAYER = Linear(1, 1, rng=0)
+
+
+def assign_grad_and_go_on(x: Any) -> Any:
+    """Do what a training step does."""
+    x.grad = 0.0
+    return x * x
+
+
+REFUSED: dict[str, Callable[[Any], Any]] = {
+    "data": lambda x: x * x.data,
+    "grad": lambda x: x * x.grad,
+    "backward": lambda x: (x * x).backward(),
+    "zero_grad": lambda x: x.zero_grad(),
+    "assigned": assign_grad_and_go_on,
+    "graph": lambda x: (x * x).parents,
+    "printed": lambda x: [print(x)],
+}
+
+
+@pytest.mark.parametrize("noun", REFUSED)
+def test_what_cannot_be_repeated_is_refused(noun: str) -> None:
+    """The error names what it is and the file, and everything works again afterwards."""
+    with pytest.raises(TraceError, match=noun) as error:
+        jit(REFUSED[noun])(Value(2.0))
+    assert "test_jitted.py" in str(error.value)
+    x = Value(2.0)
+    (x * x).backward()
+    assert (x.data, x.grad, x > 1.0, bool(x)) == (2.0, 4.0, True, True)
+
+
+ENTRIES = np.array([1.0, 2.0, 3.0])
+
+
+def at_an_entry(k: Any) -> Any:
+    """Index an array, of which NumPy makes an error of its own."""
+    return ENTRIES[k] * 2.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        math.sin,
+        float,
+        math.floor,
+        lambda x: math.fsum([x, x]),
+        lambda x: [1.0, 2.0, 3.0][int(x)],
+        at_an_entry,
+    ],
+)
+def test_what_python_asks_of_a_float_is_refused(f: Any) -> None:
+    """An eager call would answer with a number that is not known."""
+    with pytest.raises(TraceError, match="compiled"):
+        jit(f)(2 if f is at_an_entry else 2.0)
+
+
+@pytest.mark.parametrize("f", [float, math.sin, lambda x: [1.0, 2.0][x]])
+def test_an_error_of_the_eager_call_arrives_as_it_is(f: Any) -> None:
+    """Where the function would fail eagerly, too, that error is raised."""
+    with pytest.raises(TypeError) as eagerly:
+        f(Value(2.0))
+    with pytest.raises(type(eagerly.value)) as compiled:
+        jit(f)(Value(2.0))
+    assert str(compiled.value) == str(eagerly.value)
 
 
 def test_a_value_that_outlives_its_recording_is_refused() -> None:
-    """A Value stashed while recording raises when it is used later."""
+    """A Value stashed while recording raises when it is used later, in any way."""
     kept = SimpleNamespace()
 
     def stash(x: Any) -> Any:
@@ -467,103 +818,19 @@ def test_a_value_that_outlives_its_recording_is_refused() -> None:
         lambda: kept.x.data,
         lambda: jit(lambda x: x + kept.x)(1.0),
         lambda: sg.atan2(v, kept.x),
-        lambda: sg.maximum(v, kept.x),
         lambda: sg.clip(v, kept.x, 3.0),
-        lambda: sg.hypot(v, kept.x),
         lambda: sg.logsumexp([v, kept.x]),
         lambda: sg.where(kept.x > v, v, 0.0),
-        lambda: v < kept.x,
-        lambda: sg.gradients(kept.x, v),
+        lambda: gradients(kept.x, v),
         lambda: jit(lambda x: x)(kept.x),
-        lambda: sg.losses.cross_entropy([[v, kept.x]], [0]),
     ]
     for use in uses:
-        with pytest.raises(TraceError, match=r"return it|pass it on"):
+        with pytest.raises(TraceError, match=r"return|pass"):
             use()
-    assert repr(kept.x) == "<a number of a recording that is over>"
+    assert "over" in repr(kept.x)
 
 
-def test_unhashable_arguments_are_refused() -> None:
-    """A set is neither traced nor static."""
-    with pytest.raises(TraceError, match="set"):
-        jit(lambda x: 1.0)({1.0})
-
-
-def test_domain_errors_are_those_of_eager_evaluation() -> None:
-    """A point outside the domain raises at the first call and at later ones."""
-    compiled = jit(sg.log)
-    with pytest.raises(DomainError):
-        compiled(-1.0)
-    assert compiled(math.e) == pytest.approx(1.0)
-    with pytest.raises(DomainError):
-        compiled(-1.0)
-    assert jit(sg.exp)(1000.0) == math.inf
-
-
-def test_detach_stops_the_gradient() -> None:
-    """A detached Value counts as a constant."""
-    x = Value(3.0)
-    y = jit(lambda x: x * x.detach())(x)
-    y.backward()
-    assert (y.data, x.grad) == (9.0, 3.0)
-
-
-def test_a_value_of_a_recorded_value_is_the_value() -> None:
-    """Micrograd programs wrap their data again, which recording lets pass."""
-
-    def wrapped(row: list[Any]) -> Any:
-        return sg.sum(Value(x) for x in row)
-
-    assert jit(wrapped)([1.0, 2.0]) == 3.0
-
-
-def test_softmax_is_recorded() -> None:
-    """Its shift is part of the program, so other scores give other probabilities."""
-    compiled = jit(sg.softmax)
-    for scores in ([0.0, 1.0, 2.0], [5.0, -1.0, 1000.0], [3.0, 3.0, 3.0]):
-        assert compiled(scores) == pytest.approx(sg.softmax(scores), rel=1e-12)
-
-
-def test_a_network_learns_the_same_compiled() -> None:
-    """Ten steps of gradient descent on a closed-over network give eager losses."""
-
-    def losses(compile_it: bool) -> list[float]:
-        random.seed(7)
-        model = MLP(2, [8, 1], activation="tanh")
-        points = [[random.gauss(0, 1), random.gauss(0, 1)] for _ in range(20)]
-
-        def loss() -> Any:
-            scores = [model(p) for p in points]
-            return sum((s - p[0] * p[1]) ** 2 for s, p in zip(scores, points, strict=True)) / 20
-
-        chosen = jit(loss) if compile_it else loss
-        found = []
-        for _ in range(10):
-            y = chosen()
-            for p in model.parameters():
-                p.grad = 0.0
-            y.backward()
-            for p in model.parameters():
-                p.data -= 0.1 * p.grad
-            found.append(y.data)
-        return found
-
-    assert losses(True) == pytest.approx(losses(False), rel=1e-10)
-
-
-def test_custom_operations_run() -> None:
-    """A user's operation is computed by its own function, also over lanes."""
-
-    @sg.custom_op(partials=lambda y, x: (sg.cos(x),))
-    def my_sin(x: float) -> float:
-        return math.sin(x)
-
-    compiled = jit(lambda xs: sum(my_sin(x) for x in xs))
-    xs = [Value(0.5), Value(1.0)]
-    y = compiled(xs)
-    y.backward()
-    assert y.data == pytest.approx(math.sin(0.5) + math.sin(1.0))
-    assert [x.grad for x in xs] == pytest.approx([math.cos(0.5), math.cos(1.0)])
+# Threads, pickles and switching off ---------------------------------------------------------------
 
 
 def test_threads_do_not_disturb_one_another() -> None:
@@ -589,112 +856,8 @@ def test_threads_do_not_disturb_one_another() -> None:
     assert not wrong
 
 
-def test_methods_can_be_compiled() -> None:
-    """A compiled method is bound to its object, whose Values it reads."""
-
-    class Line:
-        def __init__(self) -> None:
-            self.slope = sg.Parameter(2.0)
-
-        @jit
-        def at(self, x: Any) -> Any:
-            return self.slope * x
-
-    first, second = Line(), Line()
-    second.slope.data = 3.0
-    assert (first.at(5.0).data, second.at(5.0).data) == (10.0, 15.0)
-
-
-@jit
-def squared_distance(a: list[float], b: list[float]) -> float:
-    """Return the squared distance of two points."""
-    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
-
-
-def test_programs_can_be_pickled() -> None:
-    """A program runs where it is unpickled without being recorded again."""
-    compiled = jit(lambda x: x * x * x)
-    assert (compiled(2.0), grad(compiled)(2.0)) == (8.0, 12.0)
-    restored = pickle.loads(pickle.dumps(compiled))
-    assert restored(3.0) == 27.0
-    assert grad(restored)(3.0) == 27.0
-    with pytest.raises(TraceError, match="unpickled without its source"):
-        restored([3.0])
-
-
-def test_a_named_function_is_found_again_by_its_name() -> None:
-    """It can be recorded for new shapes where it is unpickled."""
-    restored = pickle.loads(pickle.dumps(squared_distance))
-    assert restored([1.0, 2.0], [4.0, 6.0]) == 25.0
-    assert copy.copy(restored)([0.0], [3.0]) == 9.0
-
-
-def test_programs_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At most so many shapes are kept."""
-    from scalargrad.compiler.call import paths
-
-    monkeypatch.setattr(paths, "SHAPES", 3)
-    total: Any = jit(sum)
-    for n in range(1, 7):
-        assert total([1.0] * n) == n
-    assert len(programs_of(total)) == 3
-
-
-class Pair(NamedTuple):
-    """A shape with names."""
-
-    first: Any
-    second: Any
-
-
-def test_shapes_of_arguments_are_kept() -> None:
-    """Named tuples, NumPy scalars, integer and object arrays arrive as what they are."""
-    compiled = jit(lambda pair, xs: Pair(pair.second * xs[0], pair.first + xs[1]))
-    x = Value(5.0)
-    found: Any = compiled(Pair(np.float64(2.0), np.int64(3)), np.array([x, 7.0], dtype=object))
-    assert isinstance(found, Pair)
-    assert (found.first.data, found.second) == (15.0, 9.0)
-    doubled: Any = jit(lambda a: 2 * a)(np.array([[1, 2]]))
-    assert doubled.tolist() == [[2.0, 4.0]]
-    assert jit(lambda a: a)(x) is x
-
-
-def test_bool_str_and_none_are_static() -> None:
-    """They choose the program, as do static arrays, by their content."""
-
-    def chosen(x: Any, square: bool, name: str | None, table: Any = None) -> Any:
-        return (x * x if square else x) + len(name or "") + (0 if table is None else table[0])
-
-    compiled = jit(chosen, static_argnums=3)
-    assert [compiled(3.0, True, None), compiled(3.0, False, "ab")] == [9.0, 5.0]
-    tables = [np.array([k, 0]) for k in (1, 2, 1)]
-    assert [compiled(3.0, False, None, t) for t in tables] == [4.0, 5.0, 4.0]
-    assert len(programs_of(compiled)) == 4
-    with pytest.raises(TraceError, match="static argument 3"):
-        compiled(3.0, False, None, [1])
-
-
-def test_a_value_returned_unchanged_is_a_result() -> None:
-    """A closed-over leaf among the results is a node over it; a number stays a number."""
-    w = sg.Parameter(2.0)
-    found: Any = jit(lambda x: (w, x, 1.5, "text"))(3.0)
-    assert (found[0].data, *found[1:]) == (2.0, 3.0, 1.5, "text")
-    found[0].backward()
-    assert w.grad == 1.0
-
-
-def test_gradients_of_several_results_are_each_ones_own() -> None:
-    """Each of many outputs has its row of the Jacobian, also where it is zero."""
-    x, y = Value(2.0), Value(3.0)
-    found = jit(lambda x, y: [x * y, x * x, sg.step(x) + 0.0, y.detach()])(x, y)
-    rows = [sg.gradients(z, [x, y]) for z in found]
-    assert rows == [[3.0, 2.0], [4.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
-    total = found[0] + found[1]
-    assert sg.gradients(total, [x, y]) == [7.0, 2.0]
-
-
-def test_truth_inside_other_threads_is_untouched() -> None:
-    """While one thread records, another compares, reads, copies and differentiates as usual."""
+def test_other_threads_work_as_usual_while_one_records() -> None:
+    """They compare, read, copy and differentiate."""
     outcome: list[Any] = []
 
     def elsewhere() -> None:
@@ -705,12 +868,8 @@ def test_truth_inside_other_threads_is_untouched() -> None:
         x.zero_grad()
         x.data = 3.0
         outcome.extend([x > 1, x < 1, x == x, x != y, bool(x), x.data, x.grad, y.detach().data])
-        outcome.append(sg.gradients(x**2, x, create_graph=True).data)
+        outcome.append(gradients(x**2, x, create_graph=True).data)
         outcome.append(sg.softmax([x, x])[0].data)
-        refusing: list[Any] = [float, int, math.floor]
-        for refused in refusing:
-            with pytest.raises(TypeError):
-                refused(x)
 
     def records(x: Any) -> Any:
         thread = threading.Thread(target=elsewhere)
@@ -722,94 +881,121 @@ def test_truth_inside_other_threads_is_untouched() -> None:
     assert outcome == [True, False, True, True, True, 3.0, 0.0, 4.0, 6.0, 0.5]
 
 
-def test_equality_with_numbers_is_a_comparison() -> None:
-    """`x == 0` on a recorded number asks for its data; other objects are unequal."""
-
-    def sign(x: Any) -> Any:
-        if x == 0 or x == "zero" or x != x:  # noqa: PLR1714 - each comparison is tried
-            return 0.0 * x
-        return x / abs(x)
-
-    compiled = jit(sign)
-    assert [compiled(x) for x in (0.0, -3.0, 5)] == [0.0, -1.0, 1.0]
+@jit
+def squared_distance(a: list[float], b: list[float]) -> float:
+    """Return the squared distance of two points."""
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
 
 
-def test_gradients_of_gradients_are_those_of_eager_graphs() -> None:
-    """Sweeps one after the other are fresh at each call, with or without a graph."""
-
-    def twice(x: Any) -> Any:
-        y = x * x * x
-        first = sg.gradients(y, x, create_graph=True)
-        return [sg.gradients(y, x), sg.gradients(first, x, create_graph=True), first]
-
-    compiled = jit(twice)
-    for number in (2.0, 3.0):
-        plain, *graphs = compiled(Value(number))
-        assert plain == 3.0 * number**2  # without a graph, a float, as eagerly
-        assert [y.data for y in graphs] == [6.0 * number, 3.0 * number**2]
+slope_of_square = jit(value_and_grad(square_of))
 
 
-def test_a_comparison_that_rounding_decides_comes_out_as_eagerly() -> None:
-    """0.3 + 0.2 + 0.1 is 0.6 in this order and more in another, which the program may take."""
-    compiled = jit(lambda a, b, c: 1.0 if (c + b) + a > 0.6 else 2.0)
-    for _ in range(3):
-        assert compiled(0.1, 0.2, 0.3) == 2.0
-    assert compiled(1.0, 2.0, 3.0) == 1.0
-    assert len(programs_of(compiled)) == 2
-
-
-def test_explain_counts_nodes_and_instructions() -> None:
-    """What was recorded and packed, for a known shape and for a new one."""
-    compiled = jit(lambda xs: sg.tanh(sum(xs)))
-    text = compiled.explain([1.0, 2.0])
-    assert "nodes recorded" in text
-    assert "× tanh, 1 lane" in text
-    xs = [Value(1.0), Value(2.0)]
-    compiled(xs)
-    assert "forward and backward" in compiled.explain(xs)
-    assert "<lambda>" in repr(compiled)
-
-
-def test_the_decorator_takes_options() -> None:
-    """With options alone, jit returns a decorator; a wrapped function keeps its name."""
-
-    @jit(static_argnums=(1,))
-    def scaled(x: float, n: int) -> float:
-        """Multiply."""
-        return x * n
-
-    assert scaled(2.0, 3) == 6.0
-    assert (getattr(scaled, "__name__", ""), scaled.__doc__) == ("scaled", "Multiply.")
-
-
-def test_a_compiled_result_can_be_stepped_through() -> None:
-    """Its operation has the function's name, computes its number, and names its partials."""
-    x = Value(2.0)
-    y = jit(square_of)(x)
-    assert y.op is not None
-    _, _, (partial,) = y.op.trace_partials(1)
-    assert (y.op.name, partial.op.name) == ("square_of", "∂square_of/∂x0")
-    assert (y.op.of(2.0), y.op.of(5.0), partial.op.of(5.0)) == (4.0, 25.0, 10.0)
-    several = jit(lambda x: [x * x, x * x * x])(x)
-    assert several[1].op.of(3.0) == 27.0
-
-
-def square_of(x: Any) -> Any:
-    """Return the square."""
-    return x * x
-
-
-def _misfit(w: Any) -> Any:
-    return (w - 3.0) ** 2
-
-
-slope_of_misfit = jit(value_and_grad(_misfit))
+def test_programs_can_be_pickled() -> None:
+    """A program runs where it is unpickled; of a named function new ones are recorded there."""
+    compiled = jit(lambda x: x * x * x)
+    assert (compiled(2.0), grad(compiled)(2.0)) == (8.0, 12.0)
+    restored = pickle.loads(pickle.dumps(compiled))
+    assert (restored(3.0), grad(restored)(3.0)) == (27.0, 27.0)
+    with pytest.raises(TraceError, match="source"):
+        restored([3.0])
+    named = pickle.loads(pickle.dumps(squared_distance))
+    assert named([1.0, 2.0], [4.0, 6.0]) == 25.0
+    assert copy.copy(named)([0.0], [3.0]) == 9.0
 
 
 def test_what_is_made_of_a_function_is_not_taken_for_it_where_it_is_unpickled() -> None:
     """It has the function's name; it is found by its own, and without one it is lost, not wrong."""
-    restored = pickle.loads(pickle.dumps(slope_of_misfit))
-    assert restored(1.0) == (4.0, -4.0)
-    unnamed = pickle.loads(pickle.dumps(jit(value_and_grad(_misfit))))
-    with pytest.raises(TraceError, match="unpickled without its source"):
+    assert pickle.loads(pickle.dumps(slope_of_square))(3.0) == (9.0, 6.0)
+    unnamed = pickle.loads(pickle.dumps(jit(value_and_grad(square_of))))
+    with pytest.raises(TraceError, match="source"):
         unnamed(1.0)
+
+
+def test_a_disabled_function_runs_as_written_and_forgets_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It may read .data, as no recording may; blocks nest, end with errors, and are of a thread."""
+
+    def cube(x: Any) -> Any:
+        print("runs")
+        return x * x * x
+
+    compiled = jit(cube)
+    compiled(1.0)
+    with disable_jit():
+        reads: Any = jit(lambda x: x * Value(x.data))
+        assert reads(Value(3.0)).data == 9.0
+        y = compiled(Value(2.0))
+        assert (y.data, y.op.symbol) == (8.0, "*")
+        capsys.readouterr()
+        with disable_jit(disable=False):
+            compiled(2.0)
+        thread = threading.Thread(target=compiled, args=(3.0,))
+        thread.start()
+        thread.join()
+        assert capsys.readouterr().out == ""
+    with pytest.raises(ZeroDivisionError), disable_jit():
+        raise ZeroDivisionError
+    assert compiled(4.0) == 64.0
+    assert capsys.readouterr().out == ""
+    with pytest.raises(TraceError, match="data"):
+        reads(Value(2.0))
+
+
+def test_fit_takes_its_steps_eagerly_where_compilation_is_disabled() -> None:
+    """Even if asked for programs: a loss that reads .data trains, as it cannot where recorded."""
+
+    def loss(predictions: list[list[Value]], targets: list[float]) -> Any:
+        assert predictions[0][0].data == predictions[0][0].data
+        return mse_loss([p[0] for p in predictions], targets)
+
+    def losses() -> list[float]:
+        model = Linear(1, 1, rng=0)
+        optimizer = SGD(model.parameters(), lr=0.1)
+        data = [[1.0], [2.0]], [2.0, 4.0]
+        history = fit(model, *data, loss=loss, optimizer=optimizer, epochs=3, jit=True, quiet=True)
+        return list(history["loss"])
+
+    with disable_jit():
+        found = losses()
+    assert found[-1] < found[0]
+    with pytest.raises(TraceError):
+        losses()
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "said"),
+    [
+        ("SCALARGRAD_JIT", "off", "ran\nran\n16.0\n"),
+        ("SCALARGRAD_JIT", "numpy", "ran\n16.0\n"),
+        ("SCALARGRAD_JIT", "of", "SCALARGRAD_JIT"),
+        ("SCALARGRAD_THREADS", "two", "SCALARGRAD_THREADS"),
+    ],
+)
+def test_the_environment_chooses_for_a_process(name: str, setting: str, said: str) -> None:
+    """Off, a function runs at every call; without llvmlite once; other words are errors."""
+    program = """
+import numpy
+from scalargrad import jit, vmap
+square = jit(lambda x: (print("ran"), x * x)[1])
+square(3.0)
+print(square(4.0))
+jit(vmap(lambda x: x * x))(numpy.ones(20_000))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, name: setting},
+    )
+    assert said in done.stdout + done.stderr
+    assert (done.returncode == 0) == ("ran" in said)
+
+
+def test_the_page_on_the_compiler_is_true() -> None:
+    """Every block of docs/how-scalars-become-vectors.md prints what it shows."""
+    page = Path(__file__).parents[2] / "docs" / "how-scalars-become-vectors.md"
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted > 10
+    assert result.failed == 0

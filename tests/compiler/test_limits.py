@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import os
 import pickle
 import random
 import subprocess
@@ -12,19 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compiler.loops import close, draws
 
 import scalargrad as sg
-from scalargrad import Parameter, Value, gradients, jit, losses, sin, value_and_grad
-from scalargrad.compiler.explain.programs_of import programs_of
+from scalargrad import Parameter, Value, grad, gradients, jit, losses, sin, value_and_grad
 from scalargrad.nn import MLP
 
 LONG = 20_000
 
 
-@pytest.mark.uncounted
-@pytest.mark.usefixtures("backend")
 def test_a_long_chain_is_compiled() -> None:
-    """One group for each depth, without recursion; the gradient is Π 0.99·cos xₖ."""
+    """Without recursion; the gradient is Π 0.9999·cos xₖ."""
 
     def chain(x: Any) -> Any:
         for _ in range(LONG):
@@ -41,22 +41,29 @@ def test_a_long_chain_is_compiled() -> None:
     assert gradients(y, x) == pytest.approx(slope, rel=1e-9)
 
 
-@pytest.mark.uncounted
-@pytest.mark.usefixtures("backend")
-def test_a_wide_sum_is_a_few_instructions() -> None:
-    """A sum of twenty thousand takes as many instructions as one of ten thousand: a few."""
+def test_a_long_chain_in_no_order_is_compiled() -> None:
+    """Three thousand operations one after the other, none of which repeats the one before."""
+    operations = (sg.sin, sg.tanh, sg.exp)
+
+    def chain(x: Any) -> Any:
+        for k in range(3_000):
+            x = operations[k * k % 3](x) - 0.5
+        return x
+
+    assert close(jit(value_and_grad(chain))(0.3), value_and_grad(chain)(0.3), rel=1e-10)
+
+
+def test_a_wide_sum_is_compiled() -> None:
+    """A sum over twenty thousand numbers, with the gradient by each."""
     compiled = jit(lambda xs: sum(sin(x) * 0.5 for x in xs))
-    xs = np.linspace(0.0, 1.0, LONG).tolist()
-    leaves = [Value(x) for x in xs]
+    xs = np.linspace(0.0, 1.0, LONG)
+    leaves = [Value(x) for x in xs.tolist()]
     y = compiled(leaves)
     assert y.data == pytest.approx(0.5 * np.sin(xs).sum(), rel=1e-12)
     assert np.allclose(gradients(y, leaves), 0.5 * np.cos(xs), rtol=1e-12)
-    wide, half = (compiled.explain(x).programs for x in (leaves, leaves[: LONG // 2]))
-    assert [x.instructions for x in wide] == [x.instructions for x in half]
-    assert all(program.instructions < 16 for program in wide)
 
 
-@pytest.mark.uncounted
+@pytest.mark.wide
 def test_a_million_nodes_are_compiled() -> None:
     """A loop that leaves a million nodes behind gives Σ (w²x - w/2) and its slope Σ (2wx - 1/2)."""
     xs = [0.001 * i for i in range(250_000)]
@@ -65,6 +72,25 @@ def test_a_million_nodes_are_compiled() -> None:
     total = 0.001 * len(xs) * (len(xs) - 1) / 2
     assert y.data == pytest.approx(4.0 * total - 1.0 * len(xs), rel=1e-12)
     assert gradients(y, w) == pytest.approx(4.0 * total - 0.5 * len(xs), rel=1e-12)
+
+
+def test_many_operands_of_one_operation_are_compiled() -> None:
+    """Each partial of a maximum depends on all operands: thousands took minutes to compile."""
+    xs = [0.25 * (k % 43) for k in range(1_500)]
+    shares = jit(grad(lambda xs: sg.maximum(*xs)))(xs)
+    assert shares == [1.0 / xs.count(10.5) if x == 10.5 else 0.0 for x in xs]
+    weights = jit(grad(lambda xs: sg.logsumexp([*xs, 11.0])))(xs)
+    total = math.fsum([*map(math.exp, xs), math.exp(11.0)])
+    assert weights == pytest.approx([math.exp(x) / total for x in xs], rel=1e-12, abs=0.0)
+
+
+@pytest.mark.native
+@pytest.mark.xfail(reason="equal largest ones of more than 32 have wrong slopes")
+@pytest.mark.parametrize("count", [33, 90])
+def test_equal_largest_operands_of_logsumexp_have_their_share(count: int) -> None:
+    """However many operands there are, slopes are their softmax."""
+    slopes = jit(grad(sg.logsumexp))([1.0] * count)
+    assert slopes == pytest.approx([1.0 / count] * count, rel=1e-12)
 
 
 def test_a_program_takes_little_memory_beyond_its_recording() -> None:
@@ -88,7 +114,7 @@ def test_a_program_takes_little_memory_beyond_its_recording() -> None:
 
 
 def test_compiling_a_network_under_vmap_takes_no_more_for_more_examples() -> None:
-    """Loss, gradient and update of a ReLU network: 12 or 96 examples, the same work and memory."""
+    """Loss, gradient and update of a ReLU network: 12 or 96 examples, the same memory."""
 
     def loss(layers: Any, inputs: Any, targets: Any) -> Any:
         def of_one(x: Any, target: Any) -> Any:
@@ -103,8 +129,8 @@ def test_compiling_a_network_under_vmap_takes_no_more_for_more_examples() -> Non
         return value, [w - 0.1 * slope for w, slope in zip(layers, slopes, strict=True)]
 
     rng = np.random.default_rng(0)
-    layers = [rng.normal(size=shape) for shape in ((24, 6), (24, 24), (3, 24))]
-    sizes, peaks = [], []
+    layers = [rng.normal(size=shape) for shape in ((12, 6), (12, 12), (3, 12))]
+    peaks = []
     for examples in (96, 12, 96):  # the first also imports what compiles
         compiled = jit(step)
         given = rng.normal(size=(examples, 6)), rng.integers(0, 3, size=examples)
@@ -113,32 +139,41 @@ def test_compiling_a_network_under_vmap_takes_no_more_for_more_examples() -> Non
         compiled(layers, *given)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        sizes.append([x.instructions for x in compiled.explain(layers, *given).programs])
-    assert sizes[1] == sizes[2]
     assert peaks[2] < 1.5 * peaks[1]
 
 
 _WORKER = """
 import pickle, sys
-restored = pickle.load(sys.stdin.buffer)
-print(restored([1.0, 2.0], [4.0, 6.0]))
+restored, given = pickle.load(sys.stdin.buffer)
+print(repr(restored(*given)))
 """
 
 
 def test_a_worker_process_runs_a_program_without_recording_it() -> None:
-    """Another process, which has no source to record from, runs what was compiled here."""
-    distance = jit(lambda a, b: sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
-    distance([0.0, 0.0], [1.0, 1.0])
-    worker = subprocess.run(
-        [sys.executable, "-c", _WORKER],
-        input=pickle.dumps(distance),
-        capture_output=True,
-        check=True,
-    )
-    assert float(worker.stdout) == 25.0
+    """Another process has no source to record from, and perhaps no machine code; digits agree."""
+
+    def distance(a: Any, b: Any) -> Any:
+        total = 0.0
+        for x, y in zip(a, b, strict=True):
+            total = 0.5 * total + (x - y) ** 2
+        return total
+
+    compiled = jit(value_and_grad(distance))
+    given = draws(150, 1), draws(150, 2)
+    expected = compiled(*given)
+    for mode in ("", "numpy"):
+        worker = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _WORKER],
+            env={**os.environ, "SCALARGRAD_JIT": mode},
+            input=pickle.dumps((compiled, given)),
+            capture_output=True,
+            check=True,
+        )
+        found = eval(worker.stdout)
+        assert close(found, expected)
+        assert mode or found == expected
 
 
-@pytest.mark.usefixtures("backend")
 def test_scipy_minimises_a_compiled_value_and_gradient() -> None:
     """minimize(jac=True) takes it as it is, and finds Rosenbrock's minimum (1, 1)."""
     optimize = pytest.importorskip("scipy.optimize")
@@ -151,33 +186,27 @@ def test_scipy_minimises_a_compiled_value_and_gradient() -> None:
     found = optimize.minimize(rosenbrock, np.array([-1.2, 1.0]), jac=True)
     assert found.success
     assert found.x == pytest.approx([1.0, 1.0], abs=1e-5)
-    assert len(programs_of(rosenbrock)) == 1
 
 
-@pytest.mark.usefixtures("backend")
-def test_numbers_of_any_type_share_a_program_and_bools_do_not() -> None:
-    """Ints, floats and NumPy scalars are traced alike; True and 1 are two things."""
+def test_numbers_of_any_type_are_traced_alike_and_bools_are_not() -> None:
+    """Ints, floats and NumPy scalars; True and 1 are two things."""
     compiled = jit(lambda x, flag: x * 3.0 + (10.0 if flag is True else 0.0))
     numbers: list[Any] = [1, 2.0, np.float64(3.0), np.int32(4), np.float32(5.0)]
     assert [compiled(x, True) for x in numbers] == [13.0, 16.0, 19.0, 22.0, 25.0]
     assert [compiled(x, 1) for x in numbers] == [3.0, 6.0, 9.0, 12.0, 15.0]
-    assert len(programs_of(compiled)) == 2
 
 
-@pytest.mark.usefixtures("backend")
 def test_other_shapes_are_other_programs_and_come_back_to_theirs() -> None:
     """Lists of other lengths, arrays of other shapes, a Value for a number: each its own."""
     total = jit(lambda rows: sum(x * x for row in rows for x in row))
     calls: list[Any] = [
         [[1.0, 2.0]], [[1.0], [2.0]], np.ones((3, 2)), np.ones((2, 3)), [[Value(3.0)]], [[3.0]]
     ]  # fmt: skip
-    expected = [5.0, 5.0, 6.0, 6.0, 9.0, 9.0]
     for _ in range(2):
-        assert [getattr(total(x), "data", total(x)) for x in calls] == expected
-    assert len(programs_of(total)) == 6
+        found = [getattr(total(x), "data", total(x)) for x in calls]
+        assert found == [5.0, 5.0, 6.0, 6.0, 9.0, 9.0]
 
 
-@pytest.mark.usefixtures("backend")
 def test_a_compiled_function_may_call_itself_and_others() -> None:
     """Recursion unrolls while recording; the inner calls are part of the program."""
     w = Parameter(2.0)
@@ -193,7 +222,6 @@ def test_a_compiled_function_may_call_itself_and_others() -> None:
     assert outer(3.0).data == 42.0
 
 
-@pytest.mark.usefixtures("backend")
 def test_an_error_while_recording_leaves_everything_usable() -> None:
     """After an exception inside, Values behave as usual and the next call records anew."""
     broken = [True]

@@ -1,9 +1,11 @@
-"""Numbers drawn otherwise than by `drawn` inside a compiled function: refused, with the remedy."""
+"""Random numbers in a compiled function: drawn anew by `drawn`, refused if drawn otherwise."""
 
 from __future__ import annotations
 
-import inspect
+import functools
 import random
+import sys
+import types
 from collections.abc import Callable
 from random import Random, gauss
 from types import SimpleNamespace
@@ -13,8 +15,133 @@ import numpy as np
 import pytest
 
 from scalargrad import TraceError, Value, drawn, jit, vmap
+from scalargrad.nn import Embedding, Linear, Module
 
-pytestmark = pytest.mark.usefixtures("backend")
+# Wherever a generator is held -------------------------------------------------------------------
+
+
+class Held:
+    """An object with a generator, and methods that draw."""
+
+    def __init__(self, rng: Any) -> None:
+        self.rng = rng
+
+    def get(self) -> Any:
+        """Return it."""
+        return self.rng
+
+    @property
+    def source(self) -> Any:
+        """Return it."""
+        return self.rng
+
+
+class Equal(Held):
+    """One with a hash of its own."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return 7
+
+
+class Slotted:
+    """An object without a dict."""
+
+    __slots__ = ("rng",)
+    rng: Any
+
+    def __init__(self, rng: Any) -> None:
+        self.rng = rng
+
+
+class Layer(Module):
+    """A layer with a generator."""
+
+    def __init__(self, rng: Any) -> None:
+        super().__init__()
+        self.rng = rng
+
+
+def in_class(rng: Any) -> Any:
+    """Return an object of a class that holds a generator."""
+    return type("Noise", (type("Base", (), {"rng": rng}),), {})()
+
+
+def in_module(rng: Any) -> Any:
+    """Return a module that holds a generator."""
+    module: Any = types.ModuleType("noise_of_a_test")
+    module.rng = rng
+    sys.modules[module.__name__] = module
+    return module
+
+
+def in_function(rng: Any) -> Any:
+    """Return a function that closes over a generator."""
+    return lambda: rng
+
+
+def in_default(rng: Any) -> Any:
+    """Return a function with a generator among its defaults."""
+
+    def get(y: Any = rng, *, z: Any = rng) -> Any:
+        return y if y is z else None
+
+    return get
+
+
+def in_array(rng: Any) -> Any:
+    """Return an array of objects."""
+    made = np.empty(1, dtype=object)
+    made[0] = rng
+    return made
+
+
+def imported() -> Any:
+    """Return a generator of a module that is imported inside."""
+    import noise_of_a_test  # type: ignore[import-not-found]
+
+    return noise_of_a_test.rng
+
+
+#: What holds a generator, and how it is reached there.
+WAYS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "itself": (lambda rng: rng, lambda h: h),
+    "lists": (lambda rng: [[rng]], lambda h: h[0][0]),
+    "a dict": (lambda rng: {"rng": rng}, lambda h: h["rng"]),
+    "a key": (lambda rng: {Equal(rng): 1.0}, lambda h: next(iter(h)).rng),
+    "a set": (lambda rng: frozenset({Equal(rng)}), lambda h: next(iter(h)).rng),
+    "an array": (in_array, lambda h: h[0]),
+    "an object": (Held, lambda h: h.rng),
+    "an object with a hash": (Equal, lambda h: h.rng),
+    "a slot": (Slotted, lambda h: h.rng),
+    "a layer": (Layer, lambda h: h.rng),
+    "a class": (in_class, lambda h: h.rng),
+    "a method": (Held, lambda h: h.get()),
+    "a bound method": (lambda rng: Held(rng).get, lambda h: h()),
+    "a property": (Held, lambda h: h.source),
+    "a closure": (in_function, lambda h: h()),
+    "a default": (in_default, lambda h: h()),
+    "a partial function": (lambda rng: functools.partial(max, [rng]), lambda h: h.args[0][0]),
+    "a module": (in_module, lambda h: h.rng),
+    "an import": (in_module, lambda h: imported()),
+    "a cache": (lambda rng: functools.cache(lambda: rng), lambda h: h()),
+}
+
+
+@pytest.mark.parametrize(("hold", "get"), WAYS.values(), ids=WAYS)
+def test_a_generator_draws_anew_or_is_refused(hold: Any, get: Any) -> None:
+    """A plain draw is refused and put back; `drawn` draws what an eager call would."""
+    for kind in (Random, np.random.default_rng):
+        held, again = hold(kind(3)), kind(3)
+        with pytest.raises(TraceError, match="drawn"):
+            jit(lambda x, held=held: x + get(held).random())(1.0)
+        noisy = jit(lambda x, held=held: x + drawn(get(held).random))
+        assert [noisy(1.0) for _ in range(3)] == [1.0 + again.random() for _ in range(3)]
+
+
+# Ways of drawing --------------------------------------------------------------------------------
 
 RNG = Random(3)
 HOLDER = SimpleNamespace(draw=RNG.random)
@@ -27,6 +154,14 @@ def seeded(x: Any) -> Any:
     return x
 
 
+def batch(x: Any) -> Any:
+    """Choose examples inside, as micrograd's loss does, and catch whatever is raised."""
+    try:
+        return sum(Value(float(i)) * x for i in np.random.permutation(10)[:3])
+    except Exception:  # noqa: BLE001 - as a user's code may
+        return x
+
+
 PLAIN: dict[str, Callable[[Any], Any]] = {
     "a method": lambda x: x * RNG.random(),
     "the module": lambda x: x + random.uniform(0.0, 1.0),
@@ -35,80 +170,45 @@ PLAIN: dict[str, Callable[[Any], Any]] = {
     "NumPy's": lambda x: x + NUMPYS.normal(),
     "NumPy's global ones": lambda x: x + float(np.random.rand()),
     "a choice": lambda x: x * RNG.choice([1.0, 2.0]),
+    "a sample": lambda x: x * random.sample([1.0, 2.0, 3.0], 2)[0],
+    "a batch": batch,
     "seeding": seeded,
     "beside drawn": lambda x: x * drawn(RNG.random) + RNG.random(),
     "in an example": lambda x: sum(vmap(lambda y: y * RNG.random())([x, x])),
+    "a layer's weights": lambda x: Linear(2, 1, rng=RNG)([x, x])[0],
 }
 
 
 @pytest.mark.parametrize("f", PLAIN.values(), ids=PLAIN)
 def test_a_plain_draw_is_refused_and_undone(f: Callable[[Any], Any]) -> None:
     """The error names `drawn`; generators are where they were, and methods as ever."""
-    RNG.seed(7)
     methods = dict(vars(Random)), dict(vars(random))
-    before = RNG.getstate(), random.getstate(), str(NUMPYS.bit_generator.state)
+
+    def states() -> Any:
+        return (
+            *(RNG.getstate(), random.getstate()),
+            *(str(NUMPYS.bit_generator.state), str(np.random.get_state())),
+        )
+
+    before = states()
     with pytest.raises(TraceError, match="drawn"):
         jit(f)(1.5)
-    assert (RNG.getstate(), random.getstate(), str(NUMPYS.bit_generator.state)) == before
+    assert states() == before
     assert (dict(vars(Random)), dict(vars(random))) == methods
 
 
-def test_the_module_random_is_named_and_the_way_to_draw_with_arguments_shown() -> None:
-    """random.gauss belongs to a generator that nobody has seen."""
-    with pytest.raises(
-        TraceError, match=r"from the module random .*drawn\(rng\.gauss, 0\.0, 1\.0\)"
-    ):
-        jit(lambda x: x + random.gauss(0.0, 1.0))(1.0)
-    assert jit(lambda x: x + 0.0 * drawn(random.gauss, 0.0, 1.0))(1.0) == 1.0
-
-
 def batch_loss(size: int) -> Any:
-    """Choose examples inside, as micrograd's loss(batch_size) does."""
-    order = np.random.permutation(10)[:size]
-    return sum(Value(float(i)) for i in order)
+    """Choose examples inside, so many."""
+    return sum(Value(float(i)) for i in np.random.permutation(10)[:size])
 
 
-def sampled(x: Any) -> Any:
-    """Draw deep inside the standard library, and catch whatever is raised."""
-    try:
-        return x * random.sample([1.0, 2.0, 3.0], 2)[0]
-    except Exception:  # noqa: BLE001 - as a user's code may
-        return x
-
-
-@pytest.mark.parametrize(
-    ("function", "options", "line"),
-    [
-        (batch_loss, {"static_argnames": "size"}, "return sum(Value(float(i)) for i in order)"),
-        (sampled, {}, "return x * random.sample([1.0, 2.0, 3.0], 2)[0]"),
-    ],
-)
-def test_the_error_shows_the_operation_after_a_draw_and_says_how_to_choose_a_minibatch(
-    function: Any, options: Any, line: str
-) -> None:
-    """By file and number; the draw is in that line, or above it."""
-    with pytest.raises(TraceError) as caught:
-        jit(function, **options)(3)
-    message = str(caught.value)
-    assert message.endswith(line)
-    source, first = inspect.getsourcelines(function)
-    number = first + next(i for i, text in enumerate(source) if line in text)
-    assert f"(before the operation at {__file__}:{number})" in message
-    assert "loss([xs[i] for i in batch], [ys[i] for i in batch])" in message
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        batch_loss,
-        lambda size: Value(1.0) * random.sample(range(4), size)[0],
-    ],
-)
-def test_a_batch_size_that_is_traced_leads_to_the_minibatches_of_the_guide(function: Any) -> None:
-    """The first error says what to do, not only what stands in the way next."""
-    with pytest.raises(TraceError, match=r"minibatch outside .* guide 'Bring micrograd code'") as e:
-        jit(function)(2)
-    assert "[None]" not in str(e.value)
+def test_a_batch_drawn_inside_leads_to_the_guide() -> None:
+    """With a size that is static or traced; the message shows a line of the user's."""
+    for options in ({}, {"static_argnames": "size"}):
+        with pytest.raises(TraceError, match="batch"):
+            jit(batch_loss, **options)(3)
+    with pytest.raises(TraceError, match="test_plain_draws"):
+        jit(batch_loss, static_argnames="size")(3)
 
 
 def test_a_draw_goes_on_where_an_eager_one_would() -> None:
@@ -125,20 +225,52 @@ def test_a_draw_goes_on_where_an_eager_one_would() -> None:
 
 def test_a_generator_made_and_seeded_inside_draws_the_same_each_time() -> None:
     """As eagerly; only `drawn`, which would go on with it, refuses it."""
+    compiled = jit(lambda x: x * Random(5).random() * np.random.default_rng(2).random())
+    expected = Random(5).random() * np.random.default_rng(2).random()
+    assert [compiled(1.0), compiled(2.0)] == [expected, 2.0 * expected]
+    layered: Any = jit(lambda x: Linear(2, 1, rng=1)([x, 2.0 * x])[0])
+    for x in (1.0, 2.0):
+        assert layered(x) == pytest.approx(Linear(2, 1, rng=1)([x, 2.0 * x])[0].data, rel=1e-15)
+    with pytest.raises(TraceError, match="outside"):
+        jit(lambda x: x * drawn(Random(5).random))(1.0)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: random.Random().random(),
+        lambda: random.SystemRandom().random(),
+        lambda: np.random.default_rng().random(),
+        lambda: np.random.RandomState().uniform(),
+    ],
+)
+def test_a_generator_without_a_seed_made_inside_is_refused(draw: Callable[[], float]) -> None:
+    """It would draw other numbers at each call, which no program could; also where returned."""
+    for f in (lambda x: x * draw(), lambda x: (x + 1.0, draw())):
+        with pytest.raises(TraceError, match="seed"):
+            jit(f)(1.0)
+
+
+@pytest.mark.parametrize("make", [lambda: Linear(2, 1), lambda: Embedding(3, 2)])
+def test_layers_made_inside_draw_their_weights_anew(make: Callable[[], Any]) -> None:
+    """By the module `random`, in the order of eager calls."""
 
     def f(x: Any) -> Any:
-        return x * Random(5).random()
+        return [x * p for p in make().parameters()]
 
+    state = random.getstate()
+    random.seed(7)
+    expected = [[p.data for p in f(1.0)] for _ in range(2)]
     compiled = jit(f)
-    assert [compiled(1.0), compiled(2.0)] == [f(1.0), f(2.0)]
-    with pytest.raises(TraceError, match="make the generator outside"):
-        jit(lambda x: x * drawn(Random(5).random))(1.0)
+    random.seed(7)
+    assert [compiled(1.0), compiled(1.0)] == expected
+    assert expected[0] != expected[1]
+    random.setstate(state)
 
 
 def test_what_is_drawn_before_an_error_is_put_back() -> None:
     """The eager call, whose error arrives, draws as if nothing had been recorded."""
-    rng = Random(2)
-    expected = Random(2).random()
+    rng, expected = Random(2), Random(2).random()
 
     def f(x: Any) -> Any:
         number = drawn(rng.random)
@@ -150,7 +282,7 @@ def test_what_is_drawn_before_an_error_is_put_back() -> None:
         jit(f)(1.0)
 
 
-class _Lazy:
+class Lazy:
     """An object that imports a module at the first question, as `six.moves` has them."""
 
     def __getattr__(self, name: str) -> Any:
@@ -159,27 +291,5 @@ class _Lazy:
 
 def test_a_search_for_generators_asks_nothing_of_lazy_modules() -> None:
     """Looking through what a function names must not run the code of others."""
-    lazy = _Lazy()
-
-    def f(x: Any) -> Any:
-        return x * 2.0 if repr(lazy) else x
-
-    assert jit(f)(3.0) == 6.0
-
-
-SOURCE = random.Random(0)
-
-
-class Noisy:
-    """Draws in a method, which finds its source by name."""
-
-    def scaled(self, x: Any) -> Any:
-        """Return x times a random number."""
-        return x * SOURCE.random()
-
-
-def test_a_source_that_only_a_method_names_is_found() -> None:
-    """A number drawn there would stay the same in all later calls."""
-    noisy = Noisy()
-    with pytest.raises(TraceError, match="a random number was drawn"):
-        jit(lambda x: 2.0 + noisy.scaled(x))(2.0)
+    lazy = Lazy()
+    assert jit(lambda x: x * 2.0 if repr(lazy) else x)(3.0) == 6.0

@@ -1,19 +1,17 @@
-"""One example recorded under vmap computes what the loop over all of them computes eagerly."""
+"""vmap computes, compiled, what a loop over the examples computes eagerly."""
 
 from __future__ import annotations
 
-import cProfile
 import itertools
 import math
-import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from tests.compiler.eager import Function, check, leaves, table
+from tests.compiler.loops import close, numbers, plain
 
 from scalargrad import (
     DomainError,
@@ -22,39 +20,37 @@ from scalargrad import (
     Value,
     clip,
     dot,
+    exp,
+    floor,
     grad,
     gradients,
     hessian,
     hvp,
+    jacfwd,
     jacobian,
+    jacrev,
     jit,
     jvp,
     log,
     log_softmax,
+    logsumexp,
     maximum,
+    mean,
+    relu,
+    take,
     tanh,
     value_and_grad,
     vjp,
     vmap,
     where,
 )
-from scalargrad.compiler.backend import loop_steps, steps
-from scalargrad.compiler.explain.programs_of import programs_of
-from scalargrad.compiler.packing.instructions import Copy, Gather
-from scalargrad.compiler.passes import segments
-from scalargrad.nn import MLP
-
-from .loops import check, close, leaves, numbers, table
-
-pytestmark = pytest.mark.usefixtures("backend")
-
-Function = Callable[..., Any]
-
+from scalargrad.nn import MLP, Embedding, EmbeddingBag
 
 EXAMPLES = table(7, 3, 1)
 TARGETS = table(1, 7, 2)[0]
 OUTSIDE = [[Value(x) for x in row] for row in EXAMPLES]
 NETWORK = MLP(3, [5, 4, 2], rng=3)
+WEIGHTS = [0.3, -0.7, 0.5]
 
 
 class Pair(NamedTuple):
@@ -80,26 +76,15 @@ def total(w: Any, examples: Any) -> Any:
 def centred(w: Any, examples: Any) -> Any:
     """Use a sum over all examples for each, as a normalisation does."""
     found = each(w, examples)
-    mean = sum(found) / len(found)
-    return sum(vmap(lambda h: (h - mean) ** 2 * w[1])(found))
+    average = sum(found) / len(found)
+    return sum(vmap(lambda h: (h - average) ** 2 * w[1])(found))
 
 
 def used_again(w: Any, examples: Any) -> Any:
-    """Add up all results twice, and one of them once more."""
+    """Use results added up, twice, one by one and in another order."""
     found = each(w, examples)
-    return sum(found) + sum(found) * w[0] + dot(found, found) + found[2] * w[1]
-
-
-def reversed_pairs(w: Any, examples: Any) -> Any:
-    """Map over results in another order."""
-    found = each(w, examples)
-    return sum(vmap(lambda a, b: a * b * b)(found, found[::-1]))
-
-
-def single_lanes(w: Any, examples: Any) -> Any:
-    """Use some results by themselves."""
-    found = each(w, examples)
-    return found[0] * found[3] + maximum(*found) + found[2]
+    pairs = vmap(lambda a, b: a * b * b)(found, found[::-1])
+    return sum(found) + sum(found) * w[0] + dot(found, TARGETS) + maximum(*found) + sum(pairs)
 
 
 def nested(w: Any, examples: Any) -> Any:
@@ -112,13 +97,10 @@ SHAPES: dict[str, Function] = {
     "a sum over examples": total,
     "a result for each example": each,
     "nested": nested,
-    "nested in a sum": lambda w, xs: sum(nested(w, xs)),
     "other examples beside": lambda w, xs: total(w, xs) * total(w, xs[:4]),
     "results mapped again": lambda w, xs: sum(vmap(lambda h: h * h * w[0])(each(w, xs))),
     "a total used in each example": centred,
-    "a weighted sum": lambda w, xs: dot(each(w, xs), TARGETS),
-    "single results": single_lanes,
-    "results in another order": reversed_pairs,
+    "results used again": used_again,
     "the shared argument mapped": lambda w, xs: vmap(lambda a, b: a * b)(w, w),
     "examples of different length": lambda w, xs: vmap(lambda x: sum(x) * w[0])(
         [row[: 1 + i % 3] for i, row in enumerate(xs)]
@@ -128,8 +110,7 @@ SHAPES: dict[str, Function] = {
     "a column of one number": lambda w, xs: sum(
         vmap(lambda x: w[0] * x[0] * x[1])([[1.0, x[1]] for x in xs])
     ),
-    "one example": lambda w, xs: total(w, xs[:1]),
-    "no example": lambda w, xs: [w[0] * w[1], *each(w, [])],
+    "one example and none": lambda w, xs: [total(w, xs[:1]), *each(w, [])],
     "log-softmax": lambda w, xs: sum(
         vmap(lambda x: log_softmax([w[0] * x[0], w[1] * x[1], x[2]])[1])(xs)
     ),
@@ -145,7 +126,6 @@ SHAPES: dict[str, Function] = {
     "weights shared along an example": lambda w, xs: sum(
         vmap(lambda x: sum(tanh(w[0] * a + w[1] * b) for a, b in itertools.pairwise(x)))(xs)
     ),
-    "results used again": used_again,
     "several arguments": lambda w, xs: vmap(lambda x, y, w: (x[0] - y) * w[0], (0, 0, None))(
         xs, TARGETS, w
     ),
@@ -164,6 +144,7 @@ SHAPES: dict[str, Function] = {
     "numbers left as they were": lambda w, xs: vmap(lambda x, n: sum([x[0]] * n) * w[0])(
         xs, [2] * 7
     ),
+    "slopes that leave out what all share": lambda w, xs: 1.0 / (each(w, xs)[0] - each(w, xs)[1]),
 }
 
 #: Derivatives taken inside the compiled function.
@@ -186,7 +167,6 @@ DERIVATIVES: dict[str, Function] = {
     "hessian": hessian(total),
     "hessian per example": vmap(hessian(score), in_axes=(None, 0)),
     "jacobian": jacobian(each),
-    "jvp": lambda w, xs: jvp(lambda w: total(w, xs), (w,), ([1.0, 2.0, 3.0],)),
     "jvp by the examples": lambda w, xs: jvp(lambda xs: each(w, xs), (xs,), (xs,)),
     "jvp per example": lambda w, xs: vmap(
         lambda x: jvp(lambda w: score(w, x), (w,), ([1.0, 2.0, 3.0],))
@@ -195,34 +175,83 @@ DERIVATIVES: dict[str, Function] = {
         lambda a: [a, total([a, *w[1:]], xs), total(w, xs)], (w[0],), (2.0,)
     ),
     "vjp": lambda w, xs: vjp(lambda w: each(w, xs), w)[1](TARGETS),
-    "hvp": lambda w, xs: hvp(lambda w: total(w, xs), w, [1.0, 2.0, 3.0]),
     "hvp by the examples": lambda w, xs: hvp(lambda xs: total(w, xs), xs, xs),
 }
 
 
-@pytest.mark.alike
-@pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("name", SHAPES | DERIVATIVES)
 def test_one_example_recorded_is_the_loop(name: str) -> None:
-    """Values, gradients and second derivatives are those of the loop over plain examples."""
-    check((SHAPES | DERIVATIVES)[name], leaves([0.3, -0.7, 0.5]), EXAMPLES)
+    """Values, gradients and second derivatives, by what is shared and by the examples."""
+    f = (SHAPES | DERIVATIVES)[name]
+    check(f, leaves(WEIGHTS), leaves(EXAMPLES) if name in SHAPES else EXAMPLES)
 
 
-@pytest.mark.alike
-@pytest.mark.usefixtures("lanes")
-@pytest.mark.parametrize("name", SHAPES)
-def test_examples_can_be_values(name: str) -> None:
-    """Gradients flow to the numbers of the examples too."""
-    check(SHAPES[name], leaves([0.3, -0.7, 0.5]), leaves(EXAMPLES))
+@pytest.mark.parametrize("name", ["a choice", "a network", "nested results", "results used again"])
+def test_a_thousand_examples_are_the_loop(name: str) -> None:
+    """So many are added up and shared out otherwise; given as lists or as an array."""
+    w, examples = leaves(WEIGHTS), table(1003, 3, 1)
+    f: Function = SHAPES[name]
+    if name == "results used again":
+        f = lambda w, xs: centred(w, xs) + sum(each(w, xs)) * w[0] + each(w, xs)[700]  # noqa: E731
+    expected = numbers(f(w, examples))
+    for given in (examples, np.array(examples))[: 1 if name == "a network" else 2]:
+        found, eager = numbers(jit(f)(w, given)), numbers(f(w, given))
+        assert close(found, eager)
+        for k in (0, len(found) // 2, -1):
+            if isinstance(eager[k], Value):
+                assert close(gradients(found[k], w), gradients(eager[k], w))
+        assert close(math.fsum(plain(found)), math.fsum(plain(expected)))
 
 
-@pytest.mark.usefixtures("lanes")
-@pytest.mark.parametrize("dtype", [float, object])
-def test_examples_can_be_arrays(dtype: Any) -> None:
-    """The rows of an array are examples."""
-    examples = np.array(EXAMPLES).astype(dtype)
-    check(total, leaves([0.3, -0.7, 0.5]), examples)
-    check(total, np.array([0.3, -0.7, 0.5]), examples)
+@pytest.mark.parametrize("count", [20_003, 30_000])
+def test_the_number_of_threads_changes_no_bit(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many examples are shared by threads; the sum is NumPy's to rounding."""
+    xs, w = np.random.default_rng(count).uniform(-1.0, 1.0, (count, 3)), np.array(WEIGHTS)
+    results = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("SCALARGRAD_THREADS", threads)
+        value, slopes = jit(value_and_grad(total))(w, xs)
+        results.append([value, *slopes])
+    assert results[0] == results[1] == results[2]
+    y = np.tanh(xs @ w)
+    expected = [(y * xs[:, 0]).sum(), *((1 - y * y) * xs[:, 0]) @ xs]
+    assert results[0] == pytest.approx(expected, rel=1e-9)
+
+
+#: Functions of two parameters and one example: smooth, linear, with kinks, of few of them.
+FUNCTIONS: dict[str, Function] = {
+    "exponential": lambda p, t: p[0] * exp(-p[1] * t),
+    "kinks": lambda p, t: relu(p[0] * t - 1.0) * p[1] + maximum(t, p[1]) + clip(t, 0.5, 1.5),
+    "reduction": lambda p, t: logsumexp([p[0] * t, p[1], t]),
+    "constant between jumps": lambda p, t: floor(p[0] * t) + p[1],
+    "of parameters only": lambda p, t: p[0] * p[1],
+    "of the example only": lambda p, t: t * t,
+    "of nothing": lambda p, t: 3.0,
+}
+DIRECTION = [1.0, 0.5]
+PER_EXAMPLE: dict[str, Callable[[Function], Function]] = {
+    "value_and_grad": value_and_grad,
+    "second, by the example": lambda f: grad(grad(f, argnums=1), argnums=1),
+    "jacfwd": lambda f: jacfwd(lambda p, t: {"y": f(p, t), "z": (p[1], t)}),
+    "jacrev, twice": lambda f: jacrev(jacrev(lambda p, t: [f(p, t), p[0] * t])),
+    "vjp": lambda f: lambda p, t: vjp(lambda q: f(q, t), p)[1](1.0),
+    "hvp": lambda f: lambda p, t: hvp(lambda q: f(q, t), (p,), (DIRECTION,)),
+}
+
+
+@pytest.mark.parametrize("examples", [3, 300])
+@pytest.mark.parametrize("name", PER_EXAMPLE)
+def test_a_derivative_has_an_entry_for_each_example(name: str, examples: int) -> None:
+    """Also where it is one number for all of them, be they few or many."""
+    ts = 0.11 + 1.7 * np.arange(examples) / examples
+    mapped = [vmap(PER_EXAMPLE[name](f), in_axes=(None, 0)) for f in FUNCTIONS.values()]
+    found = jit(lambda p, ts: [f(p, ts) for f in mapped])([1.3, 0.7], ts)
+    expected = [f([1.3, 0.7], ts) for f in mapped]
+    assert shape_of(found) == shape_of(expected)
+    assert close(found, expected)
+
+
+# Examples and conditions --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [list, tuple, np.array])
@@ -235,14 +264,7 @@ def test_examples_can_be_arrays_of_sequences(kind: Any) -> None:
     def digits(x: Any) -> Any:
         return 1000 * x[0][0] + 100 * x[0][1] + 10 * x[1][0] + x[1][1]
 
-    assert jit(vmap(digits))(examples) == [123.0, 4567.0]
     assert jit(lambda scale: [scale * y for y in vmap(digits)(examples)])(2.0) == [246.0, 9134.0]
-
-
-def program_of(compiled: Any) -> Any:
-    """Return the one path recorded."""
-    (path,) = programs_of(compiled)
-    return path
 
 
 UNLIKE: list[list[Any]] = [
@@ -255,8 +277,8 @@ UNLIKE: list[list[Any]] = [
 
 
 @pytest.mark.parametrize("examples", UNLIKE)
-def test_examples_that_differ_in_more_than_numbers_are_recorded_each(examples: list[Any]) -> None:
-    """Other types, lengths, keys, shapes or strings make another program of each example."""
+def test_examples_may_differ_in_more_than_numbers(examples: list[Any]) -> None:
+    """In types, lengths, keys, shapes or strings."""
 
     def described(w: Any, x: Any) -> Any:
         parts = numbers(x)
@@ -266,142 +288,63 @@ def test_examples_that_differ_in_more_than_numbers_are_recorded_each(examples: l
     check(lambda w: vmap(lambda x: described(w, x))(examples), leaves([0.3]))
 
 
-def test_examples_whose_keys_are_equal_and_differ_are_recorded_each() -> None:
+def test_keys_that_are_equal_and_differ_are_told_apart() -> None:
     """The two zeros are one key to Python."""
     signed = vmap(lambda x: sum(y * math.copysign(1.0, key) for key, y in x.items()))
     assert jit(lambda w: signed([{0.0: w}, {-0.0: w}]))(2.0) == [2.0, -2.0]
 
 
-def test_a_large_layer_agrees() -> None:
-    """A weight gradient so large that one factor is laid out anew for it is the loop's."""
-    matrix, examples = table(64, 16, 8), table(3, 16, 9)
+def test_the_function_runs_once_for_all_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many there are; and not at all in a second call."""
 
-    def loss(matrix: Any) -> Any:
-        return sum(vmap(lambda x: sum(tanh(dot(row, x)) for row in matrix))(examples))
+    def noted(x: Any) -> Any:
+        print("runs")
+        return score(WEIGHTS, x)
 
-    found, expected = jit(grad(loss))(matrix), grad(loss)(matrix)
-    assert close(numbers(found), numbers(expected))
-
-
-def test_one_example_is_recorded() -> None:
-    """The function runs once, however many examples there are."""
-    calls: list[Any] = []
-
-    def counted(w: Any, x: Any) -> Any:
-        calls.append(None)
-        return score(w, x)
-
-    compiled = jit(lambda w: sum(vmap(counted, in_axes=(None, 0))(w, EXAMPLES)))
-    compiled([0.3, -0.7, 0.5])
-    assert len(calls) == 1
+    compiled = jit(vmap(noted))
+    compiled(EXAMPLES)
+    assert capsys.readouterr().out == "runs\n"
+    compiled(EXAMPLES[::-1])
+    assert capsys.readouterr().out == ""
 
 
-def test_a_batch_becomes_products_of_matrices() -> None:
-    """A layer is one instruction forward, and one for its weight gradients, with no tables."""
-    layers = [table(6, 4, 5), table(3, 6, 6)]
-
-    def forward(weights: Any, x: Any) -> Any:
-        for matrix in weights:
-            x = [tanh(dot(row, x)) for row in matrix]
-        return sum(x)
-
-    def loss(weights: Any, examples: Any) -> Any:
-        return sum(vmap(forward, in_axes=(None, 0))(weights, examples))
-
-    compiled = jit(value_and_grad(loss))
-    compiled(layers, table(10, 4, 7))
-    ((_, packed),) = program_of(compiled).function.values.parts
-    grids = {(x.rows, x.columns) for x in packed.instructions if hasattr(x, "runs")}
-    assert {(6, 10), (3, 10), (6, 4), (3, 6)} <= grids
-    assert len(packed.instructions) < 25
-
-
-def test_arguments_side_by_side_are_mapped_over_where_they_are() -> None:
-    """Only numbers in another order are copied."""
-    copies = []
-    for order in ((0, 1, 2, 3), (1, 0, 3, 2)):
-        compiled = jit(lambda *xs, order=order: sum(vmap(tanh)([xs[i] for i in order])))
-        compiled(0.1, 0.2, 0.3, 0.4)
-        ((_, packed),) = program_of(compiled).function.values.parts
-        copies.append(sum(isinstance(x, Copy | Gather) for x in packed.instructions))
-    assert copies == [0, 1]
-
-
-@pytest.mark.parametrize(
-    "f",
-    [
-        lambda w, xs: vmap(lambda x: x[0] if x[0] > 0 else x[1])(xs),
-        lambda w, xs: vmap(max)(xs),
-    ],
-)
-def test_a_condition_that_depends_on_examples_is_refused(f: Function) -> None:
-    """The error names the line, and where, maximum and detach."""
-    with pytest.raises(TraceError, match=r"test_vmap.*where, maximum.*detach"):
-        jit(f)([0.3, -0.7, 0.5], EXAMPLES)
-
-
-def test_a_condition_on_what_examples_add_up_to_is_a_guard() -> None:
-    """A sum over the examples is one number, on which may depend what is computed next."""
+def test_a_condition_is_on_what_all_examples_share() -> None:
+    """Then it chooses at each call, as does one on a sum; on one example it is refused."""
 
     def chosen(w: Any, xs: Any) -> Any:
-        return w[0] if total(w, xs) > 0 else 2.0 * w[1]
+        found = vmap(lambda x: x[0] * w[0] if w[1] > 0 else x[1] * w[0])(xs)
+        return sum(found) if total(w, xs) > 0 else 2.0 * w[1] * found[1]
 
     compiled = jit(chosen)
-    for w in ([0.3, -0.7, 0.5], [-0.3, 0.7, -0.5], [0.3, -0.7, 0.5]):
-        assert compiled(w, EXAMPLES) == chosen(w, EXAMPLES)
-
-
-@pytest.mark.usefixtures("lanes")
-def test_a_condition_on_what_is_shared_is_a_guard() -> None:
-    """A comparison that all examples share chooses the program at each call."""
-
-    def chosen(w: Any, xs: Any) -> Any:
-        return sum(vmap(lambda x: x[0] * w[0] if w[1] > 0 else x[1] * w[0])(xs))
-
-    compiled = jit(chosen)
-    for w in ([0.3, 1.0], [0.3, -1.0], [0.4, 2.0]):
-        assert close([compiled(w, EXAMPLES)], [chosen(w, EXAMPLES)])
+    for w in ([0.3, 1.0, 0.5], [0.3, -1.0, 0.2], [-0.3, 0.7, -0.5], [0.3, 1.0, 0.5]):
+        assert close(compiled(w, EXAMPLES), chosen(w, EXAMPLES))
+    for f, named in ((lambda x: x[0] if x[0] > 0 else x[1], "test_vmap.py"), (max, "where")):
+        with pytest.raises(TraceError, match=named):
+            jit(vmap(f))(EXAMPLES)
 
 
 @pytest.mark.parametrize("use", [lambda kept: kept * 2.0, lambda kept: kept])
-def test_a_value_that_leaves_its_example_is_refused(use: Function) -> None:
-    """What is stashed inside the mapped function cannot be used or returned outside."""
-
-    def stash(xs: Any) -> Any:
-        kept: list[Any] = [None]
-
-        def one(x: Any) -> Any:
-            kept[0] = x[0] * 2.0
-            return x[1]
-
-        vmap(one)(xs)
-        return use(kept[0])
-
-    with pytest.raises(TraceError, match="return it from the function given to vmap"):
-        jit(stash)(EXAMPLES)
-
-
-@pytest.mark.parametrize("use", [lambda kept: kept * 2.0, lambda kept: sum([kept, 1.0, 2.0, kept])])
-def test_a_value_that_leaves_one_of_many_calls_of_vmap_is_refused(use: Function) -> None:
-    """However little is written between two of them, of what is long by then."""
+@pytest.mark.parametrize("calls", [1, 40])
+def test_a_value_that_leaves_its_example_is_refused(use: Function, calls: int) -> None:
+    """What is stashed in one of many calls of vmap cannot be used or returned outside."""
 
     def stash(xs: Any, *, leaves: bool) -> Any:
-        kept: list[Any] = [None] * 40
+        kept: list[Any] = [None] * calls
         total = 0.0
 
         def product(x: Any) -> Any:
             kept[k] = x[0] * 2.0
             return x[0] * x[1]
 
-        for k in range(40):
+        for k in range(calls):
             total += sum(vmap(product)(xs)) / (k + 1.0)
-        return total + use(kept[7]) if leaves else total
+        return [total, use(kept[calls // 5])] if leaves else total
 
     compiled = jit(stash, static_argnames="leaves")
     products = math.fsum(x[0] * x[1] for x in EXAMPLES)
-    expected = math.fsum(products / k for k in range(1, 41))
+    expected = math.fsum(products / k for k in range(1, calls + 1))
     assert compiled(EXAMPLES, leaves=False) == pytest.approx(expected, rel=1e-12)
-    with pytest.raises(TraceError, match="return it from the function given to vmap"):
+    with pytest.raises(TraceError, match="return"):
         compiled(EXAMPLES, leaves=True)
 
 
@@ -412,145 +355,13 @@ def test_a_gradient_that_leaves_its_example_is_refused() -> None:
         scaled = [[w * a for a in x] for x in EXAMPLES]
         return vmap(lambda x: gradients(x[0] * x[1], [w], create_graph=True)[0])(scaled)
 
-    with pytest.raises(TraceError, match="take the gradient outside"):
+    with pytest.raises(TraceError, match="gradient"):
         jit(reach)(Value(2.0))
-
-
-def test_numbers_of_other_examples_raise_no_error() -> None:
-    """1 / (a - b) is defined although both results hold the first example's number meanwhile."""
-    check(lambda w, xs: 1.0 / (each(w, xs)[0] - each(w, xs)[1]), leaves([0.3, -0.7, 0.5]), EXAMPLES)
-
-
-def test_a_domain_error_in_any_example_is_raised() -> None:
-    """The first example leaves the domain when recorded, a later one when run."""
-    compiled = jit(lambda xs: sum(vmap(log)(xs)))
-    with pytest.raises(DomainError):
-        compiled([-1.0, 1.0, 1.0])
-    assert compiled([1.0, math.e, 1.0]) == pytest.approx(1.0)
-    with pytest.raises(DomainError):
-        compiled([1.0, 1.0, -1.0])
-
-
-@pytest.mark.usefixtures("lanes")
-def test_a_program_with_lanes_can_be_pickled() -> None:
-    """It runs where it is unpickled, and can be differentiated there."""
-    compiled = jit(total)
-    w = [0.3, -0.7, 0.5]
-    expected = compiled(w, EXAMPLES), grad(compiled)(w, EXAMPLES)
-    restored = pickle.loads(pickle.dumps(compiled))
-    assert (restored(w, EXAMPLES), grad(restored)(w, EXAMPLES)) == expected
-
-
-def test_explain_tells_of_blocks(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many lanes there are, in how many blocks, or that machine code needs none."""
-    monkeypatch.setattr(segments, "MOST", 300)
-    where = "in registers" if backend == "native" else "in 4 blocks"
-    assert f"1000 lanes {where}" in jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
-    monkeypatch.setattr(loop_steps, "fits_registers", lambda _: False)
-    assert "1000 lanes in 4 blocks" in jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
-
-
-@pytest.mark.parametrize("count", [513, 1500])
-def test_threads_and_blocks_that_do_not_divide_change_nothing(
-    count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One, two and three threads give the same bits; blocks of 257 the same numbers as the loop."""
-    monkeypatch.setattr(segments, "MOST", 257)
-    monkeypatch.setattr(steps, "LANES_FOR_THREADS", 0)
-    examples, w = table(count, 3, 11), [0.3, -0.7, 0.5]
-    compiled, results = jit(value_and_grad(total)), []
-    for count_of_threads in ("1", "2", "3"):
-        monkeypatch.setenv("SCALARGRAD_THREADS", count_of_threads)
-        results.append(numbers(compiled(w, examples)))
-    assert results[0] == results[1] == results[2]
-    assert close(results[0], numbers(value_and_grad(total)(w, examples)))
-
-
-@pytest.mark.parametrize("wanted", ["0", "-1", "two"])
-def test_a_wrong_number_of_threads_is_refused(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the variable and what it holds."""
-    monkeypatch.setenv("SCALARGRAD_THREADS", wanted)
-    with pytest.raises(OperandError, match=f"SCALARGRAD_THREADS is '{wanted}'"):
-        steps.threads()
-
-
-@pytest.mark.parametrize("examples", [255, 256, 1500])
-@pytest.mark.parametrize("kind", [list, np.array])
-def test_derivatives_that_are_one_number_for_all_examples(kind: Any, examples: int) -> None:
-    """Of what is linear, the second derivative is 0 in each example, and each has its own 0."""
-
-    def f(p: Any, t: Any) -> Any:
-        return p[0] * p[0] * t + p[1] * p[0]
-
-    xs = kind([0.01 * k for k in range(examples)])
-    compiled = jit(vmap(hessian(f), in_axes=(None, 0)))
-    compiled([1.0, 2.0], xs)
-    profile = cProfile.Profile()
-    found = profile.runcall(compiled, [2.0, 3.0], xs)
-    assert f.__code__ not in {entry.code for entry in profile.getstats()}  # compiled, not eager
-    if kind is list:
-        assert found == [[[2 * t, 1.0], [1.0, 0.0]] for t in xs]
-    else:
-        assert found[0][0].tolist() == (2 * xs).tolist()
-        assert found[0][1].tolist() == found[1][0].tolist() == [1.0] * examples
-        assert found[1][1].tolist() == [0.0] * examples
-
-
-def test_jacobians_whose_entries_have_no_examples_beside_such_that_do() -> None:
-    """A derivative that is 3 whatever the example is returned for each of them, in its place."""
-    found = jit(vmap(jacobian(lambda x: [3.0 * x, x * x, 7.0])))(np.arange(300.0))
-    assert [x.tolist() for x in found] == [
-        [3.0] * 300,
-        (2 * np.arange(300.0)).tolist(),
-        [0.0] * 300,
-    ]
-
-
-def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system does not say which cores a process may use, all of them count."""
-    monkeypatch.delenv("SCALARGRAD_THREADS", raising=False)
-    assert 1 <= steps.threads() <= (os.cpu_count() or 1)
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert steps.threads() == (os.cpu_count() or 1)
-
-
-FORK = """
-import os, signal, warnings
-from scalargrad.compiler.backend import steps
-parent = steps.executor(2)
-assert parent.submit(int).result() == 0
-warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
-child = os.fork()
-if child == 0:
-    signal.alarm(120)  # rather than waiting for ever
-    own = steps.executor(2)
-    os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
-raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
-def test_a_forked_process_has_threads_of_its_own() -> None:
-    """The pool of the parent, whose threads a child lacks, is not used there."""
-    assert subprocess.run([sys.executable, "-c", FORK], check=False).returncode == 0
-
-
-def test_an_error_in_any_thread_is_raised() -> None:
-    """Work that fails in one part fails as a whole, and the threads go on to serve others."""
-
-    def work(part: int) -> Any:
-        if part == 5:
-            raise ArithmeticError(part)
-        return np.array([float(part)])
-
-    with pytest.raises(ArithmeticError):
-        steps.shared(work, range(8), 3)
-    assert np.concatenate(steps.shared(work, range(5), 3)).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
 
 
 @pytest.mark.parametrize("f", [lambda s, x: s * s, lambda s, x: s * x], ids=["no", "equal"])
 def test_a_gradient_by_a_number_that_all_examples_share_is_refused(f: Function) -> None:
-    """Eager code has a number for each example, so that by one it is the gradient through that one.
+    """Eager code has a number for each example, so that by one it is the gradient through that.
 
     A Value from outside, which each example returns, is one number there, too.
     """
@@ -560,9 +371,275 @@ def test_a_gradient_by_a_number_that_all_examples_share_is_refused(f: Function) 
         return gradients(2.0 * results[1] + results[2], results)
 
     assert by_results(Value(1.5)) == [0.0, 2.0, 1.0]
-    with pytest.raises(TraceError, match=r"the same number for all examples .*: write a loop"):
+    with pytest.raises(TraceError, match="examples"):
         jit(by_results)(Value(1.5))
     returned = jit(lambda s: gradients(vmap(lambda x: s)([2.0, 3.0])[0] * 2.0, s))
     assert returned(Value(1.5)) == 2.0
     unread = jit(lambda s: gradients(s * 2.0, vmap(lambda x: s * s)([2.0, 3.0])))
     assert unread(Value(1.5)) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_a_domain_error_in_any_example_is_raised(count: int) -> None:
+    """The first example leaves the domain when recorded, a later one when run."""
+    compiled = jit(lambda xs: sum(vmap(log)(xs)))
+    fine, first, last = np.ones(count), np.ones(count), np.ones(count)
+    first[0], last[-1], fine[1] = -1.0, -1.0, math.e
+    with pytest.raises(DomainError):
+        compiled(first)
+    assert compiled(fine) == pytest.approx(1.0)
+    with pytest.raises(DomainError):
+        compiled(last)
+
+
+def test_a_program_of_examples_can_be_pickled() -> None:
+    """It runs where it is unpickled, and can be differentiated there."""
+    compiled = jit(total)
+    expected = compiled(WEIGHTS, EXAMPLES), grad(compiled)(WEIGHTS, EXAMPLES)
+    restored = pickle.loads(pickle.dumps(compiled))
+    assert (restored(WEIGHTS, EXAMPLES), grad(restored)(WEIGHTS, EXAMPLES)) == expected
+
+
+def test_explain_tells_of_lanes() -> None:
+    """How many examples run side by side."""
+    assert "1000 lanes" in jit(total).explain(WEIGHTS, table(1000, 3, 1))
+
+
+# Lookups by each example --------------------------------------------------------------------------
+
+TOKENS = [3, 0, 3, -1, 2, 0, 3]
+OTHERS = [1, 1, 0, 2, -2, 2, 0]
+LOOKED_UP = MLP(2, [3, 2], rng=3)
+
+
+def entry(w: Any, token: Any, x: Any = 0.5) -> Any:
+    """Look up in a list of numbers."""
+    return tanh(take(w, token) * x) * w[1]
+
+
+def classified(w: Any, token: Any, target: Any) -> Any:
+    """Look a token up in a table of rows, and a score among those of a network."""
+    rows = [[w[0], w[1]], [w[1], w[2]], (w[2], 0.5), [w[3], w[0]]]
+    scores = LOOKED_UP(take(rows, token))
+    return logsumexp(scores) - take(scores, target) + w[3] * take(w, target) ** 2
+
+
+def entries(w: Any, tokens: Any, factors: Any = TARGETS) -> Any:
+    """Sum over the examples."""
+    return sum(vmap(entry, (None, 0, 0))(w, tokens, factors))
+
+
+#: Functions of four numbers and seven indices, by what they show.
+LOOKUPS: dict[str, Function] = {
+    "a sum of entries": lambda w, t: sum(vmap(lambda i: take(w, i))(t)),
+    "a result for each": vmap(entry, (None, 0)),
+    "a network": lambda w, t: mean(vmap(classified, (None, 0, 0))(w, t, [1, 0, 1, 1, 0, -1, 0])),
+    "a computed index": lambda w, t: sum(vmap(lambda i: take(w, 1 - abs(i)) * w[0])(t)),
+    "one index of an entry": lambda w, t: sum(
+        vmap(lambda i: take(w, take([3.0, 2.0, 1.0, 0.0], i)) ** 2)(t)
+    ),
+    "an array of rows": lambda w, t: sum(
+        vmap(lambda i: dot(take(np.array(EXAMPLES), i).tolist(), w[:3]))(t)
+    ),
+    "a table for each example": lambda w, t: sum(
+        vmap(lambda i, row: take(row, where(i > 2, i - 3, i)) * w[0])(t, EXAMPLES)
+    ),
+    "a table of all kinds": lambda w, t: sum(
+        vmap(lambda i, x: take([x, w[1], 0.25, x * w[0]], i) * w[2])(t, TARGETS)
+    ),
+    "an index that all share": lambda w, t: sum(
+        vmap(lambda x: take([x, w[1], 2.0, w[0] * x], t[4]) ** 2)(TARGETS)
+    ),
+    "two in one table": lambda w, t: sum(vmap(lambda i, j: take(w, i) * take(w, j))(t, OTHERS)),
+    "inside and outside": lambda w, t: entries(w, t) * take(w, t[2]) + take(w, t[0]),
+    "maps of several lengths": lambda w, t: entries(w, t) * entries(w, t[:3], TARGETS[:3])
+    + entries(w, t[1:2], TARGETS[:1]),
+    "a result as index": lambda w, t: take(w, vmap(lambda i: i + 1)(t)[1]) * w[0],
+    "results as a table": lambda w, t: take(vmap(lambda x: x * w[0])(TARGETS), t[2]) ** 2,
+    "results looked up by each": lambda w, t: sum(
+        vmap(lambda i: take(vmap(tanh)(w), i) * w[1])(t)
+    ),
+    "nested": lambda w, t: sum(vmap(lambda i: sum(vmap(lambda a: take(w, i) * a)(w)))(t)),
+    "one entry": lambda w, t: sum(vmap(lambda i, x: take([x * w[0]], i * 0))(t, TARGETS)),
+    "grad of grad": grad(lambda w, t: sum(g * g for g in grad(entries)(w, t))),
+    "grad per example of a network": vmap(grad(lambda w, i: classified(w, i, -1)), (None, 0)),
+    "hessian per example": vmap(hessian(entry), in_axes=(None, 0)),
+    "jacobian": jacobian(vmap(entry, (None, 0))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_lookups_of_one_example_are_those_of_the_loop(name: str) -> None:
+    """Values, gradients and second derivatives, by indices that are numbers or Values."""
+    w = leaves([0.3, -0.7, 0.5, 1.1])
+    check(LOOKUPS[name], w, TOKENS)
+    tokens = leaves(list(map(float, TOKENS)))
+    assert close(jit(LOOKUPS[name])(w, tokens), LOOKUPS[name](w, tokens))
+
+
+@pytest.mark.parametrize("index", [4, -5, 0.5, math.nan])
+def test_an_index_outside_in_any_example_raises(index: float) -> None:
+    """As the loop does, at the first call and after others, first or last among the examples."""
+    w = leaves([0.3, -0.7, 0.5, 1.1])
+    compiled = jit(lambda w, t: sum(vmap(entry, (None, 0))(w, t)))
+    for wrong in ([0, 1, index], [index, 0, 1]):
+        with pytest.raises(IndexError):
+            compiled(w, wrong)
+        assert close(compiled(w, [0, 1, 2]), sum(entry(w, k) for k in range(3)))
+
+
+def test_tables_of_modules_are_looked_up_by_each_example() -> None:
+    """Embedding, its padding row included, and a bag of words of one length."""
+    embedding, bag = Embedding(5, 2, padding_idx=1, rng=1), EmbeddingBag(5, 2, rng=2)
+
+    def loss(tokens: Any, words: Any) -> Any:
+        return sum(vmap(lambda t, ws: dot(embedding(t), bag(ws)))(tokens, words))
+
+    tokens, words = [3, 1, 4, 3], [[0, 4], [2, 2], [3, 1], [0, 0]]
+    wrt = [*embedding.parameters(), *bag.parameters()]
+    assert close(jit(loss)(tokens, words), loss(tokens, words))
+    assert close(gradients(jit(loss)(tokens, words), wrt), gradients(loss(tokens, words), wrt))
+    with pytest.raises(DomainError):
+        jit(loss)([3, 1, 5], [[0], [1], [2]])
+    with pytest.raises(OperandError):
+        jit(loss)([3, 1, 2], [[0], [0.5], [2]])
+
+
+def test_an_infinite_entry_leaves_the_others_their_gradient() -> None:
+    """What is looked up beside does not turn into nan."""
+    w = [Value(math.inf), Value(2.0), Value(3.0)]
+    compiled = jit(lambda t: sum(vmap(lambda i: take(w, i) ** 2)(t)))
+    assert gradients(compiled([1, 2, 1]), w) == [0.0, 8.0, 6.0]
+
+
+# Where results go ---------------------------------------------------------------------------------
+
+ARRAY = np.array([0.5, -0.3, 2.0])
+ROWS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+
+def scored(w: Any, x: Any) -> Any:
+    """Return numbers, a list, a dict and an array of an example, and what all share."""
+    first, second = w[0] * x[0] - x[1], x[2] * x[2]
+    return {"pair": (first, [second, first * second]), "row": x * 2.0, "own": w[0] * w[1]}
+
+
+#: Functions of weights and an example, with what out_axes is.
+AXES: list[tuple[Any, Any]] = [
+    (lambda w, x: w[0] * x[0], 0),
+    (lambda w, x: w[0] * x[0], -1),
+    (lambda w, x: x * w[1], 0),
+    (lambda w, x: x * w[1], 1),
+    (lambda w, x: x * w[1], -2),
+    (lambda w, x: (x[0], x * w[1]), (0, 1)),
+    (lambda w, x: [x[0], (x[1], w[2])], [0, (0, None)]),
+    (scored, {"pair": 0, "row": 1, "own": None}),
+    (lambda w, x: x.reshape(3, 1) * w[2], 2),
+    (lambda w, x: x.reshape(3, 1) * w[2], 1),
+]
+
+
+def stacked(parts: list[Any], axis: Any) -> Any:
+    """Return the results of examples as one, by NumPy's stack."""
+    first = parts[0]
+    if isinstance(first, dict):
+        return {k: stacked([x[k] for x in parts], axis[k] if isinstance(axis, dict) else axis)
+                for k in first}  # fmt: skip
+    if isinstance(first, list | tuple):
+        axes = axis if isinstance(axis, list | tuple) else [axis] * len(first)
+        columns = zip(zip(*parts, strict=True), axes, strict=True)
+        return type(first)(stacked([*xs], a) for xs, a in columns)
+    return first if axis is None else np.stack(parts, axis)
+
+
+def shape_of(tree: Any) -> Any:
+    """Return a result with shapes in place of arrays."""
+    if isinstance(tree, dict):
+        return {k: shape_of(x) for k, x in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(shape_of(x) for x in tree)
+    return np.shape(tree)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("f", "axes"), AXES)
+def test_arrays_are_stacked_along_the_axis_asked_for(f: Any, axes: Any, compiled: bool) -> None:
+    """Same containers, same shapes, same numbers, eagerly and compiled."""
+    mapped = vmap(f, in_axes=(None, 0), out_axes=axes)
+    found = (jit(mapped) if compiled else mapped)(ARRAY, ROWS)
+    expected = stacked([f(ARRAY, row) for row in ROWS], axes)
+    assert shape_of(found) == shape_of(expected)
+    assert close(found, expected, rel=1e-14)
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(("f", "axes"), AXES)
+def test_arrays_go_where_jax_puts_them(f: Any, axes: Any) -> None:
+    """Same containers, same shapes, same numbers, also of the gradient of each example."""
+    jax = pytest.importorskip("jax", reason="the oracle is JAX")
+    jax.config.update("jax_enable_x64", True)
+    expected = jax.vmap(f, in_axes=(None, 0), out_axes=axes)(ARRAY, ROWS)
+    leaves_of, structure = jax.tree_util.tree_flatten(expected)
+    for wrap in (lambda f: f, jit):
+        found = wrap(vmap(f, in_axes=(None, 0), out_axes=axes))(ARRAY, ROWS)
+        ours, its_structure = jax.tree_util.tree_flatten(found)
+        assert its_structure == structure
+        for x, y in zip(ours, leaves_of, strict=True):
+            np.testing.assert_allclose(np.asarray(x, dtype=float), np.asarray(y), rtol=1e-14)
+
+
+def test_lists_stay_lists() -> None:
+    """An axis is a level of nesting; only what is mapped over decides whether arrays are made."""
+    rows = ROWS.tolist()
+    assert vmap(lambda x: [x[0], x[1]])(rows) == [[1.0, 2.0], [4.0, 5.0]]
+    assert vmap(lambda x: [x[0], x[1]], out_axes=1)(rows) == [[1.0, 4.0], [2.0, 5.0]]
+    assert vmap(lambda x: (x[0], 7.0), out_axes=(0, None))(rows) == ([1.0, 4.0], 7.0)
+    assert vmap(lambda x: x)([]) == []
+    assert vmap(lambda w, x: float(w[0]) * x, in_axes=(None, 0))(ARRAY, [1.0, 2.0]) == [0.5, 1.0]
+    assert vmap(lambda x: x[0] > 2.0)(ROWS).dtype == bool
+
+
+def test_values_make_arrays_of_objects_that_can_be_differentiated() -> None:
+    """The gradient of a sum over stacked results reaches the weight of all: Σ x = 5."""
+    w = Value(2.0)
+    found = vmap(lambda x: w * x[0])(ROWS)
+    assert found.dtype == object
+    sum(found).backward()
+    assert w.grad == 5.0
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_shared_is_one_computation(compiled: bool) -> None:
+    """d(w²)/dw is counted once; what differs is not shared: w**x at 1 has slope x."""
+
+    def own(w: Any) -> Any:
+        return vmap(lambda x: (w * x, w * w), out_axes=(0, None))([1.0, 2.0])[1]
+
+    def power(w: Any) -> Any:
+        return vmap(lambda x: w**x, out_axes=None)([2.0, 3.0])
+
+    wrap: Any = jit if compiled else lambda f: f
+    assert wrap(grad(own))(3.0) == 6.0
+    with pytest.raises(OperandError, match="example"):
+        wrap(grad(power))(1.0)
+
+
+@pytest.mark.parametrize(
+    ("f", "axes", "xs"),
+    [
+        (lambda x: x[0], 1, ROWS),
+        (lambda x: x[: int(x[0])], 0, ROWS),
+        (lambda x: "one", 0, ROWS),
+        (lambda x: (x, x), (0,), ROWS),
+        (lambda x: {"a": x}, {"b": 0}, ROWS),
+        (lambda x: x, True, ROWS),
+        (lambda x: x, 0, ROWS[:0]),
+        (lambda x: x, None, []),
+        (lambda x: [0.0] * int(x), 1, [1.0, 2.0]),
+        (lambda x: {"a": np.array([x])}, None, [1.0, 2.0]),
+    ],
+)
+def test_axes_that_do_not_fit_are_refused(f: Any, axes: Any, xs: Any) -> None:
+    """No axis, ragged shapes, text, other parts, no examples, and what differs."""
+    with pytest.raises(OperandError):
+        vmap(f, out_axes=axes)(xs)

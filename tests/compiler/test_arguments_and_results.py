@@ -1,0 +1,692 @@
+"""What a compiled function takes and what it returns: kinds, trees, static arguments, aliases."""
+
+from __future__ import annotations
+
+import array
+import collections
+import copy
+import datetime as dt
+import enum
+import functools
+import math
+import time
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from scalargrad import (
+    GraphError,
+    OperandError,
+    Parameter,
+    TraceError,
+    Value,
+    grad,
+    gradients,
+    jit,
+    scan,
+    vjp,
+    vmap,
+)
+from scalargrad.errors import ScalargradError
+from scalargrad.losses import accuracy
+from scalargrad.nn import Linear
+
+# Arguments that are no numbers ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.datetime64("2020-01-01", "ns"),
+        np.array([3], dtype="timedelta64[ns]"),
+        np.array([1.0 + 2.0j]),
+        np.array(["a", "b"]),
+        np.str_("a"),
+        np.void(b"abc"),
+        slice(1, 3),
+        None,
+        "text",
+    ],
+    ids=repr,
+)
+def test_arguments_after_one_that_is_no_number_keep_theirs(given: Any) -> None:
+    """A date of NumPy's is a number to no program: ``tolist`` makes an integer of it."""
+    compiled = jit(lambda x, when, y: 10.0 * x + y)
+    assert compiled(Value(1.0), given, 2.0).data == 12.0
+    assert compiled(Value(2.0), given, 3.0).data == 23.0
+
+
+class Mode(enum.IntEnum):
+    """How to compute."""
+
+    SLOW = 1
+    FAST = 2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Numbers and text alone."""
+
+    rate: float
+    sizes: tuple[int, ...] = (3, 4)
+
+
+UTC, EAST = dt.UTC, dt.timezone(dt.timedelta(hours=1))
+#: A function of a number and something else, and two of those that it tells apart.
+APART: list[tuple[Callable[..., Any], Any, Any]] = [
+    (
+        lambda x, t: x * t.hour,
+        dt.datetime(2020, 1, 1, 12, tzinfo=UTC),
+        dt.datetime(2020, 1, 1, 13, tzinfo=EAST),
+    ),
+    (lambda x, d: x * len(str(d)), Decimal("1.0"), Decimal("1.00")),
+    (lambda x, z: x * math.copysign(1.0, z.real), complex(0.0, 1.0), complex(-0.0, 1.0)),
+    (
+        lambda x, t: x * float(t.astype(int)),
+        np.datetime64("2020-01-01", "D"),
+        np.datetime64("2020-01-01", "h"),
+    ),
+    (lambda x, z: x * z[0].imag, np.array([1.0 + 2.0j]), np.array([1.0 + 3.0j])),
+    (lambda x, words: x * len(words[0]), np.array(["ab"]), np.array(["a"])),
+    (lambda x, part: x * len("abc"[part]), slice(0, 2), slice(1, 2)),
+    (lambda x, mode: x * 10.0 if mode is Mode.FAST else x, Mode.FAST, Mode.SLOW),
+    (lambda x, t: x * t.tm_year, time.gmtime(0), time.gmtime(1e9)),
+    (
+        lambda x, layout: math.copysign(sum(layout.sizes), layout.rate) * x,
+        Layout(0.0),
+        Layout(-0.0),
+    ),
+    (lambda x, d: x * math.copysign(1.0, *d), {0.0: 1.0}, {-0.0: 1.0}),
+    (lambda x, d: x * math.copysign(1.0, next(iter(d))[0]), {(0.0, 1): 2.0}, {(-0.0, 1): 2.0}),
+    (lambda x, d: x * len(str(next(iter(d)))), {(1, 2): 2.0}, {(True, 2): 2.0}),
+    (lambda x, d: x * len(type(next(iter(d))).__name__), {1: 0.0}, {1.0: 0.0}),
+]
+
+
+@pytest.mark.parametrize(("f", "one", "other"), APART, ids=lambda x: str(x)[:20])
+@pytest.mark.parametrize("how", ["traced", "static", "in an object"])
+def test_what_differs_has_a_program_of_its_own(f: Any, one: Any, other: Any, how: str) -> None:
+    """Two moments in different time zones are equal, and have different hours."""
+    compiled: Any = jit(f, static_argnums=1 if how == "static" else ())
+    given = [one, other, one]
+    if how == "in an object" or (how == "static" and isinstance(one, dict)):
+        compiled = jit(lambda x, held: f(x, held.it))
+        given = [SimpleNamespace(it=x) for x in given]
+    expected = [float(f(3.0, x)) for x in (one, other, one)]
+    assert expected[0] != expected[1]
+    assert [compiled(3.0, x) for x in given] == expected
+
+
+def test_static_arguments_that_compare_as_equal_are_told_apart() -> None:
+    """1, True and 1.0 are different things to a function that looks at them; so are zeros."""
+    factors = {int: 1.0, bool: 10.0, float: 100.0}
+    kinds = jit(lambda a, x: x * factors[type(next(iter(a)))], static_argnums=0)
+    inner = jit(lambda a, x: x * factors[type(a[0][0])], static_argnums=0)
+    assert [kinds((k,), 1.0) for k in (1, True, 1.0)] == [1.0, 10.0, 100.0]
+    assert [kinds(frozenset([k]), 1.0) for k in (1, True, 1.0)] == [1.0, 10.0, 100.0]
+    assert [inner(((k, "a"),), 1.0) for k in (1, True, 1.0)] == [1.0, 10.0, 100.0]
+    signed = jit(lambda s, x: x * math.copysign(1.0, s), static_argnums=0)
+    assert [signed(0.0, 2.0), signed(-0.0, 2.0)] == [2.0, -2.0]
+
+
+def test_static_arguments_are_known_by_position_and_name() -> None:
+    """Whichever way one is passed; a negative position counts back; a wrong one is refused."""
+
+    def chosen(x: float, n: int) -> float:
+        return x * [1.0, 2.0][n]
+
+    for options in ({"static_argnames": "n"}, {"static_argnums": 1}, {"static_argnums": -1}):
+        compiled: Any = jit(chosen, **options)
+        assert compiled(3.0, 1) == compiled(3.0, n=1) == 6.0
+    for wrong in ({"static_argnames": "k"}, {"static_argnums": 2}):
+        with pytest.raises(OperandError, match="static_arg"):
+            jit(chosen, **wrong)
+    with pytest.raises(OperandError, match="called"):
+        jit(3)  # type: ignore[call-overload]
+
+
+RECORDS = np.array([(7.0, 2), (3.0, 4)], dtype=[("height", float), ("count", int)])
+BUFFER = memoryview(array.array("d", [1.0]))
+
+
+class Tensor:
+    """Another library's array."""
+
+    dtype = object()
+
+    def ravel(self) -> Any:
+        """Be flat."""
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        """Convert."""
+        return np.ones(2)
+
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> Any:
+        """Pickle in a way of its own."""
+        return Tensor, ()
+
+
+class Poly(list[Any]):
+    """Coefficients, with a factor."""
+
+    scale = 1.0
+
+
+class Grid(np.ndarray[Any, Any]):
+    """An array with a factor."""
+
+    scale = 1.0
+
+
+class Modular(int):
+    """An integer modulo 7."""
+
+    def __add__(self, other: int) -> Modular:
+        return Modular((int(self) + int(other)) % 7)
+
+
+class Loud(Value):
+    """A Value that doubles its sums."""
+
+    def __add__(self, other: Any) -> Any:
+        return 2.0 * Value(self.data + float(other))
+
+
+def scaled(made: Any, scale: float) -> Any:
+    """Return an object with this factor."""
+    made.scale = scale
+    return made
+
+
+NO_ARGUMENTS: dict[str, tuple[Any, str]] = {
+    "records": (RECORDS, "columns"),
+    "a record": (RECORDS[0], "columns"),
+    "a buffer": (BUFFER, "asarray"),
+    "a masked array": (np.ma.array([1.0, 2.0], mask=[False, True]), "filled"),
+    "an array of Python's": (array.array("d", [1.0]), "asarray"),
+    "an array of a library": (Tensor(), "asarray"),
+    "an array of a derived class": (scaled(np.ones(2).view(Grid), 3.0), "Grid"),
+    "a deque": (collections.deque([1.0]), "list"),
+    "a set": ({1.0}, "list"),
+    "bytes": (bytearray(b"a"), "bytes"),
+    "a read-only dict": (MappingProxyType({"a": 1.0}), "dict"),
+    "an iterator": (iter([1.0]), "list"),
+    "a list with an attribute": (scaled(Poly([1.0, 2.0]), 10.0), "scale"),
+    "a number with operators": (Modular(5), "__add__"),
+    "a Value with operators": (Loud(5.0), "__add__"),
+}
+
+
+@pytest.mark.parametrize(("given", "noun"), NO_ARGUMENTS.values(), ids=NO_ARGUMENTS)
+def test_what_cannot_be_an_argument_is_refused(given: Any, noun: str) -> None:
+    """By position, by keyword and in a list; the message names the argument, and what helps."""
+    compiled: Any = jit(lambda x, rows: x)
+    for args, kwargs in (((given,), {}), ((), {"rows": given}), (([given],), {})):
+        with pytest.raises(TraceError, match=noun) as caught:
+            compiled(2.0, *args, **kwargs)
+        assert "rows" in str(caught.value)
+    with pytest.raises(TraceError):
+        jit(lambda *args: args[0])(2.0, given)
+
+
+def test_a_buffer_in_an_object_is_refused() -> None:
+    """It has neither a hash nor attributes, and could change unseen."""
+    for held in (bytearray(b"x"), BUFFER):
+        with pytest.raises(TraceError, match=type(held).__name__):
+            jit(lambda given: 1.0)(SimpleNamespace(held=held))
+
+
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [([1.0], tuple), ({1.0}, frozenset), (collections.deque([1.0]), tuple), (bytearray(1), bytes)],
+)
+def test_the_remedy_for_a_static_argument_works(given: Any, instead: Any) -> None:
+    """What the message says to give can be given."""
+    compiled = jit(lambda x, n: x * len(n), static_argnames="n")
+    with pytest.raises(TraceError, match=instead.__name__):
+        compiled(2.0, given)
+    assert compiled(2.0, instead(given)) == 2.0
+
+
+# Kinds and trees --------------------------------------------------------------------------------
+
+
+class Settings(dict[str, Any]):
+    """A dict whose items are attributes, too; asked for any other, it raises KeyError."""
+
+    __getattr__ = dict.__getitem__
+
+
+class Lower(collections.OrderedDict[str, Any]):
+    """A dict with its own way of setting an item."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key.lower(), value + 1.0)
+
+
+class Doubled(list[Any]):
+    """What is given is doubled when the list is made."""
+
+    def __init__(self, items: Any) -> None:
+        super().__init__(2.0 * x for x in items)
+
+
+class Sums(collections.namedtuple("Sums", "a b")):
+    """Two numbers that remember their sum."""
+
+    @functools.cached_property
+    def total(self) -> Any:
+        """The sum."""
+        return self.a + self.b
+
+
+def test_dicts_keep_their_kind() -> None:
+    """Factories, counts, orders, and ways of setting an item; any error for a lacking attribute."""
+    table: collections.defaultdict[str, list[Any]] = collections.defaultdict(list, a=[1.0])
+    found: Any = jit(lambda d: d)(table)
+    assert (found, found["missing"]) == ({"a": [1.0], "missing": []}, [])
+    assert jit(lambda d: d)(collections.Counter(a=2, b=3)) == collections.Counter(a=2, b=3)
+    given = Lower(B=1.0, a=2.0)
+    assert jit(lambda x: [*x.items()])(given) == [("b", 2.0), ("a", 3.0)]
+    assert jit(lambda x: Lower(B=x, a=2.0 * x))(1.0) == {"b": 2.0, "a": 3.0}
+    settings = Settings(rate=2.0, weight=Value(3.0))
+    assert jit(lambda s, x: s.rate * s.weight * x)(settings, 1.5).data == 9.0
+    several = [Settings(rate=2.0, weight=k) for k in (3.0, 5.0)]
+    for mapped in (vmap(lambda s: s.rate * s.weight), jit(vmap(lambda s: s.rate * s.weight))):
+        assert mapped(several) == [6.0, 10.0]
+
+
+def test_items_of_derived_classes_are_not_made_anew() -> None:
+    """What a class does with what it is given has been done; what it cached is of the numbers."""
+    assert jit(lambda x: sum(x))(Doubled([1.0, 2.0])) == 6.0  # noqa: PLW0108
+    assert grad(lambda x: sum(x))(Doubled([1.0, 2.0])) == [1.0, 1.0]  # noqa: PLW0108
+    assert jit(lambda x: Doubled([x]))(3.0) == [6.0]
+    given = Sums(1.0, 2.0)
+    assert given.total == 3.0
+    assert grad(lambda x: 5.0 * x.total)(given) == (5.0, 5.0)
+    total = jit(lambda x: x.total)
+    assert (total(given), total(Sums(4.0, 5.0))) == (3.0, 9.0)
+    polys = [scaled(Poly([1.0, 2.0]), 10.0), scaled(Poly([1.0, 3.0]), 20.0)]
+    assert grad(lambda p: sum(p) * p.scale)(polys[0]) == [10.0, 10.0]
+    weighted = jit(lambda x: vmap(lambda p: sum(p) * p.scale * x)(polys))
+    assert weighted(2.0) == [60.0, 160.0]
+
+
+def test_masks_are_numbers_of_each_call() -> None:
+    """A mask that has changed is seen, and what follows it gets its own number."""
+    for size in (2, 500):
+        none, some = np.zeros(size, bool), np.arange(size) < 1
+        masked: Any = jit(lambda mask, x: (sum(x for flag in mask if flag), x))
+        assert [masked(none, 5.0), masked(some, 7.0), masked(none, 2.0)] == [(0, 5), (7, 7), (0, 2)]
+    held, x = np.array([True, False, True]), np.array([1.0, 2.0, 3.0])
+    assert jit(lambda x: x[held] * 2.0)(x).tolist() == [2.0, 6.0]
+
+
+@pytest.mark.parametrize("lay", [np.transpose, np.asfortranarray, np.fliplr, lambda w: w[:, 1]])
+def test_arrays_hold_the_same_however_they_lie_in_memory(lay: Callable[[Any], Any]) -> None:
+    """In rows, in columns, backwards or apart: alone and in objects, given and returned."""
+    names = lay(np.array([["a", "b", "c"], ["d", "e", "f"]], dtype=object))
+    compiled: Any = jit(lambda model, x: SimpleNamespace(weight=model.weight * x, names=names))
+    for scale in (1.0, 3.0):
+        given = lay(np.array([[Value(scale * k) for k in (1, 2, 3)]] * 2))
+        found = compiled(SimpleNamespace(weight=given), 2.0)
+        assert found.weight.shape == given.shape
+        assert [x.data for x in found.weight.flat] == [2.0 * x.data for x in given.flat]
+        assert found.names.tolist() == names.tolist()
+        plain = lay(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, scale]]))
+        assert jit(lambda w: w * 2.0)(plain).tolist() == (plain * 2.0).tolist()
+
+
+def test_an_array_of_sequences_of_one_length_keeps_them() -> None:
+    """NumPy would take them for the rows of an array of numbers."""
+    for kind in (list, tuple, np.array):
+        given = np.empty(2, dtype=object)
+        given[0], given[1] = kind([1.0, 2.0]), kind([3.0, 4.0])
+        found = jit(lambda cells: cells[0][1] * cells[1][0] + sum(cells[1]))(given)
+        assert found == 2 * 3 + 3 + 4
+
+
+def test_the_accuracy_inside_is_that_of_each_call() -> None:
+    """Of scores and classes, which may be arguments; of equals, the first is taken."""
+    compiled = jit(accuracy)
+    assert compiled([[0.9, 0.2], [0.3, 0.5]], [1, 0]) == 0.0
+    assert compiled([[0.9, 0.2], [0.3, 0.5]], [0, 1]) == 1.0
+    assert compiled([[1.0, 1.0], [2.0, 2.0]], [0, 1]) == 0.5
+    with pytest.raises(ScalargradError, match="class"):
+        compiled([[0.9, 0.2], [0.3, 0.5]], [2, 0])
+    w = Value(1.0)
+    single: Any = jit(lambda xs: accuracy([w * x for x in xs], [1, 0, -1]))
+    assert single([0.9, -0.2, 0.3]) == 2.0 / 3.0
+    w.data = -1.0
+    assert single([0.9, -0.2, 0.3]) == 1.0 / 3.0
+
+
+# Aliases ----------------------------------------------------------------------------------------
+
+
+class Body:
+    """Knows all bodies, itself among them."""
+
+    def __init__(self, mass: float) -> None:
+        self.mass = mass
+
+    def pulled(self, x: Any) -> Any:
+        """Return x times the mass of all others."""
+        return x * sum(other.mass for other in WORLD if other is not self)
+
+    def unlike(self, x: Any) -> Any:
+        """Return the same, by equality."""
+        return x * sum(other.mass for other in WORLD if other != self)
+
+    def numbered(self, x: Any) -> Any:
+        """Return x times its own place."""
+        return x * WORLD.index(self)
+
+    def weighed(self, x: Any) -> Any:
+        """Return x times a weight that is looked up."""
+        return x * WEIGHTS[self]
+
+    def listed(self, x: Any) -> Any:
+        """Return x if it is one of the world's."""
+        return x * (self in WORLD)
+
+
+FIRST, SECOND = Body(1.0), Body(5.0)
+WORLD = [FIRST, SECOND]
+WEIGHTS = {FIRST: 10.0, SECOND: 20.0}
+
+
+@pytest.mark.parametrize("name", ["pulled", "unlike", "numbered", "weighed", "listed"])
+def test_an_object_that_is_an_argument_and_around_is_refused(name: str) -> None:
+    """An argument is a copy in a recording; the remedy gives what an eager call does."""
+    method = getattr(SECOND, name)
+    for compiled, arguments in (
+        (jit(method), (2.0,)),
+        (jit(functools.partial(method)), (2.0,)),
+        (jit(getattr(Body, name)), (SECOND, 2.0)),
+        (jit(lambda bodies, x: method.__func__(bodies[0], x)), ([SECOND], 2.0)),
+    ):
+        with pytest.raises(TraceError, match="Body"):
+            compiled(*arguments)
+    assert jit(lambda x: method(1.0 * x))(2.0) == method(2.0)
+
+
+def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> None:
+    """Before and after calls with two; given once, it is one; without `is`, it may be both."""
+    asking = jit(lambda xs, ys: 1.0 if xs is ys else 0.0)
+    held: Any = [3.0]
+    closing = jit(lambda xs: 2.0 if xs is held else 1.0)
+    for points in ([0.0, 1.0], np.array([0.0, 1.0]), {"a": 0.0, "b": 1.0}, held):
+        for _ in range(2):
+            with pytest.raises(TraceError, match="twice"):
+                asking(points, points)
+            assert asking(points, copy.copy(points)) == 0.0
+        assert jit(lambda xs: 1.0 if xs is xs else 0.0)(points) == 1.0
+    assert closing([3.0]) == 1.0
+    with pytest.raises(TraceError, match="list"):
+        closing(held)
+    assert closing([3.0]) == 1.0
+    xs = [1.0, 2.0]
+    assert jit(lambda a, b: sum(x * y for x, y in zip(a, b, strict=True)))(xs, xs) == 5.0
+    assert jit(lambda a, b: a[0] if a.__class__ is b.__class__ else b)(xs, xs) == 1.0
+
+
+# Derivatives and aliases ------------------------------------------------------------------------
+
+
+def test_gradients_taken_inside_are_those_of_each_call() -> None:
+    """`gradients(y, xs)` is a number of each call; the graph itself is refused."""
+    compiled = jit(lambda x: gradients(x * x * x, x))
+    for x in (2.0, 3.0):
+        assert compiled(Value(x)) == 3.0 * x**2
+    with pytest.raises(TraceError, match="graph"):
+        jit(lambda x: (x * x).local_grads[0])(Value(2.0))
+
+
+def test_a_gradient_by_an_input_reaches_through_the_others() -> None:
+    """One may have been computed from it before the call, or be the same Value."""
+    w = Value(3.0)
+    h = w * w
+    closed_over = jit(lambda x: gradients(h * x, w))
+    assert closed_over(Value(2.0)) == 2.0 * 3.0 * 2.0
+    by_argument = jit(lambda y, x: gradients(y * x, x))
+    assert [by_argument(Value(9.0), w), by_argument(h, w), by_argument(w, w)] == [9.0, 27.0, 6.0]
+    by_w = jit(lambda x: gradients(x * x, w))
+    assert [by_w(Value(9.0)), by_w(h), by_w(w)] == [0.0, 4.0 * 3.0**3, 6.0]
+    of_examples = jit(vmap(lambda y, x: gradients(y * x, x)))
+    assert of_examples([h, Value(9.0)], [w, Value(1.0)]) == [27.0, 9.0]
+    step = jit(lambda s, x: (s * w * x, gradients(s * w * x, w)))
+    assert scan(step, 1.0, [1.0, 1.0, 1.0])[1] == [1.0, 2.0 * 3.0, 3.0 * 3.0**2]
+
+
+def test_a_simulation_with_derivatives_inside_is_differentiated() -> None:
+    """A leapfrog whose force is a gradient: by the stiffness, over two steps."""
+    w = Parameter(2.0)
+
+    def pushed(x: Any, v: Any, w: Any) -> Any:
+        v = v - 0.1 * gradients(0.5 * w * x * x, x, create_graph=True)
+        return x + 0.1 * v, v
+
+    compiled = jit(pushed)
+    x, v = Value(1.0), Value(0.0)
+    for _ in range(2):
+        x, v = compiled(x, v, w)
+    assert [x.data, v.data] == pytest.approx([0.9404, -0.396], rel=1e-12)
+    assert gradients(x, w) == pytest.approx(-0.01 * (3.0 - 0.02 * 2.0), rel=1e-12)
+
+
+def test_a_gradient_between_two_results_is_refused() -> None:
+    """The graph between them is inside the program: take it inside the function."""
+    hidden, loss = jit(lambda w: ((h := w * w), h * h * h))(Value(2.0))
+    with pytest.raises(GraphError):
+        gradients(loss, hidden)
+
+
+# Results ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Step:
+    """A result with names."""
+
+    position: Any
+    trail: list[Any]
+
+
+class Point(NamedTuple):
+    """Another."""
+
+    x: Any
+    y: Any
+
+
+def test_results_keep_their_tree_and_belong_to_their_call() -> None:
+    """Lists, tuples, dicts, arrays and objects: what one caller does to them no other sees."""
+
+    def f(x: Any) -> Any:
+        return {
+            "list": [x, [2.0 * x]],
+            "tuple": (x, Point(x, 3.0 * x)),
+            "array": np.array([x, 2.0 * x]),
+            "constant": np.zeros(2),
+            "empty": [],
+            "object": Step(x, [x]),
+            "space": SimpleNamespace(word="on", x=x, parts=[1.0]),
+            "text": "a",
+        }
+
+    compiled: Any = jit(f)
+    first = compiled(1.0)
+    first["list"][1].append(5.0)
+    first["array"][0] = first["constant"][0] = 9.0
+    first["empty"].append(1)
+    first["object"].trail.append(1)
+    first["space"].parts[0], first["space"].word = 7.0, "off"
+    found, expected = compiled(2.0), f(2.0)
+    assert type(found["tuple"][1]) is Point
+    assert repr(found) == repr(expected)
+
+
+def test_results_of_derived_classes_keep_what_they_hold_besides_items() -> None:
+    """And are not initialised again; a computed attribute would belong to the first call."""
+    found: Any = jit(lambda x: scaled(Poly([x, 2.0 * x]), 7.0))(3.0)
+    assert (type(found), found, found.scale) == (Poly, [3.0, 6.0], 7.0)
+    with pytest.raises(TraceError, match="scale"):
+        jit(lambda x: scaled(Poly([x]), x))(3.0)
+
+
+class Hashed:
+    """An object that hashes by what it holds."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hashed) and self.x == other.x
+
+    def __hash__(self) -> int:
+        return 1
+
+
+NO_RESULTS: dict[str, Callable[[Any], Any]] = {
+    "a set": lambda x: {x},
+    "an iterator": lambda x: (x for _ in range(2)),
+    "a map": lambda x: map(abs, [x]),
+    "a view": lambda x: {"a": x}.values(),
+    "a deque": lambda x: collections.deque([x]),
+    "a deque in an object": lambda x: SimpleNamespace(recent=collections.deque([x])),
+    "a read-only dict": lambda x: MappingProxyType({"x": x}),
+    "a slice": slice,
+    "an exception": ValueError,
+    "an object with a hash": Hashed,
+    "a masked array": lambda x: np.ma.masked_array([x, 2.0 * x], mask=[True, False]),
+    "a matrix": lambda x: np.array([x, 2.0 * x]).view(np.matrix),
+    "records": lambda x: np.array([(x, 1)], dtype=[("x", object), ("n", int)]),
+    "a closure": lambda x: lambda: x * 2.0,
+    "a default": lambda x: lambda y=x: y,
+    "a pull-back": lambda x: vjp(lambda y: y * y, x),
+}
+
+
+@pytest.mark.parametrize("made", NO_RESULTS.values(), ids=NO_RESULTS)
+def test_what_hides_results_is_refused(made: Callable[[Any], Any]) -> None:
+    """It would hold numbers of a recording that is over; found out when the function returns."""
+    with pytest.raises(TraceError, match="return"):
+        jit(made)(Value(3.0))
+
+
+def keeping() -> Callable[[], list[str]]:
+    """Return a function that keeps something."""
+    notes: list[str] = []
+
+    def keep() -> list[str]:
+        notes.append("called")
+        return notes
+
+    return keep
+
+
+def local_class() -> Any:
+    """Return a class of its own."""
+
+    class Local:
+        """Nothing."""
+
+    return Local
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: {Hashed(1.0): 1.0},
+        lambda: {(Hashed(1.0), 1): 1.0},
+        keeping,
+        lambda: SimpleNamespace(error=ValueError([1.0])),
+        local_class,
+    ],
+)
+def test_what_each_call_would_make_anew_is_refused(make: Callable[[], Any]) -> None:
+    """All results would share it: a key, a function, an exception, a class."""
+    with pytest.raises(TraceError, match="outside"):
+        jit(lambda x: (2.0 * x, make()))(1.0)
+
+
+def test_what_was_there_before_is_returned_itself() -> None:
+    """As it is eagerly; it may be a key, and so may text, enumerations and frozen objects."""
+    key, weight, function = Hashed(1.0), Parameter(2.0), keeping()
+
+    def f(x: Any) -> Any:
+        found = {key: x, weight: 2.0 * x, Mode.FAST: 3.0 * x, Layout(1.0, (1, 2)): x, "x": x}
+        return found, [function]
+
+    compiled: Any = jit(f)
+    for x in (1.0, 2.0):
+        found, others = compiled(x)
+        assert found == f(x)[0]
+        assert next(iter(found)) is key
+        assert others == [function]
+    of_weights: Any = jit(lambda x: {weight: weight * x})
+    assert of_weights(2.0)[weight].data == 4.0
+    inside: Any = jit(lambda v, xs: vmap(lambda x: {v: v * x})(xs)[1][v])
+    assert inside(weight, [1.0, 2.0]).data == 4.0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda model, x: {p: p * x for p in model.parameters()},
+        lambda model, x: [{model: x}],
+        lambda model, x: SimpleNamespace(slopes={(model.weight[0][0], 1): x}),
+    ],
+)
+def test_a_dict_of_results_whose_keys_are_arguments_is_refused(function: Any) -> None:
+    """Its keys would be the recording's own, and no parameter of the caller would be found."""
+    with pytest.raises(TraceError, match="keys"):
+        jit(function)(Linear(1, 1, rng=0), 2.0)
+
+
+# Compiled functions are copied ------------------------------------------------------------------
+
+
+def test_copies_compute_on() -> None:
+    """A copy takes arguments of shapes never recorded, and reads the same Values around it."""
+    w = Value(2.0)
+    compiled = jit(lambda x: w * x)
+    assert compiled(Value(3.0)).data == 6.0
+    for copied in (copy.copy(compiled), copy.deepcopy(compiled)):
+        assert copied(4.0).data == 8.0
+        w.data = 5.0
+        assert copied(Value(3.0)).data == 15.0
+        w.data = 2.0
+
+
+def test_a_compiled_module_is_copied_with_its_parameters() -> None:
+    """A deep copy keeps parameters of its own, and computes for new shapes."""
+    module = Linear(1, 1, bias=False, rng=0)
+    compiled: Any = jit(module)
+    before = compiled([1.0])[0].data
+    copied = copy.deepcopy(compiled)
+    module.weight[0][0].data = 7.0
+    assert compiled([1.0])[0].data == 7.0
+    assert copied([1.0])[0].data == before
+    assert copied([Value(2.0)])[0].data == 2.0 * before
+
+
+def test_a_static_method_is_compiled_as_the_function_it_is() -> None:
+    """Alone, and as an argument; what only its class can make is no tree."""
+    by = [2.0]
+    compiled: Any = jit(staticmethod(lambda x: x * by[0]))
+    applied = jit(lambda f, x: f(x))
+    assert compiled(3.0) == applied(staticmethod(lambda x: x * by[0]), 3.0) == 6.0
+    by[0] = 5.0
+    assert compiled(3.0) == 15.0
+    assert applied(staticmethod(abs), -2.0) == 2.0
+    assert applied(types.MethodType(max, 1.0), 2.0) == 2.0

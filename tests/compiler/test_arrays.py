@@ -1,0 +1,312 @@
+"""Arrays of many numbers, given or closed over, are their numbers, however they lie in memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.compiler.loops import close
+
+from scalargrad import TraceError, Value, dot, grad, jit, mean, softplus, tanh, value_and_grad, vmap
+from scalargrad import sum as added
+from scalargrad.export import load
+
+#: Many enough to stay whole while a function is recorded, and as many as in any example.
+ROWS = np.linspace(-1.0, 1.0, 1200).reshape(400, 3)
+
+
+def score(w: Any, x: Any) -> Any:
+    """Return a number for an example."""
+    return tanh(w * x[0]) + x[1] * x[2]
+
+
+def results_of(xs: Any) -> Any:
+    """Return the results of all examples."""
+    return vmap(lambda x: x[0] * x[1])(xs)
+
+
+#: What functions do with arrays.
+USES: dict[str, Callable[..., Any]] = {
+    "rows": vmap(lambda x: score(2.0, x)),
+    "some rows": lambda xs: vmap(lambda x: score(2.0, x))(xs[1:390:2]),
+    "rows backwards": lambda xs: vmap(lambda x: score(2.0, x))(xs[::-1]),
+    "columns": lambda xs: vmap(lambda x: x[1] * x[5])(xs.T),
+    "one column": lambda xs: vmap(lambda x: x * x)(xs[:, 2]),
+    "no operation": lambda xs: vmap(lambda x: x)(xs[:, 2]),
+    "one row again and again": lambda xs: vmap(lambda x: score(2.0, x))(
+        np.broadcast_to(xs[1], xs.shape, subok=True)
+    ),
+    "chosen rows": lambda xs: vmap(lambda x: score(2.0, x))(xs[[3, 1, 1]]),
+    "another shape": lambda xs: vmap(lambda x: x[1][1] * x[0][2])(xs.reshape(200, 2, 3)),
+    "one number beside": lambda xs: vmap(lambda x: x[0] * xs[2, 1])(xs),
+    "a loop": lambda xs: sum(x * y for x, y, _ in xs),
+    "a list": lambda xs: xs.tolist()[2][1] * 2.0 + xs.item(4),
+    "asarray": lambda xs: np.asarray(xs)[1, 2] * 2.0 + sum(xs.flat),
+    "numpy's functions": lambda xs: (
+        xs.sum() + xs.dot(np.ones(3))[1] + np.add(xs, 1.0)[0] * np.outer(xs[0], xs[1])[2]
+    ),
+    "contained": lambda xs: (
+        (5.0 if xs[0, 0] in xs[1:3] else 6.0) + (0.5 if np.asarray(xs)[0, 0] in [xs[1, 1]] else 0.0)
+    ),
+    "the array": lambda xs: xs,
+    "a gradient by it": lambda xs: grad(lambda xs: sum(vmap(lambda x: score(2.0, x))(xs)))(xs)[3],
+    "its shape": lambda xs: float(len(xs) * xs.shape[1] + xs.ndim + xs.size),
+    "shared by examples": lambda xs: vmap(lambda x, w: x[0] * w[1, 1], (0, None))(xs, xs),
+    "a condition": lambda xs: xs.shape[0] * (2.0 if sum(results_of(xs)) > 80.0 else 3.0),
+    "some results": lambda xs: [results_of(xs)[1:3], results_of(xs)[::-1]],
+    "results twice": lambda xs: [results_of(xs)] * 2,
+    "pairs": vmap(lambda x: (x[0] * x[1], {"a": x[2] - x[0], "b": 1.0})),
+    "partial sums": lambda xs: [*itertools.accumulate(results_of(xs))][::37],
+    "sums": lambda xs: [
+        sum(results, start) + added(results) * mean(results) + results.sum()
+        for results in [results_of(xs)]
+        for start in (0, 3.5)
+    ],
+    "a sum of some": lambda xs: sum(results_of(xs)[:-1]),
+    "a number asked for late": lambda xs: sum(results_of(xs)) * xs[1, 1],
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_whatever_is_done_with_an_array_is_done_with_its_numbers(name: str) -> None:
+    """Compiled, with other numbers as well, a function returns what it returns of floats."""
+    compiled = jit(USES[name])
+    for xs in (ROWS, ROWS * ROWS - 0.3, ROWS):
+        assert close(compiled(xs), USES[name](xs))
+
+
+@pytest.mark.parametrize("odd", [0, 1, 200, 399])
+def test_a_chain_is_a_sum_only_if_all_its_signs_are_pluses(odd: int) -> None:
+    """Results of all examples, added up but for one, which is taken away or multiplied by."""
+
+    def chain(xs: Any, use: Callable[[Any, Any], Any]) -> Any:
+        total, *others = vmap(lambda x: score(2.0, x))(xs)
+        for k, y in enumerate(others, 1):
+            total = use(total, y) if k == odd else total + y
+        return -total if odd == 0 else total
+
+    for use in (operator.sub, operator.mul):
+        found = jit(lambda xs, use=use: chain(xs, use))(ROWS)
+        assert found == pytest.approx(float(chain(ROWS, use)), rel=1e-12)
+
+
+def both(w: Any, xs: Any) -> Any:
+    """Return the sum over examples, and one of them."""
+    found = vmap(lambda x: score(w, x))(xs)
+    return sum(found), found[2] * w
+
+
+def test_values_beside_an_array_have_gradients() -> None:
+    """Of one result and of several, and after the function is pickled."""
+    expected = Value(0.7)
+    for x in both(expected, ROWS):
+        x.backward()
+    for compiled in (jit(both), pickle.loads(pickle.dumps(jit(both)))):
+        w = Value(0.7)
+        first, second = compiled(w, ROWS)
+        (first + second).backward()
+        assert w.grad == pytest.approx(expected.grad, rel=1e-12)
+
+
+#: Data as people keep it: the same examples of three numbers, the second always the same.
+TABLE = np.column_stack([np.linspace(-1.0, 1.0, 500), np.full(500, 2.0), np.arange(500) % 3])
+FORMS: dict[str, Any] = {
+    "transposed array": np.asfortranarray(TABLE),
+    "single precision": TABLE.astype(np.float32),
+    "tuples": [*map(tuple, TABLE.tolist())],
+    "rows": [*TABLE],
+    "whole numbers among floats": [(x, y, int(z)) for x, y, z in TABLE.tolist()],
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_data_closed_over_may_be_kept_in_any_form(name: str) -> None:
+    """Value and slope are NumPy's."""
+    data = FORMS[name]
+    value, slope = jit(value_and_grad(lambda w: sum(vmap(lambda x: score(w, x))(data))))(0.5)
+    x, y, z = np.array([[*row] for row in data], np.float64).T
+    assert value == pytest.approx((np.tanh(0.5 * x) + y * z).sum(), rel=1e-13)
+    assert slope == pytest.approx((x / np.cosh(0.5 * x) ** 2).sum(), rel=1e-13)
+
+
+def test_data_closed_over_may_change_between_calls() -> None:
+    """Numbers that were exchanged are read; the sign of a zero is kept."""
+    data = TABLE[:, 0].copy()
+    total = jit(lambda w: sum(vmap(lambda x: w * x)(data)))
+    assert total(2.0) == pytest.approx(2 * data.sum(), abs=1e-12)
+    data[7] = 100.0
+    assert total(2.0) == pytest.approx(2 * data.sum())
+    assert math.copysign(1.0, jit(lambda w: w * vmap(lambda x: x)([1.0, -0.0])[1])(1.0)) == -1.0
+
+
+def test_writing_to_an_array_and_counting_calls_are_refused() -> None:
+    """A caller would see the change in eager calls only; nothing is left changed."""
+    calls = [0]
+
+    def changed(xs: Any) -> Any:
+        xs[0, 0] = 5.0
+        return xs[0, 0]
+
+    def counting(xs: Any) -> Any:
+        calls[0] += 1
+        return xs[0, 0] * calls[0]
+
+    for f in (changed, counting):
+        given = ROWS.copy()
+        with pytest.raises(TraceError, match="changes"):
+            jit(f)(given)
+        assert (calls, given.tolist()) == ([0], ROWS.tolist())
+
+
+def test_an_exported_file_has_each_number(tmp_path: Any) -> None:
+    """An array has an input for each of its numbers; data closed over are constants."""
+    by_array = jit(vmap(lambda x: score(0.5, x)))
+    (file,) = by_array.export(tmp_path / "array.json", ROWS)
+    read = load(file)
+    assert len(read.inputs) == ROWS.size
+    expected = np.tanh(0.5 * ROWS[:, 0]) + ROWS[:, 1] * ROWS[:, 2]
+    assert read([*map(float, ROWS.ravel())]) == pytest.approx([*expected], rel=1e-14)
+    (file,) = jit(lambda w: sum(vmap(lambda x: score(w, x))(ROWS))).export(tmp_path / "f.json", 0.5)
+    assert load(file)([0.5]) == pytest.approx([expected.sum()], rel=1e-12)
+
+
+def test_a_loop_beside_an_array_whose_numbers_are_not_read_is_the_eager_one() -> None:
+    """A recurrence over other data, its gradient and the gradient of that."""
+    data = np.linspace(-1.0, 1.0, 300).tolist()
+
+    def mean_state(p: Any, xs: Any) -> Any:
+        state = p[0]
+        for x in data:
+            state = tanh(state * p[1] + added([x, p[0], p[1]]))
+        return state / len(xs)
+
+    xs = np.linspace(1.0, 2.0, 9000).reshape(1000, 9)
+    for f in (mean_state, grad(mean_state), grad(lambda p, xs: grad(mean_state)(p, xs)[1])):
+        assert jit(f)([0.3, 0.4], xs) == pytest.approx(f([0.3, 0.4], xs), rel=1e-9)
+
+
+ORDERED = [
+    np.asfortranarray(np.arange(20.0).reshape(4, 5))[:-1],
+    np.arange(24.0).reshape(2, 3, 4).transpose(1, 2, 0),
+    np.asfortranarray(np.arange(1200.0).reshape(12, 100)),
+]
+
+
+@pytest.mark.parametrize("order", ["C", "F", "A", "K"])
+@pytest.mark.parametrize("array", ORDERED, ids=lambda x: str(x.shape))
+def test_numbers_may_be_read_in_the_order_of_memory(array: Any, order: Any) -> None:
+    """The order is that of the array that is given, in each call and in each example of vmap."""
+    readers: list[Any] = [
+        lambda x: (2.0 * x).ravel(order=order),
+        vmap(lambda row: row.ravel(order=order)),
+        lambda x: vmap(lambda y: y * y)(x.ravel(order=order)),
+    ]
+    for read in readers:
+        compiled = jit(read)
+        static = jit(lambda y, x, read=read: y * read(x), static_argnames="x")
+        for given in (np.ascontiguousarray(array), array):
+            assert np.array_equal(compiled(given), read(given))
+            assert np.array_equal(static(2.0, x=given), 2.0 * read(given))
+
+
+# Large arrays in place ----------------------------------------------------------------------------
+
+RNG = np.random.default_rng(0)
+
+
+def loss(w: Any, xs: Any, labels: Any) -> Any:
+    """Return the logistic loss of samples labelled -1 and 1."""
+    return added(vmap(lambda x, label: softplus(-label * dot(w, x)))(xs, labels))
+
+
+def spread(xs: Any) -> Any:
+    """Return an array of the same numbers that do not lie one after the other."""
+    wider = np.zeros((*xs.shape[:-1], 2 * xs.shape[-1]))
+    wider[..., ::2] = xs
+    return wider[..., ::2]
+
+
+def unaligned(xs: Any) -> Any:
+    """Return an array of the same numbers, four bytes from where numbers should begin."""
+    room = np.zeros(xs.nbytes + 8, np.uint8)
+    found = room[4 : 4 + xs.nbytes].view(np.float64).reshape(xs.shape)
+    found[...] = xs
+    return found
+
+
+LAYOUTS: list[Callable[[Any], Any]] = [
+    np.array,
+    spread,
+    unaligned,
+    np.asfortranarray,
+    lambda xs: xs.astype(">f8"),
+    lambda xs: np.concatenate([xs[:3], xs, xs[:5]])[3:-5],
+    lambda xs: np.frombuffer(xs.tobytes()).reshape(xs.shape),
+]
+
+
+@pytest.mark.parametrize(("count", "columns"), [(4_001, 5), (20_003, 5), (20_003, 70)])
+def test_the_digits_are_the_same_however_an_array_lies_in_memory(count: int, columns: int) -> None:
+    """In place or copied, whatever the number of rows; and they are those of NumPy's formulas."""
+    w, xs = RNG.normal(size=columns) / columns, RNG.normal(size=(count, columns))
+    labels = np.sign(xs[:, 0] + 0.1)
+    compiled = jit(value_and_grad(loss))
+    value, gradient = compiled(w, xs, labels)
+    margins = -labels * (xs @ w)
+    assert value == pytest.approx(np.logaddexp(0.0, margins).sum(), rel=1e-12)
+    slopes = (-labels / (1.0 + np.exp(-margins))) @ xs
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-9, atol=1e-9)
+    for layout in LAYOUTS:
+        again = compiled(w, layout(xs), layout(labels))
+        assert again[0] == value
+        np.testing.assert_array_equal(again[1], gradient)
+
+
+def test_what_is_written_into_an_array_between_calls_is_seen() -> None:
+    """Nothing of an earlier call stays: neither of the same array nor of one that was copied."""
+    compiled = jit(lambda xs: added(vmap(lambda x: tanh(x[0]) * x[1])(xs)))
+    xs, others = RNG.normal(size=(20_001, 2)), RNG.normal(size=(20_001, 2))
+    for given in (xs, spread(others), xs, others, spread(xs)):
+        given[7] = RNG.normal(size=2)
+        expected = (np.tanh(given[:, 0]) * given[:, 1]).sum()
+        assert compiled(given) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("count", [24_576, 20_003])
+def test_arrays_in_one_row_and_backwards_and_twice(count: int) -> None:
+    """No group of lanes reads beyond an array, and one array may stand for two."""
+    xs = RNG.normal(size=count)
+    np.testing.assert_array_equal(jit(vmap(lambda x: x * x))(xs), xs * xs)
+    backwards = jit(lambda xs: vmap(lambda x: x + 1.0)(xs[::-1]))
+    np.testing.assert_array_equal(backwards(xs), xs[::-1] + 1.0)
+    products = jit(lambda xs, ys: added(vmap(lambda x, y: x * y)(xs, ys)))
+    assert products(xs, xs) == pytest.approx(xs @ xs, rel=1e-12)
+    rows = np.ascontiguousarray(np.stack([xs, 2 * xs]))
+    of_columns = jit(lambda rows: vmap(lambda x: x[0] + x[1])(rows.T))
+    np.testing.assert_array_equal(of_columns(rows), 3 * xs)
+
+
+def test_threads_read_arrays_of_their_own() -> None:
+    """Calls at once are given the arrays they were made with."""
+    compiled = jit(value_and_grad(loss))
+    w, labels = RNG.normal(size=3), np.ones(20_000)
+    data = [RNG.normal(size=(20_000, 3)) for _ in range(4)]
+    expected = [compiled(w, xs, labels)[0] for xs in data]
+    found: list[list[float]] = [[] for _ in data]
+
+    def call(k: int) -> None:
+        found[k] += [compiled(w, data[k], labels)[0] for _ in range(5)]
+
+    threads = [threading.Thread(target=call, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[x] * 5 for x in expected]

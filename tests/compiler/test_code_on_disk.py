@@ -1,0 +1,264 @@
+"""What jit compiles is kept for the next process; a cache that fails harms nothing, nor do others.
+
+The cache is the folder below XDG_CACHE_HOME. A program made again, with other constants or by other
+threads, has its own numbers, whatever is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.compiler.loops import plain
+from tests.patience import PATIENCE
+
+import scalargrad as sg
+from scalargrad import Value, jit, value_and_grad, vmap
+
+#: A loss in no order, which is a long program; and one of a constant.
+SCRIPT = """
+import sys
+from scalargrad import atan2, custom_op, jit, sin, value_and_grad, vmap
+
+def loss(p):
+    total = 0.0
+    for k in range(3_000):
+        total = total + sin(p[0] * (k * k % 17)) * p[(7 * k * k) % 5]
+    return total
+
+def angle(height):
+    return jit(value_and_grad(lambda x: atan2(height, x)))(-1.0)[0]
+
+def own(factor):
+    scaled = custom_op(partials=lambda y, x: (factor,))(lambda x: factor * x)
+    return jit(value_and_grad(lambda x: sum(scaled(x * k) for k in range(3_000))))(1.5)
+
+print(jit(value_and_grad(loss))([0.1, 0.2, 0.3, 0.4, 0.5]))
+print([angle(height) for height in (0.5, -0.5, 0.0, -0.0)], own(float(sys.argv[1])))
+print(jit(lambda y: sum(vmap(lambda x: sin(x * y))([0.1 * k for k in range(500)])))(1.0))
+"""
+
+
+def run(cache: Path, *arguments: str, script: str = SCRIPT, **environment: str) -> Any:
+    """Run a script in a process of its own, with a folder for its cache."""
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, *arguments],
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), "HOME": str(cache.parent), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+
+
+def kept(cache: Path) -> dict[Path, tuple[int, bytes]]:
+    """Return the files in a cache: which file each is, and its content."""
+    files = [x for x in cache.rglob("*") if x.is_file()]
+    return {x: (x.stat().st_ino, x.read_bytes()) for x in files}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return the cache that a first process leaves, and what it printed."""
+    cache = tmp_path_factory.mktemp("first") / "cache"
+    return cache, run(cache, "2").stdout
+
+
+@pytest.mark.native
+def test_a_second_process_uses_what_the_first_compiled(first: tuple[Path, str]) -> None:
+    """It writes no file, and finds the same digits; another operation of a user has its own."""
+    cache, shown = first
+    files = kept(cache)
+    assert files
+    assert run(cache, "2").stdout == shown
+    assert kept(cache) == files
+    other = run(cache, "3").stdout
+    assert other == shown.replace("(13495500.0, 8997000.0)", "(20243250.0, 13495500.0)")
+    assert other != shown
+
+
+@pytest.mark.native
+def test_a_damaged_cache_is_made_anew(first: tuple[Path, str]) -> None:
+    """Files that are empty, cut short or changed are never run, and are whole afterwards."""
+    cache, shown = first
+    whole = {path: content for path, (_, content) in kept(cache).items()}
+    for k, (path, content) in enumerate(sorted(whole.items())):
+        path.write_bytes((b"", content[:-1], content[:99] + b"!" * 9)[k % 3])
+    done = run(cache, "2")
+    assert (done.stdout, done.stderr) == (shown, "")
+    found = kept(cache)
+    assert {path: len(content) for path, (_, content) in found.items()} == {
+        path: len(content) for path, content in whole.items()
+    }
+
+
+FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("obstacle", ["a file in its place", "a full disk"])
+def test_a_cache_that_cannot_be_written_harms_nothing(
+    first: tuple[Path, str], tmp_path: Path, obstacle: str
+) -> None:
+    """Code is then compiled for this process alone, with one word of it."""
+    cache = tmp_path / "cache"
+    if obstacle == "a file in its place":
+        cache.write_text("a file")
+        done = run(cache, "2")
+    else:
+        pytest.importorskip("resource", reason="a limit on files stands for a full disk")
+        done = run(cache, "2", script=FULL + SCRIPT)
+        assert not [content for _, content in kept(cache).values() if content]
+    assert done.stdout == first[1]
+    assert done.stderr.count("cannot be kept") == 1
+
+
+LARGE = """
+import random, scalargrad as sg
+draws = random.Random(0)
+terms = [(draws.randrange(50), draws.randrange(50)) for _ in range(60_000)]
+sg.jit(lambda p: sum(sg.sin(p[i] * p[j]) * p[j] for i, j in terms))([0.1] * 50)
+"""
+
+
+@pytest.mark.native
+@pytest.mark.wide
+def test_the_cache_is_bounded(tmp_path: Path) -> None:
+    """Of a gigabyte that was left there years ago, less than half stays; what is in use does."""
+    cache = tmp_path / "cache"
+    run(cache, "2")
+    (folder,) = {path.parent for path in kept(cache)}
+    used = {path.name for path in folder.iterdir()}
+    for k in range(64):
+        old = folder / f"{k:032x}"
+        with old.open("wb") as file:
+            file.truncate(2**24)
+        os.utime(old, (1e9, 1e9))
+    run(cache, script=LARGE)
+    files = [*folder.iterdir()]
+    assert sum(path.stat().st_size for path in files) < 2**29
+    assert used <= {path.name for path in files}
+
+
+def test_numpy_keeps_nothing(tmp_path: Path) -> None:
+    """Without machine code there is nothing to keep."""
+    shown = run(tmp_path / "cache", "2", SCALARGRAD_JIT="numpy").stdout
+    assert shown.startswith("(545.02362")
+    assert not (tmp_path / "cache").exists()
+
+
+FORK = """
+import os, sys, threading, scalargrad as sg
+
+def compiled(k):
+    names = [sg.sin, sg.tanh, sg.exp]
+    def chain(x):
+        for i in range(400):
+            x = names[i * i * k % 3](-x) * 0.5
+        return x
+    return sg.jit(chain)(0.1 * k)
+
+expected = [compiled(k) for k in range(1, 4)]
+threads = [threading.Thread(target=compiled, args=(k,)) for k in range(4, 12)]
+for thread in threads:
+    thread.start()
+children = []
+for _ in range(3):
+    child = os.fork()
+    if not child:
+        os._exit(0 if [compiled(k) for k in range(1, 4)] == expected else 1)
+    children.append(child)
+for thread in threads:
+    thread.join()
+sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_waits_for_a_compilation(tmp_path: Path) -> None:
+    """A child process never inherits a lock that nobody is left to release."""
+    assert run(tmp_path / "cache", script=FORK).returncode == 0
+
+
+def test_importing_scalargrad_loads_neither_numpy_nor_llvmlite(tmp_path: Path) -> None:
+    """They are imported when jit is first used."""
+    code = "import sys, scalargrad; print({'numpy', 'llvmlite'} & set(sys.modules))"
+    assert run(tmp_path, script=code).stdout.strip() == "set()"
+
+
+# Programs made again in one process ---------------------------------------------------------------
+
+
+def recurrence(x: Any, y: Any) -> Any:
+    """Repeat a step."""
+    s = x
+    for k in range(400):
+        s = 0.5 * sg.sin(s * y) + 0.001 * k * x
+    return s
+
+
+def over_examples(x: Any, y: Any) -> Any:
+    """Add up examples."""
+    return sum(vmap(lambda k: sg.tanh(k * x) * y)([0.25 * k for k in range(600)]))
+
+
+PAIRS: list[tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = [
+    (lambda x, y: x * 2.0 + y, lambda x, y: x * 3.0 + y),
+    (lambda x, y: x * 0.0 + y, lambda x, y: x * -0.0 + y),
+    (lambda x, y: x - y, lambda x, y: y - x),
+    (lambda x, y: sg.sin(x) * y, lambda x, y: sg.cos(x) * y),
+    (lambda x, y: [x * y, x + y], lambda x, y: [x + y, x * y]),
+    (lambda x, y: [x * y, x + y][:1], lambda x, y: [x * y, x + y]),
+    (recurrence, lambda x, y: recurrence(x, y) + 0.001 * x),
+    (over_examples, lambda x, y: over_examples(y, x)),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_programs_that_differ_have_each_their_own_numbers(first: Any, second: Any) -> None:
+    """In a constant, its sign, an operation, an operand, the order or number of results."""
+    for given in (float, Value):
+        for function in (first, second):
+            found = plain(jit(function)(given(1.5), given(-0.0)))
+            expected = plain(function(1.5, -0.0))
+            assert found == pytest.approx(expected, rel=1e-12)
+            assert [x.hex()[0] for x in found] == [x.hex()[0] for x in expected]
+
+
+def test_operations_of_the_user_are_not_known_by_their_name() -> None:
+    """A cell that is run again may define one otherwise."""
+
+    def times(factor: float) -> Callable[[Any], Any]:
+        @sg.custom_op(partials=lambda y, x: (factor,))
+        def scaled(x: float) -> float:
+            return factor * x
+
+        return lambda x: scaled(x) * x
+
+    for factor in (2.0, 5.0, 3.0, 5.0):
+        found = jit(value_and_grad(times(factor)))(1.5)
+        assert found == pytest.approx((factor * 2.25, factor * 3.0), rel=1e-15)
+
+
+def test_threads_that_run_one_program_do_not_meet() -> None:
+    """First calls at the same time, and many more: each has its own memory."""
+    functions = [jit(lambda x: recurrence(x, 1.2)) for _ in range(4)]
+    expected = [recurrence(0.1 * k, 1.2) for k in range(4)]
+    found: list[list[float]] = [[] for _ in functions]
+
+    def call(k: int) -> None:
+        found[k] = [functions[k](0.1 * k) for _ in range(200)]
+
+    threads = [threading.Thread(target=call, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for row, number in zip(found, expected, strict=True):
+        assert row == pytest.approx([number] * 200, rel=1e-12)

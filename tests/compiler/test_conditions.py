@@ -1,0 +1,427 @@
+"""Conditions and domains: a function goes, compiled, the way it goes on floats, and fails where."""
+
+from __future__ import annotations
+
+import math
+import operator
+import random
+import warnings
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.inner import Domain, programs_of
+
+from scalargrad import (
+    DomainError,
+    JitWarning,
+    OperandError,
+    Parameter,
+    TraceError,
+    Value,
+    clip,
+    custom_op,
+    drawn,
+    exp,
+    grad,
+    gt,
+    jit,
+    log,
+    logical_not,
+    lt,
+    maximum,
+    mean,
+    scan,
+    sigmoid,
+    sin,
+    sqrt,
+    tanh,
+    value_and_grad,
+    vmap,
+    where,
+)
+from scalargrad.losses import cross_entropy
+
+# One way or another -------------------------------------------------------------------------------
+
+
+def test_each_way_has_its_own_program() -> None:
+    """It is chosen by the numbers of the call, and recorded once."""
+
+    def halves(x: Any) -> Any:
+        if x > 10:
+            return x / 2
+        return 3 * x if x > 0 else -x
+
+    compiled = jit(halves)
+    for x in (20.0, 4.0, -1.0, 30.0, 5.0, -2.0, 10.0):
+        assert compiled(x) == halves(x)
+    assert len(programs_of(compiled)) == 3
+
+
+def test_too_many_ways_are_evaluated_eagerly() -> None:
+    """There is one warning, which names what to write instead; results stay right."""
+    count = jit(lambda x: sum(1.0 for k in range(20) if x > k) + x)
+    with pytest.warns(JitWarning, match="maximum") as caught:
+        assert [count(k + 0.5) for k in range(20)] == [2 * k + 1.5 for k in range(20)]
+    assert len(caught) == 1
+    assert count(3.5) == 4 + 3.5
+    with pytest.raises(TraceError, match="eager"):
+        count.explain(17.5)
+
+
+def test_the_warning_shows_where_the_ways_part() -> None:
+    """It names the line of the comparison that differs, not of one that is always the same."""
+
+    def largest(logits: list[Any]) -> Any:
+        assert logits[0] < 100.0
+        top = max(logits)
+        return sum(exp(x - top) for x in logits)
+
+    compiled = jit(largest)
+    rows = [[float((7 * i + k) % 11) for i in range(10)] for k in range(10)]
+    with pytest.warns(JitWarning, match="top = max") as caught:
+        found = [compiled(row) for row in rows]
+    line = largest.__code__.co_firstlineno + 2
+    assert f"test_conditions.py:{line}" in str(caught[0].message)
+    mended = jit(lambda logits: sum([exp(x - maximum(*logits)) for x in logits]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [mended(row) for row in rows] == pytest.approx(found, rel=1e-14)
+
+
+def test_many_comparisons_are_told_of_early() -> None:
+    """Nearly all parameters take another way: there is no need to wait for many recordings."""
+
+    def outer(p: Any) -> Any:
+        waves = [(math.sin(k), math.cos(k * k)) for k in range(2000)]
+        return sum(max(p[0] * a, p[1] * b) for a, b in waves)
+
+    compiled: Any = jit(outer)
+    assert compiled([1.0, 0.5]) == pytest.approx(outer([1.0, 0.5]), rel=1e-12)
+    with pytest.warns(JitWarning, match="comparisons"):
+        assert compiled([1.5, 0.2]) == pytest.approx(outer([1.5, 0.2]), rel=1e-12)
+    assert compiled([0.5, 0.9]) == pytest.approx(outer([0.5, 0.9]), rel=1e-12)
+
+
+def test_a_comparison_without_a_condition_is_a_number() -> None:
+    """Micrograd's accuracy line records one way for all outcomes."""
+    hits = jit(lambda ys, scores: sum((y > 0) == (s > 0) for y, s in zip(ys, scores, strict=True)))
+    assert hits([1.0, -1.0, 1.0], [0.5, 0.5, 2.0]) == 2.0
+    assert hits([1.0, -1.0, 1.0], [-0.5, -0.5, 2.0]) == 2.0
+    assert len(programs_of(hits)) == 1
+
+
+def test_a_comparison_that_rounding_decides_comes_out_as_eagerly() -> None:
+    """0.3 + 0.2 + 0.1 is 0.6 in this order and more in another, which the program may take."""
+    compiled = jit(lambda a, b, c: 1.0 if (c + b) + a > 0.6 else 2.0)
+    for _ in range(3):
+        assert compiled(0.1, 0.2, 0.3) == 2.0
+    assert compiled(1.0, 2.0, 3.0) == 1.0
+
+
+# What equals what ---------------------------------------------------------------------------------
+
+
+def _by_mode(p: dict[str, Any]) -> Any:
+    return p["x"] * (2 if p["mode"] == 1 else 3)
+
+
+def _sinc(x: Any) -> Any:
+    return 1.0 if x == 0 else sin(x) / x
+
+
+CASES: list[tuple[Callable[[Any], Any], Any]] = [
+    (lambda x: 10 * x if x == 1.0 else x, 1.0),
+    (lambda x: 10 * x if x == 1.0 else x, 2.0),
+    (lambda x: 10 * x if x != 1.0 else x, 1.0),
+    (lambda x: 10 * x if 1 == x else x, 1.0),  # noqa: SIM300 - on either side
+    (lambda x: 10 * x if x in [1.0, 2.0] else x, 2.0),
+    (lambda x: 10 * x if x in {"a": 3.0}.values() else x, 3.0),
+    (lambda x: x * (x == True), 1.0),  # noqa: E712 - a bool is a number
+    (lambda x: 10 * x if x == x else x, 1.0),
+    (lambda x: 10 * x if x == "1" else x, 1.0),
+    (lambda x: x if x is None or x == None else 2 * x, 1.0),  # noqa: E711
+    (lambda x: 10 * x if x * math.nan == math.nan else x, 1.0),  # noqa: PLW0177
+    (lambda x: 10 * x if np.float64(1.0) == x else x, 1.0),
+    (_sinc, 0.0),
+    (_sinc, 0.5),
+    (_by_mode, {"x": 1.5, "mode": 1}),
+    (_by_mode, {"x": 1.5, "mode": 2}),
+]
+
+
+@pytest.mark.parametrize(("f", "argument"), CASES)
+def test_equality_takes_one_way_in_every_mode(f: Callable[[Any], Any], argument: Any) -> None:
+    """A function of floats has that value in value_and_grad and compiled, and one gradient."""
+    expected = pytest.approx(f(argument), rel=1e-15)
+    value, gradient = value_and_grad(f)(argument)
+    compiled_value, compiled_gradient = jit(value_and_grad(f))(argument)
+    assert (value, compiled_value, jit(f)(argument)) == (expected, expected, expected)
+    assert compiled_gradient == gradient
+
+
+def test_a_nan_is_unequal_to_itself() -> None:
+    """By ``x != x`` programs look for one; a Value is itself, an array equal entry by entry."""
+
+    def f(x: Any) -> Any:
+        return [0.0 if x != x else x, (y := x - x) == y]
+
+    compiled = jit(f)
+    for x in (1.0, math.nan, 2.0, math.inf):
+        assert compiled(x) == f(x)
+    numbers = np.array([1.0, 2.0, 2.0])
+    assert jit(lambda xs: (xs == 2.0).sum() * xs.sum())(numbers) == 10.0
+    node = Value(math.nan)
+    assert f(node)[0] is node
+    assert math.isnan(compiled(node)[0].data)
+    assert (compiled(node)[1], f(node)[1]) == (True, True)
+
+
+LEAVES: list[Callable[[Any], Any]] = [
+    lambda x: [x == x, x == x * 1.0, x != x * 1.0, x == 3.0],
+    lambda x: 1.0 if Value(3.0) == x else 2.0,
+    lambda x: x if Value(3.0) == Value(3.0) else x * 2.0,
+    lambda x: x * (1.0 if Parameter(3.0) in [x] else 5.0),
+]
+
+
+@pytest.mark.parametrize("f", LEAVES)
+def test_values_are_equal_where_they_are_one_node(f: Callable[[Value], Any]) -> None:
+    """As eagerly, whatever their numbers; and equality and hashes are as usual afterwards."""
+    compiled = jit(f)
+    for number in (3.0, 4.0, 3.0):
+        found, expected = compiled(Value(number)), f(Value(number))
+        assert getattr(found, "data", found) == getattr(expected, "data", expected)
+    v = Value(2.0)
+    assert (v == 2.0, v != Value(2.0), {v: 1}[v]) == (True, True, 1)
+
+
+def test_smoothing_that_is_a_value_keeps_its_gradient_at_zero() -> None:
+    """A label smoothing of Value(0) is not taken for the number 0, which nothing depends on."""
+    scores = [2.0, 1.0, 0.1]
+    slope = grad(lambda s: cross_entropy(scores, 0, label_smoothing=s))(0.0)
+    assert slope == pytest.approx(scores[0] - sum(scores) / 3, rel=1e-12)
+
+
+TRUTHS: list[tuple[Callable[[Any], Any], Any]] = [
+    (lambda x: [x > 0.5, x != 1.0, x, 2.0 * (x > 0.5)], 1.0),
+    (lambda x: (x > 0.5) & (x < 3.0) | (x == 7.0) ^ True, 1.0),
+    (vmap(lambda x: x > 1.0), [1.0, 2.0]),
+    (vmap(lambda x: (x > 1.0) & (x < 9.0)), np.array([1.0, 2.0])),
+    (lambda xs: [(x > 1.0) | (x < 0.0) for x in vmap(lambda x: -x)(xs)], [1.0, 2.0]),
+    (lambda xs: {"large": xs > 1.0, "n": 2}, np.array([1.0, 2.0])),
+    (lambda x: scan(lambda c, y: (c + y, c > y), x, [1.0, 2.0, 3.0]), 1.0),
+    (lambda x: scan(jit(lambda c, y: (c + y, c > 2.0)), x, [0.25] * 40), 1.0),
+    (value_and_grad(lambda y: (y * y, y > 1.0), has_aux=True), 2.0),
+]
+
+
+@pytest.mark.parametrize(("f", "argument"), TRUTHS)
+def test_what_a_comparison_says_is_a_bool_as_eagerly(
+    f: Callable[[Any], Any], argument: Any
+) -> None:
+    """A result is True or False compiled where it is eagerly, an array an array of bools."""
+    expected, compiled = f(argument), jit(f)
+    for found in (compiled(argument), compiled(argument)):
+        assert repr(found) == repr(expected)
+    if isinstance(argument, float):
+        assert _kinds(jit(f)(Value(argument))) == _kinds(f(Value(argument)))
+
+
+def _kinds(x: Any) -> Any:
+    """Return a result with kinds in place of numbers."""
+    if isinstance(x, list | tuple):
+        return [_kinds(y) for y in x]
+    return x.dtype if hasattr(x, "dtype") else "Value" if isinstance(x, Value) else type(x)
+
+
+GATES: list[tuple[Callable[[Any], Any], list[float]]] = [
+    (lambda x: (x > 0.0) & lt(x, 3.0), [1.5]),
+    (lambda x: logical_not(x > 0.0) | gt(x, 3.0), [-1.5, 4.5]),
+    (lambda x: gt(x, 0.0) ^ True, [-1.5]),
+    (lambda x: (x > 0.0) & np.bool_(True), [1.5, 4.5]),
+]
+
+
+@pytest.mark.parametrize(("f", "inside"), GATES)
+def test_gates_and_truths_of_numpy_are_joined(f: Callable[[Any], Any], inside: list[float]) -> None:
+    """What `gt` says is a number for Values, and joined as a comparison is."""
+    points = [-1.5, 1.5, 4.5]
+    expected = [x if x in inside else 0.0 for x in points]
+    assert [jit(lambda x: where(f(x), x, 0.0))(x) for x in points] == expected
+    assert jit(vmap(lambda x: where(f(x), x, 0.0)))(points) == expected
+
+
+BIG = 2**53
+
+
+@pytest.mark.parametrize("compare", [operator.lt, operator.ge, operator.eq, operator.ne])
+def test_integers_are_compared_without_rounding(compare: Any) -> None:
+    """A Value answers as its float; a program, which holds floats alone, refuses what it cannot."""
+    for n in (BIG + 1, BIG - 1, 10**400, 5, True):
+        for number in (float(BIG), -float(BIG), 5.0):
+            expected = compare(number, n), compare(n, number)
+            assert (compare(Value(number), n), compare(n, Value(number))) == expected
+            functions = [lambda x: compare(x, n), lambda x: compare(n, x)]  # noqa: B023
+            for f, answer in zip(functions, expected, strict=True):
+                if n > BIG:
+                    with pytest.raises((TraceError, OperandError)):
+                        jit(f)(number)
+                else:
+                    assert jit(f)(number) is answer
+
+
+@pytest.mark.parametrize("other", [Fraction(1, 2), Decimal("0.5"), 0.5 + 0j, np.complex128(0.5)])
+def test_numbers_of_other_kinds_are_not_taken_for_unequal(other: Any) -> None:
+    """0.5 equals each of them, so that False would be wrong."""
+    for f in (lambda x: x == other, lambda x: other != x, lambda x: x in [other]):
+        with pytest.raises(TraceError, match="compare"):
+            jit(f)(0.5)
+
+
+@pytest.mark.parametrize("argument", [[1.0, 2.0], np.array([1.0, 2.0])], ids=["list", "array"])
+def test_a_container_in_place_of_a_number_is_named_compiled_too(argument: Any) -> None:
+    """The commonest mistake, exp of a list or array, is called by its name, not a printed Value."""
+    with pytest.raises(OperandError, match="vmap") as caught:
+        jit(exp)(argument)
+    assert "Value(" not in str(caught.value)
+    with pytest.raises(OperandError, match="one number"):
+        jit(grad(lambda a: a * 2))(argument)
+
+
+@pytest.mark.parametrize("show", [print, repr, lambda x: f"{x:.3f}", lambda x: repr(np.array([x]))])
+def test_text_made_by_the_function_itself_is_refused(show: Any) -> None:
+    """A program would print nothing; messages of losses may show a traced number."""
+
+    def f(x: Any) -> Any:
+        show(x)
+        return x
+
+    with pytest.raises(TraceError, match="text"):
+        jit(f)(1.0)
+    with pytest.raises(ValueError, match="label_smoothing is 2"):
+        jit(lambda s: cross_entropy([1.0, 2.0], 0, label_smoothing=s))(Value(2.0, "s"))
+
+
+# Outside of a domain ------------------------------------------------------------------------------
+
+
+def by_a_condition(x: Any) -> Any:
+    """Leave the domain in one of two branches."""
+    return log(x) if x > 0.5 else 1.0 / x
+
+
+def for_a_condition(x: Any) -> Any:
+    """Leave the domain in a condition only."""
+    return x if log(x) > 0.0 else -x
+
+
+def for_nothing(x: Any) -> Any:
+    """Compute something that is not used."""
+    log(x)
+    return 2.0 * x
+
+
+@custom_op(
+    partials=lambda y, x: (2.0,),
+    domain=Domain((0.0, 1.0), valid=lambda x: where(x >= 0, x <= 1, 0.0)),
+)
+def doubled_share(x: float) -> float:
+    """Double a share; outside [0, 1] the number is finite, too."""
+    return 2.0 * x
+
+
+#: A function, a point of its domain, and one outside.
+DOMAINS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
+    "log": (log, 2.0, 0.0),
+    "a root": (sqrt, 2.0, -1.0),
+    "a power": (lambda x: x**-1, 2.0, 0.0),
+    "a fraction of a negative number": (lambda x: x**0.5, 2.0, -1.0),
+    "a power of two numbers": (lambda x: x**x, 2.0, -0.5),
+    "below tanh": (lambda x: tanh(1.0 / x), 2.0, 0.0),
+    "below exp": (lambda x: exp(-1.0 / x), 2.0, 0.0),
+    "below a quotient": (lambda x: 1.0 / (1.0 + 1.0 / x), 2.0, 0.0),
+    "after the same with two constants": (
+        lambda x: tanh((x + 1.0) / 2.0 - (x + 1.0) / -3.0) + tanh((x + 1.0) / x), 2.0, 0.0,
+    ),
+    "before the same with a constant": (
+        lambda x: tanh((x + 1.0) / x) + tanh((x + 1.0) / 2.0), 2.0, 0.0,
+    ),
+    "not chosen": (lambda x: where(x > 0, log(x), 0.0), 2.0, -1.0),
+    "clipped": (lambda x: clip(log(x), -10.0, 10.0), 2.0, 0.0),
+    "not the largest": (lambda x: maximum(log(x), -5.0), 2.0, 0.0),
+    "in a branch": (by_a_condition, 2.0, 0.0),
+    "in a condition": (for_a_condition, 2.0, 0.0),
+    "not used": (for_nothing, 2.0, -1.0),
+    "one of several examples": (
+        lambda x: sum(vmap(lambda z: tanh(1.0 / z))([1.0, x, 3.0])), 2.0, 0.0,
+    ),
+    "the last of them, in two kinds of examples": (
+        lambda x: sum(vmap(lambda z: sigmoid(log(z)))([1.0, 2.0, x]))
+        * sum(vmap(lambda z: z * z)([1.0, x])),
+        2.0, 0.0,
+    ),
+    "an example of which nothing is used": (lambda x: vmap(log)([1.0, x])[0], 2.0, -1.0),
+    "shared by examples of which nothing is used": (
+        lambda x: (vmap(lambda z: z / x)([1.0, 3.0]), x)[1], 2.0, 0.0,
+    ),
+    "a derivative below tanh": (lambda x: value_and_grad(lambda z: tanh(1.0 / z))(x)[1], 2.0, 0.0),
+    "an operation of one's own": (doubled_share, 0.5, 2.0),
+    "wide sums": (lambda x: tanh(mean([log(x), *[0.5] * 3000])), 2.0, 0.0),
+    "whole powers": (lambda x: tanh(2.0**x) / (1.0 + exp(-(x**2))) / x, 2.0, 0.0),
+    "maxima of maxima": (
+        lambda x: log(sum(maximum(*[x] * k, 0.0) for k in range(2, 9))), 2.0, -1.0,
+    ),
+}  # fmt: skip
+
+
+def outcome(f: Callable[..., Any], *args: Any) -> tuple[str, str]:
+    """Return the kind and the text of an error, or of a result."""
+    try:
+        y = f(*args)
+    except (ArithmeticError, ValueError) as error:
+        return type(error).__name__, str(error)
+    return "result", f"{getattr(y, 'data', y):.12g}"
+
+
+@pytest.mark.parametrize("kind", [float, lambda x: Value(x, "x")], ids=["floats", "Values"])
+@pytest.mark.parametrize("case", DOMAINS)
+def test_order_of_calls_does_not_matter(case: str, kind: Any) -> None:
+    """As first call, after a good one and once more: class and message are those of eager calls."""
+    f, good, bad = DOMAINS[case]
+    expected = [outcome(f, kind(x)) for x in (bad, good, bad, bad, good)]
+    compiled: Any = jit(f)
+    assert [outcome(compiled, kind(x)) for x in (bad, good, bad, bad, good)] == expected
+    assert expected[0] != expected[1]
+
+
+def test_draws_of_a_call_outside_are_made_once() -> None:
+    """A generator is where an eager call leaves it, before and after a recording."""
+
+    def f(x: Any, rng: random.Random) -> Any:
+        return drawn(rng.random) + tanh(1.0 / x)
+
+    eager, mine = random.Random(5), random.Random(5)
+    compiled: Any = jit(lambda x: f(x, mine))
+    for x in (0.0, 2.0, 0.0, 3.0):
+        assert outcome(compiled, Value(x)) == outcome(lambda x: f(x, eager), Value(x))
+        assert mine.getstate() == eager.getstate()
+
+
+def test_nan_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is let pass as eagerly, by the program recorded for numbers; infinities are results."""
+
+    def f(x: Any) -> Any:
+        print("runs")
+        return where(gt(log(x), 0.0), 1.0, 2.0) * 3.0
+
+    compiled: Any = jit(f)
+    assert [compiled(Value(x)).data for x in (4.0, math.nan, 0.5, math.nan)] == [3.0, 6.0, 6.0, 6.0]
+    assert capsys.readouterr().out == "runs\n"
+    with pytest.raises(DomainError, match="log"):
+        compiled(Value(-1.0))
+    assert jit(exp)(1000.0) == math.inf

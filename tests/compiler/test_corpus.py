@@ -1,0 +1,77 @@
+"""Each program of the replay corpus gives compiled what it gives eagerly, values and gradients."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pkgutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.replay import PROGRAMS, corpus
+from scalargrad import Value, disable_jit, gradients
+
+for module in pkgutil.iter_modules(corpus.__path__):
+    importlib.import_module(f"{corpus.__name__}.{module.name}")
+
+#: Programs that take longer than half a second.
+SLOW = {
+    *("loops.edit_distance", "loops.heat", "loops.planets", "loops.predator_and_prey"),
+    *("loops.wave_on_a_square", "sums.covariance", "sums.page_rank", "sums.survival"),
+}
+
+
+def numbers(tree: Any) -> list[Any]:
+    """Return the numbers and Values of a result in order."""
+    if isinstance(tree, dict):
+        return [x for key in sorted(tree, key=repr) for x in numbers(tree[key])]
+    if isinstance(tree, np.ndarray):
+        return numbers(tree.tolist())
+    if isinstance(tree, list | tuple):
+        return [x for part in tree for x in numbers(part)]
+    if hasattr(tree, "__dict__") and not isinstance(tree, Value):
+        return numbers(vars(tree))
+    return [tree] if isinstance(tree, int | float | Value) else []
+
+
+def outcome(call: Callable[[], Any], leaves: Sequence[Value]) -> list[float] | type[Exception]:
+    """Return what a call gives, with gradients of its sum; or the class of its error."""
+    try:
+        found = numbers(call())
+        total = [x for x in found if isinstance(x, Value)]
+        slopes = gradients(sum(total, Value(0.0)), [*leaves], allow_nonfinite=True)
+    except Exception as error:  # noqa: BLE001
+        return type(error)
+    return [*(float(x.data if isinstance(x, Value) else x) for x in found), *slopes]
+
+
+def close(x: float, y: float, magnitude: float) -> bool:
+    """Return whether two numbers agree, beside numbers of this magnitude."""
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return x == y or (math.isnan(x) and math.isnan(y))
+    return math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12 * magnitude)
+
+
+@pytest.mark.differential
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(x, marks=pytest.mark.wide) if x in SLOW else x for x in sorted(PROGRAMS)],
+)
+def test_a_program_gives_compiled_what_it_gives_eagerly(name: str) -> None:
+    """At its first call, and at another."""
+    function, given = PROGRAMS[name]()
+    leaves = [x for x in numbers(given) if isinstance(x, Value)]
+    with disable_jit():
+        expected = outcome(lambda: function(*given), leaves)
+    for _ in range(2):
+        found = outcome(lambda: function(*given), leaves)
+        if isinstance(expected, type) or isinstance(found, type):
+            assert found == expected
+        else:
+            magnitude = max([1.0, *(abs(x) for x in expected if math.isfinite(x))])
+            assert len(found) == len(expected)
+            pairs = zip(found, expected, strict=True)
+            assert [pair for pair in pairs if not close(*pair, magnitude)] == []

@@ -1,0 +1,292 @@
+"""Long recurrences under vmap: each example has the digits it has alone, and eager gradients."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.compiler.loops import close, draws
+
+import scalargrad as sg
+from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
+
+Function = Callable[..., Any]
+
+#: So many are a loop, with a gradient; so many are one without.
+STEPS, MANY = 500, 2000
+
+
+def swing(x: Any, k: Any, c: Any = 0.1, steps: int = STEPS) -> Any:
+    """Return where a pendulum ends."""
+    v = 0.0
+    for _ in range(steps):
+        x, v = x + 0.1 * v, v + 0.1 * (-k * sg.sin(x) - c * v)
+    return x * x + v
+
+
+def gathered(x: Any, k: Any, steps: int = STEPS) -> Any:
+    """Return a sum over all steps of a recurrence."""
+    state, total = x, 0.0
+    for t in range(steps):
+        state = 0.9 * state + 0.1 * sg.tanh(k * state)
+        total = total + state * math.sin(0.2 * t)
+    return total
+
+
+def by_scan(x: Any, k: Any, steps: int = STEPS) -> Any:
+    """Return the largest of the states and the last one."""
+    step = lambda s, u: ((0.8 * s[0] + u * k, sg.maximum(s[0], s[1])), None)  # noqa: E731
+    (last, largest), _ = scan(step, (x, x), [math.cos(0.3 * t) for t in range(steps)])
+    return last * largest
+
+
+BODIES: list[Function] = [swing, gathered, by_scan]
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("body", BODIES)
+def test_each_example_has_the_digits_it_has_alone(body: Function) -> None:
+    """An example of vmap and the function by itself agree to the bit, however many there are."""
+    alone = jit(lambda x, k: body(x, k, steps=MANY))
+    expected = [alone(x, 0.7) for x in draws(300)]
+    for count in (2, 8, 29, 300):
+        together = jit(lambda xs, k: vmap(lambda x: body(x, k, steps=MANY))(xs))
+        assert together(draws(count), 0.7) == expected[:count], count
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (gathered, 4),
+        pytest.param(swing, 9, marks=pytest.mark.wide),
+        pytest.param(by_scan, 3, marks=pytest.mark.wide),
+    ],
+)
+def test_gradients_are_those_of_a_loop_over_the_examples(body: Function, count: int) -> None:
+    """Gradients flow to what all examples read, and to what each reads, in lists and arrays."""
+
+    def loss(xs: Any, k: Any, results: list[Any]) -> Any:
+        squares = sum((r - 0.1) ** 2 for r in results)
+        return sg.exp(0.1 * squares / len(results)) * k + xs[0]
+
+    def mapped(xs: Any, k: Any) -> Any:
+        return loss(xs, k, vmap(lambda x: body(x, k))(xs))
+
+    def looped(xs: Any, k: Any) -> Any:
+        return loss(xs, k, [body(x, k) for x in xs])
+
+    compiled, xs = jit(value_and_grad(mapped, argnums=(0, 1))), draws(count)
+    found = compiled(xs, 0.7)
+    assert close(found, value_and_grad(looped, argnums=(0, 1))(xs, 0.7))
+    assert close(compiled(np.array(xs), 0.7), found)
+
+
+def update(w: Any, xs: Any) -> Any:
+    """Return a step of descent, for which numbers are computed that the examples share."""
+
+    def loss(w: Any) -> Any:
+        k = sg.exp(w[0]) * w[1]
+        return sum(vmap(lambda x: swing(x * w[1], k, w[2]))(xs)) / len(xs) + w[0] ** 2
+
+    value, slopes = value_and_grad(loss)(w)
+    return value, [p - 0.1 * g for p, g in zip(w, slopes, strict=True)]
+
+
+def one_after_the_other(xs: Any, k: Any) -> Any:
+    """Return recurrences of results of recurrences, which read a sum over others."""
+    first = vmap(lambda x: swing(x, k))(xs)
+    more = sum(vmap(lambda x: gathered(x, k))([*xs, 0.3]))
+    return vmap(lambda x: gathered(x, k + 0.01 * more))(first)
+
+
+def wide_layers(weights: Any, xs: Any) -> Any:
+    """Return the gradient of the last states of a network of six units."""
+
+    def last(weights: Any, x: Any) -> Any:
+        state = [x * (i + 1) for i in range(6)]
+        for t in range(40):
+            state = [sg.tanh(sg.dot(row, state) + math.cos(t)) for row in weights]
+        return sum(state)
+
+    return value_and_grad(lambda w: sum(vmap(lambda x: last(w, x))(xs)))(weights)
+
+
+PROGRAMS: list[Any] = [
+    (update, ([-0.3, 0.8, 0.1], draws(5))),
+    (lambda xs, k: vmap(grad(lambda x: gathered(x, k)))(xs), (draws(5), 0.7)),
+    pytest.param(one_after_the_other, (draws(6), 0.4), marks=pytest.mark.wide),
+    pytest.param(
+        wide_layers,
+        ([[math.sin(i + 2 * j) / 6 for j in range(6)] for i in range(6)], draws(13)),
+        marks=pytest.mark.wide,
+    ),
+]
+
+
+@pytest.mark.parametrize(("f", "given"), PROGRAMS)
+def test_programs_around_long_examples_are_eager_ones(f: Function, given: tuple[Any, ...]) -> None:
+    """Results, updates and gradients of several shapes."""
+    assert close(jit(f)(*given), f(*given))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda rs: sg.mean(rs) + sg.exp(3.0),
+        lambda rs: rs[0] * rs[1],
+    ],
+)
+def test_losses_linear_in_the_results_and_others_have_eager_gradients(loss: Any) -> None:
+    """Whether or not a signal depends on a result."""
+    f = value_and_grad(lambda xs, k: loss(vmap(lambda x: gathered(x, k))(xs)), argnums=(0, 1))
+    assert close(jit(f)(draws(5), 0.7), f(draws(5), 0.7))
+
+
+@pytest.mark.wide
+def test_results_carry_gradients_and_second_ones() -> None:
+    """The results of a call can be differentiated, and their gradients again."""
+
+    def curved(f: Function) -> list[Any]:
+        k, xs = Value(0.7), [Value(x) for x in draws(2)]
+        (first,) = sg.gradients(f(xs, k), [k], create_graph=True)
+        return [first, *sg.gradients(first, [k, *xs])]
+
+    def total(xs: Any, k: Any) -> Any:
+        return sum(r * r for r in vmap(lambda x: gathered(x, k))(xs))
+
+    assert close(curved(jit(total)), curved(total))
+
+
+def test_examples_draw_what_they_draw_in_a_loop() -> None:
+    """The same at each call."""
+
+    def paths(xs: Any, rng: random.Random) -> Any:
+        def path(x: Any) -> Any:
+            for _ in range(300):
+                x = 0.9 * x + 0.1 * drawn(rng.gauss, 0.0, 1.0) * x
+            return x
+
+        return vmap(path)(xs)
+
+    compiled = jit(paths)
+    found = [compiled(draws(5), random.Random(3)) for _ in range(2)]
+    assert close(found[0], paths(draws(5), random.Random(3)))
+    assert found[0] == found[1]
+
+
+def test_an_overflow_in_one_example_leaves_the_others_their_digits() -> None:
+    """A fixed point, what vanishes, and what grows beyond all numbers."""
+
+    def body(x: Any) -> Any:
+        for _ in range(2500):
+            x = x * x * 1.5
+        return x
+
+    compiled = jit(vmap(body))
+    assert compiled([1.0 / 1.5, 0.25]) == [1.0 / 1.5, 0.0]
+    assert compiled([1.0 / 1.5, 3.0]) == [1.0 / 1.5, math.inf]
+
+
+def test_an_example_out_of_its_domain_raises_what_it_does_eagerly() -> None:
+    """Also where many others are in it."""
+
+    def body(x: Any, k: Any) -> Any:
+        for _ in range(1000):
+            x = x + 0.01 * sg.tanh(sg.log(x) + k)
+        return x
+
+    compiled = jit(lambda xs, k: vmap(lambda x: body(x, k))(xs))
+    assert close(compiled([0.5, 2.0, 3.0], 0.7), [body(x, 0.7) for x in [0.5, 2.0, 3.0]])
+    with pytest.raises(sg.DomainError, match="-2"):
+        compiled([0.5, -2.0, 3.0], 0.7)
+
+
+def root_apart(x: Any, k: Any) -> Any:
+    """Return where a recurrence ends, and the root of that, which is steep at 0."""
+    for _ in range(1000):
+        x = x + 0.001 * sg.sin(k * x)
+    return x, sg.sqrt(x)
+
+
+def root_later(x: Any, k: Any) -> Any:
+    """Return a sum of roots, and one that goes on to the root of 0 if x is 999 · k."""
+    totals = [0.0]
+    for _ in range(1000):
+        totals.append(totals[-1] + sg.sqrt(x) * k)
+        x = x - k
+    return totals[60], totals[-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "xs"),
+    [
+        (root_later, [999.0, 1500.0]),
+        pytest.param(root_apart, [0.0, 0.5, 1.0], marks=pytest.mark.wide),
+    ],
+)
+def test_what_a_loss_does_not_read_sends_it_nothing(body: Function, xs: list[float]) -> None:
+    """Infinite slopes apart from a loss make no nan, which a comparison would hide."""
+
+    def loss(xs: Any, k: Any) -> Any:
+        found = vmap(lambda x: body(x, k))(xs)
+        return sum(x for x, _ in found), [y for _, y in found]
+
+    def signs(xs: Any, k: Any) -> Any:
+        (_, others), (slopes, slope) = value_and_grad(loss, argnums=(0, 1), has_aux=True)(xs, k)
+        return [sg.where(sg.gt(x, 0.0), 1.0, -1.0) for x in [*slopes, slope]], others
+
+    assert jit(signs)(xs, 1.0)[0] == signs(xs, 1.0)[0]
+
+
+def test_a_large_array_is_read_by_examples_and_outside() -> None:
+    """Ends and slopes of x · (0.999 + 0.001 · k · push)ⁿ, of an array and of its rows reversed."""
+    rows = np.random.default_rng(0).uniform(-1.0, 1.0, (2100, 2))
+
+    def ends(rows: Any, k: Any) -> Any:
+        def end(row: Any) -> Any:
+            x, push = row
+            for _ in range(600):
+                x = 0.999 * x + 0.001 * k * x * push
+            return row, x
+
+        return vmap(end)(rows)
+
+    def loss(rows: Any, k: Any) -> Any:
+        return sum(ends(rows, k)[1]) * rows[3][1] * k
+
+    compiled = jit(value_and_grad(loss, argnums=1))
+    for given in (rows, rows[::-1].copy()):
+        x, push = given.T
+        each = (0.999 + 0.0007 * push) ** 600 * x
+        slopes = 600 * (0.999 + 0.0007 * push) ** 599 * 0.001 * push * x
+        expected = push[3] * np.array([0.7 * each.sum(), each.sum() + 0.7 * slopes.sum()])
+        assert compiled(given, 0.7) == pytest.approx(expected.tolist(), rel=1e-11)
+    found, last = jit(ends)(rows, 0.7)
+    assert (np.array(found) == rows).all()
+    x, push = rows.T
+    assert last == pytest.approx((0.999 + 0.0007 * push) ** 600 * x, rel=1e-11)
+
+
+def _mapped(xs: Any, k: Any) -> Any:
+    return vmap(lambda x: gathered(x, k))(xs)
+
+
+def test_threads_and_pickles_have_the_same_digits() -> None:
+    """Calls in threads do not share memory; a copy from a pickle computes the same."""
+    compiled = jit(_mapped)
+    cases = [[x / n for x in draws(13)] for n in range(1, 9)]
+    expected = [compiled(xs, 0.7) for xs in cases]
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(lambda xs: compiled(xs, 0.7), cases * 3)] == expected * 3
+    restored = pickle.loads(pickle.dumps(compiled))
+    assert restored(cases[0], 0.7) == expected[0]
+    compiled = jit(lambda xs, k: sum(_mapped(xs, k)))
+    with ThreadPoolExecutor(4) as pool:  # first calls at the same time
+        sums = {*pool.map(lambda _: compiled(draws(13), 0.7), range(4))}
+    assert len(sums) == 1

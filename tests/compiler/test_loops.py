@@ -1,0 +1,443 @@
+"""Plain loops give compiled what they give eagerly: values, gradients, their derivatives, ties."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from tests.compiler.loops import close, draws, plain
+
+import scalargrad as sg
+from scalargrad import Value, grad, gradients, hessian, hvp, jit, scan, value_and_grad, vmap
+
+Function = Callable[[Any], Any]
+
+DATA = draws(101)
+
+
+def three_back(p: Any) -> Any:
+    """Return a sum over a recurrence that looks back three steps, and is read one step later."""
+    h: list[Any] = [0.1, 0.2, 0.3]
+    total = 0.0
+    for x in DATA:
+        h.append(p[0] * h[-1] + p[1] * h[-3] + x)
+        total = total + (h[-1] - x) * h[-2]
+    return total
+
+
+def backwards(p: Any) -> Any:
+    """Return a sum in which a loop reads another from its end, and its first number always."""
+    y, q = [sg.exp(p[0]) * 1.0], sg.sin(p[1])
+    for _ in range(80):
+        y.append(y[-1] * q + y[0] * 0.01)
+    return sum(y[k] * y[80 - k] for k in range(80)) * q
+
+
+def nested(p: Any) -> Any:
+    """Return a sum of what an inner loop makes of a state that an outer one carries."""
+    h, total = [0.1, 0.2, 0.3], 0.0
+    for x in DATA[:70]:
+        h = [sg.tanh(sum(p[j] * h[j] * (i + 1.0) for j in range(3)) + x) for i in range(3)]
+        total = total + h[0] * h[2]
+    return total
+
+
+def subtracted(p: Any) -> Any:
+    """Return a sum that is subtracted from, then used on its way."""
+    total: Any = p[0]
+    for x in DATA:
+        total = total - x * p[1]
+    last, products = total, 0.0
+    for x in DATA:
+        last = last * 0.9 + x
+        products = products - last * p[0]
+    return products * total
+
+
+def detached(p: Any) -> Any:
+    """Return a sum in which some numbers send nothing back, and steps have slope 0."""
+    s, total = p[0], 0.0
+    for x in DATA:
+        s = s * p[1] + x
+        total = total + s * (s * s).detach() + sg.floor(s) * s
+    return total
+
+
+def two_back(p: Any) -> Any:
+    """Return sums of every other number, of all of which the total takes its part."""
+    sums, total = [p[0], p[1]], p[0] * p[1]
+    for x in DATA:
+        sums.append(sums[-2] + p[0] * x)
+        total = total + sums[-1] * total * 0.01
+    return total + sums[-1]
+
+
+def observed(p: Any) -> Any:
+    """Return errors of a pendulum that is seen at each thirtieth of its 900 steps."""
+    x, v, total = 1.0, 0.0, 0.0
+    for k in range(900):
+        x, v = x + 0.01 * v, v - 0.01 * (p[0] * sg.sin(x) + p[1] * v)
+        total = total + (x - 0.3) ** 2 if k % 30 == 0 else total
+    return total
+
+
+def ring(p: Any) -> Any:
+    """Return a sum over cells in a ring, each of which follows its neighbours."""
+    u = DATA[:12]
+    for _ in range(70):
+        u = [u[i] + p[0] * (u[i - 1] - 2.0 * u[i] + u[i - 11]) - p[1] * u[i] for i in range(12)]
+    return sum(u)
+
+
+def reductions(p: Any) -> Any:
+    """Return a sum of sums, means, products of vectors and logarithms of sums of exponentials."""
+    state, total = p[0], 0.0
+    for k in range(70):
+        row = DATA[k : k + 2]
+        state = state * 0.5 + sg.dot(p[:2], row) + sg.sum(x * state for x in row)
+        total = total + sg.logsumexp([state, p[1], p[0]]) + sg.mean([state, p[1]])
+    return total
+
+
+FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
+    "nested": (nested, [0.3, -0.2, 0.4]),
+    "ring": (ring, [0.1, 0.02]),
+    "observed": (observed, [1.3, 0.1]),
+    "reductions": (reductions, [0.4, 0.3]),
+    **{f.__name__: (f, [0.3, 0.2]) for f in (three_back, backwards, subtracted)},
+    **{f.__name__: (f, [0.3, 0.2]) for f in (detached, two_back)},
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_loop_has_eager_values_and_gradients(name: str) -> None:
+    """With the gradient inside or around, at the numbers recorded and at others."""
+    f, p = FUNCTIONS[name]
+    compiled, around = jit(value_and_grad(f)), jit(f)
+    for shift in (0.0, 0.05):
+        moved = [x + shift for x in p]
+        expected = value_and_grad(f)(moved)
+        assert close(compiled(moved), expected)
+        leaves = [Value(x) for x in moved]
+        result = around(leaves)
+        result.backward()
+        assert close([result, [x.grad for x in leaves]], expected)
+
+
+SEVERAL: dict[str, Callable[[Function], Function]] = {
+    "two gradients": lambda f: lambda p: (grad(f)(p), grad(lambda p: f(p) * f(p))(p)),
+    "a Hessian": hessian,
+    "a Hessian times a vector": lambda f: lambda p: hvp(f, p, [1.0] + [0.5] * (len(p) - 1)),
+    "a computed multiple": lambda f: lambda p: sg.vjp(f, p)[1](sg.exp(p[0])),
+    "a step of descent": lambda f: (
+        lambda p: [x - 0.25 * g for x, g in zip(p, grad(f)(p), strict=True)]
+    ),
+    "a third derivative": lambda f: (
+        lambda p: grad(grad(grad(lambda t: f([p[0] + t, p[1] - 0.1 * t]))))(0.01)
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [
+        *(("three_back", several) for several in SEVERAL),
+        *((name, "a Hessian") for name in ("subtracted", "detached", "two_back", "reductions")),
+    ],
+)
+def test_derivatives_of_a_loop_are_eager_ones(name: str, several: str) -> None:
+    """Of several sweeps through the same steps, each is what it is eagerly."""
+    f, p = FUNCTIONS[name]
+    derivative = SEVERAL[several](f)
+    assert close(jit(derivative)(p), derivative(p), rel=1e-9)
+
+
+def power(steps: int) -> Function:
+    """Return p₁ · p₀ⁿ + p₂, computed by a loop of n steps."""
+
+    def f(p: Any) -> Any:
+        state = p[1]
+        for _ in range(steps):
+            state = p[0] * state
+        return state + p[2]
+
+    return f
+
+
+@pytest.mark.parametrize("n", [60, 240])
+def test_a_hessian_of_a_recurrence_is_that_of_its_closed_form(n: int) -> None:
+    """The Hessian of p₁ · p₀ⁿ + p₂, and its product with a vector."""
+    a, b, c = 0.99, -1.3, 0.1
+    mixed, bend = n * a ** (n - 1), n * (n - 1) * a ** (n - 2) * b
+    found = jit(hessian(power(n)))([a, b, c])
+    assert plain(found) == pytest.approx([bend, mixed, 0, mixed, 0, 0, 0, 0, 0], rel=1e-12)
+    product = jit(lambda p: hvp(power(n), p, [1.0, 0.5, 0.5])[1])([a, b, c])
+    assert product == pytest.approx([bend + 0.5 * mixed, mixed, 0.0], rel=1e-12)
+
+
+@pytest.mark.parametrize("step", [0, 5, 58])
+def test_a_gradient_by_a_state_on_the_way_is_that_of_its_closed_form(step: int) -> None:
+    """The state sₙ = a·sₙ₋₁ after 60 steps has the slope a⁵⁹⁻ᵏ in that after step k."""
+
+    def slope(p: Any) -> Any:
+        states = [p[0] * p[1]]
+        for _ in range(59):
+            states.append(p[0] * states[-1])
+        return gradients(states[-1], [states[step]])
+
+    found = jit(slope)([Value(1.03), Value(0.4)])
+    assert found == pytest.approx([1.03 ** (59 - step)], rel=1e-13)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_many_results_of_a_loop_send_their_signals_back(every: int) -> None:
+    """d/dp Σ k·pᵏ = Σ k²·pᵏ⁻¹, for 900 powers or each third of them."""
+
+    @jit
+    def all_powers(p: Any) -> list[Any]:
+        found = [1.0 * p]
+        for _ in range(899):
+            found.append(found[-1] * p)
+        return found[::every]
+
+    p = Value(0.99)
+    degrees = range(1, 901)[::every]
+    sum(k * x for k, x in zip(degrees, all_powers(p), strict=True)).backward()
+    assert p.grad == pytest.approx(sum(k**2 * 0.99 ** (k - 1) for k in degrees), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "bend"),
+    [("softplus", 0.25), ("silu", 0.5), ("gelu_tanh", math.sqrt(2.0 / math.pi)), ("square", 2.0)],
+)
+def test_a_second_derivative_at_0_is_that_of_the_whole_operation(name: str, bend: float) -> None:
+    """Softplus bends at 0, though the -|x| it is computed from has a slope of 0 there."""
+    op = getattr(sg, name)
+    found = jit(hessian(lambda q: sum(op(q[0] * x) for x in DATA)))([0.0])
+    assert plain(found) == pytest.approx([bend * sum(x * x for x in DATA)], rel=1e-12)
+
+
+def test_a_derivative_that_is_always_0_stays_one() -> None:
+    """The second derivative of what is straight is 0.0."""
+    assert jit(hessian(lambda p: sum(p[0] * x for x in DATA)))([0.3]) == [[0.0]]
+
+
+def test_lists_of_many_lengths_each_have_their_own_numbers() -> None:
+    """A likelihood of several lengths in turn, and of other data of the same length."""
+
+    def likelihood(p: Any, xs: Any) -> Any:
+        s, total = 1.0, 0.0
+        for x in xs:
+            s = p[0] + p[1] * x * x + p[2] * s
+            total = total + sg.log(s) + x * x / s
+        return total / len(xs)
+
+    data, p = draws(400), [0.1, 0.1, 0.8]
+    compiled = jit(value_and_grad(likelihood))
+    for n in (150, 151, 155, 158, 150, 151):
+        for xs in (data[:n], data[-n:]):
+            assert close(compiled(p, xs), value_and_grad(likelihood)(p, xs))
+
+
+# Extrema: equal operands share the gradient evenly, as in PyTorch ---------------------------------
+
+STEPS = 70
+EXTREMA = [sg.maximum, sg.minimum]
+
+
+def repeated(step: Callable[[Any, Any], Any]) -> Function:
+    """Return a function of some numbers that makes many steps from 1."""
+
+    def f(p: Any) -> Any:
+        s: Any = 1.0
+        for _ in range(STEPS):
+            s = step(s, p)
+        return s
+
+    return f
+
+
+def left(share: float) -> float:
+    """Return what is left of a signal after each step that passes a share on, added up."""
+    return math.fsum(share**k for k in range(1, STEPS + 1))
+
+
+#: Steps whose operands are all 1 where both numbers are, and the slopes there.
+TIED: dict[str, tuple[Callable[[Any, Any, Any], Any], list[float]]] = {
+    "nodes": (lambda op, s, p: op(p[0] * s, p[1] * s), [STEPS / 2, STEPS / 2]),
+    "constant": (lambda op, s, p: op(p[0] * s, 1.0), [left(1 / 2), 0.0]),
+    "constant first": (lambda op, s, p: op(1.0, p[0] * s), [left(1 / 2), 0.0]),
+    "input": (lambda op, s, p: op(p[0] * s, p[1]), [left(1 / 2), left(1 / 2)]),
+    "three": (lambda op, s, p: op(p[0] * s, 1.0, p[1]), [left(1 / 3), left(1 / 3)]),
+    "both": (lambda op, s, p: sg.minimum(sg.maximum(p[0] * s, 1.0), p[1]), [left(1 / 4), 2 / 3]),
+}
+
+
+@pytest.mark.parametrize("op", EXTREMA)
+@pytest.mark.parametrize("name", TIED)
+def test_equal_operands_share_the_gradient_in_each_iteration(name: str, op: Any) -> None:
+    """The slopes are those of a closed form."""
+    step, slopes = TIED[name]
+    f = repeated(partial(step, op))
+    assert jit(value_and_grad(f))([1.0, 1.0]) == (1.0, pytest.approx(slopes, rel=1e-14))
+
+
+@pytest.mark.parametrize("count", [2, 9, 33])
+def test_many_operands_share_as_well(count: int) -> None:
+    """One of so many equal operands of a maximum gets its share."""
+    f = repeated(lambda s, p: sg.maximum(*[1.0] * (count - 1), p[0] * s))
+    assert jit(value_and_grad(f))([1.0]) == (1.0, pytest.approx([left(1 / count)], rel=1e-14))
+
+
+def test_operands_of_logsumexp_share_by_their_softmax() -> None:
+    """A hidden chain whose states are alike: each step adds log Σ e^pᵢ."""
+    p = [0.1 * k for k in range(9)]
+    total = math.fsum(map(math.exp, p))
+    f = repeated(lambda s, p: sg.logsumexp([s + x for x in p]))
+    value, slopes = jit(value_and_grad(f))(p)
+    assert value == pytest.approx(1.0 + STEPS * math.log(total), rel=1e-13)
+    assert slopes == pytest.approx([STEPS * math.exp(x) / total for x in p], rel=1e-12)
+    curvature = jit(grad(lambda p: grad(f)(p)[0]))(p)[:2]
+    first, second = (math.exp(x) / total for x in p[:2])
+    expected = [STEPS * first * (1.0 - first), -STEPS * first * second]
+    assert curvature == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_largest_score_of_a_softmax_takes_no_gradient() -> None:
+    """Of nine equal scores, each loss of the first has the slope 1/9 - 1."""
+
+    def f(p: Any) -> Any:
+        s, total = 1.0, 0.0
+        for _ in range(STEPS):
+            s = p[1] * s
+            total = total - sg.log(sg.softmax([p[0] * s, *[0.0] * 8])[0])
+        return total
+
+    value, slopes = jit(value_and_grad(f))([0.0, 1.0])
+    assert value == pytest.approx(STEPS * math.log(9.0))
+    assert slopes == pytest.approx([-STEPS * 8 / 9, 0.0])
+
+
+@pytest.mark.parametrize("op", EXTREMA)
+def test_second_derivatives_share_as_well(op: Any) -> None:
+    """Where s·a and s·b are equal, the derivatives are those of ((a + b) / 2)ⁿ."""
+    f = repeated(lambda s, p: op(p[0] * s, p[1] * s))
+    expected = [[STEPS * (STEPS - 1.0) / 4.0] * 2] * 2
+    assert jit(hessian(f))([1.0, 1.0]) == hessian(f)([1.0, 1.0]) == expected
+
+
+def test_ties_in_a_scan_and_under_vmap() -> None:
+    """A bound reached in each step halves the signal each time, where an example reaches it."""
+    step = jit(lambda s, x: (sg.maximum(x * s, 1.0), None))
+
+    def last(x: Any) -> Any:
+        return scan(lambda s, _: step(s, x), 1.0, length=40)[0]
+
+    halved = math.fsum(0.5**k for k in range(1, 41))
+    slopes = [0.0, halved, 40 * 2.0**39]
+    assert [jit(grad(last))(x) for x in (0.5, 1.0, 2.0)] == slopes
+    assert jit(vmap(grad(last)))([0.5, 1.0, 2.0]) == slopes
+    assert jit(grad(lambda xs: sg.sum(vmap(last)(xs))))([0.5, 1.0, 2.0]) == slopes
+
+
+SPECIAL = [-0.0, 0.0, 1.0, math.inf, math.nan]
+
+
+@pytest.mark.parametrize(
+    ("op", "kind"),
+    [(sg.maximum, "nodes"), (sg.minimum, "nodes"), (sg.maximum, "constant"), (sg.minimum, "first")],
+)
+def test_special_points_are_what_they_are_eagerly(op: Any, kind: str) -> None:
+    """Both zeros, infinities and nan in either operand: the same value and slopes, to the bit."""
+
+    def outcome(f: Callable[..., Any], point: list[float]) -> str:
+        leaves = [Value(x) for x in point]
+        result = f(*leaves)
+        result.backward(allow_nonfinite=True)
+        return repr([result.data, *(x.grad for x in leaves)])
+
+    for y in SPECIAL:
+
+        def swinging(*given: Any, y: float = y) -> Any:
+            a, b = {"nodes": given, "constant": (*given, y), "first": (y, *given)}[kind]
+            for k in range(STEPS):
+                a, b = op(a, b), (a if k % 2 else op(b, a))
+            return op(a, b)
+
+        compiled = jit(swinging)
+        for x in SPECIAL:
+            point = [x, y] if kind == "nodes" else [x]
+            assert outcome(compiled, point) == outcome(swinging, point), (x, y)
+
+
+FEW = [-1.0, -0.5, 0.0, 0.5, 1.0, 2.0]
+
+
+class Recurrence:
+    """A recurrence of random statements over few numbers, exact, so that many are equal."""
+
+    def __init__(self, seed: int) -> None:
+        generator = random.Random(seed)
+        self.p = generator.choices(FEW, k=generator.randint(1, 3))
+        self.start = generator.choices(FEW, k=generator.randint(1, 3))
+        self.data = generator.choices(FEW, k=generator.choice([12, 41, 90]))
+        known = len(self.p) + len(self.start) + 1
+        self.statements = [
+            (
+                generator.randrange(6),
+                generator.choice("<>"),
+                generator.choice(FEW),
+                [generator.randrange(known + k) for _ in range(3)],
+            )
+            for k in range(generator.randint(2, 6))
+        ]
+        self.ends = [known + generator.randrange(len(self.statements)) for _ in self.start]
+
+    def __call__(self, p: Any, extremum: Callable[..., Any]) -> Any:
+        """Return the sum of what it carries in the end, and of what it met."""
+        carried: list[Any] = [*self.start]
+        total: Any = 0.0 * p[0]
+        for x in self.data:
+            known = [*p, *carried, x]
+            for kind, which, c, places in self.statements:
+                a, b, d = (known[k] for k in places)
+                operands = [(a, b), (a, c), (c, a), (a, b, d), (a * c - b,), (a * b, b * a)][kind]
+                made = extremum(which, *operands) if len(operands) > 1 else operands[0]
+                known.append(extremum("<", extremum(">", made, -2.0), 2.0))
+            carried = [known[k] for k in self.ends]
+            total = total + carried[0] * carried[-1]
+        return sum(carried, total)
+
+
+def ours(which: str, *operands: Any) -> Any:
+    """Return the smallest or the largest operand."""
+    return (sg.minimum if which == "<" else sg.maximum)(*operands)
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("seed", range(60))
+def test_random_recurrences_with_ties_have_pytorchs_derivatives(seed: int) -> None:
+    """PyTorch splits ties evenly as well; value, gradient and Hessian."""
+    torch = pytest.importorskip("torch", reason="the convention is PyTorch's: it is the oracle")
+
+    def theirs(which: str, *operands: Any) -> Any:
+        given = [torch.as_tensor(x, dtype=torch.float64) for x in operands]
+        if len(given) == 2:
+            return (torch.minimum if which == "<" else torch.maximum)(*given)
+        return (torch.amin if which == "<" else torch.amax)(torch.stack(given))
+
+    f = Recurrence(seed)
+    point = torch.tensor(f.p, dtype=torch.float64, requires_grad=True)
+    y = f(point, theirs)
+    (slopes,) = torch.autograd.grad(y, point, create_graph=True)
+    rows = [
+        torch.autograd.grad(x, point, retain_graph=True)[0] if x.requires_grad else 0.0 * point
+        for x in slopes
+    ]
+    compiled = jit(value_and_grad(partial(f, extremum=ours)))
+    assert close(compiled(f.p), [y.item(), slopes.tolist()])
+    assert close(jit(hessian(partial(f, extremum=ours)))(f.p), [row.tolist() for row in rows])

@@ -1,0 +1,704 @@
+"""A change that is hard to notice is noticed or refused: a compiled call is never stale."""
+
+from __future__ import annotations
+
+import abc
+import array
+import cmath
+import collections
+import contextvars
+import ctypes
+import decimal
+import functools
+import importlib
+import io
+import math
+import operator
+import queue
+import random
+import statistics
+import sys
+import threading
+import weakref
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from tests.seeds import seeds
+
+from scalargrad import Parameter, TraceError, Value, jit
+
+# Out-of-the-way places: fresh, or a TraceError --------------------------------------------------
+
+
+def number(x: Any) -> float:
+    """Return a result as a plain number."""
+    return float(x.data if isinstance(x, Value) else x)
+
+
+def check_never_stale(f: Callable[[Any], Any], change: Callable[[], Any]) -> None:
+    """Compare calls before and after a change with eager ones, which differ; a refusal will do."""
+    compiled = jit(f)
+    before = number(f(0.5))
+    try:
+        assert number(compiled(0.5)) == number(compiled(0.5)) == before
+    except TraceError:
+        return
+    change()
+    after = number(f(0.5))
+    assert after != before
+    try:
+        assert number(compiled(0.5)) == number(compiled(0.5)) == after
+    except TraceError:
+        return
+
+
+class Plain:
+    """An object with an attribute."""
+
+    def __init__(self, rate: Any = 2.0) -> None:
+        self.rate = rate
+
+
+class SomeError(Exception):
+    """An exception."""
+
+
+class Grid(np.ndarray[Any, Any]):
+    """An array with an attribute."""
+
+    rate = 2.0
+
+
+class Answering:
+    """Answers to every name, as wrappers of C functions do."""
+
+    def __init__(self) -> None:
+        self.rates = {"first": 2.0}
+
+    def __getattr__(self, name: str) -> Any:
+        return []
+
+
+class Unhashable:
+    """Has a method for a hash that has none itself, as classes of pybind11 do."""
+
+    class Method:
+        """What stands for the method."""
+
+        __hash__: Any = None
+
+    __hash__: Any = Method()
+
+    def __init__(self) -> None:
+        self.rate = 2.0
+
+
+class Layer:
+    """A class that others derive from."""
+
+
+class Abstract(abc.ABC):  # noqa: B024
+    """A class that others are registered with."""
+
+
+def put(held: Any, place: Any, x: Any = 5.0) -> None:
+    """Assign an item."""
+    held[place] = x
+
+
+def rate(held: Any) -> Any:
+    """Return an attribute."""
+    return held.rate
+
+
+def rated(held: Any) -> None:
+    """Assign an attribute."""
+    held.rate = 5.0
+
+
+def with_target(make: Callable[[Any], Any]) -> Callable[[], Any]:
+    """Return what makes something that leads weakly to an object, and the object."""
+
+    def made() -> Any:
+        target = Plain()
+        return make(target), target
+
+    return made
+
+
+def beside(held: Any, make: Callable[[Any], Any]) -> Any:
+    """Return something, and what is made of it."""
+    return held, make(held)
+
+
+def threads_own() -> Any:
+    """Return an attribute of a thread."""
+    own = threading.local()
+    own.rate = 2.0
+    return own
+
+
+def waiting() -> Any:
+    """Return a queue with a number."""
+    made: Any = queue.Queue()
+    made.put(2.0)
+    return made
+
+
+def asked(settings: Any) -> Any:
+    """Return settings that have been asked for."""
+    settings()
+    return settings
+
+
+def square(x: float) -> Any:
+    """Return a computed Value."""
+    leaf = Value(x)
+    return leaf * leaf
+
+
+def clear(settings: Any) -> None:
+    """Clear a cache, which is asked anew."""
+    settings.cache_clear()
+    rated(settings())
+
+
+def making_up() -> Any:
+    """Return a module that makes up what it is asked for."""
+    module: Any = ModuleType("making_up")
+    module.source = Plain()
+    module.__getattr__ = lambda _: module.source.rate
+    return module
+
+
+def annotated() -> Any:
+    """Return a function with text and annotations."""
+
+    def f(x: float) -> float:
+        """Return x."""
+        return x
+
+    return f
+
+
+def cached(size: int | None) -> Any:
+    """Return settings that are made once."""
+    return functools.lru_cache(maxsize=size)(Plain)
+
+
+Row = tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]
+
+ODD: dict[str, Row] = {
+    "a context variable": (
+        lambda: contextvars.ContextVar("v", default=2.0), lambda h: h.get(), lambda h: h.set(5.0)),
+    "a thread's own": (threads_own, rate, rated),
+    "a weak reference": (with_target(weakref.ref), lambda h: h[0]().rate, lambda h: rated(h[1])),
+    "a weak proxy": (with_target(weakref.proxy), lambda h: h[0].rate, lambda h: rated(h[1])),
+    "a weak dict": (
+        with_target(lambda x: weakref.WeakValueDictionary(a=x)), lambda h: h[0]["a"].rate,
+        lambda h: rated(h[1])),
+    "a weak set": (
+        with_target(lambda x: weakref.WeakSet([x])), lambda h: sum(x.rate for x in h[0]),
+        lambda h: rated(h[1])),
+    "an exception": (
+        lambda: SomeError(2.0), lambda h: h.args[0], lambda h: setattr(h, "args", (5.0,))),
+    "a view of a dict": (lambda: {"a": 2.0}, lambda h: sum(h.values()), lambda h: h.update(b=5.0)),
+    "a view that is kept": (
+        lambda: beside({"a": 2.0}, dict.values), lambda h: sum(h[1]), lambda h: put(h[0], 1)),
+    "a read-only dict": (
+        lambda: beside({"a": 2.0}, MappingProxyType), lambda h: h[1]["a"],
+        lambda h: put(h[0], "a")),
+    "a buffer": (
+        lambda: beside(np.array([2.0]), memoryview), lambda h: h[1][0],
+        lambda h: put(h[0], 0)),
+    "bytes": (lambda: bytearray(b"ab"), lambda h: h[0], lambda h: put(h, 0, 9)),
+    "an array of Python's": (lambda: array.array("d", [2.0]), lambda h: h[0], lambda h: put(h, 0)),
+    "an array of ctypes": (
+        lambda: (ctypes.c_double * 1)(2.0), lambda h: h[0], lambda h: put(h, 0)),
+    "an attribute of an array": (lambda: np.ones(3).view(Grid), rate, rated),
+    "the mask of an array": (
+        lambda: np.ma.masked_array([2.0, 1e20], mask=[False, False]), lambda h: float(h.sum()),
+        lambda h: setattr(h, "mask", [False, True])),
+    "the flat view of an array": (
+        lambda: beside(np.array([2.0]), lambda h: h.flat), lambda h: float(h[1][0]),
+        lambda h: put(h[0], 0)),
+    "a polynomial": (
+        lambda: np.poly1d([2.0, 1.0]), lambda h: h.coeffs[0], lambda h: put(h.coeffs, 0)),
+    "a list of a library": (
+        lambda: collections.UserList([2.0]), sum, lambda h: h.append(5.0)),
+    "a dict of a library": (
+        lambda: [collections.UserDict(a=2.0)], lambda h: h[0]["a"], lambda h: put(h[0], "a")),
+    "a queue": (
+        waiting, lambda h: h.queue[0], lambda h: h.queue.appendleft(5.0)),
+    "a distribution": (
+        lambda: statistics.NormalDist(2.0, 1.0), lambda h: h.mean,
+        lambda h: setattr(h, "_mu", 5.0)),
+    "the content of a buffer": (
+        lambda: io.BytesIO(b"ab"), lambda h: len(h.getvalue()), lambda h: h.write(b"abc")),
+    "the position in a buffer": (
+        lambda: io.StringIO("ab"), lambda h: 1 + h.tell(), lambda h: h.seek(1)),
+    "what answers to every name": (
+        Answering, lambda h: h.rates["first"], lambda h: put(h.rates, "first")),
+    "what has a hash that has none": (Unhashable, rate, rated),
+    "settings that are cached": (
+        lambda: asked(cached(None)), lambda h: h().rate, lambda h: rated(h())),
+    "settings that are cached at first": (
+        lambda: cached(2), lambda h: h().rate, lambda h: rated(h())),
+    "a cache that is cleared": (
+        lambda: asked(cached(2)), lambda h: h().rate, clear),
+    "the object of a builtin method": (
+        lambda: [{"a": 2.0}.get], lambda h: h[0]("a"), lambda h: put(h[0].__self__, "a")),
+    "the object of a method by name": (
+        lambda: (operator.methodcaller("count", 2.0), [2.0]), lambda h: h[0](h[1]),
+        lambda h: h[1].append(2.0)),
+    "the arguments of a partial function": (
+        lambda: functools.partial(max, 2.0), lambda h: h(1.0),
+        lambda h: h.__setstate__((max, (7.0,), {}, None))),
+    "the name of a function": (
+        annotated, lambda h: len(h.__name__), lambda h: setattr(h, "__name__", "another")),
+    "the text of a function": (
+        annotated, lambda h: len(h.__doc__), lambda h: setattr(h, "__doc__", "Another.")),
+    "the annotations of a function": (
+        annotated, lambda h: len(h.__annotations__), lambda h: h.__annotations__.update(y=int)),
+    "the classes derived from one": (
+        lambda: type("Base", (), {}), lambda h: 1 + len(h.__subclasses__()),
+        lambda h: setattr(h, "kept", type("Later", (h,), {}))),
+    "a class that is registered": (
+        Layer, lambda h: 2.0 if isinstance(h, Abstract) else 3.0,
+        lambda h: Abstract.register(type(h))),
+    "what a module makes up": (making_up, lambda h: h.made_up, lambda h: rated(h.source)),
+    "a number that was computed": (
+        lambda: [square(2.0)], lambda h: h[0].local_grads[0],
+        lambda h: put(h, 0, square(3.0))),
+    "the precision of decimals": (
+        lambda: decimal.Decimal(3), lambda h: float(1 / h),
+        lambda h: setattr(decimal.getcontext(), "prec", 3)),
+    "how NumPy treats errors": (
+        lambda: None, lambda h: len(np.geterr()["over"]), lambda h: np.seterr(over="raise")),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_contexts() -> Iterator[None]:
+    """Leave the contexts of decimals and of NumPy as they are."""
+    with decimal.localcontext(), np.errstate():
+        yield
+
+
+@pytest.mark.parametrize("row", ODD.values(), ids=ODD)
+def test_an_out_of_the_way_place_is_fresh_or_refused(row: Row) -> None:
+    """Around the function, and in an argument."""
+    make, read, change = row
+    held = make()
+    check_never_stale(lambda x: x * read(held), lambda: change(held))
+
+
+#: A setting that is read by a name the code computes.
+SETTINGS: Any = ModuleType("settings_by_name")
+NAMES = ["slope"]
+slope = 2.0
+BY_NAME: dict[str, Callable[[Any], Any]] = {
+    "getattr": lambda x: x * getattr(SETTINGS, NAMES[0]),
+    "getattr in a helper": lambda x: x * operator.attrgetter(NAMES[0])(SETTINGS),
+    "vars": lambda x: x * vars(SETTINGS)[NAMES[0]],
+    "attributes": lambda x: x * SETTINGS.__dict__[NAMES[0]],
+    "globals": lambda x: x * globals()[NAMES[0]],
+    "eval": lambda x: eval("x * slope"),
+    "loaded modules": lambda x: x * sys.modules["settings_by_name"].slope,
+    "an import": lambda x: x * importlib.import_module("settings_by_name").slope,
+}
+
+
+@pytest.mark.parametrize("f", BY_NAME.values(), ids=BY_NAME)
+def test_a_name_that_is_computed_is_fresh_or_refused(
+    f: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting of a module may change whoever reads it by its name."""
+    here = sys.modules[__name__]
+    monkeypatch.setitem(sys.modules, SETTINGS.__name__, SETTINGS)
+    monkeypatch.setattr(SETTINGS, "slope", 2.0, raising=False)
+
+    def change() -> None:
+        monkeypatch.setattr(SETTINGS, "slope", 5.0)
+        monkeypatch.setattr(here, "slope", 5.0)
+
+    check_never_stale(f, change)
+
+
+# Equal, and yet another -------------------------------------------------------------------------
+
+
+def facet(x: Any) -> float:
+    """Return what tells equal numbers apart: sign of zero, branch of a phase, or type."""
+    if isinstance(x, complex):
+        return cmath.phase(x)
+    if x == 0.0 and isinstance(x, float):
+        return math.copysign(1.0, x)
+    return {bool: 2.0, int: 3.0, float: 4.0}[type(x)]
+
+
+PAIRS = [(0.0, -0.0), (1, True), (1, 1.0), (7.0, 7), (complex(-1, 0.0), complex(-1, -0.0))]
+
+#: What holds a number, made with it, and how it is read.
+HOLDERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "a variable": (lambda x: x, lambda h: h),
+    "a list": (lambda x: [x], lambda h: h[0]),
+    "a list in a list": (lambda x: [[x]], lambda h: h[0][0]),
+    "a tuple": (lambda x: [(x,)], lambda h: h[0][0]),
+    "a deque": (lambda x: collections.deque([x]), lambda h: h[0]),
+    "a set": (lambda x: [{x}], lambda h: next(iter(h[0]))),
+    "a frozen set": (lambda x: frozenset([x]), lambda h: next(iter(h))),
+    "a dict": (lambda x: {"a": x}, lambda h: h["a"]),
+    "a key": (lambda x: {x: [2.0]}, lambda h: next(iter(h))),
+    "a tuple that is a key": (lambda x: {("a", x): 2.0}, lambda h: next(iter(h))[1]),
+    "an attribute": (lambda x: SimpleNamespace(x=x), lambda h: h.x),
+    "rows": (lambda x: [[2.5, x], [1.5, 3.0]], lambda h: h[0][1]),
+    "pairs": (lambda x: [(2.5, x), (3.5, 1)], lambda h: h[0][1]),
+    "examples": (lambda x: [([2.5, 1.5], x), ([1.5, 3.5], 1)], lambda h: h[0][1]),
+    "records": (lambda x: [{"x": 1.5, "y": x}, {"x": 2.5, "y": 1}], lambda h: h[0]["y"]),
+}
+
+
+@pytest.mark.parametrize(("make", "read"), HOLDERS.values(), ids=HOLDERS)
+def test_an_equal_number_is_another(make: Callable[[Any], Any], read: Callable[[Any], Any]) -> None:
+    """A zero that changes its sign, True for 1: seen, and so is the way back."""
+    for first, second in PAIRS:
+        held = make(first)
+        compiled = jit(lambda x: x * facet(read(held)))  # noqa: B023 - bound anew on purpose
+        for now in (first, second, first):
+            held = make(now)
+            assert [compiled(2.0), compiled(2.0)] == [2.0 * facet(now)] * 2
+
+
+@pytest.mark.parametrize(("make", "read"), HOLDERS.values(), ids=HOLDERS)
+def test_a_value_in_place_of_its_number_gets_its_gradient(
+    make: Callable[[Any], Any], read: Callable[[Any], Any]
+) -> None:
+    """A number may become a Value that is to be trained: 1.5 equals Value(1.5)."""
+    held = make(1.5)
+    compiled: Any = jit(lambda x: x * read(held))
+    assert compiled(2.0) == 3.0
+    held = make(weight := Value(1.5))
+    compiled(2.0).backward()
+    assert weight.grad == 2.0
+
+
+def test_closures_over_equal_numbers_are_told_apart() -> None:
+    """Functions made by one line share their programs only if what they hold is the same."""
+
+    def made(held: Any, read: Callable[[Any], Any]) -> Any:
+        return jit(lambda x: x * facet(read(held)))
+
+    for name in ("a variable", "a list", "a tuple", "a key"):
+        make, read = HOLDERS[name]
+        for first, second in PAIRS:
+            for now in (first, second, first):
+                assert made(make(now), read)(Value(2.0)).data == 2.0 * facet(now)
+
+
+class Doubled(NamedTuple):
+    """Equals a `Tripled` of the same number."""
+
+    x: Any
+
+    @property
+    def rate(self) -> float:
+        """Its rate."""
+        return 2.0
+
+
+class Tripled(NamedTuple):
+    """Has another rate."""
+
+    x: Any
+
+    @property
+    def rate(self) -> float:
+        """Its rate."""
+        return 3.0
+
+
+class RatedList(list[Any]):
+    """A list with a rate."""
+
+    rate = 3.0
+
+
+class RatedDict(dict[str, Any]):
+    """A dict with a rate."""
+
+    rate = 3.0
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Equals all of its label, whatever it weighs."""
+
+    label: str
+    weight: float
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Labelled) and self.label == other.label
+
+    def __hash__(self) -> int:
+        return hash(self.label)
+
+
+def added(*items: int) -> set[int]:
+    """Return a set made number by number: 0 and 8 share a place in its table of eight."""
+    found: set[int] = set()
+    for x in items:
+        found.add(x)
+    return found
+
+
+def first(held: Any) -> Any:
+    """Return the first of some."""
+    return next(iter(held))
+
+
+def its_rate(held: Any) -> Any:
+    """Return its rate, or 2."""
+    return getattr(held, "rate", 2.0)
+
+
+#: Two that equal each other, and what tells them apart.
+EQUALS: list[tuple[Any, Any, Callable[[Any], Any]]] = [
+    (Doubled(1.5), Tripled(1.5), its_rate),
+    (Doubled([1.5]), Tripled([1.5]), its_rate),
+    (Doubled((1.0, 2)), Tripled((1.0, 2)), its_rate),
+    ([1.5], RatedList([1.5]), its_rate),
+    ({"a": 1.5}, RatedDict(a=1.5), its_rate),
+    ((1.5,), Tripled(1.5), its_rate),
+    ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, Tripled(0.0)], lambda h: h[2].rate),
+    ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, Doubled(-0.0)], lambda h: len(repr(h))),
+    ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, Doubled(0)], lambda h: len(repr(h))),
+    ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, (0.0,)], lambda h: len(repr(h))),
+    ({1.5}, frozenset({1.5}), lambda h: 2.0 if isinstance(h, frozenset) else 3.0),
+    ({"a": 1.5}, collections.OrderedDict(a=1.5), lambda h: len(type(h).__name__)),
+    ({"a": 1.5, "b": 2.5}, {"b": 2.5, "a": 1.5}, lambda h: first(h.values())),
+    ({"a": [1.5], "b": [2.5]}, {"b": [2.5], "a": [1.5]}, lambda h: first(h.values())[0]),
+    (added(0, 8), added(8, 0), lambda h: first(h) + 1.0),
+    (frozenset(added(0, 8)), frozenset(added(8, 0)), lambda h: first(h) + 1.0),
+    (collections.deque([1.5], maxlen=3), collections.deque([1.5], maxlen=5), lambda h: h.maxlen),
+    ({Labelled("a", 2.0)}, {Labelled("a", 9.0)}, lambda h: first(h).weight),
+    ({Labelled("a", 2.0): 1}, {Labelled("a", 9.0): 1}, lambda h: first(h).weight),
+    ({(Labelled("a", 2.0), 1)}, {(Labelled("a", 9.0), 1)}, lambda h: first(h)[0].weight),
+    (Labelled("a", 2.0), Labelled("a", 9.0), lambda h: h.weight),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "read"), EQUALS, ids=lambda x: str(x)[:30])
+def test_an_equal_container_is_another(one: Any, other: Any, read: Callable[[Any], Any]) -> None:
+    """Of another class, in another order, or holding what equals: alone and in a list."""
+    assert one == other
+    assert read(one) != read(other)
+    held, rows = one, [one]
+    alone, inside = jit(lambda x: x * read(held)), jit(lambda x: x * read(rows[0]))
+    for now in (one, other, one):
+        held = rows[0] = now
+        assert alone(2.0) == alone(2.0) == inside(2.0) == inside(2.0) == 2.0 * read(now)
+
+
+@pytest.mark.parametrize("place", [0, 600_000, -1])
+def test_a_number_in_a_large_array_is_compared_by_its_bits(place: int) -> None:
+    """A zero that changes its sign is another, in rows and in columns; nan stays what it is."""
+    for order in ("C", "F"):
+        held: Any = np.zeros((2, 600_001), order=order)
+        held.flat[1] = math.nan
+        compiled = jit(lambda x: x * math.copysign(1.0, held.flat[place]))  # noqa: B023
+        assert [compiled(2.0), compiled(2.0)] == [2.0, 2.0]
+        held.flat[place] = -0.0
+        assert [compiled(2.0), compiled(2.0)] == [-2.0, -2.0]
+
+
+@pytest.mark.filterwarnings("ignore:Setting the dtype:DeprecationWarning")
+def test_an_array_of_the_same_bits_and_another_type_is_another() -> None:
+    """Two as a float has the bits of 2 ** 62 as an integer."""
+    held: Any = np.full(4, 2.0)
+    compiled = jit(lambda x: x * float(held[0]))
+    assert compiled(1.0) == 2.0
+    held.dtype = np.int64
+    assert compiled(1.0) == 2.0**62
+
+
+# Anything, changed anywhere ---------------------------------------------------------------------
+
+NUMBERS: list[Any] = [0.0, -0.0, 1.0, 1, True, False, 2, 0.5, 7.0, 7, math.nan, 1 + 0j]
+TEXTS: list[Any] = ["a", "b", b"x", None]
+KEYS: list[Any] = ["x", "y", "z", 1, 1.5, (1, "a"), True]
+
+
+class Pair(NamedTuple):
+    """Equals a tuple."""
+
+    a: Any
+    b: Any
+
+
+class Tagged(list[Any]):
+    """Equals a list, and has an attribute."""
+
+    tag: Any = None
+
+
+def tagged(items: Any, tag: Any = None) -> Tagged:
+    """Return a list with an attribute."""
+    made = Tagged(items)
+    made.tag = tag
+    return made
+
+
+class Slotted:
+    """Has a private slot."""
+
+    __slots__ = ("__b", "a")
+
+    def __init__(self, a: Any, b: Any) -> None:
+        self.a, self.__b = a, b
+
+    @property
+    def b(self) -> Any:
+        """What is in the private slot."""
+        return self.__b
+
+    def change(self, b: Any) -> None:
+        """Put something else there."""
+        self.__b = b
+
+
+@dataclass
+class Record:
+    """Has two fields."""
+
+    a: Any
+    b: Any
+
+
+def made(draw: random.Random, depth: int) -> Any:
+    """Return something to hold, nested at most so deep."""
+    kind, n = draw.randrange(20), draw.randrange(5)
+    if depth == 0 or kind < 3:
+        return draw.choice([*NUMBERS, *TEXTS, *(draw.gauss(0, 1) for _ in range(6))])
+    items = [made(draw, depth - 1) for _ in range(n)]
+    named = {draw.choice(KEYS): x for x in items}
+    flat = [draw.choice([0.0, -0.0, 1.0, draw.gauss(0, 1)]) for _ in range(n)]
+    one, other = made(draw, depth - 1), made(draw, depth - 1)
+    return [
+        items,
+        tuple(items),
+        named,
+        [[draw.gauss(0, 1), draw.choice(NUMBERS)] for _ in range(n)],
+        [(draw.gauss(0, 1), draw.choice(NUMBERS)) for _ in range(n)],
+        [{"x": draw.gauss(0, 1), "y": draw.choice(NUMBERS)} for _ in range(n)],
+        collections.deque(items),
+        Pair(one, other),
+        np.array(flat),
+        Value(draw.gauss(0, 1)),
+        SimpleNamespace(a=one),
+        Slotted(one, other),
+        Record(one, other),
+        set(flat) | {draw.choice(KEYS)},
+        frozenset(flat),
+        collections.OrderedDict(named),
+        tagged(items, one),
+    ][kind - 3]
+
+
+def parts(x: Any) -> list[Any]:
+    """Return what is in something, in order."""
+    if isinstance(x, dict):
+        return [*x, *x.values()]
+    if isinstance(x, Slotted | Record):
+        return [x.a, x.b]
+    if isinstance(x, SimpleNamespace):
+        return [x.a]
+    inside = [*x] if isinstance(x, list | tuple | collections.deque | set | frozenset) else []
+    return [*inside, x.tag] if isinstance(x, Tagged) else inside
+
+
+def within(x: Any) -> Iterator[Any]:
+    """Yield something and all that is in it."""
+    yield x
+    for part in parts(x):
+        yield from within(part)
+
+
+def told(x: Any) -> str:
+    """Return a text that tells apart all that code could: types, bits and order."""
+    if isinstance(x, Value):
+        return "Value"
+    if isinstance(x, np.ndarray):
+        return f"array{x.tobytes().hex()}"
+    name = x.hex() if isinstance(x, float) else repr(x) if not parts(x) else ""
+    name = "" if isinstance(x, Slotted | Record | SimpleNamespace) else name
+    return f"{type(x).__name__}({name}{','.join(map(told, parts(x)))})"
+
+
+def result(x: Any, held: Any) -> Any:
+    """Return a number that depends on everything held."""
+    values = [y for y in within(held) if isinstance(y, Value)]
+    code = zlib.crc32(told(held).encode()) / 1024
+    return x * code + sum((k + 1) * y for k, y in enumerate(values))
+
+
+def twisted(draw: random.Random, x: Any) -> Any:
+    """Return something that mostly equals `x` and yet is something else."""
+    if isinstance(x, float):
+        return -x if x == 0.0 else int(x) if x.is_integer() else x * (1 + 2**-52)
+    if isinstance(x, dict):
+        kind: Any = draw.choice([dict, collections.OrderedDict])
+        return kind(draw.sample([*x.items()], len(x)))
+    kinds: dict[Any, list[Any]] = {
+        Value: [lambda y: Value(y.data), lambda y: Parameter(y.data)],
+        int | bool: [float, lambda y: bool(y) if y in {0, 1} else y + 1],
+        set | frozenset: [lambda y: set(draw.sample([*y], len(y))), frozenset],
+        Tagged | tuple: [list, tuple, collections.deque],
+        list: [list, tuple, collections.deque, Tagged],
+    }
+    for kind, others in kinds.items():
+        if isinstance(x, kind):
+            return draw.choice(others)(x)
+    return made(draw, 1)
+
+
+def change(draw: random.Random, held: Any) -> None:
+    """Change something in place."""
+    x = draw.choice([y for y in within(held) if not isinstance(y, tuple | frozenset)])
+    if isinstance(x, Value):
+        x.data = draw.gauss(0, 1)
+    elif isinstance(x, Slotted):
+        x.change(twisted(draw, x.b))
+    elif isinstance(x, Record | SimpleNamespace):
+        x.a = twisted(draw, x.a)
+    elif isinstance(x, dict) and x:
+        key = draw.choice([*x])
+        x[key] = draw.choice([x.pop, lambda k: twisted(draw, x[k])])(key)
+    elif isinstance(x, set):
+        x ^= {draw.choice(KEYS)}
+    elif isinstance(x, list | collections.deque) and x:
+        k = draw.randrange(len(x))
+        x[k] = twisted(draw, x[k])
+    elif isinstance(x, np.ndarray) and len(x):
+        x[draw.randrange(len(x))] = draw.choice([0.0, -0.0, 2.0])
+
+
+@pytest.mark.differential
+@pytest.mark.filterwarnings("ignore::scalargrad.errors.JitWarning")
+@pytest.mark.parametrize("seed", seeds(60, light=20))
+def test_a_change_anywhere_is_noticed(seed: int) -> None:
+    """What is held is anything, within anything: each number is the eager one."""
+    draw = random.Random(seed)
+    held = [made(draw, 3) for _ in range(3)]
+    compiled = jit(lambda x: result(x, held))
+    for _ in range(6):
+        for x in (2.0, -3.0):
+            found, expected = compiled(x), result(x, held)
+            assert isinstance(found, Value) is isinstance(expected, Value)
+            assert number(found) == pytest.approx(number(expected), rel=1e-13, nan_ok=True)
+        change(draw, held)

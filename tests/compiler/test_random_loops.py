@@ -1,0 +1,224 @@
+"""Random loops, bodies, lattices and graphs give compiled what they give eagerly, twice derived."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.compiler.loops import close, draws
+from tests.seeds import seeds
+
+import scalargrad as sg
+from scalargrad import Value, hvp, jit, value_and_grad
+
+pytestmark = pytest.mark.differential
+
+Function = Callable[[Any], Any]
+
+#: Further programs are tried with SCALARGRAD_SEED set, so many from there on.
+FIRST = int(os.environ.get("SCALARGRAD_SEED", "0"))
+
+UNARY: list[Callable[[Any], Any]] = [
+    sg.tanh, sg.sin, sg.sigmoid, sg.relu, sg.softplus, sg.silu, lambda x: sg.exp(-x * x), abs
+]  # fmt: skip
+
+STATEMENTS: list[Callable[..., Any]] = [
+    lambda x, y, c, _: x * y * c,
+    lambda x, y, c, _: x + c * y,
+    lambda x, y, _, __: x - y,
+    lambda x, y, _, __: x / (2.0 + y * y),
+    lambda x, y, _, unary: unary(x * y),
+    lambda x, y, c, _: x * c + (x - y) ** 2 * 0.1,
+    lambda x, y, c, _: sg.maximum(x, c * y),
+]
+
+
+class Body:
+    """A body of random statements, the same at each call, over numbers that it chooses from."""
+
+    def __init__(self, generator: random.Random, known: int, length: int) -> None:
+        self.statements = [
+            (
+                generator.choice(STATEMENTS),
+                generator.randrange(known + k),
+                generator.randrange(known + k),
+                generator.uniform(-0.9, 0.9),
+                generator.choice(UNARY),
+            )
+            for k in range(length)
+        ]
+
+    def __call__(self, given: list[Any]) -> list[Any]:
+        """Return the number of each statement."""
+        known = [*given]
+        for statement, a, b, c, unary in self.statements:
+            known.append(statement(known[a], known[b], c, unary))
+        return known[len(given) :]
+
+
+def program(seed: int, least: int = 3) -> tuple[Function, list[float]]:
+    """Return a random function of some numbers, with loops of carried values, and a point."""
+    generator = random.Random(seed)
+    few, carried = generator.randint(1, 4), generator.randint(0, 3)
+    count = generator.randint(least, least + 42)
+    body = Body(generator, few + carried + 3, generator.randint(1, 8))
+    data = [generator.uniform(-1.0, 1.0) for _ in range(2 * count)]
+    inner, branches, second = (generator.random() < x for x in (0.25, 0.2, 0.5))
+    back, first, last = generator.randint(1, 4), generator.random() < 0.3, generator.random() < 0.3
+    order = [generator.randrange(count) for _ in range(count)]
+    if generator.random() < 0.5:
+        order = [count - 1 - k for k in range(count)]
+    fixed, ordered = generator.randrange(count), generator.random() < 0.5
+    p = [generator.uniform(-1.0, 1.0) for _ in range(few + generator.choice([0, 0, count]))]
+    ends = [None, count, -1, -3, count // 2]
+    some = slice(generator.choice([None, 0, 1, 3]), generator.choice(ends))
+
+    def f(p: Any) -> Any:
+        own = p[few:]
+        known, past = [0.1 * (k + 1.0) for k in range(carried)], [0.3] * back
+        total: Any = 0.0
+        made: list[Any] = []
+        for k in range(count):
+            x = (own or data)[k] if not (first and k == 0) else 1.0
+            z = math.cos(k) if not own else own[order[k]] if ordered else own[fixed]
+            found = body([*p[:few], *known, x, past[-back], z])
+            if inner:
+                for j in range(4):
+                    found[-1] = sg.tanh(found[-1] * p[0] + data[k + j])
+            known = [sg.tanh(y) for y in (found * 3)[:carried]]
+            past.append(found[-1])
+            made.append(found[0])
+            if branches and found[-1] > 0.0:
+                total = total + found[-1] * 0.5
+            elif last and k == count - 1:
+                total = total * found[-1]
+            else:
+                total = total + found[-1] * (found[0] if k % 2 else 1.0)
+        if second:
+            for k in range(count)[some]:
+                total = total - (made[order[k]] if ordered else 1.0) * sg.sin(made[k]) * 0.1
+            total = total + (made[fixed] if fixed % 2 else 0.0)
+        return total + sum(known) + 0.1 * sum(p)
+
+    return f, p
+
+
+@pytest.mark.parametrize("seed", seeds(100, light=4))
+def test_random_loops_have_eager_values_gradients_and_curvature(seed: int) -> None:
+    """With the gradient inside and around, and a Hessian times a vector, also at 0, at kinks."""
+    f, p = program(FIRST + seed, least=3 if seed % 2 else 70)
+    expected = value_and_grad(f)(p)
+    assert close(jit(value_and_grad(f))(p), expected, rel=1e-9)
+    leaves = [Value(x) for x in p]
+    result = jit(f)(leaves)
+    result.backward()
+    assert close([result, [x.grad for x in leaves]], expected, rel=1e-9)
+
+    def curved(p: Any) -> Any:
+        return hvp(f, p, [1.0] + [0.5] * (len(p) - 1))
+
+    compiled = jit(curved)
+    for point in (p, [0.0] * len(p)):
+        assert close(compiled(point), curved(point), rel=1e-8)
+
+
+def network(p: Any, row: list[Any]) -> Any:
+    """Return the output of eight hidden units."""
+    weights = iter(p)
+    hidden = [sg.tanh(sum((next(weights) * x for x in row), next(weights))) for _ in range(8)]
+    return sum((next(weights) * h for h in hidden), next(weights))
+
+
+def jumps(p: Any, row: list[Any]) -> Any:
+    """Return a number from operations of many kinds, jumps and ties among them."""
+    y = row[0] * p[0]
+    for k in range(1, 9):
+        y = abs(y * p[k] - p[k + 1]) + sg.softplus(y) / (2.0 + y * y)
+        y = sg.relu(y - p[k + 2]) + sg.floor(y) * sg.exp(-y * y) + row[1]
+        y = sg.maximum(y * p[k], p[k + 1], y * p[k]) + sg.minimum(y, y) * row[2]
+    return sg.tanh(y) ** 3 * row[2]
+
+
+ROWS = [draws(3, k) for k in range(60)]
+P = draws(41, 3, -0.7, 0.7)
+
+
+def at_once(body: Any, p: Any) -> Any:
+    """Return a sum that grows in the loop from a parameter, and a product."""
+    total, product = p[0] * 2.0, 1.0
+    for row in ROWS:
+        found = body(p, row)
+        total, product = total - row[1] * found, product * (1.0 + 0.1 * sg.tanh(found))
+    return total * product
+
+
+def of_some(body: Any, p: Any) -> Any:
+    """Return what some examples give, one of them twice, and what others make of that."""
+    found = [body(p, row) for row in ROWS]
+    second = [body(p, [y, row[1], found[0]]) for y, row in zip(reversed(found), ROWS, strict=True)]
+    return found[3] * found[17] + sum(found[5:30]) + found[17] + sum(second)
+
+
+@pytest.mark.parametrize(("loss", "body"), [(at_once, jumps), (of_some, network)])
+def test_long_bodies_that_carry_nothing_on_are_eager_ones(loss: Any, body: Any) -> None:
+    """A loop over examples, with its gradient, and each with the digits it has under vmap."""
+
+    def f(p: Any) -> Any:
+        return loss(body, p)
+
+    compiled, around = jit(value_and_grad(f)), jit(f)
+    for shift in (0.0, 0.03):
+        p = [x + shift for x in P]
+        expected = value_and_grad(f)(p)
+        assert close(compiled(p), expected)
+        leaves = [Value(x) for x in p]
+        result = around(leaves)
+        result.backward()
+        assert close([result, [x.grad for x in leaves]], expected)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("body", [network, jumps])
+def test_each_example_of_a_loop_has_the_digits_it_has_under_vmap(body: Any) -> None:
+    """To the bit, at several points."""
+    together = jit(lambda p: sg.vmap(lambda row: body(p, row))(ROWS))
+    compiled = jit(lambda p: [body(p, row) for row in ROWS])
+    for shift in range(10):
+        p = [math.sin(x + shift) for x in P]
+        assert compiled(p) == together(p)
+
+
+GRAPH: list[Callable[..., Any]] = [
+    lambda a, b: a * b + 0.5,
+    lambda a, b: a - 2.0 * b,
+    lambda a, b: sg.tanh(a) * b,
+    sg.maximum,
+    lambda a, b: sg.maximum(a, 0.25),
+    lambda a, b: sg.sin(a + b) * 0.5 + a * 0.25,
+    lambda a, b: sg.where(a < b, a, 1.0),
+    lambda a, b: sg.sqrt(a * a + 1.0),
+    lambda a, b: sum(a * k + b for k in range(1, 12)) * 0.01,
+]
+
+
+@pytest.mark.parametrize("seed", seeds(40, light=3))
+def test_graphs_in_no_order_are_eager_ones(seed: int) -> None:
+    """Some hundred operations on numbers computed before; a thousand, which many results share."""
+
+    def f(xs: Any) -> list[Any]:
+        generator = random.Random(seed)
+        known: list[Any] = [*xs]
+        for _ in range(1_200 if seed % 5 == 0 else generator.randint(60, 300)):
+            recent = known[-generator.randint(4, 40) :]
+            operands = generator.choice(recent), generator.choice(recent)
+            known.append(sg.tanh(generator.choice(GRAPH)(*operands)))
+        return known[-12:]
+
+    xs = draws(5, seed)
+    derived = value_and_grad(lambda xs: sum(f(xs)))
+    assert close(jit(f)(xs), f(xs), rel=1e-10)
+    assert close(jit(derived)(xs), derived(xs), rel=1e-9)

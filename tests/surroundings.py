@@ -1,0 +1,31 @@
+"""What is set before scalargrad is imported: the run's own cache, and whether llvmlite is there.
+
+Tests neither read nor write what `jit` keeps in the user's folder for caches. With
+TESTS_WITHOUT_LLVM=1, programs run by NumPy: the tests marked *native* are left out then.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+#: What other libraries keep there, which takes seconds to make anew.
+OF_OTHERS = ("fontconfig", "matplotlib")
+
+WITHOUT_LLVM = bool(os.environ.get("TESTS_WITHOUT_LLVM"))
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the run
+    folder = Path(tempfile.mkdtemp(prefix="scalargrad-tests-"))
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for name in OF_OTHERS:
+        if (usual / name).is_dir():
+            (folder / name).symlink_to(usual / name)
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+if WITHOUT_LLVM:
+    sys.modules["llvmlite"] = None  # type: ignore[assignment]
