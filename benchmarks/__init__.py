@@ -1,4 +1,5 @@
 """Measurements of scalargrad beside its peers: `python -m benchmarks.NAME`, from this repository.
 
-`measuring` takes times and `reporting` writes tables; every other file is a command or a peer.
+A command has a table of comparisons, which `comparing` runs: contestants that must agree take
+turns, and each row is a figure and its goal. `measuring` takes times, `reporting` writes tables.
 """

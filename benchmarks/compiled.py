@@ -3,183 +3,208 @@
     python -m pip install -e '.[all,bench,oracles]'
     python -m benchmarks.compiled [--write docs/benchmarks.md] [--turns N]
 
-All contestants of a comparison run in one process, pinned to one core, in turns; medians are
-compared. Before that, they must agree on the loss.
+After the moons step of all contestants: what compiling costs, and a GPT.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import math
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from statistics import median
+from typing import Any
 
-from benchmarks import programs
-from benchmarks.chart import write_bars
-from benchmarks.measuring import in_units, pack_anew, pin, take_turns
-from benchmarks.moons import by_scalargrad
-from benchmarks.moons.peers import (
-    ARRAYS,
-    CALLED,
-    CASADI,
-    DECORATED,
-    JAX,
-    JAX_SCALAR,
-    JAX_SCAN,
-    MICROGRAD,
-    OURS,
-    PASSED,
-    PEERS,
-    PYTORCH,
-    VECTORISED,
-    C,
-)
-from benchmarks.moons.problem import Problem, Step, moons
-from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
+import numpy as np
 
-#: Where the chart goes, seen from the file that the table is written to.
-CHART = Path("images") / "moons-step.svg"
+import scalargrad as sg
+from benchmarks import gpt
+from benchmarks.against_micrograd import readme_expression
+from benchmarks.comparing import Comparison, Items, Maker, Row, main
+from benchmarks.measuring import Run, in_fresh_process, seconds, traced_bytes
+from benchmarks.moons import by_scalargrad, peers
+from benchmarks.moons.problem import moons
+from benchmarks.reporting import Finding, duration
+from scalargrad.experiments import GPT, Alphabet
+from scalargrad.experiments.names import next_character_loss, plain_names
 
+NAME = "lesotho"
 
-#: On so many points JAX is given the scalar code; on all 100 XLA takes minutes and gigabytes.
-SCALAR_POINTS = 10
-
-#: Seconds of a step, by units and contestant.
-Times = dict[str, dict[str, float]]
-
-
-class Goal(NamedTuple):
-    """How the times of two contestants should compare."""
-
-    faster: str
-    slower: str
-    factor: float
-    wording: str  # FASTER or SLOWER
-
-    def finding(self, times: dict[str, float], units: str) -> Finding:
-        """Compare the times measured."""
-        ours, theirs = times[self.faster], times[self.slower]
-        ratio = theirs / ours
-        goal, found = self.factor, ratio
-        if self.wording is SLOWER:
-            goal, found = 1 / goal, 1 / found
-        return Finding(
-            f"Moons step, {units}: {self.faster}, against {self.slower}",
-            f"{'at most' if self.wording is SLOWER else 'at least'} {_ratio(goal)} {self.wording}",
-            f"{_ratio(found)} {self.wording} ({in_units(ours)} against {in_units(theirs)})",
-            ratio >= self.factor,
-        )
-
-
-def _ratio(x: float) -> str:
-    """Write a ratio with three digits."""
-    return f"{x:.2f}".rstrip("0").rstrip(".") if x < 10 else f"{float(f'{x:.3g}'):,.0f}"
-
-
-SLOWER, FASTER = "× its time", "× faster"
-GOALS = {
-    "relu": [
-        Goal(OURS, C, 1 / 1.3, SLOWER),
-        Goal(OURS, JAX_SCAN, 1.8, FASTER),
-        Goal(OURS, JAX, 2.5, FASTER),
-        Goal(ARRAYS, C, 1 / 2.2, SLOWER),
-        Goal(ARRAYS, JAX, 4, FASTER),
-        Goal(ARRAYS, PYTORCH, 25, FASTER),
-        Goal(OURS, PYTORCH, 20, FASTER),
-        Goal(OURS, CASADI, 25, FASTER),
-        Goal(OURS, MICROGRAD, 100_000, FASTER),
-        Goal(DECORATED, PYTORCH, 1 / 0.45, SLOWER),
-        Goal(OURS, PASSED, 1 / 1.3, SLOWER),
+_VECTORISED = [Row(peers.OURS, peers.C, at_most=1), Row(peers.OURS, peers.JAX_SCAN, at_least=1.8)]
+#: What is compared, by units and points. On more than ten points XLA takes minutes and gigabytes
+#: for the scalar code.
+STEPS = {
+    ("relu", 100): [
+        Row(peers.OURS, peers.C, at_most=1.3),
+        Row(peers.OURS, peers.JAX_SCAN, at_least=1.8),
+        Row(peers.OURS, peers.JAX, at_least=2.5),
+        Row(peers.ARRAYS, peers.C, at_most=2.2),
+        Row(peers.ARRAYS, peers.JAX, at_least=4),
+        Row(peers.ARRAYS, peers.PYTORCH, at_least=25),
+        Row(peers.OURS, peers.PYTORCH, at_least=20),
+        Row(peers.OURS, peers.CASADI, at_least=25),
+        Row(peers.OURS, peers.MICROGRAD, at_least=100_000),
+        Row(peers.DECORATED, peers.PYTORCH, at_most=0.45),
+        Row(peers.OURS, peers.PASSED, at_most=1.3),
+        Row(peers.CALLED),
+        Row(peers.JAX),
     ],
-    "tanh": [Goal(OURS, C, 1, SLOWER), Goal(OURS, JAX_SCAN, 1.8, FASTER)],
-    "sigmoid": [Goal(OURS, C, 1, SLOWER), Goal(OURS, JAX_SCAN, 1.8, FASTER)],
+    ("tanh", 100): _VECTORISED,
+    ("sigmoid", 100): _VECTORISED,
+    ("relu", 10): [
+        Row(peers.OURS, peers.JAX_SCALAR, at_least=25),
+        Row(peers.OURS, peers.JAX_SCALAR, at_least=15, first=True),
+    ],
 }
 
+#: Run in a process of its own: what it takes from `import` to the first compiled result.
+FIRST_RESULT = """
+import time
+start = time.perf_counter()
+from scalargrad import jit, tanh, value_and_grad
+f = jit(value_and_grad(lambda x, y: tanh(x * y) + x / y))
+f(0.5, 2.0)
+print(time.perf_counter() - start)
+"""
 
-def prepared(problem: Problem, names: Iterable[str]) -> tuple[dict[str, Step], dict[str, float]]:
-    """Build contestants, and return how long each took until its first result.
-
-    Raises
-    ------
-    AssertionError
-        If two of them do not compute the same loss.
-    """
-    steps, took, losses = {}, {}, {}
-    for name in names:
-        pack_anew()
-        start = time.perf_counter()
-        steps[name] = PEERS[name](problem)
-        losses[name] = steps[name]()
-        took[name] = time.perf_counter() - start
-    if not all(math.isclose(x, losses[OURS], rel_tol=1e-9) for x in losses.values()):
-        raise AssertionError(f"the contestants differ: losses {losses}")
-    return steps, took
+#: Run in a process that compiles for NumPy.
+WITHOUT_LLVMLITE = """import json, benchmarks.compiled
+print(json.dumps([*benchmarks.compiled.on_numpy().findings(turns=3)]))"""
 
 
-def moons_findings(points: int, turns: int, least: float, times: Times) -> Iterator[Finding]:
-    """Compare the moons step of all contestants, and put their times into `times`."""
-    for units, goals in GOALS.items():
-        names = [x for x in PEERS if x != JAX_SCALAR] if units == "relu" else VECTORISED
-        steps, _ = prepared(moons(units, points), names)
-        times[units] = take_turns(steps, turns, least)
-        yield from (goal.finding(times[units], units) for goal in goals)
-    for name in (CALLED, JAX):
-        yield Finding(f"Moons step, relu: {name}", "", in_units(times["relu"][name]), None)
+def moons_step(units: str, points: int, rows: list[Row]) -> Comparison:
+    """Compare the moons step of all contestants that rows name."""
+    problem = moons(units, points)
+    taking_part = {name for row in rows for name in row[:2]}
+    makers = {x: partial(peers.PEERS[x], problem) for x in peers.PEERS if x in taking_part}
+    few = f", {points} points" if points < 100 else ""
+    return Comparison(f"Moons step, {units}{few}", makers, rows)
 
 
-def scalar_findings(points: int, turns: int, least: float) -> Iterator[Finding]:
-    """Compare with the same scalar code under JAX, on as many points as XLA can take."""
-    problem = moons("relu", min(points, SCALAR_POINTS))
-    steps, took = prepared(problem, [OURS, JAX_SCALAR])
-    units = f"relu, {len(problem.points)} points"
-    yield Goal(OURS, JAX_SCALAR, 25, FASTER).finding(take_turns(steps, turns, least), units)
-    step = by_scalargrad.step_of(problem)
-    ours = programs.until_first_result(step, problem.parameters, problem.rate)
-    theirs = took[JAX_SCALAR]
-    yield Finding(
-        f"Moons step, {units}, until its first result: {OURS}, against {JAX_SCALAR}",
-        "at least 15 × faster",
-        f"{_ratio(theirs / ours)} × faster ({in_units(ours)} against {in_units(theirs)})",
-        theirs / ours >= 15,
+def on_numpy() -> Comparison:
+    """Compare the step with micrograd's, where there is no llvmlite."""
+    comparison = moons_step("relu", 100, [Row(peers.OURS, peers.MICROGRAD, at_least=200)])
+    return comparison._replace(what="Moons step without llvmlite")
+
+
+def without_llvmlite() -> Iterator[Finding]:
+    """Compare so in a process of its own."""
+    printed = in_fresh_process(WITHOUT_LLVMLITE, {"SCALARGRAD_JIT": "numpy"})
+    yield from (Finding(*cells) for cells in json.loads(printed))
+
+
+def recorded(function: Any, *arguments: Any) -> str:
+    """Say how many nodes a function is recorded as."""
+    return f"{int(sg.jit(function).explain(*arguments).split()[1]):,} nodes"
+
+
+def compiling_moons() -> Items:
+    """Record, compile and run the moons, and measure the memory that the step takes."""
+    problem = moons()
+    parameters = [sg.Parameter(x) for x in problem.parameters]
+    loss, step = by_scalargrad.loss_of(problem, parameters), by_scalargrad.step_of(problem)
+    of_loss = f"loss and gradient, {recorded(loss)}"
+    of_step = f"the whole step, {recorded(step, problem.parameters, problem.rate)}"
+
+    def whole() -> Run:
+        compiled = sg.jit(step)
+        return lambda: compiled(problem.parameters, problem.rate)[0]
+
+    makers: dict[str, Maker] = {of_loss: lambda: sg.jit(loss), of_step: whole}
+    rows = [Row(of_loss, at_most=0.15, first=True), Row(of_step, first=True)]
+    yield Comparison("Moons", makers, rows)
+    scanned = by_scalargrad.scanned(problem)
+    scanned()
+    _, _, most = traced_bytes(scanned)
+    what = "Memory of the moons step while it runs"
+    yield Finding(what, "at most 2 MB", f"{most / 1e6:.2f} MB", most <= 2e6)
+
+
+def gpt_of_scalars() -> Comparison:
+    """Compute loss and gradient of microgpt for one name, by several ways of calling."""
+    alphabet = Alphabet(plain_names())
+    model = GPT(len(alphabet), rng=0)
+    own = model.parameters()
+    parameters = [p.data for p in own]
+    inputs, targets = alphabet.examples([NAME])
+
+    def loss(parameters: Any) -> Any:
+        return gpt.loss(parameters, inputs[0], targets[0], sg)
+
+    layered = next_character_loss([model(inputs[0])], targets).data
+    assert math.isclose(layered, loss(parameters), rel_tol=1e-9)
+    step = sg.value_and_grad(loss)
+
+    def descended(parameters: Any) -> Any:
+        value, gradient = step(parameters)
+        return [p - 1e-14 * g for p, g in zip(parameters, gradient, strict=True)], value
+
+    def called(given: Any) -> Run:
+        compiled = sg.jit(step)
+        return lambda: compiled(given)[0]
+
+    scan, of_array = "with the update, by scan", "an array"
+    of_own = f"Parameters that it reads, {recorded(lambda: loss(own))}"
+    of_list = f"a list of floats, {recorded(step, parameters)}"
+    return Comparison(
+        f"GPT, loss and gradient for “{NAME}”",
+        {
+            scan: lambda: by_scalargrad.Scanned(descended, parameters),
+            of_list: lambda: called(parameters),
+            of_array: lambda: called(np.array(parameters)),
+            of_own: lambda: sg.jit(lambda: loss(own)),
+        },
+        [
+            Row(of_own, at_most=0.3, first=True),
+            Row(of_list, first=True),
+            Row(scan, at_most=80e-6),
+            Row(of_list),
+            Row(of_array, at_most=80e-6),
+        ],
     )
 
 
-def findings(points: int, turns: int, least: float, times: Times) -> Iterator[Finding]:
-    """Measure everything."""
-    yield from moons_findings(points, turns, least, times)
-    yield from scalar_findings(points, turns, least)
-    yield from programs.findings(points, turns, least, micrograd=times["relu"][MICROGRAD])
+def expression() -> Comparison:
+    """Call the README's expression."""
+    function = partial(readme_expression, relu=sg.relu)
+
+    def on_values() -> Run:
+        compiled, a, b = sg.jit(function), sg.Value(-4.0), sg.Value(2.0)
+        return lambda: compiled(a, b)
+
+    def on_floats() -> Run:
+        compiled = sg.jit(sg.value_and_grad(function, argnums=(0, 1)))
+        return lambda: compiled(-4.0, 2.0)
+
+    values, floats = "on two Values", "on floats, value and both slopes"
+    return Comparison(
+        "A call of the README expression",
+        {values: on_values, floats: on_floats},
+        [Row(values, at_most=3e-6), Row(floats)],
+        tolerance=None,
+    )
 
 
-def write(path: Path, rows: Sequence[Finding], times: Times, how: str) -> None:
-    """Put the table and the chart into their section of a Markdown file."""
-    (path.parent / CHART.parent).mkdir(exist_ok=True)
-    write_bars(path.parent / CHART, times, ours={OURS, PASSED, ARRAYS, CALLED, DECORATED})
-    picture = f"![Time of a step of each contestant, on a logarithmic scale]({CHART.as_posix()})"
-    replace_section(path, "compiled", f"{picture}\n\n{as_markdown(rows, how)}")
+def processes() -> Iterator[Finding]:
+    """Measure processes from their start."""
+    with tempfile.TemporaryDirectory() as cache:
+        first = float(in_fresh_process(FIRST_RESULT, {"XDG_CACHE_HOME": cache}))
+    yield duration("First process ever, import to first result", first, 1.0)
+    in_fresh_process(FIRST_RESULT)
+    took = median(seconds(partial(in_fresh_process, FIRST_RESULT)) for _ in range(5))
+    yield duration("Second process, from its start to its end", took, 0.3)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the table and, if asked, put table and chart into their section of a file."""
-    parser = argparse.ArgumentParser(description="Measure compiled scalar code beside its peers.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put table and chart there too")
-    parser.add_argument("--turns", type=int, default=40, metavar="N", help="per contestant")
-    parser.add_argument("--points", type=int, default=100, metavar="N", help="in the moons' batch")
-    options = parser.parse_args(arguments)
-    if options.turns < 1 or not 1 <= options.points <= 100:
-        parser.error("at least one turn is needed, and 1 to 100 points")
-    how = pin()
-    times: Times = {}
-    least = 0.02 if options.turns > 1 else 0.0
-    try:
-        rows = gathered(findings(options.points, options.turns, least, times))
-    except ImportError as error:
-        parser.error(f"{error}; python -m pip install -e '.[all,bench,oracles]' installs all peers")
-    if options.write is not None:
-        write(options.write, rows, times, how)
+def comparisons() -> Items:
+    """Yield what is measured."""
+    yield from (moons_step(*which, rows) for which, rows in STEPS.items())
+    yield from without_llvmlite()
+    yield from compiling_moons()
+    yield gpt_of_scalars()
+    yield expression()
+    yield from processes()
 
 
 if __name__ == "__main__":
-    main()
+    main("compiled", comparisons, turns=40)

@@ -1,15 +1,13 @@
 """The loss of a character-level GPT, number by number, as microgpt writes it.
 
 4,192 parameters: A. Karpathy, microgpt, 2026. `scalargrad.experiments.GPT` is the same model built
-of layers, and has the same loss.
+of layers, and has the same loss. `m` has the functions exp, log and relu of some library.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-from scalargrad import exp, log, relu
 
 CHARACTERS, CONTEXT, WIDTH, HEADS = 27, 16, 16, 4
 SIZE = WIDTH // HEADS
@@ -20,10 +18,7 @@ Matrix = list[Vector]
 SHAPES = {
     "token": (CHARACTERS, WIDTH),
     "position": (CONTEXT, WIDTH),
-    "query": (WIDTH, WIDTH),
-    "key": (WIDTH, WIDTH),
-    "value": (WIDTH, WIDTH),
-    "out": (WIDTH, WIDTH),
+    **dict.fromkeys(("query", "key", "value", "out"), (WIDTH, WIDTH)),
     "wide": (4 * WIDTH, WIDTH),
     "narrow": (WIDTH, 4 * WIDTH),
     "head": (CHARACTERS, WIDTH),
@@ -50,38 +45,38 @@ def rms_norm(x: Vector) -> Vector:
     return [xi * scale for xi in x]
 
 
-def softmax(x: Vector) -> Vector:
+def softmax(x: Vector, m: Any) -> Vector:
     """Turn scores into probabilities."""
-    exponentials = [exp(xi) for xi in x]
+    exponentials = [m.exp(xi) for xi in x]
     total = sum(exponentials)
     return [e / total for e in exponentials]
 
 
-def attention(query: Vector, keys: list[Vector], values: list[Vector]) -> Vector:
+def attention(query: Vector, keys: list[Vector], values: list[Vector], m: Any) -> Vector:
     """Mix the values of the positions so far, head by head."""
     found: Vector = []
     for start in range(0, WIDTH, SIZE):
         part = range(start, start + SIZE)
-        weights = softmax([sum(query[i] * key[i] for i in part) / SIZE**0.5 for key in keys])
+        weights = softmax([sum(query[i] * key[i] for i in part) / SIZE**0.5 for key in keys], m)
         found += [sum(w * v[i] for w, v in zip(weights, values, strict=True)) for i in part]
     return found
 
 
-def loss(parameters: Sequence[Any], tokens: Sequence[int], targets: Sequence[int]) -> Any:
+def loss(parameters: Sequence[Any], tokens: Sequence[int], targets: Sequence[int], m: Any) -> Any:
     """Return the mean cross-entropy over the positions of one name, in nats."""
-    m = matrices(parameters)
+    of = matrices(parameters)
     keys: list[Vector] = []
     values: list[Vector] = []
     losses = []
     for position, (token, target) in enumerate(zip(tokens, targets, strict=True)):
-        x = [a + b for a, b in zip(m["token"][token], m["position"][position], strict=True)]
+        x = [a + b for a, b in zip(of["token"][token], of["position"][position], strict=True)]
         x = rms_norm(x)
         normed = rms_norm(x)
-        keys.append(linear(m["key"], normed))
-        values.append(linear(m["value"], normed))
-        mixed = linear(m["out"], attention(linear(m["query"], normed), keys, values))
+        keys.append(linear(of["key"], normed))
+        values.append(linear(of["value"], normed))
+        mixed = linear(of["out"], attention(linear(of["query"], normed), keys, values, m))
         x = [a + b for a, b in zip(x, mixed, strict=True)]
-        thought = linear(m["narrow"], [relu(h) for h in linear(m["wide"], rms_norm(x))])
+        thought = linear(of["narrow"], [m.relu(h) for h in linear(of["wide"], rms_norm(x))])
         x = [a + b for a, b in zip(x, thought, strict=True)]
-        losses.append(-log(softmax(linear(m["head"], x))[target]))
+        losses.append(-m.log(softmax(linear(of["head"], x), m)[target]))
     return sum(losses) / len(losses)

@@ -10,8 +10,9 @@ import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from statistics import median
+from typing import Any
 
-Run = Callable[[], object]
+Run = Callable[[], Any]
 Clock = Callable[[], float]
 
 #: A run that takes longer than this, in seconds, takes no more than three turns.
@@ -51,15 +52,16 @@ def seconds(run: Run, calls: int = 1, clock: Clock = time.perf_counter) -> float
 
 
 def take_turns(
-    runs: Mapping[str, Run], turns: int, least: float = 0.02, clock: Clock = time.perf_counter
+    runs: Mapping[str, Run], turns: int, clock: Clock = time.perf_counter
 ) -> dict[str, float]:
     """Return the median seconds of each run, taken A B C A B C ….
 
-    A run that says by its attribute `steps` how many it makes is divided by them.
-    A turn repeats the call until it has lasted about `least` seconds. The collector is on, as it
-    is for everyone, but spared all that existed before: a contestant that makes garbage does not
-    pay for what the others have imported.
+    A run that says by its attribute `steps` how many it makes is divided by them. A turn repeats
+    the call until it has lasted some 20 ms. The collector is on, as it is for everyone, but spared
+    all that existed before. A turn starts on a clean heap with a call that is not timed, so that
+    a contestant meets its own garbage, as in any training loop, and none of the others'.
     """
+    least = 0.02 if turns > 1 else 0.0
     calls = {name: _calls(run, least) for name, run in runs.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
     gc.collect()
@@ -68,6 +70,8 @@ def take_turns(
         for turn in range(turns):
             for name, run in runs.items():
                 if turn < 3 or median(times[name]) < SLOW:
+                    gc.collect()
+                    run()
                     times[name].append(seconds(run, calls[name], clock))
     finally:
         gc.unfreeze()
@@ -75,15 +79,9 @@ def take_turns(
 
 
 def _calls(run: Run, least: float) -> int:
-    """Return how many calls last so long; the first two may compile something."""
-    run()
+    """Return how many calls last so long; the first may still compile something."""
     run()
     return max(1, round(least / max(seconds(run), 1e-9)))
-
-
-def median_of(run: Run, times: int, clock: Clock = time.perf_counter) -> float:
-    """Return the median seconds of a run that is made anew each time."""
-    return median(seconds(run, clock=clock) for _ in range(times))
 
 
 def in_fresh_process(program: str, environment: Mapping[str, str] | None = None) -> str:
@@ -93,7 +91,7 @@ def in_fresh_process(program: str, environment: Mapping[str, str] | None = None)
     """
     done = subprocess.run(
         [sys.executable, "-c", program],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
@@ -101,14 +99,16 @@ def in_fresh_process(program: str, environment: Mapping[str, str] | None = None)
     return done.stdout
 
 
-def peak_bytes(run: Run) -> int:
-    """Return how many bytes a run has taken at most, beyond what there was before."""
+def traced_bytes(build: Run) -> tuple[Any, int, int]:
+    """Return what a run returns, how many bytes it keeps alive, and how many it took at most."""
     gc.collect()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        run()
-        return tracemalloc.get_traced_memory()[1] - before
+        built = build()
+        gc.collect()
+        kept, most = tracemalloc.get_traced_memory()
+        return built, kept - before, most - before
     finally:
         tracemalloc.stop()
 

@@ -2,28 +2,28 @@
 
 Also frames of a training page: everything on it computed, drawn and laid out anew.
 
-    python -m benchmarks.pages --write docs/benchmarks.md
+    python -m pip install -e '.[all,oracles]'
+    python -m benchmarks.pages [--write docs/benchmarks.md]
 
 A page is open when the browser has laid it out and its first step is drawn; a step ends when the
-layout after it is done.
+layout after it is done. Chromium is the one on the path, or that of the variable CHROMIUM.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import scalargrad as sg
-from benchmarks.measuring import in_units
-from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
+from benchmarks.comparing import Items, main
+from benchmarks.measuring import seconds
+from benchmarks.reporting import Finding, duration
 from scalargrad import data
 from scalargrad.losses import hinge_loss
 from scalargrad.nn import MLP
@@ -31,23 +31,17 @@ from scalargrad.optim import SGD
 from scalargrad.show.steps import Walk, walk
 from scalargrad.show.training import TrainingPage, watch
 
+#: How often a page is opened.
+ROUNDS = 5
+
 _OPEN = "performance.getEntriesByType('navigation')[0].domComplete"
-_STEP = """k => {
+# The milliseconds that a step or a frame takes.
+_SHOWN = """([show, k]) => {
   const start = performance.now();
-  scalargrad.goTo(k);
-  document.body.getBoundingClientRect();
-  return performance.now() - start;
-}"""
-
-
-_FRAME = """k => {
-  const start = performance.now();
-  scalargrad.frame(k);
+  scalargrad[show](k);
   document.documentElement.getBoundingClientRect();
   return performance.now() - start;
 }"""
-
-
 # Snapshots shown one after another for some frames of the screen: the milliseconds between those.
 _PLAYED = """async ([frames, count]) => {
   const between = [];
@@ -67,16 +61,9 @@ def training_page() -> TrainingPage:
     """Watch two moons for sixty epochs."""
     points = data.moons(100, 0.1, seed=1337)
     model = MLP(2, [16, 16, 1], rng=1337)
-    return watch(
-        model,
-        points.inputs,
-        [2 * y - 1 for y in points.targets],
-        loss=hinge_loss,
-        optimizer=SGD(model.parameters(), lr=0.5),
-        epochs=60,
-        batch_size=None,
-        quiet=True,
-    )
+    sides, optimizer = [2 * y - 1 for y in points.targets], SGD(model.parameters(), lr=0.5)
+    how: dict[str, Any] = {"epochs": 60, "batch_size": None, "quiet": True}
+    return watch(model, points.inputs, sides, loss=hinge_loss, optimizer=optimizer, **how)
 
 
 def network() -> Walk:
@@ -101,85 +88,56 @@ def _unit(x: Sequence[sg.Value], j: int) -> sg.Value:
     return sg.tanh(total)
 
 
-GRAPHS: dict[str, Callable[[], Walk]] = {"MLP(16, [32, 32, 1])": network, "+ and × alone": by_hand}
-
-
-def findings(browser: Any, rounds: int) -> Iterator[Finding]:
-    """Measure each graph: writing, size, opening, stepping."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, make in GRAPHS.items():
-            steps = make()
-            what = f"{name}, {len(steps.scene.order):,} nodes"
-            path = Path(folder) / "walk.html"
-            start = time.perf_counter()
-            steps.save(path)
-            yield Finding(f"{what}: written", "", in_units(time.perf_counter() - start), None)
-            yield Finding(f"{what}: size", "", f"{path.stat().st_size / 1e6:.2f} MB", None)
-            opening, stepping = _in_browser(browser, path, len(steps), rounds)
-            yield Finding(f"{what}: opened", "under 2 s", in_units(opening), opening < 2.0)
-            yield Finding(f"{what}: a step", "", in_units(stepping), None)
-
-
-def frames(browser: Any, rounds: int) -> Iterator[Finding]:
-    """Measure the frames of a training page on two moons: computed one by one, and played."""
-    with tempfile.TemporaryDirectory() as folder:
-        training = training_page()
-        path = Path(folder) / "training.html"
-        training.save(path)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(path.as_uri())
-        count = len(training.snapshots)
-        taken = [page.evaluate(_FRAME, 7 * k % count) / 1e3 for k in range(40 * rounds)]
-        page.evaluate(_PLAYED, [count, count])
-        played = [
-            1e3 * len(between) / sum(between)
-            for between in (page.evaluate(_PLAYED, [4 * count, count]) for _ in range(rounds))
-        ]
-        page.close()
-    took, a_second = median(taken), median(played)
-    what = "Training page of two moons"
-    yield Finding(f"{what}: a frame", "a sixtieth of a second", in_units(took), took <= 1 / 60)
-    shown = f"{a_second:.0f} frames a second"
-    yield Finding(f"{what}: played", "60 frames a second", shown, a_second >= 59)
-
-
-def _in_browser(browser: Any, path: Path, count: int, rounds: int) -> tuple[float, float]:
-    """Return the median seconds to open a page, and of steps far apart, into other folds."""
+def step_page(browser: Any, path: Path, name: str, steps: Walk) -> Iterator[Finding]:
+    """Measure a graph: writing, size, opening, and steps far apart, into other folds."""
+    what = f"{name}, {len(steps.scene.order):,} nodes"
+    yield duration(f"{what}: written", seconds(partial(steps.save, path)))
+    yield Finding(f"{what}: size", "", f"{path.stat().st_size / 1e6:.2f} MB", None)
     opening, stepping = [], []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         page = browser.new_page()
         page.goto(path.as_uri())
         opening.append(page.evaluate(_OPEN) / 1e3)
-        stepping += [page.evaluate(_STEP, count * k // 20) / 1e3 for k in range(1, 20)]
+        places = [len(steps) * k // 20 for k in range(1, 20)]
+        stepping += [page.evaluate(_SHOWN, ["goTo", k]) / 1e3 for k in places]
         page.close()
-    return median(opening), median(stepping)
+    yield duration(f"{what}: opened", median(opening), 2.0)
+    yield duration(f"{what}: a step", median(stepping))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure in Chromium, print the table and, if asked, put it into its section of a file."""
-    parser = argparse.ArgumentParser(description="Measure step pages of large graphs.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="times a page is opened")
-    options = parser.parse_args(arguments)
-    if options.rounds < 1:
-        parser.error("--rounds: at least one is needed")
+def frames(browser: Any, path: Path, training: TrainingPage) -> Iterator[Finding]:
+    """Measure the frames of a training page: computed one by one, and played."""
+    training.save(path)
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(path.as_uri())
+    count = len(training.snapshots)
+    places = [7 * k % count for k in range(40 * ROUNDS)]
+    taken = [page.evaluate(_SHOWN, ["frame", k]) / 1e3 for k in places]
+    page.evaluate(_PLAYED, [count, count])
+    played = [page.evaluate(_PLAYED, [4 * count, count]) for _ in range(ROUNDS)]
+    page.close()
+    yield duration("Training page of two moons: a frame", median(taken), 1 / 60)
+    a_second = median(1e3 * len(between) / sum(between) for between in played)
+    shown = f"{a_second:.0f} frames a second"
+    what = "Training page of two moons: played"
+    yield Finding(what, "60 frames a second", shown, a_second >= 59)
+
+
+def measured() -> Items:
+    """Measure everything in Chromium."""
+    from playwright.sync_api import sync_playwright
+
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        parser.error(f"{error}; python -m pip install -e '.[oracles]' installs what is needed")
-    if chromium is None:
-        parser.error("there is no chromium: install it, or say where it is by CHROMIUM=…")
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        measured = findings(browser, options.rounds)
-        rows = gathered(chain(measured, frames(browser, options.rounds)))
+        path = Path(folder) / "page.html"
+        yield from step_page(browser, path, "MLP(16, [32, 32, 1])", network())
+        yield from step_page(browser, path, "+ and × alone", by_hand())
+        yield from frames(browser, path, training_page())
         browser.close()
-    if options.write is not None:
-        replace_section(options.write, "pages", as_markdown(rows, "Chromium"))
 
 
 if __name__ == "__main__":
-    main()
+    main("pages", measured, turns=1, where="Chromium")

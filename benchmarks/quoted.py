@@ -9,7 +9,7 @@ copied, so a figure is never typed twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from scalargrad.system.files import write_atomically
@@ -30,48 +30,29 @@ def refreshed(page: str, figures: Mapping[str, str]) -> str:
 
     Raises
     ------
-    ValueError
+    KeyError
         If a row names no figure.
     """
-    return "".join(_refreshed_lines(page, figures))
-
-
-def _refreshed_lines(page: str, figures: Mapping[str, str]) -> Iterator[str]:
-    heading: str | None = None
-    quotes = False
+    lines: list[str] = []
+    heading: list[str] = []
     for line in page.splitlines(keepends=True):
+        cells = _cells(line)
         if not line.startswith("|"):
-            heading = None
-        elif heading is None:
-            heading, *others = _cells(line)
-            quotes = not any(others)
-        elif quotes and not line.startswith(("|--", "| --")):
-            first = _cells(line)[0]
-            yield f"| {first} | {_measured_of(heading, first, figures)} |\n"
-            continue
-        yield line
-
-
-def _measured_of(heading: str, row: str, figures: Mapping[str, str]) -> str:
-    figure = f"{heading}, {row}" if heading else row
-    if figure not in figures:
-        raise ValueError(
-            f"compared.md quotes {figure!r}, which docs/benchmarks.md does not have; name one of "
-            "its figures by heading and row, or remove the row"
-        )
-    return figures[figure]
+            heading = []
+        elif not heading:
+            heading = cells
+        elif not any(heading[1:]) and not cells[0].startswith("--"):
+            figure = figures[", ".join(filter(None, (heading[0], cells[0])))]
+            line = f"| {cells[0]} | {figure} |\n"
+        lines.append(line)
+    return "".join(lines)
 
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def main() -> None:
-    """Refresh the page in place."""
+if __name__ == "__main__":
     figures = measured(BENCHMARKS.read_text(encoding="utf-8"))
     written = refreshed(QUOTING.read_text(encoding="utf-8"), figures)
     write_atomically(QUOTING, written.encode())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Findings as a table, in the terminal and in a section of a Markdown file."""
+"""Findings, in the terminal and as a table in a section of a Markdown file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.measuring import in_units
 from scalargrad.system.files import write_atomically
 
 _MARK = {True: "yes", False: "NO", None: ""}
@@ -26,8 +24,11 @@ class Finding(NamedTuple):
     met: bool | None
 
 
-def _cells(finding: Finding) -> tuple[str, str, str, str]:
-    return finding.what, finding.goal, finding.measured, _MARK[finding.met]
+def duration(what: str, seconds: float, at_most: float | None = None) -> Finding:
+    """Return a time as a finding, with a goal if there is one."""
+    if at_most is None:
+        return Finding(what, "", in_units(seconds), None)
+    return Finding(what, f"at most {in_units(at_most)}", in_units(seconds), seconds <= at_most)
 
 
 def machine() -> str:
@@ -48,30 +49,20 @@ def _processor() -> str:
     return f"{found[0]}, " if found else ""
 
 
-def as_table(rows: Sequence[Finding]) -> Table:
-    """Return the findings as a table for the terminal."""
-    table = Table(*_HEADER, title=machine())
-    for row in rows:
-        table.add_row(*_cells(row), style="red" if row.met is False else "")
-    return table
-
-
-def as_markdown(rows: Sequence[Finding], remark: str = "") -> str:
+def as_markdown(rows: Sequence[Finding], remark: str) -> str:
     """Return the findings as a Markdown table, and below it the machine and a remark."""
-    lines = [_HEADER, ("---",) * len(_HEADER), *map(_cells, rows)]
+    lines = [_HEADER, ("---",) * len(_HEADER), *((*row[:3], _MARK[row.met]) for row in rows)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{machine()}{f'; {remark}' if remark else ''}.\n"
+    return f"{table}\n\n{machine()}; {remark}.\n"
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Print each finding as it is made, then the table, and return all."""
-    console = Console()
-    rows: list[Finding] = []
-    with console.status("measuring …"):
-        for row in findings:
-            console.print(f"{row.what}: {row.measured}", highlight=False)
-            rows.append(row)
-    console.print(as_table(rows))
+    """Print each finding as it is made, and return all."""
+    rows = []
+    for row in findings:
+        goal = f" ({row.goal}: {_MARK[row.met]})" if row.goal else ""
+        print(f"{row.what}: {row.measured}{goal}", flush=True)
+        rows.append(row)
     return rows
 
 

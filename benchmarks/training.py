@@ -1,38 +1,44 @@
-"""Training by `fit` as it is by default, and a step of Adam, beside PyTorch on one thread.
+"""Training by `fit`, and a step of Adam, beside PyTorch on one thread.
 
-Digits of 8 × 8 pixels, a network of 64-64-64-10, 30 epochs; breast cancer, 30-100-100-1, 20 epochs;
-both by Adam on batches of 32, recording included. `fit` and a loop over PyTorch's modules, in
-float64, start from the same parameters, meet the same batches and must end with the same loss. The
-step of Adam moves 41,001 parameters that have their gradients. Processor time, in turns in one
-process; run with
+    python -m pip install -e '.[all,oracles]'
+    python -m benchmarks.training [--write docs/benchmarks.md] [--turns N]
 
-    python -m benchmarks.training [--turns N] [--write FILE]
-
-`--write` replaces the section between ``<!-- training -->`` and ``<!-- /training -->`` of a
-Markdown file.
+`fit` and a loop over PyTorch's modules, in float64, start from the same parameters, meet the same
+batches and must end with the same loss: on digits of 8 × 8 pixels, on breast cancer, and on two
+moons with a max-margin loss and an L2 penalty. The step of Adam moves 41,001 parameters that have
+their gradients. A GPT on scalars, 4,192 parameters, learns 1,000 names of mixed lengths, one name
+to a step of Adam, beside the same arithmetic on a plain Value class; that takes minutes, so it is
+measured on some of the names and scaled by the number of characters. Recording and compiling are
+part of the time, which is processor time.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from benchmarks.measuring import in_units, pack_anew, pin, take_turns
-from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
+from benchmarks import gpt
+from benchmarks.comparing import Comparison, Items, Maker, Row, main
+from benchmarks.measuring import Run, pack_anew
+from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers
 from scalargrad import losses, nn, optim
+from scalargrad.experiments import GPT, Alphabet
+from scalargrad.experiments.names import filled, filled_loss, next_character_loss, plain_names
 from scalargrad.train import fit
 
-RATE, BATCH, SEED = 1e-3, 32, 0
-AGAIN = "a further network of the same shape, as in a cross-validation"
+SEED, RATE, BETAS, EPS = 0, 0.01, (0.9, 0.99), 1e-8
+US, THEM = "`fit`", "PyTorch"
+AGAIN = "`fit`, a further network of the same shape"
+#: So many names are learned, and so many of them on plain Values.
+NAMES, SAMPLE = 1000, 12
 
 
 class Task(NamedTuple):
-    """Examples, a network and how long it is trained."""
+    """Examples, a network and how it is trained."""
 
     title: str
     inputs: list[list[float]]
@@ -40,34 +46,30 @@ class Task(NamedTuple):
     widths: tuple[int, ...]
     loss: str
     epochs: int
-    goal: float
+    at_most: float | None = None
+    optimizer: str = "Adam"
+    rate: float = 1e-3
+    batch: int = 32
+    penalty: float = 0.0
 
 
 def tasks() -> Iterator[Task]:
-    """Yield both tasks; scikit-learn has their data."""
+    """Yield all tasks; scikit-learn has the data of two."""
     from sklearn.datasets import load_breast_cancer, load_digits
 
-    digits = load_digits()
-    yield Task(
-        "`fit`, digits 64-64-64-10, 30 epochs",
-        (digits.data / 16.0).tolist(),
-        digits.target.tolist(),
-        (64, 64, 64, 10),
-        "cross_entropy",
-        30,
-        1.0,
-    )
-    cancer = load_breast_cancer()
-    scaled = (cancer.data - cancer.data.mean(axis=0)) / cancer.data.std(axis=0)
-    yield Task(
-        "`fit`, breast cancer 30-100-100-1, 20 epochs",
-        scaled.tolist(),
-        [[float(y)] for y in cancer.target],
-        (30, 100, 100, 1),
-        "binary_cross_entropy_with_logits",
-        20,
-        2.0,
-    )
+    digits, cancer = load_digits(), load_breast_cancer()
+    pixels, classes = (digits.data / 16.0).tolist(), digits.target.tolist()
+    title = "Digits 64-64-64-10, 30 epochs"
+    yield Task(title, pixels, classes, (64, 64, 64, 10), "cross_entropy", 30, 1.0)
+    scaled = ((cancer.data - cancer.data.mean(axis=0)) / cancer.data.std(axis=0)).tolist()
+    classes = [[float(y)] for y in cancer.target]
+    title, loss = "Breast cancer 30-100-100-1, 20 epochs", "binary_cross_entropy_with_logits"
+    yield Task(title, scaled, classes, (30, 100, 100, 1), loss, 20, 2.0)
+    moons = Task("Two moons", *labelled_points(), WIDTHS, "hinge_loss", 20, penalty=PENALTY)
+    title = f"{moons.title}, 100 steps of gradient descent on 100 points"
+    yield moons._replace(title=title, optimizer="SGD", rate=0.1, epochs=100, batch=100)
+    title = f"{moons.title}, Adam on batches of 10"
+    yield moons._replace(title=title, rate=0.01, batch=10)
 
 
 def network(widths: Sequence[int]) -> nn.MLP:
@@ -75,28 +77,26 @@ def network(widths: Sequence[int]) -> nn.MLP:
     return nn.MLP(widths[0], [*widths[1:]], rng=SEED)
 
 
-def by_fit(task: Task) -> Callable[[], float]:
-    """Return training by `fit`."""
+def by_fit(task: Task, *, anew: bool) -> Run:
+    """Return training by `fit`, which, if not anew, finds what an earlier one has packed."""
+    loss = getattr(losses, task.loss)
+    how: dict[str, Any] = {"epochs": task.epochs, "batch_size": task.batch, "seed": SEED}
+    if task.penalty:
+        how["regularizer"] = lambda parameters: task.penalty * losses.l2_penalty(parameters)
 
     def run() -> float:
+        if anew:
+            pack_anew()
         model = network(task.widths)
-        history = fit(
-            model,
-            task.inputs,
-            task.targets,
-            loss=getattr(losses, task.loss),
-            optimizer=optim.Adam(model.parameters(), lr=RATE),
-            epochs=task.epochs,
-            batch_size=BATCH,
-            seed=SEED,
-            quiet=True,
-        )
+        optimizer = getattr(optim, task.optimizer)(model.parameters(), lr=task.rate)
+        inputs, targets = task.inputs, task.targets
+        history = fit(model, inputs, targets, loss=loss, optimizer=optimizer, quiet=True, **how)
         return history["loss"][-1]
 
     return run
 
 
-def by_pytorch(task: Task) -> Callable[[], float]:
+def by_pytorch(task: Task) -> Run:
     """Return a loop over PyTorch's modules, on the batches that `fit` draws."""
     import torch
 
@@ -104,19 +104,26 @@ def by_pytorch(task: Task) -> Callable[[], float]:
     inputs = torch.tensor(task.inputs, dtype=torch.float64)
     labels = task.loss == "cross_entropy"
     targets = torch.tensor(task.targets, dtype=torch.int64 if labels else torch.float64)
-    loss_of = getattr(torch.nn.functional, task.loss)
+
+    def hinge_loss(scores: Any, targets: Any) -> Any:
+        return (1 - targets * scores[:, 0]).relu().mean()
+
+    loss_of = getattr(torch.nn.functional, task.loss, hinge_loss)
 
     def run() -> float:
         model = pytorch_model(task.widths)
-        optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+        parameters = list(model.parameters())
+        optimizer = getattr(torch.optim, task.optimizer)(parameters, lr=task.rate)
         rng, total = random.Random(SEED), 0.0
         for _ in range(task.epochs):
             order, total = list(range(len(inputs))), 0.0
             rng.shuffle(order)
             drawn = torch.tensor(order)
-            for start in range(0, len(order), BATCH):
-                rows = drawn[start : start + BATCH]
+            for start in range(0, len(order), task.batch):
+                rows = drawn[start : start + task.batch]
                 loss = loss_of(model(inputs[rows]), targets[rows])
+                if task.penalty:
+                    loss = loss + task.penalty * sum((p * p).sum() for p in parameters)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -131,84 +138,191 @@ def pytorch_model(widths: Sequence[int]) -> Any:
     import torch
 
     parts: list[Any] = []
-    for numbers in _layers(network(widths)):
-        weights = torch.tensor([row for row, _ in numbers], dtype=torch.float64)
-        layer = torch.nn.Linear(weights.shape[1], weights.shape[0], dtype=torch.float64)
+    for weights, biases in layers([p.data for p in network(widths).parameters()], widths):
+        layer = torch.nn.Linear(len(weights[0]), len(weights), dtype=torch.float64)
         with torch.no_grad():
-            layer.weight.copy_(weights)
-            layer.bias.copy_(torch.tensor([b for _, b in numbers]))
+            layer.weight.copy_(torch.tensor(weights, dtype=torch.float64))
+            layer.bias.copy_(torch.tensor(biases, dtype=torch.float64))
         parts += [layer, torch.nn.ReLU()]
     return torch.nn.Sequential(*parts[:-1])
 
 
-def _layers(model: nn.MLP) -> list[list[tuple[list[float], float]]]:
-    """Return weights and bias of each neuron of each layer."""
-    return [[([w.data for w in n.w], n.b.data) for n in layer.neurons] for layer in model.layers]
+def steps_of_adam() -> Comparison:
+    """Compare a step over 41,001 parameters.
 
-
-def step_of_adam() -> dict[str, Callable[[], object]]:
-    """Return a step over 41,001 parameters, ours and PyTorch's."""
-    import torch
-
-    torch.set_num_threads(1)
-    widths = (2, 200, 200, 1)
-    ours, theirs = network(widths), pytorch_model(widths)
-    for p in ours.parameters():
-        p.grad = 0.1
-    for tensor in theirs.parameters():
-        tensor.grad = torch.full_like(tensor, 0.1)
-    steps = optim.Adam(ours.parameters()), torch.optim.Adam(theirs.parameters())
-    assert len(ours.parameters()) == 41_001
-    return {"scalargrad": steps[0].step, "PyTorch": steps[1].step}
-
-
-def findings(turns: int) -> Iterator[Finding]:
-    """Yield each figure as it is measured.
-
-    Adam comes first: its time depends on how far apart the parameters lie in memory, and a network
+    It comes first: its time depends on how far apart the parameters lie in memory, and a network
     is usually made before other objects have come and gone.
     """
-    times = take_turns(step_of_adam(), max(turns, 9), clock=time.process_time)
-    yield _compared("a step of Adam over 41,001 parameters", 10.0, times)
-    for task in tasks():
-        again = by_fit(task)
-        runs = {"scalargrad": for_the_first_time(again), AGAIN: again, "PyTorch": by_pytorch(task)}
-        ends = [run() for run in runs.values()]
-        assert all(math.isclose(end, ends[0], rel_tol=1e-6) for end in ends), ends
-        times = take_turns(runs, turns, clock=time.process_time)
-        yield _compared(task.title, task.goal, times)
-        measured = f"{times[AGAIN] / times['PyTorch']:.2g} × ({in_units(times[AGAIN])})"
-        yield Finding(f"The same: {AGAIN}", "", measured, None)
+    widths = (2, 200, 200, 1)
+
+    def ours() -> Run:
+        model = network(widths)
+        for p in model.parameters():
+            p.grad = 0.1
+        return optim.Adam(model.parameters()).step
+
+    def theirs() -> Run:
+        import torch
+
+        torch.set_num_threads(1)
+        model = pytorch_model(widths)
+        for tensor in model.parameters():
+            tensor.grad = torch.full_like(tensor, 0.1)
+        step: Run = torch.optim.Adam(model.parameters()).step
+        return step
+
+    makers = {"scalargrad": ours, THEM: theirs}
+    rows = [Row("scalargrad", THEM, at_most=10.0)]
+    return Comparison("A step of Adam over 41,001 parameters", makers, rows, time.process_time)
 
 
-def for_the_first_time(run: Callable[[], float]) -> Callable[[], float]:
-    """Return training that finds nothing packed by an earlier one."""
+def fitted(task: Task) -> Comparison:
+    """Compare training of a task by `fit` as it is by default, for the first time and again."""
+    makers: dict[str, Maker] = {
+        US: lambda: by_fit(task, anew=True),
+        AGAIN: lambda: by_fit(task, anew=False),
+        THEM: lambda: by_pytorch(task),
+    }
+    rows = [Row(US, THEM, at_most=task.at_most), Row(AGAIN, THEM)]
+    return Comparison(task.title, makers, rows, time.process_time, tolerance=1e-6)
 
-    def anew() -> float:
+
+# Names --------------------------------------------------------------------------------------------
+
+
+class Value:
+    """A number with its operands and its slopes by them."""
+
+    __slots__ = ("children", "data", "grad", "slopes")
+
+    def __init__(self, data: float, children: Any = (), slopes: Any = ()) -> None:
+        self.data, self.grad, self.children, self.slopes = data, 0.0, children, slopes
+
+    def __add__(self, other: Any) -> Value:
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data + other.data, (self, other), (1.0, 1.0))
+
+    def __mul__(self, other: Any) -> Value:
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data * other.data, (self, other), (other.data, self.data))
+
+    def __pow__(self, other: float) -> Value:
+        return Value(self.data**other, (self,), (other * self.data ** (other - 1),))
+
+    def __truediv__(self, other: Any) -> Value:
+        return self.__mul__(other**-1)
+
+    def __neg__(self) -> Value:
+        return self * -1
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def backward(self) -> None:
+        """Add the gradient of this number to that of every number below it."""
+        order: list[Value] = []
+        seen: set[Value] = set()
+
+        def visit(node: Value) -> None:
+            if node not in seen:
+                seen.add(node)
+                for child in node.children:
+                    visit(child)
+                order.append(node)
+
+        visit(self)
+        self.grad = 1.0
+        for node in reversed(order):
+            for child, slope in zip(node.children, node.slopes, strict=True):
+                child.grad += slope * node.grad
+
+
+def exp(x: Value) -> Value:
+    """Return the exponential."""
+    found = math.exp(x.data)
+    return Value(found, (x,), (found,))
+
+
+def log(x: Value) -> Value:
+    """Return the natural logarithm."""
+    return Value(math.log(x.data), (x,), (1 / x.data,))
+
+
+def relu(x: Value) -> Value:
+    """Return the positive part."""
+    return Value(max(0.0, x.data), (x,), (float(x.data > 0),))
+
+
+PLAIN = SimpleNamespace(exp=exp, log=log, relu=relu)
+
+
+class PlainTraining:
+    """The steps of some names on plain Values; `steps` is how much of all characters these are."""
+
+    def __init__(self, inputs: list[list[int]], targets: list[list[int]]) -> None:
+        self.names = list(zip(inputs, targets, strict=True))[:SAMPLE]
+        self.steps = sum(len(name) for name, _ in self.names) / sum(map(len, inputs))
+
+    def __call__(self) -> float:
+        """Train a model anew, and return the mean of its losses."""
+        self.parameters = [Value(p.data) for p in GPT(gpt.CHARACTERS, rng=SEED).parameters()]
+        self.moments = [[0.0, 0.0] for _ in self.parameters]
+        losses = [self._step(*name, count) for count, name in enumerate(self.names, 1)]
+        return sum(losses) / len(losses)
+
+    def _step(self, tokens: list[int], targets: list[int], count: int) -> float:
+        """Learn one name and return its loss before."""
+        loss = gpt.loss(self.parameters, tokens, targets, PLAIN)
+        loss.backward()
+        first, second = (1 - beta**count for beta in BETAS)
+        for p, m in zip(self.parameters, self.moments, strict=True):
+            m[0] += (1 - BETAS[0]) * (p.grad - m[0])
+            m[1] += (1 - BETAS[1]) * (p.grad * p.grad - m[1])
+            p.data -= RATE * (m[0] / first) / (math.sqrt(m[1] / second) + EPS)
+            p.grad = 0.0
+        return float(loss.data)
+
+
+def names_by_fit(inputs: list[Any], targets: list[Any], loss: Any) -> Run:
+    """Return training by `fit`, compiled from the first step on."""
+    how: dict[str, Any] = {"batch_size": 1, "shuffle": False, "jit": True, "quiet": True}
+
+    def run() -> float:
         pack_anew()
-        return run()
+        model = GPT(gpt.CHARACTERS, rng=SEED)
+        optimizer = optim.Adam(model.parameters(), lr=RATE, betas=BETAS, eps=EPS)
+        history = fit(model, inputs, targets, loss=loss, optimizer=optimizer, epochs=1, **how)
+        return history["loss"][-1]
 
-    return anew
-
-
-def _compared(what: str, goal: float, times: dict[str, float]) -> Finding:
-    ours, theirs = times["scalargrad"], times["PyTorch"]
-    ratio = ours / theirs
-    measured = f"{ratio:.2g} × ({in_units(ours)}, PyTorch {in_units(theirs)})"
-    return Finding(f"{what}, against PyTorch", f"≤ {goal:g} ×", measured, ratio <= goal)
+    return run
 
 
-def main() -> None:
-    """Measure, print, and write the table if asked to."""
-    parser = argparse.ArgumentParser(description="Measure training beside PyTorch.")
-    parser.add_argument("--turns", type=int, default=5, metavar="N", help="turns per contestant")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="the file whose table to write")
-    asked = parser.parse_args()
-    print(where := pin())
-    rows = gathered(findings(asked.turns))
-    if asked.write is not None:
-        replace_section(asked.write, "training", as_markdown(rows, where))
+def names(count: int) -> Comparison:
+    """Compare on so many names; they must agree where it is those of the plain run."""
+    known, order = plain_names(), random.Random(0)
+    inputs, targets = Alphabet(known).examples([order.choice(known) for _ in range(count)])
+    longest = max(map(len, inputs))
+    padded = [filled(name, longest)[0] for name in inputs]
+    weighted = [filled(name, longest) for name in targets]
+    each, one, plain = "a program for each length", "one, names filled up", "plain Values"
+    return Comparison(
+        f"A GPT learns {count:,} names",
+        {
+            each: lambda: names_by_fit(inputs, targets, next_character_loss),
+            one: lambda: names_by_fit(padded, weighted, filled_loss),
+            plain: lambda: PlainTraining(inputs, targets),
+        },
+        [] if count == SAMPLE else [Row(each, plain, at_least=40), Row(one, plain, at_least=40)],
+        time.process_time,
+        1e-9 if count == SAMPLE else None,
+    )
+
+
+def comparisons() -> Items:
+    """Yield what is measured."""
+    yield steps_of_adam()
+    yield from map(fitted, tasks())
+    yield from map(names, (SAMPLE, NAMES))
 
 
 if __name__ == "__main__":
-    main()
+    main("training", comparisons, turns=9)

@@ -1,9 +1,21 @@
 /* The moons step by hand: struct of arrays, forward, backward and update in one function.
-   Compile with -O3 -march=native -ffast-math. Weights are laid out as in the Python programs:
+   Compile with -O3 -march=native -ffast-math, -DN=100 points, and one of -DRELU, -DTANH and
+   -DSIGMOID. Weights are laid out as in the Python programs:
    each neuron its weights, then its bias. */
 #include <math.h>
 
 #define H 16
+
+#if defined(RELU)
+#define ACTIVATE(s) ((s) > 0.0 ? (s) : 0.0)
+#define SLOPE(y) ((y) > 0.0 ? 1.0 : 0.0)
+#elif defined(TANH)
+#define ACTIVATE(s) tanh(s)
+#define SLOPE(y) (1.0 - (y) * (y))
+#elif defined(SIGMOID)
+#define ACTIVATE(s) (1.0 / (1.0 + exp(-(s))))
+#define SLOPE(y) ((y) * (1.0 - (y)))
+#endif
 
 static double h1[H][N], h2[H][N], d1[H][N], d2[H][N], ds[N];
 

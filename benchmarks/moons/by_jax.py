@@ -6,12 +6,14 @@ The parameters are arrays that stay where JAX keeps them and are given up to the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.moons.problem import PENALTY, Problem, Step, layers, loss
 
 
-def _jax() -> Any:
+def in_doubles() -> Any:
+    """Return JAX, which computes in float64 from now on."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -19,13 +21,39 @@ def _jax() -> Any:
 
 
 def _unit(problem: Problem) -> Any:
-    jax = _jax()
+    jax = in_doubles()
     return jax.numpy.tanh if problem.activation == "tanh" else getattr(jax.nn, problem.activation)
 
 
-def _run(step: Any, state: Any) -> Step:
+def descent(
+    loss_of: Callable[[Any, Any], Any], inputs: Any, layers: Any, activate: Any, rate: float
+) -> tuple[Any, Any]:
+    """Return a step of gradient descent on matrices, and the parameters it starts from.
+
+    Parameters
+    ----------
+    loss_of : callable
+        Takes the outputs of a network of these layers, and their parameters.
+    """
+    jax = in_doubles()
+    xs = jax.numpy.array(inputs)
+
+    def objective(parameters: Any) -> Any:
+        h, (w_out, b_out) = xs, parameters[-1]
+        for w, b in parameters[:-1]:
+            h = activate(h @ w.T + b)
+        return loss_of(h @ w_out.T + b_out, parameters)
+
+    def step(state: Any) -> Any:
+        value, gradient = jax.value_and_grad(objective)(state)
+        return jax.tree.map(lambda p, g: p - rate * g, state, gradient), value
+
+    return step, [(jax.numpy.array(w), jax.numpy.array(b)) for w, b in layers]
+
+
+def stepped(step: Any, state: Any) -> Step:
     """Return what runs a step, compiled, from state to state."""
-    jax = _jax()
+    jax = in_doubles()
     compiled = jax.jit(step, donate_argnums=0)
 
     def run() -> float:
@@ -42,7 +70,7 @@ class _Scanned:
     steps = 200
 
     def __init__(self, step: Any, state: Any) -> None:
-        jax = _jax()
+        jax = in_doubles()
 
         def repeated(state: Any) -> Any:
             return jax.lax.scan(lambda state, _: step(state), state, length=self.steps)
@@ -58,7 +86,7 @@ class _Scanned:
 
 def vectorised(problem: Problem) -> Step:
     """Return the step on matrices."""
-    return _run(*_on_matrices(problem))
+    return stepped(*_on_matrices(problem))
 
 
 def scanned(problem: Problem) -> Step:
@@ -67,23 +95,15 @@ def scanned(problem: Problem) -> Step:
 
 
 def _on_matrices(problem: Problem) -> tuple[Any, Any]:
-    jax = _jax()
-    np, activate = jax.numpy, _unit(problem)
-    xs, ys = np.array(problem.points), np.array(problem.labels)
+    np = in_doubles().numpy
+    ys = np.array(problem.labels)
 
-    def objective(parameters: Any) -> Any:
-        h = xs
-        for w, b in parameters:
-            h = h @ w.T + b
-            h = h if w.shape[0] == 1 else activate(h)
+    def loss_of(h: Any, parameters: Any) -> Any:
         penalty = sum((w * w).sum() + (b * b).sum() for w, b in parameters)
         return np.maximum(1 - ys * h[:, 0], 0).mean() + PENALTY * penalty
 
-    def step(state: Any) -> Any:
-        value, gradient = jax.value_and_grad(objective)(state)
-        return jax.tree.map(lambda p, g: p - problem.rate * g, state, gradient), value
-
-    return step, [(np.array(w), np.array(b)) for w, b in layers(problem.parameters)]
+    numbers = layers(problem.parameters)
+    return descent(loss_of, problem.points, numbers, _unit(problem), problem.rate)
 
 
 def scalar(problem: Problem) -> Step:
@@ -92,7 +112,7 @@ def scalar(problem: Problem) -> Step:
     The parameters are one array: as 337 arrays they take longer to hand over than to compute with.
     A maximum compiles far sooner than `jax.nn.relu`, whose slope is a selection.
     """
-    jax = _jax()
+    jax = in_doubles()
     np = jax.numpy
 
     def relu(x: Any) -> Any:
@@ -108,4 +128,4 @@ def scalar(problem: Problem) -> Step:
         value, gradient = jax.value_and_grad(objective)(parameters)
         return state - problem.rate * np.stack(gradient), value
 
-    return _run(step, np.array(problem.parameters))
+    return stepped(step, np.array(problem.parameters))

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.moons.problem import PENALTY, Problem, Step, layers
 
 
-def vectorised(problem: Problem) -> Step:
-    """Return the step on matrices, in one thread."""
+def descent(
+    loss_of: Callable[[Any, Any], Any], inputs: Any, layers: Any, activation: str, rate: float
+) -> Step:
+    """Return a step of gradient descent on matrices, in one thread.
+
+    Parameters
+    ----------
+    loss_of : callable
+        Takes the outputs of a network of these layers, and their parameters.
+    """
     import torch
 
     torch.set_num_threads(1)
-    xs = torch.tensor(problem.points, dtype=torch.float64)
-    ys = torch.tensor(problem.labels, dtype=torch.float64)
-    activate = getattr(torch, problem.activation)
+    xs, activate = torch.tensor(inputs, dtype=torch.float64), getattr(torch, activation)
     pairs = [
-        [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in pair]
-        for pair in layers(problem.parameters)
+        [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in pair] for pair in layers
     ]
     parameters: list[Any] = [x for pair in pairs for x in pair]
 
     def run() -> float:
         h = xs
-        for w, b in pairs:
-            h = torch.nn.functional.linear(h, w, b)
-            h = h if w.shape[0] == 1 else activate(h)
-        margin = (1 - ys * h[:, 0]).relu().mean()
-        value = margin + PENALTY * sum((x * x).sum() for x in parameters)
+        for w, b in pairs[:-1]:
+            h = activate(torch.nn.functional.linear(h, w, b))
+        value = loss_of(torch.nn.functional.linear(h, *pairs[-1]), parameters)
         gradients = torch.autograd.grad(value, parameters)
         with torch.no_grad():
             for x, g in zip(parameters, gradients, strict=True):
-                x.sub_(g, alpha=problem.rate)
+                x.sub_(g, alpha=rate)
         return float(value.detach())
 
     return run
+
+
+def vectorised(problem: Problem) -> Step:
+    """Return the step on matrices."""
+    import torch
+
+    ys = torch.tensor(problem.labels, dtype=torch.float64)
+
+    def loss_of(h: Any, parameters: Any) -> Any:
+        margin = (1 - ys * h[:, 0]).relu().mean()
+        return margin + PENALTY * sum((x * x).sum() for x in parameters)
+
+    numbers = layers(problem.parameters)
+    return descent(loss_of, problem.points, numbers, problem.activation, problem.rate)

@@ -1,4 +1,4 @@
-"""Who takes part, by the names that tables and charts show."""
+"""Who takes part, by the names that tables show."""
 
 from __future__ import annotations
 
@@ -34,6 +34,3 @@ PEERS: dict[str, Callable[[Problem], Step]] = {
     CASADI: by_casadi.scalar,
     MICROGRAD: by_micrograd.published,
 }
-
-#: Those that are compared with other units as well.
-VECTORISED = (OURS, C, JAX, JAX_SCAN)

@@ -70,7 +70,9 @@ def loss(
     return data_loss + PENALTY * sum(p * p for p in parameters)
 
 
-def layers(parameters: Sequence[float]) -> Iterator[tuple[list[list[float]], list[float]]]:
+def layers(
+    parameters: Sequence[float], widths: Sequence[int] = WIDTHS
+) -> Iterator[tuple[list[list[float]], list[float]]]:
     """Cut the parameters into a weight matrix (nout rows) and biases for each layer.
 
     Examples
@@ -79,6 +81,6 @@ def layers(parameters: Sequence[float]) -> Iterator[tuple[list[list[float]], lis
     [16, 16, 1]
     """
     remaining = iter(parameters)
-    for nin, nout in pairwise(WIDTHS):
+    for nin, nout in pairwise(widths):
         rows = [[next(remaining) for _ in range(nin + 1)] for _ in range(nout)]
         yield [row[:-1] for row in rows], [row[-1] for row in rows]

@@ -1,4 +1,4 @@
-"""Run the corpus on two checkouts and print where they differ: ``python -m benchmarks.replay BASE CHANGE``.
+"""Run the corpus on two checkouts, and compare: ``python -m benchmarks.replay BASE CHANGE``.
 
 BASE and CHANGE are folders of checkouts, or revisions of this repository. Both are run by this
 checkout's programs and runner, in this Python's environment, process by process in turns. Times are

@@ -1,7 +1,7 @@
 """One process of a replay: runs the programs of one file, and prints what became of each.
 
-``python -m benchmarks.replay.run statistics`` prints a line of JSON for each program; the package is
-the one that PYTHONPATH names first.
+``python -m benchmarks.replay.run statistics`` prints a line of JSON for each program; the package
+is the one that PYTHONPATH names first.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ BATCH, BATCHES = 0.01, 5
 
 
 def written(x: Any) -> Any:
-    """Return a result as JSON: numbers to the bit, containers as they are, others by their class."""
+    """Return a result as JSON: numbers to the bit, containers as they are, others by class."""
+    found: Any = type(x).__name__
     if isinstance(x, bool | str | int | None):
-        return x
-    if isinstance(x, float):
-        return float(x).hex()
-    if isinstance(x, list | tuple):
-        return [type(x).__name__, *map(written, x)]
-    if isinstance(x, Mapping):
-        return {"class": type(x).__name__, **{str(key): written(y) for key, y in x.items()}}
-    if hasattr(x, "tolist"):
-        return ["array", *map(written, x.ravel().tolist())] if x.ndim else written(x.item())
-    if hasattr(x, "backward"):
-        return {"class": "Value", "data": written(x.data), "grad": written(x.grad)}
-    if dataclasses.is_dataclass(x):
-        fields = {y.name: getattr(x, y.name) for y in dataclasses.fields(x)}
-        return {"class": type(x).__name__, **{key: written(y) for key, y in fields.items()}}
-    return type(x).__name__
+        found = x
+    elif isinstance(x, float):
+        found = float(x).hex()
+    elif isinstance(x, list | tuple):
+        found = [found, *map(written, x)]
+    elif isinstance(x, Mapping):
+        found = {"class": found, **{str(key): written(y) for key, y in x.items()}}
+    elif hasattr(x, "tolist"):
+        found = ["array", *map(written, x.ravel().tolist())] if x.ndim else written(x.item())
+    elif hasattr(x, "backward"):
+        found = {"class": "Value", "data": written(x.data), "grad": written(x.grad)}
+    elif dataclasses.is_dataclass(x):
+        fields = {y.name: written(getattr(x, y.name)) for y in dataclasses.fields(x)}
+        found = {"class": found, **fields}
+    return found
 
 
 def seconds(run: Callable[[], object]) -> float:

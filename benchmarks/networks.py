@@ -1,0 +1,206 @@
+"""Larger networks and more samples, recorded as one example under vmap.
+
+    python -m benchmarks.networks [--write docs/benchmarks.md] [--turns N]
+
+First steps of MLP(2, [16, 16, 1]) with ReLU and a squared error, more and more samples to a step,
+by one thread and by two, and its gradient summed over processes by `sum_over`; then, on one core,
+the step of a network 64-256-256-10, 85,002 parameters, with softmax cross-entropy over 100
+examples, beside JAX and PyTorch by hand.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import scalargrad as sg
+from benchmarks.comparing import Comparison, Items, Row, main
+from benchmarks.measuring import Run, pin
+from benchmarks.moons import by_jax, by_pytorch
+from benchmarks.moons.by_scalargrad import Scanned
+from benchmarks.moons.problem import moons, network
+from scalargrad.parallel import sum_over
+
+#: So small a rate that however often a contestant is called, all compute the same loss.
+RATE = 1e-14
+SAMPLES, COUNTS = 100_000, (100, 1_000, 10_000, 100_000)
+LAYERS, EXAMPLES = ((64, 256), (256, 256), (256, 10)), 100
+
+GENERATOR = np.random.default_rng(1337)
+INPUTS = GENERATOR.normal(size=(EXAMPLES, LAYERS[0][0]))
+TARGETS = GENERATOR.integers(0, LAYERS[-1][1], size=EXAMPLES)
+ONE_HOT = np.eye(LAYERS[-1][1])[TARGETS]
+
+
+def error(parameters: Any, x: Any, y: Any) -> Any:
+    """Return the squared error of one sample."""
+    return (network(parameters, x, sg.relu) - y) ** 2
+
+
+def errors(parameters: Any, samples: tuple[Any, Any]) -> Any:
+    """Return the sum of squared errors."""
+    return sum(sg.vmap(error, in_axes=(None, 0, 0))(parameters, *samples))
+
+
+slopes = sg.jit(sg.value_and_grad(errors))
+
+
+def chunk(parameters: Any, samples: tuple[Any, Any]) -> Any:
+    """Return value and gradient over a part of the samples, for processes."""
+    return slopes(parameters, samples)
+
+
+def moons_with_noise(count: int) -> tuple[Any, Any]:
+    """Return so many points on two half circles, and their labels."""
+    generator = np.random.default_rng(0)
+    angle, side = generator.uniform(0, np.pi, count), generator.integers(0, 2, count)
+    points = np.stack([np.cos(angle) + side, np.sin(angle) * (1 - 2 * side) + 0.5 * side], axis=1)
+    return points + generator.normal(0, 0.1, points.shape), 2.0 * side - 1.0
+
+
+def by_threads(count: int) -> Comparison:
+    """Compare one thread and two, with so many samples to a step."""
+    samples = moons_with_noise(count)
+
+    def step(parameters: Any) -> Any:
+        value, gradient = sg.value_and_grad(errors)(parameters, samples)
+        return [p - RATE * g for p, g in zip(parameters, gradient, strict=True)], value
+
+    def on(threads: str) -> Run:
+        scanned = Scanned(step, moons().parameters, SAMPLES // count)
+
+        def run() -> float:
+            os.environ["SCALARGRAD_THREADS"] = threads
+            return scanned()
+
+        return run
+
+    one, two = "one thread", "two threads"
+    makers = {one: lambda: on("1"), two: lambda: on("2")}
+    rows = [Row(one, first=True), Row(two, one)]
+    return Comparison(f"{SAMPLES:,} samples, {count:,} to a step", makers, rows, tolerance=0.0)
+
+
+def by_processes() -> Items:
+    """Compare one process and two, of one thread each."""
+    os.environ["SCALARGRAD_THREADS"] = "1"
+    one, two = "one process", "two processes"
+    with ExitStack() as stack:
+
+        def summed(count: int) -> Run:
+            total = stack.enter_context(sum_over(chunk, moons_with_noise(SAMPLES), count))
+            return partial(total, np.array(moons().parameters))
+
+        makers = {one: lambda: summed(1), two: lambda: summed(2)}
+        yield Comparison(f"Sum over {SAMPLES:,} samples", makers, [Row(two, one)], tolerance=0.0)
+
+
+def initial() -> list[Any]:
+    """Return weights and biases of each layer of the wide network."""
+    generator = np.random.default_rng(1)
+    weights = [generator.normal(size=(b, a)) * np.sqrt(2 / a) for a, b in LAYERS]
+    return [(w, np.zeros(len(w))) for w in weights]
+
+
+def cross_entropy(layers: list[Any], x: Any, target: Any) -> Any:
+    """Return the loss of one example, neuron by neuron."""
+    for depth, (weights, biases) in enumerate(layers):
+        sums = [sg.dot(row, x, bias) for row, bias in zip(weights, biases, strict=True)]
+        x = [sg.relu(s) for s in sums] if depth < len(layers) - 1 else sums
+    return -sum(t * s for t, s in zip(target, sg.log_softmax(x), strict=True))
+
+
+def step(layers: list[Any], inputs: Any, targets: Any) -> Any:
+    """Return the loss and the parameters after one step of gradient descent."""
+
+    def loss(layers: list[Any]) -> Any:
+        losses = sg.vmap(cross_entropy, in_axes=(None, 0, 0))(layers, inputs, targets)
+        return sum(losses) / EXAMPLES
+
+    value, gradient = sg.value_and_grad(loss)(layers)
+    updated = [
+        tuple(p - RATE * g for p, g in zip(pair, slopes, strict=True))
+        for pair, slopes in zip(layers, gradient, strict=True)
+    ]
+    return value, updated
+
+
+def scanned() -> Run:
+    """Return the compiled step by `scan`, its parameters in the program's memory."""
+
+    def carried(layers: list[Any]) -> Any:
+        value, updated = step(layers, INPUTS, ONE_HOT)
+        return updated, value
+
+    return Scanned(carried, initial())
+
+
+def called() -> Run:
+    """Return the compiled step called as a function of arrays, which come back as arrays."""
+    compiled, state = sg.jit(step), initial()
+
+    def run() -> float:
+        value, updated = compiled(state, INPUTS, ONE_HOT)
+        state[:] = updated
+        return float(value)
+
+    return run
+
+
+def wide_by_jax() -> Run:
+    """Return the vectorised step, compiled by JAX."""
+    jax = by_jax.in_doubles()
+    ys = jax.numpy.array(TARGETS)
+
+    def loss_of(h: Any, _: Any) -> Any:
+        return -jax.nn.log_softmax(h)[jax.numpy.arange(EXAMPLES), ys].mean()
+
+    descent = by_jax.descent(loss_of, INPUTS, initial(), jax.nn.relu, RATE)
+    return by_jax.stepped(*descent)
+
+
+def wide_by_pytorch() -> Run:
+    """Return the vectorised step in PyTorch."""
+    import torch
+
+    ys = torch.tensor(TARGETS)
+
+    def loss_of(h: Any, _: Any) -> Any:
+        return torch.nn.functional.cross_entropy(h, ys)
+
+    return by_pytorch.descent(loss_of, INPUTS, initial(), "relu", RATE)
+
+
+def wide() -> Comparison:
+    """Compare the step of the wide network."""
+    return Comparison(
+        "Step of 64-256-256-10",
+        {
+            "by `scan`": scanned,
+            "called with NumPy arrays": called,
+            "JAX jit, vectorised by hand": wide_by_jax,
+            "PyTorch, vectorised by hand": wide_by_pytorch,
+        },
+        [
+            Row("by `scan`", first=True),
+            Row("by `scan`", "JAX jit, vectorised by hand"),
+            Row("by `scan`", "PyTorch, vectorised by hand"),
+            Row("called with NumPy arrays", "JAX jit, vectorised by hand"),
+        ],
+    )
+
+
+def comparisons() -> Items:
+    """Yield what is measured; the wide network on one core."""
+    yield from map(by_threads, COUNTS)
+    yield from by_processes()
+    pin()
+    yield wide()
+
+
+if __name__ == "__main__":
+    main("networks", comparisons, turns=15, where="the wide network on one core")
