@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from tests.inner import Operation
 from tests.test_reference import documented
 
 import scalargrad
 from scalargrad import Parameter, Value, data, losses, nn, optim
 from scalargrad.optim import lr_scheduler
 from scalargrad.show import subgraphs
-from scalargrad.table.operation import Operation
 from scalargrad.train import History
 
 Make = Callable[[], Any]

@@ -1,8 +1,10 @@
-"""The documents say what is so: every block of the README and CONTRIBUTING runs."""
+"""The documents say what is so: every block of the README and every page of the site runs."""
 
 from __future__ import annotations
 
+import ast
 import doctest
+import importlib
 import os
 import re
 import shlex
@@ -10,15 +12,18 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.inner import TABLE
 
 from benchmarks.quoted import QUOTING, measured, refreshed
+from scalargrad import experiments, gradcheck, ops
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+BY_LECTURE = (DOCS / "by-lecture.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -26,25 +31,26 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def test_every_readme_block_is_of_a_kind_that_is_run() -> None:
-    """No block escapes the tests below by being written in another language."""
-    kinds = re.findall(r"^```(\w*)\n", README, re.MULTILINE)[::2]
-    run = {kind: len(blocks(README, kind)) for kind in ("sh", "python", "console")}
-    assert dict(Counter(kinds)) == run
+def assert_prints_what_it_shows(typed: list[str], name: str) -> None:
+    """Type blocks in one after the other: they give exactly the output shown."""
+    parser, namespace = doctest.DocTestParser(), {"__name__": "__main__"}
+    session = parser.get_doctest("\n".join(typed), namespace, name, name, 0)
+    assert session.examples
+    failures: list[str] = []
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    doctest.DocTestRunner(optionflags=flags).run(session, out=failures.append)
+    assert not failures, "".join(failures)
 
 
 def test_python_blocks_of_the_readme_print_what_they_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Typed in one after the other, they give exactly the output shown."""
+    """No block escapes these tests by being written in another language."""
     monkeypatch.chdir(tmp_path)
-    typed = "\n".join(blocks(README, "python"))
-    session = doctest.DocTestParser().get_doctest(typed, {}, "README", "README.md", 0)
-    assert session.examples
-    failures: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    runner.run(session, out=failures.append)
-    assert not failures, "".join(failures)
+    kinds = re.findall(r"^```(\w*)\n", README, re.MULTILINE)[::2]
+    run = {kind: len(blocks(README, kind)) for kind in ("sh", "python", "console")}
+    assert dict(Counter(kinds)) == run
+    assert_prints_what_it_shows(blocks(README, "python"), "README")
 
 
 @pytest.mark.parametrize("block", blocks(README, "console"))
@@ -71,7 +77,7 @@ def test_console_blocks_of_the_readme_print_what_they_show(block: str, tmp_path:
             assert expected in printed, f"{line} did not print {expected!r}:\n{done.stdout}"
 
 
-def test_the_readme_has_exactly_two_set_up_lines_and_ci_runs_them() -> None:
+def test_the_readme_has_exactly_two_set_up_lines() -> None:
     """One line installs and runs the demo, one installs and passes the tests."""
     (block,) = blocks(README, "sh")
     demo, tests = block.splitlines()
@@ -79,27 +85,63 @@ def test_the_readme_has_exactly_two_set_up_lines_and_ci_runs_them() -> None:
         assert line.startswith("python3 -m venv .venv && .venv/bin/python -m pip install ")
     assert demo.endswith("&& .venv/bin/scalargrad demo")
     assert tests.endswith("&& .venv/bin/python -m pytest -n auto")
-    assert "<!-- set-up -->\n```sh\n" in README
-    assert "README.md | grep '^python3'" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "<!-- set-up -->\n```sh\n" in README  # from where .ci/run takes them
+    assert len(README.split()) <= 900  # five minutes
 
 
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+#: Pages that show what the base installation and the tools of development have not, or train long.
+WIDE = {"errors", "export", "fast", "sympy"}
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_of_the_documents_lead_to_files_that_exist(path: Path) -> None:
+def case(page: Path) -> Any:
+    """Return a page as a case, with its marks."""
+    marks = [pytest.mark.wide] * (page.stem in WIDE)
+    marks += [pytest.mark.bitmaps] * (page.stem == "teaching")
+    return pytest.param(page, id=page.stem, marks=marks)
+
+
+SESSIONS = [
+    page
+    for page in sorted(DOCS.rglob("*.md"))
+    if "```python" in page.read_text(encoding="utf-8") and "_build" not in page.parts
+]
+
+
+@pytest.mark.parametrize("page", list(map(case, SESSIONS)))
+def test_every_page_is_a_session_that_prints_what_it_shows(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python blocks of a page, typed in one after the other, give the output shown."""
+    for package in {"errors": ["sympy"], "export": ["networkx", "sympy"]}.get(page.stem, []):
+        pytest.importorskip(package)
+    if page.stem == "sympy":
+        pytest.importorskip("sympy")
+    monkeypatch.chdir(tmp_path)
+    found = blocks(page.read_text(encoding="utf-8"), "python")
+    for block in found:
+        if not block.startswith(">>>"):
+            ast.parse(block)
+    assert_prints_what_it_shows([x for x in found if x.startswith(">>>")], page.stem)
+
+
+DOCUMENTS = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("notebooks/*.ipynb")]
+
+
+def targets(path: Path) -> list[Path]:
+    """Return the files that a document links to."""
+    found = re.findall(r"\]\(([^()#\s]+)\)", path.read_text(encoding="utf-8"))
+    return [(path.parent / target).resolve() for target in found if "://" not in target]
+
+
+def test_links_of_the_documents_lead_to_files_that_exist() -> None:
     """Every relative link and picture is in the repository."""
-    text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^()#\s]+)\)", text):
-        if "://" not in target:
-            assert (path.parent / target).exists(), target
+    assert [(path, x) for path in DOCUMENTS for x in targets(path) if not x.exists()] == []
 
 
 def test_every_decision_is_listed_under_its_title() -> None:
     """The index has a line for each, with its heading."""
-    folder = ROOT / "docs" / "decisions"
-    index = (folder / "index.md").read_text(encoding="utf-8")
-    for path in folder.glob("0*.md"):
+    index = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
+    for path in (DOCS / "decisions").glob("0*.md"):
         title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
         assert f"- [{title}]({path.name})" in index
 
@@ -107,29 +149,46 @@ def test_every_decision_is_listed_under_its_title() -> None:
 def test_the_figures_quoted_are_those_of_the_last_run() -> None:
     """Each row that quotes is what docs/benchmarks.md has; the remedy is one command."""
     page = QUOTING.read_text(encoding="utf-8")
-    assert refreshed(page, measured(BENCHMARKS)) == page, "run python -m benchmarks.quoted"
+    found = measured((DOCS / "benchmarks.md").read_text(encoding="utf-8"))
+    assert refreshed(page, found) == page, "run python -m benchmarks.quoted"
     assert page.count(" µs") > 5
-
-
-def test_the_readme_is_read_in_five_minutes() -> None:
-    """At most 900 words, code included."""
-    assert len(README.split()) <= 900
 
 
 def test_the_worked_example_of_contributing_declares_an_operation_that_works() -> None:
     """Softsign, pasted as shown into the file it names, has its closed form's value and slope."""
-    from scalargrad import gradcheck
-    from scalargrad.ops import activations
-    from scalargrad.table.symbol import TABLE
-
-    (example,) = blocks(CONTRIBUTING, "python")
-    namespace = dict(vars(activations))
-    before = dict(TABLE)
+    (example,) = blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
+    namespace, before = dict(vars(ops.activations)), dict(TABLE)
     try:
         exec(example, namespace)
-        softsign = TABLE["softsign"]
+        softsign: Any = TABLE["softsign"]
         assert softsign.of(3.0) == 0.75
         assert gradcheck(softsign.of, -2.0)
     finally:
         TABLE.clear()
         TABLE.update(before)
+
+
+LECTURES = ["Hosseini", "Toronto", "UCSB", "UNC"]
+
+
+def test_every_lecture_notebook_and_test_is_on_the_page_of_the_lectures() -> None:
+    """One section for each lecture; no notebook and no test of the lectures is left out."""
+    linked = {*targets(DOCS / "by-lecture.md")}
+    assert re.findall(r"^## (\w+)", BY_LECTURE, re.MULTILINE)[:4] == LECTURES
+    assert {*(ROOT / "notebooks").glob("*.ipynb")} <= linked
+    assert {*(ROOT / "tests" / "lectures").glob("test_*.py")} <= linked
+
+
+def test_every_topic_is_held_by_something_and_what_it_names_exists() -> None:
+    """The last column of each row names a test, or says what holds it instead."""
+    rows = [x for x in BY_LECTURE.splitlines() if x.startswith("| ") and "held by" not in x]
+    assert len(rows) > 35
+    for row in rows:
+        last = row.rstrip("|").rsplit("|", 1)[1]
+        assert "[test](" in last or "assertions" in last, row
+    for name in re.findall(r"`((?:plots|optim|losses|graph|parallel)\.\w+)`", BY_LECTURE):
+        module, attribute = name.split(".")
+        assert hasattr(importlib.import_module(f"scalargrad.{module}"), attribute), name
+    commands = {*re.findall(r"`scalargrad train (\w+)`", BY_LECTURE)}
+    assert len(commands) >= 5
+    assert commands <= {*experiments.__all__}

@@ -49,7 +49,6 @@ def test_the_pages_that_ship_show_the_examples_as_they_are() -> None:
             assert written in shipped
 
 
-@pytest.mark.uncounted
 def test_the_training_on_two_moons_is_written_as_a_page(tmp_path: Path) -> None:
     """A hundred epochs in under two megabytes, the same as the page that ships."""
     example = runpy.run_path(str(EXAMPLES / "training_page.py"))
@@ -78,6 +77,7 @@ def test_the_picture_of_a_graph_that_ships_is_what_is_drawn_now(tmp_path: Path) 
     assert len(written) > 50
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("take", [pictures.step_page, pictures.training_page])
 def test_the_pictures_of_pages_show_them_as_they_are(
     take: Callable[[Path], Path], tmp_path: Path
@@ -92,6 +92,7 @@ def test_the_pictures_of_pages_show_them_as_they_are(
     assert np.mean(np.abs(taken - shipped).max(axis=-1) > 0.2) < 0.02
 
 
+@pytest.mark.wide
 def test_digits_are_read_in_c_as_in_python(tmp_path: Path) -> None:
     """The compiled program prints what the trained network says, nine times in ten the truth."""
     if not (shutil.which("gcc") or shutil.which("cc")):

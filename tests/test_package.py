@@ -1,4 +1,4 @@
-"""The package: what it offers, and what it says of what is not installed."""
+"""The package: what it offers, what it loads when, and what it says of what is not installed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pydoc
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,26 +15,51 @@ import scalargrad
 from scalargrad import errors, ops
 
 
-def test_every_operation_is_listed_in_the_package() -> None:
-    """`from scalargrad import *` brings every operation, and nothing but public names."""
-    assert set(ops.__all__) - {"TABLE"} <= set(scalargrad.__all__)
-    assert all(hasattr(scalargrad, name) for name in scalargrad.__all__)
-    assert {"Value", "draw", "walk"} <= set(scalargrad.__all__)
+def printed(program: str, *options: str) -> str:
+    """Return what a program prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", program], capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
-def test_all_that_is_loaded_later_and_every_error_is_listed_in_the_package() -> None:
-    """Nothing that the package offers, or that a Raises section names, has to be searched for."""
+def test_all_that_is_offered_is_listed_in_the_package() -> None:
+    """`from scalargrad import *` brings every operation and error, and nothing but public names."""
     raised = {
         name
         for name, kind in vars(errors).items()
         if isinstance(kind, type) and issubclass(kind, errors.ScalargradError)
     }
     offered = {name for name in dir(scalargrad) if not name.startswith("_")}
-    assert offered | raised <= set(scalargrad.__all__)
-    assert "DomainError" in raised
+    operations = set(ops.__all__) - {"TABLE"}
+    assert offered | raised | operations <= set(scalargrad.__all__)
+    assert {"Value", "draw", "walk", "DomainError"} <= set(scalargrad.__all__)
+    for name in scalargrad.__all__:
+        assert getattr(scalargrad, name) is getattr(scalargrad, name)
+    with pytest.raises(AttributeError, match="gradd"):
+        scalargrad.gradd  # type: ignore[attr-defined] # noqa: B018
 
 
-_WITHOUT_NUMPY = """
+def test_importing_the_core_loads_nothing_heavy() -> None:
+    """NumPy, Matplotlib, Rich, Graphviz and the parser stay unloaded until they are used."""
+    heavy = ["numpy", "matplotlib", "rich", "typer", "graphviz", "pygraphviz", "dataclasses"]
+    heavy.append("scalargrad.expression")
+    if sys.version_info < (3, 14):  # from then on, Python's own NamedTuple loads it
+        heavy.append("ast")
+    program = f"import sys, scalargrad; print([m for m in {heavy!r} if m in sys.modules])"
+    assert printed(f"import sys; sys.path[:0] = {sys.path!r}; {program}", "-S").strip() == "[]"
+
+
+def test_functions_are_not_replaced_by_modules_of_the_same_name() -> None:
+    """Importing packages first leaves the public functions callable."""
+    program = (
+        "import scalargrad.show.steps, scalargrad.show.graphs, scalargrad.train, scalargrad;"
+        "print(*map(callable, (scalargrad.walk, scalargrad.draw, scalargrad.train.fit)))"
+    )
+    assert printed(program).split() == ["True"] * 3
+
+
+WITHOUT_NUMPY = """
 import sys
 sys.modules["numpy"] = None
 import scalargrad
@@ -48,12 +74,16 @@ for name in ("jit", "watch"):
 
 def test_what_needs_numpy_says_so_where_it_is_missing() -> None:
     """The base installation has everything else, and the message is the command to type."""
-    done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT_NUMPY], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines() == [
+    assert printed(WITHOUT_NUMPY).splitlines() == [
         f"{name} needs numpy: python -m pip install numpy" for name in ("jit", "watch")
     ]
+
+
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    """The package, from which wheel and sdist take their version, and the changelog agree."""
+    changelog = Path(__file__).parent.parent.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
+    (newest, *_) = re.findall(r"^## \[(\S+)\]", changelog, re.MULTILINE)
+    assert scalargrad.__version__ == newest
 
 
 @pytest.mark.parametrize(
@@ -72,13 +102,6 @@ def test_operations_show_how_they_are_called(name: str, call: str) -> None:
     assert str(inspect.signature(op)) == call
     assert repr(op) == f"<operation {name}{call}>"
     assert f"{name} = <operation {name}{call}>" in pydoc.plain(pydoc.render_doc(op))
-
-
-def test_a_kind_of_operation_has_no_signature_of_its_own() -> None:
-    """The class is called to declare an operation, and shows how."""
-    kind = type(scalargrad.exp)
-    assert not hasattr(kind, "__signature__")
-    assert {"function", "partials"} <= set(inspect.signature(kind).parameters)
 
 
 def test_help_on_the_package_begins_with_a_tour() -> None:

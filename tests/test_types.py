@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import assert_type
 
-import scalargrad
 from scalargrad import Parameter, Value, jit, no_grad, ops
 
 
@@ -79,20 +78,6 @@ def test_decorated_function_keeps_its_type() -> None:
         return x * times
 
     assert assert_type(evaluate(Value(2.0), times=3), Value).parents == ()
-
-
-def test_operations_have_the_same_types_in_the_package_itself() -> None:
-    """Imported from the package, an operation is no less typed than in its family's file."""
-    v = Value(0.5)
-    for node in (
-        assert_type(scalargrad.sigmoid(v), Value),
-        assert_type(scalargrad.maximum(v, 1.0), Value),
-        assert_type(scalargrad.dot([1.0], scalargrad.softmax([v])), Value),
-        assert_type(scalargrad.sum([(v - 1.0) ** 2, -v]), Value),
-    ):
-        assert type(node) is Value
-    assert type(assert_type(scalargrad.exp(1.0), float)) is float
-    assert type(scalargrad.sum([v, 2.0])) is type(scalargrad.dot([v, 2.0], [2.0, v])) is Value
 
 
 def test_a_compiled_method_has_the_types_of_the_method() -> None:

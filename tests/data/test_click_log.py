@@ -9,9 +9,8 @@ from itertools import product
 
 import pytest
 
+from scalargrad import OperandError
 from scalargrad.data import ClickModel, click_model
-from scalargrad.data.click_log import DEVICES, TOPICS
-from scalargrad.errors import OperandError
 
 
 def test_log_odds_add_up_what_is_said_of_them() -> None:
@@ -35,17 +34,17 @@ def test_the_device_counts_by_topic() -> None:
     """What a device adds depends on the item's topic alone: no sum of two effects."""
     truth = click_model(200, 200, exceptional=0.0)
     by_topic = {truth.item(i).topic: i for i in range(200)}
-    assert set(by_topic) == set(TOPICS)
+    assert len(by_topic) > 2
 
     def gap(topic: str, user: int) -> float:
         first, second = (
             truth.log_odds(truth.impression(user, by_topic[topic], device, 12, 0))
-            for device in DEVICES[:2]
+            for device in ("phone", "desktop")
         )
         return first - second
 
     assert gap("news", 1) == pytest.approx(gap("news", 2), abs=1e-12)
-    assert max(abs(gap("news", 1) - gap(topic, 1)) for topic in TOPICS) > 0.5
+    assert max(abs(gap("news", 1) - gap(topic, 1)) for topic in by_topic) > 0.5
 
 
 def test_equal_seeds_give_equal_worlds_and_logs() -> None:
@@ -94,6 +93,8 @@ def test_log_loss_is_the_mean_of_minus_log_probability() -> None:
     p, q = truth.probability(first), truth.probability(second)
     by_hand = -(math.log(p) + math.log(1 - q)) / 2
     assert truth.log_loss([first, second], [1, 0]) == pytest.approx(by_hand, rel=1e-12)
+    with pytest.raises(OperandError, match="clicks"):
+        truth.log_loss([first, second], [1])
 
 
 def test_a_world_of_a_million_users_holds_those_who_were_met() -> None:
@@ -113,21 +114,15 @@ def test_popularity_makes_few_users_and_items_frequent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"users": 0}, "0 users, 20 items"),
-        ({"unseen": 1.0}, "unseen is 1.0"),
-        ({"exceptional": -0.1}, "exceptional is -0.1"),
-        ({"popularity": 0.5}, "popularity is 0.5"),
-    ],
+    ("option", "wrong"), [("users", 0), ("unseen", 1.0), ("exceptional", -0.1), ("popularity", 0.5)]
 )
-def test_a_world_that_cannot_be_is_refused(options: dict[str, float], message: str) -> None:
+def test_a_world_that_cannot_be_is_refused(option: str, wrong: float) -> None:
     """Options out of their range."""
-    with pytest.raises(OperandError, match=message):
-        click_model(**options)  # type: ignore[arg-type]
+    with pytest.raises(OperandError, match=option):
+        click_model(**{option: wrong})  # type: ignore[arg-type]
 
 
 def test_a_log_of_no_unseen_pairs_is_refused() -> None:
     """Asking for unseen pairs where every pair is seen is an error."""
-    with pytest.raises(OperandError, match="no pair was found that is unseen"):
+    with pytest.raises(OperandError, match="unseen"):
         click_model(unseen=0.0).log(5, unseen=True)

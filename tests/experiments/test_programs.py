@@ -1,26 +1,21 @@
-"""The programs, each run for a moment, and two of them to the end."""
+"""The programs of the lectures: each trains, leaves its files, and finds what is published."""
 
 from __future__ import annotations
 
 import csv
-import itertools
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from scalargrad import data, disable_jit, experiments
+from scalargrad import MissingPackageError, data, disable_jit, experiments, nn
 from scalargrad.data import Dataset
-from scalargrad.errors import MissingPackageError
-from scalargrad.experiments import Plan, Report
-from scalargrad.experiments.clicks import log_loss
-from scalargrad.nn import load_file
-from scalargrad.train.run_state import RunState
-from scalargrad.train.trainer import Trainer
+from scalargrad.experiments import Cubic, Plan, Report
 
 Program = Callable[[Plan], Report]
 
@@ -31,108 +26,99 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     digits, sentiment = data.digits(), data.sentiment()
     few_digits = data.Split(*(Dataset(x[:40], y[:40]) for x, y in digits))
     few_reviews = data.Split(*(Dataset(x[:8], y[:8]) for x, y in sentiment))
-    points = data.sine(40)
+    points, log = data.sine(40), data.ClickModel.log
     monkeypatch.setattr(data, "digits", lambda size=8: few_digits)
     monkeypatch.setattr(data, "sentiment", lambda: few_reviews)
     monkeypatch.setattr(data, "sine", lambda n: points)
     monkeypatch.setattr(data, "names", lambda: ["Iron", "Oman", "Côte d'Ivoire"])
-    log = data.ClickModel.log
     monkeypatch.setattr(data.ClickModel, "log", lambda self, n, **how: log(self, 60, **how))
 
 
-@pytest.fixture(scope="module")
-def runs() -> dict[str, Report]:
-    """Return the runs of whole programs that several tests look at, by name."""
-    return {}
-
-
 @pytest.fixture
-def whole(
-    few: None, runs: dict[str, Report], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Report]:
-    """Return a function from a program's name to what four epochs of it gave; it is run once."""
+def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list to which each figure is added that is saved."""
+    saved: list[Any] = []
+    save = Figure.savefig
 
-    def run(name: str) -> Report:
-        if name not in runs:
-            program: Program = getattr(experiments, name)
-            runs[name] = program(Plan(tmp_path_factory.mktemp(name), epochs=4, quiet=True))
-        return runs[name]
+    def kept(figure: Any, *where: Any, **how: Any) -> None:
+        saved.append(figure)
+        save(figure, *where, **how)
 
-    return run
+    monkeypatch.setattr(Figure, "savefig", kept)
+    return saved
 
 
+def ran(name: str, plan: Plan) -> Report:
+    """Run a program by its name."""
+    program: Program = getattr(experiments, name)
+    return program(plan)
+
+
+def legend(axes: Any) -> list[str]:
+    """Return the texts of a legend."""
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"])
 def test_a_program_leaves_picture_model_history_and_checkpoint(
-    name: str, whole: Callable[[str], Report]
+    name: str, tmp_path: Path, pictures: list[Any]
 ) -> None:
-    """Four epochs write four files whose content matches the report."""
-    report = whole(name)
-    assert [path.name for path in report.files] == [
-        f"{name}.png",
-        f"{name}.safetensors",
-        f"{name}.csv",
-    ]
-    assert {path.name for path in report.files[0].parent.iterdir()} == {
-        *(path.name for path in report.files),
-        f"{name}.checkpoint.json",
-    }
+    """Three epochs write four files whose content matches the report."""
+    report = ran(name, Plan(tmp_path, epochs=3, quiet=True))
+    assert [x.name for x in report.files] == [f"{name}.{x}" for x in ("png", "safetensors", "csv")]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {*(x.name for x in report.files), f"{name}.checkpoint.json"}
     assert report.files[0].read_bytes().startswith(b"\x89PNG")
-    assert load_file(report.files[1]) == report.model.state_dict()
+    assert nn.load_file(report.files[1]) == report.model.state_dict()
     with report.files[2].open(newline="") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert losses == report.history["loss"]
-    assert len(losses) == 4
+    assert len(losses) == 3
     assert report.summary[-1] == "stopped: all epochs done"
+    (figure,) = pictures
+    if name == "sine":
+        sine, cubic = legend(figure.axes[1])
+        assert sine == "sin x"
+        assert cubic.startswith("y = ")
+    if name == "clicks":
+        assert len({line.get_marker() for line in figure.axes[1].get_lines()}) == 3
+    if name == "digits":
+        labels = [axes.get_ylabel() for axes in figure.axes]
+        assert labels[:3] == ["loss", "accuracy", "true"]
+        assert "hidden units" in figure.subfigs[-1].get_suptitle()
 
 
-@pytest.mark.alike
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize("name", ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"])
-def test_ctrl_c_in_the_first_epoch_loses_nothing(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Picture, model and an empty history are written all the same."""
-
-    def press(run: Trainer, *_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Trainer, "epoch", press)
-    program: Program = getattr(experiments, name)
-    report = program(Plan(tmp_path, quiet=True))
-    assert report.summary[-1] == "stopped: interrupted"
-    assert len(report.history) == 0
-    assert load_file(report.files[1]) == report.model.state_dict()
-    assert all(path.exists() for path in report.files)
-
-
-@pytest.mark.uncounted
-@pytest.mark.parametrize("name", ["moons", "digits", "names"])
-def test_a_resumed_program_ends_where_an_unbroken_one_does(
-    name: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    whole: Callable[[str], Report],
-) -> None:
-    """Torn apart in the third of four epochs, and resumed from the second."""
-    program: Program = getattr(experiments, name)
-    unbroken, torn = whole(name), itertools.count(1)
-    broken, saved = Plan(tmp_path / "broken", epochs=4, quiet=True), RunState.save
-
-    def tear(state: RunState) -> None:
-        if next(torn) == 3:
-            raise MemoryError
-        saved(state)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunState, "save", tear)
-        with pytest.raises(MemoryError):
-            program(broken)
-    again = program(replace(broken, resume=True))
+def test_a_resumed_program_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    """Two epochs and two more are four, the state of the optimiser included."""
+    plan = Plan(tmp_path / "broken", epochs=2, quiet=True)
+    experiments.xor(plan)
+    again = experiments.xor(replace(plan, epochs=4, resume=True))
+    unbroken = experiments.xor(Plan(tmp_path / "unbroken", epochs=4, quiet=True))
     assert again.history == unbroken.history
     assert again.model.state_dict() == unbroken.model.state_dict()
 
 
-@pytest.mark.uncounted
+def pressed(*_: Any) -> None:
+    """Press Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("few")
+def test_ctrl_c_in_a_program_keeps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pressed while the hundredth step is printed: picture, model and history are written."""
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.print", pressed)
+        report = experiments.sine(Plan(tmp_path, epochs=200))
+    assert report.summary[-1] == "stopped: interrupted"
+    assert len(report.history) == 100
+    assert nn.load_file(report.files[1]) == report.model.state_dict()
+    assert all(path.exists() for path in report.files)
+
+
 def test_moons_repeats_micrograd_s_published_run(tmp_path: Path) -> None:
     """Losses of steps 0-3 and 99 are micrograd's; all points end up on the right side."""
     history = experiments.moons(Plan(tmp_path, quiet=True)).history
@@ -142,7 +128,6 @@ def test_moons_repeats_micrograd_s_published_run(tmp_path: Path) -> None:
     assert history["accuracy"][-1] == 1.0
 
 
-@pytest.mark.uncounted
 def test_xor_is_learned(tmp_path: Path) -> None:
     """With its own number of epochs the program gets all four points right."""
     report = experiments.xor(Plan(tmp_path, quiet=True))
@@ -151,65 +136,48 @@ def test_xor_is_learned(tmp_path: Path) -> None:
 
 
 def test_the_cubic_is_the_polynomial_numpy_evaluates() -> None:
-    """The sum a + bx + cx² + dx³, written out in the words of the lecture."""
-    cubic = experiments.Cubic(rng=1)
-    (b, c, d), a = cubic.linear.weight[0], cubic.linear.bias
-    assert a is not None
-    coefficients = [p.data for p in (d, c, b, a[0])]
-    assert cubic([1.7])[0].data == pytest.approx(np.polyval(coefficients, 1.7))
-    read = str(cubic).removeprefix("y = ").replace("−", "-").replace("- ", "-").replace("+ ", "+")
-    read = read.replace(" x³", "*x**3").replace(" x²", "*x**2").replace(" x", "*x")
-    assert eval(read, {"x": 1.7}) == pytest.approx(np.polyval(coefficients, 1.7), abs=5e-4)
-
-
-def test_a_polynomial_is_written_as_people_write_it() -> None:
-    """Minus where a term is taken away, no factor 1, no term that is 0."""
-    cubic = experiments.Cubic(rng=0)
+    """The sum a + bx + cx² + dx³, written as people write it: no factor 1, no term that is 0."""
+    cubic = Cubic(rng=1)
     assert cubic.linear.bias is not None
-    weights = [cubic.linear.bias[0], *cubic.linear.weight[0]]
+    parameters = [cubic.linear.bias[0], *cubic.linear.weight[0]]
+    coefficients = [p.data for p in reversed(parameters)]
+    assert cubic([1.7])[0].data == pytest.approx(np.polyval(coefficients, 1.7))
     found = []
     for numbers in ([0.0012, 0.857, -0.0004, -0.0933], [0.0, -1.0, 1e-9, 2.0], [0.0] * 4):
-        for parameter, x in zip(weights, numbers, strict=True):
+        for parameter, x in zip(parameters, numbers, strict=True):
             parameter.data = x
         found.append(str(cubic))
     assert found == ["y = 0.0012 + 0.857 x − 0.0004 x² − 0.0933 x³", "y = −x + 2 x³", "y = 0"]
 
 
-def test_log_loss_is_minus_the_mean_log_probability() -> None:
-    """A click told with 0.8 and a miss told with 0.3."""
-    assert log_loss([0.8, 0.3], [1, 0]) == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2)
+def test_the_sine_prints_every_hundredth_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the lecture's loop does: the step and its loss, unless the run is quiet."""
+    few = data.sine(20)
+    monkeypatch.setattr(data, "sine", lambda n: few)
+    done = experiments.sine(Plan(tmp_path, epochs=200))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    shown = {words[0]: float(words[1]) for words in lines if len(words) == 2 and words[0].isdigit()}
+    assert list(shown) == ["100", "200"]
+    for step, loss in shown.items():
+        assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)
+    experiments.sine(Plan(tmp_path, epochs=100, quiet=True))
+    assert not capsys.readouterr().out
 
 
 def test_without_matplotlib_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A program without matplotlib names the package to install."""
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingPackageError, match=r"python -m pip install matplotlib$"):
+    """A program without matplotlib names the package to install, before it trains."""
+    for name in [n for n in sys.modules if n.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingPackageError, match="matplotlib"):
         experiments.xor(Plan(tmp_path, epochs=1, quiet=True))
 
 
-@pytest.mark.uncounted
-@pytest.mark.parametrize(("quiet", "printed"), [(False, ["100", "200"]), (True, [])])
-def test_the_sine_prints_every_hundredth_step(
-    quiet: bool,
-    printed: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """As the lecture's loop does: the step and its loss, unless the run is quiet."""
-    few = data.sine(20)
-    monkeypatch.setattr(data, "sine", lambda n: few)
-    done = experiments.sine(experiments.Plan(tmp_path, epochs=200, quiet=quiet))
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    shown = {words[0]: float(words[1]) for words in lines if len(words) == 2 and words[0].isdigit()}
-    assert list(shown) == printed
-    for step, loss in shown.items():
-        assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)
-
-
-@pytest.mark.long
+@pytest.mark.wide
 def test_the_large_digits_have_a_network_784_100_10(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

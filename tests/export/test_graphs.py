@@ -1,20 +1,25 @@
-"""Graphs of Values as JSON and as graphs of NetworkX."""
+"""Graphs of Values as JSON, which comes back to the bit, as graphs of NetworkX and as SymPy's."""
 
 from __future__ import annotations
 
 import json
 import math
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.inner import TABLE, Elementwise, topological_order
 
 import scalargrad as sg
-from scalargrad import GraphError, Parameter, StateError, Value
-from scalargrad.export import from_json, to_json, to_networkx
-from scalargrad.graph import topological_order
+from scalargrad import GraphError, OperandError, Parameter, StateError, Value, value_and_grad
+from scalargrad.export import from_json, to_json, to_networkx, to_sympy
 
-SCHEMA = Path(sg.__file__).parent / "export" / "graph.schema.json"
+
+@sg.custom_op(partials=lambda y, x: (1.0,))
+def mine(x: float) -> float:
+    """Return the number: an operation that other processes do not know."""
+    return x
 
 
 def example() -> Value:
@@ -57,10 +62,45 @@ def test_a_graph_comes_back_to_the_bit() -> None:
     assert to_json(from_json(to_json(root))) == to_json(root)
 
 
+def test_operations_that_are_not_in_the_table_are_refused() -> None:
+    """Custom ones and compiled functions have no name that another process would know."""
+    for made in (mine(Value(1.0)), sg.jit(lambda x: x * x)(Value(2.0))):
+        with pytest.raises(GraphError, match="table"):
+            to_json(made)
+
+
+def broken(**changes: Any) -> str:
+    """Return the JSON of x · 2, changed."""
+    found = json.loads(to_json(Value(1.0) * 2.0))
+    for name, (place, change) in changes.items():
+        found[name][place] = {**found[name][place], **change}
+    return json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[",
+        '{"graph": {"format": "another"}}',
+        broken(nodes=(0, {"kind": "other"})),
+        broken(nodes=(2, {"op": "no_such_op"})),
+        broken(nodes=(2, {"op": None})),
+        broken(edges=(0, {"source": 2})),
+        broken(edges=(1, {"key": 7})),
+        to_json(Value(1.0) * 2.0).replace('"root": 2', '"root": 1'),  # a constant has no graph
+    ],
+)
+def test_damaged_text_is_refused(text: str) -> None:
+    """Cut off, of another format, with operands that are not there."""
+    with pytest.raises(StateError):
+        from_json(text)
+
+
+@pytest.mark.wide
 def test_a_graph_is_node_link_data_and_validates() -> None:
-    """By the schema that ships; NetworkX reads it as it is."""
+    """By the schema that ships."""
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
-    schema = json.loads(SCHEMA.read_text())
+    schema = json.loads((Path(sg.__file__).parent / "export" / "graph.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     found = json.loads(to_json(example()))
     jsonschema.validate(found, schema)
@@ -69,8 +109,9 @@ def test_a_graph_is_node_link_data_and_validates() -> None:
         jsonschema.validate(found, schema)
 
 
+@pytest.mark.wide
 def test_networkx_finds_paths_in_a_graph() -> None:
-    """Its wires carry local gradients, whose products along all paths add up to the gradient."""
+    """Wires carry local gradients, whose products along all paths add up to the gradient."""
     networkx = pytest.importorskip("networkx", reason="networkx is not installed")
     x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
     f = (x + y) * z + x * 3.0
@@ -85,56 +126,97 @@ def test_networkx_finds_paths_in_a_graph() -> None:
     }  # fmt: skip
     read = networkx.node_link_graph(json.loads(to_json(f)), edges="edges")
     assert networkx.utils.graphs_equal(read, graph)
+    assert sorted(to_networkx(x * x).edges(keys=True)) == [(0, 1, 0), (0, 1, 1)]  # reads x twice
 
 
-def test_two_wires_between_the_same_nodes_are_two() -> None:
-    """X · x reads x twice."""
-    pytest.importorskip("networkx", reason="networkx is not installed")
-    x = Value(3.0)
-    assert sorted(to_networkx(x * x).edges(keys=True)) == [(0, 1, 0), (0, 1, 1)]
+@pytest.fixture
+def sympy() -> Any:
+    """Return SymPy."""
+    return pytest.importorskip("sympy", reason="sympy is not installed")
 
 
-def test_operations_that_are_not_in_the_table_are_refused() -> None:
-    """Custom ones and compiled functions have no name that another process would know."""
-
-    @sg.custom_op(partials=lambda y, x: (1.0,))
-    def mine(x: float) -> float:
-        return x
-
-    for made in (mine(Value(1.0)), sg.jit(lambda x: x * x)(Value(2.0))):
-        with pytest.raises(GraphError, match="not an operation of the table"):
-            to_json(made)
-
-
-def broken(**changes: Any) -> str:
-    """Return the JSON of x · 2, changed."""
-    found = json.loads(to_json(Value(1.0) * 2.0))
-    for name, (place, change) in changes.items():
-        found[name][place] = {**found[name][place], **change}
-    return json.dumps(found)
+#: Expressions of SymPy, all defined at the positive numbers where they are tried.
+EXPRESSIONS = [
+    *("x + y", "x - y", "x * y", "x / y", "x**y", "x**-3", "sqrt(x)", "x**Rational(1, 3)"),
+    *("exp(-x)", "log(x)", "log(x, 2)", "sin(x)", "cos(x * y)", "tan(x / 3)", "asin(x / 3)"),
+    *("acos(x / 3)", "atan(x)", "atan2(y, x)", "sinh(x)", "cosh(x)", "tanh(x)", "asinh(x)"),
+    *("acosh(x + 1)", "atanh(x / 3)", "erf(x)", "erfc(x)", "Abs(x - y)", "Max(x, y)"),
+    *("Min(x, y, 1)", "Piecewise((x**2, x > y), (y, True))", "floor(x) * x", "ceiling(y) * x"),
+    *("pi * x + E * y", "Mod(x, y) + y"),
+]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[", "holds no graph of scalargrad's"),
-        ('{"graph": {"format": "another"}}', "has the format 'another'"),
-        (broken(nodes=(0, {"kind": "other"})), "KeyError: 'other'"),
-        (broken(nodes=(2, {"op": "no_such_op"})), "KeyError: 'no_such_op'"),
-        (broken(nodes=(2, {"op": None})), "node 2 has operands and no operation"),
-        (broken(edges=(0, {"source": 2})), "node 2 reads what is not before it"),
-        (broken(edges=(1, {"key": 7})), "node 2 lacks an operand"),
-    ],
-)
-def test_damaged_text_is_refused(text: str, message: str) -> None:
-    """The message says what is wrong."""
-    with pytest.raises(StateError, match=message):
-        from_json(text)
+@pytest.mark.wide
+@pytest.mark.parametrize("written", EXPRESSIONS)
+def test_what_lambdify_makes_is_differentiated(sympy: Any, written: str) -> None:
+    """Value and gradient are SymPy's own, to fifteen digits."""
+    symbols = sympy.symbols("x y", positive=True)
+    expression = sympy.sympify(written, dict(zip("xy", symbols, strict=True)))
+    f = sympy.lambdify(symbols, expression, modules=[sg, "math"])
+    value, slopes = value_and_grad(lambda x, y: f(x, y) + 0.0 * x, argnums=(0, 1))(1.25, 0.7)
+
+    def number(*moved: Any) -> Any:
+        at = (sympy.Rational(5, 4) + moved[0], sympy.Rational(7, 10) + moved[1])
+        return sympy.N(expression.subs(dict(zip(symbols, at, strict=True))), 60)
+
+    assert value == pytest.approx(float(number(0, 0)), rel=1e-13)
+    step = sympy.Rational(1, 10**20)
+    for slope, (dx, dy) in zip(slopes, ((step, 0), (0, step)), strict=True):
+        exact = float((number(dx, dy) - number(-dx, -dy)) / (2 * step))
+        assert slope == pytest.approx(exact, rel=1e-12, abs=1e-13)
 
 
-def test_a_root_that_is_a_constant_is_refused() -> None:
-    """It has no graph."""
-    found = json.loads(to_json(Value(1.0) * 2.0))
-    found["graph"]["root"] = 1
-    with pytest.raises(StateError, match="the root of the graph is a constant"):
-        from_json(json.dumps(found))
+@pytest.mark.wide
+def test_a_sign_that_would_lose_the_gradient_is_refused(sympy: Any) -> None:
+    """SymPy writes it with math.copysign, which takes no Values."""
+    x, y = sympy.symbols("x y")
+    with pytest.raises(OperandError, match="gradient"):
+        sympy.lambdify((x, y), sympy.sign(x - y), modules=[sg, "math"])(Value(1.0), 2.0)
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("name", [name for name in TABLE if name != "rint"])
+def test_every_operation_has_an_expression(sympy: Any, name: str) -> None:
+    """Its number, at points of the operation's domain, is the operation's."""
+    op, generator = TABLE[name], random.Random(name)
+    arity = op.arity if isinstance(op, Elementwise) else 4
+    for _ in range(3):
+        at = [generator.uniform(*op.domain.interval(i)) for i in range(arity)]
+        leaves = [Value(x, f"x{i}") for i, x in enumerate(at)]
+        root = op.of(*leaves)
+        expression = to_sympy(root)
+        bound = {sympy.Symbol(x.label, real=True): sympy.Float(x.data, 30) for x in leaves}
+        assert float(sympy.N(expression.subs(bound), 30)) == pytest.approx(root.data, rel=1e-12)
+
+
+@pytest.mark.wide
+def test_a_graph_is_simplified_and_differentiated_in_symbols(sympy: Any) -> None:
+    """A sigmoid neuron's derivative is what backward finds; 5,000 additions need no deep stack."""
+    w, x = Value(2.0, "w"), Value(-1.0, "x")
+    root = sg.sigmoid(w * x - 3)
+    root.backward()
+    expression = to_sympy(root)
+    symbols = sympy.symbols("w x", real=True)
+    assert sympy.simplify(expression - 1 / (1 + sympy.exp(3 - symbols[0] * symbols[1]))) == 0
+    slope = sympy.diff(expression, symbols[0]).subs(dict(zip(symbols, (2, -1), strict=True)))
+    assert w.grad == pytest.approx(float(slope), rel=1e-14)
+    total = x
+    for _ in range(5000):
+        total = total + x
+    assert to_sympy(total) == 5001 * symbols[1]
+
+
+@pytest.mark.wide
+def test_leaves_without_labels_have_the_names_of_pictures(sympy: Any) -> None:
+    """Two of one label are told apart; constants are written as they are."""
+    a, b, c = Value(1.0), Value(2.0, "b"), Value(3.0, "b")
+    assert str(to_sympy(a * b + c / 2.5 + 3.0)) == "b*v1 + 0.4*b_2 + 3"
+    assert to_sympy(Value(1.0, "alone")) == sympy.Symbol("alone", real=True)
+
+
+@pytest.mark.wide
+def test_what_sympy_does_not_know_is_refused(sympy: Any) -> None:
+    """Rounding to even, custom operations and compiled functions."""
+    for root in (sg.rint(Value(1.5)), mine(Value(1.0)), sg.jit(lambda x: x * x)(Value(2.0))):
+        with pytest.raises(GraphError, match="SymPy"):
+            to_sympy(root)

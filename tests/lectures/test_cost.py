@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from tests.inner import topological_order
 
 from scalargrad import Value, nn
-from scalargrad.graph import topological_order
 
 
 def products_forwards(sizes: list[int]) -> int:

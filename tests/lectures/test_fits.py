@@ -200,7 +200,6 @@ def test_newton_s_step_lands_on_the_least_squares_cubic() -> None:
     np.testing.assert_allclose(step, [0.0, B, 0.0, D], atol=1e-12)
 
 
-@pytest.mark.uncounted
 def test_gradient_descent_follows_its_closed_form_towards_the_cubic() -> None:
     """Of the first error k steps leave (I - ηH)ᵏ; 2,000 bring b and d within 3%."""
     rate, steps = 1e-6, 20
@@ -244,6 +243,7 @@ def test_a_small_network_learns_with_the_same_loop() -> None:
     assert losses[-1] < losses[0] / 10.0
 
 
+@pytest.mark.wide
 def test_a_small_network_follows_pytorch_step_by_step() -> None:
     """The same network in PyTorch, from the same start, has the same losses to 1e-10."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 import pytest
+from tests.inner import topological_order
 
 import scalargrad as sg
 from scalargrad import Value
-from scalargrad.graph import topological_order
 
 POINTS = [0.05, 0.2, 0.37, 0.5, 0.81, 0.96]
 
@@ -58,6 +58,7 @@ def test_automatic_equals_manual(x: float) -> None:
     assert sg.jvp(iterate, (x,), (1.0,))[1] == expected
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("x", POINTS)
 def test_automatic_equals_symbolic(x: float) -> None:
     """SymPy's derivative of the same loop, run on a symbol, has the same value."""

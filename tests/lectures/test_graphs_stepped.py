@@ -6,8 +6,18 @@ import math
 
 import pytest
 
-from scalargrad import Parameter, Value, cos, exp, maximum, reciprocal, sigmoid, softmax, square
-from scalargrad.ops import log
+from scalargrad import (
+    Parameter,
+    Value,
+    cos,
+    exp,
+    log,
+    maximum,
+    reciprocal,
+    sigmoid,
+    softmax,
+    square,
+)
 from scalargrad.show.steps import Walk, walk
 
 

@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
+from tests.inner import topological_order
 
 from scalargrad import Parameter, Value, sigmoid
-from scalargrad.graph import topological_order
 from scalargrad.nn import Linear, ReLU, Sequential
 
 SIZES = [3, 5, 4, 2]

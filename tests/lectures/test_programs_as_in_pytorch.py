@@ -51,7 +51,6 @@ def result(model: nn.Sequential) -> str:
     return f"Result: y = {a:.4f} + {b:.4f} x + {c:.4f} x^2 + {d:.4f} x^3"
 
 
-@pytest.mark.uncounted
 def test_the_listing_follows_the_closed_form(capsys: pytest.CaptureFixture[str]) -> None:
     """On all 2,000 points, k steps leave (I - ηH)ᵏ of the distance to the least-squares cubic."""
     model = polynomial()
@@ -100,6 +99,7 @@ def test_its_last_lines_do_not_fit_the_two_layer_model() -> None:
         result(model)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_listing_has_pytorch_s_losses(bias: bool) -> None:
     """From the same start the same program in PyTorch has the same losses, to 1e-10."""
@@ -148,6 +148,7 @@ def test_a_batch_may_hold_sparse_examples() -> None:
     ]
 
 
+@pytest.mark.wide
 def test_flatten_joins_dimensions_as_pytorch_does() -> None:
     """Every pair of dimensions of a 2 × 3 × 4 array, against PyTorch."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,14 +16,9 @@ from scalargrad.nn import init
 NOUT, NIN = 60, 140
 
 
-def weights() -> list[list[Parameter]]:
+def weights(nout: int = NOUT, nin: int = NIN) -> list[list[Parameter]]:
     """Build nout rows of nin parameters."""
-    return [[Parameter(0.0) for _ in range(NIN)] for _ in range(NOUT)]
-
-
-def few() -> list[list[Parameter]]:
-    """Build three rows of two parameters."""
-    return [[Parameter(0.0) for _ in range(2)] for _ in range(3)]
+    return [[Parameter(0.0) for _ in range(nin)] for _ in range(nout)]
 
 
 #: Initialiser, and the mean and the variance its paper gives.
@@ -32,7 +28,6 @@ MOMENTS: list[tuple[Callable[..., Any], dict[str, Any], float, float]] = [
     (init.xavier_uniform_, {}, 0.0, 2.0 / (NIN + NOUT)),
     (init.xavier_normal_, {"gain": 2.0}, 0.0, 8.0 / (NIN + NOUT)),
     (init.kaiming_uniform_, {"nonlinearity": "relu"}, 0.0, 2.0 / NIN),
-    (init.kaiming_normal_, {"nonlinearity": "relu"}, 0.0, 2.0 / NIN),
     (init.kaiming_normal_, {"mode": "fan_out", "nonlinearity": "tanh"}, 0.0, 25.0 / 9.0 / NOUT),
     (init.kaiming_uniform_, {"a": math.sqrt(5.0)}, 0.0, 1.0 / 3.0 / NIN),
 ]
@@ -50,48 +45,6 @@ def test_mean_and_variance_are_the_papers(
     assert mean == pytest.approx(expected, abs=4.0 * math.sqrt(variance / len(numbers)))
     found = sum((x - mean) ** 2 for x in numbers) / len(numbers)
     assert found == pytest.approx(variance, rel=0.05)
-
-
-#: Arguments of Kaiming's initialisers, and gain² / fan.
-KAIMING: list[tuple[dict[str, Any], float]] = [
-    ({}, 2.0 / NIN),
-    ({"mode": "fan_out"}, 2.0 / NOUT),
-    ({"a": 2.0}, 2.0 / 5.0 / NIN),
-    ({"a": 2.0, "nonlinearity": "relu"}, 2.0 / NIN),
-    ({"nonlinearity": "linear"}, 1.0 / NIN),
-    ({"mode": "fan_out", "nonlinearity": "tanh"}, 25.0 / 9.0 / NOUT),
-]
-
-
-@pytest.mark.parametrize(("options", "variance"), KAIMING)
-def test_kaimings_arguments_set_bound_and_deviation(
-    options: dict[str, Any], variance: float
-) -> None:
-    """The uniform draws reach √3 standard deviations and no further; the normal ones have it."""
-    uniform = [p.data for row in init.kaiming_uniform_(weights(), **options, rng=1) for p in row]
-    bound = math.sqrt(3.0 * variance)
-    assert 0.99 * bound < max(map(abs, uniform)) <= bound
-    normal = [p.data for row in init.kaiming_normal_(weights(), **options, rng=1) for p in row]
-    assert sum(x * x for x in normal) / len(normal) == pytest.approx(variance, rel=0.05)
-
-
-def test_bounds_equal_pytorchs() -> None:
-    """The largest of PyTorch's draws and of ours lie at the same bound."""
-    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
-    for name in ("xavier_uniform_", "kaiming_uniform_"):
-        theirs = getattr(torch.nn.init, name)(torch.empty(NOUT, NIN, dtype=torch.float64))
-        ours = getattr(init, name)(weights(), rng=0)
-        largest = max(abs(p.data) for row in ours for p in row)
-        assert largest == pytest.approx(theirs.abs().max().item(), rel=2e-3)
-
-
-@pytest.mark.parametrize("name", ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
-def test_gains_equal_pytorchs(name: str) -> None:
-    """With the parameter of leaky_relu left out and given."""
-    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
-    assert init.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
-    given = torch.nn.init.calculate_gain(name, 0.3)
-    assert init.calculate_gain(name, 0.3) == pytest.approx(given)
 
 
 @pytest.mark.parametrize(
@@ -118,12 +71,13 @@ def test_gains_are_those_of_pytorchs_manual(name: str, param: float | None, gain
         ({"a": 3.0}, math.sqrt(0.2 / 2)),
         ({"mode": "fan_out"}, math.sqrt(2.0 / 3)),
         ({"nonlinearity": "tanh"}, 5.0 / 3.0 / math.sqrt(2)),
+        ({"nonlinearity": "linear"}, 1.0 / math.sqrt(2)),
         ({"a": 3.0, "nonlinearity": "relu"}, math.sqrt(2.0 / 2)),
     ],
 )
 def test_kaiming_s_arguments_scale_the_same_draws(options: dict[str, Any], std: float) -> None:
     """By gain / √fan times what one seed draws: of N(0, 1), and of U(-√3, √3)."""
-    wide = math.sqrt(3.0)
+    wide, few = math.sqrt(3.0), partial(weights, 3, 2)
     chosen: dict[str, Any] = {"nonlinearity": "leaky_relu", **options}
     for ours, unit in (
         (init.kaiming_normal_(few(), rng=4, **chosen), init.normal_(few(), rng=4)),
@@ -162,13 +116,12 @@ def test_constants() -> None:
 
 def test_what_makes_no_sense_is_refused() -> None:
     """Numbers instead of parameters, unknown gains and modes, and weights without fans."""
-    with pytest.raises(OperandError, match="fill Parameters"):
+    with pytest.raises(OperandError, match="Parameter"):
         init.zeros_([1.0])
-    with pytest.raises(OperandError, match="no gain is known for 'gelu'"):
+    with pytest.raises(OperandError, match="gelu"):
         init.calculate_gain("gelu")
-    with pytest.raises(DomainError, match="'fan_in' or 'fan_out'"):
+    with pytest.raises(DomainError, match="fan_in"):
         init.kaiming_normal_(weights(), mode="fan")
-    with pytest.raises(OperandError, match="nout lists of nin"):
-        init.xavier_normal_([Parameter(0.0)])
-    with pytest.raises(OperandError, match="nout lists of nin"):
-        init.xavier_normal_([[Parameter(0.0)], []])
+    for flat in ([Parameter(0.0)], [[Parameter(0.0)], []]):
+        with pytest.raises(OperandError, match="nin"):
+            init.xavier_normal_(flat)

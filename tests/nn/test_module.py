@@ -1,17 +1,17 @@
-"""Module: which parameters belong to it, under which names, and how they are cleared."""
+"""A module knows its parts, parameters and names, prints them, and keeps and loads their state."""
 
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
 import numpy as np
 import pytest
 
-import scalargrad as sg
-from scalargrad import Parameter, Value
-from scalargrad.nn import MLP, Layer, Module, Neuron
+from scalargrad import OperandError, Parameter, StateError, Value, jit, nn
+from scalargrad.nn import MLP, Linear, Module, Neuron, ReLU, Sequential
 
 
 class Bag(Module):
@@ -21,66 +21,58 @@ class Bag(Module):
         self.__dict__.update(parts)
 
 
-def paths(module: Module) -> list[str]:
+class Residual(Module):
+    """x + inner(x), written as in PyTorch; the list holds a module too."""
+
+    def __init__(self) -> None:
+        self.inner = Sequential(Linear(2, 2, rng=0), nn.Tanh())
+        self.others = [Linear(2, 1, rng=1)]
+        self.scale = Parameter(1.0, "scale")
+
+    def forward(self, x: list[Value]) -> list[Any]:
+        """Add the inner network's output to its input."""
+        return [a + self.scale * b for a, b in zip(x, self.inner(x), strict=True)]
+
+
+def names(module: Module) -> list[str]:
     """Return the names of a module's parameters."""
     return [name for name, _ in module.named_parameters()]
 
 
-def test_parameters_come_in_the_order_of_assignment() -> None:
-    """Attributes count in the order they were assigned, not by name."""
-    b, a = Parameter(1.0), Parameter(2.0)
-    module = Bag(b=b, a=a)
-    assert paths(module) == ["b", "a"]
-    assert module.parameters() == [b, a]
-
-
-def test_names_are_paths_of_attributes_indices_and_keys() -> None:
-    """Modules, lists, tuples and dicts nested in each other give dotted paths, depth first."""
+def test_names_are_paths_in_the_order_of_assignment() -> None:
+    """Modules, lists, tuples, dicts and arrays nested in each other give dotted paths."""
     leaf = Parameter
     module = Bag(
         scale=leaf(1.0),
         blocks=[Bag(w=(leaf(2.0), leaf(3.0))), Bag(heads={"left": leaf(4.0), 7: [leaf(5.0)]})],
-        offset=leaf(6.0),
+        array=np.array([[leaf(6.0)], [leaf(7.0)]]),
+        b=leaf(8.0),
     )
-    assert paths(module) == [
-        "scale",
-        "blocks.0.w.0",
-        "blocks.0.w.1",
-        "blocks.1.heads.left",
-        "blocks.1.heads.7.0",
-        "offset",
+    assert names(module) == [
+        *("scale", "blocks.0.w.0", "blocks.0.w.1", "blocks.1.heads.left", "blocks.1.heads.7.0"),
+        *("array.0", "array.1", "b"),
     ]
-    assert [p.data for p in module.parameters()] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
-
-
-def test_parameters_in_object_arrays_belong_to_the_module() -> None:
-    """A matrix of Parameters in NumPy is found, row by row; arrays of numbers are not entered."""
-    weights = np.array([[Parameter(1.0), Parameter(2.0)], [Parameter(3.0), Parameter(4.0)]])
-    module = Bag(w=weights, mask=np.ones(3), b=Parameter(5.0))
-    assert paths(module) == ["w.0", "w.1", "w.2", "w.3", "b"]
-    assert [p.data for p in module.parameters()] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [p.data for p in module.parameters()] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 
 
 def test_only_parameters_are_found() -> None:
-    """Inputs, interior nodes, numbers, strings and functions are no parameters."""
+    """Inputs, interior nodes, numbers, strings, arrays and functions are no parameters."""
     w = Parameter(2.0)
-    module = Bag(x=Value(1.0), y=w * 3.0, n=4, name="w", f=abs, w=w, nothing=None)
-    assert paths(module) == ["w"]
+    module = Bag(x=Value(1.0), y=w * 3.0, n=4, name="w", f=abs, w=w, nothing=None, mask=np.ones(3))
+    assert names(module) == ["w"]
+    Module().zero_grad()
+    assert Module().parameters() == []
 
 
-def test_a_module_without_parameters_has_none() -> None:
-    """An empty module lists nothing, and clearing its gradients does nothing."""
-    module = Module()
-    assert module.parameters() == []
-    module.zero_grad()
-
-
-def test_shared_parameters_count_once_under_their_first_name() -> None:
-    """A tied weight appears once, so an update moves it once."""
+def test_shared_parts_count_once_under_their_first_name() -> None:
+    """A tied weight is updated once, a layer used twice is saved once."""
     tied = Parameter(1.0)
     module = Bag(encoder=Bag(w=[tied]), decoder=Bag(w=[tied, Parameter(2.0)]))
-    assert paths(module) == ["encoder.w.0", "decoder.w.1"]
-    assert [p.data for p in module.parameters()] == [1.0, 2.0]
+    assert names(module) == ["encoder.w.0", "decoder.w.1"]
+    layer = Linear(2, 2, rng=0)
+    model = Sequential(layer, ReLU(), layer)
+    assert len(model.parameters()) == 6
+    assert list(model.state_dict()) == ["0.weight", "0.bias"]
 
 
 def test_modules_that_contain_each_other_are_entered_once() -> None:
@@ -90,41 +82,32 @@ def test_modules_that_contain_each_other_are_entered_once() -> None:
     ring.append(ring)
     parent.__dict__.update(child=child, ring=ring)
     child.__dict__.update(parent=parent)
-    assert paths(parent) == ["w", "child.v", "ring.0"]
-    assert paths(child) == ["v", "parent.w", "parent.ring.0"]
+    assert names(parent) == ["w", "child.v", "ring.0"]
+    assert names(child) == ["v", "parent.w", "parent.ring.0"]
+    assert len(parent.modules()) == 2
 
 
-def test_modules_shared_on_many_paths_take_linear_time() -> None:
-    """A tower of 200 modules, each holding the one below it twice, has 2²⁰⁰ paths."""
+def test_depth_and_shared_paths_cost_no_more_than_modules() -> None:
+    """A tower of 200 modules has 2²⁰⁰ paths, another 10,000 levels: no hours, no RecursionError."""
     tower = Bag(w=Parameter(0.0))
     for height in range(1, 200):
         tower = Bag(left=tower, right=tower, w=Parameter(float(height)))
     assert len(tower.parameters()) == 200
-
-
-def test_deep_nesting_does_not_recurse() -> None:
-    """Ten thousand modules inside each other are searched without a RecursionError."""
-    module = Bag(w=Parameter(1.0))
+    deep = Bag(w=Parameter(1.0))
     for _ in range(10_000):
-        module = Bag(inner=module)
-    assert len(module.parameters()) == 1
+        deep = Bag(inner=deep)
+    assert len(deep.parameters()) == 1
 
 
 def test_zero_grad_clears_the_parameters_and_nothing_else() -> None:
-    """Gradients of parameters become 0.0; those of inputs stay."""
-    w, x = Parameter(2.0), Value(3.0)
-    module = Bag(w=w, x=x)
-    (w * x).backward()
-    module.zero_grad()
-    assert (w.grad, x.grad) == (0.0, 2.0)
-
-
-def test_two_backward_sweeps_without_zero_grad_add_up() -> None:
-    """Gradients of parameters accumulate until they are cleared, as in micrograd and PyTorch."""
-    neuron = Neuron(1, nonlin=False)
-    for _ in range(2):
-        neuron([3.0]).backward()
-    assert [p.grad for p in neuron.parameters()] == [6.0, 2.0]
+    """Tables, lone parameters and micrograd's neurons inside; gradients of inputs stay."""
+    block, x = Residual(), Value(3.0)
+    block.neuron, block.x = Neuron(2), x  # type: ignore[attr-defined]
+    for node in (*block.parameters(), x):
+        node.grad = 1.0
+    block.zero_grad()
+    assert {parameter.grad for parameter in block.parameters()} == {0.0}
+    assert x.grad == 1.0
 
 
 def test_a_subclass_may_list_its_parameters_itself() -> None:
@@ -140,28 +123,17 @@ def test_a_subclass_may_list_its_parameters_itself() -> None:
         def parameters(self) -> list[Value]:
             return [self.slope]
 
-    line = Line()
-    line(3.0).backward()
-    line.zero_grad()
-    assert (line.slope.grad, line.offset.grad) == (0.0, 1.0)
-
-
-def test_layers_ask_their_neurons_which_parameters_they_have() -> None:
-    """A neuron that freezes its weights by overriding parameters() is respected inside an MLP."""
-
     class Frozen(Neuron):
         def parameters(self) -> list[Any]:
             return [self.b]
 
+    line = Line()
+    line(3.0).backward()
+    line.zero_grad()
+    assert (line.slope.grad, line.offset.grad) == (0.0, 1.0)
     model = MLP(2, [2, 1])
     model.layers[0].neurons[0] = Frozen(2)
     assert len(model.parameters()) == 9 - 2
-
-
-@pytest.mark.parametrize("module", [Neuron(3), Layer(3, 2), MLP(2, [3, 4, 1])])
-def test_own_lists_agree_with_the_names(module: Module) -> None:
-    """For neurons, layers and MLPs, parameters() and named_parameters() have one order."""
-    assert module.parameters() == [p for _, p in module.named_parameters()]
 
 
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
@@ -176,9 +148,174 @@ def test_networks_can_be_copied_and_pickled(twin: Any) -> None:
     assert [p.data for p in model.parameters()] == before
 
 
-def test_a_model_is_differentiated_like_any_function() -> None:
-    """A module's output has gradients for its parameters without touching their grad."""
-    neuron = Neuron(2, nonlin=False)
-    found = sg.gradients(neuron([3.0, 4.0]), dict(neuron.named_parameters()))
-    assert found == {"w.0": 3.0, "w.1": 4.0, "b": 1.0}
-    assert [p.grad for p in neuron.parameters()] == [0.0, 0.0, 0.0]
+def test_modules_run_one_after_the_other() -> None:
+    """The output of each is the input of the next; a Sequential is read like a list."""
+    model = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=1))
+    x = [0.5, -1.0]
+    assert model(x)[0].data == model[2](model[1](model[0](x)))[0].data
+    assert [type(m).__name__ for m in model] == ["Linear", "ReLU", "Linear"]
+    assert len(model) == 3
+    assert model[-3] is model[0]
+    for beyond in (3, -4):
+        with pytest.raises(IndexError, match="modules"):
+            model[beyond]
+
+
+def test_names_of_a_sequential_are_pytorchs() -> None:
+    """Numbers by default, keys of a dict where one is given, and what append adds."""
+    model = Sequential({"hidden": Linear(2, 1), "unit": ReLU()})
+    assert list(model.state_dict()) == ["hidden.weight", "hidden.bias"]
+    grown = Sequential(ReLU()).append(Linear(1, 1, bias=False))
+    assert list(grown.state_dict()) == ["1.weight"]
+    assert names(grown) == ["1.weight.0.0"]
+    for wrong in (len, {"train": ReLU()}):  # a function, and a name that would hide a method
+        with pytest.raises(OperandError):
+            Sequential(wrong)  # type: ignore[arg-type]
+
+
+def test_a_module_of_ones_own_runs_and_prints_its_parts() -> None:
+    """A call runs forward; lists of modules are shown by their paths, and found by them."""
+    block = Residual()
+    assert str(block) == (
+        "Residual(\n"
+        "  (inner): Sequential(\n"
+        "    (0): Linear(in_features=2, out_features=2, bias=True)\n"
+        "    (1): Tanh()\n"
+        "  )\n"
+        "  (others.0): Linear(in_features=2, out_features=1, bias=True)\n"
+        ")"
+    )
+    inner = [y.data for y in block.inner([0.0, 0.0])]
+    assert [y.data for y in block([Value(0.0), Value(0.0)])] == inner
+    paths = ["", "inner", "inner.0", "inner.1", "others.0"]
+    assert [name for name, _ in block.named_modules()] == paths
+    assert block.children() == [block.inner, block.others[0]]
+    with pytest.raises(NotImplementedError, match="forward"):
+        Module()()
+
+
+def test_train_and_eval_reach_every_part() -> None:
+    """A new module trains; a part that overrides train, as a frozen one does, decides itself."""
+
+    class Frozen(Sequential):
+        def train(self, mode: bool = True) -> Any:
+            del mode
+            return super().train(False)
+
+    block = Residual()
+    assert all(module.training for module in block.modules())
+    assert block.eval() is block
+    assert not any(module.training for module in block.modules())
+    assert all(module.training for module in block.train().modules())
+    model = Sequential(Linear(2, 2), Frozen(nn.Dropout(0.5)))
+    assert [part.training for part in model.train().modules()] == [True, True, False, False]
+
+
+def network() -> Sequential:
+    """Build 2 → 3 → 1 with fixed seeds."""
+    return Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=1))
+
+
+def test_a_state_survives_json_to_the_last_bit_and_is_a_copy() -> None:
+    """Plain lists of floats need nothing else; training on does not change what was kept."""
+    saved, other = network(), Sequential(Linear(2, 3), ReLU(), Linear(3, 1))
+    kept = saved.state_dict()
+    other.load_state_dict(json.loads(json.dumps(kept)))
+    assert other.state_dict() == kept
+    saved.parameters()[0].data += 1.0
+    assert kept != saved.state_dict()
+
+
+def test_every_kind_of_module_has_a_state() -> None:
+    """Micrograd's perceptrons, and parameters alone, in dicts, arrays and ragged lists."""
+    module = Bag(
+        mlp=MLP(2, [1]),
+        lone=Parameter(2.0),
+        by_name={"a": Parameter(3.0)},
+        array=np.array([Parameter(4.0), Parameter(5.0)], dtype=object),
+        ragged=[[Parameter(6.0)], [Parameter(7.0), Parameter(8.0)]],
+        unrelated=["text", 1.0, []],
+    )
+    state = module.state_dict()
+    assert (state["lone"], state["by_name.a"]) == (2.0, 3.0)
+    assert [state[k] for k in state if k.startswith("array")] == [4.0, 5.0]
+    assert (state["ragged.0"], state["ragged.1"]) == ([6.0], [7.0, 8.0])
+    assert len(state["mlp.layers.0.neurons.0.w"]) == 2
+    assert state["mlp.layers.0.neurons.0.b"] == 0.0
+    assert module.load_state_dict({**state, "lone": 9.0}) == ([], [])
+    assert module.state_dict()["lone"] == 9.0
+
+
+def test_computed_numbers_in_the_place_of_parameters_have_no_state() -> None:
+    """A module that a compiled function makes holds results, which are nobody's Parameters."""
+
+    def doubled(layer: Any) -> Any:
+        made = copy.copy(layer)
+        rows = [[2.0 * w for w in row] for row in layer.weight]
+        made.weight = type(layer.weight)(rows, layer.weight.touched)
+        return made
+
+    layer = Linear(2, 3, rng=0)
+    with pytest.raises(StateError, match="weight"):
+        jit(doubled)(layer).state_dict()
+    assert jit(lambda layer: layer)(layer).state_dict() == layer.state_dict()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"a.b": Parameter(1.0), "a": {"b": Parameter(2.0)}}, {0: Parameter(1.0), "0": Parameter(2.0)}],
+)
+def test_two_parts_of_one_name_are_no_state(parts: dict[Any, Any]) -> None:
+    """Only the numbers of the second were saved; loading gave them to both."""
+    model = Bag(parts=parts)
+    assert [p.data for p in model.parameters()] == [1.0, 2.0]
+    for act in (model.state_dict, lambda: model.load_state_dict({}, strict=False)):
+        with pytest.raises(StateError, match="name"):
+            act()
+
+
+class Written(Module):
+    """A neuron as in micrograd's lecture, but for the base class."""
+
+    def __init__(self, number: Any) -> None:
+        self.w, self.b = [number(0.5), number(-0.5)], number(0.0)
+
+    def parameters(self) -> list[Any]:
+        """List weights and bias."""
+        return [*self.w, self.b]
+
+
+def test_a_state_that_would_leave_out_numbers_that_are_trained_is_refused() -> None:
+    """Such a state is empty, and what was saved so could not be told from a model that is new."""
+    model = Written(Value)
+    for use in (
+        model.state_dict,
+        lambda: model.load_state_dict({}),
+        lambda: nn.save_model(model, "never.safetensors"),
+    ):
+        with pytest.raises(StateError, match="Parameter"):
+            use()
+    assert Written(Parameter).state_dict() == {"w": [0.5, -0.5], "b": 0.0}
+
+
+def test_everything_wrong_is_listed_and_nothing_is_changed() -> None:
+    """Missing, unexpected and misshapen names stand in one message."""
+    net = network()
+    before = net.state_dict()
+    wrong = {**before, "0.weight": [[1.0, 2.0]], "2.weight": [1.0, "x"], "extra": 1.0}
+    del wrong["0.bias"]
+    with pytest.raises(StateError) as caught:
+        net.load_state_dict(wrong)
+    assert all(name in str(caught.value) for name in ("0.bias", "extra", "0.weight", "2.weight"))
+    assert net.state_dict() == before
+
+
+def test_without_strict_names_may_differ_but_not_shapes() -> None:
+    """What fits is loaded, and the rest is returned."""
+    net = network()
+    keys = net.load_state_dict({"0.bias": [1.0, 2.0, 3.0], "extra": 1.0}, strict=False)
+    assert keys.missing_keys == ["0.weight", "2.weight", "2.bias"]
+    assert keys.unexpected_keys == ["extra"]
+    assert net.state_dict()["0.bias"] == [1.0, 2.0, 3.0]
+    with pytest.raises(StateError, match="bias"):
+        net.load_state_dict({"0.bias": 1.0}, strict=False)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.wide
+
 HERE = Path(__file__).parent
 SOURCES = HERE.parent.parent / "src"
 BASE = ["graphviz", "markdown_it", "mdurl", "pygments", "rich"]

@@ -1,0 +1,211 @@
+"""Built-in data: points, digits, names, reviews and crosses are what is said of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.datasets
+from scipy.ndimage import zoom
+
+from scalargrad import DomainError, MissingPackageError, OperandError
+from scalargrad.data import (
+    Fact,
+    Vocabulary,
+    bag_of_words,
+    blobs,
+    circles,
+    crossed,
+    digits,
+    facts,
+    moons,
+    names,
+    sentiment,
+    sine,
+    spirals,
+    words,
+    xor,
+)
+
+MAKERS: list[tuple[Callable[..., Any], dict[str, float]]] = [
+    (moons, {"noise": 0.2}),
+    (circles, {}),
+    (spirals, {}),
+    (blobs, {}),
+    (xor, {"noise": 0.1}),
+    (sine, {"noise": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("make", "options"), MAKERS)
+def test_points_are_plain_numbers_fixed_by_a_seed(
+    make: Callable[..., Any], options: dict[str, float]
+) -> None:
+    """Lists of float and targets int or float; another seed gives others; none are refused."""
+    inputs, targets = make(40, seed=7, **options)
+    assert (inputs, targets) == make(40, seed=7, **options) != make(40, seed=8, **options)
+    assert len(inputs) == len(targets) == 40
+    assert {type(x) for row in inputs for x in row} == {float}
+    assert {type(y) for y in targets} == ({float} if make is sine else {int})
+    for no_points in (0, 1) if make is sine else (0,):
+        with pytest.raises(OperandError, match="n is"):
+            make(no_points)
+    if make in {blobs, spirals}:
+        with pytest.raises(OperandError, match="classes"):
+            make(10, classes=0)
+
+
+def test_moons_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The points are exactly those of the same seed; without the package, it is named."""
+    points, labels = sklearn.datasets.make_moons(n_samples=30, noise=0.1, random_state=1337)
+    assert moons(30, 0.1, seed=1337) == (points.tolist(), labels.tolist())
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(MissingPackageError, match="scikit-learn"):
+        moons()
+
+
+def test_circles_without_noise_lie_on_their_radii() -> None:
+    """Class 0 is on the unit circle, class 1 on the circle of the factor."""
+    for x, y in zip(*circles(20, noise=0.0, factor=0.3), strict=True):
+        assert math.hypot(*x) == pytest.approx(0.3 if y else 1.0)
+    with pytest.raises(DomainError, match="factor"):
+        circles(20, factor=1.0)
+    with pytest.raises(OperandError, match="seed"):
+        circles(20, seed=2**32)
+
+
+def test_blobs_are_shared_evenly_and_spread_as_asked() -> None:
+    """Each class has its share of points, at the asked standard deviation."""
+    inputs, targets = blobs(3000, classes=3, spread=2.0, seed=3)
+    assert Counter(targets) == {0: 1000, 1: 1000, 2: 1000}
+    first = [x[0] for x, y in zip(inputs, targets, strict=True) if y == 0]
+    assert statistics.stdev(first) == pytest.approx(2.0, rel=0.1)
+
+
+def test_spiral_arms_are_rotations_of_each_other_and_wind_as_often_as_asked() -> None:
+    """With three classes, a third of a turn takes each arm to the next."""
+    inputs, targets = spirals(30, classes=3, noise=0.0)
+    assert targets[:4] == [0, 1, 2, 0]
+    turn = complex(-0.5, math.sqrt(0.75))
+    for i in range(0, 30, 3):
+        arms = [complex(*x) for x in inputs[i : i + 3]]
+        assert arms[1] == pytest.approx(arms[0] * turn)
+        assert arms[2] == pytest.approx(arms[1] * turn)
+    inputs, _ = spirals(400, classes=1, turns=2.0, noise=0.0)
+    angles = [math.atan2(y, x) for x, y in inputs]
+    steps = [(b - a) % (2 * math.pi) for a, b in itertools.pairwise(angles)]
+    assert sum(steps) == pytest.approx(4 * math.pi * 399 / 400)
+
+
+def test_xor_is_the_truth_table_and_sine_spans_one_period_evenly() -> None:
+    """The four corners come in turn; points run from -π to π in equal steps, and y is sin x."""
+    inputs, targets = xor(8)
+    assert inputs[:4] == inputs[4:] == [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    assert targets == [0, 1, 1, 0] * 2
+    inputs, heights = sine(2000)
+    xs = [x for (x,) in inputs]
+    assert (xs[0], xs[-1]) == (-math.pi, math.pi)
+    assert xs[1000] - xs[999] == pytest.approx(2 * math.pi / 1999)
+    assert heights == [math.sin(x) for x in xs]
+
+
+def test_digits_are_scikit_learns_split_in_two() -> None:
+    """Both parts are the whole set, scaled to [0, 1], each image once, each digit held out."""
+    train, held_out = digits()
+    whole = sklearn.datasets.load_digits()
+    expected = sorted(zip((whole.data / 16).tolist(), whole.target.tolist(), strict=True))
+    assert sorted([*zip(*train, strict=True), *zip(*held_out, strict=True)]) == expected
+    assert (min(map(min, train.inputs)), max(map(max, train.inputs))) == (0.0, 1.0)
+    assert len(held_out.targets) == 360
+    assert min(held_out.targets.count(digit) for digit in range(10)) >= 25
+
+
+def test_digits_are_enlarged_linearly() -> None:
+    """At 28 × 28 corners stay, and rows follow SciPy's zoom; one pixel leaves nothing to read."""
+    small, large = digits().train, digits(28).train
+    assert small.targets == large.targets
+    image, big = np.array(small.inputs[3]).reshape(8, 8), np.array(large.inputs[3]).reshape(28, 28)
+    assert (big[0, 0], big[-1, -1]) == (image[0, 0], image[-1, -1])
+    np.testing.assert_allclose(big, zoom(image, 3.5, order=1), atol=1e-12)
+    with pytest.raises(OperandError, match="size"):
+        digits(1)
+
+
+def test_there_are_as_many_names_as_in_the_world() -> None:
+    """193 members and 2 observers of the United Nations, their capitals, and 118 elements."""
+    kinds: list[Any] = ["country", "capital", "element"]
+    assert [len(names(kind)) for kind in kinds] == [195, 195, 118]
+    assert len(names()) == len(facts()) == 508
+    for kind in kinds:
+        chosen = [fact for fact in facts() if fact.kind == kind]
+        assert len({fact.name for fact in chosen}) == len({fact.about for fact in chosen})
+        assert all(fact.name.strip() == fact.name and fact.about for fact in chosen)
+    with pytest.raises(OperandError, match="river"):
+        names("river")  # type: ignore[arg-type]
+
+
+def test_capitals_lie_in_their_countries_and_elements_at_their_atomic_numbers() -> None:
+    """A capital's country has it; the order is that of the periodic table."""
+    of_country = {fact.name: fact.about for fact in facts() if fact.kind == "country"}
+    for fact in facts():
+        if fact.kind == "capital":
+            assert of_country[fact.about] == fact.name
+    elements = [fact for fact in facts() if fact.kind == "element"]
+    known = ((1, "Hydrogen", "H"), (74, "Tungsten", "W"), (118, "Oganesson", "Og"))
+    for number, name, symbol in known:
+        assert elements[number - 1] == Fact("element", name, symbol)
+    symbols = [fact.about for fact in elements]
+    assert all(s[0].isupper() and (len(s) == 1 or s[1:].islower()) for s in symbols)
+    assert max(map(len, symbols)) == 2
+
+
+def test_reviews_are_balanced_distinct_and_not_given_away_by_a_word() -> None:
+    """Half are positive; no word stands in even half of one kind alone; both kinds negate."""
+    train, held_out = sentiment()
+    assert (len(train.inputs), len(held_out.inputs)) == (166, 42)
+    for part in (train, held_out):
+        assert 2 * sum(part.targets) == len(part.targets)
+    assert len({*train.inputs, *held_out.inputs}) == 208
+    bags = [(set(words(review)), y) for review, y in zip(*train, strict=True)]
+    for word in set().union(*(bag for bag, _ in bags)):
+        good = sum(word in bag for bag, y in bags if y)
+        bad = sum(word in bag for bag, y in bags if not y)
+        assert min(good, bad) > 0 or max(good, bad) < 41
+    assert {y for bag, y in bags if {"not", "never", "nothing"} & bag} == {0, 1}
+
+
+def test_a_bag_counts_words_at_their_checksum() -> None:
+    """Of letters only; the position is CRC-32 modulo the size, as every zip file has it."""
+    assert words("It's 5 o'clock, café!") == ["it's", "o'clock", "café"]
+    assert words("A-b_c") == ["a", "b", "c"]
+    assert bag_of_words("123456789 well well") == {zlib.crc32(b"well") % 10_000: 2.0}
+    assert bag_of_words("") == {}
+    assert bag_of_words("one two three", size=1) == {0: 3.0}
+    with pytest.raises(OperandError, match="size"):
+        bag_of_words("word", size=0)
+
+
+def test_each_value_of_a_vocabulary_has_a_row_and_the_others_share_one() -> None:
+    """Rows in the order in which values are met, from 1; 0 for what was not."""
+    known = Vocabulary(["b", "a", "b", "c"])
+    assert [known.row(x) for x in ("b", "a", "c", "d")] == [1, 2, 3, 0]
+    assert (len(known), repr(known)) == (4, "Vocabulary of 3 values")
+
+
+def test_a_cross_is_a_checksum_that_spreads_over_the_buckets() -> None:
+    """CRC-32 of what is crossed; of 1,000 pairs in 1,000 buckets about 1/e of these stay empty."""
+    expected = zlib.crc32(b"user\x1f3\x1fitem\x1f7") % 1000
+    assert crossed("user", 3, "item", 7, buckets=1000) == expected
+    assert crossed("ab", "c", buckets=2**32) != crossed("a", "bc", buckets=2**32)
+    found = {crossed(u, i, buckets=1000) for u in range(40) for i in range(25)}
+    assert len(found) == pytest.approx(632, abs=60)
+    with pytest.raises(OperandError, match="buckets"):
+        crossed(1, buckets=0)

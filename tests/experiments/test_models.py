@@ -1,0 +1,176 @@
+"""The models of the programs: the character-level GPT, and the recommender of clicks."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import OperandError
+from scalargrad.data import click_model
+from scalargrad.experiments import GPT, Alphabet, Ranker, WideAndDeep
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy
+from scalargrad.nn.init import normal_
+from scalargrad.optim import AdamW
+from scalargrad.train import fit
+
+SMALL = {"context": 6, "width": 8, "heads": 2, "layers": 2}
+
+
+def reference(model: GPT, tokens: list[int]) -> Any:
+    """Compute the logits with PyTorch's tensors and its own attention, RMSNorm and softmax."""
+    torch = pytest.importorskip("torch")
+    state = {name: torch.tensor(x, dtype=torch.float64) for name, x in model.state_dict().items()}
+
+    def norm(x: Any) -> Any:
+        return torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-5)
+
+    x = norm(state["token.weight"][tokens] + state["position.weight"][: len(tokens)])
+    for i in range(2):
+        block = {k.split(f"blocks.{i}.")[1]: w for k, w in state.items() if f"blocks.{i}." in k}
+        seen = norm(x)
+        q, k, v = (
+            (seen @ block[f"attention.{part}.weight"].T).view(len(tokens), 2, 4).transpose(0, 1)
+            for part in ("query", "key", "value")
+        )
+        found = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + found.transpose(0, 1).reshape(len(tokens), 8) @ block["attention.out.weight"].T
+        x = x + torch.relu(norm(x) @ block["wide.weight"].T) @ block["narrow.weight"].T
+    return x @ state["head.weight"].T
+
+
+@pytest.mark.wide
+def test_logits_are_those_of_pytorchs_attention() -> None:
+    """Two layers of two heads over five tokens agree with torch to 1e-12."""
+    model = GPT(11, **SMALL, rng=3)
+    tokens = [0, 4, 10, 4, 7]
+    ours = np.array([[score.data for score in row] for row in model(tokens)])
+    assert ours == pytest.approx(reference(model, tokens).numpy(), abs=1e-12)
+
+
+def test_an_earlier_loss_does_not_reach_a_later_position() -> None:
+    """The loss at position 3 gives position embedding 5 no gradient, and embedding 2 some."""
+    model = GPT(11, **SMALL, rng=3)
+    logits = model([0, 4, 10, 4, 7, 1])
+    cross_entropy(logits[3], 5).backward()
+    rows = [[p.grad for p in row] for row in model.position.weight]
+    assert not any(rows[4] + rows[5])
+    assert all(any(row) for row in rows[:4])
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    """The context is as long as it is; vectors are shared evenly among the heads."""
+    with pytest.raises(OperandError, match="context"):
+        GPT(11, **SMALL, rng=0)([0] * 7)
+    with pytest.raises(OperandError, match="heads"):
+        GPT(11, width=8, heads=3)
+
+
+def test_names_end_where_the_model_or_its_context_ends() -> None:
+    """A model that always says the end invents nothing; one that never does fills the context."""
+    alphabet = Alphabet(["ab"])
+    model = GPT(3, **SMALL, rng=0)
+    for parameter in model.parameters():
+        parameter.data = 0.0
+    for row in (*model.token.weight, *model.position.weight):
+        row[0].data = 1.0
+    for end, expected in ((50.0, ""), (-50.0, 5)):
+        model.head.weight[0][0].data = end
+        name = alphabet.invent(model, random.Random(0))
+        assert name == expected or len(name) == expected
+    assert alphabet.invent(model, random.Random(0), start="ba").startswith("ba")
+
+
+def test_at_a_low_temperature_the_likeliest_character_is_taken() -> None:
+    """Near temperature 0 every seed invents the same name."""
+    alphabet = Alphabet(["iron", "zinc"])
+    model = GPT(len(alphabet), **SMALL, rng=5)
+    drawn = {alphabet.invent(model, random.Random(i), temperature=1e-6) for i in range(5)}
+    assert len(drawn) == 1
+
+
+TRUTH = click_model(seed=0)
+SHOWN = TRUTH.impression(2, 4, "phone", 21, 5)
+
+
+def small(**options: Any) -> WideAndDeep:
+    """Make a model of a few users and items."""
+    return WideAndDeep(range(3), range(5), width=2, hidden=3, buckets=64, rng=0, **options)
+
+
+@pytest.mark.parametrize(("wide", "deep"), [(True, False), (False, True), (True, True)])
+def test_the_parts_of_the_recommender_add_up(wide: bool, deep: bool) -> None:
+    """Only a part that takes part receives gradient, the wide one at the crosses present."""
+    model = small(wide=wide, deep=deep)
+    x = model.encode(SHOWN)
+    model(x).backward()
+    buckets = {int(bucket) for bucket in x[9:-1]}
+    assert len(x[9:-1]) == 4
+    touched = {i for i, (weight,) in enumerate(model.crosses.weight) if weight.grad}
+    assert touched == (buckets if wide else set())
+    assert any(p.grad for p in model.embeddings[0].weight[3]) is deep
+
+
+def test_users_and_items_without_a_row_share_one() -> None:
+    """A user never met is row 0; the item, the context and the history still count."""
+    model = small()
+    unknown, other = SHOWN._replace(user=77), SHOWN._replace(user=88)
+    assert [model.encode(x)[:2] for x in (SHOWN, unknown, other)] == [[3, 5], [0, 5], [0, 5]]
+    assert model.encode(SHOWN)[-1] == SHOWN.history
+
+
+def test_every_parameter_of_the_recommender_is_in_one_group() -> None:
+    """The two groups share the parameters without overlap or remainder."""
+    model = small()
+    wide, deep = ([id(p) for p in group["params"]] for group in model.groups())
+    assert sorted(wide + deep) == sorted(id(p) for p in model.parameters())
+    assert len(wide) == 64
+
+
+def test_memory_grows_with_what_was_met() -> None:
+    """Of 10⁶ users × 10⁵ items a log of 40 gives at most 40 rows each, beside the buckets."""
+    shown = click_model(10**6, 10**5).log(40).inputs
+    model = WideAndDeep.of(shown, width=2, hidden=3, buckets=64, rng=0)
+    rows = [table.num_embeddings for table in model.embeddings[:2]]
+    assert max(rows) <= 41
+    assert len(model.parameters()) < 64 + 2 * 82 + 200
+
+
+@pytest.mark.differential
+def test_training_is_the_same_with_and_without_compilation() -> None:
+    """As its notebook trains it: each part alone and both, to the rounding of sums."""
+    shown, clicked = TRUTH.log(40, seed=1)
+    for wide, deep in ((True, False), (False, True), (True, True)):
+        ends = []
+        for jit in (False, True):
+            model = WideAndDeep.of(
+                shown, width=2, hidden=3, buckets=64, wide=wide, deep=deep, rng=0
+            )
+            history = fit(
+                model,
+                [model.encode(x) for x in shown],
+                [float(y) for y in clicked],
+                loss=binary_cross_entropy_with_logits,
+                optimizer=AdamW(model.groups(), lr=0.02),
+                epochs=3,
+                batch_size=8,
+                jit=jit,
+                quiet=True,
+            )
+            ends.append(history["loss"] + [p.data for p in model.parameters()])
+        assert ends[1] == pytest.approx(ends[0], rel=1e-9, abs=1e-12)
+
+
+def test_ranking_orders_by_probability() -> None:
+    """In one compiled call, the same order as item by item, also after further training."""
+    model = small()
+    offers = [TRUTH.impression(2, item, "phone", 21, 5) for item in range(20)]
+    ranker = Ranker(model)
+    for _ in range(2):
+        normal_(model.crosses.weight, rng=1)
+        expected = sorted(offers, key=model.probability, reverse=True)
+        assert ranker(offers) == expected
+        for parameter in model.network.parameters():
+            parameter.data = -parameter.data

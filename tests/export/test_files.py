@@ -1,0 +1,212 @@
+"""What is written beside C and object code, what is refused, and a program as JSON."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scalargrad as sg
+from scalargrad import OperandError, StateError, TraceError, Value, jit
+from scalargrad.export import load
+
+
+@sg.custom_op(partials=lambda y, x: (1.0,))
+def mine(x: float) -> float:
+    """Return the number: an operation that no file has room for."""
+    return x
+
+
+def test_the_header_says_what_stands_where(tmp_path: Path) -> None:
+    """Names are those of the parameters; containers are read in order; numbers are counted."""
+
+    def f(w: Any, *points: Any, scale: Any) -> Any:
+        a, b = points
+        return {"loss": w["a"] * a[0] * scale, "rest": (b[1][0], 3.0, "note")}
+
+    arguments: Any = {"a": Value(1.0), "b": 2.0}, (3.0, 4.0), np.eye(2)
+    _, header = jit(f).export(tmp_path / "layout.c", *arguments, scale=np.float64(2.0))
+    text = header.read_text()
+    for line in (
+        "in, 9 numbers:",
+        "0: w['a']",
+        "1: w['b']",
+        "2 to 3: points[0][0] to points[0][1]",
+        "4 to 7: points[1][0][0] to points[1][1][1]",
+        "8: scale",
+        "out, 6 numbers:",
+        "0: result['loss']",
+        "1 to 2: result['rest'][0] to result['rest'][1]",
+        "3: d(result['loss'])/d(w['a'])",
+    ):
+        assert f" *   {line}\n" in text or f" * {line}\n" in text, line
+    assert "#define LAYOUT_INPUTS 9\n#define LAYOUT_OUTPUTS 6\n" in text
+
+
+def test_a_layout_too_long_to_read_is_cut_short(tmp_path: Path) -> None:
+    """The last line says where it ends."""
+    f = jit(lambda w: sum(w.values()))
+    _, header = f.export(tmp_path / "many.c", {f"w{k}": float(k) for k in range(300)})
+    assert "and so on, to 299: w['w299']" in header.read_text()
+
+
+def pendulum(steps: int) -> Callable[..., Any]:
+    """Return how far a pendulum is from an angle, by semi-implicit Euler."""
+
+    def misfit(k: Any, c: Any) -> Any:
+        x, v, total = 1.0, 0.0, 0.0
+        for _ in range(steps):
+            v = v - 0.05 * (k * sg.sin(x) + c * v)
+            x = x + 0.05 * v
+            total = total + sg.log((x - 0.3) ** 2 + 1.0)
+        return total
+
+    return misfit
+
+
+def mapped(w: list[Any], table: list[Any], points: Any, classes: Any) -> Any:
+    """Return a sum over examples that look numbers up, and what is picked of them."""
+
+    def one(x: Any, k: Any) -> Any:
+        return sg.softplus(sg.dot(w, x)) * sg.take(table, k) + sg.take([x[0], x[1]], k >= 2)
+
+    each = sg.vmap(one)(points, classes)
+    return sum(each) + sg.take(table, classes[3]) * sg.logsumexp([each[0], each[7]]) ** 2.5
+
+
+def irregular(xs: list[Any]) -> Any:
+    """Return a number by thousands of operations in no order, each on what came before."""
+    draw, known = random.Random(5), list(xs)
+    for _ in range(2000):
+        x, y = draw.choice(known), draw.choice(known)
+        known.append(draw.choice([sg.tanh(x) + y, sg.maximum(x, y), sg.sin(x) / (1.0 + y * y)]))
+    return known[-1]
+
+
+#: Programs with arguments, and how many lines of C and bytes of object code they take at most.
+WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
+    "loop": (pendulum(2000), (Value(1.3), Value(0.1)), 400, 40_000),
+    "lanes": (
+        mapped,
+        ([Value(0.1)] * 3, [Value(1.0)] * 4, np.ones((40, 3)), [k % 4 for k in range(40)]),
+        400,
+        100_000,
+    ),
+    "sums": (lambda xs: sum(x * x for x in xs) + sg.dot(xs, xs), (np.ones(500),), 400, 40_000),
+    "irregular": (irregular, ([Value(0.3), Value(-0.4), Value(0.9)],), 10_000, 1_000_000),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_program_is_as_long_as_what_it_does_not_how_often(tmp_path: Path, name: str) -> None:
+    """Recurrences, examples and sums are loops; what repeats nothing is several functions."""
+    function, arguments, lines, size = WRITTEN[name]
+    source, header = jit(function).export(tmp_path / f"{name}.c", *arguments)
+    text = source.read_text()
+    assert f"void {name}(" in text
+    assert f"void {name}(" in header.read_text()
+    assert text.count("\n") < lines
+    bodies = re.findall(rf"^static void {name}_\d+\(.*?^}}", text, re.M | re.S)
+    assert max((body.count("\n") for body in bodies), default=0) < 1500
+    assert len(bodies) > 1 or name != "irregular"
+    code, header = jit(function).export(tmp_path / f"{name}.o", *arguments)
+    assert code.stat().st_size < size
+    assert "static memory" in header.read_text()
+
+
+def test_a_branch_is_written_with_whether_it_was_taken(tmp_path: Path) -> None:
+    """The last output says so."""
+    f = jit(lambda x: x * x if x > 0 else -3.0 * x)
+    for kind in (".c", ".o"):
+        _, header = f.export(tmp_path / f"branch{kind}", Value(2.0))
+        assert "2: whether the recorded way was taken" in header.read_text()
+
+
+@pytest.mark.parametrize("name", ["a-b.c", "double.c", "exp.c", "1st.c", ".c", "main.c", "f.rs"])
+def test_names_that_c_has_no_room_for_are_refused(tmp_path: Path, name: str) -> None:
+    """Words of C, names of its library, and endings of other languages."""
+    with pytest.raises(OperandError):
+        jit(lambda x: x).export(tmp_path / name, 1.0)
+    assert not list(tmp_path.iterdir())
+
+
+class Holder:
+    """Holds a number, for a result that is no number."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+@pytest.mark.parametrize("kind", [".c", ".o", ".json"])
+def test_what_a_file_cannot_hold_is_refused(tmp_path: Path, kind: str) -> None:
+    """Random numbers, operations declared by users, results in objects."""
+    rng = random.Random(0)
+    for function in (lambda x: x * sg.drawn(rng.random), mine, Holder):
+        with pytest.raises(TraceError):
+            jit(function).export(tmp_path / f"f{kind}", Value(1.0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_linker_an_object_file_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message says so; the object file needs none."""
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    f = jit(lambda x, y: sg.tanh(x) * y)
+    with pytest.raises(OperandError, match="gcc"):
+        f.export(tmp_path / "f.so", 1.0, 2.0)
+    assert [x.name for x in f.export(tmp_path / "f.o", 1.0, 2.0)] == ["f.o", "f.h"]
+
+
+def test_a_program_as_json_computes_the_same_bits_and_knows_its_way(tmp_path: Path) -> None:
+    """Lanes, lookups, constants and a branch come back; other ways and damage are refused."""
+
+    def f(w: list[Any], table: list[float]) -> Any:
+        rows = sg.vmap(lambda x, k: sg.tanh(sg.dot(w, [x, 1.0])) * sg.take(table, k))(
+            [0.1 * k for k in range(6)], [k % 3 for k in range(6)]
+        )
+        total = sum(rows) + sg.logsumexp([w[0], 2.0]) ** 1.5
+        return total if w[1] > -2.0 else -total
+
+    numbers: tuple[list[float], list[float]] = ([0.5, -1.0], [1.0, 2.0, 3.0])
+    (path,) = jit(f).export(tmp_path / "f.json", *numbers)
+    loaded = load(path)
+    assert loaded([*numbers[0], *numbers[1]])[0] == jit(f)(*numbers)
+    assert len(loaded.inputs) == 5
+    assert "f: 5 numbers" in repr(loaded)
+    with pytest.raises(TraceError, match="path"):
+        loaded([0.5, -3.0, *numbers[1]])
+    with pytest.raises(OperandError, match="takes"):
+        loaded([0.5])
+    path.write_text(path.read_text()[:-30])
+    with pytest.raises(StateError, match=r"f\.json"):
+        load(path)
+
+
+WITHOUT = "from scalargrad import jit; jit(lambda x: x * x).export('f{}', 1.0)"
+
+
+def test_without_llvm_there_is_no_object_code(tmp_path: Path) -> None:
+    """C needs no package; for object code the one that is missing is named."""
+    codes = []
+    for kind in (".c", ".o"):
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT.format(kind)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "SCALARGRAD_JIT": "numpy"},
+        )
+        codes.append(done.returncode)
+    assert codes == [0, 1]
+    assert "llvmlite" in done.stderr

@@ -1,0 +1,183 @@
+"""Modules print, compute and are saved as PyTorch's of the same names."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import Parameter, Value, nn
+from scalargrad.nn import init
+
+pytestmark = pytest.mark.wide
+
+POINTS = [1e4, -1e4, 0.0, 0.5, -0.5, 3.0, -3.0, 19.9, 20.1, -20.1, 700.0]
+MODULES: list[tuple[str, dict[str, Any]]] = [
+    ("ReLU", {}),
+    ("LeakyReLU", {"negative_slope": 0.2}),
+    ("ELU", {"alpha": 0.7}),
+    ("SiLU", {}),
+    ("Tanh", {}),
+    ("Sigmoid", {}),
+    ("GELU", {}),
+    ("GELU", {"approximate": "tanh"}),
+    ("Softplus", {"beta": 2.0, "threshold": 5.0}),
+    ("Threshold", {"threshold": 0.1, "value": 20.0}),
+    ("Softmax", {"dim": -1}),
+    ("LogSoftmax", {"dim": 0}),
+]
+
+
+@pytest.fixture
+def torch() -> Any:
+    """Return PyTorch."""
+    return pytest.importorskip("torch", reason="PyTorch is the oracle")
+
+
+@pytest.mark.parametrize(("name", "options"), MODULES)
+def test_activations_are_pytorchs(torch: Any, name: str, options: dict[str, Any]) -> None:
+    """Each output and its gradients at 1e-10, and how the module prints."""
+    ours, theirs = getattr(nn, name)(**options), getattr(torch.nn, name)(**options)
+    assert repr(ours) == repr(theirs)
+    for i in range(len(POINTS)):
+        leaves = [Value(x) for x in POINTS]
+        oracle = torch.tensor(POINTS, dtype=torch.float64, requires_grad=True)
+        found, expected = ours(leaves), theirs(oracle)
+        assert [y.data for y in found] == pytest.approx(expected.tolist(), rel=1e-10, abs=1e-10)
+        found[i].backward()
+        expected[i].backward()
+        grads = [x.grad for x in leaves]
+        assert grads == pytest.approx(oracle.grad.tolist(), rel=1e-10, abs=1e-10)
+
+
+def test_a_linear_layer_is_pytorchs(torch: Any) -> None:
+    """Outputs, and gradients of weights, biases and inputs, at 1e-10."""
+    ours, theirs = nn.Linear(3, 2, rng=0), torch.nn.Linear(3, 2, dtype=torch.float64)
+    theirs.load_state_dict(
+        {k: torch.tensor(v, dtype=torch.float64) for k, v in ours.state_dict().items()}
+    )
+    x = [Value(1e4), Value(-0.3), Value(2.0)]
+    oracle = torch.tensor([v.data for v in x], dtype=torch.float64, requires_grad=True)
+    y, expected = ours(x), theirs(oracle)
+    (y[0] * y[0] + 3.0 * y[1]).backward()
+    (expected[0] ** 2 + 3.0 * expected[1]).backward()
+    assert [v.data for v in y] == pytest.approx(expected.tolist(), rel=1e-10)
+    assert [v.grad for v in x] == pytest.approx(oracle.grad.tolist(), rel=1e-10)
+    found = [p.grad for p in ours.parameters()]
+    wanted = [*theirs.weight.grad.ravel().tolist(), *theirs.bias.grad.tolist()]
+    assert found == pytest.approx(wanted, rel=1e-10)
+
+
+@pytest.mark.parametrize("padding_idx", [None, 4])
+@pytest.mark.parametrize(
+    ("mode", "bag", "weights"),
+    [
+        ("mean", [1, 4, 2, 4], None),
+        ("sum", [1, 4, 2, 4], None),
+        ("mean", [], None),
+        ("sum", [1, 4], [0.5, -2.0]),
+    ],
+)
+def test_bags_are_pytorchs(
+    torch: Any, mode: str, bag: list[int], weights: list[float] | None, padding_idx: int | None
+) -> None:
+    """Values and gradients of sums and means, padding left out, at 1e-10."""
+    ours = nn.EmbeddingBag(6, 3, mode=mode, padding_idx=padding_idx, rng=0)
+    theirs = torch.nn.EmbeddingBag(6, 3, mode=mode, padding_idx=padding_idx, dtype=torch.float64)
+    start = torch.tensor(ours.state_dict()["weight"], dtype=torch.float64)
+    theirs.load_state_dict({"weight": start})
+    assert repr(ours) == repr(theirs)
+    factors = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    indices = torch.tensor(bag, dtype=torch.int64)
+    expected = theirs(indices, torch.tensor([0]), per_sample_weights=factors)[0]
+    found = ours(bag, weights)
+    assert [y.data for y in found] == pytest.approx(expected.tolist(), rel=1e-10, abs=1e-12)
+    for k, y in enumerate(found, start=1):
+        (y * k).backward()
+    (expected * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    grads = [p.grad for row in ours.weight for p in row]
+    assert grads == pytest.approx(theirs.weight.grad.ravel().tolist(), rel=1e-10)
+
+
+def test_gains_and_bounds_are_pytorchs(torch: Any) -> None:
+    """With the parameter of leaky_relu left out and given; the largest draws reach one bound."""
+    for name in ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
+        for param in (None, 0.3):
+            expected = torch.nn.init.calculate_gain(name, param)
+            assert init.calculate_gain(name, param) == pytest.approx(expected)
+    for name in ("xavier_uniform_", "kaiming_uniform_"):
+        theirs = getattr(torch.nn.init, name)(torch.empty(60, 140, dtype=torch.float64))
+        ours = getattr(init, name)([[Parameter(0.0) for _ in range(140)] for _ in range(60)], rng=0)
+        largest = max(abs(p.data) for row in ours for p in row)
+        assert largest == pytest.approx(theirs.abs().max().item(), rel=2e-3)
+
+
+def test_printing_is_pytorchs(torch: Any) -> None:
+    """The same lines, nested as the modules are."""
+
+    def model(kit: Any) -> Any:
+        inner = kit.Sequential(kit.Linear(3, 3, bias=False), kit.GELU(), kit.LeakyReLU(0.2))
+        outer = [kit.Embedding(5, 3), inner, kit.Dropout(0.1), kit.Linear(3, 1)]
+        return kit.Sequential(*outer, kit.LogSoftmax(dim=-1))
+
+    assert str(model(nn)) == str(model(torch.nn))
+
+
+def pair(kit: Any) -> Any:
+    """Build 2 → 3 → 1 of a kit of modules."""
+    return kit.Sequential(kit.Linear(2, 3), kit.ReLU(), kit.Linear(3, 1))
+
+
+def test_states_are_pytorchs(torch: Any, tmp_path: Path) -> None:
+    """Names and shapes: each loads the other's, from memory and from a file, and computes alike."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    theirs, ours, x = pair(torch.nn), pair(nn), [0.7, -1.3]
+    shapes = {name: list(tensor.shape) for name, tensor in theirs.state_dict().items()}
+    assert {n: list(np.shape(x)) for n, x in ours.state_dict().items()} == shapes
+    assert ours.load_state_dict(theirs.state_dict()) == ([], [])
+    assert ours(x)[0].data == pytest.approx(theirs(torch.tensor(x)).item(), rel=1e-5)
+    nn.save_model(ours, tmp_path / "ours.safetensors")
+    theirs = pair(torch.nn).double()
+    theirs.load_state_dict(safetensors.load_file(tmp_path / "ours.safetensors"))
+    expected = theirs(torch.tensor(x, dtype=torch.float64)).item()
+    assert ours(x)[0].data == pytest.approx(expected, rel=1e-12)
+    for dtype in (torch.float64, torch.float32, torch.float16):
+        theirs = torch.nn.Linear(2, 3, dtype=dtype)
+        safetensors.save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
+        layer = nn.Linear(2, 3)
+        nn.load_model(layer, tmp_path / "theirs.safetensors")
+        assert layer.state_dict()["weight"] == theirs.weight.tolist()
+    nn.save_file({"c": torch.ones(2)}, tmp_path / "a")
+    assert nn.load_file(tmp_path / "a") == {"c": [1.0, 1.0]}
+
+
+def modes_with_a_frozen_part(kit: Any) -> list[list[bool]]:
+    """Return which parts train, where a part overrides train."""
+
+    class Frozen(kit.Sequential):  # type: ignore[misc]
+        def train(self, mode: bool = True) -> Any:
+            del mode
+            return super().train(False)
+
+    model = kit.Sequential(kit.Linear(2, 2), Frozen(kit.Dropout(0.5), Frozen(kit.Dropout(0.5))))
+    return [[part.training for part in model.train(mode).modules()] for mode in (True, False)]
+
+
+def test_a_part_that_overrides_train_switches_itself(torch: Any) -> None:
+    """A frozen encoder keeps its Dropout off, by PyTorch's rule."""
+    assert modes_with_a_frozen_part(nn) == modes_with_a_frozen_part(torch.nn)
+
+
+@pytest.mark.parametrize("seed", [0, 1337])
+def test_perceptrons_are_micrograds(seed: int) -> None:
+    """Equal seeds give equal networks, parameter by parameter, with equal descriptions."""
+    micrograd = pytest.importorskip("micrograd.nn", reason="micrograd is the oracle")
+    random.seed(seed)
+    theirs = micrograd.MLP(3, [4, 4, 1])
+    random.seed(seed)
+    ours = nn.MLP(3, [4, 4, 1])
+    assert [p.data for p in ours.parameters()] == [p.data for p in theirs.parameters()]
+    assert repr(ours) == repr(theirs)

@@ -1,0 +1,193 @@
+"""Linear is an affine map; Embedding and EmbeddingBag look up rows, at the cost of those alone."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.inner import topological_order
+
+from scalargrad import DomainError, OperandError, Value, gradcheck, jit, nn, ops, square, vmap
+
+
+def test_linear_computes_weighted_sums_plus_bias() -> None:
+    """weight[j][i] leads from input i to output j; the gradients are the differences' limits."""
+    layer = nn.Linear(2, 2)
+    layer.load_state_dict({"weight": [[1.0, 2.0], [3.0, 4.0]], "bias": [10.0, 20.0]})
+    assert [y.data for y in layer([1.0, -1.0])] == [9.0, 19.0]
+    assert gradcheck(layer, [0.5, -1.0])
+
+
+def test_without_bias_there_is_none() -> None:
+    """It is neither computed nor a parameter."""
+    layer = nn.Linear(2, 1, bias=False)
+    assert layer.bias is None
+    assert [name for name, _ in layer.named_parameters()] == ["weight.0.0", "weight.0.1"]
+    assert layer([0.0, 0.0])[0].data == 0.0
+
+
+def test_weights_and_biases_are_drawn_as_pytorch_draws_them() -> None:
+    """U(-1/√nin, 1/√nin): within the bounds, with the variance 1/(3 nin); biases one by one."""
+    layer = nn.Linear(100, 50, rng=1)
+    weights = [p.data for p in layer.parameters()]
+    assert max(map(abs, weights)) <= 0.1
+    assert sum(w * w for w in weights) / len(weights) == pytest.approx(0.01 / 3.0, rel=0.05)
+    bias = nn.Linear(4, 40, rng=0).bias
+    assert bias is not None
+    drawn = sorted(b.data for b in bias)
+    assert len(set(drawn)) == 40
+    assert -0.5 <= drawn[0] < -0.4
+    assert 0.4 < drawn[-1] <= 0.5
+
+
+def test_equal_seeds_give_equal_layers() -> None:
+    """A seed, a generator and the seeded module random draw alike."""
+    by_seed = nn.Linear(3, 2, rng=5).state_dict()
+    assert nn.Linear(3, 2, rng=random.Random(5)).state_dict() == by_seed
+    random.seed(5)
+    assert nn.Linear(3, 2).state_dict() == by_seed
+    assert nn.Linear(3, 2, rng=6).state_dict() != by_seed
+
+
+def test_a_sparse_input_is_the_dense_one_with_zeros() -> None:
+    """Values and gradients agree; a Value may stand in a dict too; of nothing, it is the bias."""
+    layer, x = nn.Linear(6, 2, rng=0), Value(-1.5)
+    dense, sparse = layer([0.0, 2.0, 0.0, 0.0, x, 0.0]), layer({1: 2.0, 4: x})
+    assert [y.data for y in sparse] == pytest.approx([y.data for y in dense], rel=1e-15)
+    sparse[0].backward()
+    assert x.grad == layer.weight[0][4].data
+    assert layer.bias is not None
+    assert [y.data for y in layer({})] == [b.data for b in layer.bias]
+
+
+def test_a_sparse_input_costs_what_is_present() -> None:
+    """Of 4,000 weights, the graph of two words holds four and two biases; four have gradients."""
+    layer = nn.Linear(2_000, 2, rng=0)
+    y = layer({7: 1.0, 1_999: 2.0})
+    assert len(topological_order(*y)) == 2 * (2 + 1 + 1)
+    (y[0] + y[1]).backward()
+    assert sum(w.grad != 0.0 for row in layer.weight for w in row) == 4
+
+
+def test_inputs_that_do_not_fit_a_linear_layer_are_refused() -> None:
+    """Wrong lengths, lone numbers, and indices that are no inputs."""
+    layer = nn.Linear(2, 1, rng=0)
+    for wrong, error, noun in (
+        ([1.0, 2.0, 3.0], OperandError, "inputs"),
+        (1.0, OperandError, "list"),
+        ({2: 1.0}, DomainError, "index"),
+        ({-1: 1.0}, DomainError, "index"),
+        ({"word": 1.0}, OperandError, "whole"),
+    ):
+        with pytest.raises(error, match=noun):
+            layer(wrong)
+
+
+def test_a_layer_without_inputs_is_its_bias() -> None:
+    """Nin = 0 divides by nothing."""
+    layer = nn.Linear(0, 2, rng=0)
+    assert [y.data for y in layer([])] == [0.0, 0.0]
+    assert layer.state_dict()["weight"] == [[], []]
+    assert layer.load_state_dict(layer.state_dict()) == ([], [])
+
+
+def test_a_row_is_the_parameters_themselves() -> None:
+    """A look-up makes no node; nested indices and arrays of them give nested rows."""
+    table = nn.Embedding(4, 2, rng=0)
+    assert table(3) == list(table.weight[3])
+    assert table([[0, 1], [2, 2]])[1][0] == list(table.weight[2])
+    assert table(np.array([2]))[0] == list(table.weight[2])
+
+
+def test_rows_are_drawn_from_the_standard_normal() -> None:
+    """Mean 0 and variance 1, within three standard errors of 10,000 draws."""
+    numbers = [p.data for p in nn.Embedding(100, 100, rng=0).parameters()]
+    assert sum(numbers) / len(numbers) == pytest.approx(0.0, abs=3 / 10_000**0.5)
+    assert sum(x * x for x in numbers) / len(numbers) == pytest.approx(1.0, abs=0.05)
+
+
+def test_clearing_gradients_reaches_the_rows_looked_up() -> None:
+    """Two words of 500 have gradients, which are cleared."""
+    table = nn.Embedding(500, 3, rng=0)
+    for word in (17, 499):
+        (table(word)[0] * table(word)[2]).backward()
+    assert sum(p.grad != 0.0 for p in table.parameters()) == 4
+    table.zero_grad()
+    assert not any(p.grad for p in table.parameters())
+
+
+def test_the_padding_row_is_zero_and_receives_no_gradient() -> None:
+    """Also when counted from the end, as PyTorch prints it."""
+    table = nn.Embedding(4, 2, padding_idx=-1, rng=0)
+    assert repr(table) == "Embedding(4, 2, padding_idx=3)"
+    row = table(3)
+    (row[0] + row[1]).backward()
+    assert [p.data for p in table.weight[3]] == [0.0, 0.0]
+    assert not any(p.grad for p in table.parameters())
+
+
+def test_bags_by_hand() -> None:
+    """A mean or a sum without the padding row; nothing left gives zeros."""
+    mean, total = nn.EmbeddingBag(3, 2, padding_idx=2), nn.EmbeddingBag(3, 2, mode="sum")
+    assert repr(mean) == "EmbeddingBag(3, 2, mode='mean', padding_idx=2)"
+    for bag in (mean, total):
+        bag.load_state_dict({"weight": [[1.0, 2.0], [3.0, 5.0], [0.0, 0.0]]})
+    assert [y.data for y in mean([0, 1, 2])] == [2.0, 3.5]
+    assert [y.data for y in mean(np.array([1]))] == [3.0, 5.0]
+    assert [y.data for y in mean([2])] == [0.0, 0.0]
+    assert [y.data for y in total([0, 1, 1])] == [7.0, 12.0]
+    assert [y.data for y in total([0, 1], [2.0, -1.0])] == [-1.0, -1.0]
+    assert [y.data for y in total([])] == [0.0, 0.0]
+    both = total([[0, 1], [2]])
+    assert [y.data for y in both[0]] == [4.0, 7.0]
+    assert [y.data for y in total([[0], [1]], [[2.0], [3.0]])[1]] == [9.0, 15.0]
+    factor = Value(0.5)
+    total([1], [factor])[0].backward()
+    assert factor.grad == 3.0
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum"])
+def test_bags_padded_to_one_length_are_examples_of_vmap(mode: str) -> None:
+    """Values and gradients are those of eager bags without the padding, an empty bag included."""
+    bags, factors = (
+        [[1, 4, 4], [0, 5, 2], [4, 4, 4]],
+        [[2.0, 3.0, 1.0], [0.5, 1.5, -1.0], [1.0] * 3],
+    )
+    bag = nn.EmbeddingBag(6, 2, mode=mode, padding_idx=4, rng=0)
+    weights = [[2.0], [0.5, 1.5, -1.0], []] if mode == "sum" else None
+    expected = bag([[1], [0, 5, 2], []], weights)
+    ops.sum([square(y) for row in expected for y in row]).backward()
+    slopes = [p.grad for p in bag.parameters()]
+    bag.zero_grad()
+    found = jit(vmap(bag))(*((bags, factors) if mode == "sum" else (bags,)))
+    assert [[y.data for y in row] for row in found] == [[y.data for y in row] for row in expected]
+    ops.sum([square(y) for row in found for y in row]).backward()
+    assert [p.grad for p in bag.parameters()] == pytest.approx(slopes, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("index", "error"), [(4, DomainError), (-1, DomainError), (1.5, OperandError)]
+)
+def test_indices_outside_the_table_are_refused(index: Any, error: type[Exception]) -> None:
+    """A negative index is a mistake here, not a row from the end."""
+    with pytest.raises(error, match=r"index|whole"):
+        nn.Embedding(4, 2)(index)
+    with pytest.raises(error, match=r"index|whole"):
+        nn.EmbeddingBag(4, 2)([index])
+
+
+def test_options_that_make_no_sense_are_refused() -> None:
+    """Unknown modes, padding outside the table, weights for a mean, and too few of them."""
+    total = nn.EmbeddingBag(4, 2, mode="sum")
+    with pytest.raises(OperandError, match="mode"):
+        nn.EmbeddingBag(4, 2, mode="max")
+    with pytest.raises(OperandError, match="mode"):
+        nn.EmbeddingBag(4, 2)([0, 1], [1.0, 2.0])
+    with pytest.raises(DomainError, match="padding_idx"):
+        nn.Embedding(4, 2, padding_idx=4)
+    with pytest.raises(OperandError, match="per_sample_weights"):
+        total([0, 1], [1.0])
+    with pytest.raises(OperandError, match="bags"):
+        total([[0], [1]], [[2.0]])

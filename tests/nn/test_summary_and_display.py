@@ -1,0 +1,159 @@
+"""A summary counts parameters, nodes and bytes; notebooks show a network or a table of parts."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+import tracemalloc
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalargrad import OperandError, nn
+from scalargrad.experiments import GPT, Cubic, WideAndDeep
+from scalargrad.nn import MLP, Linear, Module, Neuron, ReLU, Sequential
+
+
+def test_parameters_and_nodes_are_counted() -> None:
+    """The moons network: 337 parameters, and two nodes for each of its 32 hidden neurons."""
+    found = nn.summary(MLP(2, [16, 16, 1]), [0.5, -1.0])
+    assert found.parameters == 337
+    assert found.nodes == 2 * 32 + 1
+    assert [part.parameters for part in found.parts] == [48, 272, 17]
+    assert nn.summary(ReLU(), [1.0])[2:] == (0, 0, 0)  # plain numbers have no graph
+
+
+@pytest.mark.parametrize(
+    ("model", "example"),
+    [
+        (Sequential(ReLU(), Sequential(Linear(3, 2, rng=0))), [0.3, 0.7, 0.9]),
+        (Neuron(3, rng=0), [0.3, 0.7, 0.9]),
+        (MLP(2, [16, 16, 1], rng=0), [0.3, 0.7]),
+        (Sequential(nn.Embedding(5, 3, rng=0), Linear(3, 1, rng=0)), 4),
+        (Sequential(nn.EmbeddingBag(5, 3, rng=0), Linear(3, 1, rng=0)), [4]),
+        (Cubic(rng=0), [0.3]),
+        (WideAndDeep(range(4), range(3), rng=0), [1] * 13 + [0.5]),
+        (GPT(3, context=4, width=4, rng=0), [2, 1, 2, 1]),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_an_example_of_the_right_size_is_found(model: Module, example: object) -> None:
+    """Without one the summary is that of any example of the size the module takes."""
+    found, expected = nn.summary(model), nn.summary(model, example)
+    assert found[:4] == expected[:4]
+    assert found.nodes > 0
+    assert found.bytes == pytest.approx(expected.bytes, rel=0.1)
+
+
+@pytest.mark.parametrize("model", [ReLU(), Sequential(), nn.Layer(3, 0), MLP(2, [])])
+def test_a_module_of_any_size_needs_an_example(model: Module) -> None:
+    """The message names the module and what to do."""
+    with pytest.raises(OperandError, match=type(model).__name__):
+        nn.summary(model)
+
+
+def test_bytes_are_what_the_interpreter_allocates() -> None:
+    """Within a fiftieth of what tracemalloc sees a forward pass keep.
+
+    A full collection gives back what the interpreter keeps for later use: pieces of memory which
+    were counted before, or count no more.
+    """
+    model = Sequential(Linear(20, 20, rng=0), nn.Tanh(), Linear(20, 20, rng=1), nn.Tanh())
+    example = [0.1 * i + 0.05 for i in range(20)]
+    model(example)  # code is printed and compiled at first use
+    gc.collect()
+    tracemalloc.start()
+    kept = model(example)
+    gc.collect()
+    here = f"{Path(nn.__file__).parents[1]}*"  # other threads allocate elsewhere meanwhile
+    by_us = [tracemalloc.Filter(True, files) for files in (here, "<printed from scalargrad*")]
+    traces = tracemalloc.take_snapshot().filter_traces(by_us).traces
+    tracemalloc.stop()
+    allocated = sum(trace.size for trace in traces)
+    assert len(kept) == 20
+    assert nn.summary(model, example).bytes == pytest.approx(allocated, rel=0.02)
+
+
+def test_memory_of_a_batch_grows_with_its_size() -> None:
+    """Every intermediate of every example is kept until the backward sweep."""
+
+    class Batch(Module):
+        def __init__(self) -> None:
+            self.inner = Linear(3, 2, rng=0)
+
+        def forward(self, xs: list[list[float]]) -> list[object]:
+            """Run each example."""
+            return [self.inner(x) for x in xs]
+
+    one = nn.summary(Batch(), [[1.5, 2.5, 3.5]])
+    ten = nn.summary(Batch(), [[1.5 + i, 2.5 + i, 3.5 + i] for i in range(10)])
+    assert ten.nodes == 10 * one.nodes
+    assert ten.bytes == pytest.approx(10 * one.bytes, rel=0.1)
+
+
+def test_the_table_names_every_part() -> None:
+    """One line each, with thousands separated; what print shows, IPython shows."""
+    found = nn.summary(Sequential(Linear(10_000, 10), Sequential(ReLU(), Linear(10, 2))), {3: 1.0})
+    text = str(found)
+    assert all(part in text for part in ("100,010", "1  Sequential(…)", "nodes per example"))
+    shown: Any = importlib.import_module("IPython.lib.pretty")
+    assert shown.pretty(found) == text
+    cut = str(nn.summary(MLP(64, [20, 10], rng=0)))
+    assert "Layer of [ReLUNeuron(64), ReLUNeuron(64), " in cut
+    assert max(map(len, cut.splitlines())) <= 90
+
+
+def parsed(module: Module) -> ET.Element:
+    """Return the display as a tree, which shows that every element is closed."""
+    return ET.fromstring(f"<div>{module._repr_mimebundle_()['text/html']}</div>")
+
+
+def text(module: Module) -> str:
+    """Return what can be read."""
+    return " ".join(word for word in parsed(module).itertext() if word.strip())
+
+
+def test_a_network_shows_its_units() -> None:
+    """MLP(2, [3, 1]) is a picture of six units, and nothing that notebooks show rather than it."""
+    model = MLP(2, [3, 1], rng=0)
+    bundle = model._repr_mimebundle_()
+    svg = ET.fromstring(bundle.pop("image/svg+xml"))
+    assert len([g for g in svg.iter() if g.get("class") == "node"]) == 6
+    assert bundle == {"text/plain": repr(model)}
+
+
+def test_other_modules_show_what_is_inside_them() -> None:
+    """A Sequential is a table of its modules and their parameters; a neuron is a line."""
+    rows = parsed(Sequential(Linear(2, 3), ReLU(), Linear(3, 1))).findall(".//tbody/tr")
+    cells = [["".join(cell.itertext()) for cell in row] for row in rows]
+    assert cells == [
+        ["0", "Linear(in_features=2, out_features=3, bias=True)", "9"],
+        ["1", "ReLU()", "0"],
+        ["2", "Linear(in_features=3, out_features=1, bias=True)", "4"],
+    ]
+    assert text(Neuron(2)) == "ReLUNeuron(2) Neuron: 3 parameters"
+    assert text(Linear(1, 1, bias=False)).endswith("Linear: 1 parameter")
+
+
+def test_a_network_that_cannot_be_drawn_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 1,640 lines, which are too many to tell apart; without layers; without Graphviz."""
+    for model in (MLP(40, [40, 1], rng=0), MLP(2, [], rng=0)):
+        assert "image/svg+xml" not in model._repr_mimebundle_()
+        assert f"MLP: {len(model.parameters()):,} parameters" in text(model)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    monkeypatch.setenv("PATH", "")
+    assert "Layer of [ReLUNeuron(2)" in text(MLP(2, [3, 1]))
+
+
+def test_code_in_a_name_is_text() -> None:
+    """What a user wrote into a module's text cannot become an element."""
+
+    class Odd(Module):
+        def __repr__(self) -> str:
+            return "<script>alert(1)</script>"
+
+    assert "<script>" not in Sequential(Odd())._repr_mimebundle_()["text/html"]
+    assert "<script>alert(1)</script>" in text(Sequential(Odd()))
