@@ -253,7 +253,7 @@ def test_threads_that_run_one_program_do_not_meet() -> None:
     found: list[list[float]] = [[] for _ in functions]
 
     def call(k: int) -> None:
-        found[k] = [functions[k](0.1 * k) for _ in range(200)]
+        found[k] = [functions[k](0.1 * k) for _ in range(60)]
 
     threads = [threading.Thread(target=call, args=(k,)) for k in range(4)]
     for thread in threads:
@@ -261,4 +261,4 @@ def test_threads_that_run_one_program_do_not_meet() -> None:
     for thread in threads:
         thread.join()
     for row, number in zip(found, expected, strict=True):
-        assert row == pytest.approx([number] * 200, rel=1e-12)
+        assert row == pytest.approx([number] * 60, rel=1e-12)
