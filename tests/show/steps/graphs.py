@@ -1,9 +1,9 @@
-"""The graphs that the tests of steps and their page walk through."""
+"""The graphs that the tests of steps walk through, and numbers as steps write them."""
 
 from __future__ import annotations
 
-from scalargrad import Parameter, Value, maximum, reciprocal, sigmoid, square, tanh
-from scalargrad import exp as grow
+from scalargrad import Parameter, Value, exp, maximum, mean, reciprocal, sigmoid, square, tanh
+from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
 
@@ -11,6 +11,16 @@ def labelled(node: Value, label: str) -> Value:
     """Name a node."""
     node.label = label
     return node
+
+
+def shown(x: float | None) -> str:
+    """Write a number with four significant digits and a true minus sign."""
+    assert x is not None
+    text = f"{x + 0.0:.4g}"
+    if "e" in text:
+        mantissa, _, power = text.partition("e")
+        text = f"{float(text):.0f}" if 1 <= abs(x) < 1e6 else f"{mantissa}e{int(power)}"
+    return text.replace("-", "−")
 
 
 def lecture() -> Walk:
@@ -23,7 +33,7 @@ def neuron() -> Walk:
     """Walk through the sigmoid neuron, drawn from elementary gates."""
     w0, w1, w2 = Parameter(2.0, "w0"), Parameter(-3.0, "w1"), Parameter(-3.0, "w2")
     s = labelled(w0 * Value(-1.0, "x0") + w1 * Value(-2.0, "x1") + w2, "s")
-    return walk(labelled(reciprocal(grow(s * -1.0) + 1.0), "f"))
+    return walk(labelled(reciprocal(exp(s * -1.0) + 1.0), "f"))
 
 
 def regularised() -> Walk:
@@ -41,17 +51,30 @@ def routing() -> Walk:
     return walk(labelled(labelled(maximum(x, y, z), "m") * 2.0, "f"))
 
 
-def recurrence() -> Walk:
-    """Walk through four steps of h = tanh(w·h + u·x): long lines from w and u to later rows."""
+def recurrence(links: int = 4) -> Walk:
+    """Walk through h = tanh(w·h + u·x), so many times over: long lines lead to later rows."""
     w, u, h = Parameter(0.8, "w"), Parameter(0.5, "u"), Value(0.0, "h0")
-    for t, x in enumerate((1.0, -0.5, 0.25, 2.0), 1):
-        h = labelled(tanh(w * h + u * Value(x, f"x{t}")), f"h{t}")
+    for t in range(1, links + 1):
+        h = labelled(tanh(w * h + u * Value((-0.5) ** t, f"x{t}")), f"h{t}")
     return walk(h)
 
 
-def likelihood() -> Value:
-    """Return the negative log-likelihood of three numbers under a normal distribution."""
-    mu, log_sigma = Parameter(0.2, "mu"), Parameter(-0.3, "log_sigma")
-    numbers = [Value(x, f"x{i}") for i, x in enumerate((0.1, 0.9, -0.4))]
-    terms = [((x - mu) / grow(log_sigma)) ** 2 / 2 + log_sigma for x in numbers]
-    return labelled((terms[0] + terms[1] + terms[2]) / 3, "NLL")
+def network(sizes: tuple[int, ...] = (3, 1), inputs: int = 2, folded: bool = True) -> Walk:
+    """Walk through the squared error of a network, whose modules may be folds."""
+    model = MLP(inputs, list(sizes), activation="tanh", rng=1)
+    x = [Value(0.75 * i - 0.5, f"x{i}") for i in range(inputs)]
+    return walk(labelled(square(model(x) - 1.0), "L"), model=model if folded else None)
+
+
+def least_squares(count: int = 3) -> Walk:
+    """Walk through the mean squared error of a line."""
+    w, b = Parameter(0.5, "w"), Parameter(0.1, "b")
+    return walk(mean([square(w * Value(0.3 * i, f"x{i}") + b - 1.0) for i in range(count)]))
+
+
+def chain(gates: int = 40) -> Walk:
+    """Walk through gates of one operand, one after the other."""
+    y: Value = Parameter(0.5, "x")
+    for i in range(gates // 2):
+        y = tanh(y * 1.1) if i % 2 else y.sin() + 0.1
+    return walk(y)

@@ -1,191 +1,158 @@
-"""The sequence of steps: what is in it, in which order, and what walking leaves alone."""
+"""A walk is the sequence of its steps, in order, and ends with the gradients of the graph."""
 
 from __future__ import annotations
 
 import gc
+import math
+import re
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from tests.inner import TABLE, Elementwise
 
-from scalargrad import Value, dot, gradients, maximum, relu, square, tanh
-from scalargrad import sum as add_up
-from scalargrad.autodiff import detect_anomaly
-from scalargrad.errors import GraphChangedError, NumericalError, OperandError
-from scalargrad.show.steps import Walk, walk
-from scalargrad.table.operation import Elementwise, Reduction
+import scalargrad as sg
+from scalargrad import NumericalError, Parameter, Value
+from scalargrad.errors import GraphChangedError, OperandError
+from scalargrad.nn import MLP, Linear, ReLU, Sequential
+from scalargrad.show.graphs import network
+from scalargrad.show.steps import Step, Walk, outcome, walk
+
+from .graphs import labelled, lecture
 
 
-def test_walk_is_a_sequence_of_its_steps() -> None:
-    """It has a length, indices from either end, and steps that know their position."""
-    x = Value(3.0, "x")
-    steps = walk(x * x)
+def backward(root: Value) -> list[Step]:
+    """Return the steps of the wires."""
+    return [step for step in walk(root) if step.phase == "backward"]
+
+
+# The sequence -----------------------------------------------------------------------------------
+
+
+def test_the_lecture_s_graph_has_its_eight_steps() -> None:
+    """(x + y)z at (-2, 5, -4): inputs, two gates, the seed, and z, q, y, x on the way back."""
+    steps = lecture()
     assert isinstance(steps, Sequence)
-    assert len(steps) == 5
-    assert [step.index for step in steps] == [0, 1, 2, 3, 4]
-    assert steps[-1] is steps[4]
+    assert [step.index for step in steps] == list(range(8))
+    assert [step.phase for step in steps] == ["forward"] * 3 + ["seed"] + ["backward"] * 4
+    assert [step.place for step in steps] == [
+        *("inputs", "q", "f", "f", "f → z", "f → q", "q → y", "q → x")
+    ]
+    products = [(step.upstream, step.local, step.contribution) for step in steps[4:]]
+    assert products == [(1, 3, 3), (1, -4, -4), (-4, 1, -4), (-4, 1, -4)]
+    assert outcome(steps.scene) == "∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3"
+    assert repr(steps) == "<walk through f: 8 steps>"
+    assert steps.root.label == "f"
 
 
-def test_slice_of_a_walk_is_a_walk() -> None:
-    """The backward half alone can be printed, and its steps keep their positions."""
-    x = Value(3.0, "x")
-    steps = walk(x * x)
-    part = steps[3:]
+def test_a_slice_is_a_walk_whose_steps_keep_their_places() -> None:
+    """The way back alone; an index counts from either end."""
+    steps = lecture()
+    part = steps[4:]
     assert isinstance(part, Walk)
-    assert [step.index for step in part] == [3, 4]
-    assert part[0] is steps[3]
+    assert [step.index for step in part] == [4, 5, 6, 7]
+    assert part[0] is steps[4]
+    assert steps[-1] is steps[7]
+    with pytest.raises(IndexError, match="steps"):
+        steps[8]
 
 
-def test_walk_of_a_leaf_is_inputs_and_seed() -> None:
-    """A leaf has nothing to compute and no wire."""
-    steps = walk(Value(3.0, "x"))
-    assert [step.text() for step in steps] == ["x = 3", "∂x/∂x = 1"]
+def test_a_leaf_alone_has_inputs_and_seed() -> None:
+    """There is no gate and no wire."""
+    assert [step.text() for step in walk(Value(3.0, "x"))] == ["x = 3", "∂x/∂x = 1"]
 
 
-def test_square_by_multiplication_has_two_wires() -> None:
-    """A product x · x sends the gradient back along two wires, which arrive one after the other."""
+def test_a_product_with_itself_has_two_wires() -> None:
+    """Of x · x the second operand receives first; both terms are x, and the sum 2x."""
     x = Value(3.0, "x")
-    wires = walk(x * x)[-2:]
-    assert [step.operand for step in wires] == [1, 0]
-    assert [step.total for step in wires] == [3.0, 6.0]
-    assert wires[0].parent is wires[1].parent is x
+    by_second, by_first = backward(x * x)
+    assert (by_second.operand, by_first.operand) == (1, 0)
+    assert (by_second.total, by_first.total) == (3.0, 6.0)
+    assert (by_second.arrived, by_first.arrived, by_first.expected) == (1, 2, 2)
+    assert by_first.fans_out
+    assert by_first.parent is by_second.parent is x
+    assert by_first.local_rule() == "∂v1/∂x on this wire = x"
 
 
-def test_constants_have_no_backward_step() -> None:
-    """Of 2 - x³ only the wires that lead to x are walked back."""
-    x = Value(2.0, "x")
-    steps = walk(2.0 - x**3)
-    assert [step.contribution for step in steps if step.phase == "backward"] == [-1.0, -12.0]
+def test_constants_have_no_step_back() -> None:
+    """Of 2 - x³ only the wires that lead to x are walked."""
+    assert [step.contribution for step in backward(2.0 - Value(2.0) ** 3)] == [-1.0, -12.0]
 
 
-def test_upstream_of_a_gate_that_fans_out_is_its_completed_total() -> None:
+def test_upstream_is_the_complete_gradient_of_a_gate_that_fans_out() -> None:
     """Here q = 2x feeds q² and 3q, so back through q goes 2q + 3 = 15, not one term of it."""
-    x = Value(3.0, "x")
-    q = x * 2.0
-    last = walk(square(q) + 3.0 * q)[-1]
-    assert (last.node, last.upstream) == (q, 15.0)
+    q = Value(3.0, "x") * 2.0
+    last = walk(sg.square(q) + 3.0 * q)[-1]
+    assert (last.node, last.upstream, last.contribution) == (q, 15.0, 30.0)
 
 
-def test_walking_changes_no_gradient() -> None:
-    """Neither leaves nor interior nodes are written to."""
+def test_the_last_totals_are_the_gradients() -> None:
+    """Contribution by contribution, the steps arrive at what `gradients` computes."""
+    a, b, c = Value(0.3), Value(-1.7), Value(2.9)
+    root = sg.maximum(a * b, b * c, sg.relu(c - a)) + sg.dot([a, b], [b, 0.7], c) * a
+    final = {step.parent: step.total for step in backward(root)}
+    assert [final[x] for x in (a, b, c)] == sg.gradients(root, [a, b, c])
+    chosen = sg.where(sg.gt(a, b), a * a, b)
+    assert [step.contribution for step in backward(chosen)][:3] == [0.0, 1.0, 0.0]
+
+
+def test_a_walk_shows_the_numbers_of_its_time_and_leaves_gradients_alone() -> None:
+    """An optimiser may move a leaf later; `grad` is not written to."""
     x = Value(3.0, "x")
     q = x * x
     x.grad, q.grad = 5.0, 7.0
-    str(walk(q * 2.0))
+    steps = walk(q * 2.0)
+    x.data = 50.0
+    assert [step.text() for step in steps[:2]] == ["x = 3", "v1 = x·x = 3·3 = 9"]
+    str(steps)
     assert (x.grad, q.grad) == (5.0, 7.0)
 
 
-def test_last_totals_are_the_gradients() -> None:
-    """Contribution by contribution, the steps arrive at what the backward sweep computes."""
-    a, b, c = Value(0.3), Value(-1.7), Value(2.9)
-    root = maximum(a * b, b * c, relu(c - a)) + dot([a, b], [b, 0.7], c) * a
-    final = {s.parent: s.total for s in walk(root) if s.parent is not None}
-    assert [final[x] for x in (a, b, c)] == gradients(root, [a, b, c])
-
-
-def test_later_assignments_do_not_change_a_walk() -> None:
-    """An optimiser may move a leaf; the steps still show the numbers that were walked."""
-    x = Value(3.0, "x")
-    steps = walk(x * 2.0)
-    x.data = 50.0
-    assert steps[0].text() == "x = 3"
-    assert steps[1].text() == "v1 = x·2 = 3·2 = 6"
-
-
 def test_a_graph_that_no_longer_fits_its_leaves_is_refused() -> None:
-    """After an update the recorded 6 is not 2 · 50, so the error says to build it again."""
+    """A recorded 6 is not 2 · 50; nan, in contrast, is not taken for a change."""
     x = Value(3.0, "x")
     y = x * 2.0
     x.data = 50.0
-    with pytest.raises(GraphChangedError, match="it would be 100: data was assigned"):
+    with pytest.raises(GraphChangedError, match="assigned"):
         walk(y)
+    assert walk(Value(math.nan, "x") * 2.0)[1].text() == "v1 = x·2 = nan·2 = nan"
 
 
-def test_a_graph_with_nan_can_be_walked() -> None:
-    """What is not a number is not mistaken for a changed graph."""
-    x = Value(float("nan"), "x")
-    assert walk(x * 2.0)[1].text() == "v1 = x·2 = nan·2 = nan"
-
-
-def test_only_a_value_can_be_walked() -> None:
-    """The message shows what was given."""
-    with pytest.raises(OperandError, match=r"walk needs a Value.* not 3\.0"):
-        walk(3.0)  # type: ignore[arg-type]
-    with pytest.raises(OperandError, match=r"as in walk\(f\(Value\(2\.0\)\)\)"):
-        walk(abs)  # type: ignore[arg-type]
+@pytest.mark.parametrize("root", [3.0, abs, None])
+def test_only_a_value_can_be_walked(root: Any) -> None:
+    """A number has no steps, nor has a function."""
+    with pytest.raises(OperandError, match="Value"):
+        walk(root)
 
 
 def test_anomalies_are_found_on_the_way() -> None:
     """Walking is a backward sweep, so detect_anomaly holds for it."""
-    x = Value(0.0, "x")
-    y = x * float("inf")
-    with detect_anomaly(), pytest.raises(NumericalError, match="the gradient of x"):
+    y = Value(0.0, "x") * math.inf
+    with sg.detect_anomaly(), pytest.raises(NumericalError, match="gradient"):
         walk(y)
 
 
-def test_repr_is_short() -> None:
-    """A walk does not print its steps as its repr."""
-    x = Value(3.0, "x")
-    assert repr(walk(x * x)) == "<walk through v1: 5 steps>"
-
-
-@pytest.mark.uncounted
-def test_a_chain_far_deeper_than_the_recursion_limit_can_be_walked_and_printed() -> None:
-    """5,000 gates in a row, and each has its step forward and back."""
+def test_deep_and_wide_graphs_can_be_walked_and_printed() -> None:
+    """1,200 gates in a row; a reduction over 1,200 operands; a sum doubled 60 times."""
     y = Value(1.0, "x")
-    for _ in range(5000):
+    for _ in range(1200):
         y = y * 1.0
-    steps = walk(y)
-    assert len(steps) == 2 + 2 * 5000
-    assert len(str(steps).splitlines()) == len(steps) + 4  # a heading and three passes
-
-
-@pytest.mark.uncounted
-@pytest.mark.parametrize("reduction", [add_up, lambda x: maximum(*x), lambda x: dot(x, x)])
-def test_a_reduction_far_wider_than_the_recursion_limit_can_be_printed(reduction) -> None:  # type: ignore[no-untyped-def]
-    """Formulas over 1,500 operands are shortened, not recursed into: every 100th is printed."""
-    steps = walk(reduction([Value(float(i)) for i in range(1500)]))
-    printed = [*steps[:4], *steps[4::100]]  # inputs, the gate, and wires from first to last
-    longest = max(len(step.caption()) + len(step.text()) for step in printed)
-    assert longest < 300
-
-
-def test_partials_are_traced_once_for_each_operation_and_arity(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Forty sums of forty operands cost one trace of forty partials, not forty."""
-    leaves = [Value(float(i)) for i in range(40)]
-    root = add_up([add_up(leaves) for _ in range(40)])
-    counted: list[str] = []
-    for kind in (Elementwise, Reduction):
-        original = kind.trace_partials
-
-        def trace(self, arity, original=original):  # type: ignore[no-untyped-def]
-            counted.append(self.name)
-            return original(self, arity)
-
-        monkeypatch.setattr(kind, "trace_partials", trace)
-    for step in walk(root):
-        step.caption()
-    assert counted == ["sum"]
-
-
-def test_a_nudge_computes_anew_only_what_its_input_reaches() -> None:
-    """In y = tanh(y xᵢ), fifty times over, the last xᵢ reaches two gates of the hundred."""
-    leaves = [Value(0.5 + 0.01 * i) for i in range(51)]
-    y = leaves[0]
-    for x in leaves[1:]:
-        y = tanh(y * x)
-    scene = walk(y).scene
-    assert [len(scene.gates_after(x)) for x in leaves] == [100, *range(100, 0, -2)]
-    first, *_, last = scene.gates_after(leaves[-1])
-    assert (first.parents[1], last) == (leaves[-1], y)
+    assert len(str(walk(y)).splitlines()) == 2 + 2 * 1200 + 4  # a heading and three passes
+    values = [Value(float(i)) for i in range(1200)]
+    for wide in (sg.sum(values), sg.maximum(*values), sg.dot(values, values)):
+        steps = walk(wide)
+        for step in [*steps[:4], *steps[4::100]]:
+            assert len(step.caption()) + len(step.text()) < 300
+    doubled = Value(1.0, "x")
+    for _ in range(60):
+        doubled = doubled + doubled
+    assert walk(doubled)[-1].total == 2.0**60
 
 
 def test_dropping_a_walk_leaves_nothing_for_the_collector() -> None:
-    """Steps share their scene without a cycle, so it goes with the last of them."""
-    x = Value(3.0, "x")
-    steps = walk(x * x)
+    """It goes with its last reference, although its steps share what they know."""
+    steps = lecture()
     str(steps)
     scene = weakref.ref(steps.scene)
     gc.disable()
@@ -194,3 +161,176 @@ def test_dropping_a_walk_leaves_nothing_for_the_collector() -> None:
         assert scene() is None
     finally:
         gc.enable()
+
+
+# Formulas ---------------------------------------------------------------------------------------
+
+
+def test_symbols_and_numbers_can_be_had_apart() -> None:
+    """A page sets the chain rule in symbols above the same in numbers."""
+    steps = lecture()
+    assert [step.symbols() for step in (steps[0], steps[2], steps[6])] == [
+        *("x, y, z", "f = q·z", "∂f/∂y = ∂f/∂q·∂q/∂y")
+    ]
+    assert [step.numbers() for step in (steps[0], steps[2], steps[6])] == [
+        *("−2, 5, −4", "3·(−4) = −12", "(−4)·1 = −4")
+    ]
+    assert steps[4].local_rule() == "∂f/∂z = q"
+    assert steps[4].local_text() == "∂f/∂z = q = 3"
+    assert "".join(step.local_rule() + step.local_text() for step in steps[:4]) == ""
+
+
+def test_notations_name_a_gradient_in_three_ways() -> None:
+    """∂f/∂y, ȳ, and δ only for the error of a sum that enters a unit."""
+    step = lecture()[6]
+    assert step.symbols("bar") == "y\u0304 = q\u0304·∂q/∂y"
+    assert step.symbols("delta") == step.symbols("partial") == "∂f/∂y = ∂f/∂q·∂q/∂y"
+    w, x = Parameter(2.0, "w"), Value(0.5, "x")
+    to_s, _, to_w = backward(labelled(sg.tanh(labelled(w * x, "s")), "f"))
+    assert to_s.symbols("delta").startswith("δ_s = ")
+    assert to_w.symbols("delta") == "∂f/∂w = δ_s·∂s/∂w"
+    linear, penalty = labelled(sg.dot([w], [x]), "s"), labelled(sg.dot([w], [w]), "p")
+    assert "δ_s" in walk(sg.square(linear))[-1].symbols("delta")
+    assert "δ" not in walk(sg.square(penalty))[-1].symbols("delta")
+    with pytest.raises(OperandError, match="leibniz"):
+        step.text("leibniz")  # type: ignore[arg-type]
+    with pytest.raises(OperandError, match="latex"):
+        step.symbols(form="latex")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("root", "formula"),
+    [
+        (sg.dot([Value(1.0, "w"), Value(2.0, "v")], [3.0, Value(4.0, "x")], Value(-3.0, "b")),
+         "u1 = b + w·3 + v·x = −3 + 1·3 + 2·4 = 8"),
+        (sg.mean([Value(1.0, "a"), Value(5.0, "b")]), "v1 = (a + b) / 2 = (1 + 5) / 2 = 3"),
+        (sg.maximum(*[Value(float(i), f"x{i}") for i in range(7)]),
+         "v1 = maximum(x0, x1, x2, x3, …, x6) = maximum(0, 1, 2, 3, …, 6) = 6"),
+        (sg.sum([Value(float(i), f"x{i}") for i in range(6)]),
+         "v1 = x0 + x1 + x2 + x3 + x4 + x5 = 15"),
+        (sg.sum([Value(1.0, "x")] * 10), "v1 = x + x + x + x + … + x = 10"),
+    ],
+)  # fmt: skip
+def test_reductions_are_spelled_out_and_long_ones_shortened(root: Value, formula: str) -> None:
+    """A neuron shows each weight beside its input; of more than six terms the middle is cut."""
+    assert walk(root)[1].text() == formula
+
+
+PLAIN = {
+    "⌊": "floor(",
+    "⌋": ")",
+    "²": "^2",
+    "³": "^3",
+    "·": "*",
+    "−": "-",
+    "π": "pi",
+    "inf": "1e300",
+}
+
+
+def evaluated(formula: str, **names: float) -> float:
+    """Return what a formula of a step gives, read by `parse`."""
+    for sign, plain in PLAIN.items():
+        formula = formula.replace(sign, plain)
+    formula = re.sub(r"√(\w+)", r"sqrt(\1)", formula).replace("√", "sqrt")
+    used = {name: x for name, x in names.items() if re.search(rf"\b{name}\b", formula)}
+    return float(sg.parse(f"0*t + {formula}", t=0.0, **used).data)
+
+
+def test_every_form_of_a_local_derivative_is_the_slope_of_the_function() -> None:
+    """Of 3·x² and −f / x alike, read as formulas, and by central differences of the operation."""
+    for op in TABLE.values():
+        if not isinstance(op, Elementwise):
+            continue
+        bounds = map(op.domain.interval, range(op.arity))
+        point = [(low + 2 * high) / 3 + 0.013 * (i + 1) for i, (low, high) in enumerate(bounds)]
+        node = labelled(op.of(*map(Value, point, "xyz")), "f")
+        names = {**dict(zip("xyz", point, strict=False)), "f": node.data}
+        for step in backward(node):
+            up, down = (
+                op.of_floats(*(x + h * (i == step.operand) for i, x in enumerate(point)))
+                for h in (1e-5, -1e-5)
+            )
+            slope = pytest.approx((up - down) / 2e-5, rel=1e-7, abs=1e-9)
+            about = pytest.approx((up - down) / 2e-5, rel=2e-3)
+            assert step.local == slope, step.place
+            rule = step.local_rule()
+            for form in re.split(r" [=≈] ", rule)[1:]:
+                if "…" not in form:
+                    assert evaluated(form, **names) == (about if "≈" in rule else slope), form
+
+
+def test_saved_values_are_those_the_local_derivative_reads() -> None:
+    """A product reads the other operand, sigmoid its result, a sum nothing."""
+    x, y = Value(2.0, "x"), Value(3.0, "y")
+    bent = sg.sigmoid(x)
+    assert [step.reads for step in backward(x * y)] == [(x,), (y,)]
+    assert backward(bent)[0].reads == (bent,)
+    assert backward(x + 1.0)[0].reads == walk(x + 1.0)[0].reads == ()
+
+
+def test_an_operation_of_the_user_s_own_is_printed_from_its_derivative() -> None:
+    """Its pattern is what the user calls it, and what it computes is what it means."""
+
+    @sg.custom_op(partials=lambda y, x: (3 * sg.square(x),), pattern="cubic")
+    def cube(x: float) -> float:
+        return x**3
+
+    steps = walk(labelled(cube(Value(2.0, "x")), "f"))
+    assert steps[1].text() == "f = cube(x) = cube(2) = 8"
+    assert steps[-1].local_text() == "∂f/∂x = 3·x² = 3·2² = 12"
+    assert steps[-1].pattern == steps[-1].notes()[0] == "cubic"
+
+
+# Softmax, and parameters by place ---------------------------------------------------------------
+
+
+def test_the_maximum_that_softmax_subtracts_has_a_name() -> None:
+    """It is shown after the scores it is taken from, also in pictures, and held constant."""
+    z = [Value(x, f"z{i}") for i, x in enumerate([2.0, 1.0, 0.1], 1)]
+    p = sg.softmax(z)[0]
+    first = walk(p)[1]
+    assert first.text() == "v1 = z1 − max(z1, z2, z3) = 2 − 2 = 0"
+    assert "constant" in first.notes()[0]
+    assert "−max" in sg.draw(p).svg()
+    computed = walk(
+        sg.softmax([sg.square(Value(2.0, "x")), labelled(sg.tanh(Value(0.5, "y")), "h")])[0]
+    )
+    shifted = next(step for step in computed if "max(v1, h)" in step.text())
+    assert shifted.index > next(step for step in computed if step.place == "h").index
+    assert first.node is not None
+    assert walk(first.node)[1].text() == "v1 = z1 − 2 = 0"  # nobody could compute the maximum anew
+
+
+def test_parameters_of_a_model_are_named_by_place() -> None:
+    """w²₁,₃ leads to unit 1 of layer 2 from unit 3; other modules have PyTorch's names."""
+    model = MLP(2, [3, 1], rng=0)
+    root = labelled(model([Value(0.5, "x0"), Value(-1.0, "x1")]), "L_reg")
+    steps = walk(root, model=model)
+    found = {
+        step.place.split(" → ")[1]: step.parent
+        for step in steps
+        if step.parent in set(model.parameters())
+    }
+    assert len(found) == len(model.parameters()) == 13
+    assert found["w²₁,₃"] is model.layers[1].neurons[0].w[2]
+    assert found["b¹₂"] is model.layers[0].neurons[1].b
+    (written,) = [step.mathml() for step in steps if step.place == "L_reg → w²₁,₃"]
+    assert "<msubsup><mi>w</mi><mn>1,3</mn><mn>2</mn></msubsup>" in written
+    assert "<msub><mi>L</mi><mtext>reg</mtext></msub>" in written
+    assert "b²₁" in sg.draw(root, model=model, depth=None).mermaid
+    assert all(name in network(model).mermaid for name in ("x₁", "a₂", '"y"'))
+    other = Sequential(Linear(2, 2, rng=0), ReLU(), Linear(2, 1, rng=0))
+    (out,) = other([Value(0.5), Value(-1.0)])
+    assert "2.weight[0, 1]" in walk(out, model=other)[0].text() + str(walk(out, model=other))
+    with pytest.raises(OperandError, match="Module"):
+        walk(root, model=MLP)  # type: ignore[arg-type]
+
+
+def test_captions_fall_back_to_what_there_is_to_say() -> None:
+    """Remarks, else the local derivative, else the sentence."""
+    steps = lecture()
+    to_gate = walk(labelled(sg.exp(labelled(Value(0.0, "x") * 2.0, "g")), "f"))[-2]
+    assert steps[4].caption() == "; ".join(steps[4].notes())
+    assert to_gate.caption() == to_gate.local_text() == "∂f/∂g = exp(g) = f = 1"
+    assert steps[1].caption() == steps[1].sentence() == "The gate + computes q from x and y."

@@ -1,0 +1,263 @@
+"""The page as a document: one file, a strict policy, written whole, offered in notebooks too."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scalargrad as sg
+from scalargrad import Parameter, Value
+from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError
+from scalargrad.nn import MLP, Linear
+from scalargrad.show.steps import Walk, walk
+
+from .graphs import lecture, network
+
+HOSTILE = "</script><img src=x onerror=alert(1)><!--"
+
+
+def chain(gates: int) -> Walk:
+    """Walk through so many products in a row."""
+    y: Value = Parameter(1.0, "w")
+    for _ in range(gates):
+        y = y * 1.0
+    return walk(y)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., str]:
+    """Return a function that saves a page and returns its text."""
+
+    def saved(steps: Walk, **options: Any) -> str:
+        return steps.save(tmp_path / "walk.html", **options).read_text(encoding="utf-8")
+
+    return saved
+
+
+def test_the_policy_allows_the_page_s_own_script_and_style_alone(
+    written: Callable[..., str],
+) -> None:
+    """Both by hash; all else, the network included, is forbidden; no other file is named."""
+    document = written(lecture())
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', document)
+    assert policy is not None
+    digests = {}
+    for name in ("script", "style"):
+        (found,) = re.findall(rf"<{name}(?: type=\"module\")?>(.*?)</{name}>", document, re.DOTALL)
+        digests[name] = base64.b64encode(hashlib.sha256(found.encode()).digest()).decode()
+    assert policy[1] == (
+        f"default-src 'none'; script-src 'sha256-{digests['script']}'; "
+        f"style-src 'sha256-{digests['style']}'; base-uri 'none'; form-action 'none'"
+    )
+    assert set(re.findall(r"https?://[^\s\"'<)]+", document)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<link|@import|\bsrc=|\bimport\b.*from|\son\w+=\"", document)
+
+
+def test_labels_and_titles_are_text(written: Callable[..., str]) -> None:
+    """A label cannot end the script it stands in, nor a title the heading."""
+    assert "<img" not in written(walk(Parameter(1.0, HOSTILE) * 2.0))
+    assert "<h1>a &lt; b</h1>" in written(lecture(), title="a < b")
+
+
+def test_steps_can_be_read_without_javascript(written: Callable[..., str]) -> None:
+    """The page holds them as a table for that case."""
+    inside = re.search(r"<noscript>(.*?)</noscript>", written(lecture()), re.DOTALL)
+    assert inside is not None
+    assert inside[1].count("<tr>") == 9
+
+
+def test_a_page_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice the same; a full disk in the middle costs nothing, and nothing else is left."""
+    path = lecture().save(tmp_path / "walk.html")
+    before = path.read_bytes()
+    assert lecture().save(path).read_bytes() == before
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        network().save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
+    """Another ending, a folder that is not there, no steps, and 10,001 nodes."""
+    with pytest.raises(LayoutError, match="html"):
+        lecture().save(tmp_path / "walk.pdf")
+    with pytest.raises(FileNotFoundError, match="folder"):
+        lecture().save(tmp_path / "missing" / "walk.html")
+    with pytest.raises(GraphError, match="steps"):
+        lecture()[:0].save(tmp_path / "walk.html")
+    with pytest.raises(GraphTooLargeError, match="10,001"):
+        chain(10_000).save(tmp_path / "walk.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_graphviz_the_error_says_so_and_a_notebook_has_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to lay out with."""
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    steps = lecture()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LayoutError, match="Graphviz"):
+        steps.save(tmp_path / "walk.html")
+    assert steps._repr_mimebundle_()["text/html"] == steps._repr_html_()
+
+
+def test_a_graph_above_the_limit_is_drawn_by_its_folds(written: Callable[..., str]) -> None:
+    """The limit is on what is drawn at once; a model folds however small it is."""
+    assert "opens its drawing" not in written(chain(100), limit=101)
+    assert "opens its drawing" in written(chain(100), limit=100)
+    assert "opens its drawing" in written(network())
+
+
+def test_pages_are_the_same_in_another_process(tmp_path: Path) -> None:
+    """Nothing in them depends on the order of a set, so that they can be kept in Git."""
+    program = (
+        "import sys; from scalargrad.nn import MLP; from scalargrad.show.steps import walk\n"
+        "model = MLP(3, [12, 12, 1], rng=0)\n"
+        "walk(model([1.0, 2.0, 3.0]), model=model).save(sys.argv[1], limit=10)"
+    )
+    pages = []
+    for seed in ("1", "2"):
+        path = tmp_path / f"{seed}.html"
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", program, str(path)], env=environment, check=True)
+        pages.append(path.read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_a_notebook_shows_the_page_in_a_frame_and_the_table_beneath(
+    framed: Callable[[str], str], written: Callable[..., str]
+) -> None:
+    """Where frames and scripts are cut, as on GitHub, the table is left; a console has text."""
+    steps = lecture()
+    bundle = steps._repr_mimebundle_()
+    assert bundle["text/plain"] == str(steps)
+    assert framed(bundle["text/html"]) == written(steps)
+    assert 'sandbox="allow-scripts' in bundle["text/html"]
+    left = re.sub(r"<(iframe|script|style)\b.*?</\1>", "", bundle["text/html"], flags=re.DOTALL)
+    assert steps._repr_html_() in left
+    assert "srcdoc" not in left
+    long = chain(1_000)  # its page would add megabytes each time the cell is run
+    assert long._repr_mimebundle_()["text/html"] == long._repr_html_()
+
+
+# Layers, whose sentences stand in the page ------------------------------------------------------
+
+
+@pytest.fixture
+def layers(written: Callable[..., str]) -> Callable[[Value], list[str]]:
+    """Return a function that lists what the page of a graph says its layers compute."""
+    return lambda root: re.findall(r"Layer [^\"]*? computes ([^\"]*)\.\"", written(walk(root)))
+
+
+def units(*activations: Callable[[Value], Any]) -> Value:
+    """Return a sum over pairs of units, each pair with inputs and an activation of its own."""
+    found: list[Value] = []
+    for k, activate in enumerate(activations):
+        x = [Value(0.5, f"x{k}"), Value(-1.5, f"y{k}")]
+        for j in range(2):
+            w = [Parameter(0.3 * (i + j) - 0.2) for i in range(2)]
+            found.append(activate(w[0] * x[0] + w[1] * x[1] + Parameter(0.1)))
+    total: Value = sg.sum(found)
+    return total
+
+
+def power_over_its_successor(z: Value) -> Value:
+    """Return σ(z) with eᶻ computed once."""
+    power = sg.exp(z)
+    return power / (power + 1)
+
+
+Spelling = Callable[[Value], Any]
+SPELLINGS: list[tuple[str, list[Spelling]]] = [
+    ("σ", [sg.sigmoid, lambda z: 1 / (1 + sg.exp(-z)), lambda z: (1 + sg.exp(z * -1)) ** -1]),
+    ("σ", [lambda z: sg.reciprocal(sg.exp(-1 * z) + 1), lambda z: 1 / (1 + math.e**-z)]),
+    ("σ", [lambda z: sg.exp(z) / (1 + sg.exp(z)), power_over_its_successor]),
+    ("ReLU", [sg.relu, lambda z: sg.maximum(0.0, z), lambda z: sg.maximum(z, 0.0)]),
+    ("tanh", [sg.tanh, lambda z: (sg.exp(z) - sg.exp(-z)) / (sg.exp(z) + sg.exp(-z))]),
+    ("SiLU", [lambda z: z * sg.sigmoid(z), lambda z: z / (1 + sg.exp(-z))]),
+    ("softplus", [lambda z: sg.log(1 + sg.exp(z))]),
+]
+
+
+def test_activations_are_called_by_their_names(layers: Callable[[Value], list[str]]) -> None:
+    """1 / (1 + e⁻ᶻ) is σ however it is spelled, and z·σ(z) is SiLU."""
+    for name, spellings in SPELLINGS:
+        found = layers(units(*spellings))
+        assert found == [f"h = {name}(W x + b): 2 inputs, 2 units"] * len(spellings)
+
+
+OTHERS: list[Spelling] = [
+    *(sg.exp, lambda z: -z, lambda z: 1 / z, lambda z: 1 / (1 + sg.exp(z))),
+    *(lambda z: 1 / (2 + sg.exp(-z)), lambda z: 1 / (1 + 2.0**-z), lambda z: (1 + sg.exp(-z)) / 1),
+    *(lambda z: sg.maximum(z, 1.0), lambda z: sg.exp(-z) / (1 + sg.exp(z))),
+    lambda z: (sg.exp(z) + sg.exp(-z)) / (sg.exp(z) - sg.exp(-z)),
+    *(lambda z: z * sg.sigmoid(z) + sg.sigmoid(z), lambda z: sg.sigmoid(2 * z)),
+]
+
+
+def test_what_is_no_activation_is_not_called_one(layers: Callable[[Value], list[str]]) -> None:
+    """A loss, a sign and a piece of softmax stand beside the layer."""
+    assert layers(units(*OTHERS)) == ["z = W x + b: 2 inputs, 2 units"] * len(OTHERS)
+
+
+def test_a_user_s_operation_is_not_taken_for_another_of_its_name(
+    layers: Callable[[Value], list[str]],
+) -> None:
+    """A user's exp may be a power of 2, and 1 / (1 + 2⁻ᶻ) is not σ."""
+
+    def power(x: float) -> float:
+        return math.exp2(x)
+
+    power.__name__ = "exp"
+    own: Any = sg.custom_op(partials=lambda y, _: (y * math.log(2.0),))(power)
+    assert layers(units(lambda z: 1 / (1 + own(-z)))) == ["z = W x + b: 2 inputs, 2 units"]
+
+
+def test_layers_are_what_gates_compute_not_what_made_them(
+    layers: Callable[[Value], list[str]],
+) -> None:
+    """Of `MLP`, of loops over + and ×, of a layer for three samples; biases may be 0 or absent."""
+    model = MLP(2, [3, 2, 1], activation="tanh", rng=1)
+    assert layers(sg.square(model([Value(0.5), Value(-1.0)]))) == [
+        "h = tanh(W x + b): 2 inputs, 3 units",
+        "h = tanh(W x + b): 3 inputs, 2 units",
+        "z = W x + b: 2 inputs, 1 unit",
+    ]
+    x, w = [Value(1.0, "x0"), Value(2.0, "x1")], [Parameter(0.5, "w0"), Parameter(0.25, "w1")]
+    weighted = w[0] * x[0] + w[1] * x[1]
+    assert layers(weighted + Parameter(0.0)) == ["z = W x + b: 2 inputs, 1 unit"]
+    assert layers(0 + w[0] * x[0] + w[1] * x[1]) == ["z = W x: 2 inputs, 1 unit"]
+    assert layers(weighted + 2.0) == layers(weighted + x[0]) == ["z = W x: 2 inputs, 1 unit"]
+    linear = Linear(2, 2, rng=0)
+    calls = layers(sg.mean([sg.square(y) for k in range(3) for y in linear([float(k), 1.0])]))
+    assert calls == ["z = W x + b: 2 inputs, 2 units"] * 3
+
+
+def test_without_a_matrix_there_are_no_layers(layers: Callable[[Value], list[str]]) -> None:
+    """Data times data, a single weight, a difference; of attention what is W x + b alone."""
+    assert layers(sg.dot([Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)])) == []
+    assert layers(Parameter(1.0, "w") * Value(2.0, "x")) == []
+    assert layers((Parameter(2.0, "w") - Value(1.0, "x")) * Parameter(1.0, "v")) == []
+    layer, queries, keys = Linear(3, 3, rng=0), Linear(3, 3, rng=1), Linear(3, 3, rng=2)
+    x = [Value(0.1 * i + 0.2, f"x{i}") for i in range(3)]
+    spread = sg.sqrt(sg.mean([sg.square(xi - sg.mean(x)) for xi in x]) + 1e-5)
+    normed = [Parameter(1.0, f"g{i}") * ((xi - sg.mean(x)) / spread) for i, xi in enumerate(x)]
+    weights = sg.softmax([q * k for q, k in zip(queries(normed), keys(normed), strict=True)])
+    out = [xi + w * yi for xi, w, yi in zip(x, weights, layer(normed), strict=True)]
+    assert layers(sg.sum(out)) == ["z = W x + b: 3 inputs, 9 units"]  # Q, K and V

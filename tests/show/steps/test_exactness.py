@@ -1,0 +1,350 @@
+"""Numbers have four digits, and = stands before one only where it is just that; else ≈ does."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from mpmath import mp
+
+import scalargrad as sg
+from scalargrad import DomainError, Value
+from scalargrad.show.steps import outcome, walk
+
+from .graphs import labelled
+
+DIGITS = 150
+
+
+def value(text: str) -> Fraction:
+    """Return a number as it is written."""
+    return Fraction(text.replace("−", "-"))
+
+
+def shown(x: float) -> Any:
+    """Return the number that a step shows for x, as one of mpmath."""
+    written = value(walk(Value(x, "x"))[0].numbers())
+    return mp.mpf(written.numerator) / written.denominator
+
+
+def agree(a: Any, b: Any, digits: int, least: float = 0) -> bool:
+    """Return whether two numbers agree to so many digits of the second, or of `least`."""
+    return mp.im(a) == 0 and bool(abs(a - b) <= mp.mpf(10) ** -digits * max(abs(b), least))
+
+
+# Numbers ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x", "written"),
+    [
+        *[(3.0, "= 3"), (-0.0, "= 0"), (0.1 + 0.2, "= 0.3"), (1 / 3, "≈ 0.3333")],
+        *[(-0.13981071068366963, "≈ −0.1398"), (12345.0, "≈ 12340"), (10000.0, "= 10000")],
+        *[(123456.0, "≈ 123500"), (-31415.9, "≈ −31420"), (1e6, "= 1e6"), (1.5e-7, "= 1.5e−7")],
+        *[(5e-324, "≈ 4.941e−324"), (math.inf, "= inf"), (math.nan, "= nan")],
+    ],
+)
+def test_numbers_have_four_significant_digits(x: float, written: str) -> None:
+    """Powers of ten appear only where digits alone would be long; ≈ says that some are left out.
+
+    Noise in the last bits is no rounding, and halves go to the even digit.
+    """
+    assert walk(Value(x, "x"))[0].text() == f"x {written}"
+
+
+def summed(terms: Sequence[float], arrived: int) -> str:
+    """Return what is said of a gradient of these terms when so many of them have arrived."""
+    x = Value(1.0, "x")
+    step = walk(labelled(sg.dot([x] * len(terms), [*reversed(terms)]), "f"))[2 + arrived]
+    (said,) = [note for note in step.notes() if " of " in note or "complete" in note]
+    return said.removeprefix("∂f/∂x ").rpartition(", ")[0]
+
+
+@pytest.mark.parametrize(
+    ("terms", "written"),
+    [
+        ([-0.13981071068366963, 0.05], "≈ −0.1398 + 0.05 = −0.0898"),
+        ([0.5, 0.25], "= 0.5 + 0.25 = 0.75"),
+        ([1.0, -3.0], "= 1 − 3 = −2"),
+        ([0.5, 1024.25], "≈ 0.5 + 1024 ≈ 1025"),
+        ([1 / 3, 1 / 3, 1 / 3], "≈ 0.3333 + 0.3333 + 0.3333 ≈ 1"),
+        ([1.00001, -1.0], "≈ 1 − 1 ≈ 1e−5"),
+        ([-1e18, -1.0], "= −1e18 − 1 ≈ −1e18"),
+        ([1.0, -4 / 3e9], "≈ 1 − 1.333e−9 ≈ 1"),
+        ([2.5, 0.0001234], "= 2.5 + 0.0001234 ≈ 2.5"),
+        ([0.5] * 8, "= 0.5 + … + 0.5 + 0.5 = 4"),
+    ],
+)
+def test_complete_sums_add_up_as_shown(terms: list[float], written: str) -> None:
+    """= follows where the terms as shown give the total as shown, ≈ where they do not."""
+    assert summed(terms, len(terms)) == written
+
+
+def test_incomplete_sums_end_in_a_question_mark() -> None:
+    """What is to come is unknown; of many terms the first and the last two are shown."""
+    assert summed([1.0, 2.0, 3.0], 1) == "= 1 + ?"
+    assert summed([1.0, -2.0, 3.0], 2) == "= 1 − 2 + ?"
+    assert summed([float(i) for i in range(9)], 7) == "= 0 + … + 5 + 6 + ?"
+
+
+@pytest.mark.differential
+@given(st.lists(st.tuples(st.floats(-100, 100), st.integers(-9, 3)), min_size=2, max_size=5))
+@example([(5e-324, 0), (5e-324, 0)])
+def test_a_sum_is_equal_only_where_it_is_to_the_last_digit_written(
+    parts: list[tuple[float, int]],
+) -> None:
+    """1 − 1.333e−9 is about 1, not 1: the = of a sum holds between what is written."""
+    terms = [float(f"{x:.4g}") * 10.0**power for x, power in parts]
+    left, sign, right = summed(terms, len(terms)).rpartition(" = ")
+    if sign:
+        written = left[2:].replace(" − ", " + -").replace("−", "-").replace("--", "").split(" + ")
+        total = sum(map(Fraction, written), Fraction(0))
+        assert abs(total - value(right)) <= Fraction(1, 10**12) * abs(total)
+
+
+# Results of one operation -----------------------------------------------------------------------
+
+
+def div_floor(a: Any, b: Any) -> Any:
+    """Return the whole part of a quotient of the decimals that two numbers were made from."""
+    return mp.mpf(Fraction(mp.nstr(a, 20)) // Fraction(mp.nstr(b, 20)))
+
+
+def log_sum_exp(x: Any, y: Any) -> Any:
+    """Return log(eˣ + eʸ)."""
+    return sg.logsumexp([x, y])
+
+
+Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+#: Operations beside the functions of mpmath that they compute: smooth ones of one and two operands,
+SMOOTH: list[list[Pair]] = [
+    [
+        (sg.neg, lambda x: -x), (sg.square, lambda x: x * x), (sg.reciprocal, lambda x: 1 / x),
+        (sg.exp, mp.exp), (sg.exp2, lambda x: mp.power(2, x)), (sg.log, mp.log),
+        (sg.log2, lambda x: mp.log(x, 2)), (sg.log10, mp.log10), (sg.sqrt, mp.sqrt),
+        (sg.tanh, mp.tanh), (sg.sigmoid, lambda x: 1 / (1 + mp.exp(-x))), (sg.sin, mp.sin),
+        (sg.cos, mp.cos), (sg.atan, mp.atan), (sg.expm1, mp.expm1), (sg.log1p, mp.log1p),
+        (sg.silu, lambda x: x / (1 + mp.exp(-x))), (sg.cosh, mp.cosh), (sg.acos, mp.acos),
+    ],
+    [
+        (sg.add, lambda x, y: x + y), (sg.sub, lambda x, y: x - y), (sg.mul, lambda x, y: x * y),
+        (sg.div, lambda x, y: x / y), (sg.pow, mp.power), (sg.hypot, mp.hypot),
+        (lambda x, y: sg.mean([x, y, 1e9]), lambda x, y: (x + y + 10**9) / 3),
+        (log_sum_exp, lambda x, y: mp.log(mp.exp(x) + mp.exp(y))),
+        (lambda x, y: sg.dot([x, y], [y, 3.0]), lambda x, y: x * y + 3 * y),
+    ],
+]  # fmt: skip
+#: and others, which jump or bend somewhere.
+BENT: list[list[Pair]] = [
+    [(abs, mp.fabs), (sg.floor, mp.floor), (sg.ceil, mp.ceil), (sg.rint, mp.nint)],
+    [
+        (sg.maximum, max), (sg.minimum, min), (sg.atan2, mp.atan2), (sg.floor_divide, div_floor),
+        (sg.remainder, lambda x, y: x - y * div_floor(x, y)),
+        (lambda x, y: sg.where(x, y, 2.0), lambda x, y: y if x else mp.mpf(2)),
+        (sg.lt, lambda x, y: mp.mpf(x < y)), (sg.eq, lambda x, y: mp.mpf(x == y)),
+    ],
+]  # fmt: skip
+
+#: Of greater numbers than 60 these come nearer to others than 150 digits can tell.
+STEEP = {sg.exp, sg.exp2, sg.tanh, sg.sigmoid, sg.expm1, sg.silu, sg.cosh, sg.pow, log_sum_exp}
+
+#: Where functions have short values, and where what floats round them to is short.
+TELLING = [0, 1, -1, 0.1, 0.5, 0.25, 2, 3, 4, -2, 8, 9, 10, 12, 16, 40, 50, 100, 1000]
+TELLING += [1e-9, 1e12, 1e18, 1 / 3, 2 / 3]
+
+numbers = st.one_of(
+    st.sampled_from(TELLING),
+    st.builds(lambda n, power: float(f"{n}e{power}"), st.integers(-99, 99), st.integers(-9, 9)),
+    *(st.floats(1e-9, 50), st.floats(-50, -1e-9)),
+).map(float)
+
+
+def drawn_from(*pairs: list[list[Pair]]) -> st.SearchStrategy[tuple[Pair, list[float]]]:
+    """Return a strategy of operations and operands."""
+    of_one, of_two = ([pair for found in pairs for pair in found[k]] for k in (0, 1))
+    one = st.tuples(st.sampled_from(of_one), st.lists(numbers, min_size=1, max_size=1))
+    return one | st.tuples(st.sampled_from(of_two), st.lists(numbers, min_size=2, max_size=2))
+
+
+def node_of(op: Callable[..., Any], point: Sequence[float]) -> Value:
+    """Return an operation's node, where it is defined and 150 digits tell how near it comes."""
+    assume(op not in STEEP or max(map(abs, point)) <= 60)
+    try:
+        node = op(*[Value(x, name) for x, name in zip(point, "xy", strict=False)])
+    except DomainError:
+        assume(False)
+    assume(math.isfinite(node.data))
+    return node  # type: ignore[no-any-return]
+
+
+@pytest.mark.differential
+@settings(max_examples=400)
+@given(drawn_from(SMOOTH, BENT))
+def test_a_result_is_equal_just_where_mpmath_says_so(drawn: Any) -> None:
+    """It follows = just if the operation gives it, of the decimals that are shown."""
+    (op, truth), point = drawn
+    node = node_of(op, point)
+    step = walk(node)[1]
+    with mp.workdps(DIGITS):
+        try:
+            exact = agree(truth(*map(shown, point)), shown(node.data), DIGITS - 20)
+        except (
+            ArithmeticError,
+            ValueError,
+        ):  # a pole, where the number that is not shown has none
+            assume(False)
+    sign = re.search(r"([=≈]) \S+$", step.numbers())
+    assert sign is not None
+    assert sign[1] == ("=" if exact else "≈"), step.text()
+
+
+@pytest.mark.differential
+@settings(max_examples=200)
+@given(drawn_from(SMOOTH))
+def test_a_local_derivative_is_equal_only_where_mpmath_says_so(drawn: Any) -> None:
+    """A derivative is written without any ≈ only if it is that of the function, as shown."""
+    (op, truth), point = drawn
+    wire = walk(node_of(op, point))[-1]
+    assume(wire.local is not None and math.isfinite(wire.local))
+    if wire.operand == 0 and "≈" not in wire.local_text():
+        with mp.workdps(DIGITS):
+            first, *rest = map(shown, point)
+            slope = mp.diff(lambda x: truth(x, *rest), first, direction=1)
+            assert agree(slope, shown(wire.local or 0.0), 60, least=1), wire.local_text()
+
+
+@pytest.mark.parametrize(
+    ("f", "point", "text"),
+    [
+        (lambda a, b: sg.logsumexp([a, b]), (50.0, 0.0), "logsumexp(50, 0) ≈ 50"),
+        (lambda a, b: sg.logsumexp([a, b]), (50.0, -math.inf), "logsumexp(50, −inf) = 50"),
+        (lambda a, b: sg.mean([a, b]), (1e18, 1.0), "(1e18 + 1) / 2 ≈ 5e17"),
+        (sg.hypot, (3.0, 4.0), "hypot(3, 4) = 5"),
+        (lambda a, b: a * b, (0.1, 3.0), "0.1·3 = 0.3"),
+        (lambda a, b: a * b, (1 / 3, 0.0), "≈ 0.3333·0 = 0"),
+        (lambda a, b: a * b, (1e200, 1e200), "1e200·1e200 ≈ inf"),
+        (lambda a, b: a * b, (1e-300, 1e-300), "1e−300·1e−300 ≈ 0"),
+        (lambda a, b: a / b, (1e-300, 1e300), "1e−300 / 1e300 ≈ 0"),
+        (lambda a, b: a**b, (16.0, 0.25), "16^0.25 = 2"),
+        (lambda a, b: a**b, (0.1, -20.0), "0.1⁻²⁰ = 1e20"),
+        (lambda a, b: a**b, (2.0, -20000.0), "2⁻²⁰⁰⁰⁰ ≈ 0"),
+        (lambda a, b: a**b, (1.0, 0.015625), "≈ 1^0.01562 = 1"),
+        (lambda a, b: a**b, (-1.0, 1e12), "(−1)^(1e12) = 1"),
+        (lambda a, b: a % b, (1.0, 0.1), "1 mod 0.1 ≈ 0.1"),
+        (lambda a, b: sg.sum([a, b, *[1.0] * 8]), (1e18, 1.0), "+ … + 1 ≈ 1e18"),
+        (lambda a, b: sg.exp(b - a), (800.0, 0.0), "= exp(v1) = exp(−800) ≈ 0"),
+    ],
+)  # fmt: skip
+def test_what_a_float_loses_is_not_called_equal(
+    f: Callable[[Value, Value], Value], point: tuple[float, float], text: str
+) -> None:
+    """Terms too small to keep, overflow and remainders of tenths; but not what only looks so."""
+    root = f(*(Value(x, name) for x, name in zip(point, "ab", strict=True)))
+    *_, last = (step for step in walk(root) if step.phase == "forward")
+    assert last.text().endswith(text)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "local"),
+    [
+        (sg.tanh, 40.0, "1 − v1·v1 ≈ 1 − 1·1 = 0"),
+        (sg.tanh, 0.0, "1 − v1·v1 = 1 − 0·0 = 1"),
+        (sg.cos, 1e-9, "−sin(a) = −sin(1e−9) ≈ −1e−9"),
+        (sg.exp, -800.0, "exp(a) = v1 ≈ 0"),
+        (sg.exp, 0.0, "exp(a) = v1 = 1"),
+        (sg.sqrt, 0.0, "1 / (2·v1) = 1 / (2·0) = inf"),
+        (lambda a: a * (2 / 3), 1 / 3, "≈ 0.6667"),
+        (lambda a: -a, 1 / 3, "= −1"),
+    ],
+)
+def test_a_saved_result_that_was_rounded_makes_the_derivative_approximate(
+    f: Callable[[Value], Value], x: float, local: str
+) -> None:
+    """tanh(40) is not 1, so 1 − tanh² is not 0, though 1 − 1·1 is."""
+    assert walk(f(Value(x, "a")))[-1].local_text().endswith(local)
+
+
+# What follows from rounded numbers --------------------------------------------------------------
+
+GATES: list[tuple[Any, Any]] = [
+    (lambda x, y: x + y, lambda x, y: x + y),
+    (lambda x, y: x - y, lambda x, y: x - y),
+    (lambda x, y: x * y, lambda x, y: x * y),
+    (lambda x, _: sg.tanh(x), lambda x, _: mp.tanh(x)),
+    (lambda x, _: sg.square(x), lambda x, _: x * x),
+    (lambda x, _: sg.cos(x), lambda x, _: mp.cos(x)),
+    (lambda x, y: sg.mean([x, y, 1e9]), lambda x, y: (x + y + 10**9) / 3),
+]
+inputs = st.sampled_from([0.0, 1.0, -1.0, 0.5, 0.1, 3.0, 40.0, 1e-9, 1e9, 1e18])
+recipes = st.lists(
+    st.tuples(st.sampled_from(GATES), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=5
+)
+
+
+@pytest.mark.differential
+@settings(max_examples=150)
+@given(inputs, inputs, recipes)
+def test_no_value_or_gradient_is_called_equal_that_is_not(x: float, y: float, recipe: Any) -> None:
+    """However many gates away it was rounded: mpmath computes the whole graph."""
+
+    def build(found: list[Any], which: int) -> Any:
+        for gate, i, j in recipe:
+            found.append(gate[which](found[i % len(found)], found[j % len(found)]))
+        return found[-1]
+
+    def truth_at(number: Any, leaf: int) -> Any:
+        at = [shown(x), shown(y)]
+        at[leaf] = number
+        return build(at, 1)
+
+    root = build([Value(x, "x"), Value(y, "y")], 0)
+    steps = walk(root)
+    assume(all(step.node is None or math.isfinite(step.node.data) for step in steps))
+    with mp.workdps(DIGITS):
+        *_, last = (step for step in steps if step.phase == "forward")
+        if "≈" not in last.text():
+            assert agree(truth_at(shown(x), 0), shown(root.data), 60, least=1)
+        for name, sign, gradient in re.findall(
+            r"/∂([xy]) ([=≈]) (\S+?)(?:,|$)", outcome(steps.scene)
+        ):
+            if sign == "=":
+                along = functools.partial(truth_at, leaf="xy".index(name))
+                slope = mp.diff(along, shown({"x": x, "y": y}[name]))
+                assert agree(slope, mp.mpf(gradient.replace("−", "-")), 40, least=1)
+
+
+def test_what_follows_from_a_rounded_number_is_rounded() -> None:
+    """As tanh(40) is not 1, tanh(40) + 1 is not 2, nor is a slope 0; but a product with 0 is."""
+    h = labelled(sg.tanh(Value(40.0, "x")), "h")
+    steps = walk(labelled(h + 1.0, "f"))
+    assert [step.text() for step in (steps[1], steps[2], steps[-1])] == [
+        "h = tanh(x) = tanh(40) ≈ 1",
+        "f = h + 1 ≈ 2",
+        "∂f/∂x = ∂f/∂h·∂h/∂x ≈ 1·0 = 0",
+    ]
+    assert steps[2].numbers() == "1 + 1 = 2"
+    assert outcome(steps.scene) == "∂f/∂x ≈ 0"
+    assert walk(labelled(h * 0.0, "f"))[2].text() == "f = h·0 ≈ 1·0 = 0"
+    twice = walk(labelled(h * Value(0.5, "y") + h, "f"))
+    assert any("= 1 + 0.5 = 1.5" in note for step in twice for note in step.notes())
+
+
+def test_pictures_and_slides_tell_exact_names_from_rounded_ones(tmp_path: Any) -> None:
+    """1/3 has more digits than any float, and tanh(40) is not 1; a sixteenth has four digits."""
+    third, sixteenth = labelled(Value(1.0, "x") / 3.0, "t"), labelled(Value(1.0, "z") / 16.0, "e")
+    one = labelled(sg.tanh(Value(40.0, "y")), "h")
+    for digits in (4, 17):
+        for node, sign in ((third, "≈"), (one, "≈"), (sixteenth, "=")):
+            picture = sg.draw(node, digits=digits)
+            assert f">{node.label} {sign} " in picture.svg().replace("&#160;", " ")
+            assert f'"{node.label} {sign} ' in picture.mermaid
+    *_, last = walk(third * 0.0 + one).export(tmp_path)
+    assert ">h ≈ " in last.read_text("utf-8").replace("&#160;", " ")

@@ -1,0 +1,127 @@
+"""Steps as MathML, as a printed table and as HTML: the same content, and nothing injected."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+from rich.cells import cell_len
+from tests.inner import TABLE, Elementwise
+
+from scalargrad import Parameter, Value, square, tanh
+from scalargrad.show.steps import walk
+
+from .graphs import labelled, lecture
+
+HOSTILE = "<b>&\"'</math><script>alert(1)</script>"
+
+
+def content(markup: str) -> str:
+    """Return the text of well-formed markup, without the spaces between its elements."""
+    return "".join(ET.fromstring(markup).itertext()).replace("\N{NO-BREAK SPACE}", " ")
+
+
+# MathML -----------------------------------------------------------------------------------------
+
+
+def test_mathml_says_what_the_text_says() -> None:
+    """Fractions apart, symbol for symbol, as a whole and in its parts."""
+    steps = lecture()
+    for step in steps:
+        plain = re.sub(r"[ /]", "", step.text())
+        assert content(step.mathml()).replace(" ", "") == plain
+    assert content(steps[4].local_rule("mathml")) == "∂f∂z=q"
+    assert content(steps[4].local_text("mathml")) == "∂f∂z=q=3"
+    assert content(steps[4].numbers(form="mathml")) == "1·3=3"
+    assert steps[0].local_rule("mathml") == ""
+
+
+def test_derivatives_are_fractions_bars_or_indices() -> None:
+    """The three notations in MathML; a name that begins like a number stays a name."""
+    step = lecture()[6]
+    fraction = "<mfrac><mrow><mo>∂</mo><mi>f</mi></mrow><mrow><mo>∂</mo><mi>y</mi></mrow></mfrac>"
+    assert fraction in step.symbols(form="mathml")
+    assert '<mover accent="true"><mi>y</mi><mo>¯</mo></mover>' in step.mathml("bar")
+    unit = tanh(labelled(Value(2.0, "x") * Value(3.0, "y"), "s"))
+    assert "<msub><mi>δ</mi><mi>s</mi></msub>" in walk(unit)[-1].mathml("delta")
+    assert "<mi>(3-phase)</mi>" in walk(Value(1.0, "3-phase") * 2.0)[0].symbols(form="mathml")
+    assert "<mn>−0.0025</mn>" in walk(Value(-0.0025, "x"))[0].mathml()
+
+
+def test_steps_of_every_operation_are_well_formed() -> None:
+    """Forward and back, each operation of the table can be set as MathML."""
+    for op in TABLE.values():
+        intervals = map(op.domain.interval, range(op.arity if isinstance(op, Elementwise) else 3))
+        for step in walk(op.of(*[Value((low + 2 * high) / 3) for low, high in intervals])):
+            assert content(step.mathml())
+            content(step.local_text("mathml") or "<math/>")
+
+
+def test_labels_are_escaped_in_mathml_and_html() -> None:
+    """A label with markup appears as it is and does nothing."""
+    steps = walk(labelled(square(Value(3.0, HOSTILE) * 2.0), HOSTILE))
+    for step in steps:
+        for notation in ("partial", "bar", "delta"):
+            assert "<script>" not in step.mathml(notation)
+    html = steps._repr_html_()
+    assert "<script>" not in html
+    assert HOSTILE in content(f"<div>{html}</div>")
+
+
+# The printed table ------------------------------------------------------------------------------
+
+
+def test_a_printed_walk_is_an_aligned_table_of_eighty_columns() -> None:
+    """Three passes, eight numbered steps, formulas that begin in one column."""
+    lines = str(lecture()).splitlines()
+    passes = [line.split()[1] for line in lines if line.startswith("──")]
+    assert passes == ["forward", "seed", "backward"]
+    steps = [line for line in lines[1:] if not line.startswith("──")]
+    assert [int(line.split()[0]) for line in steps] == [1, 2, 3, 4, 5, 6, 7, 8]
+    column = lines[0].index("chain rule")
+    assert [line[column - 2 : column] for line in steps] == ["  "] * 8
+    assert steps[4][column:].startswith("∂f/∂z = 1·q = 1·3 = 3  ")
+    assert steps[4].endswith(lecture()[4].notes()[0])
+    assert max(map(len, lines)) <= 80
+    assert str(lecture()[3:3]).split() == ["step", "at", "chain", "rule", "remark"]
+
+
+def test_columns_stay_aligned_whatever_the_labels() -> None:
+    """Width counts cells of a terminal; a long formula sticks out; line breaks break no line."""
+    wide = walk(labelled(Value(2.0, "日本") * Value(3.0, "e\u0301"), "f"))
+    before = {cell_len(x.split("swap")[0]) for x in str(wide).splitlines() if "swap" in x}
+    assert len(before) == 1
+    lines = str(walk(Value(2.0, "x" * 60) * 3.0 + Value(1.0, "y"))).splitlines()
+    remark = next(line for line in lines if "y receives" in line)
+    assert remark.index("distributor") < 140 < max(map(len, lines))
+    broken = walk(Value(2.0, "a\nb\r\x1b[2J") * 3.0)
+    assert len(str(broken).splitlines()) == len(broken) + 4
+
+
+# The table of a notebook ------------------------------------------------------------------------
+
+
+def test_html_has_a_row_for_every_step() -> None:
+    """And one for the headings; of a long walk it has 200 and says how many are left."""
+    table = ET.fromstring(lecture()._repr_html_())
+    rows = ["|".join("".join(cell.itertext()) for cell in row) for row in table.iter("tr")]
+    assert rows[0] == "step|at|chain rule|remark"
+    assert rows[5].startswith("5|f → z|∂f∂z=1·q=1·3=3|")
+    assert len(rows) == 9
+    y: Value = Parameter(1.0, "w")
+    for _ in range(150):
+        y = y * 1.0
+    html = walk(y)._repr_html_()
+    assert html.count("<tr>") == 201
+    assert "102 more" in html
+
+
+def test_names_in_the_table_of_a_notebook_have_their_index_below() -> None:
+    """In all columns, as in the formulas; other words and numbers stay as they are."""
+    w1, x27 = Value(2.0, "w1"), Value(3.0, "x27")
+    table = walk(w1 / x27**2 + x27 * 2.0)._repr_html_()
+    text = re.sub(r"<math.*?</math>", "", table)
+    assert "→ x<sub>27</sub>" in text
+    assert "= 1 / v<sub>1</sub>" in text
+    assert not re.search(r"\b(w1|x27|v\d)\b", text)
+    assert "1 of 2" in text

@@ -1,0 +1,251 @@
+"""Moving through a page: every step in each view, playing, notations, links, announcements."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter, Value, dot, exp, square, tanh
+from scalargrad import sum as add_up
+from scalargrad.show.steps import Step, Walk, walk
+
+from .conftest import Read
+from .graphs import labelled, lecture, network, neuron, recurrence, regularised, routing, shown
+
+HOSTILE = "</script><img src=x onerror=\"document.title='pwned'\"><!--{{walk}}"
+
+
+def so_far(last: Step | None) -> str:
+    """Return what stands below a wire after a step that sent something back along it."""
+    if last is None:
+        return ""
+    complete = last.arrived == last.expected
+    return shown(last.total) if complete else f"Σ {last.arrived}/{last.expected}"
+
+
+@pytest.mark.parametrize(
+    "make", [neuron, regularised, routing, lambda: network(folded=False), lambda: recurrence(3)]
+)
+def test_every_step_shows_its_numbers_and_hides_those_to_come(make: Any, read: Read) -> None:
+    """Values appear when their gate is computed, gradients when their last term has arrived."""
+    steps = make()
+    names = {step.node: step.place for step in steps if step.phase == "forward"}
+    page = read(steps)
+    known: dict[str, str] = {}
+    last: dict[str, Step] = {}
+    for position, step in enumerate(steps, 1):
+        assert page.at == f"{position}/{len(steps)}"
+        if step.phase == "forward" and step.node is not None:
+            known[step.place] = shown(step.node.data)
+        if step.parent is not None:
+            last[step.place.split(" → ")[1]] = step
+            upstream, _, local, _, contribution = page.chip.removesuffix(" stops here").split()
+            assert (upstream, contribution) == (shown(step.upstream), shown(step.contribution))
+            assert local.strip("()") == shown(step.local)
+            assert ("stops" in page.chip) == (step.local == 0)
+        for name, (value, gradient) in page.nodes.items():
+            if name in names.values():
+                assert value[2:] == known.get(name, ""), name
+            seeded = name == names[steps.root] and position > steps.scene.seed_at
+            assert gradient == ("1" if seeded else so_far(last.get(name)))
+        page.press("ArrowRight")
+
+
+def test_a_fan_out_is_collected_wire_by_wire(read: Read) -> None:
+    """Two terms for w̄: each wire keeps its own, w has the sum; also drawn as a copy gate."""
+    steps = regularised()
+    by_a, by_u = (step for step in steps if step.place.endswith("→ w"))
+    page = read(steps)
+    page.press("n")
+    page.go(by_a.index + 1)
+    assert page.nodes["w"][1] == "Σ 1/2"
+    assert "w̄ ≈ −0.1398 + ?" in page.says
+    page.go(by_u.index + 1)
+    assert "w̄ ≈ −0.1398 + 0.05 = −0.0898" in page.says
+    contributions = {shown(by_a.contribution), shown(by_u.contribution)}
+    assert contributions <= set(page.drawn)
+    shapes = page.graph.get_by_role("button").count()
+    page.button("More ▾").click()
+    page.page.get_by_label("Copy gates").check()
+    assert contributions <= set(page.drawn)
+    assert page.nodes["w"][1] == shown(by_u.total)
+    assert page.graph.get_by_role("button").count() == shapes + 1
+    page.graph.get_by_role("button", name=re.compile("^copy")).focus()
+    page.press("Enter")
+    assert "−0.1398 + 0.05 = −0.0898" in page.dialog().replace("\xa0", " ")
+    page.press("Escape")
+    page.page.get_by_label("Copy gates").uncheck()
+    assert page.graph.get_by_role("button").count() == shapes
+
+
+def test_saved_values_are_ringed(read: Read) -> None:
+    """The local derivative of z reads q, kept from the forward pass; that of a sum reads none."""
+    page = read(lecture())
+    page.go(5)
+    assert page.graph.get_by_text("saved").count() == 1
+    page.press("End")
+    assert page.graph.get_by_text("saved").count() == 0
+
+
+def test_the_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:
+    """(x + y)z has six stops; of a gate with eighteen operands every wire is a line."""
+    page = read(lecture())
+    page.view("gate")
+    page.press("End")
+    assert page.at == "6/6"
+    assert page.panel.get_by_text("From q back to").count() == 2
+    w = [Parameter(i / 7, f"w{i}") for i in range(9)]
+    total = labelled(dot(w, [Value(i - 4.0, f"x{i}") for i in range(9)]), "s")
+    page = read(walk(labelled(total * 2.0, "f")))
+    page.press("ArrowRight")
+    assert "All 18 operands" in page.says
+    assert "w1≈0.1429" in page.says
+    page.view("gate")
+    page.press("End")
+    assert page.panel.get_by_role("listitem").count() == 18
+    assert page.chip == "2 × 18 locals"
+    assert "From s back along 18 wires" in page.told
+
+
+def test_keys_go_on_moving_the_steps_after_a_click_on_a_view(read: Read) -> None:
+    """Chosen by keyboard, the choice keeps the arrows."""
+    page = read(lecture())
+    page.page.get_by_role("radio", name="gate").click()
+    page.press("ArrowRight")
+    assert page.at == "2/6"
+    page.page.get_by_role("radio", name="gate").focus()
+    page.press("ArrowLeft")
+    assert page.page.get_by_role("radio", name="wire").is_checked()
+    page.page.get_by_role("slider", name="Step", exact=True).focus()
+    page.press("ArrowRight")
+    assert page.at == "3/8"
+
+
+def test_nothing_plays_by_itself_and_space_plays_and_pauses(read: Read) -> None:
+    """Play moves without announcing each step; it stops at the end."""
+    page = read(lecture())
+    clock = page.page.clock
+    clock.install(time=0)
+    clock.pause_at(60)
+    page.page.reload()
+    clock.run_for(10_000)
+    assert page.at == "1/8"
+    page.press("Space")
+    clock.run_for(3_300)
+    assert page.at == "3/8"
+    assert page.told == ""
+    page.press("Space")
+    clock.run_for(10_000)
+    assert page.at == "3/8"
+    page.button("Play").click()
+    clock.run_for(30_000)
+    assert page.at == "8/8"
+    assert page.button("Play").count() == 1
+
+
+def test_notations_change_with_n(read: Read) -> None:
+    """∂f/∂q, q̄ and, as q enters a unit, δ_q are three names of one number; others have two."""
+    q = labelled(Value(2.0, "x") + Value(3.0, "y"), "q")
+    page = read(walk(labelled(square(tanh(q)), "f")))
+    page.go(8)
+    said = []
+    for _ in range(4):
+        said.append(re.search("upstream (.*) times", page.says)[1])  # type: ignore[index]
+        page.press("n")
+    assert said == ["∂f/∂q", "q̄", "δq", "∂f/∂q"]
+    assert read(lecture()).page.get_by_role("radio", name="delta").count() == 0
+
+
+def test_a_link_opens_at_its_step_view_notation_and_inputs(read: Read) -> None:
+    """The fragment the page makes restores what it was made from."""
+    page = read(lecture())
+    page.set(x=1.5)
+    page.go(6)
+    page.press("n")
+    page.tool("Link to this step")
+    link = page.page.get_by_role("textbox", name="Link to this step").input_value()
+    again = read(lecture(), "#" + link.partition("#")[2])
+    assert again.at == "6/8"
+    assert again.box("x").input_value() == "1.5"
+    assert again.page.get_by_role("radio", name="x bar").is_checked()
+    assert again.nodes == page.nodes
+    assert again.nodes["f"][0] == "= −26"
+
+
+@pytest.mark.parametrize("fragment", ["#step=-3&view=no&n0=abc&n99=1", "#%E0%A4%A", "#step=999"])
+def test_a_wrong_link_is_harmless(fragment: str, read: Read) -> None:
+    """What it cannot use it leaves out."""
+    page = read(lecture(), fragment)
+    assert page.at in {"1/8", "8/8"}
+    assert page.box("x").input_value() == "-2"
+
+
+def test_part_of_a_walk_and_a_leaf_alone_have_pages(read: Read) -> None:
+    """The backward pass alone has four positions, with everything before it known."""
+    page = read(lecture()[4:])
+    assert page.at == "1/4"
+    assert page.nodes["z"] == ("= −4", "3")
+    page = read(walk(Value(2.0, "x")))
+    page.press("End")
+    assert page.at == "2/2"
+    assert page.nodes["x"] == ("= 2", "1")
+
+
+def test_labels_do_nothing_but_appear(read: Read) -> None:
+    """Markup in a label runs nothing and loads nothing, wherever the page writes it."""
+    w = [Parameter(0.5, HOSTILE), Parameter(1.0, "w1")]
+    tops = [labelled(tanh(labelled(w[0] * 2.0 + w[1] * k, HOSTILE)), HOSTILE) for k in (3.0, 4.0)]
+    steps = walk(labelled(add_up(tops), HOSTILE))
+    for limit in (300, 5):
+        page = read(steps, limit=limit)
+        for view in ("wire", "layer"):
+            page.view(view)
+            for _ in steps:
+                page.press("ArrowRight")
+            page.press("Home", "n")
+        page.page.evaluate("for (let i = 0; i < scalargrad.drawings; i += 1) scalargrad.open(i)")
+        assert page.page.locator("img").count() == 0
+        assert page.page.title().startswith("Backpropagation through </script>")
+
+
+def overflow() -> Walk:
+    """Walk through 2·exp(x) at 800."""
+    return walk(labelled(labelled(exp(Value(800.0, "x")), "v") * 2.0, "f"))
+
+
+def test_the_first_number_that_is_not_finite_is_marked_and_explained(read: Read) -> None:
+    """By a sign at its gate and a sentence, from its step on; at other inputs it is over."""
+    page = read(overflow())
+    sign = page.graph.get_by_text("!", exact=True)
+    assert sign.count() == 0
+    for _ in range(4):
+        page.press("ArrowRight")
+        assert sign.count() == 1
+        assert "irst value that is not finite: v = exp(x)" in page.says
+    assert page.nodes["v"][0] == "≈ inf"
+    page.set(x=1.0)
+    assert sign.count() == 0
+    page.set(x=800.0)
+    assert sign.count() == 1
+
+
+def test_exact_numbers_are_told_of_a_node_in_focus(read: Read) -> None:
+    """With every digit, and as they are known at the step."""
+    page = read(lecture())
+    page.graph.get_by_role("button", name=re.compile(": f")).focus()
+    assert page.graph.get_by_text("f: not computed yet").is_visible()
+    page.press("End")
+    assert page.graph.get_by_text("exactly: f = −12; ∂f/∂f = 1").is_visible()
+
+
+def test_names_stand_before_an_equals_sign_only_if_the_number_is_exact(read: Read) -> None:
+    """tanh(40) is not 1, so the slope there is not 0; tanh(0) is 0. In the graph and below it."""
+    h, r = labelled(tanh(Value(40.0, "x")), "h"), labelled(Value(1.0, "y") * Value(2.0, "z"), "r")
+    page = read(walk(labelled(h * r, "f")))
+    page.press("End")
+    for x, value, gradient in ((40.0, "≈ 1", "≈ 0"), (0.0, "= 0", "= 2")):
+        page.set(x=x)
+        assert page.nodes["h"] == (value, "2")
+        assert page.page.get_by_text(f"∂f/∂x {gradient}").count() == 1

@@ -1,0 +1,362 @@
+"""Layers as matrices, folds, bundles and repeated names: how a page shows what is large."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import Parameter, Value, dot, exp, mean, square, tanh
+from scalargrad import sum as add_up
+from scalargrad.nn import MLP
+from scalargrad.show.steps import Step, Walk, walk
+
+from .conftest import Read, Reader
+from .graphs import chain, labelled, lecture, network, recurrence, shown
+
+X = [-0.5, 0.25]
+
+
+class Oracle:
+    """The network of `graphs` with NumPy: its vectors and matrices, forward and backward."""
+
+    def __init__(self, sizes: tuple[int, ...], x: list[float]) -> None:
+        layers = MLP(2, list(sizes), activation="tanh", rng=1).layers
+        self.w = [np.array([[w.data for w in n.w] for n in layer.neurons]) for layer in layers]
+        self.b = [np.array([[n.b.data] for n in layer.neurons]) for layer in layers]
+        self.x, self.z = [np.array(x)[:, None]], []
+        for i, (w, b) in enumerate(zip(self.w, self.b, strict=True)):
+            self.z.append(w @ self.x[-1] + b)
+            self.x.append(self.z[-1] if i == len(self.w) - 1 else np.tanh(self.z[-1]))
+        self.delta = [2.0 * (self.z[-1] - 1.0)]
+        for w, h in zip(self.w[:0:-1], self.x[-2:0:-1], strict=True):
+            self.delta.insert(0, (w.T @ self.delta[0]) * (1.0 - h**2))
+
+
+def three_layers(sizes: tuple[int, ...] = (3, 2, 1)) -> Walk:
+    """Walk through a network of three layers, drawn whole."""
+    return network(sizes, folded=False)
+
+
+def written(matrix: Any) -> list[str]:
+    """Return a matrix's numbers row by row, as the page writes them."""
+    return [shown(float(x)) for row in np.asarray(matrix) for x in row]
+
+
+def lines(page: Reader) -> list[tuple[str, list[list[str]]]]:
+    """Return the symbols of each line of a layer, and the numbers of each matrix in it."""
+    found = page.panel.get_by_role("group", name="Matrix line").evaluate_all(
+        """lines => lines.map(line => [line.firstElementChild.textContent,
+        [...line.querySelectorAll("mtable")].map(table =>
+        [...table.querySelectorAll("mtd")].map(cell => cell.textContent))])"""
+    )
+    return [(symbols.replace("\xa0", " "), numbers) for symbols, numbers in found]
+
+
+def at_layer(page: Reader, stop: int) -> Reader:
+    """Go to a stop of the layer view, from 1, or to the last."""
+    page.view("layer")
+    page.press(*["Home", *["ArrowRight"] * (stop - 1)] if stop else ["End"])
+    return page
+
+
+# Layers -----------------------------------------------------------------------------------------
+
+
+def test_one_step_is_one_layer(read: Read) -> None:
+    """Inputs, three layers, two gates, seed, two gates, three layers: twelve stops."""
+    page = at_layer(read(three_layers()), 1)
+    said = []
+    for _ in range(12):
+        said.append(page.says)
+        page.press("ArrowRight")
+    assert page.at == "12/12"
+    assert said[0].startswith("inputs")
+    for k in (1, 2, 3):
+        assert said[k].startswith(f"forward: layer {k}")
+        assert said[-k].startswith(f"backward: layer {k}")
+
+
+def test_a_layer_s_matrices_are_those_of_numpy_forward_and_backward(read: Read) -> None:
+    """Forward z = W x + b and tanh(z), back Wᵀδ ∘ tanh′(z), δxᵀ, δ, Wᵀδ; at other inputs too."""
+    page, x = read(three_layers()), X
+    for _ in range(2):
+        oracle = Oracle((3, 2, 1), x)
+        w, b, z, h, delta = oracle.w, oracle.b, oracle.z, oracle.x, oracle.delta
+        assert lines(at_layer(page, 3)) == [
+            ("z2=W2h1+b2", [*map(written, (w[1], h[1], b[1], z[1]))]),
+            ("h2=tanh(z2)", [written(z[1]), written(h[2])]),
+        ]
+        assert "3 inputs, 2 units" in page.told
+        upstream = w[2].T @ delta[2]
+        assert lines(at_layer(page, 11)) == [
+            ("∂L∂h2=W3Tδ3", [written(upstream)]),
+            ("δ2=∂L∂z2=(W3Tδ3)∘tanh′(z2)", [*map(written, (upstream, 1.0 - h[2] ** 2, delta[1]))]),
+            ("∂L∂W2=δ2h1T", [*map(written, (delta[1], h[1].T, delta[1] @ h[1].T))]),
+            ("∂L∂b2=δ2", [written(delta[1])]),
+            ("∂L∂h1=W2Tδ2", [*map(written, (w[1].T, delta[1], w[1].T @ delta[1]))]),
+        ]
+        page.press("End")
+        first = delta[0] @ h[0].T
+        gradients = [gradient for _, gradient in page.nodes.values()]
+        assert all(number in gradients for number in written(first))
+        x = [2.0, 0.25]
+        page.set(x0=x[0], x1=x[1])
+
+
+def test_notations_name_the_gradients_of_a_layer(read: Read) -> None:
+    """Toronto writes every error with a bar, and the output y; UNC's δ is that of sums alone."""
+    page = read(three_layers())
+    symbols = []
+    for stop in (12, 10):
+        at_layer(page, stop)
+        for _ in range(3):
+            symbols.append([line for line, _ in lines(page)])
+            page.press("n")
+    partial, bar, delta = symbols[:3]
+    assert partial == [
+        *("∂L∂h1=W2Tδ2", "δ1=∂L∂z1=(W2Tδ2)∘tanh′(z1)", "∂L∂W1=δ1xT", "∂L∂b1=δ1", "∂L∂x=W1Tδ1")
+    ]
+    assert bar == ["h1¯=W2Tz2¯", "z1¯=h1¯∘tanh′(z1)", "W1¯=z1¯xT", "b1¯=z1¯", "x¯=W1Tz1¯"]
+    assert delta == [partial[0], "δ1=(W2Tδ2)∘tanh′(z1)", *partial[2:]]
+    assert symbols[4] == ["y¯", "W3¯=y¯h2T", "b3¯=y¯", "h2¯=W3Ty¯"]
+    assert "wᵢⱼ" not in page.says
+    page.press("n")
+    assert "leads from input j to unit i" in page.says
+
+
+def test_a_large_matrix_says_how_much_of_it_is_shown_and_can_be_shown_whole(read: Read) -> None:
+    """Four rows and columns of 16 × 16, and at a click all 256 numbers."""
+    sizes = (16, 16, 1)
+    page, oracle = at_layer(read(three_layers(sizes)), 3), Oracle(sizes, X)
+    assert "16 × 16, first 4 shown" in page.says
+    cut = [cell for cell in lines(page)[0][1][0] if cell not in {"⋯", "⋮"}]
+    assert cut == written(oracle.w[1][:4, :4])
+    page.page.get_by_label("Show every row and column").check()
+    assert lines(page)[0][1][0] == written(oracle.w[1])
+
+
+def test_a_layer_called_several_times_or_with_a_penalty_adds_terms(read: Read) -> None:
+    """Its weights keep their name, and δxᵀ is not called the gradient."""
+    model = MLP(2, [3, 1], activation="tanh", rng=1)
+    page = at_layer(read(walk(mean([square(model([float(k), 1.0]) - 1.0) for k in range(3)]))), 3)
+    assert "Layer 1, call 2 of 3" in page.says
+    page.press("End")
+    assert "Other calls with these weights add terms" in page.says
+    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
+    weighted = w[0] * Value(2.0, "x0") + w[1] * Value(3.0, "x1")
+    page = at_layer(read(walk(labelled(tanh(weighted) + square(w[0]) * 0.1, "f"))), 0)
+    delta = 1.0 - np.tanh(-2.0) ** 2
+    symbols, (_, _, product) = lines(page)[2]
+    assert symbols == "∂f∂W1 by this layer: δ1xT"
+    assert product == written([[delta * 2.0, delta * 3.0]])
+    assert page.nodes["w0"][1] == shown(delta * 2.0 + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("spell", "name", "slope"),
+    [
+        (lambda z: 1 / (1 + exp(-z)), "σ", lambda z, y: y * (1 - y)),
+        (lambda z: z / (1 + exp(-z)), "SiLU", lambda z, y: y + z * y * (1 - y)),
+        (lambda z: exp(z) / (1 + exp(z)), "σ", lambda z, y: y * (1 - y)),
+    ],
+)
+def test_a_unit_written_in_full_is_one_layer(spell: Any, name: str, slope: Any, read: Read) -> None:
+    """Its slope adds up over all ways, where the weighted sum is read twice."""
+    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
+    page = read(walk(spell(w[0] * Value(2.0, "x0") + w[1] * Value(3.0, "x1"))))
+    at_layer(page, 2)
+    assert f"computes h = {name}(W x): 2 inputs, 1 unit" in page.says
+    page.press("End")
+    wanted = written([[slope(-2.0, 1 / (1 + np.exp(2.0)))]])
+    assert lines(page)[1][1][1:] == [wanted, wanted]
+
+
+@pytest.mark.parametrize(
+    ("w", "x", "forward", "backward"),
+    [
+        ([4.0, 2.0], [0.0, 0.0], "==", "===="),  # tanh(0) is 0
+        ([40.0, 10.0], [1.0, 2.0], "=≈", "===="),  # tanh(60) is not 1, though ½·0 is 0
+        ([40.0, 0.5], [1e18, 1.0], "≈≈", "===="),  # 40·1e18 + ½ is not 4e19
+        ([4.0, 0.5], [0.0, 1.0], "=≈", "===≈"),  # ½·0.7864 is 0.3932, 8 times that not 3.146
+    ],
+)
+def test_matrices_are_called_equal_only_where_they_are(
+    w: list[float], x: list[float], forward: str, backward: str, read: Read
+) -> None:
+    """Of each matrix product every entry must be what the numbers shown before it give."""
+    inputs = [Value(number, f"x{i}") for i, number in enumerate(x)]
+    page = read(walk(mean([tanh(dot(map(Parameter, w), inputs)) for _ in range(2)])))
+    for stop, signs in ((2, forward), (0, backward)):
+        at_layer(page, stop)
+        numbers = page.panel.locator(".matrices").all_text_contents()
+        assert "".join(re.findall(r"[=≈]", "".join(numbers))) == signs
+
+
+@pytest.mark.parametrize("make", [lecture, lambda: three_layers()[4:]])
+def test_without_layers_there_is_no_layer_view(make: Any, read: Read) -> None:
+    """No parameters, or only part of the walk: the choice is not offered."""
+    assert read(make()).page.get_by_role("radio", name="layer").count() == 0
+
+
+# Folds ------------------------------------------------------------------------------------------
+
+
+def batch() -> Walk:
+    """Walk through the loss of three samples, whose calls of one model share its parameters."""
+    model = MLP(2, [2, 1], activation="tanh", rng=2)
+    errors = [square(model([Value(0.5 * k, f"x{k}"), 1.0]) - 1.0) for k in range(3)]
+    return walk(labelled(add_up(errors), "L"), model=model)
+
+
+def path(page: Reader) -> str:
+    """Return where the page says it is among the folds."""
+    found = page.page.get_by_role("navigation", name="Folds").locator("li").all_text_contents()
+    return " › ".join(part.strip(" ›") for part in found)
+
+
+def so_far(step: Step) -> str:
+    """Return what stands below the wire of the node that receives, after a step."""
+    complete = step.arrived == step.expected
+    return shown(step.total) if complete else f"Σ {step.arrived}/{step.expected}"
+
+
+@pytest.mark.parametrize(("make", "limit"), [(network, 10), (batch, 10), (lambda: chain(60), 30)])
+def test_the_drawing_goes_along_with_the_steps(make: Any, limit: int, read: Read) -> None:
+    """Whatever fold a wire is in, its product and its numbers are in the drawing that is open."""
+    steps = make()
+    page = read(steps, limit=limit)
+    places = set()
+    for position, step in enumerate(steps, 1):
+        places.add(path(page))
+        drawn = " ".join(page.drawn)
+        if step.phase == "forward" and step.node is not None:
+            assert shown(step.node.data) in drawn
+        if step.parent is not None:
+            assert page.chip.split()[::4][:2] == [shown(step.upstream), shown(step.contribution)]
+            assert so_far(step) in drawn
+        page.press("ArrowRight")
+        if position < len(steps) and len(places) > 1:
+            assert f"In {path(page)}" in page.told
+    assert len(places) > 2
+
+
+def test_a_fold_shows_what_it_computes_and_leads_where_it_belongs(read: Read) -> None:
+    """Closed, its result has a value and a gradient; what leaves Layer 1 goes to Layer 2."""
+    steps = network()
+    page = read(steps, limit=10)
+    page.press("End")
+    page.button("whole graph").click()
+    error = next(
+        step.node for step in steps if step.node and step.node.op and step.node.op.name == "sub"
+    )
+    output = error.parents[0]
+    assert isinstance(output, Value)
+    (gradient,) = [step.total for step in steps if step.parent is output]
+    drawn = page.drawn
+    assert any(text.endswith(shown(output.data)) for text in drawn)
+    assert shown(gradient) in drawn
+    for name in ("MLP", "Layer 1"):
+        page.graph.get_by_role("button", name=re.compile(f"^{name}.*opens")).click()
+    page.graph.get_by_role("button", name=re.compile("^to Layer 2")).first.click()
+    assert path(page) == "whole graph › MLP"
+
+
+def test_looking_elsewhere_lasts_until_the_next_step(read: Read) -> None:
+    """Inputs do not take one back, a step does, unless following is switched off."""
+    page = read(network(), limit=10)
+    page.go(3)
+    page.button("Layer 1").click()
+    page.graph.get_by_role("button", name=re.compile("^Neuron 3")).click()
+    page.set(x0=3.0)
+    assert path(page).endswith("Neuron 3")
+    page.panel.focus()
+    page.press("ArrowRight")
+    assert path(page).endswith("Neuron 2")
+    page.button("MLP").click()
+    page.button("Follow the steps").click()
+    page.panel.focus()
+    page.press("ArrowRight", "ArrowRight")
+    assert path(page) == "whole graph › MLP"
+    page.button("Follow the steps").click()
+    assert "Neuron" in path(page)
+
+
+def test_folds_and_layers_have_one_numbering_and_calls_are_told_apart(read: Read) -> None:
+    """W₂ stands in the panel where the box Layer 2 is at work; three samples are three calls."""
+    page = at_layer(read(network((3, 2, 1)), limit=20), 3)
+    assert lines(page)[0][0] == "z2=W2h1+b2"
+    assert "forward: layer 2" in page.says
+    folds = read(batch(), limit=10).graph.get_by_role(
+        "button", name=re.compile("opens its drawing")
+    )
+    labels = folds.evaluate_all("folds => folds.map(fold => fold.getAttribute('aria-label'))")
+    assert [re.search("call . of 3", x)[0] for x in labels if "call" in x] == [  # type: ignore[index]
+        f"call {k} of 3" for k in (1, 2, 3)
+    ]
+    assert len(labels) == 4
+
+
+# Bundles and repeated names ---------------------------------------------------------------------
+
+
+def test_many_operands_are_one_bundle_that_opens_as_a_list(read: Read) -> None:
+    """Sixteen weights and a bias: one box, which shows the wire at work; its list has all."""
+    steps = network((2, 1), inputs=16)
+    gradients = {step.place.split(" → ")[1]: step for step in steps if step.parent is not None}
+    page = read(steps)
+    page.press("End")
+    bundle = page.graph.get_by_role(
+        "button", name=re.compile(r"\(17\): 17 wires drawn as one")
+    ).first
+    bundle.focus()
+    page.press("Enter")
+    rows = page.page.get_by_role("dialog").get_by_role("row").all()[1:]
+    assert len(rows) == 17
+    for row in rows:
+        name, value, gradient = row.locator("th, td").all_text_contents()
+        last = gradients[name]
+        assert last.parent is not None
+        assert (value, gradient) == (shown(last.parent.data), shown(last.total))
+    page.press("Escape")
+    step = next(step for step in steps if step.place.endswith("→ x3"))
+    page.go(step.index + 1)
+    drawn = page.drawn
+    assert step.parent is not None
+    assert any(text.startswith("x3 = ") for text in drawn)
+    assert so_far(step) in drawn
+
+
+def test_two_thousand_nodes_are_stepped_through(read: Read) -> None:
+    """The last step, an input moved: each is there at once and right; inputs are those at hand."""
+    model = MLP(16, [32, 32, 1], activation="tanh", rng=1)
+    x = [Value(0.1 * i, f"x{i}") for i in range(16)]
+
+    def build() -> Value:
+        penalty = add_up([square(p) for p in model.layers[1].parameters()[:200]])
+        return labelled(square(model(x) - 1.0) + penalty * 0.01, "J")
+
+    steps = walk(build(), model=model)
+    page = read(steps)
+    assert page.page.get_by_text(re.compile(r"^\d+ of \d+ inputs")).is_visible()
+    page.press("End")
+    assert page.at == f"{len(steps)}/{len(steps)}"
+    page.set(x0=2.0)
+    x[0].data = 2.0
+    output = page.page.evaluate("scalargrad.numbers().data.at(-1)")
+    assert output == pytest.approx(build().data, rel=1e-12)
+
+
+def test_a_name_read_all_along_a_chain_stands_beside_each_reader(read: Read) -> None:
+    """Below each w stands that wire's contribution, below the first the sum; a dot serves a few."""
+    steps = recurrence(24)
+    to_w = [step for step in steps if step.place.endswith("→ w")]
+    page = read(steps)
+    assert page.graph.get_by_text("w", exact=True).count() == 24
+    assert read(recurrence(4)).graph.get_by_text("w", exact=True).count() == 1
+    page.press("End")
+    drawn = page.drawn
+    assert all(shown(step.contribution) in drawn for step in to_w)
+    assert page.nodes["w"][1] == shown(to_w[-1].total)

@@ -1,0 +1,235 @@
+"""What is taken away from a page: an SVG, printed steps, worksheets with a key, Moodle's questions.
+
+And what a notebook shows in a frame.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter, Value, sigmoid
+from scalargrad.show.steps import walk
+
+from .conftest import Read, Reader
+from .graphs import labelled, lecture, network, neuron, regularised
+
+#: Keeps what is saved instead of saving it, and prints nothing.
+KEEP = """window.kept = new Promise(resolve => {
+  const blobs = new Map(), make = URL.createObjectURL;
+  URL.createObjectURL = blob => { const url = make(blob); blobs.set(url, blob); return url; };
+  HTMLAnchorElement.prototype.click = function () {
+    blobs.get(this.href).text().then(text => resolve([this.download, text]));
+  };
+}), window.print = () => {}, undefined"""
+
+
+def saved(page: Reader, button: str) -> tuple[str, ET.Element]:
+    """Press a button that saves a file, and return its name and its XML."""
+    page.page.evaluate(KEEP)
+    page.tool(button)
+    name, text = page.page.evaluate("kept")
+    return name, ET.fromstring(text)
+
+
+def printed(page: Reader, button: str) -> Any:
+    """Press a button that prints, and return the sheet."""
+    page.page.evaluate(KEEP)
+    page.tool(button)
+    page.page.emulate_media(media="print")
+    return page.page.locator("#sheet")
+
+
+def items(sheet: Any, which: int) -> list[str]:
+    """Return the lines of the exercises, or of the key."""
+    lines: list[str] = sheet.locator("ol").nth(which).locator("li").all_text_contents()
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def answer(question: ET.Element) -> float:
+    """Return the number a question asks for."""
+    return float(question.findtext("answer/text") or "nan")
+
+
+def test_the_state_is_exported_as_an_svg_of_its_own(read_in_firefox: Read) -> None:
+    """It has the numbers shown, and its colours without a style sheet."""
+    page = read_in_firefox(lecture())
+    page.go(6)
+    name, svg = saved(page, "Save this state as SVG")
+    assert name == "step-6.svg"
+    texts = [*svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"q = 3", "f = −12", "−4"} <= {"".join(text.itertext()) for text in texts}
+    assert "rgb(179, 71, 0)" in {text.get("fill") for text in texts}
+    assert not [part for part in svg.iter() if part.get("class")]
+
+
+def test_a_worksheet_leaves_blanks_and_its_key_fills_them(read: Read) -> None:
+    """Values are given, gradients asked for; the key has every step and every gradient."""
+    sheet = printed(read(lecture()), "Print a worksheet")
+    assert items(sheet, 0) == [f"∂f∂{x}=______·______=______" for x in "zqyx"]
+    assert items(sheet, 1)[3] == "∂f∂x=∂f∂q·∂q∂x=(−4)·1=−4"
+    blank, filled = (
+        [text for text in svg.locator("text").all_text_contents() if re.search(r"\d|_", text)]
+        for svg in sheet.locator("svg").all()
+    )
+    assert blank.count("______") == 5
+    assert any(text.endswith("−12") for text in blank)
+    assert "______" not in filled
+    assert filled.count("−4") == 4
+
+
+def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(read: Read) -> None:
+    """Below w's second term stands a line for both; no blank prints the sign of its answer."""
+    sheet = printed(read(regularised()), "Print a worksheet")
+    exercises, key = items(sheet, 0), items(sheet, 1)
+    assert "∂Lreg/∂w = ______ + ______ = ______" in exercises[-1]
+    assert "∂Lreg/∂w ≈ −0.1398 + 0.05 = −0.0898" in key[-1]
+    assert any(":" in line for line in exercises)
+    for asked, told in zip(exercises, key, strict=True):
+        assert asked.split("_")[0].rstrip("= ") in told
+        assert ":=" not in asked.replace(" ", "")
+
+
+def test_every_step_can_be_printed_and_aliases_are_explained(read: Read) -> None:
+    """By the button or by the browser's own command; on paper there are no controls."""
+    rate, atoms = Value(1.5, "annual_percentage_rate_before_taxes"), Value(3e12, "n")
+    page = read(walk(labelled((rate * atoms).log() + rate, "f")))
+    page.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    by_browser = page.page.locator("#sheet").text_content()
+    sheet = printed(page, "Print the steps")
+    assert sheet.text_content() == by_browser
+    assert by_browser.startswith("Backpropagation through f")
+    assert "null" not in by_browser
+    assert "aprbt = annual_percentage_rate_before_taxes" in by_browser
+    assert (
+        sheet.get_by_role("listitem", include_hidden=True).count()
+        == len(walk(rate * atoms + rate)) + 2
+    )
+    assert page.button("Play").is_hidden()
+
+
+@pytest.mark.parametrize("opened", [None, 1])
+def test_the_open_drawing_of_a_folded_model_is_what_is_taken_away(
+    opened: int | None, read: Read
+) -> None:
+    """Its name, its steps, and all that its gates read is given."""
+    page = read(network((2, 1)))
+    page.go(1 if opened else 2)
+    if opened is not None:
+        page.page.evaluate(f"scalargrad.open({opened})")
+    _, svg = saved(page, "Save this state as SVG")
+    assert "whole graph › MLP" in (svg.findtext("{http://www.w3.org/2000/svg}title") or "")
+    sheet = printed(page, "Print a worksheet")
+    assert re.match(r"At \S+ [=≈] ", sheet.locator("p").first.text_content())
+    assert items(sheet, 0)
+
+
+def test_every_wire_and_every_sum_is_a_question_for_moodle(read: Read) -> None:
+    """Of the lecture's graph four products; of the regularised loss w̄, within half a per cent."""
+    name, quiz = saved(read(lecture()), "Save as Moodle XML")
+    found = quiz.findall("question")
+    assert name == "questions.xml"
+    assert [question.get("type") for question in found] == ["numerical"] * 4
+    assert [*map(answer, found)] == [3.0, -4.0, -4.0, -4.0]
+    asked = found[3].findtext("questiontext/text") or ""
+    assert asked.startswith("<p>q = x + y; f = q·z, at x = −2, y = 5, z = −4. What is")
+    assert asked.endswith("∂f/∂x?</p>")
+    assert "∂f/∂q·∂q/∂x" in (found[3].findtext("generalfeedback/text") or "")
+    _, quiz = saved(read(regularised()), "Save as Moodle XML")
+    (total,) = [q for q in quiz.iter("question") if "sum of 2 terms" in ET.tostring(q, "unicode")]
+    assert answer(total) == pytest.approx(-0.08981071068366962, rel=1e-12)
+    assert float(total.findtext("answer/tolerance") or 0) == pytest.approx(0.00044905, rel=1e-3)
+
+
+def test_rounding_by_the_printed_digits_is_right(read: Read) -> None:
+    """σ(9) is printed as 0.9999: by hand its slope is 0.9999·0.0001, 19 % off, and allowed."""
+    s = labelled(Parameter(3.0, "w") * Value(3.0, "x"), "s")
+    _, quiz = saved(read(walk(labelled(sigmoid(s), "f"))), "Save as Moodle XML")
+    slope = quiz.findall("question")[0]
+    y = float(f"{1 / (1 + math.exp(-9.0)):.4g}")
+    off = abs(y * (1 - y) - answer(slope))
+    assert 0.05 * answer(slope) < off <= float(slope.findtext("answer/tolerance") or 0)
+
+
+def test_a_variant_has_inputs_of_its_own_always_the_same(read: Read) -> None:
+    """Sheet and key bear its number; its answers are those of its inputs; the page stays."""
+    page = read(lecture())
+    page.button("More ▾").click()
+    sheets = []
+    for seed in ("7", "8", "7"):
+        page.page.emulate_media(media="screen")
+        page.page.get_by_label("Variant", exact=True).fill(seed)
+        sheets.append(printed(page, "Print a worksheet").inner_text())
+        assert sheets[-1].count(f"variant {seed}") == 2
+    assert sheets[0] == sheets[2] != sheets[1]
+    x, y, z = (
+        float(re.search(rf"{name} = (−?[\d.]+)", sheets[0])[1].replace("−", "-"))  # type: ignore[index]
+        for name in "xyz"
+    )
+    key = items(page.page.locator("#sheet"), 1)
+    products = [float(line.rpartition("=")[2].replace("−", "-")) for line in key]
+    assert products == pytest.approx([x + y, z, z, z], abs=1e-9)
+    page.page.emulate_media(media="screen")
+    assert page.box("x").input_value() == "-2"
+
+
+def test_variants_do_not_saturate(read: Read) -> None:
+    """Of the sigmoid neuron, at inputs of up to 4 times 4: no answer is about 0."""
+    page = read(neuron())
+    page.button("More ▾").click()
+    for seed in range(1, 7):
+        page.page.get_by_label("Variant", exact=True).fill(str(seed))
+        _, quiz = saved(page, "Save as Moodle XML")
+        assert min(abs(answer(question)) for question in quiz.findall("question")) >= 0.01
+
+
+#: What VS Code allows the outputs of a notebook, which the frame inherits.
+VS_CODE = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src https: http: data:; font-src https:; connect-src https:; child-src https: data:"
+)
+
+
+@pytest.mark.parametrize("policy", ["", VS_CODE])
+def test_the_frame_in_a_notebook_is_a_whole_page(policy: str, open_blank: Any) -> None:
+    """Cut off from the notebook as it is, it moves, links, checks answers and closes its help."""
+    page = open_blank()
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">' if policy else ""
+    page.set_content(f"<html><head>{meta}</head><body></body></html>")
+    shown = lecture()._repr_mimebundle_()["text/html"]
+    page.evaluate("html => { document.body.innerHTML = html; }", shown)
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Last step").click()
+    assert frame.get_by_text("8/8").is_visible()
+    frame.get_by_role("button", name="More").click()
+    frame.get_by_role("button", name="Link to this step").click()
+    assert frame.get_by_role("textbox").input_value() == "#step=8&view=wire&notation=partial"
+    frame.get_by_role("button", name="Keys and colours").click()
+    frame.get_by_role("button", name="Close").click()
+    frame.get_by_role("button", name="Predict").click()
+    frame.get_by_label("∂q/∂x = ?").fill("7")
+    step = frame.get_by_role("region", name="This step")
+    step.get_by_role("button", name="Check").click()
+    frame.get_by_text("Not yet").first.wait_for()
+    frame.get_by_label("∂q/∂x = ?").fill("1")
+    frame.get_by_label("∂q/∂x = ?").press("Enter")
+    frame.get_by_text("Right").first.wait_for()
+
+
+def test_a_frame_shown_late_is_fitted_though_no_event_tells(open_blank: Any) -> None:
+    """Notebooks lay out what is out of sight when it is scrolled to, and no resize reaches it."""
+    page = open_blank(viewport={"width": 1100, "height": 800})
+    page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
+    frame = lecture()._repr_mimebundle_()["text/html"]
+    page.set_content(f"<style>iframe {{ display: none }}</style>{frame}")
+    inside = page.frame_locator("iframe")
+    inside.get_by_text("1/8").wait_for(state="attached")
+    page.evaluate("document.querySelector('style').remove()")
+    page.wait_for_timeout(500)
+    stage = inside.get_by_role("region", name="Graph", exact=True)
+    room, drawing = stage.bounding_box(), stage.get_by_role("group").first.bounding_box()
+    assert 0.9 < max(drawing[side] / room[side] for side in ("width", "height")) < 1.001

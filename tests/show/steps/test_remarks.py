@@ -1,0 +1,212 @@
+"""Remarks of a step hold: what a nudge does, where a kink, a jump or the first inf is, sums, names.
+
+How they read is in tests/wording/steps.txt.
+"""
+
+from __future__ import annotations
+
+import html
+import random
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import scalargrad as sg
+from scalargrad import Value
+from scalargrad.show.steps import Step, Walk, walk
+
+from .graphs import labelled, lecture, regularised, shown
+
+Function = Callable[[Value], Value]
+
+
+def last(root: Value) -> Step:
+    """Return the last step of a walk: the wire to the first operand of the first gate."""
+    return walk(labelled(root, "f"))[-1]
+
+
+def noted(steps: Walk, word: str) -> dict[str, str]:
+    """Return the remarks with that word in them, by the places of their steps."""
+    found = {step.place: [note for note in step.notes() if word in note] for step in steps}
+    return {place: notes[0] for place, notes in found.items() if notes}
+
+
+# Nudges -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "nudge", "change"),
+    [
+        (lambda x: x * 2.0, 3.0, "+0.01", "+0.02"),
+        (lambda x: x * x, 3.0, "+0.01", "about +0.06"),
+        (lambda x: x * x, 0.0, "+0.01", "about 0"),
+        (lambda x: sg.dot([x, 2.0], [3.0, 4.0]), 0.0, "+0.01", "+0.03"),
+        (lambda x: x * 2.0, -0.02, "+0.001", "+0.002"),
+        (lambda x: x * 2.0, 1.67e-27, "+1e−28", "+2e−28"),
+        (lambda x: x * 2.0, 5e-324, "+0.01", "+0.02"),
+        (lambda x: sg.relu(x - 1.0), 0.999, "+0.001", "about 0"),
+        (lambda x: sg.exp(30.0 * x), 0.0, "+0.001", "about +0.03"),
+    ],
+)
+def test_a_nudge_is_so_small_that_its_promise_holds(
+    make: Function, x: float, nudge: str, change: str
+) -> None:
+    """Small beside the number, before a kink, where the curve is straight; exact if affine."""
+    assert last(make(Value(x, "x"))).notes()[-1] == f"nudge x by {nudge}: f changes by {change}"
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "said"),
+    [
+        (sg.relu, 0.0, "0 from the left and 1 from the right; 0 is taken"),
+        (abs, 0.0, "−1 from the left and 1 from the right; 0 is taken"),
+        (lambda x: sg.maximum(x, 2.0), 2.0, "0 from the left and 1 from the right; 0.5 is taken"),
+        (lambda x: sg.minimum(x, 2.0), 2.0, "1 from the left and 0 from the right; 0.5 is taken"),
+        (lambda x: sg.clip(x, -1.0, 1.0), 1.0, "1 from the left and 0 from the right; 1 is taken"),
+        (lambda x: sg.maximum(x * x, x), 0.0, "0 from the left and 1 from the right; 0.5 is taken"),
+        (
+            lambda x: sg.relu(x) * sg.tanh(Value(0.5)),
+            0.0,
+            "0 from the left and 0.4621 from the right",
+        ),
+        (lambda x: sg.relu(x) - sg.relu(-x), 0.0, "kinks meet at x = 0: the derivative of f is 1"),
+        (sg.floor, 2.0, "f jumps at x = 2: it is 1 just below and 2 just above"),
+        (lambda x: sg.gt(x, 0.0), 0.0, "f jumps at x = 0: it is 0 just below and 1 just above"),
+    ],
+)
+def test_no_nudge_is_foretold_at_a_kink_or_jump(make: Function, x: float, said: str) -> None:
+    """Both slopes are those of the textbook: relu(0) rises by 0.01, not by about 0."""
+    note = last(make(Value(x, "x"))).notes()[-1]
+    assert "nudge" not in note
+    assert said in note
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        (Value(1.0, "x") + 1e16) - 1e16,
+        sg.sum([Value(1.0, "x"), 1e16, -1e16]),
+        sg.dot([Value(1.0, "x"), 1e16], [1.0, 1.0]),
+        Value(0.0, "x") ** 0.5,
+        sg.exp(Value(800.0, "x")) + Value(1.0, "b"),
+    ],
+)
+def test_nothing_is_foretold_where_nothing_can_be(root: Value) -> None:
+    """A sum that swallows the input; an infinite slope; an infinite output."""
+    assert noted(walk(root), "nudge") == {}
+
+
+def test_a_nudge_waits_for_the_whole_gradient_of_an_input() -> None:
+    """Not after the first of two terms, and not at a gate."""
+    x = Value(3.0, "x")
+    assert [*noted(walk(sg.square(x) + x * 2.0), "nudge")] == ["v1 → x"]
+    assert [*noted(lecture(), "nudge")] == ["f → z", "q → y", "q → x"]
+
+
+def test_a_nudge_is_exact_in_what_is_a_straight_line() -> None:
+    """Of a·b² + max(a, b) + c/a + cb only c is; of a weighted sum every input is."""
+    a, b, c = Value(4.0, "a"), Value(2.0, "b"), Value(5.0, "c")
+    said = noted(walk(labelled(a * sg.square(b) + sg.maximum(a, b) + c / a + c * b, "f")), "nudge")
+    exact = {note[6]: "about" not in note for note in said.values()}
+    assert exact == {"a": False, "b": False, "c": True}
+    weights = [0.25 * (1 + i % 7) for i in range(100)]
+    total = labelled(sg.dot([Value(1.0 + i, f"x{i}") for i in range(100)], weights), "f")
+    promised = noted(walk(total), "nudge")
+    for i, weight in enumerate(weights):
+        assert promised[f"f → x{i}"].endswith(f"f changes by +{shown(0.01 * weight)}")
+
+
+def test_a_nudge_through_a_compiled_function_is_tried_by_running_it() -> None:
+    """Its program is a gate; a kink behind it is not looked for."""
+    steps = walk(labelled(sg.jit(lambda x: x**3)(Value(2.0, "x")) * 2.0, "f"))
+    assert noted(steps, "nudge").popitem()[1].endswith("about +0.24")
+
+
+@pytest.mark.differential
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_foretold_is_what_the_function_does(seed: int) -> None:
+    """Of random functions with kinks, at whole numbers where kinks are likely."""
+    rng = random.Random(seed)
+    recipe = [(rng.randrange(6), rng.randrange(9), rng.randrange(9)) for _ in range(6)]
+
+    def build(x: Value, y: Value) -> Value:
+        pool = [x, y]
+        for kind, i, j in recipe:
+            a, b = pool[i % len(pool)], pool[j % len(pool)]
+            pool.append([sg.relu(a), abs(a), sg.maximum(a, b), a * b, a - b, sg.tanh(a)][kind])
+        return labelled(sg.sum(pool), "f")
+
+    at = {name: float(rng.randint(-2, 2)) for name in "xy"}
+    f = build(*(Value(at[name], name) for name in "xy"))
+    for note in noted(walk(f), "nudge").values():
+        found = re.match(r"nudge (.) by \+([\d.]+): f changes by (?:about )?(\S+)", note)
+        assert found is not None
+        name, nudge = found[1], float(found[2])
+        foretold = float(found[3].replace("−", "-"))
+        moved = build(*(Value({**at, name: at[name] + nudge}[which], which) for which in "xy"))
+        assert moved.data - f.data == pytest.approx(foretold, rel=0.12, abs=0.03 * nudge)
+
+
+def test_a_kink_is_in_the_printed_table_too() -> None:
+    """Where the gradient is complete; elsewhere nothing is said."""
+    x = Value(0.0, "x")
+    assert "kink at x = 0" in str(walk(sg.relu(x) + x)[-1:])
+    assert "kink" not in str(walk(sg.relu(x) + x)[:-1])
+    assert "jumps at x = 0" in str(walk(sg.floor(x)))
+    assert "kink" not in str(walk(sg.relu(Value(1.0, "x"))))
+
+
+# Numbers that are not finite --------------------------------------------------------------------
+
+
+# Patterns and sums ------------------------------------------------------------------------------
+
+
+def test_a_fan_out_is_announced_counted_and_completed() -> None:
+    """w̄ is a sum of two terms: told at the seed, after the first, and when complete."""
+    steps = regularised()
+    to_w = [step for step in steps if step.place.endswith("→ w")]
+    (seed,) = [step for step in steps if step.phase == "seed"]
+    assert "w feeds 2 gates" in seed.notes()[0]
+    assert [step.total for step in to_w] == pytest.approx([-0.13981071, -0.08981071], rel=1e-7)
+    assert "1 of 2" in to_w[0].notes()[1]
+    assert "complete" in to_w[1].notes()[0]
+    assert to_w[0].notes("bar")[1].startswith("w\u0304 ≈ −0.1398 + ?")
+
+
+# Names ------------------------------------------------------------------------------------------
+
+LONG = "a_rather_long_name_of_a_weight"  # in initials arlnoa
+names = st.lists(st.text("ab_.[]0, ", min_size=1, max_size=30), min_size=2, max_size=12)
+
+
+@settings(max_examples=40)
+@given(names)
+@example([f"{LONG}[0]", "arlnoa[0]"])
+@example([LONG, f"{LONG}[0]", "arlnoa", "arlnoa_2[0]"])
+@example([LONG, "a_rather_long_name_of_another_weight"])
+def test_names_that_differ_stay_apart_in_a_picture(labels: list[str]) -> None:
+    """A long name has an alias that is nobody's name, and the legend leads back to it."""
+    given_names = list(dict.fromkeys(label.strip() for label in labels if label.strip()))
+    drawn = sg.draw(sg.sum([Value(1.0, label) for label in given_names] + [1.0])).mermaid
+    decoded = html.unescape(re.sub(r"#(\d+);", r"&#\1;", drawn))
+    boxes = re.findall(r'^ +n\d+\["(.*?)"\]:::input$', decoded, re.M)
+    legend = dict(re.findall(r"(?:\"|<br/>)([^\":<]+): ([^<\"]+)", decoded))
+    assert len(set(boxes)) == len(boxes) == len(given_names)
+    for label, box in zip(given_names, boxes, strict=True):
+        alias, bracket, indices = box.partition("[")
+        assert label in {box, legend.get(alias, "") + bracket + indices}
+
+
+def test_a_picture_lists_only_the_names_it_shows() -> None:
+    """Six weights of one matrix are one entry; the name of a gate below is none."""
+    stem = "encoder.layers.3.self_attention.weight"
+    inner = sg.sum([Value(1.0, f"{stem}[{i}, {j}]") for i in range(2) for j in range(3)])
+    labelled(inner + 1.0, "what_is_drawn_one_gate_later")
+    dot_text = sg.draw(inner).dot
+    assert dot_text.count(f"el3saw: {stem}") == 1
+    assert "el3saw[1, 2]" in dot_text
+    assert "what_is_drawn" not in dot_text

@@ -1,0 +1,393 @@
+"""Walks in a terminal: printed in colour, stepped through by keys; it is given back unchanged."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from rich.console import Console
+from tests.patience import PATIENCE
+
+from scalargrad import Parameter, Value, exp, relu, square
+from scalargrad import sum as add_up
+from scalargrad.errors import ScalargradError
+from scalargrad.show.steps import Walk, explore, show, walk
+
+from .graphs import labelled, lecture, regularised
+
+RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
+
+
+def console(width: int = 80, height: int = 24, **options: bool) -> Console:
+    """Return a console without colours that keeps what is drawn."""
+    return Console(file=io.StringIO(), width=width, height=height, color_system=None, **options)  # type: ignore[arg-type]
+
+
+def taken(screen: Console) -> str:
+    """Return what was drawn since the last call."""
+    assert isinstance(screen.file, io.StringIO)
+    drawn = screen.file.getvalue()
+    screen.file.truncate(0)
+    screen.file.seek(0)
+    return drawn
+
+
+def screens(
+    steps: Walk, *keys: str | type[BaseException], width: int = 80, height: int = 24
+) -> list[list[str]]:
+    """Return the lines of every screen drawn while `keys` are typed one by one."""
+    screen = console(width, height)
+    drawn: list[list[str]] = []
+    typed = iter([*keys, "q"])
+
+    def read_key() -> str:
+        drawn.append(taken(screen).split("\n"))
+        key = next(typed)
+        if isinstance(key, str):
+            return key
+        raise key
+
+    explore(steps, screen, read_key)
+    return drawn
+
+
+def positions(steps: Walk, *keys: str) -> list[int]:
+    """Return which step is shown at the beginning and after each key that moves."""
+    found = (re.search(r"step (\d+) of", screen[0]) for screen in screens(steps, *keys))
+    return [int(match[1]) for match in found if match]
+
+
+def row(screen: list[str], name: str) -> str:
+    """Return the row of a node."""
+    return next(line for line in screen if re.match(rf".{{5}}{name} ", line))
+
+
+# Keys -------------------------------------------------------------------------------------------
+
+
+def test_keys_move_one_step_at_a_time() -> None:
+    """Next, previous, last and first; three arrows in one read are three steps."""
+    keys = [RIGHT, "n", "p", END, LEFT, HOME, " ", RIGHT * 3]
+    assert positions(lecture(), *keys) == [1, 2, 3, 2, 8, 7, 1, 2, 5]
+
+
+@pytest.mark.parametrize(
+    ("keys", "position"),
+    [
+        (["\x1b[C", "\x1bOC", "\x1b[B", "\x1bOB", "n", " ", "\r", "\n", "\xe0M", "\xe0P"], 4),
+        (["\x1b[D", "\x1bOD", "\x1b[A", "\x1bOA", "p", "\xe0K", "\xe0H"], 2),
+        (["\x1b[H", "\x1bOH", "\x1b[1~", "\x1b[7~", "g", "\xe0G"], 1),
+        (["\x1b[F", "\x1bOF", "\x1b[4~", "\x1b[8~", "G", "\xe0O"], 8),
+        (["x", "", "\x1b[5~", "\x1b[1;5R", "\x1bOP", "à"], 3),
+    ],
+)
+def test_every_terminal_s_keys_are_understood(keys: list[str], position: int) -> None:
+    """As xterm, the Linux console, rxvt and Windows send them; others ask for nothing."""
+    for key in keys:
+        assert positions(lecture(), "nn", key)[-1] == position
+
+
+@pytest.mark.parametrize("end", ["q", "\x1b", "\x03", "\x04", KeyboardInterrupt, EOFError])
+def test_every_way_out_ends_quietly(end: str | type[BaseException]) -> None:
+    """Q, Esc, Ctrl-C, however it arrives, and a keyboard that is gone."""
+    assert len(screens(lecture(), end)) == 1
+
+
+def test_a_screen_is_drawn_when_something_changed() -> None:
+    """At either end a step stays and nothing is drawn again, but a window resized is."""
+    drawn = screens(lecture(), LEFT, "x", END, RIGHT, "")
+    assert [len(screen) > 1 for screen in drawn] == [True, False, False, True, False, False]
+    screen, heights = console(), list[int]()
+
+    def read_key() -> str:
+        heights.append(taken(screen).count("\n") + 1)
+        screen.height = 12
+        return "q" if len(heights) == 2 else ""
+
+    explore(lecture(), screen, read_key)
+    assert heights == [24, 12]
+
+
+# What a screen shows ----------------------------------------------------------------------------
+
+
+def test_a_screen_shows_all_that_its_step_says() -> None:
+    """Sentence, chain rule, the product under its words, local derivative, pattern, nudge."""
+    steps = lecture()
+    for step, screen in zip(steps, screens(steps, *[RIGHT] * 7), strict=False):
+        drawn = "\n".join(screen)
+        local = [f"local: {step.local_text()}"] if step.parent else []
+        for said in (step.sentence(), step.text(), *step.notes(), *local):
+            assert said in drawn
+    numbers = next(line for line in screen if re.search(r"│ +−4 +× +1 +=", line))
+    words = screen[screen.index(numbers) - 1]
+    assert words.index("upstream") < words.index("local") < words.index("contribution")
+
+
+def test_values_and_gradients_appear_when_they_are_known() -> None:
+    """At q = x + y: f has no value yet, nothing has a gradient; at the end everything has both."""
+    _, early, late = screens(lecture(), RIGHT, END)
+    assert row(early, "q").split()[-2:] == ["3", "·"]
+    assert row(early, "f").split()[-2:] == ["·", "·"]
+    assert row(late, "f").split()[-2:] == ["−12", "1"]
+    assert row(late, "x").split()[-2:] == ["−2", "−4"]
+
+
+def test_the_active_wire_is_drawn_beside_the_nodes() -> None:
+    """Forward it enters the gate, backward it leaves it for the operand; the seed has none."""
+    _, _, forward, seed, backward = screens(lecture(), *[RIGHT] * 4)[:5]
+    backward = screens(lecture(), RIGHT * 5)[-1]
+    assert [row(forward, name)[:3] for name in "qzf"] == [" ╭─", " ├─", " ╰▶"]
+    assert [row(backward, name)[:3] for name in "xqzf"] == ["   ", " ╭▶", " │ ", " ╰─"]
+    assert row(seed, "f")[:3] == " ─▶"
+    stopped = screens(walk(relu(Value(-1.0, "x"))), END)[-1]
+    assert row(stopped, "x")[:3] == " ╭x"
+
+
+def test_a_gate_shows_the_local_derivatives_it_keeps() -> None:
+    """Two wires from one node are told apart; of many the first four are listed."""
+    product = "\n".join(screens(walk(Value(2.0, "x") * Value(3.0, "y")), RIGHT)[-1])
+    assert "∂v1/∂x = y = 3" in product
+    assert "∂v1/∂y = x = 2" in product
+    x = Value(2.0, "x")
+    same = "\n".join(screens(walk(x - x), RIGHT)[-1])
+    assert "∂v1/∂x as operand 1 = 1" in same
+    assert "∂v1/∂x as operand 2 = −1" in same
+    many = screens(walk(add_up([x * 1.0 for _ in range(9)])), RIGHT * 10)[-1]
+    assert any("and 5 more" in line for line in many)
+
+
+def test_a_gradient_that_is_a_sum_counts_its_terms() -> None:
+    """Σ 1/2 until complete; parameters are told from inputs."""
+    w = Parameter(3.0, "w")
+    steps = walk(square(w) + w * Value(2.0, "x"))
+    first = next(step.index for step in steps if step.parent is w)
+    assert row(screens(steps, RIGHT * first)[-1], "w").split()[-3:] == ["3", "Σ", "1/2"]
+    assert row(screens(steps, END)[-1], "w").split() == ["╭▶", "w", "parameter", "3", "8"]
+
+
+def test_the_first_number_that_is_not_finite_is_marked() -> None:
+    """With an exclamation mark in front of its name, from its step on."""
+    steps = walk(labelled(labelled(exp(Value(800.0, "x")), "v") * 2.0, "f"))
+    drawn = ["\n".join(screen) for screen in screens(steps, RIGHT, END)]
+    assert ["! v" in text for text in drawn[:3]] == [False, True, True]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 16), (44, 14), (30, 8), (12, 3)])
+def test_every_step_fits_the_window(width: int, height: int) -> None:
+    """Never more lines or columns than the window has."""
+    for screen in screens(lecture(), *[RIGHT] * 7, width=width, height=height):
+        if len(screen) > 1:
+            assert len(screen) == height
+            assert max(map(len, screen)) <= width
+
+
+@pytest.mark.parametrize("make", [lecture, regularised])
+def test_a_small_window_keeps_the_nudge(make: object) -> None:
+    """At 50 × 20, also where a sum and its terms take many lines."""
+    steps = make()  # type: ignore[operator]
+    for step, screen in zip(
+        steps, screens(steps, *[RIGHT] * len(steps), width=50, height=20), strict=False
+    ):
+        drawn = " ".join(" ".join(screen).replace("│", " ").split())
+        assert all(note in drawn for note in step.notes() if note.startswith("nudge"))
+
+
+def test_active_nodes_of_a_large_graph_stay_in_view() -> None:
+    """A wire across 300 nodes shows both its ends and what is left out between."""
+    x = Value(1.0, "x")
+    y: Value = x
+    for i in range(300):
+        y = labelled(y * 1.0, f"n{i}")
+    steps = walk(labelled(y + x, "f"))
+    across = next(step.index for step in steps if step.parent is x)
+    screen = screens(steps, RIGHT * across)[-1]
+    assert row(screen, "x")[:3] == " ╭▶"
+    assert row(screen, "f")[:3] == " ╰─"
+    assert any(line.startswith(" ┆   ⋮") for line in screen)
+    for position in range(0, len(steps), 37):
+        step, drawn = steps[position], screens(steps, RIGHT * position)[-1]
+        for node in filter(None, (step.node, step.parent)):
+            assert row(drawn, node.label)
+
+
+def test_a_part_of_a_walk_can_be_explored() -> None:
+    """The backward pass alone, with the forward values known; of nothing no key is asked for."""
+    screen = screens(lecture()[4:])[0]
+    assert "step 1 of 4" in screen[0]
+    assert row(screen, "f").split()[-2:] == ["−12", "1"]
+    assert screens(lecture()[3:3]) == []
+
+
+def test_labels_with_markup_appear_literally() -> None:
+    """In the panel's title, the formulas, the list and the table."""
+    steps = walk(Value(2.0, "[red]x[/red]") * Value(3.0, ":smile:"))
+    assert "\n".join(screens(steps, END)[-1]).count("[red]x") >= 3
+    printed = shown(steps, 200, "truecolor")
+    assert "[red]x[/red]" in printed
+    assert ":smile:" in printed
+
+
+# The table in colour ----------------------------------------------------------------------------
+
+
+def shown(steps: Walk, width: int, colours: Literal["truecolor"] | None = None) -> str:
+    """Return what `show` prints on a console of that width."""
+    screen = Console(file=io.StringIO(), width=width, color_system=colours)
+    show(steps, screen)
+    return taken(screen)
+
+
+def test_a_shown_walk_has_its_numbers_in_the_colour_of_their_pass() -> None:
+    """Blue forward, orange backward; without a console it goes where print does."""
+    printed = shown(lecture(), 100, "truecolor")
+    assert "\x1b[1;38;2;42;127;208m−12" in printed
+    assert "\x1b[1;3;38;2;199;91;18m−4" in printed
+    assert len(shown(lecture(), 80).splitlines()) == 1 + 3 + 8
+    assert shown(lecture()[3:3], 80).split() == ["step", "at", "chain", "rule", "remark"]
+
+
+def test_show_prints_to_standard_output_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a console it behaves as print does."""
+    show(lecture())
+    assert "f = q·z = 3·(−4) = −12" in capsys.readouterr().out
+
+
+def test_a_narrow_console_has_remarks_below_their_formulas() -> None:
+    """Nothing is lost."""
+    lines = shown(lecture(), 60).splitlines()
+    assert "remark" not in lines[0]
+    formula = next(i for i, line in enumerate(lines) if "1·q = 1·3 = 3" in line)
+    assert lines[formula + 1].strip() == lecture()[4].notes()[0]
+
+
+# A real terminal --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """Make standard input one end of a pseudo-terminal; return both ends, ours first."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield ours, theirs
+    os.close(ours)
+
+
+def test_keys_typed_before_the_first_screen_count(line: tuple[int, int]) -> None:
+    """Nothing typed is dropped, and the line echoes again afterwards."""
+    ours, theirs = line
+    before = termios.tcgetattr(theirs)
+    os.write(ours, (RIGHT * 2 + "q").encode())
+    screen = console(force_terminal=True)
+    explore(lecture(), screen)
+    assert "step 1 of 8" in taken(screen)
+    assert termios.tcgetattr(theirs) == before
+
+
+@pytest.mark.parametrize("parts", [(b"\x1b", b"[C"), (b"\x1b[", b"C"), (b"\x1b", b"[", b"C")])
+def test_a_key_that_arrives_in_parts_is_one_key(
+    parts: tuple[bytes, ...], line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Escape sequences can be cut in two or three by a slow line; an escape alone is Esc."""
+    ours, _ = line
+    pieces, wait = iter([*parts, None, b"\x1b"]), select.select
+
+    def deliver_next(keyboard: list[int], *_: object) -> object:
+        piece = next(pieces, None)  # after None there is nothing to read in time
+        if piece is not None:
+            os.write(ours, piece)
+        return wait(keyboard, [], [], PATIENCE if piece else 0.0)
+
+    monkeypatch.setattr(select, "select", deliver_next)
+    screen = console(force_terminal=True)
+    explore(lecture(), screen)
+    assert re.findall(r"step (\d) of 8", taken(screen)) == ["1", "2"]
+    assert not [*pieces]
+
+
+def test_a_terminal_that_was_closed_ends_it(
+    line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be read there any more."""
+    os.write(line[0], b"x")
+    monkeypatch.setattr(os, "read", lambda terminal, count: b"")
+    explore(lecture(), console(force_terminal=True))
+
+
+@pytest.mark.parametrize("missing", ["keyboard", "screen"])
+def test_without_keyboard_or_screen_there_is_an_error(
+    missing: str, line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Input from a file or a pipe has no keys, and a dumb terminal cannot be drawn on."""
+    if missing == "keyboard":
+        monkeypatch.setattr(sys, "stdin", io.StringIO("q"))
+    with pytest.raises(ScalargradError, match="terminal"):
+        explore(lecture(), console(force_terminal=missing == "keyboard"))
+
+
+PROGRAM = """
+from scalargrad import Value
+from scalargrad.show.steps import explore, walk
+x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+explore(walk((x + y) * z))
+print("left")
+"""
+
+
+def test_a_program_in_a_terminal_is_stepped_through_and_left_by_ctrl_c() -> None:
+    """Arrow keys, End and Home move; the terminal is given back as it was."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+    )
+    try:
+        for keys, expected in (
+            ("", r"\x1b\[\?1049h.*step 1 of 8"),
+            (RIGHT, r"step 2 of 8"),
+            (END, r"step 8 of 8"),
+            (HOME + RIGHT * 4, r"step 5 of 8"),
+            ("\x03", r"\x1b\[\?1049l.*left"),
+        ):
+            os.write(ours, keys.encode())
+            seen, deadline = "", time.monotonic() + PATIENCE
+            while not re.search(expected, seen, re.DOTALL):
+                assert time.monotonic() < deadline, seen
+                if select.select([ours], [], [], 0.1)[0]:
+                    seen += os.read(ours, 65536).decode("utf-8", "replace")
+        assert program.wait(PATIENCE) == 0
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        program.kill()
+        program.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_any_encoding_is_served(encoding: str) -> None:
+    """(x + y)z at (-2, 5, -4): the derivative by x is -4, in plain characters if need be."""
+    run = subprocess.run(
+        [sys.executable, "-m", "scalargrad", "step", "q = x + y; f = q * z", "x=-2", "y=5", "z=-4"],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "100"},
+        capture_output=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
+    said = {"utf-8": "∂f/∂x = −4", "ascii": "df/dx = -4"}
+    assert said[encoding] in run.stdout.decode(encoding)
