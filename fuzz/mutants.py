@@ -62,7 +62,12 @@ _LOOPS = [
 ]
 #: Files to change, and the tests nearest to them, those that kill most first.
 NEAREST = {
-    "ops/": ["tests/ops", "tests/test_value.py", "tests/table", "tests/compiler/test_operations.py"],
+    "ops/": [
+        "tests/ops",
+        "tests/test_value.py",
+        "tests/table",
+        "tests/compiler/test_operations.py",
+    ],
     "value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/table"],
     "autodiff.py": ["tests/test_autodiff.py", "tests/test_sparse.py"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],

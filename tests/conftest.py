@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import zlib
@@ -26,8 +27,8 @@ from hypothesis import settings
 from tests.patience import PATIENCE
 from tests.surroundings import WITHOUT_LLVM
 
+from scalargrad import Value, draw
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs import layout
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
 settings.register_profile(
@@ -118,19 +119,20 @@ def pytest_runtestloop() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Count the lines that *engine* and *behaviour* run: counted, a test takes twice as long."""
-    counted = item.get_closest_marker("engine") or item.get_closest_marker("behaviour")
-    with traced(*(counters if counted else (None, None))):
+    """Count the lines that tests run, but for those in browsers: counted, a test takes longer."""
+    in_browser = "playwright" in getattr(item, "fixturenames", ())
+    with traced(*((None, None) if in_browser else counters)):
         return (yield)
 
 
 @cache
 def lacking_for_bitmaps() -> str:
     """Return what Graphviz says if it cannot draw a bitmap here."""
-    try:
-        layout.render("digraph { a }", "png")
-    except LayoutError as error:
-        return str(error)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            draw(Value(1.0)).save(Path(folder) / "dot.png")
+        except LayoutError as error:
+            return str(error)
     return ""
 
 

@@ -36,7 +36,7 @@ from tests.show.graphs.reading import (
 )
 
 from scalargrad import Parameter, Value, draw, exp, ops
-from scalargrad.experiments.gpt import Block
+from scalargrad.experiments import GPT
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import Picture
 
@@ -418,7 +418,7 @@ def test_a_wire_goes_straight_out_of_its_gate(direction: str) -> None:
 
 def transformer_block() -> tuple[Any, list[Value]]:
     """Return a block of a transformer and its four numbers at each of two positions."""
-    model = Block(4, 2, rng=0)
+    (model,) = GPT(2, width=4, heads=2, rng=0).blocks
     positions = [[Value(0.1 * i - 0.3 * t, f"x{t}{i}") for i in range(4)] for t in range(2)]
     return model, [value for vector in model(positions) for value in vector]
 

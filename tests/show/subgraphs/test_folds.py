@@ -13,7 +13,7 @@ from tests.inner import topological_order
 
 from scalargrad import Parameter, Value, no_grad, ops
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.experiments.gpt import GPT
+from scalargrad.experiments import GPT
 from scalargrad.nn import MLP, Embedding, Layer, Linear, Module, Neuron, ReLU, Sequential
 from scalargrad.show.subgraphs import Fold, fold
 
