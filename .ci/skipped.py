@@ -1,6 +1,6 @@
-"""Fail where a test is skipped that should not be: pytest -p skipped, with MAY_SKIP="people,bitmaps".
+"""Fail where a test is skipped that should not be: pytest -p skipped, MAY_SKIP="people,bitmaps".
 
-What the variable names are the markers of tests that may be skipped; another run has what they need.
+The variable names the markers of tests that may be skipped; another run has what they need.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ started: list[float] = []
 counters: list[Any] = [None, None]
 
 LAYERS = ("engine", "behaviour", "differential", "people", "wide")
-#: Tests in these places are of the layer *engine* unless they say otherwise, all others of *behaviour*.
+#: Tests in these places are *engine* unless they say otherwise, all others *behaviour*.
 ENGINE = (
     *(
         "src/",
@@ -76,7 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its layer; mix those of a search limited by time, so that each has its turn.
+    """Mark each test with its layer; mix those of a search that is limited by time.
 
     What opens a browser is *wide*, unless it is one of the few that say *people*.
     """

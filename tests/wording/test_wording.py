@@ -1,8 +1,8 @@
-"""The words of errors and steps are those of two files: ``pytest tests/wording --rewrite`` writes them.
+"""Words of errors and steps, in two files that ``pytest tests/wording --rewrite`` writes anew.
 
 Elsewhere a test asks for the class of an error and one noun of it, so that words change here alone
-and a change is read as a diff. A case is a function without arguments in ``errors_*.py`` that raises,
-or in ``steps_*.py`` that returns a root; its docstring is not read, its name is.
+and a change is read as a diff. A case is a function without arguments in ``errors_*.py`` that
+raises, or in ``steps_*.py`` that returns a root; its docstring is not read, its name is.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from benchmarks.replay import Call, program
 from scalargrad import Value, jit, log, value_and_grad
@@ -14,9 +15,10 @@ def garch() -> Call:
     rng = random.Random(0)
     returns = [rng.gauss(0.0, 1.0) for _ in range(1_000)]
 
-    def loss(theta: list[Value]) -> Value:
+    def loss(theta: list[Value]) -> Any:
         omega, alpha, beta = theta
-        variance, total = omega / (1 - alpha - beta), 0.0
+        variance: Any = omega / (1 - alpha - beta)
+        total: Any = 0.0
         for r in returns:
             total = total + log(variance) + r * r / variance
             variance = omega + alpha * r * r + beta * variance
