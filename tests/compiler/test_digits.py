@@ -63,7 +63,7 @@ def test_an_example_has_the_same_digits_alone_in_a_list_and_under_vmap(
     one, value = jit(value_and_grad(lambda x: f(w, x))), jit(lambda x: f(w, x))
     alone = [one(x) for x in xs]
     assert [value(x) for x in xs[:MOST]] == [x for x, _ in alone[:MOST]]
-    for size in (1, 3, 17, MOST):
+    for size in (1, 17, MOST):
         each = jit(lambda w, batch: [value_and_grad(lambda x: f(w, x))(x) for x in batch])
         batches = [each(w, xs[k : k + size]) for k in range(0, MOST, size)]
         assert [x for batch in batches for x in batch] == alone[: sum(map(len, batches))], size
@@ -102,7 +102,7 @@ class Formula:
         return [generator.choice([a * b, a, -a, a * 0.3, a - b]) for a, b in pairs]
 
 
-@pytest.mark.parametrize("seed", seeds(16, light=4))
+@pytest.mark.parametrize("seed", seeds(16, light=2))
 def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
     """Alone, in lists, on lanes, in blocks; whether shared numbers come first or last."""
     f = Formula(seed)
