@@ -85,7 +85,6 @@ def test_many_operands_of_one_operation_are_compiled() -> None:
 
 
 @pytest.mark.native
-@pytest.mark.xfail(reason="equal largest ones of more than 32 have wrong slopes")
 @pytest.mark.parametrize("count", [33, 90])
 def test_equal_largest_operands_of_logsumexp_have_their_share(count: int) -> None:
     """However many operands there are, slopes are their softmax."""

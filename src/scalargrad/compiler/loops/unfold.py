@@ -21,7 +21,7 @@ from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
-from scalargrad.ops import add, mul, neg, pow, sum
+from scalargrad.ops import add, logsumexp, mul, neg, pow, sum
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol
 
@@ -64,8 +64,8 @@ def _loses_ties(nodes: Nodes, op: Reduction) -> bool:
 
 
 def _is_router(op: Reduction) -> bool:
-    """Return whether a reduction is written in choices among its operands."""
-    return op.pattern == "router" and op.expression is not None
+    """Return whether a reduction is written in choices among its operands, as logsumexp is, too."""
+    return op.expression is not None and (op.pattern == "router" or op is logsumexp)
 
 
 def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
