@@ -35,7 +35,7 @@ CASES: list[tuple[str, Any, Any, dict[str, Any]]] = [
     ("binary_cross_entropy", [0.0, 1.0, 1e-13, 1 - 1e-14], [0.0, 1.0, 0.0, 1.0], {}),
     ("binary_cross_entropy", *PAIRS, WEIGHTS),
     ("binary_cross_entropy_with_logits", HUGE, YES, {}),
-    ("binary_cross_entropy_with_logits", HUGE, YES, {"pos_weight": [2.5]}),
+    ("binary_cross_entropy_with_logits", HUGE, YES, {"pos_weight": [2.5] * len(HUGE)}),
     ("binary_cross_entropy_with_logits", *PAIRS, OF_NUMBERS),
     ("binary_cross_entropy_with_logits", *PAIRS, {**WEIGHTS, "pos_weight": [2.0, 0.5, 7.0]}),
     ("cross_entropy", LOGITS, CLASSES, {}),
