@@ -7,6 +7,7 @@ import inspect
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.inner import Operation
 from tests.test_reference import documented
 
 import scalargrad
-from scalargrad import Parameter, Value, data, losses, nn, optim
+from scalargrad import OperandError, Parameter, Value, data, losses, nn, optim
 from scalargrad.optim import lr_scheduler
 from scalargrad.show import subgraphs
 from scalargrad.train import History
@@ -124,8 +125,9 @@ def _saved() -> str:
 
 
 def _exported() -> str:
-    scalargrad.jit(lambda x: x * x).export("program.json", 1.0)
-    return "program.json"
+    with suppress(OperandError):  # without a C compiler, the file is missing
+        scalargrad.jit(lambda x: x * x).export("program.so", 1.0)
+    return "program.so"
 
 
 def _history() -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-import pickle
 import random
-import threading
 from collections.abc import Callable
 from random import Random
 from types import ModuleType, SimpleNamespace
@@ -335,16 +333,6 @@ def test_draws_that_are_the_same_at_each_call_are_no_matter() -> None:
 
     touchy.__getattr__ = complain  # type: ignore[method-assign]
     assert jit(lambda x: x * touchy.factor)(2.0) == 6.0
-    found: list[float] = []
-
-    def records(x: Any) -> Any:
-        thread = threading.Thread(target=lambda: found.append(Random(0).random()))
-        thread.start()
-        thread.join()
-        return 2 * x
-
-    assert jit(records)(1.0) == 2.0
-    assert {*found} == {Random(0).random()}
 
 
 def test_a_condition_on_a_draw_of_each_example_is_refused() -> None:
@@ -363,20 +351,3 @@ def test_only_methods_of_generators_are_drawn_by() -> None:
     for method, *args in refused:
         with pytest.raises(OperandError):
             drawn(method, *args)
-
-
-def _of_module(xs: Any) -> Any:
-    return vmap(lambda x: x * drawn(random.random) + drawn(random.gauss, 0.0, 1.0))(xs)
-
-
-def test_a_pickled_program_draws_on() -> None:
-    """A copy's generator goes on from where it was; the module's functions stay the module's."""
-    rng = Random(6)
-    for f in (lambda xs: xs[0] + drawn(rng.random) + drawn(random.random), _of_module):
-        compiled: Any = jit(f)
-        compiled(XS)
-        restored = pickle.loads(pickle.dumps(compiled))
-        state = random.getstate()
-        expected = compiled(XS)
-        random.setstate(state)
-        assert restored(XS) == expected

@@ -803,31 +803,17 @@ def test_an_error_of_the_eager_call_arrives_as_it_is(f: Any) -> None:
     assert str(compiled.value) == str(eagerly.value)
 
 
-def test_a_value_that_outlives_its_recording_is_refused() -> None:
-    """A Value stashed while recording raises when it is used later, in any way."""
-    kept = SimpleNamespace()
+def test_a_value_that_would_outlive_its_recording_is_refused() -> None:
+    """Kept around the function, it would be that of the recording alone; nothing is left there."""
+    kept = SimpleNamespace(x=None)
 
     def stash(x: Any) -> Any:
         kept.x = x * 2
         return x
 
-    jit(stash)(1.0)
-    v = Value(2.0)
-    uses: list[Any] = [
-        lambda: kept.x + 1.0,
-        lambda: kept.x.data,
-        lambda: jit(lambda x: x + kept.x)(1.0),
-        lambda: sg.atan2(v, kept.x),
-        lambda: sg.clip(v, kept.x, 3.0),
-        lambda: sg.logsumexp([v, kept.x]),
-        lambda: sg.where(kept.x > v, v, 0.0),
-        lambda: gradients(kept.x, v),
-        lambda: jit(lambda x: x)(kept.x),
-    ]
-    for use in uses:
-        with pytest.raises(TraceError, match=r"return|pass"):
-            use()
-    assert "over" in repr(kept.x)
+    with pytest.raises(TraceError, match="return"):
+        jit(stash)(1.0)
+    assert kept.x is None
 
 
 # Threads, pickles and switching off ---------------------------------------------------------------
@@ -856,31 +842,6 @@ def test_threads_do_not_disturb_one_another() -> None:
     assert not wrong
 
 
-def test_other_threads_work_as_usual_while_one_records() -> None:
-    """They compare, read, copy and differentiate."""
-    outcome: list[Any] = []
-
-    def elsewhere() -> None:
-        x = Value(2.0)
-        with no_grad(), sg.enable_grad():
-            y = x * x
-        y.backward()
-        x.zero_grad()
-        x.data = 3.0
-        outcome.extend([x > 1, x < 1, x == x, x != y, bool(x), x.data, x.grad, y.detach().data])
-        outcome.append(gradients(x**2, x, create_graph=True).data)
-        outcome.append(sg.softmax([x, x])[0].data)
-
-    def records(x: Any) -> Any:
-        thread = threading.Thread(target=elsewhere)
-        thread.start()
-        thread.join()
-        return 2 * x
-
-    assert jit(records)(1.0) == 2.0
-    assert outcome == [True, False, True, True, True, 3.0, 0.0, 4.0, 6.0, 0.5]
-
-
 @jit
 def squared_distance(a: list[float], b: list[float]) -> float:
     """Return the squared distance of two points."""
@@ -890,25 +851,20 @@ def squared_distance(a: list[float], b: list[float]) -> float:
 slope_of_square = jit(value_and_grad(square_of))
 
 
-def test_programs_can_be_pickled() -> None:
-    """A program runs where it is unpickled; of a named function new ones are recorded there."""
-    compiled = jit(lambda x: x * x * x)
-    assert (compiled(2.0), grad(compiled)(2.0)) == (8.0, 12.0)
-    restored = pickle.loads(pickle.dumps(compiled))
-    assert (restored(3.0), grad(restored)(3.0)) == (27.0, 27.0)
-    with pytest.raises(TraceError, match="source"):
-        restored([3.0])
+def test_compiled_functions_are_pickled_by_name() -> None:
+    """A named function is found again, and recorded where it is; one without a name is lost."""
     named = pickle.loads(pickle.dumps(squared_distance))
     assert named([1.0, 2.0], [4.0, 6.0]) == 25.0
     assert copy.copy(named)([0.0], [3.0]) == 9.0
+    with pytest.raises(TraceError, match="name"):
+        pickle.loads(pickle.dumps(jit(lambda x: x * x * x)))
 
 
 def test_what_is_made_of_a_function_is_not_taken_for_it_where_it_is_unpickled() -> None:
     """It has the function's name; it is found by its own, and without one it is lost, not wrong."""
     assert pickle.loads(pickle.dumps(slope_of_square))(3.0) == (9.0, 6.0)
-    unnamed = pickle.loads(pickle.dumps(jit(value_and_grad(square_of))))
-    with pytest.raises(TraceError, match="source"):
-        unnamed(1.0)
+    with pytest.raises(TraceError, match="name"):
+        pickle.loads(pickle.dumps(jit(value_and_grad(square_of))))
 
 
 def test_a_disabled_function_runs_as_written_and_forgets_nothing(

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import gc
 import math
-import os
-import pickle
 import random
-import subprocess
-import sys
 import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.loops import close, draws
+from tests.compiler.loops import close
 
 import scalargrad as sg
 from scalargrad import Parameter, Value, grad, gradients, jit, losses, sin, value_and_grad
@@ -139,38 +135,6 @@ def test_compiling_a_network_under_vmap_takes_no_more_for_more_examples() -> Non
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < 1.5 * peaks[1]
-
-
-_WORKER = """
-import pickle, sys
-restored, given = pickle.load(sys.stdin.buffer)
-print(repr(restored(*given)))
-"""
-
-
-def test_a_worker_process_runs_a_program_without_recording_it() -> None:
-    """Another process has no source to record from, and perhaps no machine code; digits agree."""
-
-    def distance(a: Any, b: Any) -> Any:
-        total = 0.0
-        for x, y in zip(a, b, strict=True):
-            total = 0.5 * total + (x - y) ** 2
-        return total
-
-    compiled = jit(value_and_grad(distance))
-    given = draws(150, 1), draws(150, 2)
-    expected = compiled(*given)
-    for mode in ("", "numpy"):
-        worker = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", _WORKER],
-            env={**os.environ, "SCALARGRAD_JIT": mode},
-            input=pickle.dumps((compiled, given)),
-            capture_output=True,
-            check=True,
-        )
-        found = eval(worker.stdout)
-        assert close(found, expected)
-        assert mode or found == expected
 
 
 def test_scipy_minimises_a_compiled_value_and_gradient() -> None:

@@ -8,7 +8,6 @@ import cmath
 import collections
 import contextvars
 import ctypes
-import decimal
 import functools
 import importlib
 import io
@@ -275,19 +274,7 @@ ODD: dict[str, Row] = {
     "a number that was computed": (
         lambda: [square(2.0)], lambda h: h[0].local_grads[0],
         lambda h: put(h, 0, square(3.0))),
-    "the precision of decimals": (
-        lambda: decimal.Decimal(3), lambda h: float(1 / h),
-        lambda h: setattr(decimal.getcontext(), "prec", 3)),
-    "how NumPy treats errors": (
-        lambda: None, lambda h: len(np.geterr()["over"]), lambda h: np.seterr(over="raise")),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def own_contexts() -> Iterator[None]:
-    """Leave the contexts of decimals and of NumPy as they are."""
-    with decimal.localcontext(), np.errstate():
-        yield
 
 
 @pytest.mark.parametrize("row", ODD.values(), ids=ODD)

@@ -331,12 +331,12 @@ def test_private_slots_are_read_at_each_call() -> None:
     assert around(1.0).data == given(held, 1.0).data == 140.0
 
 
-def test_objects_are_results() -> None:
-    """A dataclass or module among the results holds the numbers computed, anew at each call."""
+def test_dataclasses_are_results() -> None:
+    """A dataclass among the results holds the numbers computed, anew at each call."""
 
     def move(state: State, dt: Any) -> dict[str, Any]:
         moved = State(state.position + dt * state.speed, state.speed, trail=[state.position, dt])
-        return {"state": moved, "note": SimpleNamespace(word="on")}
+        return {"state": moved, "note": "on"}
 
     compiled: Any = jit(move)
     state = State(Value(1.0), Value(2.0))
@@ -345,19 +345,7 @@ def test_objects_are_results() -> None:
         (3.0, 2.0, "ball", 1.0), (5.0, 2.0, "ball", 2.0)
     ]  # fmt: skip
     assert gradients(found[1].position, [state.position, state.speed]) == [1.0, 2.0]
-    assert compiled(state, 1.0)["note"].word == "on"
-
-    def stepped(model: MLP) -> MLP:
-        model = copy.deepcopy(model)
-        for neuron in model.layers[0].neurons:
-            neuron.w = [w * 2.0 for w in neuron.w]  # type: ignore[misc]
-        return model
-
-    model = MLP(2, [1])
-    doubled: Any = jit(stepped)(model)
-    assert isinstance(doubled, MLP)
-    weights = [w.data for w in model.layers[0].neurons[0].w]
-    assert [w.data for w in doubled.layers[0].neurons[0].w] == [2.0 * w for w in weights]
+    assert compiled(state, 1.0)["note"] == "on"
 
 
 def test_objects_that_are_static_are_compared_by_their_state() -> None:

@@ -158,6 +158,10 @@ def test_the_sign_and_the_step_at_zero() -> None:
 def test_operators_give_pythons_numbers(x: float, y: float) -> None:
     """%, // and divmod give to the bit what Python gives for floats, Values on either side."""
     assume(y != 0.0)
+    if abs(x) > 2.0**53:  # floats have lost whole numbers
+        with pytest.raises(DomainError, match="whole"):
+            operator.mod(Value(x), y)
+        return
     for operate in (operator.mod, operator.floordiv, lambda a, b: divmod(a, b)[0]):
         expected = operate(x, y).hex()
         for a, b in ((Value(x), Value(y)), (Value(x), y), (x, Value(y))):

@@ -19,7 +19,10 @@ R = TypeVar("R")
 def jit(function: Callable[P, R], /) -> Jitted[P, R]: ...
 @overload
 def jit(
-    *, static_argnums: int | Sequence[int] = ..., static_argnames: str | Sequence[str] = ...
+    *,
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+    check: bool = ...,
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 @overload
 def jit(
@@ -28,6 +31,7 @@ def jit(
     *,
     static_argnums: int | Sequence[int] = ...,
     static_argnames: str | Sequence[str] = ...,
+    check: bool = ...,
 ) -> Jitted[P, R]: ...
 def jit(
     function: Callable[..., Any] | None = None,
@@ -35,6 +39,7 @@ def jit(
     *,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    check: bool = False,
 ) -> Any:
     """Record a function of scalars once, and run it as a program of vector instructions.
 
@@ -50,6 +55,10 @@ def jit(
         The function is recorded anew for each of their values.
     static_argnames : str or sequence of str
         The same for keyword arguments.
+    check : bool
+        Whether to make each call eagerly as well, and to raise TraceError where a number or a
+        gradient differs by more than 1e-9 of itself and 1e-12 of the largest on the way to it.
+        ``SCALARGRAD_JIT=check`` does so for all compiled functions of a process.
 
     Returns
     -------
@@ -69,13 +78,13 @@ def jit(
     Warns
     -----
     JitWarning
-        Once, if calls take more than 8 different paths through its conditions; calls that take
+        Once, if calls take more than 4 different paths through its conditions; calls that take
         further paths are evaluated eagerly; with 1,000 comparisons or more, at the second path.
         Once, if calls in which a number is not finite, which are evaluated eagerly, have taken
-        100,000 operations. Once, if it is recorded 8 times because a plain number held by an
+        100,000 operations. Once, if it is recorded 4 times because a plain number held by an
         object has changed; an attribute that changes from call to call should be a Value. Once, if
-        it is recorded 8 times because what it closes over keeps changing; further calls are
-        evaluated eagerly. Once, if it is recorded 8 times because a function or class among its
+        it is recorded 4 times because what it closes over keeps changing; further calls are
+        evaluated eagerly. Once, if it is recorded 4 times because a function or class among its
         arguments is made anew for each call.
 
     See Also
@@ -135,9 +144,10 @@ def jit(
     numbers = _several(static_argnums, "static_argnums", int)
     names = _several(static_argnames, "static_argnames", str)
 
-    if function is None:
-        return lambda found: Jitted(found, static_of(found, numbers, names))
-    return Jitted(function, static_of(function, numbers, names))
+    def compiled(found: Callable[..., Any]) -> Any:
+        return Jitted(found, static_of(found, numbers, names), check=check)
+
+    return compiled if function is None else compiled(function)
 
 
 def _several(given: Any, name: str, kind: type) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Whether functions are compiled, and with which backend: SCALARGRAD_JIT and `disable_jit`."""
+"""Whether functions are compiled, checked or run as written: SCALARGRAD_JIT, `disable_jit`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from contextvars import ContextVar
 
 from scalargrad.errors import TraceError
 
-_CHOICES = ("", "numpy", "off")
-_disabled: ContextVar[bool | None] = ContextVar("disable_jit", default=None)
+_CHOICES = ("", "numpy", "off", "check")
+#: What is chosen for this thread or task: on, off, or program, for a call being checked.
+_mode: ContextVar[str] = ContextVar("jit_mode", default="")
 
 
 @functools.cache
@@ -21,21 +22,38 @@ def chosen() -> str:
     Raises
     ------
     TraceError
-        If it is neither empty nor ``numpy`` nor ``off``.
+        If it is neither empty nor ``numpy``, ``off`` or ``check``.
     """
     choice = os.environ.get("SCALARGRAD_JIT", "")
     if choice not in _CHOICES:
         raise TraceError(
-            f"SCALARGRAD_JIT={choice}: set it to numpy, to compile without llvmlite, or to off, to "
-            "evaluate everything eagerly, or unset it"
+            f"SCALARGRAD_JIT={choice}: set it to numpy, to compile without llvmlite, to off, to "
+            "evaluate everything eagerly, or to check, to do both and compare; or unset it"
         )
     return choice
 
 
+def mode_here() -> str:
+    """Return how compiled functions are called here: on, off, check or program."""
+    return _mode.get() or _MODES[chosen()]
+
+
+_MODES = {"": "on", "numpy": "on", "off": "off", "check": "check"}
+
+
 def is_jit_disabled() -> bool:
     """Return whether everything is evaluated eagerly in this thread or task."""
-    here = _disabled.get()
-    return chosen() == "off" if here is None else here
+    return mode_here() == "off"
+
+
+@contextmanager
+def jit_mode(mode: str) -> Iterator[None]:
+    """Call compiled functions in a mode in the body of a ``with`` statement."""
+    before = _mode.set(mode)
+    try:
+        yield
+    finally:
+        _mode.reset(before)
 
 
 @contextmanager
@@ -51,7 +69,8 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
     ------
     TraceError
         By the first call of a compiled function outside such a statement, if the environment
-        variable ``SCALARGRAD_JIT``, which is read then, is anything but ``numpy`` or ``off``.
+        variable ``SCALARGRAD_JIT``, which is read then, is anything but ``numpy``, ``off`` or
+        ``check``.
 
     Notes
     -----
@@ -73,8 +92,5 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
     x is 3.0
     9.0
     """
-    before = _disabled.set(disable)
-    try:
+    with jit_mode("off" if disable else "on"):
         yield
-    finally:
-        _disabled.reset(before)

@@ -17,8 +17,9 @@ from scalargrad.compiler.call.objects import Key, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import UnrecordedError
-from scalargrad.compiler.jit_mode import is_jit_disabled
-from scalargrad.compiler.pickling import Reference, lost
+from scalargrad.compiler.check import checked
+from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
+from scalargrad.compiler.pickling import Reference
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
@@ -29,7 +30,7 @@ from scalargrad.value import Value
 if TYPE_CHECKING:
     from pathlib import Path as File
 
-    from scalargrad.compiler.explain.explanation import Explanation
+    from scalargrad.compiler.explain.explain import Explanation
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -53,6 +54,7 @@ class Jitted(Generic[P, R]):
         "_kept",
         "_static",
         "before",
+        "is_checked",
         "scans",
         "signature",
     )
@@ -65,8 +67,10 @@ class Jitted(Generic[P, R]):
         paths: Mapping[Key, tuple[Path, ...]] = MappingProxyType({}),
         *,
         strict: bool = False,
+        check: bool = False,
     ) -> None:
         functools.update_wrapper(self, function)
+        self.is_checked = check
         self._function = function
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
@@ -95,8 +99,12 @@ class Jitted(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
-        if (switches and current_trace() is not None) or is_jit_disabled():
+        mode = mode_here()
+        if mode == "off" or (switches and current_trace() is not None):
             return self._function(*args, **kwargs)
+        if mode == "check" or (self.is_checked and mode != "program"):
+            confirmed: R = checked(self, args, kwargs)
+            return confirmed
         key, leaves, module_values = self.signature(args, kwargs)
         call = self, args, kwargs, key, leaves, module_values
         for path in self._kept.current(key):
@@ -136,9 +144,8 @@ class Jitted(Generic[P, R]):
 
     def note_not_finite(self, path: Path, call: Call, inputs: Inputs) -> None:
         """Note that a call was evaluated eagerly because a number was not finite."""
-        operations = sum(path.function.recorded.sizes())
         self._kept.limits.note_not_finite(
-            self, operations, functools.partial(cause, path, call, inputs)
+            self, path.recorded, functools.partial(cause, path, call, inputs)
         )
 
     def _run_anew(self, call: Call) -> Any:
@@ -151,11 +158,13 @@ class Jitted(Generic[P, R]):
         with collector_paused():  # a single pause: else there is a search after each pass
             try:
                 path = self._kept.record(call)
+                if path is None:
+                    return None
+                run = path.run(call)  # which compiles it
+                self._kept.limits.note_cost()
+                return None if run is None else (path, run)
             except UnrecordedError as failed:
                 unrecorded = failed
-            else:
-                run = None if path is None else path.run(call)
-                return None if run is None else (path, run)
         if unrecorded.is_repeatable:
             _, args, kwargs, *_ = call
             before = AsBefore([self._function, args, kwargs])
@@ -212,12 +221,12 @@ class Jitted(Generic[P, R]):
         return known or self.paths(*args)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
-        """Show what was recorded and compiled for these arguments, and where time goes.
+        """Say what was recorded and compiled for these arguments, and how long a call takes.
 
         Returns
         -------
         Explanation
-            Text. A notebook shows it as a picture, which `save` writes as SVG.
+            Text, with the LLVM IR of the program as its attribute ``code``.
 
         Examples
         --------
@@ -230,19 +239,19 @@ class Jitted(Generic[P, R]):
         """
         from scalargrad.compiler.explain.explain import explain
 
-        path, call = self.taken(args, kwargs)
-        return explain(path, path.inputs(call), functools.partial(self, *args, **kwargs))
+        path, _ = self.taken(args, kwargs)
+        return explain(path, functools.partial(self, *args, **kwargs))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
-        """Write the program for such arguments to a file of C, JSON or machine code.
+        """Write the program for such arguments to a file of C or machine code.
 
         Parameters
         ----------
         path : str or path
             The suffix chooses the format. ``.c``: a function in C99, with a header of the same
-            name. ``.json``: the program, which `scalargrad.export.load` reads. ``.o`` or ``.so``:
-            machine code for this processor, as compiled calls use it, with the same header. The
-            stem is the name of the function.
+            name. ``.o`` or ``.so``: machine code for this processor, as compiled calls use it, with
+            the same header; `scalargrad.export.load` calls a ``.so``. The stem is the name of the
+            function.
         *args, **kwargs
             An example of the arguments. Their numbers are the inputs of the function; for those
             that are Values, the derivatives of each result are written, too.
@@ -323,10 +332,9 @@ class Jitted(Generic[P, R]):
         return Jitted(copy.deepcopy(self._function, memo), self._static)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self._kept.look_around()  # drops paths that are no longer valid
         if is_object(self._function):
-            return Jitted, (self._function, self._static, self._paths)
-        return _unpickled, (Reference.of(self), self._static, self._paths)
+            return Jitted, (self._function, self._static)
+        return _unpickled, (Reference.of(self),)
 
 
 class Bound(functools.partial[R], Generic[Q, R]):
@@ -352,13 +360,18 @@ class Bound(functools.partial[R], Generic[Q, R]):
         return files
 
 
-def _unpickled(
-    reference: Reference, static: frozenset[int | str], paths: dict[Key, tuple[Path, ...]]
-) -> Jitted[Any, Any]:
+def _unpickled(reference: Reference) -> Jitted[Any, Any]:
+    """Return the compiled function that a reference leads to, compiled here if it is not.
+
+    Raises
+    ------
+    TraceError
+        If there is none of that name in this process.
+    """
     found = reference.find()
-    function = found._function if isinstance(found, Jitted) else found
-    if not callable(function):
-        function = lost(reference)  # which closes over nothing that could be compared
-        for path in (x for several in paths.values() for x in several):
-            path.reads = path.reads._replace(keys={}, identities=[])
-    return Jitted(function, static, paths)
+    if not callable(found):
+        raise TraceError(
+            f"{reference.name} was pickled by its name, and the module {reference.module} has no "
+            "such function here: define it in a module that both processes import"
+        )
+    return found if isinstance(found, Jitted) else Jitted(found)

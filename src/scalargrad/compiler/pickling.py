@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
 from typing import Any, NamedTuple
-
-from scalargrad.errors import TraceError
 
 
 class Reference(NamedTuple):
@@ -47,17 +44,3 @@ class Reference(NamedTuple):
         except (ImportError, AttributeError, ValueError):
             return None
         return found
-
-
-def lost(reference: Reference) -> Callable[..., Any]:
-    """Return a placeholder for a function that could not be found again after unpickling."""
-
-    def refused(*_: Any, **__: Any) -> Any:
-        raise TraceError(
-            f"{reference.name} was unpickled without its source, and these arguments have a shape "
-            "it was not recorded for: record it before pickling, or define it in a module"
-        )
-
-    refused.__name__ = refused.__qualname__ = reference.name
-    refused.__module__ = reference.module
-    return refused

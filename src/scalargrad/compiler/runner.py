@@ -94,15 +94,6 @@ class Runner(Pool):
         self._idle.append(idle)
         return found, are_finite(found) if finite is None else finite
 
-    def memory_after(self, inputs: Inputs) -> Floats | None:
-        """Return the memory after a run; None where parts have memories of their own."""
-        if isinstance(self.packed, Blocked):
-            return None
-        executable = self.executable()
-        executable.memory[: self.packed.inputs] = inputs
-        executable.run()
-        return executable.memory
-
     @property
     def parts(self) -> list[Part]:
         """The packed programs and loops, with titles if there are several."""
@@ -159,11 +150,8 @@ class LoopRunner(Runner):
 
 
 def are_finite(numbers: Floats) -> bool:
-    """Return whether all numbers are finite, as they are if the sum of their squares is.
-
-    The sum takes half the time; unlike `numpy.dot`, `numpy.vdot` warns of no overflow.
-    """
-    return isfinite(np.vdot(numbers, numbers)) or bool(np.isfinite(numbers).all())
+    """Return whether all numbers are finite, without NumPy's BLAS, whose threads would wake up."""
+    return bool(np.isfinite(numbers).all())
 
 
 def runner_for(program: Program) -> Runner:

@@ -1,4 +1,4 @@
-"""Export compiled functions to C, JSON and machine code, and graphs to JSON, NetworkX and SymPy."""
+"""Export compiled functions to C and machine code, and graphs to JSON, NetworkX and SymPy."""
 
 from __future__ import annotations
 

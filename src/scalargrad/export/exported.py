@@ -36,8 +36,6 @@ class Exported:
         The numbers of the arguments; the results, then the derivatives of each.
     outcomes : tuple of bool
         The truth of each guard when the function was recorded.
-    is_written : bool
-        Whether the program is in sums of products already, with its derivatives written out.
     """
 
     name: str
@@ -45,19 +43,16 @@ class Exported:
     inputs: Sequence[str]
     outputs: Sequence[str]
     outcomes: tuple[bool, ...]
-    is_written: bool = False
 
     @cached_property
     def program(self) -> Program:
         """The program in sums of products, with all derivatives written out."""
-        if self.is_written:
-            return self.recorded
         return lower(Function(self.recorded, len(self.outputs), ()).program)
 
     @cached_property
     def loops(self) -> Looped | None:
         """The program as loops; None if it is short or does not repeat."""
-        if self.is_written or len(self.recorded) < SHORT:
+        if len(self.recorded) < SHORT:
             return None
         found = looped(self.recorded)
         return found if isinstance(found, Looped) else None

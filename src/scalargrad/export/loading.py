@@ -1,22 +1,21 @@
-"""Load an exported program, and run it."""
+"""Load an exported shared library, and call it: ``load("spring.so")([0.1, 2.0])``."""
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from scalargrad.compiler.runner import Runner, runner_for
 from scalargrad.errors import OperandError, StateError, TraceError
-from scalargrad.export.exported import Exported
-from scalargrad.export.json_program import read
-from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path
 from scalargrad.table.numbers import as_float
 
 
 class Loaded:
-    """A function read from a file: numbers in, numbers out.
+    """A function of a shared library: numbers in, numbers out.
 
     Attributes
     ----------
@@ -25,18 +24,25 @@ class Loaded:
         What the numbers are.
     """
 
-    def __init__(self, exported: Exported) -> None:
-        self.name = exported.name
-        self.inputs = tuple(exported.inputs)
-        self.outputs = tuple(exported.outputs)
-        self._exported = exported
+    def __init__(self, path: Path) -> None:
+        self.name = path.stem
+        try:
+            library = ctypes.CDLL(os.fspath(path.resolve(strict=True)))
+            names = json.loads(ctypes.string_at(getattr(library, f"{self.name}_names")))
+            self._function = getattr(library, self.name)
+            self.inputs, self.outputs = tuple(names["inputs"]), tuple(names["outputs"])
+        except FileNotFoundError:
+            raise
+        except (OSError, AttributeError, ValueError, LookupError, TypeError) as error:
+            raise StateError(
+                f"{path} is no shared library that scalargrad wrote for this machine, or has "
+                f"another name than it was written under: {error}"
+            ) from error
+        self._has_guards = bool(names["guards"])
+        self._lock = threading.Lock()  # it computes in memory of its own
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.inputs)} numbers to {len(self.outputs)}>"
-
-    @cached_property
-    def _run(self) -> Runner:
-        return runner_for(self._exported.program)
 
     def __call__(self, numbers: Sequence[float]) -> list[float]:
         """Return the outputs for these inputs.
@@ -48,13 +54,17 @@ class Loaded:
         TraceError
             If the function that was recorded takes another way for these numbers.
         """
-        if len(numbers) != len(self.inputs):
+        given, n = len(numbers), len(self.outputs)
+        if given != len(self.inputs):
             raise OperandError(
-                f"{self.name} takes {len(self.inputs)} numbers, not {len(numbers)}: see inputs"
+                f"{self.name} takes {len(self.inputs)} numbers, not {given}: see inputs"
             )
-        found = self._run([as_float(x, f"an input of {self.name}") for x in numbers])
-        n = len(self.outputs)
-        if tuple(x != 0.0 for x in found[n:]) != self._exported.outcomes:
+        found = (ctypes.c_double * (n + self._has_guards))()
+        values = (as_float(x, f"an input of {self.name}") for x in numbers)
+        into = (ctypes.c_double * given)(*values)
+        with self._lock:
+            self._function(into, found)
+        if self._has_guards and found[n] == 0.0:
             raise TraceError(
                 f"{self.name} was recorded on another path than these numbers take, or they leave "
                 "a domain: export it with an example that takes their path"
@@ -63,11 +73,14 @@ class Loaded:
 
 
 def load(path: str | os.PathLike[str]) -> Loaded:
-    """Read a function that `jit(f).export` wrote as JSON.
+    """Load a function that `jit(f).export` wrote as a shared library.
+
+    Loading a library runs its code: load only what you or somebody you trust has written.
 
     Parameters
     ----------
     path : str or path
+        A ``.so`` file, under the name it was written under.
 
     Returns
     -------
@@ -77,22 +90,14 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     Raises
     ------
     StateError
-        If the file is damaged or foreign.
+        If the file is damaged, foreign, or for another kind of processor.
 
     Examples
     --------
     >>> from scalargrad import Value, jit
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     (file,) = jit(lambda x, y: x * y).export(f"{folder}/product.json", Value(3.0), 2.0)
-    ...     product = load(file)
-    >>> product.inputs, product.outputs
-    (('x', 'y'), ('result', 'd(result)/d(x)'))
-    >>> product([5.0, 7.0])
+    >>> product = jit(lambda x, y: x * y)
+    >>> files = product.export("product.so", Value(3.0), 2.0)  # doctest: +SKIP
+    >>> load("product.so")([5.0, 7.0])  # doctest: +SKIP
     [35.0, 7.0]
     """
-    try:
-        text = Path(file_path(path)).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise StateError(f"{path} holds no program of scalargrad's: it is not text") from error
-    return Loaded(read(text, str(path)))
+    return Loaded(Path(file_path(path)))

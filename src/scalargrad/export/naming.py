@@ -10,7 +10,6 @@ from typing import Any
 
 from scalargrad.compiler.call.arguments import is_number
 from scalargrad.compiler.call.outline import ArrayOutline, ObjectOutline, Place
-from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
 from scalargrad.value import Value
@@ -59,20 +58,20 @@ def _results(name: str, outline: Any) -> Iterator[tuple[str, int | float]]:
     elif is_real(outline) and not isinstance(outline, bool):
         yield name, float(outline)
     elif isinstance(outline, dict):
-        for key, x in outline.items():
-            yield from _results(f"{name}[{key!r}]", x)
+        yield from _named({f"{name}[{key!r}]": x for key, x in outline.items()})
     elif isinstance(outline, list | tuple):
-        for k, x in enumerate(outline):
-            yield from _results(f"{name}[{k}]", x)
+        yield from _named({f"{name}[{k}]": x for k, x in enumerate(outline)})
     elif isinstance(outline, ArrayOutline):
         places = itertools.product(*map(range, outline.shape))
         for place, x in zip(places, outline.items, strict=True):
             yield from _results(name + "".join(f"[{k}]" for k in place), x)
     elif isinstance(outline, ObjectOutline):
-        raise TraceError(
-            f"{name} is an object that holds Values: return them in lists, tuples or dicts to "
-            "export them"
-        )
+        yield from _named({f"{name}.{field}": x for field, x in outline.parts.items()})
+
+
+def _named(parts: dict[str, Any]) -> Iterator[tuple[str, int | float]]:
+    for name, x in parts.items():
+        yield from _results(name, x)
 
 
 #: A name that ends in indices in brackets, perhaps followed by closing brackets.

@@ -6,6 +6,7 @@ needs no compiler; a shared library is linked by the C compiler of the system.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tempfile
@@ -109,9 +110,19 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
         status=status,
         results=len(exported.outputs),
     )
-    text = "\n".join([text, f"@memory = internal global {_content(memory)}", entry])
+    memory_text = f"@memory = internal global {_content(memory)}"
+    text = "\n".join([text, memory_text, _names(exported), entry])
     code, target = relocatable(text, exported.name)
     return code, target, len(memory)
+
+
+def _names(exported: Exported) -> str:
+    """Return a constant with the names of inputs and outputs, for `load`."""
+    names = {"inputs": [*exported.inputs], "outputs": [*exported.outputs]}
+    names["guards"] = [str(x) for x in exported.outcomes]
+    content = json.dumps(names).encode() + b"\0"
+    escaped = "".join(f"\\{byte:02X}" for byte in content)
+    return f'@{exported.name}_names = constant [{len(content)} x i8] c"{escaped}"'
 
 
 def _packed(packed: Packed) -> tuple[str, list[str], Floats]:

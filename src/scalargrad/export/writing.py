@@ -12,7 +12,6 @@ from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
 from scalargrad.export.c_file import c_files
 from scalargrad.export.exported import Exported, exported
-from scalargrad.export.json_program import json_file
 from scalargrad.export.object_file import object_file, shared_library
 from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.one_line import shortened, shown
@@ -27,7 +26,6 @@ _KEYWORDS = frozenset(
 )
 _WRITERS: dict[str, Callable[[Exported], Mapping[str, str | bytes]]] = {
     ".c": c_files,
-    ".json": json_file,
     ".o": object_file,
     ".so": shared_library,
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from scalargrad.ops.comparisons import ne
+from scalargrad.ops.comparisons import le, ne
+from scalargrad.ops.logic import logical_and
 from scalargrad.ops.selection import where
 from scalargrad.table.domain import Domain
 from scalargrad.table.notation import ATOM, PRODUCT, Notation, call, infix
@@ -13,15 +14,19 @@ from scalargrad.table.symbol import Symbol
 
 __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 
+#: Up to here each whole number is a float; beyond it a dividend has lost digits.
+_LARGEST = 2.0**53
 _BETWEEN_INTEGERS = Domain(smooth=lambda x: 0.1 < x - math.floor(x) < 0.9)
 _BETWEEN_HALVES = Domain(smooth=lambda x: not 0.4 < x - math.floor(x) < 0.6)
 _AWAY_FROM_ZERO = Domain(smooth=lambda x: not -0.1 < x < 0.1)
 _BETWEEN_MULTIPLES = Domain(
     (-3.0, 3.0),
     (0.5, 3.0),
-    valid=lambda x, y: ne(y, 0.0),
+    valid=lambda x, y: logical_and(ne(y, 0.0), le(abs(x), _LARGEST)),
     smooth=lambda x, y: 0.1 < x / y - math.floor(x / y) < 0.9,
     guard=1,
+    remedy=lambda x, y: ne(y, 0.0),
+    needs="y != 0 and |x| <= 2**53, beyond which floats are no longer all whole numbers",
     divides=True,
 )
 
@@ -128,7 +133,7 @@ def floor_divide(x: float, y: float) -> float:
     Raises
     ------
     DomainError
-        If y is zero, a DivisionByZeroError.
+        If y is zero, a DivisionByZeroError; or if abs(x) > 2**53, where floats have lost digits.
 
     Examples
     --------
@@ -168,7 +173,7 @@ def remainder(x: float, y: float) -> float:
     Raises
     ------
     DomainError
-        If y is zero, a DivisionByZeroError.
+        If y is zero, a DivisionByZeroError; or if abs(x) > 2**53, where floats have lost digits.
 
     Notes
     -----

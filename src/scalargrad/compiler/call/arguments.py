@@ -112,6 +112,8 @@ def float_of(x: float) -> float:
 
 def float_from(x: Any) -> float:
     """Return a real number as a float; raise TraceError for an integer that no float equals."""
+    if isinstance(x, np.longdouble):
+        raise _too_long()
     return float_of(int(x)) if isinstance(x, int | np.integer) else float(x)
 
 
@@ -145,6 +147,13 @@ def visit(x: Any, walk: Visit) -> None:
         walk.whole(x)
     else:
         key.append(frozen(x, walk.where))
+
+
+def _too_long() -> TraceError:
+    return TraceError(
+        "an argument is or holds a longdouble, which has more digits than a program's float64: "
+        "give float(x), or an array by x.astype(float)"
+    )
 
 
 def _is_traced(array: Any) -> bool:
@@ -206,6 +215,8 @@ def _visit_array(array: Any, walk: Visit) -> None:
             f"{', '.join(array.dtype.names)}: give its columns, as in {{name: x[name] for name in "
             "x.dtype.names}"
         )
+    if array.dtype == np.longdouble:
+        raise _too_long()
     if array.dtype.kind in _NUMBERS:
         walk.key.append(("array", laid_out(array)))
         walk.leaves.append(array)

@@ -1,6 +1,6 @@
 """Copy modules and other objects with replacements for their Values.
 
-A recording works on such a copy, and a result that holds objects is copied for each call.
+A recording works on such a copy.
 """
 
 from __future__ import annotations
@@ -10,13 +10,9 @@ from collections.abc import Callable
 from types import MethodType, SimpleNamespace
 from typing import Any
 
-from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.comparable import constants_of
 from scalargrad.compiler.guards.memory_order import objects_like
-from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import (
     attributes,
-    consists_of_attributes,
     is_stateful,
     slots_of,
 )
@@ -33,24 +29,15 @@ class Copier:
         The type of what is replaced.
     replaced : callable
         Returns the replacement of one of these.
-    kept : callable, optional
-        Returns what takes the place of anything else that is not copied.
-    hashed : bool
-        Whether to copy objects with a hash of their own that can be changed, too.
     """
 
     def __init__(
         self,
         kind: type,
         replaced: Callable[[Any], Any],
-        kept: Callable[[Any], Any] = lambda x: x,
-        *,
-        hashed: bool = False,
     ) -> None:
         self._kind = kind
         self._replaced = replaced
-        self._kept = kept
-        self._hashed = hashed
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # keeps them alive, so that no other object gets their id
 
@@ -82,8 +69,7 @@ class Copier:
             return copied
         if is_object_array(x):
             return objects_like(x, [self.copy(item) for item in x.ravel().tolist()])
-        is_copied = is_stateful(type(x)) or (self._hashed and is_hashed_object(x))
-        return self._object(x) if is_copied else self._kept(x)
+        return self._object(x) if is_stateful(type(x)) else x
 
     def _container(self, x: Any) -> Any:
         if isinstance(x, Table):
@@ -99,21 +85,3 @@ class Copier:
             else:
                 copied.__dict__[name] = self.copy(part)
         return copied
-
-
-def is_hashed_object(x: Any) -> bool:
-    """Return whether something is a user's object with a hash of its own that can be changed."""
-    kind: Any = type(x)
-    if kind.__hash__ is object.__hash__ or is_of_library(kind):
-        return False
-    return consists_of_attributes(kind) and constants_of(x) is None
-
-
-def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
-    """Return pairs of corresponding parts, of a given type, of two objects of equal structure."""
-    places: list[Any] = []
-    Copier(kind, places.append).copy(x)
-    found = Visit()
-    found.part(other)
-    first = {id(value): value for value in found.module_values}
-    return list(zip(places, first.values(), strict=True))

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
-from array import array
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, MappingView, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from enum import Enum
 from operator import itemgetter, methodcaller
 from types import FunctionType, ModuleType
 from typing import Any
@@ -16,15 +17,12 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.call.copied_objects import Copier, is_hashed_object, parts_beside
-from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import is_stateful
+from scalargrad.compiler.guards.object_state import PLAIN, attributes
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
 from scalargrad.sparse import Table
-from scalargrad.system.refill import refill
 from scalargrad.table.numbers import is_real
 from scalargrad.tree import is_object_array, like, own_attributes
 from scalargrad.value import Value
@@ -56,10 +54,10 @@ class ArrayOutline:
 
 
 class ObjectOutline:
-    """The outline of an object: a copy, with a `Place` for each Value."""
+    """The outline of a dataclass: its class, and the outlines of its attributes."""
 
-    def __init__(self, copied: Any) -> None:
-        self.copied = copied
+    def __init__(self, kind: type, parts: dict[str, Any]) -> None:
+        self.kind, self.parts = kind, parts
 
 
 #: The most objects that are searched for traced numbers, breadth first, and what holds none.
@@ -109,12 +107,13 @@ class _Outlining:
             return like(tree, map(Place, parts) if isinstance(parts, range) else parts)
         if is_object_array(tree) and type(tree) is np.ndarray:
             return ArrayOutline(tree.shape, self._all(tree.ravel().tolist()))
+        if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+            held = attributes(tree).items()
+            return ObjectOutline(type(tree), {name: self.of(x) for name, x in held})
         if isinstance(tree, Coroutine):
             tree.close()
-            raise TraceError(
-                "a compiled function returned a coroutine: only plain functions compile"
-            )
-        return self._object(tree) if is_object(tree) else _made_again(tree)
+        _require_constant(tree)
+        return tree
 
     def _all(self, items: Sequence[Any]) -> list[Any] | range:
         """Return the outlines of items, or their places if all are Values, which is faster."""
@@ -132,24 +131,6 @@ class _Outlining:
             if self._once:
                 self._known[x] = known
         return known
-
-    def _object(self, tree: Any) -> Any:
-        """Return the outline of an object; a bound method without Values is returned itself."""
-        if not is_stateful(type(tree)):
-            walk = Visit()
-            walk.part(tree)
-            if not walk.module_values:
-                return tree
-        return ObjectOutline(_ResultCopier(Value, self.of, _made_again).copy(tree))
-
-
-class _ResultCopier(Copier):
-    """Copies an object that is a result."""
-
-    def _container(self, x: Any) -> Any:
-        if isinstance(x, dict):
-            _require_known_keys(x)
-        return super()._container(x)
 
 
 def _require_known_keys(named: dict[Any, Any]) -> None:
@@ -171,19 +152,14 @@ def _require_plain(attributes: dict[str, Any], owner: Any) -> None:
         )
 
 
-def _made_again(tree: Any) -> Any:
-    """Return what is the same in all results; raise TraceError for what holds traced numbers."""
-    if isinstance(tree, FunctionType) and holds_results(tree):
+def _require_constant(x: Any) -> None:
+    """Raise TraceError unless all results may have the same object: a text, a number, None."""
+    plain = type(x) in PLAIN or isinstance(x, Enum | np.generic | range)
+    if not plain and not (isinstance(x, np.ndarray) and not x.dtype.hasobject):
         raise TraceError(
-            f"a compiled function returned the function {tree.__qualname__}, which closes over "
-            "Values of the recording: return the Values, and make the function outside"
+            f"a compiled function returned an object of the class {type(x).__qualname__}: it may "
+            "return numbers, Values, text, and lists, tuples, dicts, arrays and dataclasses of them"
         )
-    if isinstance(tree, Iterator | MappingView) or holds_results(tree):
-        raise TraceError(
-            f"a compiled function returned a {type(tree).__name__}, which a program could not make "
-            "again: return a list, a named tuple or a plain array"
-        )
-    return tree
 
 
 def holds_results(x: Any) -> bool:
@@ -213,8 +189,6 @@ def _inside(x: Any) -> list[Any]:
     return gc.get_referents(x)
 
 
-#: Mutable types, which are copied for each result.
-_COPIED = (np.ndarray, set, deque, bytearray, array)
 #: Immutable types, whose instances are shared by all results.
 _PLAIN = {type(None), bool, int, float, str}
 
@@ -240,29 +214,20 @@ def filler(outline: Any, *, of_array: bool = False) -> Callable[[Any], Any]:
     if isinstance(outline, list | tuple | dict):
         return _container_filler(outline, of_array)
     if kind is ObjectOutline:
-        return lambda x: Copier(
-            Place, lambda place: filler(place, of_array=of_array)(x), _copied, hashed=True
-        ).copy(outline.copied)
-    if isinstance(outline, (*_COPIED, frozenset)) or is_hashed_object(outline):
-        return lambda _: _copied(outline)
-    return lambda _: outline
+        return _object_filler(outline, of_array)
+    return (lambda _: outline.copy()) if isinstance(outline, np.ndarray) else lambda _: outline
 
 
-def _copied(x: Any) -> Any:
-    """Return a set, an object or the like for one result alone, and anything else itself."""
-    copier = Copier(Place, _copied, _copied, hashed=True)
-    if is_hashed_object(x):
-        return copier.copy(x)
-    if type(x) is frozenset and any(map(is_hashed_object, x)):
-        return frozenset(map(_copied, x))
-    if not isinstance(x, _COPIED):
-        return x
-    found = x[:] if isinstance(x, array) else x.copy()
-    if isinstance(x, deque):
-        refill(found, [*map(copier.copy, x)])
-    elif isinstance(x, set) and any(map(is_hashed_object, x)):  # others were there before
-        refill(found, [*map(_copied, x)])
-    return found
+def _object_filler(outline: ObjectOutline, of_array: bool) -> Callable[[Any], Any]:
+    fillers = {name: filler(x, of_array=of_array) for name, x in outline.parts.items()}
+
+    def fill(found: Any) -> Any:
+        made: Any = object.__new__(outline.kind)
+        for name, part in fillers.items():
+            object.__setattr__(made, name, part(found))
+        return made
+
+    return fill
 
 
 def _container_filler(outline: Any, of_array: bool) -> Callable[[Any], Any]:
@@ -357,5 +322,5 @@ def placed(outline: Any, result: Any) -> dict[int, Any]:
     elif isinstance(outline, ArrayOutline):
         pairs = list(zip(outline.items, result.ravel().tolist(), strict=True))
     elif isinstance(outline, ObjectOutline):
-        pairs = parts_beside(outline.copied, result, Place)
+        pairs = [(part, getattr(result, name)) for name, part in outline.parts.items()]
     return {k: x for part, other in pairs for k, x in placed(part, other).items()}

@@ -24,9 +24,6 @@ from scalargrad.system.cached_property import cached_property
 from scalargrad.transforms.draws import Draw, rewind, rows_of, state_of
 from scalargrad.value import Value
 
-#: What is worked out anew for other Values that are closed over, and after unpickling.
-_CACHED = {"result", "closes_over_leaves"}
-
 
 class RandomInputs(tuple[Draw, ...]):
     """The random draws of a recording, in order, to be made again at each call.
@@ -90,6 +87,8 @@ class Path:
         self.outcomes = recording.outcomes
         self._expected = [*map(float, self.outcomes)]
         self.is_checked = recording.is_checked
+        #: Whether it compares numbers: of nan, NumPy's max and clip decide otherwise.
+        self.compares = len(self.outcomes) > self.is_checked
         self.draws = RandomInputs(recording.draws)
         place = {id(x): k for k, x in enumerate(module_values)}
         self.surroundings: ClosedOver | None = surroundings
@@ -143,15 +142,6 @@ class Path:
     def closes_over_leaves(self) -> bool:
         """Whether all Values that are closed over are leaves."""
         return are_leaves(self.closed_over)
-
-    def __getstate__(self) -> dict[str, Any]:
-        reads = self.reads.portable(self.surroundings)
-        kept = {name: x for name, x in self.__dict__.items() if name not in _CACHED}
-        return {**kept, "surroundings": None, "reads": reads}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.result = self._filler()
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
         """Run the program on the numbers of a call; None if it takes another path.
@@ -221,12 +211,12 @@ class Path:
         if self.outcomes and numbers[n : n + len(self.outcomes)] != self._expected:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
             if outcomes != self.outcomes:
-                return self._otherwise(outcomes, numbers[:n])
+                return self._otherwise(outcomes, numbers[:n], [inputs])
         for k in self.truths:
             numbers[k] = numbers[k] != 0.0
         finite = isfinite(numbers[0]) if n == 1 else all_finite(numbers[:n])
-        if self.apart:  # where these are not, a gradient is that of eager evaluation
-            finite = finite and are_apart(parents, self.apart)
+        if self.apart or self.compares:
+            finite = finite and self._is_as_eager(parents, inputs)
         if not self.differentiable:
             return numbers[:n], finite
         if not recording:
@@ -256,20 +246,29 @@ class Path:
         if self.outcomes:
             outcomes = tuple((numbers[n:] != 0.0).tolist())
             if outcomes != self.outcomes:
-                return self._otherwise(outcomes, numbers[:n])
+                return self._otherwise(outcomes, numbers[:n], blocks)
+            finite = finite and not (self.compares and any(map(has_nan, blocks)))
             numbers = numbers[:n]
         found: Any = numbers if self.returns_arrays else numbers.tolist()
         return found, finite
 
+    def _is_as_eager(self, parents: Sequence[Any], inputs: Inputs) -> bool:
+        """Return whether gradients and comparisons are taken as in eager evaluation.
+
+        They are not by Values that depend on each other, or where a nan is compared.
+        """
+        return are_apart(parents, self.apart) and not (self.compares and has_nan(inputs))
+
     def _otherwise(
-        self, outcomes: tuple[bool, ...], numbers: Any
+        self, outcomes: tuple[bool, ...], numbers: Any, inputs: Sequence[Any]
     ) -> tuple[Sequence[Any], bool] | None:
         """Return the result of `run` if a guard came out otherwise.
 
-        If it is the guard of domains, the result counts as not finite; else the path is another.
+        If it is the guard of domains, or a nan is compared, the result counts as not finite; else
+        the path is another.
         """
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
-        return (numbers, False) if left_domain else None
+        return (numbers, False) if left_domain or any(map(has_nan, inputs)) else None
 
     def _nodes_of(self, leaves: list[Any]) -> list[Any]:
         """Return the leaves without the whole arrays, whose numbers have no nodes."""
@@ -306,6 +305,12 @@ class Path:
     def _foreign(self, module_values: Sequence[Value]) -> tuple[Value, ...]:
         known = (*module_values, *self.closed_over)
         return tuple([known[k] for k in self.foreign]) if module_values else known
+
+
+def has_nan(x: Any) -> bool:
+    """Return whether a number is nan, or one in a list or array, or inf and -inf are among them."""
+    total = x if x.__class__ is float else sum(x) if x.__class__ is list else np.add.reduce(x)
+    return bool(total != total)
 
 
 def _in_a_row(leaves: Sequence[Any]) -> Floats:

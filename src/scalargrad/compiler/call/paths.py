@@ -19,6 +19,7 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.errors import TraceError
 
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
@@ -105,10 +106,11 @@ class Paths:
                 parting = functools.partial(recorder.parting_line, outcomes)
                 made = len(outcomes) - known[0].is_checked
                 self.limits.warn_of_paths(compiled, len(known), made, parting)
-            if len(known) >= PATHS:
+            if len(known) >= PATHS or (known and not self.limits.pays()):
                 return None
             if self.limits.is_changing(compiled, self._changed(key, now)):
                 return None
+            self.limits.note_start()
             path = self._new(call, now)
             self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
             others = [p for p in self.fitting.get(key, ()) if p.outcomes != path.outcomes]
@@ -130,15 +132,16 @@ class Paths:
 
     def _new(self, call: Call, now: ClosedOver, *, singly: bool = False) -> Path:
         compiled, _, _, key, *_ = call
+        if now.refusal is not None:
+            raise TraceError(f"{compiled!r} {now.refusal}")
         recorder = CallRecorder(self._function, self._static, call, singly=singly)
         found = recorder.record()
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written, or a counter raised
             before, now = now, self.look_around(key)
             now.watch(now.slots)
-            stays = now.holds if self._is_strict else None
             held = {x for c in (before, now) for slot in c.slots.values() for x in slot.values}
-            recorder.require_same(found, before.changed(now), stays, held)
+            recorder.require_same(found, before.changed(now), now.holds, held)
             now = self.look_around(key)
         elif recorder.notes or recorder.may_be_fresh:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]

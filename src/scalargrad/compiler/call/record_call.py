@@ -37,12 +37,8 @@ _FRESH = (
     f"a seed, while a compiled function was recorded: {REMEDY}"
 )
 _CHANGING = (
-    "{compiled!r} changes {named}, and computes something else at its next call, which its program "
-    "would not: pass it as an argument, and return what is new"
-)
-_KEEPING = (
-    "it changes {named}, which a program would not: keep what is to be seen afterwards out of the "
-    "model and the loss"
+    "{compiled!r} changes {named}, which its program would not do at the next call: return what is "
+    "new, pass what changes as an argument, and keep logs and counters outside"
 )
 
 #: What a path is made of: the recording, the outline of the result, the leaves of the arguments,
@@ -191,30 +187,31 @@ class CallRecorder:
         try:
             again = self.record(self.notes)
             read = zip(found[0].closed_over, again[0].closed_over, strict=False)
-            is_other = (
-                not is_same(found[:2], again[:2])
-                or any(x is not y and (x in held or y in held) for x, y in read)
-                or not (stays is None or stays())
+            is_other = not is_same(found[:2], again[:2]) or any(
+                x is not y and (x in held or y in held) for x, y in read
             )
+            is_left_alone = stays is None or stays()
         except UnrecordedError:
-            is_other = True  # it has read what the first recording has noted
+            is_other, is_left_alone = True, False  # it has read what the first has noted
         finally:
             # a log has one entry; what has changed only now, another thread has changed
             once.put_back(once.before(known & once.changed().keys()))
-        if is_other:
-            seen = before.changed().keys()
-            once_more: list[Found] = []
-            run = lambda: once_more.append(self.record(self.notes))  # noqa: E731
-            _, own = made_again(run, before, Contents([]))
-            is_others = bool(seen and once_more) and seen.isdisjoint(own)
-            why = _FRESH
-            if changed is not None:
-                named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
-                mine = _KEEPING if stays else _CHANGING
-                why = (ELSEWHERE if is_others else mine).format(
-                    compiled=self._compiled, named=named
-                )
-            raise UnrecordedError(TraceError(why), is_repeatable=False)
+        seen = before.changed().keys()
+        if not is_other and (is_left_alone or not seen):
+            return
+        once_more: list[Found] = []
+        run = lambda: once_more.append(self.record(self.notes))  # noqa: E731
+        _, own = made_again(run, before, Contents([]))
+        is_others = bool(seen and once_more) and seen.isdisjoint(own)
+        if is_others and not is_other:
+            return  # another thread writes what the program does not depend on
+        why = _FRESH
+        if changed is not None:
+            named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
+            why = (ELSEWHERE if is_others else _CHANGING).format(
+                compiled=self._compiled, named=named
+            )
+        raise UnrecordedError(TraceError(why), is_repeatable=False)
 
     def parting_line(self, outcomes: Sequence[bool]) -> tuple[str, int] | None:
         """Record the call as far as its comparisons have these outcomes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,9 +22,9 @@ from scalargrad.errors import JitWarning
 from scalargrad.value import Value
 
 #: The most paths through a function's conditions recorded for one shape of arguments.
-PATHS = 8
+PATHS = 4
 #: After this many recordings that differ only in numbers held by objects, a warning says so.
-ALIKE = 8
+ALIKE = 4
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
 #: A function that makes so many comparisons will take more paths than are recorded, once it has
@@ -52,6 +53,20 @@ class RecordingLimits:
         self._not_finite = 0  # operations
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
         self._changes: Counter[str] = Counter()
+        self._start = self._pays_from = 0.0
+
+    def note_start(self) -> None:
+        """Note that a path begins to be recorded."""
+        self._start = time.perf_counter()
+
+    def note_cost(self) -> None:
+        """Note that it is compiled and has run."""
+        now = time.perf_counter()
+        self._pays_from = now + (now - self._start)
+
+    def pays(self) -> bool:
+        """Return whether what was recorded last has been there for as long as that took."""
+        return time.perf_counter() >= self._pays_from
 
     def warns_of(self, problem: str) -> bool:
         """Return whether a problem is still to be warned of."""

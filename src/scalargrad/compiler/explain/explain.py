@@ -1,48 +1,33 @@
-"""Explain a compiled function: what its program consists of, and how long each part takes."""
+"""Explain a compiled function as text: what its program consists of, and how long a call takes."""
 
 from __future__ import annotations
 
-import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
-from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend.choice import code_for, executable_for, has_llvm
+from scalargrad.compiler.backend.choice import code_for, has_llvm
 from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.explain.explanation import (
-    Explanation,
-    Timed,
-    shortest,
-    time_of,
-    timed,
-)
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.listing import name_of
-from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
-from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
+from scalargrad.compiler.loops.loop import Clear, Loop, Looped
 from scalargrad.compiler.packing.instructions import (
-    Affine,
     Apply,
     Copy,
     Gather,
     GatheredProducts,
     Instruction,
     Packed,
-    ProductRun,
     Products,
     Scatter,
     Take,
 )
 from scalargrad.compiler.passes.program import without_dead_nodes
-from scalargrad.compiler.runner import Inputs, LoopRunner
+from scalargrad.compiler.runner import LoopRunner
 
-#: The most pieces that are timed; in a longer program, each is several instructions. Each has a
-#: memory of the whole program, so that of many cells has fewer pieces, but not less than so many.
-_PIECES, _CELLS, _FEWEST = 400, 40_000_000, 32
-#: The most parts of a program of loops that are timed: more loops are timed in stretches.
-_BARS = 100
+#: A call is timed so often, and the shortest time is told.
+_RUNS = 7
 
 _NAMES = {
     Copy: "copy",
@@ -54,42 +39,71 @@ _NAMES = {
 }
 
 
-def explain(path: Path, inputs: Inputs, call: Callable[[], object]) -> Explanation:
-    """Return the size after each pass, and the instructions and times of each program.
+class Explanation(str):
+    """Text about a compiled function, shown as it is printed.
+
+    Attributes
+    ----------
+    code : str
+        The LLVM IR of the program; empty where NumPy runs it.
+    """
+
+    __slots__ = ("code",)
+
+    code: str
+
+    def __new__(cls, text: str, code: str = "") -> Explanation:
+        """Make the text, and attach the code."""
+        made = super().__new__(cls, text)
+        made.code = code
+        return made
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def explain(path: Path, call: Callable[[], object]) -> Explanation:
+    """Return the size of a recording, the parts of each of its programs, and the time of a call.
 
     Parameters
     ----------
-    inputs : list of float or float64
-        The numbers on which the program is timed.
     call : callable
-        Makes a call with these, which is timed as well, unless it draws random numbers.
+        Makes a call, which is timed unless it draws random numbers.
     """
     function = path.function
     runners = {"forward": function.values}
     if len(function.moving) == 1 and path.differentiable:
         runners["forward and backward"] = function.values_and_row
     lines = [f"{path.name}: {path.recorded} nodes recorded{_found(function)}"]
-    programs, codes = [], []
+    codes = []
     for name, runner in runners.items():
-        memory = runner.memory_after(inputs)
         for title, packed in runner.parts:
             full = f"{name}, {title}" if title else name
             if isinstance(packed, Looped):
                 lines += _loops(full, packed)
                 codes.append(_code_of_loops(packed))
-                if memory is not None:
-                    programs.append(_loops_timed(full, packed, memory))
-                continue
-            lines += _program(full, packed)
-            codes.append(code_for(packed))
-            programs.append(_timed(full, packed, packed.memory if memory is None else memory))
+            else:
+                lines += _program(full, packed)
+                codes.append(code_for(packed))
     lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
-    lines += [_where_time_goes(program) for program in programs if program.seconds]
     if not path.draws:
-        lines.append(
-            f"time of a call: {time_of(shortest(call))}, with its arguments read and results made"
-        )
-    return Explanation("\n".join(lines), programs, "\n".join(filter(None, codes)))
+        lines.append(f"time of a call: {_shortest(call)}, with its arguments read and results made")
+    return Explanation("\n".join(lines), "\n".join(filter(None, codes)))
+
+
+def _shortest(call: Callable[[], object]) -> str:
+    """Return the shortest time of several calls, in a suitable unit."""
+    times = []
+    for _ in range(_RUNS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    seconds = min(times)
+    unit, scale = next(x for x in _UNITS if seconds * x[1] < 1000 or x[0] == "s")
+    return f"{seconds * scale:.3g} {unit}"
+
+
+_UNITS = (("ns", 1e9), ("µs", 1e6), ("ms", 1e3), ("s", 1.0))
 
 
 def _found(function: Function) -> str:
@@ -100,51 +114,9 @@ def _found(function: Function) -> str:
     return f", {len(without_dead_nodes(function.as_run))} after flattening"
 
 
-def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
-    """Time each piece of a program alone, over many runs, on the memory as a run leaves it."""
-    instructions, cells = packed.instructions, len(packed.memory)
-    size = -(-len(instructions) // min(_PIECES, max(_FEWEST, _CELLS // max(1, cells)))) or 1
-    pieces = [instructions[k : k + size] for k in range(0, len(instructions), size)]
-
-    def seconds(part: list[Instruction]) -> float:
-        executable = executable_for(replace(packed, instructions=part))
-        executable.memory[:cells] = memory[:cells]  # it has spare cells of its own beyond them
-        return shortest(executable.run)
-
-    gathers, nbytes = _gathers(packed), packed.memory.nbytes
-    return timed(title, pieces, _described, seconds, gathers=gathers, nbytes=nbytes)
-
-
-def _loops_timed(title: str, program: Looped, memory: Floats) -> Timed:
-    """Time each loop alone, on the memory that a whole run leaves; of very many, stretches."""
-
-    def seconds(loops: list[Loop | Clear]) -> float:
-        part = LoopExecutable(Printed(replace(program, loops=loops)))
-        part.memory[:] = memory
-        return shortest(part.run)
-
-    size = math.ceil(len(program.loops) / _BARS)
-    parts = [program.loops[k : k + size] for k in range(0, len(program.loops), size)]
-    gathers = sum(
-        isinstance(x, Read | Write | Increase) and isinstance(x.place, CellTable)
-        for loop in program.loops
-        if isinstance(loop, Loop)
-        for x in loop.steps
-    )
-    nbytes = 8 * program.cells
-    return timed(title, parts, _loop, seconds, gathers=gathers, nbytes=nbytes, of="loop")
-
-
 def _loop(loop: Loop | Clear) -> tuple[str, int]:
     """Return the kind of a loop, and its iterations."""
     return name_of(loop), loop.size if isinstance(loop, Clear) else loop.count
-
-
-def _where_time_goes(program: Timed) -> str:
-    """Return a line that names the kinds of instructions that take the most time."""
-    shares = [share for share in program.shares[:4] if share.seconds]
-    parts = [f"{share.name} {share.seconds / program.seconds:.0%}" for share in shares]
-    return f"time of {program.title}: {program.seconds * 1e6:.3g} µs, {', '.join(parts)}"
 
 
 def _gathers(packed: Packed) -> int:
@@ -199,78 +171,3 @@ def _described(instruction: Instruction) -> tuple[str, int]:
     """Return the kind of an instruction, and its lanes."""
     own = instruction.op.name if isinstance(instruction, Apply) else _NAMES[type(instruction)]
     return own, size_of(instruction)
-
-
-def listing(packed: Packed) -> str:
-    """Return every instruction as an assignment to memory cells, with the ranges of its indices.
-
-    Examples
-    --------
-    >>> from scalargrad.compiler.packing.instructions import Affine
-    >>> copied = Copy(100, 2, 3, Affine(0, 1, 2))
-    >>> print(listing(Packed([copied], None, 0, slice(0))))  # type: ignore[arg-type]
-    m[100 + 3i + j] = m[0 + i + 2j]    i < 2, j < 3
-    """
-    return "\n".join(_written(instruction) for instruction in packed.instructions)
-
-
-def _written(instruction: Instruction) -> str:
-    if isinstance(instruction, Apply):
-        op, out, lanes, operands = instruction
-        shown = ", ".join(_cell(Affine(x, 0, int(lanes > 1))) for x in operands)
-        return f"{_cell(Affine(out, 0, int(lanes > 1)))} = {op.name}({shown}){_range(1, lanes)}"
-    if isinstance(instruction, Copy):
-        out, rows, columns, source = instruction
-        return f"{_out(out, rows, columns)} = {_cell(source)}{_range(rows, columns)}"
-    if isinstance(instruction, Gather):
-        cells = instruction.sources.tolist()
-        return f"m[{instruction.out} + j] = m[({_table(cells)})]{_range(1, len(cells))}"
-    if isinstance(instruction, Products):
-        out, rows, columns, start, runs = instruction
-        shown = " + ".join([_cell(start), *map(_sum, runs)])
-        return f"{_out(out, rows, columns)} = {shown}{_range(rows, columns)}"
-    if isinstance(instruction, Take | Scatter):
-        return _lookup(instruction)
-    a, b = (_table(x.ravel().tolist()) for x in (instruction.a, instruction.b))
-    lanes, terms = instruction.a.shape
-    begun = _table(instruction.start.tolist())
-    first = f"{_cell(Affine(instruction.out, 0, int(lanes > 1)))} = m[({begun})]"
-    return f"{first} + Σ(t < {terms}) m[({a})]·m[({b})]{_range(1, lanes)}"
-
-
-def _lookup(instruction: Take | Scatter) -> str:
-    if isinstance(instruction, Take):
-        out, index, base, stride, size = instruction
-        entry = (
-            f"({_table(base.tolist())}) + ({_table(stride.tolist())})·m[({_table(index.tolist())})]"
-        )
-        return f"m[{out} + j] = m[{entry}]{_range(1, len(size))}"
-    out, start = instruction.out, instruction.start
-    place, added = (_table(x.ravel().tolist()) for x in (instruction.place, instruction.values))
-    return f"m[({_table((out + start).tolist())}) + m[({place})]] += m[({added})]"
-
-
-def _out(out: int, rows: int, columns: int) -> str:
-    return _cell(Affine(out, columns * (rows > 1), int(columns > 1)))
-
-
-def _cell(place: Affine) -> str:
-    parts = [str(place.base)]
-    for distance, index in zip(place[1:], "ijt", strict=True):
-        if distance:
-            parts.append(index if distance == 1 else f"{distance}{index}")
-    return f"m[{' + '.join(parts)}]"
-
-
-def _sum(run: ProductRun) -> str:
-    product = f"{_cell(run.a)}·{_cell(run.b)}"
-    return product if run.terms == 1 else f"Σ(t < {run.terms}) {product}"
-
-
-def _range(rows: int, columns: int) -> str:
-    shown = [f"{name} < {n}" for name, n in (("i", rows), ("j", columns)) if n > 1]
-    return f"    {', '.join(shown)}" if shown else ""
-
-
-def _table(cells: list[int]) -> str:
-    return ", ".join(map(str, cells[:4])) + (", …" if len(cells) > 4 else "")

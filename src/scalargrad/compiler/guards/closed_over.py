@@ -8,15 +8,13 @@ it only: on the Values that it read, and on everything else.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from operator import call
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.comparable import Same
 from scalargrad.compiler.guards.reachable import Reachable
-from scalargrad.compiler.guards.readings import ANY, Reader, Readings, Source, changed, named
+from scalargrad.compiler.guards.readings import ANY, Reader, Readings, Source, changed
 from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Value, numbers_compared
 
@@ -37,6 +35,8 @@ class ClosedOver:
         The Values that are keys of dicts or items of sets.
     told_apart : ToldApart or None
         What the code would tell from a copy.
+    refusal : str or None
+        What the code reads that cannot be compared, as the end of a sentence.
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
@@ -44,6 +44,7 @@ class ClosedOver:
         self._readings = reachable.readings
         self.slots, self.unnamed = self._readings.slots, reachable.unnamed()
         self.keys, self.told_apart = reachable.keys, reachable.told_apart
+        self.refusal = reachable.refusal
         self.watch(())
 
     def watch(self, sources: Iterable[Source]) -> None:
@@ -111,19 +112,16 @@ class Reads(NamedTuple):
     places : list of list of (Source, int)
         For each Value, the slots that hold it and its index among their Values. Empty for a Value
         that no slot holds; the recording then reads that very Value at each call.
-    keys : dict from Source to Hashable, or None
+    keys : dict from Source to Hashable
         The key that each slot must have; an attribute that no code names, with Values of which
         none was read, may hold anything. None after unpickling, when `text` takes its place.
-    text : str
-        After unpickling, the `fingerprint` of everything the recording depends on.
     identities : list
         Which of the Values in those slots are the same, and which are keys of dicts.
     """
 
     values: tuple[Value, ...]
     places: list[list[tuple[Source, int]]]
-    keys: dict[Source, Any] | None
-    text: str = ""
+    keys: dict[Source, Any]
     identities: Sequence[Any] = ()
 
     @classmethod
@@ -142,18 +140,10 @@ class Reads(NamedTuple):
     @property
     def watched(self) -> list[Source]:
         """The slots whose contents matter, to be watched."""
-        return [source for source, key in (self.keys or {}).items() if key is not ANY]
+        return [source for source, key in self.keys.items() if key is not ANY]
 
     def rebound(self, now: ClosedOver) -> Reads | None:
         """Return these with the Values that the slots hold now; None if no longer valid."""
-        if self.keys is None:
-            if self.text != fingerprint(now):
-                return None
-            others = any(slot.values for slot in now.slots.values())
-            if self.values and others:
-                return None
-            anew = Reads.of((), now)
-            return self._replace(keys=anew.keys, identities=anew.identities)
         if not self._fits(now) or _identities(self.keys, now) != self.identities:
             return None
         found = [[now.slots[s].values[i] for s, i in places] for places in self.places]
@@ -162,7 +152,7 @@ class Reads(NamedTuple):
         return None if split or len({*values}) < len(values) else self._replace(values=values)
 
     def _fits(self, now: ClosedOver) -> bool:
-        keys, slots = self.keys or {}, now.slots
+        keys, slots = self.keys, now.slots
         for source, key in keys.items():
             if key is not ANY and (slots[source].key if source in slots else None) != key:
                 return False
@@ -172,15 +162,10 @@ class Reads(NamedTuple):
 
     def changed(self, now: ClosedOver) -> list[str]:
         """Return the names of slots that have changed since the recording, if they are known."""
-        found = changed(self.keys or {}, now.slots)
-        if found or self.keys is None or _identities(self.keys, now) == self.identities:
+        found = changed(self.keys, now.slots)
+        if found or _identities(self.keys, now) == self.identities:
             return found
         return ["which of the Values are the same"]
-
-    def portable(self, then: ClosedOver | None) -> Reads:
-        """Return a form that can be pickled, with a fingerprint in place of the keys."""
-        text = self.text if then is None else fingerprint(then)
-        return Reads(self.values, [[] for _ in self.values], None, text)
 
 
 def _identities(keys: Mapping[Source, Any], now: ClosedOver) -> list[Any]:
@@ -190,34 +175,3 @@ def _identities(keys: Mapping[Source, Any], now: ClosedOver) -> list[Any]:
     return [
         Same(x) if x in now.keys else numbers.setdefault(x, len(numbers)) for xs in held for x in xs
     ]
-
-
-def fingerprint(now: ClosedOver) -> str:
-    """Return text that identifies everything a function reads, the same in every process."""
-    parts = [(named(source), _text(slot.key)) for source, slot in now.slots.items()]
-    code = [
-        _code(source[0].content.__code__)
-        for source in now.slots
-        if isinstance(source[0].content, FunctionType)
-    ]
-    return hashlib.sha256(repr((parts, code)).encode()).hexdigest()
-
-
-def _code(code: CodeType) -> Any:
-    """Return what identifies a function's code, without file and line."""
-    constants = [_code(x) if isinstance(x, CodeType) else repr(x) for x in code.co_consts]
-    return code.co_code.hex(), code.co_names, constants
-
-
-def _text(key: Any) -> Any:
-    """Return a key as text and tuples that are the same in every process."""
-    if isinstance(key, tuple):
-        return tuple(map(_text, key))
-    if isinstance(key, Same):
-        x = key.content
-        if isinstance(x, ModuleType):
-            return x.__name__
-        known = isinstance(x, FunctionType | type | BuiltinFunctionType)
-        whose = x if known else type(x)
-        return whose.__module__, whose.__qualname__
-    return key.__qualname__ if isinstance(key, type) else repr(key)

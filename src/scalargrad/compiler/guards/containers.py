@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.guards.arrays import array_bytes
 from scalargrad.compiler.guards.comparable import (
     Exact,
     ExactItems,
@@ -28,7 +29,6 @@ from scalargrad.compiler.guards.comparable import (
     exact_items,
     is_constant,
 )
-from scalargrad.compiler.guards.library_objects import array_bytes
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.guards.readings import Readings

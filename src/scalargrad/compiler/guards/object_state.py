@@ -17,6 +17,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.table.operation import Operation
+from scalargrad.value import Parameter, Value
 
 #: Immutable types that hold no other objects.
 PLAIN = {int, float, complex, bool, str, bytes, type(None)}
@@ -72,6 +73,18 @@ def attributes(x: Any) -> dict[str, Any]:
     except AttributeError:  # some have no content
         slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
     return slots | found
+
+
+_OF_VALUES = {name for kind in (Value, Parameter) for name in kind.__slots__}
+
+
+def attributes_beside(x: Any) -> dict[str, Any]:
+    """Return an object's attributes by name; of a Value, those that are the user's."""
+    if not isinstance(x, Value):
+        return attributes(x)
+    if is_of_library(type(x)):
+        return {}
+    return {name: y for name, y in attributes(x).items() if name not in _OF_VALUES}
 
 
 def own_space(x: Any) -> dict[str, Any]:

@@ -11,29 +11,27 @@ import builtins
 import sys
 from abc import ABCMeta
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from operator import attrgetter
-from random import Random
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards import ways
-from scalargrad.compiler.guards.asked_by_name import SETTINGS, TOLD
 from scalargrad.compiler.guards.comparable import Live, Same
 from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
-from scalargrad.compiler.guards.library_objects import arrays_of, is_readable, reader_of
 from scalargrad.compiler.guards.names_read import IS, NamedSpaces, is_of_library, of_library
 from scalargrad.compiler.guards.object_state import (
-    attributes,
+    attributes_beside,
     is_stateful,
     is_users_alone,
-    slots_of,
 )
 from scalargrad.compiler.guards.readings import CONTENTS, ITSELF, Reader, Readings, Source
 from scalargrad.compiler.guards.references import bound_parts
+from scalargrad.compiler.guards.refused import changing_calls, misread, refusals
 from scalargrad.compiler.guards.slots import Slots
+from scalargrad.compiler.guards.told import TOLD, registered
 from scalargrad.compiler.guards.told_apart import ToldApart
 from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
 
@@ -46,6 +44,11 @@ _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _BASES = attrgetter("__bases__")
 #: Ways to what is met, no more: what they lead from does not change, or is read by name.
 _LEADING = {ways.BASES, ways.CLASS, ways.FUNCTIONS}
+
+
+def _space_of(x: Any) -> int:
+    """Return which dict holds the attributes of an object, as another may take its place."""
+    return id(x.__dict__)
 
 
 def _is_empty(cell: CellType) -> bool:
@@ -69,6 +72,8 @@ class Reachable:
         The keys of dicts and the items of sets, by which Values are looked up.
     told_apart : ToldApart or None
         What the code would tell from a copy.
+    refusal : str or None
+        What it reads that cannot be followed.
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
@@ -77,25 +82,30 @@ class Reachable:
         self.keys, self._slot, self._part = slots.keys, slots.of, slots.part
         self._met: dict[int, Any] = {}
         self._ahead: deque[Callable[[], None]] = deque()
-        self._in_libraries: deque[Callable[[], None]] = deque()
-        self._in_library = False
         self._named = NamedSpaces()
         self._inherited: dict[type, dict[str, Any]] = {}
         self._own: list[Source] = []
         self._iterable: list[Any] = []
         self._tellers: list[FunctionType | type] = []
-        for root in roots:
+        self._roots = [*roots]
+        for root in self._roots:
             self._code(root)
-        while (
-            self._go_on(self._ahead)
-            or self._follow_names()
-            or self._told()
-            or self._go_on(self._in_libraries)
-        ):
+        while self._go_on() or self._follow_names() or self._told():
             pass  # each may lead the others on
         self._facts_by_names()
         self.told_apart = self._told_apart(slots)
+        self.refusal = next(self._refusals(), None)
         del self._slot, self._part  # they lead back here, and the collector would have to free this
+
+    def _refusals(self) -> Iterator[str]:
+        """Yield what is read that cannot be followed, or answers otherwise from call to call."""
+        yield from refusals(self.readings.slots, self._named.names)
+        for x in self._met.values():
+            if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
+                yield from changing_calls(x)
+        for root in self._roots:
+            if isinstance(function := getattr(root, "__func__", root), FunctionType):
+                yield from misread(function)
 
     def unnamed(self) -> set[Source]:
         """Return the attributes of users' objects whose names stand nowhere in the code."""
@@ -119,9 +129,8 @@ class Reachable:
         if not _ITERATES.isdisjoint(self._named.names):
             for x in self._iterable:
                 self.readings.fact(tuple, Same(x), vars(x))
-        for setting, (asking, read) in SETTINGS.items():
-            if not asking.isdisjoint(self._named.names):
-                self._results(setting, [CONTENTS], read)
+        if "ABCMeta" in self._named.names:
+            self._results("what is registered with abstract classes", [CONTENTS], registered)
         if not {IS, "is_", "id"}.isdisjoint(self._named.names):
             self.readings.identities()
         if not _GRAPHS.isdisjoint(self._named.names):
@@ -169,17 +178,16 @@ class Reachable:
         self._results(x, [ITSELF], lambda: (x,))
 
     def _meet(self, x: Any) -> None:
-        """Look into an object later; into what a library's object holds only after all else."""
+        """Look into an object later."""
         if id(x) not in self._met:
             self._met[id(x)] = x
-            is_inside = self._in_library and not isinstance(x, FunctionType | type)
-            (self._in_libraries if is_inside else self._ahead).append(partial(self._follow, x))
+            self._ahead.append(partial(self._follow, x))
 
-    def _go_on(self, ahead: deque[Callable[[], None]]) -> bool:
+    def _go_on(self) -> bool:
         """Do what was put off; return whether that was anything."""
-        self._in_library, are_any = ahead is self._in_libraries, bool(ahead)
-        while ahead:
-            ahead.popleft()()
+        are_any = bool(self._ahead)
+        while self._ahead:
+            self._ahead.popleft()()
         return are_any
 
     def _follow(self, x: Any) -> None:
@@ -280,9 +288,8 @@ class Reachable:
     # Ways of objects --------------------------------------------------------------------------
 
     def _attributes(self, x: Any) -> None:
-        self._numbers(x)
         kind: Any = type(x)
-        inherited, own = self._inherited_by(kind), attributes(x)
+        inherited, own = self._inherited_by(kind), attributes_beside(x)
         self.readings.fact(type, Same(x))
         added = self._space(x, own)
         if is_users_alone(kind):
@@ -291,37 +298,10 @@ class Reachable:
         self.readings.add(Same(x), more)
         if own is getattr(x, "__dict__", None):
             self._iterable.append(x)
-
-    def _numbers(self, x: Any) -> bool:
-        """Follow what can be read of an object as a whole; return whether that is anything."""
-        if (Same(x), CONTENTS) in self.readings.slots:
-            return True
-        read = reader_of(x)
-        if read is None:
-            return False
-        if not self._in_library or is_readable(x, read):
-            self._results(x, [CONTENTS], lambda: (read(),))
-        return True
-
-    def _library_object(self, x: Any) -> None:
-        """Follow what a library's object holds; of other such objects there, their arrays alone."""
-        kind: Any = type(x)
-        if kind.__module__ == "decimal":  # its arithmetic asks for the context
-            self._named.names["decimal"] = None
-        is_known = str(kind.__module__).startswith("scalargrad.") or isinstance(x, Random)
-        if self._numbers(x) or is_known:
-            return
-        if self._in_library:
-            if found := arrays_of(x):
-                self._space(x, found, arrays_of)
-        elif isinstance(getattr(x, "__dict__", None), dict) or slots_of(kind):  # empty as yet
-            self._in_libraries.append(partial(self._library_attributes, x))
-
-    def _library_attributes(self, x: Any) -> None:
-        self._space(x, attributes(x))
+            self.readings.part(_space_of, x, _space_of(x))
 
     def _space(
-        self, x: Any, own: dict[str, Any], read: Callable[[Any], dict[str, Any]] = attributes
+        self, x: Any, own: dict[str, Any], read: Callable[[Any], dict[str, Any]] = attributes_beside
     ) -> list[Source]:
         """Follow the attributes that an object keeps itself, and notice which there are."""
         slots = {name: self._slot(y) for name, y in [*own.items()]}  # threads may add some
@@ -352,7 +332,4 @@ class Reachable:
         ways.ATTRIBUTES: _attributes,
         ways.BESIDE: _attributes,
         ways.FACTORY: _factory,
-        ways.SETTING: _numbers,
-        ways.TARGET: _numbers,
-        ways.LIBRARY_ATTRIBUTES: _library_object,
     }

@@ -1,15 +1,9 @@
-"""What methods, descriptors, wrappers, weak references, views and the like stand for."""
+"""What methods, partial functions and descriptors stand for: ``partial(f, 2.0)`` leads to ``f``."""
 
 from __future__ import annotations
 
 import functools
 import sys
-import threading
-import weakref
-from collections.abc import Callable
-from contextvars import ContextVar
-from io import BytesIO, StringIO
-from operator import attrgetter
 from types import (
     BuiltinMethodType,
     CellType,
@@ -67,40 +61,3 @@ def cells_of(function: FunctionType) -> dict[str, CellType]:
     """Return the cells of a function's closure variables by name, leaving out empty ones."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     return {name: cell for name, cell in cells if cell != CellType()}
-
-
-_DICT_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
-_ABSENT = "nothing"
-
-
-def target_of(x: Any) -> list[Any]:
-    """Return what a reference, a context variable, a view or the like leads to."""
-    return [reader(x) for kinds, reader in REFERENCES if isinstance(x, kinds)][:1]
-
-
-def _set_to(x: ContextVar[Any]) -> Any:
-    """Return what a context variable is set to, or its default."""
-    try:
-        return x.get()
-    except LookupError:
-        return _ABSENT
-
-
-def _stands_for(x: Any) -> Any:
-    """Return what a weak proxy stands for."""
-    return x.__init__.__self__
-
-
-BUFFERS = (BytesIO, StringIO)
-#: How to read objects of some classes. A thread's own attributes are another dict in each thread.
-REFERENCES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (weakref.ref, lambda x: x()),
-    (weakref.ProxyTypes, _stands_for),
-    (weakref.WeakValueDictionary, dict),
-    (weakref.WeakSet, list),
-    (ContextVar, _set_to),
-    (threading.local, vars),
-    (BaseException, attrgetter("args")),
-    (BUFFERS, lambda x: x.closed or (x.tell(), x.getvalue())),
-    (_DICT_VIEWS, list),
-)

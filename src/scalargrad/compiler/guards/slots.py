@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.compiler.guards.arrays import is_array
 from scalargrad.compiler.guards.comparable import KeyedCopy, OfClass, Same, plain, same
 from scalargrad.compiler.guards.containers import (
     APART,
@@ -15,8 +16,7 @@ from scalargrad.compiler.guards.containers import (
     items_of,
     values_among,
 )
-from scalargrad.compiler.guards.library_objects import is_array
-from scalargrad.compiler.guards.object_state import PLAIN, is_stateful
+from scalargrad.compiler.guards.object_state import PLAIN, attributes_beside, is_stateful
 from scalargrad.compiler.guards.readings import Readings, Slot
 from scalargrad.compiler.guards.references import BOUND
 from scalargrad.compiler.guards.ways import BESIDE, CLASS, FACTORY, ways_of
@@ -73,6 +73,8 @@ class Slots:
         """Return how a value is compared that a variable, attribute or item holds."""
         if isinstance(x, Value):
             self._values.append(x)
+            if attributes_beside(x):
+                self._meet(x)
             return KeyedCopy((type(x), x.op is not None), x)
         if type(x) in PLAIN:
             return plain(x)

@@ -14,13 +14,11 @@ import functools
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import chain, count
 from operator import length_hint
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
-from weakref import ProxyTypes
 
 from scalargrad.compiler.guards.kept_inside import (
     CACHES,
@@ -45,14 +43,11 @@ from scalargrad.compiler.guards.object_state import (
 )
 from scalargrad.compiler.guards.references import (
     BOUND,
-    BUFFERS,
     DESCRIPTORS,
-    REFERENCES,
     bound_parts,
     cells_of,
     is_descriptor,
     is_own,
-    target_of,
 )
 from scalargrad.ops.custom import Custom
 from scalargrad.system.refill import CONTAINERS as REFILLED
@@ -124,11 +119,10 @@ def _ways_of_objects(kind: Any) -> tuple[Way, ...]:
         return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
     if issubclass(kind, (*DESCRIPTORS,)) or is_function_of_arrays(kind):
         return (FUNCTIONS,)
-    target = (TARGET,) if any(issubclass(kind, kinds) for kinds, _ in REFERENCES) else ()
     if has_followed_attributes(kind):
-        return (*target, ATTRIBUTES)
+        return (ATTRIBUTES,)
     position = (POSITION,) if issubclass(kind, Iterator) else ()
-    return (*target, *position, LIBRARY_ATTRIBUTES)
+    return (*position, LIBRARY_ATTRIBUTES)
 
 
 # Functions ------------------------------------------------------------------------------------
@@ -228,8 +222,6 @@ def _position(x: Any) -> Any:
     """Return the position of an iterator; a new object at each call if it cannot be known."""
     if type(x).__module__ == "numpy":  # their length is that of all, not of what is left
         return x.index if type(x).__name__ == "flatiter" else object()
-    if isinstance(x, BUFFERS):
-        return repr(target_of(x))
     hint = length_hint(x, -1)
     if hint >= 0:
         return hint
@@ -298,9 +290,6 @@ BESIDE = Way(attributes, _set_attributes, "a dict (attributes of {0.__class__.__
 ITEMS, KEYS, SHOWN = Way(_items, _set_items), Way(_keys), Way(dict)
 FACTORY = Way(lambda x: {"default_factory": x.default_factory})
 PARTS = Way(lambda x: dict(enumerate(bound_parts(x))), _stays)
-TARGET = Way(lambda x: dict(enumerate(target_of(x))))
-#: A context variable is set in a copy of the context, which is dropped.
-SETTING = Way(TARGET.read, _stays)
 POSITION = Way(lambda x: {"position": _position(x)}, _stays)
 #: Libraries are taken not to change; but they draw random numbers, and arguments are copied.
 LIBRARY_ATTRIBUTES = Way(
@@ -309,11 +298,9 @@ LIBRARY_ATTRIBUTES = Way(
 LIBRARY_CODE, LIBRARY_GLOBALS = Way(_functions_of_library), Way(_looked_up)
 #: Ways of what is no wrapper, whatever attributes it has: it consists of its parts.
 _OF_PARTS = {ITEMS, PARTS, FUNCTIONS}
-#: Kinds of objects with nothing besides. A weak proxy says that it is what it stands for.
+#: Kinds of objects with nothing besides.
 _WAYS_OF: dict[type, tuple[Way, ...]] = {
     **dict.fromkeys((list, tuple, set, frozenset, deque), (ITEMS,)),
     dict: (ITEMS, KEYS),
     MappingProxyType: (SHOWN, KEYS),
-    ContextVar: (SETTING,),
-    **dict.fromkeys(ProxyTypes, (TARGET,)),
 }

@@ -45,7 +45,7 @@ _COPIES = {DETACH, identity}
 _DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
-_POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, math.inf)
+_POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.0**54, math.inf)
 #: How many operands of a reduction are tried: more of them make no difference.
 _SEVERAL = 8
 #: With up to this many operands, each is tried together with the constants among the others.

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from scalargrad.compiler.call.made_anew import require_known
 from scalargrad.compiler.call.outline import filled, holds_results, outlined
 from scalargrad.compiler.guards.held_objects import Place
 from scalargrad.compiler.guards.kept_inside import CACHES, kept_by
@@ -68,7 +67,6 @@ def unchanging(
                 "change a copy, as by copy.deepcopy(x), and return that"
             )
         beside = Contents(result)
-        require_known(beside, [around.function, run])  # which holds the arguments
         notes[:] = before.notes(beside)
         if found := [*around.changes(before.found)]:
             own = found if have_advanced(around.changed()) else made_again(run, around, before)[0]

@@ -145,6 +145,10 @@ class TracedParameter(Traced, Parameter):
     __slots__ = ()
 
 
+# Python's own errors, as of n << 2, name the class by what a reader knows.
+Traced.__name__, TracedParameter.__name__ = "Value", "Parameter"
+
+
 def in_force(x: Traced) -> Tracing:
     """Return the recording of a traced number, which must be under way in this thread.
 

@@ -1,0 +1,112 @@
+"""Check mode: a call is made eagerly, too, and the two must agree: ``jit(f, check=True)(x)``."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from scalargrad.autodiff import gradients
+from scalargrad.compiler.jit_mode import disable_jit, jit_mode
+from scalargrad.errors import TraceError
+from scalargrad.graph import topological_order
+from scalargrad.table.numbers import is_real
+from scalargrad.transforms.draws import rewind
+from scalargrad.value import Value
+
+#: How far a number may differ: relative to itself, and to the largest number on the way to it.
+RELATIVE, OF_LARGEST = 1e-9, 1e-12
+
+Differ = Callable[[str], None]
+
+
+def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return the result of a compiled call that an eager call has confirmed.
+
+    Generators from which the program has drawn are set back between the two. Gradients of each
+    result by the Values it depends on are compared as well.
+
+    Parameters
+    ----------
+    compiled : Jitted
+    args, kwargs
+        The arguments of the call.
+
+    Raises
+    ------
+    TraceError
+        If a number, a gradient or the form of the result differs, or only one of the two is an
+        error; the message says where.
+    """
+    compiled.before = []
+    with jit_mode("program"):
+        found = compiled(*args, **kwargs)
+    rewind(compiled.before)
+
+    def differ(what: str) -> None:
+        raise TraceError(
+            f"{compiled!r} {what}: it reads something that jit does not compare, or changes it; "
+            "pass that as an argument, or call the function without jit"
+        )
+
+    try:
+        with disable_jit():
+            expected = compiled.__wrapped__(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - whichever it is, the program raised none
+        try:
+            differ(f"returned a result where eager code raises {type(error).__name__}")
+        except TraceError as refusal:
+            raise refusal from error
+    for where, x, y in _pairs(found, expected, "its result", differ):
+        _compare(where, x, y, differ)
+    return found
+
+
+def _compare(where: str, found: Any, expected: Any, differ: Differ) -> None:
+    """Compare a number or Value of a result, and its gradients."""
+    is_value = isinstance(found, Value)
+    x, y = (float(v.data) if isinstance(v, Value) else float(v) for v in (found, expected))
+    nodes = topological_order(expected) if isinstance(expected, Value) else []
+    largest = max((abs(node.data) for node in nodes), default=abs(y))
+    if not _agree(x, y, largest):
+        differ(f"computes {x!r} for {where}, and eager code {y!r}")
+    if not is_value or not isinstance(expected, Value) or found is expected:
+        return
+    by = [parent for parent in found.parents if isinstance(parent, Value)]
+    ours, theirs = gradients(found, by), gradients(expected, by)
+    steepest = max(map(abs, theirs), default=0.0)
+    for parent, dx, dy in zip(by, ours, theirs, strict=True):
+        if not _agree(dx, dy, steepest * RELATIVE / OF_LARGEST):
+            name = parent.label or "a Value"
+            differ(f"computes the gradient {dx!r} of {where} by {name}, and eager code {dy!r}")
+
+
+def _agree(x: float, y: float, largest: float) -> bool:
+    if math.isnan(x) or math.isnan(y) or math.isinf(x) or math.isinf(y):
+        return x == y or (math.isnan(x) and math.isnan(y))
+    limit = OF_LARGEST * largest if math.isfinite(largest) else 0.0
+    return abs(x - y) <= max(RELATIVE * abs(y), limit)
+
+
+def _pairs(x: Any, y: Any, where: str, differ: Differ) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the numbers of two results side by side, with where they stand."""
+    if isinstance(x, Value) or is_real(x):
+        if not (isinstance(y, Value) or is_real(y)):
+            differ(f"returns a number as {where}, and eager code a {type(y).__name__}")
+        yield where, x, y
+        return
+    a, b = _parts(x), _parts(y)
+    if type(x) is not type(y) or a.keys() != b.keys():
+        differ(f"returns another {type(y).__name__} as {where} than eager code")
+    for key in a:
+        yield from _pairs(a[key], b[key], f"{where}[{key!r}]", differ)
+
+
+def _parts(x: Any) -> Mapping[Any, Any]:
+    """Return what a container of a result holds, by key; nothing of text and the like."""
+    if isinstance(x, dict):
+        return x
+    if isinstance(x, list | tuple) or hasattr(x, "ravel"):
+        return dict(enumerate(x))
+    return vars(x) if dataclasses.is_dataclass(x) or hasattr(x, "__dict__") else {}

@@ -1,0 +1,263 @@
+"""What a compiled function may not read around it: ``queue.qsize()``, ``os.environ``, a clock.
+
+It may read numbers, text, containers, arrays, generators of random numbers, functions, classes,
+modules and objects of the user's classes. Whether other objects have changed, nobody could tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import dis
+import functools
+import numbers
+import sys
+import threading
+import types
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from itertools import pairwise, takewhile
+from pathlib import PurePath
+from random import Random
+from re import Pattern
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from scalargrad.compiler.guards.names_read import is_of_library, of_library
+from scalargrad.compiler.guards.object_state import PLAIN
+from scalargrad.compiler.guards.readings import Slot, Source, named
+from scalargrad.value import Value
+
+#: Libraries whose objects are followed, or hold nothing that changes.
+_KNOWN_MODULES = {
+    *("scalargrad", "collections", "types", "typing", "abc", "functools", "operator", "enum"),
+    *("dataclasses", "argparse", "logging", "decimal", "fractions"),
+}
+_LOCKS = (
+    type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Semaphore,
+    threading.Event, threading.Barrier,
+)  # fmt: skip
+_KNOWN = (
+    *PLAIN, type, FunctionType, ModuleType, types.BuiltinFunctionType, types.MethodType, range,
+    slice, list, tuple, dict, set, frozenset, property, staticmethod, classmethod,
+    types.EllipsisType, numbers.Number, Enum, PurePath, Pattern, UUID, Random,
+    types.MappingProxyType, types.GenericAlias, types.UnionType, types.NotImplementedType,
+    types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
+    types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
+    types.MethodWrapperType, dt.date, dt.time, dt.timedelta, dt.tzinfo, np.ndarray, np.generic,
+    np.dtype, np.ufunc, np.vectorize, np.random.Generator, np.random.RandomState, *_LOCKS,
+)  # fmt: skip
+#: Functions of libraries that answer otherwise from call to call.
+_CHANGING = {
+    "time": "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time "
+    "process_time_ns thread_time thread_time_ns localtime gmtime ctime asctime strftime",
+    "datetime": "datetime.now datetime.today datetime.utcnow date.today",
+    "os": "getenv getcwd listdir scandir urandom stat times getloadavg",
+    "posix": "getcwd listdir scandir urandom stat times getloadavg",
+    "uuid": "uuid1 uuid4",
+    "secrets": "choice randbelow randbits token_bytes token_hex token_urlsafe",
+    "builtins": "open input eval exec globals __import__",
+    "io": "open",
+    "torch": "rand randn randint randperm rand_like randn_like normal bernoulli multinomial",
+}
+_FUNCTIONS = {f"{place}.{x}" for place, names in _CHANGING.items() for x in names.split()}
+
+
+_UNNOTICED = (
+    ": a program would not notice when that changes; ask outside and pass the answer as an argument"
+)
+
+
+def is_followed(x: Any) -> bool:
+    """Return whether jit can tell that an object is as it was.
+
+    Of an object of a user's class, by the first of its bases that a library has.
+    """
+    kind: Any = type(x)
+    is_function = callable(x) and hasattr(x, "__name__")  # as those of NumPy, of a class of theirs
+    return is_function or isinstance(x, _KNOWN) or _is_followed(kind)
+
+
+@functools.cache
+def _is_followed(kind: Any) -> bool:
+    base = next(k for k in kind.__mro__ if k is object or is_of_library(k))
+    return base is object or str(base.__module__).partition(".")[0] in _KNOWN_MODULES
+
+
+def refusals(slots: Mapping[Source, Slot], names: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what of all that some code reaches cannot be followed, as an end of a sentence.
+
+    Parameters
+    ----------
+    slots : mapping
+        What was reached.
+    names : mapping
+        The names in the code; attributes of objects that are not among them are not read.
+    """
+    for source, slot in slots.items():
+        owner, name = source[0].content, source[1]
+        if isinstance(owner, FunctionType):
+            is_read = name in _DEFAULTS or name in _globals(owner.__code__)
+            is_read = is_read or isinstance(name, int)  # a variable of its closure
+        else:
+            is_read = isinstance(name, int) or name in names
+        if is_read and isinstance(name, int | str) and _is_users(owner):
+            for x in (slot.content, *_inside(slot.content)):
+                if not is_followed(x):
+                    kind = type(x)
+                    yield f"reads {named(source)}, {_kind(kind)}{_UNNOTICED}"
+
+
+@functools.cache
+def _globals(code: CodeType) -> frozenset[str]:
+    """Return the names of globals that code reads, with that of the functions in it."""
+    own = {str(x.argval) for x in dis.get_instructions(code) if x.opname in _OF_GLOBALS}
+    return frozenset(own).union(*(_globals(x) for x in code.co_consts if isinstance(x, CodeType)))
+
+
+_DEFAULTS = ("__defaults__", "__kwdefaults__")
+_OF_GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME"}
+
+
+def _kind(kind: type) -> str:
+    return f"an object of the class {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+
+
+def _is_users(owner: Any) -> bool:
+    if isinstance(owner, ModuleType):
+        return not of_library(vars(owner).get("__name__"))
+    if isinstance(owner, FunctionType):
+        return not of_library(owner.__module__ or "")
+    kind = owner if isinstance(owner, type) else type(owner)
+    return kind in (types.SimpleNamespace, argparse.Namespace) or not is_of_library(kind)
+
+
+def _inside(x: Any) -> Iterator[Any]:
+    """Yield what stands in a container itself."""
+    if type(x) in (list, tuple, set, frozenset):
+        yield from x
+    elif type(x) is dict:
+        yield from x.values()
+
+
+def changing_calls(function: FunctionType) -> Iterator[str]:
+    """Yield the functions named in code that answer otherwise from call to call."""
+    for names in _chains(function.__code__):
+        x, path = _found(function, names[0])
+        for name in names[1:]:
+            if not isinstance(x, ModuleType | type) or path in _FUNCTIONS:
+                break
+            # Nothing is asked of a module that makes up what it has, or of a class.
+            x, path = vars(x).get(name) if isinstance(x, ModuleType) else None, f"{path}.{name}"
+        if path in _FUNCTIONS:
+            yield f"calls {path}{_UNNOTICED}"
+        elif len(names) > 1 and not is_followed(x):
+            yield f"reads {path}, {_kind(type(x))}{_UNNOTICED}"
+
+
+#: Functions of NumPy that take a number of a recording for an object like any other.
+_MISREADING = {
+    "numpy.isscalar": "isinstance(x, (int, float, Value))",
+    "numpy.logical_and": "(a > 0) & (b > 0), or scalargrad.logical_and",
+    "numpy.logical_or": "(a > 0) | (b > 0), or scalargrad.logical_or",
+    "numpy.logical_xor": "(a > 0) != (b > 0)",
+}
+
+
+def misread(function: FunctionType) -> Iterator[str]:
+    """Yield what code asks of an argument that a number of a recording answers otherwise.
+
+    It is a Value in place of a float, and an array of Values has no dtype of numbers.
+    """
+    arguments = {*function.__code__.co_varnames[: function.__code__.co_argcount]}
+    for name, asked, by in _questions(function.__code__):
+        if name not in arguments:
+            continue
+        if asked == "dtype":
+            yield (
+                f"asks for {name}.dtype, which is object while it is recorded: leave the question "
+                "out, or make the array a static argument"
+            )
+        elif asked == "hasattr" and hasattr(float, by[0]) and not hasattr(Value, by[0]):
+            yield (
+                f"asks whether {name} has {by[0]}, which no Value has: leave the question out, or "
+                "make it a static argument"
+            )
+        elif asked == "isinstance":
+            kinds = [_found(function, x)[0] for x in by]
+            if any(x in _NUMBERS for x in kinds) and not any(
+                isinstance(x, type) and issubclass(x, Value) for x in kinds
+            ):
+                yield (
+                    f"asks whether {name} is a float, which is a Value while it is recorded: write "
+                    "isinstance(x, (int, float, Value)), or leave the question out"
+                )
+    for names in _chains(function.__code__):
+        path = ".".join([_found(function, names[0])[1], *names[1:2]])
+        if path in _MISREADING:
+            yield f"calls {path}, to which a Value is an object: write {_MISREADING[path]}"
+
+
+_NUMBERS = {int, float, numbers.Number, numbers.Real}
+
+
+@functools.cache
+def _questions(code: CodeType) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Return what code asks about local variables: their dtype, isinstance and hasattr."""
+    found: list[tuple[str, str, tuple[str, ...]]] = []
+    steps = [x for x in dis.get_instructions(code) if x.opname not in _BESIDE]
+    for k, (step, after) in enumerate(pairwise(steps)):
+        if not step.opname.startswith("LOAD_FAST"):
+            continue
+        name, before = str(step.argval), steps[k - 1].argval if k else None
+        if after.opname == "LOAD_ATTR" and after.argval == "dtype":
+            found.append((name, "dtype", ()))
+        elif before == "hasattr" and after.opname == "LOAD_CONST":
+            found.append((name, "hasattr", (str(after.argval),)))
+        elif before == "isinstance":
+            rest = takewhile(lambda x: not x.opname.startswith("CALL"), steps[k + 1 :])
+            kinds = [str(x.argval) for x in rest if "GLOBAL" in x.opname or "DEREF" in x.opname]
+            found.append((name, "isinstance", tuple(kinds)))
+    return tuple(found)
+
+
+_BESIDE = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "PRECALL", "RESUME"}
+
+
+def _found(function: FunctionType, name: str) -> tuple[Any, str]:
+    """Return what a name stands for in a function, and the name of that in its library."""
+    space = function.__globals__
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
+    try:
+        x = cells[name].cell_contents if name in cells else space.get(name, _builtin(name))
+    except ValueError:  # the cell is empty as yet
+        return None, name
+    if isinstance(x, ModuleType):
+        return x, vars(x).get("__name__", name)
+    if isinstance(x, type | FunctionType | types.BuiltinFunctionType):
+        return x, f"{x.__module__}.{x.__qualname__}"
+    return x, name
+
+
+def _builtin(name: str) -> Any:
+    return getattr(sys.modules["builtins"], name, None)
+
+
+@functools.cache
+def _chains(code: CodeType) -> tuple[tuple[str, ...], ...]:
+    """Return the names in code, each with the attributes that are read of it: os, environ, get."""
+    found: list[list[str]] = []
+    before = False
+    for step in dis.get_instructions(code):
+        if step.opname in {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}:
+            found.append([str(step.argval)])
+            before = True
+        elif step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and before:
+            found[-1].append(str(step.argval))
+        elif step.opname not in _BESIDE:
+            before = False
+    inner = [x for x in code.co_consts if isinstance(x, CodeType)]
+    return (*map(tuple, found), *(x for code in inner for x in _chains(code)))

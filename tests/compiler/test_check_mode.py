@@ -1,0 +1,97 @@
+"""Check mode: each call is made eagerly as well, and what differs is an error that says where."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalargrad import DomainError, TraceError, Value, drawn, jit, log
+from scalargrad.export import load
+
+
+def test_a_sound_function_gives_what_it_gives_without_the_check() -> None:
+    """Values, gradients, containers and numbers drawn are those of an unchecked call."""
+    first, second = random.Random(1), random.Random(1)
+
+    def step(rng: random.Random, w: Value, x: float) -> dict[str, Any]:
+        return {"y": w * w * x + drawn(rng.gauss, 0.0, 1.0), "x": [x]}
+
+    w = Value(3.0, "w")
+    checked, plain = jit(step, check=True), jit(step)
+    for x in (1.0, 2.0, 3.0):
+        a, b = checked(first, w, x), plain(second, w, x)
+        assert (a["y"].data, a["x"]) == (b["y"].data, b["x"])
+    a["y"].backward()
+    assert w.grad == 18.0
+
+
+def test_a_number_that_a_program_froze_is_an_error() -> None:
+    """What ctypes reads from memory is nothing that jit compares."""
+    cell = ctypes.c_double(2.0)
+    address = ctypes.addressof(cell)
+
+    def scaled(x: float) -> float:
+        return x * from_memory(address)
+
+    compiled = jit(scaled, check=True)
+    assert compiled(1.0) == 2.0
+    cell.value = 5.0
+    with pytest.raises(TraceError, match=r"5\.0"):
+        compiled(1.0)
+
+
+def from_memory(address: int) -> float:
+    """Read a number from memory."""
+    return float(ctypes.cast(address, ctypes.POINTER(ctypes.c_double))[0])
+
+
+def test_an_error_of_eager_code_is_that_of_the_call() -> None:
+    """Outside a domain the two agree."""
+    with pytest.raises(DomainError, match="log"):
+        jit(log, check=True)(-1.0)
+
+
+def test_a_whole_process_is_checked_by_a_variable(tmp_path: Path) -> None:
+    """SCALARGRAD_JIT=check needs no change of the code."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import ctypes\n"
+        "from scalargrad import jit\n"
+        "cell = ctypes.c_double(2.0)\n"
+        "at = ctypes.addressof(cell)\n"
+        "read = lambda at: ctypes.cast(at, ctypes.POINTER(ctypes.c_double))[0]\n"
+        "f = jit(lambda x: x * read(at))\n"
+        "print(f(1.0))\n"
+        "cell.value = 5.0\n"
+        "print(f(1.0))\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "SCALARGRAD_JIT": "check"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["2.0"]
+    assert "TraceError" in done.stderr
+
+
+@pytest.mark.wide
+@pytest.mark.native
+def test_a_shared_library_is_called_from_python(tmp_path: Path) -> None:
+    """`load` knows the names, checks the number of inputs and the path, and refuses other files."""
+    compiled = jit(lambda x, y: x * y if x > 0 else y)
+    library, _ = compiled.export(tmp_path / "product.so", Value(3.0), 2.0)
+    product = load(library)
+    assert product.inputs == ("x", "y")
+    assert product([5.0, 7.0]) == [35.0, 7.0]
+    with pytest.raises(TraceError, match="path"):
+        product([-5.0, 7.0])
