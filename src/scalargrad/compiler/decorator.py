@@ -9,7 +9,7 @@ from scalargrad.compiler.call.call_signature import static_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
-from scalargrad.table.validation import listed
+from scalargrad.table.validation import flag, listed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -143,9 +143,10 @@ def jit(
     """
     numbers = _several(static_argnums, "static_argnums", int)
     names = _several(static_argnames, "static_argnames", str)
+    checks = flag(check, "check")
 
     def compiled(found: Callable[..., Any]) -> Any:
-        return Jitted(found, static_of(found, numbers, names), check=check)
+        return Jitted(found, static_of(found, numbers, names), check=checks)
 
     return compiled if function is None else compiled(function)
 
