@@ -8,6 +8,7 @@ import random
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -82,8 +83,12 @@ def test_too_many_ways_are_evaluated_eagerly() -> None:
     assert len(caught) == 1
     assert count(3.5) == 4 + 3.5
     assert len(programs_of(count)) == 4
-    with pytest.raises(TraceError, match="eager"):
-        count.explain(17.5)
+    explained = 0
+    for k in range(20):
+        with suppress(TraceError):
+            count.explain(k + 0.5)
+            explained += 1
+    assert explained == 4  # the other ways have no program
 
 
 def test_the_warning_shows_where_the_ways_part() -> None:

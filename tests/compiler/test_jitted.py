@@ -949,6 +949,7 @@ jit(vmap(lambda x: x * x))(numpy.ones(20_000))
     assert (done.returncode == 0) == ("ran" in said)
 
 
+@pytest.mark.native
 def test_the_page_on_the_compiler_is_true() -> None:
     """Every block of docs/how-scalars-become-vectors.md prints what it shows."""
     page = Path(__file__).parents[2] / "docs" / "how-scalars-become-vectors.md"
