@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import tests.surroundings  # noqa: F401 - before scalargrad is imported
 from hypothesis import settings
 from tests.patience import PATIENCE
-from tests.surroundings import WITHOUT_LLVM
 
 from scalargrad import Value, draw
 from scalargrad.errors import LayoutError
@@ -356,12 +356,6 @@ def open_anywhere(
 
     yield opened
     witness.testify()
-
-
-@pytest.fixture
-def backend() -> str:
-    """Return what programs run on: it is going, for TESTS_WITHOUT_LLVM."""
-    return "numpy" if WITHOUT_LLVM else "native"
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.passes.dependence import ONE_BY_ONE, operands_of
 from scalargrad.compiler.passes.differentiate import (
     Dependents,
@@ -33,9 +31,6 @@ from scalargrad.ops import TABLE, mul
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.collector import collector_paused
 
-#: The runners of a function, each made when it is first needed.
-_RUNNERS = {"values", "pull_back", "_only_along"}
-
 
 class Function:
     """A program, its results, and their derivatives with respect to some inputs.
@@ -59,13 +54,6 @@ class Function:
         #: The result whose gradient was asked for since the last run: the next run computes it
         #: along with the values.
         self.lately: int | None = None
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Leave out runners where NumPy is to run them: it cannot run loops of machine code."""
-        if not has_llvm():
-            kept = {name: x for name, x in state.items() if name not in _RUNNERS}
-            state = {**kept, "_with_rows": {}}
-        vars(self).update(state)
 
     @cached_property
     def program(self) -> Program:

@@ -92,6 +92,8 @@ class Path:
         self.draws = RandomInputs(recording.draws)
         place = {id(x): k for k, x in enumerate(module_values)}
         self.surroundings: ClosedOver | None = surroundings
+        #: What is around the function that its code would tell from a copy.
+        self.told_apart: ToldApart | None = surroundings.told_apart
         self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)
         self.reads = Reads.of(self.closed_over, surroundings)
         place |= {id(x): len(module_values) + k for k, x in enumerate(self.closed_over)}
@@ -129,14 +131,9 @@ class Path:
             return None
         path = object.__new__(Path)
         changed = {"reads": reads, "closed_over": reads.values, "surroundings": now}
-        path.__dict__.update(self.__dict__, **changed)
+        path.__dict__.update(self.__dict__, **changed, told_apart=now.told_apart)
         path.__dict__.pop("closes_over_leaves", None)
         return path
-
-    @property
-    def told_apart(self) -> ToldApart | None:
-        """What is around the function that its code would tell from a copy."""
-        return None if self.surroundings is None else self.surroundings.told_apart
 
     @cached_property
     def closes_over_leaves(self) -> bool:

@@ -41,8 +41,7 @@ class Paths:
     fitting : mapping from Key to tuple of Path
         The paths to begin with.
     strict : bool
-        Whether to refuse a function each call of which changes something that it reads, a log as
-        well, and to suppress warnings.
+        Whether to suppress warnings.
 
     Attributes
     ----------
@@ -66,7 +65,7 @@ class Paths:
     ) -> None:
         self.now: ClosedOver | None = None
         self.lock = threading.RLock()
-        self._function, self._static, self._is_strict = function, static, strict
+        self._function, self._static = function, static
         self.limits = RecordingLimits(strict)
         self._elsewhere: list[tuple[Key, Path]] = []
         self._code: dict[int, Any] = {}  # classes and functions in keys, by id
