@@ -7,16 +7,15 @@ is part of the key under which a program is kept.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from enum import Enum
-from itertools import chain
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.objects import Key, Visit, is_object
+from scalargrad.compiler.call.objects import Key, Visit, contents_alike, is_object, parts_of
 from scalargrad.compiler.call.output import Output
 from scalargrad.compiler.guards.frozen import (
     PLAIN_ARRAYS,
@@ -52,14 +51,12 @@ _TRACED = _NUMBERS + "O"
 
 #: Tuples of types, which are checked faster than unions: those are built at every call.
 _SEQUENCES, _ARRAYS = (list, tuple), (np.ndarray, np.void)
-#: What rows of an array may be.
-_OF_ROWS = ({list}, {tuple})
 #: Lists at least this long are checked as a whole for holding numbers only.
 _MANY = 8
 _FLOATS = {float, int, np.float64}
 #: The entry in the key for a list of floats and integers.
 _FLOAT = "numbers"
-#: Nested lists of at least this many floats are passed on as an array.
+#: So many floats of nested lists are passed on as an array.
 _BLOCK = 256
 
 
@@ -80,11 +77,15 @@ def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
             leaves.append(x)
         elif kind in _SEQUENCES and len(x) >= _MANY and len(kinds := {*map(type, x)}) == 1:
             (of,) = kinds
-            if of not in _AT_ONCE:
-                return None
             key.append((kind, len(x)))
-            key += [(_FLOAT, len(x))] if of is float else [_AT_ONCE[of]] * len(x)
-            leaves += x
+            if of in _FLOATS:
+                key.append((_FLOAT, len(x)))
+                leaves += floats_of(x, kinds)
+            elif of in _AT_ONCE:
+                key += [_AT_ONCE[of]] * len(x)
+                leaves += x
+            else:
+                return None
         else:
             return None
     return tuple(key), leaves
@@ -108,6 +109,17 @@ def float_of(x: float) -> float:
             "jit(f, static_argnames='n')"
         )
     return number
+
+
+def floats_of(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
+    """Return numbers of these types as floats, each as `float_of` does."""
+    if int not in kinds:
+        return xs if kinds == {float} else [*map(float, xs)]
+    try:
+        found = [*map(float, xs)]
+    except OverflowError:
+        found = []
+    return found if found == [*xs] else [*map(float_of, xs)]  # a nan among them equals nothing
 
 
 def float_from(x: Any) -> float:
@@ -135,8 +147,7 @@ def visit(x: Any, walk: Visit) -> None:
         if kind is not dict:
             refuse_attributes(x, walk.where)
         walk.keys(x)
-        for item in x.values():
-            visit(item, walk)
+        _visit_all([*x.values()], walk)
     elif isinstance(x, _ARRAYS) and _is_traced(x):
         _visit_array(x, walk)
     elif isinstance(x, Value) or is_number(x):
@@ -162,21 +173,21 @@ def _is_traced(array: Any) -> bool:
     return known and (type(array) in PLAIN_ARRAYS or isinstance(array, np.void))
 
 
-def _visit_all(xs: Sequence[Any], walk: Visit) -> None:
+def _visit_all(xs: Sequence[Any], walk: Visit, *, is_flat: bool = False) -> None:
+    """Split the items of a list, or all that lists alike hold, if `is_flat`."""
     key, leaves = walk.key, walk.leaves
     if len(xs) >= _MANY:  # the common case
         kinds = {*map(type, xs)}
         if kinds <= _FLOATS:
             key.append((_FLOAT, len(xs)))
-            leaves += xs if kinds == {float} else map(float_of, xs)
+            found = floats_of(xs, kinds)
+            leaves += [np.array(found).view(Numbers)] if is_flat and len(xs) >= _BLOCK else found
             return
         if kinds <= NUMBERS.keys():
             key += map(NUMBERS.get, map(type, xs))
-            leaves += xs if int not in kinds else [float_of(x) if type(x) is int else x for x in xs]
+            leaves += [float_of(x) if type(x) is int else x for x in xs] if int in kinds else xs
             return
-        if _are_rows(xs):
-            key.append(("rows", type(xs[0]), len(xs[0])))
-            leaves.append(np.array(xs).view(NestedRows))
+        if len(kinds) == 1 and _are_visited(xs, xs[0].__class__, walk):
             return
     for x in xs:
         kind = x.__class__
@@ -190,21 +201,22 @@ def _visit_all(xs: Sequence[Any], walk: Visit) -> None:
             visit(x, walk)
 
 
-class NestedRows(np.ndarray[Any, Any]):
-    """Lists or tuples of floats of equal length, as an array."""
+def _are_visited(xs: Sequence[Any], kind: type, walk: Visit) -> bool:
+    """Visit containers, arrays or objects of one type together, if they are alike."""
+    inside = contents_alike(xs, kind)
+    if inside is not None:
+        walk.key.append(inside[0])
+        _visit_all(inside[1], walk, is_flat=True)
+        return True
+    if kind is np.ndarray and {(x.shape, x.dtype) for x in xs} == {((), FLOAT64)}:
+        walk.key.append(("scalars", len(xs)))
+        walk.leaves += [x.item() for x in xs]
+        return True
+    return walk.all_alike(xs, kind)
 
 
-def _are_rows(xs: Sequence[Any]) -> bool:
-    """Return whether items are lists of floats of equal length, large enough for an array.
-
-    Or tuples, but not some of each.
-    """
-    return (
-        set(map(type, xs)) in _OF_ROWS
-        and len(xs) * len(xs[0]) >= _BLOCK
-        and len(set(map(len, xs))) == 1
-        and set(map(type, chain.from_iterable(xs))) <= {float, np.float64}
-    )
+class Numbers(np.ndarray[Any, Any]):
+    """All floats of lists alike, as one leaf."""
 
 
 def _visit_array(array: Any, walk: Visit) -> None:
@@ -228,7 +240,7 @@ def _visit_array(array: Any, walk: Visit) -> None:
 
 def code_in(key: Key) -> Iterator[Any]:
     """Yield the classes and functions in a key, and what it does not look into."""
-    for part in key:
+    for part in parts_of(key):
         if isinstance(part, Frozen):
             yield from _code_of(part.content)
             yield from part.apart
@@ -238,7 +250,7 @@ def code_in(key: Key) -> Iterator[Any]:
 
 def made_alike(key: Key) -> Key:
     """Return a key in which functions and classes that the same code made are the same."""
-    return tuple([_maker(x) for x in key])
+    return tuple([_maker(x) for x in parts_of(key)])
 
 
 def _maker(x: Any) -> Any:

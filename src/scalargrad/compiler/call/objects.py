@@ -14,18 +14,20 @@ from __future__ import annotations
 
 import functools
 import marshal
+import struct
 import weakref
-from collections.abc import Hashable
-from itertools import chain
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import chain, count
 from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from scalargrad.compiler.guards.frozen import Frozen, refuse_array, refuse_attributes
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful
+from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful, slots_of
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
+from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
@@ -38,9 +40,45 @@ _told_by_type = (PLAIN - {float, complex}).issuperset
 #: This version of marshal's format does not tell which text is interned.
 _VERSION = 2
 
+#: So many parts are looked at together.
+_MANY = 8
+_space = attrgetter("__dict__")
 _ATOMS = {int, bool, str, bytes, type(None)}
 _PARAMETERS = {Parameter}
 _CONTAINERS = {list, tuple, dict}
+
+
+class KeyOfObject(tuple[Hashable, ...]):
+    """The part of a key that an object makes; its hash is computed once."""
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((*self,))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+def parts_of(key: Key) -> Iterator[Any]:
+    """Yield the parts of a key, those of objects too."""
+    for part in key:
+        yield from parts_of(part) if isinstance(part, KeyOfObject) else (part,)
+
+
+def contents_alike(xs: Sequence[Any], kind: type) -> tuple[Hashable, list[Any]] | None:
+    """Return what lists, tuples or dicts have in common, and all their items in a row.
+
+    None if they differ in length or keys, or are of another type.
+    """
+    if kind is list or kind is tuple:
+        lengths = {*map(len, xs)}
+        if len(lengths) == 1:
+            return (kind, "each", *lengths), [*chain.from_iterable(xs)]
+    elif kind is dict:
+        names = {*map(tuple, xs)}
+        if len(names) == 1 and {*map(type, *names)} <= {str}:
+            return (kind, "each", *names), [*chain.from_iterable(map(dict.values, xs))]
+    return None
 
 
 def is_object(x: Any) -> bool:
@@ -166,9 +204,35 @@ class Visit:
             self.key.append((kind, len(x)))
             self._all(x)
 
-    def _all(self, parts: Any) -> None:
-        for x in parts:
-            self.part(x)
+    def _all(self, parts: Iterable[Any]) -> None:
+        xs = [*parts]
+        kinds = {*map(type, xs)} if len(xs) >= _MANY else ()
+        if len(kinds) != 1 or not self.all_alike(xs, *kinds):
+            for x in xs:
+                self.part(x)
+
+    def all_alike(self, xs: Sequence[Any], kind: type) -> bool:
+        """Walk over objects of one class or their parts together; return whether that was done."""
+        if kind is float:
+            self.key.append((kind, struct.pack(f"{len(xs)}d", *xs)))
+        elif kind in _ATOMS:
+            self.key.append((kind, *xs))
+        elif kind is Value or kind is Parameter:
+            self.key.append((kind, len(xs)))
+            self.module_values += xs
+        elif is_stateful(kind) and not slots_of(kind):
+            spaces = [*map(_space, xs)]
+            names, ids = {*map(tuple, spaces)}, dict.fromkeys(map(id, xs))
+            if len(names) > 1 or len(ids) < len(xs) or not self.seen.keys().isdisjoint(ids):
+                return False
+            self.key.append((kind, len(xs), *names))
+            self.seen.update(zip(ids, count(len(self.seen)), strict=False))
+            self.met += xs
+            for column in zip(*map(dict.values, spaces), strict=True):
+                self._all(column)
+        else:
+            return False
+        return True
 
 
 class _AttributeOf:
@@ -190,7 +254,6 @@ def _bound(x: Any) -> tuple[Any, ...]:
 
 #: Immutable types besides tuples: the same object has the same contents.
 _FIXED = (type, FunctionType, BuiltinFunctionType, MethodType, functools.partial, Operation)
-_space = attrgetter("__dict__")
 
 
 class ObjectWalk:
@@ -202,11 +265,11 @@ class ObjectWalk:
         The object, which is not kept alive.
     visit : Visit
         The walk, which began with this object and has visited nothing else.
-    key : list
+    key : KeyOfObject
         What the walk added to the key.
     """
 
-    def __init__(self, root: weakref.ref[Any], visit: Visit, key: list[Hashable]) -> None:
+    def __init__(self, root: weakref.ref[Any], visit: Visit, key: KeyOfObject) -> None:
         self._root, self._key = root, key
         self._values, self._seen = [*visit.module_values], dict(visit.seen)
         self._are_distinct = len(set(map(id, self._values))) == len(self._values)
@@ -214,27 +277,32 @@ class ObjectWalk:
         self._objects = [x for x in inside if is_stateful(type(x))]
         self._lists = [x for x in inside if isinstance(x, list)]
         self._dicts = [x for x in inside if isinstance(x, dict)]
-        self._equal, self._same = self._held(visit.met[0])
+        root_too = visit.met[:1] if self._has_space else []
+        spaces, *self._then = self._shape([*root_too, *self._objects])
+        self._same = [*self._contents(spaces)]
 
-    def _held(self, root: Any) -> tuple[list[Any], list[Any]]:
-        """Return the classes, attribute names and lengths of all parts, and their contents."""
-        objects = [root, *self._objects] if self._has_space else self._objects
+    def _shape(self, objects: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the attribute spaces of objects, their classes and names, and all lengths."""
         spaces = [*map(_space, objects)]
-        holders = [*spaces, *self._lists, *self._dicts]
-        equal = [[*map(type, objects)], [*chain.from_iterable(spaces)], [*map(len, holders)]]
-        held = map(dict.values, [*spaces, *self._dicts])
-        return equal, [*chain.from_iterable([*self._lists, *self._dicts, *held])]
+        names = [*chain.from_iterable(spaces)]
+        lengths = [*map(len, chain(spaces, self._lists, self._dicts))]
+        return spaces, [*map(type, objects)], names, lengths
+
+    def _contents(self, spaces: Sequence[dict[str, Any]]) -> Iterator[Any]:
+        """Yield what objects, lists and dicts hold."""
+        held = map(dict.values, chain(spaces, self._dicts))
+        return chain(chain.from_iterable(self._lists), chain.from_iterable(held))
 
     def holds(self, x: Any) -> bool:
         """Return whether a walk over `x` would give the same again."""
         if self._root() is not x:
             return False
-        equal, same = self._held(x)
-        return equal == self._equal and all(map(is_, same, self._same))
+        spaces, *shape = self._shape([x, *self._objects] if self._has_space else self._objects)
+        return shape == self._then and all(map(is_, self._same, self._contents(spaces)))
 
     def repeat(self, visit: Visit) -> None:
         """Update a visit as if it had made this walk."""
-        visit.key += self._key
+        visit.key.append(self._key)
         visit.module_values += self._values
         visit.seen |= self._seen
         visit.distinct = len(self._values) if self._are_distinct else 0
@@ -262,9 +330,11 @@ class LastWalk:
             return
         before = len(visit.key)
         visit.part(x)
+        key = KeyOfObject(visit.key[before:])
+        visit.key[before:] = [key]
         self._walk = None
         if self._root is not None and self._root() is x and all(map(_is_compared, visit.met)):
-            self._walk = ObjectWalk(self._root, visit, visit.key[before:])
+            self._walk = ObjectWalk(self._root, visit, key)
             return
         try:
             self._root = weakref.ref(x, self._forget)

@@ -260,7 +260,7 @@ class ResultNodes:
         self._reached = reached
         sets = [*dict.fromkeys(operands)]
         #: What takes each different set of operands from all, and which each result depends on.
-        self._sets = [_taker(places) for places in sets]
+        self._sets = [taker(places) for places in sets]
         place = {places: k for k, places in enumerate(sets)}
         self._which = [place[places] for places in operands]
         #: Whether each result depends on all operands, as in most functions.
@@ -313,7 +313,7 @@ class ResultNodes:
         return found
 
 
-def _taker(places: tuple[int, ...] | None) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
+def taker(places: tuple[int, ...] | None) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
     """Return what takes the operands at these places from all; None stands for all places."""
     if places is None:
         return itemgetter(slice(None))

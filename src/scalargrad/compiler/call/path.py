@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
@@ -12,7 +13,7 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import FLOAT64, number_of
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.outline import filler, has_arrays
-from scalargrad.compiler.call.output import Output, ResultNodes, all_finite
+from scalargrad.compiler.call.output import Output, ResultNodes, all_finite, taker
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver, Reads
 from scalargrad.compiler.guards.told_apart import ToldApart
@@ -98,6 +99,8 @@ class Path:
         self.reads = Reads.of(self.closed_over, surroundings)
         place |= {id(x): len(module_values) + k for k, x in enumerate(self.closed_over)}
         self.foreign = tuple(place[id(x)] for x in recording.closed_over)
+        in_order = self.foreign == tuple(range(len(place)))
+        self._takes = None if in_order else taker(self.foreign)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
@@ -105,6 +108,9 @@ class Path:
         program = recording.program
         given = program.inputs - len(recording.closed_over)
         nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
+        numbers = len(nodes) + len(self.draws) + len(recording.closed_over)
+        self._arrays = [k for k, x in enumerate(nodes) if hasattr(x, "ravel")]
+        self._arrays += range(numbers, numbers + len(apart))
         wrt = (*value_cells(nodes), *range(given, program.inputs))
         #: Whether some node stands for several numbers of the arguments or the result.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
@@ -285,7 +291,7 @@ class Path:
         if self.has_arrays:
             numbers = self._nodes_of(leaves) if self.whole else leaves
             apart = [leaves[k] for k in self.whole]
-            return _in_a_row([*numbers, *drawn, *foreign, *apart])
+            return _in_a_row([*numbers, *drawn, *foreign, *apart], self._arrays)
         if self.values_at:
             leaves = [x if x.__class__ is float else x._number for x in leaves]
         return [*leaves, *drawn, *[x._number for x in foreign]] if drawn or foreign else leaves
@@ -301,7 +307,7 @@ class Path:
 
     def _foreign(self, module_values: Sequence[Value]) -> tuple[Value, ...]:
         known = (*module_values, *self.closed_over)
-        return tuple([known[k] for k in self.foreign]) if module_values else known
+        return known if self._takes is None else self._takes(known)
 
 
 def has_nan(x: Any) -> bool:
@@ -310,22 +316,20 @@ def has_nan(x: Any) -> bool:
     return bool(total != total)
 
 
-def _in_a_row(leaves: Sequence[Any]) -> Floats:
-    """Return the numbers of leaves, arrays among them, as one array."""
-    blocks = [
-        x if (kind := x.__class__) is float else x._number if kind is Value else _block_of(x)
-        for x in leaves
-    ]
-    row = np.empty(sum([1 if x.__class__ is float else x.size for x in blocks]))
-    cell = 0
-    for block in blocks:
-        if block.__class__ is float:  # three times as fast as a slice
-            row[cell] = block
-            cell += 1
-        else:
-            end = cell + block.size
-            row[cell:end] = block
-            cell = end
+def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
+    """Return the numbers of leaves as one array; those with these indices are arrays."""
+    blocks = [_block_of(leaves[k]) for k in arrays]
+    row = np.empty(len(leaves) - len(arrays) + sum([x.size for x in blocks]))
+    cell = first = 0
+    for k, block in zip([*arrays, len(leaves)], [*blocks, None], strict=True):
+        if first < k:
+            numbers = [x if x.__class__ is float else x._number for x in leaves[first:k]]
+            struct.pack_into(f"{k - first}d", row.data, 8 * cell, *numbers)
+            cell += k - first
+        if block is not None:
+            row[cell : cell + block.size] = block
+            cell += block.size
+        first = k + 1
     return row
 
 

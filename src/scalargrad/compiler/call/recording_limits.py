@@ -12,7 +12,7 @@ from types import MethodType
 from typing import Any
 
 from scalargrad.compiler.call.arguments import NUMBERS, code_in
-from scalargrad.compiler.call.objects import Key
+from scalargrad.compiler.call.objects import Key, parts_of
 from scalargrad.compiler.guards.frozen import Frozen
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
@@ -150,8 +150,8 @@ class RecordingLimits:
 
     def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
         """Count a recording; warn if many differ only in numbers that `objects` hold."""
-        group = tuple(map(_without_number, key))
-        if "numbers" in self._told or group == key:
+        group = tuple(map(_without_number, parts_of(key)))
+        if "numbers" in self._told or group == tuple(parts_of(key)):
             return
         known = self._alike.setdefault(group, {})
         known[key] = numbers_held(objects)
