@@ -186,7 +186,7 @@ def test_softmax_and_its_logarithms_at_infinity_and_nan() -> None:
 @pytest.mark.parametrize("divisor", [2.0, -2.0, 0.1, -3.0, 1e-3, INF, -INF])
 def test_slopes_of_remainders_are_pytorchs(divisor: float) -> None:
     """Both partials are those of torch.remainder and torch.floor_divide, where y divides x too."""
-    for x in (7.5, -7.5, 6.0, -6.0, 0.0, 0.3, 1e17, -1e17):
+    for x in (7.5, -7.5, 6.0, -6.0, 0.0, 0.3, 1e15, -1e15):
         agree(ops.remainder, torch.remainder, (x, divisor))
         agree(
             ops.floor_divide,

@@ -107,14 +107,6 @@ def test_every_option_means_the_same(situation: dict[str, Any]) -> None:
     assert_same_compiled(**situation)
 
 
-@pytest.mark.wide
-@pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize("name", ["the whole set", "classes", "weighted classes", "limits"])
-def test_the_other_machine_trains_alike(name: str) -> None:
-    """Where NumPy runs the programs."""
-    assert_same_compiled(**SITUATIONS[name])
-
-
 LOSSES: dict[str, dict[str, Any]] = {
     "squares": {"loss": mse_loss, "regularizer": losses.l2_penalty},
     "chances": {"loss": losses.binary_cross_entropy_with_logits,

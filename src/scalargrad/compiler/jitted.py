@@ -307,7 +307,7 @@ class Jitted(Generic[P, R]):
             if path.fits(call):
                 return path, call
         try:
-            anew = self._kept.record(call)
+            anew = self._kept.record(call, at_once=True)
         except UnrecordedError as failed:
             failed.explain()
         if anew is None:

@@ -90,6 +90,8 @@ class Path:
         self.is_checked = recording.is_checked
         #: Whether it compares numbers: of nan, NumPy's max and clip decide otherwise.
         self.compares = len(self.outcomes) > self.is_checked
+        #: Whether Python's own ``if`` asked for one, which other calls may answer otherwise.
+        self.branches = recording.branches > 0
         self.draws = RandomInputs(recording.draws)
         place = {id(x): k for k, x in enumerate(module_values)}
         self.surroundings: ClosedOver | None = surroundings
@@ -109,8 +111,8 @@ class Path:
         given = program.inputs - len(recording.closed_over)
         nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
         numbers = len(nodes) + len(self.draws) + len(recording.closed_over)
-        self._arrays = [k for k, x in enumerate(nodes) if hasattr(x, "ravel")]
-        self._arrays += range(numbers, numbers + len(apart))
+        self._arrays = [*_arrays_among(nodes), *range(numbers, numbers + len(apart))]
+        self._in_row = numbers + len(apart)
         wrt = (*value_cells(nodes), *range(given, program.inputs))
         #: Whether some node stands for several numbers of the arguments or the result.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
@@ -291,7 +293,9 @@ class Path:
         if self.has_arrays:
             numbers = self._nodes_of(leaves) if self.whole else leaves
             apart = [leaves[k] for k in self.whole]
-            return _in_a_row([*numbers, *drawn, *foreign, *apart], self._arrays)
+            row = [*numbers, *drawn, *foreign, *apart]
+            arrays = self._arrays if len(row) == self._in_row else _arrays_among(row)
+            return _in_a_row(row, arrays)
         if self.values_at:
             leaves = [x if x.__class__ is float else x._number for x in leaves]
         return [*leaves, *drawn, *[x._number for x in foreign]] if drawn or foreign else leaves
@@ -331,6 +335,10 @@ def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
             cell += block.size
         first = k + 1
     return row
+
+
+def _arrays_among(leaves: Sequence[Any]) -> list[int]:
+    return [k for k, x in enumerate(leaves) if hasattr(x, "ravel")]
 
 
 def _block_of(x: Any) -> Any:

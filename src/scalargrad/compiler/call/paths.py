@@ -9,16 +9,17 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.arguments import code_in, made_alike
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.record_call import CallRecorder
+from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.compiler.trace.refusal import PartingError
 from scalargrad.errors import TraceError
 
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
@@ -29,6 +30,22 @@ SHAPES, RECORDED = 1024, 2**22
 ALIKE = 16
 #: The most paths kept that are not valid now, as those of a module's other mode.
 ELSEWHERE = 8
+
+
+class Tried:
+    """The last paths through branches that calls of one shape have taken, without a program yet.
+
+    Attributes
+    ----------
+    outcomes : list of tuple of bool
+        Of the comparisons of each path.
+    is_followed : bool
+        Whether the next recording is to follow one of these, and else to stop where it leaves them.
+    """
+
+    def __init__(self) -> None:
+        self.outcomes: list[tuple[bool, ...]] = []
+        self.is_followed = False
 
 
 class Paths:
@@ -70,6 +87,7 @@ class Paths:
         self._elsewhere: list[tuple[Key, Path]] = []
         self._code: dict[int, Any] = {}  # classes and functions in keys, by id
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
+        self._tried: dict[Key, Tried] = {}
         self._select(dict(fitting))
         _known.add(self)
 
@@ -81,8 +99,16 @@ class Paths:
             self.look_around()
         return self.fitting.get(key, ())
 
-    def record(self, call: Call) -> Path | None:
-        """Record the path that a call takes, and keep it; None if there are too many.
+    def record(self, call: Call, *, at_once: bool = False) -> Path | None:
+        """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
+
+        That is so if there are too many paths, and if a path through comparisons was not taken
+        before: to compile one that no other call takes costs many times an eager call.
+
+        Parameters
+        ----------
+        at_once : bool
+            Whether to keep a path that is taken for the first time, too.
 
         Raises
         ------
@@ -98,19 +124,27 @@ class Paths:
             now = self._before(key)
             if now.told_apart is not None:
                 now.told_apart.require(compiled, args, kwargs)
-            known = self.fitting.get(key, ())
-            if known:
-                outcomes = known[0].outcomes
+            known, tried = self.fitting.get(key, ()), self._tried.get(key, Tried())
+            if known or tried.outcomes:
+                outcomes = known[0].outcomes if known else tried.outcomes[-1]
                 recorder = CallRecorder(self._function, self._static, call)
                 parting = functools.partial(recorder.parting_line, outcomes)
-                made = len(outcomes) - known[0].is_checked
-                self.limits.warn_of_paths(compiled, len(known), made, parting)
-            if len(known) >= PATHS or (known and not self.limits.pays()):
+                count = max(len(known), len(tried.outcomes))
+                self.limits.warn_of_paths(compiled, count, len(outcomes), parting)
+            is_known = known or tried.outcomes
+            is_early = is_known and not at_once and not self.limits.pays()
+            if len(known) >= PATHS or is_early:
                 return None
             if self.limits.is_changing(compiled, self._changed(key, now)):
                 return None
             self.limits.note_start()
-            path = self._new(call, now)
+            path = self._new(call, now) if at_once else self._recurring(call, now, tried)
+            self._tried.pop(key, None)
+            if path is None:
+                self._tried[key] = tried
+                while len(self._tried) > SHAPES:
+                    del self._tried[next(iter(self._tried))]
+                return None
             self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
             others = [p for p in self.fitting.get(key, ()) if p.outcomes != path.outcomes]
             now = path.surroundings or now
@@ -118,6 +152,22 @@ class Paths:
             now.prepare()
             self.limits.note_functions(compiled, key, alike)
         return path
+
+    def _recurring(self, call: Call, now: ClosedOver, tried: Tried) -> Path | None:
+        """Return the path of a call; None if it has branches and no call has taken it before."""
+        known, follows = tried.outcomes, tried.is_followed
+        try:
+            path = self._new(call, now, along=known if follows else ())
+        except UnrecordedError as failed:
+            if not isinstance(failed.error, PartingError):
+                raise
+        else:
+            if path.outcomes in known or not path.branches:
+                return path
+            tried.outcomes = [*known[1 - PATHS :], path.outcomes]
+        tried.is_followed = not follows
+        self.limits.note_try(waits=follows)
+        return None
 
     def recorded_singly(self, call: Call) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node.
@@ -129,11 +179,18 @@ class Paths:
         """
         return self._new(call, self.look_around(), singly=True)
 
-    def _new(self, call: Call, now: ClosedOver, *, singly: bool = False) -> Path:
+    def _new(
+        self,
+        call: Call,
+        now: ClosedOver,
+        *,
+        singly: bool = False,
+        along: Sequence[tuple[bool, ...]] = (),
+    ) -> Path:
         compiled, _, _, key, *_ = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
-        recorder = CallRecorder(self._function, self._static, call, singly=singly)
+        recorder = CallRecorder(self._function, self._static, call, singly=singly, along=along)
         found = recorder.record()
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written, or a counter raised

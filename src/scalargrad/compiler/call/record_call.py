@@ -92,6 +92,8 @@ class CallRecorder:
         Error messages name the compiled function in it.
     singly : bool
         Whether each number given or returned must have a node of its own.
+    along : sequence of tuple of bool
+        The outcomes of comparisons, of which the recording is to have one.
 
     Attributes
     ----------
@@ -109,8 +111,10 @@ class CallRecorder:
         call: Call,
         *,
         singly: bool = False,
+        along: Sequence[tuple[bool, ...]] = (),
     ) -> None:
         self._function, self._static, self._singly = function, static, singly
+        self._along = along
         self._compiled, self._args, self._kwargs, _, self._leaves, self._module_values = call
         self.may_be_fresh = False
         self.notes: list[Note] = []
@@ -135,6 +139,7 @@ class CallRecorder:
         while True:  # again if the function used single numbers of a whole array
             self._is_unchanged = False
             trace = Trace(sources, singly=self._singly, generators=generators)
+            trace.along = self._along
             failed: UnrecordedError | None = None
             try:
                 found = self._record_by(trace, apart, notes)
@@ -223,7 +228,7 @@ class CallRecorder:
             recording ends in another way.
         """
         trace = Trace((self._function, self._args, self._kwargs), singly=True)
-        trace.along = outcomes
+        trace.along = [tuple(outcomes)]
         self._around = Around(self._function)
         try:
             self._record_by(trace, set())
@@ -258,6 +263,8 @@ class CallRecorder:
         try:
             run = unchanging(run_on_noted, around, traced, self._compiled, found)
             recording, outline = recorded(trace, run, domains=True)
+            if trace.has_parted:  # and the function has caught that
+                raise PartingError
         except ChangesError as error:
             raise UnrecordedError(TraceError(*error.args), is_repeatable=False) from error
         except Exception as error:

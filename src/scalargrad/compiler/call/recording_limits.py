@@ -32,6 +32,8 @@ _CALLS = 6
 COMPARISONS = 1000
 #: After this many operations evaluated eagerly because a number was not finite, a warning says so.
 NOT_FINITE = 100_000
+#: How many times as long as recordings for nothing eager calls take before the next.
+_WAIT = 8
 #: How many groups of such recordings are remembered.
 _GROUPS = 64
 
@@ -53,7 +55,7 @@ class RecordingLimits:
         self._not_finite = 0  # operations
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
         self._changes: Counter[str] = Counter()
-        self._start = self._pays_from = 0.0
+        self._start = self._pays_from = self._lost = 0.0
 
     def note_start(self) -> None:
         """Note that a path begins to be recorded."""
@@ -63,6 +65,13 @@ class RecordingLimits:
         """Note that it is compiled and has run."""
         now = time.perf_counter()
         self._pays_from = now + (now - self._start)
+
+    def note_try(self, *, waits: bool) -> None:
+        """Note a recording for nothing; if it waits, eager calls are to take longer before more."""
+        now = time.perf_counter()
+        self._lost += now - self._start
+        if waits:
+            self._pays_from, self._lost = now + _WAIT * self._lost, 0.0
 
     def pays(self) -> bool:
         """Return whether what was recorded last has been there for as long as that took."""

@@ -58,6 +58,8 @@ class Recording:
     differentiated : tuple of int
         The inputs by which gradients are taken, as if no other was the same Value or computed from
         it.
+    branches : int
+        How many of the guards are answers to Python's ``if``.
     """
 
     program: Program
@@ -70,6 +72,7 @@ class Recording:
     whole: tuple[int, ...] = ()
     results: int = 0
     differentiated: tuple[int, ...] = ()
+    branches: int = 0
 
 
 def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
@@ -168,6 +171,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         tuple(x.leaf for x in trace.wholes),
         len(outputs),
         tuple([k for k, x in enumerate(given) if x in trace.differentiated]),
+        trace.branches,
     )
 
 

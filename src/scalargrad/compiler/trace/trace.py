@@ -52,8 +52,12 @@ class Trace(Tape):
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
         The nodes whose truth was asked for, and the answers.
-    along : sequence of bool, optional
-        Answers that the first guards are to have: PartingError is raised at the first that differs.
+    along : sequence of tuple of bool, optional
+        Answers of guards: PartingError is raised at the first with which none of these goes on.
+    has_parted : bool
+        Whether that was raised.
+    branches : int
+        How many of the guards are answers to Python's ``if``.
     lanes : Lanes
         Which nodes have lanes, made by vmap.
     numbers : NodeValues
@@ -73,7 +77,9 @@ class Trace(Tape):
         self.sources = sources
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
-        self.along: Sequence[bool] = ()
+        self.along: Sequence[tuple[bool, ...]] = ()
+        self.has_parted = False
+        self.branches = 0
         self.generators = generators or Generators(sources)
         self.lanes = Lanes(self)
         self.numbers = NodeValues(self.columns, self.lanes, self.known)
@@ -304,20 +310,27 @@ class Trace(Tape):
             if self.lanes.size(index) > 1:
                 self.refused("examples")
             self._guard(index, self.numbers[index] != 0.0)
+            self.branches += 1
         return self.guards[index]
 
     def holds(self, condition: Traced) -> bool:
         """Take a condition on examples of vmap for true; calls in which it is not are eager."""
         index = condition.index
-        if self.lanes.size(index) == 1:
-            return self.truth(index)
-        self._guard(index, True)
-        return True
+        self.questions += 1
+        is_one = self.lanes.size(index) == 1
+        if is_one and index in self.guards:
+            return self.guards[index]
+        truth = not is_one or self.numbers[index] != 0.0
+        self._guard(index, truth)
+        return truth
 
     def _guard(self, index: int, truth: bool) -> None:
         if index not in self.guards:
             known = len(self.guards)
-            if known < len(self.along) and truth is not self.along[known]:
+            follows = bool(self.along)
+            self.along = [x for x in self.along if known >= len(x) or x[known] is truth]
+            if follows and not self.along:
+                self.has_parted = True
                 raise PartingError
         self.guards[index] = truth
 
