@@ -290,10 +290,6 @@ SETTINGS: Any = ModuleType("settings_by_name")
 NAMES = ["slope"]
 slope = 2.0
 BY_NAME: dict[str, Callable[[Any], Any]] = {
-    "getattr": lambda x: x * getattr(SETTINGS, NAMES[0]),
-    "getattr in a helper": lambda x: x * operator.attrgetter(NAMES[0])(SETTINGS),
-    "vars": lambda x: x * vars(SETTINGS)[NAMES[0]],
-    "attributes": lambda x: x * SETTINGS.__dict__[NAMES[0]],
     "globals": lambda x: x * globals()[NAMES[0]],
     "eval": lambda x: eval("x * slope"),
     "loaded modules": lambda x: x * sys.modules["settings_by_name"].slope,

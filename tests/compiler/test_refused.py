@@ -191,7 +191,6 @@ CHANGES_AROUND: dict[str, Count] = {
         Held, lambda h, x: x * one_more(type(h), "shared"), lambda h: type(h).shared),
     "what the class is given": (
         Held, lambda h, x: assign(type(h), "made", x), lambda h: hasattr(h, "made")),
-    "a count in a module": (in_module, lambda h, x: x * one_more(h), lambda h: h.count),
     "a setting of a module by its name": (
         in_module, lambda h, x: put(h.__dict__, "count", x), lambda h: h.count),
     "a count in a variable": (

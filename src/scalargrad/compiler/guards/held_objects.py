@@ -144,7 +144,7 @@ class HeldObjects:
         if self._follows_code:
             self._named.note(x)
             if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
-                names, _ = self._named.globals_of(x)
+                names = self._named.globals_of(x)
                 self._read(x.__globals__, "the global ", names)
         for way in ways_of(x):
             if self._is_followed(way, x):

@@ -18,8 +18,6 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.computed_names import OF_GLOBALS, computed_lookups, reads_unnamed
-
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
 
@@ -145,9 +143,22 @@ def imports_in(code: CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
 
 
-def whole(space: Mapping[str, Any]) -> list[str]:
-    """Return the names in a namespace, but those that Python gives to each module."""
-    return [name for name in [*space] if not (name.startswith("__") and name.endswith("__"))]
+#: What reads attributes without their names.
+_UNNAMED = {
+    *("__dict__", "__getattribute__", "__getstate__", "__reduce_ex__", "attrgetter", "getattr"),
+    *("getattr_static", "getmembers", "vars"),
+}
+
+
+@functools.cache
+def reads_unnamed(code: CodeType) -> bool:
+    """Return whether code may read attributes by names that it computes, or by a class pattern.
+
+    Functions in it are included.
+    """
+    inside = any(reads_unnamed(x) for x in code.co_consts if isinstance(x, CodeType))
+    matches = dis.opmap["MATCH_CLASS"] in code.co_code[::2]
+    return inside or matches or not _UNNAMED.isdisjoint(code.co_names)
 
 
 def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
@@ -178,32 +189,22 @@ class NamedSpaces:
     ----------
     names : dict from str to None
         The names in the code that was followed, in order.
-    computed : bool
-        Whether code looks up names that it computes: then modules are read as a whole.
     unnamed : bool
-        Whether code may read attributes whose names do not stand in it.
+        Whether code may read attributes of objects whose names do not stand in it.
     """
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
-        self.computed = self.unnamed = False
+        self.unnamed = False
         self._spaces: dict[int, Space] = {}
         self._read: dict[int, int] = {}
-        self._whole: set[int] = set()
 
-    def globals_of(self, function: FunctionType) -> tuple[list[str], bool]:
-        """Note what a function's code reads; return the names of globals in it.
-
-        And whether these are all there are, because it looks up names that it computes.
-        """
+    def globals_of(self, function: FunctionType) -> list[str]:
+        """Note what a function's code reads, and return the names of globals in it."""
         code = function.__code__
-        computed, names = computed_lookups(code), names_and_texts(code, of_globals=True)
         self.names |= dict.fromkeys(names_and_texts(code))
-        self.computed = self.computed or bool(computed)
         self.unnamed = self.unnamed or reads_unnamed(code)
-        if OF_GLOBALS.isdisjoint(computed):
-            return [*names], False
-        return [*dict.fromkeys([*names, *whole(function.__globals__)])], True
+        return [*names_and_texts(code, of_globals=True)]
 
     def add(self, owner: Any, space: Mapping[str, Any]) -> None:
         """Add a namespace and what it belongs to."""
@@ -214,7 +215,7 @@ class NamedSpaces:
         if isinstance(x, ModuleType) and not of_library(x.__name__):
             self.add(x, vars(x))
         elif isinstance(x, attrgetter | methodcaller):
-            self.computed = True
+            self.unnamed = True
 
     def grown(self) -> list[tuple[Any, Mapping[str, Any], list[str]]]:
         """Return the namespaces with names that were not looked up there yet; empty if none has."""
@@ -222,9 +223,6 @@ class NamedSpaces:
         for key, (owner, space) in self._spaces.items():
             new = names[self._read[key] :] if key in self._read else ["__getattr__", *names]
             self._read[key] = len(names)
-            if self.computed and key not in self._whole and isinstance(owner, ModuleType):
-                self._whole.add(key)
-                new += whole(space)
             if new:
                 found.append((owner, space, [name for name in new if name in space]))
         return found
@@ -234,7 +232,3 @@ class NamedSpaces:
         for owner, space in self._spaces.values():
             if isinstance(owner, ModuleType):
                 yield owner, space, [name for name in self.names if name not in space]
-
-    def read_as_a_whole(self) -> Iterator[Space]:
-        """Yield the modules that are read as a whole."""
-        yield from (self._spaces[key] for key in self._whole)

@@ -109,7 +109,7 @@ class Reachable:
 
     def unnamed(self) -> set[Source]:
         """Return the attributes of users' objects whose names stand nowhere in the code."""
-        if self._named.unnamed or self._named.computed:
+        if self._named.unnamed:
             return set()
         return {source for source in self._own if source[1] not in self._named.names}
 
@@ -124,8 +124,6 @@ class Reachable:
         """Add what all the names in the code ask of what was met."""
         for owner, space, names in self._named.missing():
             self.readings.lacking(Same(owner), space, names)
-        for owner, space in self._named.read_as_a_whole():
-            self.readings.fact(len, Same(owner), space)
         if not _ITERATES.isdisjoint(self._named.names):
             for x in self._iterable:
                 self.readings.fact(tuple, Same(x), vars(x))
@@ -214,9 +212,7 @@ class Reachable:
     def _globals(self, function: FunctionType) -> None:
         """Follow the names in a function's code."""
         space = function.__globals__
-        names, are_all = self._named.globals_of(function)
-        if are_all:
-            self.readings.fact(len, Same(function), space)
+        names = self._named.globals_of(function)
         self._names(function, space, [name for name in names if name in space])
         lacking = [name for name in names if name not in space]
         shadows = [name for name in lacking if name in _BUILTINS]
