@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import as_leaf, derivatives, recorder, switches
+from scalargrad.grad_mode import as_leaf, builds_graphs, derivatives, recorder, switches
+from scalargrad.ops.custom import GIVEN
 from scalargrad.ops.methods import junction, method, printed
 from scalargrad.system.one_line import is_describing, shown
 from scalargrad.table.eager import diverted
@@ -64,6 +65,11 @@ class Value:
         Stored as a float.
     label : str, optional
         Name in pictures, steps and messages.
+    children : list or tuple of Value
+        In the place of the label, as in microgpt: the operands of a node made by hand.
+    local_grads : list or tuple of real numbers
+        ∂self/∂child for each of the children. They are fixed, so that such a node can neither be
+        differentiated twice nor stepped through nor compiled, as one of a `custom_op` can.
 
     Attributes
     ----------
@@ -83,7 +89,7 @@ class Value:
     Raises
     ------
     OperandError
-        If `data` is not a real number.
+        If `data` is not a real number, or there is not one local gradient for each child.
 
     Notes
     -----
@@ -94,7 +100,7 @@ class Value:
 
     References
     ----------
-    A. Karpathy, micrograd, 2020, whose interface this keeps.
+    A. Karpathy, micrograd, 2020, and microgpt, 2026, whose interfaces this keeps.
 
     Examples
     --------
@@ -119,21 +125,18 @@ class Value:
     #: The class of what operations make of this Value.
     _node: ClassVar[type]
 
-    def __init__(self, data: float | Value, label: str = "", *operands: object) -> None:
+    def __init__(
+        self, data: float | Value, label: str | Sequence[Value] = "", *given: Any, **named: Any
+    ) -> None:
+        is_leaf = isinstance(label, str) and not given and not named
         if isinstance(data, Value):
             current = self._recorder()
-            if current is not None and not operands:
+            if current is not None and is_leaf:
                 current.name(self, data)
                 return
             raise OperandError(
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
                 "or .detach() for a leaf with the same data"
-            )
-        if operands or not isinstance(label, str):
-            raise OperandError(
-                f"Value(data, label) was given {shown((label, *operands))}: operands are recorded "
-                "by operations; declare one of your own, with its derivative, by "
-                "scalargrad.custom_op"
             )
         if switches and hasattr(self, "label") and (current := recorder()) is not None:
             current.asked(self, "data assigned")
@@ -143,8 +146,11 @@ class Value:
         self.op = None
         self.parents = ()
         self.local_grads = ()
-        self.label = label
-        as_leaf(self)
+        self.label = label  # type: ignore[assignment] # operands are taken out again
+        if is_leaf:
+            as_leaf(self)
+        else:
+            _join(self, label, *given, **named)
 
     @staticmethod
     def _recorder() -> Recorder | None:
@@ -388,7 +394,17 @@ class Value:
     @property
     def _prev(self) -> set[Value]:
         """Operands as a set of Values, as in micrograd; constants are wrapped on demand."""
-        return {x if isinstance(x, Value) else Value(x) for x in self.parents}
+        return set(self._children)
+
+    @property
+    def _children(self) -> tuple[Value, ...]:
+        """The same in order, as in microgpt."""
+        return tuple([x if isinstance(x, Value) else Value(x) for x in self.parents])
+
+    @property
+    def _local_grads(self) -> tuple[float, ...]:
+        """∂self/∂child for each of them, as in microgpt; 0 for a constant."""
+        return tuple([x or 0.0 for x in self.local_grads])
 
     @property
     def _op(self) -> str:
@@ -449,6 +465,30 @@ class Parameter(Value):
 
 
 Scalar: TypeAlias = Value | float
+
+
+def _join(
+    node: Value, label: Any, local_grads: Any = (), *more: Any, children: Any = None, **named: Any
+) -> None:
+    """Make a leaf a node over children, with local gradients that were given; see `Value`."""
+    if children is None:
+        node.label, children = "", label
+    values = isinstance(children, list | tuple) and all(isinstance(x, Value) for x in children)
+    numbers = isinstance(local_grads, list | tuple) and not more and not named
+    if not (values and numbers and len(children) == len(local_grads)):
+        raise OperandError(
+            f"Value was given {shown((*more, *named) or (children, local_grads))}: write "
+            "Value(data, label), or Value(data, children, local_grads) with Values and a number "
+            "for each; an operation with a formula for its derivative is declared by "
+            "scalargrad.custom_op"
+        )
+    slopes = tuple([as_float(x, "a local gradient") for x in local_grads])
+    if (current := recorder()) is not None:
+        current.refused("given")
+    if children and builds_graphs():
+        node.op, node.parents, node.local_grads = GIVEN, tuple(children), slopes
+    else:
+        as_leaf(node)
 
 
 def _send_back(node: Value) -> None:
