@@ -36,12 +36,8 @@ def _printed(*operations: Unary) -> tuple[_UnaryMethod, ...]:
     return tuple([printed(op) for op in operations])
 
 
-def _methods(*operations: Unary) -> tuple[_UnaryMethod, ...]:
+def _methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
     return tuple([method(op) for op in operations])
-
-
-def _method(op: Binary) -> _BinaryMethod:
-    return method(op)
 
 
 def _junction(op: Binary) -> _BinaryMethod:
@@ -273,7 +269,19 @@ class Value:
     sqrt, expm1, log1p, log2, log10 = _methods(ops.sqrt, ops.expm1, ops.log1p, ops.log2, ops.log10)
     exp2, rint, fabs = _methods(ops.exp2, ops.rint, ops.abs)
     deg2rad, rad2deg = radians, degrees = _methods(ops.deg2rad, ops.rad2deg)
-    hypot, arctan2 = _method(ops.hypot), _method(ops.atan2)
+    hypot, arctan2 = _methods(ops.hypot, ops.atan2)
+
+    # The other operations of one number, and what else PyTorch's tensors have.
+    asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
+    neg, abs, square, pow = _methods(ops.neg, ops.abs, ops.square, ops.pow)
+    reciprocal, identity, erf, erfc = _methods(ops.reciprocal, ops.identity, ops.erf, ops.erfc)
+    erfinv, lgamma, digamma = _methods(ops.erfinv, ops.lgamma, ops.digamma)
+    floor, ceil, sign, step = _methods(ops.floor, ops.ceil, ops.sign, ops.step)
+    softplus, silu, gelu, gelu_tanh = _methods(ops.softplus, ops.silu, ops.gelu, ops.gelu_tanh)
+    elu, leaky_relu, ndtr, log_ndtr = _methods(ops.elu, ops.leaky_relu, ops.ndtr, ops.log_ndtr)
+    isnan, isinf, isfinite = _methods(ops.isnan, ops.isinf, ops.isfinite)
+    logical_not, clip = _methods(ops.logical_not, ops.clip)
+    maximum, minimum = _methods(ops.maximum, ops.minimum)
 
     def __pos__(self) -> Value:
         return self
