@@ -331,12 +331,15 @@ def test_leaf_survives_copying_and_pickling(copier: Callable[[Any], Any]) -> Non
     assert first[0] is second[0]
 
 
-def test_computed_numbers_are_copied_as_floats_are_and_not_pickled() -> None:
-    """So that a gradient flows through copied states; without recording they are leaves."""
-    y = Value(2.0, "x") * 3.0
-    assert copy.copy(y) is copy.deepcopy(y) is y
+def test_computed_numbers_are_neither_copied_nor_pickled() -> None:
+    """The copy of y would read the x that is not copied; without recording they are leaves."""
+    x = Value(2.0, "x")
+    y = x * 3.0
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(GraphError, match="detach"):
+            copied(y)
     with pytest.raises(GraphError, match="detach"):
-        pickle.dumps(y)
+        copy.deepcopy([x, y])
     with no_grad():
         assert pickle.loads(pickle.dumps(y * 2.0)).data == 12.0
 

@@ -521,12 +521,14 @@ def _recorded(op: Operation, x: Value, other: Any) -> Any:
 
 
 class _Itself:
-    """Makes the copy of a Value that a gradient flows through: the Value itself, as of a float."""
+    """Makes the copy of a Value that a function under way computes with: itself, as of a float."""
 
     def __init__(self, value: Value) -> None:
         self._value = value
 
     def __call__(self) -> Value:
+        if not derivatives.get() and recorder() is None:
+            self.__reduce__()
         return self._value
 
     def __reduce__(self) -> NoReturn:
@@ -536,8 +538,8 @@ class _Itself:
             f"was computed by {x.op.name}" if x.op else "is what a function is differentiated by"
         )
         raise GraphError(
-            f"only leaves can be pickled, and {x!r} {computed}: pickle its .detach(), or keep the "
-            "program that computes it"
+            f"only leaves can be copied and pickled, and {x!r} {computed}: take its .detach(), or "
+            "keep the program that computes it"
         )
 
 

@@ -177,7 +177,7 @@ def test_softmax_makes_as_many_nodes_as_it_says() -> None:
 
 
 def test_sum_takes_what_pythons_own_takes() -> None:
-    """After ``from scalargrad import sum``, a start by name or place is added first; lists and arrays are joined."""
+    """A start by name or place is added first; lists and arrays are joined."""
     v, w = Value(3.0), Value(4.0)
     assert ops.sum([1.0, 2.0], start=2) == ops.sum([1.0, 2.0], 2) == 5.0
     assert ops.sum([v, 1.0], start=w).data == 8.0
