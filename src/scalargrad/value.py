@@ -12,6 +12,7 @@ from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import as_leaf, builds_graphs, derivatives, recorder, switches
 from scalargrad.ops.custom import GIVEN
 from scalargrad.ops.methods import junction, method, printed
+from scalargrad.other_names import OTHER_NAMES
 from scalargrad.system.one_line import is_describing, shown
 from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, is_real
@@ -454,6 +455,20 @@ class Value:
 
 
 Value._node = Value
+
+
+def _under_another_name(name: str) -> Callable[..., NoReturn]:
+    def refused(self: Value, *_: object, **_named: object) -> NoReturn:
+        raise OperandError(
+            f"{name} of {shown(self)}: write {OTHER_NAMES[name]}, with scalargrad's functions"
+        )
+
+    return refused
+
+
+# What people who know other libraries write, and NumPy calls on the entries of an object array.
+for _name in OTHER_NAMES.keys() - vars(Value).keys():
+    setattr(Value, _name, _under_another_name(_name))
 
 
 class Parameter(Value):
