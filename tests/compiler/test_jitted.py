@@ -564,7 +564,7 @@ def test_arrays_of_large_and_of_other_numbers_are_those_of_the_loop() -> None:
 
 
 def test_a_result_is_a_value_like_any_other() -> None:
-    """It shows and calls itself one, has the function's name, and its op computes its number again."""
+    """It shows and calls itself one, and its op has the function's name and computes it again."""
     cube = jit(lambda x: x**3)
     x = Value(2.0)
     y = cube(x)
