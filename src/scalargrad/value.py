@@ -62,9 +62,9 @@ class Value:
         Stored as a float.
     label : str, optional
         Name in pictures, steps and messages.
-    children : list or tuple of Value
+    children : list or tuple of n Values
         In the place of the label, as in microgpt: the operands of a node made by hand.
-    local_grads : list or tuple of real numbers
+    local_grads : list or tuple of n real numbers
         ∂self/∂child for each of the children. They are fixed, so that such a node can neither be
         differentiated twice nor stepped through nor compiled, as one of a `custom_op` can.
 
