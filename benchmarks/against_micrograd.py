@@ -1,4 +1,4 @@
-"""Measure eager evaluation, with micrograd from PyPI beside it in the same process.
+"""Measure eager evaluation, with micrograd from PyPI and microgpt's Value in the same process.
 
     python -m pip install -e '.[all,bench]'
     python -m benchmarks.against_micrograd [--write docs/benchmarks.md] [--turns N]
@@ -17,9 +17,10 @@ from statistics import median
 from typing import Any
 
 import scalargrad as sg
+from benchmarks import gpt
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run, in_fresh_process, traced_bytes
-from benchmarks.moons.problem import PENALTY, SEED, WIDTHS, labelled_points
+from benchmarks.moons.problem import PENALTY, SEED, WIDTHS, labelled_points, loss, moons
 from benchmarks.reporting import Finding, duration
 from scalargrad import nn
 from scalargrad.graph import topological_order
@@ -40,8 +41,16 @@ def micrograd() -> tuple[Any, Any]:
     return micrograd.engine.Value, micrograd.nn.MLP
 
 
-US, THEM = "scalargrad", "micrograd"
-LIBRARIES = {US: scalargrad, THEM: micrograd}
+def microgpt() -> tuple[Any, Any]:
+    """Return a class like microgpt's, which has no networks."""
+    from benchmarks.microgpt import Value
+
+    return Value, None
+
+
+US, THEM, THIRD = "scalargrad", "micrograd", "a class like microgpt's"
+BOTH = {US: scalargrad, THEM: micrograd}
+GPTS = {US: scalargrad, THIRD: microgpt}
 
 
 def readme_expression(a: Any, b: Any, relu: Callable[[Any], Any]) -> Any:
@@ -89,6 +98,34 @@ def moons_step(library: Callable[[], tuple[Any, Any]]) -> Run:
         total.backward()
         for parameter in model.parameters():
             parameter.data -= 0.01 * parameter.grad
+        return float(total.data)
+
+    return run
+
+
+def same_code(library: Callable[[], tuple[Any, Any]]) -> Run:
+    """Return the loss of the two-moons demo, forwards and backwards, in sums and products alone."""
+    value, _ = library()
+    problem = moons()
+    parameters = [value(x) for x in problem.parameters]
+
+    def run() -> float:
+        total = loss(parameters, problem.points, problem.labels, value.relu, value.relu)
+        total.backward()
+        return float(total.data)
+
+    return run
+
+
+def gpt_step(library: Callable[[], tuple[Any, Any]]) -> Run:
+    """Return the loss of a GPT at a name of six letters, forwards and backwards."""
+    value, _ = library()
+    generator = random.Random(SEED)
+    parameters = [value(generator.gauss(0.0, 0.08)) for _ in range(4192)]
+
+    def run() -> float:
+        total = gpt.loss(parameters, [26, *range(6)], [*range(6), 26], value)
+        total.backward()
         return float(total.data)
 
     return run
@@ -158,12 +195,16 @@ def backward(size: int) -> Comparison:
 
 def comparisons() -> Items:
     """Yield what is measured, most interesting first."""
-    for what, run, row in [
-        ("README expression, forward + backward", readme, Row(US, THEM, at_most=0.5)),
-        ("Moons step, MLP(2, [16, 16, 1]), 100 samples", moons_step, Row(US, THEM, at_least=40)),
+    readmes, sums = Row(US, THEM, at_most=0.5), Row(US, THEM, at_most=0.25)
+    third, networks = Row(US, THIRD), Row(US, THEM, at_least=40)
+    for what, run, libraries, rows in [
+        ("README expression, forward + backward", readme, BOTH | GPTS, [readmes, third]),
+        ("Moons loss in sums and products", same_code, BOTH | GPTS, [sums, third]),
+        ("GPT of 4,192 parameters, a name of six letters", gpt_step, GPTS, [third]),
+        ("Moons step, MLP(2, [16, 16, 1]), 100 samples", moons_step, BOTH, [networks]),
     ]:
-        makers = {name: partial(run, library) for name, library in LIBRARIES.items()}
-        yield Comparison(what, makers, [row], time.process_time)
+        makers = {name: partial(run, library) for name, library in libraries.items()}
+        yield Comparison(what, makers, rows, time.process_time)
     yield from bytes_per_node()
     yield long_chain()
     yield from map(backward, (200, 2000))

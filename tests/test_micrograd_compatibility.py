@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import math
+import pickle
 import random
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scalargrad import OperandError, Value
+from scalargrad import (
+    GraphError,
+    OperandError,
+    TraceError,
+    Value,
+    draw,
+    grad,
+    jit,
+    no_grad,
+    walk,
+)
+from scalargrad.export import to_json
 
 Matrix = list[list[Any]]
 
@@ -281,3 +294,57 @@ def test_closures_that_would_not_be_called_are_refused() -> None:
         Own(1.0).sine()
     with pytest.raises(OperandError, match="called"):
         Value(1.0)._backward = lambda: None
+
+
+def sine(x: Value) -> Value:
+    """Add an operation as microgpt does: the number, the operands, and a slope for each."""
+    return Value(math.sin(x.data), (x,), (math.cos(x.data),))
+
+
+def test_a_node_may_be_given_its_operands_and_slopes(tmp_path: Path) -> None:
+    """Which its ``_children`` and ``_local_grads`` are; (x·sin x)' = sin x + x·cos x."""
+    x = Value(0.5, "x")
+    y = sine(x) * x
+    y.backward()
+    slope = math.sin(0.5) + 0.5 * math.cos(0.5)
+    assert x.grad == grad(lambda x: x * sine(x))(0.5) == pytest.approx(slope, rel=1e-15)
+    assert (sine(x)._children, sine(x)._local_grads) == ((x,), (math.cos(0.5),))
+    assert [v.data for v in (x - 1.0)._children] == [0.5, 1.0]
+    assert (x - 1.0)._local_grads == (1.0, 0.0)
+    assert (sine(x)._prev, Value(2.0, (), ())._children) == ({x}, ())
+    assert "given" in draw(y).save(tmp_path / "y.mmd").read_text("utf-8")
+    jit(lambda v: v * v)(sine(x)).backward()
+    assert x.grad == pytest.approx(slope + math.sin(2 * 0.5), rel=1e-15)
+    with no_grad():
+        assert sine(x)._children == ()
+
+
+def twice(x: Value) -> Value:
+    """Be compiled, without a look at the number."""
+    return Value(1.0, (x,), (2.0,))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        *(grad(grad(sine)), lambda x: walk(sine(Value(x))), lambda x: to_json(sine(Value(x)))),
+        *(lambda x: pickle.dumps(sine(Value(x))), lambda x: jit(twice)(Value(x))),
+    ],
+)
+def test_slopes_without_a_formula_are_refused_where_one_is_needed(use: Any) -> None:
+    """With what has one, or a leaf to be pickled; a second derivative would have been 0."""
+    with pytest.raises((GraphError, TraceError), match=r"custom|detach"):
+        use(0.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        *((((Value(2.0),), "tanh"), {}), (((Value(2.0),), (1.0, 2.0)), {})),
+        *((((2.0,), (1.0,)), {}), ((), {"_children": (Value(2.0),), "_op": "tanh"})),
+    ],
+)
+def test_operands_without_slopes_are_refused(given: Any, named: Any) -> None:
+    """Micrograd's arguments, by place or by name, lead to those that are taken."""
+    with pytest.raises(OperandError, match="local_grads"):
+        Value(1.0, *given, **named)

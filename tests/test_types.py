@@ -22,6 +22,7 @@ def test_operators_and_methods_give_values() -> None:
         assert_type(v.exp(), Value),
         assert_type(w.log().tanh().sigmoid().relu(), Value),
         assert_type(w.detach(), Value),
+        assert_type(w.softplus().gelu(approximate="tanh").clip(max=1.0).maximum(v), Value),
     ):
         assert type(node) is Value
     assert type(assert_type(v < 3, bool)) is bool

@@ -60,6 +60,8 @@ from scalargrad.grad_mode import is_grad_enabled as is_grad_enabled
 from scalargrad.grad_mode import no_grad as no_grad
 from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
+from scalargrad.ops.arithmetic import abs as abs
+from scalargrad.ops.arithmetic import pow as pow
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.custom import custom_op as custom_op
 from scalargrad.ops.exponential import *
@@ -68,6 +70,7 @@ from scalargrad.ops.indexing import *
 from scalargrad.ops.likelihood import *
 from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
+from scalargrad.ops.reductions import sum as sum
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
@@ -107,8 +110,8 @@ if TYPE_CHECKING:
     from scalargrad.show.training import watch as watch
 
 
-#: What ``from scalargrad import *`` brings. The operations are listed where they are declared; a
-#: type checker, too, sees only what is listed.
+#: What ``from scalargrad import *`` brings: nothing under a name of Python's own, such as `sum`.
+#: The operations are listed where they are declared; a type checker, too, sees only what is listed.
 __all__ = [
     "DivisionByZeroError",
     "DomainError",
@@ -179,6 +182,9 @@ __all__ += ops.selection.__all__
 __all__ += ops.special.__all__
 __all__ += ops.standard_normal.__all__
 __all__ += ops.trigonometric.__all__
+__all__.remove("abs")
+__all__.remove("pow")
+__all__.remove("sum")
 
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
 _LATER = {
@@ -219,4 +225,4 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
 
 def __dir__() -> list[str]:
     dunders = (name for name in globals() if name.startswith("__"))
-    return sorted({*__all__, *_LATER, *dunders})
+    return sorted({*__all__, *ops.__all__, *_LATER, *dunders} - {"TABLE"})

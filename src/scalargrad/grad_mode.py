@@ -211,6 +211,11 @@ class no_grad(_RecordingSwitch):  # noqa: N801 - PyTorch's name
     Works as a context manager and as a decorator. Only the current thread or task is
     affected.
 
+    Notes
+    -----
+    As in PyTorch, a generator that yields inside the block leaves it in force for whoever reads the
+    generator, until it goes on: compute inside the block, and yield after it.
+
     Examples
     --------
     >>> from scalargrad import Value

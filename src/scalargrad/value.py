@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import as_leaf, derivatives, recorder, switches
+from scalargrad.grad_mode import as_leaf, builds_graphs, derivatives, recorder, switches
+from scalargrad.ops.custom import GIVEN
 from scalargrad.ops.methods import junction, method, printed
+from scalargrad.other_names import OTHER_NAMES
 from scalargrad.system.one_line import is_describing, shown
 from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, is_real
@@ -35,12 +37,8 @@ def _printed(*operations: Unary) -> tuple[_UnaryMethod, ...]:
     return tuple([printed(op) for op in operations])
 
 
-def _methods(*operations: Unary) -> tuple[_UnaryMethod, ...]:
+def _methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
     return tuple([method(op) for op in operations])
-
-
-def _method(op: Binary) -> _BinaryMethod:
-    return method(op)
 
 
 def _junction(op: Binary) -> _BinaryMethod:
@@ -64,6 +62,11 @@ class Value:
         Stored as a float.
     label : str, optional
         Name in pictures, steps and messages.
+    children : list or tuple of n Values
+        In the place of the label, as in microgpt: the operands of a node made by hand.
+    local_grads : list or tuple of n real numbers
+        ∂self/∂child for each of the children. They are fixed, so that such a node can neither be
+        differentiated twice nor stepped through nor compiled, as one of a `custom_op` can.
 
     Attributes
     ----------
@@ -83,7 +86,7 @@ class Value:
     Raises
     ------
     OperandError
-        If `data` is not a real number.
+        If `data` is not a real number, or there is not one local gradient for each child.
 
     Notes
     -----
@@ -94,7 +97,7 @@ class Value:
 
     References
     ----------
-    A. Karpathy, micrograd, 2020, whose interface this keeps.
+    A. Karpathy, micrograd, 2020, and microgpt, 2026, whose interfaces this keeps.
 
     Examples
     --------
@@ -119,21 +122,18 @@ class Value:
     #: The class of what operations make of this Value.
     _node: ClassVar[type]
 
-    def __init__(self, data: float | Value, label: str = "", *operands: object) -> None:
+    def __init__(
+        self, data: float | Value, label: str | Sequence[Value] = "", *given: Any, **named: Any
+    ) -> None:
+        is_leaf = isinstance(label, str) and not given and not named
         if isinstance(data, Value):
             current = self._recorder()
-            if current is not None and not operands:
+            if current is not None and is_leaf:
                 current.name(self, data)
                 return
             raise OperandError(
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
                 "or .detach() for a leaf with the same data"
-            )
-        if operands or not isinstance(label, str):
-            raise OperandError(
-                f"Value(data, label) was given {shown((label, *operands))}: operands are recorded "
-                "by operations; declare one of your own, with its derivative, by "
-                "scalargrad.custom_op"
             )
         if switches and hasattr(self, "label") and (current := recorder()) is not None:
             current.asked(self, "data assigned")
@@ -143,8 +143,11 @@ class Value:
         self.op = None
         self.parents = ()
         self.local_grads = ()
-        self.label = label
-        as_leaf(self)
+        self.label = label  # type: ignore[assignment] # operands are taken out again
+        if is_leaf:
+            as_leaf(self)
+        else:
+            _join(self, label, *given, **named)
 
     @staticmethod
     def _recorder() -> Recorder | None:
@@ -267,7 +270,19 @@ class Value:
     sqrt, expm1, log1p, log2, log10 = _methods(ops.sqrt, ops.expm1, ops.log1p, ops.log2, ops.log10)
     exp2, rint, fabs = _methods(ops.exp2, ops.rint, ops.abs)
     deg2rad, rad2deg = radians, degrees = _methods(ops.deg2rad, ops.rad2deg)
-    hypot, arctan2 = _method(ops.hypot), _method(ops.atan2)
+    hypot, arctan2 = _methods(ops.hypot, ops.atan2)
+
+    # The other operations of one number, and what else PyTorch's tensors have.
+    asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
+    neg, abs, square, pow = _methods(ops.neg, ops.abs, ops.square, ops.pow)
+    reciprocal, identity, erf, erfc = _methods(ops.reciprocal, ops.identity, ops.erf, ops.erfc)
+    erfinv, lgamma, digamma = _methods(ops.erfinv, ops.lgamma, ops.digamma)
+    floor, ceil, sign, step = _methods(ops.floor, ops.ceil, ops.sign, ops.step)
+    softplus, silu, gelu, gelu_tanh = _methods(ops.softplus, ops.silu, ops.gelu, ops.gelu_tanh)
+    elu, leaky_relu, ndtr, log_ndtr = _methods(ops.elu, ops.leaky_relu, ops.ndtr, ops.log_ndtr)
+    isnan, isinf, isfinite = _methods(ops.isnan, ops.isinf, ops.isfinite)
+    logical_not, clip = _methods(ops.logical_not, ops.clip)
+    maximum, minimum = _methods(ops.maximum, ops.minimum)
 
     def __pos__(self) -> Value:
         return self
@@ -388,7 +403,17 @@ class Value:
     @property
     def _prev(self) -> set[Value]:
         """Operands as a set of Values, as in micrograd; constants are wrapped on demand."""
-        return {x if isinstance(x, Value) else Value(x) for x in self.parents}
+        return set(self._children)
+
+    @property
+    def _children(self) -> tuple[Value, ...]:
+        """The same in order, as in microgpt."""
+        return tuple([x if isinstance(x, Value) else Value(x) for x in self.parents])
+
+    @property
+    def _local_grads(self) -> tuple[float, ...]:
+        """∂self/∂child for each of them, as in microgpt; 0 for a constant."""
+        return tuple([x or 0.0 for x in self.local_grads])
 
     @property
     def _op(self) -> str:
@@ -432,6 +457,20 @@ class Value:
 Value._node = Value
 
 
+def _under_another_name(name: str) -> Callable[..., NoReturn]:
+    def refused(self: Value, *_: object, **_named: object) -> NoReturn:
+        raise OperandError(
+            f"{name} of {shown(self)}: write {OTHER_NAMES[name]}, with scalargrad's functions"
+        )
+
+    return refused
+
+
+# What people who know other libraries write, and NumPy calls on the entries of an object array.
+for _name in OTHER_NAMES.keys() - vars(Value).keys():
+    setattr(Value, _name, _under_another_name(_name))
+
+
 class Parameter(Value):
     """A leaf to be trained: a weight or a bias.
 
@@ -449,6 +488,30 @@ class Parameter(Value):
 
 
 Scalar: TypeAlias = Value | float
+
+
+def _join(
+    node: Value, label: Any, local_grads: Any = (), *more: Any, children: Any = None, **named: Any
+) -> None:
+    """Make a leaf a node over children, with local gradients that were given; see `Value`."""
+    if children is None:
+        node.label, children = "", label
+    values = isinstance(children, list | tuple) and all(isinstance(x, Value) for x in children)
+    numbers = isinstance(local_grads, list | tuple) and not more and not named
+    if not (values and numbers and len(children) == len(local_grads)):
+        raise OperandError(
+            f"Value was given {shown((*more, *named) or (children, local_grads))}: write "
+            "Value(data, label), or Value(data, children, local_grads) with Values and a number "
+            "for each; an operation with a formula for its derivative is declared by "
+            "scalargrad.custom_op"
+        )
+    slopes = tuple([as_float(x, "a local gradient") for x in local_grads])
+    if (current := recorder()) is not None:
+        current.refused("given")
+    if children and builds_graphs():
+        node.op, node.parents, node.local_grads = GIVEN, tuple(children), slopes
+    else:
+        as_leaf(node)
 
 
 def _send_back(node: Value) -> None:
@@ -473,12 +536,14 @@ def _recorded(op: Operation, x: Value, other: Any) -> Any:
 
 
 class _Itself:
-    """Makes the copy of a Value that a gradient flows through: the Value itself, as of a float."""
+    """Makes the copy of a Value that a function under way computes with: itself, as of a float."""
 
     def __init__(self, value: Value) -> None:
         self._value = value
 
     def __call__(self) -> Value:
+        if not derivatives.get() and recorder() is None:
+            self.__reduce__()
         return self._value
 
     def __reduce__(self) -> NoReturn:
@@ -488,8 +553,8 @@ class _Itself:
             f"was computed by {x.op.name}" if x.op else "is what a function is differentiated by"
         )
         raise GraphError(
-            f"only leaves can be pickled, and {x!r} {computed}: pickle its .detach(), or keep the "
-            "program that computes it"
+            f"only leaves can be copied and pickled, and {x!r} {computed}: take its .detach(), or "
+            "keep the program that computes it"
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, Parameter, StateError, Value, nn
+from scalargrad import OperandError, Parameter, StateError, TrainingWarning, Value, nn
 from scalargrad.nn import MLP, Linear, Module, Neuron, ReLU, Sequential
 
 
@@ -40,19 +42,34 @@ def names(module: Module) -> list[str]:
 
 
 def test_names_are_paths_in_the_order_of_assignment() -> None:
-    """Modules, lists, tuples, dicts and arrays nested in each other give dotted paths."""
+    """Modules, and lists, dicts, arrays and other containers in each other, give dotted paths."""
     leaf = Parameter
     module = Bag(
         scale=leaf(1.0),
         blocks=[Bag(w=(leaf(2.0), leaf(3.0))), Bag(heads={"left": leaf(4.0), 7: [leaf(5.0)]})],
         array=np.array([[leaf(6.0)], [leaf(7.0)]]),
-        b=leaf(8.0),
+        more=SimpleNamespace(b=leaf(8.0), last=deque([leaf(9.0)])),
     )
     assert names(module) == [
         *("scale", "blocks.0.w.0", "blocks.0.w.1", "blocks.1.heads.left", "blocks.1.heads.7.0"),
-        *("array.0", "array.1", "b"),
+        *("array.0", "array.1", "more.b", "more.last.0"),
     ]
-    assert [p.data for p in module.parameters()] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    assert [p.data for p in module.parameters()] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
+
+
+class Plain:
+    """A class that is no module."""
+
+    def __init__(self) -> None:
+        self.w = [Parameter(1.0)]
+
+
+@pytest.mark.parametrize("held", [Plain(), {Neuron(2)}, frozenset([Parameter(1.0)])])
+def test_parameters_that_are_not_looked_for_are_named(held: Any) -> None:
+    """They would stay as they are while the others are trained."""
+    model = Bag(heads=[held], w=Parameter(2.0))
+    with pytest.warns(TrainingWarning, match=r"heads\.0"):
+        assert model.parameters() == [model.w]  # type: ignore[attr-defined]
 
 
 def test_only_parameters_are_found() -> None:
@@ -111,7 +128,7 @@ def test_zero_grad_clears_the_parameters_and_nothing_else() -> None:
 
 
 def test_a_subclass_may_list_its_parameters_itself() -> None:
-    """An override of parameters(), as micrograd programs have, decides what is cleared."""
+    """An override of parameters(), as micrograd programs have, decides; of a part, too."""
 
     class Line(Module):
         def __init__(self) -> None:
@@ -131,6 +148,13 @@ def test_a_subclass_may_list_its_parameters_itself() -> None:
     line(3.0).backward()
     line.zero_grad()
     assert (line.slope.grad, line.offset.grad) == (0.0, 1.0)
+    outer = Bag(parts=[line, line, Parameter(3.0)])
+    assert outer.parameters() == [line.slope, outer.parts[2]]  # type: ignore[attr-defined]
+    line(3.0).backward()
+    outer.zero_grad()
+    assert (line.slope.grad, line.offset.grad) == (0.0, 2.0)
+    with pytest.raises(StateError, match="Parameter"):
+        outer.state_dict()
     model = MLP(2, [2, 1])
     model.layers[0].neurons[0] = Frozen(2)
     assert len(model.parameters()) == 9 - 2

@@ -201,6 +201,17 @@ def positive(x: float) -> float:
     return x
 
 
+def test_partials_may_reduce() -> None:
+    """max(x, 0)² has the slope 2·max(x, 0); what has ln(1 + e^x) has the second σ(x)."""
+    hinge = custom_op(partials=lambda y, x: (2 * ops.maximum(x, 0.0, ops.minimum(x, -1.0)),))(
+        lambda x: max(x, 0.0) ** 2
+    )
+    assert [grad(hinge)(x) for x in (-1.5, 1.5)] == vmap(grad(hinge))([-1.5, 1.5]) == [0.0, 3.0]
+    smooth = custom_op(partials=lambda y, x: (ops.logsumexp([x, 0.0]),))(lambda x: x)
+    assert grad(smooth)(0.5) == pytest.approx(math.log1p(math.exp(0.5)), rel=1e-15)
+    assert grad(grad(smooth))(0.5) == pytest.approx(1 / (1 + math.exp(-0.5)), rel=1e-15)
+
+
 def test_partials_are_computed_once_and_for_values_alone() -> None:
     """A partial whose operand is a number is not computed; what partials share is so once."""
     asked: list[float] = []

@@ -177,7 +177,7 @@ def test_softmax_makes_as_many_nodes_as_it_says() -> None:
 
 
 def test_sum_takes_what_pythons_own_takes() -> None:
-    """After ``import *``, a start by name or place is added first; lists and arrays are joined."""
+    """A start by name or place is added first; lists and arrays are joined."""
     v, w = Value(3.0), Value(4.0)
     assert ops.sum([1.0, 2.0], start=2) == ops.sum([1.0, 2.0], 2) == 5.0
     assert ops.sum([v, 1.0], start=w).data == 8.0
@@ -193,7 +193,7 @@ def test_sum_takes_what_pythons_own_takes() -> None:
 
 
 def test_power_with_a_modulus_is_pythons_own() -> None:
-    """After ``import *``, pow(2, 3, 5) is the whole number it is in Python; Values are refused."""
+    """So that pow(2, 3, 5) stays the whole number it is; Values are refused."""
     assert ops.pow(2, 3, 5) == 3
     assert ops.pow(base=3, exp=-1, mod=7) == 5
     assert ops.pow(base=2.0, exp=3.0) == 8.0

@@ -88,7 +88,7 @@ _CASES: dict[str, Callable[[], object]] = {
     "operand_beyond_the_floats": lambda: _x() * 10**400,
     "data_that_is_no_number": lambda: Value("2"),  # type: ignore[arg-type]
     "value_of_a_value": lambda: Value(_x()),
-    "value_with_operands": lambda: Value(4.0, (_x(), _x()), "*"),  # type: ignore[arg-type]
+    "value_with_operands": lambda: Value(4.0, (_x(), _x()), "*"),
     "assigned_value": lambda: setattr(_x(), "data", _x()),
     "assigned_backward": lambda: setattr(_x(), "_backward", print),
     "truths_joined_with_a_number": lambda: _sg.gt(_x(), 0.0) & 3,

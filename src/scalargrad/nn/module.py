@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import warnings
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any, Self
 
-from scalargrad.errors import StateError
+from scalargrad.errors import StateError, TrainingWarning
 from scalargrad.grad_mode import unless_recorded
 from scalargrad.nn.state import (
     IncompatibleKeys,
@@ -24,10 +26,11 @@ from scalargrad.value import Parameter, Value
 class Module:
     """Base class of networks and their parts.
 
-    Parameters and modules assigned to attributes, also inside lists, tuples, dicts and object
-    arrays, belong to the module, in the order of assignment. A subclass computes in `forward`,
-    as in PyTorch, or in ``__call__``. It may override `parameters`, as micrograd programs do; to
-    be saved, what that returns must be Parameters in attributes, not plain Values.
+    Parameters and modules assigned to attributes, also inside lists, tuples, dicts, deques,
+    namespaces and object arrays, belong to the module, in the order of assignment. Those in sets
+    and in objects that are no modules do not, of which `parameters` warns. A subclass computes in
+    `forward`, as in PyTorch, or in ``__call__``. It may override `parameters`, as micrograd
+    programs do; to be saved, what that returns must be Parameters in attributes, not plain Values.
 
     Attributes
     ----------
@@ -78,8 +81,33 @@ class Module:
                 yield name, value
 
     def parameters(self) -> list[Any]:
-        """Return the module's Parameters, each once, in the order of `named_parameters`."""
-        return [parameter for _, parameter in self.named_parameters()]
+        """Return the module's Parameters, each once, in the order of `named_parameters`.
+
+        A module inside whose class overrides `parameters` is asked for its own.
+
+        Warns
+        -----
+        TrainingWarning
+            If a set holds Parameters or modules, or an object that is no module.
+        """
+        found: dict[int, Any] = {}
+
+        def asked(part: Any) -> bool:
+            return isinstance(part, Module) and part is not self and _lists_its_own(part)
+
+        for name, part in _walk(self, closed=asked):
+            if isinstance(part, Parameter):
+                found[id(part)] = part
+            elif asked(part):
+                found.update((id(x), x) for x in part.parameters())
+            elif _is_overlooked(part):
+                warnings.warn(
+                    f"{type(self).__name__}.{name} is a {type(part).__name__}, in which parameters "
+                    "are not looked for, and holds some: make it a list, or its class an nn.Module",
+                    TrainingWarning,
+                    stacklevel=2,
+                )
+        return [*found.values()]
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Yield this module, under the name "", and every module inside, with their paths."""
@@ -114,12 +142,11 @@ class Module:
         at, so the cost follows the entries an example used, not the size of the table.
         """
         unless_recorded("zero_grad")
-        if type(self).parameters is not Module.parameters:
-            for parameter in self.parameters():
-                parameter.zero_grad()
-            return
-        for _, part in _walk(self, closed=_is_table):
-            if isinstance(part, Parameter | Table):
+        for _, part in _walk(self, lambda part: _is_table(part) or _lists_its_own(part)):
+            if _lists_its_own(part):
+                for parameter in part.parameters():
+                    parameter.zero_grad()
+            elif isinstance(part, Parameter | Table):
                 part.zero_grad()
 
     def train(self, mode: bool = True) -> Self:
@@ -201,7 +228,7 @@ class Module:
             If two have one path: a state would hold the numbers of only one. Or if a parameter of
             one's own list is in none of them.
         """
-        parts = _walk(self, closed=lambda part: parameter_shape(part) is not None)
+        parts = [*_walk(self, closed=lambda part: parameter_shape(part) is not None)]
         found = [(name, part) for name, part in parts if parameter_shape(part) is not None]
         counts = Counter(name for name, _ in found)
         for name in [name for name, count in counts.items() if count > 1]:
@@ -209,7 +236,7 @@ class Module:
                 f"{counts[name]} parts of {type(self).__name__} have the name {name} in a state: "
                 "use other keys in its dicts, without dots, and not 0 beside '0'"
             )
-        if type(self).parameters is not Module.parameters:
+        if any(_lists_its_own(part) for _, part in parts):
             require_kept(type(self).__name__, self.parameters(), found)
         return found
 
@@ -272,16 +299,29 @@ def _holds_no_module(part: Any) -> bool:
     return _is_table(part) or (isinstance(part, list) and {*map(type, part)} <= {Parameter})
 
 
+def _lists_its_own(part: Any) -> bool:
+    return isinstance(part, Module) and type(part).parameters is not Module.parameters
+
+
+def _is_overlooked(part: Any) -> bool:
+    """Return whether what is not entered holds Parameters or modules, or lists of them."""
+    if isinstance(part, Value) or callable(part) or _children(part):
+        return False
+    held = part if isinstance(part, set | frozenset) else getattr(part, "__dict__", {}).values()
+    lists = [x for x in held if isinstance(x, list | tuple)]
+    return any(isinstance(x, Parameter | Module) for xs in (held, *lists) for x in xs)
+
+
 def _switches_itself(part: Any) -> bool:
     return isinstance(part, Module) and getattr(part.train, "__func__", None) is not Module.train
 
 
 def _children(part: Any) -> list[tuple[Any, Any]]:
-    if isinstance(part, Module):
+    if isinstance(part, Module | SimpleNamespace):
         return list(vars(part).items())
     if isinstance(part, dict):
         return list(part.items())
-    if isinstance(part, list | tuple):
+    if isinstance(part, list | tuple | deque):
         return list(enumerate(part))
     if is_object_array(part):
         return list(enumerate(part.ravel().tolist()))

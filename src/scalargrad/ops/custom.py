@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
-from scalargrad.errors import OperandError
+from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import switches
 from scalargrad.system.one_line import shown
 from scalargrad.table.code import expand
 from scalargrad.table.domain import REAL, Domain
 from scalargrad.table.numbers import as_float
-from scalargrad.table.operation import Elementwise, Unary
+from scalargrad.table.operation import Elementwise, Operation, Unary
 from scalargrad.table.read_around import ReadAround
 from scalargrad.table.symbol import Symbol
 
@@ -78,6 +78,23 @@ class Custom(Unary):
             return as_float(function(*operands), f"the result of {function.__name__}")
 
         return computed
+
+
+def _no_formula(*_: Any, **_named: Any) -> NoReturn:
+    raise GraphError(
+        "Value(data, children, local_grads) made a node here, whose partials are fixed numbers: "
+        "there is no formula to differentiate again, to step through or to compute anew. Declare "
+        "the operation by @scalargrad.custom_op(partials=lambda y, x: (…,))"
+    )
+
+
+class Given(Operation):
+    """What a node was computed by whose partials were given as numbers; see `Value`."""
+
+    of_floats = partial_nodes = trace_partials = _no_formula
+
+
+GIVEN = Given(_no_formula, _no_formula, name="given")
 
 
 def _merged(expressions: Iterable[Any], known: dict[object, Any]) -> list[Any]:

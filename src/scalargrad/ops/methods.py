@@ -12,7 +12,7 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import defers
-from scalargrad.table.operation import Binary, Elementwise, Unary
+from scalargrad.table.operation import Elementwise
 
 
 def printed(op: Elementwise, *, reflected: bool = False) -> Any:
@@ -47,11 +47,11 @@ def is_truth(x: Any) -> bool:
     return isinstance(x, bool) or getattr(getattr(x, "dtype", None), "kind", "") == "b"
 
 
-def method(op: Unary | Binary) -> Callable[..., Any]:
+def method(op: Any) -> Callable[..., Any]:
     """Return an operation as a method that calls it."""
 
-    def called(self: Any, *others: Any) -> Any:
-        return op(self, *others)
+    def called(self: Any, *others: Any, **options: Any) -> Any:
+        return op(self, *others, **options)
 
     called.__name__ = op.name
     called.__doc__ = (op.__doc__ or "").partition("\n")[0]

@@ -179,11 +179,11 @@ class PythonPrinter(CodePrinter):
         return number_code(value)
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return the operator, or else a call of the operation's declaration."""
+        """Return the operator, or else a call of the declaration; a reduction's takes a list."""
         if op.python is not None:
             return op.python
         name = f"_{op.name}" if TABLE.get(op.name) is op else f"_custom_{id(op)}"
-        self.functions[name] = op.function
+        self.functions[name] = op.function if hasattr(op, "arity") else op.of_floats
         return call(name, arity)
 
 

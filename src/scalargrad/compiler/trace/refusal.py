@@ -70,6 +70,10 @@ REFUSALS = {
         "gradients were to be clipped",
         "do so outside, after backward() on the result, or scale those that grad returns",
     ),
+    "given": (
+        "Value(data, children, local_grads) made a node",
+        "declare the operation, with a formula for its derivative, by scalargrad.custom_op",
+    ),
     "mode": (
         "is_grad_enabled() was asked",
         "pass the answer as an argument: a program serves calls within no_grad and outside",
