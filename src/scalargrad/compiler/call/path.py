@@ -172,7 +172,7 @@ class Path:
             self.told_apart.require(*call[:3])
         if not self.draws:
             return self._run(call)
-        states = call[0].before = self.draws.states()
+        states = self.draws.states()
         run = self._run(call)
         if run is None or not run[1]:
             rewind(states)
