@@ -2,7 +2,8 @@
 
 ``python -m tests.compiler.random_programs --from 0 --count 3200`` compares 100,000 calls, notes
 each seed in a file and prints those that differ; the same command goes on after the last one noted.
-``SCALARGRAD_JIT=numpy`` before it runs them on NumPy.
+It runs in check mode, in which functions that are compiled inside others are compared, too;
+``SCALARGRAD_JIT=numpy`` before it runs them on NumPy instead.
 """
 
 from __future__ import annotations
@@ -627,8 +628,8 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
     parser.add_argument("--notes", type=Path, help="what was done, and differs")
     options = parser.parse_args(given)
-    backend = os.environ.get("SCALARGRAD_JIT", "")
-    notes = options.notes or Path("fuzz/found", f"random_programs{backend and '_' + backend}.txt")
+    backend = os.environ.setdefault("SCALARGRAD_JIT", "check")
+    notes = options.notes or Path("fuzz/found", f"random_programs_{backend}.txt")
     notes.parent.mkdir(parents=True, exist_ok=True)
     known = _noted(notes)
     begun, count, refused, found = time.monotonic(), 0, 0, 0
