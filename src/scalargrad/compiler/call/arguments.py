@@ -115,6 +115,8 @@ def floats_of(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
     """Return numbers of these types as floats, each as `float_of` does."""
     if int not in kinds:
         return xs if kinds == {float} else [*map(float, xs)]
+    if float in kinds:
+        return [x if x.__class__ is float else float_of(x) for x in xs]
     try:
         found = [*map(float, xs)]
     except OverflowError:
