@@ -288,6 +288,72 @@ class Sums(collections.namedtuple("Sums", "a b")):
         return self.a + self.b
 
 
+@dataclass
+class Sample:
+    """A point with a name, as people keep their data."""
+
+    x: float
+    name: str
+    weight: Any
+
+
+#: Many items alike, and how to make one of them.
+ALIKE: dict[str, Callable[[float], Any]] = {
+    "numbers": lambda x: x,
+    "tuples": lambda x: (x, 2.0 * x),
+    "lists of tuples": lambda x: [(x, 1.0), (2.0, x)],
+    "dicts": lambda x: {"x": x, "y": x * x},
+    "scalars": np.array,
+    "objects": lambda x: Sample(x, "a", Value(3.0)),
+    "lists of objects": lambda x: [Sample(x, "a", 2.0), Sample(1.0, "b", [x, x])],
+}
+#: What one of them is exchanged for, with the same numbers or none.
+OTHERS: dict[str, Callable[[float], Any]] = {
+    "an integer": int,
+    "NumPy's number": np.float64,
+    "a bool": bool,
+    "a Value": Value,
+    "one more": lambda x: (x, x, x),
+    "another key": lambda x: {"x": x, "z": x * x},
+    "another name": lambda x: Sample(x, "b", Value(3.0)),
+    "nothing": lambda x: None,
+}
+
+
+def total(x: Any) -> Any:
+    """Add up all numbers, with what tells containers, names and bools apart."""
+    if isinstance(x, dict):
+        return sum((len(key) + ord(key)) * total(y) for key, y in x.items())
+    if isinstance(x, list | tuple):
+        return sum((k + 1.0) * total(y) for k, y in enumerate(x))
+    if isinstance(x, Sample):
+        return total(x.x) * ord(x.name) + total(x.weight)
+    if x is None or isinstance(x, bool):
+        return -100.0 if x else 100.0
+    return x.item() if isinstance(x, np.ndarray) else x
+
+
+@pytest.mark.filterwarnings("ignore::scalargrad.JitWarning")  # of objects whose numbers change
+@pytest.mark.parametrize("make", ALIKE.values(), ids=ALIKE)
+def test_many_items_alike_are_read_at_each_call(make: Callable[[float], Any]) -> None:
+    """Numbers that change, an item of another kind among them, and one that stands there twice."""
+    compiled = jit(total)
+    kept = [make(1.0 + k) for k in range(20)]
+    for k in range(3):
+        items = [make(0.5 * j + k) for j in range(20)]
+        assert float_of(compiled(items)) == pytest.approx(float_of(total(items)), rel=1e-12)
+    for other in OTHERS.values():
+        items = [*kept[:7], other(3.0), *kept[8:]]
+        assert float_of(compiled(items)) == pytest.approx(float_of(total(items)), rel=1e-12)
+    for items in (kept, [kept[0]] * 20, kept):
+        assert float_of(compiled(items)) == pytest.approx(float_of(total(items)), rel=1e-12)
+
+
+def float_of(x: Any) -> float:
+    """Return a number or what a Value holds."""
+    return float(x.data if isinstance(x, Value) else x)
+
+
 def test_dicts_keep_their_kind() -> None:
     """Factories, counts, orders, and ways of setting an item; any error for a lacking attribute."""
     table: collections.defaultdict[str, list[Any]] = collections.defaultdict(list, a=[1.0])
