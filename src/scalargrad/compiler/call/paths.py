@@ -118,7 +118,7 @@ class Paths:
             If the function would tell an argument from its copy.
         """
         compiled, args, kwargs, key, *_ = call
-        if len(self.fitting.get(key, ())) >= PATHS and not self.limits.warns_of("paths"):
+        if not at_once and self._is_left_eager(key):
             return None
         with self.lock:
             now = self._before(key)
@@ -131,9 +131,7 @@ class Paths:
                 parting = functools.partial(recorder.parting_line, outcomes)
                 count = max(len(known), len(tried.outcomes))
                 self.limits.warn_of_paths(compiled, count, len(outcomes), parting)
-            is_known = known or tried.outcomes
-            is_early = is_known and not at_once and not self.limits.pays()
-            if len(known) >= PATHS or is_early:
+            if len(known) >= PATHS:
                 return None
             if self.limits.is_changing(compiled, self._changed(key, now)):
                 return None
@@ -152,6 +150,13 @@ class Paths:
             now.prepare()
             self.limits.note_functions(compiled, key, alike)
         return path
+
+    def _is_left_eager(self, key: Key) -> bool:
+        """Return whether calls of this shape that take no known path are eager now."""
+        known = self.fitting.get(key, ())
+        if len(known) >= PATHS:
+            return not self.limits.warns_of("paths")
+        return bool(known or key in self._tried) and not self.limits.pays()
 
     def _recurring(self, call: Call, now: ClosedOver, tried: Tried) -> Path | None:
         """Return the path of a call; None if it has branches and no call has taken it before."""
