@@ -73,7 +73,8 @@ def _compare(where: str, found: Any, expected: Any, differ: Differ) -> None:
         differ(f"computes {x!r} for {where}, and eager code {y!r}")
     if not is_value or not isinstance(expected, Value) or found is expected:
         return
-    by = [parent for parent in found.parents if isinstance(parent, Value)]
+    known = {*nodes}  # a call of too many ways is eager, with nodes of its own on the way
+    by = [x for x in found.parents if isinstance(x, Value) and (x in known or x.op is None)]
     if not all(math.isfinite(parent.data) for parent in by):
         return  # a slope there is 0 or nan by what it is multiplied with on the way
     ours = gradients(found, by, allow_nonfinite=True)

@@ -154,7 +154,7 @@ class Jitted(Generic[P, R]):
         """
         with collector_paused():  # a single pause: else there is a search after each pass
             try:
-                path = self._kept.record(call)
+                path = self._kept.record(call, at_once=mode_here() == "program")
                 if path is None:
                     return None
                 run = path.run(call)  # which compiles it
