@@ -198,17 +198,18 @@ def sigmoid(e: Emitter, x: str) -> str:
 
     It is computed as s - s · q, which halves the error of the quotient, and that of 1 + s in it.
     """
-    s = _exp_of_negative(e, e.neg(e.intrinsic("fabs", x)))
+    s = decay(e, x)
     quotient = e.div(s, e.add(s, 1.0))
     below = e.fma(e.neg(s), quotient, s)
     return e.select(e.compare("olt", x, 0.0), below, e.sub(1.0, below))
 
 
-def _exp_of_negative(e: Emitter, x: str) -> str:
-    """Return e^x for x <= 0 with the digits of `exp`, by one addition to the exponent.
+def decay(e: Emitter, x: str, rate: float = 1.0) -> str:
+    """Return e^(-rate · |x|) with the digits of `exp`, by one addition to the exponent.
 
-    It computes 2¹²⁸ e^x and scales that down, so that subnormal results are rounded only once.
+    It computes 2¹²⁸ times that and scales it down, so that subnormal results are rounded only once.
     """
+    x = e.mul(e.intrinsic("fabs", x), -rate)
     least = e.select(e.compare("olt", x, -746.0), -746.0, x)
     shifted, r, _ = _reduced(e, least, 128)
     exponent = e.integers("shl", shifted, 52)

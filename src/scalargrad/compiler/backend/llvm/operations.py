@@ -156,6 +156,8 @@ DESCRIBED: dict[str, Callable[..., str]] = {
     "log1p": elementary.log1p,
     "tanh": elementary.tanh,
     "sigmoid": elementary.sigmoid,
+    "_decay": elementary.decay,
+    "_decay_twice": functools.partial(elementary.decay, rate=2.0),
     "erf": elementary.erf,
     "sin": sine_cosine.sin,
     "cos": sine_cosine.cos,
