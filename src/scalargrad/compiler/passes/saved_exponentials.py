@@ -88,7 +88,7 @@ class SavedExponentials:
 
     def written(self, writer: Writer, op: Op, old: tuple[int, ...], new: tuple[int, ...]) -> Any:
         """Return the node of an operation with such operands, before and now; None for others."""
-        if op in _SLOPES or (op, old[-1]) in self._saved:
+        if op in _SLOPES or (op, *old[-1:]) in self._saved:
             of, rest = _SLOPES.get(op) or _UNITS[op]
             return writer.node(rest, (new[0], writer.node(of, (new[-1],))))
         return None
