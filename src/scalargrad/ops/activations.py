@@ -39,7 +39,9 @@ __all__ = [
 _KINK = Domain((-3.0, 3.0), (0.05, 1.0), smooth=lambda x, *slope: not -0.1 < x < 0.1)
 
 
-@composite(Binary, partials=lambda _, y, x: (-1.0, 0.0), text=Notation("1 - {0}", SUM, (SUM + 1, SUM)))
+@composite(
+    Binary, partials=lambda _, y, x: (-1.0, 0.0), text=Notation("1 - {0}", SUM, (SUM + 1, SUM))
+)
 def _one_less(y: Symbol, x: Symbol) -> Symbol:
     """Return 1 - y for y = σ(x), a function of y; where it cancels, as e^-|x| · y."""
     return where(x < 0, 1 - y, exp(-abs(x)) * y)
