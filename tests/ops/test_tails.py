@@ -248,12 +248,15 @@ def derivative(op: Any, operands: Sequence[int]) -> Any:
     return op
 
 
-def compare(name: str, order: Sequence[int], terms: Terms, at: list[tuple[float, ...]]) -> float:
+def compare(
+    name: str, order: Sequence[int], terms: Terms, at: Sequence[tuple[float, ...]]
+) -> float:
     """Hold a derivative against its formula, eagerly and compiled; return the largest error.
 
     The error is in units of the largest term, or of what is allowed there, by 8.
     """
-    slope = derivative(TABLE[name].__call__, order)
+    op: Any = TABLE[name]
+    slope = derivative(op, order)
     known: list[tuple[tuple[float, ...], Any, float, float]] = []
     for x in at:
         with suppress(DomainError, NumericalError, ZeroDivisionError), mp.workdps(DIGITS):
@@ -264,7 +267,8 @@ def compare(name: str, order: Sequence[int], terms: Terms, at: list[tuple[float,
                 assert math.isfinite(found), (x, found)
                 known.append((x, sum(parts), size, found))
     columns = [list(column) for column in zip(*[x for x, *_ in known], strict=True)]
-    compiled = jit(vmap(slope))(*columns)
+    together: Any = vmap(slope)
+    compiled = jit(together)(*columns)
     worst = 0.0
     for (x, exact, size, eager), lane in zip(known, compiled, strict=True):
         allowed = WIDER.get((name, len(order)), lambda _, size: 8 * math.ulp(size))(x[0], size)
@@ -305,7 +309,7 @@ def test_every_operation_with_a_slope_has_its_formula_here() -> None:
 @pytest.mark.parametrize("f", [softmax, log_softmax])
 @pytest.mark.parametrize("far", [0.3, 1.2, 5.0, 20.0, 37.42994775023705, 300.0, 700.0, -37.4])
 def test_a_likely_class_has_the_slope_of_the_others(f: Any, far: float) -> None:
-    """1 - p is the sum of the others' probabilities, not 0; so are second derivatives of softmax."""
+    """1 - p is the sum of the others' probabilities, not 0; so is the second derivative."""
     scores = [far, 0.0, -1.0]
     with mp.workdps(400):
         shares = [mp.exp(x) / sum(map(mp.exp, map(mp.mpf, scores))) for x in scores]
@@ -335,16 +339,19 @@ def test_a_forbidden_transition_has_no_gradient() -> None:
     for way in (slopes, jit(slopes)):
         assert way(-inf, -inf, 1.0) == (0.0, 0.0, 1.0)
         assert way(-inf, 0.0, -inf) == (0.0, 1.0, 0.0)
-    rows: Any = [*zip(*jit(vmap(slopes))([-inf, 0.0], [-inf, -inf], [1.0, -inf]), strict=True)]
-    assert rows in ([(0.0, 1.0), (0.0, 0.0), (1.0, 0.0)], [(0.0, 0.0, 1.0), (1.0, 0.0, 0.0)])
+    lanes: Any = jit(vmap(slopes))
+    rows = lanes([-inf, 0.0], [-inf, -inf], [1.0, -inf])
+    assert rows == [(0.0, 0.0, 1.0), (1.0, 0.0, 0.0)]
     assert grad(grad(nested, 2), 0)(-inf, -inf, 1.0) == 0.0
 
 
 def test_powers_at_their_ends() -> None:
     """x**x falls vertically from 1 at 0; a square that overflows is inf, however it is made."""
-    for slope in (grad(lambda x: x**x), jit(grad(lambda x: x**x))):
+    falling: Any = grad(lambda x: x**x)
+    for slope in (falling, jit(falling)):
         assert slope(0.0) == -math.inf
-    for power in (lambda x: x**2, lambda x: -((-x) ** 3)):
+    powers: list[Any] = [lambda x: x**2, lambda x: -((-x) ** 3)]
+    for power in powers:
         assert power(Value(1e200)).data == math.inf
         assert jit(power)(Value(1e200)).data == math.inf
         with no_grad():

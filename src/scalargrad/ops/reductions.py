@@ -357,7 +357,8 @@ def _with_the_rest(
     Which one it is, a compiled function decides at each call.
     """
     likely = [gt(x, bound) for x in found]
-    rest = of(sum([where(yes, 0.0, share(x)) for yes, x in zip(likely, found, strict=True)]))
+    others = sum([where(yes, 0.0, share(x)) for yes, x in zip(likely, found, strict=True)])
+    rest = of(where(others > 0.5, 0.0, others))  # 1 if none is likely, where ln(1 - 1) is inf
     return [where(yes, rest, x) for yes, x in zip(likely, found, strict=True)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.compiler.passes.partial import partial
+from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import abs, exp, sigmoid, tanh, where
@@ -66,11 +66,12 @@ def _tanh_slope_of(y: Symbol, t: Symbol) -> Symbol:
     return t * ((1 + abs(y)) * (1 + abs(y)))
 
 
-_UNITS = {
+#: For each unit and each slope, the exponential, and the function of it and of x, or of y.
+UNITS: dict[Op, tuple[Unary, Binary]] = {
     sigmoid: (_decay, _sigmoid_of),
     tanh: (_decay_twice, _tanh_of),
 }
-_SLOPES = {
+SLOPES: dict[Op, tuple[Unary, Binary]] = {
     partial(sigmoid, 0): (_decay, _sigmoid_slope_of),
     partial(tanh, 0): (_decay_twice, _tanh_slope_of),
 }
@@ -81,14 +82,18 @@ class SavedExponentials:
 
     def __init__(self, program: Program) -> None:
         both = zip(program.ops, program.args, strict=True)
-        self._saved = {(op.op, args[-1]) for op, args in both if op in _SLOPES}
+        self._saved = {
+            (op.op, args[-1]) for op, args in both if isinstance(op, Partial) and op in SLOPES
+        }
 
     def __bool__(self) -> bool:
         return bool(self._saved)
 
-    def written(self, writer: Writer, op: Op, old: tuple[int, ...], new: tuple[int, ...]) -> Any:
+    def written(
+        self, writer: Writer, op: Op, old: tuple[int, ...], new: tuple[int, ...]
+    ) -> int | None:
         """Return the node of an operation with such operands, before and now; None for others."""
-        if op in _SLOPES or (op, *old[-1:]) in self._saved:
-            of, rest = _SLOPES.get(op) or _UNITS[op]
-            return writer.node(rest, (new[0], writer.node(of, (new[-1],))))
-        return None
+        if op not in SLOPES and (op, *old[-1:]) not in self._saved:
+            return None
+        exponential, of = SLOPES.get(op) or UNITS[op]
+        return writer.node(of, (new[0], writer.node(exponential, (new[-1],))))
