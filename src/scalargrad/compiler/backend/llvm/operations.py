@@ -98,7 +98,7 @@ def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
         return e.library(name, *operands)
     if e.inline and name not in _BY_LANE:
         return described(e, *map(e.number, operands))
-    return e.shared(name, described, operands)
+    return e.shared(name.replace("'", ".slope"), described, operands)
 
 
 class _Expression:
