@@ -177,6 +177,11 @@ PLAIN = {
 TINY = 5e-324
 
 
+def _narrow(_: float, size: float) -> float:
+    """Allow 8 units of the largest term."""
+    return 8 * math.ulp(size)
+
+
 def _factor(of: Callable[[float], float]) -> Callable[[float, float], float]:
     """Allow 8 units of the largest term, and 1 of a subnormal factor times the others."""
     return lambda x, size: 8 * math.ulp(size) + of(abs(x)) * TINY
@@ -267,11 +272,10 @@ def compare(
                 assert math.isfinite(found), (x, found)
                 known.append((x, sum(parts), size, found))
     columns = [list(column) for column in zip(*[x for x, *_ in known], strict=True)]
-    together: Any = vmap(slope)
-    compiled = jit(together)(*columns)
+    compiled = jit(vmap(slope))(*columns)
     worst = 0.0
     for (x, exact, size, eager), lane in zip(known, compiled, strict=True):
-        allowed = WIDER.get((name, len(order)), lambda _, size: 8 * math.ulp(size))(x[0], size)
+        allowed = WIDER.get((name, len(order)), _narrow)(x[0], size)
         for found in (eager, lane):
             error = float(abs(mp.mpf(found) - exact) / (allowed or TINY))
             assert error <= 1.0, (x, found, float(exact), 8 * error)
