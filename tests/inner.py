@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from scalargrad.compiler.explain.programs_of import programs_of
 from scalargrad.graph import leaves, topological_order
-from scalargrad.ops import TABLE
+from scalargrad.ops import TABLE as WHOLE_TABLE
 from scalargrad.table.domain import Domain
 from scalargrad.table.javascript import function_key, javascript_functions, javascript_lanes
 from scalargrad.table.operation import Elementwise, Operation, Reduction
@@ -17,6 +17,7 @@ from scalargrad.tree import flatten
 
 __all__ = [
     "TABLE",
+    "WHOLE_TABLE",
     "Domain",
     "Elementwise",
     "Operation",
@@ -31,3 +32,6 @@ __all__ = [
     "programs_of",
     "topological_order",
 ]
+
+#: The operations that users call; those whose names begin with _ are parts of derivatives.
+TABLE = {name: op for name, op in WHOLE_TABLE.items() if not name.startswith("_")}

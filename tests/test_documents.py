@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.inner import TABLE
+from tests.inner import WHOLE_TABLE as TABLE
 
 from benchmarks.quoted import QUOTING, measured, refreshed
 from scalargrad import experiments, gradcheck, ops

@@ -489,7 +489,7 @@ def test_overflow_is_infinite() -> None:
 POWERS: list[tuple[tuple[float, float], tuple[int, ...], float]] = [
     *(((0.0, 2.0), (i,), 0.0) for i in (0, 1)),
     *(((0.0, 1.0), (0,), 1.0), ((0.0, 1.0), (1,), 0.0), ((0.0, 0.0), (0,), 0.0)),
-    *(((0.0, 0.0), (1,), 0.0), ((2.0, 0.0), (0,), 0.0), ((2.0, 0.0), (1,), math.log(2.0))),
+    *(((0.0, 0.0), (1,), -math.inf), ((2.0, 0.0), (0,), 0.0), ((2.0, 0.0), (1,), math.log(2.0))),
     *(((3.0, 1.0), (0,), 1.0), ((3.0, 1.0), (1,), 3.0 * math.log(3.0))),
     *(((2.0, 0.0), (0, 1), 0.5), ((2.0, 0.0), (1, 0), 0.5)),  # x ** (y - 1) · (1 + y ln x)
     ((3.0, 0.0), (0, 1, 1), 2.0 * math.log(3.0) / 3.0),  # x ** (y - 1) · (2 + y ln x) ln x
@@ -508,7 +508,7 @@ def power(base: Any, exponent: Any) -> Any:
 def test_powers_differ_in_base_and_exponent_in_any_order(
     at: tuple[float, float], order: tuple[int, ...], expected: float
 ) -> None:
-    """Eagerly, compiled and side by side; 0⁰ = 1 is constant in x and in y."""
+    """Eagerly, compiled and side by side; 0⁰ = 1 is constant in x, and 0 beside it in y."""
     found: Callable[..., Any] = power
     for operand in order:
         found = grad(found, operand)

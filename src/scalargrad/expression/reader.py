@@ -186,7 +186,7 @@ class Reader:
             problem = f"{short(name)} is used before it is assigned: write {short(name)} = … first"
             raise self.source.error_at(node, problem)
         known = [*self.names, *self.vectors, *_CONSTANTS]
-        nearest = _nearest(name, [*known, *ops.TABLE])
+        nearest = _nearest(name, [*known, *_public()])
         remedy = "" if nearest else f"Give it a value, as in {short(name)}=2. "
         remedy += _as_product(name, known)
         problem = f"{short(name)} is not known here. {nearest}{remedy}Known: {_listed(known)}"
@@ -250,8 +250,8 @@ class Reader:
             raise self.source.error_at(node, problem)
         name = _ALIASES.get(node.id, node.id)
         if name not in ops.TABLE:
-            advice = _OTHER_NAMES.get(node.id) or _nearest(node.id, ops.TABLE)
-            advice = advice or f"The operations: {_listed(ops.TABLE)}"
+            advice = _OTHER_NAMES.get(node.id) or _nearest(node.id, _public())
+            advice = advice or f"The operations: {_listed(_public())}"
             problem = f"no operation is named {short(node.id)}. {advice.rstrip()}"
             raise self.source.error_at(node, problem)
         return ops.TABLE[name]
@@ -280,6 +280,11 @@ class Reader:
         if isinstance(node, ast.Tuple | ast.List):
             return tuple(self.evaluate(x) for x in node.elts)
         return self.evaluate(node)
+
+
+def _public() -> list[str]:
+    """Return the names of the operations, without those that only derivatives have."""
+    return [name for name in ops.TABLE if not name.startswith("_")]
 
 
 def _leaf(name: str, value: Any) -> Value:

@@ -29,10 +29,10 @@ def _activation(chosen: str | Activation) -> Activation:
         return chosen
     op = TABLE.get(chosen) if is_word(chosen, TABLE) else None
     if not isinstance(op, _ONE_OPERAND):
-        known = sorted(name for name, op in TABLE.items() if isinstance(op, _ONE_OPERAND))
+        known = [x for x, op in TABLE.items() if isinstance(op, _ONE_OPERAND) and x[0] != "_"]
         raise OperandError(
             f"activation {shown(chosen)} is neither a function nor an operation of one operand: "
-            f"{', '.join(known)}"
+            f"{', '.join(sorted(known))}"
         )
     return op
 

@@ -7,12 +7,20 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
-from scalargrad.ops.exponential import erfc, exp, expm1, log1p
+from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
 from scalargrad.ops.selection import where
 from scalargrad.system.one_line import shown
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import ATOM, Notation
-from scalargrad.table.operation import Elementwise, Operand, R_co, Unary, composite, primitive
+from scalargrad.table.notation import ATOM, SUM, Notation
+from scalargrad.table.operation import (
+    Binary,
+    Elementwise,
+    Operand,
+    R_co,
+    Unary,
+    composite,
+    primitive,
+)
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import is_word
 
@@ -32,9 +40,17 @@ _KINK = Domain((-3.0, 3.0), (0.05, 1.0), smooth=lambda x, *slope: not -0.1 < x <
 
 
 @composite(
+    Binary, partials=lambda _, y, x: (-1.0, 0.0), text=Notation("1 - {0}", SUM, (SUM + 1, SUM))
+)
+def _one_less(y: Symbol, x: Symbol) -> Symbol:
+    """Return 1 - y for y = σ(x), a function of y; where it cancels, as e^-|x| · y."""
+    return where(x < 0, 1 - y, exp(-abs(x)) * y)
+
+
+@composite(
     Unary,
     symbol="σ",
-    partials=lambda y, x: (y * (1 - y),),
+    partials=lambda y, x: (y * _one_less(y, x),),
     text=Notation("σ({0})"),
 )
 def sigmoid(x: Symbol) -> Symbol:
@@ -168,7 +184,7 @@ def elu(x: Symbol, alpha: Symbol) -> Symbol:
 @composite(
     Unary,
     symbol="SiLU",
-    partials=lambda y, x: (sigmoid(x) * (1 + x * (1 - sigmoid(x))),),
+    partials=lambda y, x: (sigmoid(x) * (1 + x * _one_less(sigmoid(x), x)),),
 )
 def silu(x: Symbol) -> Symbol:
     """Apply the sigmoid linear unit (swish), x · σ(x).
@@ -182,7 +198,7 @@ def silu(x: Symbol) -> Symbol:
 
 
 def _normal_density(x: Symbol) -> Symbol:
-    return exp(-(x * x) / 2) * (1 / math.sqrt(2 * math.pi))
+    return bell(x, 0.5) * (1 / math.sqrt(2 * math.pi))
 
 
 def _normal_distribution(x: Symbol) -> Symbol:
@@ -229,14 +245,16 @@ def gelu(x: Symbol) -> Symbol:
 _ROOT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
 
 
-def _gelu_gate(x: Symbol) -> Symbol:
-    return sigmoid(2 * _ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x)))
+def _gelu_logit(x: Symbol) -> Symbol:
+    return 2 * _ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x))
 
 
 def _gelu_tanh_slope(x: Symbol) -> Symbol:
-    gate = _gelu_gate(x)
-    bend = x * gate * (1 - gate) * (2 * _ROOT_TWO_OVER_PI)
-    return gate + bend + 3 * 0.044715 * (bend * x * x)  # not x², which may overflow beside a 0
+    near = where(x > 40.0, 40.0, where(x < -40.0, -40.0, x))  # beyond, the gate is 0 or 1
+    logit = _gelu_logit(near)
+    gate = sigmoid(logit)
+    steepness = 2 * _ROOT_TWO_OVER_PI * (1 + 3 * 0.044715 * (near * near))
+    return gate + x * gate * _one_less(gate, logit) * steepness
 
 
 @composite(Unary, symbol="GELUₜ", partials=lambda y, x: (_gelu_tanh_slope(x),))
@@ -256,7 +274,7 @@ def gelu_tanh(x: Symbol) -> Symbol:
     >>> gelu_tanh(0.0)
     0.0
     """
-    return x * _gelu_gate(x)
+    return x * sigmoid(_gelu_logit(x))
 
 
 @primitive(

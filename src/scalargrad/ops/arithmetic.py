@@ -7,7 +7,7 @@ import math
 from typing import Any, overload
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.comparisons import eq, ge, ne
+from scalargrad.ops.comparisons import eq, gt, ne
 from scalargrad.ops.exponential import log
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
@@ -196,7 +196,7 @@ def _pow_partials(y: Symbol, base: Symbol, exponent: Symbol) -> tuple[Any, ...]:
     none = exponent / where(abs(base) > 0, base, 1.0) * y  # it is 0, but its own slopes are not
     return (
         where(eq(exponent, 0.0), none, exponent * base ** (exponent - 1)),
-        where(where(eq(base, 0.0), ge(exponent, 0.0), 0.0), 0.0, y * log(base)),
+        where(where(eq(base, 0.0), gt(exponent, 0.0), 0.0), 0.0, y * log(base)),
     )
 
 
@@ -232,8 +232,8 @@ def pow(base: float, exponent: float) -> float:
     Notes
     -----
     Partials follow PyTorch: for the base, exponent · base ** (exponent - 1), and 0 for
-    exponent 0; for the exponent, result · ln(base), which is 0 at 0 ** (exponent >= 0) and
-    nan for a negative base.
+    exponent 0; for the exponent, result · ln(base), which is 0 at 0 ** (exponent > 0), -inf at
+    0 ** 0 (PyTorch has 0 there) and nan for a negative base.
 
     Examples
     --------

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+from scalargrad.ops.rounding import rint
+from scalargrad.ops.selection import where
 from scalargrad.table.domain import Domain
 from scalargrad.table.notation import ATOM, POWER, Notation, call
 from scalargrad.table.operation import Unary, primitive
+from scalargrad.table.symbol import Symbol
 
 __all__ = ["erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
 
@@ -134,7 +137,7 @@ def log1p(x: float) -> float:
 
 @primitive(
     Unary,
-    partials=lambda y, x: (1 / (x * _LN_2),),
+    partials=lambda y, x: (1 / x / _LN_2,),
     domain=_POSITIVE,
     javascript=call("Math.log2", 1),
     lane="np.log2({0})",
@@ -160,7 +163,7 @@ def log2(x: float) -> float:
 
 @primitive(
     Unary,
-    partials=lambda y, x: (1 / (x * math.log(10.0)),),
+    partials=lambda y, x: (1 / x / math.log(10.0),),
     domain=_POSITIVE,
     javascript=call("Math.log10", 1),
     lane="np.log10({0})",
@@ -214,9 +217,21 @@ def sqrt(x: float) -> float:
     return math.sqrt(x) if not x < 0.0 else math.nan
 
 
+def bell(x: Symbol, factor: float) -> Symbol:
+    """Return e^(-factor · x²) with all digits: of x², short · short is exact, and the rest small.
+
+    References
+    ----------
+    Sun Microsystems, fdlibm, 1993, s_erf.c.
+    """
+    near = where(abs(x) > 64.0, 64.0, x)
+    short = rint(16.0 * near) / 16.0
+    return exp(-factor * (short * short)) * exp(-factor * ((near - short) * (near + short)))
+
+
 @primitive(
     Unary,
-    partials=lambda y, x: (_TWO_OVER_ROOT_PI * exp(-(x * x)),),
+    partials=lambda y, x: (_TWO_OVER_ROOT_PI * bell(x, 1.0),),
     javascript="""\
 (x) => {
   if (!(Math.abs(x) < 1)) return Math.sign(x) * (1 - _erfc(Math.abs(x)));
@@ -251,7 +266,7 @@ def erf(x: float) -> float:
 
 @primitive(
     Unary,
-    partials=lambda y, x: (-_TWO_OVER_ROOT_PI * exp(-(x * x)),),
+    partials=lambda y, x: (-_TWO_OVER_ROOT_PI * bell(x, 1.0),),
     javascript="""\
 (x) => {
   if (x < 1) return 1 - _erf(x);

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
-from scalargrad.ops.exponential import sqrt
+from scalargrad.ops.arithmetic import abs
+from scalargrad.ops.exponential import exp, sqrt
+from scalargrad.ops.polynomial import one_less_square
+from scalargrad.ops.selection import where
 from scalargrad.ops.trigonometric import hypot
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import call
-from scalargrad.table.operation import Unary, primitive
+from scalargrad.table.notation import PRODUCT, SUM, Notation, call
+from scalargrad.table.operation import Binary, Unary, composite, primitive
 from scalargrad.table.symbol import Symbol
 
 __all__ = ["acosh", "asinh", "atanh", "cosh", "sinh", "tanh"]
@@ -52,8 +55,22 @@ def cosh(x: float) -> float:
         return math.inf
 
 
+@composite(
+    Binary,
+    partials=lambda _, y, x: (-2 * y, 0.0),
+    text=Notation("1 - {0}·{0}", SUM, (PRODUCT, SUM)),
+)
+def _tanh_slope(y: Symbol, x: Symbol) -> Symbol:
+    """Return 1 - y² for y = tanh x, a function of y; where it cancels, as e^-2|x| · (1 + |y|)²."""
+    square = y * y
+    return where(square < 0.75, 1 - square, exp(-2 * abs(x)) * (1 + 2 * abs(y) + square))
+
+
 @primitive(
-    Unary, partials=lambda y, x: (1 - y * y,), javascript=call("Math.tanh", 1), lane="np.tanh({0})"
+    Unary,
+    partials=lambda y, x: (_tanh_slope(y, x),),
+    javascript=call("Math.tanh", 1),
+    lane="np.tanh({0})",
 )
 def tanh(x: float) -> float:
     """Take the hyperbolic tangent; its slope is 1 - tanh².
@@ -108,7 +125,7 @@ def acosh(x: float) -> float:
 
 @primitive(
     Unary,
-    partials=lambda y, x: (1 / ((1 - x) * (1 + x)),),
+    partials=lambda y, x: (1 / one_less_square(x),),
     domain=Domain((-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0),
     javascript=call("Math.atanh", 1),
     lane="np.arctanh({0})",

@@ -1,4 +1,4 @@
-"""Building blocks of operations computed by polynomial fits."""
+"""Building blocks of operations and of their derivatives."""
 
 from __future__ import annotations
 
@@ -19,3 +19,9 @@ def polynomial(coefficients: Sequence[float], x: Any) -> Any:
 def at_least(x: Any, low: float) -> Any:
     """Return the larger of two numbers; nan if x is nan."""
     return where(x < low, low, x)
+
+
+def one_less_square(x: Any) -> Any:
+    """Return 1 - x² and its slope -2x, neither of which cancels for x in [-1, 1]."""
+    square = x * x
+    return where(square < 0.25, 1 - square, (1 - x) * (1 + x))

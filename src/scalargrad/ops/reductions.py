@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops.arithmetic import abs
-from scalargrad.ops.comparisons import eq
+from scalargrad.ops.comparisons import eq, gt
 from scalargrad.ops.exponential import exp, log1p
 from scalargrad.ops.selection import maximum, where
 from scalargrad.system.one_line import counted, shown
@@ -119,9 +119,15 @@ def _shifted(operands: Sequence[Any]) -> Any:
     return where(infinite, largest, largest + log1p(sum(others) + ties))
 
 
+def _softmax_of(y: Any, operands: Sequence[Any]) -> list[Any]:
+    """Return e^(xᵢ - y), which is 0 for an operand of -inf, also where all are."""
+    shift = where(eq(y, -math.inf), 0.0, y)
+    return [exp(x - shift) for x in operands]
+
+
 @primitive(
     ListReduction,
-    partials=lambda y, operands: [exp(x - y) for x in operands],
+    partials=_softmax_of,
     javascript="""\
 (...operands) => {
   const largest = Math.max(...operands);
@@ -303,7 +309,12 @@ def softmax(values: Iterable[Any]) -> list[Any]:
                 x.parents = x.parents[0], held
     weights = [exp(x) for x in shifted]
     total = sum(weights)
-    return [w / total for w in weights]
+    shares = [w / total for w in weights]
+    if recorder() is not None:
+        return _with_the_rest(shares, _LIKELY, lambda p: p, lambda rest: 1.0 - rest)
+    if (k := _likely(shares, _LIKELY)) >= 0:
+        shares[k] = _share.of(weights[k], *weights[:k], *weights[k + 1 :])
+    return shares
 
 
 @overload
@@ -320,4 +331,44 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     """
     scores = _scores(values)
     total = logsumexp(scores) if scores else 0.0
-    return [x - total for x in scores]
+    logs = [x - total for x in scores]
+    bound = math.log(_LIKELY)
+    if recorder() is not None:
+        return _with_the_rest(logs, bound, exp, lambda rest: log1p(-rest))
+    if (k := _likely(logs, bound)) >= 0:
+        logs[k] = log1p(-sum(map(exp, logs[:k] + logs[k + 1 :])))
+    return logs
+
+
+#: A class likelier than this gets its slope, 1 - p, from the others, since that would cancel.
+_LIKELY = 0.75
+
+
+def _likely(found: list[Any], bound: float) -> int:
+    """Return which of some probabilities, or logarithms, is above `bound`; -1 for none."""
+    return next((k for k, x in enumerate(found) if getattr(x, "data", x) > bound), -1)
+
+
+def _with_the_rest(
+    found: list[Any], bound: float, share: Callable[[Any], Any], of: Callable[[Any], Any]
+) -> list[Any]:
+    """Return probabilities or logarithms, one above `bound` computed from the shares of all others.
+
+    Which one it is, a compiled function decides at each call.
+    """
+    likely = [gt(x, bound) for x in found]
+    others = sum([where(yes, 0.0, share(x)) for yes, x in zip(likely, found, strict=True)])
+    rest = of(where(others > 0.5, 0.0, others))  # 1 if none is likely, where ln(1 - 1) is inf
+    return [where(yes, rest, x) for yes, x in zip(likely, found, strict=True)]
+
+
+def _partials_of_share(share: Any, weights: Sequence[Any]) -> list[Any]:
+    total, rest = sum.function(weights), sum.function(weights[1:])
+    return [rest / total / total, *[-share / total for _ in weights[1:]]]
+
+
+@primitive(Reduction, symbol="x/Σ", partials=_partials_of_share)
+def _share(weights: Sequence[float]) -> float:
+    """Return the share of the first weight in all."""
+    share: float = weights[0] / sum.function(weights)
+    return share

@@ -129,9 +129,10 @@ def _trigamma_above_0(x: Any) -> Any:
     """Return ψ′(x) in the same way."""
     small = x < _LARGE
     inner, z = where(small, x, 1.0), where(small, x + _LARGE, x)
-    steps: Any = 1.0 / ((inner + (_LARGE - 1.0)) * (inner + (_LARGE - 1.0)))
-    for k in range(int(_LARGE) - 2, -1, -1):
-        steps = steps + 1.0 / ((inner + float(k)) * (inner + float(k)))
+    steps: Any = 0.0
+    for k in range(int(_LARGE) - 1, -1, -1):
+        inverse = 1.0 / (inner + float(k))  # not 1 / z², whose slopes overflow sooner
+        steps = steps + inverse * inverse
     inverse = 1.0 / z
     square = inverse * inverse
     series = inverse + 0.5 * square + polynomial(_TRIGAMMA, square) * square * inverse

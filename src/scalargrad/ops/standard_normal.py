@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from scalargrad.ops.arithmetic import abs
-from scalargrad.ops.exponential import erfc, exp, log, log1p, sqrt
+from scalargrad.ops.exponential import bell, erfc, exp, log, log1p, sqrt
 from scalargrad.ops.polynomial import at_least, polynomial
 from scalargrad.ops.selection import where
 from scalargrad.ops.special import HALF_LN_2PI
@@ -93,7 +93,7 @@ def erfinv(x: Symbol) -> Any:
 @composite(
     Unary,
     symbol="Φ",
-    partials=lambda y, x: (exp(-0.5 * x * x) / _ROOT_2PI,),
+    partials=lambda y, x: (bell(x, 0.5) / _ROOT_2PI,),
     domain=Domain((-3.0, 3.0)),
 )
 def ndtr(x: Symbol) -> Any:
@@ -124,7 +124,7 @@ def _slope_of_log_ndtr(y: Any, x: Any) -> Any:
     fraction = distance
     for k in range(_DEPTH, 0, -1):
         fraction = distance + float(k) / fraction
-    near = exp(-0.5 * where(below, 0.0, x * x) - where(below, 0.0, y)) / _ROOT_2PI
+    near = bell(where(below, 0.0, x), 0.5) * exp(-where(below, 0.0, y)) / _ROOT_2PI
     return where(below, fraction, near)
 
 

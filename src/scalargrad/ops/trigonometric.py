@@ -6,6 +6,7 @@ import math
 
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import sqrt
+from scalargrad.ops.polynomial import one_less_square
 from scalargrad.ops.selection import where
 from scalargrad.table.domain import Domain
 from scalargrad.table.notation import Notation, call
@@ -81,7 +82,7 @@ def tan(x: float) -> float:
 
 @primitive(
     Unary,
-    partials=lambda y, x: (1 / sqrt((1 - x) * (1 + x)),),
+    partials=lambda y, x: (1 / sqrt(one_less_square(x)),),
     domain=_UNIT,
     javascript=call("Math.asin", 1),
     lane="np.arcsin({0})",
@@ -104,7 +105,7 @@ def asin(x: float) -> float:
 
 @primitive(
     Unary,
-    partials=lambda y, x: (-1 / sqrt((1 - x) * (1 + x)),),
+    partials=lambda y, x: (-1 / sqrt(one_less_square(x)),),
     domain=_UNIT,
     javascript=call("Math.acos", 1),
     lane="np.arccos({0})",
@@ -125,9 +126,13 @@ def acos(x: float) -> float:
     return math.acos(x) if -1.0 <= x <= 1.0 else math.nan
 
 
+def _reciprocal_length(x: Symbol) -> Symbol:
+    return 1 / hypot(x, 1.0)
+
+
 @primitive(
     Unary,
-    partials=lambda y, x: (1 / (1 + x * x),),
+    partials=lambda y, x: (_reciprocal_length(x) * _reciprocal_length(x),),
     javascript=call("Math.atan", 1),
     lane="np.arctan({0})",
 )

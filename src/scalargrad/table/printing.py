@@ -198,5 +198,5 @@ _TEMPLATE_TOKEN = re.compile(r"\{\d+\}|\w+|[^\w\s]")
 def _mathml_token(token: str) -> str:
     if token.startswith("{"):
         return token
-    tag = "mi" if token.isalnum() else "mo"
+    tag = "mn" if token.isdigit() else "mi" if token.isalnum() else "mo"
     return f"<{tag}>{_escape(token)}</{tag}>"

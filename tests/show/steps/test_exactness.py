@@ -255,7 +255,7 @@ def test_what_a_float_loses_is_not_called_equal(
 @pytest.mark.parametrize(
     ("f", "x", "local"),
     [
-        (sg.tanh, 40.0, "1 − v1·v1 ≈ 1 − 1·1 = 0"),
+        (sg.tanh, 400.0, "1 − v1·v1 ≈ 1 − 1·1 = 0"),
         (sg.tanh, 0.0, "1 − v1·v1 = 1 − 0·0 = 1"),
         (sg.cos, 1e-9, "−sin(a) = −sin(1e−9) ≈ −1e−9"),
         (sg.exp, -800.0, "exp(a) = v1 ≈ 0"),
@@ -268,7 +268,7 @@ def test_what_a_float_loses_is_not_called_equal(
 def test_a_saved_result_that_was_rounded_makes_the_derivative_approximate(
     f: Callable[[Value], Value], x: float, local: str
 ) -> None:
-    """tanh(40) is not 1, so 1 − tanh² is not 0, though 1 − 1·1 is."""
+    """tanh(400) is not 1, so 1 − tanh² is not 0, though 1 − 1·1 is."""
     assert walk(f(Value(x, "a")))[-1].local_text().endswith(local)
 
 
@@ -322,11 +322,11 @@ def test_no_value_or_gradient_is_called_equal_that_is_not(x: float, y: float, re
 
 
 def test_what_follows_from_a_rounded_number_is_rounded() -> None:
-    """As tanh(40) is not 1, tanh(40) + 1 is not 2, nor is a slope 0; but a product with 0 is."""
-    h = labelled(sg.tanh(Value(40.0, "x")), "h")
+    """As tanh(400) is not 1, tanh(400) + 1 is not 2, nor is a slope 0; but a product with 0 is."""
+    h = labelled(sg.tanh(Value(400.0, "x")), "h")
     steps = walk(labelled(h + 1.0, "f"))
     assert [step.text() for step in (steps[1], steps[2], steps[-1])] == [
-        "h = tanh(x) = tanh(40) ≈ 1",
+        "h = tanh(x) = tanh(400) ≈ 1",
         "f = h + 1 ≈ 2",
         "∂f/∂x = ∂f/∂h·∂h/∂x ≈ 1·0 = 0",
     ]

@@ -19,6 +19,7 @@ from scalargrad.compiler.passes.expressions import (
 from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
+from scalargrad.compiler.passes.saved_exponentials import SavedExponentials
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.symbol import Symbol
 
@@ -28,7 +29,8 @@ def lower(program: Program) -> Program:
 
     Dead nodes are dropped. What is returned cannot be differentiated any more.
     """
-    if not any(map(_is_lowered, {*program.ops})):
+    saved = SavedExponentials(program)
+    if not saved and not any(map(_is_lowered, {*program.ops})):
         return without_dead_nodes(program)
     writer, alive = writer_for(program), program.alive()
     new = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
@@ -47,6 +49,8 @@ def lower(program: Program) -> Program:
             new[node] = args[0]
         elif isinstance(op, Total) and not folded:
             new[node] = writer.copied(op, args)
+        elif saved and (made := saved.written(writer, op, program.args[node], args)) is not None:
+            new[node] = made
         else:
             found = _plan(op, len(args))
             new[node] = writer.node(op, args) if found is None else follow(writer, found, args)

@@ -65,6 +65,8 @@ class SymbolicGate:
         self._resolver = Resolver(constants, Resolver(self.numbers))
 
     def _as_printed(self, index: int, partial: Any) -> Any:
+        if self.op in SAVED:
+            return SAVED[self.op](self.result)
         if (self.op, index) not in TEXTBOOK or self.result in named_symbols(partial):
             return partial
         return TEXTBOOK[self.op, index](*self.operands)
@@ -171,6 +173,13 @@ TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
     (ops.gelu, 0): lambda x: ops.ndtr(x) + x * _bell(x),
     (ops.atan2, 0): lambda y, x: x / (x**2 + y**2),
     (ops.atan2, 1): lambda y, x: -y / (x**2 + y**2),
+}
+
+
+#: Derivatives by the saved result, as lectures have them; the table's keep more digits.
+SAVED: dict[Operation, Callable[[Symbol], Any]] = {
+    ops.sigmoid: lambda y: y * (1 - y),
+    ops.tanh: lambda y: 1 - y * y,
 }
 
 

@@ -122,7 +122,7 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
         title = "gradient router" if pattern == "router" else pattern
         return f"{title}: {parent} receives {_share(step, signal)}"
     if _is_stopped(step):
-        is_rounded = "≈" in gate.relations(step.operand)  # to 0, as the slope of tanh at 40
+        is_rounded = "≈" in gate.relations(step.operand)  # to 0, as the slope of tanh at 400
         place = "saturated: its slope rounds to 0, and" if is_rounded else "flat here:"
         return f"{gate_text(step.node)} is {place} the gradient stops here"
     return pattern

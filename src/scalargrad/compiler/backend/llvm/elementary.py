@@ -1,4 +1,4 @@
-"""exp, log, tanh and relatives, without branches, for scalars and vectors alike.
+"""exp, log, erf and relatives, without branches, for scalars and vectors alike.
 
 Errors are at most 2 units in the last place; infinities, nan and signed zeros are treated as in the
 C library. These functions print IR: every `x` here is a register of one or more lanes.
@@ -178,37 +178,12 @@ def _log_of(e: Emitter, x: str, exponent: str | float, left: str | None) -> str:
     return e.fma(n, _LN2_HIGH, e.neg(e.sub(e.sub(half_square, tail), f)))
 
 
-def tanh(e: Emitter, x: str) -> str:
-    """Return h / (h + 1) with h = (e^2|x| - 1) / 2, or 1 - 1 / (h + 1) where h is large.
+def decay(e: Emitter, x: str, rate: float = 1.0) -> str:
+    """Return e^(-rate · |x|) with the digits of `exp`, by one addition to the exponent.
 
-    The former is corrected for the rounding errors of h and h + 1.
+    It computes 2¹²⁸ times that and scales it down, so that subnormal results are rounded only once.
     """
-    size = e.intrinsic("fabs", x)
-    h, error = _half_expm1(e, _at_most(e, e.mul(size, 2.0), 40.0))  # beyond, tanh is 1
-    large, whole = e.compare("ogt", h, 1.0), e.add(h, 1.0)
-    quotient = e.div(e.select(large, 1.0, h), whole)
-    rest = e.sub(1.0, quotient)
-    lost = e.sub(h, e.sub(whole, 1.0))
-    better = e.fma(e.fma(e.neg(quotient), lost, error), rest, quotient)
-    return signed(e, e.select(large, rest, better), x)
-
-
-def sigmoid(e: Emitter, x: str) -> str:
-    """Return q = s / (1 + s), s = e^-|x|, or 1 - q for x >= 0.
-
-    It is computed as s - s · q, which halves the error of the quotient, and that of 1 + s in it.
-    """
-    s = _exp_of_negative(e, e.neg(e.intrinsic("fabs", x)))
-    quotient = e.div(s, e.add(s, 1.0))
-    below = e.fma(e.neg(s), quotient, s)
-    return e.select(e.compare("olt", x, 0.0), below, e.sub(1.0, below))
-
-
-def _exp_of_negative(e: Emitter, x: str) -> str:
-    """Return e^x for x <= 0 with the digits of `exp`, by one addition to the exponent.
-
-    It computes 2¹²⁸ e^x and scales that down, so that subnormal results are rounded only once.
-    """
+    x = e.mul(e.intrinsic("fabs", x), -rate)
     least = e.select(e.compare("olt", x, -746.0), -746.0, x)
     shifted, r, _ = _reduced(e, least, 128)
     exponent = e.integers("shl", shifted, 52)

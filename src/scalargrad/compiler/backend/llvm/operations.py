@@ -14,8 +14,9 @@ from typing import Any
 from scalargrad.compiler.backend.llvm import elementary, sine_cosine
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter, Operand
 from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
+from scalargrad.compiler.passes.saved_exponentials import SLOPES, UNITS
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Elementwise
+from scalargrad.table.operation import Binary, Elementwise, Unary
 from scalargrad.table.symbol import Symbol
 
 
@@ -52,6 +53,14 @@ def remainder(e: Emitter, x: str, y: str) -> str:
     return e.select(some, found, e.intrinsic("copysign", 0.0, y))
 
 
+def _unit(exponential: Unary, of: Binary, e: Emitter, *operands: str) -> str:
+    """Return what is computed from an exponential, with the digits that it has where that is saved.
+
+    The exponential is of the last operand, x; the first is x or, for a slope, the result.
+    """
+    return apply(e, of, operands[0], _primitive(e, exponential.name, [operands[-1]]))
+
+
 def apply(e: Emitter, op: Elementwise | Partial, *operands: Operand) -> str:
     """Print an operation, or one of its partials; return the register of its result.
 
@@ -70,7 +79,7 @@ def apply(e: Emitter, op: Elementwise | Partial, *operands: Operand) -> str:
       %v1 = call <8 x double> @llvm.sqrt.v8f64(...)
     ...
     """
-    if op.name in DESCRIBED and TABLE.get(op.name) is op:
+    if (op.name in DESCRIBED and TABLE.get(op.name) is op) or op in SLOPES:
         return _primitive(e, op.name, list(operands))
     symbols, expression = expression_of(op)
     written = _Expression(e, dict(zip(symbols, operands, strict=True)))
@@ -89,7 +98,7 @@ def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
         return e.library(name, *operands)
     if e.inline and name not in _BY_LANE:
         return described(e, *map(e.number, operands))
-    return e.shared(name, described, operands)
+    return e.shared(name.replace("'", ".slope"), described, operands)
 
 
 class _Expression:
@@ -154,14 +163,16 @@ DESCRIBED: dict[str, Callable[..., str]] = {
     "expm1": elementary.expm1,
     "log": elementary.log,
     "log1p": elementary.log1p,
-    "tanh": elementary.tanh,
-    "sigmoid": elementary.sigmoid,
+    "_decay": elementary.decay,
+    "_decay_twice": functools.partial(elementary.decay, rate=2.0),
     "erf": elementary.erf,
     "sin": sine_cosine.sin,
     "cos": sine_cosine.cos,
     "floor_divide": floor_divide,
     "remainder": remainder,
 }
+
+DESCRIBED |= {op.name: functools.partial(_unit, *how) for op, how in {**UNITS, **SLOPES}.items()}
 
 #: Those among them that are never inlined, since they may call the C library on each lane.
 _BY_LANE = {"floor_divide", "remainder"}

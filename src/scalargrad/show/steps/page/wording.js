@@ -115,7 +115,7 @@ function patternNote(sweep, step, notation) {
     return `${title}: ${parent} receives ${received}`;
   }
   if (isStopped(sweep, step)) {
-    const rounds = gate.relations(step.operand, local).includes("≈"); // to 0, as the slope of tanh at 40
+    const rounds = gate.relations(step.operand, local).includes("≈"); // to 0, as the slope of tanh at 400
     const place = rounds ? "saturated: its slope rounds to 0, and" : "flat here:";
     return `${gateText(nodes[step.node])} is ${place} the gradient stops here`;
   }

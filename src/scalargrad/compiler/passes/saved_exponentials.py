@@ -1,0 +1,99 @@
+"""Save the exponential of a unit for its slope, which is then computed without another.
+
+In a program with both, tanh x becomes a function of x and t = e^-2|x|, and its slope one of the
+result and t, accurate where 1 - y² would cancel; σ likewise, with t = e^-|x|.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalargrad.compiler.passes.kinds import Op
+from scalargrad.compiler.passes.partial import Partial, partial
+from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.writer import Writer
+from scalargrad.ops import abs, exp, sigmoid, tanh, where
+from scalargrad.ops.polynomial import polynomial
+from scalargrad.table.operation import Binary, Unary, composite
+from scalargrad.table.symbol import Symbol
+
+#: (tanh x / x - 1) / x² for |x| < 0.625, as a quotient of polynomials in x².
+_ABOVE = (-0.9643991794250523, -99.28772310019185, -1614.6876844170845)
+_BELOW = (1.0, 112.8116784916329, 2235.4883906010045, 4844.063053251255)
+
+
+def _none(_: Any, *operands: Any) -> tuple[float, ...]:
+    """Return partials that nobody asks for: the program is differentiated already."""
+    return (0.0,) * len(operands)
+
+
+@composite(Unary, partials=_none)
+def _decay(x: Symbol) -> Symbol:
+    return exp(-abs(x))
+
+
+@composite(Unary, partials=_none)
+def _decay_twice(x: Symbol) -> Symbol:
+    return exp(-2 * abs(x))
+
+
+@composite(Binary, partials=_none)
+def _sigmoid_of(x: Symbol, t: Symbol) -> Symbol:
+    return where(x < 0, t, 1.0) / (1 + t)
+
+
+@composite(Binary, partials=_none)
+def _sigmoid_slope_of(y: Symbol, t: Symbol) -> Symbol:
+    return y * where(y < 0.5, 1 - y, t * y)
+
+
+@composite(Binary, partials=_none)
+def _tanh_of(x: Symbol, t: Symbol) -> Any:
+    """Return (1 - t) / (1 + t) with the sign of x; near 0, where that cancels, x plus a fit.
+
+    References
+    ----------
+    Moshier, Cephes Mathematical Library, 1989, tanh.c.
+    """
+    near, square = abs(x) < 0.625, x * x
+    above = where(near, square * polynomial(_ABOVE, square), 1 - t)
+    quotient = above / where(near, polynomial(_BELOW, square), 1 + t)
+    return where(near, x * (1 + quotient), where(x < 0, -quotient, quotient))
+
+
+@composite(Binary, partials=_none)
+def _tanh_slope_of(y: Symbol, t: Symbol) -> Symbol:
+    return t * ((1 + abs(y)) * (1 + abs(y)))
+
+
+#: For each unit and each slope, the exponential, and the function of it and of x, or of y.
+UNITS: dict[Op, tuple[Unary, Binary]] = {
+    sigmoid: (_decay, _sigmoid_of),
+    tanh: (_decay_twice, _tanh_of),
+}
+SLOPES: dict[Op, tuple[Unary, Binary]] = {
+    partial(sigmoid, 0): (_decay, _sigmoid_slope_of),
+    partial(tanh, 0): (_decay_twice, _tanh_slope_of),
+}
+
+
+class SavedExponentials:
+    """Writes the units of a program, and their slopes, so that both read one exponential."""
+
+    def __init__(self, program: Program) -> None:
+        both = zip(program.ops, program.args, strict=True)
+        self._saved = {
+            (op.op, args[-1]) for op, args in both if isinstance(op, Partial) and op in SLOPES
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self._saved)
+
+    def written(
+        self, writer: Writer, op: Op, old: tuple[int, ...], new: tuple[int, ...]
+    ) -> int | None:
+        """Return the node of an operation with such operands, before and now; None for others."""
+        if op not in SLOPES and (op, *old[-1:]) not in self._saved:
+            return None
+        exponential, of = SLOPES.get(op) or UNITS[op]
+        return writer.node(of, (new[0], writer.node(exponential, (new[-1],))))
