@@ -70,12 +70,6 @@ def _generator() -> Any:
     yield 1
 
 
-def _of_a_changed_global(held: list[float]) -> None:
-    op = custom_op(partials=lambda y, x: (held[0] * x,))(lambda x: x * x)
-    held[0] = 3.0
-    grad(op)(0.5)
-
-
 _CASES: dict[str, Callable[[], object]] = {
     # Domains
     "log_of_a_negative_number": lambda: _x(-1.0).log(),
@@ -155,7 +149,6 @@ _CASES: dict[str, Callable[[], object]] = {
         lambda x: "3"
     )(1.0),
     "copied_custom_operation": lambda: copy.copy(_part),
-    "custom_operation_whose_setting_changed": lambda: _of_a_changed_global([2.0]),
 }
 
 
