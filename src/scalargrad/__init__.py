@@ -28,9 +28,6 @@ Each error derives from `ScalargradError`; it names the node, shows the value an
 
 from __future__ import annotations
 
-from scalargrad import command as command  # before what takes long: see there
-
-# isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
 
