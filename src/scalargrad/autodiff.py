@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, TypeAlias
 
 from scalargrad.call import Intermediate, Signals
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
@@ -24,6 +24,9 @@ _REMEDY = (
     ". Guard the operand where it is undefined, as in sqrt(where(x > 0, x, 1)), or let nan pass by "
     "allow_nonfinite=True of backward and gradients"
 )
+#: Nodes that have operands, their signals, and what has arrived at others.
+_Swept: TypeAlias = tuple[list[Value], list[Any], dict[Value, Any]]
+
 _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 
 
@@ -114,9 +117,7 @@ def error_signals(
     return dict(zip(inner, signals, strict=True)) | others
 
 
-def _sweep(
-    order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite: bool
-) -> tuple[list[Value], list[Any], dict[Value, Any]]:
+def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite: bool) -> _Swept:
     """Return the nodes that have operands, their signals, and what has arrived at others.
 
     Each wire adds upstream · local to the signal of its operand. A signal is complete when its
@@ -124,8 +125,7 @@ def _sweep(
     cache. What arrives at a `Call` is a vector, which it sends back to its operands at once.
     """
     under_way: dict[Value, Any] = dict(seeds)
-    inner, signals = [], []
-    received = under_way.get
+    inner, signals, received = [], [], under_way.get
     for node in reversed(order):
         parents: Any = node.parents
         if not parents:
@@ -146,9 +146,16 @@ def _sweep(
             for parent, local in zip(parents, local_grads):  # noqa: B905 - hot loop
                 if local is not None:
                     under_way[parent] = received(parent, -0.0) + upstream * local
-    if _anomaly.get() or not (allow_nonfinite or isfinite(sum(under_way.values()))):
-        _require_numbers(inner, dict(zip(inner, signals, strict=True)) | under_way)
+    _check(inner, signals, under_way, allow_nonfinite)
     return inner, signals, under_way
+
+
+def _check(
+    inner: list[Value], signals: list[Any], leaves: dict[Value, Any], allow_nonfinite: bool
+) -> None:
+    """Raise NumericalError if a leaf would be left with nan: then their sum is no number."""
+    if _anomaly.get() or not (allow_nonfinite or isfinite(sum(leaves.values()))):
+        _require_numbers(inner, dict(zip(inner, signals, strict=True)) | leaves)
 
 
 def _require_numbers(inner: Sequence[Value], signals: Mapping[Value, Any]) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from numbers import Number
 from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
-from scalargrad.by_hand import join
+from scalargrad.by_hand import LectureNames, join
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import as_leaf, recorder, switches
 from scalargrad.ops.methods import compared, junction, method, printed
@@ -50,7 +49,7 @@ def _junction(op: Binary) -> _BinaryMethod:
 numbers_compared = [0]
 
 
-class Value(PythonProtocols):
+class Value(PythonProtocols, LectureNames):
     """One number in a graph of elementary operations.
 
     Arithmetic on Values gives Values that remember their operands and, for each, the local
@@ -296,43 +295,6 @@ class Value(PythonProtocols):
 
         return glance(self)
 
-    @property
-    def _prev(self) -> set[Value]:
-        """Operands as a set of Values, as in micrograd; constants are wrapped on demand."""
-        return set(self._children)
-
-    @property
-    def _children(self) -> tuple[Value, ...]:
-        """The same in order, as in microgpt."""
-        return tuple([x if isinstance(x, Value) else Value(x) for x in self.parents])
-
-    @property
-    def _local_grads(self) -> tuple[float, ...]:
-        """∂self/∂child for each of them, as in microgpt; 0 for a constant."""
-        return tuple([x or 0.0 for x in self.local_grads])
-
-    @property
-    def _op(self) -> str:
-        """The operation's label, as in micrograd: ``+``, ``*``, ``**3``, ``ReLU``."""
-        if self.op is None:
-            return ""
-        if self.op is ops.pow and isinstance(self.parents[1], float):
-            return f"**{self.parents[1]:g}"
-        return self.op.symbol
-
-    @property
-    def _backward(self) -> Callable[[], None]:
-        """Adds to the gradients of the operands what this node sends them, as in micrograd."""
-        return partial(_send_back, self)
-
-    @_backward.setter
-    def _backward(self, _: object) -> None:
-        raise OperandError(
-            "._backward was assigned: what a node sends back is no closure here, and would not be "
-            "called; declare the operation, with its derivative, by "
-            "@scalargrad.custom_op(partials=lambda y, x: (…,))"
-        )
-
 
 Value._node = Value
 
@@ -354,9 +316,3 @@ class Parameter(Value):
 
 
 Scalar: TypeAlias = Value | float
-
-
-def _send_back(node: Value) -> None:
-    for operand, local in zip(node.parents, node.local_grads, strict=True):
-        if isinstance(operand, Value) and local is not None:
-            operand.grad += local * node.grad

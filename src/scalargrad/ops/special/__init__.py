@@ -1,0 +1,1 @@
+"""Special functions: of the gamma and beta family, and of the standard normal distribution."""
