@@ -14,6 +14,8 @@ from scalargrad.ops import (
     reductions,
     rounding,
     selection,
+    special,
+    standard_normal,
     trigonometric,
 )
 from scalargrad.ops.activations import *
@@ -27,9 +29,8 @@ from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
-from scalargrad.ops.special import gamma, standard_normal
-from scalargrad.ops.special.gamma import *
-from scalargrad.ops.special.standard_normal import *
+from scalargrad.ops.special import *
+from scalargrad.ops.standard_normal import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.table.symbol import TABLE
 
@@ -45,6 +46,6 @@ __all__ += logic.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__
 __all__ += selection.__all__
-__all__ += gamma.__all__
+__all__ += special.__all__
 __all__ += standard_normal.__all__
 __all__ += trigonometric.__all__

@@ -8,6 +8,7 @@ the program. With no recording in any thread, nothing does, and reading takes no
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,10 @@ _plain: dict[str, Any] = {
 }
 _number: Callable[[Value], Any] = _plain["data"].__get__
 _lock = threading.Lock()
-_under_way = 0
+_under_way = _ended = 0
+#: From 3.13 on, Python looks up the attributes of a class anew at each use once it has been changed
+#: a thousand times. After so many recordings, the properties stay: slower than slots, but not that.
+_MOST = 100 if sys.version_info >= (3, 13) else 10**9
 
 
 def data_of(x: Value) -> float:
@@ -45,17 +49,18 @@ def make_leaf(x: Value) -> None:
 @contextmanager
 def watched() -> Iterator[None]:
     """Within the ``with`` block, recorders are asked what is read, assigned and called."""
-    global _under_way  # noqa: PLW0603 - of all threads
+    global _under_way, _ended  # noqa: PLW0603 - of all threads
     with _lock:
         _under_way += 1
-        if _under_way == 1:
+        if _under_way == 1 and _ended <= _MOST:
             _put(_WATCHED)
     try:
         yield
     finally:
         with _lock:
             _under_way -= 1
-            if not _under_way:
+            _ended += 1
+            if not _under_way and _ended < _MOST:
                 _put(_plain)
 
 

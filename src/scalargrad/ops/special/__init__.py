@@ -1,1 +1,0 @@
-"""Special functions: of the gamma and beta family, and of the standard normal distribution."""
