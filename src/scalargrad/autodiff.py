@@ -134,18 +134,18 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite
         local_grads: Any = () if upstream is None else node.local_grads
         inner.append(node)
         signals.append(upstream or 0.0)
-        if local_grads.__class__ is not tuple:  # of a call, which sends all back at once
-            local_grads.send_back(node, upstream, under_way)
-        elif len(local_grads) == 2:  # most nodes have two: unpacked, they take half the time
+        if len(local_grads) == 2:  # most nodes have two: unpacked, they take half the time
             (first, second), (local, other) = parents, local_grads
             if local is not None:
                 under_way[first] = received(first, -0.0) + upstream * local
             if other is not None:
                 under_way[second] = received(second, -0.0) + upstream * other
-        else:
+        elif local_grads.__class__ is tuple:
             for parent, local in zip(parents, local_grads):  # noqa: B905 - hot loop
                 if local is not None:
                     under_way[parent] = received(parent, -0.0) + upstream * local
+        else:  # of a call, which sends all back at once
+            local_grads.send_back(node, upstream, under_way)
     _check(inner, signals, under_way, allow_nonfinite)
     return inner, signals, under_way
 

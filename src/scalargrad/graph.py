@@ -30,7 +30,8 @@ def topological_order(
     met : set of Value, optional
         More such nodes; all that the search meets are added.
     leaves : bool
-        Whether nodes without operands are in the order, too.
+        Whether all nodes without operands are in the order; a sweep has no need of them, and
+        thousands among the operands of one node take time.
 
     Returns
     -------
@@ -65,10 +66,8 @@ def topological_order(
             order.append(pop())  # type: ignore[arg-type]
             continue
         while x not in seen and isinstance(x, Value):  # down along first operands
-            parents = x.parents
-            if not (parents or leaves):
-                break
             seen.add(x)
+            parents = x.parents
             if not parents:
                 order.append(x)
                 break
@@ -77,10 +76,11 @@ def topological_order(
             if len(parents) == 2:  # most nodes have two
                 x, second = parents
                 push(second)
-            else:
+                continue
+            if len(parents) > 2:
                 others = parents[:0:-1]
                 ahead += others if leaves else [y for y in others if getattr(y, "parents", ())]
-                x = parents[0]
+            x = parents[0]
     return order
 
 

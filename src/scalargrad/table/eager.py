@@ -33,6 +33,7 @@ class Printable(Protocol):
     arity: int
     operand_symbols: tuple[Symbol, ...]
     result_symbol: Symbol
+    python: Notation | None
     comparison: Notation | None
 
     def check_domain(self, *operands: Any) -> None:
@@ -97,27 +98,32 @@ def node_lines(
     partials_wanted = () if leaf else zip(op.partial_expressions, mask, strict=True)
     wanted = [p for p, is_node in partials_wanted if is_node]
     printer.plan([op.value_expression, *wanted])
-    lines = []
-    for i in [i for i, is_node in enumerate(mask) if is_node]:
-        lines.append(f"a{i} = x{i}.data")
-        lines.append(f"if a{i}.__class__ is not float: a{i} = float_of(x{i})")
+    nodes = [i for i, is_node in enumerate(mask) if is_node]
+    lines = [f"a{i} = x{i}.data" for i in nodes]
+    converted = [f"a{i} = float_of(x{i})" for i in nodes]
+    if op.python is None or op.name not in _OF_FLOATS:
+        pairs = zip(nodes, converted, strict=True)
+        lines += [f"if a{i}.__class__ is not float: {line}" for i, line in pairs]
+        converted = []
     if checked:
         lines += _domain_check(op, printer, [f"x{i}" for i in range(op.arity)])
+    value = _value_lines(printer, op.value_expression)
+    if converted:  # one question instead of two
+        again = ["if y.__class__ is not float:", *_indent([*converted, *value])]
+        value = ["try:", *_indent(value), f"except {_NO_FLOATS}: y = None", *again]
     if leaf:
-        return [
-            *lines,
-            *_value_lines(printer, op.value_expression),
-            *_NODE,
-            *_LEAF,
-        ], printer.functions
+        return [*lines, *value, *_NODE, *_LEAF], printer.functions
     partials = iter(wanted)
     printed = [next(partials) if is_node else None for is_node in mask]
     parents = _tuple([f"x{i}" for i in range(op.arity)])
-    lines += _value_lines(printer, op.value_expression)
-    lines += _make_lines(printer, op.result_symbol, printed, parents)
-    return lines, printer.functions
+    made = _make_lines(printer, op.result_symbol, printed, parents)
+    return [*lines, *value, *made], printer.functions
 
 
+#: Operations whose result is a float if and only if it was computed from floats, or from such
+#: numbers as stand for the same floats, and what they raise otherwise.
+_OF_FLOATS = {"add", "sub", "mul", "neg"}
+_NO_FLOATS = "(TypeError, OverflowError)"
 #: The statements from a value to a node that has it.
 _NODE = ["node = new(Node)", "node.data = y", "node.grad = 0.0", "node.label = ''"]
 #: Those that make it a leaf.
