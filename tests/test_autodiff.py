@@ -25,6 +25,7 @@ from scalargrad import (
     detect_anomaly,
     grad,
     gradients,
+    jit,
     log,
     no_grad,
     ops,
@@ -116,7 +117,7 @@ def test_data_changed_between_forward_and_backward_changes_nothing() -> None:
 def test_zero_times_infinity_is_nan_and_not_skipped() -> None:
     """A zero upstream does not hide an infinite local gradient, nor the reverse."""
     x = Value(0.0)
-    (sqrt(x) * 0.0).backward()
+    (sqrt(x) * 0.0).backward(allow_nonfinite=True)
     assert math.isnan(x.grad)
     y = Value(0.0)
     (0.0 * y + sqrt(y)).backward()
@@ -241,12 +242,49 @@ def test_nonfinite_root_is_allowed_when_asked() -> None:
     assert gradients(z * 3.0, z, allow_nonfinite=True) == 3.0
 
 
-def test_nonfinite_inside_a_finite_graph_is_no_error() -> None:
-    """1 / e^800 is 0: only the root has to be finite."""
-    x = Value(800.0)
-    y = 1.0 / x.exp()
+def test_inf_inside_a_finite_graph_is_no_error() -> None:
+    """1 / (1 / 0⁺) is 0, and so is its slope: only the root has to be finite, and no leaf nan."""
+    x = Value(5e-324)
+    y = 1.0 + where(x > 1.0, 1.0 / x, x)
     y.backward()
-    assert y.data == 0.0
+    assert (y.data, x.grad) == (1.0, 1.0)
+
+
+def _logistic(x: Any) -> Any:
+    return 1.0 / (1.0 + (-x).exp())
+
+
+def _distance(x: Any) -> Any:
+    return ((x - 3.0) ** 2) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "origin"), [(_logistic, -800.0, "exp"), (_distance, 3.0, "pow")]
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_leaf_is_not_left_with_a_gradient_of_nan(
+    f: Any, at: float, origin: str, compiled: bool
+) -> None:
+    """Where 0 meets inf on the way back, the node where it did is named, and nothing is written."""
+    several: Any = lambda x: (f(x), 2.0 * x)  # noqa: E731
+    g, several = (jit(f), jit(several)) if compiled else (f, several)
+    x = Value(at, "x")
+    x.grad = 7.0
+    ways: list[Callable[[], Any]] = [
+        lambda: g(x).backward(),
+        lambda: ops.sum(several(x)).backward(),
+        lambda: gradients(g(x), x),
+        lambda: gradients(g(x), x, create_graph=True),
+        lambda: grad(g)(at),
+        lambda: jit(grad(g))(at),
+    ]
+    for derive in ways:
+        with pytest.raises(NumericalError, match=origin):
+            derive()
+    assert x.grad == 7.0
+    assert math.isnan(gradients(g(x), x, allow_nonfinite=True))
+    g(x).backward(allow_nonfinite=True)
+    assert math.isnan(x.grad)
 
 
 def test_detect_anomaly_names_where_the_gradient_went_bad() -> None:
@@ -360,7 +398,8 @@ def test_changed_leaf_that_changes_no_partial_is_no_error() -> None:
     x.data = 4.0
     assert gradients(y, x, create_graph=True).data == 1.0
     base, exponent = Value(-2.0), Value(3.0)
-    slopes = gradients(base**exponent, [base, exponent], create_graph=True)
+    y = base**exponent
+    slopes = gradients(y, [base, exponent], create_graph=True, allow_nonfinite=True)
     assert slopes[0].data == 12.0
     assert math.isnan(slopes[1].data)
 

@@ -19,7 +19,7 @@ Where to go from here, each with ``help(scalargrad.NAME)``:
 `nn`, `losses`, `optim`, `train.fit`     networks, by PyTorch's names
 `data`, `plots`                          small data sets; Matplotlib plots
 `parallel`, `export`                     several processes; C, JSON, NetworkX, SymPy
-`custom_op`, `gradcheck`                 an operation of your own; a check by differences
+`custom_op`, `custom_vjp`, `gradcheck`   a derivative of your own; a check by differences
 `parse`                                  a graph from a formula
 ======================================== ==========================================================
 
@@ -28,9 +28,6 @@ Each error derives from `ScalargradError`; it names the node, shows the value an
 
 from __future__ import annotations
 
-from scalargrad import command as command  # before what takes long: see there
-
-# isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +73,7 @@ from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
 from scalargrad.ops.standard_normal import *
 from scalargrad.ops.trigonometric import *
+from scalargrad.transforms.custom_vjp import custom_vjp as custom_vjp
 from scalargrad.transforms.differences import gradcheck as gradcheck
 from scalargrad.transforms.draws import drawn as drawn
 from scalargrad.transforms.functional import grad as grad
@@ -134,6 +132,7 @@ __all__ = [
     "Value",
     "WorkerError",
     "custom_op",
+    "custom_vjp",
     "data",
     "detect_anomaly",
     "disable_jit",

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
-from math import isfinite
-from typing import Any
+from math import isfinite, isnan
+from typing import Any, TypeAlias
 
+from scalargrad.call import Intermediate, Signals
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.system.one_line import shown
+from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.symbol import evaluate
 from scalargrad.table.validation import flag
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
+
+#: What to do about a gradient that is nan.
+_REMEDY = (
+    ". Guard the operand where it is undefined, as in sqrt(where(x > 0, x, 1)), or let nan pass by "
+    "allow_nonfinite=True of backward and gradients"
+)
+#: Nodes that have operands, their signals, and what has arrived at others.
+_Swept: TypeAlias = tuple[list[Value], list[Any], dict[Value, Any]]
 
 _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 
@@ -50,30 +60,35 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
     if allow_nonfinite is False or not flag(allow_nonfinite, "allow_nonfinite"):
         require_finite(root)
-    if root._call is not None and root.stands_on_leaves() and not _anomaly.get():  # type: ignore[attr-defined]
-        pairs = zip(root.parents, root.local_grads, strict=True)
-        sums = [(x._grad or 0.0) + local for x, local in pairs]  # type: ignore[union-attr, operator]
-        _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
-        root.note_swept()  # type: ignore[attr-defined] # an Output
-        return
-    ahead = topological_order(root)
-    ahead.reverse()  # a copy would touch every node
-    grads, _ = _sweep(ahead, {root: 1.0}, onto_grad=True)
-    _write(ahead, grads)
+    order = topological_order(root, leaves=False)
+    nodes, grads, leaves = _sweep(order, {root: 1.0}, allow_nonfinite)
+    grads += [
+        signal + (grad if (grad := x.grad).__class__ is float else _float_grad(x))
+        for x, signal in leaves.items()
+    ]
+    nodes += leaves
+    _write(nodes, grads)
+
+
+def _float_grad(x: Value) -> float:
+    """Return a gradient that was assigned as a float; PyTorch's ``p.grad = None`` counts as 0."""
+    return as_float(x.grad or 0.0, f"the grad of {x.label or 'a Value'}")
 
 
 def _write(nodes: Sequence[Value], grads: Sequence[float]) -> None:
     """Write gradients, all of them even if Ctrl-C arrives meanwhile."""
     try:
         for node, grad in zip(nodes, grads):  # noqa: B905 - hot loop
-            node._grad = grad
+            node.grad = grad
     except BaseException:  # a single call into C is slower, but nothing can interrupt it
-        any(map(setattr, nodes, repeat("_grad"), grads))  # each returns None: to the end
+        any(map(setattr, nodes, repeat("grad"), grads))  # each returns None: to the end
         raise
 
 
-def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:
-    """Return ∂(Σ seed · root)/∂node for every node: the backward sweep.
+def error_signals(
+    order: Sequence[Value], seeds: Mapping[Value, float], *, allow_nonfinite: bool = True
+) -> dict[Value, float]:
+    """Return ∂(Σ seed · root)/∂node for every node that signals reach: the backward sweep.
 
     Parameters
     ----------
@@ -81,12 +96,14 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
         A topological order, operands before results.
     seeds : mapping from Value to float
         Where the sweep starts, and with what.
+    allow_nonfinite : bool
+        Go ahead although a gradient is nan.
 
     Returns
     -------
     dict from Value to float
-        Of the nodes in `order`, results before operands, then of others that were given a seed or
-        are operands of theirs. No node is changed.
+        Of the nodes with operands in `order`, results before operands, then of leaves and others
+        that were given a seed or are operands of theirs. No node is changed.
 
     Notes
     -----
@@ -96,73 +113,84 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     ----------
     Linnainmaa, 1970; Rumelhart, Hinton and Williams, 1986.
     """
-    ahead = [*reversed(order)]
-    signals, others = _sweep(ahead, seeds)
-    return dict(zip(ahead, signals, strict=True)) | others
+    inner, signals, others = _sweep(order, seeds, allow_nonfinite)
+    return dict(zip(inner, signals, strict=True)) | others
 
 
-def _sweep(  # noqa: C901, PLR0912 - the hot loop: a function for each wire would double its time
-    ahead: list[Value], seeds: Mapping[Value, float], *, onto_grad: bool = False
-) -> tuple[list[float], dict[Value, float]]:
-    """Return the error signal of each node, results before operands, and those of other nodes.
+def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite: bool) -> _Swept:
+    """Return the nodes that have operands, their signals, and what has arrived at others.
 
     Each wire adds upstream · local to the signal of its operand. A signal is complete when its
     node is reached, so only those still incomplete are in the dict: few, and in the processor's
-    cache. Results of one compiled call may change the order of the nodes ahead. With `onto_grad`,
-    the grad of a leaf is added to its signal; PyTorch's habit of ``p.grad = None`` counts as 0.
+    cache. What arrives at a `Call` is a vector, which it sends back to its operands at once.
     """
-    under_way = dict(seeds)
-    checking = _anomaly.get()
-    calls: Any = None
-    by_call = len(ahead) > 1 and not checking  # a call with one result is a node like others
-    signals: list[float] = []
-    nodes = iter(ahead)
-    for node in nodes:
-        upstream = under_way.pop(node, 0.0)
-        signals.append(upstream)
-        parents: tuple[Any, ...] = node.parents
-        if parents:
-            if node.__class__ is not Value and node._call is not None and by_call:
-                calls = calls or node.call_signals(ahead, len(signals) - 1)  # type: ignore[attr-defined] # an Output
-                if node in calls.waiting or calls.send(signals, under_way, nodes):
-                    continue
-            if len(parents) == 2:  # most nodes have two: unpacked, they take half the time
-                first, second = parents
-                local, other = node.local_grads
+    under_way: dict[Value, Any] = dict(seeds)
+    inner, signals, received = [], [], under_way.get
+    for node in reversed(order):
+        parents: Any = node.parents
+        if not parents:
+            continue  # a leaf: what arrives there stays
+        upstream = under_way.pop(node, None)  # nothing where a call above does not depend on it
+        local_grads: Any = () if upstream is None else node.local_grads
+        inner.append(node)
+        signals.append(upstream or 0.0)
+        if len(local_grads) == 2:  # most nodes have two: unpacked, they take half the time
+            (first, second), (local, other) = parents, local_grads
+            if local is not None:
+                under_way[first] = received(first, -0.0) + upstream * local
+            if other is not None:
+                under_way[second] = received(second, -0.0) + upstream * other
+        elif local_grads.__class__ is tuple:
+            for parent, local in zip(parents, local_grads):  # noqa: B905 - hot loop
                 if local is not None:
-                    under_way[first] = under_way.get(first, -0.0) + upstream * local
-                if other is not None:
-                    under_way[second] = under_way.get(second, -0.0) + upstream * other
-            else:
-                for parent, local in zip(parents, node.local_grads):  # noqa: B905 - hot loop
-                    if local is not None:
-                        under_way[parent] = under_way.get(parent, -0.0) + upstream * local
-            if checking:
-                _require_finite_signals(node, under_way)
-                if onto_grad and node._call is not None:
-                    node.note_swept()  # type: ignore[attr-defined] # an Output
-        elif onto_grad:
-            signals[-1] += node._grad or 0.0
-    if onto_grad and calls:
-        calls.note_swept()
-    return signals, under_way
+                    under_way[parent] = received(parent, -0.0) + upstream * local
+        else:  # of a call, which sends all back at once
+            local_grads.send_back(node, upstream, under_way)
+    _check(inner, signals, under_way, allow_nonfinite)
+    return inner, signals, under_way
 
 
-def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> None:
-    for parent in node.parents:
-        if isinstance(parent, Value) and not isfinite(signal := _number(signals.get(parent, 0.0))):
-            raise NumericalError(
-                f"the gradient of {describe(parent)} is {signal}: it arrived from {describe(node)}"
-            )
+def _check(
+    inner: list[Value], signals: list[Any], leaves: dict[Value, Any], allow_nonfinite: bool
+) -> None:
+    """Raise NumericalError if a leaf would be left with nan: then their sum is no number."""
+    if _anomaly.get() or not (allow_nonfinite or isfinite(sum(leaves.values()))):
+        _require_numbers(inner, dict(zip(inner, signals, strict=True)) | leaves)
 
 
-def _number(x: Scalar) -> float:
-    return x._number if isinstance(x, Value) else x
+def _require_numbers(inner: Sequence[Value], signals: Mapping[Value, Any]) -> None:
+    """Raise NumericalError if a gradient is nan, naming the first wire that carried such a number.
+
+    Under `detect_anomaly`, also if one is inf.
+    """
+    is_good: Callable[[Any], bool] = isfinite if _anomaly.get() else _is_number
+    bad = dict.fromkeys(x for x, signal in signals.items() if not is_good(signal))
+    wires = [(node, x) for node in inner for x in node.parents if x in bad] if bad else []
+    first = next((wire for wire in wires if _carries(*wire, signals, is_good)), None)
+    node: Any
+    x: Any
+    for node, x in [first] if first else wires[:1]:
+        within = node.cause() if hasattr(node, "cause") else ""  # a call tells
+        raise NumericalError(
+            f"the gradient of {describe(x)} is {float(signals[x])}: it arrived from "
+            f"{describe(node)}{within}{'' if _anomaly.get() else _REMEDY}"
+        )
+
+
+def _is_number(signal: Any) -> bool:
+    return not isnan(signal)
+
+
+def _carries(node: Value, x: Any, signals: Mapping[Value, Any], is_good: Any) -> bool:
+    """Return whether a node sends an operand what is no good; a call may, as far as is known."""
+    pairs = zip(node.parents, node.local_grads, strict=False)  # of a call there are none
+    sent = [signals[node] * local for y, local in pairs if y is x and local is not None]
+    return not all(map(is_good, sent)) or not node.local_grads
 
 
 def require_finite(root: Value) -> None:
     """Raise NumericalError if `root` is inf or nan, naming the node that first was."""
-    if isfinite(root._number):
+    if isfinite(float_of(root)):
         return
     first = first_nonfinite(root) or root
     raise NumericalError(
@@ -184,8 +212,7 @@ def partial_values(node: Value) -> list[Scalar]:
         If one no longer equals the local gradient stored when the node was made.
     """
     assert node.op is not None
-    own: list[Scalar] | None = node.op.partial_nodes(node)
-    if own is not None:
+    if (own := node.op.partial_nodes(node)) is not None:
         return own
     result, operands, partials = node.op.trace_partials(len(node.parents))
     bindings: dict[Any, Any] = dict(zip(operands, node.parents, strict=True))
@@ -202,7 +229,7 @@ def partial_values(node: Value) -> list[Scalar]:
 
 
 def _require_unchanged(node: Value, parent: Value, recomputed: Scalar, stored: float) -> None:
-    now = _number(recomputed)
+    now = recomputed.data if isinstance(recomputed, Value) else recomputed
     if now == stored or (now != now and stored != stored):
         return
     raise GraphChangedError(
@@ -212,35 +239,39 @@ def _require_unchanged(node: Value, parent: Value, recomputed: Scalar, stored: f
     )
 
 
-def gradient_graphs(order: Sequence[Value], seeds: Mapping[Value, Scalar]) -> dict[Value, Scalar]:
+def gradient_graphs(
+    order: Sequence[Value], seeds: Mapping[Value, Any], *, allow_nonfinite: bool = True
+) -> dict[Value, Any]:
     """Return the error signals, as `error_signals` does, as Values that can be differentiated.
 
     Nodes that get no gradient are left out.
     """
-    signals: dict[Value, Scalar] = dict(seeds)
-    checking = _anomaly.get()
+    signals: dict[Value, Any] = dict(seeds)
     for node in reversed(order):
         if not node.parents or node not in signals:
             continue
-        upstream = signals[node]
-        partials = partial_values(node)
-        for parent, partial in zip(node.parents[::-1], partials[::-1], strict=True):
-            if isinstance(parent, Value):
-                contribution = product(upstream, partial)
-                known = signals.get(parent)
-                signals[parent] = contribution if known is None else known + contribution
-        if checking:
-            _require_finite_signals(node, signals)
+        products = products_of(node, signals[node])
+        for parent, term in zip(node.parents[::-1], products[::-1], strict=True):
+            if isinstance(parent, Value) and term is not None:
+                signals[parent] = signals[parent] + term if parent in signals else term
+    if _anomaly.get() or not allow_nonfinite:
+        numbers = {x: getattr(signal, "data", signal) for x, signal in signals.items()}
+        _require_numbers([x for x in reversed(order) if x in numbers], numbers)
     return signals
 
 
-def product(a: Scalar, b: Scalar) -> Scalar:
+def products_of(node: Value, upstream: Any) -> Sequence[Any]:
+    """Return upstream · local gradient for each operand, as Values; a call pulls vectors back."""
+    if isinstance(upstream, Signals):
+        return node.pull_back_as_graph(upstream)  # type: ignore[attr-defined, no-any-return]
+    return [product(upstream, partial) for partial in partial_values(node)]
+
+
+def product(a: Any, b: Any) -> Any:
     """Multiply, making no node for a factor of exactly 1."""
-    if isinstance(a, float) and a == 1.0:
-        return b
     if isinstance(b, float) and b == 1.0:
         return a
-    return a * b
+    return b if isinstance(a, float) and a == 1.0 and isinstance(b, Scalar) else a * b
 
 
 def gradients(
@@ -259,7 +290,7 @@ def gradients(
     create_graph : bool
         Return Values that can be differentiated again, instead of floats.
     allow_nonfinite : bool
-        Go ahead although `y` is inf or nan.
+        Go ahead although `y` is inf or nan, or a gradient is nan.
 
     Returns
     -------
@@ -271,11 +302,9 @@ def gradients(
     OperandError
         If `y` is a plain number, or `xs` holds one.
     NumericalError
-        If `y` is not finite.
+        If `y` is not finite, or a gradient is nan.
     GraphChangedError
         With `create_graph`, if data was assigned after the graph was built.
-    GraphError
-        If x is a result of a compiled call, and another result was computed from it in there.
 
     Examples
     --------
@@ -301,15 +330,15 @@ def gradients(
     if not allow_nonfinite:
         require_finite(y)
     # What is below the only x needs no signals; of several, one may be below another.
-    order = topological_order(y, until=leaves if len(leaves) == 1 else ())
-    results: list[Any] = [x for x in leaves if x._call is not None]
-    if results:
-        results[0].require_unread(results, order)
+    order = topological_order(y, until=leaves if len(leaves) == 1 else (), leaves=False)
+    for x in leaves:
+        if isinstance(x, Intermediate):
+            x.require_unread(order)
     if not create_graph:
-        signals = error_signals(order, {y: 1.0})
+        signals = error_signals(order, {y: 1.0}, allow_nonfinite=allow_nonfinite)
         return rebuild(signals.get(x, 0.0) for x in leaves)
     with enable_grad():
-        graphs = gradient_graphs(order, {y: 1.0})
+        graphs = gradient_graphs(order, {y: 1.0}, allow_nonfinite=allow_nonfinite)
     return rebuild(_as_value(graphs.get(x, 0.0)) for x in leaves)
 
 

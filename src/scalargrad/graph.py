@@ -1,45 +1,20 @@
-"""Traverse a graph of Values without recursion: topological order, leaves, fan-out, names."""
+"""Traverse a graph of Values without recursion: topological order, leaves, fan-out."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from math import isfinite
-from operator import attrgetter
-from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 from scalargrad.value import Value
-
-_PARENTS = attrgetter("parents")
-
-
-def are_leaves(values: Sequence[Value]) -> bool:
-    """Return whether no Value among these was computed from others, and none stands there twice."""
-    return len(set(values)) == len(values) and not any(map(_PARENTS, values))
-
-
-def are_apart(values: Sequence[Value], places: Sequence[int]) -> bool:
-    """Return whether no other of these Values is one at these places, or was computed from it."""
-    chosen = {values[k] for k in places}
-    if sum([x in chosen for x in values]) > len(chosen):
-        return False
-    made = {id(x.parents) for x in chosen}  # what one call returns is computed side by side
-    others = [x for x in values if len(made) > 1 or id(x.parents) not in made]
-    operands = [x for value in others for x in value.parents if isinstance(x, Value)]
-    order = topological_order(*operands) if len(values) > 1 else []
-    results: list[Any] = [x for x in chosen if x._call is not None]
-    return chosen.isdisjoint(order) and not (
-        results and results[0].first_read(results, [*values, *order])
-    )
 
 
 def topological_order(
     *roots: Value,
     until: Iterable[Value] = (),
     met: set[Value] | None = None,
-    operands_of: Callable[[Value], Sequence[Value | float]] | None = None,
+    leaves: bool = True,
 ) -> list[Value]:
     """Return every node under `roots`, operands before results, roots last.
 
@@ -54,8 +29,9 @@ def topological_order(
         Nodes at which the search stops; they and what only they reach are left out.
     met : set of Value, optional
         More such nodes; all that the search meets are added.
-    operands_of : callable, optional
-        Returns the operands of a node that count, if they are others than its parents.
+    leaves : bool
+        Whether all nodes without operands are in the order; a sweep has no need of them, and
+        thousands among the operands of one node take time.
 
     Returns
     -------
@@ -84,16 +60,15 @@ def topological_order(
     seen.update(until)
     ahead: list[Value | float | None] = [*reversed(roots)]
     push, pop = ahead.append, ahead.pop
-    followed: Sequence[Value | float] | None = None
     while ahead:
         x = pop()
         if x is None:  # all under the node below it has been visited
             order.append(pop())  # type: ignore[arg-type]
             continue
-        while x not in seen and isinstance(x, Value):
+        while x not in seen and isinstance(x, Value):  # down along first operands
             seen.add(x)
-            parents = x.parents if operands_of is None else operands_of(x)
-            if not parents or parents is followed:
+            parents = x.parents
+            if not parents:
                 order.append(x)
                 break
             push(x)
@@ -103,8 +78,8 @@ def topological_order(
                 push(second)
                 continue
             if len(parents) > 2:
-                followed = parents  # results of a call share many parents: followed once
-                ahead += parents[:0:-1]
+                others = parents[:0:-1]
+                ahead += others if leaves else [y for y in others if getattr(y, "parents", ())]
             x = parents[0]
     return order
 
@@ -177,59 +152,6 @@ def first_nonfinite(root: Value) -> Value | None:
     return None
 
 
-_LETTERS = "vuztgh"  # for nodes without a label; the first that is no label
-
-
-def names(order: Iterable[Value]) -> dict[Value, str]:
-    """Return a short stable name for every node: its label, or v1, v2, … in order.
-
-    Where something is called v, as a velocity is, u1, u2, … are less easily taken for it. A label
-    used by several nodes gets a number from the second on, in the order in which they are first
-    read: w, w_2, w_3.
-
-    Examples
-    --------
-    >>> x = Value(3.0, "x")
-    >>> list(names(topological_order(x * x + x)).values())
-    ['x', 'v1', 'v2']
-    """
-    nodes = list(order)
-    taken = {node.label for node in nodes}
-    letter = next((letter for letter in _LETTERS if letter not in taken), _LETTERS[0])
-    numbered = _unused(letter, taken, start=1)
-    unused: dict[str, Iterator[str]] = {}
-    named: dict[Value, str] = {}
-    for node in as_read(nodes):
-        if node.label in unused:
-            named[node] = next(unused[node.label])
-        elif node.label:
-            unused[node.label] = _unused(f"{node.label}_", taken, start=2)
-            named[node] = node.label
-    return {node: named.get(node) or next(numbered) for node in nodes}
-
-
-def as_read(nodes: Iterable[Value]) -> dict[Value, None]:
-    """Return nodes with each leaf moved to just before the first node that reads it."""
-    found: dict[Value, None] = {}
-    leaves = []
-    for node in nodes:
-        if node.parents:
-            found.update((x, None) for x in node.parents if isinstance(x, Value))
-            found[node] = None
-        else:
-            leaves.append(node)
-    return found | dict.fromkeys(leaves)
-
-
-def _unused(prefix: str, taken: set[str], start: int) -> Iterator[str]:
-    """Yield the prefix followed by start, start + 1, …, skipping names that are taken."""
-    numbers = itertools.count(start)
-    while True:
-        name = f"{prefix}{next(numbers)}"
-        if name not in taken:
-            yield name
-
-
 def describe(node: Value) -> str:
     """Name a node in a message: its label, what made it from what, and its data.
 
@@ -242,7 +164,7 @@ def describe(node: Value) -> str:
         return f"{node.label or 'a leaf'} = {node.data:.6g}"
     shown = [_operand(x) for x in node.parents[:4]] + ["…"] * (len(node.parents) > 4)
     label = f"{node.label}: " if node.label else ""
-    return f"{label}{node.op.name}({', '.join(shown)}) = {node.data:.6g}"
+    return f"{label}{node.op.name}({', '.join(shown)}) = {node:.6g}"
 
 
 def _operand(x: Value | float) -> str:

@@ -13,8 +13,6 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import unless_recorded
 from scalargrad.value import Parameter, Value
 
-_GRAD: Any = Value.__dict__["_grad"]  # the slot itself, below the property that notes writes
-
 
 class Touched(dict["SparseParameter", None]):
     """The parameters of one table whose gradient was written since it was last cleared.
@@ -28,8 +26,13 @@ class Touched(dict["SparseParameter", None]):
         """Set the gradient of every touched parameter to 0 and forget them."""
         unless_recorded("zero_grad")
         for parameter in self:
-            _GRAD.__set__(parameter, 0.0)
+            _set_grad(parameter, 0.0)
         self.clear()
+
+
+def _set_grad(parameter: Value, signal: float) -> None:
+    """Write a gradient without noting that it was written."""
+    Value.grad.__set__(parameter, signal)  # type: ignore[attr-defined] # a slot of Value
 
 
 class SparseParameter(Parameter):
@@ -68,14 +71,13 @@ class SparseParameter(Parameter):
         self.touched = touched
 
     @property
-    def _grad(self) -> float:
-        """What `grad` returns and sets."""
-        signal: float = _GRAD.__get__(self)
-        return signal
+    def grad(self) -> float:
+        """∂root/∂self, as of any Value."""
+        return super().grad
 
-    @_grad.setter
-    def _grad(self, signal: Any) -> None:
-        _GRAD.__set__(self, signal)
+    @grad.setter
+    def grad(self, signal: float) -> None:
+        _set_grad(self, signal)
         if self.touched is not None:
             self.touched[self] = None
 
@@ -107,7 +109,7 @@ def _restore(kind: type[SparseParameter], data: float, grad: float, label: str) 
     parameter = kind.__new__(kind)
     parameter.touched = None
     Parameter.__init__(parameter, data, label)
-    _GRAD.__set__(parameter, grad)
+    _set_grad(parameter, grad)
     return parameter
 
 

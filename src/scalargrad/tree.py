@@ -17,6 +17,7 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
+from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
 Rebuild = Callable[[Iterator[Any]], Any]
@@ -74,7 +75,7 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         if _is_row(tree):
             return _flatten_row(tree)
         children = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
-    elif isinstance(tree, Value) or is_real(tree):
+    elif isinstance(tree, Value | Symbol) or is_real(tree):
         return [tree], next
     elif isinstance(tree, dict):
         children = [_flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]

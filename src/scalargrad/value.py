@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from numbers import Number
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
-from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import as_leaf, builds_graphs, derivatives, recorder, switches
-from scalargrad.ops.custom import GIVEN
-from scalargrad.ops.methods import junction, method, printed
-from scalargrad.other_names import OTHER_NAMES
-from scalargrad.system.one_line import is_describing, shown
+from scalargrad.by_hand import LectureNames, join
+from scalargrad.errors import OperandError
+from scalargrad.grad_mode import as_leaf, recorder, switches
+from scalargrad.ops.methods import compared, junction, method, printed
+from scalargrad.python_protocols import PythonProtocols
 from scalargrad.table.eager import diverted
-from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.numbers import as_float, float_of, is_real
 from scalargrad.table.operation import Binary, Operation, Unary
 from scalargrad.table.validation import whole
-
-if TYPE_CHECKING:
-    from scalargrad.grad_mode import Recorder
 
 _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
@@ -31,6 +26,10 @@ _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
 
 def _operator(op: Binary) -> tuple[_BinaryMethod, _BinaryMethod]:
     return printed(op), printed(op, reflected=True)
+
+
+def _comparison(op: Binary) -> Callable[[Value, Value | float], bool]:
+    return compared(op)  # type: ignore[no-any-return]
 
 
 def _printed(*operations: Unary) -> tuple[_UnaryMethod, ...]:
@@ -50,7 +49,7 @@ def _junction(op: Binary) -> _BinaryMethod:
 numbers_compared = [0]
 
 
-class Value:
+class Value(PythonProtocols, LectureNames):
     """One number in a graph of elementary operations.
 
     Arithmetic on Values gives Values that remember their operands and, for each, the local
@@ -71,9 +70,9 @@ class Value:
     Attributes
     ----------
     data : float
-        The number. Assigning converts to float.
+        The number. What is assigned is converted to a float where it is next computed with.
     grad : float
-        ∂root/∂self, in root unit / self unit, filled by `backward`.
+        ∂root/∂self, in root unit / self unit, filled by `backward`; None counts as 0.
     op : Operation or None
         The operation that made this node; None for a leaf.
     parents : tuple of Value or float
@@ -108,17 +107,15 @@ class Value:
     (-12.0, -4.0, -4.0, 3.0)
     """
 
-    __slots__ = ("_grad", "_number", "label", "local_grads", "op", "parents")
+    __slots__ = ("__dict__", "data", "grad", "label", "local_grads", "op", "parents")
 
-    _number: float
-    _grad: float
+    data: float
+    grad: float
     op: Operation | None
     parents: tuple[Value | float, ...]
     local_grads: tuple[float | None, ...]
     label: str
 
-    #: What the results of one compiled call share; None for nodes that arithmetic made.
-    _call: ClassVar[Any] = None
     #: The class of what operations make of this Value.
     _node: ClassVar[type]
 
@@ -127,19 +124,12 @@ class Value:
     ) -> None:
         is_leaf = isinstance(label, str) and not given and not named
         if isinstance(data, Value):
-            current = self._recorder()
-            if current is not None and is_leaf:
-                current.name(self, data)
-                return
             raise OperandError(
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
                 "or .detach() for a leaf with the same data"
             )
-        if switches and hasattr(self, "label") and (current := recorder()) is not None:
-            current.asked(self, "data assigned")
-        plain = data.__class__ is float
-        self._number = data if plain else as_float(data, "the data of a Value")
-        self._grad = 0.0
+        self.data = data if data.__class__ is float else as_float(data, "the data of a Value")
+        self.grad = 0.0
         self.op = None
         self.parents = ()
         self.local_grads = ()
@@ -147,42 +137,7 @@ class Value:
         if is_leaf:
             as_leaf(self)
         else:
-            _join(self, label, *given, **named)
-
-    @staticmethod
-    def _recorder() -> Recorder | None:
-        """Return who records what is computed here, if anyone does."""
-        return recorder() if switches else None
-
-    @property
-    def data(self) -> float:
-        """The number itself."""
-        if switches and (current := recorder()) is not None:
-            current.asked(self, "data read")
-        return self._number
-
-    @data.setter
-    def data(self, number: float) -> None:
-        if switches and (current := recorder()) is not None:
-            current.asked(self, "data assigned")
-        self._number = (
-            number if number.__class__ is float else as_float(number, "the data assigned")
-        )
-
-    @property
-    def grad(self) -> float:
-        """∂root/∂self, in root unit / self unit."""
-        if switches and (current := recorder()) is not None:
-            current.asked(self, "grad read")
-        return self._grad
-
-    @grad.setter
-    def grad(self, signal: float | None) -> None:
-        if switches and (current := recorder()) is not None:
-            current.asked(self, "grad assigned")
-        if signal.__class__ is not float and signal is not None:
-            signal = as_float(signal, "the grad assigned")
-        self._grad = signal  # type: ignore[assignment] # None, PyTorch's habit, counts as 0
+            join(self, label, *given, **named)
 
     def backward(self, *, allow_nonfinite: bool = False) -> None:
         """Compute the gradient of this Value with respect to every node below it.
@@ -194,12 +149,13 @@ class Value:
         Parameters
         ----------
         allow_nonfinite : bool
-            Go ahead although this Value is inf or nan.
+            Go ahead although this Value is inf or nan, or a gradient is nan.
 
         Raises
         ------
         NumericalError
-            If this Value is not finite; the message names the node that first was not.
+            If this Value is not finite, or the gradient of a leaf would be nan; the message names
+            the node where that arose. Then no gradient is written.
 
         Examples
         --------
@@ -213,15 +169,11 @@ class Value:
         """
         from scalargrad.autodiff import backward
 
-        if (current := self._recorder()) is not None:
-            current.refused("backward")
         backward(self, allow_nonfinite=allow_nonfinite)
 
     def zero_grad(self) -> None:
         """Set this Value's own gradient to 0."""
-        if (current := self._recorder()) is not None:
-            current.asked(self, "zero_grad")
-        self._grad = 0.0
+        self.grad = 0.0
 
     def item(self) -> float:
         """Return the number itself, as PyTorch's tensors of one number do.
@@ -235,10 +187,7 @@ class Value:
 
     def detach(self) -> Value:
         """Return a leaf with the same data, through which no gradient flows."""
-        if (current := self._recorder()) is not None:
-            detached: Value = current.detach(self)
-            return detached
-        return Value(self._number, self.label)
+        return Value(self.data, self.label)
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], checked: bool = True) -> Value:
         """Make the node of `op` over `operands`, at least one of which is a Value."""
@@ -302,31 +251,8 @@ class Value:
         scale = 10.0 ** (0 if ndigits is None else whole(ndigits, "ndigits", -22, 22))
         return self.rint() if scale == 1.0 else (self * scale).rint() / scale
 
-    def __invert__(self) -> Value:
-        raise OperandError(
-            f"~ of {self!r} would be a number, and true, as ~True is: write "
-            "scalargrad.logical_not(x), or the opposite comparison"
-        )
-
-    def __lt__(self, other: Value | float) -> bool:
-        if switches and recorder() is not None:
-            return _recorded(ops.lt, self, other)  # type: ignore[no-any-return]
-        return self._number.__lt__(_data_beside(ops.lt, other))
-
-    def __le__(self, other: Value | float) -> bool:
-        if switches and recorder() is not None:
-            return _recorded(ops.le, self, other)  # type: ignore[no-any-return]
-        return self._number.__le__(_data_beside(ops.le, other))
-
-    def __gt__(self, other: Value | float) -> bool:
-        if switches and recorder() is not None:
-            return _recorded(ops.gt, self, other)  # type: ignore[no-any-return]
-        return self._number.__gt__(_data_beside(ops.gt, other))
-
-    def __ge__(self, other: Value | float) -> bool:
-        if switches and recorder() is not None:
-            return _recorded(ops.ge, self, other)  # type: ignore[no-any-return]
-        return self._number.__ge__(_data_beside(ops.ge, other))
+    __lt__, __le__ = _comparison(ops.lt), _comparison(ops.le)
+    __gt__, __ge__ = _comparison(ops.gt), _comparison(ops.ge)
 
     def __eq__(self, other: object) -> bool:
         if switches and (current := recorder()) is not None:
@@ -339,7 +265,7 @@ class Value:
         numbers_compared[0] += 1
         # A float compares itself exactly with integers, fractions, decimals and complex numbers.
         exact = other.__class__ is int or not is_number
-        return self._number == (other if exact else ops.eq.operand(other))
+        return float_of(self) == (other if exact else ops.eq.operand(other))
 
     def __ne__(self, other: object) -> bool:
         if switches and (current := recorder()) is not None:
@@ -352,45 +278,14 @@ class Value:
     def __bool__(self) -> bool:
         if switches and recorder() is not None:
             return bool(ops.identity(self))
-        return self._number != 0.0
-
-    def __float__(self) -> float:
-        raise OperandError(
-            f"float() or a math function of {self!r} would drop the gradient: use .data for "
-            "the number, or scalargrad's op of the same name (scalargrad.sin for math.sin) "
-            "to keep the gradient; an array that Values are assigned to has dtype=object"
-        )
-
-    def __int__(self) -> int:
-        raise OperandError(f"int() of {self!r} would drop the gradient: use int(….data)")
-
-    def __trunc__(self) -> int:
-        raise OperandError(
-            f"trunc() of {self!r} would drop the gradient: use .data for the number, or "
-            "where(x < 0, ceil(x), floor(x)) of scalargrad"
-        )
-
-    def as_integer_ratio(self) -> NoReturn:
-        """Refuse to become a fraction, as which the functions of `statistics` compute."""
-        raise OperandError(
-            f"a fraction of {self!r} would drop the gradient: use .data for the number; in place "
-            "of statistics.mean, scalargrad.mean keeps the gradient"
-        )
-
-    def __index__(self) -> int:
-        raise OperandError(
-            f"{self!r} is no index, size or number of steps: use int(….data), or for an entry "
-            "scalargrad.take(values, i)"
-        )
+        return float_of(self) != 0.0
 
     def __format__(self, specification: str) -> str:
         return format(self.data, specification) if specification else repr(self)
 
     def __repr__(self) -> str:
-        if (current := self._recorder()) is not None and not is_describing():
-            current.asked(self, "text")
         label = f", label={self.label!r}" if self.label else ""
-        return f"{type(self).__name__}(data={self._number}, grad={self._grad}{label})"
+        return f"{type(self).__name__}(data={self.data}, grad={self.grad}{label})"
 
     def _repr_svg_(self) -> str | None:
         """Show the graph in a notebook, its parts folded where it is large."""
@@ -400,75 +295,8 @@ class Value:
 
         return glance(self)
 
-    @property
-    def _prev(self) -> set[Value]:
-        """Operands as a set of Values, as in micrograd; constants are wrapped on demand."""
-        return set(self._children)
-
-    @property
-    def _children(self) -> tuple[Value, ...]:
-        """The same in order, as in microgpt."""
-        return tuple([x if isinstance(x, Value) else Value(x) for x in self.parents])
-
-    @property
-    def _local_grads(self) -> tuple[float, ...]:
-        """∂self/∂child for each of them, as in microgpt; 0 for a constant."""
-        return tuple([x or 0.0 for x in self.local_grads])
-
-    @property
-    def _op(self) -> str:
-        """The operation's label, as in micrograd: ``+``, ``*``, ``**3``, ``ReLU``."""
-        if self.op is None:
-            return ""
-        if self.op is ops.pow and isinstance(self.parents[1], float):
-            return f"**{self.parents[1]:g}"
-        return self.op.symbol
-
-    @property
-    def _backward(self) -> Callable[[], None]:
-        """Adds to the gradients of the operands what this node sends them, as in micrograd."""
-        return partial(_send_back, self)
-
-    @_backward.setter
-    def _backward(self, _: object) -> None:
-        raise OperandError(
-            "._backward was assigned: what a node sends back is no closure here, and would not be "
-            "called; declare the operation, with its derivative, by "
-            "@scalargrad.custom_op(partials=lambda y, x: (…,))"
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.op is not None or any(self is x for y in derivatives.get() for x in y.leaves):
-            return _Itself(self), ()
-        if (current := self._recorder()) is not None:
-            return partial(current.copy_of, self), ()
-        return _restore, (type(self), self._number, self._grad, self.label), self.__getstate__()
-
-    def __getstate__(self) -> Any:
-        """Return the attributes and slots that a derived class adds, or None, as pickle does."""
-        if type(self) is Parameter or type(self) is Value:  # most; a search for slots takes long
-            return None
-        state: Any = object.__getstate__(self)
-        attributes, slots = state
-        more = {name: x for name, x in slots.items() if name not in Value.__slots__}
-        return (attributes, more) if attributes or more else None
-
 
 Value._node = Value
-
-
-def _under_another_name(name: str) -> Callable[..., NoReturn]:
-    def refused(self: Value, *_: object, **_named: object) -> NoReturn:
-        raise OperandError(
-            f"{name} of {shown(self)}: write {OTHER_NAMES[name]}, with scalargrad's functions"
-        )
-
-    return refused
-
-
-# What people who know other libraries write, and NumPy calls on the entries of an object array.
-for _name in OTHER_NAMES.keys() - vars(Value).keys():
-    setattr(Value, _name, _under_another_name(_name))
 
 
 class Parameter(Value):
@@ -488,79 +316,3 @@ class Parameter(Value):
 
 
 Scalar: TypeAlias = Value | float
-
-
-def _join(
-    node: Value, label: Any, local_grads: Any = (), *more: Any, children: Any = None, **named: Any
-) -> None:
-    """Make a leaf a node over children, with local gradients that were given; see `Value`."""
-    if children is None:
-        node.label, children = "", label
-    values = isinstance(children, list | tuple) and all(isinstance(x, Value) for x in children)
-    numbers = isinstance(local_grads, list | tuple) and not more and not named
-    if not (values and numbers and len(children) == len(local_grads)):
-        raise OperandError(
-            f"Value was given {shown((*more, *named) or (children, local_grads))}: write "
-            "Value(data, label), or Value(data, children, local_grads) with Values and a number "
-            "for each; an operation with a formula for its derivative is declared by "
-            "scalargrad.custom_op"
-        )
-    slopes = tuple([as_float(x, "a local gradient") for x in local_grads])
-    if (current := recorder()) is not None:
-        current.refused("given")
-    if children and builds_graphs():
-        node.op, node.parents, node.local_grads = GIVEN, tuple(children), slopes
-    else:
-        as_leaf(node)
-
-
-def _send_back(node: Value) -> None:
-    for operand, local in zip(node.parents, node.local_grads, strict=True):
-        if isinstance(operand, Value) and local is not None:
-            operand.grad += local * node.grad
-
-
-def _data_beside(op: Operation, other: Value | float) -> Any:
-    """Return the number a Value is compared with, or NotImplemented for an array's own method."""
-    if other.__class__ is float or other.__class__ is int:  # Python compares integers exactly
-        return other
-    return other._number if isinstance(other, Value) else op.number_beside(other)
-
-
-def _recorded(op: Operation, x: Value, other: Any) -> Any:
-    """Return a comparison as what is being recorded, or NotImplemented."""
-    current = recorder()
-    if current is None or not (isinstance(other, Value) or is_real(other)):
-        return op.number_beside(other)
-    return current.compared(op, x, other)
-
-
-class _Itself:
-    """Makes the copy of a Value that a function under way computes with: itself, as of a float."""
-
-    def __init__(self, value: Value) -> None:
-        self._value = value
-
-    def __call__(self) -> Value:
-        if not derivatives.get() and recorder() is None:
-            self.__reduce__()
-        return self._value
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled."""
-        x = self._value
-        computed = (
-            f"was computed by {x.op.name}" if x.op else "is what a function is differentiated by"
-        )
-        raise GraphError(
-            f"only leaves can be copied and pickled, and {x!r} {computed}: take its .detach(), or "
-            "keep the program that computes it"
-        )
-
-
-def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:
-    """Rebuild a pickled leaf; what its class adds follows as state."""
-    leaf = kind.__new__(kind)
-    Value.__init__(leaf, data, label)
-    leaf._grad = grad
-    return leaf

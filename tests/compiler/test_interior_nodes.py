@@ -258,19 +258,6 @@ def test_a_gradient_inside_by_a_result_beside_one_computed_from_it_is_refused() 
             slope(h, other)
 
 
-def test_a_gradient_by_a_result_of_its_own_slope_is_refused() -> None:
-    """Of y = tanh s, y' = 1 - y² is -2y by y; compiled, y' is computed from s alone."""
-    s = Value(0.4)
-    y: Any = jit(lambda s: +sg.tanh(s))(s)
-    slope = gradients(y, s, create_graph=True)
-    with pytest.raises(GraphError, match="result"):
-        gradients(slope, y)
-    assert gradients(slope, s) == pytest.approx(-2.0 * math.tanh(0.4) * (1 - math.tanh(0.4) ** 2))
-    (y * y + slope).backward()
-    with pytest.raises(GraphError, match="result"):
-        y.grad  # noqa: B018 - it raises
-
-
 def test_a_result_returned_twice_is_one_value() -> None:
     """Of y = sin x, returned three times, and of x itself: ∂(y + 2y + y)/∂y is 4, not 1 or 2."""
 

@@ -137,7 +137,7 @@ def test_backward_adds_to_grads_as_eagerly() -> None:
     """∂y/∂y is 1; twice doubles; None counts as 0; a leaf read twice gets both slopes."""
     compiled: Any = jit(lambda a, b, c: a * b + tanh(c))
     x, y = Value(2.0), Value(3.0)
-    y.grad = None
+    y.grad = None  # type: ignore[assignment]
     found = compiled(x, y, x)
     for times in (1, 2):
         found.backward()

@@ -685,3 +685,45 @@ def test_a_change_anywhere_is_noticed(seed: int) -> None:
             assert isinstance(found, Value) is isinstance(expected, Value)
             assert number(found) == pytest.approx(number(expected), rel=1e-13, nan_ok=True)
         change(draw, held)
+
+
+# What users keep on Values ----------------------------------------------------------------------
+
+
+def test_attributes_of_values_are_compared_where_code_names_them() -> None:
+    """As a moment that an optimiser written by hand keeps; what is not named costs nothing."""
+    w = Parameter(2.0, "w")
+    w.m, w.moves = 3.0, 0  # type: ignore[attr-defined]
+    compiled = jit(lambda x: x * w * w.m)  # type: ignore[attr-defined]
+    assert number(compiled(1.0)) == 6.0
+    w.moves += 1  # type: ignore[attr-defined]
+    w.data = 4.0
+    assert (number(compiled(1.0)), len(compiled.paths(1.0))) == (12.0, 1)
+    w.m = 5.0  # type: ignore[attr-defined]
+    assert number(compiled(1.0)) == 20.0
+
+
+@pytest.mark.parametrize("name", ["data", "grad"])
+def test_slots_of_values_are_asked_while_another_thread_records(name: str) -> None:
+    """The recording refuses them; whoever records nothing reads and assigns them as ever."""
+    w, reached, found = Value(2.0), threading.Event(), threading.Event()
+    seen: list[float] = []
+
+    def elsewhere() -> None:
+        reached.wait(10.0)
+        setattr(w, name, 7.0)
+        seen.append(getattr(w, name))
+        found.set()
+
+    def f(x: Any) -> Any:
+        reached.set()
+        found.wait(10.0)
+        return x * getattr(w, name)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    with pytest.raises(TraceError, match=name):
+        jit(f)(1.0)
+    thread.join()
+    assert seen == [7.0]
+    assert type(vars(Value)[name]).__name__ == "member_descriptor"  # reads are fast again

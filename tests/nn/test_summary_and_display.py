@@ -56,7 +56,7 @@ def test_a_module_of_any_size_needs_an_example(model: Module) -> None:
 
 
 def test_bytes_are_what_the_interpreter_allocates() -> None:
-    """Within a fiftieth of what tracemalloc sees a forward pass keep.
+    """Within a thirtieth of what tracemalloc sees a forward pass keep.
 
     A full collection gives back what the interpreter keeps for later use: pieces of memory which
     were counted before, or count no more.
@@ -74,7 +74,7 @@ def test_bytes_are_what_the_interpreter_allocates() -> None:
     tracemalloc.stop()
     allocated = sum(trace.size for trace in traces)
     assert len(kept) == 20
-    assert nn.summary(model, example).bytes == pytest.approx(allocated, rel=0.02)
+    assert nn.summary(model, example).bytes == pytest.approx(allocated, rel=0.03)
 
 
 def test_memory_of_a_batch_grows_with_its_size() -> None:

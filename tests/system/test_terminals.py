@@ -142,8 +142,6 @@ RUN = "import runpy; runpy.run_module('scalargrad', run_name='__main__')"
 @pytest.mark.parametrize(
     ("program", "module", "then", "is_ended"),
     [
-        ("scalargrad", "scalargrad.value", "", True),
-        ("scalargrad.exe", "scalargrad.value", "", True),
         ("scalargrad", "typer", RUN, True),
         ("mine.py", "scalargrad.value", "", False),
         ("mine.py", "typer", RUN, True),

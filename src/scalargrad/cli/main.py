@@ -17,7 +17,8 @@ from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
-from scalargrad.graph import names, topological_order
+from scalargrad.graph import topological_order
+from scalargrad.names import names
 from scalargrad.system.terminals import console, forget_absurd_width, make_tolerant
 from scalargrad.value import Value
 from scalargrad.version import __version__

@@ -1,18 +1,29 @@
-"""The entry point: on Ctrl-C, even during imports, the command ends with one line."""
+"""The entry point: on Ctrl-C, also while the commands are imported, it ends with one line."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-from scalargrad.command import INTERRUPTED, loaded
+#: The exit status of a command that Ctrl-C has ended.
+INTERRUPTED = 130
+
+
+def _end(*_signal_and_frame: object) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)
 
 
 def main() -> None:
     """Run the command line."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)  # nothing can enclose all imports in a try
     try:
         from scalargrad.cli.main import main as run
 
-        loaded()
+        if signal.getsignal(signal.SIGINT) is _end:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         run()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -49,8 +50,9 @@ class Function:
         self.recorded = recorded
         self.results = results
         self.wrt = wrt
-        self._gradients: dict[int, Function] = {}
+        self._pulled_back: dict[tuple[int, ...], Function] = {}
         self._with_rows: dict[int, Runner] = {}
+        self._operands_of: dict[tuple[int, ...], frozenset[int] | None] = {}
         #: The result whose gradient was asked for since the last run: the next run computes it
         #: along with the values.
         self.lately: int | None = None
@@ -87,6 +89,15 @@ class Function:
         """For each result, the indices in `wrt` of the inputs it depends on; None for all."""
         return operands_of(self._followed, self.wrt, self.results)
 
+    def operands_of(self, places: tuple[int, ...]) -> frozenset[int] | None:
+        """Return the indices in `wrt` of the inputs that some results depend on; None for all."""
+        if places not in self._operands_of:
+            sets = [self.operands[k] for k in places]
+            known = [x for x in sets if x is not None]
+            found = None if len(known) < len(sets) else frozenset(chain.from_iterable(known))
+            self._operands_of[places] = found
+        return self._operands_of[places]
+
     def given_back(self) -> dict[int, int]:
         """Return the results that are inputs in `wrt` themselves, with their indices there."""
         if not self.wrt:
@@ -118,10 +129,10 @@ class Function:
         return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
 
     @cached_property
-    def reads_results(self) -> bool:
-        """Whether a result is computed from another."""
+    def are_read(self) -> list[bool]:
+        """For each result, whether another is computed from it."""
         places = range(self.results)
-        return self.results > 1 and any(self.read_by([(k, False) for k in places], places))
+        return self.read_by([(k, False) for k in places], places)
 
     def read_by(self, others: Sequence[tuple[int, bool]], results: Sequence[int]) -> list[bool]:
         """Return, for each of some results, whether one of the others was computed from it.
@@ -181,10 +192,11 @@ class Function:
     def values_and_row_of(self, index: int) -> Runner:
         """Return the runner that computes the outputs and then the gradient of one result."""
         if index not in self._with_rows:
-            self._with_rows[index] = self._runner(functools.partial(self._with_row, index))
+            self._with_rows[index] = self._runner(functools.partial(self.with_row, index))
         return self._with_rows[index]
 
-    def _with_row(self, index: int, program: Program) -> Program:
+    def with_row(self, index: int, program: Program) -> Program:
+        """Return a program with the gradient of one result as further outputs."""
         copy, one = _with_one(program)
         return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
@@ -208,9 +220,9 @@ class Function:
     @cached_property
     def pull_back(self) -> Runner:
         """The runner that computes Σ seed · gradient; the seeds, one per result, are inputs too."""
-        return self._runner(self._pulled_back)
+        return self._runner(self._seeded)
 
-    def _pulled_back(self, program: Program) -> Program:
+    def _seeded(self, program: Program) -> Program:
         extended = program.with_inputs(self.results)
         seeds = range(program.inputs, extended.inputs)
         roots = list(zip(extended.outputs[: self.results], seeds, strict=True))
@@ -246,26 +258,32 @@ class Function:
 
     def back(self, seeds: list[float], inputs: Inputs) -> list[float]:
         """Return Σ seed · gradient over the results at a point."""
+        return self.pull_back(self.with_seeds(seeds, inputs))
+
+    def with_seeds(self, seeds: list[float], inputs: Inputs) -> Inputs:
+        """Return inputs with seeds after those that have nodes."""
         if isinstance(inputs, list):
-            return self.pull_back([*inputs, *seeds])
+            return [*inputs, *seeds]
         n = self.recorded.inputs
-        return self.pull_back(np.concatenate([inputs[:n], seeds, inputs[n:]]))
+        return np.concatenate([inputs[:n], seeds, inputs[n:]])
 
     @collector_paused()
-    def gradient(self, index: int) -> Function:
-        """Return the gradient of one result as a function of the same inputs."""
-        if index not in self._gradients:
-            program, one = _with_one(self.program)
-            roots = [(program.outputs[index], one)]
+    def pulled_back(self, places: tuple[int, ...]) -> Function:
+        """Return Σ seed · gradient over results in these places as a function.
+
+        Its inputs are the same, followed by a seed for each place.
+        """
+        if places not in self._pulled_back:
+            n, count = self.program.inputs, len(places)
+            program, seeds = self.program.with_inputs(count), range(n, n + count)
+            roots = [(program.outputs[k], seed) for k, seed in zip(places, seeds, strict=True)]
+            if len(roots) * len(self.wrt) > MOST_PAIRS:
+                roots = [_as_one(program, roots)]
             program.outputs = []
-            derived = Function(program, len(self.wrt), self.wrt)
+            derived = Function(program, len(self.wrt), (*self.wrt, *seeds))
             derived.program = differentiate(_asked(program, self.wrt, roots))
-            own = self.operands[index]
-            if own is not None:  # with lanes, a derivative seems to depend on all inputs
-                both = [{*own} if read is None else {*own} & {*read} for read in derived.operands]
-                derived.operands = [tuple(sorted(x)) for x in both]
-            self._gradients[index] = derived
-        return self._gradients[index]
+            self._pulled_back[places] = derived
+        return self._pulled_back[places]
 
 
 def _as_it_is(program: Program) -> Program:

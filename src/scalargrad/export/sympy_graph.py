@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import GraphError
-from scalargrad.graph import names, topological_order
+from scalargrad.graph import topological_order
+from scalargrad.names import names
 from scalargrad.ops import TABLE
 from scalargrad.system.packages import needed
 from scalargrad.table.operation import Elementwise, Operation, Reduction

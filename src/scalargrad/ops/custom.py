@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NoReturn
 
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import switches
 from scalargrad.system.one_line import shown
-from scalargrad.table.code import expand
 from scalargrad.table.domain import REAL, Domain
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, Operation, Unary
-from scalargrad.table.read_around import ReadAround
 from scalargrad.table.symbol import Symbol
 
 #: Flags of a code object: *args, **kwargs (see `inspect`, which is slow to import).
@@ -31,50 +28,18 @@ class Custom(Unary):
     ) -> None:
         super().__init__(function, partials, **entry)
         self.defaults = function.__defaults__ or ()
-        self._around = ReadAround([partials, self.domain.valid])
         self.function = self._returning_float(function)
 
     def __call__(self, *operands: Any) -> Any:
         """Apply the operation; operands with defaults may be left out."""
-        if switches:  # a recording computes nothing
-            self.require_as_declared()
         missing = self.arity - len(operands)
         if not 0 <= missing <= len(self.defaults):
             raise OperandError(f"{self.name} takes {self.arity} operands, not {len(operands)}")
         return self.of(*operands, *self.defaults[len(self.defaults) - missing :])
 
-    def require_as_declared(self) -> None:
-        """Raise OperandError if the partials or the domain would be others by now."""
-        if self._around.is_same():
-            return
-        known: dict[object, Any] = {}
-        valid = self.domain.valid
-        found = self.partials(self.result_symbol, *self.operand_symbols)
-        is_other = {
-            "partials": _merged(found, known) != _merged(self.partial_expressions, known),
-            "domain": valid is not None
-            and _merged([valid(*self.operand_symbols)], known)
-            != _merged([self.valid_expression], known),
-        }
-        for name, is_changed in is_other.items():
-            if is_changed:
-                what = ", ".join(self._around.changed()) or "an object, a list or a class"
-                raise OperandError(
-                    f"the {name} of {self.name} changed after the operation was declared, with "
-                    f"what is read there ({what}): give what may change as an operand, or declare "
-                    "the operation again for each setting"
-                )
-        self._around = ReadAround([self.partials, valid])
-
-    def check_domain(self, *operands: Any) -> None:
-        """Raise DomainError outside the domain."""
-        self.require_as_declared()
-        super().check_domain(*operands)
-
     def _returning_float(self, function: Callable[..., Any]) -> Callable[..., float]:
         @functools.wraps(function)
         def computed(*operands: float) -> float:
-            self.require_as_declared()
             return as_float(function(*operands), f"the result of {function.__name__}")
 
         return computed
@@ -95,12 +60,6 @@ class Given(Operation):
 
 
 GIVEN = Given(_no_formula, _no_formula, name="given")
-
-
-def _merged(expressions: Iterable[Any], known: dict[object, Any]) -> list[Any]:
-    """Return expressions so that equal ones are the same symbol or the same text."""
-    found = [expand(x, known) for x in expressions]
-    return [x if isinstance(x, Symbol) else repr(float(x)) for x in found]
 
 
 def custom_op(
@@ -136,8 +95,7 @@ def custom_op(
     ------
     OperandError
         If the function's parameters are not plain positional ones, or `partials` does not
-        give one partial for each; when called, if the result is not a real number, or if
-        `partials` or `domain` would be another by now.
+        give one partial for each; when called, if the result is not a real number.
 
     Notes
     -----
@@ -147,9 +105,9 @@ def custom_op(
     compiled function applies an operation once to equal operands, and in an order of its own.
     Random numbers are drawn by `drawn` and given as operands.
 
-    `partials` and `domain` are traced once, when the operation is declared, and what they read
-    around them has to stay: if one of them would be another now, the operation is refused. Give a
-    number that may change as an operand, or declare an operation for each.
+    `partials` and `domain` are traced once, when the operation is declared: what they read around
+    them counts as it was then. Give a number that may change as an operand, or declare an operation
+    for each.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def take(values: Any, index: Any) -> Any:
         return values[int(index)]
     if not numbers.holds(_is_inside(index, size)):
         raise IndexError(
-            f"take: index {index._number:g} is not a whole number from {-size} to {size - 1}"
+            f"take: index {index.data:g} is not a whole number from {-size} to {size - 1}"
         )
     return _entry(values, index)
 

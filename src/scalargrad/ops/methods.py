@@ -11,6 +11,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
+from scalargrad.table.eager import compile_comparison
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Elementwise
 
@@ -25,18 +26,22 @@ def printed(op: Elementwise, *, reflected: bool = False) -> Any:
     reflected : bool
         Whether the method is for the second operand, as ``__radd__``.
     """
-    return _Printed(op, reflected)
+    return _Printed(lambda owner: op.method(owner, reflected))
+
+
+def compared(op: Elementwise) -> Any:
+    """Return a placeholder for the method of a comparison."""
+    return _Printed(lambda owner: compile_comparison(op, owner))
 
 
 class _Printed:
     """The placeholder for a method that is printed once the class of its nodes is known."""
 
-    def __init__(self, op: Elementwise, reflected: bool) -> None:
-        self._op = op
-        self._reflected = reflected
+    def __init__(self, method: Callable[[type], Any]) -> None:
+        self._method = method
 
     def __set_name__(self, owner: type, name: str) -> None:
-        setattr(owner, name, self._op.method(owner, self._reflected))
+        setattr(owner, name, self._method(owner))
 
 
 def is_truth(x: Any) -> bool:

@@ -25,7 +25,7 @@ def clip_grad_norm_(
     parameters: Iterable[Value] | Value,
     max_norm: float,
     norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
+    error_if_nonfinite: bool = True,
 ) -> float:
     """Scale all gradients together so that their norm is at most `max_norm`.
 
@@ -38,7 +38,7 @@ def clip_grad_norm_(
     norm_type : float
         p of the norm (Σ |g|^p)^(1/p); ``math.inf`` takes the largest |g|.
     error_if_nonfinite : bool
-        Raise instead of scaling by a norm that is inf or nan.
+        Raise instead of scaling by a norm that is inf or nan; PyTorch asks for that to be said.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def clip_grad_norm_(
     Raises
     ------
     NumericalError
-        If asked for, when the norm is inf or nan; no gradient is changed then.
+        If the norm is inf or nan, unless `error_if_nonfinite` is False; no gradient is changed.
     DomainError
         If `norm_type` is not positive, or `max_norm` negative.
 

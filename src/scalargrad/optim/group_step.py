@@ -77,7 +77,7 @@ def arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any] | None:
 
     pack = struct.Struct(f"{len(parameters)}d").pack  # twice as fast as NumPy from a list
     try:
-        data, grads = pack(*[p._number for p in parameters]), pack(*[p._grad for p in parameters])
+        data, grads = pack(*[p.data for p in parameters]), pack(*[p.grad for p in parameters])
     except struct.error:  # None, for example
         return None
     return np.frombuffer(data), np.frombuffer(grads)
@@ -87,9 +87,9 @@ def write_data(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
     """Write the numbers of parameters, all of them even if Ctrl-C arrives meanwhile."""
     try:
         for parameter, number in zip(parameters, numbers, strict=True):
-            parameter._number = number
+            parameter.data = number
     except BaseException:  # a single call into C is slower, but nothing can interrupt it
-        deque(map(setattr, parameters, repeat("_number"), numbers), maxlen=0)
+        deque(map(setattr, parameters, repeat("data"), numbers), maxlen=0)
         raise
 
 

@@ -24,6 +24,7 @@ from scalargrad.optim.param_groups import by_table, in_table, params_of, with_na
 from scalargrad.optim.saved import read, written
 from scalargrad.optim.state_columns import StateColumns
 from scalargrad.sparse import Touched
+from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import Value
 
@@ -325,17 +326,18 @@ class Optimizer:
         moved: list[Value] = []
         found = []
         for parameter in parameters:
-            grad: float | None = parameter.grad
-            if grad is None:
+            given: Any = parameter.grad
+            if given is None:
                 continue
+            data, grad = float_of(parameter), as_float(given, "a gradient")
             self._require_finite(parameter, grad, "gradient")
             state = self.state.get(parameter, step.first)
-            new = step.on_numbers(parameter.data, grad, state)
+            new = step.on_numbers(data, grad, state)
             self._require_finite(parameter, new[0], "new value")
             moved.append(parameter)
             found.append(new)
-        data, *columns = zip(*found, strict=True) if found else ((),)
-        return moved, Update(self._rows(moved), data, columns if step.remembers else ())
+        numbers, *columns = zip(*found, strict=True) if found else ((),)
+        return moved, Update(self._rows(moved), numbers, columns if step.remembers else ())
 
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):

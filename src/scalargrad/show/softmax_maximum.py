@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
+from scalargrad.call import require_no_call
 from scalargrad.graph import topological_order
 from scalargrad.ops.reductions import Largest
 from scalargrad.value import Value
@@ -19,6 +20,7 @@ def shown_order(*roots: Value) -> list[Value]:
     Where no gate holds one, it is the order of `topological_order`.
     """
     order = topological_order(*roots)
+    require_no_call(order)
     if not any(isinstance(x, Largest) for node in order for x in node.parents):
         return order
     known, done = set(order), dict[Value, None]()

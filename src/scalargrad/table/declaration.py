@@ -65,6 +65,8 @@ class Operation:
 
     lazy = False
     composite = False
+    #: Whether its partials may be others than those of its expression.
+    has_own_rule = False
     #: Whether every result says true (1) or false (0).
     truth = False
 

@@ -18,7 +18,8 @@ from zlib import crc32
 from scalargrad.grad_mode import as_leaf, builds_graphs, recorder, switches
 from scalargrad.table.code import PythonPrinter
 from scalargrad.table.declaration import Operation
-from scalargrad.table.numbers import SMALL
+from scalargrad.table.notation import Notation
+from scalargrad.table.numbers import SMALL, float_of
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
@@ -32,6 +33,8 @@ class Printable(Protocol):
     arity: int
     operand_symbols: tuple[Symbol, ...]
     result_symbol: Symbol
+    python: Notation | None
+    comparison: Notation | None
 
     def check_domain(self, *operands: Any) -> None:
         """Raise DomainError outside the domain."""
@@ -95,35 +98,46 @@ def node_lines(
     partials_wanted = () if leaf else zip(op.partial_expressions, mask, strict=True)
     wanted = [p for p, is_node in partials_wanted if is_node]
     printer.plan([op.value_expression, *wanted])
-    lines = [f"a{i} = x{i}._number" for i, is_node in enumerate(mask) if is_node]
+    nodes = [i for i, is_node in enumerate(mask) if is_node]
+    lines = [f"a{i} = x{i}.data" for i in nodes]
+    converted = [f"a{i} = float_of(x{i})" for i in nodes]
+    if op.python is None or op.name not in _OF_FLOATS:
+        pairs = zip(nodes, converted, strict=True)
+        lines += [f"if a{i}.__class__ is not float: {line}" for i, line in pairs]
+        converted = []
     if checked:
         lines += _domain_check(op, printer, [f"x{i}" for i in range(op.arity)])
+    value = _value_lines(printer, op.value_expression)
+    if converted:  # one question instead of two
+        again = ["if y.__class__ is not float:", *_indent([*converted, *value])]
+        value = ["try:", *_indent(value), f"except {_NO_FLOATS}: y = None", *again]
     if leaf:
-        return lines + _leaf_lines(printer, op.value_expression), printer.functions
+        return [*lines, *value, *_NODE, *_LEAF], printer.functions
     partials = iter(wanted)
     printed = [next(partials) if is_node else None for is_node in mask]
     parents = _tuple([f"x{i}" for i in range(op.arity)])
-    lines += _make_lines(printer, op.value_expression, op.result_symbol, printed, parents)
-    return lines, printer.functions
+    made = _make_lines(printer, op.result_symbol, printed, parents)
+    return [*lines, *value, *made], printer.functions
 
 
-def _number_lines(printer: PythonPrinter, value: Expression) -> list[str]:
-    """Return the statements from the value to a node that has it."""
+#: Operations whose result is a float if and only if it was computed from floats, or from such
+#: numbers as stand for the same floats, and what they raise otherwise.
+_OF_FLOATS = {"add", "sub", "mul", "neg"}
+_NO_FLOATS = "(TypeError, OverflowError)"
+#: The statements from a value to a node that has it.
+_NODE = ["node = new(Node)", "node.data = y", "node.grad = 0.0", "node.label = ''"]
+#: Those that make it a leaf.
+_LEAF = ["node.op = None; node.parents = node.local_grads = ()", "return as_leaf(node)"]
+
+
+def _value_lines(printer: PythonPrinter, value: Expression) -> list[str]:
+    """Return the statements that compute the value."""
     shown = printer.print(value)
-    lines = [*printer.take_lines(), f"y = {shown}", "node = new(Node)", "node._number = y"]
-    return [*lines, "node._grad = 0.0", "node.label = ''"]
-
-
-def _leaf_lines(printer: PythonPrinter, value: Expression) -> list[str]:
-    """Return the statements from the value to the finished leaf."""
-    lines = _number_lines(printer, value)
-    lines += ["node.op = None; node.parents = node.local_grads = ()"]
-    return [*lines, "return as_leaf(node)"]
+    return [*printer.take_lines(), f"y = {shown}"]
 
 
 def _make_lines(
     printer: PythonPrinter,
-    value: Expression,
     result: Symbol,
     partials: Sequence[Expression | None],
     parents: str,
@@ -134,13 +148,12 @@ def _make_lines(
 
     `constants` are conditions under which an operand has none.
     """
-    lines = _number_lines(printer, value)
     printer.names[result] = "y"
     local_grads = ["None" if p is None else printer.print(p) for p in partials]
     if constants:
         pairs = zip(constants, local_grads, strict=True)
         local_grads = [f"None if {constant} else {p}" for constant, p in pairs]
-    lines += [*printer.take_lines(), "node.op = op", f"node.parents = {parents}"]
+    lines = [*printer.take_lines(), *_NODE, "node.op = op", f"node.parents = {parents}"]
     return [*lines, f"node.local_grads = {_tuple(local_grads)}", "return node"]
 
 
@@ -165,6 +178,22 @@ def compile_reflected(op: Printable, node: type) -> Callable[..., Any]:
     return _compile(op, ["x1", "x0"], lines, {**functions, **_environment(op, node)})
 
 
+def compile_comparison(op: Printable, node: type) -> Callable[..., Any]:
+    """Return `op` as the method for an operator, which gives a bool."""
+    assert op.comparison is not None
+    lines = [
+        "if switches and (current := recorder()) is not None: return current.compared(op, x0, x1)",
+        "a0, a1 = x0.data, x1",
+        "if a0.__class__ is not float: a0 = float_of(x0)",
+        "if isinstance(x1, Node): a1 = float_of(x1)",
+        "elif a1.__class__ is not float and a1.__class__ is not int:",
+        "    a1 = number(x1)",
+        "    if a1 is NotImplemented: return a1",
+        f"return {op.comparison.template.format('a0', 'a1')}",
+    ]
+    return _compile(op, ["x0", "x1"], lines, _environment(op, node))
+
+
 #: A reduction of at most this many operands is printed without a loop, twice as fast.
 UNROLLED = 64
 
@@ -175,7 +204,8 @@ def compile_reduction(
     """Return a function of a tuple of `arity` operands that makes the reduction's node.
 
     Printed term by term where operands are few, for nodes alone, and `otherwise` is called where
-    there are others; without it, for nodes and floats. Else `make_reduction` runs the declaration.
+    there are others; without it, for nodes and floats. Else `make_reduction` runs the declaration,
+    also where the data of a node is to be converted.
     """
     general = functools.partial(make_reduction, op, node)
     if not 0 < arity <= UNROLLED:
@@ -183,44 +213,49 @@ def compile_reduction(
     result, operands, partials = op.trace_partials(arity)
     data = [f"a{i}" for i in range(arity)]
     printer = PythonPrinter(dict(zip(operands, data, strict=True)))
+    are_floats = "y.__class__ is float"  # sums and products are, of floats alone
     try:
         value = op.function(operands)
     except TypeError:  # it compares, and so runs as it stands
+        are_floats = f"{{*map(type, {_tuple(data)})}} == {{float}}"
         value = Symbol()
         printer.names[value] = f"function({_tuple(data)})"
     printer.plan([value, *partials])
     names = [f"x{i}" for i in range(arity)]
     constants = [] if otherwise else [f"{x}.__class__ is float" for x in names]
-    given = "{0}._number" if otherwise else "{0} if {0}.__class__ is float else {0}._number"
-    lines = ["try:", f"    {', '.join(names)}, = operands"]
-    lines += [f"    a{i} = {given.format(x)}" for i, x in enumerate(names)]
+    given = "{0}.data" if otherwise else "{0} if {0}.__class__ is float else {0}.data"
+    computed = [f"{', '.join(names)}, = operands"]
+    computed += [f"a{i} = {given.format(x)}" for i, x in enumerate(names)]
+    computed += _value_lines(printer, value)
+    lines = ["try:", *_indent(computed)]
     lines += ["except AttributeError: return otherwise(operands)"]
-    lines += _make_lines(printer, value, result, partials, "operands", constants=constants)
-    own = {"function": op.function, "otherwise": otherwise or general}
+    lines += ["except (TypeError, OverflowError): return general(operands)"]
+    lines += [f"if not ({are_floats}): return general(operands)"]
+    lines += _make_lines(printer, result, partials, "operands", constants=constants)
+    own = {"function": op.function, "general": general, "otherwise": otherwise or general}
     return _compile(op, ["operands"], lines, printer.functions | _environment(op, node) | own)
 
 
 def make_reduction(op: Operation, node: type, operands: tuple[Any, ...], leaf: bool = False) -> Any:
     """Make the node of a reduction; its declaration runs on floats as it stands."""
     try:
-        data: list[float] = [operand._number for operand in operands]
-        constants = False
+        data: list[float] = [operand.data for operand in operands]
+        are_nodes = {*map(type, data)} == {float}  # NumPy's numbers have data that are none
     except AttributeError:
-        operands = tuple(
-            [x if x.__class__ is float or isinstance(x, node) else op.operand(x) for x in operands]
-        )
-        data = [getattr(x, "_number", x) for x in operands]
-        constants = True
+        are_nodes = False
+    if not are_nodes:
+        operands = tuple([x if isinstance(x, node) else op.operand(x) for x in operands])
+        data = [float_of(x) if isinstance(x, node) else x for x in operands]
     made: Any = object.__new__(node)
-    made._number = result = op.function(data)
-    made._grad = 0.0
+    made.data = result = op.function(data)
+    made.grad = 0.0
     made.label = ""
     if leaf:
         made.op = None
         made.parents = made.local_grads = ()
         return as_leaf(made)
     partials: Sequence[float | None] = op.partials(result, data)
-    if constants:
+    if not are_nodes:
         partials = [
             p if isinstance(x, node) else None for p, x in zip(partials, operands, strict=True)
         ]
@@ -241,6 +276,7 @@ def _environment(op: Operation | Printable, node: type) -> dict[str, Any]:
         "as_leaf": as_leaf,
         "check": op.check_domain,
         "number": op.number_beside,
+        "float_of": float_of,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Number
+from numbers import Number, Rational
 from types import FunctionType
 from typing import Any
 
@@ -63,6 +63,25 @@ def as_float(x: Any, where: str) -> float:
         return float(x)
     except OverflowError:
         raise too_large(where) from None
+
+
+def float_of(node: Any) -> float:
+    """Return the data of a node as a float, which it is from now on.
+
+    Raises
+    ------
+    OperandError
+        If what was assigned to it is no real number.
+    """
+    data: Any = node.data
+    if data.__class__ is not float:
+        number = float(data) if _is_fraction(data) else data
+        node.data = data = as_float(number, f"the data of {node.label or 'a Value'}")
+    return data  # type: ignore[no-any-return]
+
+
+def _is_fraction(x: Any) -> bool:
+    return isinstance(x, Rational) and not isinstance(x, int)
 
 
 def defers(x: Any) -> bool:

@@ -107,7 +107,7 @@ def scalar(
         return number(x, name, low, high, finite=finite)
     # Compared as a Value, so that a compiled function asks again at each call.
     if (low > -math.inf and not x >= low) or (high < math.inf and not x <= high):
-        raise DomainError(f"{name} is {x._number:g}; give {_range(low, high)}")
+        raise DomainError(f"{name} is {x.data:g}; give {_range(low, high)}")
     return x
 
 

@@ -36,6 +36,7 @@ from scalargrad.autodiff import (
     partial_values,
     product,
 )
+from scalargrad.call import Call
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import (
     UnderWay,
@@ -204,11 +205,20 @@ class Evaluation:
                 found.add(node)
         return found
 
-    def gradients(self, y: Any, subgraph: Subgraph) -> list[Scalar]:
+    def gradients(
+        self, y: Any, subgraph: Subgraph, *, allow_nonfinite: bool = True
+    ) -> list[Scalar]:
         """Return ∂y/∂leaf for every fresh leaf."""
-        return self.pull_back([(y, 1.0)] if isinstance(y, Value) else [], subgraph)
+        weighted = [(y, 1.0)] if isinstance(y, Value) else []
+        return self.pull_back(weighted, subgraph, allow_nonfinite=allow_nonfinite)
 
-    def pull_back(self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph) -> list[Scalar]:
+    def pull_back(
+        self,
+        weighted: Sequence[tuple[Value, Any]],
+        subgraph: Subgraph,
+        *,
+        allow_nonfinite: bool = True,
+    ) -> list[Scalar]:
         """Return Σ seed · ∂output/∂leaf for every fresh leaf, from pairs (output, seed)."""
         seeds: dict[Value, Any] = {}
         for y, weight in weighted:
@@ -216,9 +226,9 @@ class Evaluation:
         signals: dict[Value, Any]
         if subgraph.as_graph:
             with enable_grad():
-                signals = gradient_graphs(subgraph.nodes, seeds)
+                signals = gradient_graphs(subgraph.nodes, seeds, allow_nonfinite=allow_nonfinite)
         else:
-            signals = error_signals(subgraph.nodes, seeds)
+            signals = error_signals(subgraph.nodes, seeds, allow_nonfinite=allow_nonfinite)
         return [signals.get(leaf, 0.0) for leaf in self.leaves]
 
     def push_forward(
@@ -277,6 +287,9 @@ def _pushed_forward(
             if isinstance(x, Value) and x in moving
         ]
         if reached:
+            if isinstance(node, Call):
+                moving[node] = node.push_forward(reached, as_graph)  # type: ignore[assignment]
+                continue
             partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
             terms = [product(partials[k], tangent) for k, tangent in reached]
             moving[node] = functools.reduce(operator.add, terms)

@@ -117,7 +117,7 @@ def value_and_grad(
         subgraph = evaluation.subgraph(y)
         if not subgraph.nodes:
             evaluation.require_read(y)
-        found = evaluation.arguments(evaluation.gradients(y, subgraph))
+        found = evaluation.arguments(evaluation.gradients(y, subgraph, allow_nonfinite=False))
         value = evaluation.plain(y, subgraph)
         return ((value, evaluation.passed_on(aux)) if has_aux else value), unpacked(argnums, found)
 

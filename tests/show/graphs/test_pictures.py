@@ -237,7 +237,7 @@ def test_a_gradient_set_to_none_counts_as_zero() -> None:
     x = Value(1.0)
     y = x * 2.0
     y.backward()
-    x.grad = None
+    x.grad = None  # type: ignore[assignment]
     assert flow(draw(y)).texts["n0_wire"] == "1\ngrad 0"
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.call import Intermediate
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Key, Visit, contents_alike, is_object, parts_of
-from scalargrad.compiler.call.output import Output
+from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.frozen import (
     PLAIN_ARRAYS,
     Frozen,
@@ -28,6 +29,7 @@ from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.references import BOUND
 from scalargrad.compiler.guards.ways import functions_of, is_wrapper
+from scalargrad.compiler.trace.watching import data_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -37,7 +39,7 @@ from scalargrad.tree import like
 from scalargrad.value import Parameter, Value
 
 #: The entry in the key for a number of each type.
-NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Output: 1, Parameter: 2}
+NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Result: 1, Intermediate: 1, Parameter: 2}
 #: The same for numbers that need no conversion.
 _AT_ONCE = {kind: entry for kind, entry in NUMBERS.items() if kind is not int}
 
@@ -318,7 +320,7 @@ def number_of(x: Any) -> Any:
         If no float equals an integer in the array.
     """
     if isinstance(x, Value):
-        return x._number
+        return data_of(x)
     is_long = hasattr(x, "ravel") and x.dtype.kind in "iu" and x.dtype.itemsize == _LONG
     if is_long and x.size and max(x.max().item(), -x.min().item()) > _LAST:
         deque(map(float_of, x.ravel().tolist()), maxlen=0)

@@ -26,15 +26,15 @@ class AsBefore:
         parts = [*parts]
         self._generators = Generators(parts)
         self._held = HeldObjects(parts, _MANY, follows_code=True)
-        self._numbers = [(x, x._number, x._grad, x.label) for x in self._values()]
+        self._numbers = [(x, x.data, x.grad, x.label) for x in self._values()]
 
     def put_back(self) -> None:
         """Undo all changes."""
         for x, number, grad, label in self._numbers:
-            if x._number is not number:
-                x._number = number
-            if x._grad is not grad:
-                x._grad = grad
+            if x.data is not number:
+                x.data = number
+            if x.grad is not grad:
+                x.grad = grad
             x.label = label
         self._held.put_back()
         self._generators.rewind()

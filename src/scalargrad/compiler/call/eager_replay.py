@@ -7,7 +7,7 @@ decides what such a gradient is, and names the node at which it went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,8 +27,8 @@ from scalargrad.value import Value
 Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Value]]
 
 
-def graph(path: Any, call: Call, index: int, inputs: Inputs) -> Value | None:
-    """Repeat a call that took a path eagerly, and return one of its results.
+def replayed(path: Any, call: Call, inputs: Inputs) -> dict[int, Any] | None:
+    """Repeat a call that took a path eagerly, and return its results by index.
 
     Parameters
     ----------
@@ -37,15 +37,14 @@ def graph(path: Any, call: Call, index: int, inputs: Inputs) -> Value | None:
 
     Returns
     -------
-    Value or None
+    dict from int to Value or float, or None
         None if the call cannot be repeated: an argument, its contents, or something that the
         function closes over has changed by now, or the result has another structure.
     """
     found = _again(path, call, inputs)
-    node = None if found is None else found.get(index)
-    if isinstance(node, float):  # it depends on nothing
-        return Value(node)
-    return node if isinstance(node, Value) else None
+    if found is not None:
+        call[0].note_not_finite(path, call, inputs)
+    return found
 
 
 def cause(path: Any, call: Call, inputs: Inputs) -> str:
@@ -53,9 +52,9 @@ def cause(path: Any, call: Call, inputs: Inputs) -> str:
 
     It is repeated eagerly; "" if it cannot be, or if that meets no such number.
     """
+    found = _again(path, call, inputs) or {}
     try:
         with detect_anomaly():
-            found = _again(path, call, inputs) or {}
             nodes = [x for x in found.values() if isinstance(x, Value)]
             bad = next(filter(None, map(first_nonfinite, nodes)), None)
             if bad is not None:
@@ -116,8 +115,22 @@ def _repeated(draws: Sequence[Draw], drawn: Sequence[float]) -> Iterator[None]:
         yield
 
 
-def gradient(node: Value, parents: Sequence[Value], *, as_graph: bool = False) -> list[Any]:
-    """Return ∂node/∂parent for each parent; `as_graph`, as Values that can be differentiated."""
-    between = topological_order(node, until=[x for x in parents if x is not node])
-    signals: Any = (gradient_graphs if as_graph else error_signals)(between, {node: 1.0})
-    return [signals.get(x, 0.0) for x in parents]
+def pulled_back(
+    results: Mapping[int, Any],
+    signals: Mapping[int, Any],
+    operands: Sequence[Value],
+    *,
+    as_graph: bool = False,
+) -> list[Any]:
+    """Send signals to results back to the operands; `as_graph`, as Values."""
+    seeds: dict[Value, Any] = {}
+    for k, signal in signals.items():
+        if isinstance(y := results.get(k), Value):
+            seeds[y] = seeds[y] + signal if y in seeds else signal
+    between = topological_order(*seeds, until=[x for x in operands if x not in seeds])
+    if not as_graph:
+        found: dict[Value, Any] = error_signals(between, seeds)
+    else:
+        with enable_grad():
+            found = gradient_graphs(between, seeds)
+    return [found.get(x, 0.0) for x in operands]

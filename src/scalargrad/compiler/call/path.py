@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
@@ -10,18 +11,19 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.call.apart import are_apart
 from scalargrad.compiler.call.arguments import FLOAT64, number_of
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.outline import filler, has_arrays
-from scalargrad.compiler.call.output import Output, ResultNodes, all_finite, taker
+from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite, taker
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver, Reads
 from scalargrad.compiler.guards.told_apart import ToldApart
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import builds_graphs
-from scalargrad.graph import are_apart, are_leaves
 from scalargrad.system.cached_property import cached_property
+from scalargrad.table.numbers import float_of
 from scalargrad.transforms.draws import Draw, rewind, rows_of, state_of
 from scalargrad.value import Value
 
@@ -121,8 +123,7 @@ class Path:
         self.apart = tuple([k for k, cell in enumerate(wrt) if cell in recording.differentiated])
         found = zip(self.function.reached(), recording.plain, strict=True)
         reached = tuple([moves and not plain for moves, plain in found])
-        operands = self.function.operands if any(reached) else [None] * self.results
-        self.nodes = ResultNodes(reached, operands, self.function.given_back())
+        self.nodes = ResultNodes(reached, self.function, self.function.given_back())
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
@@ -140,13 +141,7 @@ class Path:
         path = object.__new__(Path)
         changed = {"reads": reads, "closed_over": reads.values, "surroundings": now}
         path.__dict__.update(self.__dict__, **changed, told_apart=now.told_apart)
-        path.__dict__.pop("closes_over_leaves", None)
         return path
-
-    @cached_property
-    def closes_over_leaves(self) -> bool:
-        """Whether all Values that are closed over are leaves."""
-        return are_leaves(self.closed_over)
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
         """Run the program on the numbers of a call; None if it takes another path.
@@ -170,10 +165,14 @@ class Path:
         """
         if self.told_apart is not None:
             self.told_apart.require(*call[:3])
-        if not self.draws:
-            return self._run(call)
-        states = self.draws.states()
-        run = self._run(call)
+        states = self.draws.states() if self.draws else []
+        try:
+            run = self._run(call)
+        except struct.error:  # data that is no float was assigned
+            rewind(states)
+            given = [*call[4], *call[5], *self.closed_over]
+            deque(map(float_of, [x for x in given if isinstance(x, Value)]), maxlen=0)
+            run = self._run(call)
         if run is None or not run[1]:
             rewind(states)
         return run
@@ -185,7 +184,7 @@ class Path:
     def fits(self, call: Call) -> bool:
         """Return whether a call takes this path; generators do not advance."""
         states = self.draws.states()
-        run = self._run(call)
+        run = self.run(call)
         rewind(states)
         return run is not None
 
@@ -207,7 +206,7 @@ class Path:
         foreign = self._foreign(module_values) if module_values else self.closed_over
         if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign) if leaves else foreign
-            inputs: Inputs = [x._number for x in parents]
+            inputs: Inputs = [x.data for x in parents]
         else:
             at = self.values_at
             parents = (*[leaves[i] for i in at], *foreign) if at else foreign
@@ -227,11 +226,10 @@ class Path:
         if not recording:
             return self.nodes.leaves(numbers, parents), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
-        swept: Any = set()
-        source = self.name, function, inputs, (self, call), swept
+        made = self.name, function, inputs, parents, (self, call), row
         if self.nodes.is_single:  # the common case, without a further call
-            return [Output(numbers[0], 0, source, parents, row and row[1])], finite
-        return self.nodes.outputs(numbers, source, parents, row), finite
+            return [Result(numbers[0], 0, made, parents)], finite
+        return self.nodes.outputs(numbers, Run(*made)), finite
 
     def _run_in_arrays(self, leaves: list[Any]) -> tuple[Sequence[Any], bool] | None:
         """Run the program with its inputs and outputs in arrays rather than lists of floats."""
@@ -297,8 +295,8 @@ class Path:
             arrays = self._arrays if len(row) == self._in_row else _arrays_among(row)
             return _in_a_row(row, arrays)
         if self.values_at:
-            leaves = [x if x.__class__ is float else x._number for x in leaves]
-        return [*leaves, *drawn, *[x._number for x in foreign]] if drawn or foreign else leaves
+            leaves = [x if x.__class__ is float else x.data for x in leaves]
+        return [*leaves, *drawn, *[x.data for x in foreign]] if drawn or foreign else leaves
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
@@ -327,7 +325,7 @@ def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:
     cell = first = 0
     for k, block in zip([*arrays, len(leaves)], [*blocks, None], strict=True):
         if first < k:
-            numbers = [x if x.__class__ is float else x._number for x in leaves[first:k]]
+            numbers = [x if x.__class__ is float else x.data for x in leaves[first:k]]
             struct.pack_into(f"{k - first}d", row.data, 8 * cell, *numbers)
             cell += k - first
         if block is not None:

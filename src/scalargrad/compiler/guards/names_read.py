@@ -18,6 +18,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from scalargrad.value import Value
+
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
 
@@ -198,6 +200,7 @@ class NamedSpaces:
         self.unnamed = False
         self._spaces: dict[int, Space] = {}
         self._read: dict[int, int] = {}
+        self._whole: set[int] = set()  # Values whose attributes are all read
 
     def globals_of(self, function: FunctionType) -> list[str]:
         """Note what a function's code reads, and return the names of globals in it."""
@@ -223,6 +226,9 @@ class NamedSpaces:
         for key, (owner, space) in self._spaces.items():
             new = names[self._read[key] :] if key in self._read else ["__getattr__", *names]
             self._read[key] = len(names)
+            if self.unnamed and isinstance(owner, Value) and key not in self._whole:
+                self._whole.add(key)
+                new += space
             if new:
                 found.append((owner, space, [name for name in new if name in space]))
         return found

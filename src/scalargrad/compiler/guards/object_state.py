@@ -17,7 +17,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.table.operation import Operation
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Value
 
 #: Immutable types that hold no other objects.
 PLAIN = {int, float, complex, bool, str, bytes, type(None)}
@@ -54,8 +54,11 @@ def _made_by(kind: type) -> Any:
 
 @functools.cache
 def slots_of(kind: Any) -> tuple[str, ...]:
-    """Return the names of the slots of a class and its bases; a private one is ``_Class__name``."""
-    spaces = [vars(k).items() for k in kind.__mro__ if "__slots__" in vars(k)]
+    """Return the names of the slots of a class and its bases; a private one is ``_Class__name``.
+
+    Those of Value itself are left out.
+    """
+    spaces = [vars(k).items() for k in kind.__mro__ if k is not Value and "__slots__" in vars(k)]
     slots = [name for own in spaces for name, x in own if isinstance(x, MemberDescriptorType)]
     return tuple(dict.fromkeys(slots))
 
@@ -75,16 +78,11 @@ def attributes(x: Any) -> dict[str, Any]:
     return slots | found
 
 
-_OF_VALUES = {name for kind in (Value, Parameter) for name in kind.__slots__}
-
-
 def attributes_beside(x: Any) -> dict[str, Any]:
     """Return an object's attributes by name; of a Value, those that are the user's."""
     if not isinstance(x, Value):
         return attributes(x)
-    if is_of_library(type(x)):
-        return {}
-    return {name: y for name, y in attributes(x).items() if name not in _OF_VALUES}
+    return own_space(x) if is_of_library(type(x)) else attributes(x)
 
 
 def own_space(x: Any) -> dict[str, Any]:

@@ -242,7 +242,7 @@ class Reachable:
             self._results(function, names, lambda: (*map(sys.modules.get, names),))
 
     def _named_attributes(self, x: Any) -> None:
-        """Follow those attributes of a function or wrapper that code names."""
+        """Follow those attributes of a function, wrapper or Value that code names."""
         self._named.add(x, vars(x))
 
     def _wrapper(self, x: Any) -> None:
@@ -321,6 +321,7 @@ class Reachable:
         ways.FUNCTION_ATTRIBUTES: _named_attributes,
         ways.DEFAULTS: _defaults,
         ways.IMPORTS: _imports,
+        ways.OF_VALUE: _named_attributes,
         ways.WRAPPED: _wrapper,
         ways.WRAPPER_ATTRIBUTES: _wrapper,
         ways.KEPT: _kept,

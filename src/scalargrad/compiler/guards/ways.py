@@ -53,7 +53,9 @@ from scalargrad.ops.custom import Custom
 from scalargrad.system.refill import CONTAINERS as REFILLED
 from scalargrad.system.refill import refill
 from scalargrad.table.operation import Operation
+from scalargrad.transforms.custom_vjp import custom_vjp
 from scalargrad.tree import is_array, is_object_array
+from scalargrad.value import Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +121,8 @@ def _ways_of_objects(kind: Any) -> tuple[Way, ...]:
         return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
     if issubclass(kind, (*DESCRIPTORS,)) or is_function_of_arrays(kind):
         return (FUNCTIONS,)
+    if issubclass(kind, Value) and is_of_library(kind):
+        return (OF_VALUE,)
     if has_followed_attributes(kind):
         return (ATTRIBUTES,)
     position = (POSITION,) if issubclass(kind, Iterator) else ()
@@ -156,9 +160,13 @@ def _refill_space(x: Any, before: dict[str, Any]) -> None:
     refill(own_space(x), before)
 
 
-def _wrapped(x: Operation) -> dict[str, Any]:
-    """Return the functions of an operation; what is computed from them stays as it is."""
-    own = {"partials": x.partials, "valid": x.domain.valid} if isinstance(x, Custom) else {}
+def _wrapped(x: Any) -> dict[str, Any]:
+    """Return the functions of an operation or rule; what is computed from them stays as it is."""
+    own: dict[str, Any] = {}
+    if isinstance(x, Custom):
+        own = {"partials": x.partials, "valid": x.domain.valid}
+    elif isinstance(x, custom_vjp):
+        own = {"fwd": x.fwd, "bwd": x.bwd}
     return {"__wrapped__": own_space(x)["__wrapped__"]} | own
 
 
@@ -285,6 +293,8 @@ FUNCTIONS = Way(lambda x: dict(enumerate(functions_of(x))))
 BASES = Way(lambda x: dict(enumerate((*x.__bases__, type(x)))))
 CLASS = Way(lambda x: {"class": type(x)})
 ATTRIBUTES = Way(attributes, _set_attributes, _ATTRIBUTE)
+#: What users have added to Values.
+OF_VALUE = Way(own_space, _refill_space, _ATTRIBUTE)
 #: Attributes besides items.
 BESIDE = Way(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
 ITEMS, KEYS, SHOWN = Way(_items, _set_items), Way(_keys), Way(dict)

@@ -123,7 +123,7 @@ def _needed(
 def plan_of(op: Operation, arity: int) -> Plan | None:
     """Return the plan of an operation that is a sum of products (``square``, ``dot``, ``mean``).
 
-    None for any other, which becomes a node of its own.
+    None for any other, and for one with a rule of its own, which becomes a node of its own.
     """
     if isinstance(op, Reduction):
         if op.expression is not None:
@@ -131,6 +131,8 @@ def plan_of(op: Operation, arity: int) -> Plan | None:
         symbols = tuple(Symbol(f"x{i}") for i in range(arity))
         return plan(op.function(symbols), symbols)
     assert isinstance(op, Elementwise)
+    if op.has_own_rule:
+        return None
     symbols, expression = expression_of(op)
     parts = list(subexpressions(expression))
     if all(part.op is None or part.op in LINEAR for part in parts):

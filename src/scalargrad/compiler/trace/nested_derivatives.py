@@ -67,8 +67,13 @@ class Region(Evaluation):
             aux, lambda x: x if kept and not self._is_own(x) else self._trace.as_plain(x)
         )
 
-    def pull_back(self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph) -> list[Scalar]:
-        """Return Σ seed · ∂output/∂leaf for each leaf; `weighted` are pairs (output, seed)."""
+    def pull_back(
+        self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph, **_: bool
+    ) -> list[Scalar]:
+        """Return Σ seed · ∂output/∂leaf for each leaf; `weighted` are pairs (output, seed).
+
+        Calls that return nan are made eagerly, and that is where it is refused.
+        """
         trace = self._trace
         seeds = [(trace.refer(y, identity), trace.refer(w, identity)) for y, w in weighted]
         wrt = [trace.refer(leaf, identity) for leaf in self.leaves]

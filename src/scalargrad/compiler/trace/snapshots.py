@@ -12,6 +12,7 @@ from scalargrad.compiler.guards.ways import (
     FUNCTION_ATTRIBUTES,
     ITEMS,
     MEMBERS,
+    OF_VALUE,
     POSITION,
 )
 from scalargrad.compiler.trace.traced import Traced
@@ -20,7 +21,7 @@ from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
 #: Ways to hold things under names in which no new one may be a Value.
-_NAMED = {NAMES, FUNCTION_ATTRIBUTES, MEMBERS}
+_NAMED = {NAMES, FUNCTION_ATTRIBUTES, MEMBERS, OF_VALUE}
 #: An attribute that a function adds to an argument: the object, the name and the content.
 Note = tuple[Any, str, Any]
 #: The most objects of a function's surroundings that are examined, breadth first.

@@ -9,6 +9,7 @@ from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, Op
 from scalargrad.compiler.trace.columns import Columns, Plainness
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
+from scalargrad.compiler.trace.watching import data_of
 from scalargrad.ops import identity, mul
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Operation
@@ -20,7 +21,7 @@ R = TypeVar("R")
 
 _new = object.__new__
 #: What code can assign to a Value.
-_SLOTS = ("_number", "_grad", "label")
+_SLOTS = ("data", "grad", "label")
 
 
 class Tape(Tracing):
@@ -102,7 +103,7 @@ class Tape(Tracing):
         """Make these Values inputs, in this order."""
         self.has_values = True
         for x in leaves:
-            node = self.input(x._number, plain=False).index
+            node = self.input(data_of(x), plain=False).index
             self.stands_for(x, node)
             self.given.append(node)
 
@@ -126,7 +127,7 @@ class Tape(Tracing):
         return nodes
 
     def _stand_in(self, x: Value) -> Traced:
-        made = self.input(x._number, plain=False)
+        made = self.input(data_of(x), plain=False)
         self.has_values = True
         if isinstance(x, Parameter):
             made = self._traced(made.index, TracedParameter)
@@ -242,9 +243,9 @@ class Tape(Tracing):
     def _of_value(self, x: Value) -> int:
         """Return the node of a Value that is not traced and had none so far."""
         if x in self._made:
-            found = self.leaf(identity, x._number).index
+            found = self.leaf(identity, data_of(x)).index
         else:
-            found = self.input(x._number, plain=False).index
+            found = self.input(data_of(x), plain=False).index
             self.has_values = True
             self.outside.append((x, found))
         self.stands_for(x, found)

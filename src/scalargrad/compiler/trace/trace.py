@@ -22,6 +22,7 @@ from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.refusal import CHANGES, PartingError
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
+from scalargrad.compiler.trace.watching import make_leaf, watched
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import UnderWay, derivatives, enable_grad, recorder, run_recorded
@@ -89,7 +90,8 @@ class Trace(Tape):
         """Run a function as the recording of this thread."""
         self.is_open = True
         try:
-            return run_recorded(lambda: self._run(run), self)
+            with watched():
+                return run_recorded(lambda: self._run(run), self)
         finally:
             self.is_open = False
             self.tables.clear()
@@ -170,6 +172,8 @@ class Trace(Tape):
 
     def compared(self, op: Any, x: Any, other: Any) -> Any:
         """Record a comparison by an operator, which gives a bool in eager evaluation."""
+        if not (isinstance(other, Value) or is_real(other)):
+            return op.number_beside(other)  # NotImplemented for an array, or an error
         if isinstance(other, int) and not is_exact(other):
             self.refuse(
                 f"a number was compared with {shown(other)}, an integer that no float equals,",
@@ -211,7 +215,7 @@ class Trace(Tape):
             raise OperandError("Value() of a Value would lose its graph: use it as it is")
         if hasattr(x, "label") and x not in self._made:
             self.refused("data assigned")
-        x.op, x.parents, x.local_grads, x._grad, x.label = None, (), (), 0.0, ""
+        make_leaf(x)
         self.stands_for(x, self.leaf(identity, other).index)
 
     def copy_of(self, x: Any) -> Any:

@@ -266,14 +266,10 @@ _REFUSED = {"format": "text", "float": "float", "int": "int", "index": "int", "i
 _REFUSED |= {"trunc": "rounding", "floor": "rounding", "ceil": "rounding", "reduce": "data read"}
 for _python, _name in _REFUSED.items():
     setattr(Traced, f"__{_python}__", _refused(_name))
-for _name in ("backward", "zero_grad"):
-    setattr(Traced, _name, _refused(_name))
+Traced.backward = _refused("backward")  # type: ignore[method-assign]
 Traced.as_integer_ratio = _refused("fraction")  # type: ignore[method-assign]
-# What eager code reads under the property stands for, so that it refuses as the property does.
-for _name, _stored in {"data": "_number", "grad": "_grad"}.items():
-    _property = property(_refused(f"{_name} read"), _refused(f"{_name} assigned"))
-    setattr(Traced, _name, _property)
-    setattr(Traced, _stored, _property)
+for _name in ("data", "grad"):
+    setattr(Traced, _name, property(_refused(f"{_name} read"), _refused(f"{_name} assigned")))
 for _name in ("parents", "local_grads"):
     setattr(Traced, _name, property(_refused("graph")))
 for _python, _name in {"and": "logical_and", "or": "logical_or", "xor": "ne"}.items():

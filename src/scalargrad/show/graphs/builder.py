@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from scalargrad.graph import describe, fan_out, names
+from scalargrad.graph import describe, fan_out
+from scalargrad.names import names
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire

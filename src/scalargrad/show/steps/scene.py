@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeGuard
 
 from scalargrad import ops
 from scalargrad.errors import GraphChangedError
-from scalargrad.graph import as_read, describe, fan_out, names
+from scalargrad.graph import describe, fan_out
+from scalargrad.names import as_read, names
 from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.characters import visible

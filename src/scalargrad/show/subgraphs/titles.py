@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.graph import names
+from scalargrad.names import names
 from scalargrad.show.subgraphs.folds import Fold
 from scalargrad.system.one_line import counted
 from scalargrad.table.operation import Reduction

@@ -1,0 +1,133 @@
+"""Put questions about Values to the recording under way, as long as there is one.
+
+The data and the gradient of a Value are plain slots. While a function is recorded, properties stand
+in front of them, as a program would repeat what was read; so do methods that compute no number of
+the program. With no recording in any thread, nothing does, and reading takes no time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from scalargrad.grad_mode import recorder
+from scalargrad.python_protocols import is_differentiated
+from scalargrad.system.one_line import is_describing
+from scalargrad.table.numbers import as_float
+from scalargrad.value import Value
+
+_plain: dict[str, Any] = {
+    name: getattr(Value, name)
+    for name in ("data", "grad", "detach", "backward", "__init__", "__repr__", "__reduce__")
+}
+_number: Callable[[Value], Any] = _plain["data"].__get__
+_lock = threading.Lock()
+_under_way = _ended = 0
+#: From 3.13 on, Python looks up the attributes of a class anew at each use once it has been changed
+#: a thousand times. After so many recordings, the properties stay: slower than slots, but not that.
+_MOST = 100 if sys.version_info >= (3, 13) else 10**9
+
+
+def data_of(x: Value) -> float:
+    """Return the data of a Value as a float, whoever records."""
+    number = _number(x)
+    where = f"the data of {x.label or 'a Value'}"
+    return number if number.__class__ is float else as_float(number, where)
+
+
+def make_leaf(x: Value) -> None:
+    """Make a Value a leaf without a number, whoever records."""
+    x.op, x.parents, x.local_grads, x.label = None, (), (), ""
+    _plain["grad"].__set__(x, 0.0)
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Within the ``with`` block, recorders are asked what is read, assigned and called."""
+    global _under_way, _ended  # noqa: PLW0603 - of all threads
+    with _lock:
+        _under_way += 1
+        if _under_way == 1 and _ended <= _MOST:
+            _put(_WATCHED)
+    try:
+        yield
+    finally:
+        with _lock:
+            _under_way -= 1
+            _ended += 1
+            if not _under_way and _ended < _MOST:
+                _put(_plain)
+
+
+def _put(members: dict[str, Any]) -> None:
+    for name, x in members.items():
+        setattr(Value, name, x)
+
+
+def _slot(name: str) -> property:
+    slot = _plain[name]
+
+    def read(x: Value) -> Any:
+        if (current := recorder()) is not None and not is_describing():
+            current.asked(x, f"{name} read")
+        return slot.__get__(x)
+
+    def assign(x: Value, number: Any) -> None:
+        if (current := recorder()) is not None and hasattr(x, "label"):  # a new one has none
+            current.asked(x, f"{name} assigned")
+        slot.__set__(x, number)
+
+    return property(read, assign)
+
+
+def _init(x: Value, data: Any, label: Any = "", *more: Any, **named: Any) -> None:
+    current = recorder()
+    is_leaf = isinstance(label, str) and not more and not named
+    if current is not None and isinstance(data, Value) and is_leaf:
+        current.name(x, data)
+    else:
+        _plain["__init__"](x, data, label, *more, **named)
+
+
+def _detach(x: Value) -> Any:
+    current = recorder()
+    return _plain["detach"](x) if current is None else current.detach(x)
+
+
+def _backward(x: Value, **how: Any) -> None:
+    if (current := recorder()) is not None:
+        current.refused("backward")
+    _plain["backward"](x, **how)
+
+
+def _repr(x: Value) -> str:
+    if (current := recorder()) is not None and not is_describing():
+        current.asked(x, "text")
+    text: str = _plain["__repr__"](x)
+    return text
+
+
+def _reduce(x: Value) -> Any:
+    current = recorder()
+    if current is None or is_differentiated(x):
+        return _plain["__reduce__"](x)
+    return partial(current.copy_of, x), ()
+
+
+_WATCHED = {"data": _slot("data"), "grad": _slot("grad"), "detach": _detach}
+_WATCHED |= {"backward": _backward, "__init__": _init, "__repr__": _repr, "__reduce__": _reduce}
+
+
+def _unlock() -> None:
+    """Replace the lock in a child process, as the thread that held it may not exist there."""
+    global _lock  # noqa: PLW0603 - as above
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

@@ -1,0 +1,61 @@
+"""Short stable names for the nodes of a graph: their labels, or v1, v2, … in order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+from scalargrad.value import Value
+
+_LETTERS = "vuztgh"  # for nodes without a label; the first that is no label
+
+
+def names(order: Iterable[Value]) -> dict[Value, str]:
+    """Return a short stable name for every node: its label, or v1, v2, … in order.
+
+    Where something is called v, as a velocity is, u1, u2, … are less easily taken for it. A label
+    used by several nodes gets a number from the second on, in the order in which they are first
+    read: w, w_2, w_3.
+
+    Examples
+    --------
+    >>> from scalargrad.graph import topological_order
+    >>> x = Value(3.0, "x")
+    >>> list(names(topological_order(x * x + x)).values())
+    ['x', 'v1', 'v2']
+    """
+    nodes = list(order)
+    taken = {node.label for node in nodes}
+    letter = next((letter for letter in _LETTERS if letter not in taken), _LETTERS[0])
+    numbered = _unused(letter, taken, start=1)
+    unused: dict[str, Iterator[str]] = {}
+    named: dict[Value, str] = {}
+    for node in as_read(nodes):
+        if node.label in unused:
+            named[node] = next(unused[node.label])
+        elif node.label:
+            unused[node.label] = _unused(f"{node.label}_", taken, start=2)
+            named[node] = node.label
+    return {node: named.get(node) or next(numbered) for node in nodes}
+
+
+def as_read(nodes: Iterable[Value]) -> dict[Value, None]:
+    """Return nodes with each leaf moved to just before the first node that reads it."""
+    found: dict[Value, None] = {}
+    leaves = []
+    for node in nodes:
+        if node.parents:
+            found.update((x, None) for x in node.parents if isinstance(x, Value))
+            found[node] = None
+        else:
+            leaves.append(node)
+    return found | dict.fromkeys(leaves)
+
+
+def _unused(prefix: str, taken: set[str], start: int) -> Iterator[str]:
+    """Yield the prefix followed by start, start + 1, …, skipping names that are taken."""
+    numbers = itertools.count(start)
+    while True:
+        name = f"{prefix}{next(numbers)}"
+        if name not in taken:
+            yield name

@@ -1,0 +1,178 @@
+"""custom_vjp: a function of several results with a rule of its own, eagerly and in programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import (
+    GraphChangedError,
+    GraphError,
+    OperandError,
+    TraceError,
+    Value,
+    clip,
+    cos,
+    custom_vjp,
+    draw,
+    grad,
+    gradients,
+    hessian,
+    jacfwd,
+    jacrev,
+    jit,
+    jvp,
+    no_grad,
+    sin,
+    value_and_grad,
+)
+
+
+def polar(r: Any, t: Any) -> tuple[Any, Any]:
+    """Return polar coordinates as Cartesian ones."""
+    return r * cos(t), r * sin(t)
+
+
+def with_rule() -> Callable[..., Any]:
+    """Return the same with a rule of its own, which keeps a result and an argument."""
+    f = custom_vjp(polar)
+
+    def fwd(r: Any, t: Any) -> Any:
+        x, y = f(r, t)
+        return (x, y), (x, y, r)
+
+    def bwd(residuals: Any, g: Any) -> Any:
+        x, y, r = residuals
+        return (g[0] * x + g[1] * y) / r, g[1] * x - g[0] * y
+
+    f.defvjp(fwd, bwd)
+    return f
+
+
+def of(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of both results, of which none is linear."""
+
+    def g(r: Any, t: Any) -> Any:
+        x, y = f(r, t)
+        return x * x * y + sin(y)
+
+    return g
+
+
+@pytest.mark.parametrize("compiled", [lambda f: f, jit])
+def test_derivatives_of_any_order_are_those_of_the_formula(compiled: Any) -> None:
+    """By backward, in both modes, and three times, where the rule itself is differentiated."""
+    mine, plain = of(with_rule()), of(polar)
+    r, t = Value(2.0), Value(0.3)
+    compiled(mine)(r, t).backward()
+    expected = grad(plain, argnums=(0, 1))(2.0, 0.3)
+    assert (r.grad, t.grad) == pytest.approx(expected, rel=1e-13)
+    ways: list[Callable[[Any], Any]] = [
+        lambda f: value_and_grad(f)(2.0, 0.3),
+        lambda f: hessian(f, argnums=(0, 1))(2.0, 0.3),
+        lambda f: grad(grad(grad(f, 1)), 1)(2.0, 0.3),
+    ]
+    for derive in ways:
+        for found in (derive(compiled(mine)), compiled(lambda _, f=derive: f(mine))(0.0)):
+            assert np.ravel(found) == pytest.approx(np.ravel(derive(plain)), rel=1e-12)
+    for matrix in (jacfwd, jacrev):
+        found = matrix(compiled(with_rule()), argnums=(0, 1))(2.0, 0.3)
+        expected = matrix(polar, argnums=(0, 1))(2.0, 0.3)
+        assert np.ravel(found) == pytest.approx(np.ravel(expected), rel=1e-13)
+
+
+def test_the_rule_is_used_not_the_formula() -> None:
+    """Of trees, with None for no gradient; it is called once for both results."""
+    calls = 0
+
+    @custom_vjp
+    def f(xs: list[Any], scale: Any) -> dict[str, Any]:
+        return {"a": xs[0] * scale, "b": xs[1] * scale}
+
+    def bwd(residuals: Any, g: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return [7.0 * g["a"], 8.0 * g["b"]], None
+
+    f.defvjp(lambda xs, scale: (f(xs, scale), None), bwd)
+    xs, scale = [Value(2.0), Value(3.0)], Value(10.0)
+    found = f(xs, scale)
+    assert (found["a"].data, found["b"].data) == (20.0, 30.0)
+    (found["a"] + 2.0 * found["b"]).backward()
+    assert ([x.grad for x in xs], scale.grad, calls) == ([7.0, 16.0], 0.0, 1)
+    assert f([2.0, 3.0], 10.0) == {"a": 20.0, "b": 30.0}
+    with no_grad():
+        assert f(xs, 1.0)["a"].parents == ()
+
+
+def test_a_function_of_plain_numbers_may_be_anything() -> None:
+    """Such as a search in a loop; a program refuses it by name, and so does a second derivative."""
+
+    @custom_vjp
+    def root(a: Any) -> Any:
+        x = 1.0
+        while abs(x * x - a) > 1e-15 * a:
+            x = (x + a / x) / 2.0
+        return math.fsum([x])
+
+    root.defvjp(lambda a: (x := root(a), x), lambda x, g: (g / (2.0 * x),))
+    assert grad(root)(9.0) == pytest.approx(1.0 / 6.0, rel=1e-15)
+    assert grad(grad(root))(9.0) == pytest.approx(-1.0 / 108.0, rel=1e-14)
+    search: Any = root.__wrapped__  # type: ignore[attr-defined]
+    root.defvjp(lambda a: (x := search(a), x), lambda x, g: (g / (2.0 * x),))
+    with pytest.raises(TraceError, match="root"):
+        jit(root)(Value(9.0))
+    with pytest.raises(OperandError):
+        grad(grad(root))(9.0)
+
+
+def test_a_rule_that_is_not_linear_is_for_eager_sweeps_alone() -> None:
+    """Clipping what comes back: a program would add up other numbers, and so would a tangent."""
+    f = custom_vjp(lambda x: x * 1.0)
+    f.defvjp(lambda x: (x * 1.0, None), lambda _, g: (clip(g, -1.0, 1.0),))
+    assert grad(lambda x: f(x) * 5.0)(2.0) == 1.0
+    with pytest.raises(TraceError, match="linear"):
+        jit(grad(lambda x: f(x) * 5.0))(2.0)
+    with pytest.raises(OperandError, match="linear"):
+        jvp(f, (2.0,), (1.0,))
+
+
+def test_a_rule_is_never_stale_in_a_program() -> None:
+    """What it reads around it is compared at each call, as what the function reads is."""
+    slope = 3.0
+    f = custom_vjp(lambda x: x * x)
+    f.defvjp(lambda x: (x * x, x), lambda x, g: (slope * g,))
+    compiled = jit(grad(lambda x: f(x) * 2.0))
+    assert compiled(5.0) == 6.0
+    slope = 4.0
+    assert compiled(5.0) == 8.0
+
+
+def test_misuse_is_named() -> None:
+    """No rule, too few gradients, one of another shape, a closed-over Value, assigned data."""
+    x = Value(2.0, "x")
+    f = custom_vjp(lambda x: x * 2.0)
+    with pytest.raises(OperandError, match="defvjp"):
+        f(x)
+    for wrong in (lambda _, g: g, lambda _, g: (g, g), lambda _, g: ([g, g],)):
+        f.defvjp(lambda x: (x * 2.0, None), wrong)
+        with pytest.raises(OperandError, match="gradient"):
+            f(x).backward()
+    f.defvjp(lambda x: x * 2.0, lambda _, g: (g,))
+    with pytest.raises(OperandError, match="residuals"):
+        f(x)
+    f.defvjp(lambda a: (a * x, None), lambda _, g: (g,))
+    with pytest.raises(OperandError, match="argument"):
+        f(x)
+    f.defvjp(lambda a: (a * a, a), lambda a, g: (2.0 * a * g,))
+    y = f(x)
+    with pytest.raises(GraphError, match="results"):
+        draw(y)
+    x.data = 3.0
+    assert gradients(y, x) == 4.0
+    with pytest.raises(GraphChangedError):
+        gradients(y, x, create_graph=True)
