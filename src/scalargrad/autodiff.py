@@ -134,7 +134,10 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite
         local_grads: Any = () if upstream is None else node.local_grads
         inner.append(node)
         signals.append(upstream or 0.0)
-        if len(local_grads) == 2:  # most nodes have two: unpacked, they take half the time
+        if len(local_grads) == 1:
+            (parent,), (local,) = parents, local_grads
+            under_way[parent] = received(parent, -0.0) + upstream * local
+        elif len(local_grads) == 2:  # most nodes have two: unpacked, they take half the time
             (first, second), (local, other) = parents, local_grads
             if local is not None:
                 under_way[first] = received(first, -0.0) + upstream * local

@@ -109,7 +109,7 @@ def _called(name: str) -> Operation:
     return Operation(_undeclared, _undeclared, name=name)
 
 
-_output = functools.cache(_Output)
+_output, _new = functools.cache(_Output), object.__new__
 
 
 _OF_CALL = _OfCall()
@@ -167,13 +167,17 @@ class Call(Value):
         #: The outputs that have sent a signal.
         self.swept: set[int] = set()
 
-    def output(self, k: int, kind: type[Value] = Value) -> Value:
-        """Return a new node for the k-th number."""
-        y: Value = object.__new__(kind)
-        y.data, y.grad, y.label, y.parents = self.results[k], 0.0, "", (self,)
-        y.op = op = _output(k)
-        y.local_grads = op.local_grads
-        return y
+    def outputs(self, places: Sequence[int], kinds: Sequence[type[Value]]) -> list[Value]:
+        """Return new nodes for numbers of the call, each of its class."""
+        made: list[Value] = []
+        this, results = (self,), self.results
+        for k in places:
+            y: Value = _new(kinds[k])
+            y.data, y.grad, y.label, y.parents = results[k], 0.0, "", this
+            y.op = op = _output(k)
+            y.local_grads = op.local_grads
+            made.append(y)
+        return made
 
     def __format__(self, specification: str) -> str:
         return ", ".join([format(x, specification) for x in self.results])

@@ -775,11 +775,11 @@ def test_methods_that_an_argument_lacks_are_named_with_what_to_write() -> None:
     """An argument is a plain Value in a recording, and a float in a call that overflows."""
 
     class Own(Value):
-        def swish(self) -> Value:
+        def damped(self) -> Value:
             return self * self.sigmoid()
 
-    with pytest.raises(AttributeError, match="swish"):
-        jit(lambda x: x.swish())(Own(1.0))
+    with pytest.raises(AttributeError, match="damped"):
+        jit(lambda x: x.damped())(Own(1.0))
     with pytest.raises(AttributeError, match="is_integer"):
         jit(lambda x: x if x.is_integer() else -x)(1.0)
     grown = jit(lambda x: (1000.0 * x).exp())

@@ -114,7 +114,7 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
             )
         values = tuple([x for x in numbers if isinstance(x, Value)])
         call = Call(self.name, values, outputs, _Rule(given, floats, residuals, shape))
-        found: R = shape(iter([call.output(k) for k in range(len(outputs))]))
+        found: R = shape(iter(call.outputs(range(len(outputs)), [Value] * len(outputs))))
         return found
 
 

@@ -235,6 +235,7 @@ class ResultNodes:
         read = function.operands if any(reached) else [None] * len(reached)
         #: The results that depend on operands; one that depends on nothing is a leaf.
         self._moving = [k for k, moves in enumerate(reached) if moves and read[k] != ()]
+        self._still = [k for k, moves in enumerate(reached) if moves and read[k] == ()]
         self._take = taker(read[self._moving[0]]) if len(self._moving) == 1 else None
         are_read = function.are_read if len(self._moving) > 1 else []
         self._kinds = [Intermediate if is_read else Value for is_read in are_read]
@@ -243,14 +244,16 @@ class ResultNodes:
 
     def outputs(self, numbers: Sequence[float], run: Run) -> list[Value | float]:
         """Return each result as a node if it depends on a Value, else as a number."""
-        found = self.leaves(numbers, run.operands)
+        found: list[Value | float] = [*numbers[: len(self._reached)]]
+        for k in self._still:
+            found[k] = Value(numbers[k])
         if self._take is not None:
             (k,) = self._moving
             found[k] = Result(numbers[k], k, run, self._take(run.operands))
         elif self._moving:
             call = Call(run.name, run.operands, numbers[: len(self._reached)], run)
-            for k in self._moving:
-                found[k] = call.output(k, self._kinds[k])
+            for k, y in zip(self._moving, call.outputs(self._moving, self._kinds), strict=True):
+                found[k] = y
         return self._with_given(found, run.operands)
 
     def leaves(self, numbers: Sequence[float], operands: tuple[Value, ...]) -> list[Value | float]:
