@@ -53,6 +53,7 @@ class Jitted(Generic[P, R]):
         "_function",
         "_kept",
         "_static",
+        "before",
         "is_checked",
         "scans",
         "signature",
@@ -75,6 +76,8 @@ class Jitted(Generic[P, R]):
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
         self.signature = Signature(function, static).of
         self._kept = Paths(function, static, paths, strict=strict)
+        #: The generators that a program has last drawn from, with their states before.
+        self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
