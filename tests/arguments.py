@@ -254,6 +254,8 @@ OWN: dict[str, dict[str, Make]] = {
     "Fold.shown": {"opened": list},
     "jvp": {"primals": lambda: (1.0,)},
     "gradients": {"y": squared, "xs": lambda: [Parameter(1.0)]},
+    "custom_vjp": {"fun": lambda: lambda *_: 1.0},
+    "custom_vjp.defvjp": {"fwd": lambda: lambda x: (x, x), "bwd": lambda: lambda x, g: (g,)},
     "custom_op": {"partials": lambda: lambda y, x: (2 * x,)},
     "take": {"x": lambda: [1.0, 2.0], "index": lambda: 0},
     "softmax": {"values": lambda: [1.0, 2.0]},

@@ -45,7 +45,13 @@ class SentAtOnce(tuple[float, ...]):
     def send_back(self, node: Value, upstream: float, under_way: dict[Value, Any]) -> None:
         """Add upstream · local to the signal of each operand."""
         shares = self if upstream == 1.0 else [upstream * local for local in self]
-        add_shares(node.parents, shares, under_way)
+        found: dict[Any, float] = {}
+        if not under_way:
+            found = dict(zip(node.parents, shares))  # noqa: B905 - hot loop
+        if len(found) == len(shares):  # most often nothing else is under way
+            under_way.update(found)
+        else:
+            add_shares(node.parents, shares, under_way)
 
 
 class _OfCall(tuple[float, ...]):
@@ -62,10 +68,6 @@ def add_shares(
     operands: Sequence[Any], shares: Sequence[float | None], under_way: dict[Value, Any]
 ) -> None:
     """Add shares to the signals of operands; None is no share."""
-    found = dict(zip(operands, shares)) if not under_way else {}  # noqa: B905 - hot loop
-    if len(found) == len(operands) and None not in shares:  # most often nothing is under way
-        under_way.update(found)
-        return
     for operand, share in zip(operands, shares, strict=True):
         if share is not None:
             under_way[operand] = under_way.get(operand, -0.0) + share

@@ -15,6 +15,7 @@ from scalargrad.system.one_line import counted, shown
 from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
+from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Scalar, Value
 
@@ -60,6 +61,7 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
     """
 
     def __init__(self, fun: Callable[P, R]) -> None:
+        function(fun, "fun", "one of numbers")
         functools.update_wrapper(self, fun)
         self._fun: Callable[..., Any] = fun
         self.name = getattr(fun, "__name__", "f")
@@ -80,7 +82,8 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
             ``bwd(residuals, g)`` is given ∂root/∂result in the shape of the result, and returns a
             tuple of ∂root/∂argument, one for each argument in its shape; None stands for 0.
         """
-        self.fwd, self.bwd = fwd, bwd
+        self.fwd = function(fwd, "fwd", "lambda x: (f(x), x)")
+        self.bwd = function(bwd, "bwd", "lambda x, g: (2 * x * g,)")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function.
