@@ -165,7 +165,9 @@ class Path:
         """
         if self.told_apart is not None:
             self.told_apart.require(*call[:3])
-        states = self.draws.states() if self.draws else []
+        states: list[tuple[Any, Any]] = []
+        if self.draws:
+            states = call[0].before = self.draws.states()
         try:
             run = self._run(call)
         except struct.error:  # data that is no float was assigned
