@@ -81,12 +81,18 @@ def test_a_fan_out_is_collected_wire_by_wire(read: Read) -> None:
 
 
 def test_saved_values_are_ringed(read: Read) -> None:
-    """The local derivative of z reads q, kept from the forward pass; that of a sum reads none."""
+    """The local derivative of z reads q, kept from the forward pass; that of a sum reads none.
+
+    That of x² is 2·x, which reads x and not the square.
+    """
     page = read(lecture())
     page.go(5)
     assert page.graph.get_by_text("saved").count() == 1
     page.press("End")
     assert page.graph.get_by_text("saved").count() == 0
+    page = read(walk(Value(3.0, "x") ** 2))
+    page.press("End")
+    assert page.graph.get_by_text("saved").count() == 1
 
 
 def test_the_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:

@@ -261,12 +261,17 @@ def test_every_form_of_a_local_derivative_is_the_slope_of_the_function() -> None
 
 
 def test_saved_values_are_those_the_local_derivative_reads() -> None:
-    """A product reads the other operand, sigmoid its result, a sum nothing."""
+    """A product reads the other operand, sigmoid its result, a sum nothing; 2·x does not read x²."""
     x, y = Value(2.0, "x"), Value(3.0, "y")
     bent = sg.sigmoid(x)
     assert [step.reads for step in backward(x * y)] == [(x,), (y,)]
     assert backward(bent)[0].reads == (bent,)
     assert backward(x + 1.0)[0].reads == walk(x + 1.0)[0].reads == ()
+    assert backward(x**2)[0].reads == backward(x**3)[0].reads == backward(x**-1)[0].reads == (x,)
+    root, inverse, power = sg.sqrt(x), 1.0 / x, x**y
+    assert backward(root)[0].reads == (root,)
+    assert set(backward(inverse)[0].reads) == {inverse, x}
+    assert [set(step.reads) for step in backward(power)] == [{power, x}, {x, y}]
 
 
 def test_an_operation_of_the_user_s_own_is_printed_from_its_derivative() -> None:
