@@ -26,7 +26,7 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("expressions", "names", "sweep", "exact_results", "exactness", "formulas", "wording"),
+    *("expressions", "names", "sweep", "decimal_results", "exactness", "formulas", "wording"),
     *("nudges", "state", "drawings", "drawing", "marks", "chips", "layers", "lines", "panel"),
     *("predict", "inputs", "timeline", "motion", "viewport", "minimap", "tools", "sheet"),
     *("variants", "further", "main"),

@@ -109,7 +109,7 @@ class GateAt {
     const operands = this.node.parents.map((_, i) => this.known.get(`x${i}`));
     const result = this.known.get("y");
     if (!functions[this.node.gate]) return relation(...operands, result); // a user's own, of which no more is known
-    return resultRelation(exactResult(this.node.gate, operands.map(decimal)), result);
+    return resultRelation(decimalResult(this.node.gate, operands.map(decimal)), result);
   }
 
   // The signs before the local derivative in numbers, and before what they give. The first is ≈ also
@@ -119,7 +119,7 @@ class GateAt {
     const names = namesIn(rule).map(({ name }) => name).filter((name) => this.known.has(name));
     const shown = relation(...numbersIn(rule), ...names.map((name) => this.known.get(name)));
     const known = new Map(names.map((name) => [name, decimal(this.known.get(name))]));
-    return [loosest(shown, names.includes("y") ? this.relation : "="), resultRelation(exactValue(rule, known, decimal), local)];
+    return [loosest(shown, names.includes("y") ? this.relation : "="), resultRelation(decimalValue(rule, known, decimal), local)];
   }
 
   isConstant(operand) {

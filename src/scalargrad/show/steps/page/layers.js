@@ -79,10 +79,7 @@ const gradientSign = (found) => op(loosest(...found.map((i) => state.sweep.exact
 function productSign(left, right, computed, added = null) {
   const signs = computed.flatMap((row, i) => row.map((x, k) => {
     const start = decimal(added ? added[i][k] : 0);
-    return resultRelation(right.reduce((sum, factors, j) => {
-      const product = exactProduct(left[i][j], factors[k]);
-      return sum && product && plus(sum, product);
-    }, start), x);
+    return resultRelation(right.reduce((sum, factors, j) => plus(sum, exactProduct(left[i][j], factors[k])), start), x);
   }));
   return op(loosest(...signs));
 }

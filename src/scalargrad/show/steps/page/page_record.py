@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.exact_results import body
+from scalargrad.show.decimal_results import body
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.nudges import nudge_note
