@@ -220,7 +220,7 @@ def path(page: Reader) -> str:
 def so_far(step: Step) -> str:
     """Return what stands below the wire of the node that receives, after a step."""
     complete = step.arrived == step.expected
-    return shown(step.total) if complete else f"Σ {step.arrived}/{step.expected}"
+    return shown(step.total) if complete else f"{shown(step.total)} + ?"
 
 
 @pytest.mark.parametrize(("make", "limit"), [(network, 10), (batch, 10), (lambda: chain(60), 30)])

@@ -21,7 +21,7 @@ from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.value import Value
 
-_NUDGE, _SMALL = 0.01, 0.1
+_NUDGE = 0.01  # of 0, and of what is almost 0
 _SMALLER = 4  # how often the nudge is divided by ten, where the function curves too much
 _TRUE = 0.1  # a change predicted with "about" is off by no more than this fraction
 _NOTHING = 0.02  # of the nudge: a change so small is about 0
@@ -183,7 +183,6 @@ def _number(x: Value | float) -> float:
 
 
 def nudge_of(x: float) -> float:
-    """Return by how much to nudge x: 0.01, or a power of ten that is small beside it."""
-    if not 0 < abs(x) < _SMALL:
-        return _NUDGE
-    return float(f"1e{Decimal(repr(x)).adjusted() - 1}") or _NUDGE
+    """Return by how much to nudge x: a hundredth of the greatest power of ten that is in it."""
+    size = Decimal(repr(x)).adjusted() if x and isfinite(x) else 0
+    return float(f"1e{size - 2}") or _NUDGE

@@ -1,8 +1,7 @@
 // What a small change of an input does to the output: promised only where the function keeps it.
 // The rules are those of scalargrad.show.steps.nudges; a test holds the two together.
 
-const NUDGE = 0.01;
-const SMALL = 0.1;
+const NUDGE = 0.01; // of 0, and of what is almost 0
 const SMALLER = 4; // times a tenth, where the function bends too much
 const TRUE_SHARE = 0.1; // a change that is foretold "about" is off by no more
 const NOTHING = 0.02; // of the nudge: a change so small is about 0
@@ -88,10 +87,5 @@ function beyond(sweep, leaf, x) {
   return moved.invalid ? { output: NaN, slope: NaN } : { output: moved.data[root], slope: moved.total(leaf) };
 }
 
-// By how much to nudge x: 0.01, or a power of ten that is small beside it.
-function nudgeOf(x) {
-  const size = Math.abs(x);
-  if (!(size > 0 && size < SMALL)) return NUDGE;
-  const [, exponent] = size.toExponential().split("e");
-  return Number(`1e${exponent - 1}`) || NUDGE;
-}
+// By how much to nudge x: a hundredth of the greatest power of ten that is in it.
+const nudgeOf = (x) => Number(`1e${(x && Number.isFinite(x) ? x.toExponential().split("e")[1] : 0) - 2}`) || NUDGE;
