@@ -90,6 +90,7 @@ def test_saved_values_are_ringed(read: Read) -> None:
     assert page.graph.get_by_text("saved").count() == 1
     page.press("End")
     assert page.graph.get_by_text("saved").count() == 0
+    assert "A distributor hands the gradient on" in page.says
     page = read(walk(Value(3.0, "x") ** 2))
     page.press("End")
     assert page.graph.get_by_text("saved").count() == 1

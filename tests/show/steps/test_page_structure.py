@@ -150,7 +150,7 @@ def test_a_layer_called_several_times_or_with_a_penalty_adds_terms(read: Read) -
     page = at_layer(read(walk(labelled(tanh(weighted) + square(w[0]) * 0.1, "f"))), 0)
     delta = 1.0 - np.tanh(-2.0) ** 2
     symbols, (_, _, product) = lines(page)[2]
-    assert symbols == "∂f∂W1 by this layer: δ1xT"
+    assert symbols == "∂f∂W1 via this layer: δ1xT"
     assert product == written([[delta * 2.0, delta * 3.0]])
     assert page.nodes["w0"][1] == shown(delta * 2.0 + 0.1)
 

@@ -75,6 +75,16 @@ def test_a_product_with_itself_has_two_wires() -> None:
     assert by_first.local_rule() == "∂v1/∂x on this wire = x"
 
 
+def test_the_zero_that_python_s_sum_starts_from_is_no_gate() -> None:
+    """Neither in a walk nor in a picture, where steps are still found; what is written, 0 + x, is."""
+    x, y = Value(1.0, "x"), Value(2.0, "y")
+    f = labelled(sum([x, y]) * x, "f")  # type: ignore[arg-type, type-var]
+    steps = walk(f)
+    assert [step.text() for step in steps[:3]] == ["x = 1, y = 2", "v1 = x + y = 3", "f = v1·x = 3·1 = 3"]
+    assert not any("+0" in sg.draw(f, highlight=step).mermaid for step in steps)
+    assert walk(labelled(0.0 + x, "g"))[1].text() == "g = 0 + x = 1"
+
+
 def test_constants_have_no_step_back() -> None:
     """Of 2 - x³ only the wires that lead to x are walked."""
     assert [step.contribution for step in backward(2.0 - Value(2.0) ** 3)] == [-1.0, -12.0]

@@ -32,6 +32,7 @@ from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_or_none, place_names
+from scalargrad.show.sums import without_zeros
 from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.subgraphs import Fold, Model, fold
 from scalargrad.system.one_line import shown
@@ -169,6 +170,8 @@ def draw(
         flag(dark, "dark"),
     )
     require_digits(digits, dpi)
+    shown_as = without_zeros(roots)
+    roots = [shown_as.get(root, root) for root in roots]
     order = shown_order(*roots)
     has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
     numbers_shown = WireNumbers(digits, gradients and has_gradients)
@@ -190,7 +193,7 @@ def draw(
     hidden = stand_ins(order, seen)
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
-    marked = highlighted_ids(order, highlight)
+    marked = highlighted_ids(order, highlight, shown_as)
     numbers = numbers_by_id(color, order, copied.values())
     drawn = {shape.id for shape in diagram.shapes}
     known = color != "gradient" or has_gradients

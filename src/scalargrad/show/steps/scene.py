@@ -25,6 +25,7 @@ from scalargrad.show.steps.exactness import Exactness
 from scalargrad.show.steps.partials import SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
+from scalargrad.show.sums import without_zeros
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
@@ -63,7 +64,9 @@ class Scene:
     Attributes
     ----------
     root : Value
-        What is differentiated.
+        What is differentiated; a copy, as all above it, if Python's `sum` made 0 + x below.
+    originals : dict from Value to Value
+        The nodes of which there are copies.
     model : Module or None
         What the graph is folded by, if it is folded.
     order : list of Value
@@ -94,7 +97,9 @@ class Scene:
     """
 
     def __init__(self, root: Value, model: Model | None = None) -> None:
-        self.root = root
+        stand_ins = without_zeros([root])
+        self.root = root = stand_ins.get(root, root)
+        self.originals = {shown: node for node, shown in stand_ins.items()}
         self.model = model
         self.order = shown_order(root)
         self.place = {node: i for i, node in enumerate(self.order)}

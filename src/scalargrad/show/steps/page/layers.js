@@ -70,7 +70,7 @@ function extent(rows) {
 
 const math = (...pieces) => MATHML.finish(mrow(pieces));
 // What relates a gradient to what a layer contributes: it is that, or that is one of its terms.
-const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("by this layer:"));
+const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("via this layer:"));
 const op = (sign) => `<mo>${sign}</mo>`;
 const transposed = (name) => `<msup>${name}<mi mathvariant="normal">T</mi></msup>`;
 const gradientSign = (found) => op(loosest(...found.map((i) => state.sweep.exactness.gradient(i))));
