@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import cache, reduce
+from functools import cache
 
 from scalargrad.show.number_format import Exact, decimal, exactly
 from scalargrad.table.operation import Operation, Reduction
@@ -43,16 +43,7 @@ def decimal_result(op: Operation, operands: Sequence[Exact]) -> Exact:
         condition, chosen, other = operands
         return None if condition is None else chosen if condition else other
     known = [x for x in operands if x is not None]
-    if len(known) < len(operands):
-        return None
-    if op.name in _ARITHMETIC:
-        return exactly(_ARITHMETIC[op.name], *known)
-    if op.name == "pow":
-        return _power(*known)
-    if op.name in _CHOICES or _LISTED.issuperset(known):
-        value = op.of_floats_unchecked(*map(float, known))
-        return _declared(value) if op.name in _CHOICES or value % 1 == 0 else None
-    return None
+    return None if len(known) < len(operands) else _computed(op, known)
 
 
 def decimal_value(expression: Expression, numbers: Mapping[Symbol, float]) -> Exact:
@@ -99,6 +90,17 @@ def _value(
     return value(expression)
 
 
+def _computed(op: Operation, operands: Sequence[Decimal]) -> Exact:
+    if op.name in _ARITHMETIC:
+        return exactly(_ARITHMETIC[op.name], *operands)
+    if op.name == "pow":
+        return _power(*operands)
+    if op.name in _CHOICES or _LISTED.issuperset(operands):
+        value = op.of_floats_unchecked(*map(float, operands))
+        return _declared(value) if op.name in _CHOICES or value % 1 == 0 else None
+    return None
+
+
 def _declared(value: float) -> Exact:
     """Return a constant of a declaration as the decimal that is written there."""
     return Decimal(repr(value)) if abs(value) < float("inf") else None
@@ -109,6 +111,7 @@ def _power(base: Decimal, exponent: Decimal) -> Exact:
         return exactly("sqrt", base)
     if exponent % 1 or abs(exponent) > _LARGEST_POWER:
         return None
-    factors: list[Exact] = [base] * int(abs(exponent))
-    power = reduce(lambda x, y: exactly("multiply", x, y), factors, Decimal(1))
+    power: Exact = Decimal(1)
+    for _ in range(int(abs(exponent))):
+        power = exactly("multiply", power, base)
     return power if exponent >= 0 else exactly("divide", Decimal(1), power)

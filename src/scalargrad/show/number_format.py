@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
-from functools import reduce
 from math import isfinite
 from typing import TypeAlias
 
@@ -209,7 +208,9 @@ def sum_relation(terms: Sequence[float], total: float) -> str:
     >>> sum_relation([0.5, 0.25], 0.75), sum_relation([1e18, 1.0], 1e18 + 1)
     ('=', '≈')
     """
-    exact = reduce(lambda x, y: exactly("add", x, y), map(decimal, terms), Decimal(0))
+    exact: Exact = Decimal(0)
+    for term in terms:
+        exact = exactly("add", exact, decimal(term))
     return result_relation(exact, total)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scalargrad.graph import describe, fan_out, names
-from scalargrad.show.characters import visible
+from scalargrad.show.characters import printed, visible
 from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
@@ -62,7 +62,7 @@ class DrawnGraph:
     def __init__(self, order: Sequence[Value]) -> None:
         self.order = order
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
-        self.names = {node: visible(name) for node, name in names(order).items()}
+        self.names = {node: visible(printed(name)) for node, name in names(order).items()}
         self.readers = fan_out(order)
         self.trees = _trees(order, self.readers)
         self.constants = {node: boxed_constants(node) for node in order}
@@ -127,7 +127,7 @@ class Builder:
     def leaf(self, node: Value) -> Box:
         """Return the box of a leaf."""
         kind = "parameter" if isinstance(node, Parameter) else "input"
-        text = visible(node.label) or self.names[node]
+        text = visible(printed(node.label)) or self.names[node]
         return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
 
     def gate(self, node: Value) -> GateShape:
@@ -151,7 +151,7 @@ class Builder:
         name, gradient = self.names[node], node.grad or 0.0  # PyTorch's habit of None counts as 0
         return Wire(
             f"{self.ids[node]}-wire",
-            visible(node.label) if node.parents else "",
+            visible(printed(node.label)) if node.parents else "",
             self.numbers.value(node.data),
             self.numbers.gradient(gradient),
             f"value of {name}: {exact(node.data)}",

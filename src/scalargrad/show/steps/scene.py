@@ -16,15 +16,14 @@ from scalargrad.errors import GraphChangedError
 from scalargrad.graph import as_read, describe, fan_out, names
 from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.characters import visible
+from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
-from scalargrad.show.places import place_names
+from scalargrad.show.places import module_of, place_names
 from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
 from scalargrad.show.steps.affinity import SMOOTH, Affinity
 from scalargrad.show.steps.exactness import Exactness
 from scalargrad.show.steps.partials import SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
-from scalargrad.show.subgraphs import Model
 from scalargrad.show.sums import without_zeros
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
@@ -96,18 +95,18 @@ class Scene:
         The first number that is inf or nan, once the graph is walked.
     """
 
-    def __init__(self, root: Value, model: Model | None = None) -> None:
+    def __init__(self, root: Value, model: object = None) -> None:
         stand_ins = without_zeros([root])
         self.root = root = stand_ins.get(root, root)
         self.originals = {shown: node for node, shown in stand_ins.items()}
-        self.model = model
+        self.model = module_of(model)
         self.order = shown_order(root)
         self.place = {node: i for i, node in enumerate(self.order)}
         leaves = [node for node in as_read(self.order) if not node.parents]
         self.inputs = sorted(leaves, key=lambda leaf: isinstance(leaf, Parameter))
         self.expected = fan_out(self.order)
         found = names(self.order) | place_names(model, self.order)
-        self._name({node: visible(name, lines=False) for node, name in found.items()})
+        self._name({node: visible(printed(name), lines=False) for node, name in found.items()})
         self.data = {node: node.data for node in self.order}
         self.feeds = dict.fromkeys(self.order, 0)
         for node in self.order:

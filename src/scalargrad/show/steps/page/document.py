@@ -82,7 +82,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
             "policy": policy(script, style),
             "title": escape(titled),
             "heading": _breakable(titled),
-            "expression": escape(_expression(scene)),
+            "expression": escape(_expression(scene) + _advice(scene)),
             "legend": _legend(legend),
             "style": style,
             "table": table.html(steps),
@@ -123,6 +123,11 @@ def _expression(scene: Scene) -> str:
             return written
     plural = "s" * (len(scene.inputs) != 1)
     return f"{scene.names[scene.root]}: {len(gates)} gates over {len(scene.inputs)} input{plural}"
+
+
+def _advice(scene: Scene) -> str:
+    """Say how to name a root that has no label."""
+    return "" if scene.root.label else f'; {scene.names[scene.root]} is named by .label = "f"'
 
 
 @cache
