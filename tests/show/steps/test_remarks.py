@@ -48,7 +48,7 @@ def noted(steps: Walk, word: str) -> dict[str, str]:
         (lambda x: x * 2.0, 1.67e-27, "+1e−29", "+2e−29"),
         (lambda x: x * 2.0, 5e-324, "+0.01", "+0.02"),
         (lambda x: x * 0.5, 1.7e308, "+1e306", "+5e305"),
-        (lambda x: sg.relu(x - 1.0), 0.999, "+0.001", "about 0"),
+        (lambda x: sg.relu(x - 1.0), 0.999, "+0.001", "0"),
         (lambda x: sg.exp(30.0 * x), 0.0, "+0.001", "about +0.03"),
     ],
 )

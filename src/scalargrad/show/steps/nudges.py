@@ -29,7 +29,7 @@ _BESIDE, _NEARER = 1e-6, 16.0  # of the nudge: where slopes beside the point are
 _MOST_WIRES = 2_000  # in larger graphs kinks are not looked for; what is not predicted is left out
 _CLEAR = 1e-6  # a difference of slopes, relative to them, that is more than rounding
 _ROUNDED_OFF = 1e-12  # a change of the output, relative to it, that is rounding
-_CLEARLY = 100.0  # times what rounding may come to: a change so great need not be tried
+_STRAIGHT = 1e-6  # of a change: so little is off where the function is straight
 
 
 class Point(NamedTuple):
@@ -46,13 +46,11 @@ def nudge_note(scene: Scene, leaf: Value, total: float) -> str:
         return ""
     if kink := kink_note(scene, leaf, total):
         return kink
-    is_affine = scene.is_smooth and leaf in scene.affinity
-    if is_affine and abs(nudge * total) > _CLEARLY * scene.rounding:
-        return _promise(scene, leaf, nudge, total)
     x, at = scene.data[leaf], scene.data[scene.root]
     for _ in range(1 + _SMALLER):
-        if _holds(output_at(scene, leaf, x + nudge) - at, nudge, total):
-            return _promise(scene, leaf, nudge, total)
+        change = output_at(scene, leaf, x + nudge) - at
+        if _holds(change, nudge, total):
+            return _promise(scene, leaf, nudge, total, change)
         nudge = float(f"{nudge / 10:.0e}")
     return ""
 
@@ -67,9 +65,10 @@ def kink_note(scene: Scene, leaf: Value, total: float) -> str:
     return _beside(scene, leaf, nudge, total)
 
 
-def _promise(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
+def _promise(scene: Scene, leaf: Value, nudge: float, total: float, found: float) -> str:
     names, change = scene.names, nudge * total
-    about = "" if leaf in scene.affinity and not is_rounded(change) else "about "
+    is_bent = abs(found - change) > _STRAIGHT * abs(change)
+    about = "about " if is_bent or is_rounded(change) else ""
     return (
         f"nudge {names[leaf]} by {signed(nudge)}: "
         f"{names[scene.root]} changes by {about}{signed(change)}"

@@ -105,22 +105,8 @@ class SymbolicGate:
 
     def reads(self, index: int) -> list[Value]:
         """Return the nodes that the local derivative reads as it is written at this point."""
-        return self._nodes_in(self.derivative(index))
-
-    def _nodes_in(self, expression: Expression) -> list[Value]:
-        found = map(self.stand_ins.get, named_symbols(expression))
+        found = map(self.stand_ins.get, named_symbols(self.derivative(index)))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
-
-    def varies_with(self, index: int) -> list[Value]:
-        """Return nodes that determine the local derivative: it is constant where they are.
-
-        These are the nodes it reads at any point; for a formula over many operands, the result
-        stands for all.
-        """
-        partial = self.partials[index]
-        if isinstance(self.op, Reduction) and isinstance(partial, Symbol) and partial.op:
-            return [self.node]
-        return self._nodes_in(partial)
 
     def is_constant(self, index: int) -> bool:
         """Return whether the operation's partial is the same number everywhere."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping
-from math import inf
 from typing import NamedTuple, TypeGuard
 
 from scalargrad import ops
@@ -20,7 +18,6 @@ from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
 from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
-from scalargrad.show.steps.affinity import SMOOTH, Affinity
 from scalargrad.show.steps.exactness import Exactness
 from scalargrad.show.steps.partials import SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
@@ -37,6 +34,12 @@ _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of 
 
 #: The operations that turn a weighted sum into the output of a unit.
 _UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
+
+#: The commonest operations that are smooth wherever they are defined.
+_SMOOTH = {
+    *(ops.add, ops.sub, ops.mul, ops.div, ops.neg, ops.square, ops.sum, ops.mean, ops.dot),
+    *(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.softplus, ops.sin, ops.cos),
+}
 
 
 class Alarm(NamedTuple):
@@ -260,24 +263,10 @@ class Scene:
         return Exactness(self.order, self.data, self.terms, gates)
 
     @cached_property
-    def affinity(self) -> Affinity:
-        """The inputs in which the root is affine."""
-        return Affinity(self.order, self.inputs, self.gate)
-
-    @cached_property
     def is_smooth(self) -> bool:
         """Whether no gate has a kink or a jump: False also where that is not known."""
         gates = [node for node in self.order if node.op is not None]
-        return all(node.op in SMOOTH and not self.held(node) for node in gates)
-
-    @cached_property
-    def rounding(self) -> float:
-        """No less than what rounding at all gates may change the root by; inf if not known."""
-        longest = max(self.order, key=lambda node: len(node.parents)).parents
-        if len(longest) > 2 and any(isinstance(x, float) for y in self.order for x in y.parents):
-            return inf  # among many operands, constants may cancel each other
-        passed = (abs(term * self.data[x]) for x in self.order for term in self.terms[x])
-        return sys.float_info.epsilon * len(longest) * (abs(self.data[self.root]) + sum(passed))
+        return all(node.op in _SMOOTH and not self.held(node) for node in gates)
 
 
 def _word(name: str) -> str:

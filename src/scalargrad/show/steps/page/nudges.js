@@ -9,6 +9,7 @@ const BESIDE = 1e-6; // of the nudge: where slopes beside the point are taken
 const NEARER = 16;
 const MOST_WIRES = 2000; // of more, kinks are not looked for: what is not foretold is left out
 const CLEAR = 1e-6; // as a share of the slopes
+const STRAIGHT = 1e-6; // of a change: so little is off where the function is a straight line, but for noise
 const ROUNDED_OFF = 1e-12; // as a share of the output
 
 // What a complete gradient of an input means: nudge x by +0.01: f changes by -0.04.
@@ -23,17 +24,17 @@ function nudgeNote(sweep, step) {
   const found = isSmall && besideNote(sweep, leaf, nudge, total);
   if (found) return found;
   for (let k = 0; k <= SMALLER; k += 1) {
-    if (holds(sweep.rootAt([[leaf, sweep.data[leaf] + nudge]]) - sweep.data[root], nudge, total)) {
-      return promise(leaf, nudge, total);
-    }
+    const change = sweep.rootAt([[leaf, sweep.data[leaf] + nudge]]) - sweep.data[root];
+    if (holds(change, nudge, total)) return promise(leaf, nudge, total, change);
     nudge = Number((nudge / 10).toExponential(0));
   }
   return "";
 }
 
-function promise(leaf, nudge, total) {
+function promise(leaf, nudge, total, found) {
   const change = nudge * total;
-  const about = affine.has(leaf) && !isRounded(change) ? "" : "about ";
+  const isBent = Math.abs(found - change) > STRAIGHT * Math.abs(change);
+  const about = isBent || isRounded(change) ? "about " : "";
   return `nudge ${nodes[leaf].name} by ${signed(nudge)}: ${nodes[root].name} changes by ${about}${signed(change)}`;
 }
 

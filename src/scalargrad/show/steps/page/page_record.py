@@ -69,7 +69,6 @@ class Record:
             "stages": stages if len(positions) == scene.count else None,
             "gates": self._gates,
             "notations": self._notations,
-            "affine": [self._place[leaf] for leaf in scene.inputs if leaf in scene.affinity],
             "positions": positions,
             "nudges": self._nudges() if self._custom else {},
             "drawings": self._drawn.json,

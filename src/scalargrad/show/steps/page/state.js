@@ -11,7 +11,6 @@ const readNodes = nodes.flatMap((node) => linked(node).map((link) => link.node))
 const leaves = [...new Set([...readNodes, ...nodes.keys()])].filter((i) => !nodes[i].gate); // as they are first read
 const isParameter = (i) => nodes[i].kind === "parameter";
 const inputs = [...leaves.filter((i) => !isParameter(i)), ...leaves.filter(isParameter)];
-const affine = new Set(recorded.affine);
 const feeds = countFeeds();
 const wires = nodes.map(() => 0);
 for (const node of nodes) for (const link of linked(node)) wires[link.node] += 1;
