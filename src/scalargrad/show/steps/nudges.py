@@ -16,7 +16,7 @@ from scalargrad.autodiff import error_signals
 from scalargrad.errors import ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.number_format import equal_to, is_rounded, number, signed
+from scalargrad.show.number_format import equal_to, number, signed
 from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.value import Value
@@ -68,7 +68,7 @@ def kink_note(scene: Scene, leaf: Value, total: float) -> str:
 def _promise(scene: Scene, leaf: Value, nudge: float, total: float, found: float) -> str:
     names, change = scene.names, nudge * total
     is_bent = abs(found - change) > _STRAIGHT * abs(change)
-    about = "about " if is_bent or is_rounded(change) else ""
+    about = "about " if is_bent or scene.exactness.gradient(leaf) == "≈" else ""
     return (
         f"nudge {names[leaf]} by {signed(nudge)}: "
         f"{names[scene.root]} changes by {about}{signed(change)}"

@@ -25,16 +25,16 @@ function nudgeNote(sweep, step) {
   if (found) return found;
   for (let k = 0; k <= SMALLER; k += 1) {
     const change = sweep.rootAt([[leaf, sweep.data[leaf] + nudge]]) - sweep.data[root];
-    if (holds(change, nudge, total)) return promise(leaf, nudge, total, change);
+    if (holds(change, nudge, total)) return promise(sweep, leaf, nudge, total, change);
     nudge = Number((nudge / 10).toExponential(0));
   }
   return "";
 }
 
-function promise(leaf, nudge, total, found) {
+function promise(sweep, leaf, nudge, total, found) {
   const change = nudge * total;
   const isBent = Math.abs(found - change) > STRAIGHT * Math.abs(change);
-  const about = isBent || isRounded(change) ? "about " : "";
+  const about = isBent || sweep.exactness.gradient(leaf) === "≈" ? "about " : "";
   return `nudge ${nodes[leaf].name} by ${signed(nudge)}: ${nodes[root].name} changes by ${about}${signed(change)}`;
 }
 
