@@ -360,3 +360,13 @@ def test_a_name_read_all_along_a_chain_stands_beside_each_reader(read: Read) -> 
     drawn = page.drawn
     assert all(shown(step.contribution) in drawn for step in to_w)
     assert page.nodes["w"][1] == shown(to_w[-1].total)
+
+
+def test_samples_of_a_running_sum_stand_in_order(read: Read) -> None:
+    """Python's sum of ten errors of one weight: from the first at the top to the last."""
+    w = Parameter(0.5, "w")
+    errors = [(w * Value(2.0 * i - 15.0, f"x{i}") - 1.0) ** 2 for i in range(10)]
+    page = read(walk(sum(errors, Value(0.0, "e"))))
+    boxes = {i: page.graph.get_by_role("button", name=f"x{i}, input").first for i in range(10)}
+    heights = [boxes[i].bounding_box()["y"] for i in range(10)]
+    assert heights == sorted(heights)

@@ -99,6 +99,13 @@ def test_parameters_of_a_network_are_named_by_where_they_stand() -> None:
         walk(f, model=3)
 
 
+def test_inputs_are_listed_by_their_numbers() -> None:
+    """Of e[2] / sum(e) the graph reads z2 first."""
+    z = [Value(float(i), f"z{i}") for i in (0, 1, 2, 10)]
+    e = [sg.exp(x) for x in z]
+    assert walk(e[2] / sum(e))[0].text() == "z0 = 0, z1 = 1, z2 = 2, z10 = 10"
+
+
 def test_the_zero_that_python_s_sum_starts_from_is_no_gate() -> None:
     """Neither in a walk nor in a picture, where steps are still found; a root 0 + x is one."""
     x, y = Value(1.0, "x"), Value(2.0, "y")

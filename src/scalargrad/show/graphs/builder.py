@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from scalargrad import ops
 from scalargrad.graph import describe, fan_out, names
 from scalargrad.show.characters import printed, visible
 from scalargrad.show.graphs.copies import FanOutCopy
@@ -66,6 +67,11 @@ class DrawnGraph:
         self.readers = fan_out(order)
         self.trees = _trees(order, self.readers)
         self.constants = {node: boxed_constants(node) for node in order}
+
+    def is_running_sum(self, node: Value) -> bool:
+        """Return whether a gate adds what is computed for it alone, as Python's `sum` does."""
+        parts = [x for x in node.parents if isinstance(x, Value) and x.parents]
+        return node.op is ops.add and [self.readers[x] for x in parts] == [1, 1]
 
 
 class Builder:
@@ -132,8 +138,9 @@ class Builder:
 
     def gate(self, node: Value) -> GateShape:
         """Return the gate of a computed node."""
-        # In a tree the order of operands costs no crossing; elsewhere it is kept if it matters.
-        ordered = not folds(node) and (self.graph.trees[node] or not is_symmetric(node))
+        # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
+        free = self.graph.trees[node] or self.graph.is_running_sum(node)
+        ordered = not folds(node) and (free or not is_symmetric(node))
         text, title = visible(gate_text(node)), visible(describe(node))
         return GateShape(self.ids[node], text, title, ordered)
 

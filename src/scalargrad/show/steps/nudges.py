@@ -41,12 +41,9 @@ class Point(NamedTuple):
 
 def nudge_note(scene: Scene, leaf: Value, total: float) -> str:
     """Say what the complete gradient of an input means: ``nudge x by +0.01: …``."""
-    nudge = nudge_of(scene.data[leaf])
-    if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
-        return ""
     if kink := kink_note(scene, leaf, total):
         return kink
-    x, at = scene.data[leaf], scene.data[scene.root]
+    x, at, nudge = scene.data[leaf], scene.data[scene.root], nudge_of(scene.data[leaf])
     for _ in range(1 + _SMALLER):
         change = output_at(scene, leaf, x + nudge) - at
         if _holds(change, nudge, total):

@@ -6,7 +6,7 @@ import copy
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeGuard
 
 from scalargrad import ops
@@ -76,7 +76,8 @@ class Scene:
     place : dict from Value to int
         The position of each in `order`.
     inputs : list of Value
-        The leaves among them, parameters last, otherwise in the order in which they are first read.
+        The leaves among them, parameters last, otherwise in the order in which they are first read
+        or, of x0, x1 and so on, by these numbers.
     names : dict from Value to str
         Labels, or v1, v2, …, and of a model's parameters their places; without characters that
         would move the cursor or hide.
@@ -249,6 +250,7 @@ class Scene:
 
     def _name(self, names: dict[Value, str]) -> None:
         self.names = names
+        self.inputs = _in_order(self.inputs, names)
         self.in_formulas = {node: _word(name) for node, name in names.items()}
 
     @property
@@ -265,8 +267,15 @@ class Scene:
     @cached_property
     def is_smooth(self) -> bool:
         """Whether no gate has a kink or a jump: False also where that is not known."""
-        gates = [node for node in self.order if node.op is not None]
-        return all(node.op in _SMOOTH and not self.held(node) for node in gates)
+        return all(x.op is None or (x.op in _SMOOTH and not self.held(x)) for x in self.order)
+
+
+def _in_order(nodes: Sequence[Value], names: Mapping[Value, str]) -> list[Value]:
+    """Return nodes of which those that differ in numbers alone, x0 and x1, are in their order."""
+    stems = {node: re.sub(r"\d+", "#", names[node]) for node in nodes}
+    by_number = sorted(nodes, key=lambda node: [int(n) for n in re.findall(r"\d+", names[node])])
+    alike = {stem: [x for x in by_number if stems[x] == stem] for stem in stems.values()}
+    return [alike[stems[node]].pop(0) for node in nodes]
 
 
 def _word(name: str) -> str:

@@ -45,22 +45,15 @@ function resized(hidden) {
   return { program, cells };
 }
 
-// First weights, uniform within the bounds of MLP or of Linear; a seed always gives the same.
+// First weights and biases, uniform within 1/√n for n inputs; a seed always gives the same.
 function drawn(network, seed) {
   const { cells, layers, parameterCount } = network;
   const draw = randomBy(seed);
-  const uniform = (most) => most * (2 * draw() - 1);
   const parameters = new Float64Array(parameterCount);
-  for (const layer of layers.slice(1)) {
-    const fan = cells[layer[0]].sources.length;
-    const isMlp = recorded.retraining.draws === "MLP";
-    const bound = isMlp ? 1 : (Math.sqrt(3) * Math.sqrt(2 / 6)) / Math.sqrt(fan);
-    for (const c of layer) {
-      for (const [, node] of cells[c].sources) parameters[node - width] = uniform(bound);
-    }
-    for (const c of layer) {
-      if (cells[c].bias !== null && !isMlp) parameters[cells[c].bias - width] = uniform(1 / Math.sqrt(fan));
-    }
+  for (const c of layers.slice(1).flat()) {
+    const { sources, bias } = cells[c];
+    const nodes = [...sources.map(([, node]) => node), ...(bias === null ? [] : [bias])];
+    for (const node of nodes) parameters[node - width] = (2 * draw() - 1) / Math.sqrt(sources.length);
   }
   return parameters;
 }

@@ -65,6 +65,7 @@ class Record:
         found, stages = layered(scene)
         return {
             "nodes": self._nodes,
+            "inputs": [self._place[leaf] for leaf in scene.inputs],
             "layers": found,
             "stages": stages if len(positions) == scene.count else None,
             "gates": self._gates,
