@@ -35,10 +35,7 @@ def _shown(character: str) -> str:
     return "\ufffd" if hidden or code & 0xFFFE == 0xFFFE else character  # those are not characters
 
 
-_LETTERS = (
-    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|psi"
-    "|omega"
-)
+_LETTERS = "alpha|beta|gamma|delta|epsilon|eta|theta|lambda|mu|rho|sigma|tau|phi|omega"
 _SPELLED = re.compile(rf"({_LETTERS})(?:_?(\d+)|_$)?(?=$|[\[_])", re.IGNORECASE)
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -58,6 +55,7 @@ def printed(label: str) -> str:
 
 
 def _greek(found: re.Match[str]) -> str:
-    word = found[1].upper().replace("LAMBDA", "LAMDA")  # as Unicode spells it
-    size = "CAPITAL" if found[1][0].isupper() else "SMALL"
-    return lookup(f"GREEK {size} LETTER {word}") + (found[2] or "").translate(LOWERED)
+    letter = lookup(f"GREEK SMALL LETTER {found[1].upper().replace('LAMBDA', 'LAMDA')}")
+    return (letter.upper() if found[1][0].isupper() else letter) + (found[2] or "").translate(
+        LOWERED
+    )

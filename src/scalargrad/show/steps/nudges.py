@@ -44,7 +44,7 @@ def nudge_note(scene: Scene, leaf: Value, total: float) -> str:
     if kink := kink_note(scene, leaf, total):
         return kink
     x, at, nudge = scene.data[leaf], scene.data[scene.root], nudge_of(scene.data[leaf])
-    for _ in range(1 + _SMALLER):
+    for _ in range(1 + _SMALLER if isfinite(total) else 0):
         change = output_at(scene, leaf, x + nudge) - at
         if _holds(change, nudge, total):
             return _promise(scene, leaf, nudge, total, change)
