@@ -89,8 +89,6 @@ def module_of(model: object) -> Model | None:
 
 def place_names(model: object, nodes: Iterable[Value]) -> dict[Value, str]:
     """Return the names of those nodes that a model holds."""
-    if model is None:
-        return {}
     module = module_of(model)
     held = _values_in(model) if module is None else module.named_parameters()
     present = set(nodes)
