@@ -82,7 +82,6 @@ def test_draw_takes_the_options_of_draw(run: Run) -> None:
         ("step log(x) x=-1", "log"),
         ("step x x", "name=number"),
         ("step x x=one", "'one'"),
-        ("step x*y x=−2 y=5", "MINUS SIGN"),
         ("step x x=1 x=2", "twice"),
         ("step sum(x) x=1,two", "vector"),
         ("step x*x x=3 --interactive", "terminal"),

@@ -242,6 +242,7 @@ def test_expressions_have_the_value_python_gives_them(text: str) -> None:
     ("lecture", "python"),
     [
         ("w^2", "w**2"),
+        ("w·x − 3×x", "w*x - 3*x"),
         ("2^w^2", "2**(w**2)"),
         ("-w^2 + 3*w^-2", "-(w**2) + 3/w**2"),
         ("max(w, x)", "maximum(w, x)"),
@@ -251,7 +252,7 @@ def test_expressions_have_the_value_python_gives_them(text: str) -> None:
     ],
 )
 def test_the_syntax_of_lectures_is_read(lecture: str, python: str) -> None:
-    """Powers with ^, which binds as ** does, and the lectures' names of operations."""
+    """Powers with ^, which binds as ** does, the signs of pages, and the names of operations."""
     there, here = (
         parse(f"f = {lecture} + 0*w*x", w=2, x=3),
         parse(f"f = {python} + 0*w*x", w=2, x=3),

@@ -23,7 +23,7 @@ def walk_through_a_graph_whose_leaf_was_assigned_to() -> None:
 
 def walk_with_a_class_as_model() -> None:
     """Give the class of a network instead of the network."""
-    walk(Value(2.0) * 3.0, model=MLP)  # type: ignore[arg-type]
+    walk(Value(2.0) * 3.0, model=MLP)
 
 
 def index_beyond_the_steps() -> None:

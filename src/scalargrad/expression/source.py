@@ -10,6 +10,7 @@ from textwrap import dedent
 from scalargrad.errors import ExpressionError
 
 LONGEST = 20_000  # characters
+_IN_PRINT = str.maketrans("·×−", "**-")  # as pages write products and signs
 _SHOWN = 72  # characters of a long line around the mark
 _SHORT = 36  # characters of a long word in a message
 
@@ -20,7 +21,7 @@ class ExpressionText:
     Attributes
     ----------
     lines
-        What is read, one string for each line of the text.
+        What is read, one string for each line of the text, with ``*`` for · and ``-`` for −.
     python
         The lines as Python writes them, with ``**`` for ``^``.
     indent
@@ -41,7 +42,7 @@ class ExpressionText:
                 "large graphs with Python code on Values"
             )
         written = [line.split("#")[0].rstrip(" \t") for line in re.split(r"\r\n|\r|\n", text)]
-        self.lines = dedent("\n".join(written)).split("\n")
+        self.lines = dedent("\n".join(written)).translate(_IN_PRINT).split("\n")
         self.python = [line.replace("^", "**") for line in self.lines]
         self.indent = max(len(a) - len(b) for a, b in zip(written, self.lines, strict=True))
 

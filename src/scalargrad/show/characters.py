@@ -1,8 +1,9 @@
-"""Replace characters in labels that cannot be seen, move the cursor or reverse the text."""
+"""Write labels as print has them, without characters that hide, or move the cursor."""
 
 from __future__ import annotations
 
-from unicodedata import category
+import re
+from unicodedata import category, lookup
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # they belong to scripts and to emoji of several parts
@@ -32,3 +33,29 @@ def _shown(character: str) -> str:
         return "␡"
     hidden = category(character) in _UNSEEN and character not in _JOINERS
     return "\ufffd" if hidden or code & 0xFFFE == 0xFFFE else character  # those are not characters
+
+
+_LETTERS = "alpha|beta|gamma|delta|epsilon|eta|theta|lambda|mu|rho|sigma|tau|phi|omega"
+_SPELLED = re.compile(rf"({_LETTERS})(?:_?(\d+)|_$)?(?=$|[\[_])", re.IGNORECASE)
+LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def printed(label: str) -> str:
+    """Return a label as print has it: θ₀ for theta0.
+
+    Examples
+    --------
+    >>> printed("theta0"), printed("sigma_12"), printed("Lambda"), printed("beta[1]")
+    ('θ₀', 'σ₁₂', 'Λ', 'β[1]')
+    >>> printed("betas"), printed("x0")
+    ('betas', 'x0')
+    """
+    found = _SPELLED.match(label)
+    return _greek(found) + label[found.end() :] if found else label
+
+
+def _greek(found: re.Match[str]) -> str:
+    letter = lookup(f"GREEK SMALL LETTER {found[1].upper().replace('LAMBDA', 'LAMDA')}")
+    return (letter.upper() if found[1][0].isupper() else letter) + (found[2] or "").translate(
+        LOWERED
+    )

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
 from math import isfinite
 from typing import TypeAlias
 
 from scalargrad.table.printing import MINUS, number_text
 
-#: A fraction or an infinity; None where no fraction is known.
-Exact: TypeAlias = Fraction | float | None
+#: A decimal; None where none is known.
+Exact: TypeAlias = Decimal | None
+
+#: Refuses to round: a number that has more digits than that is none that is shown.
+_EXACTLY = Context(
+    prec=50, Emin=-(10**6), Emax=10**6, traps=[Inexact, InvalidOperation, DivisionByZero]
+)
 
 _PLAIN_BELOW = 1e6
 _NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3
 _FAITHFUL = 5e-4
-_LONGEST = 5
+_LONGEST = 6
 _MOST_PLACES = 18
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -133,16 +138,31 @@ def equal_to(value: float) -> str:
 
 
 def decimal(value: float, digits: int = 4) -> Exact:
-    """Return the number that `number` writes, exactly; None for nan.
+    """Return the number that `number` writes, exactly; None if it is not finite.
 
     Examples
     --------
     >>> decimal(0.1 + 0.2), decimal(2 / 3)
-    (Fraction(3, 10), Fraction(6667, 10000))
+    (Decimal('0.3'), Decimal('0.6667'))
     """
-    if isfinite(value):
-        return Fraction(_digits(value, digits))
-    return value if value == value else None
+    return Decimal(_digits(value, digits)) if isfinite(value) else None
+
+
+def exactly(operation: str, *operands: Exact) -> Exact:
+    """Return what a method of decimal arithmetic gives; None if it has no end.
+
+    Examples
+    --------
+    >>> exactly("divide", Decimal(1), Decimal(8)), exactly("divide", Decimal(1), Decimal(3))
+    (Decimal('0.125'), None)
+    """
+    if None in operands:
+        return None
+    try:
+        result: Decimal = getattr(_EXACTLY, operation)(*operands)
+    except ArithmeticError:
+        return None
+    return result
 
 
 def result_relation(exact: Exact, result: float, digits: int = 4) -> str:
@@ -150,17 +170,17 @@ def result_relation(exact: Exact, result: float, digits: int = 4) -> str:
 
     Parameters
     ----------
-    exact : Fraction, float or None
+    exact : Decimal or None
         What the formula gives, of numbers as they are shown.
     result : float
         What was computed.
 
     Examples
     --------
-    >>> result_relation(decimal(0.1) + decimal(0.2), 0.1 + 0.2)
+    >>> result_relation(exactly("add", decimal(0.1), decimal(0.2)), 0.1 + 0.2)
     '='
-    >>> result_relation(decimal(1e18) + 1, 1e18 + 1), result_relation(None, 1.0)
-    ('≈', '≈')
+    >>> result_relation(exactly("add", decimal(1e18), Decimal(1)), 1e18 + 1)
+    '≈'
     """
     if result != result:
         return "="
@@ -177,8 +197,21 @@ def product_relation(left: float, right: float, product: float) -> str:
     >>> product_relation(1e-300, 1e-300, 0.0)
     '≈'
     """
-    a, b = decimal(left), decimal(right)
-    return result_relation(None if a is None or b is None else a * b, product)
+    return result_relation(exactly("multiply", decimal(left), decimal(right)), product)
+
+
+def sum_relation(terms: Sequence[float], total: float) -> str:
+    """Return the sign between a sum of terms and its result.
+
+    Examples
+    --------
+    >>> sum_relation([0.5, 0.25], 0.75), sum_relation([1e18, 1.0], 1e18 + 1)
+    ('=', '≈')
+    """
+    exact: Exact = Decimal(0)
+    for term in terms:
+        exact = exactly("add", exact, decimal(term))
+    return result_relation(exact, total)
 
 
 def running_sum(
@@ -216,24 +249,13 @@ def _result(terms: Sequence[float]) -> str:
     total = 0.0
     for term in terms:
         total += term
-    exact = _added(terms)
     if any(map(is_rounded, terms)) and len(terms) <= _LONGEST and isfinite(total):
         added, places = sum(map(_shown, terms)), max(_places(_digits(term)) for term in terms)
         if places <= _MOST_PLACES and f"{added:.{places}f}" == f"{total:.{places}f}":
             added = float(f"{added:.{places}f}")
             if abs(added - total) <= _FAITHFUL * abs(total):
-                return f"{result_relation(exact, added)} {number(added)}"
-    return f"{result_relation(exact, total)} {number(total)}"
-
-
-def _added(terms: Sequence[float]) -> Exact:
-    """Return what terms add up to, as they are shown."""
-    exact: Fraction | float = Fraction(0)
-    for term in map(decimal, terms):
-        if term is None:
-            return None
-        exact += term
-    return exact
+                return f"{sum_relation(terms, added)} {number(added)}"
+    return f"{sum_relation(terms, total)} {number(total)}"
 
 
 def _places(written: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.exact_results import exact_result
+from scalargrad.show.decimal_results import decimal_result
 from scalargrad.show.number_format import decimal, is_rounded, loosest, result_relation
 from scalargrad.table.symbol import TABLE
 from scalargrad.value import Value
@@ -42,13 +42,12 @@ def rounded_values(
 def _is_exact(
     node: Value, data: Mapping[Value, float], rounded: Collection[Value], digits: int
 ) -> bool:
-    signs = [sign_of(parent, rounded, digits) for parent in node.parents]
+    if any(sign_of(parent, rounded, digits) == "≈" for parent in node.parents):
+        return False
     if node.op is None or TABLE.get(node.op.name) is not node.op:  # or a user's own
-        return "≈" not in signs
-    numbers = [data[p] if isinstance(p, Value) else p for p in node.parents]
-    pairs = zip(signs, numbers, strict=True)
-    operands = [decimal(x, digits) if sign == "=" else None for sign, x in pairs]
-    return result_relation(exact_result(node.op, operands), data[node], digits) == "="
+        return True
+    operands = [decimal(data[x] if isinstance(x, Value) else x, digits) for x in node.parents]
+    return result_relation(decimal_result(node.op, operands), data[node], digits) == "="
 
 
 def sign_of(x: Value | float, rounded: Collection[Value], digits: int = 4) -> str:

@@ -22,7 +22,7 @@ def so_far(last: Step | None) -> str:
     if last is None:
         return ""
     complete = last.arrived == last.expected
-    return shown(last.total) if complete else f"Σ {last.arrived}/{last.expected}"
+    return shown(last.total) if complete else f"{shown(last.total)} + ?"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_fan_out_is_collected_wire_by_wire(read: Read) -> None:
     page = read(steps)
     page.press("n")
     page.go(by_a.index + 1)
-    assert page.nodes["w"][1] == "Σ 1/2"
+    assert page.nodes["w"][1] == "−0.1398 + ?"
     assert "w̄ ≈ −0.1398 + ?" in page.says
     page.go(by_u.index + 1)
     assert "w̄ ≈ −0.1398 + 0.05 = −0.0898" in page.says
@@ -81,12 +81,19 @@ def test_a_fan_out_is_collected_wire_by_wire(read: Read) -> None:
 
 
 def test_saved_values_are_ringed(read: Read) -> None:
-    """The local derivative of z reads q, kept from the forward pass; that of a sum reads none."""
+    """The local derivative of z reads q, kept from the forward pass; that of a sum reads none.
+
+    That of x² is 2·x, which reads x and not the square.
+    """
     page = read(lecture())
     page.go(5)
     assert page.graph.get_by_text("saved").count() == 1
     page.press("End")
     assert page.graph.get_by_text("saved").count() == 0
+    assert "A distributor hands the gradient on" in page.says
+    page = read(walk(Value(3.0, "x") ** 2))
+    page.press("End")
+    assert page.graph.get_by_text("saved").count() == 1
 
 
 def test_the_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:

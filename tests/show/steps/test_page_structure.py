@@ -150,7 +150,7 @@ def test_a_layer_called_several_times_or_with_a_penalty_adds_terms(read: Read) -
     page = at_layer(read(walk(labelled(tanh(weighted) + square(w[0]) * 0.1, "f"))), 0)
     delta = 1.0 - np.tanh(-2.0) ** 2
     symbols, (_, _, product) = lines(page)[2]
-    assert symbols == "∂f∂W1 by this layer: δ1xT"
+    assert symbols == "∂f∂W1 via this layer: δ1xT"
     assert product == written([[delta * 2.0, delta * 3.0]])
     assert page.nodes["w0"][1] == shown(delta * 2.0 + 0.1)
 
@@ -220,7 +220,7 @@ def path(page: Reader) -> str:
 def so_far(step: Step) -> str:
     """Return what stands below the wire of the node that receives, after a step."""
     complete = step.arrived == step.expected
-    return shown(step.total) if complete else f"Σ {step.arrived}/{step.expected}"
+    return shown(step.total) if complete else f"{shown(step.total)} + ?"
 
 
 @pytest.mark.parametrize(("make", "limit"), [(network, 10), (batch, 10), (lambda: chain(60), 30)])
@@ -360,3 +360,13 @@ def test_a_name_read_all_along_a_chain_stands_beside_each_reader(read: Read) -> 
     drawn = page.drawn
     assert all(shown(step.contribution) in drawn for step in to_w)
     assert page.nodes["w"][1] == shown(to_w[-1].total)
+
+
+def test_samples_of_a_running_sum_stand_in_order(read: Read) -> None:
+    """Python's sum of ten errors of one weight: from the first at the top to the last."""
+    w = Parameter(0.5, "w")
+    errors = [(w * Value(2.0 * i - 15.0, f"x{i}") - 1.0) ** 2 for i in range(10)]
+    page = read(walk(sum(errors, Value(0.0, "e"))))
+    boxes = {i: page.graph.get_by_role("button", name=f"x{i}, input").first for i in range(10)}
+    heights = [boxes[i].bounding_box()["y"] for i in range(10)]
+    assert heights == sorted(heights)

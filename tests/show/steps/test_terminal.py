@@ -167,12 +167,12 @@ def test_a_gate_shows_the_local_derivatives_it_keeps() -> None:
     assert any("and 5 more" in line for line in many)
 
 
-def test_a_gradient_that_is_a_sum_counts_its_terms() -> None:
-    """Σ 1/2 until complete; parameters are told from inputs."""
+def test_a_gradient_that_is_a_sum_shows_it_so_far() -> None:
+    """2 + ? until complete; parameters are told from inputs."""
     w = Parameter(3.0, "w")
     steps = walk(square(w) + w * Value(2.0, "x"))
     first = next(step.index for step in steps if step.parent is w)
-    assert row(screens(steps, RIGHT * first)[-1], "w").split()[-3:] == ["3", "Σ", "1/2"]
+    assert row(screens(steps, RIGHT * first)[-1], "w").split()[-3:] == ["2", "+", "?"]
     assert row(screens(steps, END)[-1], "w").split() == ["╭▶", "w", "parameter", "3", "8"]
 
 

@@ -75,6 +75,51 @@ def test_a_product_with_itself_has_two_wires() -> None:
     assert by_first.local_rule() == "∂v1/∂x on this wire = x"
 
 
+def test_parameters_of_a_network_are_named_by_where_they_stand() -> None:
+    """By their layers, W₁[0,0], or by attributes of whatever holds them; theta0 is θ₀."""
+    first, last = Linear(2, 3, rng=0), Linear(3, 1, rng=0)
+    net = Sequential(first, ReLU(), last)
+    (y,) = net([1.0, 2.0])
+    for steps in (walk(y), walk(y, model=net)):
+        named = steps.scene.names
+        assert [named[w] for w in last.weight[0]] == ["W₂[0,0]", "W₂[0,1]", "W₂[0,2]"]
+        assert named[first.weight[2][1]] == "W₁[2,1]"
+        assert first.bias is not None
+        assert named[first.bias[2]] == "b₁[2]"
+
+    class Line:
+        def __init__(self) -> None:
+            self.slopes, self.theta0 = [Value(2.0)], Value(3.0)
+
+    line = Line()
+    f = line.slopes[0] * 2.0 + line.theta0
+    assert walk(f, model=line)[0].text() == "slopes[0] = 2, θ₀ = 3"
+    assert "θ₀" in sg.draw(f, model=line).svg()
+    with pytest.raises(OperandError, match="model"):
+        walk(f, model=3)
+
+
+def test_inputs_are_listed_by_their_numbers() -> None:
+    """Of e[2] / sum(e) the graph reads z2 first."""
+    z = [Value(float(i), f"z{i}") for i in (0, 1, 2, 10)]
+    e = [sg.exp(x) for x in z]
+    assert walk(e[2] / sum(e))[0].text() == "z0 = 0, z1 = 1, z2 = 2, z10 = 10"
+
+
+def test_the_zero_that_python_s_sum_starts_from_is_no_gate() -> None:
+    """Neither in a walk nor in a picture, where steps are still found; a root 0 + x is one."""
+    x, y = Value(1.0, "x"), Value(2.0, "y")
+    f = labelled(sum([x, y]) * x, "f")
+    steps = walk(f)
+    assert [step.text() for step in steps[:3]] == [
+        "x = 1, y = 2",
+        "v1 = x + y = 3",
+        "f = v1·x = 3·1 = 3",
+    ]
+    assert not any("+0" in sg.draw(f, highlight=step).mermaid for step in steps)
+    assert walk(labelled(0.0 + x, "g"))[1].text() == "g = 0 + x = 1"
+
+
 def test_constants_have_no_step_back() -> None:
     """Of 2 - x³ only the wires that lead to x are walked."""
     assert [step.contribution for step in backward(2.0 - Value(2.0) ** 3)] == [-1.0, -12.0]
@@ -261,12 +306,17 @@ def test_every_form_of_a_local_derivative_is_the_slope_of_the_function() -> None
 
 
 def test_saved_values_are_those_the_local_derivative_reads() -> None:
-    """A product reads the other operand, sigmoid its result, a sum nothing."""
+    """A product reads the other operand, sigmoid its result, a sum nothing, 2·x not x²."""
     x, y = Value(2.0, "x"), Value(3.0, "y")
     bent = sg.sigmoid(x)
     assert [step.reads for step in backward(x * y)] == [(x,), (y,)]
     assert backward(bent)[0].reads == (bent,)
     assert backward(x + 1.0)[0].reads == walk(x + 1.0)[0].reads == ()
+    assert backward(x**2)[0].reads == backward(x**3)[0].reads == backward(x**-1)[0].reads == (x,)
+    root, inverse, power = sg.sqrt(x), 1.0 / x, x**y
+    assert backward(root)[0].reads == (root,)
+    assert set(backward(inverse)[0].reads) == {inverse, x}
+    assert [set(step.reads) for step in backward(power)] == [{power, x}, {x, y}]
 
 
 def test_an_operation_of_the_user_s_own_is_printed_from_its_derivative() -> None:
@@ -303,7 +353,7 @@ def test_the_maximum_that_softmax_subtracts_has_a_name() -> None:
 
 
 def test_parameters_of_a_model_are_named_by_place() -> None:
-    """w²₁,₃ leads to unit 1 of layer 2 from unit 3; other modules have PyTorch's names."""
+    """w²₁,₃ leads to unit 1 of layer 2 from unit 3."""
     model = MLP(2, [3, 1], rng=0)
     root = labelled(model([Value(0.5, "x0"), Value(-1.0, "x1")]), "L_reg")
     steps = walk(root, model=model)
@@ -320,11 +370,8 @@ def test_parameters_of_a_model_are_named_by_place() -> None:
     assert "<msub><mi>L</mi><mtext>reg</mtext></msub>" in written
     assert "b²₁" in sg.draw(root, model=model, depth=None).mermaid
     assert all(name in network(model).mermaid for name in ("x₁", "a₂", '"y"'))
-    other = Sequential(Linear(2, 2, rng=0), ReLU(), Linear(2, 1, rng=0))
-    (out,) = other([Value(0.5), Value(-1.0)])
-    assert "2.weight[0, 1]" in walk(out, model=other)[0].text() + str(walk(out, model=other))
     with pytest.raises(OperandError, match="Module"):
-        walk(root, model=MLP)  # type: ignore[arg-type]
+        walk(root, model=MLP)
 
 
 def test_captions_fall_back_to_what_there_is_to_say() -> None:

@@ -133,7 +133,7 @@ def test_what_is_shown_is_exported_as_an_svg_of_its_own(open_page: Any) -> None:
     strokes = [part.get("stroke") for part in svg.iter(f"{SVG}path")]
     assert {"rgb(11, 92, 173)", "rgb(179, 71, 0)"} <= {*strokes}
     assert not [part for part in svg.iter() if part.get("class") or part.get("id")]
-    page.evaluate("scalargrad.frame(12)")  # while it plays, lines are painted
+    page.evaluate("scalargrad.frame(12)")
     with page.expect_download() as moving:
         page.locator("#export").click()
     again = ET.parse(moving.value.path()).getroot()

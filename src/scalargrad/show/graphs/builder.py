@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.names import names
-from scalargrad.show.characters import visible
+from scalargrad.show.characters import printed, visible
 from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
@@ -63,10 +64,15 @@ class DrawnGraph:
     def __init__(self, order: Sequence[Value]) -> None:
         self.order = order
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
-        self.names = {node: visible(name) for node, name in names(order).items()}
+        self.names = {node: visible(printed(name)) for node, name in names(order).items()}
         self.readers = fan_out(order)
         self.trees = _trees(order, self.readers)
         self.constants = {node: boxed_constants(node) for node in order}
+
+    def is_running_sum(self, node: Value) -> bool:
+        """Return whether a gate adds what is computed for it alone, as Python's `sum` does."""
+        parts = [x for x in node.parents if isinstance(x, Value) and x.parents]
+        return node.op is ops.add and [self.readers[x] for x in parts] == [1, 1]
 
 
 class Builder:
@@ -128,13 +134,14 @@ class Builder:
     def leaf(self, node: Value) -> Box:
         """Return the box of a leaf."""
         kind = "parameter" if isinstance(node, Parameter) else "input"
-        text = visible(node.label) or self.names[node]
+        text = visible(printed(node.label)) or self.names[node]
         return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
 
     def gate(self, node: Value) -> GateShape:
         """Return the gate of a computed node."""
-        # In a tree the order of operands costs no crossing; elsewhere it is kept if it matters.
-        ordered = not folds(node) and (self.graph.trees[node] or not is_symmetric(node))
+        # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
+        free = self.graph.trees[node] or self.graph.is_running_sum(node)
+        ordered = not folds(node) and (free or not is_symmetric(node))
         text, title = visible(gate_text(node)), visible(describe(node))
         return GateShape(self.ids[node], text, title, ordered)
 
@@ -152,7 +159,7 @@ class Builder:
         name, gradient = self.names[node], node.grad or 0.0  # PyTorch's habit of None counts as 0
         return Wire(
             f"{self.ids[node]}-wire",
-            visible(node.label) if node.parents else "",
+            visible(printed(node.label)) if node.parents else "",
             self.numbers.value(node.data),
             self.numbers.gradient(gradient),
             f"value of {name}: {exact(node.data)}",

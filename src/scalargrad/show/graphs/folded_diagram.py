@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from scalargrad.show.aliases import aliases, is_long
-from scalargrad.show.characters import visible
+from scalargrad.show.characters import printed, visible
 from scalargrad.show.graphs.borders import cut_at_borders
 from scalargrad.show.graphs.builder import ALL_NUMBERS, Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.copies import FanOutCopy
@@ -74,7 +74,7 @@ class FoldedBuilder(Builder):
         numbers: WireNumbers = ALL_NUMBERS,
     ) -> None:
         super().__init__(DrawnGraph(order), copies, numbers)
-        self.places = {node: visible(name) for node, name in names.items() if node in self.names}
+        self.places = {x: visible(printed(name)) for x, name in names.items() if x in self.names}
         self.names = self.names | self.places
         self.short, self.legend = aliases(self.names)
         self.opening = opening

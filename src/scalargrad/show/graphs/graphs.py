@@ -31,9 +31,10 @@ from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
 from scalargrad.show.number_format import number
-from scalargrad.show.places import module_or_none, place_names
+from scalargrad.show.places import module_of, place_names
 from scalargrad.show.softmax_maximum import shown_order
-from scalargrad.show.subgraphs import Fold, Model, fold
+from scalargrad.show.subgraphs import Fold, fold
+from scalargrad.show.sums import without_zeros
 from scalargrad.system.one_line import shown
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, is_word, listed, text, whole
@@ -47,7 +48,7 @@ _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 def draw(
     root: Value | Iterable[Value],
     *,
-    model: Model | None = None,
+    model: object = None,
     depth: int | None = 1,
     open: str | Iterable[str] = (),
     direction: str = "LR",
@@ -75,7 +76,7 @@ def draw(
     ----------
     root : Value or iterable of Values
         What to draw, with all it was computed from.
-    model : Module, optional
+    model : Module or any object, optional
         Shape as its modules, found from the parameters that nodes use.
     depth : int or None
         How many levels of modules to open, at most: 0 draws the model as a box, 1 its layers as
@@ -157,7 +158,7 @@ def draw(
     >>> draw(model([1.0, -1.0]), model=model, open="layers.0")
     <Picture: Computation graph of v7 ≈ −0.03898: 20 nodes, 4 folded parts>
     """
-    roots, model = _roots(root), module_or_none(model)
+    roots, module = _roots(root), module_of(model)
     if not is_word(direction, SIDES):
         raise LayoutError(f"direction is {shown(direction)}: use {' or '.join(map(repr, SIDES))}")
     if depth is not None and whole(depth, "depth") < 0:
@@ -169,6 +170,8 @@ def draw(
         flag(dark, "dark"),
     )
     require_digits(digits, dpi)
+    shown_as = without_zeros(roots)
+    roots = [shown_as.get(root, root) for root in roots]
     order = shown_order(*roots)
     has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
     numbers_shown = WireNumbers(digits, gradients and has_gradients)
@@ -178,10 +181,10 @@ def draw(
         else [text(name, "open") for name in listed(open, "open", "paths of parts")]
     )
     plain = Opening(Fold("graph", list(order)))
-    if model is None and not names and (copies or plain.size().needed <= limit):
+    if module is None and not names and (copies or plain.size().needed <= limit):
         seen = plain
     else:
-        folded = fold(*roots, model=model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
+        folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         seen = all_open(folded) if copies else opening(folded, depth, names, limit)
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
@@ -190,7 +193,7 @@ def draw(
     hidden = stand_ins(order, seen)
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
-    marked = highlighted_ids(order, highlight)
+    marked = highlighted_ids(order, highlight, shown_as)
     numbers = numbers_by_id(color, order, copied.values())
     drawn = {shape.id for shape in diagram.shapes}
     known = color != "gradient" or has_gradients

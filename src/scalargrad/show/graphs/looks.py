@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from scalargrad.errors import GraphError, OperandError
@@ -53,11 +53,16 @@ class Look:
     even: bool = False
 
 
-def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> frozenset[str]:
+def highlighted_ids(
+    order: Sequence[Value],
+    highlight: Highlight | None,
+    stand_ins: Mapping[Value, Value] | None = None,
+) -> frozenset[str]:
     """Return the ids of all shapes and lines that `highlight` selects in the diagram of `order`.
 
     For Values, these are their boxes or gates, their wires, and the lines between them; for a step
-    of a walk, the line that the gradient takes, or the node that is computed.
+    of a walk, the line that the gradient takes, or the node that is computed. `stand_ins` are the
+    nodes that are drawn in the places of others.
 
     Raises
     ------
@@ -74,7 +79,7 @@ def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> froz
     ['n0', 'n0-out', 'n0-wire']
     """
     ids = {node: f"n{i}" for i, node in enumerate(order)}
-    items = _items(highlight)
+    items = [_as_drawn(item, stand_ins or {}) for item in _items(highlight)]
     values = [item for item in items if isinstance(item, Value)]
     steps = [item for item in items if not isinstance(item, Value)]
     _require_drawn(ids, values, steps)
@@ -98,6 +103,17 @@ def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
             "the graph, several, or a step of walk()"
         )
     return items
+
+
+def _as_drawn(item: Value | WalkStep, stand_ins: Mapping[Value, Value]) -> Value | WalkStep:
+    if isinstance(item, Value):
+        return stand_ins.get(item, item)
+    originals = getattr(getattr(item, "scene", None), "originals", None)
+    if not originals:
+        return item
+    ends = [originals.get(end, end) for end in (item.node, item.parent)]
+    node, parent = (stand_ins.get(end, end) for end in ends)
+    return replace(item, node=node, parent=parent)  # type: ignore[type-var]
 
 
 def _require_drawn(ids: dict[Value, str], values: list[Value], steps: list[WalkStep]) -> None:

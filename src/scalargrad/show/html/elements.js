@@ -51,3 +51,14 @@ function onResize(place, action) {
     action();
   }).observe(document.documentElement);
 }
+
+// Numbers from 0 to 1, always the same ones for a seed.
+function randomBy(seed) {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}

@@ -3,7 +3,7 @@
 
 const NOISE = 1e-12; // 0.1 + 0.2 counts as 0.3
 const FAITHFUL = 5e-4;
-const LONGEST_SUM = 5;
+const LONGEST_SUM = 6;
 const MOST_PLACES = 18;
 
 // Write x with so many significant digits, the exponent as short as it goes.
@@ -83,24 +83,22 @@ function relation(...numbers) {
 // What stands behind a name: "= 0.5" or, where digits were left out, "≈ 0.3333".
 const equalTo = (x) => `${relation(x)} ${number(x)}`;
 
-// The number that is written for x, exactly; null for nan.
-const decimal = (x) => fractionOf(x, digitsOf(x));
+// The number that is written for x, exactly; null if it is not finite.
+const decimal = (x) => readDecimal(digitsOf(x));
 
-// The sign between a formula, which gives a fraction of the numbers shown, or null where none is
+// The sign between a formula, which gives a decimal of the numbers shown, or null where none is
 // known, and its result: = where it is that, exactly and as shown.
-function resultRelation(fraction, result) {
+function resultRelation(exact, result) {
   if (Number.isNaN(result)) return "=";
-  return fraction && areEqual(fraction, decimal(result)) ? "=" : "≈";
+  return areEqual(exact, decimal(result)) ? "=" : "≈";
 }
 
 // The product of two numbers as they are shown, exactly; null if there is none.
-function exactProduct(left, right) {
-  const factors = [left, right].map(decimal);
-  return factors.includes(null) ? null : times(...factors);
-}
+const exactProduct = (left, right) => times(decimal(left), decimal(right));
 
-// The sign between a product and its result.
+// The sign between a product and its result, and between a sum of terms and its own.
 const productRelation = (left, right, product) => resultRelation(exactProduct(left, right), product);
+const sumRelation = (terms, total) => resultRelation(terms.map(decimal).reduce(plus, ZERO), total);
 
 // A sum of contributions as far as they have arrived; ? stands for what is to come.
 function runningSum(terms, arrived, expected, sign = null) {
@@ -120,16 +118,15 @@ const addedUp = (words) => words.join(" + ").replaceAll("+ −", "− ");
 function sumResult(terms) {
   let total = 0;
   for (const term of terms) total += term;
-  const fraction = terms.map(decimal).reduce((sum, term) => sum && term && plus(sum, term));
   if (terms.some(isRounded) && terms.length <= LONGEST_SUM && Number.isFinite(total)) {
     const places = Math.max(...terms.map((term) => placesOf(digitsOf(term))));
     const added = terms.map(shownNumber).reduce((sum, term) => sum + term, 0);
     if (places <= MOST_PLACES && toEvenPlaces(added, places) === toEvenPlaces(total, places)) {
       const shown = Number(toEvenPlaces(added, places));
-      if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `${resultRelation(fraction, shown)} ${number(shown)}`;
+      if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `${sumRelation(terms, shown)} ${number(shown)}`;
     }
   }
-  return `${resultRelation(fraction, total)} ${number(total)}`;
+  return `${sumRelation(terms, total)} ${number(total)}`;
 }
 
 // How many decimal places a number as written has.

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
-from scalargrad import ops
-from scalargrad.show.exact_results import exact_result
-from scalargrad.show.number_format import Exact, decimal, is_rounded, loosest, result_relation
+from scalargrad.show.number_format import loosest, product_relation, sum_relation
 from scalargrad.show.rounded import rounded_values, sign_of
 from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.show.steps.resolver import named_symbols
@@ -69,27 +66,18 @@ class Exactness:
     @cached_property
     def _backward(self) -> tuple[dict[Value, str], dict[Value, list[str]]]:
         """The signs of gradients, and of their terms."""
-        exact: dict[Value, list[Exact]] = {node: [] for node in self._order}
         signs: dict[Value, list[str]] = {node: [] for node in self._order}
         gradients: dict[Value, str] = {}
         for node in reversed(self._order):
-            if gradients:
-                total = sum(self._terms[node])
-                gradients[node] = result_relation(exact_result(ops.sum, exact[node]), total)
-                upstream = _if_equal(gradients[node], total)
-            else:
-                gradients[node], upstream = "=", Fraction(1)
+            terms = self._terms[node] if gradients else [1.0]  # of the root
+            upstream = sum(terms)
+            gradients[node] = loosest(*signs[node], sum_relation(terms, upstream))
             for index, local in reversed([*enumerate(node.local_grads)]):
                 parent = node.parents[index]
                 if isinstance(parent, Value) and local is not None:
-                    is_open = (upstream is not None or local == 0) and not is_rounded(local)
-                    sign = loosest(*self.local(node, index)) if is_open else "≈"
-                    product = exact_result(ops.mul, [upstream, _if_equal(sign, local)])
-                    term = self._terms[parent][len(exact[parent])]
-                    signs[parent].append(result_relation(product, term))
-                    exact[parent].append(_if_equal(signs[parent][-1], term))
+                    term = self._terms[parent][len(signs[parent])]
+                    product = product_relation(upstream, local, term)
+                    signs[parent].append(
+                        loosest(gradients[node], *self.local(node, index), product)
+                    )
         return gradients, signs
-
-
-def _if_equal(sign: str, x: float) -> Exact:
-    return decimal(x) if sign == "=" else None

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias, get_args
 
+from scalargrad import ops
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import number
 from scalargrad.system.one_line import shown
-from scalargrad.table.notation import CONDITIONAL, PRODUCT
+from scalargrad.table.notation import CONDITIONAL, PRODUCT, SIGN
 from scalargrad.table.printing import Expression, mathml, scripted, text
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import is_word
@@ -70,6 +71,11 @@ class FormulaWriter:
     def factor(self, value: float) -> str:
         """Write a number as a factor of a product, in parentheses if it is negative."""
         return self.print(_NUMBER, {_NUMBER: number(value)}, PRODUCT)
+
+    def factor_of(self, expression: Expression, names: dict[Symbol, str]) -> str:
+        """Write an expression as a factor of a product, a quotient in parentheses."""
+        is_quotient = isinstance(expression, Symbol) and expression.op in {ops.div, ops.reciprocal}
+        return self.print(expression, names, SIGN if is_quotient else PRODUCT)
 
     def signal(self, root: str, node: str, notation: Notation) -> str:
         """Write the gradient of the root with respect to a node."""

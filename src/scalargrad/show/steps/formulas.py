@@ -9,7 +9,6 @@ from scalargrad.show.steps.formula_writer import TEXT, FormulaWriter, Notation
 from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step_facts import StepFacts
-from scalargrad.table.notation import PRODUCT
 from scalargrad.value import Value
 
 Link: TypeAlias = tuple[str, str]
@@ -83,7 +82,7 @@ def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation)
     parent, upstream, local, contribution = _wire(step)
     left = signal(step, parent, writer, notation)
     if step.fans_out:
-        left = writer.join([left, writer.phrase(f"by {_gate_words(step)}:")])
+        left = writer.join([left, writer.phrase(f"via {_gate_words(step)}:")])
     product = writer.product(writer.factor(upstream), writer.factor(local))
     chain = _chain(step, writer, notation)
     exactness = step.scene.exactness
@@ -109,7 +108,7 @@ def _chain(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
         return writer.product(signal(step, node, writer, notation), local)
     gate = scene.gate(node)
     partial = gate.partial(step.operand or 0)
-    local = writer.print(partial, scene.words(gate, partial), PRODUCT)
+    local = writer.factor_of(partial, scene.words(gate, partial))
     return writer.product(writer.factor(upstream), local)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
 
+from scalargrad.show.characters import LOWERED
 from scalargrad.show.steps.activation_gates import Activation, activation_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.weighted_sums import WeightedSum, WeightedSums
@@ -43,6 +44,25 @@ def layers(scene: Scene) -> list[list[Row]]:
     for row in _rows(scene):
         alike.setdefault(_kind(row), []).append(row)
     return [rows for rows in alike.values() if len(rows) * len(rows[0].weights) > 1]
+
+
+def layer_names(scene: Scene) -> dict[Value, str]:
+    """Return W₁[0,0], b₁[0] and so on for the parameters of layers; b₁ where there is one unit.
+
+    None where all these have labels of their own.
+    """
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for rows in layers(scene):
+        found.setdefault(tuple(row.weights for row in rows), rows)
+    named: dict[Value, str] = {}
+    for i, rows in enumerate(found.values(), 1):
+        number = str(i).translate(LOWERED)
+        for j, row in enumerate(rows):
+            own = {w: f"W{number}[{j},{k}]" for k, w in enumerate(row.weights)}
+            own[row.bias] = f"b{number}[{j}]" if len(rows) > 1 else f"b{number}"
+            named |= {x: name for x, name in own.items() if isinstance(x, Parameter)}
+    labels = {x.label for x in named}
+    return {} if len(labels) == len(named) and "" not in labels else named
 
 
 def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:

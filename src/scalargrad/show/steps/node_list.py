@@ -92,7 +92,7 @@ class NodeList:
         if arrived == 0:
             gradient = Text("·", PALE)
         elif arrived < expected:
-            gradient = Text(f"Σ {arrived}/{expected}", GRADIENT)
+            gradient = Text(f"{number(sum(scene.terms[node][:arrived]))} + ?", GRADIENT)
         else:
             total = sum(scene.terms[node]) if node is not scene.root else 1.0
             gradient = Text(number(total), f"{emphasis} {GRADIENT}")

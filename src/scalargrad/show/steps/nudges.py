@@ -16,12 +16,12 @@ from scalargrad.autodiff import error_signals
 from scalargrad.errors import ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.number_format import equal_to, is_rounded, number, signed
+from scalargrad.show.number_format import equal_to, number, signed
 from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.value import Value
 
-_NUDGE, _SMALL = 0.01, 0.1
+_NUDGE = 0.01  # of 0, and of what is almost 0
 _SMALLER = 4  # how often the nudge is divided by ten, where the function curves too much
 _TRUE = 0.1  # a change predicted with "about" is off by no more than this fraction
 _NOTHING = 0.02  # of the nudge: a change so small is about 0
@@ -29,7 +29,7 @@ _BESIDE, _NEARER = 1e-6, 16.0  # of the nudge: where slopes beside the point are
 _MOST_WIRES = 2_000  # in larger graphs kinks are not looked for; what is not predicted is left out
 _CLEAR = 1e-6  # a difference of slopes, relative to them, that is more than rounding
 _ROUNDED_OFF = 1e-12  # a change of the output, relative to it, that is rounding
-_CLEARLY = 100.0  # times what rounding may come to: a change so great need not be tried
+_STRAIGHT = 1e-6  # of a change: so little is off where the function is straight
 
 
 class Point(NamedTuple):
@@ -41,18 +41,13 @@ class Point(NamedTuple):
 
 def nudge_note(scene: Scene, leaf: Value, total: float) -> str:
     """Say what the complete gradient of an input means: ``nudge x by +0.01: …``."""
-    nudge = nudge_of(scene.data[leaf])
-    if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
-        return ""
     if kink := kink_note(scene, leaf, total):
         return kink
-    is_affine = scene.is_smooth and leaf in scene.affinity
-    if is_affine and abs(nudge * total) > _CLEARLY * scene.rounding:
-        return _promise(scene, leaf, nudge, total)
-    x, at = scene.data[leaf], scene.data[scene.root]
-    for _ in range(1 + _SMALLER):
-        if _holds(output_at(scene, leaf, x + nudge) - at, nudge, total):
-            return _promise(scene, leaf, nudge, total)
+    x, at, nudge = scene.data[leaf], scene.data[scene.root], nudge_of(scene.data[leaf])
+    for _ in range(1 + _SMALLER if isfinite(total) else 0):
+        change = output_at(scene, leaf, x + nudge) - at
+        if _holds(change, nudge, total):
+            return _promise(scene, leaf, nudge, total, change)
         nudge = float(f"{nudge / 10:.0e}")
     return ""
 
@@ -67,9 +62,10 @@ def kink_note(scene: Scene, leaf: Value, total: float) -> str:
     return _beside(scene, leaf, nudge, total)
 
 
-def _promise(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
+def _promise(scene: Scene, leaf: Value, nudge: float, total: float, found: float) -> str:
     names, change = scene.names, nudge * total
-    about = "" if leaf in scene.affinity and not is_rounded(change) else "about "
+    is_bent = abs(found - change) > _STRAIGHT * abs(change)
+    about = "about " if is_bent or scene.exactness.gradient(leaf) == "≈" else ""
     return (
         f"nudge {names[leaf]} by {signed(nudge)}: "
         f"{names[scene.root]} changes by {about}{signed(change)}"
@@ -183,7 +179,6 @@ def _number(x: Value | float) -> float:
 
 
 def nudge_of(x: float) -> float:
-    """Return by how much to nudge x: 0.01, or a power of ten that is small beside it."""
-    if not 0 < abs(x) < _SMALL:
-        return _NUDGE
-    return float(f"1e{Decimal(repr(x)).adjusted() - 1}") or _NUDGE
+    """Return by how much to nudge x: a hundredth of the greatest power of ten that is in it."""
+    size = Decimal(repr(x)).adjusted() if x and isfinite(x) else 0
+    return float(f"1e{size - 2}") or _NUDGE

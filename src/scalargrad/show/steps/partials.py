@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from scalargrad import ops
-from scalargrad.show.exact_results import exact_result, exact_value
+from scalargrad.show.decimal_results import decimal_result, decimal_value
 from scalargrad.show.number_format import decimal, loosest, relation, result_relation
 from scalargrad.show.steps.resolver import (
     PI,
@@ -104,19 +104,9 @@ class SymbolicGate:
         return shorten(self._resolver.resolve(found))
 
     def reads(self, index: int) -> list[Value]:
-        """Return the nodes whose numbers the local derivative for operand `index` uses."""
-        found = map(self.stand_ins.get, named_symbols(self.partials[index]))
+        """Return the nodes that the local derivative reads as it is written at this point."""
+        found = map(self.stand_ins.get, named_symbols(self.derivative(index)))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
-
-    def varies_with(self, index: int) -> list[Value]:
-        """Return nodes that determine the local derivative: it is constant where they are.
-
-        These are the nodes it reads; for a formula over many operands, the result stands for all.
-        """
-        partial = self.partials[index]
-        if isinstance(self.op, Reduction) and isinstance(partial, Symbol) and partial.op:
-            return [self.node]
-        return self.reads(index)
 
     def is_constant(self, index: int) -> bool:
         """Return whether the operation's partial is the same number everywhere."""
@@ -128,7 +118,7 @@ class SymbolicGate:
         operands, result = [self.numbers[x] for x in self.operands], self.numbers[self.result]
         if TABLE.get(self.op.name) is not self.op:  # a user's own, of which no more is known
             return relation(*operands, result)
-        return result_relation(exact_result(self.op, list(map(decimal, operands))), result)
+        return result_relation(decimal_result(self.op, list(map(decimal, operands))), result)
 
     def relations(self, index: int) -> tuple[str, str]:
         """Return the signs before the local derivative in numbers, and before what they give.
@@ -140,7 +130,7 @@ class SymbolicGate:
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         shown = relation(*numbers_in(rule), *numbers.values())
         saved = self.relation if self.result in numbers else "="
-        return loosest(shown, saved), result_relation(exact_value(rule, numbers), local)
+        return loosest(shown, saved), result_relation(decimal_value(rule, numbers), local)
 
     def expression(self) -> Expression:
         """Return what the gate computes; sums and dot products spelled out."""

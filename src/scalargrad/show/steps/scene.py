@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
-from math import inf
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeGuard
 
 from scalargrad import ops
@@ -17,15 +15,14 @@ from scalargrad.graph import describe, fan_out
 from scalargrad.names import as_read, names
 from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.characters import visible
+from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
-from scalargrad.show.places import place_names
+from scalargrad.show.places import module_of, place_names
 from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
-from scalargrad.show.steps.affinity import SMOOTH, Affinity
 from scalargrad.show.steps.exactness import Exactness
 from scalargrad.show.steps.partials import SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
-from scalargrad.show.subgraphs import Model
+from scalargrad.show.sums import without_zeros
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
@@ -38,6 +35,12 @@ _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of 
 
 #: The operations that turn a weighted sum into the output of a unit.
 _UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
+
+#: The commonest operations that are smooth wherever they are defined.
+_SMOOTH = {
+    *(ops.add, ops.sub, ops.mul, ops.div, ops.neg, ops.square, ops.sum, ops.mean, ops.dot),
+    *(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.softplus, ops.sin, ops.cos),
+}
 
 
 class Alarm(NamedTuple):
@@ -64,7 +67,9 @@ class Scene:
     Attributes
     ----------
     root : Value
-        What is differentiated.
+        What is differentiated; a copy, as all above it, if Python's `sum` made 0 + x below.
+    originals : dict from Value to Value
+        The nodes of which there are copies.
     model : Module or None
         What the graph is folded by, if it is folded.
     order : list of Value
@@ -72,7 +77,8 @@ class Scene:
     place : dict from Value to int
         The position of each in `order`.
     inputs : list of Value
-        The leaves among them, parameters last, otherwise in the order in which they are first read.
+        The leaves among them, parameters last, otherwise in the order in which they are first read
+        or, of x0, x1 and so on, by these numbers.
     names : dict from Value to str
         Labels, or v1, v2, …, and of a model's parameters their places; without characters that
         would move the cursor or hide.
@@ -94,16 +100,18 @@ class Scene:
         The first number that is inf or nan, once the graph is walked.
     """
 
-    def __init__(self, root: Value, model: Model | None = None) -> None:
-        self.root = root
-        self.model = model
+    def __init__(self, root: Value, model: object = None) -> None:
+        stand_ins = without_zeros([root])
+        self.root = root = stand_ins.get(root, root)
+        self.originals = {shown: node for node, shown in stand_ins.items()}
+        self.model = module_of(model)
         self.order = shown_order(root)
         self.place = {node: i for i, node in enumerate(self.order)}
         leaves = [node for node in as_read(self.order) if not node.parents]
         self.inputs = sorted(leaves, key=lambda leaf: isinstance(leaf, Parameter))
         self.expected = fan_out(self.order)
         found = names(self.order) | place_names(model, self.order)
-        self._name({node: visible(name, lines=False) for node, name in found.items()})
+        self._name({node: visible(printed(name), lines=False) for node, name in found.items()})
         self.data = {node: node.data for node in self.order}
         self.feeds = dict.fromkeys(self.order, 0)
         for node in self.order:
@@ -243,6 +251,7 @@ class Scene:
 
     def _name(self, names: dict[Value, str]) -> None:
         self.names = names
+        self.inputs = _in_order(self.inputs, names)
         self.in_formulas = {node: _word(name) for node, name in names.items()}
 
     @property
@@ -257,24 +266,17 @@ class Scene:
         return Exactness(self.order, self.data, self.terms, gates)
 
     @cached_property
-    def affinity(self) -> Affinity:
-        """The inputs in which the root is affine."""
-        return Affinity(self.order, self.inputs, self.gate)
-
-    @cached_property
     def is_smooth(self) -> bool:
         """Whether no gate has a kink or a jump: False also where that is not known."""
-        gates = [node for node in self.order if node.op is not None]
-        return all(node.op in SMOOTH and not self.held(node) for node in gates)
+        return all(x.op is None or (x.op in _SMOOTH and not self.held(x)) for x in self.order)
 
-    @cached_property
-    def rounding(self) -> float:
-        """No less than what rounding at all gates may change the root by; inf if not known."""
-        longest = max(self.order, key=lambda node: len(node.parents)).parents
-        if len(longest) > 2 and any(isinstance(x, float) for y in self.order for x in y.parents):
-            return inf  # among many operands, constants may cancel each other
-        passed = (abs(term * self.data[x]) for x in self.order for term in self.terms[x])
-        return sys.float_info.epsilon * len(longest) * (abs(self.data[self.root]) + sum(passed))
+
+def _in_order(nodes: Sequence[Value], names: Mapping[Value, str]) -> list[Value]:
+    """Return nodes of which those that differ in numbers alone, x0 and x1, are in their order."""
+    stems = {node: re.sub(r"\d+", "#", names[node]) for node in nodes}
+    by_number = sorted(nodes, key=lambda node: [int(n) for n in re.findall(r"\d+", names[node])])
+    alike = {stem: [x for x in by_number if stems[x] == stem] for stem in stems.values()}
+    return [alike[stems[node]].pop(0) for node in nodes]
 
 
 def _word(name: str) -> str:

@@ -13,14 +13,13 @@ from scalargrad.show.graphs.graphs import require_digits
 from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
-from scalargrad.show.places import module_or_none
 from scalargrad.show.steps import table
 from scalargrad.show.steps.alarm import first_alarm
 from scalargrad.show.steps.frames import frames, handout
+from scalargrad.show.steps.layers import layer_names
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
-from scalargrad.show.subgraphs import Model
 from scalargrad.system.files import file_path, make_folder, write_atomically
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import flag, text, whole
@@ -200,7 +199,7 @@ class Walk(Sequence[Step]):
         return self.scene.root
 
 
-def walk(root: Value, *, model: Model | None = None) -> Walk:
+def walk(root: Value, *, model: object = None) -> Walk:
     """Walk through the graph under `root`: every value forward, every wire backward.
 
     The inputs come first as one step, then one step for each gate; then the seed,
@@ -212,10 +211,11 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     ----------
     root : Value
         The node whose derivatives are computed.
-    model : Module, optional
-        The network in the graph. Its parameters are named by place, w²₄,₃ or weight[3, 4], and
-        the page shows its layers and neurons as folds; without it a large graph is folded by
-        itself.
+    model : Module or any object, optional
+        The network in the graph. Its parameters are named by the attributes in which they stand,
+        W₁[3,4], w²₄,₃ or scale; the page shows the layers and neurons of a Module as folds. Without
+        it a large graph is folded by itself, and the parameters of its layers are named W₁[3,4],
+        b₁[3] where they have no labels of their own.
 
     Returns
     -------
@@ -228,7 +228,7 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     Raises
     ------
     OperandError
-        If `root` is not a Value.
+        If `root` is not a Value, or `model` holds none.
     GraphChangedError
         If data was assigned after the graph was built, so that its numbers do not fit.
 
@@ -256,7 +256,9 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
             f"walk needs a Value, the last one of a graph, not {shown(root)}: a number has no "
             "steps; call a function on a Value, as in walk(f(Value(2.0)))"
         )
-    scene = Scene(root, module_or_none(model))
+    scene = Scene(root, model)
+    if model is None:
+        scene = scene.renamed(scene.names | layer_names(scene))
     steps = [*_forward(scene), *_backward(scene)]
     scene.alarm = first_alarm(steps)
     return Walk(scene, steps)

@@ -40,7 +40,7 @@ class StepFacts:
 
     @property
     def reads(self) -> tuple[Value, ...]:
-        """Nodes whose forward values the local derivative uses: what must have been saved."""
+        """Nodes whose forward values the local derivative, as it is written here, reads."""
         if self.node is None or self.operand is None:
             return ()
         return tuple(self.scene.gate(self.node).reads(self.operand))

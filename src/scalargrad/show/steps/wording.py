@@ -12,7 +12,6 @@ from scalargrad.show.steps.formula_writer import TEXT, Notation
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step_facts import StepFacts
 from scalargrad.system.one_line import counted
-from scalargrad.table.notation import PRODUCT
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 
@@ -113,7 +112,7 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
         pattern = "distributor"  # a neuron's bias
     if pattern == "swap multiplier":
         partial = gate.partial(step.operand)
-        factor = TEXT.print(partial, step.scene.words(gate, partial), PRODUCT)
+        factor = TEXT.factor_of(partial, step.scene.words(gate, partial))
         stopped = ", which is 0, so it stops here" if _is_stopped(step) else ""
         at_root = step.node is step.scene.root  # there the formula writes 1·q, too
         product = TEXT.product("1", factor) if at_root else TEXT.product(factor, signal)

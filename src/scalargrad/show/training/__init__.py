@@ -12,7 +12,6 @@ state           the task, and the snapshot, example and view shown
 losses          the loss of every example
 training        a training, snapshot by snapshot, and what follows from it
 recording       the one that was recorded
-draws           Python's random numbers
 resized         the network with other sizes of layers
 retraining      training anew
 picture         colours, markers, contours

@@ -1,10 +1,8 @@
-// The lines between units, one for each weight: elements of the page at rest, painted while the
-// training moves.
+// The lines between units, one for each weight.
 
 const PALE = 0.06; // how strong lines are that are not meant
 const CARRIES = 0.1; // of the greatest product into a layer: less is not meant
 const WIDTHS = 50; // of lines, so many as can be told apart: a line is written anew only if its own changes
-const DASHES = [9, 5]; // of negative lines
 const SMALL = 24; // pixels of a unit
 const AROUND_NAME = 8; // pixels before and behind a name, together
 const LEAST_RUN = 40; // pixels across, in which lines can be told apart
@@ -34,18 +32,11 @@ function endsOf(weight) {
   return [{ x: isBehind ? behind : left, y: from.y }, { x: right, y: to.y }];
 }
 
-// On the canvas of the units, which are then drawn over them; at rest it holds nothing else.
+// Under the units, whose canvas is cleared for them.
 function drawLines(context) {
-  $("lines").toggleAttribute("hidden", state.isMoving);
-  const looks = looksOfLines();
   const moved = largestChange();
-  const widened = moved && lines.find(({ parameter }) => parameter === moved.parameter);
-  if (state.isMoving) {
-    paintLines(context, looks, widened);
-  } else {
-    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-    writeLines(looks, widened);
-  }
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  writeLines(looksOfLines(), moved && lines.find(({ parameter }) => parameter === moved.parameter));
 }
 
 // How each line of the view looks: width by magnitude, colour and dashes by sign. Those of the unit
@@ -75,7 +66,7 @@ function writeLines(looks, widened) {
   put($("halo"), "d", widened ? widened.d : "");
 }
 
-// The training stands still: lines are elements, which can be looked at, saved and printed.
+// The training stands still.
 function rest() {
   if (!state.isMoving) return;
   state.isMoving = false;

@@ -45,21 +45,15 @@ function resized(hidden) {
   return { program, cells };
 }
 
-// First weights, as MLP(…, rng=seed) draws them, or one Linear after another of one generator.
+// First weights and biases, uniform within 1/√n for n inputs; a seed always gives the same.
 function drawn(network, seed) {
   const { cells, layers, parameterCount } = network;
-  const source = new Random(seed);
+  const draw = randomBy(seed);
   const parameters = new Float64Array(parameterCount);
-  for (const layer of layers.slice(1)) {
-    const fan = cells[layer[0]].sources.length;
-    const isMlp = recorded.retraining.draws === "MLP";
-    const bound = isMlp ? 1 : (Math.sqrt(3) * Math.sqrt(2 / 6)) / Math.sqrt(fan);
-    for (const c of layer) {
-      for (const [, node] of cells[c].sources) parameters[node - width] = source.uniform(-bound, bound);
-    }
-    for (const c of layer) {
-      if (cells[c].bias !== null && !isMlp) parameters[cells[c].bias - width] = source.uniform(-1 / Math.sqrt(fan), 1 / Math.sqrt(fan));
-    }
+  for (const c of layers.slice(1).flat()) {
+    const { sources, bias } = cells[c];
+    const nodes = [...sources.map(([, node]) => node), ...(bias === null ? [] : [bias])];
+    for (const node of nodes) parameters[node - width] = (2 * draw() - 1) / Math.sqrt(sources.length);
   }
   return parameters;
 }

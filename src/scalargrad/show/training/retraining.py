@@ -10,11 +10,10 @@ from typing import Any
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import ScalargradError
-from scalargrad.nn import Module, Neuron
 from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.places import unit_name
-from scalargrad.show.training.model_record import Json, Model, as_json, is_repeatable
+from scalargrad.show.training.model_record import Json, as_json, is_repeatable
 from scalargrad.show.training.network import Cell, layers_of
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
@@ -44,8 +43,8 @@ class Retraining:
         The state of a parameter before the first step.
     ascends : bool
         Whether the optimiser maximises.
-    draws : {"MLP", "Linear"} or None
-        Whose initialisation a resized network uses; None where hidden layers cannot be resized.
+    resizes : bool
+        Whether hidden layers can be resized.
     is_known : bool
         Whether the optimiser is that of the recording: one was given.
     """
@@ -56,12 +55,12 @@ class Retraining:
     later: Program
     state: list[float]
     ascends: bool
-    draws: str | None
+    resizes: bool
     is_known: bool
 
     def uses(self, cells: list[Cell]) -> Iterator[tuple[Operation, int]]:
         """Yield the weighted sums that resized layers need."""
-        if self.draws is None:
+        if not self.resizes:
             return
         most = _most_units(cells)
         for bias in {len(cell.sources) and cell.bias is not None for cell in cells}:
@@ -81,7 +80,7 @@ class Retraining:
             "state": self.state,
             "mostEpochs": MOST_EPOCHS,
             "ascends": self.ascends,
-            "draws": self.draws,
+            "resizes": self.resizes,
             "names": [
                 [unit_name(layer, place, deepest, 1) for place in range(most)]
                 for layer in range(1, deepest)
@@ -94,9 +93,7 @@ def _most_units(cells: list[Cell]) -> int:
     return max(MOST_UNITS, *map(len, layers_of(cells)[:-1]))
 
 
-def find_retraining(
-    model: Model, program: Program, cells: list[Cell], optimizer: Any
-) -> Retraining | None:
+def find_retraining(program: Program, cells: list[Cell], optimizer: Any) -> Retraining | None:
     """Record an optimiser's rule; without an optimiser, that of gradient descent.
 
     Returns
@@ -124,7 +121,7 @@ def find_retraining(
         later.program,
         state,
         bool(group.get("maximize")),
-        _draws(model) if is_stack(program, cells) else None,
+        is_stack(program, cells),
         optimizer is not None,
     )
 
@@ -159,11 +156,6 @@ def _rule(optimizer: Optimizer, states: int, step: float | None) -> Recording | 
     found, _ = record(update, leaves)
     plain = not found.outcomes and not found.closed_over and is_repeatable(found.program)
     return found if plain and len(found.program.outputs) == states + 1 else None
-
-
-def _draws(model: Model) -> str:
-    modules = model.modules() if isinstance(model, Module) else []
-    return "MLP" if any(isinstance(module, Neuron) for module in modules) else "Linear"
 
 
 def is_stack(program: Program, cells: list[Cell]) -> bool:

@@ -103,7 +103,7 @@ def study(
         plane=_plane(plane, width),
         features=_features(feature_names, width),
         loss_name=getattr(loss, "__name__", type(loss).__name__),
-        retraining=find_retraining(model, found.program, cells, optimizer),
+        retraining=find_retraining(found.program, cells, optimizer),
     )
     _require_mean(model, data, loss)
     return setting, found.parameters

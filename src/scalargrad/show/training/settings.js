@@ -14,10 +14,10 @@ function settings() {
     return isBad ? null : x;
   };
   const isCount = (most) => (x) => Number.isInteger(x) && x >= 1 && x <= most;
-  const hidden = hiddenSizes.map((_, l) => (recorded.retraining.draws ? read(`hidden-${l}`, isCount(recorded.retraining.names[l].length)) : hiddenSizes[l]));
+  const hidden = hiddenSizes.map((_, l) => (recorded.retraining.resizes ? read(`hidden-${l}`, isCount(recorded.retraining.names[l].length)) : hiddenSizes[l]));
   const rate = read("rate", (x) => x >= 0 && x < Infinity);
   const epochs = read("epochs", isCount(recorded.retraining.mostEpochs));
-  const seed = recorded.retraining.draws && $("seed").value.trim() !== "" ? read("seed", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32) : null;
+  const seed = recorded.retraining.resizes && $("seed").value.trim() !== "" ? read("seed", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32) : null;
   const isBad = [rate, epochs, ...hidden].includes(null) || $("seed").getAttribute("aria-invalid") === "true";
   return isBad ? null : { hidden, rate, seed, epochs };
 }
@@ -112,7 +112,7 @@ function fillSettings() {
 function buildSettings() {
   $("settings").hidden = !recorded.retraining;
   if (!recorded.retraining) return;
-  const sized = recorded.retraining.draws !== null;
+  const sized = recorded.retraining.resizes;
   for (const [l, names] of recorded.retraining.names.entries()) {
     const field = { id: `hidden-${l}`, type: "number", min: 1, max: names.length, inputmode: "numeric", "aria-label": `Units of layer ${l + 1}` };
     if (sized) $("hidden-sizes").append(element("input", field));

@@ -7,7 +7,7 @@ const width = examples[0].length;
 
 const state = {
   at: 0, // the snapshot
-  isMoving: false, // from snapshot to snapshot: the lines are painted, not elements
+  isMoving: false, // from snapshot to snapshot
   example: null, // the one selected
   cell: 0, // the unit that Tab reaches
   unit: null, // the one selected, whose lines stand out

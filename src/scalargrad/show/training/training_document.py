@@ -21,8 +21,8 @@ from scalargrad.table.operation import Operation
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("programs", "state", "losses", "training", "recording", "draws", "resized", "retraining"),
-    *("picture", "names", "network", "lines", "painted_lines", "boundary", "plane", "curve"),
+    *("programs", "state", "losses", "training", "recording", "resized", "retraining"),
+    *("picture", "names", "network", "lines", "boundary", "plane", "curve"),
     *("story", "timeline", "settings", "takeaway", "main"),
 )
 

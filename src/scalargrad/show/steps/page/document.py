@@ -26,7 +26,7 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("expressions", "names", "sweep", "exact_results", "exactness", "formulas", "wording"),
+    *("expressions", "names", "sweep", "decimal_results", "exactness", "formulas", "wording"),
     *("nudges", "state", "drawings", "drawing", "marks", "chips", "layers", "lines", "panel"),
     *("predict", "inputs", "timeline", "motion", "viewport", "minimap", "tools", "sheet"),
     *("variants", "further", "main"),
@@ -82,7 +82,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
             "policy": policy(script, style),
             "title": escape(titled),
             "heading": _breakable(titled),
-            "expression": escape(_expression(scene)),
+            "expression": escape(_expression(scene) + _advice(scene)),
             "legend": _legend(legend),
             "style": style,
             "table": table.html(steps),
@@ -123,6 +123,11 @@ def _expression(scene: Scene) -> str:
             return written
     plural = "s" * (len(scene.inputs) != 1)
     return f"{scene.names[scene.root]}: {len(gates)} gates over {len(scene.inputs)} input{plural}"
+
+
+def _advice(scene: Scene) -> str:
+    """Say how to name a root that has no label."""
+    return "" if scene.root.label else f'; {scene.names[scene.root]} is named by .label = "f"'
 
 
 @cache

@@ -61,13 +61,14 @@ function fitNumber(text, wire) {
 
 const roomOf = (wire) => (wire.localName === "rect" ? wire.width.baseVal.value : wire.getTotalLength());
 
-// The gradient of a node as far as it has come: Σ 1/2 until every term has arrived.
+// The gradient of a node as far as it has come: 0.5 + ? until every term has arrived.
 function gradientText(i, arrived) {
   if (isComplete(i, arrived)) return i === root ? "1" : number(state.sweep.total(i));
-  return arrived[i] && i !== root ? `Σ ${arrived[i]}/${wires[i]}` : "";
+  return arrived[i] && i !== root ? partialSum(state.sweep.total(i, arrived[i])) : "";
 }
 
-const askedGradient = (i, arrived) => (wires[i] > 1 ? `Σ ${arrived - 1}/${wires[i]}` : "?");
+const partialSum = (sum) => `${number(sum)} + ?`;
+const askedGradient = (i, arrived) => (arrived > 1 ? partialSum(state.sweep.total(i, arrived - 1)) : "?");
 
 const valueText = (i) => `${state.sweep.exactness.values[i]} ${number(state.sweep.data[i])}`;
 
@@ -137,7 +138,7 @@ function drawContribution(line, done, carried, isAsked) {
   }
   const sum = done.reduce((total, k) => total + state.sweep.contributions[k], 0);
   const whole = isAsked ? "?" : number(sum);
-  const text = !done.length ? "" : done.length === carried.length ? whole : `Σ ${done.length}/${carried.length}`;
+  const text = !done.length ? "" : done.length === carried.length ? whole : partialSum(sum);
   const place = copy ?? tap.querySelector("text");
   place.textContent = text;
   fitNumber(place, copy ? open.find(`${line.id}-wire-line`) : tap.querySelector("rect"));

@@ -12,9 +12,9 @@ class Exactness {
   makeValue(i, { gate, parents }) {
     const x = this.sweep.data[i];
     if (isRounded(x)) return "≈";
-    if (!gate || !functions[gate]) return this.operands(i); // an input, or a user's own
-    const operands = parents.map((parent) => ifEqual(this.sign(parent), numberOf(parent, this.sweep.data)));
-    return resultRelation(exactResult(gate, operands), x);
+    const operands = this.operands(i);
+    if (!gate || !functions[gate] || operands === "≈") return operands; // an input, or a user's own
+    return resultRelation(decimalResult(gate, parents.map((parent) => decimal(numberOf(parent, this.sweep.data)))), x);
   }
 
   // The sign between an operand's name and its number.
@@ -51,30 +51,19 @@ class Exactness {
   }
 
   makeBackward() {
-    const { locals, terms } = this.sweep;
-    const exact = nodes.map(() => []);
+    const { locals, terms, signals } = this.sweep;
     const signs = nodes.map(() => []);
     const gradients = nodes.map(() => "=");
-    const upstream = nodes.map(() => fraction(1n));
-    const complete = (i) => {
-      const sum = exact[i].reduce((total, term) => total && term && plus(total, term), fraction(0n));
-      gradients[i] = resultRelation(sum, this.sweep.total(i));
-      upstream[i] = ifEqual(gradients[i], this.sweep.total(i));
-    };
     for (const step of steps) {
       if (step.phase !== "backward") continue;
-      const local = locals[step.node][step.operand];
-      const isOpen = (upstream[step.node] || local === 0) && !isRounded(local);
-      const sign = isOpen ? loosest(...this.local(step)) : "≈";
-      const product = productOf(upstream[step.node], ifEqual(sign, local));
-      const term = terms[step.parent][step.arrived - 1];
-      signs[step.parent].push(resultRelation(product, term));
-      exact[step.parent].push(ifEqual(signs[step.parent].at(-1), term));
-      if (step.arrived === step.expected) complete(step.parent);
+      const { node, operand, parent } = step;
+      const term = terms[parent][step.arrived - 1];
+      const product = productRelation(signals[node], locals[node][operand], term);
+      signs[parent].push(loosest(gradients[node], ...this.local(step), product));
+      if (step.arrived === step.expected) gradients[parent] = loosest(...signs[parent], sumRelation(terms[parent], this.sweep.total(parent)));
     }
     return { gradients, signs };
   }
 }
 
 const loosest = (...signs) => (signs.includes("≈") ? "≈" : "=");
-const ifEqual = (sign, x) => (sign === "=" ? decimal(x) : null);

@@ -58,6 +58,9 @@ function signal(node, script, notation) {
 const numberIn = (script, x) => script.print({ name: "n" }, new Map([["n", number(x)]]));
 const factorIn = (script, x) => script.print({ name: "n" }, new Map([["n", number(x)]]), PRODUCT);
 
+// An expression as a factor of a product, a quotient in parentheses.
+const factorOf = (script, expression, words) => script.print(expression, words, /^(div|reciprocal)\//.test(expression.op) ? SIGN : PRODUCT);
+
 // Write pieces, each after the sign that relates it to the one before, if any.
 function chain(script, links) {
   return script.join(links.flatMap(([sign, piece]) => (sign ? [script.sign(sign), piece] : [piece])));
@@ -109,7 +112,7 @@ class GateAt {
     const operands = this.node.parents.map((_, i) => this.known.get(`x${i}`));
     const result = this.known.get("y");
     if (!functions[this.node.gate]) return relation(...operands, result); // a user's own, of which no more is known
-    return resultRelation(exactResult(this.node.gate, operands.map(decimal)), result);
+    return resultRelation(decimalResult(this.node.gate, operands.map(decimal)), result);
   }
 
   // The signs before the local derivative in numbers, and before what they give. The first is ≈ also
@@ -119,7 +122,7 @@ class GateAt {
     const names = namesIn(rule).map(({ name }) => name).filter((name) => this.known.has(name));
     const shown = relation(...numbersIn(rule), ...names.map((name) => this.known.get(name)));
     const known = new Map(names.map((name) => [name, decimal(this.known.get(name))]));
-    return [loosest(shown, names.includes("y") ? this.relation : "="), resultRelation(exactValue(rule, known, decimal), local)];
+    return [loosest(shown, names.includes("y") ? this.relation : "="), resultRelation(decimalValue(rule, known, decimal), local)];
   }
 
   isConstant(operand) {
@@ -232,7 +235,7 @@ function seedFormula(sweep, { node }, script, notation) {
 function contributionLinks(step, product, script, notation, equals = "=") {
   const arriving = signal(step.parent, script, notation);
   if (step.expected < 2) return [["", arriving], [equals, product]];
-  return [["", script.join([arriving, script.phrase(`by ${gateWords(step)}:`)])], ["", product]];
+  return [["", script.join([arriving, script.phrase(`via ${gateWords(step)}:`)])], ["", product]];
 }
 
 function backwardFormula(sweep, step, script, notation) {
@@ -258,8 +261,7 @@ function chainInSymbols(sweep, step, script, notation) {
   }
   const gate = gateAt(sweep, step.node);
   const partial = gate.partial(step.operand);
-  const local = script.print(partial, gate.words(partial), PRODUCT);
-  return script.product(factorIn(script, sweep.signals[step.node]), local);
+  return script.product(factorIn(script, sweep.signals[step.node]), factorOf(script, partial, gate.words(partial)));
 }
 
 // The local derivative of a wire, ∂f/∂z = q = 3.

@@ -70,7 +70,7 @@ function extent(rows) {
 
 const math = (...pieces) => MATHML.finish(mrow(pieces));
 // What relates a gradient to what a layer contributes: it is that, or that is one of its terms.
-const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("by this layer:"));
+const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("via this layer:"));
 const op = (sign) => `<mo>${sign}</mo>`;
 const transposed = (name) => `<msup>${name}<mi mathvariant="normal">T</mi></msup>`;
 const gradientSign = (found) => op(loosest(...found.map((i) => state.sweep.exactness.gradient(i))));
@@ -79,10 +79,7 @@ const gradientSign = (found) => op(loosest(...found.map((i) => state.sweep.exact
 function productSign(left, right, computed, added = null) {
   const signs = computed.flatMap((row, i) => row.map((x, k) => {
     const start = decimal(added ? added[i][k] : 0);
-    return resultRelation(right.reduce((sum, factors, j) => {
-      const product = exactProduct(left[i][j], factors[k]);
-      return sum && product && plus(sum, product);
-    }, start), x);
+    return resultRelation(right.reduce((sum, factors, j) => plus(sum, exactProduct(left[i][j], factors[k])), start), x);
   }));
   return op(loosest(...signs));
 }

@@ -75,10 +75,10 @@ function markBackward(step, marked, isCrowded) {
   for (const kind of ["halo", "outline", stops]) underlay.append(svgElement("path", { class: kind, d: back }));
 }
 
-// The nodes whose forward values the local derivative of a step reads.
+// The nodes whose forward values the local derivative of a step reads as it is written.
 function readBy(step) {
-  const reads = gates[nodes[step.node].gate].reads[step.operand];
-  const read = reads.map((k) => (k < 0 ? step.node : nodes[step.node].parents[k]));
+  const gate = gateAt(state.sweep, step.node);
+  const read = namesIn(gate.derivative(step.operand)).map(({ name }) => gate.standIns.get(name));
   return [...new Set(read.filter((x) => typeof x === "number"))];
 }
 

@@ -1,8 +1,7 @@
 // What a small change of an input does to the output: promised only where the function keeps it.
 // The rules are those of scalargrad.show.steps.nudges; a test holds the two together.
 
-const NUDGE = 0.01;
-const SMALL = 0.1;
+const NUDGE = 0.01; // of 0, and of what is almost 0
 const SMALLER = 4; // times a tenth, where the function bends too much
 const TRUE_SHARE = 0.1; // a change that is foretold "about" is off by no more
 const NOTHING = 0.02; // of the nudge: a change so small is about 0
@@ -10,6 +9,7 @@ const BESIDE = 1e-6; // of the nudge: where slopes beside the point are taken
 const NEARER = 16;
 const MOST_WIRES = 2000; // of more, kinks are not looked for: what is not foretold is left out
 const CLEAR = 1e-6; // as a share of the slopes
+const STRAIGHT = 1e-6; // of a change: so little is off where the function is a straight line, but for noise
 const ROUNDED_OFF = 1e-12; // as a share of the output
 
 // What a complete gradient of an input means: nudge x by +0.01: f changes by -0.04.
@@ -24,17 +24,17 @@ function nudgeNote(sweep, step) {
   const found = isSmall && besideNote(sweep, leaf, nudge, total);
   if (found) return found;
   for (let k = 0; k <= SMALLER; k += 1) {
-    if (holds(sweep.rootAt([[leaf, sweep.data[leaf] + nudge]]) - sweep.data[root], nudge, total)) {
-      return promise(leaf, nudge, total);
-    }
+    const change = sweep.rootAt([[leaf, sweep.data[leaf] + nudge]]) - sweep.data[root];
+    if (holds(change, nudge, total)) return promise(sweep, leaf, nudge, total, change);
     nudge = Number((nudge / 10).toExponential(0));
   }
   return "";
 }
 
-function promise(leaf, nudge, total) {
+function promise(sweep, leaf, nudge, total, found) {
   const change = nudge * total;
-  const about = affine.has(leaf) && !isRounded(change) ? "" : "about ";
+  const isBent = Math.abs(found - change) > STRAIGHT * Math.abs(change);
+  const about = isBent || sweep.exactness.gradient(leaf) === "≈" ? "about " : "";
   return `nudge ${nodes[leaf].name} by ${signed(nudge)}: ${nodes[root].name} changes by ${about}${signed(change)}`;
 }
 
@@ -88,10 +88,5 @@ function beyond(sweep, leaf, x) {
   return moved.invalid ? { output: NaN, slope: NaN } : { output: moved.data[root], slope: moved.total(leaf) };
 }
 
-// By how much to nudge x: 0.01, or a power of ten that is small beside it.
-function nudgeOf(x) {
-  const size = Math.abs(x);
-  if (!(size > 0 && size < SMALL)) return NUDGE;
-  const [, exponent] = size.toExponential().split("e");
-  return Number(`1e${exponent - 1}`) || NUDGE;
-}
+// By how much to nudge x: a hundredth of the greatest power of ten that is in it.
+const nudgeOf = (x) => Number(`1e${(x && Number.isFinite(x) ? x.toExponential().split("e")[1] : 0) - 2}`) || NUDGE;

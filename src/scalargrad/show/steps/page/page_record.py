@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.exact_results import body
+from scalargrad.show.decimal_results import body
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.nudges import nudge_note
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
 from scalargrad.show.steps.partials import SymbolicGate
-from scalargrad.show.steps.resolver import FIXED, named_symbols
+from scalargrad.show.steps.resolver import FIXED
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.system.json_number import json_number
@@ -65,11 +65,11 @@ class Record:
         found, stages = layered(scene)
         return {
             "nodes": self._nodes,
+            "inputs": [self._place[leaf] for leaf in scene.inputs],
             "layers": found,
             "stages": stages if len(positions) == scene.count else None,
             "gates": self._gates,
             "notations": self._notations,
-            "affine": [self._place[leaf] for leaf in scene.inputs if leaf in scene.affinity],
             "positions": positions,
             "nudges": self._nudges() if self._custom else {},
             "drawings": self._drawn.json,
@@ -151,7 +151,6 @@ class Record:
             "expression": terms.index(gate.expression()),
             "partials": [terms.index(partial) for partial in gate.partials],
             "textbooks": [None if x is None else terms.index(x) for x in gate.textbooks],
-            "reads": [_reads(gate, partial) for partial in gate.partials],
             "written": terms.index(Symbol("", op, gate.operands)),
             "valid": None if valid is None else terms.index(valid(*gate.operands)),
             "needs": op.domain.needs,
@@ -201,12 +200,6 @@ def _identity(part: Expression) -> Symbol | str:
 
 def _operands(part: Expression) -> tuple[Expression, ...]:
     return part.operands if isinstance(part, Symbol) else ()
-
-
-def _reads(gate: SymbolicGate, partial: Expression) -> list[int]:
-    """Return which operands a partial is written with; -1 is the result."""
-    places = {symbol: i for i, symbol in enumerate(gate.operands)} | {gate.result: -1}
-    return [places[symbol] for symbol in named_symbols(partial) if symbol not in FIXED]
 
 
 def _notation(op: Operation, arity: int) -> Json:

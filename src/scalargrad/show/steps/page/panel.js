@@ -66,6 +66,17 @@ function placeOf(shownNow) {
   return `backward: ${name} → ${parents.length > MOST_EXPLAINED ? listed(parents) : parents.join(", ")}`;
 }
 
+// What the names of patterns mean, where they stand.
+const PATTERNS = {
+  distributor: "A distributor hands the gradient on to each operand as it is, or an equal share of it.",
+  "swap multiplier": "A swap multiplier multiplies the gradient by the other operand.",
+  "sign flip": "A sign flip hands on the gradient negated.",
+  "gradient router": "A gradient router hands all of it to the operand that was chosen.",
+  adder: "An adder: where a value fans out, the gradients that come back are added.",
+};
+
+const explained = (name) => (PATTERNS[name] ? [element("p", { class: "meaning" }, PATTERNS[name])] : []);
+
 // What one step says, as elements.
 function explain(step) {
   const { sweep, notation } = state;
@@ -86,10 +97,10 @@ function explain(step) {
   );
   if (state.question?.step === step && !isAsked) said.push(...replies());
   const pattern = patternNote(sweep, step, notation);
-  if (pattern) said.push(say("note pattern", pattern));
+  if (pattern) said.push(say("note pattern", pattern), ...explained(pattern.split(":")[0]));
   if (isAsked) return said;
   const sum = sumNote(sweep, step, notation);
-  if (sum) said.push(say("note sum", sum));
+  if (sum) said.push(say("note sum", sum), ...(step.arrived === step.expected ? explained("adder") : []));
   const nudge = nudgeNote(sweep, step);
   if (nudge) said.push(say("note nudge", nudge));
   const alarm = alarmNote(sweep, step);
@@ -164,7 +175,7 @@ function gradientSum(i) {
     const hidden = !isDone(k) || askedStep() === step;
     if (!hidden) last = step;
     const written = hidden
-      ? element("li", { class: "pending" }, `by ${gateWords(step)}: not yet`)
+      ? element("li", { class: "pending" }, `via ${gateWords(step)}: not yet`)
       : mathElement("li", formula(sweep, step, "whole", MATHML, notation));
     rows.push(written);
   }

@@ -1,17 +1,12 @@
 // What the page knows of the walk, and the state it is in.
 
 const recorded = JSON.parse(document.getElementById("walk").textContent);
-const { nodes, gates, notations, layers } = recorded;
+const { nodes, inputs, gates, notations, layers } = recorded;
 for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
 for (const notation of Object.values(notations)) if (notation.body) notation.body = readTerms(notation.body).at(-1);
 
 const wordsKnown = new Set(nodes.flatMap(({ name, word }) => [name, word]));
 const root = nodes.length - 1;
-const readNodes = nodes.flatMap((node) => linked(node).map((link) => link.node));
-const leaves = [...new Set([...readNodes, ...nodes.keys()])].filter((i) => !nodes[i].gate); // as they are first read
-const isParameter = (i) => nodes[i].kind === "parameter";
-const inputs = [...leaves.filter((i) => !isParameter(i)), ...leaves.filter(isParameter)];
-const affine = new Set(recorded.affine);
 const feeds = countFeeds();
 const wires = nodes.map(() => 0);
 for (const node of nodes) for (const link of linked(node)) wires[link.node] += 1;

@@ -56,17 +56,6 @@ function drawnLike(x, draw) {
   return Number(((draw() < 0.5 ? -1 : 1) * digits * size * 0.1).toPrecision(2));
 }
 
-// Numbers from 0 to 1, always the same ones for a seed.
-function randomBy(seed) {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 // A numerical question for each wire, and one for each gradient that is a sum.
 function moodleXml() {
   const { sweep } = state;
@@ -82,7 +71,7 @@ function questionsOf(step, graphText) {
   const { sweep, notation } = state;
   const contribution = sweep.signals[step.node] * sweep.locals[step.node][step.operand];
   const gradient = signal(step.parent, TEXT, notation);
-  const ways = step.expected > 1 ? `, the term by ${gateWords(step)}` : "";
+  const ways = step.expected > 1 ? `, the term via ${gateWords(step)}` : "";
   const found = [question(`${gradient}${ways}`, `${graphText}. What is ${gradient}${ways}?`, contribution, byPrinted(step), formula(sweep, step, "whole", TEXT, notation))];
   if (step.expected > 1 && step.arrived === step.expected) {
     const all = steps.filter((other) => other.phase === "backward" && other.parent === step.parent);

@@ -105,7 +105,7 @@ function patternNote(sweep, step, notation) {
   if (pattern === "swap multiplier") {
     const partial = gate.partial(step.operand);
     const stopped = isStopped(sweep, step) ? ", which is 0, so it stops here" : "";
-    const factor = TEXT.print(partial, gate.words(partial), PRODUCT);
+    const factor = factorOf(TEXT, partial, gate.words(partial));
     const product = step.node === root ? TEXT.product("1", factor) : TEXT.product(factor, upstream);
     return `swap multiplier: ${parent} receives ${product}${stopped}`;
   }
