@@ -68,11 +68,12 @@ GRAPHS: dict[str, tuple[Build, list[Inputs]]] = {
         lambda x, y, z: (
             sg.softmax([x * y, y - z, -math.inf, sg.tanh(x)])[1] - sg.log(sg.softmax([x, y, z])[0])
         ),
-        [{"x": 2.0, "y": 1.0, "z": 0.1}, {"x": 30.0, "y": -30.0, "z": -90.0}],
+        # the same class is likely at each point: it has a gate of its own
+        [{"x": 20.0, "y": -20.0, "z": -60.0}, {"x": 30.0, "y": -30.0, "z": -90.0}],
     ),
     "softmax of softmax": (
         lambda x, y: sg.softmax([p * x for p in sg.softmax([x, y, x * y])])[0],
-        [{"x": 2.0, "y": 1.0}, {"x": -5.0, "y": 800.0}, {"x": 1.0, "y": math.nan}],
+        [{"x": 2.0, "y": 1.0}, {"x": 0.5, "y": -0.25}, {"x": 1.0, "y": math.nan}],
     ),
     "names": (
         lambda x, y: labelled(labelled(x - y, "a + b") * y, "-c") + x * x,
