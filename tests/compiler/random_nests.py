@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.compiler.c_nests import FAST, QUICK, CompiledNest, exactly
 from tests.compiler.random_programs import _note as note
 from tests.compiler.random_programs import _noted as noted
 
@@ -214,7 +216,7 @@ class Drawn:
     def _statement(self, number: int) -> Callable[[Any, Any], None]:
         kinds = [self._pointwise, self._sum, self._sum, self._recurrence, self._stencil]
         kinds += [self._convolution, self._gathered, self._scattered, self._triangle]
-        kinds += [self._substitution, self._ragged, self._maximum]
+        kinds += [self._substitution, self._ragged, self._maximum, self._network, self._network]
         over = self.rng.sample(range(3), self.rng.randint(0, 2))
         name = f"a{number}"
         made, over = self.rng.choice(kinds)(name, over)
@@ -295,6 +297,38 @@ class Drawn:
                     m.arrays[name], tuple(at), m.read(x, *at, n) + 0.0))  # fmt: skip
 
         return made, over
+
+    def _network(self, name: str, _: list[int]) -> Any:
+        """Draw a recurrence of a few numbers, each a sum of all before."""
+        rng = self.rng
+        s, j = sorted(rng.sample(range(3), 2), key=lambda v: -self.extents[v])
+        n, size = self.extents[s], self.extents[j]
+        term, column, several = self._term([s, j], 1), rng.randrange(5), rng.random() < 0.5
+        scale = 1.0 / size
+
+        def made(m: Any) -> None:
+            h = m.array(n + 1, size)
+            sums, more = m.array(n, size), m.array(n, size)
+            _around(m, [j], lambda at: m.write(h, (0, at[0]), 0.25))
+
+            def turn(t: Any) -> None:
+                def unit(i: Any) -> None:
+                    m.each(m.var(size), lambda k: m.add(
+                        sums, (t, i), m.read(m.arrays["data"], i + k if size < 40 else k, column)
+                        * m.read(h, t, k) * scale))  # fmt: skip
+                    y = m.read(sums, t, i) + term(m, [t, i])
+                    if several:
+                        m.each(m.var(size), lambda k: m.add(
+                            more, (t, i), m.parameters[2] * m.read(h, t, k) * scale))  # fmt: skip
+                        y = y * m.read(more, t, i)
+                    m.write(h, (t + 1, i), sg.tanh(y))
+                    m.write(m.arrays[name], (t, i), m.read(h, t + 1, i) + m.read(h, t, i))
+
+                m.each(m.vars[j], unit)
+
+            m.each(m.vars[s], turn)
+
+        return made, [s, j]
 
     def _one_long(self, name: str) -> tuple[int, Expression, int]:
         s = self.rng.randrange(3)
@@ -454,7 +488,10 @@ class Case:
 
 
 def compare(seed: int) -> str:
-    """Return what differs for a seed: '' if nothing."""
+    """Return what differs for a seed: '' if nothing.
+
+    The interpreter is compared with Values, to rounding, and C with the interpreter, to the bit.
+    """
     case = Case(seed)
     expected = case.eager()
     programs = {"written": case.written, "simplified": case.program}
@@ -462,7 +499,17 @@ def compare(seed: int) -> str:
         found = case.interpreted(program)
         if not is_close(found, expected):
             return f"{name}: {found} for {expected}"
-    return ""
+    if not shutil.which("gcc"):
+        return ""
+    given = {case.parameters: case.point}
+    exact, compiled = (
+        interpret(case.program, given, exactly),
+        CompiledNest(case.program, FAST if seed % 2 else QUICK)(given),
+    )
+    unlike = [
+        a.name for a, x in compiled.items() if not np.array_equal(x, exact[a], equal_nan=True)
+    ]
+    return f"C differs from the interpreter in {', '.join(unlike)}" if unlike else ""
 
 
 def is_close(found: tuple[float, list[float]], expected: tuple[float, list[float]]) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.compiler import random_nests
+from tests.compiler import c_nests, named_nests, random_nests
+from tests.compiler.named_nests import Named
 from tests.seeds import seeds
 
 import scalargrad as sg
@@ -14,6 +16,7 @@ from scalargrad.compiler.nests.builder import Builder, Cells
 from scalargrad.compiler.nests.derive import gradient, tangent
 from scalargrad.compiler.nests.equations import Program
 from scalargrad.compiler.nests.interpreter import fma, interpret
+from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.errors import TraceError
 
@@ -23,10 +26,50 @@ NUMBERS = np.random.default_rng(0).normal(size=200)
 
 
 @pytest.mark.differential
-@pytest.mark.parametrize("seed", seeds(100, 12))
+@pytest.mark.parametrize("seed", seeds(100, 6))
 def test_random_nests_and_their_gradients_are_those_of_values(seed: int) -> None:
-    """Value and gradient of random nests agree with the same loops over Values."""
+    """Random nests agree with the same loops over Values, and C with the interpreter to the bit."""
     assert not random_nests.compare(seed)
+
+
+@c_nests.needs_gcc
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: named_nests.garch(90), lambda: named_nests.runge_kutta(20),
+        lambda: named_nests.logistic(70, 5), lambda: named_nests.moons(20, 5),
+        lambda: named_nests.lstm(6, 3),
+    ],
+    ids=["garch", "runge_kutta", "logistic", "moons", "lstm"],
+)  # fmt: skip
+def test_c_has_the_value_and_gradient_of_values(make: Callable[[], Named]) -> None:
+    """Programs that people write, as nests compiled by C, agree with Values."""
+    named = make()
+    value, slopes = sg.value_and_grad(named.plain)(named.point)
+    found = c_nests.CompiledNest(named.program)({named.inputs.array: named.point})
+    assert found[named.loss.array] == pytest.approx(value, rel=1e-13)
+    expected = np.array(slopes)
+    assert np.abs(found[named.slopes] - expected).max() < 1e-13 * np.abs(expected).max()
+
+
+def test_the_reverse_of_a_recurrence_runs_down() -> None:
+    """Loops that carry nothing are vectors, the recurrence is sequential, its reverse runs down."""
+    loops = [x for x in schedule(named_nests.garch(90).program) if isinstance(x, ScheduledLoop)]
+    carried = [(x.kind, x.down) for x in loops if x.kind == "sequential"]
+    assert carried == [("sequential", False), ("sequential", True)]
+    assert any(x.kind == "vector" for x in loops)
+
+
+def test_steps_that_read_later_and_earlier_turns_are_refused() -> None:
+    """The error names the loop that would have to run both ways."""
+    b = Builder()
+    x, y, z = b.temp("x", 6), b.temp("y", 6), b.output("z", 4)
+    with b.loop(4, "t") as t:
+        x[t + 1] = y[t] + 1.0
+        y[t + 1] = z[t] + 1.0
+        z[t] = x[t + 2] + 1.0
+    with pytest.raises(TraceError, match="t"):
+        schedule(b.program())
 
 
 def summed(terms: int, square: bool = False) -> tuple[float, list[float]]:

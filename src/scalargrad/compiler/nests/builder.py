@@ -131,10 +131,10 @@ class Builder:
         return Var(self._fresh(name), _index(extent))
 
     @contextmanager
-    def loop(self, over: Place, name: str = "i") -> Iterator[Var]:
+    def loop(self, over: Place, name: str = "i", *, down: bool = False) -> Iterator[Var]:
         """Put what is written within into a loop over a variable, or up to an extent."""
         var = over if isinstance(over, Var) else self.var(over, name)
-        loop = Loop(var)
+        loop = Loop(var, down=down)
         self._bodies.append(loop.body)
         self._vars.append(var)
         self._written = self._written.new_child()

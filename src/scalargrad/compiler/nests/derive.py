@@ -224,7 +224,7 @@ class _Reverse(_Sweep):
             self.signals = dict(before)
             if isinstance(item, Loop):
                 self._prepare(item, open_, pending)
-                with self.builder.loop(item.var):
+                with self.builder.loop(item.var, down=item.down != _carries(item)):
                     self._sweep(item.body, [*open_, item.var])
             elif item.out.array in self.active:
                 self._step(item, pending)
@@ -303,6 +303,21 @@ def _finished(loop: Loop, open_: Mapping[Var, None]) -> set[Access]:
     }
 
 
+def _carries(loop: Loop) -> bool:
+    """Return whether turns read what other turns set: the reverse then runs the other way."""
+    steps = [step for step, _ in statements([loop])]
+    made = {step.out.array: step.out for step in steps if loop.var in step.out.variables}
+    return any(
+        _moves(x, made[x.array], loop.var) for s in steps for x in s.reads() if x.array in made
+    )
+
+
+def _moves(x: Access, out: Access, var: Var) -> bool:
+    """Return whether an index that depends on a variable is another where the cell is set."""
+    pairs = zip(x.indices, out.indices, strict=True)
+    return any(i != mine for i, mine in pairs if var in mine.variables)
+
+
 def _leading_to(program: Program, array: Array) -> set[Array]:
     """Return the array and those on which its numbers depend smoothly."""
     found, size = {array}, -1
@@ -328,7 +343,7 @@ class _Forward(_Sweep):
     def _sweep(self, body: Body) -> None:
         for item in body:
             if isinstance(item, Loop):
-                with self.builder.loop(item.var):
+                with self.builder.loop(item.var, down=item.down):
                     self._sweep(item.body)
             elif item.out.array in self.active:
                 self._step(item)

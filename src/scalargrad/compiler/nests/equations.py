@@ -18,7 +18,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
@@ -266,13 +265,23 @@ class Step:
 
 @dataclass(eq=False)
 class Loop:
-    """What is done for each value of a variable."""
+    """What is done for each value of a variable.
+
+    Attributes
+    ----------
+    var : Var
+    body : list of Loop or Step
+    down : bool
+        Whether sums over it begin with the last term, as in the reverse of a recurrence. It is no
+        order of what is done.
+    """
 
     var: Var
     body: list[Loop | Step] = field(default_factory=list)
+    down: bool = False
 
     def __str__(self) -> str:
-        return f"for {self.var} in {self.var.extent}:"
+        return f"for {self.var} in {self.var.extent}{', down' * self.down}:"
 
 
 Body = list[Loop | Step]
@@ -332,10 +341,18 @@ def _listed(body: Sequence[Loop | Step], indent: str) -> Iterator[str]:
             yield from _listed(item.body, f"{indent}    ")
 
 
-def statements(body: Body, around: tuple[Any, ...] = ()) -> Iterator[tuple[Step, tuple[Var, ...]]]:
+def statements(body: Body) -> Iterator[tuple[Step, tuple[Var, ...]]]:
     """Yield each step with the variables of the loops around it, outermost first."""
+    for step, loops in within_loops(body):
+        yield step, tuple(loop.var for loop in loops)
+
+
+def within_loops(
+    body: Body, around: tuple[Loop, ...] = ()
+) -> Iterator[tuple[Step, tuple[Loop, ...]]]:
+    """Yield each step with the loops around it, outermost first."""
     for item in body:
         if isinstance(item, Loop):
-            yield from statements(item.body, (*around, item.var))
+            yield from within_loops(item.body, (*around, item))
         else:
             yield item, around

@@ -7,13 +7,14 @@ they hold in the end: the interpreter finds this order by waiting, and needs non
 decide which cell it is are the sum's loops; the outermost is summed over the sums of the next.
 
 - The sum of each of these loops starts at -0.0.
-- Up to 64 terms are added in order of the variable. Of more, term k is added to class k mod 8, each
+- Up to 64 terms are added in order of the variable, or in the reverse order where the equations say
+  ``down``. Of more, term k is added to class k mod 8, each
   class in order from -0.0, and classes 1 … 7 are added to class 0 in this order.
 - Where the terms are products, each is added by one fused multiply-add, rounded once.
 - The total is then added to what the cell holds: once, or where turns of the other loops meet in
   one cell (by a table, or as x[i+j]), for each of these turns in order.
 
-Of the largest (``max=``), a cell holds -∞ at first, and no order matters.
+Of the largest (``max=``), a cell holds -∞ at first; of equal numbers the first stays.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import ctypes
 import ctypes.util
 import functools
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -43,6 +45,7 @@ from scalargrad.compiler.nests.equations import (
     Program,
     Step,
     Var,
+    statements,
 )
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Operation
@@ -94,6 +97,10 @@ class _Interpreter:
     def __init__(self, program: Program, given: Mapping[Array, Any], apply: Apply) -> None:
         self.apply = apply
         self.numbers = {a: _numbers(a, given) for a in program.arrays}
+        for step, _ in statements(program.body):
+            if step.how == MAX:
+                array = step.out.array
+                self.numbers[array] = [-math.inf] * len(self.numbers[array])
         self.turns = list(self._turns(program.body, {}, {}))
         self.missing: dict[Address, int] = defaultdict(int)  # turns that have yet to write a cell
         self.waiting: dict[Address, list[_Turn]] = defaultdict(list)
@@ -150,26 +157,28 @@ class _Interpreter:
     def _final(self, how: str, found: list[tuple[_Turn, Term]]) -> float:
         if how == SET:
             return found[0][1][0]
-        if how == MAX:
-            return max((x for _, (x,) in found), key=lambda x: (x != x, x))
         ordered = sorted([(turn.key, term) for turn, term in found], key=lambda x: x[0])
+        if how == MAX:
+            return max((x for _, (x,) in ordered), key=lambda x: (x != x, x))
         held = 0.0
         for _, turns in itertools.groupby(ordered, key=lambda x: x[0][0]):
             here = [(key[1], term) for key, term in turns]
             held = _added(held, here[0][1]) if here[0][0] == () else held + total(here)
         return held
 
-    def _turns(self, body: Body, at: dict[Var, int], around: dict[Var, int]) -> Iterator[_Turn]:
+    def _turns(
+        self, body: Body, at: dict[Var, int], around: dict[Var, tuple[int, int]]
+    ) -> Iterator[_Turn]:
         for item in body:
             if isinstance(item, Loop):
                 extent = self._index(item.var.extent, at)
-                inside = {**around, item.var: extent}
                 for k in range(extent):
+                    inside = {**around, item.var: (extent - 1 - k if item.down else k, extent)}
                     yield from self._turns(item.body, {**at, item.var: k}, inside)
             else:
                 decide = item.out.variables
-                lanes = tuple(at[v] for v in around if v in decide)
-                sums = tuple((at[v], n) for v, n in around.items() if v not in decide)
+                lanes = tuple(k for v, (k, _) in around.items() if v in decide)
+                sums = tuple(place for v, place in around.items() if v not in decide)
                 reads = [x if isinstance(x, float) else self._address(x, at) for x in item.args]
                 yield _Turn(item, self._address(item.out, at), reads, (lanes, sums))
 

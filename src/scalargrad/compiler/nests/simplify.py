@@ -117,7 +117,7 @@ def _kept(body: Body, steps: dict[int, Step | None], used: set[Array]) -> Body:
     for item in body:
         if isinstance(item, Loop):
             inner = _kept(item.body, steps, used)
-            found += [Loop(item.var, inner)] if inner else []
+            found += [Loop(item.var, inner, item.down)] if inner else []
         else:
             step = steps[id(item)]
             found += [step] if step is not None and step.out.array in used else []

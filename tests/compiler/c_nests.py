@@ -1,0 +1,155 @@
+"""Nests compiled by the C compiler, and the operations with the digits that they have there."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.nests.c_printer import print_c, write
+from scalargrad.compiler.nests.equations import Array, Program
+from scalargrad.compiler.nests.interpreter import fma
+from scalargrad.compiler.nests.plan import plan
+from scalargrad.compiler.nests.schedule import schedule
+from scalargrad.table.operation import Operation
+
+FAST = ["-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+QUICK = ["-O1", "-march=native", "-ffp-contract=off"]  # compiled in a third of the time
+
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
+
+
+class CompiledNest:
+    """A program as a function of C, with its memory."""
+
+    def __init__(self, program: Program, flags: Sequence[str] = QUICK) -> None:
+        body = schedule(program)
+        self.plan = plan(program, body)
+        self.source, cells = print_c(body, self.plan)
+        self.memory = np.zeros(max(cells, 1))
+        for array in program.arrays:
+            if array.data is not None and array in self.plan.offsets:
+                self.view(array)[...] = array.data
+        with tempfile.TemporaryDirectory() as folder:
+            source, library = Path(folder, "nest.c"), Path(folder, "nest.so")
+            source.write_text(self.source, encoding="utf-8")
+            command = ["gcc", *flags, "-shared", "-fPIC", str(source), "-o", str(library), "-lm"]
+            subprocess.run(command, check=True)
+            self._run = ctypes.CDLL(str(library)).run
+        self._run.argtypes = [ctypes.c_void_p]
+        self._address = self.memory.ctypes.data
+
+    def view(self, array: Array) -> Any:
+        """Return the cells of an array in memory."""
+        start = self.plan.offsets[array]
+        return self.memory[start : start + math.prod(array.shape)].reshape(array.shape)
+
+    def run(self) -> None:
+        """Run it on what memory holds."""
+        self._run(self._address)
+
+    def __call__(self, given: Mapping[Array, Any]) -> dict[Array, Any]:
+        """Return the outputs for what is given."""
+        for array, numbers in given.items():
+            self.view(array)[...] = numbers
+        self.run()
+        return {a: self.view(a).copy() for a in self.plan.offsets if a.kind == "out"}
+
+
+class _Numbers(FunctionBody):
+    """Registers that hold numbers already."""
+
+    def __init__(self) -> None:
+        super().__init__(IRModule(), "", "")
+        self.held: dict[str, Any] = {}
+
+    def keep(self, x: Any) -> str:
+        name = f"%{self.fresh()}"
+        self.held[name] = x
+        return name
+
+    def assign(self, text: str) -> str:
+        word = text.replace(",", "").split()
+        if word[0] == "sitofp":
+            return self.keep(float(self.held[word[2]]))
+        assert word[0] == "icmp"
+        return self.keep(self.held[word[3]] != int(word[4]))
+
+
+class _Exact(Emitter):
+    """Computes operations instead of printing them, rounded as the processor rounds."""
+
+    def __init__(self) -> None:
+        self.numbers = _Numbers()
+        super().__init__(self.numbers)
+
+    def value(self, x: Operand) -> float:
+        found: float = self.numbers.held[x] if isinstance(x, str) else x
+        return found
+
+    def number(self, x: Operand) -> str:
+        return x if isinstance(x, str) else self.numbers.keep(x)
+
+    def _two(self, instruction: str, x: Operand, y: Operand) -> str:
+        a, b = np.float64(self.value(x)), np.float64(self.value(y))
+        with np.errstate(all="ignore"):
+            return self.numbers.keep(_TWO[instruction](a, b))
+
+    def neg(self, x: str) -> str:
+        return self.numbers.keep(-self.value(x))
+
+    def intrinsic(self, name: str, *operands: Operand) -> str:
+        xs = [self.value(x) for x in operands]
+        if name == "fma":
+            return self.numbers.keep(fma(float(xs[0]), float(xs[1]), float(xs[2])))
+        with np.errstate(all="ignore"):
+            return self.numbers.keep(getattr(np, name)(*map(np.float64, xs)))
+
+    def select(self, test: str, x: Operand, y: Operand) -> str:
+        return self.numbers.keep(self.value(x) if self.value(test) else self.value(y))
+
+    def either(self, test: str, first: Callable[[], str], second: Callable[[], str]) -> str:
+        return first() if self.value(test) else second()
+
+    def integers(self, instruction: str, x: str, y: int | str) -> str:
+        a: Any = self.value(x)
+        b: Any = y if isinstance(y, int) else self.value(y)
+        found = _WHOLE[instruction](a, b) & (2**64 - 1)
+        return self.numbers.keep(found - 2**64 if found >= 2**63 else found)
+
+    def bits(self, x: str) -> str:
+        return self.numbers.keep(struct.unpack("<q", struct.pack("<d", self.value(x)))[0])
+
+    def of_bits(self, x: str) -> str:
+        return self.numbers.keep(struct.unpack("<d", struct.pack("<q", self.value(x)))[0])
+
+
+_TWO: dict[str, Callable[[Any, Any], Any]] = {
+    "fadd": lambda a, b: a + b, "fsub": lambda a, b: a - b, "fmul": lambda a, b: a * b,
+    "fdiv": lambda a, b: a / b, "fcmp olt": lambda a, b: a < b, "fcmp ole": lambda a, b: a <= b,
+    "fcmp ogt": lambda a, b: a > b, "fcmp oge": lambda a, b: a >= b,
+    "fcmp oeq": lambda a, b: a == b, "fcmp une": lambda a, b: a != b,
+    "fcmp uge": lambda a, b: not a < b, "fcmp uno": lambda a, b: a != a or b != b,
+}  # fmt: skip
+_WHOLE: dict[str, Callable[[Any, Any], Any]] = {
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "and": lambda a, b: a & b,
+    "or": lambda a, b: a | b, "shl": lambda a, b: a << b, "ashr": lambda a, b: a >> b,
+    "lshr": lambda a, b: (a & (2**64 - 1)) >> b,
+}  # fmt: skip
+
+
+def exactly(op: Operation, *operands: float) -> float:
+    """Apply an operation with every digit that compiled code gives it."""
+    e = _Exact()
+    return float(e.value(write(e, op, *operands)))
