@@ -49,7 +49,7 @@ def garch(n: int) -> Named:
         square = b.let(x[t] * x[t])
         s[t + 1] = p[0] + p[1] * square + p[2] * s[t]
         b.add(loss[()], sg.log(s[t + 1]) + square / s[t + 1])
-    data = numbers.tolist()
+    data = tuple(numbers.tolist())
 
     def plain(p: Any) -> Any:
         s, total = 1.0, 0.0
@@ -102,7 +102,7 @@ def logistic(n: int, m: int) -> Named:
     with b.loop(n) as i:
         z = b.sum(m, lambda j: w[j] * x[i, j])
         b.add(loss[()], sg.log(1.0 + sg.exp(-(y[i] * z))) * (1.0 / n))
-    rows, ys = inputs.tolist(), labels.tolist()
+    rows, ys = tuple(map(tuple, inputs.tolist())), tuple(labels.tolist())
 
     def plain(w: Any) -> Any:
         total = 0.0
@@ -141,12 +141,13 @@ def moons(n: int, width: int = 16) -> Named:
         layer, first = new, first + (m + 1) * k
     with b.loop(i):
         b.add(loss[()], sg.relu(1.0 - y[i] * layer[0, i]) * (1.0 / n))
-    rows, ys = points.tolist(), labels.tolist()
+    rows, ys = tuple(map(tuple, points.tolist())), tuple(labels.tolist())
 
     def plain(p: Any) -> Any:
         total = 0.0
         for row, y in zip(rows, ys, strict=True):
-            values, first = row, 0
+            first = 0
+            values: Any = row
             for m, k in itertools.pairwise(sizes):
                 z = []
                 for j in range(k):
@@ -182,7 +183,7 @@ def lstm(steps: int, size: int) -> Named:
         h[t + 1, j] = sg.sigmoid(s[2]) * sg.tanh(c[t + 1, j])
         d = b.let(h[t + 1, j] - y[t, j])
         b.add(loss[()], d * d)
-    xs, ys = inputs.tolist(), wanted.tolist()
+    xs, ys = tuple(map(tuple, inputs.tolist())), tuple(map(tuple, wanted.tolist()))
 
     def plain(w: Any) -> Any:
         h, c, total = [0.0] * size, [0.0] * size, 0.0

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.compiler.c_nests import FAST, QUICK, CompiledNest, exactly
+from tests.compiler.compiled_nests import CompiledNest, LLVMNest, exactly
 from tests.compiler.random_programs import _note as note
 from tests.compiler.random_programs import _noted as noted
 
@@ -490,7 +490,8 @@ class Case:
 def compare(seed: int) -> str:
     """Return what differs for a seed: '' if nothing.
 
-    The interpreter is compared with Values, to rounding, and C with the interpreter, to the bit.
+    The interpreter is compared with Values, to rounding; C and LLVM with the interpreter, to the
+    bit.
     """
     case = Case(seed)
     expected = case.eager()
@@ -499,17 +500,15 @@ def compare(seed: int) -> str:
         found = case.interpreted(program)
         if not is_close(found, expected):
             return f"{name}: {found} for {expected}"
-    if not shutil.which("gcc"):
-        return ""
     given = {case.parameters: case.point}
-    exact, compiled = (
-        interpret(case.program, given, exactly),
-        CompiledNest(case.program, FAST if seed % 2 else QUICK)(given),
-    )
-    unlike = [
-        a.name for a, x in compiled.items() if not np.array_equal(x, exact[a], equal_nan=True)
-    ]
-    return f"C differs from the interpreter in {', '.join(unlike)}" if unlike else ""
+    exact = interpret(case.program, given, exactly)
+    printers = {"LLVM": LLVMNest, "C": CompiledNest} if shutil.which("gcc") else {"LLVM": LLVMNest}
+    for name, printed in printers.items():
+        outputs = printed(case.program, 1 + 2 * (seed % 2))(given)
+        for array, x in outputs.items():
+            if not np.array_equal(x, exact[array], equal_nan=True):
+                return f"{name} differs from the interpreter: {x} for {exact[array]}"
+    return ""
 
 
 def is_close(found: tuple[float, list[float]], expected: tuple[float, list[float]]) -> bool:

@@ -1,54 +1,60 @@
-"""Nests compiled by the C compiler, and the operations with the digits that they have there."""
+"""Nests compiled by gcc and by LLVM, and operations with the digits that they have there."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
-import pytest
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
-from scalargrad.compiler.nests.c_printer import print_c, write
-from scalargrad.compiler.nests.equations import Array, Program
+from scalargrad.compiler.backend.llvm.target import machine
+from scalargrad.compiler.nests.c_printer import print_c
+from scalargrad.compiler.nests.equations import Array, Body, Program
 from scalargrad.compiler.nests.interpreter import fma
+from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.plan import plan
+from scalargrad.compiler.nests.printer import write
 from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.table.operation import Operation
 
-FAST = ["-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-QUICK = ["-O1", "-march=native", "-ffp-contract=off"]  # compiled in a third of the time
-
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
+FLAGS = [
+    "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+    "-shared", "-fPIC",
+]  # fmt: skip
 
 
 class CompiledNest:
     """A program as a function of C, with its memory."""
 
-    def __init__(self, program: Program, flags: Sequence[str] = QUICK) -> None:
+    def __init__(self, program: Program, level: int = 1) -> None:
         body = schedule(program)
         self.plan = plan(program, body)
-        self.source, cells = print_c(body, self.plan)
-        self.memory = np.zeros(max(cells, 1))
+        self.memory = np.zeros(max(self.build(body, level), 1))
         for array in program.arrays:
             if array.data is not None and array in self.plan.offsets:
                 self.view(array)[...] = array.data
+        self._address = self.memory.ctypes.data
+
+    def build(self, body: Body, level: int) -> int:
+        """Compile it; return how many numbers memory has."""
+        self.source, cells = print_c(body, self.plan)
         with tempfile.TemporaryDirectory() as folder:
             source, library = Path(folder, "nest.c"), Path(folder, "nest.so")
             source.write_text(self.source, encoding="utf-8")
-            command = ["gcc", *flags, "-shared", "-fPIC", str(source), "-o", str(library), "-lm"]
+            command = ["gcc", f"-O{level}", *FLAGS, str(source), "-o", str(library), "-lm"]
             subprocess.run(command, check=True)
-            self._run = ctypes.CDLL(str(library)).run
+            self._run: Any = ctypes.CDLL(str(library)).run
         self._run.argtypes = [ctypes.c_void_p]
-        self._address = self.memory.ctypes.data
+        return cells
 
     def view(self, array: Array) -> Any:
         """Return the cells of an array in memory."""
@@ -153,3 +159,23 @@ def exactly(op: Operation, *operands: float) -> float:
     """Apply an operation with every digit that compiled code gives it."""
     e = _Exact()
     return float(e.value(write(e, op, *operands)))
+
+
+class LLVMNest(CompiledNest):
+    """A program as machine code by LLVM."""
+
+    def build(self, body: Body, level: int) -> int:
+        """Compile it; return how many numbers memory has."""
+        self.source, cells = print_llvm(body, self.plan)
+        module = llvm.parse_assembly(self.source)
+        module.verify()
+        target = machine(level)
+        module.triple, module.data_layout = target.triple, str(target.target_data)
+        builder = llvm.create_pass_builder(target, llvm.PipelineTuningOptions(speed_level=level))
+        builder.getModulePassManager().run(module, builder)
+        self._engine = llvm.create_mcjit_compiler(module, target)
+        self._engine.finalize_object()
+        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(
+            self._engine.get_function_address("run")
+        )
+        return cells
