@@ -59,7 +59,9 @@ class CompiledNest:
     def view(self, array: Array) -> Any:
         """Return the cells of an array in memory."""
         start = self.plan.offsets[array]
-        return self.memory[start : start + math.prod(array.shape)].reshape(array.shape)
+        order = self.plan.orders[array]
+        cells = self.memory[start : start + math.prod(array.shape)]
+        return cells.reshape([array.shape[k] for k in order]).transpose(np.argsort(order))
 
     def run(self) -> None:
         """Run it on what memory holds."""

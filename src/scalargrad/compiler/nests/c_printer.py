@@ -160,6 +160,9 @@ class _CPrinter(Printer):
         parts += [str(index.base)] if index.base or not parts else []
         return " + ".join(parts)
 
+    def single(self, index: Index) -> str:
+        return f"({self.whole(index)})"
+
     def joined(self, parts: Sequence[str], sizes: Sequence[int]) -> str:
         place = "0"
         for part, size in zip(parts, sizes, strict=True):

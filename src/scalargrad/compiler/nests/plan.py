@@ -34,7 +34,9 @@ class Plan:
     registers : dict
         For each array in a register, the loops around the body that it belongs to.
     offsets : dict
-        For each array in memory, its first cell; its other cells follow, the last index fastest.
+        For each array in memory, its first cell; its other cells follow.
+    orders : dict
+        For each array in memory, its dimensions, of which the last is the fastest.
     first : dict
         What the cells of arrays hold that steps do not just set: 0, or -∞ for a largest.
     cells : int
@@ -43,6 +45,7 @@ class Plan:
 
     registers: dict[Array, tuple[Loop, ...]]
     offsets: dict[Array, int]
+    orders: dict[Array, tuple[int, ...]]
     first: dict[Array, float]
     cells: int
 
@@ -72,6 +75,7 @@ def plan(program: Program, body: Body) -> Plan:
                 readers.setdefault(via.array, []).append(_Use(step, via, loops))
     registers = {}
     offsets: dict[Array, int] = {}
+    orders: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
     cells = 0
     for array in program.arrays:
@@ -81,11 +85,12 @@ def plan(program: Program, body: Body) -> Plan:
             registers[array] = home
         else:
             offsets[array] = cells
+            orders[array] = _order(array, [*writing, *reading])
             cells += math.prod(array.shape)
         how = writing[0].step.how if writing else SET
         if how != SET or (home is None and array.kind in {"temp", "out"}):
             first[array] = -math.inf if how == MAX else 0.0
-    return Plan(registers, offsets, first, cells)
+    return Plan(registers, offsets, orders, first, cells)
 
 
 def _home(
@@ -103,3 +108,18 @@ def _home(
     alike = all(use.access == step.out and use.loops[:depth] == home for use in reading)
     is_home = {loop.var for loop in home} == decide and not list(step.out.tables())
     return home if alike and is_home else None
+
+
+def _order(array: Array, uses: Sequence[_Use]) -> tuple[int, ...]:
+    """Return the dimensions of an array, that last along which innermost loops mostly run."""
+    order = tuple(range(len(array.shape)))
+    if array.kind not in {"const", "temp"} or len(order) < 2:
+        return order
+    votes = dict.fromkeys(reversed(order), 0)
+    for use in uses:
+        if use.loops:
+            turns = math.prod(max(loop.var.extent.bounds()[1], 0) for loop in use.loops)
+            for k, index in enumerate(use.access.indices):
+                votes[k] += turns * (dict(index.terms).get(use.loops[-1].var) in {1, -1})
+    last = max(votes, key=lambda k: votes[k])
+    return (*(k for k in order if k != last), last)

@@ -89,6 +89,10 @@ class Printer(ABC):
     def whole(self, index: Index) -> str:
         """Return an index."""
 
+    def single(self, index: Index) -> str:
+        """Return an index as one operand."""
+        return self.whole(index)
+
     @abstractmethod
     def joined(self, parts: Sequence[str], sizes: Sequence[int]) -> str:
         """Return the place of a cell by its indices, the last of which is the fastest."""
@@ -149,7 +153,9 @@ class Printer(ABC):
         """Return where a cell is that is in memory, or is added to in a register."""
         if x.array in self.registers:
             return self.registers[x.array]
-        index = self.joined([self.whole(i) for i in x.indices], x.array.shape)
+        order = self.plan.orders[x.array]
+        indices = [self.whole(x.indices[k]) for k in order]
+        index = self.joined(indices, [x.array.shape[k] for k in order])
         return self.place(self.memory(self.plan.offsets[x.array]), index)
 
     def read(self, x: Arg) -> Operand:
@@ -227,17 +233,41 @@ class Printer(ABC):
             for step, inside in within_loops(loop.body)
             if step.how == ADD and loop.var not in step.out.variables
         ]
-        free = isinstance(loop, ScheduledLoop) and _is_independent(loop)
-        var = self.vars[loop.var] = self.begin(extent, down=loop.down, independent=free)
-        for made in begun:
-            always = loop.var.extent.bounds()[0] > SEQUENTIAL
-            position = (var, extent, loop.down)
-            made.turn = "0" if made.classes == 1 else self.turn(position, always=always)
-        self.items(loop.body, (*around, loop))
-        self.end()
+        if begun and _is_blocked(loop):
+            self._blocks(loop, begun, around)
+        else:
+            free = _is_independent(loop)
+            var = self.vars[loop.var] = self.begin(extent, down=loop.down, independent=free)
+            for made in begun:
+                always = loop.var.extent.bounds()[0] > SEQUENTIAL
+                position = (var, extent, loop.down)
+                made.turn = "0" if made.classes == 1 else self.turn(position, always=always)
+            self.items(loop.body, (*around, loop))
+            self.end()
         del self.vars[loop.var]
         for made in begun:
             self._finish(made)
+
+    def _blocks(self, loop: Loop, begun: Sequence[_Sum], around: tuple[Loop, ...]) -> None:
+        """Print a long loop in blocks, one turn of each class in a block, and the turns left."""
+        count = loop.var.extent.base
+        block, turn = Var("block", Index(count // CLASSES)), Var("turn", Index(CLASSES))
+        for first, size in (
+            (block * CLASSES, CLASSES),
+            (Index(count - count % CLASSES), count % CLASSES),
+        ):
+            if first.terms:
+                self.vars[block] = self.begin(str(count // CLASSES), down=False, independent=False)
+            if size:
+                self.vars[turn] = self.begin(str(size), down=False, independent=True)
+                place = first + turn
+                self.vars[loop.var] = self.single(count - 1 - place if loop.down else place)
+                for made in begun:
+                    made.turn = self.vars[turn]
+                self.items(loop.body, (*around, loop))
+                self.end()
+            if first.terms:
+                self.end()
 
     def _begun(self, loop: Loop, step: Step, inside: Sequence[Loop]) -> _Sum:
         """Begin the partial sums of a step, at -0."""
@@ -287,11 +317,26 @@ def _is_elsewhere(x: Access, out: Access, lanes: Sequence[Loop]) -> bool:
     return False
 
 
-def _is_independent(loop: ScheduledLoop) -> bool:
+def _is_independent(loop: Loop) -> bool:
     """Return whether turns may be vectorised: none reads or adds to what another writes."""
-    steps = [item for item in loop.body if isinstance(item, Step)]
+    steps = _innermost(loop)
+    return bool(steps) and all(x.how == SET or loop.var in x.out.variables for x in steps)
+
+
+def _is_blocked(loop: Loop) -> bool:
+    """Return whether turns may be vectorised of which each adds to another class."""
+    extent = loop.var.extent
     return (
-        loop.kind == "vector"
-        and len(steps) == len(loop.body)
-        and all(loop.var in x.out.variables and is_unique(x.out.indices) for x in steps)
+        not extent.variables
+        and not extent.via
+        and extent.base > SEQUENTIAL
+        and bool(_innermost(loop))
     )
+
+
+def _innermost(loop: Loop) -> list[Step]:
+    """Return the steps of a loop whose turns meet in sums alone; none if there are others."""
+    steps = [item for item in loop.body if isinstance(item, Step)]
+    is_vector = isinstance(loop, ScheduledLoop) and loop.kind == "vector"
+    apart = all(is_unique(x.out.indices) and x.how != MAX for x in steps)
+    return steps if is_vector and apart and len(steps) == len(loop.body) else []

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scalargrad.compiler.nests.equations import (
+    ADD,
+    CLASSES,
+    SEQUENTIAL,
     SET,
     Access,
     Body,
@@ -69,6 +72,40 @@ class Placed:
     def around(self) -> tuple[Var, ...]:
         """The variables of all its loops."""
         return tuple(loop.var for loop in self.loops)
+
+    def is_short_sum(self) -> bool:
+        """Return whether the next loop is a sum of terms in order, in which none go abreast."""
+        loop = self.next
+        if self.step.how == SET or loop is None or loop.var in self.step.out.variables:
+            return False
+        return loop.var.extent.bounds()[1] <= SEQUENTIAL
+
+    def choose_innermost(self) -> None:
+        """Put that loop of a sum innermost whose turns go abreast best: they read neighbours.
+
+        Loops of the sum stay in order, and those that others end at stay outside these.
+        """
+        left = self.loops[self.depth :]
+        out = self.step.out
+        if self.step.how != ADD or len(left) < 2 or not is_unique(out.indices):
+            return
+        sums = [loop for loop in left if loop.var not in out.variables]
+        best = left[-1]
+        for loop in reversed(left[:-1]):
+            is_free = loop in sums[-1:] or loop not in sums
+            ends = any(loop.var in other.var.extent.variables for other in left)
+            if is_free and not ends and self._cost(loop) < self._cost(best):
+                best = loop
+        rest = tuple(loop for loop in left if loop is not best)
+        self.loops = (*self.loops[: self.depth], *rest, best)
+
+    def _cost(self, loop: Loop) -> tuple[bool, int, int]:
+        """Return how badly turns go abreast: not at all, or reading numbers that lie apart."""
+        is_lane = loop.var in self.step.out.variables
+        most = loop.var.extent.bounds()[1]
+        cannot = most < CLASSES if is_lane else most <= SEQUENTIAL
+        apart = sum(stride(x, loop.var) not in {0, 1} for x in (*self.step.reads(), self.step.out))
+        return cannot, apart, -most
 
     def wish(self) -> int:
         """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
@@ -159,6 +196,22 @@ def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
     return (
         (-(-low // stride), high // stride) if stride > 0 else (-(high // -stride), -low // -stride)
     )
+
+
+def stride(x: Access, var: Var) -> int:
+    """Return how far apart the cells of neighbouring turns are; -1 if a table decides.
+
+    Of an array that is not given or returned, the plan may put any dimension last.
+    """
+    found = 0
+    if x.array.kind in {"const", "temp"} and not list(x.tables()):
+        strides = [k for index in x.indices for v, k in index.terms if v is var]
+        return 0 if not strides else strides[0] if len(strides) == 1 else -1
+    for index, size in zip(x.indices, x.array.shape, strict=True):
+        if index.via and var in index.via.variables:
+            return -1
+        found = found * size + dict(index.terms).get(var, 0)
+    return found
 
 
 def is_unique(indices: Iterable[Index]) -> bool:
@@ -253,8 +306,8 @@ def _closed(open_: dict[Placed, None], first: Placed) -> list[Placed]:
 class _Group:
     """Steps that run in one loop, or in none."""
 
-    def __init__(self, var: Var | None, carried: int) -> None:
-        self.var, self.carried, self.wish = var, carried, 0
+    def __init__(self, var: Var | None, carried: int, short: bool) -> None:
+        self.var, self.carried, self.short, self.wish = var, carried, short, 0
         self.steps: dict[Placed, None] = {}
 
     def takes(self, var: Var | None, carried: int, wish: int, crossing: Sequence[Edge]) -> bool:
@@ -280,17 +333,20 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge]) -> Body:
     for circle in components(placed, edges):
         arriving = [edge for x in circle for edge in into[x]]
         inside = [edge for edge in arriving if edge.writer in set(circle)] if arriving else []
+        if not inside:
+            circle[0].choose_innermost()
         var = circle[0].next.var if circle[0].next else None
+        short = any(x.is_short_sum() for x in circle)
         carried = _carried(circle, inside, var) if inside else 0
         wish = _wish(circle, carried)
         floor = max((home[e.writer] for e in arriving if e.writer in home), default=0)
         for k in range(floor, len(groups)):
             crossing = [e for e in arriving if home.get(e.writer) == k]
-            if groups[k].takes(var, carried, wish, crossing):
+            if groups[k].short == short and groups[k].takes(var, carried, wish, crossing):
                 break
         else:
             k = len(groups)
-            groups.append(_Group(var, carried))
+            groups.append(_Group(var, carried, short))
         groups[k].wish = groups[k].wish or wish
         groups[k].steps.update(dict.fromkeys(circle))
         home.update(dict.fromkeys(circle, k))
