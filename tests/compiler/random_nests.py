@@ -13,7 +13,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from tests.compiler.random_programs import _noted as noted
 
 import scalargrad as sg
 from scalargrad import Value
-from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.derive import gradient
+from scalargrad.compiler.nests.builder import Builder, Cells
+from scalargrad.compiler.nests.derive import gradient, tangent
 from scalargrad.compiler.nests.equations import Array, Program
 from scalargrad.compiler.nests.interpreter import interpret
+from scalargrad.compiler.nests.numpy_runner import run_numpy
+from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.compiler.nests.simplify import simplify
 
 #: How many parameters a program has.
@@ -483,8 +485,47 @@ class Case:
 
     def interpreted(self, program: Program) -> tuple[float, list[float]]:
         """Return value and gradient by the interpreter."""
-        found = interpret(program, {self.parameters: self.point})
+        return self.outputs(interpret(program, {self.parameters: self.point}))
+
+    def outputs(self, found: Mapping[Array, Any]) -> tuple[float, list[float]]:
+        """Return value and gradient among the numbers of arrays."""
         return float(found[self.value]), found[self.slopes].tolist()
+
+    def second_derivatives(self) -> str:
+        """Return what differs in the Hessian times a vector, reverse and forward over reverse."""
+        rng = random.Random(len(self.program.arrays))
+        vector = [rng.uniform(-1.0, 1.0) for _ in range(PARAMETERS)]
+        _, product_by_values = sg.hvp(self._function, self.point, vector)
+        expected = np.array(product_by_values)
+        outside = Builder(self.written)
+        along, product = outside.const("v", vector), outside.output("product")
+        with outside.loop(PARAMETERS) as k:
+            outside.add(product[()], along[k] * Cells(outside, self.slopes)[k])
+        reverse, found = gradient(outside.program(), product[()].access, [self.parameters])
+        forward, slopes = tangent(outside.program(), {self.parameters: along.array})
+        both = [(reverse, found[self.parameters])]
+        both += [(forward, slopes[self.slopes])] if self.slopes in slopes else []
+        for program, array in both:
+            short = simplify(_returning(program, array))
+            out = next(x for x in short.arrays if x.name == "returned")
+            numbers = run_numpy(short, schedule(short), {self.parameters: self.point})[out]
+            if not np.abs(numbers - expected).max() <= 1e-9 * max(1.0, np.abs(expected).max()):
+                return f"second derivatives: {numbers} for {expected}"
+        return ""
+
+    def _function(self, p: Any) -> Any:
+        machine = Eager(self.point)
+        machine.parameters = p
+        return self.drawn.run(machine)[()]
+
+
+def _returning(program: Program, array: Array) -> Program:
+    """Return a program that also returns an array."""
+    b = Builder(program)
+    out = b.output("returned", PARAMETERS)
+    with b.loop(PARAMETERS) as k:
+        out[k] = Cells(b, array)[k]
+    return b.program()
 
 
 def compare(seed: int) -> str:
@@ -501,6 +542,13 @@ def compare(seed: int) -> str:
         if not is_close(found, expected):
             return f"{name}: {found} for {expected}"
     given = {case.parameters: case.point}
+    found = case.outputs(run_numpy(case.program, schedule(case.program), given))
+    if not is_close(found, expected):
+        return f"NumPy: {found} for {expected}"
+    if seed % 3 == 0:
+        difference = case.second_derivatives()
+        if difference:
+            return difference
     exact = interpret(case.program, given, exactly)
     printers = {"LLVM": LLVMNest, "C": CompiledNest} if shutil.which("gcc") else {"LLVM": LLVMNest}
     for name, printed in printers.items():
