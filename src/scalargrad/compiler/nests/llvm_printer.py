@@ -11,9 +11,21 @@ from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body, Index
+from scalargrad.compiler.nests.equations import (
+    CLASSES,
+    SEQUENTIAL,
+    SET,
+    Access,
+    Arg,
+    Array,
+    Body,
+    Index,
+    Loop,
+    Step,
+    Var,
+)
 from scalargrad.compiler.nests.plan import Plan
-from scalargrad.compiler.nests.printer import Place, Printer, Region
+from scalargrad.compiler.nests.printer import Place, Printer, Region, Sum, write
 
 
 class _Open(NamedTuple):
@@ -25,6 +37,7 @@ class _Open(NamedTuple):
     before: str
     phi: int
     group: str  # of the loads and stores that do not meet between turns, or ""
+    carried: list[str]  # further lines of the phi
 
 
 def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
@@ -43,7 +56,8 @@ class _LLVMPrinter(Printer):
         super().__init__(plan)
         self.module = IRModule()
         self.body = self.module.function(name, "ptr noalias %m")
-        self.e = Emitter(self.body)
+        self.e, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
+        self.lanes: dict[Array, str] = {}  # the registers of a block
         self.locals: list[str] = []
         self.metadata: list[str] = []
         self.loops: list[_Open] = []
@@ -126,7 +140,7 @@ class _LLVMPrinter(Printer):
         b.line(f"br i1 {goes_on}, label %{inside}, label %{done}")
         b.begin(inside)
         group = self._metadata("distinct !{}") if independent else ""
-        self.loops.append(_Open(head, done, counter, before, phi, group))
+        self.loops.append(_Open(head, done, counter, before, phi, group, []))
         if not down:
             return counter
         last = b.assign(f"sub nsw i64 {extent}, 1")
@@ -141,7 +155,8 @@ class _LLVMPrinter(Printer):
             name = f"!{len(self.metadata)}"
             about = f", !llvm.loop {self._metadata(f'distinct !{{{name}, {accesses}}}')}"
         starts = f"[0, %{loop.before}], [{more}, %{b.block}]"
-        b.fill(loop.phi, [f"{loop.counter} = phi i64 {starts}"])
+        carried = [line.format(block=b.block) for line in loop.carried]
+        b.fill(loop.phi, [f"{loop.counter} = phi i64 {starts}", *carried])
         b.line(f"br label %{loop.head}{about}")
         b.begin(loop.done)
 
@@ -149,3 +164,79 @@ class _LLVMPrinter(Printer):
         name = f"!{len(self.metadata)}"
         self.metadata.append(f"{name} = {text}")
         return name
+
+    # Blocks of eight turns as lanes of a vector -----------------------------------------------
+
+    def block_turns(self, loop: Loop, begun: Sequence[Sum], count: int) -> None:
+        """Print whole blocks with a lane for each class, whose partial sums stay in registers."""
+        places = [self.place(made.region, "0") for made in begun]
+        held = [self.e8.load(place) for place in places]
+        block = Var("block", Index(count))
+        self.vars[block] = self.begin(str(count), down=False, independent=False)
+        first = block * CLASSES
+        last = loop.var.extent.base - 1
+        self.vars[loop.var] = self.whole(last - first if loop.down else first)
+        opened = self.loops[-1]
+        sums = {made.step: f"%{self.body.fresh('p')}" for made in begun}
+        names, self.lanes = list(sums.values()), {}
+        for step in loop.body:
+            assert isinstance(step, Step)
+            args = [self._lanes_of(x, loop) for x in step.args]
+            if step.how == SET:
+                self._set_lanes(step, write(self.e8, step.op, *args), loop)
+            elif step in sums:
+                sums[step] = self._added(step, args, sums[step])
+            else:
+                new = self._added(step, args, self._lanes_of(step.out, loop))
+                self._set_lanes(step, new, loop)
+        for name, old, new in zip(names, held, sums.values(), strict=True):
+            starts = f"[{old}, %{opened.before}], [{new}, %{{block}}]"
+            opened.carried.append(f"{name} = phi {self.e8.type} {starts}")
+        self.end()
+        for place, made in zip(places, begun, strict=True):
+            self.e8.store(names[begun.index(made)], place)
+
+    def _added(self, step: Step, args: Sequence[Operand], held: Operand) -> str:
+        if step.op.name == "mul":
+            return self.e8.fma(args[0], args[1], held)
+        return self.e8.add(held, write(self.e8, step.op, *args))
+
+    def _lanes_of(self, x: Arg, loop: Loop) -> Operand:
+        """Return an argument at eight turns."""
+        if isinstance(x, float):
+            return x
+        if x.array in self.lanes:
+            return self.lanes[x.array]
+        if loop.var not in x.variables:
+            return self.e8.spread(self.e.number(self.read(x)))
+        if self._stride(x, loop) == 1:
+            return self.e8.load(self.cell(x))
+        return self.e8.vector([self.load(place) for place in self._each(x, loop)])
+
+    def _set_lanes(self, step: Step, found: str, loop: Loop) -> None:
+        if step.out.array in self.plan.registers:
+            self.lanes[step.out.array] = found
+        elif self._stride(step.out, loop) == 1:
+            self.e8.store(found, self.cell(step.out))
+        else:
+            for k, place in enumerate(self._each(step.out, loop)):
+                self.store(self.e8.lane(found, k), place)
+
+    def _stride(self, x: Access, loop: Loop) -> int:
+        """Return how far apart in memory neighbouring turns are; 0 if a table decides."""
+        found = 0
+        for k in self.plan.orders[x.array]:
+            index = x.indices[k]
+            if index.via:
+                return 0
+            found = found * x.array.shape[k] + dict(index.terms).get(loop.var, 0)
+        return -found if loop.down else found
+
+    def _each(self, x: Access, loop: Loop) -> list[Place]:
+        """Return a cell at each of eight turns."""
+        first, places = self.vars[loop.var], []
+        for k in range(CLASSES):
+            self.vars[loop.var] = self._plus(first, str(-k if loop.down else k))
+            places.append(self.cell(x))
+        self.vars[loop.var] = first
+        return places

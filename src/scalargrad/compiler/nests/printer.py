@@ -52,7 +52,7 @@ def write(e: Emitter, op: Operation, *operands: Operand) -> str:
 
 
 @dataclass(eq=False)
-class _Sum:
+class Sum:
     """The partial sums of a step over a loop: a class each, for each cell of the loops inside."""
 
     step: Step
@@ -81,7 +81,7 @@ class Printer(ABC):
         self.plan, self.cells = plan, plan.cells
         self.vars: dict[Var, str] = {}  # of the loops that are open
         self.registers: dict[Array, str] = {}
-        self.sums: dict[Step, list[_Sum]] = {}  # that are open, outermost first
+        self.sums: dict[Step, list[Sum]] = {}  # that are open, outermost first
 
     # What a language says ----------------------------------------------------------------------
 
@@ -210,16 +210,16 @@ class Printer(ABC):
         else:
             self.store(self.e.add(held, write(self.e, step.op, *args)), to)
 
-    def _target(self, step: Step, sums: Sequence[_Sum]) -> Place:
+    def _target(self, step: Step, sums: Sequence[Sum]) -> Place:
         """Return what a step adds to: the innermost of partial sums, or else the cell."""
         if not sums:
             return self.cell(step.out)
         return self._partial(sums[-1], sums[-1].turn, [self.vars[x.var] for x in sums[-1].lanes])
 
-    def _partial(self, of: _Sum, which: str, at: Sequence[str]) -> Place:
+    def _partial(self, of: Sum, which: str, at: Sequence[str]) -> Place:
         return self.place(of.region, self.joined([which, *at], of.sizes()))
 
-    def _total(self, of: _Sum, at: Sequence[str]) -> str:
+    def _total(self, of: Sum, at: Sequence[str]) -> str:
         """Return the sum of the classes, in order."""
         held = self.load(self._partial(of, "0", at))
         for c in range(1, of.classes):
@@ -248,31 +248,37 @@ class Printer(ABC):
         for made in begun:
             self._finish(made)
 
-    def _blocks(self, loop: Loop, begun: Sequence[_Sum], around: tuple[Loop, ...]) -> None:
+    def _blocks(self, loop: Loop, begun: Sequence[Sum], around: tuple[Loop, ...]) -> None:
         """Print a long loop in blocks, one turn of each class in a block, and the turns left."""
-        count = loop.var.extent.base
-        block, turn = Var("block", Index(count // CLASSES)), Var("turn", Index(CLASSES))
-        for first, size in (
-            (block * CLASSES, CLASSES),
-            (Index(count - count % CLASSES), count % CLASSES),
-        ):
-            if first.terms:
-                self.vars[block] = self.begin(str(count // CLASSES), down=False, independent=False)
-            if size:
-                self.vars[turn] = self.begin(str(size), down=False, independent=True)
-                place = first + turn
-                self.vars[loop.var] = self.single(count - 1 - place if loop.down else place)
-                for made in begun:
-                    made.turn = self.vars[turn]
-                self.items(loop.body, (*around, loop))
-                self.end()
-            if first.terms:
-                self.end()
+        self._around = around
+        extent = loop.var.extent.base
+        self.block_turns(loop, begun, extent // CLASSES)
+        if extent % CLASSES:
+            self.turns(loop, begun, Index(extent - extent % CLASSES), extent % CLASSES)
 
-    def _begun(self, loop: Loop, step: Step, inside: Sequence[Loop]) -> _Sum:
+    def block_turns(self, loop: Loop, begun: Sequence[Sum], count: int) -> None:
+        """Print whole blocks of turns."""
+        block = Var("block", Index(count))
+        self.vars[block] = self.begin(str(count), down=False, independent=False)
+        self.turns(loop, begun, block * CLASSES, CLASSES)
+        self.end()
+
+    def turns(self, loop: Loop, begun: Sequence[Sum], first: Index, count: int) -> None:
+        """Print turns of which each adds to a class of its own."""
+        turn = Var("turn", Index(count))
+        self.vars[turn] = self.begin(str(count), down=False, independent=True)
+        place = first + turn
+        last = loop.var.extent.base - 1
+        self.vars[loop.var] = self.single(last - place if loop.down else place)
+        for made in begun:
+            made.turn = self.vars[turn]
+        self.items(loop.body, (*self._around, loop))
+        self.end()
+
+    def _begun(self, loop: Loop, step: Step, inside: Sequence[Loop]) -> Sum:
         """Begin the partial sums of a step, at -0."""
         lanes = [x for x in inside if x.var in step.out.variables]
-        made = _Sum(step, lanes, "", CLASSES if loop.var.extent.bounds()[1] > SEQUENTIAL else 1)
+        made = Sum(step, lanes, "", CLASSES if loop.var.extent.bounds()[1] > SEQUENTIAL else 1)
         size = math.prod(made.sizes())
         if lanes:
             made.region = self.memory(self.cells)
@@ -283,7 +289,7 @@ class Printer(ABC):
         self.sums.setdefault(step, []).append(made)
         return made
 
-    def _finish(self, made: _Sum) -> None:
+    def _finish(self, made: Sum) -> None:
         """Add partial sums to those of the loop outside, or to the cells."""
         self.sums[made.step].pop()
         with self._lanes(made):
@@ -292,7 +298,7 @@ class Printer(ABC):
             self.store(self.e.add(self.load(to), total), to)
 
     @contextmanager
-    def _lanes(self, made: _Sum) -> Iterator[None]:
+    def _lanes(self, made: Sum) -> Iterator[None]:
         """Print loops over the cells of a sum, as far as any turn of its loop may reach."""
         for lane in made.lanes:
             extent = lane.var.extent
