@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
-from scalargrad.compiler.backend.llvm.target import machine
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.equations import Array, Body, Program
 from scalargrad.compiler.nests.interpreter import fma
@@ -168,6 +166,10 @@ class LLVMNest(CompiledNest):
 
     def build(self, body: Body, level: int) -> int:
         """Compile it; return how many numbers memory has."""
+        import llvmlite.binding as llvm
+
+        from scalargrad.compiler.backend.llvm.target import machine
+
         self.source, cells = print_llvm(body, self.plan)
         module = llvm.parse_assembly(self.source)
         module.verify()

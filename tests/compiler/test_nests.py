@@ -33,6 +33,7 @@ def test_random_nests_and_their_gradients_are_those_of_values(seed: int) -> None
     assert not random_nests.compare(seed)
 
 
+@pytest.mark.native
 @pytest.mark.parametrize(
     "make",
     [

@@ -144,6 +144,10 @@ class Index:
 
     def bounds(self) -> tuple[int, int]:
         """Return the least and the greatest number it takes; of a table given later, ±2⁶²."""
+        return self._bounds
+
+    @functools.cached_property
+    def _bounds(self) -> tuple[int, int]:
         rest = Index(self.base, self.terms)
         low, high = -(rest * -1)._most(), rest._most()
         if not self.via:
