@@ -12,7 +12,7 @@ Cells are symbols, so that every function of scalargrad takes them::
 
 from __future__ import annotations
 
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -87,6 +87,7 @@ class Builder:
         self._bodies: list[Body] = [list(program.body) if program else []]
         self._vars: list[Var] = []
         self._written: ChainMap[Symbol, Access] = ChainMap()
+        self._counts: Counter[str] = Counter()
         self._taken = {a.name for a in self._arrays}
         for _, around in statements(self._bodies[0]):
             self._taken.update(v.name for v in around)
@@ -117,10 +118,10 @@ class Builder:
         return Cells(self, self.array(name, shape, "out"))
 
     def _fresh(self, name: str) -> str:
-        found, k = name, 0
+        found = name
         while found in self._taken:
-            k += 1
-            found = f"{name}{k}"
+            self._counts[name] += 1
+            found = f"{name}{self._counts[name]}"
         self._taken.add(found)
         return found
 

@@ -195,26 +195,27 @@ class _Reverse(_Sweep):
 
     def _allot(self, body: Body, open_: dict[Var, None]) -> None:
         """Make the accumulators of a body, the last readers' first."""
-        mine: set[Access] = set()
-        reads: list[tuple[Loop | Step, set[Access]]] = []
-        for item in body:
-            if isinstance(item, Step):
-                reads += [(item, mine.copy())] if item.out.array in self.active else []
-                if item.how == SET:
-                    mine.add(item.out)
-            else:
-                reads.append((item, mine.copy()))
-                mine.update(_finished(item, open_))
-        for item, known in reversed(reads):
+        done: dict[Access, int] = {}  # the cells written here in the same turn, and by which item
+        for place, item in enumerate(body):
+            if isinstance(item, Loop):
+                done |= dict.fromkeys(_finished(item, open_), place)
+            elif item.how == SET:
+                done[item.out] = place
+        for place, item in reversed([*enumerate(body)]):
             if isinstance(item, Loop):
                 self._allot(item.body, {**open_, item.var: None})
-                continue
-            for _, x, _ in reversed(smooth_args(item)):
-                key = (id(body), x)
-                if x.array in self.active and x not in known and key not in self.accumulators:
-                    array = self.builder.array(f"{x.array}'", x.array.shape)
-                    self.accumulators[key] = Access(array, x.indices)
-                    self.received.setdefault(x.array, []).append(self.accumulators[key])
+            elif item.out.array in self.active:
+                for _, x, _ in reversed(smooth_args(item)):
+                    if x.array in self.active and done.get(x, place) >= place:
+                        self._accumulate((id(body), x))
+
+    def _accumulate(self, key: tuple[int, Access]) -> None:
+        """Make the accumulator of a form in which cells are read in a body."""
+        if key not in self.accumulators:
+            x = key[1]
+            array = self.builder.array(f"{x.array}'", x.array.shape)
+            self.accumulators[key] = Access(array, x.indices)
+            self.received.setdefault(x.array, []).append(self.accumulators[key])
 
     def _sweep(self, body: Body, open_: list[Var]) -> None:
         """Write the reverse of a body, whose loops are open."""
@@ -321,9 +322,10 @@ def _moves(x: Access, out: Access, var: Var) -> bool:
 def _leading_to(program: Program, array: Array) -> set[Array]:
     """Return the array and those on which its numbers depend smoothly."""
     found, size = {array}, -1
+    steps = [step for step, _ in statements(program.body)][::-1]
     while len(found) > size:
         size = len(found)
-        for step, _ in statements(program.body):
+        for step in steps:
             if step.out.array in found:
                 found |= {x.array for _, x, _ in smooth_args(step)}
     return found
