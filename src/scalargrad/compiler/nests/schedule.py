@@ -2,7 +2,7 @@
 
 Steps that depend on each other in a circle stay in one loop, which carries their numbers from turn
 to turn; every other step is free to stand in any loop over its variable, and joins the first that
-it may. No loop changes places with one inside it.
+it may. Loops stay nested as the equations have them, but for those of a sum outside any recurrence.
 
 References
 ----------
@@ -130,7 +130,7 @@ def schedule(program: Program) -> Body:
     Raises
     ------
     TraceError
-        If there is none without loops changing places.
+        If there is none with loops nested as they are.
     """
     placed = [Placed(k, *x) for k, x in enumerate(within_loops(program.body))]
     return _ordered(placed, dependences(placed))
