@@ -1,8 +1,7 @@
 """The inner modules that tests read, listed once: those whose interface is itself a design.
 
 Everything else tests import from what the reference documents, so that a file may move and a
-function be renamed without a change here. The nests of the compiler, which no call reaches yet, are
-read by the files of tests/compiler that have them in their names.
+function be renamed without a change here.
 """
 
 from __future__ import annotations

@@ -12,17 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
-from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
-from scalargrad.compiler.nests.c_printer import print_c
-from scalargrad.compiler.nests.equations import Array, Body, Program
-from scalargrad.compiler.nests.interpreter import fma
-from scalargrad.compiler.nests.llvm_printer import print_llvm
-from scalargrad.compiler.nests.plan import plan
-from scalargrad.compiler.nests.printer import write
-from scalargrad.compiler.nests.schedule import schedule
-from scalargrad.table.operation import Operation
+from tests.compiler.nests import (
+    Array,
+    Body,
+    Emitter,
+    FunctionBody,
+    IRModule,
+    Operand,
+    Operation,
+    Program,
+    fma,
+    plan,
+    print_c,
+    print_llvm,
+    schedule,
+    write,
+)
 
 FLAGS = [
     "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
@@ -168,12 +173,18 @@ class LLVMNest(CompiledNest):
         """Compile it; return how many numbers memory has."""
         import llvmlite.binding as llvm
 
-        from scalargrad.compiler.backend.llvm.target import machine
-
         self.source, cells = print_llvm(body, self.plan)
         module = llvm.parse_assembly(self.source)
         module.verify()
-        target = machine(level)
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        target = llvm.Target.from_default_triple().create_target_machine(
+            cpu=llvm.get_host_cpu_name(),
+            features=llvm.get_host_cpu_features().flatten(),
+            opt=level,
+            codemodel="jitdefault",
+            jit=True,
+        )
         module.triple, module.data_layout = target.triple, str(target.target_data)
         options = llvm.PipelineTuningOptions(speed_level=level)
         options.loop_unrolling = False  # it takes twice the time to compile, and runs no faster

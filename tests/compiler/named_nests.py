@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tests.compiler.nests import Array, Builder, Cells, Index, Program, Var, gradient, simplify
 
 import scalargrad as sg
-from scalargrad.compiler.nests.builder import Builder, Cells
-from scalargrad.compiler.nests.derive import gradient
-from scalargrad.compiler.nests.equations import Array, Index, Program, Var
-from scalargrad.compiler.nests.simplify import simplify
 
 
 @dataclass

@@ -19,19 +19,24 @@ from typing import Any
 
 import numpy as np
 from tests.compiler.compiled_nests import CompiledNest, LLVMNest, exactly
+from tests.compiler.nests import (
+    Array,
+    Builder,
+    Cells,
+    Program,
+    gradient,
+    interpret,
+    run_numpy,
+    schedule,
+    simplify,
+    tangent,
+)
 from tests.compiler.random_programs import _note as note
 from tests.compiler.random_programs import _noted as noted
 from tests.surroundings import WITHOUT_LLVM
 
 import scalargrad as sg
 from scalargrad import Value
-from scalargrad.compiler.nests.builder import Builder, Cells
-from scalargrad.compiler.nests.derive import gradient, tangent
-from scalargrad.compiler.nests.equations import Array, Program
-from scalargrad.compiler.nests.interpreter import interpret
-from scalargrad.compiler.nests.numpy_runner import run_numpy
-from scalargrad.compiler.nests.schedule import schedule
-from scalargrad.compiler.nests.simplify import simplify
 
 #: How many parameters a program has.
 PARAMETERS = 6

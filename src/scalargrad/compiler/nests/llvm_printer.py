@@ -179,6 +179,8 @@ class _LLVMPrinter(Printer):
         opened = self.loops[-1]
         sums = {made.step: f"%{self.body.fresh('p')}" for made in begun}
         names, self.lanes = list(sums.values()), {}
+        for array in self.plan.starts((*self.around, loop)):
+            self.lanes[array] = self.e8.number(self.plan.first[array])
         for step in loop.body:
             assert isinstance(step, Step)
             args = [self._lanes_of(x, loop) for x in step.args]

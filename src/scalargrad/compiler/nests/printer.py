@@ -81,6 +81,7 @@ class Printer(ABC):
         self.plan, self.cells = plan, plan.cells
         self.vars: dict[Var, str] = {}  # of the loops that are open
         self.registers: dict[Array, str] = {}
+        self.around: tuple[Loop, ...] = ()  # the loops around that of which blocks are printed
         self.sums: dict[Step, list[Sum]] = {}  # that are open, outermost first
 
     # What a language says ----------------------------------------------------------------------
@@ -250,7 +251,7 @@ class Printer(ABC):
 
     def _blocks(self, loop: Loop, begun: Sequence[Sum], around: tuple[Loop, ...]) -> None:
         """Print a long loop in blocks, one turn of each class in a block, and the turns left."""
-        self._around = around
+        self.around = around
         extent = loop.var.extent.base
         self.block_turns(loop, begun, extent // CLASSES)
         if extent % CLASSES:
@@ -272,7 +273,7 @@ class Printer(ABC):
         self.vars[loop.var] = self.single(last - place if loop.down else place)
         for made in begun:
             made.turn = self.vars[turn]
-        self.items(loop.body, (*self._around, loop))
+        self.items(loop.body, (*self.around, loop))
         self.end()
 
     def _begun(self, loop: Loop, step: Step, inside: Sequence[Loop]) -> Sum:
