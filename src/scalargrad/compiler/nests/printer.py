@@ -317,10 +317,15 @@ class Printer(ABC):
 def _is_elsewhere(x: Access, out: Access, lanes: Sequence[Loop]) -> bool:
     """Return whether a cell is none of those that partial sums, of `lanes`, are of now."""
     inside = {loop.var for loop in lanes}
+    unknown = False
     for index, mine in zip(x.indices, out.indices, strict=True):
-        apart = index - mine if not (index.via or mine.via) else Index()
-        if not mine.variables & inside and not apart.terms and apart.base:
-            return True
+        if not mine.variables & inside:
+            apart = index - mine if not (index.via or mine.via) else index
+            if not apart.variables and apart.base:
+                return True
+            unknown = unknown or bool(apart.variables)
+    if unknown:
+        raise TraceError(f"{x} is read in a loop that adds to {out}, which may be the same cell")
     return False
 
 
