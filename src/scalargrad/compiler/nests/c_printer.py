@@ -1,0 +1,205 @@
+"""Scheduled loops as one function of C99, with the digits of the rule of sums.
+
+Operations are printed with the vocabulary in which they are written once for all printers; compile
+with ``-ffp-contract=off``, so that only what is written ``fma`` is fused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body, Index
+from scalargrad.compiler.nests.plan import Plan
+from scalargrad.compiler.nests.printer import Place, Printer, Region
+
+_HEAD = """\
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+static inline int64_t sg_bits(double x) { int64_t i; memcpy(&i, &x, 8); return i; }
+static inline double sg_double(int64_t i) { double x; memcpy(&x, &i, 8); return x; }
+"""
+
+
+class CBody(FunctionBody):
+    """The statements of a C function; the instructions of LLVM that have no method are told."""
+
+    def __init__(self) -> None:
+        super().__init__(IRModule(), "", "")
+
+    def let(self, text: str, kind: str = "double") -> str:
+        """Append the definition of a variable; return its name."""
+        name = self.fresh()
+        self.line(f"{kind} {name} = {text};")
+        return name
+
+    def assign(self, text: str) -> str:
+        """Append what an instruction of LLVM says."""
+        word = text.replace(",", "").split()
+        if word[0] == "sitofp":
+            return self.let(f"(double){word[2]}")
+        if word[0] == "icmp":
+            return self.let(f"{word[3]} != {word[4]}", "int")
+        if word[0] == "frem":
+            return self.let(f"fmod({word[2]}, {word[3]})")
+        sign = {"xor": "^", "and": "&"}[word[0]]
+        return self.let(f"{word[2]} {sign} {word[3]}", "int")
+
+
+#: Comparisons that are false for nan, and != that is true.
+_COMPARED = {"olt": "<", "ole": "<=", "ogt": ">", "oge": ">=", "oeq": "==", "une": "!="}
+_ARITHMETIC = {"fadd": "+", "fsub": "-", "fmul": "*", "fdiv": "/"}
+_WHOLE = {"add": "+", "sub": "-", "shl": "<<", "lshr": ">>", "and": "&", "or": "|"}
+
+
+class CEmitter(Emitter):
+    """Writes operations as C."""
+
+    def __init__(self, body: CBody) -> None:
+        super().__init__(body)
+        self.statements = body
+
+    def number(self, x: Operand) -> str:
+        """Return an operand as text, a float exactly."""
+        if isinstance(x, str):
+            return x
+        return number_text(x)
+
+    def _two(self, instruction: str, x: Operand, y: Operand) -> str:
+        name, *condition = instruction.split()
+        if condition in (["uge"], ["uno"]):
+            test = "!({} < {})" if condition == ["uge"] else "isunordered({}, {})"
+            return self.statements.let(test.format(self.number(x), self.number(y)), "int")
+        sign = _COMPARED[condition[0]] if condition else _ARITHMETIC[name]
+        kind = "int" if condition else "double"
+        return self.statements.let(f"{self.number(x)} {sign} {self.number(y)}", kind)
+
+    def neg(self, x: str) -> str:
+        """Return -x."""
+        return self.statements.let(f"-({x})")
+
+    def intrinsic(self, name: str, *operands: Operand) -> str:
+        """Call a function of the C library."""
+        return self.statements.let(f"{name}({', '.join(map(self.number, operands))})")
+
+    def call(self, function: str, *operands: Operand) -> str:
+        """Call a function of the C library."""
+        return self.intrinsic(function, *operands)
+
+    def library(self, name: str, *operands: Operand) -> str:
+        """Call a function of the C library."""
+        return self.intrinsic(name, *operands)
+
+    def shared(self, _: str, write: Callable[..., str], operands: Sequence[Operand]) -> str:
+        """Write a function here."""
+        return write(self, *map(self.number, operands))
+
+    def select(self, test: str, x: Operand, y: Operand) -> str:
+        """Return x where the test holds, else y."""
+        return self.statements.let(f"{test} ? {self.number(x)} : {self.number(y)}")
+
+    def either(self, test: str, first: Callable[[], str], second: Callable[[], str]) -> str:
+        """Return what `first` prints if a truth value holds, else what `second` prints."""
+        found = self.statements.let("0.0")
+        for head, write in ((f"if ({test}) {{", first), ("} else {", second)):
+            self.statements.line(head)
+            self.statements.line(f"{found} = {write()};")
+        self.statements.line("}")
+        return found
+
+    def integers(self, instruction: str, x: str, y: int | str) -> str:
+        """Return the result of an instruction over two integers."""
+        if instruction == "ashr":
+            return self.statements.let(f"{x} >> {y}", "int64_t")
+        text = f"(int64_t)((uint64_t){x} {_WHOLE[instruction]} (uint64_t){y})"
+        return self.statements.let(text, "int64_t")
+
+    def bits(self, x: str) -> str:
+        """Return the 64 bits of a number as an integer."""
+        return self.statements.let(f"sg_bits({x})", "int64_t")
+
+    def of_bits(self, x: str) -> str:
+        """Return the number that has these 64 bits."""
+        return self.statements.let(f"sg_double({x})")
+
+
+def number_text(x: float) -> str:
+    """Write a number exactly, as C."""
+    if x != x:
+        return "NAN"
+    if math.isinf(x):
+        return "INFINITY" if x > 0 else "-INFINITY"
+    return x.hex()
+
+
+def print_c(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
+    """Return the source of a function of C, and the numbers of memory that it is to be given.
+
+    The function takes a pointer to memory, in which arrays are where `plan` says.
+    """
+    printer = _CPrinter(plan)
+    printer.start()
+    printer.items(body)
+    lines = "\n".join(printer.body.lines().split("\n")[1:])
+    text = f"{_HEAD}void {name}(double *restrict m) {{\n{lines}\n}}\n"
+    return text, printer.cells
+
+
+class _CPrinter(Printer):
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.body = CBody()
+        self.e = CEmitter(self.body)
+
+    def whole(self, index: Index) -> str:
+        parts = [f"{k} * {self.vars[v]}" if k != 1 else self.vars[v] for v, k in index.terms]
+        parts += [f"(int64_t){self.cell(index.via)}"] if index.via else []
+        parts += [str(index.base)] if index.base or not parts else []
+        return " + ".join(parts)
+
+    def single(self, index: Index) -> str:
+        return f"({self.whole(index)})"
+
+    def joined(self, parts: Sequence[str], sizes: Sequence[int]) -> str:
+        place = "0"
+        for part, size in zip(parts, sizes, strict=True):
+            place = part if place == "0" else f"({place}) * {size} + {part}"
+        return place
+
+    def memory(self, offset: int) -> Region:
+        return f"m + {offset}"
+
+    def local(self, count: int) -> Region:
+        name = self.body.fresh("s")
+        self.body.line(f"double {name}[{count}];")
+        return name
+
+    def place(self, region: Region, index: str) -> Place:
+        base, _, offset = region.partition(" + ")
+        return f"{base}[{offset} + {index}]" if offset else f"{base}[{index}]"
+
+    def load(self, place: Place) -> str:
+        return self.body.let(place)
+
+    def store(self, x: Operand, place: Place) -> None:
+        self.body.line(f"{place} = {self.e.number(x)};")
+
+    def turn(self, position: tuple[str, str, bool], *, always: bool) -> str:
+        var, extent, down = position
+        found = f"({extent} - 1 - {var}) & {CLASSES - 1}" if down else f"{var} & {CLASSES - 1}"
+        return f"({found})" if always else f"({extent} > {SEQUENTIAL} ? {found} : 0)"
+
+    def begin(self, extent: str, *, down: bool, independent: bool) -> str:
+        k = self.body.fresh("i")
+        if independent:
+            self.body.line("#pragma GCC ivdep")
+        up = f"for (int64_t {k} = 0; {k} < {extent}; {k}++) {{"
+        back = f"for (int64_t {k} = {extent} - 1; {k} >= 0; {k}--) {{"
+        self.body.line(back if down else up)
+        return k
+
+    def end(self) -> None:
+        self.body.line("}")

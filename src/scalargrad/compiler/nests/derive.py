@@ -1,0 +1,366 @@
+"""Derivatives of equations, as equations: reverse and forward mode, which can be repeated.
+
+The derivative of a step stands in loops over the same variables, so that sweeps run together where
+that is possible. The partial derivatives are those that the table declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.equations import (
+    ADD,
+    MAX,
+    SET,
+    Access,
+    Arg,
+    Array,
+    Body,
+    Loop,
+    Program,
+    Step,
+    Var,
+    as_index,
+    statements,
+)
+from scalargrad.compiler.passes.partial import subexpressions
+from scalargrad.errors import TraceError
+from scalargrad.ops import TABLE
+from scalargrad.table.operation import Operation
+from scalargrad.table.printing import Expression
+from scalargrad.table.symbol import Symbol
+
+
+class Term(NamedTuple):
+    """A product of arguments, or one argument, still to be written."""
+
+    op: Operation
+    args: tuple[Arg, ...]
+
+
+def gradient(
+    program: Program, loss: Access, wrt: Sequence[Array]
+) -> tuple[Program, dict[Array, Array]]:
+    """Return a program that also computes a gradient, by reverse mode.
+
+    Parameters
+    ----------
+    program : Program
+    loss : Access
+        The cell to differentiate; its indices are numbers.
+    wrt : sequence of Array
+        Arrays that are given.
+
+    Returns
+    -------
+    program : Program
+    found : dict
+        For each array of `wrt`, that of the derivatives with respect to its cells, an output.
+
+    References
+    ----------
+    Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
+    """
+    if loss.variables:
+        raise TraceError(f"the loss {loss} is many cells: differentiate one, or their sum")
+    reverse = _Reverse(program, loss, wrt)
+    found = {array: reverse.collected(array) for array in wrt}
+    return reverse.builder.program(), found
+
+
+def tangent(program: Program, along: Mapping[Array, Array]) -> tuple[Program, dict[Array, Array]]:
+    """Return a program that also computes derivatives along a direction, by forward mode.
+
+    Parameters
+    ----------
+    program : Program
+    along : mapping
+        For arrays that are given, those of the direction; they may be further arrays.
+
+    Returns
+    -------
+    program : Program
+    found : dict
+        For each array that depends on those of `along`, that of the derivatives of its cells.
+    """
+    forward = _Forward(program, along)
+    return forward.builder.program(), forward.found
+
+
+def dependent(program: Program, on: Iterable[Array]) -> set[Array]:
+    """Return `on` and the arrays whose numbers vary smoothly with them."""
+    found, size = set(on), -1
+    while len(found) > size:
+        size = len(found)
+        for step, _ in statements(program.body):
+            if any(x.array in found for _, x, _ in smooth_args(step)):
+                found.add(step.out.array)
+    return found
+
+
+def smooth_args(step: Step) -> list[tuple[int, Access, Expression]]:
+    """Return the cells that a step reads and whose partial is not 0, with position and partial."""
+    partials = step.op.trace_partials(len(step.args))[2]
+    return [
+        (k, x, p)
+        for k, (x, p) in enumerate(zip(step.args, partials, strict=True))
+        if isinstance(x, Access) and (isinstance(p, Symbol) or p != 0.0)
+    ]
+
+
+class _Sweep:
+    """What both modes share: a builder that goes on after a program, and partials written by it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.builder = Builder(program)
+
+    def result(self, step: Step) -> Arg:
+        """Return the result of one turn of a step, of which the cell may hold a sum."""
+        return step.out if step.how == SET else self.builder.step(step.op, step.args)
+
+    def terms(self, step: Step, incoming: Mapping[int, Arg]) -> list[Term]:
+        """Return what arrives for each operand, by its position, times the partial."""
+        result, operands, partials = step.op.trace_partials(len(step.args))
+        bound: dict[Symbol, Arg] = dict(zip(operands, step.args, strict=True))
+        if any(_mentions(partials[k], result) for k in incoming):
+            bound[result] = self.result(step)
+        found = []
+        for k, arrived in incoming.items():
+            partial = partials[k]
+            if not isinstance(partial, Symbol) and partial in {1.0, -1.0}:
+                op = TABLE["identity" if partial == 1.0 else "neg"]
+                found.append(Term(op, (arrived,)))
+            else:
+                factor = (
+                    self.builder.arg(partial, bound) if isinstance(partial, Symbol) else partial
+                )
+                found.append(Term(TABLE["mul"], (arrived, factor)))
+        return found
+
+    def added(self, terms: Sequence[Term]) -> Arg:
+        """Write a sum of terms, in order; return its cell."""
+        held: Arg | None = None
+        for op, args in terms:
+            one = args[0] if op.name == "identity" else self.builder.step(op, args)
+            held = one if held is None else self.builder.step(TABLE["add"], (held, one))
+        assert held is not None
+        return held
+
+    def write(self, out: Access, terms: Sequence[Term], how: str) -> None:
+        """Write a sum of terms into a cell."""
+        if len(terms) == 1:
+            self.builder.append(Step(out, *terms[0], how))
+        else:
+            held = self.added(terms[:-1])
+            op, args = terms[-1]
+            last = args[0] if op.name == "identity" else self.builder.step(op, args)
+            self.builder.append(Step(out, TABLE["add"], (held, last), how))
+
+    def share(self, step: Step) -> tuple[Arg, Arg]:
+        """Return the result of a turn, and 1 where it is the largest, of n equal ones 1/n."""
+        one = self.result(step)
+        hit = self.builder.step(TABLE["eq"], (one, step.out))
+        hits = self.builder.array(f"{step.out.array}.hits", step.out.array.shape)
+        count = Access(hits, step.out.indices)
+        self.builder.append(Step(count, TABLE["identity"], (hit,), ADD))
+        return one, self.builder.step(TABLE["div"], (hit, count))
+
+
+def _mentions(expression: Expression, symbol: Symbol) -> bool:
+    return any(part is symbol for part in subexpressions(expression))
+
+
+class _Reverse(_Sweep):
+    """Reverse mode.
+
+    What the readers of an array send back goes into accumulators: one for each form in which the
+    cells are read in one body. Where the cell that was read is written in the same turn, it needs
+    none. So each array is added to by one step, and the order of sums is that of the equations.
+    """
+
+    def __init__(self, program: Program, loss: Access, wrt: Sequence[Array]) -> None:
+        super().__init__(program)
+        self.loss = loss
+        self.active = dependent(program, wrt) & _leading_to(program, loss.array)
+        self.accumulators: dict[tuple[int, Access], Access] = {}
+        self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
+        self.signals: dict[Access, Arg] = {}
+        self._allot(program.body, {})
+        self._sweep(program.body, [])
+
+    def _allot(self, body: Body, open_: dict[Var, None]) -> None:
+        """Make the accumulators of a body, the last readers' first."""
+        done: dict[Access, int] = {}  # the cells written here in the same turn, and by which item
+        for place, item in enumerate(body):
+            if isinstance(item, Loop):
+                done |= dict.fromkeys(_finished(item, open_), place)
+            elif item.how == SET:
+                done[item.out] = place
+        for place, item in reversed([*enumerate(body)]):
+            if isinstance(item, Loop):
+                self._allot(item.body, {**open_, item.var: None})
+            elif item.out.array in self.active:
+                for _, x, _ in reversed(smooth_args(item)):
+                    if x.array in self.active and done.get(x, place) >= place:
+                        self._accumulate((id(body), x))
+
+    def _accumulate(self, key: tuple[int, Access]) -> None:
+        """Make the accumulator of a form in which cells are read in a body."""
+        if key not in self.accumulators:
+            x = key[1]
+            array = self.builder.array(f"{x.array}'", x.array.shape)
+            self.accumulators[key] = Access(array, x.indices)
+            self.received.setdefault(x.array, []).append(self.accumulators[key])
+
+    def _sweep(self, body: Body, open_: list[Var]) -> None:
+        """Write the reverse of a body, whose loops are open."""
+        pending: dict[Access, list[Term]] = {}
+        before = self.signals
+        for item in reversed(body):
+            self.signals = dict(before)
+            if isinstance(item, Loop):
+                self._prepare(item, open_, pending)
+                with self.builder.loop(item.var, down=item.down != _carries(item)):
+                    self._sweep(item.body, [*open_, item.var])
+            elif item.out.array in self.active:
+                self._step(item, pending)
+        self.signals = before
+        for x, terms in pending.items():
+            self.write(self.accumulators[id(body), x], terms, ADD)
+
+    def _prepare(self, loop: Loop, open_: list[Var], pending: dict[Access, list[Term]]) -> None:
+        """Add up, before a loop, the signals of the sums that it is a loop of."""
+        for step, _ in statements([loop]):
+            out = step.out
+            known = out in self.signals or out.array not in self.active or step.how == SET
+            if not known and out.variables <= set(open_):
+                is_whole = out in _finished(loop, dict.fromkeys(open_))
+                terms = self._received(out, pending.pop(out, []) if is_whole else [])
+                if terms:
+                    self.signals[out] = self.added(terms)
+
+    def _received(self, x: Access, terms: list[Term]) -> list[Term]:
+        """Return what a cell is sent: from afar, then from the readers in the same turn."""
+        arrived = [
+            Term(TABLE["identity"], (Access(accumulator.array, x.indices),))
+            for accumulator in self.received.get(x.array, ())
+            if not accumulator.is_apart(Access(accumulator.array, x.indices))
+        ]
+        if x == self.loss:
+            arrived.append(Term(TABLE["identity"], (1.0,)))
+        elif x.array is self.loss.array and not x.is_apart(self.loss):
+            arrived.append(Term(TABLE["identity"], (Access(self._seed(), x.indices),)))
+        return arrived + terms
+
+    def _seed(self) -> Array:
+        data = np.zeros(self.loss.array.shape)
+        data[tuple(i.base for i in self.loss.indices)] = 1.0
+        return self.builder.array("seed", data.shape, "const", data)
+
+    def _step(self, step: Step, pending: dict[Access, list[Term]]) -> None:
+        """Send on what arrives at a step's result."""
+        signal = self.signals.get(step.out)
+        if signal is None:
+            own = pending.pop(step.out, []) if step.how == SET else []
+            terms = self._received(step.out, own)
+            if not terms:
+                return
+            signal = self.added(terms)
+        if step.how == MAX:
+            signal = self.builder.step(TABLE["mul"], (signal, self.share(step)[1]))
+        found = [(k, x) for k, x, _ in smooth_args(step) if x.array in self.active]
+        terms = self.terms(step, {k: signal for k, _ in found})
+        for (_, x), term in zip(found, terms, strict=True):
+            pending.setdefault(x, []).append(term)
+
+    def collected(self, array: Array) -> Array:
+        """Write the derivatives with respect to the cells of an array as an output."""
+        out = self.builder.array(f"d{array}", array.shape, "out")
+        variables = [self.builder.var(n) for n in array.shape]
+        place = Access(array, tuple(map(as_index, variables)))
+        self._collect(out, place, variables, self._received(place, []))
+        return out
+
+    def _collect(self, out: Array, x: Access, left: Sequence[Var], terms: list[Term]) -> None:
+        if left:
+            with self.builder.loop(left[0]):
+                self._collect(out, x, left[1:], terms)
+        else:
+            zero = Term(TABLE["identity"], (0.0,))
+            self.write(Access(out, x.indices), terms or [zero], SET)
+
+
+def _finished(loop: Loop, open_: Mapping[Var, None]) -> set[Access]:
+    """Return the cells whose whole sum is made in one turn of the loops around `loop`."""
+    return {
+        step.out
+        for step, _ in statements([loop])
+        if step.how != SET and step.out.variables == set(open_) and step.out.is_plain()
+    }
+
+
+def _carries(loop: Loop) -> bool:
+    """Return whether turns read what other turns set: the reverse then runs the other way."""
+    steps = [step for step, _ in statements([loop])]
+    made = {step.out.array: step.out for step in steps if loop.var in step.out.variables}
+    return any(
+        _moves(x, made[x.array], loop.var) for s in steps for x in s.reads() if x.array in made
+    )
+
+
+def _moves(x: Access, out: Access, var: Var) -> bool:
+    """Return whether an index that depends on a variable is another where the cell is set."""
+    pairs = zip(x.indices, out.indices, strict=True)
+    return any(i != mine for i, mine in pairs if var in mine.variables)
+
+
+def _leading_to(program: Program, array: Array) -> set[Array]:
+    """Return the array and those on which its numbers depend smoothly."""
+    found, size = {array}, -1
+    steps = [step for step, _ in statements(program.body)][::-1]
+    while len(found) > size:
+        size = len(found)
+        for step in steps:
+            if step.out.array in found:
+                found |= {x.array for _, x, _ in smooth_args(step)}
+    return found
+
+
+class _Forward(_Sweep):
+    """Forward mode: each step is followed by that of its derivative."""
+
+    def __init__(self, program: Program, along: Mapping[Array, Array]) -> None:
+        super().__init__(program)
+        self.active = dependent(program, along)
+        self.found = dict(along)
+        for array in self.active - set(along):
+            self.found[array] = self.builder.array(f"{array}.", array.shape)
+        self._sweep(program.body)
+
+    def _sweep(self, body: Body) -> None:
+        for item in body:
+            if isinstance(item, Loop):
+                with self.builder.loop(item.var, down=item.down):
+                    self._sweep(item.body)
+            elif item.out.array in self.active:
+                self._step(item)
+
+    def _step(self, step: Step) -> None:
+        moving = {k: x for k, x, _ in smooth_args(step) if x.array in self.active}
+        if not moving:
+            return
+        out = self._along(step.out)
+        terms = self.terms(step, {k: self._along(x) for k, x in moving.items()})
+        if step.how == MAX:
+            share = self.share(step)[1]
+            terms = [Term(TABLE["mul"], (self.added(terms), share))]
+        self.write(out, terms, SET if step.how == SET else ADD)
+
+    def _along(self, x: Access) -> Access:
+        """Return the cell of the derivative of a cell."""
+        return Access(self.found[x.array], x.indices)

@@ -1,0 +1,362 @@
+"""Equations: what a program computes, as steps on arrays within loops.
+
+A cell of an array is set by one step, once, or is added to by one step, or holds 0 throughout.
+Whoever reads it reads what it holds in the end. So equations have no order: in which direction a
+loop runs, and which loops run together, follows from what is read and is not stored.
+
+``str(program)`` shows all of it::
+
+    in p[3]; const x[2000]; temp s[2001]; out L[]
+    s[0] = 1.0
+    for t in 2000:
+        s[t+1] = p[1] · s[t]
+        L[] += x[t] · s[t+1]
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scalargrad.compiler.array_types import Floats
+from scalargrad.errors import TraceError
+from scalargrad.table.operation import Operation
+
+#: How the results of a step reach a cell: one sets it, or all are added, or the largest stays.
+SET, ADD, MAX = "=", "+=", "max="
+#: A sum of up to so many terms is added in order. A longer one is so many sums, its classes: term
+#: k is in class k mod 8. `interpreter` has the whole rule.
+SEQUENTIAL, CLASSES = 64, 8
+
+
+@dataclass(frozen=True, eq=False)
+class Var:
+    """The variable of a loop, which counts from 0 up to its extent.
+
+    Loops over the same Var run over the same numbers, so that they can run together.
+
+    Attributes
+    ----------
+    name : str
+        Unique within a program.
+    extent : Index
+        A number, affine in the variables of loops outside, or an entry of a constant table.
+    """
+
+    name: str
+    extent: Index
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __add__(self, other: Var | Index | int) -> Index:
+        return as_index(self) + other
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Var | Index | int) -> Index:
+        return as_index(self) - other
+
+    def __rsub__(self, other: int) -> Index:
+        return as_index(other) - self
+
+    def __mul__(self, stride: int) -> Index:
+        return as_index(self) * stride
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """An array of cells, which hold 0 where no step writes.
+
+    Attributes
+    ----------
+    name : str
+        Unique within a program.
+    shape : tuple of int
+    kind : str
+        ``"in"`` (given at each run), ``"const"``, ``"temp"`` or ``"out"`` (returned).
+    data : ndarray or None
+        The numbers of a constant array.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str = "temp"
+    data: Floats | None = None
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Index:
+    """A whole number: base + Σ stride·variable, and the number in a cell of a table, if any."""
+
+    base: int = 0
+    terms: tuple[tuple[Var, int], ...] = ()
+    via: Access | None = None
+
+    def __add__(self, other: Var | Index | int) -> Index:
+        other, strides = as_index(other), dict(self.terms)
+        for var, stride in other.terms:
+            strides[var] = strides.get(var, 0) + stride
+        if self.via and other.via:
+            raise TraceError(f"an index adds {self.via} and {other.via}: make one table of them")
+        terms = sorted(((v, k) for v, k in strides.items() if k), key=lambda term: term[0].name)
+        return Index(self.base + other.base, tuple(terms), self.via or other.via)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Var | Index | int) -> Index:
+        return self + as_index(other) * -1
+
+    def __rsub__(self, other: int) -> Index:
+        return as_index(other) - self
+
+    def __mul__(self, stride: int) -> Index:
+        if self.via and stride != 1:
+            raise TraceError(f"an entry of {self.via.array} is multiplied: multiply in the table")
+        terms = tuple((v, k * stride) for v, k in self.terms if stride)
+        return Index(self.base * stride, terms, self.via)
+
+    __rmul__ = __mul__
+
+    def __str__(self) -> str:
+        parts = [f"{v}" if k == 1 else f"-{v}" if k == -1 else f"{k}*{v}" for v, k in self.terms]
+        parts += [str(self.via)] if self.via else []
+        parts += [str(self.base)] if self.base or not parts else []
+        return "+".join(parts).replace("+-", "-")
+
+    @property
+    def variables(self) -> frozenset[Var]:
+        """The variables in it, those of the table's index among them."""
+        return frozenset(v for v, _ in self.terms) | (self.via.variables if self.via else set())
+
+    def substituted(self, values: Mapping[Var, Index]) -> Index:
+        """Return the index with others in the place of variables."""
+        found = Index(self.base, (), self.via and self.via.substituted(values))
+        for var, stride in self.terms:
+            found += values[var] * stride if var in values else Index(0, ((var, stride),))
+        return found
+
+    def bounds(self) -> tuple[int, int]:
+        """Return the least and the greatest number it takes; of a table given later, ±2⁶²."""
+        return self._bounds
+
+    @functools.cached_property
+    def _bounds(self) -> tuple[int, int]:
+        rest = Index(self.base, self.terms)
+        low, high = -(rest * -1)._most(), rest._most()
+        if not self.via:
+            return low, high
+        data = self.via.array.data
+        if data is None:
+            return -(1 << 62), 1 << 62
+        return low + int(data.min()), high + int(data.max())
+
+    def _most(self) -> int:
+        if not self.terms:
+            return self.base
+        last = max((v for v, _ in self.terms), key=_depth)  # no other's extent depends on it
+        stride = dict(self.terms)[last]
+        rest = self - last * stride
+        if stride < 0:
+            return rest._most()
+        ends = last.extent if not last.extent.via else as_index(last.extent.bounds()[1])
+        return (rest + (ends - 1) * stride)._most()
+
+
+@functools.cache
+def _depth(var: Var) -> int:
+    return 1 + max((_depth(v) for v in var.extent.variables), default=0)
+
+
+def as_index(x: Var | Index | int) -> Index:
+    """Return a variable or a number as an index."""
+    if isinstance(x, Index):
+        return x
+    return Index(0, ((x, 1),)) if isinstance(x, Var) else Index(int(x))
+
+
+@dataclass(frozen=True)
+class Access:
+    """A cell: an array and an index for each of its dimensions."""
+
+    array: Array
+    indices: tuple[Index, ...]
+
+    def __str__(self) -> str:
+        return f"{self.array}[{', '.join(map(str, self.indices))}]"
+
+    @functools.cached_property
+    def variables(self) -> frozenset[Var]:
+        """The variables that decide which cell it is."""
+        return frozenset[Var]().union(*(i.variables for i in self.indices))
+
+    def substituted(self, values: Mapping[Var, Index]) -> Access:
+        """Return the access with indices in the place of variables."""
+        return Access(self.array, tuple(i.substituted(values) for i in self.indices))
+
+    def tables(self) -> Iterator[Access]:
+        """Yield the cells of tables that its indices read."""
+        for index in self.indices:
+            if index.via:
+                yield index.via
+                yield from index.via.tables()
+
+    def is_plain(self) -> bool:
+        """Return whether each variable in it is by itself the index of one dimension."""
+        found = [v for i in self.indices for v, _ in i.terms]
+        alone = all(not i.via and (not i.terms or (i.base, i.terms[0][1]) == (0, 1)) and
+                    len(i.terms) < 2 for i in self.indices)  # fmt: skip
+        return alone and len(found) == len(set(found))
+
+    def is_apart(self, other: Access) -> bool:
+        """Return whether the ranges of the two, in some dimension, have no number in common."""
+        for mine, its in zip(self.indices, other.indices, strict=True):
+            (low, high), (least, most) = mine.bounds(), its.bounds()
+            if high < least or most < low:
+                return True
+        return False
+
+
+Arg = Access | float
+
+_SIGNS = {"add": "+", "sub": "-", "mul": "·", "div": "/"}
+
+
+@dataclass(eq=False)
+class Step:
+    """An operation on cells and numbers, whose result sets a cell, or is added to it.
+
+    Attributes
+    ----------
+    out : Access
+    op : Operation
+        Of the table.
+    args : tuple of Access or float
+    how : str
+        `SET`, `ADD` or `MAX`. Of a product that is added, product and sum are rounded once.
+    """
+
+    out: Access
+    op: Operation
+    args: tuple[Arg, ...]
+    how: str = SET
+
+    def reads(self) -> Iterator[Access]:
+        """Yield the cells that the step reads, those of tables among them."""
+        yield from (arg for arg in self.args if isinstance(arg, Access))
+        yield from self.tables()
+
+    def tables(self) -> Iterator[Access]:
+        """Yield the cells that its indices read."""
+        for access in (self.out, *self.args):
+            if isinstance(access, Access):
+                yield from access.tables()
+
+    def __str__(self) -> str:
+        args = [str(x) for x in self.args]
+        if self.op.name == "identity":
+            return f"{self.out} {self.how} {args[0]}"
+        if self.op.name in _SIGNS:
+            return f"{self.out} {self.how} {f' {_SIGNS[self.op.name]} '.join(args)}"
+        return f"{self.out} {self.how} {self.op.name}({', '.join(args)})"
+
+
+@dataclass(eq=False)
+class Loop:
+    """What is done for each value of a variable.
+
+    Attributes
+    ----------
+    var : Var
+    body : list of Loop or Step
+    down : bool
+        Whether sums over it begin with the last term, as in the reverse of a recurrence. It is no
+        order of what is done.
+    """
+
+    var: Var
+    body: list[Loop | Step] = field(default_factory=list)
+    down: bool = False
+
+    def __str__(self) -> str:
+        return f"for {self.var} in {self.var.extent}{', down' * self.down}:"
+
+
+Body = list[Loop | Step]
+
+
+@dataclass(eq=False)
+class Program:
+    """Arrays, and the loops and steps that compute them.
+
+    Raises
+    ------
+    TraceError
+        If an array that is given is written, or is added to by two steps, or an index leaves it.
+    """
+
+    arrays: list[Array]
+    body: Body
+
+    def __post_init__(self) -> None:
+        writers: dict[Array, list[Step]] = {}
+        for step, around in statements(self.body):
+            writers.setdefault(step.out.array, []).append(step)
+            for access in (step.out, *step.reads()):
+                _check_bounds(step, access)
+            for table in (*step.tables(), *(v.extent.via for v in around if v.extent.via)):
+                if table.array.kind not in {"in", "const"}:
+                    raise TraceError(f"the table {table} of {step} is computed: an index is "
+                                     "affine, or an entry of a table that is given")  # fmt: skip
+        for array, steps in writers.items():
+            if array.kind in {"in", "const"}:
+                raise TraceError(f"{steps[0]} writes to what is given: write to another array")
+            if len(steps) > 1 and any(step.how != SET for step in steps):
+                raise TraceError(f"{len(steps)} steps write to {array}, to which one adds: let "
+                                 "each have an array of its own, and add these")  # fmt: skip
+
+    def __str__(self) -> str:
+        shown = (f"{a.kind} {a}[{', '.join(map(str, a.shape))}]" for a in self.arrays)
+        return "\n".join(["; ".join(shown), *_listed(self.body, "")])
+
+
+def _check_bounds(step: Step, access: Access) -> None:
+    if len(access.indices) != len(access.array.shape):
+        raise TraceError(f"{access} in {step} has not the {len(access.array.shape)} indices "
+                         f"of {access.array}")  # fmt: skip
+    for index, size in zip(access.indices, access.array.shape, strict=True):
+        low, high = index.bounds()
+        given = index.via is not None and index.via.array.data is None
+        if not given and (low < 0 or high >= size):
+            raise TraceError(f"{access} in {step} is from {low} to {high} where {access.array} "
+                             f"has 0 to {size - 1}: shorten the loop")  # fmt: skip
+
+
+def _listed(body: Sequence[Loop | Step], indent: str) -> Iterator[str]:
+    for item in body:
+        yield f"{indent}{item}"
+        if isinstance(item, Loop):
+            yield from _listed(item.body, f"{indent}    ")
+
+
+def statements(body: Body) -> Iterator[tuple[Step, tuple[Var, ...]]]:
+    """Yield each step with the variables of the loops around it, outermost first."""
+    for step, loops in within_loops(body):
+        yield step, tuple(loop.var for loop in loops)
+
+
+def within_loops(
+    body: Body, around: tuple[Loop, ...] = ()
+) -> Iterator[tuple[Step, tuple[Loop, ...]]]:
+    """Yield each step with the loops around it, outermost first."""
+    for item in body:
+        if isinstance(item, Loop):
+            yield from within_loops(item.body, (*around, item))
+        else:
+            yield item, around

@@ -1,0 +1,131 @@
+"""Scheduled loops run by NumPy, where there is no compiler: loops that carry nothing are axes.
+
+NumPy fuses no product with a sum and adds in an order of its own, so that sums agree with compiled
+ones to rounding only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.backend.numpy_runner import vectorised
+from scalargrad.compiler.nests.equations import (
+    MAX,
+    SET,
+    Access,
+    Arg,
+    Array,
+    Body,
+    Index,
+    Loop,
+    Program,
+    Step,
+    Var,
+    statements,
+)
+from scalargrad.compiler.nests.schedule import ScheduledLoop, is_unique
+from scalargrad.table.operation import Elementwise, Operation
+
+
+def run_numpy(program: Program, body: Body, given: Mapping[Array, Any]) -> dict[Array, Floats]:
+    """Return the numbers of all arrays, for those of kind ``"in"`` and the loops in order."""
+    runner = _Runner(program, given)
+    with np.errstate(all="ignore"):
+        runner.items(body)
+    return runner.numbers
+
+
+def _function(op: Operation) -> Callable[..., Any]:
+    if isinstance(op, Elementwise):
+        return vectorised(op)
+    two = {"maximum": np.maximum, "minimum": np.minimum}[op.name]
+    return lambda first, *rest: _folded(two, first, rest)
+
+
+def _folded(two: Callable[[Any, Any], Any], held: Any, rest: Sequence[Any]) -> Any:
+    for x in rest:
+        held = two(held, x)
+    return held
+
+
+class _Runner:
+    def __init__(self, program: Program, given: Mapping[Array, Any]) -> None:
+        self.numbers: dict[Array, Floats] = {}
+        for array in program.arrays:
+            data = given[array] if array.kind == "in" else array.data
+            zeros = np.zeros(array.shape)
+            self.numbers[array] = zeros if data is None else np.reshape(data, array.shape) + 0.0
+        self.depth = 0
+        for step, around in statements(program.body):
+            self.depth = max(self.depth, len(around))
+            if step.how == MAX:
+                self.numbers[step.out.array].fill(-math.inf)
+        self.at: dict[Var, Any] = {}
+        self.axes: list[Var] = []  # the variables that are axes of arrays, of `depth` dimensions
+
+    def items(self, body: Body) -> None:
+        """Run what is in a body, for all numbers of its axes together."""
+        for item in body:
+            if isinstance(item, Step):
+                self._step(item)
+            elif self._is_axis(item):
+                shape = [1] * self.depth
+                shape[len(self.axes)] = -1
+                self.at[item.var] = np.arange(self._index(item.var.extent)).reshape(shape)
+                self.axes.append(item.var)
+                self.items(item.body)
+                self.axes.pop()
+            else:
+                turns = range(int(self._index(item.var.extent)))
+                for k in reversed(turns) if item.down else turns:
+                    self.at[item.var] = k
+                    self.items(item.body)
+
+    def _is_axis(self, loop: Loop) -> bool:
+        """Return whether a loop carries nothing and no other ends at its variable."""
+        if not isinstance(loop, ScheduledLoop) or loop.kind != "vector":
+            return False
+        inside = {v for _, around in statements(loop.body) for v in around}
+        return not any(loop.var in v.extent.variables for v in inside)
+
+    def _index(self, index: Index) -> Any:
+        found: Any = index.base
+        for var, stride in index.terms:
+            found = found + stride * self.at[var]
+        if index.via:
+            found = found + np.asarray(self._cell(index.via)).astype(int)
+        return found
+
+    def _place(self, x: Access) -> tuple[Any, ...]:
+        return tuple(self._index(i) for i in x.indices)
+
+    def _cell(self, x: Access) -> Any:
+        return self.numbers[x.array][self._place(x)]
+
+    def _arg(self, x: Arg) -> Any:
+        return x if isinstance(x, float) else self._cell(x)
+
+    def _step(self, step: Step) -> None:
+        found = np.asarray(_function(step.op)(*map(self._arg, step.args)))
+        sizes = [self.at[v].size for v in self.axes]
+        if 0 in sizes:
+            return
+        cells, place = self.numbers[step.out.array], self._place(step.out)
+        two: np.ufunc = np.maximum if step.how == MAX else np.add
+        if step.how != SET:
+            shape = [*sizes, *[1] * (self.depth - len(sizes))]
+            summed = tuple(k for k, v in enumerate(self.axes) if v not in step.out.variables)
+            found = two.reduce(np.broadcast_to(found, shape), axis=summed, keepdims=True)
+        if not any(isinstance(k, np.ndarray) for k in place):
+            found = found.reshape(-1)[0]
+        if step.how == SET:
+            cells[place] = found
+        elif is_unique(step.out.indices):
+            cells[place] = two(cells[place], found)
+        else:
+            two.at(cells, place, found)

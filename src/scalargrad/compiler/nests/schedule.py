@@ -1,0 +1,397 @@
+"""From equations to loops in an order that runs: dependences, components, fusion, directions.
+
+Steps that depend on each other in a circle stay in one loop, which carries their numbers from turn
+to turn; every other step is free to stand in any loop over its variable, and joins the first that
+it may. Loops stay nested as the equations have them, but for those of a sum outside any recurrence.
+
+References
+----------
+Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters 5 and 6.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from scalargrad.compiler.nests.equations import (
+    ADD,
+    CLASSES,
+    SEQUENTIAL,
+    SET,
+    Access,
+    Body,
+    Index,
+    Loop,
+    Program,
+    Step,
+    Var,
+    within_loops,
+)
+from scalargrad.errors import TraceError
+
+#: By how many turns of a loop a cell is read after it is written: the least and the most.
+Distance = tuple[int, int]
+
+
+@dataclass(eq=False)
+class ScheduledLoop(Loop):
+    """A loop as it is to run: `down` says whether its variable counts down.
+
+    Attributes
+    ----------
+    kind : str
+        ``"vector"``: its turns may run abreast, but for what they add to one cell;
+        ``"sequential"``: each turn reads what earlier ones wrote.
+    """
+
+    kind: str = "vector"
+
+    def __str__(self) -> str:
+        return f"for {self.var} in {self.var.extent}, {self.kind}{', down' * self.down}:"
+
+
+@dataclass(eq=False)
+class Placed:
+    """A step with the loops that it is still to be put into, outermost first."""
+
+    number: int
+    step: Step
+    loops: tuple[Loop, ...]
+    depth: int = 0
+
+    @property
+    def next(self) -> Loop | None:
+        """The loop that it is put into next."""
+        return self.loops[self.depth] if self.depth < len(self.loops) else None
+
+    @functools.cached_property
+    def around(self) -> tuple[Var, ...]:
+        """The variables of all its loops."""
+        return tuple(loop.var for loop in self.loops)
+
+    def is_short_sum(self) -> bool:
+        """Return whether the next loop is a sum of terms in order, in which none go abreast."""
+        loop = self.next
+        if self.step.how == SET or loop is None or loop.var in self.step.out.variables:
+            return False
+        return loop.var.extent.bounds()[1] <= SEQUENTIAL
+
+    def choose_innermost(self) -> None:
+        """Put that loop of a sum innermost whose turns go abreast best: they read neighbours.
+
+        Loops of the sum stay in order, and those that others end at stay outside these.
+        """
+        left = self.loops[self.depth :]
+        out = self.step.out
+        if self.step.how != ADD or len(left) < 2 or not is_unique(out.indices):
+            return
+        sums = [loop for loop in left if loop.var not in out.variables]
+        best = left[-1]
+        for loop in reversed(left[:-1]):
+            is_free = loop in sums[-1:] or loop not in sums
+            ends = any(loop.var in other.var.extent.variables for other in left)
+            if is_free and not ends and self._cost(loop) < self._cost(best):
+                best = loop
+        rest = tuple(loop for loop in left if loop is not best)
+        self.loops = (*self.loops[: self.depth], *rest, best)
+
+    def _cost(self, loop: Loop) -> tuple[bool, int, int]:
+        """Return how badly turns go abreast: not at all, or reading numbers that lie apart."""
+        is_lane = loop.var in self.step.out.variables
+        most = loop.var.extent.bounds()[1]
+        cannot = most < CLASSES if is_lane else most <= SEQUENTIAL
+        apart = sum(stride(x, loop.var) not in {0, 1} for x in (*self.step.reads(), self.step.out))
+        return cannot, apart, -most
+
+    def wish(self) -> int:
+        """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
+        step, loop = self.step, self.next
+        if step.how == SET or loop is None:
+            return 0
+        is_lane = loop.var in step.out.variables and is_unique(step.out.indices)
+        return 0 if is_lane else -1 if loop.down else 1
+
+
+class Edge(NamedTuple):
+    """That a step reads what another writes, with the distance for each loop over both."""
+
+    writer: Placed
+    reader: Placed
+    distances: Mapping[Var, Distance]
+
+
+def schedule(program: Program) -> Body:
+    """Return the loops of a program in an order that runs.
+
+    Raises
+    ------
+    TraceError
+        If there is none with loops nested as they are.
+    """
+    placed = [Placed(k, *x) for k, x in enumerate(within_loops(program.body))]
+    return _ordered(placed, dependences(placed))
+
+
+def dependences(placed: Sequence[Placed]) -> list[Edge]:
+    """Return which steps read what others write."""
+    readers: dict[object, list[tuple[Placed, Access]]] = {}
+    for x in placed:
+        for access in dict.fromkeys(x.step.reads()):
+            readers.setdefault(access.array, []).append((x, access))
+    found = []
+    for writer in placed:
+        for reader, access in readers.get(writer.step.out.array, ()):
+            distances = distances_between(writer, reader, access)
+            if distances is not None:
+                found.append(Edge(writer, reader, distances))
+    return found
+
+
+def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Var, Distance] | None:
+    """Return by how many turns of each common loop a cell is read after it is written.
+
+    None if `access`, of the reader, never meets a cell that the writer writes.
+    """
+    out = writer.step.out
+    if out.is_apart(access):
+        return None
+    common = [v for v in writer.around if v in reader.around]
+    found = {v: (1 - v.extent.bounds()[1], v.extent.bounds()[1] - 1) for v in common}
+    for mine, its in zip(out.indices, access.indices, strict=True):
+        if mine.via or its.via:
+            continue
+        for v, stride in mine.terms:
+            if v in found:
+                low, high = _turns(v, stride, mine, its)
+                found[v] = max(low, found[v][0]), min(high, found[v][1])
+        _bound_by_extents(found, mine, its)
+    if any(low > high for low, high in found.values()):
+        return None
+    return found
+
+
+def _bound_by_extents(found: dict[Var, Distance], mine: Index, its: Index) -> None:
+    """Bound distances where the index that is written runs up to an outer variable."""
+    if len(mine.terms) != 1 or mine.terms[0][1] != 1 or mine.terms[0][0].extent.via:
+        return
+    extent = mine.terms[0][0].extent
+    for v, stride in extent.terms:
+        if v in found and stride == 1:  # w + rest > its - base
+            rest = (extent - v).bounds()[1]
+            most = (v - its).bounds()[1] + mine.base + rest - 1
+            found[v] = found[v][0], min(found[v][1], most)
+
+
+def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
+    """Return the distances that one dimension allows: stride·(r - w), where the indices agree."""
+    if mine == its and is_unique([mine]):
+        return 0, 0
+    rest = (mine - v * stride).bounds()
+    least, most = (v * stride - its).bounds()
+    low, high = least + rest[0], most + rest[1]
+    return (
+        (-(-low // stride), high // stride) if stride > 0 else (-(high // -stride), -low // -stride)
+    )
+
+
+def stride(x: Access, var: Var) -> int:
+    """Return how far apart the cells of neighbouring turns are; -1 if a table decides.
+
+    Of an array that is not given or returned, the plan may put any dimension last.
+    """
+    found = 0
+    if x.array.kind in {"const", "temp"} and not list(x.tables()):
+        strides = [k for index in x.indices for v, k in index.terms if v is var]
+        return 0 if not strides else strides[0] if len(strides) == 1 else -1
+    for index, size in zip(x.indices, x.array.shape, strict=True):
+        if index.via and var in index.via.variables:
+            return -1
+        found = found * size + dict(index.terms).get(var, 0)
+    return found
+
+
+def is_unique(indices: Iterable[Index]) -> bool:
+    """Return whether indices are others for all other values of their variables."""
+    seen: set[Var] = set()
+    for index in indices:
+        span = 0
+        for v, stride in sorted(index.terms, key=lambda term: abs(term[1])):
+            if index.via or abs(stride) <= span or v in seen:
+                return False
+            seen.add(v)
+            span += abs(stride) * (v.extent.bounds()[1] - 1)
+        if index.via:
+            return False
+    return True
+
+
+def components(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Placed]]:
+    """Return steps that depend on each other in circles; those that are read come first.
+
+    Where the order is free, it is that of the equations.
+
+    References
+    ----------
+    Tarjan, Depth-first search and linear graph algorithms, 1972.
+    """
+    readers: dict[Placed, list[Placed]] = {x: [] for x in placed}
+    for edge in edges:
+        readers[edge.writer].append(edge.reader)
+    found = _circles(placed, readers)
+    of = {x: k for k, circle in enumerate(found) for x in circle}
+    after: list[set[int]] = [set() for _ in found]
+    for edge in edges:
+        if of[edge.writer] != of[edge.reader]:
+            after[of[edge.writer]].add(of[edge.reader])
+    waits = [0] * len(found)
+    for others in after:
+        for k in others:
+            waits[k] += 1
+    ready = [(found[k][0].number, k) for k in range(len(found)) if not waits[k]]
+    heapq.heapify(ready)
+    ordered = []
+    while ready:
+        _, k = heapq.heappop(ready)
+        ordered.append(found[k])
+        for other in after[k]:
+            waits[other] -= 1
+            if not waits[other]:
+                heapq.heappush(ready, (found[other][0].number, other))
+    return ordered
+
+
+def _circles(
+    placed: Sequence[Placed], readers: Mapping[Placed, Sequence[Placed]]
+) -> list[list[Placed]]:
+    numbers: dict[Placed, int] = {}
+    lowest: dict[Placed, int] = {}
+    open_: dict[Placed, None] = {}
+    found: list[list[Placed]] = []
+    for root in placed:
+        if root in numbers:
+            continue
+        numbers[root] = lowest[root] = len(numbers)
+        open_[root] = None
+        way = [(root, iter(readers[root]))]
+        while way:  # without recursion: straight lines are thousands of steps deep
+            x, rest = way[-1]
+            for y in rest:
+                if y not in numbers:
+                    numbers[y] = lowest[y] = len(numbers)
+                    open_[y] = None
+                    way.append((y, iter(readers[y])))
+                    break
+                if y in open_:
+                    lowest[x] = min(lowest[x], numbers[y])
+            else:
+                way.pop()
+                if way:
+                    lowest[way[-1][0]] = min(lowest[way[-1][0]], lowest[x])
+                if lowest[x] == numbers[x]:
+                    found.append(_closed(open_, x))
+    return found
+
+
+def _closed(open_: dict[Placed, None], first: Placed) -> list[Placed]:
+    circle: list[Placed] = []
+    while not circle or circle[-1] is not first:
+        circle.append(open_.popitem()[0])
+    return sorted(circle, key=lambda x: x.number)
+
+
+class _Group:
+    """Steps that run in one loop, or in none."""
+
+    def __init__(self, var: Var | None, carried: int, short: bool) -> None:
+        self.var, self.carried, self.short, self.wish = var, carried, short, 0
+        self.steps: dict[Placed, None] = {}
+
+    def takes(self, var: Var | None, carried: int, wish: int, crossing: Sequence[Edge]) -> bool:
+        """Return whether steps may run here that read, by `crossing`, what steps here write."""
+        other = (self.wish and wish and self.wish != wish) or (wish and self.carried == -wish)
+        if self.var is not var or self.carried != carried or other:
+            return False
+        if var is None:
+            return True
+        distances = [edge.distances[var] for edge in crossing]
+        if not carried:
+            return all(d == (0, 0) for d in distances)
+        return all(low >= 0 if carried > 0 else high <= 0 for low, high in distances)
+
+
+def _ordered(placed: Sequence[Placed], edges: Sequence[Edge]) -> Body:
+    """Return steps within the loops they are still to be put into."""
+    into: dict[Placed, list[Edge]] = {x: [] for x in placed}
+    for edge in edges:
+        into[edge.reader].append(edge)
+    groups: list[_Group] = []
+    home: dict[Placed, int] = {}
+    for circle in components(placed, edges):
+        arriving = [edge for x in circle for edge in into[x]]
+        inside = [edge for edge in arriving if edge.writer in set(circle)] if arriving else []
+        if not inside:
+            circle[0].choose_innermost()
+        var = circle[0].next.var if circle[0].next else None
+        short = any(x.is_short_sum() for x in circle)
+        carried = _carried(circle, inside, var) if inside else 0
+        wish = _wish(circle, carried)
+        floor = max((home[e.writer] for e in arriving if e.writer in home), default=0)
+        for k in range(floor, len(groups)):
+            crossing = [e for e in arriving if home.get(e.writer) == k]
+            if groups[k].short == short and groups[k].takes(var, carried, wish, crossing):
+                break
+        else:
+            k = len(groups)
+            groups.append(_Group(var, carried, short))
+        groups[k].wish = groups[k].wish or wish
+        groups[k].steps.update(dict.fromkeys(circle))
+        home.update(dict.fromkeys(circle, k))
+    found: Body = []
+    for group in groups:
+        mine = [e for x in group.steps for e in into[x] if e.writer in group.steps]
+        found += _emitted(group, mine)
+    return found
+
+
+def _carried(circle: Sequence[Placed], inside: Sequence[Edge], var: Var | None) -> int:
+    """Return the direction of the loop that steps are put into next; 0 if it carries nothing."""
+    if var is None or any(not x.next or x.next.var is not var for x in circle):
+        raise _no_order(circle, "they are in different loops")
+    distances = [edge.distances[var] for edge in inside]
+    if all(d == (0, 0) for d in distances):
+        return 0
+    if all(low >= 0 for low, _ in distances):
+        return 1
+    if all(high <= 0 for _, high in distances):
+        return -1
+    raise _no_order(circle, f"they read later turns of {var}, and earlier ones")
+
+
+def _wish(circle: Sequence[Placed], carried: int) -> int:
+    """Return the direction that sums give the next loop, if any."""
+    wishes = {x.wish() for x in circle} - {0}
+    if len(wishes | {carried} - {0}) > 1:
+        raise _no_order(circle, "they add up one way what they compute the other way")
+    return min(wishes, default=0)
+
+
+def _no_order(circle: Sequence[Placed], reason: str) -> TraceError:
+    others = f" and {len(circle) - 1} others" * (len(circle) > 1)
+    return TraceError(f"no order of loops computes {circle[0].step}{others}: {reason}")
+
+
+def _emitted(group: _Group, edges: Sequence[Edge]) -> Body:
+    steps = sorted(group.steps, key=lambda x: x.number)
+    var = group.var
+    if var is None:
+        return [x.step for circle in components(steps, edges) for x in circle]
+    for x in steps:
+        x.depth += 1
+    same = [edge for edge in edges if edge.distances[var][0] <= 0 <= edge.distances[var][1]]
+    kind = "sequential" if group.carried else "vector"
+    down = (group.carried or group.wish) < 0
+    return [ScheduledLoop(var, _ordered(steps, same), down, kind)]

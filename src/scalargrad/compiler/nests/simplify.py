@@ -1,0 +1,124 @@
+"""Shorter equations of the same meaning: copies forwarded, equal steps shared, dead ones dropped.
+
+No digit changes. A cell is what its step says wherever that stands, so that one pass suffices for
+copies and equal steps.
+"""
+
+from __future__ import annotations
+
+from scalargrad.compiler.nests.equations import (
+    SET,
+    Access,
+    Arg,
+    Array,
+    Body,
+    Loop,
+    Program,
+    Step,
+    Var,
+    statements,
+)
+from scalargrad.ops import TABLE
+from scalargrad.table.operation import Operation
+
+_IDENTITY = TABLE["identity"]
+
+
+def simplify(program: Program) -> Program:
+    """Return a shorter program with the same outputs."""
+    names = _Names(program)
+    steps: dict[int, Step | None] = {}
+    kept = []
+    for step, around in statements(program.body):
+        steps[id(step)] = new = names.renamed(step, around)
+        kept += [(new, around)] if new else []
+    for new, _ in kept:  # a reader may stand before a copy that it reads
+        new.args = tuple(names.of(x) for x in new.args)
+    used = _used(kept)
+    body = _kept(program.body, steps, used)
+    arrays = [a for a in program.arrays if a in used or a.kind in {"in", "out"}]
+    return Program(arrays, body)
+
+
+class _Names:
+    """What stands for the cells of arrays that are copies of others."""
+
+    def __init__(self, program: Program) -> None:
+        self.writers: dict[Array, int] = {}
+        self.looked_up: set[Array] = set()  # by a table, whose entry n - 1 - i is no index
+        for step, _ in statements(program.body):
+            self.writers[step.out.array] = self.writers.get(step.out.array, 0) + 1
+            self.looked_up |= {x.array for x in step.reads() if any(i.via for i in x.indices)}
+        self.copies: dict[Array, tuple[tuple[Var, ...], Arg]] = {}
+        self.equal: dict[tuple[object, ...], Access] = {}
+
+    def of(self, x: Arg) -> Arg:
+        """Return what an argument is a copy of, in the end."""
+        while isinstance(x, Access) and x.array in self.copies:
+            variables, source = self.copies[x.array]
+            if not isinstance(source, Access):
+                return source
+            x = source.substituted(dict(zip(variables, x.indices, strict=True)))
+        return x
+
+    def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
+        """Return a step with other arguments; None if its array is a copy from now on."""
+        op, args = _shorter(step.op, tuple(self.of(x) for x in step.args))
+        out = step.out
+        if step.how != SET or not self._is_own(out, around):
+            return Step(out, op, args, step.how)
+        variables = tuple(v for i in out.indices for v in i.variables)
+        source: Arg = args[0]
+        if op is not _IDENTITY:
+            texts = tuple(repr(x) if isinstance(x, float) else x for x in args)  # 0.0 is not -0.0
+            source = self.equal.setdefault((op, texts, frozenset(variables)), out)
+        if source == out:
+            return Step(out, op, args)
+        self.copies[out.array] = variables, source
+        return None
+
+    def _is_own(self, out: Access, around: tuple[Var, ...]) -> bool:
+        """Return whether the step sets each cell of a temporary array, at a turn for each."""
+        array = out.array
+        known = self.writers[array] > 1 or array in self.looked_up
+        whole = array.kind == "temp" and not known and out.is_plain()
+        return whole and len(out.indices) == len(around) and out.variables == set(around)
+
+
+def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
+    """Return a product with 1, a quotient by 1 or an operation on numbers alone as a copy."""
+    if op.name in {"mul", "div"} and args[1] == 1.0:
+        return _IDENTITY, args[:1]
+    if op.name == "mul" and args[0] == 1.0:
+        return _IDENTITY, args[1:]
+    numbers = [x for x in args if isinstance(x, float)]
+    if len(numbers) == len(args) and op is not _IDENTITY:
+        return _IDENTITY, (op.of_floats_unchecked(*numbers),)
+    return op, args
+
+
+def _used(steps: list[tuple[Step, tuple[Var, ...]]]) -> set[Array]:
+    """Return the arrays that outputs depend on, and outputs."""
+    reads: dict[Array, list[Array]] = {}
+    for step, around in steps:
+        tables = [v.extent.via for v in around if v.extent.via]
+        reads.setdefault(step.out.array, []).extend(x.array for x in (*tables, *step.reads()))
+    waiting = [array for array in reads if array.kind == "out"]
+    used = set(waiting)
+    while waiting:
+        new = set(reads.get(waiting.pop(), ())) - used
+        used |= new
+        waiting += new
+    return used
+
+
+def _kept(body: Body, steps: dict[int, Step | None], used: set[Array]) -> Body:
+    found: Body = []
+    for item in body:
+        if isinstance(item, Loop):
+            inner = _kept(item.body, steps, used)
+            found += [Loop(item.var, inner, item.down)] if inner else []
+        else:
+            step = steps[id(item)]
+            found += [step] if step is not None and step.out.array in used else []
+    return found
