@@ -334,9 +334,9 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     logs = [x - total for x in scores]
     bound = math.log(_LIKELY)
     if recorder() is not None:
-        return _with_the_rest(logs, bound, exp, lambda rest: log1p(-rest))
+        return _with_the_rest(logs, bound, exp, lambda rest: log1p(0.0 - rest))
     if (k := _likely(logs, bound)) >= 0:
-        logs[k] = log1p(-sum(map(exp, logs[:k] + logs[k + 1 :])))
+        logs[k] = log1p(0.0 - sum(map(exp, logs[:k] + logs[k + 1 :])))  # not -0.0
     return logs
 
 

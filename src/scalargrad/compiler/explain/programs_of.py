@@ -34,8 +34,8 @@ def programs_of(compiled: Callable[..., Any]) -> list[Path]:
     --------
     >>> from scalargrad import jit
     >>> leaky = jit(lambda x: x if x > 0 else 0.1 * x)
-    >>> leaky(3.0)
-    3.0
+    >>> leaky(3.0), leaky(4.0)  # a way through a branch is compiled when a second call takes it
+    (3.0, 4.0)
     >>> print(programs_of(leaky)[0].function.recorded)
     %0 = input  ←
     %1 = 0.0
