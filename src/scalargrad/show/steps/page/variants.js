@@ -83,13 +83,18 @@ function questionsOf(step, graphText) {
 
 const printed = (x) => (Number.isFinite(x) ? Number(x.toPrecision(PRINTED)) : x);
 
+// Slopes as they are written; they are computed without such a difference, which cancels.
+const TEXTBOOK = { "sigmoid/1": (y) => y * (1 - y), "tanh/1": (y) => 1 - y * y };
+
 // The product of a wire as someone finds it who computes with the numbers as they are printed: of
 // 1 − 0.9998 few digits are left.
 function byPrinted({ node, operand }) {
   const { sweep } = state;
   const gate = functions[nodes[node].gate];
   const operands = operandData(nodes[node], sweep.data).map(printed);
-  const local = gate ? gate.partials(printed(sweep.data[node]), operands)[operand] : sweep.locals[node][operand];
+  const y = printed(sweep.data[node]);
+  const written = TEXTBOOK[nodes[node].gate];
+  const local = written ? written(y) : gate ? gate.partials(y, operands)[operand] : sweep.locals[node][operand];
   return printed(sweep.signals[node]) * printed(local);
 }
 
