@@ -261,7 +261,7 @@ def test_all_functions_agree_with_pytorch(x: list[float], v: list[float], w: lis
 @pytest.mark.wide
 @pytest.mark.parametrize("base", [-2.0, -1.0, -0.0, 0.0, 0.5, 1.0])
 def test_partials_of_pow_follow_pytorch(base: float) -> None:
-    """Wherever base ** exponent is defined, both its partials are PyTorch's, where they are numbers.
+    """Wherever base ** exponent is defined, its partials are PyTorch's where they are numbers.
 
     But by the exponent of 0**0, which is ln 0.
     """
