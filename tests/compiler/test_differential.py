@@ -45,9 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__ in SEEDS:
         count, light = SEEDS[metafunc.function.__name__]
         chosen: Sequence[Any] = seeds(count, light)
-        # An interior gradient of fresh seeds differs, as of 1978677540341: to be found and mended.
-        has_known_fault = "interior" in metafunc.function.__name__
-        if os.environ.get("HYPOTHESIS_PROFILE") == "fresh" and not has_known_fault:
+        if os.environ.get("HYPOTHESIS_PROFILE") == "fresh":
             asked = metafunc.config.getoption("--hypothesis-seed", default=None)
             first = 10_000 * int(asked or date.today().toordinal())
             chosen = range(first, first + 10 * count)

@@ -362,3 +362,15 @@ def test_a_function_of_a_gradient_does_not_see_it_elsewhere(f: Any, x: Any, expe
     """What is differentiated by is another leaf than the gradient whose number it has."""
     assert f(x) == pytest.approx(expected, rel=1e-12)
     assert jit(f)(x) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("x", [0.3, 3.0])
+def test_a_gradient_by_a_share_of_softmax_is_the_eager_one(x: float) -> None:
+    """Of a gradient that reads the share, where the class is likely and where it is not."""
+    eager = slope_by_result(share, Value(x))
+    assert jit(lambda x: slope_by_result(share, x))(Value(x)) == pytest.approx(eager, rel=1e-12)
+
+
+def share(x: Any) -> Any:
+    """Return the probability of the first of two classes."""
+    return sg.softmax([x, -0.5 * x])[0]

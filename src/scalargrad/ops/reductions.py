@@ -15,7 +15,15 @@ from scalargrad.ops.exponential import exp, log1p
 from scalargrad.ops.selection import maximum, where
 from scalargrad.system.one_line import counted, shown
 from scalargrad.table.numbers import as_float
-from scalargrad.table.operation import ListReduction, Operand, R_co, Reduction, primitive
+from scalargrad.table.operation import (
+    Elementwise,
+    ListReduction,
+    Operand,
+    R_co,
+    Reduction,
+    composite,
+    primitive,
+)
 from scalargrad.table.validation import listed
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
@@ -310,8 +318,10 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     weights = [exp(x) for x in shifted]
     total = sum(weights)
     shares = [w / total for w in weights]
-    if recorder() is not None:
-        return _with_the_rest(shares, _LIKELY, lambda p: p, lambda rest: 1.0 - rest)
+    if recorder() is not None:  # which class is likely, a program decides at each call
+        likely = [gt(p, _LIKELY) for p in shares]
+        rest = sum([where(yes, 0.0, w) for yes, w in zip(likely, weights, strict=True)])
+        return [_recorded_share.of(w, total, rest) for w in weights]
     if (k := _likely(shares, _LIKELY)) >= 0:
         shares[k] = _share.of(weights[k], *weights[:k], *weights[k + 1 :])
     return shares
@@ -334,7 +344,10 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     logs = [x - total for x in scores]
     bound = math.log(_LIKELY)
     if recorder() is not None:
-        return _with_the_rest(logs, bound, exp, lambda rest: log1p(0.0 - rest))
+        likely = [gt(x, bound) for x in logs]
+        others = sum([where(yes, 0.0, exp(x)) for yes, x in zip(likely, logs, strict=True)])
+        rest = log1p(0.0 - where(others > 0.5, 0.0, others))  # none is likely where they are 1
+        return [where(yes, rest, x) for yes, x in zip(likely, logs, strict=True)]
     if (k := _likely(logs, bound)) >= 0:
         logs[k] = log1p(0.0 - sum(map(exp, logs[:k] + logs[k + 1 :])))  # not -0.0
     return logs
@@ -349,19 +362,6 @@ def _likely(found: list[Any], bound: float) -> int:
     return next((k for k, x in enumerate(found) if getattr(x, "data", x) > bound), -1)
 
 
-def _with_the_rest(
-    found: list[Any], bound: float, share: Callable[[Any], Any], of: Callable[[Any], Any]
-) -> list[Any]:
-    """Return probabilities or logarithms, one above `bound` computed from the shares of all others.
-
-    Which one it is, a compiled function decides at each call.
-    """
-    likely = [gt(x, bound) for x in found]
-    others = sum([where(yes, 0.0, share(x)) for yes, x in zip(likely, found, strict=True)])
-    rest = of(where(others > 0.5, 0.0, others))  # 1 if none is likely, where ln(1 - 1) is inf
-    return [where(yes, rest, x) for yes, x in zip(likely, found, strict=True)]
-
-
 def _partials_of_share(share: Any, weights: Sequence[Any]) -> list[Any]:
     total, rest = sum.function(weights), sum.function(weights[1:])
     return [rest / total / total, *[-share / total for _ in weights[1:]]]
@@ -372,3 +372,21 @@ def _share(weights: Sequence[float]) -> float:
     """Return the share of the first weight in all."""
     share: float = weights[0] / sum.function(weights)
     return share
+
+
+def _partials_of_either(share: Any, _w: Any, total: Any, rest: Any) -> tuple[Any, ...]:
+    likely, slope = gt(share, _LIKELY), -share / total
+    return (
+        where(likely, rest / total, 1.0) / total,
+        where(likely, 0.0, slope),
+        where(likely, slope, 0.0),
+    )
+
+
+@composite(Elementwise, partials=_partials_of_either)
+def _recorded_share(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
+    """Return w / total, with the slopes of a quotient, or of `_share` where that is likely.
+
+    Gradients by it, and of its gradients, are then those of what is computed eagerly.
+    """
+    return w / total
