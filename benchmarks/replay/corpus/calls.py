@@ -248,6 +248,28 @@ def piecewise() -> Call:
 
 
 @program
+def growing_data() -> Call:
+    """Loss with a branch for each of the samples, which come in one by one."""
+
+    def loss(p: list[Any], xs: list[float]) -> Any:
+        total: Any = 0.0
+        for x in xs:
+            z = p[0] * x + p[1]
+            total = total + (z * z if z > 0 else exp(z))
+        return total
+
+    def fitted(xs: list[float]) -> list[Any]:
+        slopes, known = jit(value_and_grad(loss)), xs[:5]
+        found = []
+        for k, x in enumerate(xs[5:]):
+            known.append(x)
+            found.append(slopes([0.3 + 0.01 * k, 0.1], known))
+        return found
+
+    return fitted, (gauss(40),)
+
+
+@program
 def static_count() -> Call:
     """Power series whose number of terms is static, and named."""
 

@@ -156,7 +156,7 @@ class Paths:
         known = self.fitting.get(key, ())
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
-        return bool(known or key in self._tried) and not self.limits.pays()
+        return bool(known or self._tried) and not self.limits.pays()
 
     def _recurring(self, call: Call, now: ClosedOver, tried: Tried) -> Path | None:
         """Return the path of a call; None if it has branches and no call has taken it before."""
@@ -171,7 +171,7 @@ class Paths:
                 return path
             tried.outcomes = [*known[1 - PATHS :], path.outcomes]
         tried.is_followed = not follows
-        self.limits.note_try(waits=follows)
+        self.limits.note_try()
         return None
 
     def recorded_singly(self, call: Call) -> Path:

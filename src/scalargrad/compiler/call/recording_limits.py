@@ -56,6 +56,7 @@ class RecordingLimits:
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
         self._changes: Counter[str] = Counter()
         self._start = self._pays_from = self._lost = 0.0
+        self._tries = 0
 
     def note_start(self) -> None:
         """Note that a path begins to be recorded."""
@@ -66,11 +67,12 @@ class RecordingLimits:
         now = time.perf_counter()
         self._pays_from = now + (now - self._start)
 
-    def note_try(self, *, waits: bool) -> None:
-        """Note a recording for nothing; if it waits, eager calls are to take longer before more."""
+    def note_try(self) -> None:
+        """Note a recording for nothing; after two, eager calls take longer before the next."""
         now = time.perf_counter()
         self._lost += now - self._start
-        if waits:
+        self._tries += 1
+        if self._tries % 2 == 0:
             self._pays_from, self._lost = now + _WAIT * self._lost, 0.0
 
     def pays(self) -> bool:
