@@ -140,7 +140,7 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
             source, _ = export(tmp_path / f"{file}.c", *arguments)
             given = [getattr(x, "data", x) for x in flatten(list(arguments), "arguments")[0]]
             wanted = flatten(function(*arguments), "results")[0]
-        except (ScalargradError, TypeError):  # random numbers, objects, static arguments
+        except (ScalargradError, TypeError, IndexError):  # random, objects, static, outside
             continue
         found = compiled([source])[file](given)
         wanted = [float(getattr(x, "data", x)) for x in wanted]
