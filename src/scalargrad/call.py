@@ -74,7 +74,7 @@ def add_shares(
 
 
 class Unit:
-    """The local gradient of the k-th output of a call: a signal times it is a vector."""
+    """The partial of the k-th output of a call by the call: a signal times it is a vector."""
 
     __slots__ = ("k",)
 
@@ -89,16 +89,31 @@ class Unit:
         return tangents[self.k]
 
 
+class _OfOutput(tuple[float, ...]):
+    """Stands for the local gradient of the k-th output of a call, a unit vector."""
+
+    k: int
+
+    def send_back(self, output: Value, upstream: float, under_way: dict[Value, Any]) -> None:
+        """Enter the signal of the output in the vector of those to its call."""
+        (call,) = output.parents
+        try:
+            under_way[call][self.k] = upstream  # type: ignore[index] # no number is an operand
+        except KeyError:
+            under_way[call] = Signals({self.k: upstream})  # type: ignore[index]
+
+
 class _Output(Operation):
     """The operation that takes the k-th number of a call."""
 
     def __init__(self, k: int) -> None:
         super().__init__(_undeclared, _undeclared, name=f"output {k + 1}")
-        self.local_grads: Any = (Unit(k),)
+        self.local_grads = _OfOutput()
+        self.local_grads.k = k
 
     def partial_nodes(self, _node: Any) -> Any:
         """Return the local gradient, which depends on nothing."""
-        return self.local_grads
+        return (Unit(self.local_grads.k),)
 
 
 def _undeclared(*_: Any) -> Any:
@@ -259,7 +274,7 @@ def _unknown(call: Any) -> GraphError:
 
 def _index(output: Any) -> int:
     """Return which number of its call an output is."""
-    return output.local_grads[0].k  # type: ignore[no-any-return]
+    return output.local_grads.k  # type: ignore[no-any-return]
 
 
 def require_no_call(order: Sequence[Value]) -> None:
