@@ -73,34 +73,25 @@ def add_shares(
             under_way[operand] = under_way.get(operand, -0.0) + share
 
 
-class Unit:
-    """The partial of the k-th output of a call by the call: a signal times it is a vector."""
-
-    __slots__ = ("k",)
-
-    def __init__(self, k: int) -> None:
-        self.k = k
-
-    def __rmul__(self, signal: Scalar) -> Signals:
-        return Signals({self.k: signal})
-
-    def __mul__(self, tangents: Sequence[Scalar]) -> Scalar:
-        """Return the tangent of the output, given those of all."""
-        return tangents[self.k]
-
-
-class _OfOutput(tuple[float, ...]):
-    """Stands for the local gradient of the k-th output of a call, a unit vector."""
+class Unit(tuple[float, ...]):
+    """The local gradient of the k-th output of a call: a signal times it is a vector."""
 
     k: int
 
-    def send_back(self, output: Value, upstream: float, under_way: dict[Value, Any]) -> None:
+    def send_back(self, output: Value, upstream: float, under_way: dict[Any, Any]) -> None:
         """Enter the signal of the output in the vector of those to its call."""
         (call,) = output.parents
         try:
-            under_way[call][self.k] = upstream  # type: ignore[index] # no number is an operand
+            under_way[call][self.k] = upstream
         except KeyError:
-            under_way[call] = Signals({self.k: upstream})  # type: ignore[index]
+            under_way[call] = upstream * self
+
+    def __rmul__(self, signal: Any) -> Any:
+        return Signals({self.k: signal})
+
+    def __mul__(self, tangents: Any) -> Any:
+        """Return the tangent of the output, given those of all."""
+        return tangents[self.k]
 
 
 class _Output(Operation):
@@ -108,12 +99,12 @@ class _Output(Operation):
 
     def __init__(self, k: int) -> None:
         super().__init__(_undeclared, _undeclared, name=f"output {k + 1}")
-        self.local_grads = _OfOutput()
+        self.local_grads = Unit()
         self.local_grads.k = k
 
     def partial_nodes(self, _node: Any) -> Any:
         """Return the local gradient, which depends on nothing."""
-        return (Unit(self.local_grads.k),)
+        return (self.local_grads,)
 
 
 def _undeclared(*_: Any) -> Any:

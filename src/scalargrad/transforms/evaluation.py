@@ -290,9 +290,8 @@ def _pushed_forward(
             if isinstance(node, Call):
                 moving[node] = node.push_forward(reached, as_graph)  # type: ignore[assignment]
                 continue
-            partials: Sequence[Any] = node.local_grads
-            if as_graph or not partials:  # that of an output of a call is no number
-                partials = partial_values(node)
+            is_traced = as_graph or not node.local_grads  # of an output of a call there are none
+            partials: Sequence[Any] = partial_values(node) if is_traced else node.local_grads
             terms = [product(partials[k], tangent) for k, tangent in reached]
             moving[node] = functools.reduce(operator.add, terms)
     return moving
