@@ -107,7 +107,7 @@ def program(seed: int, least: int = 3) -> tuple[Function, list[float]]:
     return f, p
 
 
-@pytest.mark.parametrize("seed", seeds(40, light=2))
+@pytest.mark.parametrize("seed", seeds(16, light=2))
 def test_random_loops_have_eager_values_gradients_and_curvature(seed: int) -> None:
     """With the gradient inside and around, and a Hessian times a vector, also at 0, at kinks."""
     f, p = program(FIRST + seed, least=3 if seed % 2 else 70)
@@ -205,7 +205,7 @@ GRAPH: list[Callable[..., Any]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", seeds(18, light=2))
+@pytest.mark.parametrize("seed", seeds(8, light=2))
 def test_graphs_in_no_order_are_eager_ones(seed: int) -> None:
     """Some hundred operations on numbers computed before; a thousand, which many results share."""
 

@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import pytest
 from tests.inner import TABLE, Elementwise, topological_order
 
@@ -180,13 +181,14 @@ def test_every_operation_has_an_expression(sympy: Any, name: str) -> None:
     """Its number, at points of the operation's domain, is the operation's."""
     op, generator = TABLE[name], random.Random(name)
     arity = op.arity if isinstance(op, Elementwise) else 4
-    for _ in range(3):
-        at = [generator.uniform(*op.domain.interval(i)) for i in range(arity)]
-        leaves = [Value(x, f"x{i}") for i, x in enumerate(at)]
-        root = op.of(*leaves)
-        expression = to_sympy(root)
-        bound = {sympy.Symbol(x.label, real=True): sympy.Float(x.data, 30) for x in leaves}
-        assert float(sympy.N(expression.subs(bound), 30)) == pytest.approx(root.data, rel=1e-12)
+    points = [[generator.uniform(*op.domain.interval(i)) for i in range(arity)] for _ in range(3)]
+    leaves = [Value(x, f"x{i}") for i, x in enumerate(points[0])]
+    symbols = [sympy.Symbol(x.label, real=True) for x in leaves]
+    function = sympy.lambdify(symbols, to_sympy(op.of(*leaves)), "mpmath")
+    with mpmath.workdps(30):
+        for at in points:
+            wanted = op.of(*map(Value, at)).data
+            assert float(function(*map(mpmath.mpf, at))) == pytest.approx(wanted, rel=1e-12)
 
 
 @pytest.mark.wide
