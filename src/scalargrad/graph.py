@@ -223,7 +223,7 @@ def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
     order = topological_order(root)
     made, places = {}, dict[int, dict[int, Value]]()
     for node in order:
-        kept = [*node.__dict__.get(KEPT, ())]
+        kept = [*getattr(node, KEPT, ())]
         for comparison, place in zip(kept[::2], kept[1::2], strict=True):
             made[comparison[0]] = comparison
             places.setdefault(comparison[0], {})[place] = node
