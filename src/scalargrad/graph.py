@@ -11,8 +11,7 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.system.one_line import shown
 from scalargrad.table.compared import KEPT
-from scalargrad.table.declaration import Operation
-from scalargrad.table.symbol import TABLE
+from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.value import Value
 
 
@@ -204,7 +203,7 @@ def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
 
     Those of Values that are computed from these nodes are among them, if the formula has a few
     operations at most; ``abs(x*x - 2) > 1e-6`` is found from x. None are kept under `no_grad`, and
-    64 at each node, the newest. Those made before a leaf was assigned to are left out.
+    64 at a node at most, the newest. Those made before a leaf was assigned to are left out.
 
     Parameters
     ----------
@@ -245,16 +244,16 @@ def _operands(
     """Compute both sides of a comparison by its formula, with the nodes of a graph where it can."""
     below, at = dict[int, range](), 2
     for place, part in enumerate(formula):
-        if isinstance(part, Operation):
-            below[place] = range(at, at + getattr(part, "arity", 2))
+        if isinstance(part, Elementwise):
+            below[place] = range(at, at + part.arity)
             at = below[place].stop
-    found: list[Value | float | None] = [None] * len(formula)
+    found: list[Any] = [None] * len(formula)
     for place, part in reversed([*enumerate(formula)]):
         if place not in below:
             found[place] = ends.get(place, part if part is None else _number(part))
             continue
         operands = [x for i in below[place] if (x := found[i]) is not None]
-        if len(operands) == len(below[place]) and TABLE.get(part.name) is part:
+        if len(operands) == len(below[place]):
             node = known.get(_key(part, operands))
             found[place] = part.of(*operands) if node is None else node
     return tuple(found[:2])

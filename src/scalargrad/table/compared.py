@@ -3,9 +3,9 @@
 A graph does not know why it was built so: of ``2*x if x > 0 else -x`` it has one branch. Pages that
 compute a graph at other inputs look up what was compared, by `scalargrad.graph.comparisons`.
 
-What was compared may not be part of the result, as ``abs(x*x - 2) > tol`` is not. So its formula is
-written down, and kept at the nodes in which the formula ends, of which x may be one. A formula names
-no node: a graph is freed with its own Values, as ever.
+What was compared may not be part of the result, as ``abs(x*x - 2) > tol`` is not. So its formula
+is written down, and kept at the nodes in which the formula ends, of which x is one. A formula
+refers to no node: a graph is freed with its own Values, as ever.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ def keep(op: Any, x: Any, other: Any, outcome: bool) -> bool:
     place = -1
     for node in formula:
         place += 1
-        if node.__class__ is float or node.__class__ is int:
+        kind = node.__class__
+        if kind is float or kind is int:
             continue
         try:
             operands = node.parents
         except AttributeError:  # the maximum that softmax holds
             formula[place] = None
             continue
-        if operands and len(formula) <= _ROOM and len(operands) <= 2:
+        if operands and len(formula) <= _ROOM and node.op.few:
             formula[place] = node.op
             formula += operands
             continue

@@ -130,7 +130,8 @@ def _limit(point: Point, away: float, at: float) -> float:
 def beyond(scene: Scene, leaf: Value, x: float) -> Point:
     """Return the output and its slope where `leaf` is x; nan where they are undefined.
 
-    They are also where the program would take another branch. Nor is there a slope behind a compiled function, which makes nodes only when it is called.
+    They count as undefined where the program would take another branch. Nor is there a slope behind
+    a compiled function, which makes nodes only when it is called.
     """
     moved: dict[Value, Value | float] = {leaf: Value(x)}
     try:
