@@ -10,6 +10,7 @@ refers to no node: a graph is freed with its own Values, as ever.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -29,36 +30,66 @@ def keep(op: Any, x: Any, other: Any, outcome: bool) -> bool:
     """Keep that Python compared a node with a node or number, and return the outcome.
 
     What is kept is a number that counts comparisons, the operation, the outcome, and the formula:
-    a list that begins with `x` and `other`. In it an operation stands for what it computes from
-    operands further on, which follow in the order of the operations; a float for a leaf or a
-    constant, an int for a constant; and None for a node that is not followed further.
+    parts that begin with `x` and `other`. An operation among them stands for what it computes from
+    operands further on, which follow in the order of the operations; a number for a leaf or a
+    constant; and None for a node that is not followed further. The formula of a long sum is not
+    followed at all: a hidden layer has many, and keeping one takes less time than making a node.
     """
     if switches and not builds_graphs():
+        return outcome
+    operands, kind = x.parents, other.__class__
+    if (kind is int or kind is float) and (not operands or _is_long(operands)):  # most
+        ends = None if operands else x.data, other
+        _keep_at(x, (_next_number(), op, outcome, ends), 0)
         return outcome
     formula = [x, other]
     comparison = _next_number(), op, outcome, formula
     place = -1
     for node in formula:
         place += 1
-        kind = node.__class__
-        if kind is float or kind is int:
+        if node.__class__ is float or node.__class__ is int:
             continue
-        try:
-            operands = node.parents
-        except AttributeError:  # the maximum that softmax holds
+        operands = getattr(node, "parents", None)
+        if operands is None:  # the maximum that softmax holds
             formula[place] = None
-            continue
-        if operands and len(formula) <= _ROOM and node.op.few:
+        elif operands and len(formula) <= _ROOM and node.op.few:
             formula[place] = node.op
             formula += operands
-            continue
-        formula[place] = None if operands else node.data
-        attributes = node.__dict__
-        if KEPT in attributes:
-            kept = attributes[KEPT]
-            kept += comparison, place
-            if len(kept) > _MOST_KEPT:
-                del kept[:2]
         else:
-            attributes[KEPT] = [comparison, place]
+            formula[place] = None if operands else node.data
+            kept = getattr(node, KEPT, None)
+            if kept is None:  # written out, since a call would take as long again
+                node.compared = [comparison, place]
+            else:
+                kept += comparison, place
+                if len(kept) > _MOST_KEPT:
+                    del kept[:2]
     return outcome
+
+
+def _keep_at(node: Any, comparison: Any, place: int) -> None:
+    """Keep a comparison at a node, and not more than the newest."""
+    kept = getattr(node, KEPT, None)
+    if kept is None:
+        node.compared = [comparison, place]
+        return
+    kept += comparison, place
+    if len(kept) > _MOST_KEPT:
+        del kept[:2]
+
+
+def _is_long(operands: Sequence[Any]) -> bool:
+    """Return whether two operands are each computed from two nodes, as in a sum of products."""
+    if len(operands) != 2:
+        return False
+    x, y = operands
+    if x is y or isinstance(x, float) or isinstance(y, float):
+        return False
+    x, y = x.parents, y.parents
+    return (
+        len(x) == 2 == len(y)
+        and x[0] is not x[1]
+        and y[0] is not y[1]
+        and x[1].__class__ is not float
+        and y[1].__class__ is not float
+    )
