@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import enable_grad
@@ -178,8 +177,7 @@ def _operand(x: Value | float) -> str:
     return f"{x.label}={x.data:.6g}" if x.label else f"{x.data:.6g}"
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """A comparison that Python made of a Value, as in ``if x > 0``.
 
     Attributes
@@ -226,7 +224,7 @@ def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
         for comparison, place in zip(kept[::2], kept[1::2], strict=True):
             made[comparison[0]] = comparison
             places.setdefault(comparison[0], {})[place] = node
-    known = {_key(node.op, node.parents): node for node in order if node.op is not None}
+    known = {_key(node.op, node.parents): node for node in order if made and node.op is not None}
     found = []
     for number in sorted(made):
         _, op, outcome, formula = made[number]
