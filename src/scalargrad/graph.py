@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isfinite
 from typing import Any, NamedTuple
 
@@ -218,7 +218,7 @@ def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
     [('gt', 0.0, True)]
     """
     order = topological_order(root)
-    made, places = {}, dict[int, dict[int, Value]]()
+    made, places = {}, dict[int, dict[float, Value]]()
     for node in order:
         kept = [*getattr(node, KEPT, ())]
         for comparison, place in zip(kept[::2], kept[1::2], strict=True):
@@ -229,7 +229,7 @@ def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
     for number in sorted(made):
         _, op, outcome, formula = made[number]
         ends = places[number]
-        if all(x.parents or x.data == formula[i] or x.data != x.data for i, x in ends.items()):
+        if all(_is_as_it_was(x, i, formula) for i, x in ends.items()):
             with enable_grad():
                 operands = _operands(formula, ends, known)
             found.append(Comparison(op, operands, outcome))
@@ -237,7 +237,7 @@ def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
 
 
 def _operands(
-    formula: list[Any], ends: Mapping[int, Value], known: Mapping[Any, Value]
+    formula: Sequence[Any], ends: Mapping[float, Value], known: Mapping[Any, Value]
 ) -> tuple[Value | float | None, ...]:
     """Compute both sides of a comparison by its formula, with the nodes of a graph where it can."""
     below, at = dict[int, range](), 2
@@ -255,6 +255,14 @@ def _operands(
             node = known.get(_key(part, operands))
             found[place] = part.of(*operands) if node is None else node
     return tuple(found[:2])
+
+
+def _is_as_it_was(x: Value, place: float, formula: Sequence[Any]) -> bool:
+    """Return whether a node has the number that it had, so that the comparison says something."""
+    if x.parents:
+        return True
+    was = formula[place] if isinstance(place, int) else place
+    return bool(x.data == was or x.data != x.data)
 
 
 def _key(op: Operation | None, operands: Iterable[Value | float]) -> tuple[Any, ...]:

@@ -33,41 +33,61 @@ def keep(op: Any, x: Any, other: Any, outcome: bool) -> bool:
     parts that begin with `x` and `other`. An operation among them stands for what it computes from
     operands further on, which follow in the order of the operations; a number for a leaf or a
     constant; and None for a node that is not followed further. The formula of a long sum is not
-    followed at all: a hidden layer has many, and keeping one takes less time than making a node.
+    followed at all: a hidden layer has many.
+
+    Where a formula is not followed to its end, the comparison is also kept at a node further down,
+    with the number there in place of a place: it may be part of the result where the formula is
+    not, as the input of a neuron whose ReLU is 0. Then it is known that too little is known.
     """
     if switches and not builds_graphs():
         return outcome
     operands, kind = x.parents, other.__class__
-    if (kind is int or kind is float) and (not operands or _is_long(operands)):  # most
-        ends = None if operands else x.data, other
-        _keep_at(x, (_next_number(), op, outcome, ends), 0)
-        return outcome
-    formula = [x, other]
-    comparison = _next_number(), op, outcome, formula
-    place = -1
-    for node in formula:
-        place += 1
-        if node.__class__ is float or node.__class__ is int:
-            continue
-        operands = getattr(node, "parents", None)
-        if operands is None:  # the maximum that softmax holds
-            formula[place] = None
-        elif operands and len(formula) <= _ROOM and node.op.few:
-            formula[place] = node.op
-            formula += operands
-        else:
-            formula[place] = None if operands else node.data
-            kept = getattr(node, KEPT, None)
-            if kept is None:  # written out, since a call would take as long again
-                node.compared = [comparison, place]
-            else:
-                kept += comparison, place
-                if len(kept) > _MOST_KEPT:
-                    del kept[:2]
+    is_alone = kind is float or kind is int
+    if is_alone and not operands:
+        _keep_at(x, (_next_number(), op, outcome, (x.data, other)), 0)
+    elif is_alone and _is_long(operands):
+        comparison = _next_number(), op, outcome, (None, other)
+        _keep_at(x, comparison, 0)
+        below = operands[1].parents[1]
+        _keep_at(below, comparison, below.data)
+    else:
+        _keep_formula((_next_number(), op, outcome, [x, other]))
     return outcome
 
 
-def _keep_at(node: Any, comparison: Any, place: int) -> None:
+def _keep_formula(comparison: tuple[int, Any, bool, list[Any]]) -> None:
+    """Follow a formula that begins with what was compared, and keep the comparison at its ends."""
+    formula = comparison[-1]
+    place = -1
+    last: Any = ()
+    for node in formula:
+        place += 1
+        kind = node.__class__
+        if kind is float or kind is int:
+            continue
+        try:
+            operands = node.parents
+        except AttributeError:  # the maximum that softmax holds
+            formula[place] = None
+            continue
+        if operands and len(formula) <= _ROOM and node.op.few:
+            formula[place] = node.op
+            formula += operands
+            continue
+        formula[place] = None if operands else node.data
+        last = operands or last
+        kept = getattr(node, KEPT, None)
+        if kept is None:  # written out, since a call would take as long again
+            node.compared = [comparison, place]
+        else:
+            kept += comparison, place
+            if len(kept) > _MOST_KEPT:
+                del kept[:2]
+    if last and not isinstance(below := last[-1], float):
+        _keep_at(below, comparison, below.data)
+
+
+def _keep_at(node: Any, comparison: Any, place: float) -> None:
     """Keep a comparison at a node, and not more than the newest."""
     kept = getattr(node, KEPT, None)
     if kept is None:
