@@ -17,7 +17,7 @@ from typing import Any
 from scalargrad.grad_mode import builds_graphs, switches
 
 #: The attribute of a node that lists the comparisons kept at it and, after each, its place there.
-KEPT = "compared"
+KEPT = "_compared"
 _MOST_KEPT = 2 * 64
 
 #: A formula is followed down while it has at most so many parts, to which two more may come.
@@ -78,7 +78,7 @@ def _keep_formula(comparison: tuple[int, Any, bool, list[Any]]) -> None:
         last = operands or last
         kept = getattr(node, KEPT, None)
         if kept is None:  # written out, since a call would take as long again
-            node.compared = [comparison, place]
+            node._compared = [comparison, place]
         else:
             kept += comparison, place
             if len(kept) > _MOST_KEPT:
@@ -91,7 +91,7 @@ def _keep_at(node: Any, comparison: Any, place: float) -> None:
     """Keep a comparison at a node, and not more than the newest."""
     kept = getattr(node, KEPT, None)
     if kept is None:
-        node.compared = [comparison, place]
+        node._compared = [comparison, place]
         return
     kept += comparison, place
     if len(kept) > _MOST_KEPT:
