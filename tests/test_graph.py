@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.inner import leaves, topological_order
+from tests.garbage import no_garbage
+from tests.inner import comparisons, leaves, topological_order
 
-from scalargrad import NumericalError, Value, maximum, ops, walk
+from scalargrad import NumericalError, Parameter, Value, jit, maximum, no_grad, ops, softmax, walk
 
 
 def names(root: Value) -> list[str]:
@@ -95,3 +97,64 @@ def test_orders_need_no_recursion() -> None:
     assert leaves(y) == [x]
     with pytest.raises(NumericalError, match="inf"):
         (y * 1e308 * 10.0).backward()
+
+
+# Comparisons ------------------------------------------------------------------------------------
+
+
+def compared(root: Value) -> list[tuple[object, ...]]:
+    """Return what Python compared: the operation, the numbers, the outcome."""
+    return [
+        (x.op.name, *[getattr(y, "data", y) for y in x.operands], x.outcome)
+        for x in comparisons(root)
+    ]
+
+
+def test_comparisons_are_found_from_what_they_were_made_of() -> None:
+    """Also where no operand is in the graph: abs(x·x − 2), or the smaller one of max(a, b)."""
+    x, y = Value(1.5, "x"), Value(4.0, "y")
+    larger = max(x + y, x * y)
+    if x and y != 3 and not abs(x * x - 2) > 0.5 and larger >= 10**400:
+        raise AssertionError
+    assert compared(larger) == [
+        ("gt", 6.0, 5.5, True),
+        ("ne", 1.5, 0.0, True),
+        ("eq", 4.0, 3.0, False),
+        ("gt", 0.25, 0.5, False),
+        ("ge", 6.0, float("inf"), False),
+    ]
+    assert comparisons(larger)[0].operands[0] is larger
+    assert compared(y * 2.0) == [
+        ("gt", 6.0, 5.5, True),
+        ("eq", 4.0, 3.0, False),
+        ("ge", 6.0, float("inf"), False),
+    ]
+    x.data = 7.0  # what was compared with another number does not count any more
+    assert compared(x * 2.0) == []
+
+
+def test_a_comparison_of_which_too_little_is_known_says_so() -> None:
+    """A long formula ends in nodes that are gone; softmax compares with a maximum it finds anew."""
+    x = Value(1.0, "x")
+    if sum([x * k for k in range(9)]) + x > 0 and softmax([x, 2 * x])[0] > 0.1:
+        assert None in [y for found in comparisons(x) for y in found.operands]
+
+
+def test_comparisons_are_few_and_keep_no_graph_alive() -> None:
+    """A loop leaves the newest 64, in order; `no_grad` and copies none; programs do not mind."""
+    w = Parameter(2.0, "w")
+    with no_grad():
+        assert w > 0
+    assert comparisons(w) == []
+    program = jit(lambda x: x * w)
+    for k in range(1000):
+        assert w > -k
+        assert program(1.0).data == 2.0
+    assert len(program.paths(1.0)) == 1
+    assert [found[2] for found in compared(w)] == [-float(k) for k in range(936, 1000)]
+    assert len(comparisons(w * 2.0, 8)) == 8
+    assert comparisons(copy.deepcopy(w)) == []
+    with no_garbage():
+        y = (w * Value(3.0) + 1.0) * 2.0
+        assert y > w
+        del y

@@ -12,6 +12,7 @@ from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import derivatives, recorder
 from scalargrad.other_names import OTHER_NAMES
 from scalargrad.system.one_line import shown
+from scalargrad.table.compared import KEPT
 
 
 class PythonProtocols:
@@ -63,10 +64,11 @@ class PythonProtocols:
     def __getstate__(self) -> Any:
         """Return the attributes and slots that a derived class adds, or None, as pickle does."""
         kind: Any = type(self)
+        attributes = {name: x for name, x in self.__dict__.items() if name != KEPT}
         if not kind.__slots__ or kind is kind._node:  # most; a search for slots takes long
-            return self.__dict__ or None
+            return attributes or None
         state: Any = object.__getstate__(self)
-        attributes, slots = state
+        _, slots = state
         more = {name: x for name, x in slots.items() if name not in kind._node.__slots__}
         return (attributes, more) if attributes or more else None
 

@@ -12,6 +12,7 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import as_leaf, recorder, switches
 from scalargrad.ops.methods import compared, junction, method, printed
 from scalargrad.python_protocols import PythonProtocols
+from scalargrad.table.compared import keep
 from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, float_of, is_real
 from scalargrad.table.operation import Binary, Operation, Unary
@@ -265,7 +266,9 @@ class Value(PythonProtocols, LectureNames):
         numbers_compared[0] += 1
         # A float compares itself exactly with integers, fractions, decimals and complex numbers.
         exact = other.__class__ is int or not is_number
-        return float_of(self) == (other if exact else ops.eq.operand(other))
+        number = other if exact else ops.eq.operand(other)
+        equal = float_of(self) == number
+        return keep(ops.eq, self, number, equal) if is_number else equal
 
     def __ne__(self, other: object) -> bool:
         if switches and (current := recorder()) is not None:
@@ -278,7 +281,7 @@ class Value(PythonProtocols, LectureNames):
     def __bool__(self) -> bool:
         if switches and recorder() is not None:
             return bool(ops.identity(self))
-        return float_of(self) != 0.0
+        return keep(ops.ne, self, 0.0, float_of(self) != 0.0)
 
     def __format__(self, specification: str) -> str:
         return format(self.data, specification) if specification else repr(self)

@@ -23,6 +23,8 @@ _LEAST = 2
 class Custom(Unary):
     """An operation declared by a user; takes as many operands as its function."""
 
+    few = False  # it may have any number
+
     def __init__(
         self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any
     ) -> None:

@@ -69,6 +69,8 @@ class Operation:
     has_own_rule = False
     #: Whether every result says true (1) or false (0).
     truth = False
+    #: Whether it has one operand or two.
+    few = False
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from zlib import crc32
 
 from scalargrad.grad_mode import as_leaf, builds_graphs, recorder, switches
 from scalargrad.table.code import PythonPrinter
+from scalargrad.table.compared import keep
 from scalargrad.table.declaration import Operation
 from scalargrad.table.notation import Notation
 from scalargrad.table.numbers import SMALL, float_of
@@ -187,11 +188,11 @@ def compile_comparison(op: Printable, node: type) -> Callable[..., Any]:
         "if a0.__class__ is not float: a0 = float_of(x0)",
         "if isinstance(x1, Node): a1 = float_of(x1)",
         "elif a1.__class__ is not float and a1.__class__ is not int:",
-        "    a1 = number(x1)",
+        "    a1 = x1 = number(x1)",
         "    if a1 is NotImplemented: return a1",
-        f"return {op.comparison.template.format('a0', 'a1')}",
+        f"return keep(op, x0, x1, {op.comparison.template.format('a0', 'a1')})",
     ]
-    return _compile(op, ["x0", "x1"], lines, _environment(op, node))
+    return _compile(op, ["x0", "x1"], lines, {**_environment(op, node), "keep": keep})
 
 
 #: A reduction of at most this many operands is printed without a loop, twice as fast.

@@ -144,6 +144,8 @@ class Elementwise(Operation):
 class Unary(Elementwise):
     """An operation of one operand."""
 
+    few = True
+
     @overload
     def __call__(self, x: float, /) -> float: ...
     @overload
@@ -162,6 +164,8 @@ class Unary(Elementwise):
 
 class Binary(Elementwise):
     """An operation of two operands."""
+
+    few = True
 
     @overload
     def __call__(self, x: float, y: float, /) -> float: ...

@@ -68,7 +68,6 @@ def test_an_input_changed_recomputes_the_step_one_is_at(read_anywhere: Read) -> 
     page.press("End")
     assert page.box("x").input_value() == "5"
     assert page.nodes["f"] == ("= 5", "1")
-    assert page.page.get_by_text("stay as recorded").first.is_visible()
     page.button("Reset inputs").click()
     assert [page.box(name).input_value() for name in "xyz"] == ["-2", "5", "-4"]
     assert page.nodes["f"] == ("= −12", "1")

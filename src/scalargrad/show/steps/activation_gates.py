@@ -57,7 +57,7 @@ def activation_of(
     found = None
     for gate in _gates_of_only(total, readers):
         form = forms[gate] = _form(gate, forms)
-        name = _NAMES.get(form) or (_name(gate) if total in gate.parents else "")
+        name = _NAMES.get(form) or (_name(gate) if any(x is total for x in gate.parents) else "")
         gates = _needed(gate, total)
         if name and _is_read_only_by(scene, (total, *gates[:-1]), gates):
             found = Activation(name, gates)

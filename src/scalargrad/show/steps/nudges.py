@@ -130,7 +130,8 @@ def _limit(point: Point, away: float, at: float) -> float:
 def beyond(scene: Scene, leaf: Value, x: float) -> Point:
     """Return the output and its slope where `leaf` is x; nan where they are undefined.
 
-    Nor is there a slope behind a compiled function, which makes nodes only when it is called.
+    They count as undefined where the program would take another branch. Nor is there a slope behind
+    a compiled function, which makes nodes only when it is called.
     """
     moved: dict[Value, Value | float] = {leaf: Value(x)}
     try:
@@ -140,13 +141,15 @@ def beyond(scene: Scene, leaf: Value, x: float) -> Point:
                 moved[node] = node.op.of(*(_moved(scene, moved, y) for y in node.parents))
     except (ScalargradError, NotImplementedError):
         return Point(nan, nan)
+    if not scene.branches_alike(lambda x: _number(moved.get(x, scene.data[x]))):
+        return Point(nan, nan)
     root, order = moved[scene.root], [y for y in moved.values() if isinstance(y, Value)]
     assert isinstance(root, Value)
     return Point(root.data, error_signals(order, {root: 1.0})[order[0]])
 
 
 def output_at(scene: Scene, leaf: Value, x: float) -> float:
-    """Return the output where `leaf` is x; nan where it is undefined."""
+    """Return the output where `leaf` is x; nan where it is undefined, or of another branch."""
     data: dict[Value, float] = {leaf: x}
 
     def now(y: Value | float) -> float:
@@ -159,6 +162,8 @@ def output_at(scene: Scene, leaf: Value, x: float) -> float:
             assert node.op is not None
             data[node] = node.op.of_floats(*map(now, node.parents))
     except ScalargradError:
+        return nan
+    if not scene.branches_alike(now):
         return nan
     return data.get(scene.root, scene.data[scene.root])
 

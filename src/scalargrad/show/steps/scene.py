@@ -7,11 +7,11 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from scalargrad import ops
-from scalargrad.errors import GraphChangedError
-from scalargrad.graph import describe, fan_out
+from scalargrad.errors import GraphChangedError, ScalargradError
+from scalargrad.graph import Comparison, comparisons, describe, fan_out
 from scalargrad.names import as_read, names
 from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest
@@ -29,6 +29,8 @@ from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
 
+#: The most comparisons that a page repeats at every move.
+_MOST_COMPARISONS = 10_000
 _JOINING = set(" +-−*·/^=<>,|")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of w[0,1] joins nothing
 
@@ -98,6 +100,8 @@ class Scene:
         The position at which each value is computed, and at which each term arrives.
     alarm : Alarm or None
         The first number that is inf or nan, once the graph is walked.
+    comparisons : list of Comparison
+        What Python compared, as in ``if x > 0``.
     """
 
     def __init__(self, root: Value, model: object = None) -> None:
@@ -126,6 +130,8 @@ class Scene:
         self._gates: dict[Value, SymbolicGate] = {}
         self._operands: dict[Value, Counter[Value | float]] = {}
         self._require_unchanged()
+        self._stand_ins = stand_ins
+        self.comparisons = comparisons(self.originals.get(root, root), _MOST_COMPARISONS)
 
     @cached_property
     def pre_activations(self) -> set[Value]:
@@ -152,6 +158,33 @@ class Scene:
                     f"{now:.6g}: data was assigned after the graph was built. Build the graph "
                     "again before walking through it"
                 )
+
+    def standing_for(self, node: Value) -> Value | None:
+        """Return the node of the scene that is one of the graph, or its copy; None for others."""
+        node = self._stand_ins.get(node, node)
+        return node if node in self.place else None
+
+    def branches_alike(self, number: Callable[[Value], float]) -> bool:
+        """Return whether Python's comparisons come out as they did where nodes are these numbers.
+
+        True also of those of which too little is known.
+        """
+        known = [found for found in self.comparisons if None not in found.operands]
+        try:
+            return all(self._compared(found, number) == found.outcome for found in known)
+        except ScalargradError:  # undefined there
+            return False
+
+    def _compared(self, found: Comparison, number: Callable[[Value], float]) -> bool:
+        def of(x: Value | float | None) -> Any:
+            if not isinstance(x, Value):
+                return x
+            node = self.standing_for(x)
+            if node is not None or x.op is None:
+                return x.data if node is None else number(node)
+            return x.op.of_floats(*map(of, x.parents))
+
+        return bool(found.op.of_floats(*map(of, found.operands)))
 
     def gate(self, node: Value) -> SymbolicGate:
         """Return the gate that made `node`, traced once for each operation and arity."""

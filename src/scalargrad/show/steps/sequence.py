@@ -127,9 +127,9 @@ class Walk(Sequence[Step]):
         Content-Security-Policy forbids it to. In a graph with a custom operation the inputs
         are fixed: a page cannot call Python.
 
-        At other inputs the page computes the same graph. What Python chose by comparing, with
-        ``if``, ``max`` or ``where(x > 0, …)``, is not in it and stays as recorded; the page says
-        so. `maximum` and ``where(gt(x, 0), …)`` are gates, which choose anew.
+        At other inputs the page computes the same graph. Where the program would then take another
+        branch, by ``if x > 0``, ``while``, ``max`` or ``where(x > 0, …)``, the page says so and
+        greys its numbers. `maximum` and ``where(gt(x, 0), …)`` are gates, which choose anew.
         """
         title = None if title is None else text(title, "title")
         limit = whole(limit, "limit", 1)

@@ -10,6 +10,7 @@ that `document` lists, with what all pages share (`scalargrad.show.html`).
 expressions     the traced expressions: simplified at a point, and written
 names           names as in print, their indices lowered
 sweep           values forward, gradients backward
+comparisons     what the program compared, and whether it would take another branch
 decimal_results what operations give of decimals, for = and ≈
 exactness       which numbers of a sweep are what is shown
 formulas        the chain rule of a step, as text and as MathML

@@ -26,8 +26,19 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("expressions", "names", "sweep", "decimal_results", "exactness", "formulas", "wording"),
-    *("nudges", "state", "drawings", "drawing", "marks", "chips", "layers", "lines", "panel"),
+    *("expressions", "names", "sweep", "comparisons", "decimal_results", "exactness", "formulas"),
+    *(
+        "wording",
+        "nudges",
+        "state",
+        "drawings",
+        "drawing",
+        "marks",
+        "chips",
+        "layers",
+        "lines",
+        "panel",
+    ),
     *("predict", "inputs", "timeline", "motion", "viewport", "minimap", "tools", "sheet"),
     *("variants", "further", "main"),
 )

@@ -110,14 +110,12 @@ function resetInputs() {
   accept();
 }
 
-// At other inputs than those recorded, Python might have built another graph, which a page cannot know.
 const areMoved = () => inputs.some((i) => !Object.is(state.sweep.data[i], recordedSweep.data[i]));
 
 // Show the numbers of the inputs; a box in which someone writes, or a refused one, is left alone.
 function drawInputs() {
   const arrived = arrivedNow();
   const asked = state.question?.isOpen ? state.question.step.parent : null;
-  $("recorded").classList.toggle("moved", areMoved());
   for (const i of listedInputs) {
     const { slider, box, gradient } = fields.get(i);
     const value = state.sweep.data[i];

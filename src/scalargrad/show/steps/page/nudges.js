@@ -85,7 +85,7 @@ function limitOf({ output, slope }, away, at) {
 // The output and its slope where an input is x; NaN where they are undefined.
 function beyond(sweep, leaf, x) {
   const moved = sweep.with([[leaf, x]]);
-  return moved.invalid ? { output: NaN, slope: NaN } : { output: moved.data[root], slope: moved.total(leaf) };
+  return moved.invalid || moved.flips.length ? { output: NaN, slope: NaN } : { output: moved.data[root], slope: moved.total(leaf) };
 }
 
 // By how much to nudge x: a hundredth of the greatest power of ten that is in it.

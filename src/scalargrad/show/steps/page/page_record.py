@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from scalargrad.graph import Comparison
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.decimal_results import body
 from scalargrad.show.graphs.gates import gate_sign, gate_text
@@ -57,6 +58,9 @@ class Record:
         self._gates: dict[str, Json] = {}
         self.operations: dict[str, tuple[Operation, int]] = {}
         self._nodes = [self._node(node) for node in scene.order]
+        known = [found for found in scene.comparisons if None not in found.operands]
+        self._unknown = len(scene.comparisons) - len(known)
+        self._comparisons = [self._comparison(found) for found in known]
 
     def json(self, steps: Iterable[Step]) -> Json:
         """Return the data of the page, and which steps it shows, as JSON."""
@@ -73,6 +77,8 @@ class Record:
             "positions": positions,
             "nudges": self._nudges() if self._custom else {},
             "drawings": self._drawn.json,
+            "comparisons": self._comparisons,
+            "unknown": self._unknown,
         }
 
     def _nudges(self) -> dict[int, str]:
@@ -128,6 +134,24 @@ class Record:
         ]
         found["locals"] = [json_number(x) for x in node.local_grads]
         return found
+
+    def _comparison(self, found: Comparison) -> Json:
+        """Return a comparison of nodes, which are named by their places, and what Python found."""
+        names: dict[Symbol, str] = {}
+
+        def written(x: Value | float | None) -> Expression:
+            if not isinstance(x, Value):
+                return x or 0.0
+            node = self._scene.standing_for(x)
+            if node is None:
+                return x.data if x.op is None else Symbol("", x.op, tuple(map(written, x.parents)))
+            name = str(self._place[node])
+            names[symbol := Symbol(name)] = name
+            return symbol
+
+        terms = _Terms(self, names)
+        terms.index(Symbol("", found.op, tuple(map(written, found.operands))))
+        return {"terms": terms.written, "outcome": found.outcome}
 
     def _constant(self, x: float) -> Json:
         """Return a constant operand; for a maximum held by softmax, its scores too."""

@@ -215,7 +215,8 @@ function openBundle(b) {
 
 function showDialog(...body) {
   const close = element("form", { method: "dialog" }, element("button", {}, "Close"));
-  $("node-sum").replaceChildren(...body, close);
+  const warning = state.sweep.flips.length ? [element("p", { class: "warning" }, branchNote(state.sweep))] : []; // it covers the page
+  $("node-sum").replaceChildren(...warning, ...body, close);
   typeset($("node-sum"));
   if (!$("node-sum").open) $("node-sum").showModal();
   for (const block of $("node-sum").querySelectorAll(".formula, li")) fit(block);

@@ -3,6 +3,7 @@
 const recorded = JSON.parse(document.getElementById("walk").textContent);
 const { nodes, inputs, gates, notations, layers } = recorded;
 for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
+const comparisons = recorded.comparisons.map(({ terms, outcome }) => ({ whole: readTerms(terms).at(-1), outcome }));
 for (const notation of Object.values(notations)) if (notation.body) notation.body = readTerms(notation.body).at(-1);
 
 const wordsKnown = new Set(nodes.flatMap(({ name, word }) => [name, word]));

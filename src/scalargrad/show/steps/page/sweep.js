@@ -75,10 +75,16 @@ class Sweep {
     return new Sweep(data);
   }
 
-  // The root at other inputs, or NaN where it is undefined there.
+  // The root at other inputs, or NaN where it is undefined there, or the program might compute another.
   rootAt(changes) {
     const moved = this.with(changes);
-    return moved.invalid ? NaN : moved.data[root];
+    return moved.invalid || moved.flips.length ? NaN : moved.data[root];
+  }
+
+  // The comparisons of the program that would come out otherwise than they did.
+  get flips() {
+    this.flipped ??= comparisons.filter(({ whole, outcome }) => comparedAt(this.data, whole) !== Number(outcome));
+    return this.flipped;
   }
 }
 

@@ -18,6 +18,7 @@ function drawTimeline() {
 
 function drawAll() {
   drawPath();
+  drawBranch();
   drawGraph();
   drawPanel();
   drawTimeline();

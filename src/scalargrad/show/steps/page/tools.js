@@ -5,11 +5,16 @@ function checkDifference() {
   const i = Number($("check-input").value);
   const x = state.sweep.data[i];
   const h = 1e-5 * Math.max(1, Math.abs(x));
-  const [up, down] = [x + h, x - h].map((value) => state.sweep.rootAt([[i, value]]));
+  const beside = [x + h, x - h].map((value) => state.sweep.with([[i, value]]));
+  const [up, down] = beside.map(({ invalid, data }) => (invalid ? NaN : data[root]));
   const slope = (up - down) / (2 * h);
   const gradient = i === root ? 1 : state.sweep.total(i);
   const { name } = nodes[root];
   const at = `(${name}(${nodes[i].name} + h) - ${name}(${nodes[i].name} - h)) / 2h`;
+  if (beside.some(({ flips }) => flips.length)) {
+    $("check-result").textContent = `Beside ${nodes[i].name} ${equalTo(x)} the program takes another branch: there is no difference to take.`;
+    return;
+  }
   if (!Number.isFinite(slope)) {
     $("check-result").textContent = `${name} is undefined or infinite beside ${nodes[i].name} ${equalTo(x)}: there is no difference to take.`;
     return;
@@ -56,6 +61,7 @@ function whyNot(moved) {
     const gradient = state.sweep.total(bad[0]);
     return `the next step would take ${nodes[bad[0]].name} to ${number(bad[1])}, for its gradient is ${number(gradient)}`;
   }
+  if (state.sweep.with(moved).flips.length) return "the next step would lead to where the program takes another branch";
   if (setInputs(moved)) return "";
   const { undefined: note } = state;
   accept(); // the inputs are those before the step

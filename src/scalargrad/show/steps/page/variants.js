@@ -29,7 +29,7 @@ function variant(seed) {
     const data = [...recordedSweep.data];
     for (const i of inputs) data[i] = drawnLike(recordedSweep.data[i], draw);
     const sweep = new Sweep(data);
-    if (sweep.invalid || sweep.alarm) continue;
+    if (sweep.invalid || sweep.alarm || sweep.flips.length) continue;
     const against = weakAnswers(sweep);
     if (!best || against < best.against) best = { sweep, against };
     if (!against) break;
