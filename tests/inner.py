@@ -6,8 +6,9 @@ function be renamed without a change here.
 
 from __future__ import annotations
 
+from scalargrad.comparisons import comparisons
 from scalargrad.compiler.explain.programs_of import programs_of
-from scalargrad.graph import comparisons, leaves, topological_order
+from scalargrad.graph import leaves, topological_order
 from scalargrad.ops import TABLE as WHOLE_TABLE
 from scalargrad.table.domain import Domain
 from scalargrad.table.javascript import function_key, javascript_functions, javascript_lanes

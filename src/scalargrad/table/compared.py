@@ -1,7 +1,7 @@
 """Keep the comparisons that Python makes of Values, as in ``if x > 0``, beside what was compared.
 
 A graph does not know why it was built so: of ``2*x if x > 0 else -x`` it has one branch. Pages that
-compute a graph at other inputs look up what was compared, by `scalargrad.graph.comparisons`.
+compute a graph at other inputs look up what was compared, by `scalargrad.comparisons`.
 
 What was compared may not be part of the result, as ``abs(x*x - 2) > tol`` is not. So its formula
 is written down, and kept at the nodes in which the formula ends, of which x is one. A formula

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from scalargrad import ops
+from scalargrad.comparisons import Comparison, comparisons
 from scalargrad.errors import GraphChangedError, ScalargradError
-from scalargrad.graph import Comparison, comparisons, describe, fan_out
+from scalargrad.graph import describe, fan_out
 from scalargrad.names import as_read, names
 from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest

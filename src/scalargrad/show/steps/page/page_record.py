@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from scalargrad.graph import Comparison
+from scalargrad.comparisons import Comparison
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.decimal_results import body
 from scalargrad.show.graphs.gates import gate_sign, gate_text
