@@ -11,12 +11,12 @@ from scalargrad.compiler.nests.finder.tree import (
     Border,
     Constant,
     Data,
+    Indices,
     Input,
     Result,
     Statement,
     Table,
     Tree,
-    affine,
 )
 
 #: How many borders an operand may have, one within the other.
@@ -46,16 +46,15 @@ class _Operand:
 
     def _even(self, rows: Integers) -> Access | None:
         """Return the access of some instances if one form without tables does for all."""
-        whole = len(rows) == len(self.kinds)
-        kinds, places = (self.kinds, self.places) if whole else (self.kinds[rows], self.places[rows])
-        indices = self.statement.indices if whole else self.statement.indices[:, rows]
+        indices = self.statement.indices.taken(rows)
+        kinds, places = self.kinds[rows], self.places[rows]
         kind = kinds[0]
         if not (kinds == kind).all():
             return None
         if kind == NUMBER:
             return self._numbers(rows, places)
         if kind == GIVEN:
-            place = affine(indices, places)
+            place = indices.affine(places)
             return None if place is None else Input(place)
         return self._result(indices, places)
 
@@ -67,15 +66,15 @@ class _Operand:
         found[rows] = numbers
         return Data(found)
 
-    def _result(self, indices: Integers, places: Integers) -> Access | None:
+    def _result(self, indices: Indices, places: Integers) -> Access | None:
         numbers = self.tree.statement_of[places]
         number = int(numbers[0])
         if not (numbers == number).all():
             return None
-        read = self.tree.statements[number].indices[:, self.tree.instance_of[places]]
+        instances = self.tree.instance_of[places]
         found = []
-        for index in read:
-            one = affine(indices, index)
+        for axis in self.tree.statements[number].indices.axes:
+            one = indices.affine(axis[instances])
             if one is None:
                 return None
             found.append(one)
@@ -85,11 +84,11 @@ class _Operand:
         """Return the access of instances of which the first or the last on a loop are apart."""
         if not most:
             return None
-        indices = self.statement.indices[:, rows]
+        axes = self.statement.indices.taken(rows).axes
         for end in (np.min, np.max):
-            for axis in reversed(range(len(indices))):
-                at = int(end(indices[axis]))
-                there = indices[axis] == at
+            for axis in reversed(range(len(axes))):
+                at = int(end(axes[axis]))
+                there = axes[axis] == at
                 if there.all():
                     continue
                 elsewhere = self._even(rows[~there])

@@ -18,13 +18,14 @@ from scalargrad.compiler.nests.finder.tree import (
     Border,
     Constant,
     Data,
+    Indices,
     Input,
     Loop,
     Result,
     Statement,
     Tree,
 )
-from scalargrad.compiler.passes.nodes import starts, stretches
+from scalargrad.compiler.passes.nodes import starts
 
 #: A dense map of the instances of a statement has at most so many entries for each.
 _DENSE = 4
@@ -72,12 +73,12 @@ class _Expansion:
         self.tree = tree
         self.entered: dict[Loop, Integers] = {}  # for each time, how often it is repeated
         self.sizes: dict[Loop, Integers] = {}  # for each turn, how many nodes it has
-        self.indices: dict[Statement, Integers] = {}
+        self.indices: dict[Statement, Indices] = {}
         self.instances: dict[int, _Instances] = {}
 
     def run(self) -> Recording:
-        none = np.zeros((0, 1), np.int64)
-        count = int(self._measure(self.tree.body, none)[0])
+        once = Indices(np.zeros((0, 1), np.int64))
+        count = int(self._measure(self.tree.body, once)[0])
         self._number(self.tree.body, np.zeros(1, np.int64))
         codes, counts = np.full(count, -1), np.zeros(count, np.int64)
         for statement in self.tree.statements:
@@ -91,9 +92,9 @@ class _Expansion:
                 kinds[at + j], places[at + j] = self._operand(access, self.indices[statement])
         return Recording(self.tree.recording.table, codes, first, kinds, places)
 
-    def _measure(self, body: Sequence[Loop | Statement], indices: Integers) -> Integers:
+    def _measure(self, body: Sequence[Loop | Statement], indices: Indices) -> Integers:
         """Return how many nodes each turn of a body has."""
-        found = np.zeros(indices.shape[1], np.int64)
+        found = np.zeros(len(indices), np.int64)
         for item in body:
             if isinstance(item, Statement):
                 self.indices[item] = indices
@@ -101,18 +102,17 @@ class _Expansion:
                 continue
             extent = item.extent
             counts = extent.at(indices) if isinstance(extent, Affine) else extent
-            index = stretches(np.zeros(len(counts), np.int64), counts)
-            inner = np.concatenate([np.repeat(indices, counts, axis=1), index[None]])
-            self.entered[item], self.sizes[item] = counts, self._measure(item.body, inner)
+            self.entered[item] = counts
+            self.sizes[item] = self._measure(item.body, indices.within(counts))
             ends = starts(counts)
             found += np.diff(starts(self.sizes[item])[ends])
         return found
 
     def _number(self, body: Sequence[Loop | Statement], at: Integers) -> None:
-        """Number the nodes of each turn of a body, given the first ones."""
+        """Give numbers to the nodes of each turn of a body, given the first ones."""
         for item in body:
             if isinstance(item, Statement):
-                self.instances[item.number] = _Instances(at, self.indices[item])
+                self.instances[item.number] = _Instances(at, self.indices[item].axes)
                 at = at + 1
                 continue
             counts, done = self.entered[item], starts(self.sizes[item])
@@ -121,9 +121,9 @@ class _Expansion:
             self._number(item.body, begin)
             at = at + np.diff(done[ends])
 
-    def _operand(self, access: Access, indices: Integers) -> tuple[Integers, Integers]:
+    def _operand(self, access: Access, indices: Indices) -> tuple[Integers, Integers]:
         """Return kinds and places of an operand at all instances."""
-        count = indices.shape[1]
+        count = len(indices)
         if isinstance(access, Constant):
             return _all(NUMBER, np.full(count, access.number).view(np.int64))
         if isinstance(access, Data):
@@ -134,7 +134,7 @@ class _Expansion:
             wanted = [x.at(indices) for x in access.indices]
             return _all(COMPUTED, self.instances[access.statement].at(wanted, count))
         if isinstance(access, Border):
-            there = indices[access.axis] == access.at
+            there = indices.axes[access.axis] == access.at
             border = self._operand(access.there, indices)
             other = self._operand(access.elsewhere, indices)
             kinds, places = (np.where(there, x, y) for x, y in zip(border, other, strict=True))

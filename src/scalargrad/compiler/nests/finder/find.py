@@ -56,17 +56,18 @@ def _trees(structure: Structure) -> Iterator[Tree]:
     if structure.size > max(_MOST, len(structure.recording) // _NODES_EACH):
         return
     whole = tree = Tree(structure)
+    read_operands(whole)
+    yield whole
+    among = {s.number for s in whole.statements if has_tables(s)}
     for _ in range(_SPLITS):
-        found = split(tree)
+        found = split(tree, among)
         if found is None:
             break
         tree = Tree(found)
-    read_operands(tree)
-    yield tree
-    if count_tables(tree) and tree is not whole:
-        read_operands(whole)
-        yield whole
-    for one in {tree, whole}:
+    if tree is not whole:
+        read_operands(tree)
+        yield tree
+    for one in [whole, tree][: 1 + (tree is not whole)]:
         yield from _unrolled(one)
 
 

@@ -24,13 +24,13 @@ _ROWS = 3
 _APART = 1 << 32
 
 
-def split(tree: Tree) -> Structure | None:
-    """Return the structure with the loops that the tree's operands split; None if there are none.
+def split(tree: Tree, among: set[int]) -> Structure | None:
+    """Return the structure with loops split that are around some statements; None if none is.
 
-    Only one level is split at a time.
+    Of loops within each other, both may be split at a time, each into two.
     """
     found = tree.structure
-    for loop, addresses in _addresses(tree).items():
+    for loop, addresses in _addresses(tree, among).items():
         times = loop.times
         length = 0 if times is None else max(_row_length(x, times) for x in addresses)
         if times and length:
@@ -49,17 +49,16 @@ def split(tree: Tree) -> Structure | None:
     return None if found is tree.structure else found
 
 
-def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
+def _addresses(tree: Tree, among: set[int]) -> dict[Loop, list[Integers]]:
     """Return, for each loop, what its operands read at each turn, each as one number.
 
     Of a statement in an inner loop, it is what that loop's first turn reads.
     """
     found: dict[Loop, list[Integers]] = {}
+    loops = {x for k in among for x in tree.statements[k].loops if x.counts.max() >= _LEAST}
     for statement in tree.statements:
-        for loop in statement.loops:
-            if loop.counts.max() < _LEAST:
-                continue
-            inner = statement.indices[loop.depth + 1 :]
+        for loop in loops.intersection(statement.loops):
+            inner = statement.indices.axes[loop.depth + 1 :]
             nodes = statement.nodes[(inner == 0).all(axis=0)] if len(inner) else statement.nodes
             if len(nodes) != loop.counts.sum():
                 continue

@@ -7,6 +7,8 @@ it is a table.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -21,16 +23,74 @@ from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.passes.nodes import stretches
 
 
+class Indices:
+    """The indices of the loops around something, for each of its instances.
+
+    Attributes
+    ----------
+    axes : integers
+        A row for each loop, outermost first, a column for each instance.
+    """
+
+    def __init__(self, axes: Integers) -> None:
+        self.axes = axes
+
+    def __len__(self) -> int:
+        return self.axes.shape[1]
+
+    def within(self, counts: Integers) -> Indices:
+        """Return the indices in a loop that is repeated so often for each instance."""
+        inner = stretches(np.zeros(len(counts), np.int64), counts)
+        return Indices(np.concatenate([np.repeat(self.axes, counts, axis=1), inner[None]]))
+
+    def taken(self, rows: Integers) -> Indices:
+        """Return those of some instances."""
+        return self if len(rows) == len(self) else Indices(self.axes[:, rows])
+
+    def affine(self, numbers: Integers) -> Affine | None:
+        """Return a number for each instance as an affine function, if it is one."""
+        strides = [0] * len(self.axes)
+        if not (numbers == numbers[0]).all():
+            for axis, row in self._steps:
+                moved = (self.axes[:, row + 1] - self.axes[:, row]).tolist()
+                rest = sum(map(operator.mul, strides, moved))
+                strides[axis] = (int(numbers[row + 1] - numbers[row]) - rest) // moved[axis]
+        first, last = (sum(map(operator.mul, strides, x)) for x in self._ends)
+        base = int(numbers[0]) - first
+        if base + last != int(numbers[-1]):
+            return None
+        found = Affine(base, tuple(strides))
+        return found if (found.at(self) == numbers).all() else None
+
+    @functools.cached_property
+    def _ends(self) -> tuple[list[int], list[int]]:
+        return self.axes[:, 0].tolist(), self.axes[:, -1].tolist()
+
+    @functools.cached_property
+    def _steps(self) -> list[tuple[int, int]]:
+        """For each loop, innermost first, an instance after which it moves on and no outer one."""
+        moves = self.axes[:, 1:] != self.axes[:, :-1]
+        still = np.ones(moves.shape[1:], np.bool_)
+        found = []
+        for axis, moved in enumerate(moves):
+            first = still & moved
+            row = int(first.argmax()) if len(first) else 0
+            if len(first) and first[row]:
+                found.append((axis, row))
+            still &= ~moved
+        return found[::-1]
+
+
 class Affine(NamedTuple):
     """A whole number: base + Σ stride·index over the loops around, outermost first."""
 
     base: int
     strides: tuple[int, ...]
 
-    def at(self, indices: Integers) -> Integers:
-        """Return the numbers at the indices of some instances, a row for each loop."""
-        found = np.full(indices.shape[1], self.base)
-        for stride, index in zip(self.strides, indices, strict=True):
+    def at(self, indices: Indices) -> Integers:
+        """Return the numbers at the indices of some instances."""
+        found = np.full(len(indices), self.base)
+        for stride, index in zip(self.strides, indices.axes, strict=True):
             if stride:
                 found += stride * index
         return found
@@ -125,8 +185,8 @@ class Statement:
         Those around it, outermost first.
     nodes : integers
         The nodes that it stands for, in order.
-    indices : integers
-        For each of the loops, the indices of all instances.
+    indices : Indices
+        Those of these loops, for each instance.
     operands : tuple of Access
     """
 
@@ -134,7 +194,7 @@ class Statement:
     code: int
     loops: tuple[Loop, ...]
     nodes: Integers
-    indices: Integers
+    indices: Indices
     operands: tuple[Access, ...] = ()
 
 
@@ -165,11 +225,11 @@ class Tree:
         self.statement_of, self.instance_of = np.empty(n, np.int64), np.empty(n, np.int64)
         self._unrolled = np.zeros(len(structure.starts), np.bool_)
         self._unrolled[np.asarray(unrolled, np.int64)] = True
-        none = np.zeros((0, 1), np.int64)
-        self.body = [x for k in structure.top for x in self._items(np.array([k]), none, ())]
+        once = Indices(np.zeros((0, 1), np.int64))
+        self.body = [x for k in structure.top for x in self._items(np.array([k]), once, ())]
 
     def _items(
-        self, symbols: Integers, indices: Integers, around: tuple[Loop, ...]
+        self, symbols: Integers, indices: Indices, around: tuple[Loop, ...]
     ) -> list[Loop | Statement]:
         """Return what stands at one place of a body, given its symbols at all instances."""
         n, found = len(self.recording), self.structure
@@ -181,21 +241,18 @@ class Tree:
             places = range(period * int(counts[0]))
             bodies = (found.pool[found.starts[of] + t] for t in places)
             return [x for body in bodies for x in self._items(body, indices, around)]
-        extent = affine(indices, counts)
+        extent = indices.affine(counts)
         loop = Loop(
-            len(self.loops), len(indices), counts if extent is None else extent, symbols, counts
+            len(self.loops), len(around), counts if extent is None else extent, symbols, counts
         )
         self.loops.append(loop)
-        index = stretches(np.zeros(len(counts), np.int64), counts)
-        inner = np.concatenate([np.repeat(indices, counts, axis=1), index[None]])
-        begin = np.repeat(found.starts[of], counts) + index * period
+        inner = indices.within(counts)
+        begin = np.repeat(found.starts[of], counts) + inner.axes[-1] * period
         for t in range(period):
             loop.body += self._items(found.pool[begin + t], inner, (*around, loop))
         return [loop]
 
-    def _statement(
-        self, nodes: Integers, indices: Integers, around: tuple[Loop, ...]
-    ) -> Statement:
+    def _statement(self, nodes: Integers, indices: Indices, around: tuple[Loop, ...]) -> Statement:
         code = int(self.recording.codes[nodes[0]])
         statement = Statement(len(self.statements), code, around, nodes, indices)
         self.statements.append(statement)
@@ -204,33 +261,6 @@ class Tree:
 
     def __str__(self) -> str:
         return _shown(self.body)
-
-
-def affine(indices: Integers, numbers: Integers) -> Affine | None:
-    """Return numbers of instances as an affine function of their indices, if they are one."""
-    strides = [0] * len(indices)
-    if len(numbers) > 1 and not (numbers == numbers[0]).all():
-        for axis, row in reversed([*enumerate(_steps(indices))]):
-            if row >= 0:
-                moved = indices[:, row + 1] - indices[:, row]
-                rest = sum(s * m for s, m in zip(strides, moved.tolist(), strict=True))
-                change = int(numbers[row + 1]) - int(numbers[row]) - rest
-                strides[axis] = change // max(int(moved[axis]), 1)
-    base = int(numbers[0]) - sum(s * int(x) for s, x in zip(strides, indices[:, 0], strict=True))
-    found = Affine(base, tuple(strides))
-    return found if (found.at(indices) == numbers).all() else None
-
-
-def _steps(indices: Integers) -> list[int]:
-    """Return, for each loop, an instance after which it is the outermost that moves on, or -1."""
-    moves = indices[:, 1:] != indices[:, :-1]
-    still = np.ones(moves.shape[1:], np.bool_)
-    found = []
-    for moved in moves:
-        first = still & moved
-        found.append(int(first.argmax()) if first.any() else -1)
-        still &= ~moved
-    return found
 
 
 def _shown(body: Sequence[Loop | Statement]) -> str:
