@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from math import inf
 
-import numpy as np
-
-from scalargrad.compiler.nests.finder.access import count_tables, has_tables, read_operands
+from scalargrad.compiler.nests.finder.access import cost, count_tables, read_operands
 from scalargrad.compiler.nests.finder.expand import expanded
 from scalargrad.compiler.nests.finder.recording import Recording
-from scalargrad.compiler.nests.finder.split import split
+from scalargrad.compiler.nests.finder.split import split, unrolled, without_last
 from scalargrad.compiler.nests.finder.structure import Structure, search
 from scalargrad.compiler.nests.finder.tree import Tree
 
-#: A table costs as much as so many statements.
-_TABLE = 4
 #: A tree without tables of at most so many statements is taken at once.
 _SHORT = 60
-#: Loops are split so often at most.
-_SPLITS = 8
+#: A tree is written in other ways in so many rounds.
+_ROUNDS = 3
+#: Loops are split so often in a row, while that makes a tree no worse than by this factor.
+_SPLITS, _WORSE = 8, 1.5
 #: More statements than this, and than one of so many nodes, are no tree.
 _MOST, _NODES_EACH = 2000, 20
-#: Loops of so few turns may be written out where they need tables.
-_FEW = 4
 
 
 def find(recording: Recording) -> Tree | None:
@@ -38,48 +35,37 @@ def find(recording: Recording) -> Tree | None:
         structure = search(recording, by_kind=by_kind)
         if structure is None:
             break
-        for tree in _trees(structure):
-            if best is None or cost(tree) < cost(best):
-                best = tree
+        found = _tree(structure, inf if best is None else cost(best))
+        best = found or best
         if best is not None and not count_tables(best) and len(best.statements) <= _SHORT:
             break
     return best if best is not None and expanded(best).equals(recording) else None
 
 
-def cost(tree: Tree) -> int:
-    """Return how many statements a tree has, and what tables count as."""
-    return len(tree.statements) + _TABLE * count_tables(tree)
-
-
-def _trees(structure: Structure) -> Iterator[Tree]:
-    """Yield the tree with loops split by strides, and if it needs tables, others."""
+def _tree(structure: Structure, limit: float) -> Tree | None:
+    """Return the simplest tree of a structure that costs less than a limit, or None."""
     if structure.size > max(_MOST, len(structure.recording) // _NODES_EACH):
-        return
-    whole = tree = Tree(structure)
-    read_operands(whole)
-    yield whole
-    among = {s.number for s in whole.statements if has_tables(s)}
-    for _ in range(_SPLITS):
-        found = split(tree, among)
-        if found is None:
+        return None
+    tree = Tree(structure)
+    read_operands(tree)
+    for _ in range(_ROUNDS):
+        before = tree
+        for change, times in ((without_last, 1), (split, _SPLITS), (unrolled, 1)):
+            tree = _changed(tree, change, times)
+        if tree is before:
             break
-        tree = Tree(found)
-    if tree is not whole:
-        read_operands(tree)
-        yield tree
-    for one in [whole, tree][: 1 + (tree is not whole)]:
-        yield from _unrolled(one)
+    return tree if cost(tree) < limit else None
 
 
-def _unrolled(tree: Tree) -> Iterator[Tree]:
-    """Yield the tree with loops of few turns written out where they need tables."""
-    n, unrolled = len(tree.recording), [np.zeros(0, np.int64)]
-    while count_tables(tree):
-        inner = {s.loops[-1] for s in tree.statements if s.loops and has_tables(s)}
-        few = [x.symbols - n for x in inner if x.times and x.times <= _FEW]
-        if not few:
-            return
-        unrolled += few
-        tree = Tree(tree.structure, np.concatenate(unrolled))
-        read_operands(tree)
-        yield tree
+def _changed(tree: Tree, change: Callable[[Tree], Structure | None], times: int) -> Tree:
+    """Return the simplest of a tree and what becomes of it by changing it so often."""
+    best, limit = tree, cost(tree)
+    for _ in range(times):
+        changed = change(tree)
+        if changed is None:
+            break
+        tree = Tree(changed)
+        if not read_operands(tree, _WORSE * limit):
+            break
+        best = min(best, tree, key=cost)
+    return best

@@ -1,16 +1,19 @@
-"""Split loops by the strides of what they read: one run of equal turns may be rows of a grid.
+"""Write loops in other ways: split by the strides of what they read, or some turns written out.
 
-Where the addresses of some operand repeat their strides after a number of turns, the loop is a loop
-of rows of that length. Elsewhere a row begins wherever the strides of most operands jump.
+One run of equal turns may be rows of a grid. Where the addresses of some operand repeat their
+strides after a number of turns, the loop is a loop of rows of that length. Elsewhere a row begins
+wherever the strides of most operands jump.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
+from scalargrad.compiler.nests.finder.access import BORDER, borders, has_tables
 from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER
 from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.nests.finder.tree import Loop, Tree
@@ -20,42 +23,83 @@ from scalargrad.compiler.passes.nodes import stretches
 _LEAST = 4
 #: Grids have at least so many rows.
 _ROWS = 3
+#: Loops of so few turns are written out where they need tables.
+_FEW = 4
 #: Keeps apart the addresses of statements, and from those of inputs and numbers.
 _APART = 1 << 32
 
 
-def split(tree: Tree, among: set[int]) -> Structure | None:
-    """Return the structure with loops split that are around some statements; None if none is.
-
-    Of loops within each other, both may be split at a time, each into two.
-    """
-    found = tree.structure
-    for loop, addresses in _addresses(tree, among).items():
-        times = loop.times
-        length = 0 if times is None else max(_row_length(x, times) for x in addresses)
-        if times and length:
-            many = len(loop.counts)
-            lengths = np.full(many * (times // length), length)
-            found = _split(found, loop, lengths, np.full(many, times // length))
+def split(tree: Tree) -> Structure | None:
+    """Return the structure with loops split that are around tables, the outermost that can be."""
+    found, depth = tree.structure, tree.recording.places.size
+    for loop, addresses in sorted(_addresses(tree).items(), key=lambda x: x[0].number):
+        if loop.depth > depth:  # within one that is split
             continue
-        if times and all(_is_steady(np.diff(x.reshape(-1, times), axis=1)) for x in addresses):
-            continue
-        jumps = _jumps(addresses, loop.counts)
-        if jumps is not None:
-            begun = np.flatnonzero(jumps)
-            lengths = np.diff(np.append(begun, len(jumps)))
-            entered = np.cumsum(loop.counts) - loop.counts
-            found = _split(found, loop, lengths, np.add.reduceat(jumps.astype(np.int64), entered))
+        depth = tree.recording.places.size
+        rows = _rows(loop, addresses)
+        if rows is not None:
+            found, depth = _split(found, loop, *rows), loop.depth
     return None if found is tree.structure else found
 
 
-def _addresses(tree: Tree, among: set[int]) -> dict[Loop, list[Integers]]:
+def _rows(loop: Loop, addresses: list[Integers]) -> tuple[Integers, Integers] | None:
+    """Return the lengths of the rows of a loop, and how many rows each time has; None if one."""
+    times = loop.times
+    length = 0 if times is None else max(_row_length(x, times) for x in addresses)
+    if times and length:
+        rows = np.full(len(loop.counts), times // length)
+        return np.full(int(rows.sum()), length), rows
+    if times and all(_is_steady(np.diff(x.reshape(-1, times), axis=1)) for x in addresses):
+        return None
+    jumps = _jumps(addresses, loop.counts)
+    if jumps is None:
+        return None
+    lengths = np.diff(np.append(np.flatnonzero(jumps), len(jumps)))
+    entered = np.cumsum(loop.counts) - loop.counts
+    return lengths, np.add.reduceat(jumps.astype(np.int64), entered)
+
+
+def unrolled(tree: Tree) -> Structure | None:
+    """Return the structure with loops of few turns written out that need tables."""
+    inner = {s.loops[-1]: None for s in tree.statements if s.loops and has_tables(s)}
+    found = tree.structure
+    for loop in inner:
+        if loop.times and loop.times <= _FEW:
+            of = loop.symbols - len(found.recording)
+            periods, counts = found.periods.copy(), found.counts.copy()
+            periods[of], counts[of] = periods[of] * counts[of], 1
+            found = replace(found, periods=periods, counts=counts)
+    return None if found is tree.structure else found
+
+
+def without_last(tree: Tree) -> Structure | None:
+    """Return the structure with the last turn of some loops written out.
+
+    They are those in which it mostly reads other things: it is a neighbour with the same
+    operations.
+    """
+    statements, differ = Counter[Loop](), Counter[Loop]()
+    for statement in tree.statements:
+        statements.update(statement.loops)
+        for access in statement.operands:
+            for axis, at in borders(access):
+                loop = statement.loops[axis]
+                differ[loop] += bool(at) and at == loop.counts.max() - 1
+    found = tree.structure
+    for loop, count in differ.items():
+        if BORDER * count > statements[loop] and loop.counts.min() > 1:
+            found = _without_last(found, loop)
+    return None if found is tree.structure else found
+
+
+def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
     """Return, for each loop, what its operands read at each turn, each as one number.
 
     Of a statement in an inner loop, it is what that loop's first turn reads.
     """
     found: dict[Loop, list[Integers]] = {}
-    loops = {x for k in among for x in tree.statements[k].loops if x.counts.max() >= _LEAST}
+    around = {x for s in tree.statements if has_tables(s) for x in s.loops}
+    loops = {x for x in around if x.counts.max() >= _LEAST and x.counts.min()}
     for statement in tree.statements:
         for loop in loops.intersection(statement.loops):
             inner = statement.indices.axes[loop.depth + 1 :]
@@ -121,20 +165,58 @@ def _commonest(numbers: Integers) -> int:
 def _split(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) -> Structure:
     """Return the structure with so many rows of these lengths in the place of each turn's loop."""
     n, of = len(structure.recording), loop.symbols - len(structure.recording)
-    period = int(structure.periods[of[0]])
-    own = np.repeat(of, rows)
     entered = np.repeat(np.cumsum(loop.counts) - loop.counts, rows)
     done = np.cumsum(lengths) - lengths - entered
-    starts, periods, counts = (x.copy() for x in
-                               (structure.starts, structure.periods, structure.counts))  # fmt: skip
-    symbols = n + len(starts) + np.arange(len(lengths))
-    begin = starts[own] + period * done
-    starts[of] = len(structure.pool) + np.cumsum(rows) - rows
-    periods[of], counts[of] = 1, rows
+    symbols = n + len(structure.starts) + np.arange(len(lengths))
+    return _replaced(
+        structure, of, (np.ones_like(of), rows), symbols, (of.repeat(rows), done, lengths)
+    )
+
+
+def _without_last(structure: Structure, loop: Loop) -> Structure:
+    n, of = len(structure.recording), loop.symbols - len(structure.recording)
+    period = int(structure.periods[of[0]])
+    symbols = n + len(structure.starts) + np.arange(len(of))
+    last = structure.starts[of] + (loop.counts - 1) * period
+    turn = structure.pool[last[:, None] + np.arange(period)]
+    bodies = np.concatenate([symbols[:, None], turn], axis=1).ravel()
+    whole = np.full_like(of, 1 + period), np.ones_like(of)
+    return _replaced(structure, of, whole, bodies, (of, np.zeros_like(of), loop.counts - 1))
+
+
+def _replaced(
+    structure: Structure,
+    loops: Integers,
+    whole: tuple[Integers, Integers],
+    bodies: Integers,
+    parts: tuple[Integers, Integers, Integers],
+) -> Structure:
+    """Return the structure with loops that consist of new ones.
+
+    Parameters
+    ----------
+    structure : Structure
+    loops : integers
+    whole : tuple of integers
+        The periods and counts that they get.
+    bodies : integers
+        Their symbols.
+    parts : tuple of integers
+        Of each new loop, the one of which it is part, how many turns of that precede, and its own.
+    """
+    starts, periods, counts = (
+        x.copy() for x in (structure.starts, structure.periods, structure.counts)
+    )
+    own, before, times = parts
+    begin = starts[own] + periods[own] * before
+    sizes = whole[0] * whole[1]
+    starts[loops] = len(structure.pool) + np.cumsum(sizes) - sizes
+    own_periods = periods[own]
+    periods[loops], counts[loops] = whole
     return replace(
         structure,
         starts=np.concatenate([starts, begin]),
-        periods=np.concatenate([periods, np.full(len(lengths), period)]),
-        counts=np.concatenate([counts, lengths]),
-        pool=np.concatenate([structure.pool, symbols]),
+        periods=np.concatenate([periods, own_periods]),
+        counts=np.concatenate([counts, times]),
+        pool=np.concatenate([structure.pool, bodies]),
     )

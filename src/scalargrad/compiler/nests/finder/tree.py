@@ -204,8 +204,6 @@ class Tree:
     Parameters
     ----------
     structure : Structure
-    unrolled : integers
-        The numbers of loops to write out.
 
     Attributes
     ----------
@@ -216,15 +214,13 @@ class Tree:
         For each node, the number of its statement, and of its instance there.
     """
 
-    def __init__(self, structure: Structure, unrolled: Integers | Sequence[int] = ()) -> None:
+    def __init__(self, structure: Structure) -> None:
         n = len(structure.recording)
         self.structure = structure
         self.recording: Recording = structure.recording
         self.loops: list[Loop] = []
         self.statements: list[Statement] = []
         self.statement_of, self.instance_of = np.empty(n, np.int64), np.empty(n, np.int64)
-        self._unrolled = np.zeros(len(structure.starts), np.bool_)
-        self._unrolled[np.asarray(unrolled, np.int64)] = True
         once = Indices(np.zeros((0, 1), np.int64))
         self.body = [x for k in structure.top for x in self._items(np.array([k]), once, ())]
 
@@ -237,9 +233,8 @@ class Tree:
             return [self._statement(symbols, indices, around)]
         of = symbols - n
         period, counts = int(found.periods[of[0]]), found.counts[of]
-        if (counts == 1).all() or self._unrolled[of].all():
-            places = range(period * int(counts[0]))
-            bodies = (found.pool[found.starts[of] + t] for t in places)
+        if (counts == 1).all():
+            bodies = (found.pool[found.starts[of] + t] for t in range(period))
             return [x for body in bodies for x in self._items(body, indices, around)]
         extent = indices.affine(counts)
         loop = Loop(
