@@ -21,8 +21,9 @@ from scalargrad.compiler.nests.finder.tree import (
     Tree,
 )
 
-#: As how many statements a table counts, and a border, as at the start of a recurrence.
-_TABLE, BORDER = 6, 1.5
+#: As how many statements a table counts, and more for each entry a node; and a border, as where a
+#: recurrence starts.
+_TABLE, BORDER = (4, 4), 1.5
 #: How many borders an operand may have, one within the other.
 _BORDERS = 3
 
@@ -47,7 +48,7 @@ def cost(tree: Tree) -> float:
 
 def _cost_of(access: Access, tree: Tree) -> float:
     if isinstance(access, Table):
-        return _TABLE + len(access.places) / len(tree.recording.places)
+        return _TABLE[0] + _TABLE[1] * len(access.places) / len(tree.recording)
     return BORDER * len(borders(access))
 
 

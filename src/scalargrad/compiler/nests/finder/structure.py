@@ -196,7 +196,7 @@ class _Search:
             shifts = np.arange(int(slack.max()) + 1)
             length = self.places[start + period] - self.places[start]
             crossing = self._crossing(int(np.median(length)))
-            at = np.minimum(start[free, None] + period + shifts, len(self.codes))
+            at = np.minimum(start[free, None] + 2 * period + shifts, len(self.codes))
             cost = crossing[self.places[at]] + (shifts > slack[free, None]) * (1 << 40)
             late[free] = cost.argmin(axis=1)
         return late
@@ -207,9 +207,11 @@ class _Search:
         if size not in self.crossings:
             made, read = self.edges
             near = read - made <= 1 << (size - 1)
-            begun, ended = (np.bincount(x[near], minlength=len(self.recording) + 2)
-                            for x in (made, read))  # fmt: skip
-            self.crossings[size] = np.cumsum(begun - ended)
+            last = np.zeros(len(self.recording) + 1, np.int64)
+            last[made[near]] = read[near]  # in the order of reading
+            alive = np.flatnonzero(last)
+            ended = np.bincount(last[alive], minlength=len(last))
+            self.crossings[size] = np.cumsum((last > 0) - ended)
         return self.crossings[size]
 
     def _replace(
