@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Flags, Integers
-from scalargrad.compiler.nests.finder.recording import COMPUTED, Recording
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
 from scalargrad.compiler.passes.nodes import alike, stretches
 
 Codes = NDArray[np.uint64]
@@ -35,6 +35,8 @@ _WORK, _MORE_WORK = 500, 2_000_000
 _FEW = 20_000
 #: A single copy of a shorter body is part of a loop only between the same neighbours.
 _TELLING = 3
+#: How many operands of a node are compared; what keeps inputs apart from nodes; any number.
+_OPERANDS, _INPUTS, _NUMBER = 3, 1 << 40, -(1 << 50)
 #: Multipliers of the hash: Steele, Lea and Flood, Fast splittable pseudorandom number generators.
 _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
@@ -119,7 +121,7 @@ class _Search:
         self.bodies: dict[int, Codes] = {}
         self.known: dict[int, tuple[int, int]] = {}  # when single copies were last looked for
         self.work = _WORK * n + _MORE_WORK
-        self.edges = _edges(recording)
+        self.edges, self.addresses = _edges(recording), _addresses(recording)
         self.crossings: dict[int, Integers] = {}
 
     def run(self) -> Structure | None:
@@ -167,6 +169,8 @@ class _Search:
         end = np.minimum(stop, np.append(start[1:], len(self.codes)))
         times = (end - start) // period
         start += self._seam(start, end - start - times * period, period)
+        first, last = self._strangers(start, times, period)
+        start, times = start + period * first, times - first - last
         rows = start[:, None] + np.arange(period)
         bodies = self.codes[rows + period]
         codes = _together(bodies)
@@ -200,6 +204,27 @@ class _Search:
             cost = crossing[self.places[at]] + (shifts > slack[free, None]) * (1 << 40)
             late[free] = cost.argmin(axis=1)
         return late
+
+    def _strangers(self, start: Integers, times: Integers, period: int) -> tuple[Flags, Flags]:
+        """Return whether the first and the last copy of each run are neighbours with the same code.
+
+        Most of what they read from outside then moves on otherwise than between other copies.
+        """
+        found = np.zeros((2, len(start)), np.bool_)
+        rows = start[:, None] + np.arange(period)
+        long = np.flatnonzero((times > _LEAST + 1) & ~self.extents[rows].any(axis=1))
+        copies = np.arange(_LEAST + 1)[:, None, None] * period
+        last = rows[long] + (times[long, None] - 1) * period
+        for flags, nodes in zip(found, (rows[long] + copies, last - copies), strict=True):
+            places = self.places[nodes]
+            read = self.addresses[places]
+            before = (places[1] - abs(places[2] - places[1]))[:, :1, None]
+            outside = (read[1] < before) & (read[1] > _NUMBER)
+            moves = np.diff(read, axis=0)
+            odd, usual = 2 * ((moves[1:] != moves[:-1]) & outside).sum(axis=(2, 3))
+            reads = outside.sum(axis=(1, 2))
+            flags[long] = (odd >= reads) & (usual < reads)
+        return found[0], found[1]
 
     def _crossing(self, length: int) -> Integers:
         """Return how many values live across each place that are read within about a length."""
@@ -351,6 +376,19 @@ def _edges(recording: Recording) -> tuple[Integers, Integers]:
     users = np.repeat(np.arange(len(recording)), np.diff(recording.first))
     computed = recording.kinds == COMPUTED
     return recording.places[computed] + 1, users[computed] + 1
+
+
+def _addresses(recording: Recording) -> Integers:
+    """Return what each node reads, as one number for each of its first operands."""
+    kinds = recording.kinds
+    places = np.where(kinds == COMPUTED, recording.places, recording.places - _INPUTS)
+    places[kinds == NUMBER] = _NUMBER
+    counts = np.minimum(np.diff(recording.first), _OPERANDS)
+    found = np.full((len(recording), _OPERANDS), _NUMBER)
+    which = stretches(np.zeros(len(counts), np.int64), counts)
+    users = np.repeat(np.arange(len(counts)), counts)
+    found[users, which] = places[stretches(recording.first[:-1], counts)]
+    return found
 
 
 def _flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
