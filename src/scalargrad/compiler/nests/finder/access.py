@@ -23,7 +23,7 @@ from scalargrad.compiler.nests.finder.tree import (
 
 #: As how many statements a table counts, and more for each entry a node; and a border, as where a
 #: recurrence starts.
-_TABLE, BORDER = (4, 4), 1.5
+_TABLE, BORDER = (6, 6), 1.5
 #: How many borders an operand may have, one within the other.
 _BORDERS = 3
 

@@ -31,8 +31,8 @@ def find(recording: Recording) -> Tree | None:
         None if it is irregular, or if none was found that expands to it.
     """
     best = None
-    for by_kind in (False, True):
-        structure = search(recording, by_kind=by_kind)
+    for by_number in (True, False):
+        structure = search(recording, by_number=by_number)
         if structure is None:
             break
         found = _tree(structure, inf if best is None else cost(best))

@@ -67,16 +67,17 @@ class Structure:
     size: int
 
 
-def search(recording: Recording, *, by_kind: bool) -> Structure | None:
+def search(recording: Recording, *, by_number: bool) -> Structure | None:
     """Return the loops of a recording; None if it is irregular.
 
     Parameters
     ----------
     recording : Recording
-    by_kind : bool
-        Whether copies must have operands of the same kinds, the first copy aside.
+    by_number : bool
+        Whether copies must have numbers in the place of the same operands, the first copy aside:
+        a sum that starts from 0 then ends the one before it.
     """
-    return _Search(recording, by_kind).run()
+    return _Search(recording, by_number).run()
 
 
 def mixed(numbers: Integers | Codes) -> Codes:
@@ -109,11 +110,11 @@ class _Search:
         The codes of the body of each loop, by the loop's code.
     """
 
-    def __init__(self, recording: Recording, by_kind: bool) -> None:
+    def __init__(self, recording: Recording, by_number: bool) -> None:
         n = len(recording)
         self.recording = recording
         self.plain = mixed(recording.codes + 7)
-        self.codes = _by_kind(recording) if by_kind else self.plain
+        self.codes = _by_number(recording) if by_number else self.plain
         self.symbols, self.places = np.arange(n), np.arange(n + 1)
         self.extents, self.sizes = np.zeros(n, np.int64), np.ones(n, np.int64)
         self.loops: list[tuple[Integers, Integers, Integers]] = []  # period, copies, symbols
@@ -168,19 +169,22 @@ class _Search:
         start -= self._preceding(start, stop, period)
         end = np.minimum(stop, np.append(start[1:], len(self.codes)))
         times = (end - start) // period
-        start += self._seam(start, end - start - times * period, period)
+        start += self._seam(start, times, end - start - times * period, period)
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
+        if period == 1:
+            start, times = self._alike(start, times)
+        if not len(start):
+            return False
         rows = start[:, None] + np.arange(period)
-        bodies = self.codes[rows + period]
-        codes = _together(bodies)
+        codes, bodies = _together(self.codes[rows + period]), self.plain[rows]
         for k in alike(codes.view(np.int64))[0].tolist():
             self.bodies.setdefault(int(codes[k]), bodies[k])
-        self._replace(start, times, period, codes, _together(self.plain[rows]))
+        self._replace(start, times, period, codes, _together(bodies))
         return True
 
     def _preceding(self, start: Integers, stop: Integers, period: int) -> Integers:
-        """Return how much before each run is a copy but for kinds, as where a recurrence starts."""
+        """Return how much before each run is a copy but for numbers, as where a recurrence starts."""
         end = start + (stop - start) // period * period
         room = np.minimum(start - np.append(0, end[:-1]), period)
         found, alive = np.zeros(len(start), np.int64), np.ones(len(start), np.bool_)
@@ -192,7 +196,7 @@ class _Search:
             found += alive
         return found
 
-    def _seam(self, start: Integers, slack: Integers, period: int) -> Integers:
+    def _seam(self, start: Integers, times: Integers, slack: Integers, period: int) -> Integers:
         """Return by how much each run is to begin later, for fewest values to live across."""
         late = np.zeros(len(start), np.int64)
         free = np.flatnonzero(slack)
@@ -200,7 +204,8 @@ class _Search:
             shifts = np.arange(int(slack.max()) + 1)
             length = self.places[start + period] - self.places[start]
             crossing = self._crossing(int(np.median(length)))
-            at = np.minimum(start[free, None] + 2 * period + shifts, len(self.codes))
+            half = np.maximum(times // 2, 2) * period  # early copies may read other things
+            at = np.minimum(start[free, None] + half[free, None] + shifts, len(self.codes))
             cost = crossing[self.places[at]] + (shifts > slack[free, None]) * (1 << 40)
             late[free] = cost.argmin(axis=1)
         return late
@@ -212,7 +217,8 @@ class _Search:
         """
         found = np.zeros((2, len(start)), np.bool_)
         rows = start[:, None] + np.arange(period)
-        long = np.flatnonzero((times > _LEAST + 1) & ~self.extents[rows].any(axis=1))
+        loops = self.extents[rows].any(axis=1)
+        long = np.flatnonzero((times > _LEAST) & (~loops | (period == 1)))
         copies = np.arange(_LEAST + 1)[:, None, None] * period
         last = rows[long] + (times[long, None] - 1) * period
         for flags, nodes in zip(found, (rows[long] + copies, last - copies), strict=True):
@@ -224,7 +230,23 @@ class _Search:
             odd, usual = 2 * ((moves[1:] != moves[:-1]) & outside).sum(axis=(2, 3))
             reads = outside.sum(axis=(1, 2))
             flags[long] = (odd >= reads) & (usual < reads)
-        return found[0], found[1]
+        return found[0] & ~loops, found[1]
+
+    def _alike(self, start: Integers, times: Integers) -> tuple[Integers, Integers]:
+        """Return runs of single loops, cut where their extents change once or seldom."""
+        members = stretches(start, times)
+        changes = np.diff(self.extents[members], prepend=0) != 0
+        begin = np.cumsum(times) - times
+        changes[begin] = False
+        cuts = np.add.reduceat(changes.astype(np.int64), begin)
+        if not cuts.any():
+            return start, times
+        changes &= np.repeat((cuts == 1) | (_LEAST * (cuts + 1) <= times), times)
+        changes[begin] = True
+        at = np.flatnonzero(changes)
+        lengths = np.diff(np.append(at, len(changes)))
+        long = lengths >= _LEAST
+        return members[at[long]], lengths[long]
 
     def _crossing(self, length: int) -> Integers:
         """Return how many values live across each place that are read within about a length."""
@@ -294,9 +316,9 @@ class _Search:
         size, last = len(body), len(self.codes) - len(body) + 1
         if last < 1 or self.work < 0:
             return
-        equal = self.codes[:last] == body[0]
+        equal = self.plain[:last] == body[0]
         for t in range(1, size):
-            equal &= self.codes[t : last + t] == body[t]
+            equal &= self.plain[t : last + t] == body[t]
         found = np.flatnonzero(equal).tolist()
         places, end = {*found}, 0
         for at in found:
@@ -311,7 +333,7 @@ class _Search:
     ) -> list[tuple[int, int]]:
         """Return the runs that stand between the neighbours that loops of their body have."""
         of = {int(body[0]): code for code, body in self.bodies.items() if len(body) == 1}
-        codes = [-1, *self.codes.tolist(), -1]
+        codes = [-1, *self.plain.tolist(), -1]
 
         def around(at: int, end: int) -> tuple[int, int]:
             before, after = codes[at], codes[end + 1]
@@ -361,12 +383,12 @@ def _distances(hashes: Codes, most: int) -> Iterator[int]:
                 yield x
 
 
-def _by_kind(recording: Recording) -> Codes:
-    """Return codes of the operations and the kinds of the operands."""
+def _by_number(recording: Recording) -> Codes:
+    """Return codes of the operations and of which operands are numbers."""
     counts = np.diff(recording.first)
     within = np.arange(len(recording.kinds)) - np.repeat(recording.first[:-1], counts)
     users = np.repeat(np.arange(len(recording)), counts)
-    digits = mixed(within * 4 + recording.kinds + 1) >> np.uint64(12)  # sums are exact in float64
+    digits = mixed(within * 4 + (recording.kinds == NUMBER) + 1) >> np.uint64(12)
     kinds = np.bincount(users, digits.astype(np.float64), len(recording))
     return mixed(mixed(recording.codes + 7) + kinds.astype(np.uint64))
 
