@@ -7,9 +7,10 @@ from math import inf
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER
 from scalargrad.compiler.nests.finder.tree import (
     Access,
+    Affine,
     Border,
     Constant,
     Data,
@@ -21,16 +22,16 @@ from scalargrad.compiler.nests.finder.tree import (
     Tree,
 )
 
-#: As how many statements a table counts, and more for each entry a node; and a border, as where a
-#: recurrence starts.
-_TABLE, BORDER = (6, 6), 1.5
+#: As how many statements a table counts, and how many more if it has an entry for each node of the
+#: recording; a loop whose extents are a table; a border, as where a recurrence starts.
+_TABLE, _RAGGED, BORDER = (6, 6), 3, 1.5
 #: How many borders an operand may have, one within the other.
-_BORDERS = 3
+_BORDERS = 2
 
 
 def read_operands(tree: Tree, most: float = inf) -> bool:
     """Give each statement its operands; return whether the tree costs at most so much."""
-    recording, left = tree.recording, most - len(tree.statements)
+    recording, left = tree.recording, most - _cost_of_body(tree)
     for statement in tree.statements:
         places = range(recording.arity(int(statement.nodes[0])))
         statement.operands = tuple([_Operand(tree, statement, j).access() for j in places])
@@ -43,7 +44,12 @@ def read_operands(tree: Tree, most: float = inf) -> bool:
 def cost(tree: Tree) -> float:
     """Return how many statements a tree has, and as how many its tables and borders count."""
     of_accesses = (_cost_of(x, tree) for s in tree.statements for x in s.operands)
-    return len(tree.statements) + sum(of_accesses)
+    return _cost_of_body(tree) + sum(of_accesses)
+
+
+def _cost_of_body(tree: Tree) -> float:
+    ragged = sum(not isinstance(loop.extent, Affine) for loop in tree.loops)
+    return len(tree.statements) + _RAGGED * ragged
 
 
 def _cost_of(access: Access, tree: Tree) -> float:
@@ -58,75 +64,58 @@ class _Operand:
     def __init__(self, tree: Tree, statement: Statement, j: int) -> None:
         self.tree, self.statement = tree, statement
         self.kinds, self.places = tree.recording.operand(statement.nodes, j)
+        computed = self.kinds == COMPUTED
+        of = tree.statement_of[np.where(computed, self.places, 0)]
+        #: What each instance reads: a statement's results, inputs, or numbers.
+        self.sources = np.where(computed, of, -1 - self.kinds)
 
     def access(self) -> Access:
         """Return what it reads."""
-        found = self._of(np.arange(len(self.kinds)), _BORDERS)
+        found = self._of(self.statement.indices, _BORDERS)
         return Table(self.kinds, self.places) if found is None else found
 
-    def _of(self, rows: Integers, most: int) -> Access | None:
+    def _of(self, part: Indices, most: int) -> Access | None:
         """Return the access of some instances, with borders of up to so many loops."""
-        found = self._even(rows)
+        sources = self.sources[part.rows]
+        found = self._even(part, int(sources[0])) if (sources == sources[0]).all() else None
         if found is not None or not most:
             return found
-        sources = self._sources(rows)
-        mainly = sources == _commonest(sources)
-        axes = self.statement.indices.taken(rows).axes
-        for end in (np.min, np.max):
-            for axis in reversed(range(len(axes))):
-                at = int(end(axes[axis]))
-                there = axes[axis] == at
-                if there.all():
+        main = _commonest(sources)
+        for last in (False, True):
+            for axis in reversed(range(len(part.axes))):
+                parted = part.parted(axis, last)
+                if parted is None:
                     continue
-                differs = not mainly[there].any()
-                elsewhere = self._of(rows[~there], most - 1 if differs else 0)
-                border = elsewhere and self._of(rows[there], most - 1)
+                at, there, others = parted
+                differs = not (self.sources[there.rows] == main).any()
+                elsewhere = self._of(others, most - 1 if differs else 0)
+                border = elsewhere and self._of(there, most - 1)
                 if border and elsewhere:
                     return Border(axis, at, border, elsewhere)
         return None
 
-    def _sources(self, rows: Integers) -> Integers:
-        """Return a number for what each instance reads: a statement's results, inputs, numbers."""
-        kinds, places = self.kinds[rows], self.places[rows]
-        computed = kinds == COMPUTED
-        of = self.tree.statement_of[np.where(computed, places, 0)]
-        return np.where(computed, of, -1 - kinds)
-
-    def _even(self, rows: Integers) -> Access | None:
-        """Return the access of some instances if one form without tables does for all."""
-        indices = self.statement.indices.taken(rows)
-        kinds, places = self.kinds[rows], self.places[rows]
-        kind = kinds[0]
-        if not (kinds == kind).all():
-            return None
-        if kind == NUMBER:
-            return self._numbers(rows, places)
-        if kind == GIVEN:
-            place = indices.affine(places)
+    def _even(self, part: Indices, source: int) -> Access | None:
+        """Return the access of instances that all read results of one statement, or the like."""
+        places = self.places[part.rows]
+        if source == -1 - NUMBER:
+            return self._numbers(part, places)
+        if source < 0:
+            place = part.affine(places)
             return None if place is None else Input(place)
-        return self._result(indices, places)
-
-    def _numbers(self, rows: Integers, bits: Integers) -> Access:
-        numbers = np.ascontiguousarray(bits).view(np.float64)
-        if (bits == bits[0]).all():
-            return Constant(float(numbers[0]))
-        found = np.zeros(len(self.kinds))
-        found[rows] = numbers
-        return Data(found)
-
-    def _result(self, indices: Indices, places: Integers) -> Access | None:
-        numbers = self.tree.statement_of[places]
-        number = int(numbers[0])
-        if not (numbers == number).all():
-            return None
-        instances = self.tree.instance_of[places]
-        found = []
-        for axis in self.tree.statements[number].indices.axes:
-            one = indices.affine(axis[instances])
+        instances, found = self.tree.instance_of[places], []
+        for axis in self.tree.statements[source].indices.axes:
+            one = part.affine(axis[instances])
             if one is None:
                 return None
             found.append(one)
-        return Result(number, tuple(found))
+        return Result(source, tuple(found))
+
+    def _numbers(self, part: Indices, bits: Integers) -> Access:
+        if (bits == bits[0]).all():
+            return Constant(float(bits[:1].view(np.float64)[0]))
+        found = np.zeros(len(self.kinds))
+        found[part.rows] = bits.view(np.float64)
+        return Data(found)
 
 
 def _commonest(numbers: Integers) -> int:

@@ -184,7 +184,7 @@ class _Search:
         return True
 
     def _preceding(self, start: Integers, stop: Integers, period: int) -> Integers:
-        """Return how much before each run is a copy but for numbers, as where a recurrence starts."""
+        """Return how much before each run is a copy but for numbers, as a recurrence starts."""
         end = start + (stop - start) // period * period
         room = np.minimum(start - np.append(0, end[:-1]), period)
         found, alive = np.zeros(len(start), np.int64), np.ones(len(start), np.bool_)

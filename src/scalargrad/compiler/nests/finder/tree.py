@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.array_types import Floats, Integers
+from scalargrad.compiler.array_types import Flags, Floats, Integers
 from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.passes.nodes import stretches
@@ -30,10 +30,14 @@ class Indices:
     ----------
     axes : integers
         A row for each loop, outermost first, a column for each instance.
+    rows : integers
+        Which of the instances of a statement these are.
     """
 
-    def __init__(self, axes: Integers) -> None:
+    def __init__(self, axes: Integers, rows: Integers | None = None) -> None:
         self.axes = axes
+        self.rows = np.arange(axes.shape[1]) if rows is None else rows
+        self._parts: dict[tuple[int, bool], tuple[int, Indices, Indices] | None] = {}
 
     def __len__(self) -> int:
         return self.axes.shape[1]
@@ -43,9 +47,19 @@ class Indices:
         inner = stretches(np.zeros(len(counts), np.int64), counts)
         return Indices(np.concatenate([np.repeat(self.axes, counts, axis=1), inner[None]]))
 
-    def taken(self, rows: Integers) -> Indices:
-        """Return those of some instances."""
-        return self if len(rows) == len(self) else Indices(self.axes[:, rows])
+    def parted(self, axis: int, last: bool) -> tuple[int, Indices, Indices] | None:
+        """Return the first or the last index of a loop, those with it, and the others, if any."""
+        if (axis, last) not in self._parts:
+            index = self.axes[axis]
+            at = int(index.max() if last else index.min())
+            there = index == at
+            self._parts[axis, last] = (
+                None if there.all() else (at, self._taken(there), self._taken(~there))
+            )
+        return self._parts[axis, last]
+
+    def _taken(self, flags: Flags) -> Indices:
+        return Indices(np.compress(flags, self.axes, axis=1), self.rows[flags])
 
     def affine(self, numbers: Integers) -> Affine | None:
         """Return a number for each instance as an affine function, if it is one."""
