@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.loops.node_columns import columns
+from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder, Cells
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.derive import gradient, tangent
 from scalargrad.compiler.nests.equations import Array, Body, Index, Program, Var
+from scalargrad.compiler.nests.finder.expand import expanded
+from scalargrad.compiler.nests.finder.find import find
+from scalargrad.compiler.nests.finder.recording import Recording, recording_of
+from scalargrad.compiler.nests.finder.tree import Statement, Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.numpy_runner import run_numpy
@@ -15,7 +24,9 @@ from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.printer import write
 from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.trace.record import record
 from scalargrad.table.operation import Operation
+from scalargrad.value import Value
 
 __all__ = [
     "Array",
@@ -29,17 +40,32 @@ __all__ = [
     "Operand",
     "Operation",
     "Program",
+    "Recording",
     "ScheduledLoop",
+    "Statement",
+    "Table",
+    "Tree",
     "Var",
+    "expanded",
+    "find",
     "fma",
     "gradient",
     "interpret",
     "plan",
     "print_c",
     "print_llvm",
+    "recorded",
     "run_numpy",
     "schedule",
     "simplify",
     "tangent",
     "write",
 ]
+
+
+def recorded(function: Callable[[list[Any]], Any], numbers: Sequence[float]) -> Recording:
+    """Return the recording of a function of a list of numbers."""
+    leaves = [Value(x) for x in numbers]
+    unfolded = unfold(record(lambda: function(leaves), leaves)[0].program)
+    assert unfolded is not None
+    return recording_of(columns(unfolded[0]))

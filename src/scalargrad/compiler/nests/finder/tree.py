@@ -286,6 +286,9 @@ def _extent(loop: Loop) -> str:
     if not isinstance(loop.extent, Affine):
         return f"{loop.counts.min()}..{loop.counts.max()}"
     base, strides = loop.extent
-    terms = [f"{k if k != 1 else ''}{x}" for k, x in zip(strides, "ijklmnop") if k]  # noqa: B905
-    shown = "+".join([str(base)] * (base != 0 or not terms) + terms)
-    return shown.replace("+-1", "-").replace("+-", "-")
+    found = str(base) if base or not any(strides) else ""
+    for letter, k in zip("ijklmnop", strides, strict=False):
+        if k:
+            size = "" if abs(k) == 1 else str(abs(k))
+            found += f"{'-' if k < 0 else '+' * bool(found)}{size}{letter}"
+    return found
