@@ -24,7 +24,7 @@ from scalargrad.compiler.nests.finder.tree import (
 
 #: As how many statements a table counts, and how many more if it has an entry for each node of the
 #: recording; a loop whose extents are a table; a border, as where a recurrence starts.
-_TABLE, _RAGGED, BORDER = (6, 6), 3, 1.5
+_TABLE, _RAGGED, _BORDER = (6, 6), 3, 1.5
 #: How many borders an operand may have, one within the other.
 _BORDERS = 2
 
@@ -53,9 +53,11 @@ def _cost_of_body(tree: Tree) -> float:
 
 
 def _cost_of(access: Access, tree: Tree) -> float:
+    if isinstance(access, Border):
+        return _BORDER + _cost_of(access.there, tree) + _cost_of(access.elsewhere, tree)
     if isinstance(access, Table):
         return _TABLE[0] + _TABLE[1] * len(access.places) / len(tree.recording)
-    return BORDER * len(borders(access))
+    return 0.0
 
 
 class _Operand:
@@ -80,7 +82,11 @@ class _Operand:
         found = self._even(part, int(sources[0])) if (sources == sources[0]).all() else None
         if found is not None or not most:
             return found
-        main = _commonest(sources)
+        least = int(sources.min())
+        counts = np.bincount(sources - least)
+        if np.count_nonzero(counts) > most + 1:
+            return None
+        main = int(counts.argmax()) + least
         for last in (False, True):
             for axis in reversed(range(len(part.axes))):
                 parted = part.parted(axis, last)
@@ -116,19 +122,6 @@ class _Operand:
         found = np.zeros(len(self.kinds))
         found[part.rows] = bits.view(np.float64)
         return Data(found)
-
-
-def _commonest(numbers: Integers) -> int:
-    low = int(numbers.min())
-    return int(np.bincount(numbers - low).argmax()) + low
-
-
-def borders(access: Access) -> list[tuple[int, int]]:
-    """Return the borders that an access has: on which loop, and at which of its indices."""
-    if not isinstance(access, Border):
-        return []
-    found = borders(access.there) + borders(access.elsewhere)
-    return [(access.axis, access.at), *found]
 
 
 def has_tables(statement: Statement) -> bool:

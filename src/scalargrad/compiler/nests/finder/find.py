@@ -8,16 +8,16 @@ from math import inf
 from scalargrad.compiler.nests.finder.access import cost, count_tables, read_operands
 from scalargrad.compiler.nests.finder.expand import expanded
 from scalargrad.compiler.nests.finder.recording import Recording
-from scalargrad.compiler.nests.finder.split import split, unrolled, without_last
+from scalargrad.compiler.nests.finder.split import split, unrolled
 from scalargrad.compiler.nests.finder.structure import Structure, search
 from scalargrad.compiler.nests.finder.tree import Tree
 
 #: A tree without tables of at most so many statements is taken at once.
 _SHORT = 60
 #: A tree is written in other ways in so many rounds.
-_ROUNDS = 3
+_ROUNDS = 2
 #: Loops are split so often in a row, while that makes a tree no worse than by this factor.
-_SPLITS, _WORSE = 8, 1.5
+_SPLITS, _WORSE = 4, 1.25
 #: More statements than this, and than one of so many nodes, are no tree.
 _MOST, _NODES_EACH = 2000, 20
 
@@ -50,7 +50,7 @@ def _tree(structure: Structure, limit: float) -> Tree | None:
     read_operands(tree)
     for _ in range(_ROUNDS):
         before = tree
-        for change, times in ((without_last, 1), (split, _SPLITS), (unrolled, 1)):
+        for change, times in ((split, _SPLITS), (unrolled, 1)):
             tree = _changed(tree, change, times)
         if tree is before:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,13 +53,11 @@ class Recording:
 
     def equals(self, other: Recording) -> bool:
         """Return whether each node of another recording has the same operation and operands."""
-        return all(
-            np.array_equal(mine, its)
-            for mine, its in [
-                (self.codes, other.codes), (self.first, other.first),
-                (self.kinds, other.kinds), (self.places, other.places),
-            ]
-        )  # fmt: skip
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [
+            (self.codes, other.codes), (self.first, other.first),
+            (self.kinds, other.kinds), (self.places, other.places),
+        ]  # fmt: skip
+        return all(np.array_equal(mine, its) for mine, its in pairs)
 
 
 def recording_of(columns: NodeColumns) -> Recording:

@@ -7,13 +7,12 @@ wherever the strides of most operands jump.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
-from scalargrad.compiler.nests.finder.access import BORDER, borders, has_tables
+from scalargrad.compiler.nests.finder.access import has_tables
 from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER
 from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.nests.finder.tree import Loop, Tree
@@ -69,26 +68,6 @@ def unrolled(tree: Tree) -> Structure | None:
             periods, counts = found.periods.copy(), found.counts.copy()
             periods[of], counts[of] = periods[of] * counts[of], 1
             found = replace(found, periods=periods, counts=counts)
-    return None if found is tree.structure else found
-
-
-def without_last(tree: Tree) -> Structure | None:
-    """Return the structure with the last turn of some loops written out.
-
-    They are those in which it mostly reads other things: it is a neighbour with the same
-    operations.
-    """
-    statements, differ = Counter[Loop](), Counter[Loop]()
-    for statement in tree.statements:
-        statements.update(statement.loops)
-        for access in statement.operands:
-            for axis, at in borders(access):
-                loop = statement.loops[axis]
-                differ[loop] += bool(at) and at == loop.counts.max() - 1
-    found = tree.structure
-    for loop, count in differ.items():
-        if BORDER * count > statements[loop] and loop.counts.min() > 1:
-            found = _without_last(found, loop)
     return None if found is tree.structure else found
 
 
@@ -165,58 +144,18 @@ def _commonest(numbers: Integers) -> int:
 def _split(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) -> Structure:
     """Return the structure with so many rows of these lengths in the place of each turn's loop."""
     n, of = len(structure.recording), loop.symbols - len(structure.recording)
+    own = np.repeat(of, rows)
     entered = np.repeat(np.cumsum(loop.counts) - loop.counts, rows)
     done = np.cumsum(lengths) - lengths - entered
-    symbols = n + len(structure.starts) + np.arange(len(lengths))
-    return _replaced(
-        structure, of, (np.ones_like(of), rows), symbols, (of.repeat(rows), done, lengths)
-    )
-
-
-def _without_last(structure: Structure, loop: Loop) -> Structure:
-    n, of = len(structure.recording), loop.symbols - len(structure.recording)
-    period = int(structure.periods[of[0]])
-    symbols = n + len(structure.starts) + np.arange(len(of))
-    last = structure.starts[of] + (loop.counts - 1) * period
-    turn = structure.pool[last[:, None] + np.arange(period)]
-    bodies = np.concatenate([symbols[:, None], turn], axis=1).ravel()
-    whole = np.full_like(of, 1 + period), np.ones_like(of)
-    return _replaced(structure, of, whole, bodies, (of, np.zeros_like(of), loop.counts - 1))
-
-
-def _replaced(
-    structure: Structure,
-    loops: Integers,
-    whole: tuple[Integers, Integers],
-    bodies: Integers,
-    parts: tuple[Integers, Integers, Integers],
-) -> Structure:
-    """Return the structure with loops that consist of new ones.
-
-    Parameters
-    ----------
-    structure : Structure
-    loops : integers
-    whole : tuple of integers
-        The periods and counts that they get.
-    bodies : integers
-        Their symbols.
-    parts : tuple of integers
-        Of each new loop, the one of which it is part, how many turns of that precede, and its own.
-    """
-    starts, periods, counts = (
-        x.copy() for x in (structure.starts, structure.periods, structure.counts)
-    )
-    own, before, times = parts
-    begin = starts[own] + periods[own] * before
-    sizes = whole[0] * whole[1]
-    starts[loops] = len(structure.pool) + np.cumsum(sizes) - sizes
-    own_periods = periods[own]
-    periods[loops], counts[loops] = whole
+    starts, periods, counts = structure.starts.copy(), structure.periods.copy(), structure.counts
+    begin, inner = starts[own] + periods[own] * done, periods[own]
+    starts[of], periods[of] = len(structure.pool) + np.cumsum(rows) - rows, 1
+    counts = counts.copy()
+    counts[of] = rows
     return replace(
         structure,
         starts=np.concatenate([starts, begin]),
-        periods=np.concatenate([periods, own_periods]),
-        counts=np.concatenate([counts, times]),
-        pool=np.concatenate([structure.pool, bodies]),
+        periods=np.concatenate([periods, inner]),
+        counts=np.concatenate([counts, lengths]),
+        pool=np.concatenate([structure.pool, n + len(starts) + np.arange(len(lengths))]),
     )

@@ -23,8 +23,8 @@ Codes = NDArray[np.uint64]
 
 #: The least copies that are a loop.
 _LEAST = 3
-#: Periods up to this are all tried; longer ones where windows of so many symbols recur, a few each.
-_SHORT, _WINDOWS, _EACH = 32, (1, 4, 16, 64, 256, 1024, 4096), 6
+#: Periods up to this are all tried; of longer ones a few, at which windows of 16 symbols recur.
+_SHORT, _LIKELY, _DOUBLED = 32, 12, (1, 2, 4, 8)
 #: Windows are looked for in so many symbols at most.
 _SAMPLE = 1 << 16
 #: A recording of so many nodes is irregular if short periods leave this share of its symbols.
@@ -172,10 +172,6 @@ class _Search:
         start += self._seam(start, times, end - start - times * period, period)
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
-        if period == 1:
-            start, times = self._alike(start, times)
-        if not len(start):
-            return False
         rows = start[:, None] + np.arange(period)
         codes, bodies = _together(self.codes[rows + period]), self.plain[rows]
         for k in alike(codes.view(np.int64))[0].tolist():
@@ -231,22 +227,6 @@ class _Search:
             reads = outside.sum(axis=(1, 2))
             flags[long] = (odd >= reads) & (usual < reads)
         return found[0] & ~loops, found[1]
-
-    def _alike(self, start: Integers, times: Integers) -> tuple[Integers, Integers]:
-        """Return runs of single loops, cut where their extents change once or seldom."""
-        members = stretches(start, times)
-        changes = np.diff(self.extents[members], prepend=0) != 0
-        begin = np.cumsum(times) - times
-        changes[begin] = False
-        cuts = np.add.reduceat(changes.astype(np.int64), begin)
-        if not cuts.any():
-            return start, times
-        changes &= np.repeat((cuts == 1) | (_LEAST * (cuts + 1) <= times), times)
-        changes[begin] = True
-        at = np.flatnonzero(changes)
-        lengths = np.diff(np.append(at, len(changes)))
-        long = lengths >= _LEAST
-        return members[at[long]], lengths[long]
 
     def _crossing(self, length: int) -> Integers:
         """Return how many values live across each place that are read within about a length."""
@@ -358,29 +338,15 @@ class _Search:
             return []
         middle = len(codes) // 2
         hashes = codes[max(middle - _SAMPLE // 2, 0) : middle + _SAMPLE // 2]
-        found: set[int] = set()
-        size = 1
-        for window in _WINDOWS:
-            while size < window and len(hashes) > size:
-                hashes = mixed(hashes[:-size]) + hashes[size:]
-                size *= 2
-            if size < window:
-                break
-            found.update(_distances(hashes, most))
-        return sorted(found)[: 4 * _EACH]
-
-
-def _distances(hashes: Codes, most: int) -> Iterator[int]:
-    """Yield the most frequent distances between equal hashes."""
-    order = np.argsort(hashes, kind="stable")
-    ordered = hashes[order]
-    apart = np.diff(order)[ordered[1:] == ordered[:-1]]
-    apart = apart[(apart > _SHORT) & (apart <= most)]
-    if len(apart):
-        counts = np.bincount(apart)
-        for x in np.argsort(-counts, kind="stable")[:_EACH].tolist():
-            if counts[x] and 2 * counts[x] >= x:
-                yield x
+        for size in _DOUBLED:
+            hashes = mixed(hashes[:-size]) + hashes[size:]
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        apart = np.diff(order)[ordered[1:] == ordered[:-1]]
+        apart = apart[(apart > _SHORT) & (apart <= most)]
+        often = np.bincount(apart, minlength=1)
+        frequent = np.argsort(-often, kind="stable")[:_LIKELY].tolist()
+        return sorted(x for x in frequent if often[x])
 
 
 def _by_number(recording: Recording) -> Codes:

@@ -40,7 +40,7 @@ class Indices:
         self._parts: dict[tuple[int, bool], tuple[int, Indices, Indices] | None] = {}
 
     def __len__(self) -> int:
-        return self.axes.shape[1]
+        return len(self.rows)
 
     def within(self, counts: Integers) -> Indices:
         """Return the indices in a loop that is repeated so often for each instance."""
