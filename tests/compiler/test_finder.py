@@ -109,8 +109,9 @@ def test_three_spellings_of_a_sum_have_the_same_loops() -> None:
 class Drawn:
     """Loops drawn at random: fixed, triangular and ragged, over cells, some changed in place."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, in_place: bool = True) -> None:
         self.rng = random.Random(seed)
+        self.in_place = in_place
         self.lengths = [self.rng.randrange(1, 8) for _ in range(60)]
         self.loops = [self.loop(0) for _ in range(self.rng.randrange(1, 3))]
         self.data = natural.draws(97, seed)
@@ -135,7 +136,10 @@ class Drawn:
             for _ in range(3)
         ]  # fmt: skip
         op = draw.choice([lambda x, y: x + y, lambda x, y: x * y, lambda x, y: sg.sin(x) - y])
-        return draw.choice(["cell", "held", "held"]), op, cells
+        if self.in_place:
+            return draw.choice(["cell", "held", "held"]), op, cells
+        fixed = [(a, [0, 0, 0] if a == "held" else strides, k) for a, strides, k in cells]
+        return "held", op, [*fixed[:2], ("held", [0, 0, 0], draw.randrange(3))]
 
     def __call__(self, p: list[Any]) -> Any:
         """Run the loops on cells that begin as `p`."""
