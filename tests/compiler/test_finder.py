@@ -12,7 +12,19 @@ import numpy as np
 import pytest
 from tests.compiler import natural_programs as natural
 from tests.compiler.natural_programs import Natural
-from tests.compiler.nests import Recording, Table, Tree, expanded, find, recorded
+from tests.compiler.nests import (
+    Access,
+    Recording,
+    Table,
+    Tree,
+    expanded,
+    find,
+    gradient,
+    interpret,
+    recorded,
+    simplify,
+    to_equations,
+)
 from tests.seeds import seeds
 
 import scalargrad as sg
@@ -21,13 +33,18 @@ from benchmarks import gpt
 pytestmark = [pytest.mark.behaviour, pytest.mark.differential]
 
 
-def of(program: Natural) -> Recording:
-    """Return the recording of a program, at numbers at which it is defined."""
+def point(program: Natural) -> list[float]:
+    """Return numbers at which a program is defined."""
     numbers = [abs(x) + 0.1 for x in natural.draws(program.inputs, 3)]
     size = round(program.inputs**0.5)
     if size * size == program.inputs:  # a matrix to be factorised is mostly its diagonal
         numbers[:: size + 1] = [20.0] * size
-    return recorded(program.function, numbers)
+    return numbers
+
+
+def of(program: Natural) -> Recording:
+    """Return the recording of a program."""
+    return recorded(program.function, point(program))[0]
 
 
 def tables(tree: Tree) -> int:
@@ -92,7 +109,9 @@ def test_a_transformer_is_one_loop_over_positions() -> None:
     """A thousand times fewer statements than nodes are left of microgpt's loss."""
     rng = random.Random(0)
     tokens = [rng.randrange(gpt.CHARACTERS) for _ in range(9)]
-    recording = recorded(lambda p: gpt.loss(p, tokens[:-1], tokens[1:], sg), natural.draws(4192, 3))
+    recording, _ = recorded(
+        lambda p: gpt.loss(p, tokens[:-1], tokens[1:], sg), natural.draws(4192, 3)
+    )
     tree = find(recording)
     assert tree is not None
     assert str(tree).startswith("8[")
@@ -135,7 +154,10 @@ class Drawn:
              draw.randrange(20))
             for _ in range(3)
         ]  # fmt: skip
-        op = draw.choice([lambda x, y: x + y, lambda x, y: x * y, lambda x, y: sg.sin(x) - y])
+        op = draw.choice(
+            [lambda x, y, z: z + x * y, lambda x, y, z: z - 0.1 * x + y,
+             lambda x, y, z: sg.sin(z) * x + y]
+        )  # fmt: skip
         if self.in_place:
             return draw.choice(["cell", "held", "held"]), op, cells
         fixed = [(a, [0, 0, 0] if a == "held" else strides, k) for a, strides, k in cells]
@@ -146,7 +168,7 @@ class Drawn:
         self.cells, self.held = [*p], [*p[:20]]
         for x in self.loops:
             self.run(x, ())
-        return sum(self.cells) + sum(self.held)
+        return sum(self.cells) + sum(self.held) if self.in_place else sum(self.held[:3])
 
     def run(self, item: Any, at: tuple[int, ...]) -> None:
         """Run a loop or a statement."""
@@ -163,13 +185,14 @@ class Drawn:
         read = {"cell": self.cells, "held": self.held, "data": self.data}
         found = [read[a][k % len(read[a])] for (a, *_), k in zip(parts, places, strict=True)]
         to = read[kind]
-        to[places[2] % len(to)] = op(*found[:2])
+        place = places[2] % len(to)
+        to[place] = op(*found[:2], to[place])
 
 
 @pytest.mark.parametrize("seed", seeds(150, 12))
 def test_random_loops_expand_to_their_recording(seed: int) -> None:
     """What is found is the recording, operand for operand; an operand changed makes another."""
-    recording = recorded(Drawn(seed), natural.draws(97, seed + 1))
+    recording, _ = recorded(Drawn(seed), natural.draws(97, seed + 1))
     tree = find(recording)
     if tree is None:
         return
@@ -193,7 +216,7 @@ def random_graph(count: int) -> Recording:
             found.append(x + y if kind < 0.3 else x * y if kind < 0.6 else sg.sin(x))
         return sum(found)
 
-    return recorded(run, [0.1] * 20)
+    return recorded(run, [0.1] * 20)[0]
 
 
 def test_irregular_graphs_are_given_up_in_linear_time() -> None:
@@ -209,3 +232,55 @@ def _timed(recording: Recording) -> float:
     start = time.process_time()
     find(recording)
     return time.process_time() - start
+
+
+def compare_equations(function: Callable[[Any], Any], numbers: list[float]) -> bool:
+    """Compare the equations of a function with Values; return whether there are any."""
+    recording, node = recorded(function, numbers)
+    tree = find(recording)
+    written = tree and to_equations(tree, len(numbers), node)
+    if not written:
+        return False
+    program, slopes = gradient(written.program, Access(written.result, ()), [written.inputs])
+    found = interpret(simplify(program), {written.inputs: numbers})
+    value, expected = sg.value_and_grad(function)(numbers)
+    assert found[written.result] == pytest.approx(value, rel=1e-12)
+    assert found[slopes[written.inputs]] == pytest.approx(expected, rel=1e-10, abs=1e-12)
+    return True
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: natural.moons(6, 3), lambda: natural.logistic(8, 4), lambda: natural.garch(12),
+        lambda: natural.runge_kutta(6), lambda: natural.cholesky(6),
+        lambda: natural.mixture(6, 4), lambda: natural.convolution(12, 4),
+        lambda: natural.convolution_of_image(7, 3), lambda: natural.heat(8, 6),
+        lambda: natural.matrices(4, "reduction"), lambda: natural.elimination(6),
+        lambda: natural.attention(6, 4),
+    ],
+    ids=["moons", "logistic", "garch", "runge_kutta", "cholesky", "mixture", "convolution",
+         "convolution_of_image", "heat", "matrices", "elimination", "attention"],
+)  # fmt: skip
+def test_equations_have_the_value_and_gradient_of_values(make: Callable[[], Natural]) -> None:
+    """Sums, recurrences, stencils and triangles in which all is affine agree with Values."""
+    program = make()
+    assert compare_equations(program.function, point(program))
+
+
+@pytest.mark.parametrize("seed", seeds(150, 8))
+def test_equations_of_random_loops_are_right_or_refused(seed: int) -> None:
+    """What needs tables or ragged rows is refused; the rest agrees with Values."""
+    compare_equations(Drawn(seed, in_place=False), [0.1 * x for x in natural.draws(400, seed + 1)])
+
+
+def test_chains_of_additions_are_sums() -> None:
+    """Of a product of matrices, each entry is added up; no cell holds a part of it."""
+    program = natural.matrices(4)
+    recording, node = recorded(program.function, point(program))
+    tree = find(recording)
+    assert tree is not None
+    written = to_equations(tree, program.inputs, node)
+    assert written is not None
+    assert str(written.program).count("+=") == 2
+    assert all(array.shape != (4, 4, 4) for array in written.program.arrays if array.name == "add")

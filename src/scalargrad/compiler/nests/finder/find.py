@@ -18,8 +18,10 @@ _SHORT = 60
 _ROUNDS = 2
 #: Loops are split so often in a row, while that makes a tree no worse than by this factor.
 _SPLITS, _WORSE = 4, 1.25
+#: Trees of up to so many statements are written in other ways, which takes a millisecond for each.
+_CHANGED = 150
 #: More statements than this, and than one of so many nodes, are no tree.
-_MOST, _NODES_EACH = 2000, 20
+_MOST, _NODES_EACH = 500, 100
 
 
 def find(recording: Recording) -> Tree | None:
@@ -48,7 +50,7 @@ def _tree(structure: Structure, limit: float) -> Tree | None:
         return None
     tree = Tree(structure)
     read_operands(tree)
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if structure.size <= _CHANGED else 0):
         before = tree
         for change, times in ((split, _SPLITS), (unrolled, 1)):
             tree = _changed(tree, change, times)
