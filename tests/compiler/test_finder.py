@@ -139,7 +139,8 @@ class Drawn:
         """Return the kind, the extent and the body of a loop."""
         draw = self.rng
         kind = draw.choice(["fixed", "fixed", "triangle", "ragged"]) if depth else "fixed"
-        extent = draw.choice([3, 4, 5, 7, 10] if depth else [8, 12, 20])
+        extents = ([8, 12, 20], [3, 4, 5, 7, 10]) if self.in_place else ([5, 8], [3, 4, 5])
+        extent = draw.choice(extents[depth > 0])
         body = [
             self.loop(depth + 1) if depth < 2 and draw.random() < 0.5 else self.statement()
             for _ in range(draw.randrange(1, 4))
