@@ -69,6 +69,15 @@ class Sum(NamedTuple):
     chain: tuple[Access, ...]
 
 
+class Copied(NamedTuple):
+    """What is copied: how many loops are a statement's, which are opened, the cell, the number."""
+
+    depth: int
+    opened: tuple[Var, ...]
+    places: tuple[Place, ...]
+    value: Arg
+
+
 class _NotWrittenError(Exception):
     """The tree has a form that is not written."""
 
@@ -102,9 +111,8 @@ class _Writer:
         self.sums = _sums(tree, node)
         self.arrays: list[Array] = []
         self.totals: dict[int, Array] = {}
-        #: What is to be written once a loop is closed, given the variables around it; and at last.
+        #: What is to be written once a loop is closed, given the variables around it.
         self.closing: dict[Loop, list[Callable[[Sequence[Var]], None]]] = defaultdict(list)
-        self.later: list[Callable[[], None]] = []
         for s in tree.statements:
             own = self.sums.get(s.number)
             shape = _shape(s.loops if own is None else s.loops[: own.axis])
@@ -116,8 +124,6 @@ class _Writer:
     def run(self) -> Written:
         """Write all statements, and the result."""
         self._body(self.tree.body, ())
-        for write in self.later:
-            write()
         result = self.builder.array("result", (), "out")
         number, instance = (int(x[self.node]) for x in
                             (self.tree.statement_of, self.tree.instance_of))  # fmt: skip
@@ -186,74 +192,88 @@ class _Writer:
         """Write what an operand reads into an array; return its cell."""
         shape = [n + 1 for n in _shape(statement.loops)]
         array = self.builder.array("read", shape)
-        if self._recurs(statement, access, at):
-            self._turn(statement, access, array, at)
-        else:
-            region: Region = ((0, 0),) * len(shape)
-            self.later.append(lambda: self._fill(statement, access, array, region))
+        for region, part in _parts(statement, access, ((0, 0),) * len(shape)):
+            copied = self._copied(statement, part, region, at, follows=isinstance(part, Result))
+            if copied is None:
+                copied = self._copied(statement, part, region, at, follows=False)
+            if copied is None:
+                raise _NotWrittenError
+            self._copy(statement, array, copied)
         return _cell(array, at)
 
-    def _recurs(self, statement: Statement, access: Access, at: Sequence[Place]) -> bool:
-        """Return whether each turn can write what the next one reads, the first ones aside."""
-        axis = len(at)
-        while isinstance(access, Border):
-            inner = statement.loops[access.axis + 1 :]
-            if access.at or access.axis >= axis or any(_stride(x, access.axis) for x in inner):
-                return False
-            if not isinstance(access.elsewhere, Result):
-                return False
-            axis = access.axis
-            following = self._arg(statement, access.elsewhere, _moved(at, axis))
-            if not (isinstance(following, Cell) and _is_inside(following)):
-                return False
-            at, access = [0 if k == axis else x for k, x in enumerate(at)], access.there
-        return True
+    def _copied(
+        self,
+        statement: Statement,
+        access: Access,
+        region: Region,
+        at: Sequence[Place],
+        *,
+        follows: bool,
+    ) -> Copied | None:
+        """Return how to write what an operand reads in a region; None if it leaves an array.
 
-    def _turn(
-        self, statement: Statement, access: Access, array: Array, at: Sequence[Place]
-    ) -> None:
-        """Write what the next turn reads; and once the loop is closed, what the first one does."""
-        if not isinstance(access, Border):
-            self._set(_cell(array, at), self._arg(statement, access, at))
-            return
-        axis, there = access.axis, access.there
-        following = _moved(at, axis)
-        self._set(_cell(array, following), self._arg(statement, access.elsewhere, following))
-
-        def first(around: Sequence[Var]) -> None:
-            places: list[Place] = [*around, 0]
-            with ExitStack() as opened:
-                for loop, place in zip(statement.loops[axis + 1 :], at[axis + 1 :], strict=True):
-                    fresh = place if isinstance(place, int) else self._var(loop, places)
-                    if isinstance(fresh, Var):
-                        opened.enter_context(self.builder.loop(fresh))
-                    places.append(fresh)
-                self._turn(statement, there, array, places)
-
-        self.closing[statement.loops[axis]].append(first)
-
-    def _fill(self, statement: Statement, access: Access, array: Array, region: Region) -> None:
-        """Write what an operand reads in a region into an array, in loops of its own."""
-        if isinstance(access, Border):
-            loop, axis, at = statement.loops[access.axis], access.axis, access.at
-            least, most = int(loop.counts.min()), int(loop.counts.max())
-            first, last = region[axis] if isinstance(region[axis], tuple) else (0, 0)  # type: ignore[misc]
-            is_first = at == first
-            if least < 1 + first + last or not (is_first or (least == most == at + 1 + last)):
-                raise _NotWrittenError
-            rest = (first + is_first, last + (not is_first))
-            self._fill(statement, access.there, array, _with(region, axis, at))
-            self._fill(statement, access.elsewhere, array, _with(region, axis, rest))
-            return
+        The outer loops are those of the statement, as far as the region is all of them; or all but
+        the first turn, if each turn writes what the next one reads, as `follows` asks for.
+        """
         places: list[Place] = []
-        with ExitStack() as opened:
-            for loop, part in zip(statement.loops, region, strict=True):
+        opened: list[Var] = []
+        moved: list[int] = []
+        depth = len(region)
+        for k, (loop, part) in enumerate(zip(statement.loops, region, strict=True)):
+            shared = k < depth and not any(_stride(loop, x) for x in moved)
+            if shared and part == (0, 0):
+                places.append(at[k])
+            elif shared and part == (1, 0) and follows:
+                places.append(as_index(at[k]) + 1)
+                moved.append(k)
+            else:
+                depth = min(depth, k)
                 if isinstance(part, int):
                     places.append(part)
-                    continue
-                var = self._var(loop, places, sum(part))
-                places.append(opened.enter_context(self.builder.loop(var)) + part[0])
-            self._set(_cell(array, places), self._arg(statement, access, places))
+                else:
+                    opened.append(self._var(loop, places, sum(part)))
+                    places.append(opened[-1] + part[0])
+        value = self._arg(statement, access, places)
+        is_inside = not isinstance(value, Cell) or _is_inside(value)
+        if not is_inside or any(var.extent.bounds()[0] < 0 for var in opened):
+            return None
+        return Copied(depth, tuple(opened), tuple(places), value)
+
+    def _copy(self, statement: Statement, array: Array, copied: Copied) -> None:
+        """Write what was read, here or once the first loop that is not shared is closed."""
+
+        def write(_: Sequence[Var] = ()) -> None:
+            with ExitStack() as opened:
+                for var in copied.opened:
+                    opened.enter_context(self.builder.loop(var))
+                self._set(_cell(array, copied.places), copied.value)
+
+        if copied.depth == len(statement.loops):
+            write()
+        else:
+            self.closing[statement.loops[copied.depth]].append(write)
+
+
+def _parts(statement: Statement, access: Access, region: Region) -> Iterator[tuple[Region, Access]]:
+    """Yield the regions of an access with borders, and what is read in each.
+
+    Raises
+    ------
+    _NotWrittenError
+        If not all turns of the loops around have the border, or it is in the midst of them.
+    """
+    if not isinstance(access, Border):
+        yield region, access
+        return
+    axis, part = access.axis, region[access.axis]
+    assert not isinstance(part, int)
+    counts, (first, last) = statement.loops[axis].counts, part
+    is_first, is_last = access.at == first, (counts == access.at + 1 + last).all()
+    if counts.min() < 1 + first + last or not (is_first or is_last):
+        raise _NotWrittenError
+    rest = (first + is_first, last + (not is_first))
+    yield from _parts(statement, access.there, _with(region, axis, access.at))
+    yield from _parts(statement, access.elsewhere, _with(region, axis, rest))
 
 
 def _with(region: Region, axis: int, part: int | tuple[int, int]) -> Region:
@@ -277,11 +297,6 @@ def _index(affine: Affine, at: Sequence[Place]) -> Index:
     for stride, place in zip(affine.strides, at, strict=True):
         found += as_index(place) * stride
     return found
-
-
-def _moved(at: Sequence[Place], axis: int) -> list[Place]:
-    """Return indices one turn of a loop later."""
-    return [as_index(x) + 1 if k == axis else x for k, x in enumerate(at)]
 
 
 def _cell(array: Array, at: Sequence[Place]) -> Cell:
