@@ -3,8 +3,8 @@
 The recording is a sequence of symbols, at first one for each node. Three or more copies of the same
 symbols in a row are a loop, which takes their place as one symbol. The code of a loop is made of
 those of its body and not of its extent, so that the rows of a triangle are copies of each other.
-Which operands are read decides nothing here, but where a body begins: where fewest values that are
-read soon after live across.
+What is read decides only where loops begin and end: a body begins where fewest values live across
+that are read soon, and a copy that reads as no other does is a neighbour with the same operations.
 """
 
 from __future__ import annotations
