@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.loops.node_columns import columns
+from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder, Cells
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.derive import gradient, tangent
-from scalargrad.compiler.nests.equations import Array, Body, Index, Program, Var
+from scalargrad.compiler.nests.equations import Access, Array, Body, Index, Program, Var
+from scalargrad.compiler.nests.finder.expand import expanded
+from scalargrad.compiler.nests.finder.find import find
+from scalargrad.compiler.nests.finder.recording import Recording, recording_of
+from scalargrad.compiler.nests.finder.to_equations import to_equations
+from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.numpy_runner import run_numpy
@@ -15,9 +27,12 @@ from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.printer import write
 from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.trace.record import record
 from scalargrad.table.operation import Operation
+from scalargrad.value import Value
 
 __all__ = [
+    "Access",
     "Array",
     "Body",
     "Builder",
@@ -29,17 +44,36 @@ __all__ = [
     "Operand",
     "Operation",
     "Program",
+    "Recording",
     "ScheduledLoop",
+    "Table",
+    "Tree",
     "Var",
+    "expanded",
+    "find",
     "fma",
     "gradient",
     "interpret",
     "plan",
     "print_c",
     "print_llvm",
+    "recorded",
     "run_numpy",
     "schedule",
     "simplify",
     "tangent",
+    "to_equations",
     "write",
 ]
+
+
+def recorded(
+    function: Callable[[list[Any]], Any], numbers: Sequence[float]
+) -> tuple[Recording, int]:
+    """Return the recording of a function of a list of numbers, and the node of its result."""
+    leaves = [Value(x) for x in numbers]
+    unfolded = unfold(record(lambda: function(leaves), leaves)[0].program)
+    assert unfolded is not None
+    found = columns(unfolded[0])
+    place = np.searchsorted(found.nodes, unfolded[0].outputs[0])
+    return recording_of(found), int(place)

@@ -1,0 +1,134 @@
+"""What each operand of a statement reads, in the simplest form that all its instances have."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER
+from scalargrad.compiler.nests.finder.tree import (
+    Access,
+    Affine,
+    Border,
+    Constant,
+    Data,
+    Indices,
+    Input,
+    Result,
+    Statement,
+    Table,
+    Tree,
+)
+
+#: As how many statements a table counts, and how many more if it has an entry for each node of the
+#: recording; a loop whose extents are a table; a border, as where a recurrence starts.
+_TABLE, _RAGGED, _BORDER = (6, 6), 3, 1.5
+#: How many borders an operand may have, one within the other.
+_BORDERS = 2
+
+
+def read_operands(tree: Tree, most: float = inf) -> bool:
+    """Give each statement its operands; return whether the tree costs at most so much."""
+    recording, left = tree.recording, most - _cost_of_body(tree)
+    for statement in tree.statements:
+        places = range(recording.arity(int(statement.nodes[0])))
+        statement.operands = tuple([_Operand(tree, statement, j).access() for j in places])
+        left -= sum(_cost_of(x, tree) for x in statement.operands)
+        if left < 0:
+            return False
+    return True
+
+
+def cost(tree: Tree) -> float:
+    """Return how many statements a tree has, and as how many its tables and borders count."""
+    of_accesses = (_cost_of(x, tree) for s in tree.statements for x in s.operands)
+    return _cost_of_body(tree) + sum(of_accesses)
+
+
+def _cost_of_body(tree: Tree) -> float:
+    ragged = sum(not isinstance(loop.extent, Affine) for loop in tree.loops)
+    return len(tree.statements) + _RAGGED * ragged
+
+
+def _cost_of(access: Access, tree: Tree) -> float:
+    if isinstance(access, Border):
+        return _BORDER + _cost_of(access.there, tree) + _cost_of(access.elsewhere, tree)
+    if isinstance(access, Table):
+        return _TABLE[0] + _TABLE[1] * len(access.places) / len(tree.recording)
+    return 0.0
+
+
+class _Operand:
+    """One operand of a statement, at all instances."""
+
+    def __init__(self, tree: Tree, statement: Statement, j: int) -> None:
+        self.tree, self.statement = tree, statement
+        self.kinds, self.places = tree.recording.operand(statement.nodes, j)
+        computed = self.kinds == COMPUTED
+        of = tree.statement_of[np.where(computed, self.places, 0)]
+        #: What each instance reads: a statement's results, inputs, or numbers.
+        self.sources = np.where(computed, of, -1 - self.kinds)
+
+    def access(self) -> Access:
+        """Return what it reads."""
+        found = self._of(self.statement.indices, _BORDERS)
+        return Table(self.kinds, self.places) if found is None else found
+
+    def _of(self, part: Indices, most: int) -> Access | None:
+        """Return the access of some instances, with borders of up to so many loops."""
+        sources = self.sources[part.rows]
+        found = self._even(part, int(sources[0])) if (sources == sources[0]).all() else None
+        if found is not None or not most:
+            return found
+        least = int(sources.min())
+        counts = np.bincount(sources - least)
+        if np.count_nonzero(counts) > most + 1:
+            return None
+        main = int(counts.argmax()) + least
+        for last in (False, True):
+            for axis in reversed(range(len(part.axes))):
+                parted = part.parted(axis, last)
+                if parted is None:
+                    continue
+                at, there, others = parted
+                differs = not (self.sources[there.rows] == main).any()
+                elsewhere = self._of(others, most - 1 if differs else 0)
+                border = elsewhere and self._of(there, most - 1)
+                if border and elsewhere:
+                    return Border(axis, at, border, elsewhere)
+        return None
+
+    def _even(self, part: Indices, source: int) -> Access | None:
+        """Return the access of instances that all read results of one statement, or the like."""
+        places = self.places[part.rows]
+        if source == -1 - NUMBER:
+            return self._numbers(part, places)
+        if source < 0:
+            place = part.affine(places)
+            return None if place is None else Input(place)
+        instances, found = self.tree.instance_of[places], []
+        for axis in self.tree.statements[source].indices.axes:
+            one = part.affine(axis[instances])
+            if one is None:
+                return None
+            found.append(one)
+        return Result(source, tuple(found))
+
+    def _numbers(self, part: Indices, bits: Integers) -> Access:
+        if (bits == bits[0]).all():
+            return Constant(float(bits[:1].view(np.float64)[0]))
+        found = np.zeros(len(self.kinds))
+        found[part.rows] = bits.view(np.float64)
+        return Data(found)
+
+
+def has_tables(statement: Statement) -> bool:
+    """Return whether an operand of a statement is a table."""
+    return any(isinstance(x, Table) for x in statement.operands)
+
+
+def count_tables(tree: Tree) -> int:
+    """Return how many operands are tables."""
+    return sum(isinstance(x, Table) for s in tree.statements for x in s.operands)

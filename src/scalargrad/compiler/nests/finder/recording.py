@@ -1,0 +1,72 @@
+"""A recording as columns of integers, so that equal recordings are equal arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, NUMBER, NodeColumns
+from scalargrad.compiler.passes.kinds import Op
+
+__all__ = ["COMPUTED", "GIVEN", "NUMBER", "Recording", "recording_of"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The operation and the operands of each computed node, operands before results.
+
+    Attributes
+    ----------
+    table : list of Op
+        The distinct operations.
+    codes : integers
+        For each node, the index of its operation in `table`.
+    first : integers, one more than nodes
+        Where the operands of each node begin in `kinds` and `places`.
+    kinds : integers
+        Of each operand: `COMPUTED`, `GIVEN` or `NUMBER`.
+    places : integers
+        Of each operand: the node, the number of the input, or the bits of the number.
+    """
+
+    table: list[Op]
+    codes: Integers
+    first: Integers
+    kinds: NDArray[np.int8]
+    places: Integers
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def arity(self, node: int) -> int:
+        """Return how many operands a node has."""
+        return int(self.first[node + 1] - self.first[node])
+
+    def operand(self, nodes: Integers, j: int) -> tuple[NDArray[np.int8], Integers]:
+        """Return the kind and the place of operand j of some nodes."""
+        at = self.first[nodes] + j
+        return self.kinds[at], self.places[at]
+
+    def equals(self, other: Recording) -> bool:
+        """Return whether each node of another recording has the same operation and operands."""
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [
+            (self.codes, other.codes), (self.first, other.first),
+            (self.kinds, other.kinds), (self.places, other.places),
+        ]  # fmt: skip
+        return all(np.array_equal(mine, its) for mine, its in pairs)
+
+
+def recording_of(columns: NodeColumns) -> Recording:
+    """Return the columns of a program without gradients."""
+    bits = columns.numbers.view(np.int64)[columns.operands]
+    return Recording(
+        columns.written.table,
+        columns.written.codes[columns.nodes].astype(np.int64),
+        columns.first,
+        columns.kinds,
+        np.where(columns.kinds == NUMBER, bits, columns.places),
+    )

@@ -1,0 +1,161 @@
+"""Write loops in other ways: split by the strides of what they read, or some turns written out.
+
+One run of equal turns may be rows of a grid. Where the addresses of some operand repeat their
+strides after a number of turns, the loop is a loop of rows of that length. Elsewhere a row begins
+wherever the strides of most operands jump.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Flags, Integers
+from scalargrad.compiler.nests.finder.access import has_tables
+from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER
+from scalargrad.compiler.nests.finder.structure import Structure
+from scalargrad.compiler.nests.finder.tree import Loop, Tree
+from scalargrad.compiler.passes.nodes import stretches
+
+#: Loops of fewer turns are not split.
+_LEAST = 4
+#: Grids have at least so many rows.
+_ROWS = 3
+#: Loops of so few turns are written out where they need tables.
+_FEW = 4
+#: Keeps apart the addresses of statements, and from those of inputs and numbers.
+_APART = 1 << 32
+
+
+def split(tree: Tree) -> Structure | None:
+    """Return the structure with loops split that are around tables, the outermost that can be."""
+    found, depth = tree.structure, tree.recording.places.size
+    for loop, addresses in sorted(_addresses(tree).items(), key=lambda x: x[0].number):
+        if loop.depth > depth:  # within one that is split
+            continue
+        depth = tree.recording.places.size
+        rows = _rows(loop, addresses)
+        if rows is not None:
+            found, depth = _split(found, loop, *rows), loop.depth
+    return None if found is tree.structure else found
+
+
+def _rows(loop: Loop, addresses: list[Integers]) -> tuple[Integers, Integers] | None:
+    """Return the lengths of the rows of a loop, and how many rows each time has; None if one."""
+    times = loop.times
+    length = 0 if times is None else max(_row_length(x, times) for x in addresses)
+    if times and length:
+        rows = np.full(len(loop.counts), times // length)
+        return np.full(int(rows.sum()), length), rows
+    if times and all(_is_steady(np.diff(x.reshape(-1, times), axis=1)) for x in addresses):
+        return None
+    jumps = _jumps(addresses, loop.counts)
+    if jumps is None:
+        return None
+    lengths = np.diff(np.append(np.flatnonzero(jumps), len(jumps)))
+    entered = np.cumsum(loop.counts) - loop.counts
+    return lengths, np.add.reduceat(jumps.astype(np.int64), entered)
+
+
+def unrolled(tree: Tree) -> Structure | None:
+    """Return the structure with loops of few turns written out that need tables."""
+    inner = {s.loops[-1]: None for s in tree.statements if s.loops and has_tables(s)}
+    found = tree.structure
+    for loop in inner:
+        if loop.times and loop.times <= _FEW:
+            of = loop.symbols - len(found.recording)
+            periods, counts = found.periods.copy(), found.counts.copy()
+            periods[of], counts[of] = periods[of] * counts[of], 1
+            found = replace(found, periods=periods, counts=counts)
+    return None if found is tree.structure else found
+
+
+def _addresses(tree: Tree) -> dict[Loop, list[Integers]]:
+    """Return, for each loop, what its operands read at each turn, each as one number.
+
+    Of a statement in an inner loop, it is what that loop's first turn reads.
+    """
+    found: dict[Loop, list[Integers]] = {}
+    around = {x for s in tree.statements if has_tables(s) for x in s.loops}
+    loops = {x for x in around if x.counts.max() >= _LEAST and x.counts.min()}
+    for statement in tree.statements:
+        for loop in loops.intersection(statement.loops):
+            inner = statement.indices.axes[loop.depth + 1 :]
+            nodes = statement.nodes[(inner == 0).all(axis=0)] if len(inner) else statement.nodes
+            if len(nodes) != loop.counts.sum():
+                continue
+            for j in range(tree.recording.arity(int(nodes[0]))):
+                kinds, places = tree.recording.operand(nodes, j)
+                if (kinds == NUMBER).all():
+                    continue
+                node = np.where(kinds == COMPUTED, places, 0)
+                made = tree.statement_of[node] * _APART + tree.instance_of[node]
+                given = np.where(kinds == GIVEN, places - (1 << 60), -(1 << 59))
+                found.setdefault(loop, []).append(np.where(kinds == COMPUTED, made, given))
+    return found
+
+
+def _is_steady(strides: Integers) -> bool:
+    """Return whether the strides of each row are equal, the first one aside."""
+    return bool((strides[:, 2:] == strides[:, 1:2]).all())
+
+
+def _row_length(addresses: Integers, times: int) -> int:
+    """Return the length of rows between which each column moves evenly; 0 if there is none."""
+    strides = np.diff(addresses.reshape(-1, times), axis=1)
+    if _is_steady(strides):
+        return 0
+    for length in range(2, times // _ROWS + 1):
+        if times % length or (strides[:, length:] == strides[:, length : length + 1]).all():
+            continue
+        grid = addresses.reshape(-1, times // length, length)
+        bends = grid[:, 2:] - 2 * grid[:, 1:-1] + grid[:, :-2]
+        if not bends[:, 1:].any() and (times > _ROWS * length or not bends.any()):
+            return length
+    return 0
+
+
+def _jumps(addresses: list[Integers], counts: Integers) -> Flags | None:
+    """Return where rows begin: where strides are not the usual ones. None if that is too often."""
+    turn = stretches(np.zeros(len(counts), np.int64), counts)
+    is_last = np.repeat(counts, counts) - 1 == turn
+    votes, regular = np.zeros(len(turn), np.int64), 0
+    for x in addresses:
+        strides = np.diff(x, prepend=0)
+        inside = strides[turn > 0]
+        usual = _commonest(inside)
+        if 2 * np.count_nonzero(inside == usual) > len(inside):
+            regular += 1
+            votes += (turn > 0) & (strides != usual)
+    at_end = (turn == 1) | is_last  # a border, unless most agree
+    found = np.where(at_end, 2 * votes > regular, votes > 0)
+    if not found.any() or 2 * (np.count_nonzero(found) + len(counts)) > len(turn):
+        return None
+    begun: Flags = found | (turn == 0)
+    return begun
+
+
+def _commonest(numbers: Integers) -> int:
+    """Return the number that is more than half of all, or any."""
+    return int(np.partition(numbers, len(numbers) // 2)[len(numbers) // 2])
+
+
+def _split(structure: Structure, loop: Loop, lengths: Integers, rows: Integers) -> Structure:
+    """Return the structure with so many rows of these lengths in the place of each turn's loop."""
+    n, of = len(structure.recording), loop.symbols - len(structure.recording)
+    own = np.repeat(of, rows)
+    entered = np.repeat(np.cumsum(loop.counts) - loop.counts, rows)
+    done = np.cumsum(lengths) - lengths - entered
+    starts, periods, counts = structure.starts.copy(), structure.periods.copy(), structure.counts
+    begin, inner = starts[own] + periods[own] * done, periods[own]
+    starts[of], periods[of] = len(structure.pool) + np.cumsum(rows) - rows, 1
+    counts = counts.copy()
+    counts[of] = rows
+    return replace(
+        structure,
+        starts=np.concatenate([starts, begin]),
+        periods=np.concatenate([periods, inner]),
+        counts=np.concatenate([counts, lengths]),
+        pool=np.concatenate([structure.pool, n + len(starts) + np.arange(len(lengths))]),
+    )

@@ -1,0 +1,409 @@
+"""Find the loops of a recording from its operations alone, the inner ones first.
+
+The recording is a sequence of symbols, at first one for each node. Three or more copies of the same
+symbols in a row are a loop, which takes their place as one symbol. The code of a loop is made of
+those of its body and not of its extent, so that the rows of a triangle are copies of each other.
+What is read decides only where loops begin and end: a body begins where fewest values live across
+that are read soon, and a copy that reads as no other does is a neighbour with the same operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.array_types import Flags, Integers
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER, Recording
+from scalargrad.compiler.passes.nodes import alike, stretches
+
+Codes = NDArray[np.uint64]
+
+#: The least copies that are a loop.
+_LEAST = 3
+#: Periods up to this are all tried; of longer ones a few, at which windows of 16 symbols recur.
+_SHORT, _LIKELY, _DOUBLED = 32, 12, (1, 2, 4, 8)
+#: Windows are looked for in so many symbols at most.
+_SAMPLE = 1 << 16
+#: A recording of so many nodes is irregular if short periods leave this share of its symbols.
+_LONG, _IRREGULAR = 5000, 0.7
+#: How many symbols may be compared for each node, and beside that, before the search ends.
+_WORK, _MORE_WORK = 500, 2_000_000
+#: Single copies of bodies are looked for once so few symbols are left, or half of the nodes.
+_FEW = 20_000
+#: A single copy of a shorter body is part of a loop only between the same neighbours.
+_TELLING = 3
+#: How many operands of a node are compared; what keeps inputs apart from nodes; any number.
+_OPERANDS, _INPUTS, _NUMBER = 3, 1 << 40, -(1 << 50)
+#: Multipliers of the hash: Steele, Lea and Flood, Fast splittable pseudorandom number generators.
+_MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A recording of n nodes as symbols: k < n is node k, n + k is loop k.
+
+    Attributes
+    ----------
+    recording : Recording
+    top : integers
+        The symbols outside of all loops, in order.
+    starts, periods, counts : integers
+        For each loop, where its symbols begin in `pool`, how many a copy has, and the copies.
+    pool : integers
+        The symbols of all loops, copy after copy.
+    size : int
+        How many statements it has.
+    """
+
+    recording: Recording
+    top: Integers
+    starts: Integers
+    periods: Integers
+    counts: Integers
+    pool: Integers
+    size: int
+
+
+def search(recording: Recording, *, by_number: bool) -> Structure | None:
+    """Return the loops of a recording; None if it is irregular.
+
+    Parameters
+    ----------
+    recording : Recording
+    by_number : bool
+        Whether copies must have numbers in the place of the same operands, the first copy aside:
+        a sum that starts from 0 then ends the one before it.
+    """
+    return _Search(recording, by_number).run()
+
+
+def mixed(numbers: Integers | Codes) -> Codes:
+    """Return a hash of each number."""
+    x = numbers.astype(np.uint64) * _MIX[0]
+    x ^= x >> np.uint64(29)
+    x *= _MIX[1]
+    return x ^ (x >> np.uint64(32))
+
+
+def _together(rows: Codes) -> Codes:
+    """Return the code of a loop for each row, the codes of its body."""
+    period = rows.shape[1]
+    found: Codes = (mixed(rows) * mixed(np.arange(period) + 1)).sum(axis=1)
+    return mixed(found + np.uint64(period))
+
+
+class _Search:
+    """The symbols that are left, and the loops found so far.
+
+    Attributes
+    ----------
+    codes, plain : codes
+        The code of each symbol, and that by operations alone.
+    symbols, extents, sizes : integers
+        The number of each symbol, its copies if it is a loop, and how many statements it has.
+    places : integers, one more
+        Where each symbol begins in the recording.
+    bodies : dict
+        The codes of the body of each loop, by the loop's code.
+    """
+
+    def __init__(self, recording: Recording, by_number: bool) -> None:
+        n = len(recording)
+        self.recording = recording
+        self.plain = mixed(recording.codes + 7)
+        self.codes = _by_number(recording) if by_number else self.plain
+        self.symbols, self.places = np.arange(n), np.arange(n + 1)
+        self.extents, self.sizes = np.zeros(n, np.int64), np.ones(n, np.int64)
+        self.loops: list[tuple[Integers, Integers, Integers]] = []  # period, copies, symbols
+        self.count = 0
+        self.bodies: dict[int, Codes] = {}
+        self.known: dict[int, tuple[int, int]] = {}  # when single copies were last looked for
+        self.work = _WORK * n + _MORE_WORK
+        self.edges, self.addresses = _edges(recording), _addresses(recording)
+        self.crossings: dict[int, Integers] = {}
+
+    def run(self) -> Structure | None:
+        """Fold all loops."""
+        n = len(self.recording)
+        self._sweep()
+        if n > _LONG and len(self.codes) > _IRREGULAR * n:
+            return None
+        while self._sweep() or any(map(self._fold, self._long_periods())):
+            pass
+        return self._found()
+
+    def _found(self) -> Structure:
+        empty = np.zeros(0, np.int64)
+        periods, counts, pool = map(np.concatenate, zip((empty,) * 3, *self.loops, strict=True))
+        sizes, size = periods * counts, int(self.sizes.sum())
+        starts = np.cumsum(sizes) - sizes
+        return Structure(self.recording, self.symbols, starts, periods, counts, pool, size)
+
+    def _sweep(self) -> bool:
+        """Fold loops of short periods, beginning anew with the shortest after each find."""
+        found, period = False, 1
+        while _LEAST * period <= len(self.codes) and period <= _SHORT:
+            if not self._fold(period):
+                period += 1
+                continue
+            found, period = True, 1
+            if len(self.codes) < max(_FEW, len(self.recording) // 2):
+                while self._adopt():
+                    pass
+        return found
+
+    # Copies of a period ------------------------------------------------------------------------
+
+    def _fold(self, period: int) -> bool:
+        """Replace all runs of a period."""
+        self.work -= len(self.codes)
+        if self.work < 0:
+            return False
+        start, stop = _flagged(self.codes[period:] == self.codes[:-period], (_LEAST - 1) * period)
+        start, stop = _apart(start, stop, period)
+        if not len(start):
+            return False
+        start -= self._preceding(start, stop, period)
+        end = np.minimum(stop, np.append(start[1:], len(self.codes)))
+        times = (end - start) // period
+        start += self._seam(start, times, end - start - times * period, period)
+        first, last = self._strangers(start, times, period)
+        start, times = start + period * first, times - first - last
+        rows = start[:, None] + np.arange(period)
+        codes, bodies = _together(self.codes[rows + period]), self.plain[rows]
+        for k in alike(codes.view(np.int64))[0].tolist():
+            self.bodies.setdefault(int(codes[k]), bodies[k])
+        self._replace(start, times, period, codes, _together(bodies))
+        return True
+
+    def _preceding(self, start: Integers, stop: Integers, period: int) -> Integers:
+        """Return how much before each run is a copy but for numbers, as a recurrence starts."""
+        end = start + (stop - start) // period * period
+        room = np.minimum(start - np.append(0, end[:-1]), period)
+        found, alive = np.zeros(len(start), np.int64), np.ones(len(start), np.bool_)
+        for back in range(1, period + 1):
+            at = np.maximum(start - back, 0)
+            alive = alive & (room >= back) & (self.plain[at] == self.plain[at + period])
+            if not alive.any():
+                break
+            found += alive
+        return found
+
+    def _seam(self, start: Integers, times: Integers, slack: Integers, period: int) -> Integers:
+        """Return by how much each run is to begin later, for fewest values to live across."""
+        late = np.zeros(len(start), np.int64)
+        free = np.flatnonzero(slack)
+        if len(free):
+            shifts = np.arange(int(slack.max()) + 1)
+            length = self.places[start + period] - self.places[start]
+            crossing = self._crossing(int(np.median(length)))
+            half = np.maximum(times // 2, 2) * period  # early copies may read other things
+            at = np.minimum(start[free, None] + half[free, None] + shifts, len(self.codes))
+            cost = crossing[self.places[at]] + (shifts > slack[free, None]) * (1 << 40)
+            late[free] = cost.argmin(axis=1)
+        return late
+
+    def _strangers(self, start: Integers, times: Integers, period: int) -> tuple[Flags, Flags]:
+        """Return whether the first and the last copy of each run are neighbours with the same code.
+
+        Most of what they read from outside then moves on otherwise than between other copies.
+        """
+        found = np.zeros((2, len(start)), np.bool_)
+        rows = start[:, None] + np.arange(period)
+        loops = self.extents[rows].any(axis=1)
+        long = np.flatnonzero((times > _LEAST) & (~loops | (period == 1)))
+        copies = np.arange(_LEAST + 1)[:, None, None] * period
+        last = rows[long] + (times[long, None] - 1) * period
+        for flags, nodes in zip(found, (rows[long] + copies, last - copies), strict=True):
+            places = self.places[nodes]
+            read = self.addresses[places]
+            before = (places[1] - abs(places[2] - places[1]))[:, :1, None]
+            outside = (read[1] < before) & (read[1] > _NUMBER)
+            moves = np.diff(read, axis=0)
+            odd, usual = 2 * ((moves[1:] != moves[:-1]) & outside).sum(axis=(2, 3))
+            reads = outside.sum(axis=(1, 2))
+            flags[long] = (odd >= reads) & (usual < reads)
+        return found[0] & ~loops, found[1]
+
+    def _crossing(self, length: int) -> Integers:
+        """Return how many values live across each place that are read within about a length."""
+        size = max(length.bit_length(), 2)
+        if size not in self.crossings:
+            made, read = self.edges
+            near = read - made <= 1 << (size - 1)
+            last = np.zeros(len(self.recording) + 1, np.int64)
+            last[made[near]] = read[near]  # in the order of reading
+            alive = np.flatnonzero(last)
+            ended = np.bincount(last[alive], minlength=len(last))
+            self.crossings[size] = np.cumsum((last > 0) - ended)
+        return self.crossings[size]
+
+    def _replace(
+        self, start: Integers, times: Integers, period: int, codes: Codes, plain: Codes
+    ) -> None:
+        """Put a loop in the place of each run."""
+        members = stretches(start, times * period)
+        keep = np.ones(len(self.codes), np.bool_)
+        keep[members] = False
+        keep[start] = True
+        self.loops.append((np.full(len(start), period), times, self.symbols[members]))
+        sizes = self.sizes[start[:, None] + np.arange(period)].sum(axis=1)
+        if self.codes is self.plain:
+            self.codes = self.plain.copy()
+        self.codes[start], self.plain[start] = codes, plain
+        self.symbols[start] = len(self.recording) + self.count + np.arange(len(start))
+        self.extents[start], self.sizes[start] = times, sizes
+        self.count += len(start)
+        self.codes, self.plain = self.codes[keep], self.plain[keep]
+        self.symbols, self.extents = self.symbols[keep], self.extents[keep]
+        self.sizes, self.places = self.sizes[keep], self.places[np.append(keep, True)]
+
+    # Single copies -----------------------------------------------------------------------------
+
+    def _adopt(self) -> bool:
+        """Make loops of one or two copies of a body that elsewhere is a loop."""
+        loops = np.flatnonzero(self.extents)
+        first, kind = alike(self.codes[loops].view(np.int64))
+        extents = self.extents[loops]
+        lows, highs = np.full(len(first), 1 << 40), np.zeros(len(first), np.int64)
+        np.minimum.at(lows, kind, extents)
+        np.maximum.at(highs, kind, extents)
+        often = np.bincount(kind, minlength=len(first))
+        for k in np.flatnonzero((lows < highs) | (often > 1)).tolist():
+            code, state = int(self.codes[loops[first[k]]]), (len(self.codes), self.count)
+            body = self.bodies[code]
+            varies = bool(lows[k] < highs[k])
+            if self.known.get(code) == state or not (varies or len(body) > _TELLING):
+                continue
+            self.known[code] = state
+            runs = [*self._copies(body)]
+            if len(body) < _TELLING:
+                runs = self._beside(runs, loops[kind == k], len(body))
+            if runs:
+                start, times = np.array(runs).T
+                same = np.full(len(runs), code, np.uint64)
+                rows = self.plain[start[:, None] + np.arange(len(body))]
+                self._replace(start, times, len(body), same, _together(rows))
+                return True
+        return False
+
+    def _copies(self, body: Codes) -> Iterator[tuple[int, int]]:
+        """Yield where a body stands, and how often in a row."""
+        self.work -= len(self.codes)
+        size, last = len(body), len(self.codes) - len(body) + 1
+        if last < 1 or self.work < 0:
+            return
+        equal = self.plain[:last] == body[0]
+        for t in range(1, size):
+            equal &= self.plain[t : last + t] == body[t]
+        found = np.flatnonzero(equal).tolist()
+        places, end = {*found}, 0
+        for at in found:
+            if at >= end:
+                end = at + size
+                while end in places:
+                    end += size
+                yield at, (end - at) // size
+
+    def _beside(
+        self, runs: list[tuple[int, int]], loops: Integers, period: int
+    ) -> list[tuple[int, int]]:
+        """Return the runs that stand between the neighbours that loops of their body have."""
+        of = {int(body[0]): code for code, body in self.bodies.items() if len(body) == 1}
+        codes = [-1, *self.plain.tolist(), -1]
+
+        def around(at: int, end: int) -> tuple[int, int]:
+            before, after = codes[at], codes[end + 1]
+            return of.get(before, before), of.get(after, after)
+
+        known = [around(at, at + 1) for at in loops.tolist()]
+        befores, afters = {x for x, _ in known}, {x for _, x in known}
+        found = []
+        for at, times in runs:
+            before, after = around(at, at + times * period)
+            likely = [before in befores, after in afters]
+            if all(likely) if period == 1 else any(likely):
+                found.append((at, times))
+        return found
+
+    # Long periods ------------------------------------------------------------------------------
+
+    def _long_periods(self) -> list[int]:
+        """Return the distances at which windows of symbols recur."""
+        codes, most = self.codes, len(self.codes) // _LEAST
+        if most <= _SHORT or self.work < 0:
+            return []
+        middle = len(codes) // 2
+        hashes = codes[max(middle - _SAMPLE // 2, 0) : middle + _SAMPLE // 2]
+        for size in _DOUBLED:
+            hashes = mixed(hashes[:-size]) + hashes[size:]
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        apart = np.diff(order)[ordered[1:] == ordered[:-1]]
+        apart = apart[(apart > _SHORT) & (apart <= most)]
+        often = np.bincount(apart, minlength=1)
+        frequent = np.argsort(-often, kind="stable")[:_LIKELY].tolist()
+        return sorted(x for x in frequent if often[x])
+
+
+def _by_number(recording: Recording) -> Codes:
+    """Return codes of the operations and of which operands are numbers."""
+    counts = np.diff(recording.first)
+    within = np.arange(len(recording.kinds)) - np.repeat(recording.first[:-1], counts)
+    users = np.repeat(np.arange(len(recording)), counts)
+    digits = mixed(within * 4 + (recording.kinds == NUMBER) + 1) >> np.uint64(12)
+    kinds = np.bincount(users, digits.astype(np.float64), len(recording))
+    return mixed(mixed(recording.codes + 7) + kinds.astype(np.uint64))
+
+
+def _edges(recording: Recording) -> tuple[Integers, Integers]:
+    """Return, for each operand that is computed, the places after its node and after its user."""
+    users = np.repeat(np.arange(len(recording)), np.diff(recording.first))
+    computed = recording.kinds == COMPUTED
+    return recording.places[computed] + 1, users[computed] + 1
+
+
+def _addresses(recording: Recording) -> Integers:
+    """Return what each node reads, as one number for each of its first operands."""
+    kinds = recording.kinds
+    places = np.where(kinds == COMPUTED, recording.places, recording.places - _INPUTS)
+    places[kinds == NUMBER] = _NUMBER
+    counts = np.minimum(np.diff(recording.first), _OPERANDS)
+    found = np.full((len(recording), _OPERANDS), _NUMBER)
+    which = stretches(np.zeros(len(counts), np.int64), counts)
+    users = np.repeat(np.arange(len(counts)), counts)
+    found[users, which] = places[stretches(recording.first[:-1], counts)]
+    return found
+
+
+def _flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
+    """Return where each run of set flags that is long enough starts and stops."""
+    if np.count_nonzero(flags) < least:
+        none = np.zeros(0, np.int64)
+        return none, none
+    padded = np.zeros(len(flags) + 2, np.bool_)
+    padded[1:-1] = flags
+    (edges,) = (padded[1:] != padded[:-1]).nonzero()
+    start, stop = edges[::2], edges[1::2]
+    long = stop - start >= least
+    return start[long], stop[long]
+
+
+def _apart(start: Integers, stop: Integers, period: int) -> tuple[Integers, Integers]:
+    """Return runs, given where symbols equal those a period later, without what two share."""
+    stop = stop + period
+    whole = start + (stop - start) // period * period
+    if (start[1:] >= whole[:-1]).all():
+        return start, stop
+    at, found = 0, []
+    for begin, end in zip(start.tolist(), stop.tolist(), strict=True):
+        begin = max(begin, at)
+        times = (end - begin) // period
+        if times >= _LEAST:
+            found.append((begin, end))
+            at = begin + times * period
+    a, b = np.array(found, np.int64).reshape(-1, 2).T
+    return a, b

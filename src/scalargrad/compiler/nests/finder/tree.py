@@ -1,0 +1,294 @@
+"""The tree of a recording: loops and statements, and what each operand of a statement reads.
+
+``str(tree)`` shows its form: ``100[16[4] 5]`` is a loop of 100 of a loop of 16 over four statements
+and of five more. An extent is shown as ``2+i`` where it depends on outer loops, as ``1..5`` where
+it is a table.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.array_types import Flags, Floats, Integers
+from scalargrad.compiler.nests.finder.recording import Recording
+from scalargrad.compiler.nests.finder.structure import Structure
+from scalargrad.compiler.passes.nodes import stretches
+
+
+class Indices:
+    """The indices of the loops around something, for each of its instances.
+
+    Attributes
+    ----------
+    axes : integers
+        A row for each loop, outermost first, a column for each instance.
+    rows : integers
+        Which of the instances of a statement these are.
+    """
+
+    def __init__(self, axes: Integers, rows: Integers | None = None) -> None:
+        self.axes = axes
+        self.rows = np.arange(axes.shape[1]) if rows is None else rows
+        self._parts: dict[tuple[int, bool], tuple[int, Indices, Indices] | None] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def within(self, counts: Integers) -> Indices:
+        """Return the indices in a loop that is repeated so often for each instance."""
+        inner = stretches(np.zeros(len(counts), np.int64), counts)
+        return Indices(np.concatenate([np.repeat(self.axes, counts, axis=1), inner[None]]))
+
+    def parted(self, axis: int, last: bool) -> tuple[int, Indices, Indices] | None:
+        """Return the first or the last index of a loop, those with it, and the others, if any."""
+        if (axis, last) not in self._parts:
+            index = self.axes[axis]
+            at = int(index.max() if last else index.min())
+            there = index == at
+            self._parts[axis, last] = (
+                None if there.all() else (at, self._taken(there), self._taken(~there))
+            )
+        return self._parts[axis, last]
+
+    def _taken(self, flags: Flags) -> Indices:
+        return Indices(np.compress(flags, self.axes, axis=1), self.rows[flags])
+
+    def affine(self, numbers: Integers) -> Affine | None:
+        """Return a number for each instance as an affine function, if it is one."""
+        strides = [0] * len(self.axes)
+        if not (numbers == numbers[0]).all():
+            for axis, row in self._steps:
+                moved = (self.axes[:, row + 1] - self.axes[:, row]).tolist()
+                rest = sum(map(operator.mul, strides, moved))
+                strides[axis] = (int(numbers[row + 1] - numbers[row]) - rest) // moved[axis]
+        first, last = (sum(map(operator.mul, strides, x)) for x in self._ends)
+        base = int(numbers[0]) - first
+        if base + last != int(numbers[-1]):
+            return None
+        found = Affine(base, tuple(strides))
+        return found if (found.at(self) == numbers).all() else None
+
+    @functools.cached_property
+    def _ends(self) -> tuple[list[int], list[int]]:
+        return self.axes[:, 0].tolist(), self.axes[:, -1].tolist()
+
+    @functools.cached_property
+    def _steps(self) -> list[tuple[int, int]]:
+        """For each loop, innermost first, an instance after which it moves on and no outer one."""
+        moves = self.axes[:, 1:] != self.axes[:, :-1]
+        still = np.ones(moves.shape[1:], np.bool_)
+        found = []
+        for axis, moved in enumerate(moves):
+            first = still & moved
+            row = int(first.argmax()) if len(first) else 0
+            if len(first) and first[row]:
+                found.append((axis, row))
+            still &= ~moved
+        return found[::-1]
+
+
+class Affine(NamedTuple):
+    """A whole number: base + Σ stride·index over the loops around, outermost first."""
+
+    base: int
+    strides: tuple[int, ...]
+
+    def at(self, indices: Indices) -> Integers:
+        """Return the numbers at the indices of some instances."""
+        found = np.full(len(indices), self.base)
+        for stride, index in zip(self.strides, indices.axes, strict=True):
+            if stride:
+                found += stride * index
+        return found
+
+
+class Constant(NamedTuple):
+    """A number."""
+
+    number: float
+
+
+class Data(NamedTuple):
+    """A number for each instance."""
+
+    numbers: Floats
+
+
+class Input(NamedTuple):
+    """An input."""
+
+    place: Affine
+
+
+class Result(NamedTuple):
+    """What a statement computes, at indices of its own loops."""
+
+    statement: int
+    indices: tuple[Affine, ...]
+
+
+class Border(NamedTuple):
+    """One access where the index of a loop is its least or its greatest, else another."""
+
+    axis: int
+    at: int
+    there: Access
+    elsewhere: Access
+
+
+class Table(NamedTuple):
+    """A kind and a place for each instance, as in the recording."""
+
+    kinds: NDArray[np.int8]
+    places: Integers
+
+
+Access = Constant | Data | Input | Result | Border | Table
+
+
+@dataclass(eq=False)
+class Loop:
+    """What is repeated.
+
+    Attributes
+    ----------
+    number : int
+        Its place in `Tree.loops`.
+    depth : int
+        How many loops are around it.
+    extent : Affine or integers
+        How often, by the loops around; or a number for each time that it is entered.
+    symbols, counts : integers
+        For each time, its symbol in the structure, and how often.
+    body : list of Loop or Statement
+    """
+
+    number: int
+    depth: int
+    extent: Affine | Integers
+    symbols: Integers
+    counts: Integers
+    body: list[Loop | Statement] = field(default_factory=list)
+
+    @property
+    def times(self) -> int | None:
+        """How often, if that is always the same."""
+        n = int(self.counts[0])
+        return n if (self.counts == n).all() else None
+
+
+@dataclass(eq=False)
+class Statement:
+    """An operation, once for each turn of the loops around it.
+
+    Attributes
+    ----------
+    number : int
+        Its place in `Tree.statements`.
+    code : int
+        The index of its operation in the table of the recording.
+    loops : tuple of Loop
+        Those around it, outermost first.
+    nodes : integers
+        The nodes that it stands for, in order.
+    indices : Indices
+        Those of these loops, for each instance.
+    operands : tuple of Access
+    """
+
+    number: int
+    code: int
+    loops: tuple[Loop, ...]
+    nodes: Integers
+    indices: Indices
+    operands: tuple[Access, ...] = ()
+
+
+class Tree:
+    """The loops and statements of a structure.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Attributes
+    ----------
+    body : list of Loop or Statement
+    loops : list of Loop
+    statements : list of Statement
+    statement_of, instance_of : integers
+        For each node, the number of its statement, and of its instance there.
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        n = len(structure.recording)
+        self.structure = structure
+        self.recording: Recording = structure.recording
+        self.loops: list[Loop] = []
+        self.statements: list[Statement] = []
+        self.statement_of, self.instance_of = np.empty(n, np.int64), np.empty(n, np.int64)
+        once = Indices(np.zeros((0, 1), np.int64))
+        self.body = [x for k in structure.top for x in self._items(np.array([k]), once, ())]
+
+    def _items(
+        self, symbols: Integers, indices: Indices, around: tuple[Loop, ...]
+    ) -> list[Loop | Statement]:
+        """Return what stands at one place of a body, given its symbols at all instances."""
+        n, found = len(self.recording), self.structure
+        if symbols[0] < n:
+            return [self._statement(symbols, indices, around)]
+        of = symbols - n
+        period, counts = int(found.periods[of[0]]), found.counts[of]
+        if (counts == 1).all():
+            bodies = (found.pool[found.starts[of] + t] for t in range(period))
+            return [x for body in bodies for x in self._items(body, indices, around)]
+        extent = indices.affine(counts)
+        loop = Loop(
+            len(self.loops), len(around), counts if extent is None else extent, symbols, counts
+        )
+        self.loops.append(loop)
+        inner = indices.within(counts)
+        begin = np.repeat(found.starts[of], counts) + inner.axes[-1] * period
+        for t in range(period):
+            loop.body += self._items(found.pool[begin + t], inner, (*around, loop))
+        return [loop]
+
+    def _statement(self, nodes: Integers, indices: Indices, around: tuple[Loop, ...]) -> Statement:
+        code = int(self.recording.codes[nodes[0]])
+        statement = Statement(len(self.statements), code, around, nodes, indices)
+        self.statements.append(statement)
+        self.statement_of[nodes], self.instance_of[nodes] = statement.number, np.arange(len(nodes))
+        return statement
+
+    def __str__(self) -> str:
+        return _shown(self.body)
+
+
+def _shown(body: Sequence[Loop | Statement]) -> str:
+    parts = []
+    for kind, items in groupby(body, type):
+        if kind is Statement:
+            parts.append(str(len([*items])))
+        else:
+            parts += [f"{_extent(x)}[{_shown(x.body)}]" for x in items if isinstance(x, Loop)]
+    return " ".join(parts)
+
+
+def _extent(loop: Loop) -> str:
+    if not isinstance(loop.extent, Affine):
+        return f"{loop.counts.min()}..{loop.counts.max()}"
+    base, strides = loop.extent
+    found = str(base) if base or not any(strides) else ""
+    for letter, k in zip("ijklmnop", strides, strict=False):
+        if k:
+            size = "" if abs(k) == 1 else str(abs(k))
+            found += f"{'-' if k < 0 else '+' * bool(found)}{size}{letter}"
+    return found

@@ -1,0 +1,287 @@
+"""Nests found in flat recordings: programs as people write them, and loops drawn at random."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.compiler import natural_programs as natural
+from tests.compiler.natural_programs import Natural
+from tests.compiler.nests import (
+    Access,
+    Recording,
+    Table,
+    Tree,
+    expanded,
+    find,
+    gradient,
+    interpret,
+    recorded,
+    simplify,
+    to_equations,
+)
+from tests.seeds import seeds
+
+import scalargrad as sg
+from benchmarks import gpt
+
+pytestmark = [pytest.mark.behaviour, pytest.mark.differential]
+
+
+def point(program: Natural) -> list[float]:
+    """Return numbers at which a program is defined."""
+    numbers = [abs(x) + 0.1 for x in natural.draws(program.inputs, 3)]
+    size = round(program.inputs**0.5)
+    if size * size == program.inputs:  # a matrix to be factorised is mostly its diagonal
+        numbers[:: size + 1] = [20.0] * size
+    return numbers
+
+
+def of(program: Natural) -> Recording:
+    """Return the recording of a program."""
+    return recorded(program.function, point(program))[0]
+
+
+def tables(tree: Tree) -> int:
+    """Return how many operands are read by tables."""
+    return sum(isinstance(x, Table) for s in tree.statements for x in s.operands)
+
+
+def affine(make: Callable[[], Natural], form: str) -> Any:
+    """Return a program that is found without tables, and its form."""
+    return pytest.param(make, form, id=make.__name__)
+
+
+AFFINE = [
+    affine(natural.moons, "30[6[2[2] 1] 6[1] 6[6[2] 1] 6[1] 6[2] 4] 30[1] 1 67[2] 2"),
+    affine(natural.logistic, "400[10[2] 3] 1"),
+    affine(natural.garch, "400[9]"),
+    affine(natural.cholesky, "1 15[1+i[1 1+j[2]] 1] 16[2]"),
+    affine(natural.mixture, "5[2] 1 100[5[14] 5[2] 2]"),
+    affine(natural.convolution, "56[5[2] 3]"),
+    affine(natural.convolution_of_image, "12[12[3[3[2]] 2]]"),
+    affine(natural.heat, "40[28[5]] 2 28[2] 2"),
+    affine(natural.matrices, "8[8[8[2] 2]]"),
+    affine(natural.elimination, "11[11-i[1 11-i[2]]] 12[3]"),
+]
+
+
+@pytest.mark.parametrize(("make", "form"), AFFINE)
+def test_loops_are_found_as_they_are_written(make: Callable[[], Natural], form: str) -> None:
+    """Each loop is one, with its extent and its statements; everything is read affinely."""
+    recording = of(make())
+    tree = find(recording)
+    assert tree is not None
+    assert str(tree) == form
+    assert not tables(tree)
+    assert expanded(tree).equals(recording)
+
+
+@pytest.mark.parametrize(
+    ("make", "factor"),
+    [
+        (natural.runge_kutta, 1.0), (natural.kalman, 1.2), (natural.lstm, 2.0), (natural.rnn, 2.0),
+        (natural.attention, 3.5), (natural.fourier, 1.2), (natural.edit_distance, 1.5),
+        (natural.ragged, 1.0), (natural.bodies, 1.0),
+        (lambda: natural.moons(total=natural.reduced), 1.0),
+    ],
+    ids=["runge_kutta", "kalman", "lstm", "rnn", "attention", "fourier", "edit_distance",
+         "ragged", "bodies", "reductions"],
+)  # fmt: skip
+def test_programs_are_about_as_short_as_their_text(
+    make: Callable[[], Natural], factor: float
+) -> None:
+    """Recurrences, triangles, ragged rows, cells changed in place are found, some by tables."""
+    program = make()
+    recording = of(program)
+    tree = find(recording)
+    assert tree is not None
+    assert len(tree.statements) <= factor * program.operations
+    assert expanded(tree).equals(recording)
+
+
+def test_a_transformer_is_one_loop_over_positions() -> None:
+    """A thousand times fewer statements than nodes are left of microgpt's loss."""
+    rng = random.Random(0)
+    tokens = [rng.randrange(gpt.CHARACTERS) for _ in range(9)]
+    recording, _ = recorded(
+        lambda p: gpt.loss(p, tokens[:-1], tokens[1:], sg), natural.draws(4192, 3)
+    )
+    tree = find(recording)
+    assert tree is not None
+    assert str(tree).startswith("8[")
+    assert len(recording) > 1000 * len(tree.statements)
+    assert expanded(tree).equals(recording)
+
+
+def test_three_spellings_of_a_sum_have_the_same_loops() -> None:
+    """A sum by hand and Python's are one loop; a reduction adds after it has multiplied."""
+    forms = [str(find(of(natural.matrices(8, x)))) for x in ("sum", "plain", "reduction")]
+    assert forms == ["8[8[8[2] 2]]", "8[8[8[2] 2]]", "8[8[8[1] 7[1] 2]]"]
+
+
+class Drawn:
+    """Loops drawn at random: fixed, triangular and ragged, over cells, some changed in place."""
+
+    def __init__(self, seed: int, *, in_place: bool = True) -> None:
+        self.rng = random.Random(seed)
+        self.in_place = in_place
+        self.lengths = [self.rng.randrange(1, 8) for _ in range(60)]
+        self.loops = [self.loop(0) for _ in range(self.rng.randrange(1, 3))]
+        self.data = natural.draws(97, seed)
+
+    def loop(self, depth: int) -> Any:
+        """Return the kind, the extent and the body of a loop."""
+        draw = self.rng
+        kind = draw.choice(["fixed", "fixed", "triangle", "ragged"]) if depth else "fixed"
+        extents = ([8, 12, 20], [3, 4, 5, 7, 10]) if self.in_place else ([5, 8], [3, 4, 5])
+        extent = draw.choice(extents[depth > 0])
+        body = [
+            self.loop(depth + 1) if depth < 2 and draw.random() < 0.5 else self.statement()
+            for _ in range(draw.randrange(1, 4))
+        ]
+        return kind, extent, body
+
+    def statement(self) -> Any:
+        """Return where a result goes, an operation, and two operands."""
+        draw = self.rng
+        cells = [
+            (draw.choice(["cell", "held", "data"]), [draw.choice([0, 1, 1, 2, 7]) for _ in "ijk"],
+             draw.randrange(20))
+            for _ in range(3)
+        ]  # fmt: skip
+        op = draw.choice(
+            [lambda x, y, z: z + x * y, lambda x, y, z: z - 0.1 * x + y,
+             lambda x, y, z: sg.sin(z) * x + y]
+        )  # fmt: skip
+        if self.in_place:
+            return draw.choice(["cell", "held", "held"]), op, cells
+        fixed = [(a, [0, 0, 0] if a == "held" else strides, k) for a, strides, k in cells]
+        return "held", op, [*fixed[:2], ("held", [0, 0, 0], draw.randrange(3))]
+
+    def __call__(self, p: list[Any]) -> Any:
+        """Run the loops on cells that begin as `p`."""
+        self.cells, self.held = [*p], [*p[:20]]
+        for x in self.loops:
+            self.run(x, ())
+        return sum(self.cells) + sum(self.held) if self.in_place else sum(self.held[:3])
+
+    def run(self, item: Any, at: tuple[int, ...]) -> None:
+        """Run a loop or a statement."""
+        kind, op, parts = item
+        if kind in {"fixed", "triangle", "ragged"}:
+            extents = {"fixed": op, "triangle": at[-1] + 1 if at else 0,
+                       "ragged": self.lengths[at[-1] % 60] if at else 0}  # fmt: skip
+            for k in range(extents[kind]):
+                for x in parts:
+                    self.run(x, (*at, k))
+            return
+        places = [sum(s * k for s, k in zip(strides, at, strict=False)) + base
+                  for _, strides, base in parts]  # fmt: skip
+        read = {"cell": self.cells, "held": self.held, "data": self.data}
+        found = [read[a][k % len(read[a])] for (a, *_), k in zip(parts, places, strict=True)]
+        to = read[kind]
+        place = places[2] % len(to)
+        to[place] = op(*found[:2], to[place])
+
+
+@pytest.mark.parametrize("seed", seeds(150, 12))
+def test_random_loops_expand_to_their_recording(seed: int) -> None:
+    """What is found is the recording, operand for operand; an operand changed makes another."""
+    recording, _ = recorded(Drawn(seed), natural.draws(97, seed + 1))
+    tree = find(recording)
+    if tree is None:
+        return
+    assert expanded(tree).equals(recording)
+    places = recording.places.copy()
+    places[random.Random(seed).randrange(len(places))] += 1
+    changed = dataclasses.replace(recording, places=places)
+    assert not expanded(tree).equals(changed)
+    again = find(changed)
+    assert again is None or expanded(again).equals(changed)
+
+
+def random_graph(count: int) -> Recording:
+    """Return the recording of operations on operands drawn among all before them."""
+    rng = np.random.default_rng(1)
+
+    def run(p: list[Any]) -> Any:
+        found = [*p]
+        for kind, share, other in rng.random((count, 3)).tolist():
+            x, y = found[int(share * len(found))], found[int(other * len(found))]
+            found.append(x + y if kind < 0.3 else x * y if kind < 0.6 else sg.sin(x))
+        return sum(found)
+
+    return recorded(run, [0.1] * 20)[0]
+
+
+def test_irregular_graphs_are_given_up_in_linear_time() -> None:
+    """Four times the nodes take about four times as long; microseconds a node."""
+    taken = []
+    for recording in [random_graph(6000), random_graph(24000)]:
+        best = min(_timed(recording) for _ in range(2))
+        taken.append(best / len(recording))
+    assert taken[1] < 3 * taken[0]
+
+
+def _timed(recording: Recording) -> float:
+    start = time.process_time()
+    find(recording)
+    return time.process_time() - start
+
+
+def compare_equations(function: Callable[[Any], Any], numbers: list[float]) -> bool:
+    """Compare the equations of a function with Values; return whether there are any."""
+    recording, node = recorded(function, numbers)
+    tree = find(recording)
+    written = tree and to_equations(tree, len(numbers), node)
+    if not written:
+        return False
+    program, slopes = gradient(written.program, Access(written.result, ()), [written.inputs])
+    found = interpret(simplify(program), {written.inputs: numbers})
+    value, expected = sg.value_and_grad(function)(numbers)
+    assert found[written.result] == pytest.approx(value, rel=1e-12)
+    assert found[slopes[written.inputs]] == pytest.approx(expected, rel=1e-10, abs=1e-12)
+    return True
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: natural.moons(6, 3), lambda: natural.logistic(8, 4), lambda: natural.garch(12),
+        lambda: natural.runge_kutta(6), lambda: natural.cholesky(6),
+        lambda: natural.mixture(6, 4), lambda: natural.convolution(12, 4),
+        lambda: natural.convolution_of_image(7, 3), lambda: natural.heat(8, 6),
+        lambda: natural.matrices(4, "reduction"), lambda: natural.elimination(6),
+        lambda: natural.attention(6, 4),
+    ],
+    ids=["moons", "logistic", "garch", "runge_kutta", "cholesky", "mixture", "convolution",
+         "convolution_of_image", "heat", "matrices", "elimination", "attention"],
+)  # fmt: skip
+def test_equations_have_the_value_and_gradient_of_values(make: Callable[[], Natural]) -> None:
+    """Sums, recurrences, stencils and triangles in which all is affine agree with Values."""
+    program = make()
+    assert compare_equations(program.function, point(program))
+
+
+@pytest.mark.parametrize("seed", seeds(150, 8))
+def test_equations_of_random_loops_are_right_or_refused(seed: int) -> None:
+    """What needs tables or ragged rows is refused; the rest agrees with Values."""
+    compare_equations(Drawn(seed, in_place=False), [0.1 * x for x in natural.draws(400, seed + 1)])
+
+
+def test_chains_of_additions_are_sums() -> None:
+    """Of a product of matrices, each entry is added up; no cell holds a part of it."""
+    program = natural.matrices(4)
+    recording, node = recorded(program.function, point(program))
+    tree = find(recording)
+    assert tree is not None
+    written = to_equations(tree, program.inputs, node)
+    assert written is not None
+    assert str(written.program).count("+=") == 2
+    assert all(array.shape != (4, 4, 4) for array in written.program.arrays if array.name == "add")
