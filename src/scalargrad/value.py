@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 from scalargrad import ops
 from scalargrad.by_hand import LectureNames, join
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import as_leaf, recorder, switches
+from scalargrad.grad_mode import as_leaf, numbers_compared, recorder, switches
 from scalargrad.ops.methods import compared, junction, method, printed
 from scalargrad.python_protocols import PythonProtocols
 from scalargrad.table.eager import diverted
@@ -42,11 +42,6 @@ def _methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
 
 def _junction(op: Binary) -> _BinaryMethod:
     return junction(op)
-
-
-#: How often a Value was compared with a number by ``==``. If the count is the same after two things
-#: were found equal, neither has a Value where the other has a number.
-numbers_compared = [0]
 
 
 class Value(PythonProtocols, LectureNames):

@@ -7,13 +7,13 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, Op
 from scalargrad.compiler.trace.columns import Columns, Plainness
+from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.ops import identity, mul
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Operation
-from scalargrad.transforms.draws import Draw
 from scalargrad.value import Parameter, Value
 
 P = ParamSpec("P")
