@@ -269,6 +269,8 @@ class Trace(Tape):
         wrt = [self.lanes.origin(x) if ops[x] is UNBATCH else x for x in nodes]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
+        if any(map(self.may_be_another, wrt)):
+            self.refused("alias")
         shared = self.lanes.shared.intersection(wrt)
         if shared and self.columns.below([root], shared):
             self.refused("shared result")
