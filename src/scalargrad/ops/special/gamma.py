@@ -219,6 +219,7 @@ def _terms_of_the_difference(a: Any, b: Any) -> Any:
         (0.3, 5.0),
         valid=lambda a, b: where(a > 0, b > 0, 0.0),
         needs="a > 0 and b > 0",
+        each=lambda x: x > 0,
     ),
 )
 def betaln(a: Symbol, b: Symbol) -> Any:
