@@ -29,7 +29,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if (epoch - 1 + self.T_max) % (2 * self.T_max) == 0:  # up again from the trough itself",
     ): "both sides differ by 2 T_max, and so not in what is left over",
     (
-        "ops/special.py",
+        "ops/special/gamma.py",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 0.0)",
     ): "a number for the formula that is not chosen: any will do with which nothing is infinite",
@@ -59,7 +59,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default= 1)",
     ): "what has no operands may be placed at any time before its users",
     (
-        "ops/special.py",
+        "ops/special/gamma.py",
         "for k in range(2, int(_LARGE) - 1):",
         "for k in range(2, int(_LARGE) + 1):",
     ): "a number under 10 less 9 or 10 is less than 1, and so counts as the factor 1",
@@ -217,7 +217,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return self._laid_out(self.values[nodes].reshape(*shape, - 2), beside)",
     ): "NumPy takes any negative size for the one to be found",
     (
-        "ops/special.py",
+        "ops/special/gamma.py",
         "_DIGAMMA = (-1 / 12, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
         "_DIGAMMA = (-1 / 11, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
     ): "times x**-14 it is less than a rounding error where the series is used, from 10 on",
@@ -297,7 +297,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return arity > 1 and passes_all(op, arity)",
     ): "fewer checks are left out: only speed differs",
     (
-        "ops/special.py",
+        "ops/special/gamma.py",
         "return where(x > 0, _lgamma_above_0(where(x > 0, x, 1.0)), reflected)",
         "return where(x > 0, _lgamma_above_0(where(x >= 0, x, 1.0)), reflected)",
     ): "at 0 the other branch is chosen",

@@ -71,7 +71,6 @@ from scalargrad.ops.reductions import sum as sum
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
-from scalargrad.ops.standard_normal import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.transforms.custom_vjp import custom_vjp as custom_vjp
 from scalargrad.transforms.differences import gradcheck as gradcheck
@@ -179,7 +178,6 @@ __all__ += ops.reductions.__all__
 __all__ += ops.rounding.__all__
 __all__ += ops.selection.__all__
 __all__ += ops.special.__all__
-__all__ += ops.standard_normal.__all__
 __all__ += ops.trigonometric.__all__
 __all__.remove("abs")
 __all__.remove("pow")

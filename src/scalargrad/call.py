@@ -37,23 +37,6 @@ class Signals(dict[int, Any]):
         return float(sum([getattr(x, "data", x) for x in self.values()]))
 
 
-class SentAtOnce(tuple[float, ...]):
-    """The local gradients of a node with many operands, which get their shares at once."""
-
-    __slots__ = ()
-
-    def send_back(self, node: Value, upstream: float, under_way: dict[Value, Any]) -> None:
-        """Add upstream · local to the signal of each operand."""
-        shares = self if upstream == 1.0 else [upstream * local for local in self]
-        found: dict[Any, float] = {}
-        if not under_way:
-            found = dict(zip(node.parents, shares))  # noqa: B905 - hot loop
-        if len(found) == len(shares):  # most often nothing else is under way
-            under_way.update(found)
-        else:
-            add_shares(node.parents, shares, under_way)
-
-
 class _OfCall(tuple[float, ...]):
     """Stands for the local gradients of a call, which are computed as they are needed."""
 

@@ -24,12 +24,16 @@ _recording: ContextVar[bool] = ContextVar("recording", default=True)
 #: operations build graphs and need not read a context variable, which would take 5% of their time.
 switches: list[None] = []
 
+#: How often a Value was compared with a number by ``==``. If the count is the same after two things
+#: were found equal, neither has a Value where the other has a number.
+numbers_compared = [0]
+
 
 class Recorder(Protocol):
     """What records operations while a function is compiled, instead of building a graph.
 
-    The engine calls it wherever a Value would be asked for its number. These methods are all that
-    the engine knows of the compiler.
+    The engine calls it wherever a Value would be asked for its number. These methods, and
+    `numbers_compared`, are all that the engine knows of the compiler.
     """
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:

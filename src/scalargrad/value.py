@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 from scalargrad import ops
 from scalargrad.by_hand import LectureNames, join
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import as_leaf, recorder, switches
+from scalargrad.grad_mode import as_leaf, derivatives, numbers_compared, recorder, switches
 from scalargrad.ops.methods import compared, junction, method, printed
 from scalargrad.python_protocols import PythonProtocols
 from scalargrad.table.compared import keep
@@ -43,11 +43,6 @@ def _methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
 
 def _junction(op: Binary) -> _BinaryMethod:
     return junction(op)
-
-
-#: How often a Value was compared with a number by ``==``. If the count is the same after two things
-#: were found equal, neither has a Value where the other has a number.
-numbers_compared = [0]
 
 
 class Value(PythonProtocols, LectureNames):
@@ -123,7 +118,6 @@ class Value(PythonProtocols, LectureNames):
     def __init__(
         self, data: float | Value, label: str | Sequence[Value] = "", *given: Any, **named: Any
     ) -> None:
-        is_leaf = isinstance(label, str) and not given and not named
         if isinstance(data, Value):
             raise OperandError(
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
@@ -132,13 +126,12 @@ class Value(PythonProtocols, LectureNames):
         self.data = data if data.__class__ is float else as_float(data, "the data of a Value")
         self.grad = 0.0
         self.op = None
-        self.parents = ()
-        self.local_grads = ()
+        self.parents = self.local_grads = ()
         self.label = label  # type: ignore[assignment] # operands are taken out again
-        if is_leaf:
-            as_leaf(self)
-        else:
+        if given or named or not isinstance(label, str):
             join(self, label, *given, **named)
+        elif derivatives.get():
+            as_leaf(self)
 
     def backward(self, *, allow_nonfinite: bool = False) -> None:
         """Compute the gradient of this Value with respect to every node below it.

@@ -84,7 +84,7 @@ UNARY: list[Callable[[Any], Any]] = [
     sg.sin, sg.tanh, sg.sigmoid, lambda x: -x, lambda x: x * x, lambda x: 1.0 - x,
     lambda x: 0.5 * x, sg.exp, sg.softplus, sg.silu, sg.gelu, sg.relu, sg.tan,
     lambda x: sg.sqrt(x * x + 1.0), lambda x: (x * x + 0.5) ** 0.7, lambda x: +x,
-    lambda x: 1.0 / (x * x + 1.0),
+    lambda x: 1.0 / (x * x + 1.0), abs, lambda x: x - 0.0, lambda x: x * 1.0,
 ]  # fmt: skip
 BINARY: list[Callable[[Any, Any], Any]] = [
     lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, lambda x, y: x + y * x,
@@ -92,8 +92,7 @@ BINARY: list[Callable[[Any, Any], Any]] = [
     lambda x, y: sg.logsumexp([x, y, x]), lambda x, y: sg.softmax([x, y])[0],
     lambda x, y: sg.dot([x, y], [y, x]), lambda x, y: sg.mean([x, y, x]),
 ]  # fmt: skip
-#: What gives eagerly the very node that is chosen, or its very signal, and in a program another.
-UNARY_ALIKE: list[Callable[[Any], Any]] = [abs, lambda x: x - 0.0, lambda x: x * 1.0]
+#: What gives eagerly the very node that is chosen, and in a program another.
 BINARY_ALIKE: list[Callable[[Any, Any], Any]] = [
     lambda x, y: sg.where(x > y, x, y * 0.5), lambda x, y: sg.take([y, x * y, 0.5], x > y),
 ]  # fmt: skip
@@ -108,12 +107,12 @@ rows_of_three = st.lists(
 
 def follow(plan: Plan, xs: list[Any]) -> Any:
     """Apply the operations of a plan to numbers, and sum what comes out last."""
-    unary, binary = [*UNARY, *UNARY_ALIKE], [*BINARY, *BINARY_ALIKE]
+    binary = [*BINARY, *BINARY_ALIKE]
     known = list(xs)
     for op, i, j in plan:
         x, y = known[i % len(known)], known[j % len(known)]
         if op < 50:
-            known.append(sg.tanh(unary[op % len(unary)](x)))
+            known.append(sg.tanh(UNARY[op % len(UNARY)](x)))
         else:
             known.append(binary[op % len(binary)](x, sg.tanh(y)))
     return sum(known[-3:]) + xs[-1]
@@ -210,7 +209,7 @@ def nested(seed: int) -> Callable[[list[Any]], list[Any]]:
         for _ in range(generator.randint(1, 3)):
             wrt = [generator.choice(known) for _ in range(generator.randint(1, 3))]
             found = gradients(y, wrt, create_graph=True)
-            known += found if generator.random() < 0.5 else []
+            known += map(sg.identity, found) if generator.random() < 0.5 else []
             y = sum((w + 0.3) * x for w, x in zip((1.0, -0.7, 0.4), found, strict=False))
             y = sg.tanh(y) if generator.random() < 0.4 else y
             known.append(y)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import scalargrad as sg
-from scalargrad import GraphError, Value, grad, gradients, jit, jvp, vmap
+from scalargrad import GraphError, TraceError, Value, grad, gradients, jit, jvp, vmap
 
 #: For each operation, the derivative by y of ∂(y²)/∂x = 2y·y', written by hand.
 SLOPES: dict[str, Callable[[float], float]] = {
@@ -97,42 +97,41 @@ def test_states_of_a_recurrence() -> None:
         assert np.array(compiled(p, steps)) == pytest.approx(expected, rel=1e-10)
 
 
+#: What eagerly is the very Value x, or the very signal, and in a program a node.
+ANOTHER: dict[str, Callable[[Any], Any]] = {
+    "where": lambda x: sg.where(x > 0.0, x, 0.0),
+    "take": lambda x: sg.take([0.0, x], x > 0.0),
+    "gradient": lambda x: gradients(sg.relu(x) * 0.6, x, create_graph=True),
+}
+
+
+@pytest.mark.parametrize("name", ANOTHER)
+def test_what_may_be_another_node_is_given_one_of_its_own(name: str) -> None:
+    """Gradients by it are refused in a program; by a node made of it they are the eager ones."""
+
+    def f(x: Any, own: Callable[[Any], Any]) -> Any:
+        y = own(ANOTHER[name](x))
+        return gradients(y * y + 3.0 * x, y)
+
+    with pytest.raises(TraceError, match="identity"):
+        jit(f, static_argnums=1)(Value(0.6), lambda y: y)
+    assert f(Value(0.6), sg.identity) == jit(f, static_argnums=1)(Value(0.6), sg.identity) == 1.2
+
+
 def test_signals_are_nodes_too() -> None:
-    """A derivative by a gradient counts all that the sweep has computed from it."""
+    """A derivative by a gradient counts all that was computed from it as a node of its own."""
 
     def f(x: Any) -> Any:
         u, v = sg.sin(x), sg.exp(x)
         total = u * v
-        by_total, by_u = gradients(total * total, [total, u], create_graph=True)
-        return gradients(by_u * by_u + by_total, by_total)  # by_u = by_total · v
+        by_total = sg.identity(gradients(total * total, total, create_graph=True))
+        by_u = by_total * v
+        return gradients(by_u * by_u + by_total, [by_total, u])
 
     u, v = math.sin(0.4), math.exp(0.4)
-    expected = 2.0 * (2.0 * u * v * v) * v + 1.0
-    assert f(Value(0.4)) == pytest.approx(expected, rel=1e-12)
-    assert jit(f)(Value(0.4)) == pytest.approx(expected, rel=1e-12)
-
-
-def test_the_operands_of_a_sum_share_a_signal() -> None:
-    """They receive one node, as in PyTorch, which returns the same tensor for both."""
-
-    def f(x: Any) -> Any:
-        a, b = sg.sin(x), sg.cos(x)
-        by_a, by_b = gradients((a + b) ** 2, [a, b], create_graph=True)
-        return gradients(2.0 * by_a + by_b, [by_a, by_b])
-
-    assert f(Value(0.4)) == jit(f)(Value(0.4)) == [3.0, 3.0]
-
-
-def test_the_gradient_of_what_is_differentiated_is_a_number() -> None:
-    """It is 1, whatever is computed from it."""
-
-    def f(x: Any) -> Any:
-        y = sg.exp(x)
-        by_y, by_x = gradients(y, [y, x], create_graph=True)
-        return [*gradients(by_x * by_x, [by_y, x]), by_y]
-
-    assert jit(f)(Value(0.5)) == pytest.approx(f(Value(0.5)), rel=1e-14)
-    assert f(Value(0.5))[0] == 0.0
+    slope = 2.0 * (2.0 * u * v * v) * v + 1.0
+    for call in f, jit(f):
+        assert numbers(call(Value(0.4))) == pytest.approx([slope, slope * 2.0 * v], rel=1e-12)
 
 
 def cubes(x: Any) -> tuple[Any, Any, Any]:

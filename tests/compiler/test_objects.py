@@ -506,3 +506,15 @@ def test_functions_and_shapes_in_turn_are_no_reason_to_warn() -> None:
         for n in range(1, 12):
             assert lengths(Pendulum(2.0, 1.0), [3.0] * n) == 6.0 * n
             assert lengths(Pendulum(2.0, 1.0), [1.0] * n) == 1.0
+
+
+def test_objects_that_lead_to_many_others() -> None:
+    """Neighbours of neighbours in a grid, more of them than calls nest."""
+
+    def heat(cells: list[Any], time: Any) -> Any:
+        return sum(x.heat * time for x in cells) + cells[0].beside[0].heat * time
+
+    cells = [SimpleNamespace(heat=Value(0.5), beside=[]) for _ in range(900)]
+    for k, cell in enumerate(cells):
+        cell.beside += [cells[i] for i in (k + 1, k - 1, k + 30, k - 30) if 0 <= i < 900]
+    assert gradients(jit(heat)(cells, 2.0), [cells[1].heat, cells[2].heat]) == [4.0, 2.0]

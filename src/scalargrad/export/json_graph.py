@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.call import require_no_call
 from scalargrad.errors import GraphError, StateError
 from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE
@@ -56,6 +57,7 @@ def to_json(root: Value) -> str:
 def _node_link(root: Value, number: Any) -> dict[str, Any]:
     """Return node-link data, with numbers as `number` writes them."""
     order = topological_order(root)
+    require_no_call(order)
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
     place: dict[Value, int] = {}

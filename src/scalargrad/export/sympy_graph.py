@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.call import require_no_call
 from scalargrad.errors import GraphError
 from scalargrad.graph import topological_order
 from scalargrad.names import names
@@ -103,6 +104,7 @@ def to_sympy(root: Value) -> sympy.Expr:
         import sympy
     writer = _SympyWriter(sympy)
     order = topological_order(root)
+    require_no_call(order)
     named = names(order)
     found: dict[Value, Any] = {}
     for node in order:

@@ -15,7 +15,6 @@ from scalargrad.ops import (
     rounding,
     selection,
     special,
-    standard_normal,
     trigonometric,
 )
 from scalargrad.ops.activations import *
@@ -30,7 +29,6 @@ from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
-from scalargrad.ops.standard_normal import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.table.symbol import TABLE
 
@@ -47,5 +45,4 @@ __all__ += reductions.__all__
 __all__ += rounding.__all__
 __all__ += selection.__all__
 __all__ += special.__all__
-__all__ += standard_normal.__all__
 __all__ += trigonometric.__all__

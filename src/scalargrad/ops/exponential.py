@@ -225,7 +225,7 @@ def bell(x: Symbol, factor: float) -> Symbol:
     Sun Microsystems, fdlibm, 1993, s_erf.c.
     """
     near = where(abs(x) > 64.0, 64.0, x)
-    short = rint(16.0 * near) / 16.0
+    short = rint(16.0 * near) * 0.0625  # exact, as / 16 is
     return exp(-factor * (short * short)) * exp(-factor * ((near - short) * (near + short)))
 
 

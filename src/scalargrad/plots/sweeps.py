@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Learning rate → for each seed, the loss of each epoch; an empty sequence diverged.
 Losses = Mapping[float, Sequence[Sequence[float]]]
+#: The most learning rates in a legend: of forty there would be no room for the plot.
+_NAMED = 24
 
 
 def sweep_curves(losses: Losses, ax: Axes | None = None) -> Axes:
@@ -59,7 +61,7 @@ def sweep_curves(losses: Losses, ax: Axes | None = None) -> Axes:
     _scale(axes, losses)
     axes.margins(x=0.02)
     styled(axes)
-    legend_above(axes, "Loss of every run", lines)
+    legend_above(axes, "Loss of every run", lines if len(lines) <= _NAMED else [])
     return axes
 
 

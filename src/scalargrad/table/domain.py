@@ -27,6 +27,8 @@ class Domain:
         What is needed, in words, where the printed `valid` would be hard to read.
     remedy
         Expression of the operands, the condition the remedy tests; by default `valid`.
+    each
+        Condition on one operand, where the remedy guards each alike.
     divides
         Whether the operation divides by the operand that the remedy guards, so that a 0 there is
         what Python calls a ZeroDivisionError.
@@ -41,6 +43,7 @@ class Domain:
         guard: int = 0,
         needs: str = "",
         remedy: Callable[..., Any] | None = None,
+        each: Callable[[Any], Any] | None = None,
         divides: bool = False,
     ) -> None:
         self.samples = samples or ((-3.0, 3.0),)
@@ -50,6 +53,7 @@ class Domain:
         self.guard = guard
         self.needs = needs
         self.remedy = remedy
+        self.each = each
         self.divides = divides
 
     def interval(self, index: int) -> tuple[float, float]:

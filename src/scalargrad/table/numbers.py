@@ -32,14 +32,6 @@ def is_real(x: Any) -> bool:
     return kind in {"b", "i", "u", "f"} and getattr(x, "ndim", None) == 0
 
 
-def is_exact(n: int) -> bool:
-    """Return whether a float equals an integer."""
-    try:
-        return float(n) == n
-    except OverflowError:
-        return False
-
-
 def too_large(where: str) -> OperandError:
     """Return the error for an integer that no float can hold."""
     return OperandError(

@@ -45,14 +45,15 @@ def domain_message(
         for s, x, value in zip(symbols, operands, data, strict=True)
     )
     needs = domain.needs or _NE.sub(r"\1 != \2", _code(domain.valid(*symbols), names))
-    condition = _code((domain.remedy or domain.valid)(*symbols), names)
-    guarded = symbols[domain.guard]
-    guard = f"where({condition}, {names[guarded]}, {_number(domain.safe)[0]})"
+    guarded = {symbols[domain.guard]: (domain.remedy or domain.valid)(*symbols)}
+    conditions = {s: domain.each(s) for s in symbols} if domain.each else guarded
+    safe = _number(domain.safe)[0]
+    guards = {s: f"where({_code(c, names)}, {names[s]}, {safe})" for s, c in conditions.items()}
     written = Symbol("", op, tuple(symbols))
     return (
         f"{_code(written, names)} is undefined at {shown}: it needs {needs}. To leave such "
         "points out, guard the operand, not the result: "
-        f"{_code(written, {**names, guarded: guard})}"
+        f"{_code(written, {**names, **guards})}"
     )
 
 

@@ -39,10 +39,18 @@ class Copier:
         self._kind = kind
         self._replaced = replaced
         self._copies: dict[int, Any] = {}
+        self._empty: list[tuple[Any, Any]] = []
         self._originals: list[Any] = []  # keeps them alive, so that no other object gets their id
 
     def copy(self, x: Any) -> Any:
         """Return a copy of an object; one without state is returned itself."""
+        found = self._part(x)
+        while self._empty:
+            self._fill(*self._empty.pop())
+        return found
+
+    def _part(self, x: Any) -> Any:
+        """Return a copy in which objects with attributes have none yet: they may lead far."""
         if isinstance(x, self._kind):
             return self._replaced(x)
         if id(x) not in self._copies:
@@ -61,27 +69,31 @@ class Copier:
         if isinstance(x, list | tuple | dict):
             return self._container(x)
         if isinstance(x, MethodType):
-            return MethodType(x.__func__, self.copy(x.__self__))
+            return MethodType(x.__func__, self._part(x.__self__))
         if isinstance(x, functools.partial):
-            function, *args = (self.copy(part) for part in (x.func, *x.args))
-            copied = functools.partial.__new__(type(x), function, *args, **self.copy(x.keywords))
-            vars(copied).update(self.copy(vars(x)))
+            function, *args = (self._part(part) for part in (x.func, *x.args))
+            copied = functools.partial.__new__(type(x), function, *args, **self._part(x.keywords))
+            vars(copied).update(self._part(vars(x)))
             return copied
         if is_object_array(x):
-            return objects_like(x, [self.copy(item) for item in x.ravel().tolist()])
+            return objects_like(x, [self._part(item) for item in x.ravel().tolist()])
         return self._object(x) if is_stateful(type(x)) else x
 
     def _container(self, x: Any) -> Any:
         if isinstance(x, Table):
-            return Table(([self.copy(p) for p in row] for row in x), Touched())
-        return like(x, map(self.copy, x.values() if isinstance(x, dict) else x))
+            return Table(([self._part(p) for p in row] for row in x), Touched())
+        return like(x, map(self._part, x.values() if isinstance(x, dict) else x))
 
     def _object(self, x: Any) -> Any:
         kind: Any = type(x)
-        copied = self._copies[id(x)] = kind() if kind is SimpleNamespace else object.__new__(kind)
+        copied = kind() if kind is SimpleNamespace else object.__new__(kind)
+        self._empty.append((x, copied))
+        return copied
+
+    def _fill(self, x: Any, copied: Any) -> None:
+        kind: Any = type(x)
         for name, part in attributes(x).items():
             if name in slots_of(kind):
-                object.__setattr__(copied, name, self.copy(part))
+                object.__setattr__(copied, name, self._part(part))
             else:
-                copied.__dict__[name] = self.copy(part)
-        return copied
+                copied.__dict__[name] = self._part(part)

@@ -16,10 +16,11 @@ from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.outline import placed
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.compiler.runner import Inputs
+from scalargrad.compiler.trace.draws import Draw
 from scalargrad.errors import NumericalError, ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import describe, first_nonfinite, topological_order
-from scalargrad.transforms.draws import Draw, made_by
+from scalargrad.transforms.draws import made_by
 from scalargrad.value import Value
 
 #: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
@@ -102,11 +103,11 @@ def _repeated(draws: Sequence[Draw], drawn: Sequence[float]) -> Iterator[None]:
     sources = {id(draw.source) for draw in draws}
     left = iter(drawn)
 
-    def again(draw: Draw) -> Any:
-        if id(draw.source) in sources:
+    def again(method: Any, *args: Any, **kwargs: Any) -> Any:
+        if id(method.__self__) in sources:
             return next(left)
         with made_by(None):
-            return draw()
+            return method(*args, **kwargs)
 
     if not sources:
         yield

@@ -11,7 +11,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from scalargrad.call import Call, Intermediate, SentAtOnce, Signals
+from scalargrad.call import Call, Intermediate, Signals, add_shares
 from scalargrad.compiler.call.eager_replay import cause, pulled_back, replayed
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
@@ -107,6 +107,23 @@ class Run(NamedTuple):
     def reads(self, k: int, others: Sequence[int]) -> bool:
         """Return whether one of the other results was computed from the k-th."""
         return self.function.read_by([(j, False) for j in others], [k])[0]
+
+
+class SentAtOnce(tuple[float, ...]):
+    """The local gradients of a node with many operands, which get their shares at once."""
+
+    __slots__ = ()
+
+    def send_back(self, node: Value, upstream: float, under_way: dict[Value, Any]) -> None:
+        """Add upstream · local to the signal of each operand."""
+        shares = self if upstream == 1.0 else [upstream * local for local in self]
+        found: dict[Any, float] = {}
+        if not under_way:
+            found = dict(zip(node.parents, shares))  # noqa: B905 - hot loop
+        if len(found) == len(shares):  # most often nothing else is under way
+            under_way.update(found)
+        else:
+            add_shares(node.parents, shares, under_way)
 
 
 class CompiledOp(Operation):

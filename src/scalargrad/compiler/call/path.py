@@ -20,11 +20,12 @@ from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver, Reads
 from scalargrad.compiler.guards.told_apart import ToldApart
 from scalargrad.compiler.runner import Inputs
+from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import builds_graphs
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.numbers import float_of
-from scalargrad.transforms.draws import Draw, rewind, rows_of, state_of
+from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
 

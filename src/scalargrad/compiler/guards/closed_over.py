@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from scalargrad.compiler.guards.comparable import Same
 from scalargrad.compiler.guards.reachable import Reachable
 from scalargrad.compiler.guards.readings import ANY, Reader, Readings, Source, changed
+from scalargrad.grad_mode import numbers_compared
 from scalargrad.system.cached_property import cached_property
-from scalargrad.value import Value, numbers_compared
+from scalargrad.value import Value
 
 
 class ClosedOver:

@@ -89,7 +89,8 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     of_globals : bool
         Whether to leave out names that stand for attributes alone.
     """
-    found = [*(_global_names(code) if of_globals else code.co_names)]
+    names = _global_names(code) if of_globals else code.co_names
+    found = [x for x in names if not x.startswith("@")]  # of pytest itself, in its assertions
     if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:
         asked = [x for x, y in pairwise(dis.get_instructions(code)) if y.opname == "IS_OP"]
         found += [IS for x in asked if not _is_the_only_one(x)]

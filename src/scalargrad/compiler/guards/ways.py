@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
@@ -50,8 +50,6 @@ from scalargrad.compiler.guards.references import (
     is_own,
 )
 from scalargrad.ops.custom import Custom
-from scalargrad.system.refill import CONTAINERS as REFILLED
-from scalargrad.system.refill import refill
 from scalargrad.table.operation import Operation
 from scalargrad.transforms.custom_vjp import custom_vjp
 from scalargrad.tree import is_array, is_object_array
@@ -156,8 +154,29 @@ def _looked_up(function: FunctionType) -> dict[Any, Any]:
     return dict(enumerate(found))
 
 
+#: The classes whose objects hold items that can be exchanged, each before those it derives from.
+_REFILLED = (OrderedDict, dict, list, set, deque)
+
+
+def _refill(container: Any, items: Any) -> None:
+    """Let a container hold these items and no others, whatever its class does when one is added.
+
+    Parameters
+    ----------
+    container : dict, list, set or deque
+    items : dict for a dict, else iterable
+    """
+    kind: Any = next(x for x in _REFILLED if isinstance(container, x))  # each orders its own way
+    kind.clear(container)
+    if issubclass(kind, dict):
+        for key, x in items.items():
+            kind.__setitem__(container, key, x)
+    else:
+        (kind.update if kind is set else kind.extend)(container, items)
+
+
 def _refill_space(x: Any, before: dict[str, Any]) -> None:
-    refill(own_space(x), before)
+    _refill(own_space(x), before)
 
 
 def _wrapped(x: Any) -> dict[str, Any]:
@@ -254,8 +273,8 @@ def _items(x: Any) -> Mapping[Any, Any]:
 
 
 def _set_items(x: Any, before: dict[Any, Any]) -> None:
-    if isinstance(x, REFILLED):
-        refill(x, before if isinstance(x, dict) else before.values())
+    if isinstance(x, _REFILLED):
+        _refill(x, before if isinstance(x, dict) else before.values())
     elif is_object_array(x):
         for k, item in before.items():
             x.flat[k] = item

@@ -50,7 +50,7 @@ def differentiate(
         return program
     writer = writer_for(program)
     both = zip(program.ops, program.args, strict=True)
-    asked, apart = sweeps(args for op, args in both if op is ADJOINT), _apart(program)
+    asked = sweeps(args for op, args in both if op is ADJOINT)
     new = list(range(program.inputs))
     swept: dict[Seeds, dict[int, int]] = {}
     seeds, signals = None, dict[int, int]()
@@ -67,8 +67,7 @@ def differentiate(
                     wrt = tuple([new[x] for x in asked[seeds] if x < node])
                     if wrt not in depending:
                         depending[wrt] = Dependents(writer.program, wrt, beyond=is_detached)
-                    at, is_apart = [new[x] for x in seeds], seeds in apart
-                    swept[seeds] = _sweep(writer, at, depending[wrt], apart=is_apart)
+                    swept[seeds] = _sweep(writer, [new[x] for x in seeds], depending[wrt])
                 signals = swept[seeds]
             new.append(signals.get(new[args[0]], zero))
             vanished = vanished or new[-1] in writer.constants
@@ -91,15 +90,6 @@ def sweeps(adjoints: Iterable[Seeds]) -> dict[Seeds, list[int]]:
     return found
 
 
-def _apart(program: Program) -> set[Seeds]:
-    """Return the sweeps of which derivatives are taken with respect to a signal."""
-    return {
-        program.args[args[0]][1:]
-        for op, args in zip(program.ops, program.args, strict=True)
-        if op is IDENTITY and program.ops[args[0]] is ADJOINT
-    }
-
-
 def _copied(writer: Writer, program: Program, node: int, new: list[int]) -> int:
     op = program.ops[node]
     args = tuple([new[x] for x in program.args[node]])
@@ -107,26 +97,16 @@ def _copied(writer: Writer, program: Program, node: int, new: list[int]) -> int:
         return writer.copied_constant(program, node)
     if op is PRODUCTS:
         return writer.products(args)
-    if op is IDENTITY:
-        is_signal = program.ops[program.args[node][0]] is ADJOINT
-        is_written = is_signal and writer.program.ops[args[0]] is IDENTITY  # by the sweep
-        return args[0] if is_written else writer.unique(op, args)
-    return writer.node(op, args)
+    return writer.unique(op, args) if op is IDENTITY else writer.node(op, args)
 
 
-def _sweep(
-    writer: Writer, seeds: Sequence[int], depending: Dependents, *, apart: bool
-) -> dict[int, int]:
-    """Return the error signals of `depending.wrt`, by node; `seeds` alternates roots and seeds.
-
-    If `apart`, signals are nodes of their own, from which the sweep goes on.
-    """
+def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[int, int]:
+    """Return the error signals of `depending.wrt`, by node; `seeds` alternates roots and seeds."""
     program = writer.program
     moving = depending.up_to(max(seeds[::2]))
     signals = _seeded(writer, seeds)
     crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
-    own: dict[int, int] = {}
     targets = set(depending.wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
     wires_of = functools.partial(_wires, writer, moving)
@@ -135,10 +115,7 @@ def _sweep(
         """Return the error signal of a node, which all its users have sent theirs; or None."""
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
         terms = lookups.added_to(terms, node)
-        if not terms:
-            return None
-        signal = writer.products(terms[::-1])  # in the order of the uses
-        return _made_own(writer, signal, own) if apart else signal
+        return writer.products(terms[::-1]) if terms else None  # in the order of the uses
 
     for node in _between(program, moving, seeds[::2]):
         upstream = received(node)
@@ -165,18 +142,6 @@ def _seeded(writer: Writer, seeds: Sequence[int]) -> dict[int, list[int]]:
         plain = writer.constants.get(seed) == 1.0
         signals[root] += (writer.one if plain else seed, writer.one)
     return signals
-
-
-def _made_own(writer: Writer, signal: int, known: dict[int, int]) -> int:
-    """Return an error signal as a node that equal ones are not merged with.
-
-    The operands of a sum receive the same signal: one node, as eagerly. `known` has those written.
-    """
-    if signal in writer.constants or writer.program.ops[signal] is IDENTITY:
-        return signal
-    if signal not in known:
-        known[signal] = writer.unique(IDENTITY, (signal,))
-    return known[signal]
 
 
 def _crossing(

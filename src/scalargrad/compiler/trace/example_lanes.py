@@ -21,10 +21,11 @@ from scalargrad.compiler.passes.kinds import (
     OverLanes,
     makes_lanes,
 )
+from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import identity
-from scalargrad.transforms.draws import Draw, made_by
+from scalargrad.transforms.draws import made_by
 
 #: The fewest examples whose results are returned together, or let what is done to them join.
 FEWEST = 256

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from scalargrad.compiler.guards.held_objects import HeldObjects
+from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.refusal import at, users_line
 from scalargrad.errors import TraceError
 from scalargrad.system.one_line import shown
-from scalargrad.transforms.draws import MODULE, Draw, rewind, rows_of, state_of
+from scalargrad.transforms.draws import MODULE, rewind, state_of
 
 REMEDY = (
     "it would stay the same at every call. Draw a number by scalargrad.drawn(rng.random), which "

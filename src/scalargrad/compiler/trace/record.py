@@ -21,11 +21,11 @@ from scalargrad.compiler.passes.kinds import DETACH, Total, of_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
+from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.joined_examples import joined
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.collector import collector_paused
-from scalargrad.transforms.draws import Draw
 from scalargrad.value import Value
 
 

@@ -119,6 +119,13 @@ REFUSALS = {
         "a number was used where the recording does not see it, as in another thread,",
         "compute in the thread that calls the compiled function",
     ),
+    "alias": (
+        (
+            "a gradient was taken with respect to another gradient, or to what where or take has "
+            "chosen, which in eager code may be the very Value that it was computed from"
+        ),
+        "make it a node of its own, as in y = identity(where(x > 0, x, 0.0))",
+    ),
     "shared result": (
         (
             "a gradient was taken with respect to a result of vmap that is the same number for all "

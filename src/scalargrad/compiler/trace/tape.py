@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
-from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, INPUT, TAKE, Op
 from scalargrad.compiler.trace.columns import Columns, Plainness
+from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
 from scalargrad.compiler.trace.watching import data_of
-from scalargrad.ops import identity, mul
+from scalargrad.ops import identity, mul, where
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Operation
-from scalargrad.transforms.draws import Draw
 from scalargrad.value import Parameter, Value
 
 P = ParamSpec("P")
@@ -281,6 +281,12 @@ class Tape(Tracing):
         """
         if self.plainness.of(x.index):
             self.finite.append(x.index)
+
+    def may_be_another(self, node: int) -> bool:
+        """Return whether a node may be another one in eager code, as a signal times 1 is itself."""
+        op = self.ops[node]
+        is_choice = op is where and self.plainness.is_truth(self.columns.args(node)[0])
+        return is_choice or op is ADJOINT or op is TAKE
 
     def is_truth(self, x: Any) -> bool:
         """Return whether `x` is a bool in eager evaluation."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scalargrad.compiler.passes.kinds import BATCH, DETACH, INPUT, MOST_PAIRS, ROW, TAKE, UNBATCH
+from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.example_lanes import Lanes
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
@@ -28,8 +29,8 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import UnderWay, derivatives, enable_grad, recorder, run_recorded
 from scalargrad.ops import TABLE, eq, identity, mul
 from scalargrad.system.one_line import shown
-from scalargrad.table.numbers import is_exact, is_real
-from scalargrad.transforms.draws import Draw, made_by
+from scalargrad.table.numbers import is_real
+from scalargrad.transforms.draws import made_by
 from scalargrad.value import Parameter, Value
 
 R = TypeVar("R")
@@ -152,8 +153,9 @@ class Trace(Tape):
         self.outside += [(x, x.index) for x in found]
         return found
 
-    def _drawn(self, draw: Draw) -> Any:
+    def _drawn(self, *call: Any, **kwargs: Any) -> Any:
         """Make a random draw, and return the input that stands for it."""
+        draw = Draw.by(*call, **kwargs)
         with made_by(None):
             self.generators.note(draw)
             leaf = self.input(float(draw()), plain=True)
@@ -174,7 +176,7 @@ class Trace(Tape):
         """Record a comparison by an operator, which gives a bool in eager evaluation."""
         if not (isinstance(other, Value) or is_real(other)):
             return op.number_beside(other)  # NotImplemented for an array, or an error
-        if isinstance(other, int) and not is_exact(other):
+        if isinstance(other, int) and not _is_exact(other):
             self.refuse(
                 f"a number was compared with {shown(other)}, an integer that no float equals,",
                 "compare it with a float",
@@ -267,6 +269,8 @@ class Trace(Tape):
         wrt = [self.lanes.origin(x) if ops[x] is UNBATCH else x for x in nodes]
         if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
+        if any(map(self.may_be_another, wrt)):
+            self.refused("alias")
         shared = self.lanes.shared.intersection(wrt)
         if shared and self.columns.below([root], shared):
             self.refused("shared result")
@@ -343,3 +347,11 @@ def current_trace() -> Trace | None:
     """Return the recording under way in this thread or task, if any."""
     current = recorder()
     return current if type(current) is Trace else None  # isinstance of a Protocol is slow
+
+
+def _is_exact(n: int) -> bool:
+    """Return whether a float equals an integer."""
+    try:
+        return float(n) == n
+    except OverflowError:
+        return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
-from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
+from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import WireNumbers
@@ -236,13 +236,14 @@ def _note(seen: Opening) -> str:
 def glance(root: Value) -> str | None:
     """Return the picture of the graph that a notebook shows under a cell, folded to a small size.
 
-    None without Graphviz, and for graphs so large that drawing them would take noticeable time.
+    None without Graphviz, for graphs so large that drawing them would take noticeable time, and for
+    what cannot be drawn: the text is shown.
     """
     if len(topological_order(root)) > _SECONDS_OF_WORK:
         return None
     try:
         return draw(root, limit=_GLANCE).svg()
-    except (GraphTooLargeError, LayoutError):
+    except (GraphError, LayoutError):
         return None
 
 

@@ -13,7 +13,7 @@ from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import bell, erfc, exp, log, log1p, sqrt
 from scalargrad.ops.polynomial import at_least, polynomial
 from scalargrad.ops.selection import where
-from scalargrad.ops.special import HALF_LN_2PI
+from scalargrad.ops.special.gamma import HALF_LN_2PI
 from scalargrad.table.domain import Domain
 from scalargrad.table.operation import Unary, composite
 from scalargrad.table.symbol import Symbol

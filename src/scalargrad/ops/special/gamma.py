@@ -1,7 +1,7 @@
-"""Special functions: the logarithm of the gamma function, its slope, and the beta function.
+"""The gamma function: its logarithm, the slope of that, and the beta function.
 
 Each is an expression of other operations, so every target prints it; coefficients are those of
-a Chebyshev fit to 50 digits. `erfinv` and `ndtr` are in `scalargrad.ops.standard_normal`.
+a Chebyshev fit to 50 digits.
 """
 
 from __future__ import annotations
@@ -219,6 +219,7 @@ def _terms_of_the_difference(a: Any, b: Any) -> Any:
         (0.3, 5.0),
         valid=lambda a, b: where(a > 0, b > 0, 0.0),
         needs="a > 0 and b > 0",
+        each=lambda x: x > 0,
     ),
 )
 def betaln(a: Symbol, b: Symbol) -> Any:

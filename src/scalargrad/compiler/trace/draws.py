@@ -1,0 +1,69 @@
+"""A random draw that can be made again, as a program does at each call."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from scalargrad.transforms.draws import MODULE
+
+#: From this many numbers on, these methods of NumPy's generators draw them all at once.
+_MANY = 8
+_FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
+
+
+class Draw:
+    """One draw by `scalargrad.drawn`: a generator's method and its arguments."""
+
+    def __init__(
+        self, source: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.source, self.method, self.args, self.kwargs = source, method, args, kwargs
+
+    @classmethod
+    def by(cls, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Draw:
+        """Return the draw that is made by calling a bound method."""
+        return cls(method.__self__, method.__name__, args, kwargs)  # type: ignore[attr-defined]
+
+    def __call__(self) -> Any:
+        """Draw."""
+        return getattr(self.source, self.method)(*self.args, **self.kwargs)
+
+    def many(self, count: int) -> Any:
+        """Draw many numbers, as a list or an array: the same as if drawn one after the other."""
+        method = getattr(self.source, self.method)
+        if count >= _MANY and self._fills_arrays():
+            return method(*self.args, **self.kwargs, size=count)
+        return [float(method(*self.args, **self.kwargs)) for _ in range(count)]
+
+    def _fills_arrays(self) -> bool:
+        """Return whether the generator fills arrays with the numbers it draws one by one."""
+        known = type(self.source).__name__ == "Generator" and hasattr(self.source, "bit_generator")
+        return known and self.method in _FILLING and self._is_of_numbers()
+
+    def kind(self) -> object:
+        """Return what is equal for draws that are alike: the method and its arguments, to the bit.
+
+        Arguments other than numbers could be changed in between: each such draw is of its own kind.
+        """
+        if not self._is_of_numbers():
+            return id(self)
+        return id(self.source), self.method, repr(self.args), repr(self.kwargs)
+
+    def _is_of_numbers(self) -> bool:
+        return {float, int}.issuperset(map(type, (*self.args, *self.kwargs.values())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.source is MODULE:
+            return _module_draw, (self.method, self.args, self.kwargs)
+        return Draw, (self.source, self.method, self.args, self.kwargs)
+
+
+def rows_of(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
+    """Yield runs of equal draws, such as a loop makes, or vmap for its examples."""
+    return (list(row) for _, row in itertools.groupby(draws, key=Draw.kind))
+
+
+def _module_draw(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:
+    return Draw(MODULE, method, args, kwargs)
