@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.backend.llvm.target import machine
 from scalargrad.compiler.nests.builder import Builder, Cells
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.derive import gradient, tangent
@@ -15,6 +16,7 @@ from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.printer import write
 from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.table.operation import Operation
 
 __all__ = [
@@ -31,9 +33,11 @@ __all__ = [
     "Program",
     "ScheduledLoop",
     "Var",
+    "arranged",
     "fma",
     "gradient",
     "interpret",
+    "machine",
     "plan",
     "print_c",
     "print_llvm",

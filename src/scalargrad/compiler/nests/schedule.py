@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from scalargrad.compiler.nests.equations import (
     ADD,
-    CLASSES,
     SEQUENTIAL,
     SET,
     Access,
@@ -33,6 +32,8 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.errors import TraceError
 
+#: How many turns a loop has at least that is taken for one whose turns are lanes of vectors.
+LANES = 4
 #: By how many turns of a loop a cell is read after it is written: the least and the most.
 Distance = tuple[int, int]
 
@@ -46,12 +47,23 @@ class ScheduledLoop(Loop):
     kind : str
         ``"vector"``: its turns may run abreast, but for what they add to one cell;
         ``"sequential"``: each turn reads what earlier ones wrote.
+    lanes : bool
+        Whether eight turns run at once, each on a lane of vectors.
+    jam : int
+        How many turns are written together.
+    unrolled : bool
+        Whether all turns are written one after another.
     """
 
     kind: str = "vector"
+    lanes: bool = False
+    jam: int = 1
+    unrolled: bool = False
 
     def __str__(self) -> str:
-        return f"for {self.var} in {self.var.extent}, {self.kind}{', down' * self.down}:"
+        shown = [self.kind, *["lanes"] * self.lanes, *["unrolled"] * self.unrolled]
+        shown += [f"{self.jam} abreast"] * (self.jam > 1) + ["down"] * self.down
+        return f"for {self.var} in {self.var.extent}, {', '.join(shown)}:"
 
 
 @dataclass(eq=False)
@@ -73,39 +85,22 @@ class Placed:
         """The variables of all its loops."""
         return tuple(loop.var for loop in self.loops)
 
-    def is_short_sum(self) -> bool:
-        """Return whether the next loop is a sum of terms in order, in which none go abreast."""
-        loop = self.next
-        if self.step.how == SET or loop is None or loop.var in self.step.out.variables:
-            return False
-        return loop.var.extent.bounds()[1] <= SEQUENTIAL
+    def order_loops(self) -> None:
+        """Put the loops of a sum inside those over its cells, as far as these do not end there.
 
-    def choose_innermost(self) -> None:
-        """Put that loop of a sum innermost whose turns go abreast best: they read neighbours.
-
-        Loops of the sum stay in order, and those that others end at stay outside these.
+        Loops of the sum stay in order. No partial sums then wait in memory.
         """
         left = self.loops[self.depth :]
-        out = self.step.out
-        if self.step.how != ADD or len(left) < 2 or not is_unique(out.indices):
+        if self.step.how == SET or len(left) < 2 or not is_unique(self.step.out.indices):
             return
-        sums = [loop for loop in left if loop.var not in out.variables]
-        best = left[-1]
-        for loop in reversed(left[:-1]):
-            is_free = loop in sums[-1:] or loop not in sums
-            ends = any(loop.var in other.var.extent.variables for other in left)
-            if is_free and not ends and self._cost(loop) < self._cost(best):
-                best = loop
-        rest = tuple(loop for loop in left if loop is not best)
-        self.loops = (*self.loops[: self.depth], *rest, best)
-
-    def _cost(self, loop: Loop) -> tuple[bool, int, int]:
-        """Return how badly turns go abreast: not at all, or reading numbers that lie apart."""
-        is_lane = loop.var in self.step.out.variables
-        most = loop.var.extent.bounds()[1]
-        cannot = most < CLASSES if is_lane else most <= SEQUENTIAL
-        apart = sum(stride(x, loop.var) not in {0, 1} for x in (*self.step.reads(), self.step.out))
-        return cannot, apart, -most
+        sums = [loop for loop in left if loop.var not in self.step.out.variables]
+        found, ends = [], {loop.var for loop in sums}
+        for loop in left:
+            if loop.var not in ends and not loop.var.extent.variables & ends:
+                found.append(loop)
+            else:
+                ends.add(loop.var)
+        self.loops = (*self.loops[: self.depth], *found, *(x for x in left if x not in found))
 
     def wish(self) -> int:
         """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
@@ -114,6 +109,18 @@ class Placed:
             return 0
         is_lane = loop.var in step.out.variables and is_unique(step.out.indices)
         return 0 if is_lane else -1 if loop.down else 1
+
+
+def goes_abreast(step: Step, var: Var) -> bool:
+    """Return whether turns of a step may run in any order, and at once: it sets or adds to other
+    cells at each, or they are in classes of a long sum.
+    """
+    if step.how == SET:
+        return True
+    if not is_unique(step.out.indices):
+        return False
+    long = not var.extent.variables and not var.extent.via and var.extent.base > SEQUENTIAL
+    return var in step.out.variables or (step.how == ADD and long)
 
 
 class Edge(NamedTuple):
@@ -306,8 +313,8 @@ def _closed(open_: dict[Placed, None], first: Placed) -> list[Placed]:
 class _Group:
     """Steps that run in one loop, or in none."""
 
-    def __init__(self, var: Var | None, carried: int, short: bool) -> None:
-        self.var, self.carried, self.short, self.wish = var, carried, short, 0
+    def __init__(self, var: Var | None, carried: int, abreast: bool) -> None:
+        self.var, self.carried, self.abreast, self.wish = var, carried, abreast, 0
         self.steps: dict[Placed, None] = {}
 
     def takes(self, var: Var | None, carried: int, wish: int, crossing: Sequence[Edge]) -> bool:
@@ -323,8 +330,11 @@ class _Group:
         return all(low >= 0 if carried > 0 else high <= 0 for low, high in distances)
 
 
-def _ordered(placed: Sequence[Placed], edges: Sequence[Edge]) -> Body:
-    """Return steps within the loops they are still to be put into."""
+def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = False) -> Body:
+    """Return steps within the loops they are still to be put into.
+
+    Those whose turns go abreast are kept apart from others, unless a loop around may have `lanes`.
+    """
     into: dict[Placed, list[Edge]] = {x: [] for x in placed}
     for edge in edges:
         into[edge.reader].append(edge)
@@ -334,26 +344,26 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge]) -> Body:
         arriving = [edge for x in circle for edge in into[x]]
         inside = [edge for edge in arriving if edge.writer in set(circle)] if arriving else []
         if not inside:
-            circle[0].choose_innermost()
+            circle[0].order_loops()
         var = circle[0].next.var if circle[0].next else None
-        short = any(x.is_short_sum() for x in circle)
+        abreast = lanes or var is None or all(goes_abreast(x.step, var) for x in circle)
         carried = _carried(circle, inside, var) if inside else 0
         wish = _wish(circle, carried)
         floor = max((home[e.writer] for e in arriving if e.writer in home), default=0)
         for k in range(floor, len(groups)):
             crossing = [e for e in arriving if home.get(e.writer) == k]
-            if groups[k].short == short and groups[k].takes(var, carried, wish, crossing):
+            if groups[k].abreast == abreast and groups[k].takes(var, carried, wish, crossing):
                 break
         else:
             k = len(groups)
-            groups.append(_Group(var, carried, short))
+            groups.append(_Group(var, carried, abreast))
         groups[k].wish = groups[k].wish or wish
         groups[k].steps.update(dict.fromkeys(circle))
         home.update(dict.fromkeys(circle, k))
     found: Body = []
     for group in groups:
         mine = [e for x in group.steps for e in into[x] if e.writer in group.steps]
-        found += _emitted(group, mine)
+        found += _emitted(group, mine, lanes)
     return found
 
 
@@ -384,7 +394,7 @@ def _no_order(circle: Sequence[Placed], reason: str) -> TraceError:
     return TraceError(f"no order of loops computes {circle[0].step}{others}: {reason}")
 
 
-def _emitted(group: _Group, edges: Sequence[Edge]) -> Body:
+def _emitted(group: _Group, edges: Sequence[Edge], lanes: bool) -> Body:
     steps = sorted(group.steps, key=lambda x: x.number)
     var = group.var
     if var is None:
@@ -394,4 +404,5 @@ def _emitted(group: _Group, edges: Sequence[Edge]) -> Body:
     same = [edge for edge in edges if edge.distances[var][0] <= 0 <= edge.distances[var][1]]
     kind = "sequential" if group.carried else "vector"
     down = (group.carried or group.wish) < 0
-    return [ScheduledLoop(var, _ordered(steps, same), down, kind)]
+    lanes = lanes or (group.abreast and not group.carried and var.extent.bounds()[1] >= LANES)
+    return [ScheduledLoop(var, _ordered(steps, same, lanes), down, kind)]

@@ -1,0 +1,174 @@
+"""Which loops run as lanes of vectors, which are unrolled, and which run several turns abreast.
+
+None of this changes a digit, so that all of it may be chosen by cost; the numbers by which it is
+chosen are here, and nowhere else.
+
+- Lanes (strip-mining): eight turns at once. One loop of a nest has lanes, at most; a long sum over
+  it has a class on each lane.
+- Jam (unroll-and-jam): turns of a loop outside of a sum go abreast, so that what they read alike is
+  read once and their sums, which wait for themselves, do not wait for each other.
+- Unrolled: a short loop inside another, written turn by turn.
+
+References
+----------
+Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters 5, 8 and 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
+from scalargrad.compiler.backend.llvm.target import registers
+from scalargrad.compiler.nests.equations import (
+    CLASSES,
+    SEQUENTIAL,
+    SET,
+    Access,
+    Body,
+    Loop,
+    Step,
+    Var,
+    within_loops,
+)
+from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast, stride
+from scalargrad.table.operation import Elementwise
+
+#: What a vector of eight numbers costs, where a number costs 1: two registers of most processors.
+VECTOR = 2.0
+#: What an operation of many instructions costs, a call of the C library, and a number that is read
+#: or written by itself where its neighbours on the lanes are elsewhere.
+LONG, CALL, APART = 20.0, 40.0, 1.0
+#: How many turns a loop that is unrolled may have, and operations in all of them.
+TURNS, UNROLLED = 16, 64
+#: How many numbers read by all turns of a loop are read before it, where they take one load each,
+#: and where their lanes are gathered.
+KEPT, GATHERED = 8, 64
+
+
+class _Choice(NamedTuple):
+    """What the turns of loops cost, and which loops then have lanes."""
+
+    cost: float
+    lanes: tuple[ScheduledLoop, ...]
+
+
+def arranged(body: Body) -> Body:
+    """Mark the loops of a schedule that have lanes, are unrolled, or run several turns abreast."""
+    for loop in _cheapest(body, None).lanes:
+        loop.lanes = True
+    _unroll(body)
+    _jam(body, registers() // 4)
+    return body
+
+
+def _cheapest(body: Body, lanes: Var | None) -> _Choice:
+    """Return the least cost of a body, where the loop of `lanes` around it has them."""
+    cost, found = 0.0, list[ScheduledLoop]()
+    for item in body:
+        if isinstance(item, Step):
+            cost += _price(item, lanes)
+            continue
+        assert isinstance(item, ScheduledLoop)
+        turns = item.var.extent.bounds()[1]
+        choice = _cheapest(item.body, lanes)
+        best = _Choice(turns * choice.cost, choice.lanes)
+        if lanes is None and _may_have_lanes(item):
+            wide = -(-turns // CLASSES) * _cheapest(item.body, item.var).cost
+            best = _Choice(wide, (item,)) if wide < best.cost else best
+        cost += best.cost
+        found += best.lanes
+    return _Choice(cost, tuple(found))
+
+
+def _price(step: Step, lanes: Var | None) -> float:
+    op = step.op
+    price = 1.0
+    if isinstance(op, Elementwise):
+        price = CALL if op.name in LIBRARY else LONG if is_long(op) else 1.0
+    if lanes is None:
+        return price
+    accesses = [x for x in (*step.args, step.out) if isinstance(x, Access)]
+    apart = sum(stride(x, lanes) not in {-1, 0, 1} for x in accesses)
+    return price * (CLASSES if price == CALL else VECTOR) + CLASSES * APART * apart
+
+
+def is_fixed(loop: Loop) -> bool:
+    """Return whether a loop has the same number of turns each time."""
+    extent = loop.var.extent
+    return not extent.terms and not extent.via
+
+
+def _is_outside_of_extents(loop: Loop) -> bool:
+    """Return whether no loop inside ends at the variable of `loop`."""
+    return not any(
+        loop.var in x.var.extent.variables for _, around in within_loops(loop.body) for x in around
+    )
+
+
+def _may_have_lanes(loop: ScheduledLoop) -> bool:
+    free = loop.kind == "vector" and is_fixed(loop) and loop.var.extent.base > 1
+    return (
+        free
+        and _is_outside_of_extents(loop)
+        and all(
+            goes_abreast(step, loop.var) and not _cells_in_sums(step, (loop, *inside))
+            for step, inside in within_loops(loop.body)
+        )
+    )
+
+
+def _cells_in_sums(step: Step, loops: tuple[Loop, ...]) -> list[Loop]:
+    """Return the loops over cells that a step adds to within a loop of the sum."""
+    if step.how == SET:
+        return []
+    lanes = [loop.var in step.out.variables for loop in loops]
+    first = lanes.index(False) if False in lanes else len(lanes)
+    return [loop for loop, is_lane in zip(loops[first:], lanes[first:], strict=True) if is_lane]
+
+
+def _unroll(body: Body) -> int:
+    """Mark the loops to unroll; return how many operations the body then has."""
+    size = 0
+    for item in body:
+        if isinstance(item, Step):
+            size += int(LONG) if isinstance(item.op, Elementwise) and is_long(item.op) else 1
+            continue
+        assert isinstance(item, ScheduledLoop)
+        turns, inside = item.var.extent.bounds()[1], _unroll(item.body)
+        few = is_fixed(item) and 0 < turns <= TURNS and turns * inside <= UNROLLED
+        item.unrolled = few and not item.lanes
+        is_one = item.lanes and turns <= CLASSES
+        size += inside if is_one else turns * inside if item.unrolled else UNROLLED + 1
+    return size
+
+
+def _jam(body: Body, most: int) -> None:
+    """Have turns of loops outside of sums go abreast, as far as registers suffice."""
+    for loop in body:
+        if isinstance(loop, ScheduledLoop):
+            if most > 1 and _may_jam(loop):
+                several = any(_may_jam(x) for x in _loops(loop.body))
+                loop.jam = min(most // 2 if several else most, loop.var.extent.base)
+            _jam(loop.body, most // loop.jam)
+
+
+def _loops(body: Body) -> Iterator[ScheduledLoop]:
+    for item in body:
+        if isinstance(item, ScheduledLoop):
+            yield item
+            yield from _loops(item.body)
+
+
+def _may_jam(loop: ScheduledLoop) -> bool:
+    free = loop.kind == "vector" and not (loop.lanes or loop.unrolled) and is_fixed(loop)
+    found = [(step, (loop, *inside)) for step, inside in within_loops(loop.body)]
+    return (
+        free
+        and _is_outside_of_extents(loop)
+        and all(x.kind == "vector" for x in _loops(loop.body))
+        and all(loop.var in step.out.variables and goes_abreast(step, loop.var) and
+                not _cells_in_sums(step, loops) for step, loops in found)  # fmt: skip
+        and any(x.var not in step.out.variables for step, loops in found for x in loops)
+    )
