@@ -176,6 +176,9 @@ class _CPrinter(Printer):
     def eighth(self, number: str) -> str:
         return self.body.let(f"{number} / {CLASSES}", "int64_t")
 
+    def least(self, number: str, other: int) -> str:
+        return self.body.let(f"{number} < {other} ? {number} : {other}", "int64_t")
+
     def slots(self, width: int) -> str:
         name = self.body.fresh("s")
         self.body.line(f"double {name}[{CLASSES * width}];")

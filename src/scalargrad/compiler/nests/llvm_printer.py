@@ -9,9 +9,13 @@ from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body
+from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body, Step
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.printer import Carried, Printer
+
+
+#: How many steps a basic block has at most: LLVM's time for one grows faster than its size.
+STRAIGHT = 50
 
 
 def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
@@ -35,12 +39,19 @@ class _LLVMPrinter(Printer):
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
         self.locals: list[str] = []
         self.entry = self.body.reserve()
+        self.straight = 0
 
     def text(self) -> str:
         """Return the finished module."""
         self.body.fill(self.entry, self.locals)
         self.body.line("ret void")
         return self.module.text()
+
+    def _steps(self, step: Step) -> None:
+        super()._steps(step)
+        self.straight += 1
+        if self.straight % STRAIGHT == 0:
+            self.body.cut()
 
     def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
         held = str(base) if base else ""
@@ -71,6 +82,10 @@ class _LLVMPrinter(Printer):
 
     def eighth(self, number: str) -> str:
         return self.body.assign(f"lshr i64 {number}, 3")
+
+    def least(self, number: str, other: int) -> str:
+        is_less = self.body.assign(f"icmp slt i64 {number}, {other}")
+        return self.body.assign(f"select i1 {is_less}, i64 {number}, i64 {other}")
 
     def slots(self, width: int) -> str:
         name = f"%{self.body.fresh('s')}"

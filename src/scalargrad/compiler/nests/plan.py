@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,8 @@ from scalargrad.compiler.nests.equations import (
     Step,
     within_loops,
 )
-from scalargrad.compiler.nests.schedule import ScheduledLoop, is_unique
+from scalargrad.compiler.nests.schedule import is_unique
+from scalargrad.compiler.nests.tiles import fastest_dimensions
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class Plan:
 
     def begun(self, cells: int) -> Floats:
         """Return memory of so many numbers as it is to be before the first run."""
-        memory = np.zeros(cells + CLASSES)
+        room = np.zeros(cells + 2 * CLASSES)
+        start = -(room.ctypes.data // room.itemsize) % CLASSES  # a cache line begins at vectors
+        memory = room[start : start + cells + CLASSES]
         for array in self.offsets:
             found = self.first.get(array) if array.data is None else array.data
             if found is not None:
@@ -72,8 +75,7 @@ class Plan:
         return memory
 
 
-@dataclass(frozen=True)
-class _Use:
+class _Use(NamedTuple):
     step: Step
     access: Access
     loops: tuple[Loop, ...]
@@ -94,15 +96,15 @@ def plan(program: Program, body: Body) -> Plan:
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
-    cells = CLASSES
+    cells, fastest = CLASSES, fastest_dimensions(body)
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
         if _is_in_registers(array, writing, reading):
-            strides[array] = _strides(array, range(len(array.shape)))
+            strides[array] = _strides(array, len(array.shape) - 1)
         else:
             offsets[array] = cells
-            strides[array] = _strides(array, _order(array, [*writing, *reading]))
-            cells += math.prod(array.shape)
+            strides[array] = _strides(array, fastest.get(array, len(array.shape) - 1))
+            cells += -(-math.prod(array.shape) // CLASSES) * CLASSES
             if writing and writing[0].step.how == MAX:
                 first[array] = -math.inf
     cleared = [a for a in offsets if any(map(_is_written_anew, writers.get(a, ())))]
@@ -119,37 +121,22 @@ def _is_in_registers(array: Array, writing: Sequence[_Use], reading: Sequence[_U
         depth = max((k + 1 for k, loop in enumerate(loops) if loop.var in decide), default=0)
     home = loops[:depth]
     alike = all(use.access == step.out and use.loops[:depth] == home for use in reading)
-    is_home = {loop.var for loop in home} == decide and not list(step.out.tables())
+    is_home = {loop.var for loop in home} == decide and not step.out.tables
     return alike and is_home and is_unique(step.out.indices)
 
 
 def _is_written_anew(use: _Use) -> bool:
     """Return whether turns meet in a cell, or which cells are written may be others at each run."""
-    tables = [*use.access.tables(), *(x.var.extent.via for x in use.loops if x.var.extent.via)]
+    tables = [*use.access.tables, *(x.var.extent.via for x in use.loops if x.var.extent.via)]
     meet = use.step.how != SET and not is_unique(use.access.indices)
     return meet or any(table.array.kind == "in" for table in tables)
 
 
-def _strides(array: Array, order: Sequence[int]) -> tuple[int, ...]:
-    """Return the strides of an array whose dimensions lie in an order, the last the fastest."""
-    found, size = [0] * len(order), 1
-    for k in reversed(order):
+def _strides(array: Array, fastest: int) -> tuple[int, ...]:
+    """Return the strides of an array of which one dimension is the fastest."""
+    found, size = [0] * len(array.shape), 1
+    order = [k for k in range(len(array.shape)) if k != fastest]
+    for k in [fastest, *reversed(order)] if array.shape else []:
         found[k] = size
         size *= array.shape[k]
     return tuple(found)
-
-
-def _order(array: Array, uses: Sequence[_Use]) -> Sequence[int]:
-    """Return the dimensions of an array, that last along which lanes mostly lie."""
-    order = range(len(array.shape))
-    if array.kind not in {"const", "temp"} or len(order) < 2:
-        return order
-    votes = dict.fromkeys(reversed(order), 0)
-    for use in uses:
-        lanes = [x for x in use.loops if isinstance(x, ScheduledLoop) and x.lanes]
-        for loop in (lanes or use.loops)[-1:]:
-            turns = math.prod(max(x.var.extent.bounds()[1], 0) for x in use.loops)
-            for k, index in enumerate(use.access.indices):
-                votes[k] += turns * (dict(index.terms).get(loop.var) in {1, -1})
-    last = max(votes, key=lambda k: votes[k])
-    return (*(k for k in order if k != last), last)

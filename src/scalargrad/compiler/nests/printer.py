@@ -147,6 +147,10 @@ class Printer(ABC):
         """Return a whole number divided by eight, rounded down."""
 
     @abstractmethod
+    def least(self, number: str, other: int) -> str:
+        """Return the smaller of two whole numbers."""
+
+    @abstractmethod
     def turn_class(self, turn: str, extent: str, *, always: bool) -> str:
         """Return the class of a turn: 0 in a loop that is short, unless it is `always` long."""
 
@@ -241,7 +245,7 @@ class Printer(ABC):
 
     def _apart(self, x: Access) -> int:
         """Return how far apart the cells on neighbouring lanes are; 0 if a table decides."""
-        if any(self.lane in table.variables for table in x.tables()):
+        if any(self.lane in table.variables for table in x.tables):
             return 0
         return self.way * next((k for var, k in self._linear(x)[1] if var is self.lane), 0)
 
@@ -440,9 +444,14 @@ class Printer(ABC):
         return list(found.values())
 
     def _begin_in_memory(self, made: Sum, classes: int) -> None:
-        """Begin partial sums that have an array of their own, a class and a cell each."""
-        sizes = [classes, *(x.var.extent.bounds()[1] for x in made.lanes), 1]
-        array = Array(f"{made.step.out.array} in parts", tuple(sizes[:-1]))
+        """Begin partial sums that have an array of their own, a class and a cell each.
+
+        It has room for all cells that may be read meanwhile.
+        """
+        out = made.step.out
+        room = {v: n for i, n in zip(out.indices, out.array.shape, strict=True) for v, _ in i.terms}
+        sizes = [classes, *(max(x.var.extent.bounds()[1], room.get(x.var, 0)) for x in made.lanes), 1]
+        array = Array(f"{out.array} in parts", tuple(sizes[:-1]))
         self.offsets[array] = self.cells
         self.strides[array] = tuple(math.prod(sizes[k:]) for k in range(1, len(sizes)))
         self.cells += math.prod(sizes)
@@ -581,7 +590,7 @@ class Printer(ABC):
             self._unrolled(loop)
         elif loop.lanes and self.e8:
             self._lanes(loop)
-        elif loop.jam > 1:
+        elif loop.jam > 1 and not self._adds(loop):
             self._jam(loop)
         else:
             self._sequence(loop)
@@ -595,7 +604,7 @@ class Printer(ABC):
             for x in step.args:
                 if isinstance(x, float) or x.array in written or x.variables & open_:
                     continue
-                if list(x.tables()) or self._found(self._key(x)) is not None:
+                if x.tables or self._found(self._key(x)) is not None:
                     continue
                 gathered = self._is_wide(x) and self._apart(x) != 1
                 if (apart if gathered else plain) > 0:
@@ -612,26 +621,64 @@ class Printer(ABC):
         self._end(begun)
 
     def _jam(self, loop: ScheduledLoop) -> None:
-        """Print several turns abreast, which add to different cells, and then the turns left."""
-        whole, rest = divmod(loop.var.extent.base, loop.jam)
+        """Print several turns abreast, which write to different cells."""
+        self.jammed[loop.var] = loop.jam
 
         def turn(k: str, _: Carried) -> Carried:
-            self.at[loop.var] = self._at(k, loop.jam, False, 0)
+            self.at[loop.var] = self._at_block(k, loop.jam, loop.var.extent.base)
             self.items(loop.body)
             return []
 
-        for count, jam in ((whole, loop.jam), (1, rest)):
-            if jam and count:
-                self.jammed[loop.var] = jam
-                self._turns(count, (), turn if jam == loop.jam else lambda _, x: turn(str(whole), x))
+        self._turns(-(-loop.var.extent.base // loop.jam), (), turn)
         del self.jammed[loop.var], self.at[loop.var]
 
+    def _at_block(self, k: str, size: int, extent: int) -> tuple[str, int]:
+        """Return where block k of turns begins.
+
+        The last one ends at the extent: it may write again what cells hold already.
+        """
+        if k.isdigit():
+            return "", min(int(k) * size, max(extent - size, 0))
+        start = self.whole(0, [(k, size)])
+        return (self.least(start, extent - size) if extent % size else start), 0
+
+    def _adds(self, loop: Loop) -> bool:
+        """Return whether turns add to sums that go on, so that none may run a second time."""
+        return any(step in self.sums for step, _ in within_loops(loop.body))
+
     def _lanes(self, loop: ScheduledLoop) -> None:
-        """Print eight turns at once, a lane each, and the turns left on the first lanes."""
+        """Print eight turns at once, a lane each."""
         begun = self._begin(loop)
+        extent = loop.var.extent.base
+        if self._adds(loop):
+            self._exactly(loop, begun)
+        else:
+
+            def turn(k: str, _: Carried) -> Carried:
+                self.at[loop.var], self.lane = self._at_block(k, CLASSES, extent), loop.var
+                self.items(loop.body)
+                self.lane = None
+                return []
+
+            if extent == CLASSES:
+                turn("0", [])  # in the scope around, so that registers stay
+            elif extent > CLASSES:
+                self._turns(-(-extent // CLASSES), (), turn)
+            else:
+                self.valid = extent
+                self._turns(1, (), turn)
+                self.valid = CLASSES
+        self.at.pop(loop.var, None)
+
+    def _exactly(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+        """Print eight turns at once, and then those left, on the first lanes.
+
+        The lanes are the classes of sums over the loop.
+        """
         sums = [(made, key) for made in begun for key in made.held]
-        extent, down = loop.var.extent.base, loop.down and bool(begun)
+        extent = loop.var.extent.base
         whole, rest = divmod(extent, CLASSES)
+        down = loop.down and bool(begun)
         self.way = -1 if down else 1
 
         def turn(k: str, values: Carried) -> Carried:
@@ -642,16 +689,12 @@ class Printer(ABC):
             self.lane = None
             return [made.held[key] for made, key in sums]
 
-        values: Carried = [made.held[key] for made, key in sums]
-        if whole == 1:
-            values = turn("0", values)  # in the scope around, so that registers stay
-        else:
-            values = self._turns(whole, [(x, True) for x in values], turn)
+        values = self._turns(whole, [(made.held[key], True) for made, key in sums], turn)
         if rest:
             self.valid = rest
             values = self._turns(1, [(x, True) for x in values], lambda _, x: turn(str(whole), x))
         self.way, self.valid = 1, CLASSES
-        del self.at[loop.var]
+        self.at.pop(loop.var, None)
         for (made, key), x in zip(sums, values, strict=True):
             made.held[key] = x
         self._end(begun, across=True)
@@ -763,7 +806,7 @@ class Printer(ABC):
             more = False
             for key, place in read.items():
                 x = place.access
-                single = len(writers.get(x.array, ())) == 1 and not list(x.tables())
+                single = len(writers.get(x.array, ())) == 1 and not x.tables
                 if key not in found and single and self._next_key(place, loop) in made:
                     found[key], more = place, True
                     made.add(key)

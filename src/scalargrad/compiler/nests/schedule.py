@@ -164,10 +164,16 @@ def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Va
     None if `access`, of the reader, never meets a cell that the writer writes.
     """
     out = writer.step.out
+    if not out.indices and not writer.loops:
+        return {}
     if out.is_apart(access):
         return None
     common = [v for v in writer.around if v in reader.around]
-    found = {v: (1 - v.extent.bounds()[1], v.extent.bounds()[1] - 1) for v in common}
+    found = {}
+    for v in common:
+        is_sum = writer.step.how != SET and v not in out.variables
+        most = max(v.extent.bounds()[1] - 1, is_sum)  # even the sum of one turn is there after it
+        found[v] = -most, most
     for mine, its in zip(out.indices, access.indices, strict=True):
         if mine.via or its.via:
             continue
@@ -205,22 +211,6 @@ def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
     )
 
 
-def stride(x: Access, var: Var) -> int:
-    """Return how far apart the cells of neighbouring turns are; -1 if a table decides.
-
-    Of an array that is not given or returned, the plan may put any dimension last.
-    """
-    found = 0
-    if x.array.kind in {"const", "temp"} and not list(x.tables()):
-        strides = [k for index in x.indices for v, k in index.terms if v is var]
-        return 0 if not strides else strides[0] if len(strides) == 1 else -1
-    for index, size in zip(x.indices, x.array.shape, strict=True):
-        if index.via and var in index.via.variables:
-            return -1
-        found = found * size + dict(index.terms).get(var, 0)
-    return found
-
-
 def is_unique(indices: Iterable[Index]) -> bool:
     """Return whether indices are others for all other values of their variables."""
     seen: set[Var] = set()
@@ -245,6 +235,8 @@ def components(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Pla
     ----------
     Tarjan, Depth-first search and linear graph algorithms, 1972.
     """
+    if all(edge.writer.number < edge.reader.number for edge in edges):
+        return [[x] for x in placed]
     readers: dict[Placed, list[Placed]] = {x: [] for x in placed}
     for edge in edges:
         readers[edge.writer].append(edge.reader)

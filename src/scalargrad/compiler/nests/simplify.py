@@ -80,9 +80,11 @@ class _Names:
     def _is_own(self, out: Access, around: tuple[Var, ...]) -> bool:
         """Return whether the step sets each cell of a temporary array, at a turn for each."""
         array = out.array
+        if array.kind != "temp":
+            return False
         known = self.writers[array] > 1 or array in self.looked_up
-        whole = array.kind == "temp" and not known and out.is_plain()
-        return whole and len(out.indices) == len(around) and out.variables == set(around)
+        fits = not known and len(out.indices) == len(around) and out.variables == set(around)
+        return fits and out.is_plain()
 
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:

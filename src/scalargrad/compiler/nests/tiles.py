@@ -16,7 +16,9 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
@@ -26,15 +28,18 @@ from scalargrad.compiler.nests.equations import (
     SEQUENTIAL,
     SET,
     Access,
+    Array,
     Body,
     Loop,
     Step,
     Var,
     within_loops,
 )
-from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast, stride
+from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
 from scalargrad.table.operation import Elementwise
 
+#: The kinds of arrays whose dimensions may lie in any order.
+FREE = frozenset({"const", "temp"})
 #: What a vector of eight numbers costs, where a number costs 1: two registers of most processors.
 VECTOR = 2.0
 #: What an operation of many instructions costs, a call of the C library, and a number that is read
@@ -55,34 +60,43 @@ class _Choice(NamedTuple):
 
 
 def arranged(body: Body) -> Body:
-    """Mark the loops of a schedule that have lanes, are unrolled, or run several turns abreast."""
-    for loop in _cheapest(body, None).lanes:
-        loop.lanes = True
+    """Mark the loops of a schedule that have lanes, are unrolled, or run several turns abreast.
+
+    Along which dimension an array's neighbours lie is free for most: the nest decides that takes
+    the most time, and others choose their lanes by it.
+    """
+    fastest: dict[Array, int] = {}
+    nests = [x for x in body if isinstance(x, ScheduledLoop)]
+    for nest in sorted(nests, key=lambda x: -_cheapest([x], None, {}).cost):
+        for loop in _cheapest([nest], None, fastest).lanes:
+            loop.lanes = True
+        for k, x, _ in _along_lanes([nest]):
+            fastest.setdefault(x.array, k)
     _unroll(body)
     _jam(body, registers() // 4)
     return body
 
 
-def _cheapest(body: Body, lanes: Var | None) -> _Choice:
+def _cheapest(body: Body, lanes: Var | None, fastest: Mapping[Array, int]) -> _Choice:
     """Return the least cost of a body, where the loop of `lanes` around it has them."""
     cost, found = 0.0, list[ScheduledLoop]()
     for item in body:
         if isinstance(item, Step):
-            cost += _price(item, lanes)
+            cost += _price(item, lanes, fastest)
             continue
         assert isinstance(item, ScheduledLoop)
         turns = item.var.extent.bounds()[1]
-        choice = _cheapest(item.body, lanes)
+        choice = _cheapest(item.body, lanes, fastest)
         best = _Choice(turns * choice.cost, choice.lanes)
         if lanes is None and _may_have_lanes(item):
-            wide = -(-turns // CLASSES) * _cheapest(item.body, item.var).cost
-            best = _Choice(wide, (item,)) if wide < best.cost else best
+            wide = max(turns / CLASSES, 1.0) * _cheapest(item.body, item.var, fastest).cost
+            best = _Choice(wide, (item,)) if wide <= best.cost else best  # the outermost of equals
         cost += best.cost
         found += best.lanes
     return _Choice(cost, tuple(found))
 
 
-def _price(step: Step, lanes: Var | None) -> float:
+def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float:
     op = step.op
     price = 1.0
     if isinstance(op, Elementwise):
@@ -90,8 +104,44 @@ def _price(step: Step, lanes: Var | None) -> float:
     if lanes is None:
         return price
     accesses = [x for x in (*step.args, step.out) if isinstance(x, Access)]
-    apart = sum(stride(x, lanes) not in {-1, 0, 1} for x in accesses)
+    apart = sum(not _are_neighbours(x, lanes, fastest) for x in accesses)
     return price * (CLASSES if price == CALL else VECTOR) + CLASSES * APART * apart
+
+
+def _are_neighbours(x: Access, lanes: Var, fastest: Mapping[Array, int]) -> bool:
+    """Return whether cells on neighbouring lanes are one cell, or neighbours in memory."""
+    if any(lanes in table.variables for table in x.tables):
+        return False
+    strides = [(k, dict(i.terms)[lanes]) for k, i in enumerate(x.indices) if lanes in i.variables]
+    if not strides:
+        return True
+    (place, stride), *others = strides
+    last = fastest.get(x.array, place if x.array.kind in FREE else len(x.indices) - 1)
+    return not others and place == last and stride in {-1, 1}
+
+
+def fastest_dimensions(body: Body) -> dict[Array, int]:
+    """Return the dimension, of arrays not given or returned, along which neighbours lie.
+
+    It is that of lanes, or else of innermost loops, for most who read or write.
+    """
+    votes: dict[Array, Counter[int]] = {}
+    for k, x, turns in _along_lanes(body):
+        votes.setdefault(x.array, Counter())[k] += turns
+    return {array: found.most_common(1)[0][0] for array, found in votes.items()}
+
+
+def _along_lanes(body: Body) -> Iterator[tuple[int, Access, int]]:
+    """Yield cells with the dimension along which lanes lie, and how often they are used."""
+    for step, loops in within_loops(body):
+        lanes = [x for x in loops if isinstance(x, ScheduledLoop) and x.lanes]
+        turns = math.prod(x.var.extent.bounds()[1] for x in loops)
+        for loop in (lanes or loops)[-1:]:
+            for x in (step.out, *step.reads()):
+                if x.array.kind in FREE:
+                    for k, index in enumerate(x.indices):
+                        if dict(index.terms).get(loop.var) in {1, -1}:
+                            yield k, x, turns
 
 
 def is_fixed(loop: Loop) -> bool:
