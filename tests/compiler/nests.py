@@ -13,9 +13,9 @@ from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.numpy_runner import run_numpy
 from scalargrad.compiler.nests.plan import plan
-from scalargrad.compiler.nests.printer import write
 from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.nests.sums import write
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.table.operation import Operation
 

@@ -45,9 +45,10 @@ def test_random_nests_and_their_gradients_are_those_of_values(seed: int) -> None
     [
         lambda: named_nests.garch(90), lambda: named_nests.runge_kutta(20),
         lambda: named_nests.logistic(70, 5), lambda: named_nests.moons(20, 5),
-        lambda: named_nests.lstm(6, 3),
+        lambda: named_nests.lstm(6, 3), lambda: named_nests.lstm(11, 9),
+        lambda: named_nests.cholesky(12),
     ],
-    ids=["garch", "runge_kutta", "logistic", "moons", "lstm"],
+    ids=["garch", "runge_kutta", "logistic", "moons", "lstm", "lstm9", "cholesky"],
 )  # fmt: skip
 def test_compiled_nests_have_the_value_and_gradient_of_values(make: Callable[[], Named]) -> None:
     """Programs that people write agree, as nests compiled by LLVM, with Values."""

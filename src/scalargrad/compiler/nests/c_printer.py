@@ -13,7 +13,8 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body
 from scalargrad.compiler.nests.plan import Plan
-from scalargrad.compiler.nests.printer import Carried, Printer
+from scalargrad.compiler.nests.printer import Printer
+from scalargrad.compiler.nests.registers import Carried
 
 _HEAD = """\
 #include <math.h>
@@ -185,7 +186,7 @@ class _CPrinter(Printer):
         return name
 
     def slot(self, slots: str, which: str, width: int) -> str:
-        return f"{slots}[{which}]"
+        return f"{slots}[{width} * {which}]"
 
     def turn_class(self, turn: str, extent: str, *, always: bool) -> str:
         found = f"{turn} & {CLASSES - 1}"

@@ -154,9 +154,7 @@ class _Sweep:
         """Return the operands, by position, through which derivatives go."""
         args = step.args
         places = (partial.place for partial in traced(step.op, len(args)).partials)
-        return {
-            k: x for k in places if isinstance(x := args[k], Access) and x.array in self.active
-        }
+        return {k: x for k in places if isinstance(x := args[k], Access) and x.array in self.active}
 
     def result(self, step: Step) -> Arg:
         """Return the result of one turn of a step, of which the cell may hold a sum."""

@@ -16,6 +16,7 @@ loop runs, and which loops run together, follows from what is read and is not st
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -242,16 +243,34 @@ class Access:
     def is_plain(self) -> bool:
         """Return whether each variable in it is by itself the index of one dimension."""
         found = [v for i in self.indices for v, _ in i.terms]
-        alone = all(not i.via and (not i.terms or (i.base, i.terms[0][1]) == (0, 1)) and
-                    len(i.terms) < 2 for i in self.indices)  # fmt: skip
-        return alone and len(found) == len(set(found))
+        return self.has_variables_alone() and len(found) == len(set(found))
+
+    def has_variables_alone(self) -> bool:
+        """Return whether each index is a variable, or a number."""
+        return all(
+            not i.via and (not i.terms or (i.base, i.terms[0][1]) == (0, 1)) and len(i.terms) < 2
+            for i in self.indices
+        )
 
     def is_apart(self, other: Access) -> bool:
-        """Return whether the ranges of the two, in some dimension, have no number in common."""
+        """Return whether the two are never one cell.
+
+        Their ranges have, in some dimension, no number in common; or two indices of one of them
+        differ by a number by which those of the other never do.
+        """
         for mine, its in zip(self.indices, other.indices, strict=True):
             (low, high), (least, most) = mine.bounds(), its.bounds()
             if high < least or most < low:
                 return True
+        return self._differs(other) or other._differs(self)
+
+    def _differs(self, other: Access) -> bool:
+        pairs = itertools.combinations(zip(self.indices, other.indices, strict=True), 2)
+        for (mine, its), (mine2, its2) in pairs:
+            if mine.terms == mine2.terms and not (mine.via or mine2.via or its.via or its2.via):
+                low, high = (its - its2).bounds()
+                if not low <= mine.base - mine2.base <= high:
+                    return True
         return False
 
 

@@ -11,8 +11,8 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body, Step
 from scalargrad.compiler.nests.plan import Plan
-from scalargrad.compiler.nests.printer import Carried, Printer
-
+from scalargrad.compiler.nests.printer import Printer
+from scalargrad.compiler.nests.registers import Carried
 
 #: How many steps a basic block has at most: LLVM's time for one grows faster than its size.
 STRAIGHT = 50

@@ -112,8 +112,9 @@ class Placed:
 
 
 def goes_abreast(step: Step, var: Var) -> bool:
-    """Return whether turns of a step may run in any order, and at once: it sets or adds to other
-    cells at each, or they are in classes of a long sum.
+    """Return whether turns of a step may run in any order, and at once.
+
+    It then sets or adds to other cells at each, or they are in classes of a long sum.
     """
     if step.how == SET:
         return True
@@ -189,14 +190,16 @@ def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Va
 
 def _bound_by_extents(found: dict[Var, Distance], mine: Index, its: Index) -> None:
     """Bound distances where the index that is written runs up to an outer variable."""
-    if len(mine.terms) != 1 or mine.terms[0][1] != 1 or mine.terms[0][0].extent.via:
-        return
-    extent = mine.terms[0][0].extent
-    for v, stride in extent.terms:
-        if v in found and stride == 1:  # w + rest > its - base
-            rest = (extent - v).bounds()[1]
-            most = (v - its).bounds()[1] + mine.base + rest - 1
-            found[v] = found[v][0], min(found[v][1], most)
+    top = mine
+    while inner := [(v, k) for v, k in top.terms if v.extent.terms]:
+        v, stride = inner[-1]
+        if stride < 0 or v.extent.via:
+            return
+        top = top.substituted({v: v.extent - 1})  # what is written is at most this
+        for v, stride in top.terms:
+            if v in found and stride == 1:  # its <= w + rest
+                most = (v - its).bounds()[1] + (top - v).bounds()[1]
+                found[v] = found[v][0], min(found[v][1], most)
 
 
 def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
@@ -213,13 +216,13 @@ def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
 
 def is_unique(indices: Iterable[Index]) -> bool:
     """Return whether indices are others for all other values of their variables."""
-    seen: set[Var] = set()
+    known: set[Var] = set()  # from the indices before
     for index in indices:
-        span = 0
-        for v, stride in sorted(index.terms, key=lambda term: abs(term[1])):
-            if index.via or abs(stride) <= span or v in seen:
+        span, terms = 0, [(v, k) for v, k in index.terms if v not in known]
+        for v, stride in sorted(terms, key=lambda term: abs(term[1])):
+            if index.via or abs(stride) <= span:
                 return False
-            seen.add(v)
+            known.add(v)
             span += abs(stride) * (v.extent.bounds()[1] - 1)
         if index.via:
             return False
@@ -327,6 +330,12 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
 
     Those whose turns go abreast are kept apart from others, unless a loop around may have `lanes`.
     """
+    if not any(x.next for x in placed):
+        circles = components(placed, edges)
+        for circle in circles:
+            if len(circle) > 1:
+                raise _no_order(circle, "they wait for each other")
+        return [circle[0].step for circle in circles]
     into: dict[Placed, list[Edge]] = {x: [] for x in placed}
     for edge in edges:
         into[edge.reader].append(edge)
@@ -334,7 +343,8 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
     home: dict[Placed, int] = {}
     for circle in components(placed, edges):
         arriving = [edge for x in circle for edge in into[x]]
-        inside = [edge for edge in arriving if edge.writer in set(circle)] if arriving else []
+        members = set(circle)
+        inside = [edge for edge in arriving if edge.writer in members]
         if not inside:
             circle[0].order_loops()
         var = circle[0].next.var if circle[0].next else None
@@ -390,7 +400,7 @@ def _emitted(group: _Group, edges: Sequence[Edge], lanes: bool) -> Body:
     steps = sorted(group.steps, key=lambda x: x.number)
     var = group.var
     if var is None:
-        return [x.step for circle in components(steps, edges) for x in circle]
+        return _ordered(steps, edges)
     for x in steps:
         x.depth += 1
     same = [edge for edge in edges if edge.distances[var][0] <= 0 <= edge.distances[var][1]]

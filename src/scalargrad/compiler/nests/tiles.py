@@ -25,7 +25,6 @@ from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
 from scalargrad.compiler.backend.llvm.target import registers
 from scalargrad.compiler.nests.equations import (
     CLASSES,
-    SEQUENTIAL,
     SET,
     Access,
     Array,
@@ -212,13 +211,15 @@ def _loops(body: Body) -> Iterator[ScheduledLoop]:
 
 
 def _may_jam(loop: ScheduledLoop) -> bool:
-    free = loop.kind == "vector" and not (loop.lanes or loop.unrolled) and is_fixed(loop)
-    found = [(step, (loop, *inside)) for step, inside in within_loops(loop.body)]
-    return (
-        free
-        and _is_outside_of_extents(loop)
-        and all(x.kind == "vector" for x in _loops(loop.body))
-        and all(loop.var in step.out.variables and goes_abreast(step, loop.var) and
-                not _cells_in_sums(step, loops) for step, loops in found)  # fmt: skip
-        and any(x.var not in step.out.variables for step, loops in found for x in loops)
-    )
+    """Return whether turns may go abreast, and there is a sum inside, of other cells at each."""
+    if loop.kind != "vector" or loop.lanes or loop.unrolled or not is_fixed(loop):
+        return False
+    if not _is_outside_of_extents(loop) or any(x.kind != "vector" for x in _loops(loop.body)):
+        return False
+    has_sum = False
+    for step, inside in within_loops(loop.body):
+        is_lane = loop.var in step.out.variables and goes_abreast(step, loop.var)
+        if not is_lane or _cells_in_sums(step, (loop, *inside)):
+            return False
+        has_sum = has_sum or any(x.var not in step.out.variables for x in inside)
+    return has_sum
