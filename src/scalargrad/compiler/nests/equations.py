@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
@@ -347,6 +347,13 @@ Body = list[Loop | Step]
 class Program:
     """Arrays, and the loops and steps that compute them.
 
+    Parameters
+    ----------
+    arrays : list of Array
+    body : list of Loop or Step
+    checks : bool
+        False where the steps are known to be right.
+
     Raises
     ------
     TraceError
@@ -355,8 +362,13 @@ class Program:
 
     arrays: list[Array]
     body: Body
+    checks: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, checks: bool) -> None:
+        if checks:
+            self._check()
+
+    def _check(self) -> None:
         writers: dict[Array, list[Step]] = {}
         checked: set[Access] = set()
         for step, around in statements(self.body):

@@ -332,8 +332,9 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
     """
     if not any(x.next for x in placed):
         circles = components(placed, edges)
+        itself = {edge.reader for edge in edges if edge.writer is edge.reader}
         for circle in circles:
-            if len(circle) > 1:
+            if len(circle) > 1 or circle[0] in itself:
                 raise _no_order(circle, "they wait for each other")
         return [circle[0].step for circle in circles]
     into: dict[Placed, list[Edge]] = {x: [] for x in placed}
@@ -350,7 +351,7 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
         var = circle[0].next.var if circle[0].next else None
         abreast = lanes or var is None or all(goes_abreast(x.step, var) for x in circle)
         carried = _carried(circle, inside, var) if inside else 0
-        wish = _wish(circle, carried)
+        wish = _wish(circle, carried) if var else 0
         floor = max((home[e.writer] for e in arriving if e.writer in home), default=0)
         for k in range(floor, len(groups)):
             crossing = [e for e in arriving if home.get(e.writer) == k]
