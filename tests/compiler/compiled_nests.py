@@ -40,8 +40,8 @@ class CompiledNest:
     """A program as a function of C, with its memory."""
 
     def __init__(self, program: Program, level: int = 1) -> None:
-        body = arranged(schedule(program))
-        self.plan = plan(program, body)
+        body, fastest = arranged(schedule(program))
+        self.plan = plan(program, body, fastest)
         self.memory = self.plan.begun(self.build(body, level))
         self._address = self.memory.ctypes.data
 

@@ -9,7 +9,7 @@ read has its final number, so that no register goes stale.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,7 +30,6 @@ from scalargrad.compiler.nests.equations import (
     within_loops,
 )
 from scalargrad.compiler.nests.schedule import is_unique
-from scalargrad.compiler.nests.tiles import fastest_dimensions
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,11 @@ class _Use(NamedTuple):
     loops: tuple[Loop, ...]
 
 
-def plan(program: Program, body: Body) -> Plan:
-    """Return where the arrays of a program are while `body`, its loops in order, runs."""
+def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
+    """Return where the arrays of a program are while `body`, its loops in order, runs.
+
+    `fastest` says along which dimension of an array neighbours lie, if not along the last.
+    """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
     for step, loops in within_loops(body):
@@ -96,7 +98,7 @@ def plan(program: Program, body: Body) -> Plan:
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
-    cells, fastest = CLASSES, fastest_dimensions(body)
+    cells = CLASSES
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
         if _is_in_registers(array, writing, reading):

@@ -40,7 +40,7 @@ class Printer(Sums):
 
     def _steps(self, step: Step) -> None:
         """Print a step, at each of the turns that are printed abreast."""
-        self.e.inline = bool(self.at) and not self.jammed
+        self.e.inline = bool(self.at) and not self.jammed.keys() - {self.lane}
         for _ in self._abreast() if self.jammed else _ONCE:
             self._step(step)
 
@@ -108,7 +108,7 @@ class Printer(Sums):
 
     def _jam(self, loop: ScheduledLoop) -> None:
         """Print several turns abreast, which write to different cells."""
-        self.jammed[loop.var] = loop.jam
+        self.jammed[loop.var] = range(loop.jam)
 
         def turn(k: str, _: Carried) -> Carried:
             self.at[loop.var] = self._at_block(k, loop.jam, loop.var.extent.base)
@@ -141,17 +141,21 @@ class Printer(Sums):
         else:
 
             def turn(k: str, _: Carried) -> Carried:
-                self.at[loop.var], self.lane = self._at_block(k, CLASSES, extent), loop.var
+                self.at[loop.var], self.lane = self._at_block(k, size, extent), loop.var
                 self.items(loop.body)
                 self.lane = None
                 return []
 
+            size = loop.jam * CLASSES
+            if loop.jam > 1:
+                self.jammed[loop.var] = range(0, size, CLASSES)
             self.valid = min(extent, CLASSES)
             if extent == CLASSES:
                 turn("0", [])  # in the scope around, so that registers stay
             else:
-                self._turns(-(-extent // CLASSES), (), turn)
+                self._turns(-(-extent // size), (), turn)
             self.valid = CLASSES
+            self.jammed.pop(loop.var, None)
         self.at.pop(loop.var, None)
 
     def _exactly(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:

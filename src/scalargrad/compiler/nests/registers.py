@@ -49,7 +49,7 @@ class Registers(ABC):
         self.plan, self.cells = plan, plan.cells
         self.offsets, self.strides = dict(plan.offsets), dict(plan.strides)
         self.at: dict[Var, tuple[str, int]] = {}  # where open loops stand: a register, plus
-        self.jammed: dict[Var, int] = {}  # how many turns of loops are printed abreast
+        self.jammed: dict[Var, range] = {}  # the turns of loops that are printed abreast
         self.ahead: Mapping[Var, int] = {}  # which of them is being printed
         self.lane: Var | None = None  # whose turns are on lanes
         self.way, self.valid = 1, CLASSES  # of lanes: up or down, and how many are in the loop
@@ -249,7 +249,7 @@ class Registers(ABC):
     def _abreast(self) -> Iterator[None]:
         """Go through the turns that are printed abreast."""
         before = self.ahead
-        for places in itertools.product(*map(range, self.jammed.values())):
+        for places in itertools.product(*self.jammed.values()):
             self.ahead = dict(zip(self.jammed, places, strict=True))
             yield
         self.ahead = before

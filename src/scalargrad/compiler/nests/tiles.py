@@ -16,14 +16,13 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
 from scalargrad.compiler.backend.llvm.target import registers
 from scalargrad.compiler.nests.equations import (
+    ADD,
     CLASSES,
     SET,
     Access,
@@ -44,6 +43,9 @@ VECTOR = 2.0
 #: What an operation of many instructions costs, a call of the C library, and a number that is read
 #: or written by itself where its neighbours on the lanes are elsewhere.
 LONG, CALL, APART = 20.0, 40.0, 1.0
+#: How many sums go abreast at least, so that what they read alike is read once; and how many vectors
+#: of a recurrence, each of which waits for itself.
+ABREAST = 4
 #: How many turns a loop that is unrolled may have, and operations in all of them.
 TURNS, UNROLLED = 16, 64
 #: How many numbers read by all turns of a loop are read before it, where they take one load each,
@@ -58,22 +60,42 @@ class _Choice(NamedTuple):
     lanes: tuple[ScheduledLoop, ...]
 
 
-def arranged(body: Body) -> Body:
+def arranged(body: Body) -> tuple[Body, dict[Array, int]]:
     """Mark the loops of a schedule that have lanes, are unrolled, or run several turns abreast.
 
-    Along which dimension an array's neighbours lie is free for most: the nest decides that takes
-    the most time, and others choose their lanes by it.
+    Returns
+    -------
+    body : list of Loop or Step
+        The schedule, whose loops are marked.
+    fastest : dict
+        The dimension along which neighbours lie in memory, of arrays not given or returned.
     """
     fastest: dict[Array, int] = {}
-    nests = [x for x in body if isinstance(x, ScheduledLoop)]
-    for nest in sorted(nests, key=lambda x: -_cheapest([x], None, {}).cost):
-        for loop in _cheapest([nest], None, fastest).lanes:
-            loop.lanes = True
-        for k, x, _ in _along_lanes([nest]):
-            fastest.setdefault(x.array, k)
+    _choose_lanes(body, fastest)
     _unroll(body)
     _jam(body, registers() // 4)
-    return body
+    return body, fastest
+
+
+def _choose_lanes(body: Body, fastest: dict[Array, int]) -> None:
+    """Choose loops that have lanes, first in the nests that take most time.
+
+    They decide along which dimensions neighbours lie, and others choose by it.
+    """
+    nests = [x for x in body if isinstance(x, ScheduledLoop)]
+    for nest in sorted(nests, key=lambda x: -_cheapest([x], None, {}).cost):
+        if nest.kind == "sequential":
+            _choose_lanes(nest.body, fastest)
+            continue
+        for loop in _cheapest([nest], None, fastest).lanes:
+            loop.lanes = True
+        for step, loops in within_loops([nest]):
+            lanes = [x for x in loops if isinstance(x, ScheduledLoop) and x.lanes]
+            var = (lanes or loops)[-1].var
+            for x in (step.out, *step.reads()):
+                for k, index in enumerate(x.indices if x.array.kind in FREE else ()):
+                    if dict(index.terms).get(var) in {1, -1}:
+                        fastest.setdefault(x.array, k)
 
 
 def _cheapest(body: Body, lanes: Var | None, fastest: Mapping[Array, int]) -> _Choice:
@@ -102,9 +124,12 @@ def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float
         price = CALL if op.name in LIBRARY else LONG if is_long(op) else 1.0
     if lanes is None:
         return price
-    accesses = [x for x in (*step.args, step.out) if isinstance(x, Access)]
-    apart = sum(not _are_neighbours(x, lanes, fastest) for x in accesses)
-    return price * (CLASSES if price == CALL else VECTOR) + CLASSES * APART * apart
+    found = price * (CLASSES if price == CALL else VECTOR)
+    for x in (*step.args, step.out):
+        if isinstance(x, Access) and not _are_neighbours(x, lanes, fastest):
+            others = step.how == ADD and step.out.variables - x.variables - {lanes}
+            found += CLASSES * APART / (ABREAST if others else 1)
+    return found
 
 
 def _are_neighbours(x: Access, lanes: Var, fastest: Mapping[Array, int]) -> bool:
@@ -117,30 +142,6 @@ def _are_neighbours(x: Access, lanes: Var, fastest: Mapping[Array, int]) -> bool
     (place, stride), *others = strides
     last = fastest.get(x.array, place if x.array.kind in FREE else len(x.indices) - 1)
     return not others and place == last and stride in {-1, 1}
-
-
-def fastest_dimensions(body: Body) -> dict[Array, int]:
-    """Return the dimension, of arrays not given or returned, along which neighbours lie.
-
-    It is that of lanes, or else of innermost loops, for most who read or write.
-    """
-    votes: dict[Array, Counter[int]] = {}
-    for k, x, turns in _along_lanes(body):
-        votes.setdefault(x.array, Counter())[k] += turns
-    return {array: found.most_common(1)[0][0] for array, found in votes.items()}
-
-
-def _along_lanes(body: Body) -> Iterator[tuple[int, Access, int]]:
-    """Yield cells with the dimension along which lanes lie, and how often they are used."""
-    for step, loops in within_loops(body):
-        lanes = [x for x in loops if isinstance(x, ScheduledLoop) and x.lanes]
-        turns = math.prod(x.var.extent.bounds()[1] for x in loops)
-        for loop in (lanes or loops)[-1:]:
-            for x in (step.out, *step.reads()):
-                if x.array.kind in FREE:
-                    for k, index in enumerate(x.indices):
-                        if dict(index.terms).get(loop.var) in {1, -1}:
-                            yield k, x, turns
 
 
 def is_fixed(loop: Loop) -> bool:
@@ -194,12 +195,14 @@ def _unroll(body: Body) -> int:
 
 
 def _jam(body: Body, most: int) -> None:
-    """Have turns of loops outside of sums go abreast, as far as registers suffice."""
+    """Have turns go abreast, as far as registers suffice."""
     for loop in body:
         if isinstance(loop, ScheduledLoop):
             if most > 1 and _may_jam(loop):
                 several = any(_may_jam(x) for x in _loops(loop.body))
                 loop.jam = min(most // 2 if several else most, loop.var.extent.base)
+            elif loop.lanes and any(x.kind == "sequential" for x in _loops(loop.body)):
+                loop.jam = max(min(ABREAST, loop.var.extent.base // CLASSES), 1)
             _jam(loop.body, most // loop.jam)
 
 
