@@ -161,8 +161,10 @@ class Printer(Sums):
     def _exactly(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
         """Print eight turns at once, and then those left, on the first lanes.
 
-        The lanes are the classes of sums over the loop.
+        The lanes are the classes of long sums over the loop; short ones add lane after lane.
         """
+        for made in begun:
+            made.over_lanes = "classes" if has_classes(made.step, loop) else "in order"
         sums, extent = Running(begun), loop.var.extent.base
         whole, rest = divmod(extent, CLASSES)
         down = loop.down and bool(begun)
@@ -175,14 +177,15 @@ class Printer(Sums):
             self.lane = None
             return sums.now()
 
-        values = self._turns(whole, [(x, True) for x in sums.now()], turn)
+        values = self._turns(whole, list(zip(sums.now(), sums.wide, strict=True)), turn)
         if rest:
             self.valid = rest
-            values = self._turns(1, [(x, True) for x in values], lambda _, x: turn(str(whole), x))
+            carried = list(zip(values, sums.wide, strict=True))
+            values = self._turns(1, carried, lambda _, x: turn(str(whole), x))
         self.way, self.valid = 1, CLASSES
         self.at.pop(loop.var, None)
         sums.take(values)
-        self._end(begun, across=True)
+        self._end(begun)
 
     def _sequence(self, loop: ScheduledLoop) -> None:
         """Print turns one after another."""

@@ -73,8 +73,13 @@ class Sum:
     held: dict[Key, Operand] = field(default_factory=dict)
     turn: str = ""
     lanes: tuple[Loop, ...] = ()
+    over_lanes: str = ""  # or "classes", which lanes are, or "in order", one after another
     partial: Access | None = None
     which: Var | None = None  # the variable of classes in it
+
+    def is_wide(self, key: Key) -> bool:
+        """Return whether a cell's sum is a vector."""
+        return self.over_lanes == "classes" or self.places[key].lane is not None
 
 
 class Running:
@@ -82,7 +87,7 @@ class Running:
 
     def __init__(self, begun: Sequence[Sum]) -> None:
         self.cells = [(made, key) for made in begun if not made.turn for key in made.held]
-        self.wide = [made.places[key].lane is not None for made, key in self.cells]
+        self.wide = [made.is_wide(key) for made, key in self.cells]
 
     def now(self) -> Carried:
         """Return what the sums are so far."""
@@ -142,21 +147,36 @@ class Sums(Registers):
             slot = self._slot(made, key, made.turn)
             self.e.store(self._joined(how, op, args, self.e.load(slot)), slot)
             return
+        if made.over_lanes == "in order":
+            made.held[key] = self._joined_lanes(write(self.e, op, *args), made.held[key])
+            return
         new = self._joined(how, op, args, made.held[key])
-        if self.valid < CLASSES and not self._is_wide(made.step.out):
+        if self.valid < CLASSES and made.over_lanes:
             new = self.kept_lanes(new, made.held[key], self.valid)
         made.held[key] = new
+
+    def _joined_lanes(self, terms: str, held: Operand) -> Operand:
+        """Return what a sum is with the terms on lanes, one after another."""
+        assert self.e8
+        for k in range(self.valid):
+            term = self.e8.lane(terms, k)
+            held = self.e1.add(held, term) if isinstance(held, str) else term  # else -0
+        return held
 
     def _begin(self, loop: ScheduledLoop) -> list[Sum]:
         """Begin the partial sums over a loop."""
         found: dict[Step, Sum] = {}
+        lane = self.lane
         for step, inside in self._instances(loop.body):
             if step.how != SET and loop.var not in step.out.variables:
                 made = found.setdefault(step, Sum(step))
                 made.lanes = tuple(x for x in inside if x.var in step.out.variables)
                 if not made.lanes:
                     key = self._key(step.out)
-                    made.places[key] = self._here(step.out)
+                    place = self._here(step.out)
+                    made.places[key] = (
+                        place if self._is_wide(step.out) else place._replace(lane=lane)
+                    )
                     made.held[key] = _start(step.how)
         for made in found.values():
             if made.lanes:
@@ -186,11 +206,8 @@ class Sums(Registers):
         at = (as_index(x.var) for x in made.lanes)
         made.partial = Access(array, (as_index(made.which), *at))
 
-    def _end(self, begun: Sequence[Sum], *, across: bool = False) -> None:
-        """Add partial sums to those of the loop outside, or to the cells.
-
-        If they are sums `across` lanes, their classes are the lanes.
-        """
+    def _end(self, begun: Sequence[Sum]) -> None:
+        """Add partial sums to those of the loop outside, or to the cells."""
         for made in begun:
             self.sums[made.step].pop()
             if not self.sums[made.step]:
@@ -202,7 +219,7 @@ class Sums(Registers):
             for key, place in made.places.items():
                 with self._standing(place):
                     total = made.held[key]
-                    if across:
+                    if made.over_lanes == "classes":
                         assert self.e8
                         total = self._in_order(self.e8.lane(str(total), k) for k in range(CLASSES))
                     elif made.turn:

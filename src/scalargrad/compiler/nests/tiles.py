@@ -16,7 +16,7 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
@@ -33,7 +33,7 @@ from scalargrad.compiler.nests.equations import (
     Var,
     within_loops,
 )
-from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
+from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast, is_unique
 from scalargrad.table.operation import Elementwise
 
 #: The kinds of arrays whose dimensions may lie in any order.
@@ -43,8 +43,8 @@ VECTOR = 2.0
 #: What an operation of many instructions costs, a call of the C library, and a number that is read
 #: or written by itself where its neighbours on the lanes are elsewhere.
 LONG, CALL, APART = 20.0, 40.0, 1.0
-#: How many sums go abreast at least, so that what they read alike is read once; and how many vectors
-#: of a recurrence, each of which waits for itself.
+#: How many sums go abreast, which read what they have in common once; and how many vectors of a
+#: recurrence, each of which waits for itself.
 ABREAST = 4
 #: How many turns a loop that is unrolled may have, and operations in all of them.
 TURNS, UNROLLED = 16, 64
@@ -158,15 +158,23 @@ def _is_outside_of_extents(loop: Loop) -> bool:
 
 
 def _may_have_lanes(loop: ScheduledLoop) -> bool:
-    free = loop.kind == "vector" and is_fixed(loop) and loop.var.extent.base > 1
-    return (
-        free
-        and _is_outside_of_extents(loop)
-        and all(
-            goes_abreast(step, loop.var) and not _cells_in_sums(step, (loop, *inside))
-            for step, inside in within_loops(loop.body)
-        )
+    if loop.kind != "vector" or not is_fixed(loop) or loop.var.extent.base < 2:
+        return False
+    return _is_outside_of_extents(loop) and all(
+        _fits_lanes(step, loop, inside) and not _cells_in_sums(step, (loop, *inside))
+        for step, inside in within_loops(loop.body)
     )
+
+
+def _fits_lanes(step: Step, loop: Loop, inside: Sequence[Loop]) -> bool:
+    """Return whether turns of a step may be on lanes: abreast, or one result added after another.
+
+    What is added in order must be there before: no product is, as it is part of the sum.
+    """
+    if goes_abreast(step, loop.var):
+        return True
+    is_there = step.op.name != "mul" or any(x.var not in step.out.variables for x in inside)
+    return step.how == ADD and is_unique(step.out.indices) and is_there
 
 
 def _cells_in_sums(step: Step, loops: tuple[Loop, ...]) -> list[Loop]:
