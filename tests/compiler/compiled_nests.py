@@ -39,8 +39,10 @@ FLAGS = [
 class CompiledNest:
     """A program as a function of C, with its memory."""
 
-    def __init__(self, program: Program, level: int = 1) -> None:
-        body, fastest = arranged(schedule(program))
+    def __init__(self, program: Program, level: int = 1, *, tiles: bool = True) -> None:
+        body, fastest = schedule(program), dict[Array, int]()
+        if tiles:
+            body, fastest = arranged(body)
         self.plan = plan(program, body, fastest)
         self.memory = self.plan.begun(self.build(body, level))
         self._address = self.memory.ctypes.data
