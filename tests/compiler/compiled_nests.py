@@ -22,7 +22,6 @@ from tests.compiler.nests import (
     Program,
     arranged,
     fma,
-    machine,
     plan,
     print_c,
     print_llvm,
@@ -169,6 +168,8 @@ class LLVMNest(CompiledNest):
     def build(self, body: Body, level: int) -> int:
         """Compile it; return how many numbers memory has."""
         import llvmlite.binding as llvm
+
+        from scalargrad.compiler.backend.llvm.target import machine
 
         self.source, cells = print_llvm(body, self.plan)
         module = llvm.parse_assembly(self.source)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
-from scalargrad.compiler.backend.llvm.target import machine
 from scalargrad.compiler.nests.builder import Builder, Cells
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.derive import gradient, tangent
@@ -37,7 +36,6 @@ __all__ = [
     "fma",
     "gradient",
     "interpret",
-    "machine",
     "plan",
     "print_c",
     "print_llvm",

@@ -1,9 +1,9 @@
 """Sums by the rule of `interpreter`, in registers wherever that is possible.
 
 The partial sums of a loop are in registers that its turns carry on, one for each cell. A long sum
-has eight classes. They are the lanes of a vector where turns are; where turns may run in any order,
-class follows after class; else a turn adds to the one of eight slots in memory that its number
-says. Where loops over cells run inside that of the sum, each cell has its classes in memory.
+has eight classes: the lanes of a vector, if the loop has lanes; one after another, if turns may run
+in any order; else eight slots in memory, to one of which each turn adds. Where loops over cells run
+inside that of the sum, each cell has its classes in memory.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def write(e: Emitter, op: Operation, *operands: Operand) -> str:
     """Write an operation, a largest or smallest number among them; return its result."""
     if isinstance(op, Elementwise):
         return apply(e, op, *operands)
-    condition = {"maximum": "ogt", "minimum": "olt"}[op.name]
+    condition = {"maximum": "ogt", "minimum": "olt"}.get(op.name)
+    if condition is None:
+        raise TraceError(f"{op.name} of cells: write a loop that adds up")
     held = e.number(operands[0])
     for x in map(e.number, operands[1:]):
         other = e.select(e.compare("une", x, x), x, held)
@@ -63,9 +65,12 @@ class Sum:
         What each one's sum is so far: a register, or the memory that has its classes.
     turn : str
         The class that is added to now, where classes are in memory.
+    over_lanes : str
+        ``"classes"`` where the loop has lanes, which are the classes; ``"in order"`` where the sum
+        is short, so that lanes are added one after another.
     lanes : tuple of Loop
-        The loops over cells that run inside that of the sum: `partial` is then where its cells
-        are in an array of their own.
+        The loops over cells that run inside that of the sum. If there are any, `partial` is a cell
+        of an array that has their sums, and `which` stands for the class.
     """
 
     step: Step
@@ -73,9 +78,9 @@ class Sum:
     held: dict[Key, Operand] = field(default_factory=dict)
     turn: str = ""
     lanes: tuple[Loop, ...] = ()
-    over_lanes: str = ""  # or "classes", which lanes are, or "in order", one after another
+    over_lanes: str = ""
     partial: Access | None = None
-    which: Var | None = None  # the variable of classes in it
+    which: Var | None = None
 
     def is_wide(self, key: Key) -> bool:
         """Return whether a cell's sum is a vector."""

@@ -4,7 +4,7 @@ None of this changes a digit, so that all of it may be chosen by cost; the numbe
 chosen are here, and nowhere else.
 
 - Lanes (strip-mining): eight turns at once. One loop of a nest has lanes, at most; a long sum over
-  it has a class on each lane.
+  it has a class on each lane, a short one adds lane after lane.
 - Jam (unroll-and-jam): turns of a loop outside of a sum go abreast, so that what they read alike is
   read once and their sums, which wait for themselves, do not wait for each other.
 - Unrolled: a short loop inside another, written turn by turn.
@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
-from scalargrad.compiler.backend.llvm.target import registers
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -60,8 +59,15 @@ class _Choice(NamedTuple):
     lanes: tuple[ScheduledLoop, ...]
 
 
-def arranged(body: Body) -> tuple[Body, dict[Array, int]]:
+def arranged(body: Body, registers: int = 16) -> tuple[Body, dict[Array, int]]:
     """Mark the loops of a schedule that have lanes, are unrolled, or run several turns abreast.
+
+    Parameters
+    ----------
+    body : list of Loop or Step
+        The schedule.
+    registers : int
+        How many vector registers the processor has.
 
     Returns
     -------
@@ -73,7 +79,7 @@ def arranged(body: Body) -> tuple[Body, dict[Array, int]]:
     fastest: dict[Array, int] = {}
     _choose_lanes(body, fastest)
     _unroll(body)
-    _jam(body, registers() // 4)
+    _jam(body, registers // 4)
     return body, fastest
 
 
@@ -223,7 +229,9 @@ def _loops(body: Body) -> Iterator[ScheduledLoop]:
 
 def _may_jam(loop: ScheduledLoop) -> bool:
     """Return whether turns may go abreast, and there is a sum inside, of other cells at each."""
-    if loop.kind != "vector" or loop.lanes or loop.unrolled or not is_fixed(loop):
+    if loop.kind != "vector" or loop.lanes or loop.unrolled:
+        return False
+    if not is_fixed(loop) or loop.var.extent.base < 2:
         return False
     if not _is_outside_of_extents(loop) or any(x.kind != "vector" for x in _loops(loop.body)):
         return False
