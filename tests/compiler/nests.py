@@ -11,6 +11,7 @@ from scalargrad.compiler.nests.equations import Array, Body, Index, Program, Var
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.numpy_runner import run_numpy
+from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule
 from scalargrad.compiler.nests.simplify import simplify
@@ -36,6 +37,7 @@ __all__ = [
     "fma",
     "gradient",
     "interpret",
+    "packed",
     "plan",
     "print_c",
     "print_llvm",
