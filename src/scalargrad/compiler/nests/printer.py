@@ -76,7 +76,7 @@ class Printer(Sums):
             self._unrolled(loop)
         elif loop.lanes and self.e8:
             self._lanes(loop)
-        elif loop.jam > 1 and not self._adds(loop):
+        elif loop.jam > 1 and not loop.lanes and not self._adds(loop):
             self._jam(loop)
         else:
             self._sequence(loop)
