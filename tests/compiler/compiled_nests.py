@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import struct
 import subprocess
 import tempfile
@@ -21,7 +20,9 @@ from tests.compiler.nests import (
     Operand,
     Operation,
     Program,
+    arranged,
     fma,
+    packed,
     plan,
     print_c,
     print_llvm,
@@ -38,13 +39,12 @@ FLAGS = [
 class CompiledNest:
     """A program as a function of C, with its memory."""
 
-    def __init__(self, program: Program, level: int = 1) -> None:
-        body = schedule(program)
-        self.plan = plan(program, body)
-        self.memory = np.zeros(max(self.build(body, level), 1))
-        for array in program.arrays:
-            if array.data is not None and array in self.plan.offsets:
-                self.view(array)[...] = array.data
+    def __init__(self, program: Program, level: int = 1, *, tiles: bool = True) -> None:
+        body, fastest = schedule(program), dict[Array, int]()
+        if tiles:
+            program, body, fastest = packed(program, *arranged(body))
+        self.plan = plan(program, body, fastest)
+        self.memory = self.plan.begun(self.build(body, level))
         self._address = self.memory.ctypes.data
 
     def build(self, body: Body, level: int) -> int:
@@ -61,10 +61,7 @@ class CompiledNest:
 
     def view(self, array: Array) -> Any:
         """Return the cells of an array in memory."""
-        start = self.plan.offsets[array]
-        order = self.plan.orders[array]
-        cells = self.memory[start : start + math.prod(array.shape)]
-        return cells.reshape([array.shape[k] for k in order]).transpose(np.argsort(order))
+        return self.plan.view(self.memory, array)
 
     def run(self) -> None:
         """Run it on what memory holds."""
@@ -173,23 +170,12 @@ class LLVMNest(CompiledNest):
         """Compile it; return how many numbers memory has."""
         import llvmlite.binding as llvm
 
+        from scalargrad.compiler.backend.llvm.target import machine
+
         self.source, cells = print_llvm(body, self.plan)
         module = llvm.parse_assembly(self.source)
-        module.verify()
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        target = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(),
-            features=llvm.get_host_cpu_features().flatten(),
-            opt=level,
-            codemodel="jitdefault",
-            jit=True,
-        )
+        target = machine(level)
         module.triple, module.data_layout = target.triple, str(target.target_data)
-        options = llvm.PipelineTuningOptions(speed_level=level)
-        options.loop_unrolling = False  # it takes twice the time to compile, and runs no faster
-        builder = llvm.create_pass_builder(target, options)
-        builder.getModulePassManager().run(module, builder)
         self._engine = llvm.create_mcjit_compiler(module, target)
         self._engine.finalize_object()
         self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(

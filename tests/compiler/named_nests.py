@@ -199,3 +199,34 @@ def lstm(steps: int, size: int) -> Named:
 
     point = (0.3 * rng.normal(size=(4, size, 2 * size + 1))).tolist()
     return Named(b, w, loss, plain, point)
+
+
+def cholesky(n: int) -> Named:
+    """Return the logarithm of the determinant of a matrix whose rows are scaled, by Cholesky."""
+    root = np.random.default_rng(0).normal(size=(n, n))
+    matrix = root @ root.T + n * np.eye(n)
+    b, p, loss = begun(n)
+    a, low = b.const("a", matrix), b.temp("L", n, n)
+    products, squares = b.temp("S", n, n), b.temp("D", n)
+    with b.loop(n, "i") as i:
+        with b.loop(i + 0, "j") as j:
+            with b.loop(j + 0, "k") as k:
+                b.add(products[i, j], low[i, k] * low[j, k])
+            low[i, j] = (a[i, j] * p[j] - products[i, j]) / low[j, j]
+        with b.loop(i + 0, "k") as k:
+            b.add(squares[i], low[i, k] * low[i, k])
+        low[i, i] = sg.sqrt(a[i, i] * p[i] - squares[i])
+        b.add(loss[()], sg.log(low[i, i]))
+
+    def plain(p: Any) -> Any:
+        low: list[list[Any]] = [[0.0] * n for _ in range(n)]
+        total = 0.0
+        for i in range(n):
+            for j in range(i):
+                s = sum(low[i][k] * low[j][k] for k in range(j))
+                low[i][j] = (matrix[i, j] * p[j] - s) / low[j][j]
+            low[i][i] = sg.sqrt(matrix[i, i] * p[i] - sum(x * x for x in low[i][:i]))
+            total = total + sg.log(low[i][i])
+        return total
+
+    return Named(b, p, loss, plain, [1.0 + 0.1 * k / n for k in range(n)])

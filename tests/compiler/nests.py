@@ -23,10 +23,12 @@ from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.numpy_runner import run_numpy
+from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import plan
-from scalargrad.compiler.nests.printer import write
 from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.nests.sums import write
+from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.trace.record import record
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value
@@ -49,11 +51,13 @@ __all__ = [
     "Table",
     "Tree",
     "Var",
+    "arranged",
     "expanded",
     "find",
     "fma",
     "gradient",
     "interpret",
+    "packed",
     "plan",
     "print_c",
     "print_llvm",

@@ -45,9 +45,10 @@ def test_random_nests_and_their_gradients_are_those_of_values(seed: int) -> None
     [
         lambda: named_nests.garch(90), lambda: named_nests.runge_kutta(20),
         lambda: named_nests.logistic(70, 5), lambda: named_nests.moons(20, 5),
-        lambda: named_nests.lstm(6, 3),
+        lambda: named_nests.lstm(6, 3), lambda: named_nests.lstm(11, 9),
+        lambda: named_nests.cholesky(12),
     ],
-    ids=["garch", "runge_kutta", "logistic", "moons", "lstm"],
+    ids=["garch", "runge_kutta", "logistic", "moons", "lstm", "lstm9", "cholesky"],
 )  # fmt: skip
 def test_compiled_nests_have_the_value_and_gradient_of_values(make: Callable[[], Named]) -> None:
     """Programs that people write agree, as nests compiled by LLVM, with Values."""
@@ -57,6 +58,29 @@ def test_compiled_nests_have_the_value_and_gradient_of_values(make: Callable[[],
     assert found[named.loss.array] == pytest.approx(value, rel=1e-13)
     expected = np.array(slopes)
     assert np.abs(found[named.slopes] - expected).max() < 1e-13 * np.abs(expected).max()
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: named_nests.logistic(70, 5), lambda: named_nests.moons(20, 5),
+        lambda: named_nests.lstm(11, 9), lambda: named_nests.cholesky(12),
+    ],
+    ids=["logistic", "moons", "lstm", "cholesky"],
+)  # fmt: skip
+def test_lanes_and_tiles_change_no_digit(make: Callable[[], Named]) -> None:
+    """Programs give the same numbers whether loops run turn by turn, on lanes or abreast."""
+    named = make()
+    given = {named.inputs.array: named.point}
+    tiled, plain = (LLVMNest(named.program, tiles=tiles)(given) for tiles in (True, False))
+    assert all(np.array_equal(x, plain[array]) for array, x in tiled.items())
+
+
+@pytest.mark.native
+def test_a_recurrence_is_carried_in_registers() -> None:
+    """The variance of GARCH and its derivative go from turn to turn without memory."""
+    assert LLVMNest(named_nests.garch(90).program).source.count("= phi double") == 2
 
 
 def test_the_reverse_of_a_recurrence_runs_down() -> None:

@@ -12,6 +12,7 @@ Cells are symbols, so that every function of scalargrad takes them::
 
 from __future__ import annotations
 
+import functools
 from collections import ChainMap, Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -69,6 +70,11 @@ class Cells:
 
     def __setitem__(self, places: Place | tuple[Place, ...], value: Expression) -> None:
         self._builder.write(self[places].access, value, SET)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parts_of(expression: Symbol) -> tuple[Symbol, ...]:
+    return tuple(subexpressions(expression))
 
 
 def _index(place: Place) -> Index:
@@ -195,7 +201,7 @@ class Builder:
 
     def _parts(self, value: Symbol, known: Any) -> tuple[Operation, tuple[Arg, ...]]:
         """Write all of an expression but its last operation; return that."""
-        for part in subexpressions(value):
+        for part in _parts_of(value):
             if part is not value and part not in known and not isinstance(part, Cell):
                 known[part] = self.step(*self._operation(part, known))
         return self._operation(value, known)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
-from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body, Index
+from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body
 from scalargrad.compiler.nests.plan import Plan
-from scalargrad.compiler.nests.printer import Place, Printer, Region
+from scalargrad.compiler.nests.printer import Printer
+from scalargrad.compiler.nests.registers import Carried
 
 _HEAD = """\
 #include <math.h>
@@ -77,6 +78,14 @@ class CEmitter(Emitter):
         kind = "int" if condition else "double"
         return self.statements.let(f"{self.number(x)} {sign} {self.number(y)}", kind)
 
+    def load(self, pointer: str) -> str:
+        """Return what a number is."""
+        return self.statements.let(pointer)
+
+    def store(self, x: Operand, pointer: str) -> None:
+        """Change a number."""
+        self.statements.line(f"{pointer} = {self.number(x)};")
+
     def neg(self, x: str) -> str:
         """Return -x."""
         return self.statements.let(f"-({x})")
@@ -138,7 +147,7 @@ def number_text(x: float) -> str:
 def print_c(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
     """Return the source of a function of C, and the numbers of memory that it is to be given.
 
-    The function takes a pointer to memory, in which arrays are where `plan` says.
+    The function takes a pointer to memory, which is as `plan` says before the first run.
     """
     printer = _CPrinter(plan)
     printer.start()
@@ -149,57 +158,57 @@ def print_c(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
 
 
 class _CPrinter(Printer):
+    e1: CEmitter
+
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.body = CBody()
-        self.e = CEmitter(self.body)
+        self.e1 = CEmitter(self.body)
 
-    def whole(self, index: Index) -> str:
-        parts = [f"{k} * {self.vars[v]}" if k != 1 else self.vars[v] for v, k in index.terms]
-        parts += [f"(int64_t){self.cell(index.via)}"] if index.via else []
-        parts += [str(index.base)] if index.base or not parts else []
-        return " + ".join(parts)
+    def whole(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
+        return self.body.let(_sum(base, terms), "int64_t")
 
-    def single(self, index: Index) -> str:
-        return f"({self.whole(index)})"
+    def pointer(self, base: int, terms: Sequence[tuple[str, int]]) -> str:
+        return f"m[{_sum(base, terms)}]"
 
-    def joined(self, parts: Sequence[str], sizes: Sequence[int]) -> str:
-        place = "0"
-        for part, size in zip(parts, sizes, strict=True):
-            place = part if place == "0" else f"({place}) * {size} + {part}"
-        return place
+    def truncated(self, number: str) -> str:
+        return self.body.let(f"(int64_t){number}", "int64_t")
 
-    def memory(self, offset: int) -> Region:
-        return f"m + {offset}"
+    def eighth(self, number: str) -> str:
+        return self.body.let(f"{number} / {CLASSES}", "int64_t")
 
-    def local(self, count: int) -> Region:
+    def least(self, number: str, other: int) -> str:
+        return self.body.let(f"{number} < {other} ? {number} : {other}", "int64_t")
+
+    def slots(self, width: int) -> str:
         name = self.body.fresh("s")
-        self.body.line(f"double {name}[{count}];")
+        self.body.line(f"double {name}[{CLASSES * width}];")
         return name
 
-    def place(self, region: Region, index: str) -> Place:
-        base, _, offset = region.partition(" + ")
-        return f"{base}[{offset} + {index}]" if offset else f"{base}[{index}]"
+    def slot(self, slots: str, which: str, width: int) -> str:
+        return f"{slots}[{width} * {which}]"
 
-    def load(self, place: Place) -> str:
-        return self.body.let(place)
+    def turn_class(self, turn: str, extent: str, *, always: bool) -> str:
+        found = f"{turn} & {CLASSES - 1}"
+        text = found if always else f"{extent} > {SEQUENTIAL} ? {found} : 0"
+        return self.body.let(text, "int64_t")
 
-    def store(self, x: Operand, place: Place) -> None:
-        self.body.line(f"{place} = {self.e.number(x)};")
-
-    def turn(self, position: tuple[str, str, bool], *, always: bool) -> str:
-        var, extent, down = position
-        found = f"({extent} - 1 - {var}) & {CLASSES - 1}" if down else f"{var} & {CLASSES - 1}"
-        return f"({found})" if always else f"({extent} > {SEQUENTIAL} ? {found} : 0)"
-
-    def begin(self, extent: str, *, down: bool, independent: bool) -> str:
+    def rounds(
+        self,
+        count: int | str,
+        carried: Sequence[tuple[Operand, bool]],
+        body: Callable[[str, Carried], Carried],
+    ) -> Carried:
         k = self.body.fresh("i")
-        if independent:
-            self.body.line("#pragma GCC ivdep")
-        up = f"for (int64_t {k} = 0; {k} < {extent}; {k}++) {{"
-        back = f"for (int64_t {k} = {extent} - 1; {k} >= 0; {k}--) {{"
-        self.body.line(back if down else up)
-        return k
-
-    def end(self) -> None:
+        names = [self.body.let(self.e1.number(x)) for x, _ in carried]
+        self.body.line(f"for (int64_t {k} = 0; {k} < {count}; {k}++) {{")
+        found = [self.body.let(self.e1.number(x)) for x in body(k, list(names))]
+        for name, x in zip(names, found, strict=True):
+            self.body.line(f"{name} = {x};")
         self.body.line("}")
+        return list(names)
+
+
+def _sum(base: int, terms: Sequence[tuple[str, int]]) -> str:
+    parts = [name if k == 1 else f"{k} * {name}" for name, k in terms]
+    return " + ".join([*parts, *[str(base)] * bool(base or not parts)])

@@ -6,6 +6,7 @@ that is possible. The partial derivatives are those that the table declares.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -97,27 +98,63 @@ def dependent(program: Program, on: Iterable[Array]) -> set[Array]:
     while len(found) > size:
         size = len(found)
         for step, _ in statements(program.body):
-            if any(x.array in found for _, x, _ in smooth_args(step)):
+            if any(x.array in found for x in smooth_args(step)):
                 found.add(step.out.array)
     return found
 
 
-def smooth_args(step: Step) -> list[tuple[int, Access, Expression]]:
-    """Return the cells that a step reads and whose partial is not 0, with position and partial."""
-    partials = step.op.trace_partials(len(step.args))[2]
-    return [
-        (k, x, p)
-        for k, (x, p) in enumerate(zip(step.args, partials, strict=True))
-        if isinstance(x, Access) and (isinstance(p, Symbol) or p != 0.0)
-    ]
+class _Partial(NamedTuple):
+    """A partial derivative that is not 0: of which operand, and whether the result is in it."""
+
+    place: int
+    expression: Expression
+    has_result: bool
+
+
+class _Traced(NamedTuple):
+    """An operation with the symbols of its result and operands, and its partials."""
+
+    result: Symbol
+    operands: tuple[Symbol, ...]
+    partials: tuple[_Partial, ...]
+
+
+@functools.lru_cache(maxsize=1024)
+def traced(op: Operation, arity: int) -> _Traced:
+    """Return an operation of so many operands with its partials."""
+    result, operands, partials = op.trace_partials(arity)
+    found = (
+        _Partial(k, p, any(part is result for part in subexpressions(p)))
+        for k, p in enumerate(partials)
+        if isinstance(p, Symbol) or p != 0.0
+    )
+    return _Traced(result, operands, tuple(found))
+
+
+def smooth_args(step: Step) -> list[Access]:
+    """Return the cells that a step reads and whose partial is not 0."""
+    args = step.args
+    found = (args[partial.place] for partial in traced(step.op, len(args)).partials)
+    return [x for x in found if isinstance(x, Access)]
 
 
 class _Sweep:
-    """What both modes share: a builder that goes on after a program, and partials written by it."""
+    """What both modes share: a builder that goes on after a program, and partials written by it.
+
+    Derivatives are written for the arrays that are `active`.
+    """
+
+    active: set[Array]
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.builder = Builder(program)
+
+    def moving(self, step: Step) -> dict[int, Access]:
+        """Return the operands, by position, through which derivatives go."""
+        args = step.args
+        places = (partial.place for partial in traced(step.op, len(args)).partials)
+        return {k: x for k in places if isinstance(x := args[k], Access) and x.array in self.active}
 
     def result(self, step: Step) -> Arg:
         """Return the result of one turn of a step, of which the cell may hold a sum."""
@@ -125,21 +162,22 @@ class _Sweep:
 
     def terms(self, step: Step, incoming: Mapping[int, Arg]) -> list[Term]:
         """Return what arrives for each operand, by its position, times the partial."""
-        result, operands, partials = step.op.trace_partials(len(step.args))
-        bound: dict[Symbol, Arg] = dict(zip(operands, step.args, strict=True))
-        if any(_mentions(partials[k], result) for k in incoming):
-            bound[result] = self.result(step)
+        op = traced(step.op, len(step.args))
+        bound: dict[Symbol, Arg] = dict(zip(op.operands, step.args, strict=True))
+        partials = [x for x in op.partials if x.place in incoming]
+        if any(x.has_result for x in partials):
+            bound[op.result] = self.result(step)
         found = []
-        for k, arrived in incoming.items():
-            partial = partials[k]
-            if not isinstance(partial, Symbol) and partial in {1.0, -1.0}:
-                op = TABLE["identity" if partial == 1.0 else "neg"]
-                found.append(Term(op, (arrived,)))
-            else:
-                factor = (
-                    self.builder.arg(partial, bound) if isinstance(partial, Symbol) else partial
-                )
+        for k, partial, _ in partials:
+            arrived = incoming[k]
+            if isinstance(partial, Symbol):
+                factor = self.builder.arg(partial, bound)
                 found.append(Term(TABLE["mul"], (arrived, factor)))
+            elif partial in {1.0, -1.0}:
+                sign = TABLE["identity" if partial == 1.0 else "neg"]
+                found.append(Term(sign, (arrived,)))
+            else:
+                found.append(Term(TABLE["mul"], (arrived, partial)))
         return found
 
     def added(self, terms: Sequence[Term]) -> Arg:
@@ -169,10 +207,6 @@ class _Sweep:
         count = Access(hits, step.out.indices)
         self.builder.append(Step(count, TABLE["identity"], (hit,), ADD))
         return one, self.builder.step(TABLE["div"], (hit, count))
-
-
-def _mentions(expression: Expression, symbol: Symbol) -> bool:
-    return any(part is symbol for part in subexpressions(expression))
 
 
 class _Reverse(_Sweep):
@@ -205,7 +239,7 @@ class _Reverse(_Sweep):
             if isinstance(item, Loop):
                 self._allot(item.body, {**open_, item.var: None})
             elif item.out.array in self.active:
-                for _, x, _ in reversed(smooth_args(item)):
+                for x in reversed(smooth_args(item)):
                     if x.array in self.active and done.get(x, place) >= place:
                         self._accumulate((id(body), x))
 
@@ -245,7 +279,10 @@ class _Reverse(_Sweep):
                     self.signals[out] = self.added(terms)
 
     def _received(self, x: Access, terms: list[Term]) -> list[Term]:
-        """Return what a cell is sent: from afar, then from the readers in the same turn."""
+        """Return what a cell is sent: by the readers in the same turn, then from afar.
+
+        In a recurrence only the last sum then waits for the turn before.
+        """
         arrived = [
             Term(TABLE["identity"], (Access(accumulator.array, x.indices),))
             for accumulator in self.received.get(x.array, ())
@@ -255,7 +292,7 @@ class _Reverse(_Sweep):
             arrived.append(Term(TABLE["identity"], (1.0,)))
         elif x.array is self.loss.array and not x.is_apart(self.loss):
             arrived.append(Term(TABLE["identity"], (Access(self._seed(), x.indices),)))
-        return arrived + terms
+        return terms + arrived
 
     def _seed(self) -> Array:
         data = np.zeros(self.loss.array.shape)
@@ -273,9 +310,9 @@ class _Reverse(_Sweep):
             signal = self.added(terms)
         if step.how == MAX:
             signal = self.builder.step(TABLE["mul"], (signal, self.share(step)[1]))
-        found = [(k, x) for k, x, _ in smooth_args(step) if x.array in self.active]
-        terms = self.terms(step, {k: signal for k, _ in found})
-        for (_, x), term in zip(found, terms, strict=True):
+        found = self.moving(step)
+        terms = self.terms(step, dict.fromkeys(found, signal))
+        for x, term in zip(found.values(), terms, strict=True):
             pending.setdefault(x, []).append(term)
 
     def collected(self, array: Array) -> Array:
@@ -327,7 +364,7 @@ def _leading_to(program: Program, array: Array) -> set[Array]:
         size = len(found)
         for step in steps:
             if step.out.array in found:
-                found |= {x.array for _, x, _ in smooth_args(step)}
+                found |= {x.array for x in smooth_args(step)}
     return found
 
 
@@ -351,7 +388,7 @@ class _Forward(_Sweep):
                 self._step(item)
 
     def _step(self, step: Step) -> None:
-        moving = {k: x for k, x, _ in smooth_args(step) if x.array in self.active}
+        moving = self.moving(step)
         if not moving:
             return
         out = self._along(step.out)

@@ -16,8 +16,9 @@ loop runs, and which loops run together, follows from what is read and is not st
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import TraceError
@@ -91,13 +92,40 @@ class Array:
         return self.name
 
 
-@dataclass(frozen=True)
-class Index:
-    """A whole number: base + Σ stride·variable, and the number in a cell of a table, if any."""
+_NO_VARIABLES: frozenset[Var] = frozenset()
 
-    base: int = 0
-    terms: tuple[tuple[Var, int], ...] = ()
-    via: Access | None = None
+
+class Index:
+    """A whole number: base + Σ stride·variable, and the number in a cell of a table, if any.
+
+    Attributes
+    ----------
+    base : int
+    terms : tuple of (Var, int)
+    via : Access or None
+    variables : frozenset of Var
+        The variables in it, those of the table's index among them.
+    """
+
+    __slots__ = ("_bounds", "_hash", "base", "terms", "variables", "via")
+
+    def __init__(
+        self, base: int = 0, terms: tuple[tuple[Var, int], ...] = (), via: Access | None = None
+    ) -> None:
+        self.base, self.terms, self.via = base, terms, via
+        self.variables = via.variables if via else _NO_VARIABLES
+        if terms:
+            self.variables |= {v for v, _ in terms}
+        self._hash = hash((base, terms, via))
+        self._bounds: tuple[int, int] | None = None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, Index):
+            return self is other
+        return (self.base, self.terms, self.via) == (other.base, other.terms, other.via)
 
     def __add__(self, other: Var | Index | int) -> Index:
         other, strides = as_index(other), dict(self.terms)
@@ -130,11 +158,6 @@ class Index:
         parts += [str(self.base)] if self.base or not parts else []
         return "+".join(parts).replace("+-", "-")
 
-    @property
-    def variables(self) -> frozenset[Var]:
-        """The variables in it, those of the table's index among them."""
-        return frozenset(v for v, _ in self.terms) | (self.via.variables if self.via else set())
-
     def substituted(self, values: Mapping[Var, Index]) -> Index:
         """Return the index with others in the place of variables."""
         found = Index(self.base, (), self.via and self.via.substituted(values))
@@ -144,18 +167,15 @@ class Index:
 
     def bounds(self) -> tuple[int, int]:
         """Return the least and the greatest number it takes; of a table given later, ±2⁶²."""
+        if self._bounds is None:
+            rest = Index(self.base, self.terms) if self.via else self
+            low, high = (-(rest * -1)._most(), rest._most()) if self.terms else (self.base,) * 2
+            if self.via:
+                data = self.via.array.data
+                low = low + int(data.min()) if data is not None else -(1 << 62)
+                high = high + int(data.max()) if data is not None else 1 << 62
+            self._bounds = low, high
         return self._bounds
-
-    @functools.cached_property
-    def _bounds(self) -> tuple[int, int]:
-        rest = Index(self.base, self.terms)
-        low, high = -(rest * -1)._most(), rest._most()
-        if not self.via:
-            return low, high
-        data = self.via.array.data
-        if data is None:
-            return -(1 << 62), 1 << 62
-        return low + int(data.min()), high + int(data.max())
 
     def _most(self) -> int:
         if not self.terms:
@@ -181,45 +201,76 @@ def as_index(x: Var | Index | int) -> Index:
     return Index(0, ((x, 1),)) if isinstance(x, Var) else Index(int(x))
 
 
-@dataclass(frozen=True)
 class Access:
-    """A cell: an array and an index for each of its dimensions."""
+    """A cell: an array and an index for each of its dimensions.
 
-    array: Array
-    indices: tuple[Index, ...]
+    Attributes
+    ----------
+    array : Array
+    indices : tuple of Index
+    variables : frozenset of Var
+        The variables that decide which cell it is.
+    tables : tuple of Access
+        The cells of tables that its indices read.
+    """
+
+    __slots__ = ("_hash", "array", "indices", "tables", "variables")
+
+    def __init__(self, array: Array, indices: tuple[Index, ...] = ()) -> None:
+        self.array, self.indices = array, indices
+        self.variables, self.tables = _NO_VARIABLES, tuple[Access, ...]()
+        for index in indices:
+            self.variables |= index.variables
+            if index.via:
+                self.tables += (index.via, *index.via.tables)
+        self._hash = hash((array, indices))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, Access):
+            return self is other
+        return self.array is other.array and self.indices == other.indices
 
     def __str__(self) -> str:
         return f"{self.array}[{', '.join(map(str, self.indices))}]"
-
-    @functools.cached_property
-    def variables(self) -> frozenset[Var]:
-        """The variables that decide which cell it is."""
-        return frozenset[Var]().union(*(i.variables for i in self.indices))
 
     def substituted(self, values: Mapping[Var, Index]) -> Access:
         """Return the access with indices in the place of variables."""
         return Access(self.array, tuple(i.substituted(values) for i in self.indices))
 
-    def tables(self) -> Iterator[Access]:
-        """Yield the cells of tables that its indices read."""
-        for index in self.indices:
-            if index.via:
-                yield index.via
-                yield from index.via.tables()
-
     def is_plain(self) -> bool:
         """Return whether each variable in it is by itself the index of one dimension."""
         found = [v for i in self.indices for v, _ in i.terms]
-        alone = all(not i.via and (not i.terms or (i.base, i.terms[0][1]) == (0, 1)) and
-                    len(i.terms) < 2 for i in self.indices)  # fmt: skip
-        return alone and len(found) == len(set(found))
+        return self.has_variables_alone() and len(found) == len(set(found))
+
+    def has_variables_alone(self) -> bool:
+        """Return whether each index is a variable, or a number."""
+        return all(
+            not i.via and (not i.terms or (i.base, i.terms[0][1]) == (0, 1)) and len(i.terms) < 2
+            for i in self.indices
+        )
 
     def is_apart(self, other: Access) -> bool:
-        """Return whether the ranges of the two, in some dimension, have no number in common."""
+        """Return whether the two are never one cell.
+
+        Their ranges have, in some dimension, no number in common; or two indices of one of them
+        differ by a number by which those of the other never do.
+        """
         for mine, its in zip(self.indices, other.indices, strict=True):
             (low, high), (least, most) = mine.bounds(), its.bounds()
             if high < least or most < low:
                 return True
+        return self._differs(other) or other._differs(self)
+
+    def _differs(self, other: Access) -> bool:
+        pairs = itertools.combinations(zip(self.indices, other.indices, strict=True), 2)
+        for (mine, its), (mine2, its2) in pairs:
+            if mine.terms == mine2.terms and not (mine.via or mine2.via or its.via or its2.via):
+                low, high = (its - its2).bounds()
+                if not low <= mine.base - mine2.base <= high:
+                    return True
         return False
 
 
@@ -247,16 +298,17 @@ class Step:
     args: tuple[Arg, ...]
     how: str = SET
 
-    def reads(self) -> Iterator[Access]:
-        """Yield the cells that the step reads, those of tables among them."""
-        yield from (arg for arg in self.args if isinstance(arg, Access))
-        yield from self.tables()
+    def reads(self) -> list[Access]:
+        """Return the cells that the step reads, those of tables among them."""
+        return [x for x in self.args if isinstance(x, Access)] + self.tables()
 
-    def tables(self) -> Iterator[Access]:
-        """Yield the cells that its indices read."""
-        for access in (self.out, *self.args):
-            if isinstance(access, Access):
-                yield from access.tables()
+    def tables(self) -> list[Access]:
+        """Return the cells that its indices read."""
+        found = list(self.out.tables)
+        for x in self.args:
+            if isinstance(x, Access) and x.tables:
+                found += x.tables
+        return found
 
     def __str__(self) -> str:
         args = [str(x) for x in self.args]
@@ -295,6 +347,13 @@ Body = list[Loop | Step]
 class Program:
     """Arrays, and the loops and steps that compute them.
 
+    Parameters
+    ----------
+    arrays : list of Array
+    body : list of Loop or Step
+    checks : bool
+        False where the steps are known to be right.
+
     Raises
     ------
     TraceError
@@ -303,13 +362,21 @@ class Program:
 
     arrays: list[Array]
     body: Body
+    checks: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, checks: bool) -> None:
+        if checks:
+            self._check()
+
+    def _check(self) -> None:
         writers: dict[Array, list[Step]] = {}
+        checked: set[Access] = set()
         for step, around in statements(self.body):
             writers.setdefault(step.out.array, []).append(step)
             for access in (step.out, *step.reads()):
-                _check_bounds(step, access)
+                if access not in checked:
+                    checked.add(access)
+                    _check_bounds(step, access)
             for table in (*step.tables(), *(v.extent.via for v in around if v.extent.via)):
                 if table.array.kind not in {"in", "const"}:
                     raise TraceError(f"the table {table} of {step} is computed: an index is "

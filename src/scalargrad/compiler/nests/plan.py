@@ -2,17 +2,23 @@
 
 One rule decides: an array may be in a register where one step writes it and all who read it name
 the cell by the same indices, within the turn of the loops that decides which cell it is. All others
-are in memory.
+are in memory. Whatever was read from there or written, a register may hold as well: a cell that is
+read has its final number, so that no register goes stale.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.nests.equations import (
     ADD,
+    CLASSES,
     MAX,
     SET,
     Access,
@@ -23,6 +29,7 @@ from scalargrad.compiler.nests.equations import (
     Step,
     within_loops,
 )
+from scalargrad.compiler.nests.schedule import is_unique
 
 
 @dataclass(frozen=True)
@@ -31,38 +38,53 @@ class Plan:
 
     Attributes
     ----------
-    registers : dict
-        For each array in a register, the loops around the body that it belongs to.
     offsets : dict
-        For each array in memory, its first cell; its other cells follow.
-    orders : dict
-        For each array in memory, its dimensions, of which the last is the fastest.
+        For each array in memory, its first cell.
+    strides : dict
+        For each array, how far apart neighbouring cells are, along each dimension.
     first : dict
-        What the cells of arrays hold that steps do not just set: 0, or -∞ for a largest.
+        What cells hold that no step writes: -∞ for a largest, 0 for all other arrays.
+    cleared : list of Array
+        Those to be filled with that at each run.
     cells : int
-        The length of memory.
+        The length of memory; vectors may read some numbers before and after arrays.
     """
 
-    registers: dict[Array, tuple[Loop, ...]]
     offsets: dict[Array, int]
-    orders: dict[Array, tuple[int, ...]]
+    strides: dict[Array, tuple[int, ...]]
     first: dict[Array, float]
+    cleared: list[Array]
     cells: int
 
-    def starts(self, loops: tuple[Loop, ...]) -> list[Array]:
-        """Return the arrays whose registers begin in a body, with what `first` says."""
-        return [a for a, home in self.registers.items() if home == loops and a in self.first]
+    def view(self, memory: Floats, array: Array) -> Any:
+        """Return the cells of an array that is in memory."""
+        start = memory[self.offsets[array] :]
+        strides = [memory.itemsize * k for k in self.strides[array]]
+        return np.lib.stride_tricks.as_strided(start, array.shape, strides)
+
+    def begun(self, cells: int) -> Floats:
+        """Return memory of so many numbers as it is to be before the first run."""
+        room = np.zeros(cells + 2 * CLASSES)
+        start = -(room.ctypes.data // room.itemsize) % CLASSES  # a cache line begins at vectors
+        memory = room[start : start + cells + CLASSES]
+        for array in self.offsets:
+            found = self.first.get(array) if array.data is None else array.data
+            if found is not None:
+                self.view(memory, array)[...] = found
+        return memory
 
 
-@dataclass(frozen=True)
-class _Use:
+class _Use(NamedTuple):
     step: Step
     access: Access
     loops: tuple[Loop, ...]
 
 
-def plan(program: Program, body: Body) -> Plan:
-    """Return where the arrays of a program are while `body`, its loops in order, runs."""
+def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
+    """Return where the arrays of a program are while `body`, its loops in order, runs.
+
+    `fastest` says along which dimension of an array neighbours lie, if not along the last.
+    """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
     for step, loops in within_loops(body):
@@ -73,32 +95,27 @@ def plan(program: Program, body: Body) -> Plan:
             via = loop.var.extent.via
             if via:
                 readers.setdefault(via.array, []).append(_Use(step, via, loops))
-    registers = {}
     offsets: dict[Array, int] = {}
-    orders: dict[Array, tuple[int, ...]] = {}
+    strides: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
-    cells = 0
+    cells = CLASSES
     for array in program.arrays:
-        writing, reading = writers.get(array, []), readers.get(array, [])
-        home = _home(array, writing, reading)
-        if home is not None:
-            registers[array] = home
+        writing, reading = writers.get(array, ()), readers.get(array, ())
+        if _is_in_registers(array, writing, reading):
+            strides[array] = _strides(array, len(array.shape) - 1)
         else:
             offsets[array] = cells
-            orders[array] = _order(array, [*writing, *reading])
-            cells += math.prod(array.shape)
-        how = writing[0].step.how if writing else SET
-        if how != SET or (home is None and array.kind in {"temp", "out"}):
-            first[array] = -math.inf if how == MAX else 0.0
-    return Plan(registers, offsets, orders, first, cells)
+            strides[array] = _strides(array, fastest.get(array, len(array.shape) - 1))
+            cells += -(-math.prod(array.shape) // CLASSES) * CLASSES
+            if writing and writing[0].step.how == MAX:
+                first[array] = -math.inf
+    cleared = [a for a in offsets if any(map(_is_written_anew, writers.get(a, ())))]
+    return Plan(offsets, strides, first, cleared, cells)
 
 
-def _home(
-    array: Array, writing: Sequence[_Use], reading: Sequence[_Use]
-) -> tuple[Loop, ...] | None:
-    """Return the loops of the body that an array in a register belongs to; None for memory."""
+def _is_in_registers(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> bool:
     if array.kind != "temp" or len(writing) != 1:
-        return None
+        return False
     step, loops = writing[0].step, writing[0].loops
     decide = step.out.variables
     depth = len(loops)
@@ -106,20 +123,22 @@ def _home(
         depth = max((k + 1 for k, loop in enumerate(loops) if loop.var in decide), default=0)
     home = loops[:depth]
     alike = all(use.access == step.out and use.loops[:depth] == home for use in reading)
-    is_home = {loop.var for loop in home} == decide and not list(step.out.tables())
-    return home if alike and is_home else None
+    is_home = {loop.var for loop in home} == decide and not step.out.tables
+    return alike and is_home and is_unique(step.out.indices)
 
 
-def _order(array: Array, uses: Sequence[_Use]) -> tuple[int, ...]:
-    """Return the dimensions of an array, that last along which innermost loops mostly run."""
-    order = tuple(range(len(array.shape)))
-    if array.kind not in {"const", "temp"} or len(order) < 2:
-        return order
-    votes = dict.fromkeys(reversed(order), 0)
-    for use in uses:
-        if use.loops:
-            turns = math.prod(max(loop.var.extent.bounds()[1], 0) for loop in use.loops)
-            for k, index in enumerate(use.access.indices):
-                votes[k] += turns * (dict(index.terms).get(use.loops[-1].var) in {1, -1})
-    last = max(votes, key=lambda k: votes[k])
-    return (*(k for k in order if k != last), last)
+def _is_written_anew(use: _Use) -> bool:
+    """Return whether turns meet in a cell, or which cells are written may be others at each run."""
+    tables = [*use.access.tables, *(x.var.extent.via for x in use.loops if x.var.extent.via)]
+    meet = use.step.how != SET and not is_unique(use.access.indices)
+    return meet or any(table.array.kind == "in" for table in tables)
+
+
+def _strides(array: Array, fastest: int) -> tuple[int, ...]:
+    """Return the strides of an array of which one dimension is the fastest."""
+    found, size = [0] * len(array.shape), 1
+    order = [k for k in range(len(array.shape)) if k != fastest]
+    for k in [fastest, *reversed(order)] if array.shape else []:
+        found[k] = size
+        size *= array.shape[k]
+    return tuple(found)

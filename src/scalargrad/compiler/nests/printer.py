@@ -1,354 +1,319 @@
-"""What all printers of scheduled loops share: cells, steps, loops, and sums by the rule.
+"""What all printers of scheduled loops share: steps, loops, and what loops carry.
 
-A printer of a language says how to load, store, count and loop; here is what is printed.
+A language says how to load, store and loop; here is what is printed.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
-from scalargrad.compiler.backend.llvm.operations import apply
+from scalargrad.compiler.backend.llvm.emitter import Operand
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
-    MAX,
-    SEQUENTIAL,
     SET,
     Access,
-    Arg,
     Array,
     Body,
-    Index,
     Loop,
     Step,
-    Var,
     within_loops,
 )
-from scalargrad.compiler.nests.plan import Plan
-from scalargrad.compiler.nests.schedule import ScheduledLoop, is_unique
-from scalargrad.errors import TraceError
-from scalargrad.table.operation import Elementwise, Operation
-
-#: Where numbers are, as the language writes it: the first of them, and one.
-Region = str
-Place = str
+from scalargrad.compiler.nests.registers import Carried, Key, Place
+from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast, is_unique
+from scalargrad.compiler.nests.sums import Running, Sum, Sums, has_classes, write
+from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
 
 
-def write(e: Emitter, op: Operation, *operands: Operand) -> str:
-    """Write an operation, a largest or smallest number among them; return its result."""
-    if isinstance(op, Elementwise):
-        return apply(e, op, *operands)
-    condition = {"maximum": "ogt", "minimum": "olt"}[op.name]
-    held = e.number(operands[0])
-    for x in map(e.number, operands[1:]):
-        other = e.select(e.compare("une", x, x), x, held)
-        held = e.select(e.compare(condition, x, held), x, other)
-    return held
+class Printer(Sums):
+    """Prints the loops of a program."""
 
-
-@dataclass(eq=False)
-class Sum:
-    """The partial sums of a step over a loop: a class each, for each cell of the loops inside."""
-
-    step: Step
-    lanes: list[Loop]
-    region: Region
-    classes: int
-    turn: str = ""  # which class is added to at a turn
-
-    def sizes(self) -> list[int]:
-        """Return how many classes there are, and turns of each loop inside."""
-        return [self.classes, *(loop.var.extent.bounds()[1] for loop in self.lanes)]
-
-
-class Printer(ABC):
-    """Prints the loops of a program.
-
-    Attributes
-    ----------
-    cells : int
-        How many numbers memory has: those of arrays, then partial sums.
-    """
-
-    e: Emitter
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.cells = plan, plan.cells
-        self.vars: dict[Var, str] = {}  # of the loops that are open
-        self.registers: dict[Array, str] = {}
-        self.around: tuple[Loop, ...] = ()  # the loops around that of which blocks are printed
-        self.sums: dict[Step, list[Sum]] = {}  # that are open, outermost first
-
-    # What a language says ----------------------------------------------------------------------
-
-    @abstractmethod
-    def whole(self, index: Index) -> str:
-        """Return an index."""
-
-    def single(self, index: Index) -> str:
-        """Return an index as one operand."""
-        return self.whole(index)
-
-    @abstractmethod
-    def joined(self, parts: Sequence[str], sizes: Sequence[int]) -> str:
-        """Return the place of a cell by its indices, the last of which is the fastest."""
-
-    @abstractmethod
-    def memory(self, offset: int) -> Region:
-        """Return where memory has the number `offset`."""
-
-    @abstractmethod
-    def local(self, count: int) -> Region:
-        """Return where so many numbers are that only the function has."""
-
-    @abstractmethod
-    def place(self, region: Region, index: str) -> Place:
-        """Return one number of a region."""
-
-    @abstractmethod
-    def load(self, place: Place) -> str:
-        """Return what a number is."""
-
-    @abstractmethod
-    def store(self, x: Operand, place: Place) -> None:
-        """Change a number."""
-
-    @abstractmethod
-    def turn(self, position: tuple[str, str, bool], *, always: bool) -> str:
-        """Return the class of a turn.
-
-        The position is the variable of the loop, its extent, and whether it counts down; in a loop
-        that is not `always` long, the class is 0 as long as it is short.
-        """
-
-    @abstractmethod
-    def begin(self, extent: str, *, down: bool, independent: bool) -> str:
-        """Begin a loop; return its variable."""
-
-    @abstractmethod
-    def end(self) -> None:
-        """End the loop that was begun last."""
-
-    # Cells -------------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Fill the arrays in memory that steps do not just set."""
-        for array, x in self.plan.first.items():
-            if array in self.plan.offsets:
-                self._fill(self.memory(self.plan.offsets[array]), math.prod(array.shape), x)
-
-    def _fill(self, region: Region, count: int, x: float) -> None:
-        if count == 1:
-            self.store(x, self.place(region, "0"))
-        elif count:
-            k = self.begin(str(count), down=False, independent=True)
-            self.store(x, self.place(region, k))
-            self.end()
-
-    def cell(self, x: Access) -> Place:
-        """Return where a cell is that is in memory, or is added to in a register."""
-        if x.array in self.registers:
-            return self.registers[x.array]
-        order = self.plan.orders[x.array]
-        indices = [self.whole(x.indices[k]) for k in order]
-        index = self.joined(indices, [x.array.shape[k] for k in order])
-        return self.place(self.memory(self.plan.offsets[x.array]), index)
-
-    def read(self, x: Arg) -> Operand:
-        """Return an argument; of a cell whose sum goes on, what is added up so far."""
-        if isinstance(x, float):
-            return x
-        if x.array in self.registers and x.array not in self.plan.first:
-            return self.registers[x.array]
-        for step, sums in self.sums.items():
-            if step.out.array is x.array and sums and not _is_elsewhere(x, step.out, sums[0].lanes):
-                if len(sums) > 1 or not step.out.is_plain():
-                    raise TraceError(f"{x} is read while several loops add to it")
-                at = [self._number_of(loop.var, step.out, x) for loop in sums[0].lanes]
-                return self.e.add(self.load(self.cell(x)), self._total(sums[0], at))
-        return self.load(self.cell(x))
-
-    def _number_of(self, var: Var, out: Access, x: Access) -> str:
-        """Return which number of a loop writes, by `out`, the cell `x`."""
-        pairs = zip(x.indices, out.indices, strict=True)
-        return next(self.whole(i) for i, mine in pairs if var in mine.variables)
-
-    # Steps and loops ---------------------------------------------------------------------------
-
-    def items(self, body: Body, around: tuple[Loop, ...] = ()) -> None:
+    def items(self, body: Body) -> None:
         """Print what is in a body."""
-        for array in self.plan.starts(around):
-            self.registers[array] = self.place(self.local(1), "0")
-            self.store(self.plan.first[array], self.registers[array])
         for item in body:
             if isinstance(item, Step):
-                self._step(item)
+                self._steps(item)
             else:
-                self._loop(item, around)
+                assert isinstance(item, ScheduledLoop)
+                self._loop(item)
+
+    def _steps(self, step: Step) -> None:
+        """Print a step, at each of the turns that are printed abreast."""
+        self.e.inline = bool(self.at) and not self.jammed.keys() - {self.lane}
+        for _ in self._abreast() if self.jammed else _ONCE:
+            self._step(step)
 
     def _step(self, step: Step) -> None:
-        args = [self.read(x) for x in step.args]
+        args = [self._read(x) for x in step.args]
         if step.how == SET:
-            found = write(self.e, step.op, *args)
-            if step.out.array in self.plan.registers:
-                self.registers[step.out.array] = found
-            else:
-                self.store(found, self.cell(step.out))
-            return
-        to = self._target(step, self.sums.get(step, []))
-        held = self.load(to)
-        if step.how == MAX:
-            new = write(self.e, step.op, *args)
-            other = self.e.select(self.e.compare("une", new, new), new, held)
-            self.store(self.e.select(self.e.compare("ogt", new, held), new, other), to)
-        elif step.op.name == "mul":
-            self.store(self.e.fma(args[0], args[1], held), to)
+            self._set(step.out, write(self.e, step.op, *args))
+        elif step in self.sums:
+            self._add_up(self.sums[step][-1], step.op, args)
+        elif is_unique(step.out.indices):
+            first = 0.0 if step.how == ADD else -math.inf
+            self._set(step.out, self._joined(step.how, step.op, args, first))
         else:
-            self.store(self.e.add(held, write(self.e, step.op, *args)), to)
+            held = self._load(step.out)
+            self._store(step.out, self._joined(step.how, step.op, args, held))
 
-    def _target(self, step: Step, sums: Sequence[Sum]) -> Place:
-        """Return what a step adds to: the innermost of partial sums, or else the cell."""
-        if not sums:
-            return self.cell(step.out)
-        return self._partial(sums[-1], sums[-1].turn, [self.vars[x.var] for x in sums[-1].lanes])
+    # Loops -------------------------------------------------------------------------------------
 
-    def _partial(self, of: Sum, which: str, at: Sequence[str]) -> Place:
-        return self.place(of.region, self.joined([which, *at], of.sizes()))
+    def _at(self, k: str, stride: int, down: bool, extent: int | str) -> tuple[str, int]:
+        """Return where a loop stands at its turn k·stride."""
+        base, terms = 0, [(k, stride)]
+        if down:
+            base, terms = (extent - 1, []) if isinstance(extent, int) else (-1, [(extent, 1)])
+            terms.append((k, -stride))
+        if len(terms) == 1 and k.isdigit():
+            return "", base + terms[0][1] * int(k)
+        return self.whole(base, terms), 0
 
-    def _total(self, of: Sum, at: Sequence[str]) -> str:
-        """Return the sum of the classes, in order."""
-        held = self.load(self._partial(of, "0", at))
-        for c in range(1, of.classes):
-            held = self.e.add(held, self.load(self._partial(of, str(c), at)))
-        return held
-
-    def _loop(self, loop: Loop, around: tuple[Loop, ...]) -> None:
-        extent = self.whole(loop.var.extent)
-        begun = [
-            self._begun(loop, step, inside)
-            for step, inside in within_loops(loop.body)
-            if step.how == ADD and loop.var not in step.out.variables
-        ]
-        if begun and _is_blocked(loop):
-            self._blocks(loop, begun, around)
+    def _loop(self, loop: ScheduledLoop) -> None:
+        if loop.var.extent.bounds()[0] > 0 and not loop.unrolled:
+            self._keep(loop)
+        if loop.unrolled:
+            self._unrolled(loop)
+        elif loop.lanes and self.e8:
+            self._lanes(loop)
+        elif loop.jam > 1 and not loop.lanes and not self._adds(loop):
+            self._jam(loop)
         else:
-            free = _is_independent(loop)
-            var = self.vars[loop.var] = self.begin(extent, down=loop.down, independent=free)
-            for made in begun:
-                always = loop.var.extent.bounds()[0] > SEQUENTIAL
-                position = (var, extent, loop.down)
-                made.turn = "0" if made.classes == 1 else self.turn(position, always=always)
-            self.items(loop.body, (*around, loop))
-            self.end()
-        del self.vars[loop.var]
-        for made in begun:
-            self._finish(made)
+            self._sequence(loop)
 
-    def _blocks(self, loop: Loop, begun: Sequence[Sum], around: tuple[Loop, ...]) -> None:
-        """Print a long loop in blocks, one turn of each class in a block, and the turns left."""
-        self.around = around
+    def _keep(self, loop: ScheduledLoop) -> None:
+        """Read before a loop what all its turns read."""
+        written = {step.out.array for step, _ in within_loops(loop.body)}
+        plain, apart = KEPT, GATHERED
+        for step, inside in self._instances(loop.body):
+            open_ = {loop.var, *(x.var for x in inside)}
+            for x in step.args:
+                if isinstance(x, float) or x.array in written or x.variables & open_:
+                    continue
+                if x.tables or self._found(self._key(x)) is not None:
+                    continue
+                gathered = self._is_wide(x) and self._apart(x) != 1
+                if (apart if gathered else plain) > 0:
+                    self._narrow(x)
+                    plain, apart = plain - (not gathered), apart - gathered
+
+    def _unrolled(self, loop: ScheduledLoop) -> None:
+        begun = self._begin(loop)
+        turns = range(loop.var.extent.base)
+        for k in reversed(turns) if loop.down else turns:
+            self.at[loop.var] = "", k
+            self.items(loop.body)
+        del self.at[loop.var]
+        self._end(begun)
+
+    def _jam(self, loop: ScheduledLoop) -> None:
+        """Print several turns abreast, which write to different cells."""
+        self.jammed[loop.var] = range(loop.jam)
+
+        def turn(k: str, _: Carried) -> Carried:
+            self.at[loop.var] = self._at_block(k, loop.jam, loop.var.extent.base)
+            self.items(loop.body)
+            return []
+
+        self._turns(-(-loop.var.extent.base // loop.jam), (), turn)
+        del self.jammed[loop.var], self.at[loop.var]
+
+    def _at_block(self, k: str, size: int, extent: int) -> tuple[str, int]:
+        """Return where block k of turns begins.
+
+        The last one ends at the extent: it may write again what cells hold already.
+        """
+        if k.isdigit():
+            return "", min(int(k) * size, max(extent - size, 0))
+        start = self.whole(0, [(k, size)])
+        return (self.least(start, extent - size) if extent % size else start), 0
+
+    def _adds(self, loop: Loop) -> bool:
+        """Return whether turns add to sums that go on, so that none may run a second time."""
+        return any(step in self.sums for step, _ in within_loops(loop.body))
+
+    def _lanes(self, loop: ScheduledLoop) -> None:
+        """Print eight turns at once, a lane each."""
+        begun = self._begin(loop)
         extent = loop.var.extent.base
-        self.block_turns(loop, begun, extent // CLASSES)
-        if extent % CLASSES:
-            self.turns(loop, begun, Index(extent - extent % CLASSES), extent % CLASSES)
-
-    def block_turns(self, loop: Loop, begun: Sequence[Sum], count: int) -> None:
-        """Print whole blocks of turns."""
-        block = Var("block", Index(count))
-        self.vars[block] = self.begin(str(count), down=False, independent=False)
-        self.turns(loop, begun, block * CLASSES, CLASSES)
-        self.end()
-
-    def turns(self, loop: Loop, begun: Sequence[Sum], first: Index, count: int) -> None:
-        """Print turns of which each adds to a class of its own."""
-        turn = Var("turn", Index(count))
-        self.vars[turn] = self.begin(str(count), down=False, independent=True)
-        place = first + turn
-        last = loop.var.extent.base - 1
-        self.vars[loop.var] = self.single(last - place if loop.down else place)
-        for made in begun:
-            made.turn = self.vars[turn]
-        self.items(loop.body, (*self.around, loop))
-        self.end()
-
-    def _begun(self, loop: Loop, step: Step, inside: Sequence[Loop]) -> Sum:
-        """Begin the partial sums of a step, at -0."""
-        lanes = [x for x in inside if x.var in step.out.variables]
-        made = Sum(step, lanes, "", CLASSES if loop.var.extent.bounds()[1] > SEQUENTIAL else 1)
-        size = math.prod(made.sizes())
-        if lanes:
-            made.region = self.memory(self.cells)
-            self.cells += size
+        if self._adds(loop):
+            self._exactly(loop, begun)
         else:
-            made.region = self.local(size)
-        self._fill(made.region, size, -0.0)
-        self.sums.setdefault(step, []).append(made)
-        return made
 
-    def _finish(self, made: Sum) -> None:
-        """Add partial sums to those of the loop outside, or to the cells."""
-        self.sums[made.step].pop()
-        with self._lanes(made):
-            total = self._total(made, [self.vars[x.var] for x in made.lanes])
-            to = self._target(made.step, self.sums[made.step])
-            self.store(self.e.add(self.load(to), total), to)
+            def turn(k: str, _: Carried) -> Carried:
+                self.at[loop.var], self.lane = self._at_block(k, size, extent), loop.var
+                self.items(loop.body)
+                self.lane = None
+                return []
 
-    @contextmanager
-    def _lanes(self, made: Sum) -> Iterator[None]:
-        """Print loops over the cells of a sum, as far as any turn of its loop may reach."""
-        for lane in made.lanes:
-            extent = lane.var.extent
-            if extent.via:
-                extent = Index(extent.bounds()[1])
-            while hidden := [v for v in extent.variables if v not in self.vars]:
-                extent = extent.substituted({v: v.extent - 1 for v in hidden})
-            self.vars[lane.var] = self.begin(self.whole(extent), down=False, independent=False)
-        yield
-        for lane in made.lanes:
-            self.end()
-            del self.vars[lane.var]
+            size = loop.jam * CLASSES
+            if loop.jam > 1:
+                self.jammed[loop.var] = range(0, size, CLASSES)
+            self.valid = min(extent, CLASSES)
+            if extent == CLASSES:
+                turn("0", [])  # in the scope around, so that registers stay
+            else:
+                self._turns(-(-extent // size), (), turn)
+            self.valid = CLASSES
+            self.jammed.pop(loop.var, None)
+        self.at.pop(loop.var, None)
+
+    def _exactly(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+        """Print eight turns at once, and then those left, on the first lanes.
+
+        The lanes are the classes of long sums over the loop; short ones add lane after lane.
+        """
+        for made in begun:
+            made.over_lanes = "classes" if has_classes(made.step, loop) else "in order"
+        sums, extent = Running(begun), loop.var.extent.base
+        whole, rest = divmod(extent, CLASSES)
+        down = loop.down and bool(begun)
+        self.way = -1 if down else 1
+
+        def turn(k: str, values: Carried) -> Carried:
+            self.at[loop.var], self.lane = self._at(k, CLASSES, down, extent), loop.var
+            sums.take(values)
+            self.items(loop.body)
+            self.lane = None
+            return sums.now()
+
+        values = self._turns(whole, list(zip(sums.now(), sums.wide, strict=True)), turn)
+        if rest:
+            self.valid = rest
+            carried = list(zip(values, sums.wide, strict=True))
+            values = self._turns(1, carried, lambda _, x: turn(str(whole), x))
+        self.way, self.valid = 1, CLASSES
+        self.at.pop(loop.var, None)
+        sums.take(values)
+        self._end(begun)
+
+    def _sequence(self, loop: ScheduledLoop) -> None:
+        """Print turns one after another."""
+        begun = self._begin(loop)
+        classes = [made for made in begun if has_classes(made.step, loop)]
+        free = all(goes_abreast(step, loop.var) for step, _ in within_loops(loop.body))
+        if classes and is_fixed(loop) and free and not any(made.partial for made in begun):
+            self._by_class(loop, begun)
+        else:
+            self._in_turn(loop, begun, classes)
+        self.at.pop(loop.var, None)
+        self._end(begun)
+
+    def _in_turn(self, loop: ScheduledLoop, begun: Sequence[Sum], classes: Sequence[Sum]) -> None:
+        """Print turns in order, each of which adds to a class if sums have `classes`."""
+        extent = self._whole(loop.var.extent)
+        for made in classes:
+            self._begin_slots(made)
+        sums, cells = Running(begun), self._recurrent(loop)
+
+        def turn(k: str, values: Carried) -> Carried:
+            self.at[loop.var] = self._at(k, 1, loop.down, extent)
+            if classes:
+                found = self.turn_class(k, str(extent), always=is_fixed(loop))
+                for made in classes:
+                    made.turn = found
+                    if made.which:
+                        self.at[made.which] = found, 0
+            sums.take(values[: len(sums.cells)])
+            self._know(cells, values[len(sums.cells) :])
+            self.items(loop.body)
+            return sums.now() + self._next(cells, loop)
+
+        if cells:
+            self.at[loop.var] = "", loop.var.extent.base - 1 if loop.down else 0
+        wide = sums.wide + [place.lane in place.access.variables for place in cells]
+        starts = sums.now() + self._cells(cells)
+        values = self._turns(extent, list(zip(starts, wide, strict=True)), turn)
+        sums.take(values[: len(sums.cells)])
+        if cells:
+            self.at[loop.var] = "", -1 if loop.down else loop.var.extent.base
+            self._know(cells, values[len(sums.cells) :])
+
+    def _by_class(self, loop: ScheduledLoop, begun: Sequence[Sum]) -> None:
+        """Print the turns of each class of long sums, class after class."""
+        sums, extent = Running(begun), loop.var.extent.base
+        zeros = list(zip(sums.now(), sums.wide, strict=True))
+
+        def one(c: str, totals: Carried) -> Carried:
+            def turn(k: str, values: Carried) -> Carried:
+                place = self.whole(0, [(k, CLASSES), (c, 1)])
+                self.at[loop.var] = self._at(place, 1, loop.down, extent)
+                sums.take(values)
+                self.items(loop.body)
+                return sums.now()
+
+            found = self._turns(self.eighth(self.whole(extent + 7, [(c, -1)])), zeros, turn)
+            added: Carried = []
+            for (made, key), total, x in zip(sums.cells, totals, found, strict=True):
+                with self._standing(made.places[key]):
+                    added.append(self.e.add(total, x))
+            return added
+
+        sums.take(self._turns(CLASSES, zeros, one))
+
+    # Recurrences -------------------------------------------------------------------------------
+
+    def _recurrent(self, loop: ScheduledLoop) -> list[Place]:
+        """Return the cells that a turn leaves to the next one in registers.
+
+        They are of arrays to which one step writes in the loop, a cell at each turn.
+        """
+        if loop.kind != "sequential" or not is_fixed(loop) or loop.var.extent.base < 1:
+            return []
+        self.at[loop.var] = "turn", 0
+        writers: dict[Array, set[Step]] = {}
+        known: set[Key] = set()  # at the end of a turn, if the next one reads it
+        read: dict[Key, Place] = {}
+        for step, inside in self._instances(loop.body):
+            writers.setdefault(step.out.array, set()).add(step)
+            hidden = {x.var for x in inside}
+            if not hidden & step.out.variables:
+                known.add(self._key(step.out))
+            for x in step.args:
+                if isinstance(x, Access) and loop.var in x.variables and not x.variables & hidden:
+                    read[self._key(x)] = self._here(x)
+        single = {array for array, steps in writers.items() if len(steps) == 1}
+        left = {k: p for k, p in read.items() if p.access.array in single and not p.access.tables}
+        found: list[Place] = []
+        while more := [k for k, p in left.items() if self._next_key(p, loop) in known]:
+            found += [left.pop(key) for key in more]
+            known.update(more)
+        for place in found:
+            del place.at[loop.var]
+        del self.at[loop.var]
+        return found
+
+    def _next_key(self, place: Place, loop: Loop) -> Key:
+        with self._standing(place) as x:
+            self._step_on(loop)
+            return self._key(x)
+
+    def _step_on(self, loop: Loop) -> None:
+        register, k = self.at[loop.var]
+        self.at[loop.var] = register, k - 1 if loop.down else k + 1
+
+    def _next(self, places: Sequence[Place], loop: Loop) -> Carried:
+        """Return what cells are at the next turn."""
+        found: Carried = []
+        for place in places:
+            with self._standing(place) as x:
+                self._step_on(loop)
+                found.append(self._narrow(x))
+        return found
+
+    def _cells(self, places: Sequence[Place]) -> Carried:
+        """Return what cells are."""
+        found: Carried = []
+        for place in places:
+            with self._standing(place) as x:
+                found.append(self._narrow(x))
+        return found
+
+    def _know(self, places: Sequence[Place], values: Sequence[Operand]) -> None:
+        """Note which registers hold cells."""
+        for place, x in zip(places, values, strict=True):
+            with self._standing(place) as cell:
+                self.scopes[-1][self._key(cell)] = x
 
 
-def _is_elsewhere(x: Access, out: Access, lanes: Sequence[Loop]) -> bool:
-    """Return whether a cell is none of those that partial sums, of `lanes`, are of now."""
-    inside = {loop.var for loop in lanes}
-    unknown = False
-    for index, mine in zip(x.indices, out.indices, strict=True):
-        if not mine.variables & inside:
-            apart = index - mine if not (index.via or mine.via) else index
-            if not apart.variables and apart.base:
-                return True
-            unknown = unknown or bool(apart.variables)
-    if unknown:
-        raise TraceError(f"{x} is read in a loop that adds to {out}, which may be the same cell")
-    return False
-
-
-def _is_independent(loop: Loop) -> bool:
-    """Return whether turns may be vectorised: none reads or adds to what another writes."""
-    steps = _innermost(loop)
-    return bool(steps) and all(x.how == SET or loop.var in x.out.variables for x in steps)
-
-
-def _is_blocked(loop: Loop) -> bool:
-    """Return whether turns may be vectorised of which each adds to another class."""
-    extent = loop.var.extent
-    return (
-        not extent.variables
-        and not extent.via
-        and extent.base > SEQUENTIAL
-        and bool(_innermost(loop))
-    )
-
-
-def _innermost(loop: Loop) -> list[Step]:
-    """Return the steps of a loop whose turns meet in sums alone; none if there are others."""
-    steps = [item for item in loop.body if isinstance(item, Step)]
-    is_vector = isinstance(loop, ScheduledLoop) and loop.kind == "vector"
-    apart = all(is_unique(x.out.indices) and x.how != MAX for x in steps)
-    return steps if is_vector and apart and len(steps) == len(loop.body) else []
+_ONCE = (None,)

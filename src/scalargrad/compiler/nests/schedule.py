@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from scalargrad.compiler.nests.equations import (
     ADD,
-    CLASSES,
     SEQUENTIAL,
     SET,
     Access,
@@ -33,6 +32,8 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.errors import TraceError
 
+#: How many turns a loop has at least that is taken for one whose turns are lanes of vectors.
+LANES = 4
 #: By how many turns of a loop a cell is read after it is written: the least and the most.
 Distance = tuple[int, int]
 
@@ -46,12 +47,23 @@ class ScheduledLoop(Loop):
     kind : str
         ``"vector"``: its turns may run abreast, but for what they add to one cell;
         ``"sequential"``: each turn reads what earlier ones wrote.
+    lanes : bool
+        Whether eight turns run at once, each on a lane of vectors.
+    jam : int
+        How many turns are written together.
+    unrolled : bool
+        Whether all turns are written one after another.
     """
 
     kind: str = "vector"
+    lanes: bool = False
+    jam: int = 1
+    unrolled: bool = False
 
     def __str__(self) -> str:
-        return f"for {self.var} in {self.var.extent}, {self.kind}{', down' * self.down}:"
+        shown = [self.kind, *["lanes"] * self.lanes, *["unrolled"] * self.unrolled]
+        shown += [f"{self.jam} abreast"] * (self.jam > 1) + ["down"] * self.down
+        return f"for {self.var} in {self.var.extent}, {', '.join(shown)}:"
 
 
 @dataclass(eq=False)
@@ -73,39 +85,22 @@ class Placed:
         """The variables of all its loops."""
         return tuple(loop.var for loop in self.loops)
 
-    def is_short_sum(self) -> bool:
-        """Return whether the next loop is a sum of terms in order, in which none go abreast."""
-        loop = self.next
-        if self.step.how == SET or loop is None or loop.var in self.step.out.variables:
-            return False
-        return loop.var.extent.bounds()[1] <= SEQUENTIAL
+    def order_loops(self) -> None:
+        """Put the loops of a sum inside those over its cells, as far as these do not end there.
 
-    def choose_innermost(self) -> None:
-        """Put that loop of a sum innermost whose turns go abreast best: they read neighbours.
-
-        Loops of the sum stay in order, and those that others end at stay outside these.
+        Loops of the sum stay in order. No partial sums then wait in memory.
         """
         left = self.loops[self.depth :]
-        out = self.step.out
-        if self.step.how != ADD or len(left) < 2 or not is_unique(out.indices):
+        if self.step.how == SET or len(left) < 2 or not is_unique(self.step.out.indices):
             return
-        sums = [loop for loop in left if loop.var not in out.variables]
-        best = left[-1]
-        for loop in reversed(left[:-1]):
-            is_free = loop in sums[-1:] or loop not in sums
-            ends = any(loop.var in other.var.extent.variables for other in left)
-            if is_free and not ends and self._cost(loop) < self._cost(best):
-                best = loop
-        rest = tuple(loop for loop in left if loop is not best)
-        self.loops = (*self.loops[: self.depth], *rest, best)
-
-    def _cost(self, loop: Loop) -> tuple[bool, int, int]:
-        """Return how badly turns go abreast: not at all, or reading numbers that lie apart."""
-        is_lane = loop.var in self.step.out.variables
-        most = loop.var.extent.bounds()[1]
-        cannot = most < CLASSES if is_lane else most <= SEQUENTIAL
-        apart = sum(stride(x, loop.var) not in {0, 1} for x in (*self.step.reads(), self.step.out))
-        return cannot, apart, -most
+        sums = [loop for loop in left if loop.var not in self.step.out.variables]
+        found, ends = [], {loop.var for loop in sums}
+        for loop in left:
+            if loop.var not in ends and not loop.var.extent.variables & ends:
+                found.append(loop)
+            else:
+                ends.add(loop.var)
+        self.loops = (*self.loops[: self.depth], *found, *(x for x in left if x not in found))
 
     def wish(self) -> int:
         """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
@@ -114,6 +109,19 @@ class Placed:
             return 0
         is_lane = loop.var in step.out.variables and is_unique(step.out.indices)
         return 0 if is_lane else -1 if loop.down else 1
+
+
+def goes_abreast(step: Step, var: Var) -> bool:
+    """Return whether turns of a step may run in any order, and at once.
+
+    It then sets or adds to other cells at each, or they are in classes of a long sum.
+    """
+    if step.how == SET:
+        return True
+    if not is_unique(step.out.indices):
+        return False
+    long = not var.extent.variables and not var.extent.via and var.extent.base > SEQUENTIAL
+    return var in step.out.variables or (step.how == ADD and long)
 
 
 class Edge(NamedTuple):
@@ -157,10 +165,16 @@ def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Va
     None if `access`, of the reader, never meets a cell that the writer writes.
     """
     out = writer.step.out
+    if not out.indices and not writer.loops:
+        return {}
     if out.is_apart(access):
         return None
     common = [v for v in writer.around if v in reader.around]
-    found = {v: (1 - v.extent.bounds()[1], v.extent.bounds()[1] - 1) for v in common}
+    found = {}
+    for v in common:
+        is_sum = writer.step.how != SET and v not in out.variables
+        most = max(v.extent.bounds()[1] - 1, is_sum)  # even the sum of one turn is there after it
+        found[v] = -most, most
     for mine, its in zip(out.indices, access.indices, strict=True):
         if mine.via or its.via:
             continue
@@ -176,14 +190,16 @@ def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Va
 
 def _bound_by_extents(found: dict[Var, Distance], mine: Index, its: Index) -> None:
     """Bound distances where the index that is written runs up to an outer variable."""
-    if len(mine.terms) != 1 or mine.terms[0][1] != 1 or mine.terms[0][0].extent.via:
-        return
-    extent = mine.terms[0][0].extent
-    for v, stride in extent.terms:
-        if v in found and stride == 1:  # w + rest > its - base
-            rest = (extent - v).bounds()[1]
-            most = (v - its).bounds()[1] + mine.base + rest - 1
-            found[v] = found[v][0], min(found[v][1], most)
+    top = mine
+    while inner := [(v, k) for v, k in top.terms if v.extent.terms]:
+        v, stride = inner[-1]
+        if stride < 0 or v.extent.via:
+            return
+        top = top.substituted({v: v.extent - 1})  # what is written is at most this
+        for v, stride in top.terms:
+            if v in found and stride == 1:  # its <= w + rest
+                most = (v - its).bounds()[1] + (top - v).bounds()[1]
+                found[v] = found[v][0], min(found[v][1], most)
 
 
 def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
@@ -198,31 +214,15 @@ def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
     )
 
 
-def stride(x: Access, var: Var) -> int:
-    """Return how far apart the cells of neighbouring turns are; -1 if a table decides.
-
-    Of an array that is not given or returned, the plan may put any dimension last.
-    """
-    found = 0
-    if x.array.kind in {"const", "temp"} and not list(x.tables()):
-        strides = [k for index in x.indices for v, k in index.terms if v is var]
-        return 0 if not strides else strides[0] if len(strides) == 1 else -1
-    for index, size in zip(x.indices, x.array.shape, strict=True):
-        if index.via and var in index.via.variables:
-            return -1
-        found = found * size + dict(index.terms).get(var, 0)
-    return found
-
-
 def is_unique(indices: Iterable[Index]) -> bool:
     """Return whether indices are others for all other values of their variables."""
-    seen: set[Var] = set()
+    known: set[Var] = set()  # from the indices before
     for index in indices:
-        span = 0
-        for v, stride in sorted(index.terms, key=lambda term: abs(term[1])):
-            if index.via or abs(stride) <= span or v in seen:
+        span, terms = 0, [(v, k) for v, k in index.terms if v not in known]
+        for v, stride in sorted(terms, key=lambda term: abs(term[1])):
+            if index.via or abs(stride) <= span:
                 return False
-            seen.add(v)
+            known.add(v)
             span += abs(stride) * (v.extent.bounds()[1] - 1)
         if index.via:
             return False
@@ -238,6 +238,8 @@ def components(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Pla
     ----------
     Tarjan, Depth-first search and linear graph algorithms, 1972.
     """
+    if all(edge.writer.number < edge.reader.number for edge in edges):
+        return [[x] for x in placed]
     readers: dict[Placed, list[Placed]] = {x: [] for x in placed}
     for edge in edges:
         readers[edge.writer].append(edge.reader)
@@ -306,8 +308,8 @@ def _closed(open_: dict[Placed, None], first: Placed) -> list[Placed]:
 class _Group:
     """Steps that run in one loop, or in none."""
 
-    def __init__(self, var: Var | None, carried: int, short: bool) -> None:
-        self.var, self.carried, self.short, self.wish = var, carried, short, 0
+    def __init__(self, var: Var | None, carried: int, abreast: bool) -> None:
+        self.var, self.carried, self.abreast, self.wish = var, carried, abreast, 0
         self.steps: dict[Placed, None] = {}
 
     def takes(self, var: Var | None, carried: int, wish: int, crossing: Sequence[Edge]) -> bool:
@@ -323,8 +325,18 @@ class _Group:
         return all(low >= 0 if carried > 0 else high <= 0 for low, high in distances)
 
 
-def _ordered(placed: Sequence[Placed], edges: Sequence[Edge]) -> Body:
-    """Return steps within the loops they are still to be put into."""
+def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = False) -> Body:
+    """Return steps within the loops they are still to be put into.
+
+    Those whose turns go abreast are kept apart from others, unless a loop around may have `lanes`.
+    """
+    if not any(x.next for x in placed):
+        circles = components(placed, edges)
+        itself = {edge.reader for edge in edges if edge.writer is edge.reader}
+        for circle in circles:
+            if len(circle) > 1 or circle[0] in itself:
+                raise _no_order(circle, "they wait for each other")
+        return [circle[0].step for circle in circles]
     into: dict[Placed, list[Edge]] = {x: [] for x in placed}
     for edge in edges:
         into[edge.reader].append(edge)
@@ -332,28 +344,29 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge]) -> Body:
     home: dict[Placed, int] = {}
     for circle in components(placed, edges):
         arriving = [edge for x in circle for edge in into[x]]
-        inside = [edge for edge in arriving if edge.writer in set(circle)] if arriving else []
+        members = set(circle)
+        inside = [edge for edge in arriving if edge.writer in members]
         if not inside:
-            circle[0].choose_innermost()
+            circle[0].order_loops()
         var = circle[0].next.var if circle[0].next else None
-        short = any(x.is_short_sum() for x in circle)
+        abreast = lanes or var is None or all(goes_abreast(x.step, var) for x in circle)
         carried = _carried(circle, inside, var) if inside else 0
-        wish = _wish(circle, carried)
+        wish = _wish(circle, carried) if var else 0
         floor = max((home[e.writer] for e in arriving if e.writer in home), default=0)
         for k in range(floor, len(groups)):
             crossing = [e for e in arriving if home.get(e.writer) == k]
-            if groups[k].short == short and groups[k].takes(var, carried, wish, crossing):
+            if groups[k].abreast == abreast and groups[k].takes(var, carried, wish, crossing):
                 break
         else:
             k = len(groups)
-            groups.append(_Group(var, carried, short))
+            groups.append(_Group(var, carried, abreast))
         groups[k].wish = groups[k].wish or wish
         groups[k].steps.update(dict.fromkeys(circle))
         home.update(dict.fromkeys(circle, k))
     found: Body = []
     for group in groups:
         mine = [e for x in group.steps for e in into[x] if e.writer in group.steps]
-        found += _emitted(group, mine)
+        found += _emitted(group, mine, lanes)
     return found
 
 
@@ -384,14 +397,15 @@ def _no_order(circle: Sequence[Placed], reason: str) -> TraceError:
     return TraceError(f"no order of loops computes {circle[0].step}{others}: {reason}")
 
 
-def _emitted(group: _Group, edges: Sequence[Edge]) -> Body:
+def _emitted(group: _Group, edges: Sequence[Edge], lanes: bool) -> Body:
     steps = sorted(group.steps, key=lambda x: x.number)
     var = group.var
     if var is None:
-        return [x.step for circle in components(steps, edges) for x in circle]
+        return _ordered(steps, edges)
     for x in steps:
         x.depth += 1
     same = [edge for edge in edges if edge.distances[var][0] <= 0 <= edge.distances[var][1]]
     kind = "sequential" if group.carried else "vector"
     down = (group.carried or group.wish) < 0
-    return [ScheduledLoop(var, _ordered(steps, same), down, kind)]
+    lanes = lanes or (group.abreast and not group.carried and var.extent.bounds()[1] >= LANES)
+    return [ScheduledLoop(var, _ordered(steps, same, lanes), down, kind)]

@@ -33,11 +33,12 @@ def simplify(program: Program) -> Program:
         steps[id(step)] = new = names.renamed(step, around)
         kept += [(new, around)] if new else []
     for new, _ in kept:  # a reader may stand before a copy that it reads
-        new.args = tuple(names.of(x) for x in new.args)
+        if any(x.__class__ is Access and x.array in names.copies for x in new.args):
+            new.args = tuple(map(names.of, new.args))
     used = _used(kept)
     body = _kept(program.body, steps, used)
     arrays = [a for a in program.arrays if a in used or a.kind in {"in", "out"}]
-    return Program(arrays, body)
+    return Program(arrays, body, checks=False)
 
 
 class _Names:
@@ -48,7 +49,7 @@ class _Names:
         self.looked_up: set[Array] = set()  # by a table, whose entry n - 1 - i is no index
         for step, _ in statements(program.body):
             self.writers[step.out.array] = self.writers.get(step.out.array, 0) + 1
-            self.looked_up |= {x.array for x in step.reads() if any(i.via for i in x.indices)}
+            self.looked_up.update(x.array for x in step.reads() if x.tables)
         self.copies: dict[Array, tuple[tuple[Var, ...], Arg]] = {}
         self.equal: dict[tuple[object, ...], Access] = {}
 
@@ -63,7 +64,7 @@ class _Names:
 
     def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
         """Return a step with other arguments; None if its array is a copy from now on."""
-        op, args = _shorter(step.op, tuple(self.of(x) for x in step.args))
+        op, args = _shorter(step.op, tuple(map(self.of, step.args)))
         out = step.out
         if step.how != SET or not self._is_own(out, around):
             return Step(out, op, args, step.how)
@@ -80,9 +81,11 @@ class _Names:
     def _is_own(self, out: Access, around: tuple[Var, ...]) -> bool:
         """Return whether the step sets each cell of a temporary array, at a turn for each."""
         array = out.array
+        if array.kind != "temp":
+            return False
         known = self.writers[array] > 1 or array in self.looked_up
-        whole = array.kind == "temp" and not known and out.is_plain()
-        return whole and len(out.indices) == len(around) and out.variables == set(around)
+        fits = not known and len(out.indices) == len(around) and out.variables == set(around)
+        return fits and out.is_plain()
 
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
@@ -91,10 +94,9 @@ def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg
         return _IDENTITY, args[:1]
     if op.name == "mul" and args[0] == 1.0:
         return _IDENTITY, args[1:]
-    numbers = [x for x in args if isinstance(x, float)]
-    if len(numbers) == len(args) and op is not _IDENTITY:
-        return _IDENTITY, (op.of_floats_unchecked(*numbers),)
-    return op, args
+    if op is _IDENTITY or any(isinstance(x, Access) for x in args):
+        return op, args
+    return _IDENTITY, (op.of_floats_unchecked(*(x for x in args if isinstance(x, float))),)
 
 
 def _used(steps: list[tuple[Step, tuple[Var, ...]]]) -> set[Array]:

@@ -78,6 +78,7 @@ def subexpressions(*expressions: Expression) -> Iterator[Symbol]:
         stack += [(x, False) for x in reversed(part.operands)]
 
 
+@functools.lru_cache(maxsize=1024)
 def expression_of(op: Elementwise | Partial) -> tuple[tuple[Symbol, ...], Expression]:
     """Return the symbols of the operands of an operation or a partial, and its expression."""
     if isinstance(op, Partial):

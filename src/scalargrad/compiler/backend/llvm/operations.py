@@ -79,7 +79,7 @@ def apply(e: Emitter, op: Elementwise | Partial, *operands: Operand) -> str:
       %v1 = call <8 x double> @llvm.sqrt.v8f64(...)
     ...
     """
-    if (op.name in DESCRIBED and TABLE.get(op.name) is op) or op in SLOPES:
+    if ((op.name in DESCRIBED or op.name in _PLAIN) and TABLE.get(op.name) is op) or op in SLOPES:
         return _primitive(e, op.name, list(operands))
     symbols, expression = expression_of(op)
     written = _Expression(e, dict(zip(symbols, operands, strict=True)))

@@ -1,0 +1,330 @@
+"""Sums by the rule of `interpreter`, in registers wherever that is possible.
+
+The partial sums of a loop are in registers that its turns carry on, one for each cell. A long sum
+has eight classes: the lanes of a vector, if the loop has lanes; one after another, if turns may run
+in any order; else eight slots in memory, to one of which each turn adds. Where loops over cells run
+inside that of the sum, each cell has its classes in memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.operations import apply
+from scalargrad.compiler.nests.equations import (
+    ADD,
+    CLASSES,
+    MAX,
+    SEQUENTIAL,
+    SET,
+    Access,
+    Array,
+    Index,
+    Loop,
+    Step,
+    Var,
+    as_index,
+)
+from scalargrad.compiler.nests.plan import Plan
+from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
+from scalargrad.compiler.nests.schedule import ScheduledLoop, is_unique
+from scalargrad.errors import TraceError
+from scalargrad.ops import TABLE
+from scalargrad.table.operation import Elementwise, Operation
+
+_IDENTITY = TABLE["identity"]
+
+
+def write(e: Emitter, op: Operation, *operands: Operand) -> str:
+    """Write an operation, a largest or smallest number among them; return its result."""
+    if isinstance(op, Elementwise):
+        return apply(e, op, *operands)
+    condition = {"maximum": "ogt", "minimum": "olt"}.get(op.name)
+    if condition is None:
+        raise TraceError(f"{op.name} of cells: write a loop that adds up")
+    held = e.number(operands[0])
+    for x in map(e.number, operands[1:]):
+        other = e.select(e.compare("une", x, x), x, held)
+        held = e.select(e.compare(condition, x, held), x, other)
+    return held
+
+
+@dataclass(eq=False)
+class Sum:
+    """The partial sums of a step over a loop.
+
+    Attributes
+    ----------
+    places : dict
+        The cells that are added to.
+    held : dict
+        What each one's sum is so far: a register, or the memory that has its classes.
+    turn : str
+        The class that is added to now, where classes are in memory.
+    over_lanes : str
+        ``"classes"`` where the loop has lanes, which are the classes; ``"in order"`` where the sum
+        is short, so that lanes are added one after another.
+    lanes : tuple of Loop
+        The loops over cells that run inside that of the sum. If there are any, `partial` is a cell
+        of an array that has their sums, and `which` stands for the class.
+    """
+
+    step: Step
+    places: dict[Key, Place] = field(default_factory=dict)
+    held: dict[Key, Operand] = field(default_factory=dict)
+    turn: str = ""
+    lanes: tuple[Loop, ...] = ()
+    over_lanes: str = ""
+    partial: Access | None = None
+    which: Var | None = None
+
+    def is_wide(self, key: Key) -> bool:
+        """Return whether a cell's sum is a vector."""
+        return self.over_lanes == "classes" or self.places[key].lane is not None
+
+
+class Running:
+    """Partial sums that the turns of a loop carry on in registers."""
+
+    def __init__(self, begun: Sequence[Sum]) -> None:
+        self.cells = [(made, key) for made in begun if not made.turn for key in made.held]
+        self.wide = [made.is_wide(key) for made, key in self.cells]
+
+    def now(self) -> Carried:
+        """Return what the sums are so far."""
+        return [made.held[key] for made, key in self.cells]
+
+    def take(self, values: Sequence[Operand]) -> None:
+        """Have the sums go on from others."""
+        for (made, key), x in zip(self.cells, values, strict=True):
+            made.held[key] = x
+
+
+class Sums(Registers):
+    """Prints what is added to cells."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.sums: dict[Step, list[Sum]] = {}  # that are open, outermost first
+
+    def start(self) -> None:
+        """Fill the arrays that are to be filled at each run."""
+        for array in self.plan.cleared:
+            self._fill(array, self.plan.first.get(array, 0.0))
+
+    def _fill(self, array: Array, x: float) -> None:
+        size, base = math.prod(array.shape), self.offsets[array]
+
+        def turn(k: str, _: Carried) -> Carried:
+            self.e1.store(x, self.pointer(base, [(k, 1)]))
+            return []
+
+        self._turns(size, (), turn)
+
+    def _joined(self, how: str, op: Operation, args: Sequence[Operand], held: Operand) -> str:
+        """Return what a sum, or the largest number, is with one more term."""
+        e = self.e
+        if how == MAX:
+            new = write(e, op, *args)
+            if held == -math.inf:
+                return new
+            other = e.select(e.compare("une", new, new), new, held)
+            return e.select(e.compare("ogt", new, held), new, other)
+        if not isinstance(held, str) and math.copysign(1.0, held) < 0:  # -0, which adds nothing
+            return write(e, op, *args)
+        if op.name == "mul":
+            return e.fma(args[0], args[1], held)
+        return e.add(held, write(e, op, *args))
+
+    def _add_up(self, made: Sum, op: Operation, args: Sequence[Operand]) -> None:
+        """Add a term to a partial sum."""
+        how = made.step.how
+        if made.partial:
+            held = self._load(made.partial)
+            self._store(made.partial, self._joined(how, op, args, held))
+            return
+        key = self._key(made.step.out)
+        if made.turn:
+            slot = self._slot(made, key, made.turn)
+            self.e.store(self._joined(how, op, args, self.e.load(slot)), slot)
+            return
+        if made.over_lanes == "in order":
+            made.held[key] = self._joined_lanes(write(self.e, op, *args), made.held[key])
+            return
+        new = self._joined(how, op, args, made.held[key])
+        if self.valid < CLASSES and made.over_lanes:
+            new = self.kept_lanes(new, made.held[key], self.valid)
+        made.held[key] = new
+
+    def _joined_lanes(self, terms: str, held: Operand) -> Operand:
+        """Return what a sum is with the terms on lanes, one after another."""
+        assert self.e8
+        for k in range(self.valid):
+            term = self.e8.lane(terms, k)
+            held = self.e1.add(held, term) if isinstance(held, str) else term  # else -0
+        return held
+
+    def _begin(self, loop: ScheduledLoop) -> list[Sum]:
+        """Begin the partial sums over a loop."""
+        found: dict[Step, Sum] = {}
+        lane = self.lane
+        for step, inside in self._instances(loop.body):
+            if step.how != SET and loop.var not in step.out.variables:
+                made = found.setdefault(step, Sum(step))
+                made.lanes = tuple(x for x in inside if x.var in step.out.variables)
+                if not made.lanes:
+                    key = self._key(step.out)
+                    place = self._here(step.out)
+                    made.places[key] = (
+                        place if self._is_wide(step.out) else place._replace(lane=lane)
+                    )
+                    made.held[key] = _start(step.how)
+        for made in found.values():
+            if made.lanes:
+                self._begin_in_memory(made, CLASSES if has_classes(made.step, loop) else 1)
+            self.sums.setdefault(made.step, []).append(made)
+        return list(found.values())
+
+    def _begin_in_memory(self, made: Sum, classes: int) -> None:
+        """Begin partial sums that have an array of their own, a class and a cell each.
+
+        It has room for all cells that may be read meanwhile.
+        """
+        out = made.step.out
+        room = {v: n for i, n in zip(out.indices, out.array.shape, strict=True) for v, _ in i.terms}
+        sizes = [
+            classes,
+            *(max(x.var.extent.bounds()[1], room.get(x.var, 0)) for x in made.lanes),
+            1,
+        ]
+        array = Array(f"{out.array} in parts", tuple(sizes[:-1]))
+        self.offsets[array] = self.cells
+        self.strides[array] = tuple(math.prod(sizes[k:]) for k in range(1, len(sizes)))
+        self.cells += math.prod(sizes)
+        self._fill(array, _start(made.step.how))
+        made.which = Var("class", Index(classes))
+        self.at[made.which] = "", 0
+        at = (as_index(x.var) for x in made.lanes)
+        made.partial = Access(array, (as_index(made.which), *at))
+
+    def _end(self, begun: Sequence[Sum]) -> None:
+        """Add partial sums to those of the loop outside, or to the cells."""
+        for made in begun:
+            self.sums[made.step].pop()
+            if not self.sums[made.step]:
+                del self.sums[made.step]
+            if made.partial:
+                self._end_in_memory(made, made.partial, made.lanes)
+                assert made.which
+                del self.at[made.which]
+            for key, place in made.places.items():
+                with self._standing(place):
+                    total = made.held[key]
+                    if made.over_lanes == "classes":
+                        assert self.e8
+                        total = self._in_order(self.e8.lane(str(total), k) for k in range(CLASSES))
+                    elif made.turn:
+                        slots = (self._slot(made, key, str(k)) for k in range(CLASSES))
+                        total = self._in_order(map(self.e.load, slots))
+                    self._end_one(made.step, total)
+
+    def _begin_slots(self, made: Sum) -> None:
+        """Have the classes of a sum in memory, a slot each."""
+        made.turn = "0"
+        for key, place in made.places.items():
+            with self._standing(place):
+                made.held[key] = self.slots(self.e.width)
+                for k in range(CLASSES):
+                    self.e.store(-0.0, self._slot(made, key, str(k)))
+
+    def _slot(self, made: Sum, key: Key, which: str) -> str:
+        return self.slot(str(made.held[key]), which, self.e.width)
+
+    def _in_order(self, classes: Iterable[str]) -> str:
+        return functools.reduce(self.e.add, classes)
+
+    def _end_in_memory(self, made: Sum, partial: Access, lanes: Sequence[Loop]) -> None:
+        """End the sums of all cells, as far as any turn of the sum's loop may reach."""
+        if not lanes:
+            self._end_one(made.step, self._total(partial, partial.indices[1:]))
+            return
+        var = lanes[0].var
+        extent = var.extent if not var.extent.via else Index(var.extent.bounds()[1])
+        while hidden := [v for v in extent.variables if v not in self.at]:
+            extent = extent.substituted({v: v.extent - 1 for v in hidden})
+
+        def turn(k: str, _: Carried) -> Carried:
+            self.at[var] = k, 0
+            self._end_in_memory(made, partial, lanes[1:])
+            del self.at[var]
+            return []
+
+        self._turns(self._whole(extent), (), turn)
+
+    def _total(self, partial: Access, at: Sequence[Index]) -> str:
+        """Return the sum of the classes of a cell."""
+        classes = (Access(partial.array, (Index(k), *at)) for k in range(partial.array.shape[0]))
+        return self._in_order(map(self._load, classes))
+
+    def _end_one(self, step: Step, total: Operand) -> None:
+        """Add a sum to that of the loop outside, or to the cell."""
+        if step in self.sums:
+            self._add_up(self.sums[step][-1], _IDENTITY, [total])
+        elif is_unique(step.out.indices):
+            is_sum = step.how == ADD
+            self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
+        else:
+            held = self._load(step.out)
+            self._store(step.out, self._joined(step.how, _IDENTITY, [total], held))
+
+    def _so_far(self, x: Access) -> str | None:
+        """Return a cell that has its final number while the sums of others go on in memory."""
+        for step, sums in self.sums.items():
+            if step.out.array is x.array and not _is_elsewhere(x, step.out, sums[0].lanes):
+                partial = sums[0].partial
+                if len(sums) > 1 or not step.out.has_variables_alone() or not partial:
+                    raise TraceError(f"{x} is read while several loops add to it")
+                at = [_number_of(loop.var, step.out, x) for loop in sums[0].lanes]
+                open_, self.lane = self.lane, self.lane if self._is_wide(x) else None
+                found = self.e.add(0.0, self._total(partial, at))
+                self.lane = open_
+                return found
+        return None
+
+
+def _start(how: str) -> float:
+    """Return what sums, or largest numbers, start at."""
+    return -0.0 if how == ADD else -math.inf
+
+
+def has_classes(step: Step, loop: Loop) -> bool:
+    """Return whether sums over a loop have classes, if only at its longest."""
+    return step.how == ADD and loop.var.extent.bounds()[1] > SEQUENTIAL
+
+
+def _number_of(var: Var, out: Access, x: Access) -> Index:
+    """Return which number of a loop writes, by `out`, the cell `x`."""
+    first, *others = (i for i, mine in zip(x.indices, out.indices, strict=True)
+                      if var in mine.variables)  # fmt: skip
+    if any(i != first for i in others):
+        raise TraceError(f"{x} is read in a loop that adds to {out}, which may be the same cell")
+    return first
+
+
+def _is_elsewhere(x: Access, out: Access, lanes: Sequence[Loop]) -> bool:
+    """Return whether a cell is none of those that partial sums, of `lanes`, are of now."""
+    inside = {loop.var for loop in lanes}
+    unknown = False
+    for index, mine in zip(x.indices, out.indices, strict=True):
+        if not mine.variables & inside:
+            apart = index - mine if not (index.via or mine.via) else index
+            if not apart.variables and apart.base:
+                return True
+            unknown = unknown or bool(apart.variables)
+    if unknown:
+        raise TraceError(f"{x} is read in a loop that adds to {out}, which may be the same cell")
+    return False

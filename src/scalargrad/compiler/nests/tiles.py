@@ -1,0 +1,248 @@
+"""Which loops run as lanes of vectors, which are unrolled, and which run several turns abreast.
+
+None of this changes a digit, so that all of it may be chosen by cost; the numbers by which it is
+chosen are here, and nowhere else.
+
+- Lanes (strip-mining): eight turns at once. One loop of a nest has lanes, at most; a long sum over
+  it has a class on each lane, a short one adds lane after lane.
+- Jam (unroll-and-jam): turns of a loop outside of a sum go abreast, so that what they read alike is
+  read once and their sums, which wait for themselves, do not wait for each other.
+- Unrolled: a short loop inside another, written turn by turn.
+
+References
+----------
+Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters 5, 8 and 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
+from scalargrad.compiler.nests.equations import (
+    ADD,
+    CLASSES,
+    SET,
+    Access,
+    Array,
+    Body,
+    Loop,
+    Step,
+    Var,
+    within_loops,
+)
+from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast, is_unique
+from scalargrad.table.operation import Elementwise
+
+#: The kinds of arrays whose dimensions may lie in any order.
+FREE = frozenset({"const", "temp"})
+#: What a vector of eight numbers costs, where a number costs 1: two registers of most processors.
+VECTOR = 2.0
+#: What an operation of many instructions costs, a call of the C library, and a number that is read
+#: or written by itself where its neighbours on the lanes are elsewhere.
+LONG, CALL, APART = 20.0, 40.0, 1.0
+#: How many sums go abreast, which read what they have in common once; and how many vectors of a
+#: recurrence, each of which waits for itself.
+ABREAST = 4
+#: How many turns a loop that is unrolled may have, and operations in all of them.
+TURNS, UNROLLED = 16, 64
+#: How many numbers read by all turns of a loop are read before it, where they take one load each,
+#: and where their lanes are gathered.
+KEPT, GATHERED = 8, 64
+
+
+class _Choice(NamedTuple):
+    """What the turns of loops cost, and which loops then have lanes."""
+
+    cost: float
+    lanes: tuple[ScheduledLoop, ...]
+
+
+def arranged(body: Body, registers: int = 16) -> tuple[Body, dict[Array, int]]:
+    """Mark the loops of a schedule that have lanes, are unrolled, or run several turns abreast.
+
+    Parameters
+    ----------
+    body : list of Loop or Step
+        The schedule.
+    registers : int
+        How many vector registers the processor has.
+
+    Returns
+    -------
+    body : list of Loop or Step
+        The schedule, whose loops are marked.
+    fastest : dict
+        The dimension along which neighbours lie in memory, of arrays not given or returned.
+    """
+    fastest: dict[Array, int] = {}
+    _choose_lanes(body, fastest)
+    _unroll(body)
+    _jam(body, registers // 4)
+    return body, fastest
+
+
+def _choose_lanes(body: Body, fastest: dict[Array, int]) -> None:
+    """Choose loops that have lanes, first in the nests that take most time.
+
+    They decide along which dimensions neighbours lie, and others choose by it.
+    """
+    nests = [x for x in body if isinstance(x, ScheduledLoop)]
+    for nest in sorted(nests, key=lambda x: -_cheapest([x], None, {}).cost):
+        if nest.kind == "sequential":
+            _choose_lanes(nest.body, fastest)
+            continue
+        for loop in _cheapest([nest], None, fastest).lanes:
+            loop.lanes = True
+        for step, loops in within_loops([nest]):
+            lanes = [x for x in loops if isinstance(x, ScheduledLoop) and x.lanes]
+            var = (lanes or loops)[-1].var
+            for x in (step.out, *step.reads()):
+                for k, index in enumerate(x.indices if x.array.kind in FREE else ()):
+                    if dict(index.terms).get(var) in {1, -1}:
+                        fastest.setdefault(x.array, k)
+
+
+def _cheapest(body: Body, lanes: Var | None, fastest: Mapping[Array, int]) -> _Choice:
+    """Return the least cost of a body, where the loop of `lanes` around it has them."""
+    cost, found = 0.0, list[ScheduledLoop]()
+    for item in body:
+        if isinstance(item, Step):
+            cost += _price(item, lanes, fastest)
+            continue
+        assert isinstance(item, ScheduledLoop)
+        turns = item.var.extent.bounds()[1]
+        choice = _cheapest(item.body, lanes, fastest)
+        best = _Choice(turns * choice.cost, choice.lanes)
+        if lanes is None and _may_have_lanes(item):
+            wide = max(turns / CLASSES, 1.0) * _cheapest(item.body, item.var, fastest).cost
+            best = _Choice(wide, (item,)) if wide <= best.cost else best  # the outermost of equals
+        cost += best.cost
+        found += best.lanes
+    return _Choice(cost, tuple(found))
+
+
+def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float:
+    op = step.op
+    price = 1.0
+    if isinstance(op, Elementwise):
+        price = CALL if op.name in LIBRARY else LONG if is_long(op) else 1.0
+    if lanes is None:
+        return price
+    found = price * (CLASSES if price == CALL else VECTOR)
+    for x in (*step.args, step.out):
+        if isinstance(x, Access) and not _are_neighbours(x, lanes, fastest):
+            others = step.how == ADD and step.out.variables - x.variables - {lanes}
+            found += CLASSES * APART / (ABREAST if others else 1)
+    return found
+
+
+def _are_neighbours(x: Access, lanes: Var, fastest: Mapping[Array, int]) -> bool:
+    """Return whether cells on neighbouring lanes are one cell, or neighbours in memory.
+
+    A copy of a given array has neighbours where they need to be.
+    """
+    if any(lanes in table.variables for table in x.tables):
+        return False
+    strides = [(k, dict(i.terms)[lanes]) for k, i in enumerate(x.indices) if lanes in i.variables]
+    if not strides:
+        return True
+    (place, stride), *others = strides
+    is_free = x.array.kind in FREE or (x.array.kind == "in" and len(x.indices) > 1)
+    last = fastest.get(x.array, place if is_free else len(x.indices) - 1)
+    return not others and place == last and stride in {-1, 1}
+
+
+def is_fixed(loop: Loop) -> bool:
+    """Return whether a loop has the same number of turns each time."""
+    extent = loop.var.extent
+    return not extent.terms and not extent.via
+
+
+def _is_outside_of_extents(loop: Loop) -> bool:
+    """Return whether no loop inside ends at the variable of `loop`."""
+    return not any(
+        loop.var in x.var.extent.variables for _, around in within_loops(loop.body) for x in around
+    )
+
+
+def _may_have_lanes(loop: ScheduledLoop) -> bool:
+    if loop.kind != "vector" or not is_fixed(loop) or loop.var.extent.base < 2:
+        return False
+    return _is_outside_of_extents(loop) and all(
+        _fits_lanes(step, loop, inside) and not _cells_in_sums(step, (loop, *inside))
+        for step, inside in within_loops(loop.body)
+    )
+
+
+def _fits_lanes(step: Step, loop: Loop, inside: Sequence[Loop]) -> bool:
+    """Return whether turns of a step may be on lanes: abreast, or one result added after another.
+
+    What is added in order must be there before: no product is, as it is part of the sum.
+    """
+    if goes_abreast(step, loop.var):
+        return True
+    is_there = step.op.name != "mul" or any(x.var not in step.out.variables for x in inside)
+    return step.how == ADD and is_unique(step.out.indices) and is_there
+
+
+def _cells_in_sums(step: Step, loops: tuple[Loop, ...]) -> list[Loop]:
+    """Return the loops over cells that a step adds to within a loop of the sum."""
+    if step.how == SET:
+        return []
+    lanes = [loop.var in step.out.variables for loop in loops]
+    first = lanes.index(False) if False in lanes else len(lanes)
+    return [loop for loop, is_lane in zip(loops[first:], lanes[first:], strict=True) if is_lane]
+
+
+def _unroll(body: Body) -> int:
+    """Mark the loops to unroll; return how many operations the body then has."""
+    size = 0
+    for item in body:
+        if isinstance(item, Step):
+            size += int(LONG) if isinstance(item.op, Elementwise) and is_long(item.op) else 1
+            continue
+        assert isinstance(item, ScheduledLoop)
+        turns, inside = item.var.extent.bounds()[1], _unroll(item.body)
+        few = is_fixed(item) and 0 < turns <= TURNS and turns * inside <= UNROLLED
+        item.unrolled = few and not item.lanes
+        is_one = item.lanes and turns <= CLASSES
+        size += inside if is_one else turns * inside if item.unrolled else UNROLLED + 1
+    return size
+
+
+def _jam(body: Body, most: int) -> None:
+    """Have turns go abreast, as far as registers suffice."""
+    for loop in body:
+        if isinstance(loop, ScheduledLoop):
+            if most > 1 and _may_jam(loop):
+                several = any(_may_jam(x) for x in _loops(loop.body))
+                loop.jam = min(most // 2 if several else most, loop.var.extent.base)
+            elif loop.lanes and any(x.kind == "sequential" for x in _loops(loop.body)):
+                loop.jam = max(min(ABREAST, loop.var.extent.base // CLASSES), 1)
+            _jam(loop.body, most // loop.jam)
+
+
+def _loops(body: Body) -> Iterator[ScheduledLoop]:
+    for item in body:
+        if isinstance(item, ScheduledLoop):
+            yield item
+            yield from _loops(item.body)
+
+
+def _may_jam(loop: ScheduledLoop) -> bool:
+    """Return whether turns may go abreast, and there is a sum inside, of other cells at each."""
+    if loop.kind != "vector" or loop.lanes or loop.unrolled:
+        return False
+    if not is_fixed(loop) or loop.var.extent.base < 2:
+        return False
+    if not _is_outside_of_extents(loop) or any(x.kind != "vector" for x in _loops(loop.body)):
+        return False
+    has_sum = False
+    for step, inside in within_loops(loop.body):
+        is_lane = loop.var in step.out.variables and goes_abreast(step, loop.var)
+        if not is_lane or _cells_in_sums(step, (loop, *inside)):
+            return False
+        has_sum = has_sum or any(x.var not in step.out.variables for x in inside)
+    return has_sum
