@@ -39,7 +39,7 @@ from scalargrad.show.graphs.inks import (
 )
 from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.scale import Scale
-from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, noted, wire_table
+from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, noted, room, wire_table
 from scalargrad.show.number_format import number
 from scalargrad.show.text_width import wrapped
 
@@ -64,7 +64,7 @@ _GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"
 _COPY = {**_GATE, "width": "0.4", "height": "0.4", "fontsize": "10", "margin": "0"}
 _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
 _BORDER = {"shape": "point", "width": "0.01", "label": ""}
-_FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": FOLD_FILL, "margin": "0.14,0.09"}
+_FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": FOLD_FILL, "margin": "0.18,0.09"}
 
 #: Nested frames are alternately white and grey, with thin dotted borders.
 _FRAME = {"style": "rounded,filled", "color": FRAME_LINE, "labeljust": "l", "margin": "10"}
@@ -211,7 +211,7 @@ def _set_in(
 def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
     match shape:
         case Box():
-            style = {**_BOX, **_KINDS[shape.kind], "label": f"<{named(shape.text)}>"}
+            style = {**_BOX, **_KINDS[shape.kind], "label": f"<{named(shape.text)}{room(shape.text)}>"}
             return _standing_out(style, shape.id, look)
         case GateShape():
             ordering = {"ordering": "in"} if shape.ordered else {}

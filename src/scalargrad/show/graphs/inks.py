@@ -3,7 +3,8 @@
 Colours that show numbers are in `scale`.
 """
 
-FONTS = "Helvetica,Arial,sans-serif"
+#: Graphviz knows the widths of its letters, which are those of Arial and Liberation Sans.
+FONTS = "Helvetica"
 
 VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
 SLATE = "#5F6B78"  # for thick lines, which would be too dark in ink

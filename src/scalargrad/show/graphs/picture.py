@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scalargrad.errors import LayoutError
+from scalargrad.show.graphs.bitmap import png
 from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.show.graphs.svg import finish
 from scalargrad.system.cached_property import cached_property
@@ -41,8 +42,8 @@ class Drawing(Protocol):
 class Picture:
     """A drawn graph, as `draw` and `network` return it; it shows itself in notebooks.
 
-    The numbers are those at the time of drawing. `svg` and the notebook need Graphviz (the
-    system's, or the one in the pygraphviz wheel), `dot` and `mermaid` do not.
+    The numbers are those at the time of drawing. `svg` and the notebook need Graphviz (that of the
+    package graphviz-pure, or the system's), `dot` and `mermaid` do not.
 
     Attributes
     ----------
@@ -110,7 +111,7 @@ class Picture:
         Parameters
         ----------
         path : str or path
-            Ends in .svg, .png, .pdf, .dot or .mmd (Mermaid).
+            Ends in .svg, .png, .dot, .mmd (Mermaid), or .pdf, which needs the system's Graphviz.
 
         Returns
         -------
@@ -134,11 +135,13 @@ class Picture:
         return write_atomically(path, self._content(path))
 
     def _content(self, path: Path) -> bytes:
-        match suffix := path.suffix.lower():
+        match path.suffix.lower():
             case ".svg":
                 return self.svg().encode()
-            case ".png" | ".pdf":
-                return render(self.placed, suffix[1:], self._dpi)
+            case ".png":
+                return png(self.svg(), self.placed, self._dpi)
+            case ".pdf":
+                return render(self.placed, "pdf")
             case ".dot":
                 return self.dot.encode()
             case ".mmd":

@@ -14,8 +14,15 @@ _TITLED = re.compile(
 _CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
 
 
-#: A subscript: for browsers without `baseline-shift` on text elements, `dy` replaces it.
-_SHIFTS = {'baseline-shift="sub"': 'dy="3"', 'baseline-shift="super"': 'dy="-5"'}
+_SIZE = re.compile(r'viewBox="0.00 0.00 ([\d.]+) ([\d.]+)"')
+
+#: A subscript: for browsers without `baseline-shift` on text elements, `dy` replaces it. And fonts
+#: as wide as that of `inks`, since not every system has it.
+_INSTEAD = {
+    'baseline-shift="sub"': 'dy="3"',
+    'baseline-shift="super"': 'dy="-5"',
+    'font-family="Helvetica,sans-Serif"': 'font-family="Helvetica,Arial,sans-serif"',
+}
 
 
 def finish(svg: str, title: str, titles: Mapping[str, str]) -> str:
@@ -30,8 +37,15 @@ def finish(svg: str, title: str, titles: Mapping[str, str]) -> str:
         return match[1] + (f"<title>{escape(text)}</title>\n" if text else "")
 
     svg = _COMMENT.sub("", _PROLOGUE.sub("", svg, count=1))
-    for shift, moved in _SHIFTS.items():
-        svg = svg.replace(shift, moved)
+    for written, better in _INSTEAD.items():
+        svg = svg.replace(written, better)
     svg = _CELL.sub(r'<g id="\1"><title>\2</title>', _TITLED.sub(titled, svg)).replace("</a>\n", "")
     fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" {fitting} ', 1)
+
+
+def size(svg: str) -> tuple[float, float]:
+    """Return the width and height of a picture in points."""
+    found = _SIZE.search(svg)
+    assert found is not None
+    return float(found[1]), float(found[2])

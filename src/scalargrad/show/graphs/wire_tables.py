@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from html import escape
+from math import ceil
+
+from rich.cells import cell_len
 
 from scalargrad.show.graphs.diagram import Bundle, Wire
 from scalargrad.show.graphs.inks import GRADIENT, HALO, INK, PAPER, SLATE, VALUE
@@ -34,7 +37,7 @@ def wire_table(shape: Wire | Bundle, direction: str, look: Look) -> str:
 def _numbers(wire: Wire, direction: str, look: Look) -> str:
     """Return the HTML-like table of a wire: value, line and gradient, in rows or columns."""
     node, pad = wire.id.removesuffix("-wire"), 3 if direction == "LR" else 5
-    name = f"{named(wire.name)} {wire.sign} " if wire.name else ""
+    name = f"{named(wire.name)} {wire.sign} {room(wire.name)}" if wire.name else ""
     written = f"<I>{wire.gradient}</I>" if wire.gradient else " "
     value = f'{name}<FONT COLOR="{_ink(f"{node}-value", VALUE, look)}">{wire.value}</FONT>'
     gradient = f'<FONT COLOR="{_ink(f"{node}-gradient", GRADIENT, look)}">{written}</FONT>'
@@ -105,6 +108,17 @@ def named(name: str) -> str:
     size = f'<FONT POINT-SIZE="{_INDEX_SIZE}">'
     raised = f"<SUP>{size}{above}</FONT></SUP>" if above else ""
     return f"{letter}{raised}<SUB>{size}{below}</FONT></SUB>"
+
+
+def room(name: str) -> str:
+    """Return spaces to follow a name: Graphviz takes Chinese letters to be narrower than they are.
+
+    Examples
+    --------
+    >>> len(room("w")), len(room("乘积"))
+    (0, 2)
+    """
+    return " " * ceil(0.6 * (cell_len(name) - len(name)))
 
 
 def noted(text: str, names: Collection[str]) -> str:

@@ -11,14 +11,15 @@ from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
+from scalargrad.show.graphs.bitmap import png
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.inks import DARK, PAPER
-from scalargrad.show.graphs.layout import render, render_each
+from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.looks import Look, highlighted_ids
 from scalargrad.show.graphs.row_layout import placed
-from scalargrad.show.graphs.svg import finish
+from scalargrad.show.graphs.svg import finish, size
 from scalargrad.show.html import policy
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
@@ -82,11 +83,12 @@ def frames(
         for step, caption in zip(steps, captions, strict=True)
     ]
     dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]
+    written = render_each(dots, "svg")
+    svgs = [_seen(finish(x, diagram.title, {})) for x, diagram in zip(written, diagrams, strict=True)]
     if kind == "png":
-        drawn = [render(dot, "png", dpi) for dot in dots]
+        drawn = [png(svg, dot, dpi) for svg, dot in zip(svgs, dots, strict=True)]
     else:
-        svgs = zip(render_each(dots, "svg"), diagrams, strict=True)
-        drawn = [_seen(finish(svg, diagram.title, {})).encode() for svg, diagram in svgs]
+        drawn = [svg.encode() for svg in svgs]
     return [(step.index + 1, picture) for step, picture in zip(steps, drawn, strict=True)]
 
 
@@ -105,7 +107,6 @@ svg { display: block; width: 100%%; height: auto; break-after: page; margin: 0 0
 @page { size: %(width)spt %(height)spt; margin: 0; }
 @media print { svg { margin: 0; height: 100vh; } }
 """
-_SIZE = re.compile(r'viewBox="0.00 0.00 ([\d.]+) ([\d.]+)"')
 
 
 def handout(pictures: Sequence[bytes], title: str, dark: bool) -> str:
@@ -114,10 +115,9 @@ def handout(pictures: Sequence[bytes], title: str, dark: bool) -> str:
     It fetches nothing, and its Content-Security-Policy forbids it to.
     """
     written = [picture.decode() for picture in pictures]
-    found = _SIZE.search(written[0])
-    assert found is not None
+    width, height = size(written[0])
     paper = DARK[PAPER] if dark else PAPER
-    style = _PRINTED % {"width": found[1], "height": found[2], "paper": paper}
+    style = _PRINTED % {"width": width, "height": height, "paper": paper}
     drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg[svg.index("<svg") :]) for svg in written)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
