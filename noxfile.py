@@ -13,7 +13,7 @@ WARNINGS_OF_OTHERS = [  # what old releases say of new ones of what they stand o
     *("-W", "ignore::pyparsing.warnings.PyparsingDeprecationWarning"),
 ]
 EXTRAS = {
-    "draw": ["pygraphviz"],
+    "draw": ["graphviz-pure", "resvg-py"],
     "jit": ["llvmlite"],
     "plot": ["matplotlib"],
     "data": ["safetensors"],

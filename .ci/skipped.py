@@ -1,4 +1,4 @@
-"""Fail where a test is skipped that should not be: pytest -p skipped, MAY_SKIP="people,bitmaps".
+"""Fail where a test is skipped that should not be: pytest -p skipped, MAY_SKIP=people.
 
 The variable names the markers of tests that may be skipped; another run has what they need.
 """

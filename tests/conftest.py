@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import importlib.metadata
 import math
 import os
 import random
@@ -11,13 +12,12 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,9 +26,6 @@ import pytest
 import tests.surroundings  # noqa: F401 - before scalargrad is imported
 from hypothesis import settings
 from tests.patience import PATIENCE
-
-from scalargrad import Value, draw
-from scalargrad.errors import LayoutError
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
 settings.register_profile(
@@ -129,24 +126,23 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
-@cache
-def lacking_for_bitmaps() -> str:
-    """Return what Graphviz says if it cannot draw a bitmap here."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            draw(Value(1.0)).save(Path(folder) / "dot.png")
-        except LayoutError as error:
-            return str(error)
-    return ""
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin no test that lacks what it draws with, and none late."""
-    if item.get_closest_marker("bitmaps") and lacking_for_bitmaps():
-        pytest.skip(lacking_for_bitmaps())
+    """Begin no test late."""
     started.append(time.monotonic())
     if started[-1] - started[0] > SECONDS:
         pytest.skip("the time is up")
+
+
+@pytest.fixture
+def no_bundled_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let graphviz-pure be not installed."""
+    monkeypatch.setattr(importlib.metadata, "files", lambda _: None)
+
+
+@pytest.fixture
+def no_system_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no program to be found."""
+    monkeypatch.setenv("PATH", "")
 
 
 class Savable(Protocol):

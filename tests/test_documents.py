@@ -95,9 +95,7 @@ WIDE = {"errors", "export", "fast", "sympy"}
 
 def case(page: Path) -> Any:
     """Return a page as a case, with its marks."""
-    marks = [pytest.mark.wide] * (page.stem in WIDE)
-    marks += [pytest.mark.bitmaps] * (page.stem == "teaching")
-    return pytest.param(page, id=page.stem, marks=marks)
+    return pytest.param(page, id=page.stem, marks=[pytest.mark.wide] * (page.stem in WIDE))
 
 
 SESSIONS = [

@@ -45,7 +45,7 @@ def test_all_that_is_offered_is_listed_in_the_package() -> None:
 
 def test_importing_the_core_loads_nothing_heavy() -> None:
     """NumPy, Matplotlib, Rich, Graphviz and the parser stay unloaded until they are used."""
-    heavy = ["numpy", "matplotlib", "rich", "typer", "graphviz", "pygraphviz", "dataclasses"]
+    heavy = ["numpy", "matplotlib", "rich", "typer", "graphviz", "resvg_py", "dataclasses"]
     heavy.append("scalargrad.expression")
     if sys.version_info < (3, 14):  # from then on, Python's own NamedTuple loads it
         heavy.append("ast")

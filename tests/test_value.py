@@ -34,7 +34,7 @@ from scalargrad import (
     value_and_grad,
 )
 
-needs_graphviz = pytest.mark.skipif(find_spec("pygraphviz") is None, reason="has no Graphviz")
+needs_graphviz = pytest.mark.skipif(find_spec("resvg_py") is None, reason="has no Graphviz")
 
 #: One of each kind of real number that differs in how it is converted.
 REAL_NUMBERS: list[Any] = [

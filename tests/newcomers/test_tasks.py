@@ -94,7 +94,6 @@ def test_a_slide_is_built_up_with_a_picture_for_each_step(tmp_path: Path) -> Non
     assert len({file.read_bytes() for file in files}) == 4
 
 
-@pytest.mark.bitmaps
 def test_a_picture_is_sharp_enough_for_print(tmp_path: Path) -> None:
     """At 600 dpi a PNG has about three times the width that it has at 192."""
     f = formula()
@@ -107,7 +106,6 @@ def test_a_picture_is_sharp_enough_for_print(tmp_path: Path) -> None:
     assert width(600) / width(192) == pytest.approx(600 / 192, rel=0.02)
 
 
-@pytest.mark.bitmaps
 def test_slides_are_written_by_one_call(tmp_path: Path) -> None:
     """Three steps forwards, the seed and four wires back are eight pictures of one size."""
     files = walk(formula()).export(tmp_path / "slides", format="png")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import sys
 import tracemalloc
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -138,13 +137,16 @@ def test_other_modules_show_what_is_inside_them() -> None:
     assert text(Linear(1, 1, bias=False)).endswith("Linear: 1 parameter")
 
 
-def test_a_network_that_cannot_be_drawn_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 1,640 lines, which are too many to tell apart; without layers; without Graphviz."""
+def test_a_network_that_cannot_be_drawn_is_a_table() -> None:
+    """Of 1,640 lines, which are too many to tell apart; without layers."""
     for model in (MLP(40, [40, 1], rng=0), MLP(2, [], rng=0)):
         assert "image/svg+xml" not in model._repr_mimebundle_()
         assert f"MLP: {len(model.parameters()):,} parameters" in text(model)
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    monkeypatch.setenv("PATH", "")
+
+
+@pytest.mark.usefixtures("no_bundled_graphviz", "no_system_graphviz")
+def test_without_graphviz_a_network_is_a_table() -> None:
+    """With a row for each layer."""
     assert "Layer of [ReLUNeuron(2)" in text(MLP(2, [3, 1]))
 
 

@@ -47,11 +47,11 @@ if find_spec("numpy") is None:
         message = str(error)
     assert message == "jit needs numpy: python -m pip install numpy"
 
-if find_spec("pygraphviz") is None and shutil.which("dot") is None:
+if find_spec("resvg_py") is None and shutil.which("dot") is None:
     try:
         draw(f).svg()
     except scalargrad.LayoutError as error:
         message = str(error)
-    assert "python -m pip install pygraphviz" in message
+    assert "python -m pip install graphviz-pure" in message
 
 print("the core works")

@@ -7,7 +7,6 @@ import hashlib
 import math
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,14 +103,10 @@ def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_graphviz_the_error_says_so_and_a_notebook_has_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_bundled_graphviz", "no_system_graphviz")
+def test_without_graphviz_the_error_says_so_and_a_notebook_has_the_table(tmp_path: Path) -> None:
     """There is nothing to lay out with."""
-    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
     steps = lecture()
-    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LayoutError, match="Graphviz"):
         steps.save(tmp_path / "walk.html")
     assert steps._repr_mimebundle_()["text/html"] == steps._repr_html_()

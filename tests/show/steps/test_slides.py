@@ -108,7 +108,6 @@ def test_slides_in_one_file_print_as_one_page_each(tmp_path: Path, open_blank: A
     assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 8
 
 
-@pytest.mark.bitmaps
 def test_part_of_a_walk_as_png_on_dark_paper(tmp_path: Path) -> None:
     """Named by their place in the whole walk; a PNG's width is its bytes 16 to 20."""
     files = lecture()[4:6].export(tmp_path, format="png", dpi=96, dark=True)

@@ -84,7 +84,9 @@ def frames(
     ]
     dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]
     written = render_each(dots, "svg")
-    svgs = [_seen(finish(x, diagram.title, {})) for x, diagram in zip(written, diagrams, strict=True)]
+    svgs = [
+        _seen(finish(x, diagram.title, {})) for x, diagram in zip(written, diagrams, strict=True)
+    ]
     if kind == "png":
         drawn = [png(svg, dot, dpi) for svg, dot in zip(svgs, dots, strict=True)]
     else:
