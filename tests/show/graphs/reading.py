@@ -127,7 +127,7 @@ def words(element: Element) -> list[Element]:
 
 
 def lines(element: Element) -> list[str]:
-    """Return the text under an element line by line, without blank lines and spaces at their ends.
+    """Return the text under an element line by line, without blank lines.
 
     Graphviz writes the second of two spaces as a no-break space, which looks the same.
     """
@@ -135,7 +135,7 @@ def lines(element: Element) -> list[str]:
     for word in words(element):
         y = word.attrib["y"]
         rows[y] = rows.get(y, "") + (word.text or "")
-    return [row.replace("\xa0", " ").rstrip() for row in rows.values() if row.strip()]
+    return [row.replace("\xa0", " ") for row in rows.values() if row.strip()]
 
 
 def title(element: Element) -> str | None:

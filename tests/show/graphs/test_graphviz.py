@@ -122,8 +122,8 @@ def test_the_error_has_the_last_words_of_graphviz(system_dot: Path, script: str,
 
 
 def test_a_picture_of_too_many_dots_is_refused(tmp_path: Path) -> None:
-    """Its memory would end the program: here 15 × 26 inches at 1,200 dots each."""
-    roots = [Value(1.0).exp() for _ in range(30)]
+    """Its memory would end the program: here 2 × 78 inches of 1,200 dots each."""
+    roots = [Value(1.0).exp() for _ in range(100)]
     with pytest.raises(LayoutError, match="dpi"):
         draw(roots, dpi=1200).save(tmp_path / "f.png")
 

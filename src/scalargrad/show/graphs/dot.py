@@ -211,11 +211,8 @@ def _set_in(
 def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
     match shape:
         case Box():
-            style = {
-                **_BOX,
-                **_KINDS[shape.kind],
-                "label": f"<{named(shape.text)}{room(shape.text)}>",
-            }
+            label = f"<{named(shape.text)}{room(shape.text)}>"
+            style = {**_BOX, **_KINDS[shape.kind], "label": label}
             return _standing_out(style, shape.id, look)
         case GateShape():
             ordering = {"ordering": "in"} if shape.ordered else {}

@@ -83,10 +83,8 @@ def frames(
         for step, caption in zip(steps, captions, strict=True)
     ]
     dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]
-    written = render_each(dots, "svg")
-    svgs = [
-        _seen(finish(x, diagram.title, {})) for x, diagram in zip(written, diagrams, strict=True)
-    ]
+    written = zip(render_each(dots, "svg"), diagrams, strict=True)
+    svgs = [_seen(finish(svg, diagram.title, {})) for svg, diagram in written]
     if kind == "png":
         drawn = [png(svg, dot, dpi) for svg, dot in zip(svgs, dots, strict=True)]
     else:
