@@ -64,12 +64,14 @@ def test_points_are_plain_numbers_fixed_by_a_seed(
 
 
 def test_moons_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The points are exactly those of the same seed; without the package, it is named."""
-    points, labels = sklearn.datasets.make_moons(n_samples=30, noise=0.1, random_state=1337)
-    assert moons(30, 0.1, seed=1337) == (points.tolist(), labels.tolist())
+    """The points are those of the same seed, without it; where others need it, it is named."""
+    made = sklearn.datasets.make_moons
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    for n in (1, 2, 31, 100):
+        points, labels = made(n_samples=n, noise=0.1, random_state=1337)
+        assert moons(n, 0.1, seed=1337) == (points.tolist(), labels.tolist())
     with pytest.raises(MissingPackageError, match="scikit-learn"):
-        moons()
+        circles()
 
 
 def test_circles_without_noise_lie_on_their_radii() -> None:

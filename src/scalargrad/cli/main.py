@@ -115,7 +115,7 @@ def draw(
     expression: _Expression,
     assignments: _Assignments = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="A .svg, .png, .pdf, .dot or .mmd file.")
+        Path, typer.Option("--output", "-o", help="A .svg, .png, .dot, .mmd or .pdf file.")
     ] = Path("graph.svg"),
     *,
     direction: Annotated[str, typer.Option(help="LR, from left to right, or TB, down.")] = "LR",

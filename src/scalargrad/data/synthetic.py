@@ -12,6 +12,7 @@ from typing import Any
 from scalargrad.data.dataset import Dataset, sklearn_datasets
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.system.one_line import shown
+from scalargrad.system.packages import needed
 from scalargrad.table.validation import number, size, whole
 
 Points = Dataset[list[float], int]
@@ -64,7 +65,11 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
     OperandError
         If `n` is under 1.
     MissingPackageError
-        If scikit-learn, whose ``make_moons`` this is, is not installed.
+        If NumPy is not installed.
+
+    Notes
+    -----
+    The points are those of scikit-learn's ``make_moons`` with this seed.
 
     Examples
     --------
@@ -72,10 +77,16 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
     >>> sorted(targets)
     [0, 0, 1, 1]
     """
-    n, noise = size(n, "n", 1), _spread(noise)
-    return _points(
-        sklearn_datasets().make_moons(n_samples=n, noise=noise, random_state=_seed(seed))
-    )
+    n, noise, seed = size(n, "n", 1), _spread(noise), _seed(seed)
+    with needed("moons need"):
+        import numpy as np
+    rng = np.random.RandomState(seed)
+    upper, lower = np.linspace(0, np.pi, n // 2), np.linspace(0, np.pi, n - n // 2)
+    above = np.stack([np.cos(upper), np.sin(upper)], 1)
+    below = np.stack([1 - np.cos(lower), 1 - np.sin(lower) - 0.5], 1)
+    order = rng.permutation(n)
+    points = np.concatenate([above, below])[order]
+    return _points((points + rng.normal(scale=noise, size=points.shape), order >= n // 2))
 
 
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 0) -> Points:

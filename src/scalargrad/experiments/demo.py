@@ -57,7 +57,7 @@ def run(
     Raises
     ------
     MissingPackageError
-        If scikit-learn, matplotlib or safetensors is not installed; the graphs are written before.
+        If NumPy, matplotlib or safetensors is not installed; the graphs are written before.
     """
     make_folder(folder)
     written = [

@@ -4,7 +4,8 @@
 `folded_diagram` turn the graph into the shapes and lines of a `diagram`, with the texts of `gates`.
 `looks`, `scale` and `copies` decide on highlights, colours and drawn-out fan-out; `chain_rows`,
 `row_layout` and `turns` wrap long chains into rows. `dot` (with `wire_tables`, `edges` and `inks`)
-and `mermaid` write the diagram as text, `layout` runs Graphviz, and `svg` finishes its output.
+and `mermaid` write the diagram as text, `layout` runs Graphviz, `svg` finishes its output, and
+`bitmap` makes a PNG of that.
 `network_picture` draws the units and weights of a network.
 """
 
