@@ -22,6 +22,7 @@ from tests.compiler.nests import (
     Program,
     arranged,
     fma,
+    machine,
     packed,
     plan,
     print_c,
@@ -169,8 +170,6 @@ class LLVMNest(CompiledNest):
     def build(self, body: Body, level: int) -> int:
         """Compile it; return how many numbers memory has."""
         import llvmlite.binding as llvm
-
-        from scalargrad.compiler.backend.llvm.target import machine
 
         self.source, cells = print_llvm(body, self.plan)
         module = llvm.parse_assembly(self.source)

@@ -57,6 +57,7 @@ __all__ = [
     "fma",
     "gradient",
     "interpret",
+    "machine",
     "packed",
     "plan",
     "print_c",
@@ -69,6 +70,13 @@ __all__ = [
     "to_equations",
     "write",
 ]
+
+
+def machine(level: int) -> Any:
+    """Return this machine as llvmlite describes it; without llvmlite, the rest is read alike."""
+    from scalargrad.compiler.backend.llvm import target
+
+    return target.machine(level)
 
 
 def recorded(
