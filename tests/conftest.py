@@ -116,13 +116,9 @@ def pytest_runtestloop() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Count the lines that tests run, but for those in browsers and of random programs.
-
-    Counted, a test takes twice as long. What only a random program runs has no test of its own.
-    """
+    """Count the lines that tests run, but for those in browsers: counted, a test takes longer."""
     in_browser = "playwright" in getattr(item, "fixturenames", ())
-    is_counted = not in_browser and item.get_closest_marker("differential") is None
-    with traced(*(counters if is_counted else (None, None))):
+    with traced(*((None, None) if in_browser else counters)):
         return (yield)
 
 
