@@ -14,6 +14,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.numpy_runner import vectorised
+from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     MAX,
     SET,
@@ -28,7 +29,7 @@ from scalargrad.compiler.nests.equations import (
     Var,
     statements,
 )
-from scalargrad.compiler.nests.schedule import ScheduledLoop, is_unique
+from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.table.operation import Elementwise, Operation
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -29,7 +30,6 @@ from scalargrad.compiler.nests.equations import (
     Step,
     within_loops,
 )
-from scalargrad.compiler.nests.schedule import is_unique
 
 
 @dataclass(frozen=True)

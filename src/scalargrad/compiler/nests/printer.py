@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Operand
+from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -21,7 +22,7 @@ from scalargrad.compiler.nests.equations import (
     within_loops,
 )
 from scalargrad.compiler.nests.registers import Carried, Key, Place
-from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast, is_unique
+from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
 from scalargrad.compiler.nests.sums import Running, Sum, Sums, has_classes, write
 from scalargrad.compiler.nests.tiles import GATHERED, KEPT, is_fixed
 

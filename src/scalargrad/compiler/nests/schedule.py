@@ -11,19 +11,16 @@ Allen and Kennedy, Optimizing Compilers for Modern Architectures, 2001, chapters
 
 from __future__ import annotations
 
-import functools
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from scalargrad.compiler.nests.distances import Edge, Placed, dependences, is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     SEQUENTIAL,
     SET,
-    Access,
     Body,
-    Index,
     Loop,
     Program,
     Step,
@@ -34,8 +31,6 @@ from scalargrad.errors import TraceError
 
 #: How many turns a loop has at least that is taken for one whose turns are lanes of vectors.
 LANES = 4
-#: By how many turns of a loop a cell is read after it is written: the least and the most.
-Distance = tuple[int, int]
 
 
 @dataclass(eq=False)
@@ -66,51 +61,6 @@ class ScheduledLoop(Loop):
         return f"for {self.var} in {self.var.extent}, {', '.join(shown)}:"
 
 
-@dataclass(eq=False)
-class Placed:
-    """A step with the loops that it is still to be put into, outermost first."""
-
-    number: int
-    step: Step
-    loops: tuple[Loop, ...]
-    depth: int = 0
-
-    @property
-    def next(self) -> Loop | None:
-        """The loop that it is put into next."""
-        return self.loops[self.depth] if self.depth < len(self.loops) else None
-
-    @functools.cached_property
-    def around(self) -> tuple[Var, ...]:
-        """The variables of all its loops."""
-        return tuple(loop.var for loop in self.loops)
-
-    def order_loops(self) -> None:
-        """Put the loops of a sum inside those over its cells, as far as these do not end there.
-
-        Loops of the sum stay in order. No partial sums then wait in memory.
-        """
-        left = self.loops[self.depth :]
-        if self.step.how == SET or len(left) < 2 or not is_unique(self.step.out.indices):
-            return
-        sums = [loop for loop in left if loop.var not in self.step.out.variables]
-        found, ends = [], {loop.var for loop in sums}
-        for loop in left:
-            if loop.var not in ends and not loop.var.extent.variables & ends:
-                found.append(loop)
-            else:
-                ends.add(loop.var)
-        self.loops = (*self.loops[: self.depth], *found, *(x for x in left if x not in found))
-
-    def wish(self) -> int:
-        """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
-        step, loop = self.step, self.next
-        if step.how == SET or loop is None:
-            return 0
-        is_lane = loop.var in step.out.variables and is_unique(step.out.indices)
-        return 0 if is_lane else -1 if loop.down else 1
-
-
 def goes_abreast(step: Step, var: Var) -> bool:
     """Return whether turns of a step may run in any order, and at once.
 
@@ -124,14 +74,6 @@ def goes_abreast(step: Step, var: Var) -> bool:
     return var in step.out.variables or (step.how == ADD and long)
 
 
-class Edge(NamedTuple):
-    """That a step reads what another writes, with the distance for each loop over both."""
-
-    writer: Placed
-    reader: Placed
-    distances: Mapping[Var, Distance]
-
-
 def schedule(program: Program) -> Body:
     """Return the loops of a program in an order that runs.
 
@@ -142,91 +84,6 @@ def schedule(program: Program) -> Body:
     """
     placed = [Placed(k, *x) for k, x in enumerate(within_loops(program.body))]
     return _ordered(placed, dependences(placed))
-
-
-def dependences(placed: Sequence[Placed]) -> list[Edge]:
-    """Return which steps read what others write."""
-    readers: dict[object, list[tuple[Placed, Access]]] = {}
-    for x in placed:
-        for access in dict.fromkeys(x.step.reads()):
-            readers.setdefault(access.array, []).append((x, access))
-    found = []
-    for writer in placed:
-        for reader, access in readers.get(writer.step.out.array, ()):
-            distances = distances_between(writer, reader, access)
-            if distances is not None:
-                found.append(Edge(writer, reader, distances))
-    return found
-
-
-def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Var, Distance] | None:
-    """Return by how many turns of each common loop a cell is read after it is written.
-
-    None if `access`, of the reader, never meets a cell that the writer writes.
-    """
-    out = writer.step.out
-    if not out.indices and not writer.loops:
-        return {}
-    if out.is_apart(access):
-        return None
-    common = [v for v in writer.around if v in reader.around]
-    found = {}
-    for v in common:
-        is_sum = writer.step.how != SET and v not in out.variables
-        most = max(v.extent.bounds()[1] - 1, is_sum)  # even the sum of one turn is there after it
-        found[v] = -most, most
-    for mine, its in zip(out.indices, access.indices, strict=True):
-        if mine.via or its.via:
-            continue
-        for v, stride in mine.terms:
-            if v in found:
-                low, high = _turns(v, stride, mine, its)
-                found[v] = max(low, found[v][0]), min(high, found[v][1])
-        _bound_by_extents(found, mine, its)
-    if any(low > high for low, high in found.values()):
-        return None
-    return found
-
-
-def _bound_by_extents(found: dict[Var, Distance], mine: Index, its: Index) -> None:
-    """Bound distances where the index that is written runs up to an outer variable."""
-    top = mine
-    while inner := [(v, k) for v, k in top.terms if v.extent.terms]:
-        v, stride = inner[-1]
-        if stride < 0 or v.extent.via:
-            return
-        top = top.substituted({v: v.extent - 1})  # what is written is at most this
-        for v, stride in top.terms:
-            if v in found and stride == 1:  # its <= w + rest
-                most = (v - its).bounds()[1] + (top - v).bounds()[1]
-                found[v] = found[v][0], min(found[v][1], most)
-
-
-def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
-    """Return the distances that one dimension allows: stride·(r - w), where the indices agree."""
-    if mine == its and is_unique([mine]):
-        return 0, 0
-    rest = (mine - v * stride).bounds()
-    least, most = (v * stride - its).bounds()
-    low, high = least + rest[0], most + rest[1]
-    return (
-        (-(-low // stride), high // stride) if stride > 0 else (-(high // -stride), -low // -stride)
-    )
-
-
-def is_unique(indices: Iterable[Index]) -> bool:
-    """Return whether indices are others for all other values of their variables."""
-    known: set[Var] = set()  # from the indices before
-    for index in indices:
-        span, terms = 0, [(v, k) for v, k in index.terms if v not in known]
-        for v, stride in sorted(terms, key=lambda term: abs(term[1])):
-            if index.via or abs(stride) <= span:
-                return False
-            known.add(v)
-            span += abs(stride) * (v.extent.bounds()[1] - 1)
-        if index.via:
-            return False
-    return True
 
 
 def components(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Placed]]:
@@ -330,8 +187,8 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
 
     Those whose turns go abreast are kept apart from others, unless a loop around may have `lanes`.
     """
+    circles, edges = _circles_compared(placed, edges)
     if not any(x.next for x in placed):
-        circles = components(placed, edges)
         itself = {edge.reader for edge in edges if edge.writer is edge.reader}
         for circle in circles:
             if len(circle) > 1 or circle[0] in itself:
@@ -342,7 +199,7 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
         into[edge.reader].append(edge)
     groups: list[_Group] = []
     home: dict[Placed, int] = {}
-    for circle in components(placed, edges):
+    for circle in circles:
         arriving = [edge for x in circle for edge in into[x]]
         members = set(circle)
         inside = [edge for edge in arriving if edge.writer in members]
@@ -368,6 +225,20 @@ def _ordered(placed: Sequence[Placed], edges: Sequence[Edge], lanes: bool = Fals
         mine = [e for x in group.steps for e in into[x] if e.writer in group.steps]
         found += _emitted(group, mine, lanes)
     return found
+
+
+def _circles_compared(
+    placed: Sequence[Placed], edges: Sequence[Edge]
+) -> tuple[list[list[Placed]], Sequence[Edge]]:
+    """Return `components`, and the edges, after turns were compared where that may matter."""
+    while True:
+        circles = components(placed, edges)
+        of = {x: k for k, circle in enumerate(circles) for x in circle}
+        open_ = {e: None for e in edges if of[e.writer] == of[e.reader] and e.is_open()}
+        if not open_:
+            return circles, edges
+        found = (edge.compared() if edge in open_ else edge for edge in edges)
+        edges = [edge for edge in found if edge is not None]
 
 
 def _carried(circle: Sequence[Placed], inside: Sequence[Edge], var: Var | None) -> int:
@@ -404,7 +275,7 @@ def _emitted(group: _Group, edges: Sequence[Edge], lanes: bool) -> Body:
         return _ordered(steps, edges)
     for x in steps:
         x.depth += 1
-    same = [edge for edge in edges if edge.distances[var][0] <= 0 <= edge.distances[var][1]]
+    same = [within for edge in edges if (within := edge.within(var)) is not None]
     kind = "sequential" if group.carried else "vector"
     down = (group.carried or group.wish) < 0
     lanes = lanes or (group.abreast and not group.carried and var.extent.bounds()[1] >= LANES)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.operations import apply
+from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -31,7 +32,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
-from scalargrad.compiler.nests.schedule import ScheduledLoop, is_unique
+from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation

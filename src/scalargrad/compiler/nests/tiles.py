@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
+from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     CLASSES,
@@ -32,7 +33,7 @@ from scalargrad.compiler.nests.equations import (
     Var,
     within_loops,
 )
-from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast, is_unique
+from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
 from scalargrad.table.operation import Elementwise
 
 #: The kinds of arrays whose dimensions may lie in any order.

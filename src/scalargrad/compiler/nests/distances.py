@@ -1,0 +1,283 @@
+"""Which steps read what others write, and by how many turns of the loops around both.
+
+Bounds of these distances follow from the indices. Where they leave open which of two turns comes
+first, in a circle of steps, all turns are compared: extents and tables are known beforehand.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.nests.equations import SET, Access, Index, Loop, Step, Var
+from scalargrad.compiler.passes.nodes import stretches
+
+#: By how many turns of a loop a cell is read after it is written: the least and the most.
+Distance = tuple[int, int]
+#: For loops over both steps, whether a cell is read at an earlier turn (-1), the same or a later.
+Signs = tuple[int, ...]
+#: So many turns of a step are compared at most, and pairs of turns.
+_MOST = 1 << 22
+
+
+@dataclass(eq=False)
+class Placed:
+    """A step with the loops that it is still to be put into, outermost first."""
+
+    number: int
+    step: Step
+    loops: tuple[Loop, ...]
+    depth: int = 0
+
+    @property
+    def next(self) -> Loop | None:
+        """The loop that it is put into next."""
+        return self.loops[self.depth] if self.depth < len(self.loops) else None
+
+    @functools.cached_property
+    def around(self) -> tuple[Var, ...]:
+        """The variables of all its loops."""
+        return tuple(loop.var for loop in self.loops)
+
+    def order_loops(self) -> None:
+        """Put the loops of a sum inside those over its cells, as far as these do not end there.
+
+        Loops of the sum stay in order. No partial sums then wait in memory.
+        """
+        left = self.loops[self.depth :]
+        if self.step.how == SET or len(left) < 2 or not is_unique(self.step.out.indices):
+            return
+        sums = [loop for loop in left if loop.var not in self.step.out.variables]
+        found, ends = [], {loop.var for loop in sums}
+        for loop in left:
+            if loop.var not in ends and not loop.var.extent.variables & ends:
+                found.append(loop)
+            else:
+                ends.add(loop.var)
+        self.loops = (*self.loops[: self.depth], *found, *(x for x in left if x not in found))
+
+    def wish(self) -> int:
+        """Return the direction (1 or -1) that its sum gives the next loop; 0: it may be any."""
+        step, loop = self.step, self.next
+        if step.how == SET or loop is None:
+            return 0
+        is_lane = loop.var in step.out.variables and is_unique(step.out.indices)
+        return 0 if is_lane else -1 if loop.down else 1
+
+
+@dataclass(eq=False)
+class Edge:
+    """That a step reads what another writes.
+
+    Attributes
+    ----------
+    writer, reader : Placed
+    access : Access
+        What the reader reads.
+    distances : dict
+        For each loop over both, by how many turns the reading is later.
+    signs : set of tuple, or None
+        All combinations of signs that these distances have, once turns were compared.
+    """
+
+    writer: Placed
+    reader: Placed
+    access: Access
+    distances: dict[Var, Distance]
+    signs: set[Signs] | None = None
+    is_compared: bool = field(default=False, repr=False)
+
+    def is_open(self) -> bool:
+        """Return whether comparing turns may tell more about the loops still to be opened."""
+        opened = self.writer.around[: self.writer.depth]
+        spans = (d for v, d in self.distances.items() if v not in opened)
+        return not self.is_compared and any(low != high for low, high in spans)
+
+    def within(self, var: Var) -> Edge | None:
+        """Return the edge among the same turns of a loop; None if there is none."""
+        if self.signs is None:
+            low, high = self.distances[var]
+            return self if low <= 0 <= high else None
+        place = [*self.distances].index(var)
+        return self._with({signs for signs in self.signs if not signs[place]})
+
+    def compared(self) -> Edge | None:
+        """Return the edge after all turns were compared; None if the two never meet."""
+        self.is_compared = True
+        found: Edge | None = self
+        signs = _signs(self.writer, self.reader, self.access, [*self.distances])
+        if signs is not None:
+            found = self._with(signs)
+        for loop in self.writer.loops[: self.writer.depth]:
+            found = found and found.within(loop.var)
+        return found
+
+    def _with(self, signs: set[Signs]) -> Edge | None:
+        if not signs:
+            return None
+        spans = ((min(column), max(column)) for column in zip(*signs, strict=True))
+        distances = dict(zip(self.distances, spans, strict=True))
+        return Edge(self.writer, self.reader, self.access, distances, signs, is_compared=True)
+
+
+def dependences(placed: Sequence[Placed]) -> list[Edge]:
+    """Return which steps read what others write."""
+    readers: dict[object, list[tuple[Placed, Access]]] = {}
+    for x in placed:
+        for access in dict.fromkeys(x.step.reads()):
+            readers.setdefault(access.array, []).append((x, access))
+    found = []
+    for writer in placed:
+        for reader, access in readers.get(writer.step.out.array, ()):
+            distances = distances_between(writer, reader, access)
+            if distances is not None:
+                found.append(Edge(writer, reader, access, distances))
+    return found
+
+
+def distances_between(writer: Placed, reader: Placed, access: Access) -> dict[Var, Distance] | None:
+    """Return by how many turns of each common loop a cell is read after it is written.
+
+    None if `access`, of the reader, never meets a cell that the writer writes.
+    """
+    out = writer.step.out
+    if not out.indices and not writer.loops:
+        return {}
+    if out.is_apart(access):
+        return None
+    common = [v for v in writer.around if v in reader.around]
+    found = {}
+    for v in common:
+        is_sum = writer.step.how != SET and v not in out.variables
+        most = max(v.extent.bounds()[1] - 1, is_sum)  # even the sum of one turn is there after it
+        found[v] = -most, most
+    for mine, its in zip(out.indices, access.indices, strict=True):
+        if mine.via or its.via:
+            continue
+        for v, stride in mine.terms:
+            if v in found:
+                low, high = _turns(v, stride, mine, its)
+                found[v] = max(low, found[v][0]), min(high, found[v][1])
+        _bound_by_extents(found, mine, its)
+    if any(low > high for low, high in found.values()):
+        return None
+    return found
+
+
+def _bound_by_extents(found: dict[Var, Distance], mine: Index, its: Index) -> None:
+    """Bound distances where the index that is written runs up to an outer variable."""
+    top = mine
+    while inner := [(v, k) for v, k in top.terms if v.extent.terms]:
+        v, stride = inner[-1]
+        if stride < 0 or v.extent.via:
+            return
+        top = top.substituted({v: v.extent - 1})  # what is written is at most this
+        for v, stride in top.terms:
+            if v in found and stride == 1:  # its <= w + rest
+                most = (v - its).bounds()[1] + (top - v).bounds()[1]
+                found[v] = found[v][0], min(found[v][1], most)
+
+
+def _turns(v: Var, stride: int, mine: Index, its: Index) -> Distance:
+    """Return the distances that one dimension allows: stride·(r - w), where the indices agree."""
+    if mine == its and is_unique([mine]):
+        return 0, 0
+    rest = (mine - v * stride).bounds()
+    least, most = (v * stride - its).bounds()
+    low, high = least + rest[0], most + rest[1]
+    return (
+        (-(-low // stride), high // stride) if stride > 0 else (-(high // -stride), -low // -stride)
+    )
+
+
+def is_unique(indices: Iterable[Index]) -> bool:
+    """Return whether indices are others for all other values of their variables."""
+    known: set[Var] = set()  # from the indices before
+    for index in indices:
+        span, terms = 0, [(v, k) for v, k in index.terms if v not in known]
+        for v, stride in sorted(terms, key=lambda term: abs(term[1])):
+            if index.via or abs(stride) <= span:
+                return False
+            known.add(v)
+            span += abs(stride) * (v.extent.bounds()[1] - 1)
+        if index.via:
+            return False
+    return True
+
+
+# Turns compared --------------------------------------------------------------------------------
+
+
+def _signs(
+    writer: Placed, reader: Placed, access: Access, common: Sequence[Var]
+) -> set[Signs] | None:
+    """Return the signs of all distances; None if there are too many, or a table is not known."""
+    out = writer.step.out
+    mine = _all_turns(writer.loops, {*common, *out.variables})
+    its = _all_turns(reader.loops, {*common, *access.variables})
+    if mine is None or its is None:
+        return None
+    cells, wanted = _cells(out, mine), _cells(access, its)
+    if cells is None or wanted is None:
+        return None
+    order = np.argsort(cells, kind="stable")
+    ordered = cells[order]
+    first = np.searchsorted(ordered, wanted)
+    counts = np.searchsorted(ordered, wanted, side="right") - first
+    if counts.sum() > _MOST:
+        return None
+    written, read = order[stretches(first, counts)], np.repeat(np.arange(len(wanted)), counts)
+    code = np.zeros(len(read), np.int64)
+    for v in common:
+        code = 3 * code + 1 + np.sign(its[v][read] - mine[v][written])
+    digits = 3 ** np.arange(len(common))[::-1]
+    return {tuple([k // d % 3 - 1 for d in digits.tolist()]) for k in {*code.tolist()}}
+
+
+def _all_turns(loops: Sequence[Loop], wanted: set[Var]) -> dict[Var, Integers] | None:
+    """Return the values of variables at all turns; None if these are too many, or not known."""
+    wanted = {*wanted}
+    for loop in reversed(loops):
+        if loop.var in wanted:
+            wanted |= loop.var.extent.variables
+    found: dict[Var, Integers] = {}
+    count = 1
+    for loop in loops:
+        if loop.var in wanted:
+            extents = _values(loop.var.extent, found, count)
+            if extents is None or extents.sum() > _MOST:
+                return None
+            found = {v: np.repeat(x, extents) for v, x in found.items()}
+            found[loop.var] = stretches(np.zeros(len(extents), np.int64), extents)
+            count = len(found[loop.var])
+    return found
+
+
+def _values(index: Index, at: Mapping[Var, Integers], count: int) -> Integers | None:
+    """Return an index at so many turns."""
+    found = np.full(count, index.base)
+    for v, stride in index.terms:
+        found += stride * at[v]
+    if index.via is None:
+        return found
+    if index.via.array.data is None:
+        return None
+    places = [_values(i, at, count) for i in index.via.indices]
+    found += index.via.array.data[tuple(places)].astype(np.int64)
+    return found
+
+
+def _cells(x: Access, at: Mapping[Var, Integers]) -> Integers | None:
+    """Return which cell an access is at each turn."""
+    count = next((len(values) for values in at.values()), 1)
+    found = np.zeros(count, np.int64)
+    for index, size in zip(x.indices, x.array.shape, strict=True):
+        values = _values(index, at, count)
+        if values is None:
+            return None
+        found = found * size + values
+    return found

@@ -1,0 +1,491 @@
+"""Where results are stored, and what the operands of a statement read there.
+
+The results of a statement are an array, with an index for each of its loops. Where an operand reads
+something else at a border, as a recurrence does at its start, the array has cells around the
+results that hold it: each turn then reads the same way. What is no affine index is looked up in a
+table of constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.array_types import Floats, Integers
+from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.equations import Access as Cell
+from scalargrad.compiler.nests.equations import Array, Index, Var, as_index
+from scalargrad.compiler.nests.finder.additions import Sum
+from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER
+from scalargrad.compiler.nests.finder.tree import (
+    Access,
+    Affine,
+    Border,
+    Constant,
+    Data,
+    Indices,
+    Input,
+    Loop,
+    Result,
+    Statement,
+    Table,
+    Tree,
+)
+
+#: Where something is read: for each loop, one index, or all but so many first and last ones.
+Region = tuple[int | tuple[int, int], ...]
+#: What stands for an index of a loop.
+Place = Var | Index | int
+#: For cells beside results, the kind and the place, in the recording, of what they hold.
+Around = dict[tuple[int, ...], tuple[int, int]]
+#: Cells around results go at most so far, and farther by twice the extent.
+_FAR = 64
+#: So many things an operand reads at most, turn by turn.
+_CHOICES = 6
+
+
+class NotWrittenError(Exception):
+    """The tree has a form that is not written as equations."""
+
+
+class Looked(NamedTuple):
+    """A number looked up in a constant array, by the indices of some loops."""
+
+    array: Array
+    axes: tuple[int, ...]
+
+
+class Taken(NamedTuple):
+    """An input."""
+
+    place: Affine | Looked
+
+
+class Stored(NamedTuple):
+    """A cell of results, or beside them."""
+
+    among: Stores
+    indices: tuple[Affine | Looked, ...]
+
+
+class Chosen(NamedTuple):
+    """One of two reads, by a number that is 1 or 0 at each turn."""
+
+    first: Looked
+    read: Read
+    other: Read
+
+
+class Fill(NamedTuple):
+    """What cells around results hold: in the loops of a statement, as far as a region goes."""
+
+    statement: Statement
+    region: Region
+    indices: tuple[Affine | Looked, ...]
+    value: Read
+
+
+#: What an operand reads, once it is known where that is stored.
+Read = Constant | Looked | Taken | Stored | Chosen
+
+
+@dataclass(eq=False)
+class Stores:
+    """An array of the results of a statement, with cells around them.
+
+    Attributes
+    ----------
+    statement : Statement
+    low, high : list of int
+        The least and the greatest index along each dimension.
+    around : dict
+    fills : list of Fill
+    array : Array
+        Once all indices are known.
+    """
+
+    statement: Statement
+    low: list[int]
+    high: list[int]
+    around: Around = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+    array: Array | None = None
+
+    def reach(self, bounds: Sequence[tuple[int, int]]) -> None:
+        """Have the array reach as far as indices go."""
+        for k, (low, high) in enumerate(bounds):
+            self.low[k], self.high[k] = min(self.low[k], low), max(self.high[k], high)
+
+    def cell(self, at: Sequence[Place]) -> Cell:
+        """Return the cell at indices of the statement's loops."""
+        assert self.array
+        return Cell(self.array, tuple(as_index(i) - k for i, k in zip(at, self.low, strict=True)))
+
+
+class Cells:
+    """Knows where all results are stored, and what all operands read.
+
+    Parameters
+    ----------
+    tree : Tree
+    builder : Builder
+        Of the program that is written.
+    inputs : Array
+    sums : dict
+        The statements that add up.
+
+    Attributes
+    ----------
+    vars : dict from Loop to Var
+    stores : dict from int to list of Stores
+        Of each statement, by its number: first what it writes, then copies with other cells around.
+    reads : dict from (int, int) to Read
+        What each operand of each statement reads, but for the chains of sums.
+    starts : dict from int to Read
+        What sums start from.
+    """
+
+    def __init__(
+        self, tree: Tree, builder: Builder, inputs: Array, sums: Mapping[int, Sum]
+    ) -> None:
+        self.tree, self.builder, self.inputs, self.sums = tree, builder, inputs, sums
+        self.vars: dict[Loop, Var] = {}
+        self.stores: dict[int, list[Stores]] = {}
+        self.reads: dict[tuple[int, int], Read] = {}
+        self.starts: dict[int, Read] = {}
+        self._nodes: dict[int, Integers] = {}  # of each statement, the node of each cell
+        self._tables: dict[tuple[bytes, tuple[int, ...]], Array] = {}
+        for s in tree.statements:
+            for k, loop in enumerate(s.loops):
+                if loop not in self.vars:
+                    self.vars[loop] = self._var(loop, [self.vars[x] for x in s.loops[:k]])
+            self.stores[s.number] = [self._of_results(s)]
+        for s in tree.statements:
+            self._read_all(s)
+
+    def depth(self, statement: Statement) -> int:
+        """Return how many of its loops decide which cell of its results is written."""
+        own = self.sums.get(statement.number)
+        return len(statement.loops) if own is None else own.axis
+
+    def _var(self, loop: Loop, around: Sequence[Place]) -> Var:
+        if isinstance(loop.extent, Affine):
+            return self.builder.var(self.index(loop.extent, around))
+        indices = self._entered(loop)
+        return self.builder.var(self.index(self._looked(indices, loop.extent), around))
+
+    def _entered(self, loop: Loop) -> Integers:
+        """Return the indices of the loops around a loop, for each time that it is entered."""
+        inside = next(s for s in self.tree.statements if loop in s.loops)
+        axes = inside.indices.axes[: loop.depth + 1]
+        changes = np.ones(axes.shape[1], np.bool_)
+        changes[1:] = (axes[: loop.depth, 1:] != axes[: loop.depth, :-1]).any(axis=0)
+        if np.count_nonzero(changes) != len(loop.counts):  # a turn in which nothing is done
+            raise NotWrittenError
+        found: Integers = axes[: loop.depth, changes]
+        return found
+
+    def _of_results(self, statement: Statement) -> Stores:
+        depth = self.depth(statement)
+        bounds = [loop.counts.max() - 1 for loop in statement.loops[:depth]]
+        return Stores(statement, [0] * depth, [*map(int, bounds)])
+
+    # What is read ------------------------------------------------------------------------------
+
+    def _read_all(self, statement: Statement) -> None:
+        own = self.sums.get(statement.number)
+        full: Region = ((0, 0),) * len(statement.loops)
+        for j, access in enumerate(statement.operands):
+            if own is None or j == own.place:
+                self.reads[statement.number, j] = self._read(statement, j, access, full)
+        if own is not None:
+            region = (*full[: own.axis], *[0] * (len(full) - own.axis))
+            start = self._read(statement, 1 - own.place, own.start, region)
+            self.starts[statement.number] = start
+
+    def _read(self, statement: Statement, j: int, access: Access, region: Region) -> Read:
+        """Return what an operand reads in a region."""
+        if isinstance(access, Border):
+            *others, (_, main) = _parts(statement, access, region)
+            if isinstance(main, Result):
+                found = self._around(statement, j, region, main, others)
+                if found is not None:
+                    return found
+        elif not isinstance(access, Table):
+            return self._alike(statement, access, region)
+        return self._chosen(statement, j, _rows(statement, region))
+
+    def _alike(self, statement: Statement, access: Access, region: Region) -> Read:
+        """Return what an operand reads that reads the same way at all turns of a region."""
+        if isinstance(access, Constant):
+            return access
+        if isinstance(access, Input):
+            return Taken(access.place)
+        if isinstance(access, Data):
+            return self._looked(statement.indices.axes, access.numbers)
+        assert isinstance(access, Result)
+        source = self.tree.statements[access.statement]
+        indices = access.indices[: self.depth(source)]
+        among = self.stores[source.number][0]
+        among.reach([self._bounds(x, statement, region) for x in indices])
+        return Stored(among, indices)
+
+    def _bounds(self, x: Affine, statement: Statement, region: Region) -> tuple[int, int]:
+        at = [part if isinstance(part, int) else self.vars[loop]
+              for part, loop in zip(region, statement.loops, strict=True)]  # fmt: skip
+        if _is_whole(region):
+            return self.index(x, at).bounds()
+        values = x.at(statement.indices)[_rows(statement, region)]
+        return int(values.min()), int(values.max())
+
+    # Choices -----------------------------------------------------------------------------------
+
+    def _chosen(self, statement: Statement, j: int, rows: Integers) -> Read:
+        """Return what an operand reads that reads one thing or another, turn by turn."""
+        kinds, places = self.tree.recording.operand(statement.nodes[rows], j)
+        of = self.tree.statement_of[np.where(kinds == COMPUTED, places, 0)]
+        sources = np.where(kinds == COMPUTED, of, -1 - kinds)
+        counts = np.bincount(sources - int(sources.min()))
+        order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+        if len(order) > _CHOICES:
+            raise NotWrittenError
+        found: Read | None = None
+        for source in (order + int(sources.min())).tolist():
+            here = np.flatnonzero(sources == source)
+            read = self._everywhere(statement, source, places, rows, here)
+            if found is None:
+                found = read
+            else:
+                flags = (sources == source).astype(np.float64)
+                found = Chosen(self._looked(statement.indices.axes[:, rows], flags), read, found)
+        assert found is not None
+        return found
+
+    def _everywhere(
+        self, statement: Statement, source: int, places: Integers, rows: Integers, here: Integers
+    ) -> Read:
+        """Return a read, at all rows, of what is read at some of them.
+
+        At others it is a cell that the recording has earlier, or one that nobody writes.
+        """
+        axes = statement.indices.axes[:, rows]
+        part, read = Indices(axes[:, here]), places[here]
+        if source == -1 - NUMBER:
+            numbers = np.full(len(rows), float(read[:1].view(np.float64)[0]))
+            numbers[here] = read.view(np.float64)
+            return self._looked(axes, numbers)
+        if source < 0:
+            place = part.affine(read)
+            if place is not None and len(here) == len(rows):
+                return Taken(place)
+            numbers = np.full(len(rows), read[0])
+            numbers[here] = read
+            return Taken(self._looked(axes, numbers))
+        made = self.tree.statements[source]
+        if source in self.sums and not self._are_last(made, read):
+            raise NotWrittenError
+        among, depth = self.stores[source][0], self.depth(made)
+        found = made.indices.axes[:depth, self.tree.instance_of[read]]
+        affine = [part.affine(x) for x in found]
+        fitting = [x for x in affine if x is not None]
+        every = Indices(axes)
+        if len(fitting) == depth:
+            cells = np.array([x.at(every) for x in fitting]).reshape(depth, len(rows))
+            moves = _moves_along(statement, made, fitting)
+            if len(here) == len(rows) or (
+                moves and self._are_earlier(made, cells, statement.nodes[rows])
+            ):
+                among.reach([(int(x.min()), int(x.max())) for x in cells])
+                return Stored(among, tuple(fitting))
+        indices: list[Affine | Looked] = []
+        for k, x in enumerate(found):
+            numbers = np.full(len(rows), -1 if k == 0 else int(x[0]))
+            numbers[here] = x
+            indices.append(self._looked(axes, numbers))
+            among.reach([(0, 0)] * k + [(int(numbers.min()), int(numbers.max()))])
+        return Stored(among, tuple(indices))
+
+    def _are_earlier(self, source: Statement, cells: Integers, nodes: Integers) -> bool:
+        """Return whether cells are written before nodes, or never, and are not far away."""
+        extents = np.array([int(x.counts.max()) for x in source.loops[: len(cells)]])
+        if (
+            len(cells)
+            and ((cells < -_FAR - extents[:, None]) | (cells > _FAR + 2 * extents[:, None])).any()
+        ):
+            return False
+        if source.number not in self._nodes:
+            own = tuple(source.indices.axes[: len(cells)])
+            of = np.full(tuple(extents), -1)
+            of[own] = source.nodes if len(cells) else source.nodes[-1]  # of a sum the last
+            self._nodes[source.number] = of
+        inside = ((cells >= 0) & (cells < extents[:, None])).all(axis=0)
+        within = tuple(np.compress(inside, cells, axis=1))
+        written = self._nodes[source.number][within]
+        return bool((written < nodes[inside]).all())
+
+    def _are_last(self, source: Statement, places: Integers) -> bool:
+        """Return whether nodes of a sum are the last of their sums."""
+        depth, axes = self.depth(source), source.indices.axes
+        last = np.ones(len(source.nodes), np.bool_)
+        last[:-1] = (axes[:depth, 1:] != axes[:depth, :-1]).any(axis=0)
+        return bool(last[self.tree.instance_of[places]].all())
+
+    def _looked(self, axes: Integers, numbers: Integers | Floats) -> Looked:
+        """Return numbers, one for each turn, as a constant array over the loops they vary with."""
+        kept, sizes = [*range(len(axes))], [int(x.max()) + 1 for x in axes]
+        for axis in reversed(range(len(axes))):
+            others = [k for k in kept if k != axis]
+            at = tuple(axes[k] for k in others)
+            less = np.zeros([sizes[k] for k in others])
+            less[at] = numbers if others else numbers[0]
+            if (less[at] == numbers).all():
+                kept = others
+        box = np.full([sizes[k] for k in kept], float(numbers[0]))
+        box[tuple(axes[k] for k in kept)] = numbers if kept else numbers[0]
+        key = box.tobytes(), box.shape
+        if key not in self._tables:
+            self._tables[key] = self.builder.array("x", box.shape, "const", box)
+        return Looked(self._tables[key], tuple(kept))
+
+    # Borders -----------------------------------------------------------------------------------
+
+    def _around(
+        self,
+        statement: Statement,
+        j: int,
+        region: Region,
+        main: Result,
+        others: Sequence[tuple[Region, Access]],
+    ) -> Read | None:
+        """Return a read of results, around which cells hold what is read in other regions."""
+        source = self.tree.statements[main.statement]
+        indices = main.indices[: self.depth(source)]
+        if not indices:
+            return None
+        kinds, places = self.tree.recording.operand(statement.nodes, j)
+        cells = np.stack([x.at(statement.indices) for x in indices])
+        extents = np.array([int(loop.counts.max()) for loop in source.loops[: len(indices)]])
+        known: dict[tuple[int, ...], tuple[int, int]] = {}
+        wanted: list[Around] = []
+        others = [(_needed(of, indices), part) for of, part in others]
+        for of, part in others:
+            if not (isinstance(part, Constant) or _is_whole(of)):
+                return None
+            at = _rows(statement, of)
+            there = cells[:, at]
+            if self._has_own(source, there, extents):
+                return None
+            reached = zip(*there.tolist(), strict=True)
+            what = zip(kinds[at].tolist(), places[at].tolist(), strict=True)
+            holds: Around = {}
+            for cell, held in zip(reached, what, strict=True):
+                holds[cell] = held
+                if known.setdefault(cell, held) != held:
+                    return None
+            wanted.append(holds)
+        rows = _rows(statement, region)
+        if (np.ptp(cells[:, rows], axis=1) > _FAR + 2 * extents).any():
+            return None
+        among = self._stores_with(source, wanted)
+        for (of, part), holds in zip(others, wanted, strict=True):
+            if not among.around.keys() >= holds.keys():
+                among.around.update(holds)
+                value = self._read(statement, j, part, of)
+                among.fills.append(Fill(statement, of, indices, value))
+        among.reach([(int(x.min()), int(x.max())) for x in cells[:, rows]])
+        among.reach([self._bounds(x, statement, region) for x in indices])
+        return Stored(among, indices)
+
+    def _has_own(self, source: Statement, cells: Integers, extents: Integers) -> bool:
+        """Return whether any of these cells holds a result."""
+        inside = ((cells >= 0) & (cells < extents[:, None])).all(axis=0)
+        if not inside.any():
+            return False
+        own = np.ravel_multi_index(tuple(source.indices.axes[: len(cells)]), tuple(extents))
+        asked = np.ravel_multi_index(tuple(cells[:, inside]), tuple(extents))
+        return bool(np.isin(asked, own).any())
+
+    def _stores_with(self, source: Statement, wanted: Sequence[Around]) -> Stores:
+        """Return an array of results around which all of these cells can be, or are already."""
+        for found in self.stores[source.number]:
+            around = found.around
+            if all(
+                around.keys().isdisjoint(holds)
+                or all(around.get(cell) == what for cell, what in holds.items())
+                for holds in wanted
+            ):
+                return found
+        self.stores[source.number].append(self._of_results(source))
+        return self.stores[source.number][-1]
+
+    # Indices -----------------------------------------------------------------------------------
+
+    def index(self, x: Affine | Looked, at: Sequence[Place]) -> Index:
+        """Return a number at indices of the loops around."""
+        if isinstance(x, Looked):
+            return Index(0, (), Cell(x.array, tuple([as_index(at[k]) for k in x.axes])))
+        found = as_index(x.base)
+        for stride, place in zip(x.strides, at, strict=True):
+            found += as_index(place) * stride
+        return found
+
+
+def _rows(statement: Statement, region: Region) -> Integers:
+    """Return which instances of a statement are in a region."""
+    inside = np.ones(len(statement.nodes), np.bool_)
+    for axis, part in enumerate(region):
+        index = statement.indices.axes[axis]
+        if isinstance(part, int):
+            inside &= index == part
+        elif part != (0, 0):
+            inside &= (index >= part[0]) & (index <= int(index.max()) - part[1])
+    found: Integers = np.flatnonzero(inside)
+    return found
+
+
+def _parts(statement: Statement, access: Border, region: Region) -> list[tuple[Region, Access]]:
+    """Return what is read at borders, each with its region, and last what is read elsewhere.
+
+    That is a border still if not all turns of the loops around have it, or it is in their midst.
+    """
+    found: list[tuple[Region, Access]] = []
+    left: Access = access
+    while isinstance(left, Border):
+        axis, part = left.axis, region[left.axis]
+        if isinstance(part, int):
+            left = left.there if part == left.at else left.elsewhere
+            continue
+        counts, (first, last) = statement.loops[axis].counts, part
+        is_first, is_last = left.at == first, (counts == left.at + 1 + last).all()
+        if counts.min() < 1 + first + last or not (is_first or is_last):
+            break
+        found.append((_with(region, axis, left.at), left.there))
+        region = _with(region, axis, (first + is_first, last + (not is_first)))
+        left = left.elsewhere
+    return [*found, (region, left)]
+
+
+def _is_whole(region: Region) -> bool:
+    """Return whether a region has one turn of a loop or all, so that it can be in the same loop."""
+    return all(isinstance(part, int) or part == (0, 0) for part in region)
+
+
+def _moves_along(statement: Statement, source: Statement, indices: Sequence[Affine]) -> bool:
+    """Return whether indices move on with each loop around both; else sums would wait for turns."""
+    pairs = zip(statement.loops, source.loops, indices, strict=False)
+    return all(x.strides[k] == 1 for k, (mine, its, x) in enumerate(pairs) if mine is its)
+
+
+def _needed(region: Region, indices: Sequence[Affine]) -> Region:
+    """Return a region with one turn of each loop that does not move the indices."""
+    return tuple(
+        part if isinstance(part, int) or any(x.strides[k] for x in indices) else part[0]
+        for k, part in enumerate(region)
+    )
+
+
+def _with(region: Region, axis: int, part: int | tuple[int, int]) -> Region:
+    return (*region[:axis], part, *region[axis + 1 :])
