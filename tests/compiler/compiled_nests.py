@@ -21,6 +21,7 @@ from tests.compiler.nests import (
     Operation,
     Program,
     arranged,
+    contract,
     fma,
     machine,
     packed,
@@ -41,6 +42,7 @@ class CompiledNest:
     """A program as a function of C, with its memory."""
 
     def __init__(self, program: Program, level: int = 1, *, tiles: bool = True) -> None:
+        program = contract(program)
         body, fastest = schedule(program), dict[Array, int]()
         if tiles:
             program, body, fastest = packed(program, *arranged(body))

@@ -13,6 +13,7 @@ from scalargrad.compiler.loops.node_columns import columns
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder, Cells
 from scalargrad.compiler.nests.c_printer import print_c
+from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient, tangent
 from scalargrad.compiler.nests.equations import Access, Array, Body, Index, Program, Var
 from scalargrad.compiler.nests.finder.expand import expanded
@@ -52,6 +53,7 @@ __all__ = [
     "Tree",
     "Var",
     "arranged",
+    "contract",
     "expanded",
     "find",
     "fma",

@@ -1,7 +1,7 @@
 """Shorter equations of the same meaning: copies forwarded, equal steps shared, dead ones dropped.
 
-No digit changes. A cell is what its step says wherever that stands, so that one pass suffices for
-copies and equal steps.
+What does not vary with a loop around it is computed outside of it, once. No digit changes. A cell
+is what its step says wherever that stands, so that one pass suffices.
 """
 
 from __future__ import annotations
@@ -29,15 +29,23 @@ def simplify(program: Program) -> Program:
     names = _Names(program)
     steps: dict[int, Step | None] = {}
     kept = []
+    outside: Body = []
     for step, around in statements(program.body):
-        steps[id(step)] = new = names.renamed(step, around)
-        kept += [(new, around)] if new else []
+        new = names.renamed(step, around)
+        within = tuple(v for v in around if v in names.varying)
+        kept += [(new, within)] if new else []
+        if new and len(within) < len(around):
+            outside.append(_in_loops(new, within))
+            new = None
+        steps[id(step)] = new
     for new, _ in kept:  # a reader may stand before a copy that it reads
         if any(x.__class__ is Access and x.array in names.copies for x in new.args):
             new.args = tuple(map(names.of, new.args))
     used = _used(kept)
-    body = _kept(program.body, steps, used)
-    arrays = [a for a in program.arrays if a in used or a.kind in {"in", "out"}]
+    steps |= {id(step): step for step, _ in statements(outside)}
+    body = _kept([*outside, *program.body], steps, used)
+    every = [*program.arrays, *names.smaller]
+    arrays = [a for a in every if a in used or a.kind in {"in", "out"}]
     return Program(arrays, body, checks=False)
 
 
@@ -51,6 +59,8 @@ class _Names:
             self.writers[step.out.array] = self.writers.get(step.out.array, 0) + 1
             self.looked_up.update(x.array for x in step.reads() if x.tables)
         self.copies: dict[Array, tuple[tuple[Var, ...], Arg]] = {}
+        self.smaller: list[Array] = []  # in the place of others, for fewer loops
+        self.varying: set[Var] = set()  # the loops that the last step is needed in
         self.equal: dict[tuple[object, ...], Access] = {}
 
     def of(self, x: Arg) -> Arg:
@@ -66,17 +76,41 @@ class _Names:
         """Return a step with other arguments; None if its array is a copy from now on."""
         op, args = _shorter(step.op, tuple(map(self.of, step.args)))
         out = step.out
+        self.varying = {*around}
         if step.how != SET or not self._is_own(out, around):
             return Step(out, op, args, step.how)
         variables = tuple(v for i in out.indices for v in i.variables)
         source: Arg = args[0]
         if op is not _IDENTITY:
+            own = self._out_of_loops(out, variables, args)
             texts = tuple(repr(x) if isinstance(x, float) else x for x in args)  # 0.0 is not -0.0
-            source = self.equal.setdefault((op, texts, frozenset(variables)), out)
+            source = self.equal.setdefault((op, texts, own.variables), own)
+            if source is own and own is not out:
+                self.smaller.append(own.array)
+                self.copies[out.array] = variables, own
+                return Step(own, op, args)
         if source == out:
             return Step(out, op, args)
         self.copies[out.array] = variables, source
         return None
+
+    def _out_of_loops(
+        self, out: Access, variables: tuple[Var, ...], args: tuple[Arg, ...]
+    ) -> Access:
+        """Return a cell of an array that has no index of loops in which operands do not vary."""
+        found: set[Var] = set()
+        waiting = [v for x in args if isinstance(x, Access) for v in x.variables]
+        while waiting:
+            var = waiting.pop()
+            if var not in found:
+                found.add(var)
+                waiting += var.extent.variables
+        if len(found) == len(variables):
+            return out
+        self.varying = found
+        kept = [k for k, v in enumerate(variables) if v in found]
+        array = Array(f"{out.array} once", tuple(out.array.shape[k] for k in kept))
+        return Access(array, tuple(out.indices[k] for k in kept))
 
     def _is_own(self, out: Access, around: tuple[Var, ...]) -> bool:
         """Return whether the step sets each cell of a temporary array, at a turn for each."""
@@ -94,6 +128,8 @@ def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg
         return _IDENTITY, args[:1]
     if op.name == "mul" and args[0] == 1.0:
         return _IDENTITY, args[1:]
+    if op.name == "where" and isinstance(args[0], float):
+        return _IDENTITY, (args[1 if args[0] else 2],)
     if op is _IDENTITY or any(isinstance(x, Access) for x in args):
         return op, args
     return _IDENTITY, (op.of_floats_unchecked(*(x for x in args if isinstance(x, float))),)
@@ -112,6 +148,13 @@ def _used(steps: list[tuple[Step, tuple[Var, ...]]]) -> set[Array]:
         used |= new
         waiting += new
     return used
+
+
+def _in_loops(step: Step, variables: tuple[Var, ...]) -> Loop | Step:
+    item: Loop | Step = step
+    for var in reversed(variables):
+        item = Loop(var, [item])
+    return item
 
 
 def _kept(body: Body, steps: dict[int, Step | None], used: set[Array]) -> Body:

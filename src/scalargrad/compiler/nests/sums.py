@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.operations import apply
+from scalargrad.compiler.nests.contract import Fused
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -42,6 +43,11 @@ _IDENTITY = TABLE["identity"]
 
 def write(e: Emitter, op: Operation, *operands: Operand) -> str:
     """Write an operation, a largest or smallest number among them; return its result."""
+    if isinstance(op, Fused):
+        x, y, z = operands
+        sign, of_sum = op.signs
+        x, z = x if sign > 0 else e.neg(e.number(x)), z if of_sum > 0 else e.neg(e.number(z))
+        return e.fma(x, y, z)
     if isinstance(op, Elementwise):
         return apply(e, op, *operands)
     condition = {"maximum": "ogt", "minimum": "olt"}.get(op.name)

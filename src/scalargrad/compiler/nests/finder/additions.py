@@ -2,51 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from scalargrad.compiler.nests.finder.recording import COMPUTED
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,
     Border,
     Result,
     Statement,
+    Table,
     Tree,
 )
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Operation
 
-_IDENTITY, _ADD = TABLE["identity"], TABLE["add"]
-#: Operations of chains that are sums, and what is added.
-_SUMS: dict[object, Operation] = {_ADD: _IDENTITY, TABLE["sub"]: TABLE["neg"]}
+_ADD = TABLE["add"]
+#: Operations of chains that are sums.
+_SUMS = {_ADD, TABLE["sub"]}
+
+
+class Term(NamedTuple):
+    """What a statement of a sum adds: an operand, negated where it is subtracted."""
+
+    statement: Statement
+    place: int
+    negated: bool
 
 
 class Sum(NamedTuple):
-    """What a statement adds up over its loops from one on: a term, as it is or negated."""
+    """A sum over the loops from one on, of all terms at each turn.
+
+    Attributes
+    ----------
+    axis : int
+        The first of its loops.
+    start : Access
+        What it starts from: the operand of the first statement that is no term, at first turns.
+    terms : tuple of Term
+        In order.
+    chain : tuple of Access
+        The operands through which the sum goes on.
+    """
 
     axis: int
     start: Access
-    op: Operation
-    term: Access
-    place: int
+    terms: tuple[Term, ...]
     chain: tuple[Access, ...]
 
 
-def sums_of(tree: Tree, node: int) -> Mapping[int, Sum]:
-    """Return the statements that add up, of which only the last result is read."""
-    found = {s.number: own for s in tree.statements if (own := _sum(tree, s)) is not None}
+def sums_of(tree: Tree, node: int) -> dict[int, Sum]:
+    """Return the sums of which only the last result is read, by their last statements."""
+    found = {own.terms[-1].statement.number: own for s in tree.statements for own in _sums(tree, s)}
+    last = {term.statement.number: k for k, own in found.items() for term in own.terms}
     for statement in tree.statements:
         for access in statement.operands:
             for x in _results(access):
-                own = found.get(x.statement)
+                own = found.get(last.get(x.statement, -1))
                 if own is not None and not any(x is y for y in own.chain):
-                    last = _last(tree.statements[x.statement], own.axis, x.indices)
-                    if x.indices[own.axis :] != last:
-                        del found[x.statement]
+                    source = tree.statements[x.statement]
+                    is_last = source is own.terms[-1].statement
+                    if not is_last or x.indices[own.axis :] != _last(source, own.axis, x.indices):
+                        del found[last[x.statement]]
+            for number in _in_tables(access, tree):
+                found.pop(last.get(number, -1), None)
     number, instance = int(tree.statement_of[node]), int(tree.instance_of[node])
-    if number in found and instance + 1 < len(tree.statements[number].nodes):
-        del found[number]
+    own = found.get(last.get(number, -1))
+    if own is not None and (
+        number not in found or instance + 1 < len(tree.statements[number].nodes)
+    ):
+        del found[last[number]]
     return found
+
+
+def _in_tables(access: Access, tree: Tree) -> Iterator[int]:
+    """Yield the statements whose results an operand reads by a table."""
+    if isinstance(access, Table):
+        yield from {*tree.statement_of[access.places[access.kinds == COMPUTED]].tolist()}
 
 
 def _results(access: Access) -> Iterator[Result]:
@@ -57,29 +89,66 @@ def _results(access: Access) -> Iterator[Result]:
         yield from _results(access.elsewhere)
 
 
-def _sum(tree: Tree, statement: Statement) -> Sum | None:
-    """Return what a statement adds up, if each turn adds to the one before."""
+def _sums(tree: Tree, statement: Statement) -> Iterator[Sum]:
+    """Yield the sum that begins with a statement, if each turn adds to the one before."""
+    op = tree.recording.table[statement.code]
+    if op not in _SUMS or not statement.loops:
+        return
+    for place in (0, 1)[: 1 + (op is _ADD)]:
+        access, axis, chain = statement.operands[place], len(statement.loops) - 1, []
+        while isinstance(access, Border) and (access.axis, access.at) == (axis, 0):
+            elsewhere = access.elsewhere
+            if not isinstance(elsewhere, Result):
+                break
+            chain.append(elsewhere)
+            access, axis = access.there, axis - 1
+        terms = chain and _terms(tree, statement, place, chain[0].statement)
+        if terms:
+            of = terms[-1].statement
+            links = [_previous(of, k) for k in reversed(range(axis + 1, len(of.loops)))]
+            if [*chain] == links:
+                between = (x.statement.operands[1 - x.place] for x in terms[1:])
+                yield Sum(axis + 1, access, tuple(terms), (*chain, *between))
+                return
+
+
+def _terms(tree: Tree, first: Statement, place: int, last: int) -> list[Term]:
+    """Return the terms of statements each of which adds to the one before, up to the last."""
+    op = tree.recording.table[first.code]
+    found = [Term(first, 1 - place, op is not _ADD)]
+    same = _same(len(first.loops))
+    while found[-1].statement.number != last:
+        before = found[-1].statement
+        after = before.number + 1
+        found_next = None
+        while after <= last and found_next is None:
+            found_next = _next(tree, tree.statements[after], Result(before.number, same))
+            after += 1
+        if found_next is None or found_next.statement.loops != first.loops:
+            return []
+        found.append(found_next)
+    return found
+
+
+def _next(tree: Tree, statement: Statement, before: Result) -> Term | None:
+    """Return the term of a statement that adds to a result."""
     op = tree.recording.table[statement.code]
     if op not in _SUMS:
         return None
     for place in (0, 1)[: 1 + (op is _ADD)]:
-        access, term = statement.operands[place], statement.operands[1 - place]
-        axis, chain = len(statement.loops) - 1, []
-        while isinstance(access, Border) and (access.axis, access.at) == (axis, 0):
-            elsewhere = access.elsewhere
-            if not isinstance(elsewhere, Result) or elsewhere != _previous(statement, axis):
-                break
-            chain.append(elsewhere)
-            access, axis = access.there, axis - 1
-        if chain:
-            return Sum(axis + 1, access, _SUMS[op], term, 1 - place, tuple(chain))
+        if statement.operands[place] == before:
+            return Term(statement, 1 - place, op is not _ADD)
     return None
+
+
+def _same(depth: int) -> tuple[Affine, ...]:
+    return tuple(Affine(0, tuple(int(k == a) for k in range(depth))) for a in range(depth))
 
 
 def _previous(statement: Statement, axis: int) -> Result:
     """Return the result of a statement one turn of a loop earlier, the last one within that."""
     depth = len(statement.loops)
-    own = [Affine(0, tuple(int(k == a) for k in range(depth))) for a in range(axis + 1)]
+    own = [*_same(depth)[: axis + 1]]
     own[axis] = own[axis]._replace(base=-1)
     own += _last(statement, axis + 1, (*own, *[Affine(0, (0,) * depth)] * (depth - axis - 1)))
     return Result(statement.number, tuple(own))

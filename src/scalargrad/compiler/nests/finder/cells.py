@@ -134,11 +134,13 @@ class Cells:
     builder : Builder
         Of the program that is written.
     inputs : Array
-    sums : dict
-        The statements that add up.
+    sums : dict from int to Sum
+        By the numbers of their last statements.
 
     Attributes
     ----------
+    terms : dict from int to Term
+        Of all statements of sums.
     vars : dict from Loop to Var
     stores : dict from int to list of Stores
         Of each statement, by its number: first what it writes, then copies with other cells around.
@@ -152,6 +154,7 @@ class Cells:
         self, tree: Tree, builder: Builder, inputs: Array, sums: Mapping[int, Sum]
     ) -> None:
         self.tree, self.builder, self.inputs, self.sums = tree, builder, inputs, sums
+        self.terms = {x.statement.number: x for own in sums.values() for x in own.terms}
         self.vars: dict[Loop, Var] = {}
         self.stores: dict[int, list[Stores]] = {}
         self.reads: dict[tuple[int, int], Read] = {}
@@ -196,14 +199,16 @@ class Cells:
     # What is read ------------------------------------------------------------------------------
 
     def _read_all(self, statement: Statement) -> None:
-        own = self.sums.get(statement.number)
         full: Region = ((0, 0),) * len(statement.loops)
+        term = self.terms.get(statement.number)
         for j, access in enumerate(statement.operands):
-            if own is None or j == own.place:
+            if term is None or j == term.place:
                 self.reads[statement.number, j] = self._read(statement, j, access, full)
+        own = self.sums.get(statement.number)
         if own is not None:
             region = (*full[: own.axis], *[0] * (len(full) - own.axis))
-            start = self._read(statement, 1 - own.place, own.start, region)
+            first = own.terms[0]
+            start = self._read(first.statement, 1 - first.place, own.start, region)
             self.starts[statement.number] = start
 
     def _read(self, statement: Statement, j: int, access: Access, region: Region) -> Read:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import ADD, SET, Arg, Array, Program, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
-from scalargrad.compiler.nests.finder.additions import sums_of
+from scalargrad.compiler.nests.finder.additions import Sum, sums_of
 from scalargrad.compiler.nests.finder.cells import (
     Cells,
     Chosen,
@@ -114,7 +114,8 @@ class _Writer:
             for made, fill in self.before[item]:
                 self._fill(made, fill, around)
             if isinstance(item, Statement):
-                self._statement(item, around)
+                if item.number in self.sums or item.number not in self.cells.terms:
+                    self._statement(item, around)
                 continue
             with self.builder.loop(self.cells.vars[item]) as var:
                 self._body(item.body, (*around, var))
@@ -128,15 +129,26 @@ class _Writer:
             places = range(len(statement.operands))
             args = [self._arg(self.cells.reads[number, j], around) for j in places]
             out = main.cell(around)
-            self.builder.append(Step(out, self.operations[number], tuple(args)))
+            self.builder.append(Step(out, *_of_power(self.operations[number], tuple(args))))
             for copy in copies:
                 self._set(copy.cell(around), out)
             return
         out = main.cell(around[: own.axis])
         if number in self.partial:
             out = Cell(self.partial[number], out.indices)
-        term = self._arg(self.cells.reads[number, own.place], around)
-        self.builder.append(Step(out, own.op, (term,), ADD))
+        self.builder.append(Step(out, *self._added(own, around), ADD))
+
+    def _added(self, own: Sum, around: Sequence[Var]) -> tuple[Operation, tuple[Arg, ...]]:
+        """Write the terms of a sum at one turn but for the last operation; return that."""
+        op, args = _IDENTITY, tuple[Arg, ...]()
+        for term in own.terms:
+            x = self._arg(self.cells.reads[term.statement.number, term.place], around)
+            if args:
+                held = args[0] if op is _IDENTITY else self.builder.step(op, args)
+                op, args = TABLE["sub" if term.negated else "add"], (held, x)
+            else:
+                op, args = TABLE["neg"] if term.negated else _IDENTITY, (x,)
+        return op, args
 
     def _total(self, statement: Statement, around: Sequence[Var]) -> None:
         """Write what a sum starts from and the sum as a total, and copies of it."""
@@ -205,6 +217,13 @@ def _operation(tree: Tree, statement: Statement) -> Operation:
     if not isinstance(op, Elementwise):
         raise NotWrittenError
     return op
+
+
+def _of_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
+    """Return x² as x·x and x¹ as x, others as they are."""
+    if op.name == "pow" and args[1] == 2.0:
+        return TABLE["mul"], (args[0], args[0])
+    return (_IDENTITY, args[:1]) if op.name == "pow" and args[1] == 1.0 else (op, args)
 
 
 def _is_zero(read: Read) -> bool:
