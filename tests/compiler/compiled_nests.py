@@ -173,7 +173,8 @@ class LLVMNest(CompiledNest):
         """Compile it; return how many numbers memory has."""
         import llvmlite.binding as llvm
 
-        self.source, cells = print_llvm(body, self.plan)
+        printed, cells = print_llvm(body, self.plan)
+        self.source = printed.text()
         module = llvm.parse_assembly(self.source)
         target = machine(level)
         module.triple, module.data_layout = target.triple, str(target.target_data)

@@ -11,7 +11,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.loops.node_columns import columns
 from scalargrad.compiler.loops.unfold import unfold
-from scalargrad.compiler.nests.builder import Builder, Cells
+from scalargrad.compiler.nests.builder import Builder, Cell, Cells
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient, tangent
@@ -39,6 +39,7 @@ __all__ = [
     "Array",
     "Body",
     "Builder",
+    "Cell",
     "Cells",
     "Emitter",
     "FunctionBody",

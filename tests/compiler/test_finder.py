@@ -13,10 +13,12 @@ import pytest
 from tests.compiler import natural_programs as natural
 from tests.compiler.natural_programs import Natural
 from tests.compiler.nests import (
-    Access,
+    Builder,
+    Cell,
     Recording,
     Table,
     Tree,
+    contract,
     expanded,
     find,
     gradient,
@@ -239,13 +241,16 @@ def compare_equations(function: Callable[[Any], Any], numbers: list[float]) -> b
     """Compare the equations of a function with Values; return whether there are any."""
     recording, node = recorded(function, numbers)
     tree = find(recording)
-    written = tree and to_equations(tree, len(numbers), node)
+    written = tree and to_equations(tree, len(numbers), [node])
     if not written:
         return False
-    program, slopes = gradient(written.program, Access(written.result, ()), [written.inputs])
-    found = interpret(simplify(program), {written.inputs: numbers})
+    b, (result,) = Builder(written.program), written.results
+    loss = b.output("loss")
+    loss[()] = Cell(result)
+    program, slopes = gradient(b.program(), loss[()].access, [written.inputs])
+    found = interpret(contract(simplify(program)), {written.inputs: numbers})
     value, expected = sg.value_and_grad(function)(numbers)
-    assert found[written.result] == pytest.approx(value, rel=1e-12)
+    assert found[loss.array] == pytest.approx(value, rel=1e-12)
     assert found[slopes[written.inputs]] == pytest.approx(expected, rel=1e-10, abs=1e-12)
     return True
 
@@ -281,7 +286,7 @@ def test_chains_of_additions_are_sums() -> None:
     recording, node = recorded(program.function, point(program))
     tree = find(recording)
     assert tree is not None
-    written = to_equations(tree, program.inputs, node)
+    written = to_equations(tree, program.inputs, [node])
     assert written is not None
     assert str(written.program).count("+=") == 2
     assert all(array.shape != (4, 4, 4) for array in written.program.arrays if array.name == "add")

@@ -22,6 +22,7 @@ from scalargrad.compiler import disk_cache
 from scalargrad.compiler.backend.blocks import Blocked
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.passes.kinds import Held
 from scalargrad.compiler.passes.program import Program
@@ -40,7 +41,10 @@ ON_DISK = range(_CODE + 10_000, 10_000_000)
 #: numbers describe it, and `_CODE`.
 Key = tuple[bytes, tuple[Any, ...], object, bool, int]
 
-_kept: dict[Key, Packed | Looped] = {}
+#: What a program was compiled into.
+Compiled = Packed | Looped | Nested | Blocked
+
+_kept: dict[Key, Compiled] = {}
 
 
 def key_of(program: Program, how: object) -> Key | None:
@@ -66,7 +70,7 @@ def _held(operations: Iterable[object]) -> int:
     return sum(op.lanes for op in operations if isinstance(op, Held))
 
 
-def found(key: Key | None) -> Packed | Looped | Blocked | None:
+def found(key: Key | None) -> Compiled | None:
     """Return what a program was packed into, if that is still known."""
     if key is None:
         return None
@@ -76,7 +80,7 @@ def found(key: Key | None) -> Packed | Looped | Blocked | None:
     return packed
 
 
-def keep(key: Key | None, packed: Packed | Looped | Blocked) -> None:
+def keep(key: Key | None, packed: Compiled) -> None:
     """Keep what a program was packed into."""
     if key is None:
         return
@@ -85,7 +89,7 @@ def keep(key: Key | None, packed: Packed | Looped | Blocked) -> None:
         disk_cache.write(name, pickle.dumps(packed, pickle.HIGHEST_PROTOCOL))
 
 
-def _remember(key: Key, packed: Packed | Looped | Blocked) -> None:
+def _remember(key: Key, packed: Compiled) -> None:
     """Keep a program in memory, as the last to be forgotten, unless it has a state."""
     if key[-1] <= MOST and not isinstance(packed, Blocked):
         _kept[key] = packed
@@ -100,11 +104,11 @@ def forget() -> None:
     _kept.clear()
 
 
-def _read(key: Key) -> Packed | Looped | Blocked | None:
+def _read(key: Key) -> Compiled | None:
     """Return what this or another process has packed a program into, if it is on disk."""
     name = _file_of(key)
     content = disk_cache.read(name) if name else None
-    packed: Packed | Looped | Blocked | None = None if content is None else pickle.loads(content)
+    packed: Compiled | None = None if content is None else pickle.loads(content)
     return packed
 
 

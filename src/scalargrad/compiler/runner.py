@@ -21,6 +21,7 @@ from scalargrad.compiler.loops.examples_apart import examples_apart
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.nests.nested import Nested, NestExecutable, code_of, nested
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
@@ -101,7 +102,7 @@ class Runner(Pool):
 
 
 class LoopRunner(Runner):
-    """A program of loops with the memories it runs in.
+    """A program of loops or nests with the memories it runs in.
 
     Loops may compute numbers that no result depends on. If a result is not finite, or a gradient
     that others are computed from, all is therefore computed again without them.
@@ -112,9 +113,9 @@ class LoopRunner(Runner):
         Returns a runner of the same program without loops.
     """
 
-    packed: Looped  # type: ignore[assignment]
+    packed: Looped | Nested  # type: ignore[assignment]
 
-    def __init__(self, program: Looped, plain: Callable[[], Runner]) -> None:
+    def __init__(self, program: Looped | Nested, plain: Callable[[], Runner]) -> None:
         super().__init__(program)  # type: ignore[arg-type]
         self._made = plain
 
@@ -124,12 +125,15 @@ class LoopRunner(Runner):
         return self._made()
 
     @cached_property
-    def _code(self) -> Printed:
-        return Printed(self.packed)
+    def _code(self) -> Any:
+        return Printed(self.packed) if isinstance(self.packed, Looped) else code_of(self.packed)
 
     def executable(self) -> Executable:
         """Return a new executable."""
-        return LoopExecutable(self._code)
+        packed = self.packed
+        if isinstance(packed, Looped):
+            return LoopExecutable(self._code)
+        return NestExecutable(packed, self._code)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -185,7 +189,7 @@ def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]
     """
     key = known_programs.key_of(asked, how)
     packed = known_programs.found(key)
-    if isinstance(packed, Looped):
+    if isinstance(packed, Looped | Nested):
         return LoopRunner(packed, plain)
     if packed is not None:
         return Runner(packed)
@@ -198,6 +202,9 @@ def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
     apart = examples_apart(asked) if has_llvm() else None
     if apart is not None:
         return Runner(Blocked(apart))
+    nest = nested(asked) if has_llvm() else None
+    if nest is not None:
+        return LoopRunner(nest, plain)
     found = looped(asked, can_loop=has_llvm())
     if isinstance(found, Program):
         return runner_for(differentiate(sum_of_products(found), tidy=False))

@@ -12,6 +12,7 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import Clear, Loop, Looped
+from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.packing.instructions import (
     Apply,
     Copy,
@@ -24,7 +25,6 @@ from scalargrad.compiler.packing.instructions import (
     Take,
 )
 from scalargrad.compiler.passes.program import without_dead_nodes
-from scalargrad.compiler.runner import LoopRunner
 
 #: A call is timed so often, and the shortest time is told.
 _RUNS = 7
@@ -82,6 +82,9 @@ def explain(path: Path, call: Callable[[], object]) -> Explanation:
             if isinstance(packed, Looped):
                 lines += _loops(full, packed)
                 codes.append(_code_of_loops(packed))
+            elif isinstance(packed, Nested):
+                lines += _nests(full, packed)
+                codes.append(packed.module.text())
             else:
                 lines += _program(full, packed)
                 codes.append(code_for(packed))
@@ -108,8 +111,11 @@ _UNITS = (("ns", 1e9), ("µs", 1e6), ("ms", 1e3), ("s", 1.0))
 
 def _found(function: Function) -> str:
     """Describe the result of the first pass: sums of products, or loops."""
-    if isinstance(function.values, LoopRunner):
-        loops = [x for x in function.values.packed.loops if isinstance(x, Loop)]
+    packed = function.values.packed
+    if isinstance(packed, Nested):
+        return f", found as {packed.steps} steps of {packed.loops} loops"
+    if isinstance(packed, Looped):
+        loops = [x for x in packed.loops if isinstance(x, Loop)]
         return f", found as {sum(len(loop.steps) for loop in loops)} steps of {len(loops)} loops"
     return f", {len(without_dead_nodes(function.as_run))} after flattening"
 
@@ -144,6 +150,12 @@ def _loops(name: str, program: Looped) -> list[str]:
         often = "" if count == 1 else f", {count} iterations"
         lines.append(f"  {kind}{often}: {total} step{'s' * (total != 1)}")
     return lines
+
+
+def _nests(name: str, program: Nested) -> list[str]:
+    """Return lines that describe nests: their equations."""
+    head = f"{name}: {program.steps} steps of {program.loops} loops, {program.begun.nbytes} bytes"
+    return [head, *(f"  {line}" for line in program.listing.splitlines())]
 
 
 def _code_of_loops(program: Looped) -> str:

@@ -89,12 +89,12 @@ class Builder:
     """Writes a program, loop by loop."""
 
     def __init__(self, program: Program | None = None) -> None:
-        self._arrays: list[Array] = list(program.arrays) if program else []
+        self.arrays: list[Array] = list(program.arrays) if program else []
         self._bodies: list[Body] = [list(program.body) if program else []]
         self._vars: list[Var] = []
         self._written: ChainMap[Symbol, Access] = ChainMap()
         self._counts: Counter[str] = Counter()
-        self._taken = {a.name for a in self._arrays}
+        self._taken = {a.name for a in self.arrays}
         for _, around in statements(self._bodies[0]):
             self._taken.update(v.name for v in around)
 
@@ -103,7 +103,7 @@ class Builder:
     def array(self, name: str, shape: Sequence[int], kind: str = "temp", data: Any = None) -> Array:
         """Add an array; a number follows the name where that is taken."""
         array = Array(self._fresh(name), tuple(shape), kind, data)
-        self._arrays.append(array)
+        self.arrays.append(array)
         return array
 
     def input(self, name: str, *shape: int) -> Cells:
@@ -231,4 +231,4 @@ class Builder:
 
     def program(self) -> Program:
         """Return the program."""
-        return Program(self._arrays, self._bodies[0])
+        return Program(self.arrays, self._bodies[0])

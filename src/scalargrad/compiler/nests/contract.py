@@ -7,7 +7,7 @@ processor, nor on how a sum was written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.nests.equations import (
@@ -40,8 +40,12 @@ class Fused(Elementwise):
     composite = True
 
     def __init__(self, name: str, signs: tuple[int, int], function: Callable[..., Any]) -> None:
-        x, z = signs
-        super().__init__(function, lambda _, a, b, c: (x * b, x * a, z + 0 * c), name=name)
+        of_product, of_sum = signs
+
+        def partials(_: Any, x: Any, y: Any, z: Any) -> tuple[Any, ...]:  # noqa: ARG001
+            return (y, x, float(of_sum)) if of_product > 0 else (-y, -x, float(of_sum))
+
+        super().__init__(function, partials, name=name)
         self.signs = signs
 
 
@@ -61,49 +65,57 @@ class _Product(NamedTuple):
     around: tuple[Var, ...]
 
 
-def contract(program: Program) -> Program:
-    """Return a program whose sums have the products that nobody else reads; it is changed."""
+def contract(program: Program, but: Collection[Array] = ()) -> Program:
+    """Return a program whose sums have the products that nobody else reads.
+
+    Steps that write to one of some arrays stay as they are: a value has the same digits whether or
+    not its derivative is computed, too.
+    """
     reads: Counter[Array] = Counter()
     writes: Counter[Array] = Counter()
     products: dict[Array, _Product] = {}
     for step, around in statements(program.body):
         reads.update(x.array for x in step.reads())
         writes[step.out.array] += 1
-        if step.op is _MUL and step.how == SET and step.out.array.kind == "temp":
+        fits = step.op is _MUL and step.how == SET and step.out.array.kind == "temp"
+        if fits and step.out.array not in but:
             products[step.out.array] = _Product(step, around)
     alone = {a: x for a, x in products.items() if reads[a] == 1 and writes[a] == 1}
-    taken: set[Step] = set()
+    found: dict[Step, Step | None] = {}
     for step, around in statements(program.body):
-        _take(step, around, alone, taken)
-    arrays = [a for a in program.arrays if a not in alone or alone[a].step not in taken]
-    return Program(arrays, _without(program.body, taken), checks=False)
+        made = None if step.out.array in but else _taken(step, around, alone)
+        if made is not None:
+            taken, found[step] = made
+            found[taken] = None
+    gone = {step.out.array for step, new in found.items() if new is None}
+    arrays = [a for a in program.arrays if a not in gone]
+    return Program(arrays, _with(program.body, found), checks=False)
 
 
-def _take(
-    step: Step, around: tuple[Var, ...], products: Mapping[Array, _Product], taken: set[Step]
-) -> None:
-    """Have a step compute a product that it reads, in the turn in which it is set."""
+def _taken(
+    step: Step, around: tuple[Var, ...], products: Mapping[Array, _Product]
+) -> tuple[Step, Step] | None:
+    """Return a product that a step may compute, being set in the same turn, and the step then."""
     for k in reversed(range(len(step.args))):
         x = step.args[k]
         made = products.get(x.array) if isinstance(x, Access) else None
         if made is None or made.step.out != x or {*made.around} != {*around}:
             continue
         if step.how == ADD and step.op is _IDENTITY:
-            step.op, step.args = _MUL, made.step.args
-        elif step.how == SET and (step.op.name, k) in _FUSED:
-            step.op = _FUSED[step.op.name, k]
-            step.args = (*made.step.args, step.args[1 - k])
-        else:
-            continue
-        taken.add(made.step)
-        return
+            return made.step, Step(step.out, _MUL, made.step.args, ADD)
+        if step.how == SET and (step.op.name, k) in _FUSED:
+            args = (*made.step.args, step.args[1 - k])
+            return made.step, Step(step.out, _FUSED[step.op.name, k], args)
+    return None
 
 
-def _without(body: Body, steps: set[Step]) -> Body:
+def _with(body: Body, steps: Mapping[Step, Step | None]) -> Body:
+    """Return a body with other steps in the place of some, or none."""
     found: Body = []
     for item in body:
         if not isinstance(item, Loop):
-            found += [] if item in steps else [item]
-        elif inner := _without(item.body, steps):
+            step = steps.get(item, item)
+            found += [step] if step else []
+        elif inner := _with(item.body, steps):
             found.append(Loop(item.var, inner, item.down))
     return found

@@ -18,15 +18,15 @@ from scalargrad.compiler.nests.registers import Carried
 STRAIGHT = 50
 
 
-def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
-    """Return a module of LLVM IR, and the numbers of memory that its function is to be given.
+def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int]:
+    """Return a module of LLVM IR, and how many numbers memory has that its function is given.
 
     The function takes a pointer to memory, which is as `plan` says before the first run.
     """
     printer = _LLVMPrinter(plan, name)
     printer.start()
     printer.items(body)
-    return printer.text(), printer.cells
+    return printer.finished(), printer.cells
 
 
 class _LLVMPrinter(Printer):
@@ -41,11 +41,11 @@ class _LLVMPrinter(Printer):
         self.entry = self.body.reserve()
         self.straight = 0
 
-    def text(self) -> str:
+    def finished(self) -> IRModule:
         """Return the finished module."""
         self.body.fill(self.entry, self.locals)
         self.body.line("ret void")
-        return self.module.text()
+        return self.module
 
     def _steps(self, step: Step) -> None:
         super()._steps(step)

@@ -202,7 +202,8 @@ class Sums(Registers):
         It has room for all cells that may be read meanwhile.
         """
         out = made.step.out
-        room = {v: n for i, n in zip(out.indices, out.array.shape, strict=True) for v, _ in i.terms}
+        pairs = zip(out.indices, out.array.shape, strict=True)
+        room = {i.terms[0][0]: n for i, n in pairs if i.terms and i == as_index(i.terms[0][0])}
         sizes = [
             classes,
             *(max(x.var.extent.bounds()[1], room.get(x.var, 0)) for x in made.lanes),

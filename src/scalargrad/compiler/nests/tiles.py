@@ -80,6 +80,7 @@ def arranged(body: Body, registers: int = 16) -> tuple[Body, dict[Array, int]]:
     fastest: dict[Array, int] = {}
     _choose_lanes(body, fastest)
     _unroll(body)
+    _keep_loops_over_partial_sums(body)
     _jam(body, registers // 4)
     return body, fastest
 
@@ -211,6 +212,22 @@ def _unroll(body: Body) -> int:
         is_one = item.lanes and turns <= CLASSES
         size += inside if is_one else turns * inside if item.unrolled else UNROLLED + 1
     return size
+
+
+def _keep_loops_over_partial_sums(body: Body) -> None:
+    """Leave loops over cells inside that of a sum as they are, if any of them has to be a loop.
+
+    The partial sums of their cells are an array, with an index for each of these loops.
+    """
+    for step, loops in within_loops(body):
+        cells = [x for x in _cells_in_sums(step, loops) if isinstance(x, ScheduledLoop)]
+        if not all(_is_written_out(x) for x in cells):
+            for x in cells:
+                x.lanes, x.unrolled = x.lanes and not _is_written_out(x), False
+
+
+def _is_written_out(loop: ScheduledLoop) -> bool:
+    return loop.unrolled or (loop.lanes and loop.var.extent.base == CLASSES)
 
 
 def _jam(body: Body, most: int) -> None:

@@ -97,8 +97,26 @@ class _Operand:
                 elsewhere = self._of(others, most - 1 if differs else 0)
                 border = elsewhere and self._of(there, most - 1)
                 if border and elsewhere:
-                    return Border(axis, at, border, elsewhere)
+                    return Border(axis, at, border, self._going_on(elsewhere, others, axis))
         return None
+
+    def _going_on(self, access: Access, part: Indices, axis: int) -> Access:
+        """Return an access of one turn of a loop as it would go on, if it is of the same loop."""
+        if not isinstance(access, Result) or len(access.indices) <= axis:
+            return access
+        own, turns = self.tree.statements[access.statement].loops, part.axes[axis]
+        index, at = access.indices[axis], int(turns[0])
+        if (
+            own[axis] is not self.statement.loops[axis]
+            or index.strides[axis]
+            or (turns != at).any()
+        ):
+            return access
+        strides = tuple(int(k == axis) or x for k, x in enumerate(index.strides))
+        moved = Affine(index.base - at, strides)
+        return Result(
+            access.statement, (*access.indices[:axis], moved, *access.indices[axis + 1 :])
+        )
 
     def _even(self, part: Indices, source: int) -> Access | None:
         """Return the access of instances that all read results of one statement, or the like."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import COMPUTED
 from scalargrad.compiler.nests.finder.tree import (
     Access,
@@ -12,7 +15,6 @@ from scalargrad.compiler.nests.finder.tree import (
     Border,
     Result,
     Statement,
-    Table,
     Tree,
 )
 from scalargrad.ops import TABLE
@@ -51,42 +53,26 @@ class Sum(NamedTuple):
     chain: tuple[Access, ...]
 
 
-def sums_of(tree: Tree, node: int) -> dict[int, Sum]:
+def sums_of(tree: Tree, results: Sequence[int]) -> dict[int, Sum]:
     """Return the sums of which only the last result is read, by their last statements."""
-    found = {own.terms[-1].statement.number: own for s in tree.statements for own in _sums(tree, s)}
-    last = {term.statement.number: k for k, own in found.items() for term in own.terms}
-    for statement in tree.statements:
-        for access in statement.operands:
-            for x in _results(access):
-                own = found.get(last.get(x.statement, -1))
-                if own is not None and not any(x is y for y in own.chain):
-                    source = tree.statements[x.statement]
-                    is_last = source is own.terms[-1].statement
-                    if not is_last or x.indices[own.axis :] != _last(source, own.axis, x.indices):
-                        del found[last[x.statement]]
-            for number in _in_tables(access, tree):
-                found.pop(last.get(number, -1), None)
-    number, instance = int(tree.statement_of[node]), int(tree.instance_of[node])
-    own = found.get(last.get(number, -1))
-    if own is not None and (
-        number not in found or instance + 1 < len(tree.statements[number].nodes)
-    ):
-        del found[last[number]]
-    return found
+    recording = tree.recording
+    reads = np.bincount(recording.places[recording.kinds == COMPUTED], minlength=len(recording))
+    np.add.at(reads, [*results], 1)
+    found = (own for statement in tree.statements for own in _sums(tree, statement))
+    return {
+        own.terms[-1].statement.number: own
+        for own in found
+        if all((reads[partial] == 1).all() for partial in _partial_results(own))
+    }
 
 
-def _in_tables(access: Access, tree: Tree) -> Iterator[int]:
-    """Yield the statements whose results an operand reads by a table."""
-    if isinstance(access, Table):
-        yield from {*tree.statement_of[access.places[access.kinds == COMPUTED]].tolist()}
-
-
-def _results(access: Access) -> Iterator[Result]:
-    if isinstance(access, Result):
-        yield access
-    elif isinstance(access, Border):
-        yield from _results(access.there)
-        yield from _results(access.elsewhere)
+def _partial_results(own: Sum) -> Iterator[Integers]:
+    """Yield the nodes of a sum that its next step reads."""
+    *others, last = (term.statement for term in own.terms)
+    for statement in others:
+        yield statement.nodes
+    axes = last.indices.axes[: own.axis]
+    yield last.nodes[:-1][(axes[:, 1:] == axes[:, :-1]).all(axis=0)]
 
 
 def _sums(tree: Tree, statement: Statement) -> Iterator[Sum]:
@@ -145,24 +131,17 @@ def _same(depth: int) -> tuple[Affine, ...]:
     return tuple(Affine(0, tuple(int(k == a) for k in range(depth))) for a in range(depth))
 
 
-def _previous(statement: Statement, axis: int) -> Result:
+def _previous(statement: Statement, axis: int) -> Result | None:
     """Return the result of a statement one turn of a loop earlier, the last one within that."""
     depth = len(statement.loops)
     own = [*_same(depth)[: axis + 1]]
     own[axis] = own[axis]._replace(base=-1)
-    own += _last(statement, axis + 1, (*own, *[Affine(0, (0,) * depth)] * (depth - axis - 1)))
-    return Result(statement.number, tuple(own))
-
-
-def _last(statement: Statement, axis: int, at: Sequence[Affine]) -> tuple[Affine, ...]:
-    """Return the last indices of the loops of a statement from one on, at those of the others."""
-    found = [*at[:axis]]
-    for loop in statement.loops[axis:]:
+    for loop in statement.loops[axis + 1 :]:
         if not isinstance(loop.extent, Affine):
-            return ()
-        base, strides = loop.extent.base - 1, [0] * len(at[0].strides if at else ())
-        for stride, index in zip(loop.extent.strides, found, strict=True):
+            return None
+        base, strides = loop.extent.base - 1, [0] * depth
+        for stride, index in zip(loop.extent.strides, own, strict=True):
             base += stride * index.base
             strides = [x + stride * y for x, y in zip(strides, index.strides, strict=True)]
-        found.append(Affine(base, tuple(strides)))
-    return tuple(found[axis:])
+        own.append(Affine(base, tuple(strides)))
+    return Result(statement.number, tuple(own))

@@ -290,8 +290,6 @@ class Cells:
             numbers[here] = read
             return Taken(self._looked(axes, numbers))
         made = self.tree.statements[source]
-        if source in self.sums and not self._are_last(made, read):
-            raise NotWrittenError
         among, depth = self.stores[source][0], self.depth(made)
         found = made.indices.axes[:depth, self.tree.instance_of[read]]
         affine = [part.affine(x) for x in found]
@@ -330,13 +328,6 @@ class Cells:
         within = tuple(np.compress(inside, cells, axis=1))
         written = self._nodes[source.number][within]
         return bool((written < nodes[inside]).all())
-
-    def _are_last(self, source: Statement, places: Integers) -> bool:
-        """Return whether nodes of a sum are the last of their sums."""
-        depth, axes = self.depth(source), source.indices.axes
-        last = np.ones(len(source.nodes), np.bool_)
-        last[:-1] = (axes[:depth, 1:] != axes[:depth, :-1]).any(axis=0)
-        return bool(last[self.tree.instance_of[places]].all())
 
     def _looked(self, axes: Integers, numbers: Integers | Floats) -> Looked:
         """Return numbers, one for each turn, as a constant array over the loops they vary with."""
@@ -377,7 +368,7 @@ class Cells:
         wanted: list[Around] = []
         others = [(_needed(of, indices), part) for of, part in others]
         for of, part in others:
-            if not (isinstance(part, Constant) or _is_whole(of)):
+            if not (_is_whole(of) or self._is_from_outside(statement, part)):
                 return None
             at = _rows(statement, of)
             there = cells[:, at]
@@ -403,6 +394,15 @@ class Cells:
         among.reach([(int(x.min()), int(x.max())) for x in cells[:, rows]])
         among.reach([self._bounds(x, statement, region) for x in indices])
         return Stored(among, indices)
+
+    def _is_from_outside(self, statement: Statement, access: Access) -> bool:
+        """Return whether what is read is made outside of the loops of a statement."""
+        if isinstance(access, Border):
+            parts = (access.there, access.elsewhere)
+            return all(self._is_from_outside(statement, part) for part in parts)
+        if isinstance(access, Result):
+            return {*self.tree.statements[access.statement].loops}.isdisjoint(statement.loops)
+        return not isinstance(access, Table)
 
     def _has_own(self, source: Statement, cells: Integers, extents: Integers) -> bool:
         """Return whether any of these cells holds a result."""

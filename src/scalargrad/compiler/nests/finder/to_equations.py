@@ -36,14 +36,14 @@ _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
 
 
 class Written(NamedTuple):
-    """A program, the array of its inputs, and that of its result."""
+    """A program, the array of its inputs, and the cells of its results."""
 
     program: Program
     inputs: Array
-    result: Array
+    results: tuple[Cell, ...]
 
 
-def to_equations(tree: Tree, inputs: int, node: int) -> Written | None:
+def to_equations(tree: Tree, inputs: int, results: Sequence[int]) -> Written | None:
     """Return a tree as equations; None if an operand reads too many things by turns.
 
     Parameters
@@ -51,11 +51,11 @@ def to_equations(tree: Tree, inputs: int, node: int) -> Written | None:
     tree : Tree
     inputs : int
         The number of inputs.
-    node : int
-        The node that is the result.
+    results : sequence of int
+        The nodes that are results.
     """
     try:
-        return _Writer(tree, inputs, node).run()
+        return _Writer(tree, inputs, results).run()
     except (NotWrittenError, TraceError):
         return None
 
@@ -63,11 +63,11 @@ def to_equations(tree: Tree, inputs: int, node: int) -> Written | None:
 class _Writer:
     """Writes the statements of a tree into a builder."""
 
-    def __init__(self, tree: Tree, inputs: int, node: int) -> None:
-        self.tree, self.node = tree, node
+    def __init__(self, tree: Tree, inputs: int, results: Sequence[int]) -> None:
+        self.tree, self.results = tree, results
         self.builder = Builder()
         self.inputs = self.builder.array("p", (inputs,), "in")
-        self.sums = sums_of(tree, node)
+        self.sums = sums_of(tree, results)
         self.cells = Cells(tree, self.builder, self.inputs, self.sums)
         self.operations = [_operation(tree, s) for s in tree.statements]
         #: What is written just before a statement, and before a loop is opened.
@@ -99,15 +99,17 @@ class _Writer:
             self.before[inner[0] if inner else fill.statement].append((made, fill))
 
     def run(self) -> Written:
-        """Write all statements, and the result."""
+        """Write all statements."""
         self._body(self.tree.body, ())
-        result = self.builder.array("result", (), "out")
-        number, instance = (int(x[self.node]) for x in
+        cells = tuple(map(self._cell_of, self.results))
+        return Written(self.builder.program(), self.inputs, cells)
+
+    def _cell_of(self, node: int) -> Cell:
+        number, instance = (int(x[node]) for x in
                             (self.tree.statement_of, self.tree.instance_of))  # fmt: skip
         statement = self.tree.statements[number]
         at = statement.indices.axes[: self.cells.depth(statement), instance].tolist()
-        self._set(Cell(result), self.cells.stores[number][0].cell(at))
-        return Written(self.builder.program(), self.inputs, result)
+        return self.cells.stores[number][0].cell(at)
 
     def _body(self, body: Sequence[Loop | Statement], around: tuple[Var, ...]) -> None:
         for item in body:
