@@ -21,7 +21,6 @@ from tests.compiler.nests import (
     Operation,
     Program,
     arranged,
-    contract,
     fma,
     machine,
     packed,
@@ -42,7 +41,6 @@ class CompiledNest:
     """A program as a function of C, with its memory."""
 
     def __init__(self, program: Program, level: int = 1, *, tiles: bool = True) -> None:
-        program = contract(program)
         body, fastest = schedule(program), dict[Array, int]()
         if tiles:
             program, body, fastest = packed(program, *arranged(body))

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tests.compiler.nests import Array, Builder, Cells, Index, Program, Var, gradient, simplify
+from tests.compiler.nests import (
+    Array,
+    Builder,
+    Cells,
+    Index,
+    Program,
+    Var,
+    contract,
+    gradient,
+    simplify,
+)
 
 import scalargrad as sg
 
@@ -26,7 +36,7 @@ class Named:
 
     def __post_init__(self) -> None:
         program, found = gradient(self.builder.program(), self.loss[()].access, [self.inputs.array])
-        self.program: Program = simplify(program)
+        self.program: Program = contract(simplify(program))
         self.slopes: Array = found[self.inputs.array]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.node_columns import columns
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder, Cell, Cells
@@ -23,6 +24,7 @@ from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
+from scalargrad.compiler.nests.nested import NestExecutable, code_of, nested
 from scalargrad.compiler.nests.numpy_runner import run_numpy
 from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import plan
@@ -66,6 +68,7 @@ __all__ = [
     "print_c",
     "print_llvm",
     "recorded",
+    "run_as_nests",
     "run_numpy",
     "schedule",
     "simplify",
@@ -80,6 +83,23 @@ def machine(level: int) -> Any:
     from scalargrad.compiler.backend.llvm import target
 
     return target.machine(level)
+
+
+def run_as_nests(
+    function: Callable[[list[Any]], Any], numbers: Sequence[float]
+) -> list[float] | None:
+    """Return the value and the gradient of a function, run as nests; None if it is no nest."""
+    leaves = [Value(x) for x in numbers]
+    program = record(lambda: function(leaves), leaves)[0].program
+    asked = Function(program, 1, tuple(range(len(leaves)))).with_row(0, program)
+    found = nested(asked, least=0)
+    if found is None:
+        return None
+    executable = NestExecutable(found, code_of(found))
+    executable.memory[: len(leaves)] = numbers
+    executable.run()
+    outputs: list[float] = executable.memory[found.outputs].tolist()
+    return outputs
 
 
 def recorded(

@@ -27,6 +27,8 @@ from tests.compiler.nests import (
     simplify,
     to_equations,
 )
+from tests.compiler.random_nests import NO_NEST
+from tests.compiler.random_recordings import Drawn, compare
 from tests.seeds import seeds
 
 import scalargrad as sg
@@ -127,71 +129,6 @@ def test_three_spellings_of_a_sum_have_the_same_loops() -> None:
     assert forms == ["8[8[8[2] 2]]", "8[8[8[2] 2]]", "8[8[8[1] 7[1] 2]]"]
 
 
-class Drawn:
-    """Loops drawn at random: fixed, triangular and ragged, over cells, some changed in place."""
-
-    def __init__(self, seed: int, *, in_place: bool = True) -> None:
-        self.rng = random.Random(seed)
-        self.in_place = in_place
-        self.lengths = [self.rng.randrange(1, 8) for _ in range(60)]
-        self.loops = [self.loop(0) for _ in range(self.rng.randrange(1, 3))]
-        self.data = natural.draws(97, seed)
-
-    def loop(self, depth: int) -> Any:
-        """Return the kind, the extent and the body of a loop."""
-        draw = self.rng
-        kind = draw.choice(["fixed", "fixed", "triangle", "ragged"]) if depth else "fixed"
-        extents = ([8, 12, 20], [3, 4, 5, 7, 10]) if self.in_place else ([5, 8], [3, 4, 5])
-        extent = draw.choice(extents[depth > 0])
-        body = [
-            self.loop(depth + 1) if depth < 2 and draw.random() < 0.5 else self.statement()
-            for _ in range(draw.randrange(1, 4))
-        ]
-        return kind, extent, body
-
-    def statement(self) -> Any:
-        """Return where a result goes, an operation, and two operands."""
-        draw = self.rng
-        cells = [
-            (draw.choice(["cell", "held", "data"]), [draw.choice([0, 1, 1, 2, 7]) for _ in "ijk"],
-             draw.randrange(20))
-            for _ in range(3)
-        ]  # fmt: skip
-        op = draw.choice(
-            [lambda x, y, z: z + x * y, lambda x, y, z: z - 0.1 * x + y,
-             lambda x, y, z: sg.sin(z) * x + y]
-        )  # fmt: skip
-        if self.in_place:
-            return draw.choice(["cell", "held", "held"]), op, cells
-        fixed = [(a, [0, 0, 0] if a == "held" else strides, k) for a, strides, k in cells]
-        return "held", op, [*fixed[:2], ("held", [0, 0, 0], draw.randrange(3))]
-
-    def __call__(self, p: list[Any]) -> Any:
-        """Run the loops on cells that begin as `p`."""
-        self.cells, self.held = [*p], [*p[:20]]
-        for x in self.loops:
-            self.run(x, ())
-        return sum(self.cells) + sum(self.held) if self.in_place else sum(self.held[:3])
-
-    def run(self, item: Any, at: tuple[int, ...]) -> None:
-        """Run a loop or a statement."""
-        kind, op, parts = item
-        if kind in {"fixed", "triangle", "ragged"}:
-            extents = {"fixed": op, "triangle": at[-1] + 1 if at else 0,
-                       "ragged": self.lengths[at[-1] % 60] if at else 0}  # fmt: skip
-            for k in range(extents[kind]):
-                for x in parts:
-                    self.run(x, (*at, k))
-            return
-        places = [sum(s * k for s, k in zip(strides, at, strict=False)) + base
-                  for _, strides, base in parts]  # fmt: skip
-        read = {"cell": self.cells, "held": self.held, "data": self.data}
-        found = [read[a][k % len(read[a])] for (a, *_), k in zip(parts, places, strict=True)]
-        to = read[kind]
-        place = places[2] % len(to)
-        to[place] = op(*found[:2], to[place])
-
-
 @pytest.mark.parametrize("seed", seeds(150, 12))
 def test_random_loops_expand_to_their_recording(seed: int) -> None:
     """What is found is the recording, operand for operand; an operand changed makes another."""
@@ -278,6 +215,13 @@ def test_equations_have_the_value_and_gradient_of_values(make: Callable[[], Natu
 def test_equations_of_random_loops_are_right_or_refused(seed: int) -> None:
     """What needs tables or ragged rows is refused; the rest agrees with Values."""
     compare_equations(Drawn(seed, in_place=False), [0.1 * x for x in natural.draws(400, seed + 1)])
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("seed", seeds(60, 6))
+def test_random_loops_run_as_nests_have_the_gradient_of_values(seed: int) -> None:
+    """What is recorded flat, found again and compiled agrees with Values, or is no nest."""
+    assert compare(seed) in {"", NO_NEST}
 
 
 def test_chains_of_additions_are_sums() -> None:

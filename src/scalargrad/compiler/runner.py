@@ -17,6 +17,7 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
 from scalargrad.compiler.backend.steps import Part
+from scalargrad.compiler.jit_mode import chosen
 from scalargrad.compiler.loops.examples_apart import examples_apart
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
@@ -202,7 +203,7 @@ def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
     apart = examples_apart(asked) if has_llvm() else None
     if apart is not None:
         return Runner(Blocked(apart))
-    nest = nested(asked) if has_llvm() else None
+    nest = nested(asked) if chosen() == "nests" and has_llvm() else None
     if nest is not None:
         return LoopRunner(nest, plain)
     found = looped(asked, can_loop=has_llvm())

@@ -74,8 +74,6 @@ class Nested:
         The memory before the first run.
     listing : str
         The equations.
-    steps, loops : int
-        How many there are in it.
     """
 
     inputs: int
@@ -87,10 +85,12 @@ class Nested:
 
     @property
     def loops(self) -> int:
+        """How many loops there are in the equations."""
         return sum(line.lstrip().startswith("for ") for line in self.listing.splitlines())
 
     @property
     def steps(self) -> int:
+        """How many steps there are in the equations."""
         return len(self.listing.splitlines()) - 1 - self.loops
 
 
@@ -121,14 +121,14 @@ def code_of(nested: Nested) -> Any:
     return compile_module(nested.module, level=1).function("run", kind)
 
 
-def nested(program: Program) -> Nested | None:
+def nested(program: Program, *, least: int = LEAST) -> Nested | None:
     """Return a recorded program, and a gradient if it asks for one, as nests.
 
-    None if that is impossible: it is short or irregular, asks for several gradients, or computes
-    with them.
+    None if that is impossible: it has fewer nodes than `least` or is irregular, asks for several
+    gradients, or computes with them.
     """
     unfolded = (unfold(program) or (None,))[0]
-    if unfolded is None or len(unfolded) < LEAST:
+    if unfolded is None or len(unfolded) < least:
         return None
     found = columns(unfolded)
     asked = _asked(found)

@@ -122,7 +122,8 @@ def _next(tree: Tree, statement: Statement, before: Result) -> Term | None:
     if op not in _SUMS:
         return None
     for place in (0, 1)[: 1 + (op is _ADD)]:
-        if statement.operands[place] == before:
+        x = statement.operands[place]
+        if isinstance(x, Result) and x == before:
             return Term(statement, 1 - place, op is not _ADD)
     return None
 

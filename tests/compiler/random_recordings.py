@@ -1,0 +1,105 @@
+"""Loops over cells drawn at random, recorded flat, found again and run as nests.
+
+``python -m tests.compiler.random_recordings --from 0 --count 5000`` compares so many with Values,
+notes each seed in a file and goes on after the last one noted.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Any
+
+from tests.compiler import natural_programs as natural
+from tests.compiler.nests import run_as_nests
+from tests.compiler.random_nests import NO_NEST, is_close, main
+
+import scalargrad as sg
+from scalargrad.errors import NumericalError
+
+
+class Drawn:
+    """Loops drawn at random: fixed, triangular and ragged, over cells, some changed in place."""
+
+    def __init__(self, seed: int, *, in_place: bool = True) -> None:
+        self.rng = random.Random(seed)
+        self.in_place = in_place
+        self.lengths = [self.rng.randrange(1, 8) for _ in range(60)]
+        self.loops = [self.loop(0) for _ in range(self.rng.randrange(1, 3))]
+        self.data = natural.draws(97, seed)
+
+    def loop(self, depth: int) -> Any:
+        """Return the kind, the extent and the body of a loop."""
+        draw = self.rng
+        kind = draw.choice(["fixed", "fixed", "triangle", "ragged"]) if depth else "fixed"
+        extents = ([8, 12, 20], [3, 4, 5, 7, 10]) if self.in_place else ([5, 8], [3, 4, 5])
+        extent = draw.choice(extents[depth > 0])
+        body = [
+            self.loop(depth + 1) if depth < 2 and draw.random() < 0.5 else self.statement()
+            for _ in range(draw.randrange(1, 4))
+        ]
+        return kind, extent, body
+
+    def statement(self) -> Any:
+        """Return where a result goes, an operation, and two operands."""
+        draw = self.rng
+        cells = [
+            (draw.choice(["cell", "held", "data"]), [draw.choice([0, 1, 1, 2, 7]) for _ in "ijk"],
+             draw.randrange(20))
+            for _ in range(3)
+        ]  # fmt: skip
+        op = draw.choice(
+            [lambda x, y, z: z + x * y, lambda x, y, z: z - 0.1 * x + y,
+             lambda x, y, z: sg.sin(z) * x + y]
+        )  # fmt: skip
+        if self.in_place:
+            return draw.choice(["cell", "held", "held"]), op, cells
+        fixed = [(a, [0, 0, 0] if a == "held" else strides, k) for a, strides, k in cells]
+        return "held", op, [*fixed[:2], ("held", [0, 0, 0], draw.randrange(3))]
+
+    def __call__(self, p: list[Any]) -> Any:
+        """Run the loops on cells that begin as `p`."""
+        self.cells, self.held = [*p], [*p[:20]]
+        for x in self.loops:
+            self.run(x, ())
+        return sum(self.cells) + sum(self.held) if self.in_place else sum(self.held[:3])
+
+    def run(self, item: Any, at: tuple[int, ...]) -> None:
+        """Run a loop or a statement."""
+        kind, op, parts = item
+        if kind in {"fixed", "triangle", "ragged"}:
+            extents = {"fixed": op, "triangle": at[-1] + 1 if at else 0,
+                       "ragged": self.lengths[at[-1] % 60] if at else 0}  # fmt: skip
+            for k in range(extents[kind]):
+                for x in parts:
+                    self.run(x, (*at, k))
+            return
+        places = [sum(s * k for s, k in zip(strides, at, strict=False)) + base
+                  for _, strides, base in parts]  # fmt: skip
+        read = {"cell": self.cells, "held": self.held, "data": self.data}
+        found = [read[a][k % len(read[a])] for (a, *_), k in zip(parts, places, strict=True)]
+        to = read[kind]
+        place = places[2] % len(to)
+        to[place] = op(*found[:2], to[place])
+
+
+def compare(seed: int) -> str:
+    """Return what differs for a seed: '' if nothing."""
+    program = Drawn(seed, in_place=seed % 2 == 0)
+    numbers = [0.1 * x for x in natural.draws(400 - 303 * program.in_place, seed + 1)]
+    try:
+        value, slopes = sg.value_and_grad(program)(numbers)
+    except NumericalError:
+        return ""
+    found = run_as_nests(program, numbers)
+    if found is None:
+        return NO_NEST
+    scale = max(map(abs, slopes), default=1.0)
+    expected = value, [x / scale for x in slopes]
+    if is_close((found[0], [x / scale for x in found[1:]]), expected):
+        return ""
+    return f"{found[:3]} for {value}, {slopes[:2]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(compare, "random_recordings"))
