@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -222,6 +225,43 @@ def test_equations_of_random_loops_are_right_or_refused(seed: int) -> None:
 def test_random_loops_run_as_nests_have_the_gradient_of_values(seed: int) -> None:
     """What is recorded flat, found again and compiled agrees with Values, or is no nest."""
     assert compare(seed) in {"", NO_NEST}
+
+
+CALLS = """
+import math
+import scalargrad as sg
+from tests.compiler import natural_programs as natural
+
+for made in (natural.heat(), natural.lstm()):
+    point = [0.1 * abs(x) + 0.1 for x in natural.draws(made.inputs)]
+    compiled = sg.jit(sg.value_and_grad(made.function))
+    value, slopes = compiled(point)
+    expected, others = sg.value_and_grad(made.function)(point)
+    assert math.isclose(value, expected, rel_tol=1e-12)
+    scale = max(map(abs, others))
+    assert all(math.isclose(x, y, abs_tol=1e-12 * scale) for x, y in zip(slopes, others))
+    print(compiled.explain(point))
+    compiled(point)
+    try:
+        compiled([x * 1e200 for x in point])
+    except sg.NumericalError:
+        print("not finite")
+"""
+
+
+@pytest.mark.native
+def test_jit_runs_nests_in_a_process_that_asks_for_them() -> None:
+    """Values and gradients are the eager ones; explain shows equations; overflow is an error."""
+    done = subprocess.run(
+        [sys.executable, "-c", CALLS],
+        env={**os.environ, "SCALARGRAD_JIT": "nests"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    assert done.stdout.count("for ") > 10
+    assert "not finite" in done.stdout
 
 
 def test_chains_of_additions_are_sums() -> None:

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -142,11 +143,12 @@ def nested(program: Program, *, least: int = LEAST) -> Nested | None:
     if tree is None:
         return None
     places = np.searchsorted(found.nodes, asked.computed).tolist()
-    written = to_equations(tree, unfolded.given, places)
-    try:
-        return None if written is None else _Writer(unfolded, asked, written).run()
-    except TraceError:  # no order of loops computes it
-        return None
+    for around in (True, False):
+        written = to_equations(tree, unfolded.given, places, around=around)
+        with suppress(TraceError):  # no order of loops computes it
+            if written is not None:
+                return _Writer(unfolded, asked, written).run()
+    return None
 
 
 class _Asked(NamedTuple):

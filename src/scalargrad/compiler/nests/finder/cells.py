@@ -136,6 +136,8 @@ class Cells:
     inputs : Array
     sums : dict from int to Sum
         By the numbers of their last statements.
+    around : bool
+        Whether results may have other cells around them; else borders are choices.
 
     Attributes
     ----------
@@ -151,9 +153,16 @@ class Cells:
     """
 
     def __init__(
-        self, tree: Tree, builder: Builder, inputs: Array, sums: Mapping[int, Sum]
+        self,
+        tree: Tree,
+        builder: Builder,
+        inputs: Array,
+        sums: Mapping[int, Sum],
+        *,
+        around: bool = True,
     ) -> None:
         self.tree, self.builder, self.inputs, self.sums = tree, builder, inputs, sums
+        self.around = around
         self.terms = {x.statement.number: x for own in sums.values() for x in own.terms}
         self.vars: dict[Loop, Var] = {}
         self.stores: dict[int, list[Stores]] = {}
@@ -215,7 +224,7 @@ class Cells:
         """Return what an operand reads in a region."""
         if isinstance(access, Border):
             *others, (_, main) = _parts(statement, access, region)
-            if isinstance(main, Result):
+            if isinstance(main, Result) and self.around:
                 found = self._around(statement, j, region, main, others)
                 if found is not None:
                     return found

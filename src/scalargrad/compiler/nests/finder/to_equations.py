@@ -43,7 +43,9 @@ class Written(NamedTuple):
     results: tuple[Cell, ...]
 
 
-def to_equations(tree: Tree, inputs: int, results: Sequence[int]) -> Written | None:
+def to_equations(
+    tree: Tree, inputs: int, results: Sequence[int], *, around: bool = True
+) -> Written | None:
     """Return a tree as equations; None if an operand reads too many things by turns.
 
     Parameters
@@ -53,9 +55,12 @@ def to_equations(tree: Tree, inputs: int, results: Sequence[int]) -> Written | N
         The number of inputs.
     results : sequence of int
         The nodes that are results.
+    around : bool
+        Whether borders may be cells around results: each turn then reads the same way. Else they
+        are choices, which leave the order of turns as it was recorded.
     """
     try:
-        return _Writer(tree, inputs, results).run()
+        return _Writer(tree, inputs, results, around).run()
     except (NotWrittenError, TraceError):
         return None
 
@@ -63,12 +68,12 @@ def to_equations(tree: Tree, inputs: int, results: Sequence[int]) -> Written | N
 class _Writer:
     """Writes the statements of a tree into a builder."""
 
-    def __init__(self, tree: Tree, inputs: int, results: Sequence[int]) -> None:
+    def __init__(self, tree: Tree, inputs: int, results: Sequence[int], around: bool) -> None:
         self.tree, self.results = tree, results
         self.builder = Builder()
         self.inputs = self.builder.array("p", (inputs,), "in")
         self.sums = sums_of(tree, results)
-        self.cells = Cells(tree, self.builder, self.inputs, self.sums)
+        self.cells = Cells(tree, self.builder, self.inputs, self.sums, around=around)
         self.operations = [_operation(tree, s) for s in tree.statements]
         #: What is written just before a statement, and before a loop is opened.
         self.before: dict[Statement | Loop, list[tuple[Stores, Fill]]] = defaultdict(list)
