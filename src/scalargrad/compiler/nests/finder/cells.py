@@ -375,9 +375,8 @@ class Cells:
         extents = np.array([int(loop.counts.max()) for loop in source.loops[: len(indices)]])
         known: dict[tuple[int, ...], tuple[int, int]] = {}
         wanted: list[Around] = []
-        others = [(_needed(of, indices), part) for of, part in others]
         for of, part in others:
-            if not (_is_whole(of) or self._is_from_outside(statement, part)):
+            if not (_is_whole(_needed(of, indices)) or self._is_from_outside(statement, part)):
                 return None
             at = _rows(statement, of)
             there = cells[:, at]
@@ -398,6 +397,7 @@ class Cells:
         for (of, part), holds in zip(others, wanted, strict=True):
             if not among.around.keys() >= holds.keys():
                 among.around.update(holds)
+                of = _needed(of, indices)
                 value = self._read(statement, j, part, of)
                 among.fills.append(Fill(statement, of, indices, value))
         among.reach([(int(x.min()), int(x.max())) for x in cells[:, rows]])
