@@ -266,6 +266,8 @@ OWN: dict[str, dict[str, Make]] = {
     "fit": FITTED,
     "watch": FITTED | {"y": lambda: [1, -1], "loss": lambda: losses.hinge_loss},
     "vmap.used": {"x": lambda: [1.0, 2.0]},
+    "cond": {"pred": lambda: True, "true_fun": lambda: abs, "false_fun": lambda: abs,
+             "operands": lambda: 1.0},
     "scan": {"f": lambda: lambda carry, x: (carry + x, carry), "xs": GOOD["xs"]},
     "sum_over": {"f": lambda: _weighted, "data": lambda: [1.0, 2.0]},
     "ChunkedSum.__call__": {"params": lambda: [0.5]},

@@ -31,7 +31,7 @@ OWN = ("TypeError", "OverflowError", "KeyError")
 OF_THE_FUNCTION = {
     ("hvp", "inputs"), ("jvp", "primals"), ("vjp", "primals"), ("gradcheck", "args"),
     ("Jitted.__call__", "args"), ("Jitted.explain", "args"), ("ChunkedSum.__call__", "params"),
-    ("Jitted.export", "args"), ("drawn", "args"), ("scan", "init"),
+    ("Jitted.export", "args"), ("drawn", "args"), ("scan", "init"), ("cond", "operands"),
     ("scan", "xs"), ("sum_over", "data"),
 }  # fmt: skip
 #: Parameters that are functions, which a class is, too: what it raises is its own.

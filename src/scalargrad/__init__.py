@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from scalargrad import parallel as parallel
     from scalargrad import plots as plots
     from scalargrad import train as train
+    from scalargrad.compiler.cond import cond as cond
     from scalargrad.compiler.decorator import jit as jit
     from scalargrad.compiler.jit_mode import disable_jit as disable_jit
     from scalargrad.compiler.scan.scan import scan as scan
@@ -130,6 +131,7 @@ __all__ = [
     "TrainingWarning",
     "Value",
     "WorkerError",
+    "cond",
     "custom_op",
     "custom_vjp",
     "data",
@@ -185,6 +187,7 @@ __all__.remove("sum")
 
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
 _LATER = {
+    "cond": "scalargrad.compiler.cond",
     "data": "scalargrad.data",
     "disable_jit": "scalargrad.compiler.jit_mode",
     "draw": "scalargrad.show.graphs",

@@ -114,9 +114,9 @@ class RecordingLimits:
             )
             _warn(
                 f"{compiled!r} {told}. Make the comparisons part of the computation with where, "
-                "maximum(*xs) for max(xs), minimum or clip, give a loop that ends on a condition "
-                "a fixed number of steps, or compare numbers that are the same at every call "
-                "(.detach() does not help: the number still changes)" + code
+                "cond, maximum(*xs) for max(xs), minimum or clip, give a loop that ends on a "
+                "condition a fixed number of steps, or compare numbers that are the same at every "
+                "call (.detach() does not help: the number still changes)" + code
             )
 
     def note_not_finite(self, compiled: object, operations: int, cause: Callable[[], str]) -> None:

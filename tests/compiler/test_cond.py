@@ -1,0 +1,93 @@
+"""cond, against the conditional expression that it stands for."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+from scalargrad import (
+    DomainError,
+    JitWarning,
+    Value,
+    cond,
+    grad,
+    hessian,
+    jit,
+    log,
+    scan,
+    value_and_grad,
+    vmap,
+)
+from scalargrad.errors import OperandError
+
+pytestmark = pytest.mark.behaviour
+
+
+def huber(r: Any) -> Any:
+    """Return Huber's loss of a residual, by cond."""
+    return cond(abs(r) < 1, lambda r: r * r / 2, lambda r: abs(r) - 0.5, r)
+
+
+POINTS = [0.5, -3.0, 0.25, 7.0, -0.75, -1.5, 2.0]
+HUBER = [0.125, 2.5, 0.03125, 6.5, 0.28125, 1.0, 1.5]
+SLOPES = [0.5, -1.0, 0.25, 1.0, -0.75, -1.0, 1.0]
+
+
+def test_it_is_huber_s_loss_eagerly_and_compiled_without_another_recording() -> None:
+    """Values, slopes and curvatures are the closed forms', however the condition comes out."""
+    compiled = jit(huber)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", JitWarning)
+        for _ in range(3):
+            assert [compiled(r) for r in POINTS] == HUBER
+    assert [huber(r) for r in POINTS] == HUBER
+    for f in (huber, compiled):
+        assert [grad(f)(r) for r in POINTS] == SLOPES
+        assert [hessian(f)(r) for r in POINTS[:2]] == [1.0, 0.0]
+
+
+def test_examples_and_steps_choose_for_themselves() -> None:
+    """Inside vmap and scan, each example and each step goes its own way; so do gradients."""
+    assert jit(vmap(huber))(POINTS) == HUBER
+
+    def step(c: Any, x: Any) -> Any:
+        c = cond(x > c, lambda c, x: {"next": [c / 2 + x]}, lambda c, _: {"next": [c * 0.9]}, c, x)
+        return c["next"][0], c["next"][0]
+
+    def plain(w: Any, xs: list[float]) -> Any:
+        for x in xs:
+            w = w / 2 + x if x > w else w * 0.9
+        return w
+
+    compiled = jit(value_and_grad(lambda w, xs: scan(step, w, xs)[0]))
+    for start in (0.5, 3.0):
+        expected = value_and_grad(plain)(start, POINTS)
+        assert compiled(start, POINTS) == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_function_not_chosen_may_be_undefined() -> None:
+    """A logarithm of negative numbers is not taken where the other function is chosen."""
+    f = jit(lambda x: cond(x > 1, log, lambda x: x - 1.0, x))
+    assert [f(x) for x in (-1.0, 1.0, 0.0)] == [-2.0, 0.0, -1.0]
+    assert f(2.0) == pytest.approx(0.6931471805599453, rel=1e-15)
+    assert grad(f)(-1.0) == 1.0
+    with pytest.raises(DomainError, match="log"):
+        jit(lambda x: cond(x < 1, log, lambda x: x, x))(-1.0)
+
+
+def test_a_plain_call_runs_the_chosen_function_alone() -> None:
+    """A number or a Value is a condition; what the function returns need not be a number."""
+    called: list[str] = []
+    assert cond(Value(0.0), lambda: called.append("yes"), lambda: called.append("no")) is None
+    assert called == ["no"]
+    assert cond(2.0, lambda x: [x], lambda x: x, "text") == ["text"]
+
+
+def test_results_of_other_forms_are_refused() -> None:
+    """Compiled, both functions return the same containers; a condition is a number."""
+    with pytest.raises(OperandError, match="cond"):
+        jit(lambda x: cond(x > 0, lambda x: [x], lambda x: (x,), x))(1.0)
+    with pytest.raises(OperandError, match="condition"):
+        cond("yes", abs, abs, 1.0)
