@@ -57,6 +57,9 @@ def test_no_grad_keeps_no_graph() -> None:
         for node in made
     )
     assert made[0].data == 6.0
+    with no_grad():
+        assert x == 2.0
+        assert x != y
 
 
 def test_leaf_made_without_recording_starts_a_graph_of_its_own() -> None:

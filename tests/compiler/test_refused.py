@@ -1227,3 +1227,24 @@ def test_take_chooses_among_numbers_only() -> None:
     for rows in ([[1.0], [1.0, 2.0]], [[1.0], 2.0]):
         with pytest.raises(OperandError, match="length"):
             take(rows, Value(1.0))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: 2.0 * x if np.isscalar(x) else x, lambda x: x * np.logical_and(x, x),
+        lambda x: np.logical_xor([x], [0.0]).sum(), lambda x: x if isinstance(x, float) else -x,
+        lambda x: x if hasattr(x, "is_integer") else -x,
+    ],
+    ids=["isscalar", "logical_and", "logical_xor", "isinstance", "hasattr"],
+)  # fmt: skip
+def test_questions_that_a_value_answers_otherwise_are_refused(f: Callable[[Any], Any]) -> None:
+    """A number of a recording is a Value, to which these would say something else."""
+    with pytest.raises(TraceError, match="Value"):
+        jit(f)(1.5)
+
+
+def test_the_dtype_of_an_argument_is_refused() -> None:
+    """An array of numbers is one of objects while it is recorded."""
+    with pytest.raises(TraceError, match="dtype"):
+        jit(lambda x: x.sum() if x.dtype == np.float64 else -x.sum())(np.ones(3))
