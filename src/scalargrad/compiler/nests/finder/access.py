@@ -25,6 +25,8 @@ from scalargrad.compiler.nests.finder.tree import (
 #: As how many statements a table counts, and how many more if it has an entry for each node of the
 #: recording; a loop whose extents are a table; a border, as where a recurrence starts.
 _TABLE, _RAGGED, _BORDER = (6, 6), 3, 1.5
+#: Another border is a choice at each turn; as how many more it counts in a loop of one turn.
+_CHOICE = 8.0
 #: How many borders an operand may have, one within the other.
 _BORDERS = 2
 
@@ -35,7 +37,7 @@ def read_operands(tree: Tree, most: float = inf) -> bool:
     for statement in tree.statements:
         places = range(recording.arity(int(statement.nodes[0])))
         statement.operands = tuple([_Operand(tree, statement, j).access() for j in places])
-        left -= sum(_cost_of(x, tree) for x in statement.operands)
+        left -= sum(_cost_of(x, statement, tree) for x in statement.operands)
         if left < 0:
             return False
     return True
@@ -43,7 +45,7 @@ def read_operands(tree: Tree, most: float = inf) -> bool:
 
 def cost(tree: Tree) -> float:
     """Return how many statements a tree has, and as how many its tables and borders count."""
-    of_accesses = (_cost_of(x, tree) for s in tree.statements for x in s.operands)
+    of_accesses = (_cost_of(x, s, tree) for s in tree.statements for x in s.operands)
     return _cost_of_body(tree) + sum(of_accesses)
 
 
@@ -52,12 +54,20 @@ def _cost_of_body(tree: Tree) -> float:
     return len(tree.statements) + _RAGGED * ragged
 
 
-def _cost_of(access: Access, tree: Tree) -> float:
+def _cost_of(access: Access, statement: Statement, tree: Tree) -> float:
     if isinstance(access, Border):
-        return _BORDER + _cost_of(access.there, tree) + _cost_of(access.elsewhere, tree)
+        parts = (_cost_of(x, statement, tree) for x in (access.there, access.elsewhere))
+        few = 0.0 if starts_there(access) else _CHOICE / statement.loops[access.axis].counts.max()
+        return _BORDER * (1.0 + few) + sum(parts)
     if isinstance(access, Table):
         return _TABLE[0] + _TABLE[1] * len(access.places) / len(tree.recording)
     return 0.0
+
+
+def starts_there(border: Border) -> bool:
+    """Return whether what is read elsewhere is from the turn before, as in a recurrence."""
+    x = border.elsewhere
+    return isinstance(x, Result) and any(i.base < 0 and i.strides[border.axis] for i in x.indices)
 
 
 class _Operand:
@@ -145,6 +155,13 @@ class _Operand:
 def has_tables(statement: Statement) -> bool:
     """Return whether an operand of a statement is a table."""
     return any(isinstance(x, Table) for x in statement.operands)
+
+
+def has_choices(statement: Statement) -> bool:
+    """Return whether an operand of a statement is a table, or a border that is no start."""
+    return has_tables(statement) or any(
+        isinstance(x, Border) and not starts_there(x) for x in statement.operands
+    )
 
 
 def count_tables(tree: Tree) -> int:

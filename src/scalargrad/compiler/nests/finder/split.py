@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags, Integers
-from scalargrad.compiler.nests.finder.access import has_tables
+from scalargrad.compiler.nests.finder.access import has_choices, has_tables
 from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN, NUMBER
 from scalargrad.compiler.nests.finder.structure import Structure
 from scalargrad.compiler.nests.finder.tree import Loop, Tree
@@ -60,7 +60,7 @@ def _rows(loop: Loop, addresses: list[Integers]) -> tuple[Integers, Integers] | 
 
 def unrolled(tree: Tree) -> Structure | None:
     """Return the structure with loops of few turns written out that need tables."""
-    inner = {s.loops[-1]: None for s in tree.statements if s.loops and has_tables(s)}
+    inner = {s.loops[-1]: None for s in tree.statements if s.loops and has_choices(s)}
     found = tree.structure
     for loop in inner:
         if loop.times and loop.times <= _FEW:
