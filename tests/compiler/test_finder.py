@@ -221,7 +221,7 @@ def test_equations_of_random_loops_are_right_or_refused(seed: int) -> None:
 
 
 @pytest.mark.native
-@pytest.mark.parametrize("seed", seeds(60, 6))
+@pytest.mark.parametrize("seed", [*seeds(60, 6), 1171, 1599])
 def test_random_loops_run_as_nests_have_the_gradient_of_values(seed: int) -> None:
     """What is recorded flat, found again and compiled agrees with Values, or is no nest."""
     assert compare(seed) in {"", NO_NEST}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
@@ -261,9 +261,7 @@ class Sums(Registers):
             self._end_one(made.step, self._total(partial, partial.indices[1:]))
             return
         var = lanes[0].var
-        extent = var.extent if not var.extent.via else Index(var.extent.bounds()[1])
-        while hidden := [v for v in extent.variables if v not in self.at]:
-            extent = extent.substituted({v: v.extent - 1 for v in hidden})
+        extent = _longest(var, self.at)
 
         def turn(k: str, _: Carried) -> Carried:
             self.at[var] = k, 0
@@ -302,6 +300,20 @@ class Sums(Registers):
                 self.lane = open_
                 return found
         return None
+
+
+def _longest(var: Var, open_: Collection[Var]) -> Index:
+    """Return the greatest extent of a loop, by the loops that are open."""
+    extent = var.extent
+    while True:
+        if extent.via:
+            return Index(extent.bounds()[1])
+        hidden = [(v, k) for v, k in extent.terms if v not in open_]
+        if not hidden:
+            return extent
+        extent = extent.substituted(
+            {v: _longest(v, open_) - 1 if k > 0 else Index() for v, k in hidden}
+        )
 
 
 def _start(how: str) -> float:
