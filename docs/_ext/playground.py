@@ -20,14 +20,15 @@ from sphinx.application import Sphinx
 import scalargrad
 from scalargrad.show.html import fill, source
 
-#: What is taken from each package of npm, which an environment variable names.
+#: By the variable that names a package of npm: what it is, its folder in the site, what is taken.
 PARTS = {
     "PYODIDE": (
+        "Pyodide",
         "pyodide",
         ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "pyodide-lock.json"]
         + ["python_stdlib.zip", "README.md"],
     ),
-    "GRAPHVIZ_WASM": ("graphviz", ["dist/index.js", "LICENSE"]),
+    "GRAPHVIZ_WASM": ("Graphviz", "graphviz", ["dist/index.js", "LICENSE"]),
 }
 
 
@@ -36,16 +37,21 @@ def put_together(app: Sphinx, _error: Exception | None) -> None:
     own, folder = Path(app.srcdir) / "playground", Path(app.outdir) / "playground"
     folder.mkdir(exist_ok=True)
     missing = [name for name in PARTS if not os.environ.get(name)]
-    said = f"This site was built without {' and '.join(missing)}, with which .ci/run builds it."
+    said = (
+        f"This site was built without {' and '.join(PARTS[name][0] for name in missing)}: "
+        f".ci/npm-packages gets them, and {' and '.join(missing)} name their folders for the build."
+    )
     for path in own.iterdir():
         if path.suffix in {".css", ".js"}:
             shutil.copy(path, folder)
-    page = fill((own / "index.html").read_text("utf-8"), {"missing": escape(said if missing else "")})
+    page = fill(
+        (own / "index.html").read_text("utf-8"), {"missing": escape(said if missing else "")}
+    )
     (folder / "index.html").write_text(page, "utf-8")
     (folder / "look.css").write_text(source("scalargrad.show.html", "look.css"), "utf-8")
     if missing:
         return
-    for name, (place, files) in PARTS.items():
+    for name, (_, place, files) in PARTS.items():
         (folder / place).mkdir(exist_ok=True)
         for file in files:
             shutil.copy(Path(os.environ[name]) / file, folder / place)

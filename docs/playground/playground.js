@@ -17,7 +17,7 @@ for i in range(3):
     x.label = f"x{i + 1}"
     print(x.label, x.data)
 x`,
-  "Python: two layers": `py=from scalargrad import Value, losses, nn, walk
+  "Python: two layers": `py=from scalargrad import Value, nn, walk
 
 model = nn.MLP(2, [2, 1], activation="tanh", rng=1)
 inputs = [Value(0.5, "x0"), Value(-1.0, "x1")]
@@ -86,6 +86,7 @@ function start() {
 }
 
 function heard(data) {
+  if (data.number && data.number !== asked.number) return;
   if (data.waiting) {
     say(data.waiting, true);
     $("stop").hidden = !data.stoppable;
@@ -95,12 +96,12 @@ function heard(data) {
   } else if (data.ready) {
     isReady = true;
     if (!asked.kind) say(UNREAD);
-  } else if (data.number === asked.number) answered(data);
+  } else answered(data);
 }
 
 // An error leaves the last graph, pale, and all that was typed.
 function answered({ page, inputs: used, notes, printed, error }) {
-  say(notes.join("; "));
+  say(error ? "" : notes.join("; "));
   show("printed", printed);
   show("error", error ?? "");
   $("page").classList.toggle("stale", Boolean(error));
@@ -111,9 +112,8 @@ function answered({ page, inputs: used, notes, printed, error }) {
   fresh.hidden = false;
   fresh.srcdoc = page;
   $("page").replaceWith(fresh);
-  if (!asked.byHand) return;
-  fresh.addEventListener("load", () => fresh.focus(), { once: true }); // so that the arrow keys step
   fresh.scrollIntoView({ block: "nearest" });
+  if (asked.byHand) fresh.addEventListener("load", () => fresh.focus(), { once: true }); // the arrow keys step
 }
 
 function run(byHand) {
@@ -142,6 +142,7 @@ async function copyLink() {
 // A formula runs at once: it is read by rules that let nothing else through. A program waits for a click.
 function openExercise() {
   if (!readAddress(location.hash.slice(1))) readAddress(EXAMPLES["The chain rule"]);
+  asked = { number: asked.number + 1 };
   if (kind() === "f") run(false);
   else if (isReady) say(UNREAD);
 }

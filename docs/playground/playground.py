@@ -38,7 +38,9 @@ def answer(kind: str, text: str, given: Sequence[str]) -> str:
                 steps = _walk_of_program(text)
             else:
                 found["inputs"], found["notes"] = _completed(text, given)
-                steps = walk(parse_assigned(text, found["inputs"]))
+                root = parse_assigned(text, found["inputs"])
+                root.label = root.label or "f"
+                steps = walk(root)
             found["page"] = steps.save("page.html").read_text(encoding="utf-8")
     except BaseException as error:  # noqa: BLE001 - a program may raise anything, SystemExit too
         found["error"] = _told(error)
@@ -62,9 +64,9 @@ def _completed(text: str, given: Sequence[str]) -> tuple[list[str], list[str]]:
     added = [f"{name}={(i + 1) / 2:g}" for i, name in enumerate(missing)]
     notes = []
     if unused:
-        notes.append(f"left out, for the formula has no {', '.join(unused)}")
+        notes.append(f"not in the formula, left out: {', '.join(unused)}")
     if added:
-        notes.append(f"begun at numbers of our choice: {', '.join(added)}")
+        notes.append(f"no value given, begun at: {', '.join(added)}")
     return sorted([*kept, *added], key=lambda x: [*read, _name(x)].index(_name(x))), notes
 
 
@@ -74,7 +76,9 @@ def _name(given: str) -> str:
 
 def _walk_of_program(code: str) -> Walk:
     """Run a program and return the walk through what its last line gives."""
-    result = eval_code(code, {"__name__": "__main__"}, return_mode="last_expr_or_assign", filename=_PROGRAM)
+    result = eval_code(
+        code, {"__name__": "__main__"}, return_mode="last_expr_or_assign", filename=_PROGRAM
+    )
     if isinstance(result, Walk):
         return result
     if not isinstance(result, Value):

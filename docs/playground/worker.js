@@ -2,7 +2,7 @@
 import { Graphviz } from "./graphviz/index.js";
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
-const waiting = (text, stoppable = false) => postMessage({ waiting: text, stoppable });
+const waiting = (text, more) => postMessage({ waiting: text, ...more });
 
 async function start() {
   waiting("Loading Python, 15 MB the first time …");
@@ -20,6 +20,6 @@ const started = start();
 started.then(() => postMessage({ ready: true }), (error) => postMessage({ broken: error.message }));
 onmessage = async ({ data: { number, kind, text, inputs } }) => {
   const playground = await started;
-  waiting(kind === "py" ? "Running the program …" : "Drawing the graph …", kind === "py");
+  waiting(kind === "py" ? "Running the program …" : "Drawing the graph …", { number, stoppable: kind === "py" });
   postMessage({ number, ...JSON.parse(playground.answer(kind, text, inputs)) });
 };
