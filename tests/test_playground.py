@@ -17,6 +17,8 @@ import pytest
 from tests.conftest import AS_THE_PROFILE_SAYS
 from tests.patience import PATIENCE
 
+from scalargrad import parse, walk
+
 pytestmark = pytest.mark.wide
 
 LOSS = "y = sigmoid(w*x + b); L = 0.5*(y - t)^2"
@@ -31,7 +33,7 @@ class Server(ThreadingHTTPServer):
         self.folder, self.is_cut, self.asked = folder, False, 0
         self.root = f"http://127.0.0.1:{self.server_port}"
 
-    def answer(self, *arguments: Any) -> None:
+    def answer(self, *arguments: Any) -> Any:
         """Answer a request, unless the server is cut off."""
         self.asked += 1
         if not self.is_cut:
@@ -155,6 +157,17 @@ def test_a_formula_in_the_address_is_stepped_through_at_once(playground: Playgro
     assert close(playground.numbers(), slopes(0.5, 2.0, -0.25, 1.0))
     playground.visit("#f=x+y*2&x=3&y=4")
     assert playground.numbers() == {"x": (3.0, 1.0), "y": (4.0, 2.0)}
+
+
+def test_the_page_is_the_one_that_is_saved_on_the_desktop(
+    playground: Playground, tmp_path: Path
+) -> None:
+    """Byte for byte, positions by another Graphviz included."""
+    playground.visit("#f=q=x+y;f=q*z&x=-2&y=5&z=-4")
+    assert playground.numbers() == {"x": (-2.0, -4.0), "y": (5.0, -4.0), "z": (-4.0, 3.0)}
+    saved = walk(parse("q=x+y;f=q*z", x=-2, y=5, z=-4)).save(tmp_path / "page.html")
+    made = playground.page.locator("iframe").get_attribute("srcdoc")
+    assert made == saved.read_text(encoding="utf-8")
 
 
 def test_a_formula_that_is_typed_is_stepped_through_and_becomes_the_address(

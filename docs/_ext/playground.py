@@ -25,8 +25,10 @@ PARTS = {
     "PYODIDE": (
         "Pyodide",
         "pyodide",
-        ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "pyodide-lock.json"]
-        + ["python_stdlib.zip", "README.md"],
+        [
+            *("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm"),
+            *("pyodide-lock.json", "python_stdlib.zip", "README.md"),
+        ],
     ),
     "GRAPHVIZ_WASM": ("Graphviz", "graphviz", ["dist/index.js", "LICENSE"]),
 }
