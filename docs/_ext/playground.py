@@ -30,7 +30,7 @@ PARTS = {
             *("pyodide-lock.json", "python_stdlib.zip", "README.md"),
         ],
     ),
-    "GRAPHVIZ_WASM": ("Graphviz", "graphviz", ["dist/index.js", "LICENSE"]),
+    "GRAPHVIZ_WASM": ("Graphviz", "graphviz", ["dist/*.js", "LICENSE"]),
 }
 
 
@@ -55,8 +55,8 @@ def put_together(app: Sphinx, _error: Exception | None) -> None:
         return
     for name, (_, place, files) in PARTS.items():
         (folder / place).mkdir(exist_ok=True)
-        for file in files:
-            shutil.copy(Path(os.environ[name]) / file, folder / place)
+        for path in (path for file in files for path in Path(os.environ[name]).glob(file)):
+            shutil.copy(path, folder / place)
     with zipfile.ZipFile(folder / "python.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(own / "playground.py", "playground.py")
         for path, name in _sources():

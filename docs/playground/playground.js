@@ -1,7 +1,7 @@
 // The page of the playground: what is typed goes to the worker, and the page that comes back into a frame.
 
 const $ = (id) => document.getElementById(id);
-const UNREAD = "A program from a link: read it, then press Run.";
+const UNREAD = "The program waits: read it, then press Run.";
 const EXAMPLES = {
   "The chain rule": "f=q = x + y; f = q*z&x=-2&y=5&z=-4",
   "A sigmoid neuron": "f=1 / (1 + exp(-(w0*x0 + w1*x1 + w2)))&w0=2&x0=-1&w1=-3&x1=-2&w2=-3",
@@ -26,6 +26,7 @@ loss.label = "L"
 walk(loss, model=model)`,
 };
 
+const kept = { py: EXAMPLES["Python: a loop"].slice(3) }; // the text of the language that is not shown
 let worker = null;
 let asked = { number: 0 }; // what the worker is to answer; answers to what was asked before are not shown
 let isReady = false;
@@ -42,10 +43,8 @@ function readAddress(written) {
   const [first, ...rest] = written.split("&").map(decoded);
   const [, language, text] = first.match(/^(f|py)=(.*)$/s) ?? [];
   if (!language) return false;
-  $("kinds").querySelector(`[value=${language}]`).checked = true;
-  $("text").value = text;
+  put(language, text);
   $("inputs").value = rest.join(" ");
-  suit();
   return true;
 }
 
@@ -53,6 +52,13 @@ function writeAddress() {
   const parts = [`${kind()}=${$("text").value}`, ...(kind() === "f" ? inputs() : [])];
   const encoded = parts.map((part) => part.split(/=(.*)/s).slice(0, 2).map(encodeURIComponent).join("="));
   history.replaceState(null, "", `#${encoded.join("&")}`);
+}
+
+function put(language, text) {
+  kept[document.body.dataset.kind] = $("text").value;
+  $("kinds").querySelector(`[value=${language}]`).checked = true;
+  $("text").value = text;
+  suit();
 }
 
 // Suit the page to the language, and the room for the text to its lines.
@@ -153,7 +159,7 @@ $("examples").addEventListener("change", () => {
   $("examples").value = "";
   run(true);
 });
-$("kinds").addEventListener("change", suit);
+$("kinds").addEventListener("change", () => put(kind(), kept[kind()] ?? ""));
 $("text").addEventListener("input", suit);
 $("text").addEventListener("keydown", (event) => {
   const runs = event.key === "Enter" && (kind() === "py" ? event.ctrlKey || event.metaKey : !event.shiftKey);
