@@ -456,7 +456,7 @@ def test_a_presentation_is_large_and_bare_and_shows_the_step(
 def test_a_presentation_on_a_low_screen_shows_each_step_whole(
     make: Callable[[], Walk], read: Read
 ) -> None:
-    """At 1280 × 720 letters have the same share of the screen; long formulas are a fifth smaller."""
+    """At 1280 × 720 letters have their share of the screen; long formulas are a fifth smaller."""
     steps = make()
     page = read(steps, viewport={"width": 1280, "height": 720})
     page.tool("Presentation mode")
