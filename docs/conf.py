@@ -21,6 +21,7 @@ extensions = [
     "myst_nb",
     "operations",
     "packages",
+    "playground",
     "search_words",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",

@@ -24,7 +24,7 @@ WORDS = {
     ),
     "guides/teaching": (
         "handout, homework, exercise, exercises, assignment, exam, quiz, projector, presentation, "
-        "animation, video, embed, iframe, students, classroom"
+        "animation, video, embed, iframe, students, classroom, online, try it, REPL, QR code, link"
     ),
     "guides/train": (
         "neural network, classification, regularization, weight decay, train a network, "

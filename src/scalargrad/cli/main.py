@@ -16,7 +16,7 @@ from rich.markup import escape
 from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
-from scalargrad.expression import parse
+from scalargrad.expression.assignments import parse_assigned
 from scalargrad.graph import topological_order
 from scalargrad.names import names
 from scalargrad.system.terminals import console, forget_absurd_width, make_tolerant
@@ -45,44 +45,6 @@ _Assignments = Annotated[
 ]
 
 
-def _build(expression: str, assignments: list[str] | None) -> Value:
-    """Parse an expression with its inputs given as ``name=number`` or ``name=number,number``."""
-    values: dict[str, float | list[float]] = {}
-    for assignment in assignments or []:
-        name, equals, number = assignment.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise ExpressionError(
-                f"{assignment!r} is not an input: write name=number without spaces, as in x=-2"
-            )
-        if name.strip() in values:
-            raise ExpressionError(f"the input {name.strip()} is given twice: leave one out")
-        values[name.strip()] = _given(name.strip(), number)
-    return parse(expression.lstrip(" "), **values)
-
-
-def _given(name: str, written: str) -> float | list[float]:
-    """Read a number, ``-2`` or ``pi/2``, or the entries of a vector, separated by commas."""
-    try:
-        numbers = [_number(part) for part in written.split(",")]
-    except ExpressionError:
-        if "−" in written:
-            raise ExpressionError(
-                f"the input {name} is {written!r}, with − (U+2212, MINUS SIGN): write -"
-            ) from None
-        raise ExpressionError(
-            f"the input {name} is {written!r}: write a number, as in {name}=-2 or {name}=pi/2, "
-            f"or those of a vector, {name}=2,-3"
-        ) from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _number(written: str) -> float:
-    try:
-        return float(written)
-    except ValueError:
-        return parse(written).data
-
-
 @app.command()
 def step(
     expression: _Expression,
@@ -98,7 +60,7 @@ def step(
     """Show every step of an expression, forwards and backwards."""
     from scalargrad.show.steps import explore, outcome, show, walk
 
-    steps = walk(_build(expression, assignments))
+    steps = walk(parse_assigned(expression, assignments))
     if output is not None:
         path = escape(str(steps.save(output).resolve()))
         console().print(f"wrote {path}", soft_wrap=True, highlight=False)
@@ -133,7 +95,7 @@ def draw(
     """Draw the graph of an expression, with values and gradients."""
     from scalargrad.show.graphs import draw as draw_graph
 
-    root = _build(expression, assignments)
+    root = parse_assigned(expression, assignments)
     root.backward()
     chosen = [_named(root, name) for name in highlight or []]
     picture = draw_graph(root, direction=direction, color=color, copies=copies, highlight=chosen)

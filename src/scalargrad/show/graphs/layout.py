@@ -11,9 +11,13 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from scalargrad.errors import LayoutError
+
+#: Called with DOT and a text format where no program can be started: the playground's page, which
+#: runs in a browser, sets it to Graphviz as WebAssembly.
+in_process: Callable[[str, str], str] | None = None
 
 #: Dots per inch of a PNG: twice the usual, for sharp text on today's screens.
 DPI = 192
@@ -49,6 +53,8 @@ def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
     LayoutError
         If there is no Graphviz, or none that succeeds; the message includes its last line.
     """
+    if in_process is not None and kind in _ENDS:
+        return in_process(dot, kind).encode()
     failures = []
     options = [f"-Gdpi={dpi}"] if kind == "png" else []
     for program in _programs(kind):
@@ -84,6 +90,8 @@ def render_each(dots: Sequence[str], kind: str) -> list[str]:
     """
     if not dots:
         return []
+    if in_process is not None:  # it reads one graph at a time
+        return [render(dot, kind).decode() for dot in dots]
     different, end = list(dict.fromkeys(dots)), _ENDS[kind]
     text = render("\n".join(different), kind).decode().replace("\r\n", "\n")
     drawn = dict(zip(different, text.split(end)[:-1], strict=True))

@@ -38,9 +38,16 @@ function goTo(at, { manual = true } = {}) {
   if (moved) askIfPredicting();
   if (state.follows && openDrawing(drawingFor(shownSteps()))) drawingOpened();
   drawAll();
+  if (moved) bringPanel();
   if (moved) travel();
   centre();
   if (manual) announceStep();
+}
+
+// On a phone a move scrolls the heading away: beneath the graph, a formula and its numbers need the room.
+// Who has opened the inputs watches them.
+function bringPanel() {
+  if (isPhone() && !$("inputs").classList.contains("open")) window.scrollTo({ top: document.querySelector("header").offsetHeight });
 }
 
 // Go to the stop that shows a step of the walk.

@@ -3,7 +3,7 @@
 const LEAST_SCALE = 0.68; // what is smaller is not shown whole, but at a size
 const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
 const MOST_SCALE = 2;
-const PRESENTED_SCALE = 2; // at which letters have 28 pixels, to be read from the last row
+const presentedScale = () => Math.min(Math.max(innerHeight / 500, 1.43), 2); // letters as large as in the panel, for the last row
 const MOST_PRESENTED = 4;
 const WIDE = 1.6; // beside a graph this wide, or one in rows, a panel would take its room
 const MARGIN = 8; // between a chip and the edge of the frame
@@ -18,7 +18,7 @@ function fittedScale(whole = false) {
   const fit = Math.min(viewport.clientWidth / width, viewport.clientHeight / height);
   if (whole) return fit;
   const isPresented = document.body.classList.contains("present");
-  if (isPresented && !isPhone()) return Math.min(Math.max(fit, PRESENTED_SCALE), MOST_PRESENTED);
+  if (isPresented && !isPhone()) return Math.min(Math.max(fit, presentedScale()), MOST_PRESENTED);
   if (isPhone()) return Math.min(Math.max(fit, 1), MOST_SCALE);
   if (fit >= LEAST_SCALE) return Math.min(fit, MOST_SCALE);
   const across = viewport.clientWidth / width; // a chain in rows is read down

@@ -1,0 +1,78 @@
+"""Put the playground together: its files, scalargrad's sources, Pyodide and Graphviz.
+
+The folders of the last two, unpacked packages of npm, are named by PYODIDE and GRAPHVIZ_WASM;
+.ci/npm-packages gets them. Without them the page says what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+import graphviz
+import rich
+from sphinx.application import Sphinx
+
+import scalargrad
+from scalargrad.show.html import fill, source
+
+#: By the variable that names a package of npm: what it is, its folder in the site, what is taken.
+PARTS = {
+    "PYODIDE": (
+        "Pyodide",
+        "pyodide",
+        [
+            *("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm"),
+            *("pyodide-lock.json", "python_stdlib.zip", "README.md"),
+        ],
+    ),
+    "GRAPHVIZ_WASM": ("Graphviz", "graphviz", ["dist/*.js", "LICENSE"]),
+}
+
+
+def put_together(app: Sphinx, _error: Exception | None) -> None:
+    """Write the folder of the playground into the site."""
+    own, folder = Path(app.srcdir) / "playground", Path(app.outdir) / "playground"
+    folder.mkdir(exist_ok=True)
+    missing = [name for name in PARTS if not os.environ.get(name)]
+    said = (
+        f"This site was built without {' and '.join(PARTS[name][0] for name in missing)}: "
+        f".ci/npm-packages gets them, and {' and '.join(missing)} name their folders for the build."
+    )
+    for path in own.iterdir():
+        if path.suffix in {".css", ".js"}:
+            shutil.copy(path, folder)
+    page = fill(
+        (own / "index.html").read_text("utf-8"), {"missing": escape(said if missing else "")}
+    )
+    (folder / "index.html").write_text(page, "utf-8")
+    (folder / "look.css").write_text(source("scalargrad.show.html", "look.css"), "utf-8")
+    if missing:
+        return
+    for name, (_, place, files) in PARTS.items():
+        (folder / place).mkdir(exist_ok=True)
+        for path in (path for file in files for path in Path(os.environ[name]).glob(file)):
+            shutil.copy(path, folder / place)
+    with zipfile.ZipFile(folder / "python.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(own / "playground.py", "playground.py")
+        for path, name in _sources():
+            archive.write(path, name)
+
+
+def _sources() -> Iterator[tuple[Path, str]]:
+    """Yield the files of scalargrad and of what it stands on, and their names in the archive."""
+    for package in (scalargrad, graphviz, rich):
+        root = Path(package.__path__[0])
+        for path in root.rglob("*.*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path, f"{root.name}/{path.relative_to(root).as_posix()}"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register what is done when the pages are written."""
+    app.connect("build-finished", put_together)
+    return {"parallel_read_safe": True}

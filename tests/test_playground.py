@@ -1,0 +1,303 @@
+"""The playground of the site: formulas and programs, stepped through in a browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from tests.conftest import AS_THE_PROFILE_SAYS
+from tests.patience import PATIENCE
+
+from scalargrad import parse, walk
+
+pytestmark = pytest.mark.wide
+
+LOSS = "y = sigmoid(w*x + b); L = 0.5*(y - t)^2"
+ADDRESS = f"#f={quote(LOSS)}&w=0.5&x=2&b=-0.25&t=1"
+
+
+class Server(ThreadingHTTPServer):
+    """A plain web server, which can be cut off."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), self.answer)
+        self.folder, self.is_cut, self.asked = folder, False, 0
+        self.root = f"http://127.0.0.1:{self.server_port}"
+
+    def answer(self, *arguments: Any) -> Any:
+        """Answer a request, unless the server is cut off."""
+        self.asked += 1
+        if not self.is_cut:
+            Quiet(*arguments, directory=str(self.folder))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Answers without a word on the terminal."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Playground:
+    """The page, as someone before it sees and uses it."""
+
+    def __init__(self, page: Any, server: Server) -> None:
+        self.page, self.server = page, server
+
+    def box(self, name: str) -> Any:
+        """Return a text box."""
+        return self.page.get_by_role("textbox", name=name, exact=True)
+
+    def button(self, name: str) -> Any:
+        """Return a button."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def look_away(self) -> None:
+        """Remember the graph that is there, so that the next is another."""
+        self.page.evaluate("document.querySelector('iframe').isOld = true")
+
+    def write(self, formula: str, inputs: str = "") -> None:
+        """Type a formula and inputs, and step through it."""
+        self.page.get_by_role("radio", name="Formula").check(force=True)
+        self.box("Formula").fill(formula)
+        self.box("Inputs").fill(inputs)
+        self.look_away()
+        self.button("Step through").click()
+
+    def visit(self, fragment: str) -> None:
+        """Follow a link to an exercise of this page."""
+        self.look_away()
+        self.page.evaluate("fragment => { location.hash = fragment; }", fragment)
+
+    def said(self, word: str) -> str:
+        """Return the error, once it has this word."""
+        alert = self.page.get_by_role("alert").filter(has_text=word)
+        alert.wait_for()
+        text: str = alert.inner_text()
+        return text
+
+    def graph(self) -> Any:
+        """Return the step page, once it is there."""
+        frame = self.page.frame_locator("iframe")
+        frame.locator("#counter", has_text="/").wait_for()  # its script has run
+        return frame
+
+    def numbers(self, isnt: str = "isOld") -> dict[str, tuple[float, float]]:
+        """Return value and gradient of each input, as a new step page shows them at its end."""
+        self.page.wait_for_function(f"!document.querySelector('iframe').{isnt}")
+        frame = self.graph()
+        frame.locator("#panel").press("End")
+        found = {}
+        for field in frame.locator(".field").all():
+            name = field.locator("input[type=number]").get_attribute("aria-label")
+            value = float(field.locator("input[type=number]").input_value())
+            shown = field.locator(".gradient").inner_text()
+            found[name] = (value, float(shown.split()[-1].replace("−", "-")))
+        return found
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Serve the built site."""
+    site = Path(os.environ.get("SITE", "nowhere"))
+    if not (site / "playground" / "python.zip").exists():
+        pytest.skip("SITE names no site built with PYODIDE and GRAPHVIZ_WASM")
+    server = Server(site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module", params=["browser", "firefox"], ids=["Chromium", "Firefox"])
+def playground(request: pytest.FixtureRequest, server: Server) -> Iterator[Playground]:
+    """Open the playground in one browser and in the other, once for all, by an address."""
+    browser = request.getfixturevalue(request.param)
+    usual = {} if request.param == "browser" else AS_THE_PROFILE_SAYS
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, **usual)
+    context.set_default_timeout(1000 * PATIENCE)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url))
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.goto(f"{server.root}/playground/{ADDRESS}")
+    opened = Playground(page, server)
+    opened.graph()
+    yield opened
+    assert all(url.startswith((server.root, "about:", "blob:", "data:")) for url in asked)
+    context.close()
+
+
+def slopes(w: float, x: float, b: float, t: float) -> dict[str, tuple[float, float]]:
+    """Return the inputs of the loss with its derivatives, by the chain rule on paper."""
+    y = 1 / (1 + math.exp(-(w * x + b)))
+    z = (y - t) * y * (1 - y)
+    return {"w": (w, z * x), "x": (x, z * w), "b": (b, z), "t": (t, t - y)}
+
+
+def close(found: dict[str, tuple[float, float]], to: dict[str, tuple[float, float]]) -> bool:
+    """Return whether numbers are those, as far as four digits tell."""
+    return found.keys() == to.keys() and all(
+        found[name] == pytest.approx(to[name], rel=1e-3) for name in to
+    )
+
+
+def test_a_formula_in_the_address_is_stepped_through_at_once(playground: Playground) -> None:
+    """Nothing is clicked; a plus sign is one, whether it was encoded or not."""
+    playground.visit(ADDRESS)
+    assert close(playground.numbers(), slopes(0.5, 2.0, -0.25, 1.0))
+    playground.visit("#f=x+y*2&x=3&y=4")
+    assert playground.numbers() == {"x": (3.0, 1.0), "y": (4.0, 2.0)}
+
+
+def test_the_page_is_the_one_that_is_saved_on_the_desktop(
+    playground: Playground, tmp_path: Path
+) -> None:
+    """Byte for byte, positions by another Graphviz included."""
+    playground.visit("#f=q=x+y;f=q*z&x=-2&y=5&z=-4")
+    assert playground.numbers() == {"x": (-2.0, -4.0), "y": (5.0, -4.0), "z": (-4.0, 3.0)}
+    saved = walk(parse("q=x+y;f=q*z", x=-2, y=5, z=-4)).save(tmp_path / "page.html")
+    made = playground.page.locator("iframe").get_attribute("srcdoc")
+    assert made == saved.read_text(encoding="utf-8")
+
+
+def test_a_formula_that_is_typed_is_stepped_through_and_becomes_the_address(
+    playground: Playground,
+) -> None:
+    """Inputs are separated as people separate them."""
+    playground.write(LOSS.replace("L", "E"), "w = 2, x = -1, b=0.5 t=0")
+    assert close(playground.numbers(), slopes(2.0, -1.0, 0.5, 0.0))
+    assert "w=2&x=-1&b=0.5&t=0" in playground.page.url
+    assert quote(LOSS.replace("L", "E"), safe="()*") in playground.page.url
+
+
+def test_inputs_follow_the_formula_and_say_so(playground: Playground) -> None:
+    """A name without a number begins at one that is shown; a number without its name goes."""
+    playground.write("f = tanh(a*x0 + u)", "a=0.5 x=2,3 old=7")
+    assert {*playground.numbers()} == {"a", "x0", "u"}
+    said = playground.page.get_by_role("status").inner_text()
+    assert "old" in said
+    assert {*playground.box("Inputs").input_value().split()} == {"a=0.5", "x=2,3", said.split()[-1]}
+
+
+def test_another_language_keeps_what_was_typed(playground: Playground) -> None:
+    """Each has its own text."""
+    playground.visit("#f=x*y&x=1&y=2")
+    playground.numbers()
+    for name in ("Python", "Formula"):
+        playground.page.get_by_role("radio", name=name).check(force=True)
+        assert (playground.box(name).input_value() == "x*y") == (name == "Formula")
+
+
+def test_a_program_in_the_address_waits_for_a_click(playground: Playground) -> None:
+    """It counts how often it ran."""
+    program = """
+import builtins
+from scalargrad import Value
+builtins.ran = getattr(builtins, "ran", 0) + 1
+print("runs:", builtins.ran)
+x = Value(3.0, "x")
+for _ in range(2):
+    x = x * x
+x.label = "p"
+p = x
+"""
+    playground.visit(f"#py={quote(program)}")
+    playground.page.get_by_role("status").filter(has_text="read it").wait_for()
+    assert playground.box("Python").input_value() == program
+    assert playground.page.get_by_label("Printed").is_hidden()
+    playground.button("Run").click()
+    assert playground.numbers() == {"x": (3.0, 108.0)}
+    assert playground.page.get_by_label("Printed").inner_text().split() == ["runs:", "1"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "inputs", "word"),
+    [("f = (x", "x=1", "closed"), ("f = log(x)", "x=-2", "undefined"), ("x*2", "x=1 2", "number")],
+)
+def test_an_error_is_said_and_loses_nothing(
+    playground: Playground, formula: str, inputs: str, word: str
+) -> None:
+    """What was typed stays, and so does the graph before it."""
+    playground.write("g = x*x", "x=3")
+    assert playground.numbers() == {"x": (3.0, 6.0)}
+    playground.write(formula, inputs)
+    assert word in playground.said(word)
+    assert playground.box("Formula").input_value() == formula
+    assert playground.box("Inputs").input_value() == inputs
+    assert playground.numbers(isnt="hidden") == {"x": (3.0, 6.0)}
+
+
+@pytest.mark.parametrize(
+    ("program", "word"),
+    [
+        ("a = 1\nb = a / 0\n", "line 2"),
+        ("a = (1\n", "line 1"),
+        ("a = 1", "Value"),
+        ("import sys\nsys.exit()", "SystemExit"),
+    ],
+)
+def test_an_error_of_a_program_names_its_line(
+    playground: Playground, program: str, word: str
+) -> None:
+    """Also where it ends itself, or gives nothing to step through."""
+    playground.visit(f"#py={quote(program)}")
+    playground.button("Run").click()
+    assert word in playground.said(word)
+    assert playground.box("Python").input_value() == program
+
+
+def test_it_works_with_the_network_cut(playground: Playground) -> None:
+    """Once the page is loaded, it asks for nothing."""
+    playground.visit(ADDRESS)
+    assert close(playground.numbers(), slopes(0.5, 2.0, -0.25, 1.0))
+    asked, playground.server.is_cut = playground.server.asked, True
+    playground.write("h = sin(x)*y", "x=0 y=3")
+    assert playground.numbers() == {"x": (0.0, 3.0), "y": (3.0, 0.0)}
+    assert playground.server.asked == asked
+    playground.server.is_cut = False
+
+
+def test_a_loop_without_end_is_stopped(playground: Playground) -> None:
+    """Python is loaded anew, and the program is still there."""
+    playground.visit(f"#py={quote('while True: pass')}")
+    playground.button("Run").click()
+    playground.button("Stop").click()
+    playground.page.get_by_role("status").filter(has_text="read it").wait_for()
+    assert playground.box("Python").input_value() == "while True: pass"
+    playground.write("k = x^3", "x=2")
+    assert playground.numbers() == {"x": (2.0, 12.0)}
+
+
+def test_a_site_without_pyodide_says_so(
+    browser: Any, axe: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is there, can be read by all, and names what is missing."""
+    pytest.importorskip("sphinx")
+    docs = Path(__file__).parents[1] / "docs"
+    spec = importlib.util.spec_from_file_location("docs_playground", docs / "_ext/playground.py")
+    assert spec is not None
+    assert spec.loader is not None
+    extension = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(extension)
+    monkeypatch.delenv("PYODIDE", raising=False)
+    extension.put_together(SimpleNamespace(srcdir=docs, outdir=tmp_path), None)
+    server = Server(tmp_path)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.new_page()
+    page.goto(f"{server.root}/playground/")
+    assert "Pyodide" in page.get_by_role("alert").inner_text()
+    page.locator("iframe").evaluate("frame => frame.remove()")  # axe-core would write to it
+    assert axe(page) == []
+    page.close()
+    server.shutdown()
+    server.server_close()
