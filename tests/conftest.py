@@ -42,8 +42,6 @@ started: list[float] = []
 
 #: What counts lines in the thread of tests, and in those that tests start.
 counters: list[Any] = [None, None]
-#: For how many seconds of processor time a test counts lines: from then on it repeats them.
-COUNTED = 0.5
 
 LAYERS = ("engine", "behaviour", "differential", "people", "wide")
 #: Tests in these places are *engine* unless they say otherwise, all others *behaviour*.
@@ -112,25 +110,16 @@ def traced(main: Any, threads: Any) -> Iterator[None]:
 def pytest_runtestloop() -> Iterator[None]:
     """Count no lines around tests: counted, what pytest itself does takes twice as long."""
     counters[:] = sys.gettrace(), threading.gettrace()
-    if counters[0] is not None:
-        signal.signal(signal.SIGVTALRM, lambda *_: sys.settrace(None))
     with traced(None, None):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Count the lines that tests run first, but not in browsers: counted, a test takes longer."""
+    """Count the lines that tests run, but for those in browsers: counted, a test takes longer."""
     in_browser = "playwright" in getattr(item, "fixturenames", ())
-    if in_browser or counters[0] is None:
-        with traced(None, None):
-            return (yield)
-    with traced(*counters):
-        signal.setitimer(signal.ITIMER_VIRTUAL, COUNTED)
-        try:
-            return (yield)
-        finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+    with traced(*((None, None) if in_browser else counters)):
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, TraceError, Value, drawn, jit, log
+from scalargrad import DomainError, JitWarning, TraceError, Value, drawn, jit, log, no_grad
 from scalargrad.export import load
 
 
@@ -50,6 +50,21 @@ def test_a_number_that_a_program_froze_is_an_error() -> None:
 def from_memory(address: int) -> float:
     """Read a number from memory."""
     return float(ctypes.cast(address, ctypes.POINTER(ctypes.c_double))[0])
+
+
+def test_a_call_that_is_made_eagerly_is_no_difference() -> None:
+    """Values made inside without a gradient are its own, whichever way it takes."""
+
+    def stairs(x: Value) -> Value:
+        steps = sum(1.0 for k in range(8) if x > k)
+        with no_grad():
+            y = x + steps
+        return y + x
+
+    compiled = jit(stairs, check=True)
+    with pytest.warns(JitWarning, match="paths"):
+        found = [compiled(Value(k + 0.5)).data for k in range(8)]
+    assert found == [3.0 * k + 2.0 for k in range(8)]
 
 
 def test_an_error_of_eager_code_is_that_of_the_call() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from scalargrad.autodiff import gradients
+from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.jit_mode import disable_jit, jit_mode
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import TraceError
@@ -88,8 +89,9 @@ def _compare(where: str, found: Any, expected: Any, differ: Differ) -> None:
         differ(f"computes {x!r} for {where}, and eager code {y!r}")
     if not is_value or not isinstance(expected, Value) or found is expected:
         return
-    known = {*nodes}  # a call of too many ways is eager, with nodes of its own on the way
-    by = [x for x in found.parents if isinstance(x, Value) and (x in known or x.op is None)]
+    known, compiled = {*nodes}, isinstance(found, Result)  # another has nodes of its own on the way
+    parents = [x for x in found.parents if isinstance(x, Value)]
+    by = [x for x in parents if x in known or (compiled and x.op is None)]
     if not all(math.isfinite(parent.data) for parent in by):
         return  # a slope there is 0 or nan by what it is multiplied with on the way
     ours = gradients(found, by, allow_nonfinite=True)
