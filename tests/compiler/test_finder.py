@@ -36,6 +36,7 @@ from tests.seeds import seeds
 
 import scalargrad as sg
 from benchmarks import gpt
+from scalargrad.errors import TraceError
 
 pytestmark = [pytest.mark.behaviour, pytest.mark.differential]
 
@@ -181,18 +182,23 @@ def compare_equations(function: Callable[[Any], Any], numbers: list[float]) -> b
     """Compare the equations of a function with Values; return whether there are any."""
     recording, node = recorded(function, numbers)
     tree = find(recording)
-    written = tree and to_equations(tree, len(numbers), [node])
-    if not written:
-        return False
-    b, (result,) = Builder(written.program), written.results
-    loss = b.output("loss")
-    loss[()] = Cell(result)
-    program, slopes = gradient(b.program(), loss[()].access, [written.inputs])
-    found = interpret(contract(simplify(program)), {written.inputs: numbers})
-    value, expected = sg.value_and_grad(function)(numbers)
-    assert found[loss.array] == pytest.approx(value, rel=1e-12)
-    assert found[slopes[written.inputs]] == pytest.approx(expected, rel=1e-10, abs=1e-12)
-    return True
+    for around in (True, False) if tree else ():
+        written = tree and to_equations(tree, len(numbers), [node], around=around)
+        if not written:
+            continue
+        b, (result,) = Builder(written.program), written.results
+        loss = b.output("loss")
+        loss[()] = Cell(result)
+        program, slopes = gradient(b.program(), loss[()].access, [written.inputs])
+        try:
+            found = interpret(contract(simplify(program)), {written.inputs: numbers})
+        except TraceError:  # cells around results that wait for each other
+            continue
+        value, expected = sg.value_and_grad(function)(numbers)
+        assert found[loss.array] == pytest.approx(value, rel=1e-12)
+        assert found[slopes[written.inputs]] == pytest.approx(expected, rel=1e-10, abs=1e-12)
+        return True
+    return False
 
 
 @pytest.mark.parametrize(
