@@ -14,6 +14,7 @@ from scalargrad.compiler.loops.node_columns import columns
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder, Cell, Cells
 from scalargrad.compiler.nests.c_printer import print_c
+from scalargrad.compiler.nests.compile_nests import nested
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient, tangent
 from scalargrad.compiler.nests.equations import Access, Array, Body, Index, Program, Var
@@ -24,7 +25,7 @@ from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
-from scalargrad.compiler.nests.nested import NestExecutable, code_of, nested
+from scalargrad.compiler.nests.nested import NestExecutable, code_of
 from scalargrad.compiler.nests.numpy_runner import run_numpy
 from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import plan

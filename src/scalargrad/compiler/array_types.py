@@ -1,4 +1,4 @@
-"""The types of arrays in the compiler's annotations: numbers, node or cell numbers, and flags."""
+"""The types of arrays in the compiler's annotations, and memory that vectors read fast."""
 
 from __future__ import annotations
 
@@ -11,3 +11,13 @@ Flags = NDArray[np.bool_]
 
 #: Cells of a packed program's memory, or the nodes whose numbers they hold.
 Addresses = Integers
+
+#: How many numbers a cache line holds, and the widest vector.
+LINE = 8
+
+
+def aligned(cells: int) -> Floats:
+    """Return so many zeros that begin with a cache line, as vectors do."""
+    room: Floats = np.zeros(cells + LINE)
+    first = -(room.ctypes.data // room.itemsize) % LINE
+    return room[first : first + cells]

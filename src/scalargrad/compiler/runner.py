@@ -22,7 +22,7 @@ from scalargrad.compiler.loops.examples_apart import examples_apart
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.nests.nested import Nested, NestExecutable, code_of, nested
+from scalargrad.compiler.nests.nested import Nested, NestExecutable, code_of
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
@@ -203,9 +203,12 @@ def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
     apart = examples_apart(asked) if has_llvm() else None
     if apart is not None:
         return Runner(Blocked(apart))
-    nest = nested(asked) if chosen() == "nests" and has_llvm() else None
-    if nest is not None:
-        return LoopRunner(nest, plain)
+    if chosen() == "nests" and has_llvm():
+        from scalargrad.compiler.nests.compile_nests import nested
+
+        nest = nested(asked)
+        if nest is not None:
+            return LoopRunner(nest, plain)
     found = looped(asked, can_loop=has_llvm())
     if isinstance(found, Program):
         return runner_for(differentiate(sum_of_products(found), tidy=False))

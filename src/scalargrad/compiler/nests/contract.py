@@ -15,11 +15,10 @@ from scalargrad.compiler.nests.equations import (
     SET,
     Access,
     Array,
-    Body,
-    Loop,
     Program,
     Step,
     Var,
+    replaced,
     statements,
 )
 from scalargrad.ops import TABLE
@@ -89,7 +88,7 @@ def contract(program: Program, but: Collection[Array] = ()) -> Program:
             found[taken] = None
     gone = {step.out.array for step, new in found.items() if new is None}
     arrays = [a for a in program.arrays if a not in gone]
-    return Program(arrays, _with(program.body, found), checks=False)
+    return Program(arrays, replaced(program.body, lambda step: found.get(step, step)), checks=False)
 
 
 def _taken(
@@ -107,15 +106,3 @@ def _taken(
             args = (*made.step.args, step.args[1 - k])
             return made.step, Step(step.out, _FUSED[step.op.name, k], args)
     return None
-
-
-def _with(body: Body, steps: Mapping[Step, Step | None]) -> Body:
-    """Return a body with other steps in the place of some, or none."""
-    found: Body = []
-    for item in body:
-        if not isinstance(item, Loop):
-            step = steps.get(item, item)
-            found += [step] if step else []
-        elif inner := _with(item.body, steps):
-            found.append(Loop(item.var, inner, item.down))
-    return found

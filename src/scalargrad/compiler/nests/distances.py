@@ -267,6 +267,8 @@ def _values(index: Index, at: Mapping[Var, Integers], count: int) -> Integers | 
     if index.via.array.data is None:
         return None
     places = [_values(i, at, count) for i in index.via.indices]
+    if any(x is None for x in places):
+        return None
     found += index.via.array.data[tuple(places)].astype(np.int64)
     return found
 

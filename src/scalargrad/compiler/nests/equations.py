@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 
 from scalargrad.compiler.array_types import Floats
@@ -427,3 +427,15 @@ def within_loops(
             yield from within_loops(item.body, (*around, item))
         else:
             yield item, around
+
+
+def replaced(body: Body, by: Callable[[Step], Step | None]) -> Body:
+    """Return a body with another step in the place of each, or none; empty loops go."""
+    found: Body = []
+    for item in body:
+        if not isinstance(item, Loop):
+            step = by(item)
+            found += [step] if step else []
+        elif inner := replaced(item.body, by):
+            found.append(Loop(item.var, inner, item.down))
+    return found

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.array_types import Floats, aligned
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -64,9 +64,7 @@ class Plan:
 
     def begun(self, cells: int) -> Floats:
         """Return memory of so many numbers as it is to be before the first run."""
-        room = np.zeros(cells + 2 * CLASSES)
-        start = -(room.ctypes.data // room.itemsize) % CLASSES  # a cache line begins at vectors
-        memory = room[start : start + cells + CLASSES]
+        memory = aligned(cells + CLASSES)
         for array in self.offsets:
             found = self.first.get(array) if array.data is None else array.data
             if found is not None:

@@ -16,6 +16,7 @@ from scalargrad.compiler.nests.equations import (
     Program,
     Step,
     Var,
+    replaced,
     statements,
 )
 from scalargrad.ops import TABLE
@@ -43,7 +44,12 @@ def simplify(program: Program) -> Program:
             new.args = tuple(map(names.of, new.args))
     used = _used(kept)
     steps |= {id(step): step for step, _ in statements(outside)}
-    body = _kept([*outside, *program.body], steps, used)
+
+    def shorter(step: Step) -> Step | None:
+        new = steps[id(step)]
+        return new if new is not None and new.out.array in used else None
+
+    body = replaced([*outside, *program.body], shorter)
     every = [*program.arrays, *names.smaller]
     arrays = [a for a in every if a in used or a.kind in {"in", "out"}]
     return Program(arrays, body, checks=False)
@@ -155,15 +161,3 @@ def _in_loops(step: Step, variables: tuple[Var, ...]) -> Loop | Step:
     for var in reversed(variables):
         item = Loop(var, [item])
     return item
-
-
-def _kept(body: Body, steps: dict[int, Step | None], used: set[Array]) -> Body:
-    found: Body = []
-    for item in body:
-        if isinstance(item, Loop):
-            inner = _kept(item.body, steps, used)
-            found += [Loop(item.var, inner, item.down)] if inner else []
-        else:
-            step = steps[id(item)]
-            found += [step] if step is not None and step.out.array in used else []
-    return found

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.array_types import Floats, aligned
 from scalargrad.compiler.backend.llvm import straight_line
 from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
@@ -201,9 +201,7 @@ class NativeExecutable:
     def __init__(self, packed: Packed) -> None:
         self.native, self._outputs = native(packed), packed.outputs
         cells = self.native.memory
-        whole: Floats = np.zeros(len(cells) + 3 * _SPARE)
-        first = _SPARE + (-whole.ctypes.data // 8) % _SPARE
-        self.memory = whole[first : first + len(cells)]
+        self.memory = aligned(len(cells) + 2 * _SPARE)[_SPARE:-_SPARE]
         self.memory[:] = cells
         self._early = self._bound(self.native.calls)
 

@@ -100,20 +100,13 @@ def _sums(tree: Tree, statement: Statement) -> Iterator[Sum]:
 
 def _terms(tree: Tree, first: Statement, place: int, last: int) -> list[Term]:
     """Return the terms of statements each of which adds to the one before, up to the last."""
-    op = tree.recording.table[first.code]
-    found = [Term(first, 1 - place, op is not _ADD)]
+    found = [Term(first, 1 - place, tree.recording.table[first.code] is not _ADD)]
     same = _same(len(first.loops))
-    while found[-1].statement.number != last:
-        before = found[-1].statement
-        after = before.number + 1
-        found_next = None
-        while after <= last and found_next is None:
-            found_next = _next(tree, tree.statements[after], Result(before.number, same))
-            after += 1
-        if found_next is None or found_next.statement.loops != first.loops:
-            return []
-        found.append(found_next)
-    return found
+    for statement in tree.statements[first.number + 1 : last + 1]:
+        term = _next(tree, statement, Result(found[-1].statement.number, same))
+        if term is not None and statement.loops == first.loops:
+            found.append(term)
+    return found if found[-1].statement.number == last else []
 
 
 def _next(tree: Tree, statement: Statement, before: Result) -> Term | None:

@@ -440,11 +440,15 @@ class Cells:
     def index(self, x: Affine | Looked, at: Sequence[Place]) -> Index:
         """Return a number at indices of the loops around."""
         if isinstance(x, Looked):
-            return Index(0, (), Cell(x.array, tuple([as_index(at[k]) for k in x.axes])))
+            return Index(0, (), self.entry(x, at))
         found = as_index(x.base)
         for stride, place in zip(x.strides, at, strict=True):
             found += as_index(place) * stride
         return found
+
+    def entry(self, x: Looked, at: Sequence[Place]) -> Cell:
+        """Return the cell of a table at indices of the loops around."""
+        return Cell(x.array, tuple([as_index(at[k]) for k in x.axes]))
 
 
 def _rows(statement: Statement, region: Region) -> Integers:

@@ -203,18 +203,14 @@ class _Writer:
         if isinstance(read, Constant):
             return read.number
         if isinstance(read, Looked):
-            return self._at(read, at)
+            return self.cells.entry(read, at)
         if isinstance(read, Taken):
             return Cell(self.inputs, (self.cells.index(read.place, at),))
         if isinstance(read, Chosen):
-            args = self._at(read.first, at), self._arg(read.read, at), self._arg(read.other, at)
+            first = self.cells.entry(read.first, at)
+            args = first, self._arg(read.read, at), self._arg(read.other, at)
             return self.builder.step(_WHERE, args)
         return read.among.cell([self.cells.index(x, at) for x in read.indices])
-
-    def _at(self, read: Looked, at: Sequence[Place]) -> Cell:
-        via = self.cells.index(read, at).via
-        assert via
-        return via
 
 
 def _operation(tree: Tree, statement: Statement) -> Operation:
