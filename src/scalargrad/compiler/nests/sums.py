@@ -180,7 +180,7 @@ class Sums(Registers):
         found: dict[Step, Sum] = {}
         lane = self.lane
         for step, inside in self._instances(loop.body):
-            if step.how != SET and loop.var not in step.out.variables:
+            if has_partial_sums(step, loop):
                 made = found.setdefault(step, Sum(step))
                 made.lanes = tuple(x for x in inside if x.var in step.out.variables)
                 if not made.lanes:
@@ -280,12 +280,9 @@ class Sums(Registers):
         """Add a sum to that of the loop outside, or to the cell."""
         if step in self.sums:
             self._add_up(self.sums[step][-1], _IDENTITY, [total])
-        elif is_unique(step.out.indices):
+        else:
             is_sum = step.how == ADD
             self._set(step.out, self.e.add(0.0, total) if is_sum else self.e.number(total))
-        else:
-            held = self._load(step.out)
-            self._store(step.out, self._joined(step.how, _IDENTITY, [total], held))
 
     def _so_far(self, x: Access) -> str | None:
         """Return a cell that has its final number while the sums of others go on in memory."""
@@ -319,6 +316,12 @@ def _longest(var: Var, open_: Collection[Var]) -> Index:
 def _start(how: str) -> float:
     """Return what sums, or largest numbers, start at."""
     return -0.0 if how == ADD else -math.inf
+
+
+def has_partial_sums(step: Step, loop: Loop) -> bool:
+    """Return whether turns of a loop are added up by themselves."""
+    is_sum = step.how != SET and loop.var not in step.out.variables
+    return is_sum and is_unique(step.out.indices)
 
 
 def has_classes(step: Step, loop: Loop) -> bool:

@@ -191,7 +191,7 @@ def _fits_lanes(step: Step, loop: Loop, inside: Sequence[Loop]) -> bool:
 
 def _cells_in_sums(step: Step, loops: tuple[Loop, ...]) -> list[Loop]:
     """Return the loops over cells that a step adds to within a loop of the sum."""
-    if step.how == SET:
+    if step.how == SET or not is_unique(step.out.indices):
         return []
     lanes = [loop.var in step.out.variables for loop in loops]
     first = lanes.index(False) if False in lanes else len(lanes)
