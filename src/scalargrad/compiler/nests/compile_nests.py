@@ -13,23 +13,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.backend.llvm.operations import can_write
-from scalargrad.compiler.loops.node_columns import GIVEN, NodeColumns, columns, sweeps_of
+from scalargrad.compiler.loops.node_columns import GIVEN, NodeColumns, columns, distinct
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
+    ADD,
     Access,
     Arg,
     Array,
     Index,
     Step,
+    as_index,
 )
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import find
-from scalargrad.compiler.nests.finder.recording import recording_of
-from scalargrad.compiler.nests.finder.to_equations import Written, to_equations
+from scalargrad.compiler.nests.finder.recording import Recording, recording_of
+from scalargrad.compiler.nests.finder.to_equations import to_equations
+from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.packing import packed
@@ -37,7 +41,7 @@ from scalargrad.compiler.nests.plan import plan
 from scalargrad.compiler.nests.schedule import schedule
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.tiles import arranged
-from scalargrad.compiler.passes.kinds import ADJOINT
+from scalargrad.compiler.passes.kinds import ADJOINT, DETACH
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
@@ -45,7 +49,7 @@ from scalargrad.table.operation import Elementwise
 
 #: Recordings of fewer nodes are compiled sooner as they are.
 LEAST = 1500
-#: The most products of a root and a seed that gradients may be asked of.
+#: More products of a root and a seed than this are added up in a loop.
 _SEEDS = 8
 #: So many loops and steps copy outputs at most.
 _RUNS = 64
@@ -53,150 +57,251 @@ _IDENTITY = TABLE["identity"]
 
 
 def nested(program: Program, *, least: int = LEAST) -> Nested | None:
-    """Return a recorded program, and a gradient if it asks for one, as nests.
+    """Return a recorded program, and gradients that it asks for, as nests.
 
-    None if that is impossible: it has fewer nodes than `least` or is irregular, asks for several
-    gradients, or computes with them.
+    None if that is impossible: it has fewer nodes than `least`, or is irregular.
     """
     unfolded = (unfold(program) or (None,))[0]
     if unfolded is None or len(unfolded) < least:
         return None
     found = columns(unfolded)
-    asked = _asked(found)
-    if asked is None:
+    asked = _Asked(found)
+    parts = [_tree(part) for part in asked.parts]
+    trees = [x for x in parts if x is not None]
+    if len(trees) < len(parts):
         return None
-    recording = recording_of(found)
-    used = {recording.table[k] for k in {*recording.codes.tolist()}}
-    if not all(isinstance(op, Elementwise) and can_write(op) for op in used):
-        return None
-    tree = find(recording)
-    if tree is None:
-        return None
-    places = np.searchsorted(found.nodes, asked.computed).tolist()
     for around in (True, False):
-        written = to_equations(tree, unfolded.given, places, around=around)
         with suppress(TraceError):  # no order of loops computes it
-            if written is not None:
-                return _Writer(unfolded, asked, written).run()
+            return _Writer(asked, trees, around).run()
     return None
 
 
-class _Asked(NamedTuple):
-    """What is asked of a program.
+def _tree(part: _Part) -> Tree | None:
+    """Return the tree of a part, if all its operations can be written."""
+    used = {part.recording.table[k] for k in {*part.recording.codes.tolist()}}
+    if not all(op is DETACH or (isinstance(op, Elementwise) and can_write(op)) for op in used):
+        return None
+    return find(part.recording)
+
+
+class _Part(NamedTuple):
+    """A part of a program without gradients in it.
 
     Attributes
     ----------
-    computed : list of int
-        The nodes among outputs and roots that are computed.
-    roots : list of (int, int)
-        Of the gradient, with their seeds.
-    wrt : dict from int to int
-        For each node that is a derivative, with respect to which input.
+    recording : Recording
+    given : list of int
+        The nodes that are its inputs.
+    results : list of int
+        The nodes of it that are read elsewhere.
+    places : list of int
+        Where they are in the recording.
     """
 
-    computed: list[int]
+    recording: Recording
+    given: list[int]
+    results: list[int]
+    places: list[int]
+
+
+class _Sweep(NamedTuple):
+    """A gradient.
+
+    Attributes
+    ----------
+    roots : list of (int, int)
+        What is differentiated: the sum of the products of these roots and seeds.
+    wrt : dict from int to int
+        For each node that is a derivative, with respect to which node.
+    """
+
     roots: list[tuple[int, int]]
     wrt: dict[int, int]
 
 
-def _asked(found: NodeColumns) -> _Asked | None:
-    """Return what is asked of a program; None if it is more than one gradient of some inputs."""
-    program, sweeps = found.program, sweeps_of(found.written)
-    if len(sweeps) > 1 or found.before < len(found):
-        return None
-    roots: list[tuple[int, int]] = []
-    wrt: dict[int, int] = {}
-    for seeds, wanted in sweeps.items():
-        roots = [*zip(seeds[::2], seeds[1::2], strict=True)]
-        inputs = _inputs(found, wanted)
-        if len(roots) > _SEEDS or inputs is None:
-            return None
-        adjoint = found.written.args_with(ADJOINT)
-        wrt = {x: inputs[args[0]] for x, args in zip(found.gradients, adjoint, strict=True)}
-    nodes = {*program.outputs, *(x for pair in roots for x in pair)}
-    computed = sorted(x for x in nodes if x >= program.inputs and x not in wrt
-                      and x not in program.constants)  # fmt: skip
-    return _Asked(computed, roots, wrt)
+class _Asked:
+    """What is asked of a program.
+
+    Attributes
+    ----------
+    sweeps : list of _Sweep
+    points : list of int
+        The nodes that are no inputs and that derivatives are taken with respect to. What reads
+        them reads further inputs, which hold the same.
+    inputs : dict from int to int
+        Copies of inputs that alone read them, with these.
+    parts : list of _Part
+        What gradients are taken of, and what is computed with gradients, if anything.
+    """
+
+    def __init__(self, found: NodeColumns) -> None:
+        self.found, self.program = found, found.program
+        self.sweeps: list[_Sweep] = []
+        self.points: list[int] = []
+        self.inputs: dict[int, int] = {}
+        places = zip(found.gradients, found.written.args_with(ADJOINT), strict=True)
+        sweeps: dict[tuple[int, ...], _Sweep] = {}
+        for x, (wrt, *seeds) in places:
+            pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
+            sweeps.setdefault(tuple(seeds), _Sweep(pairs, {})).wrt[x] = wrt
+        self.sweeps = [*sweeps.values()]
+        self._choose_points()
+        self.parts = self._parts()
+
+    def _choose_points(self) -> None:
+        found, program, nodes = self.found, self.program, self.found.written
+        reads = np.bincount(found.operands[found.kinds == GIVEN], minlength=program.inputs)
+        for x in {x: None for sweep in self.sweeps for x in sweep.wrt.values()}:
+            if x < program.inputs:
+                self.inputs[x] = x
+            elif x not in program.constants:
+                op, args = nodes.table[nodes.codes[x]], nodes.args_of(x)
+                if op is _IDENTITY and args[0] < program.inputs and reads[args[0]] == 1:
+                    self.inputs[x] = args[0]
+                else:
+                    self.points.append(x)
+
+    def _parts(self) -> list[_Part]:
+        found, program = self.found, self.program
+        place = np.full(len(program), -1)
+        place[found.nodes] = np.arange(len(found))
+        nodes = {*program.outputs, *self.points}
+        nodes.update(x for sweep in self.sweeps for pair in sweep.roots for x in pair)
+        begin, parts = found.before, list[_Part]()
+        if begin < len(found):
+            read = distinct(found.operands[found.first[begin] :])
+            is_read = (place[read] < begin) & ~np.isin(read, [*program.constants])
+            given = read[is_read].tolist()
+            nodes.update(given)
+            parts.append(_part(found, slice(begin, len(found)), given, place, nodes))
+        inputs = [*range(program.inputs)]
+        first = _part(found, slice(0, begin), [*inputs, *self.points], place, nodes)
+        return [first, *parts]
 
 
-def _inputs(found: NodeColumns, wanted: Iterable[int]) -> dict[int, int] | None:
-    """Return, for nodes that are inputs or copies that alone read them, the inputs; else None."""
-    program, nodes = found.program, found.written
-    reads = np.bincount(found.operands[found.kinds == GIVEN], minlength=program.inputs)
-    inputs = {}
-    for x in wanted:
-        inputs[x] = x
-        if x >= program.inputs:
-            op, args = nodes.table[nodes.codes[x]], nodes.args_of(x)
-            if op is not _IDENTITY or args[0] >= program.inputs or reads[args[0]] > 1:
-                return None
-            inputs[x] = args[0]
-    return inputs
+def _part(
+    found: NodeColumns, span: slice, given: list[int], place: Integers, nodes: set[int]
+) -> _Part:
+    """Return the nodes at some places as a part; of its results, `nodes` are read elsewhere."""
+    results = sorted(x for x in nodes if span.start <= place[x] < span.stop)
+    at = (place[results] - span.start).tolist() if results else []
+    return _Part(recording_of(found, span, given), given, results, at)
 
 
 class _Writer:
     """Writes what is asked of equations, and prints all of it."""
 
-    def __init__(self, program: Program, asked: _Asked, written: Written) -> None:
-        self.program, self.asked = program, asked
-        self.equations, self.given = written.program, written.inputs
-        self.cells = dict(zip(asked.computed, written.results, strict=True))
-        self.outputs = Array("y", (len(program.outputs),), "out")
-        self.loss = Array("loss", (), "out")
+    def __init__(self, asked: _Asked, trees: Sequence[Tree], around: bool) -> None:
+        self.asked, self.trees, self.around = asked, trees, around
+        self.program = asked.program
+        self.outputs = Array("y", (len(self.program.outputs),), "out")
+        self.given = Array("p", (self.program.given,), "in")
+        self.cells: dict[int, Arg] = {}
 
     def run(self) -> Nested:
-        """Write the outputs, and the gradient."""
-        b = Builder(self.equations)
-        b.arrays.append(self.outputs)
-        self._write_outputs(b, {k: self._cell(x) for k, x in enumerate(self.program.outputs)
-                                if x not in self.asked.wrt})  # fmt: skip
-        if self.asked.roots:
-            b.arrays.append(self.loss)
-            b.append(Step(Access(self.loss), _IDENTITY, (self._seeded(b),)))
-        values = contract(simplify(b.program()))
-        if not self.asked.roots:
-            return self._printed(values)
-        found, slopes = gradient(values, Access(self.loss), [self.given])
-        b = Builder(found)
-        of = {x: Access(slopes[self.given], (Index(k),)) for x, k in self.asked.wrt.items()}
-        outputs = enumerate(self.program.outputs)
-        self._write_outputs(b, {k: of[x] for k, x in outputs if x in of})
-        return self._printed(contract(simplify(b.program()), values.arrays))
+        """Write the outputs, and the gradients."""
+        asked, b = self.asked, Builder(Equations([self.given, self.outputs], []))
+        inputs = self.given
+        if asked.points:
+            inputs = b.array("q", (len(asked.parts[0].given),))
+        self._write_part(b, 0, inputs)
+        after = asked.parts[1].given if len(asked.parts) > 1 else []
+        further = b.array("g", (len(after),), "out") if after else None
+        if asked.points:
+            self._copy(b, inputs, enumerate(asked.parts[0].given))
+        of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
+        outputs = [*enumerate(self.program.outputs)]
+        late = {*of_gradients, *(asked.parts[1].results if after else ())}
+        self._copy(b, self.outputs, ((k, x) for k, x in outputs if x not in late))
+        if further:
+            known = ((k, x) for k, x in enumerate(after) if x not in of_gradients)
+            self._copy(b, further, known)
+        losses = [self._loss(b, sweep) for sweep in asked.sweeps]
+        values = equations = contract(simplify(b.program()))
+        if asked.sweeps:
+            for loss, sweep in zip(losses, asked.sweeps, strict=True):
+                equations = self._differentiated(equations, loss, sweep, inputs)
+            b = Builder(equations)
+            self._copy(b, self.outputs, ((k, x) for k, x in outputs if x in of_gradients))
+            if further:
+                self._copy(b, further, ((k, x) for k, x in enumerate(after) if x in of_gradients))
+                self._write_part(b, 1, further)
+                self._copy(b, self.outputs, ((k, x) for k, x in outputs
+                                             if x in late - of_gradients))  # fmt: skip
+            equations = contract(simplify(b.program()), values.arrays)
+        return self._printed(equations)
+
+    def _write_part(self, b: Builder, k: int, inputs: Array) -> None:
+        """Write a part, and note the cells of its results."""
+        part = self.asked.parts[k]
+        cells = to_equations(self.trees[k], b, inputs, part.places, around=self.around)
+        if cells is None:
+            raise TraceError("an operand reads too many things by turns")
+        self.cells.update(zip(part.results, cells, strict=True))
+
+    def _differentiated(
+        self, equations: Equations, loss: Array, sweep: _Sweep, inputs: Array
+    ) -> Equations:
+        """Write a gradient, and note the cells of the derivatives."""
+        number = {x: k for k, x in enumerate(self.asked.parts[0].given)}
+        number.update((x, number[of]) for x, of in self.asked.inputs.items())
+        wanted = {x: number[of] for x, of in sweep.wrt.items() if of in number}
+        self.cells.update((x, 0.0) for x in sweep.wrt if x not in wanted)
+        if wanted:
+            places = range(min(wanted.values()), max(wanted.values()) + 1)
+            equations, slopes = gradient(equations, Access(loss), [inputs], places)
+            for x, k in wanted.items():
+                self.cells[x] = Access(slopes[inputs], (Index(k - places.start),))
+        return equations
 
     def _cell(self, node: int) -> Arg:
-        if node < self.program.given:
+        if node in self.cells:
+            return self.cells[node]
+        if node < self.program.inputs:
             return Access(self.given, (Index(node),))
-        number = self.program.constants.get(node)
-        return self.cells[node] if number is None else number
+        return self.program.constants[node]
 
-    def _seeded(self, b: Builder) -> Arg:
-        """Write the sum of the products of roots and seeds."""
+    def _loss(self, b: Builder, sweep: _Sweep) -> Array:
+        """Write the sum of the products of roots and seeds, and return it."""
+        loss = b.array("loss", (), "out")
+        if len(sweep.roots) > _SEEDS:
+            roots, seeds = (b.array(name, (len(sweep.roots),)) for name in ("roots", "seeds"))
+            for array, nodes in zip((roots, seeds), zip(*sweep.roots, strict=True), strict=True):
+                self._copy(b, array, enumerate(nodes))
+            with b.loop(len(sweep.roots)) as k:
+                seed = b.step(DETACH, (Access(seeds, (as_index(k),)),))
+                factors = Access(roots, (as_index(k),)), seed
+                b.append(Step(Access(loss), TABLE["mul"], factors, ADD))
+            return loss
         total: Arg | None = None
-        for root, seed in self.asked.roots:
+        for root, seed in sweep.roots:
             x, factor = self._cell(root), self._cell(seed)
+            if isinstance(factor, Access):
+                factor = b.step(DETACH, (factor,))
             x = x if factor == 1.0 else b.step(TABLE["mul"], (factor, x))
             total = x if total is None else b.step(TABLE["add"], (total, x))
         assert total is not None
-        return total
+        b.append(Step(Access(loss), _IDENTITY, (total,)))
+        return loss
 
-    def _write_outputs(self, b: Builder, cells: Mapping[int, Arg]) -> None:
-        """Copy cells to outputs, in loops where they are evenly apart."""
+    def _copy(self, b: Builder, to: Array, nodes: Iterable[tuple[int, int]]) -> None:
+        """Copy nodes to cells of an array, in loops where they are evenly apart."""
+        cells = {k: self._cell(x) for k, x in nodes}
         places, count = [*cells], 0
         while places:
             size, strides = _run(places, cells)
             first, x = places[0], cells[places[0]]
             if size == 1:
-                b.append(Step(Access(self.outputs, (Index(first),)), _IDENTITY, (x,)))
+                b.append(Step(Access(to, (Index(first),)), _IDENTITY, (x,)))
             else:
                 assert isinstance(x, Access)
                 with b.loop(size) as k:
                     at = tuple(i + j * k for i, j in zip(x.indices, strides, strict=True))
-                    out = Access(self.outputs, (k + first,))
-                    b.append(Step(out, _IDENTITY, (Access(x.array, at),)))
+                    b.append(Step(Access(to, (k + first,)), _IDENTITY, (Access(x.array, at),)))
             del places[:size]
             count += 1
             if count > _RUNS:
-                raise TraceError(f"more than {_RUNS} outputs are in no order")
+                raise TraceError(f"more than {_RUNS} numbers are in no order")
 
     def _printed(self, equations: Equations) -> Nested:
         from scalargrad.compiler.backend.llvm.target import registers

@@ -7,7 +7,7 @@ that is possible. The partial derivatives are those that the table declares.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +44,7 @@ class Term(NamedTuple):
 
 
 def gradient(
-    program: Program, loss: Access, wrt: Sequence[Array]
+    program: Program, loss: Access, wrt: Sequence[Array], places: range | None = None
 ) -> tuple[Program, dict[Array, Array]]:
     """Return a program that also computes a gradient, by reverse mode.
 
@@ -54,7 +54,9 @@ def gradient(
     loss : Access
         The cell to differentiate; its indices are numbers.
     wrt : sequence of Array
-        Arrays that are given.
+        Arrays of which the loss is a function.
+    places : range or None
+        The cells of these arrays, of one dimension then, that are asked for; all by default.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def gradient(
     """
     if loss.variables:
         raise TraceError(f"the loss {loss} is many cells: differentiate one, or their sum")
-    reverse = _Reverse(program, loss, wrt)
+    reverse = _Reverse(program, loss, wrt, places)
     found = {array: reverse.collected(array) for array in wrt}
     return reverse.builder.program(), found
 
@@ -92,13 +94,15 @@ def tangent(program: Program, along: Mapping[Array, Array]) -> tuple[Program, di
     return forward.builder.program(), forward.found
 
 
-def dependent(program: Program, on: Iterable[Array]) -> set[Array]:
-    """Return `on` and the arrays whose numbers vary smoothly with them."""
+def dependent(
+    program: Program, on: Iterable[Array], reads: Callable[[Access], bool] = lambda _: True
+) -> set[Array]:
+    """Return `on` and the arrays whose numbers vary smoothly with them, by certain reads."""
     found, size = set(on), -1
     while len(found) > size:
         size = len(found)
         for step, _ in statements(program.body):
-            if any(x.array in found for x in smooth_args(step)):
+            if any(x.array in found and reads(x) for x in smooth_args(step)):
                 found.add(step.out.array)
     return found
 
@@ -154,7 +158,11 @@ class _Sweep:
         """Return the operands, by position, through which derivatives go."""
         args = step.args
         places = (partial.place for partial in traced(step.op, len(args)).partials)
-        return {k: x for k in places if isinstance(x := args[k], Access) and x.array in self.active}
+        return {k: x for k in places if isinstance(x := args[k], Access) and self.is_active(x)}
+
+    def is_active(self, x: Access) -> bool:
+        """Return whether derivatives are written for a cell."""
+        return x.array in self.active
 
     def result(self, step: Step) -> Arg:
         """Return the result of one turn of a step, of which the cell may hold a sum."""
@@ -217,10 +225,13 @@ class _Reverse(_Sweep):
     none. So each array is added to by one step, and the order of sums is that of the equations.
     """
 
-    def __init__(self, program: Program, loss: Access, wrt: Sequence[Array]) -> None:
+    def __init__(
+        self, program: Program, loss: Access, wrt: Sequence[Array], places: range | None
+    ) -> None:
         super().__init__(program)
-        self.loss = loss
-        self.active = dependent(program, wrt) & _leading_to(program, loss.array)
+        self.loss, self.wrt, self.places = loss, {*wrt}, places
+        self.active = dependent(program, wrt, self._is_asked)
+        self.active &= _leading_to(program, loss.array)
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.signals: dict[Access, Arg] = {}
@@ -240,8 +251,19 @@ class _Reverse(_Sweep):
                 self._allot(item.body, {**open_, item.var: None})
             elif item.out.array in self.active:
                 for x in reversed(smooth_args(item)):
-                    if x.array in self.active and done.get(x, place) >= place:
+                    if self.is_active(x) and done.get(x, place) >= place:
                         self._accumulate((id(body), x))
+
+    def is_active(self, x: Access) -> bool:
+        """Return whether derivatives are written for a cell."""
+        return super().is_active(x) and self._is_asked(x)
+
+    def _is_asked(self, x: Access) -> bool:
+        """Return whether a cell is asked for, if it is of an array that is differentiated by."""
+        if self.places is None or x.array not in self.wrt:
+            return True
+        low, high = x.indices[0].bounds()
+        return low < self.places.stop and high >= self.places.start
 
     def _accumulate(self, key: tuple[int, Access]) -> None:
         """Make the accumulator of a form in which cells are read in a body."""
@@ -317,19 +339,21 @@ class _Reverse(_Sweep):
 
     def collected(self, array: Array) -> Array:
         """Write the derivatives with respect to the cells of an array as an output."""
-        out = self.builder.array(f"d{array}", array.shape, "out")
-        variables = [self.builder.var(n) for n in array.shape]
-        place = Access(array, tuple(map(as_index, variables)))
-        self._collect(out, place, variables, self._received(place, []))
+        shape = array.shape if self.places is None else (len(self.places),)
+        out = self.builder.array(f"d{array}", shape, "out")
+        variables = [self.builder.var(n) for n in shape]
+        first = 0 if self.places is None else self.places.start
+        place = Access(array, tuple(v + first for v in variables))
+        self._collect(Access(out, tuple(map(as_index, variables))), variables,
+                      self._received(place, []))  # fmt: skip
         return out
 
-    def _collect(self, out: Array, x: Access, left: Sequence[Var], terms: list[Term]) -> None:
+    def _collect(self, out: Access, left: Sequence[Var], terms: list[Term]) -> None:
         if left:
             with self.builder.loop(left[0]):
-                self._collect(out, x, left[1:], terms)
+                self._collect(out, left[1:], terms)
         else:
-            zero = Term(TABLE["identity"], (0.0,))
-            self.write(Access(out, x.indices), terms or [zero], SET)
+            self.write(out, terms or [Term(TABLE["identity"], (0.0,))], SET)
 
 
 def _finished(loop: Loop, open_: Mapping[Var, None]) -> set[Access]:

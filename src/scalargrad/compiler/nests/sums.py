@@ -34,6 +34,7 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
 from scalargrad.compiler.nests.schedule import ScheduledLoop
+from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
@@ -48,6 +49,8 @@ def write(e: Emitter, op: Operation, *operands: Operand) -> str:
         sign, of_sum = op.signs
         x, z = x if sign > 0 else e.neg(e.number(x)), z if of_sum > 0 else e.neg(e.number(z))
         return e.fma(x, y, z)
+    if op is DETACH:
+        return e.number(operands[0])
     if isinstance(op, Elementwise):
         return apply(e, op, *operands)
     condition = {"maximum": "ogt", "minimum": "olt"}.get(op.name)

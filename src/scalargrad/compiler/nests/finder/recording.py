@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,13 +61,29 @@ class Recording:
         return all(np.array_equal(mine, its) for mine, its in pairs)
 
 
-def recording_of(columns: NodeColumns) -> Recording:
-    """Return the columns of a program without gradients."""
-    bits = columns.numbers.view(np.int64)[columns.operands]
+def recording_of(columns: NodeColumns, span: slice, given: Sequence[int]) -> Recording:
+    """Return the columns of some nodes of a program, without gradients.
+
+    Parameters
+    ----------
+    columns : NodeColumns
+    span : slice
+        The places of these nodes.
+    given : sequence of int
+        The nodes of the program that are inputs of the recording.
+    """
+    number = np.full(len(columns.program), -1)
+    number[given] = np.arange(len(given))
+    first = columns.first[span.start : span.stop + 1]
+    read = slice(int(first[0]), int(first[-1]))
+    operands, kinds = columns.operands[read], columns.kinds[read]
+    kinds = np.where(kinds == NUMBER, kinds, np.where(number[operands] >= 0, GIVEN, COMPUTED))
+    bits = columns.numbers.view(np.int64)[operands]
+    places = np.where(kinds == GIVEN, number[operands], columns.places[read] - span.start)
     return Recording(
         columns.written.table,
-        columns.written.codes[columns.nodes].astype(np.int64),
-        columns.first,
-        columns.kinds,
-        np.where(columns.kinds == NUMBER, bits, columns.places),
+        columns.written.codes[columns.nodes[span]].astype(np.int64),
+        first - first[0],
+        kinds.astype(np.int8),
+        np.where(kinds == NUMBER, bits, places),
     )

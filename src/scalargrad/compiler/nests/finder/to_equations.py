@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
 
 from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.equations import ADD, SET, Arg, Array, Program, Step, Var
+from scalargrad.compiler.nests.equations import ADD, SET, Arg, Array, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.finder.additions import Sum, sums_of
 from scalargrad.compiler.nests.finder.cells import (
@@ -35,24 +34,19 @@ from scalargrad.table.operation import Elementwise, Operation
 _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
 
 
-class Written(NamedTuple):
-    """A program, the array of its inputs, and the cells of its results."""
-
-    program: Program
-    inputs: Array
-    results: tuple[Cell, ...]
-
-
 def to_equations(
-    tree: Tree, inputs: int, results: Sequence[int], *, around: bool = True
-) -> Written | None:
-    """Return a tree as equations; None if an operand reads too many things by turns.
+    tree: Tree, builder: Builder, inputs: Array, results: Sequence[int], *, around: bool = True
+) -> tuple[Cell, ...] | None:
+    """Write a tree as equations, and return the cells of its results.
+
+    None if an operand reads too many things by turns.
 
     Parameters
     ----------
     tree : Tree
-    inputs : int
-        The number of inputs.
+    builder : Builder
+    inputs : Array
+        The inputs of the tree.
     results : sequence of int
         The nodes that are results.
     around : bool
@@ -60,7 +54,7 @@ def to_equations(
         are choices, which leave the order of turns as it was recorded.
     """
     try:
-        return _Writer(tree, inputs, results, around).run()
+        return _Writer(tree, builder, inputs, results, around).run()
     except (NotWrittenError, TraceError):
         return None
 
@@ -68,10 +62,10 @@ def to_equations(
 class _Writer:
     """Writes the statements of a tree into a builder."""
 
-    def __init__(self, tree: Tree, inputs: int, results: Sequence[int], around: bool) -> None:
-        self.tree, self.results = tree, results
-        self.builder = Builder()
-        self.inputs = self.builder.array("p", (inputs,), "in")
+    def __init__(
+        self, tree: Tree, builder: Builder, inputs: Array, results: Sequence[int], around: bool
+    ) -> None:
+        self.tree, self.builder, self.inputs, self.results = tree, builder, inputs, results
         self.sums = sums_of(tree, results)
         self.cells = Cells(tree, self.builder, self.inputs, self.sums, around=around)
         self.operations = [_operation(tree, s) for s in tree.statements]
@@ -103,11 +97,10 @@ class _Writer:
             inner = [loop for loop, part in zip(loops, fill.region, strict=True) if part != (0, 0)]
             self.before[inner[0] if inner else fill.statement].append((made, fill))
 
-    def run(self) -> Written:
+    def run(self) -> tuple[Cell, ...]:
         """Write all statements."""
         self._body(self.tree.body, ())
-        cells = tuple(map(self._cell_of, self.results))
-        return Written(self.builder.program(), self.inputs, cells)
+        return tuple(map(self._cell_of, self.results))
 
     def _cell_of(self, node: int) -> Cell:
         number, instance = (int(x[node]) for x in
