@@ -229,6 +229,6 @@ class Builder:
         shape = [v.extent.bounds()[1] for v in self._vars]
         return self.array(name, shape), tuple(map(as_index, self._vars))
 
-    def program(self) -> Program:
-        """Return the program."""
-        return Program(self.arrays, self._bodies[0])
+    def program(self, *, checks: bool = True) -> Program:
+        """Return the program; without `checks`, where its steps are known to be right."""
+        return Program(self.arrays, self._bodies[0], checks)

@@ -30,7 +30,7 @@ from scalargrad.compiler.nests.equations import (
     as_index,
 )
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.find import find
+from scalargrad.compiler.nests.finder.find import find, find_flat
 from scalargrad.compiler.nests.finder.recording import Recording, recording_of
 from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
@@ -66,22 +66,19 @@ def nested(program: Program, *, least: int = LEAST) -> Nested | None:
         return None
     found = columns(unfolded)
     asked = _Asked(found)
-    parts = [_tree(part) for part in asked.parts]
-    trees = [x for x in parts if x is not None]
-    if len(trees) < len(parts):
+    if not all(map(_is_written, asked.parts)):
         return None
-    for around in (True, False):
+    for search, around in ((find, True), (find_flat, True), (find, False)):
+        trees = [search(part.recording) for part in asked.parts]
         with suppress(TraceError):  # no order of loops computes it
             return _Writer(asked, trees, around).run()
     return None
 
 
-def _tree(part: _Part) -> Tree | None:
-    """Return the tree of a part, if all its operations can be written."""
-    used = {part.recording.table[k] for k in {*part.recording.codes.tolist()}}
-    if not all(op is DETACH or (isinstance(op, Elementwise) and can_write(op)) for op in used):
-        return None
-    return find(part.recording)
+def _is_written(part: _Part) -> bool:
+    """Return whether all operations of a part can be written."""
+    used = (part.recording.table[k] for k in {*part.recording.codes.tolist()})
+    return all(op is DETACH or (isinstance(op, Elementwise) and can_write(op)) for op in used)
 
 
 class _Part(NamedTuple):
@@ -191,7 +188,7 @@ def _part(
 class _Writer:
     """Writes what is asked of equations, and prints all of it."""
 
-    def __init__(self, asked: _Asked, trees: Sequence[Tree], around: bool) -> None:
+    def __init__(self, asked: _Asked, trees: Sequence[Tree | None], around: bool) -> None:
         self.asked, self.trees, self.around = asked, trees, around
         self.program = asked.program
         self.outputs = Array("y", (len(self.program.outputs),), "out")
@@ -217,7 +214,7 @@ class _Writer:
             known = ((k, x) for k, x in enumerate(after) if x not in of_gradients)
             self._copy(b, further, known)
         losses = [self._loss(b, sweep) for sweep in asked.sweeps]
-        values = equations = contract(simplify(b.program()))
+        values = equations = contract(simplify(b.program(checks=not asked.sweeps)))
         if asked.sweeps:
             for loss, sweep in zip(losses, asked.sweeps, strict=True):
                 equations = self._differentiated(equations, loss, sweep, inputs)
@@ -233,10 +230,10 @@ class _Writer:
 
     def _write_part(self, b: Builder, k: int, inputs: Array) -> None:
         """Write a part, and note the cells of its results."""
-        part = self.asked.parts[k]
-        cells = to_equations(self.trees[k], b, inputs, part.places, around=self.around)
+        part, tree = self.asked.parts[k], self.trees[k]
+        cells = tree and to_equations(tree, b, inputs, part.places, around=self.around)
         if cells is None:
-            raise TraceError("an operand reads too many things by turns")
+            raise TraceError("no loops are found, or an operand reads too many things by turns")
         self.cells.update(zip(part.results, cells, strict=True))
 
     def _differentiated(

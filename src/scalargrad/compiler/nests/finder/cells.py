@@ -43,8 +43,11 @@ Place = Var | Index | int
 Around = dict[tuple[int, ...], tuple[int, int]]
 #: Cells around results go at most so far, and farther by twice the extent.
 _FAR = 64
-#: So many things an operand reads at most, turn by turn.
-_CHOICES = 6
+#: So many things an operand reads at most, turn by turn. From so many on, those that are made
+#: outside of its loops are copied, if they are few, to an array of their own.
+_CHOICES, _COPIES = 6, (3, 256)
+#: Stands for the copies, as the number of a statement does for its results.
+_COPIED = -100
 
 
 class NotWrittenError(Exception):
@@ -150,6 +153,8 @@ class Cells:
         What each operand of each statement reads, but for the chains of sums.
     starts : dict from int to Read
         What sums start from.
+    copies : list of (Access, int, int)
+        Cells that hold copies, each with the kind and the place of what they are copies of.
     """
 
     def __init__(
@@ -169,6 +174,7 @@ class Cells:
         self.reads: dict[tuple[int, int], Read] = {}
         self.starts: dict[int, Read] = {}
         self._nodes: dict[int, Integers] = {}  # of each statement, the node of each cell
+        self.copies: list[tuple[Cell, int, int]] = []
         self._tables: dict[tuple[bytes, tuple[int, ...]], Array] = {}
         for s in tree.statements:
             for k, loop in enumerate(s.loops):
@@ -262,6 +268,9 @@ class Cells:
         kinds, places = self.tree.recording.operand(statement.nodes[rows], j)
         of = self.tree.statement_of[np.where(kinds == COMPUTED, places, 0)]
         sources = np.where(kinds == COMPUTED, of, -1 - kinds)
+        outside = [x for x in sorted({*sources.tolist()}) if self._is_made_outside(statement, x)]
+        if len(outside) >= _COPIES[0] and outside[-1] >= 0:
+            sources = np.where(np.isin(sources, outside), _COPIED, sources)
         counts = np.bincount(sources - int(sources.min()))
         order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
         if len(order) > _CHOICES:
@@ -269,7 +278,7 @@ class Cells:
         found: Read | None = None
         for source in (order + int(sources.min())).tolist():
             here = np.flatnonzero(sources == source)
-            read = self._everywhere(statement, source, places, rows, here)
+            read = self._everywhere(statement, j, source, places, rows, here)
             if found is None:
                 found = read
             else:
@@ -279,7 +288,13 @@ class Cells:
         return found
 
     def _everywhere(
-        self, statement: Statement, source: int, places: Integers, rows: Integers, here: Integers
+        self,
+        statement: Statement,
+        j: int,
+        source: int,
+        places: Integers,
+        rows: Integers,
+        here: Integers,
     ) -> Read:
         """Return a read, at all rows, of what is read at some of them.
 
@@ -287,6 +302,8 @@ class Cells:
         """
         axes = statement.indices.axes[:, rows]
         part, read = Indices(axes[:, here]), places[here]
+        if source == _COPIED:
+            return self._copied(statement, j, rows, here)
         if source == -1 - NUMBER:
             numbers = np.full(len(rows), float(read[:1].view(np.float64)[0]))
             numbers[here] = read.view(np.float64)
@@ -319,6 +336,28 @@ class Cells:
             indices.append(self._looked(axes, numbers))
             among.reach([(0, 0)] * k + [(int(numbers.min()), int(numbers.max()))])
         return Stored(among, tuple(indices))
+
+    def _is_made_outside(self, statement: Statement, source: int) -> bool:
+        """Return whether a source is given, a number, or made outside of a statement's loops."""
+        return source < 0 or {*self.tree.statements[source].loops}.isdisjoint(statement.loops)
+
+    def _copied(self, statement: Statement, j: int, rows: Integers, here: Integers) -> Read:
+        """Return a read of copies of what is made outside of the loops of a statement."""
+        kinds, places = self.tree.recording.operand(statement.nodes[rows], j)
+        what = np.stack([kinds[here].astype(np.int64), places[here]])
+        number = _numbered(what)
+        every = np.zeros(len(rows), np.int64)
+        every[here] = number
+        if number.max() >= _COPIES[1]:
+            raise NotWrittenError
+        looked = self._looked(statement.indices.axes[:, rows], every)
+        table = looked.array.data
+        assert table is not None
+        copies = self.builder.array("copy", table.shape)
+        of = {int(k): (int(x[0]), int(x[1])) for k, x in zip(number, what.T, strict=True)}
+        for at, k in np.ndenumerate(table):
+            self.copies.append((Cell(copies, tuple(map(Index, at))), *of.get(int(k), of[0])))
+        return Looked(copies, looked.axes)
 
     def _are_earlier(self, source: Statement, cells: Integers, nodes: Integers) -> bool:
         """Return whether cells are written before nodes, or never, and are not far away."""
@@ -449,6 +488,13 @@ class Cells:
     def entry(self, x: Looked, at: Sequence[Place]) -> Cell:
         """Return the cell of a table at indices of the loops around."""
         return Cell(x.array, tuple([as_index(at[k]) for k in x.axes]))
+
+
+def _numbered(columns: Integers) -> Integers:
+    """Return a number for each column, from 0 on; equal ones have the same."""
+    known: dict[tuple[int, ...], int] = {}
+    pairs = zip(*columns.tolist(), strict=True)
+    return np.array([known.setdefault(x, len(known)) for x in pairs], np.int64)
 
 
 def _rows(statement: Statement, region: Region) -> Integers:

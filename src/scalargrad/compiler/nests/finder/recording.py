@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, NUMBER, NodeColumns
+from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, MOST_OPERANDS, NUMBER, NodeColumns
 from scalargrad.compiler.passes.kinds import Op
+from scalargrad.system.cached_property import cached_property
 
 __all__ = ["COMPUTED", "GIVEN", "NUMBER", "Recording", "recording_of"]
+
+
+_DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,16 @@ class Recording:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @cached_property
+    def kinded(self) -> Integers:
+        """For each node, a code of its operation and of the kinds of its operands."""
+        found = self.codes * _DIGITS[-1]
+        counts = np.diff(self.first)
+        within = np.arange(len(self.kinds)) - np.repeat(self.first[:-1], counts)
+        if len(within):
+            found += np.add.reduceat(self.kinds * _DIGITS[within], self.first[:-1])
+        return found
 
     def arity(self, node: int) -> int:
         """Return how many operands a node has."""

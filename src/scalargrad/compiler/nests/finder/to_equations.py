@@ -6,12 +6,15 @@ A chain of additions of which only the last result is read is a sum. Where opera
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+import numpy as np
+
 from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.equations import ADD, SET, Arg, Array, Step, Var
+from scalargrad.compiler.nests.equations import ADD, SET, Arg, Array, Index, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.finder.additions import Sum, sums_of
 from scalargrad.compiler.nests.finder.cells import (
@@ -25,12 +28,15 @@ from scalargrad.compiler.nests.finder.cells import (
     Stores,
     Taken,
 )
+from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN
 from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Statement, Tree
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
 
+#: Arrays have at most so many cells for each node, and beside that.
+_PADDED, _FEW = 8, 4096
 _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
 
 
@@ -76,6 +82,9 @@ class _Writer:
         self.partial: dict[int, Array] = {}  # what sums add up, beside what they start from
         for s in tree.statements:
             self._allot(s)
+        cells = sum(math.prod(a.shape) for a in builder.arrays)
+        if cells > _PADDED * (len(tree.recording) + inputs.shape[0]) + _FEW:
+            raise NotWrittenError  # rows of very different lengths
 
     def _allot(self, statement: Statement) -> None:
         """Make the arrays of a statement."""
@@ -100,7 +109,14 @@ class _Writer:
     def run(self) -> tuple[Cell, ...]:
         """Write all statements."""
         self._body(self.tree.body, ())
+        for cell, kind, place in self.cells.copies:
+            self._set(cell, self._copied(kind, place))
         return tuple(map(self._cell_of, self.results))
+
+    def _copied(self, kind: int, place: int) -> Arg:
+        if kind == GIVEN:
+            return Cell(self.inputs, (Index(place),))
+        return self._cell_of(place) if kind == COMPUTED else float(np.int64(place).view(np.float64))
 
     def _cell_of(self, node: int) -> Cell:
         number, instance = (int(x[node]) for x in
