@@ -23,10 +23,10 @@ from scalargrad.compiler.nests.finder.tree import Access, Border, Loop, Result, 
 #: A tree without tables of at most so many statements is taken at once.
 _SHORT = 60
 #: Loops without loops in them have so many statements at most, and run so often in the mean.
-_FLAT, _LEAST_TURNS = 1000, 6
+_FLAT, _LEAST_TURNS = 1200, 6
 #: Nanoseconds of an operation, of a choice and of a table; of a statement to be compiled, if a
 #: program is run 30,000 times; and how many turns run at once where they wait for nothing.
-_EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 8.0, 33.0, 4
+_EACH, _CHOSEN, _LOOKED, _COMPILED, _LANES = 1.0, 1.0, 12.0, 33.0, 4
 #: A tree is written in other ways in so many rounds.
 _ROUNDS = 2
 #: Loops are split so often in a row, while that makes a tree no worse than by this factor.

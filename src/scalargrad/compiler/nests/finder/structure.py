@@ -9,6 +9,7 @@ that are read soon, and a copy that reads as no other does is a neighbour with t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -172,6 +173,9 @@ class _Search:
         start += self._seam(start, times, end - start - times * period, period)
         first, last = self._strangers(start, times, period)
         start, times = start + period * first, times - first - last
+        start, times = self._evenly(start, times, period)
+        if not len(start):
+            return False
         rows = start[:, None] + np.arange(period)
         codes, bodies = _together(self.codes[rows + period]), self.plain[rows]
         for k in alike(codes.view(np.int64))[0].tolist():
@@ -227,6 +231,27 @@ class _Search:
             reads = outside.sum(axis=(1, 2))
             flags[long] = (odd >= reads) & (usual < reads)
         return found[0] & ~loops, found[1]
+
+    def _evenly(self, start: Integers, times: Integers, period: int) -> tuple[Integers, Integers]:
+        """Return runs cut where the extents of their loops are others from then on.
+
+        So are the layers of a network. Where most copies have extents of their own, as in a
+        triangle, a run stays whole.
+        """
+        if not self.extents[stretches(start, times * period)].any():
+            return start, times
+        found: list[tuple[int, int]] = []
+        for at, count in zip(start.tolist(), times.tolist(), strict=True):
+            extents = self.extents[at : at + count * period].reshape(count, period)
+            cuts = np.flatnonzero((extents[1:] != extents[:-1]).any(axis=1)) + 1
+            if not len(cuts) or 2 * (len(cuts) + 1) > count:
+                found.append((at, count))
+                continue
+            ends = [0, *cuts.tolist(), count]
+            found += [(at + period * a, b - a) for a, b in itertools.pairwise(ends)
+                      if b - a >= _LEAST]  # fmt: skip
+        starts, counts = np.array(found, np.int64).reshape(-1, 2).T
+        return starts, counts
 
     def _crossing(self, length: int) -> Integers:
         """Return how many values live across each place that are read within about a length."""
