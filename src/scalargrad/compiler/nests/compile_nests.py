@@ -38,7 +38,7 @@ from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import plan
-from scalargrad.compiler.nests.schedule import schedule
+from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.passes.kinds import ADJOINT, DETACH
@@ -303,7 +303,8 @@ class _Writer:
     def _printed(self, equations: Equations) -> Nested:
         from scalargrad.compiler.backend.llvm.target import registers
 
-        body, fastest = arranged(schedule(equations), registers())
+        equations, scheduled = directed(equations)
+        body, fastest = arranged(scheduled, registers())
         whole, body, fastest = packed(equations, body, fastest)
         places = plan(whole, body, fastest)
         module, cells = print_llvm(body, places)

@@ -25,6 +25,7 @@ from scalargrad.compiler.nests.equations import (
     Program,
     Step,
     Var,
+    replaced,
     within_loops,
 )
 from scalargrad.errors import TraceError
@@ -80,10 +81,52 @@ def schedule(program: Program) -> Body:
     Raises
     ------
     TraceError
-        If there is none with loops nested as they are.
+        If there is none with loops nested, and sums begun, as they are.
     """
     placed = [Placed(k, *x) for k, x in enumerate(within_loops(program.body))]
     return _ordered(placed, dependences(placed))
+
+
+class DirectionError(TraceError):
+    """Sums over a loop begin at an end from which other steps do not allow it to run.
+
+    Attributes
+    ----------
+    steps : list of Step
+        Those that add up the other way.
+    var : Var
+    """
+
+    def __init__(self, steps: list[Step], var: Var) -> None:
+        super().__init__(f"{steps[0]} adds up over {var} one way, other steps need the other")
+        self.steps, self.var = steps, var
+
+
+def directed(program: Program) -> tuple[Program, Body]:
+    """Return a program whose sums begin where its loops do, and these in an order that runs.
+
+    Raises
+    ------
+    TraceError
+        If there is none with loops nested as they are.
+    """
+    while True:
+        try:
+            return program, schedule(program)
+        except DirectionError as error:
+            program = _turned(program, error.steps, error.var)
+
+
+def _turned(program: Program, steps: Sequence[Step], var: Var) -> Program:
+    """Return a program in which steps add up over a loop from the other end."""
+    body = replaced(program.body, lambda step: None if step in steps else step)
+    for step, loops in within_loops(program.body):
+        if step in steps:
+            item: Loop | Step = step
+            for loop in reversed(loops):
+                item = Loop(loop.var, [item], loop.down != (loop.var is var))
+            body.append(item)
+    return Program(program.arrays, body, checks=False)
 
 
 def components(placed: Sequence[Placed], edges: Sequence[Edge]) -> list[list[Placed]]:
@@ -259,7 +302,10 @@ def _wish(circle: Sequence[Placed], carried: int) -> int:
     """Return the direction that sums give the next loop, if any."""
     wishes = {x.wish() for x in circle} - {0}
     if len(wishes | {carried} - {0}) > 1:
-        raise _no_order(circle, "they add up one way what they compute the other way")
+        way = carried or 1
+        steps = [x.step for x in circle if x.wish() == -way]
+        assert circle[0].next
+        raise DirectionError(steps, circle[0].next.var)
     return min(wishes, default=0)
 
 
