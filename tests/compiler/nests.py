@@ -93,7 +93,7 @@ def run_as_nests(
     leaves = [Value(x) for x in numbers]
     program = record(lambda: function(leaves), leaves)[0].program
     asked = Function(program, 1, tuple(range(len(leaves)))).with_row(0, program)
-    found = nested(asked, least=0)
+    found = nested(asked, always=True)
     if found is None:
         return None
     executable = NestExecutable(found, code_of(found))
@@ -112,4 +112,5 @@ def recorded(
     assert unfolded is not None
     found = columns(unfolded[0])
     place = np.searchsorted(found.nodes, unfolded[0].outputs[0])
-    return recording_of(found), int(place)
+    inputs = range(unfolded[0].inputs)
+    return recording_of(found, slice(0, len(found)), inputs), int(place)

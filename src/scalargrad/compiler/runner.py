@@ -203,13 +203,9 @@ def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
     apart = examples_apart(asked) if has_llvm() else None
     if apart is not None:
         return Runner(Blocked(apart))
-    if chosen() == "nests" and has_llvm():
-        from scalargrad.compiler.nests.compile_nests import nested
+    if not has_llvm():
+        return plain()
+    from scalargrad.compiler.nests.compile_nests import nested
 
-        nest = nested(asked)
-        if nest is not None:
-            return LoopRunner(nest, plain)
-    found = looped(asked, can_loop=has_llvm())
-    if isinstance(found, Program):
-        return runner_for(differentiate(sum_of_products(found), tidy=False))
-    return plain() if found is None else LoopRunner(found, plain)
+    nest = nested(asked)
+    return plain() if nest is None else LoopRunner(nest, plain)

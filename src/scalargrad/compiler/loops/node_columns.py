@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,14 @@ from scalargrad.compiler.passes.nodes import (
     stretches,
 )
 from scalargrad.compiler.passes.program import Program
-from scalargrad.ops import TABLE, add
+from scalargrad.ops import TABLE, add, sub
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Elementwise
 
+#: So many nodes of a program show how it packs.
+_LOOKED_AT = 1 << 14
+#: What waits for nothing, as a part of sums.
+_SUMS = {add, sub, DETACH}
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
 
@@ -167,6 +172,50 @@ def packs_into(columns: NodeColumns, most: int) -> bool:
         if len(groups) > most:
             return False
     return True
+
+
+class Shape(NamedTuple):
+    """How a program packs.
+
+    Attributes
+    ----------
+    nodes : int
+        How many nodes were looked at.
+    groups : int
+        About how many instructions these are: nodes of one operation whose operands are in the
+        same groups are one. A chain of additions counts as several, though it is packed as one sum.
+    depth : int
+        How many steps at most wait for one another. Additions and the like count as nothing, as
+        they are part of sums.
+    """
+
+    nodes: int
+    groups: int
+    depth: int
+
+
+def shape_of(columns: NodeColumns) -> Shape:
+    """Return how a program packs, judged by its first nodes."""
+    first, places = entries(columns.first), entries(columns.places)
+    kinds = entries(columns.kinds)
+    table = columns.written.table
+    waits = [op not in _SUMS for op in table]
+    operations = columns.written.codes[columns.nodes].tolist()
+    groups: dict[tuple[int, ...], int] = {}
+    numbers: list[int] = []
+    depths: list[int] = []
+    for node, code in enumerate(entries(columns.codes[:_LOOKED_AT])):
+        operands = range(first[node], first[node + 1])
+        among, depth = [], 0
+        for k in operands:
+            if kinds[k] == COMPUTED:
+                among.append(numbers[places[k]])
+                depth = max(depth, depths[places[k]])
+            else:
+                among.append(-1)
+        numbers.append(groups.setdefault((code, *among), len(groups)))
+        depths.append(depth + waits[operations[node]])
+    return Shape(len(numbers), len(groups), max(depths, default=0))
 
 
 def _in_order(

@@ -15,22 +15,36 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.backend.llvm.operations import can_write
-from scalargrad.compiler.loops.node_columns import GIVEN, NodeColumns, columns, distinct
+from scalargrad.compiler.loops.node_columns import (
+    GIVEN,
+    NodeColumns,
+    Shape,
+    columns,
+    distinct,
+    has_long_sums,
+    shape_of,
+)
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
     ADD,
+    CLASSES,
     Access,
     Arg,
     Array,
+    Body,
     Index,
+    Loop,
     Step,
+    Var,
     as_index,
+    replaced,
+    statements,
 )
 from scalargrad.compiler.nests.equations import Program as Equations
-from scalargrad.compiler.nests.finder.find import find, find_flat
+from scalargrad.compiler.nests.finder.find import find, find_flat, work
 from scalargrad.compiler.nests.finder.recording import Recording, recording_of
 from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
@@ -47,8 +61,17 @@ from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 
-#: Recordings of fewer nodes are compiled sooner as they are.
-LEAST = 1500
+#: Recordings of fewer nodes, and those of which fewer are saved, are packed; so are those that are
+#: no more than so many times their statements.
+_LEAST, _TIMES = 200, 6
+#: Packing is slow where many steps wait for one another and few are of one group; it is good for
+#: layers, whose sums it computes as products of matrices.
+_DEEP, _NARROW, _LAYERED = 12, 12, 40
+#: From so many nodes on, loops pay too that take about a nanosecond for a node.
+_MANY, _FAST = 1000, 1.1
+#: So many vectors of examples are computed at once, for each eight registers; and one if there are
+#: many steps, few of which wait for those before.
+_STEPS = 3000
 #: More products of a root and a seed than this are added up in a loop.
 _SEEDS = 8
 #: So many loops and steps copy outputs at most.
@@ -56,23 +79,58 @@ _RUNS = 64
 _IDENTITY = TABLE["identity"]
 
 
-def nested(program: Program, *, least: int = LEAST) -> Nested | None:
+def nested(program: Program, *, always: bool = False, examples: int = 1) -> Nested | None:
     """Return a recorded program, and gradients that it asks for, as nests.
 
-    None if that is impossible: it has fewer nodes than `least`, or is irregular.
+    None if that is impossible, as where it is irregular, or does not pay.
+
+    Parameters
+    ----------
+    program : Program
+    always : bool
+        Whether to return nests that do not pay, too.
+    examples : int
+        How many examples the program is of, each of which has its own inputs; several are computed
+        at once.
     """
     unfolded = (unfold(program) or (None,))[0]
-    if unfolded is None or len(unfolded) < least:
+    if unfolded is None:
         return None
     found = columns(unfolded)
+    shape = None if always else shape_of(found)
+    if shape and _stays_packed(found, shape):
+        return None
     asked = _Asked(found)
     if not all(map(_is_written, asked.parts)):
         return None
-    for search, around in ((find, True), (find_flat, True), (find, False)):
-        trees = [search(part.recording) for part in asked.parts]
-        with suppress(TraceError):  # no order of loops computes it
-            return _Writer(asked, trees, around).run()
+    trees = [find(part.recording) for part in asked.parts]
+    if shape and not _pays(len(found), shape, trees):
+        return None
+    with suppress(TraceError):  # no order of loops computes it
+        return _Writer(asked, trees, True, examples).run()
+    with suppress(TraceError):
+        flat = [find_flat(part.recording) for part in asked.parts]
+        return _Writer(asked, flat, True, examples).run()
+    with suppress(TraceError):
+        return _Writer(asked, trees, False, examples).run()
     return None
+
+
+def _stays_packed(found: NodeColumns, shape: Shape) -> bool:
+    """Return whether packing is as good: there is little to save, or there are large layers."""
+    few = len(found) < _LEAST
+    layers = has_long_sums(found) and shape.groups * _LAYERED < shape.nodes
+    return few or (layers and shape.depth > _DEEP)
+
+
+def _pays(nodes: int, shape: Shape, trees: Sequence[Tree | None]) -> bool:
+    """Return whether the statements of trees are few, and packing is slow or a run of them fast."""
+    found = [tree for tree in trees if tree is not None]
+    statements = sum(len(tree.statements) for tree in found)
+    if len(found) < len(trees) or nodes < max(_TIMES * statements, statements + _LEAST):
+        return False
+    is_narrow = shape.depth > _DEEP and shape.groups * _NARROW > shape.nodes
+    return is_narrow or (nodes >= _MANY and sum(map(work, found)) < _FAST * nodes)
 
 
 def _is_written(part: _Part) -> bool:
@@ -188,10 +246,16 @@ def _part(
 class _Writer:
     """Writes what is asked of equations, and prints all of it."""
 
-    def __init__(self, asked: _Asked, trees: Sequence[Tree | None], around: bool) -> None:
-        self.asked, self.trees, self.around = asked, trees, around
+    def __init__(
+        self, asked: _Asked, trees: Sequence[Tree | None], around: bool, examples: int
+    ) -> None:
+        self.asked, self.trees, self.around, self.examples = asked, trees, around, examples
         self.program = asked.program
-        self.outputs = Array("y", (len(self.program.outputs),), "out")
+        late = asked.parts[1].given if len(asked.parts) > 1 else ()
+        of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
+        #: The outputs, then the gradients that others are computed from.
+        self.nodes = [*self.program.outputs, *(x for x in late if x in of_gradients)]
+        self.outputs = Array("y", (len(self.nodes),), "out")
         self.given = Array("p", (self.program.given,), "in")
         self.cells: dict[int, Arg] = {}
 
@@ -207,7 +271,7 @@ class _Writer:
         if asked.points:
             self._copy(b, inputs, enumerate(asked.parts[0].given))
         of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
-        outputs = [*enumerate(self.program.outputs)]
+        outputs = [*enumerate(self.nodes)]
         late = {*of_gradients, *(asked.parts[1].results if after else ())}
         self._copy(b, self.outputs, ((k, x) for k, x in outputs if x not in late))
         if further:
@@ -303,15 +367,42 @@ class _Writer:
     def _printed(self, equations: Equations) -> Nested:
         from scalargrad.compiler.backend.llvm.target import registers
 
+        row, given, outputs = 1, self.given, self.outputs
+        if self.examples > 1:
+            steps = sum(1 for _ in statements(equations.body))
+            most = CLASSES if steps > _STEPS else CLASSES * registers() // 8
+            row = min(CLASSES << ((self.examples - 1) // CLASSES).bit_length(), most)
+            equations, rows = abreast(equations, row)
+            given, outputs = rows[given], rows[outputs]
         equations, scheduled = directed(equations)
         body, fastest = arranged(scheduled, registers())
         whole, body, fastest = packed(equations, body, fastest)
         places = plan(whole, body, fastest)
         module, cells = print_llvm(body, places)
         begun = places.begun(cells)
-        first = places.offsets[self.outputs] - places.offsets[self.given]
-        outputs = slice(first, first + len(self.program.outputs))
-        return Nested(self.program.given, outputs, module, begun, str(equations))
+        first = (places.offsets[outputs] - places.offsets[given]) // row
+        found = slice(first, first + len(self.nodes))
+        count = len(self.program.outputs)
+        return Nested(self.program.given, found, count, module, begun, str(equations), row)
+
+
+def abreast(program: Equations, row: int) -> tuple[Equations, dict[Array, Array]]:
+    """Return equations for so many examples, with the rows that arrays of one number became."""
+    var = Var("e", Index(row))
+    rows = {a: Array(a.name, (*a.shape, row), a.kind) for a in program.arrays if a.data is None}
+
+    def of_example(x: Arg) -> Arg:
+        if not isinstance(x, Access) or x.array not in rows:
+            return x
+        return Access(rows[x.array], (*x.indices, as_index(var)))
+
+    def one(step: Step) -> Step:
+        out = of_example(step.out)
+        assert isinstance(out, Access)
+        return Step(out, step.op, tuple(map(of_example, step.args)), step.how)
+
+    body: Body = [Loop(var, [x]) for x in replaced(program.body, one)]
+    return Equations([rows.get(a, a) for a in program.arrays], body), rows
 
 
 def _run(places: Sequence[int], cells: Mapping[int, Arg]) -> tuple[int, tuple[int, ...]]:

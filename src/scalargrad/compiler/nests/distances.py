@@ -66,7 +66,7 @@ class Placed:
         if step.how == SET or loop is None:
             return 0
         is_lane = loop.var in step.out.variables and is_unique(step.out.indices)
-        return 0 if is_lane else -1 if loop.down else 1
+        return 0 if is_lane or has_own_cells(step.out, loop.var) else -1 if loop.down else 1
 
 
 @dataclass(eq=False)
@@ -207,6 +207,14 @@ def is_unique(indices: Iterable[Index]) -> bool:
         if index.via:
             return False
     return True
+
+
+def has_own_cells(out: Access, var: Var) -> bool:
+    """Return whether each turn of a loop has cells of its own: its variable is one of the indices.
+
+    In which other turns two of the same turn meet does not matter then.
+    """
+    return any(i.terms == ((var, 1),) and not i.via for i in out.indices)
 
 
 # Turns compared --------------------------------------------------------------------------------

@@ -24,25 +24,27 @@ class Nested:
     inputs : int
         How many numbers a call writes to the first cells.
     outputs : slice
-        The cells of the outputs.
+        The cells of the outputs, then of the gradients that others are computed from: a comparison
+        would hide that one is not finite.
+    results : int
+        How many outputs there are.
     module : IRModule
         Its function ``run`` takes the memory.
     begun : float64
         The memory before the first run.
     listing : str
         The equations.
+    abreast : int
+        How many examples are computed at once: each cell is a row of a number for each.
     """
 
     inputs: int
     outputs: slice
+    results: int
     module: IRModule
     begun: Floats
     listing: str
-
-    @property
-    def results(self) -> int:
-        """How many outputs there are."""
-        return len(range(self.outputs.start, self.outputs.stop))
+    abreast: int = 1
 
     @property
     def loops(self) -> int:
@@ -67,7 +69,8 @@ class NestExecutable:
     def __init__(self, nested: Nested, code: Any) -> None:
         whole = aligned(len(nested.begun))
         whole[:] = nested.begun
-        self.memory: Floats = whole[LINE:]
+        rows = (len(whole) - LINE) // nested.abreast
+        self.memory: Floats = whole[LINE : LINE + rows * nested.abreast]
         self._code = code  # whose instructions are gone when it is
         self.run: Callable[[], Any] = functools.partial(code, whole.ctypes.data)
 

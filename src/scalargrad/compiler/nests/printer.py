@@ -77,7 +77,7 @@ class Printer(Sums):
             self._unrolled(loop)
         elif loop.lanes and self.e8:
             self._lanes(loop)
-        elif loop.jam > 1 and not loop.lanes and not self._adds(loop):
+        elif loop.jam > 1 and not loop.lanes and not (self._adds(loop) or _adds_in_memory(loop)):
             self._jam(loop)
         else:
             self._sequence(loop)
@@ -137,7 +137,7 @@ class Printer(Sums):
         """Print eight turns at once, a lane each."""
         begun = self._begin(loop)
         extent = loop.var.extent.base
-        if self._adds(loop):
+        if self._adds(loop) or (extent % (loop.jam * CLASSES) and _adds_in_memory(loop)):
             self._exactly(loop, begun)
         else:
 
@@ -315,6 +315,12 @@ class Printer(Sums):
         for place, x in zip(places, values, strict=True):
             with self._standing(place) as cell:
                 self.scopes[-1][self._key(cell)] = x
+
+
+def _adds_in_memory(loop: Loop) -> bool:
+    """Return whether steps add to what cells hold, so that no turn may run a second time."""
+    steps = (step for step, _ in within_loops(loop.body))
+    return any(step.how != SET and not is_unique(step.out.indices) for step in steps)
 
 
 _ONCE = (None,)

@@ -15,7 +15,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scalargrad.compiler.nests.distances import Edge, Placed, dependences, is_unique
+from scalargrad.compiler.nests.distances import Edge, Placed, dependences, has_own_cells, is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     SEQUENTIAL,
@@ -70,7 +70,7 @@ def goes_abreast(step: Step, var: Var) -> bool:
     if step.how == SET:
         return True
     if not is_unique(step.out.indices):
-        return False
+        return has_own_cells(step.out, var)
     long = not var.extent.variables and not var.extent.via and var.extent.base > SEQUENTIAL
     return var in step.out.variables or (step.how == ADD and long)
 

@@ -77,8 +77,13 @@ def _flat(recording: Recording) -> Tree | None:
 
 def _time(tree: Tree) -> float:
     """Return about how many nanoseconds a run takes, and its share of the time to compile."""
+    return work(tree) + _COMPILED * len(tree.statements)
+
+
+def work(tree: Tree) -> float:
+    """Return about how many nanoseconds a run of a tree takes."""
     waiting = {loop for s in tree.statements for x in s.operands for loop in _waits(s, x)}
-    found = _COMPILED * len(tree.statements)
+    found = 0.0
     for s in tree.statements:
         is_wide = s.loops and s.loops[-1] not in waiting and s.loops[-1].counts.max() > _LANES
         each = _EACH / _LANES if is_wide and not has_tables(s) else _EACH

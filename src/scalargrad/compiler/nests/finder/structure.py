@@ -24,6 +24,8 @@ Codes = NDArray[np.uint64]
 
 #: The least copies that are a loop.
 _LEAST = 3
+#: So many cuts of a run make it rows.
+_ROWS = 4
 #: Periods up to this are all tried; of longer ones a few, at which windows of 16 symbols recur.
 _SHORT, _LIKELY, _DOUBLED = 32, 12, (1, 2, 4, 8)
 #: Windows are looked for in so many symbols at most.
@@ -235,8 +237,8 @@ class _Search:
     def _evenly(self, start: Integers, times: Integers, period: int) -> tuple[Integers, Integers]:
         """Return runs cut where the extents of their loops are others from then on.
 
-        So are the layers of a network. Where most copies have extents of their own, as in a
-        triangle, a run stays whole.
+        So are the layers of a network. So many parts or more are the rows of a triangle, however
+        short the last are. Where most copies have extents of their own, a run stays whole.
         """
         if not self.extents[stretches(start, times * period)].any():
             return start, times
@@ -248,8 +250,9 @@ class _Search:
                 found.append((at, count))
                 continue
             ends = [0, *cuts.tolist(), count]
+            least = 1 if len(cuts) >= _ROWS else _LEAST
             found += [(at + period * a, b - a) for a, b in itertools.pairwise(ends)
-                      if b - a >= _LEAST]  # fmt: skip
+                      if b - a >= least]  # fmt: skip
         starts, counts = np.array(found, np.int64).reshape(-1, 2).T
         return starts, counts
 
