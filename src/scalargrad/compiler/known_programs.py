@@ -21,7 +21,6 @@ import numpy as np
 from scalargrad.compiler import disk_cache
 from scalargrad.compiler.backend.blocks import Blocked
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.passes.kinds import Held
@@ -42,7 +41,7 @@ ON_DISK = range(_CODE + 10_000, 10_000_000)
 Key = tuple[bytes, tuple[Any, ...], object, bool, int]
 
 #: What a program was compiled into.
-Compiled = Packed | Looped | Nested | Blocked
+Compiled = Packed | Nested | Blocked
 
 _kept: dict[Key, Compiled] = {}
 

@@ -17,11 +17,7 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
 from scalargrad.compiler.backend.steps import Part
-from scalargrad.compiler.jit_mode import chosen
 from scalargrad.compiler.loops.examples_apart import examples_apart
-from scalargrad.compiler.loops.loop import Looped
-from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
-from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.nests.nested import Nested, NestExecutable, code_of
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
@@ -103,7 +99,7 @@ class Runner(Pool):
 
 
 class LoopRunner(Runner):
-    """A program of loops or nests with the memories it runs in.
+    """A program of loops with the memories it runs in.
 
     Loops may compute numbers that no result depends on. If a result is not finite, or a gradient
     that others are computed from, all is therefore computed again without them.
@@ -114,9 +110,9 @@ class LoopRunner(Runner):
         Returns a runner of the same program without loops.
     """
 
-    packed: Looped | Nested  # type: ignore[assignment]
+    packed: Nested  # type: ignore[assignment]
 
-    def __init__(self, program: Looped | Nested, plain: Callable[[], Runner]) -> None:
+    def __init__(self, program: Nested, plain: Callable[[], Runner]) -> None:
         super().__init__(program)  # type: ignore[arg-type]
         self._made = plain
 
@@ -127,14 +123,11 @@ class LoopRunner(Runner):
 
     @cached_property
     def _code(self) -> Any:
-        return Printed(self.packed) if isinstance(self.packed, Looped) else code_of(self.packed)
+        return code_of(self.packed)
 
     def executable(self) -> Executable:
         """Return a new executable."""
-        packed = self.packed
-        if isinstance(packed, Looped):
-            return LoopExecutable(self._code)
-        return NestExecutable(packed, self._code)
+        return NestExecutable(self.packed, self._code)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -190,7 +183,7 @@ def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]
     """
     key = known_programs.key_of(asked, how)
     packed = known_programs.found(key)
-    if isinstance(packed, Looped | Nested):
+    if isinstance(packed, Nested):
         return LoopRunner(packed, plain)
     if packed is not None:
         return Runner(packed)

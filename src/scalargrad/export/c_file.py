@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import textwrap
 
-from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.array_types import LINE
+from scalargrad.compiler.nests.c_printer import print_c
+from scalargrad.compiler.nests.compile_nests import Scheduled
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.program import without_dead_nodes
 from scalargrad.export.c_header import ON_THE_STACK, header
-from scalargrad.export.c_looped import LoopedStatements
+from scalargrad.export.c_operations import initial_code
 from scalargrad.export.c_packed import PackedStatements
 from scalargrad.export.c_statements import Statements, is_single
 from scalargrad.export.exported import Exported
@@ -27,13 +29,15 @@ def c_files(exported: Exported) -> dict[str, str]:
     loops = exported.loops
     is_large = loops is not None or len(exported.program) > UNPACKED
     before, after = list[str](), list[str]()
-    written: Statements | LoopedStatements | PackedStatements
+    written: Statements | LoopStatements | PackedStatements
     if not is_large and all(map(is_single, exported.program.ops)):
         written = _single_statements(exported)
     else:
         program = pack(exported.program) if loops is None else loops
         written = (
-            PackedStatements(program) if isinstance(program, Packed) else LoopedStatements(program)
+            PackedStatements(program)
+            if isinstance(program, Packed)
+            else LoopStatements(program, f"{exported.name}_loops")
         )
         before, after = _copies(exported, program)
     static = is_large or written.cells > ON_THE_STACK
@@ -41,16 +45,18 @@ def c_files(exported: Exported) -> dict[str, str]:
     return {".c": text, ".h": header(exported, written.cells, always_static=static)}
 
 
-def _copies(exported: Exported, program: Packed | Looped) -> tuple[list[str], list[str]]:
+def _copies(exported: Exported, program: Packed | Scheduled) -> tuple[list[str], list[str]]:
     """Return what copies inputs to memory, and what copies the outputs from there."""
-    found, results = program.outputs.start, len(exported.outputs)
-    before = [f"for (long i = 0; i < {program.inputs}; i++) m[i] = in[i];"] * bool(program.inputs)
+    first = 0 if isinstance(program, Packed) else LINE
+    found, results = first + program.outputs.start, len(exported.outputs)
+    copy = f"for (long i = 0; i < {program.inputs}; i++) m[{first} + i] = in[i];"
+    before = [copy] * bool(program.inputs)
     after = [f"for (long i = 0; i < {results}; i++) out[i] = m[{found} + i];"]
     for k, outcome in enumerate(exported.outcomes):
         after.append(_guard(exported, outcome).format(f"m[{found + results + k}]"))
-    inner = program.inner if isinstance(program, Looped) else range(0)
-    if inner:  # gradients that are compared, or computed with: none may be nan unseen
-        every = f"for (long i = {inner.start}; i < {inner.stop}; i++)"
+    inner = 0 if isinstance(program, Packed) else first + program.outputs.start + program.results
+    if inner < first + program.outputs.stop:  # that are computed with: none may be nan unseen
+        every = f"for (long i = {inner}; i < {first + program.outputs.stop}; i++)"
         after.append(f"double sum = 0.0;\n{every} sum += 0.0 * m[i];")
         after.append(f"for (long i = 0; i < {results}; i++) if (sum != 0.0) out[i] = NAN;")
     return before, after
@@ -59,6 +65,27 @@ def _copies(exported: Exported, program: Packed | Looped) -> tuple[list[str], li
 def _guard(exported: Exported, outcome: bool) -> str:
     """Return what notes that a number, ``{}``, takes another way than the recorded one."""
     return f"if ({{}} {'==' if outcome else '!='} 0.0) out[{len(exported.outputs)}] = 0.0;"
+
+
+class LoopStatements:
+    """The loops of a program as a function, and its call.
+
+    Attributes
+    ----------
+    bodies : list of str
+    functions : dict from str to str
+        The source of the function, by name.
+    cells : int
+        The size of the memory.
+    initial : str
+        What it holds at first.
+    """
+
+    def __init__(self, program: Scheduled, name: str) -> None:
+        text, self.cells = print_c(program.body, program.plan, name, static=True)
+        memory = program.plan.begun(self.cells)
+        self.cells, self.initial = len(memory), initial_code(memory)
+        self.functions, self.bodies = {name: text.rstrip()}, [f"{name}(m);"]
 
 
 def _single_statements(exported: Exported) -> Statements:
@@ -73,7 +100,7 @@ def _single_statements(exported: Exported) -> Statements:
 
 def _source(
     exported: Exported,
-    written: Statements | LoopedStatements | PackedStatements,
+    written: Statements | LoopStatements | PackedStatements,
     before: list[str],
     after: list[str],
     *,

@@ -9,8 +9,7 @@ from typing import Any
 from scalargrad.compiler.call.path import Path, value_cells
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.loops.loop import Looped
-from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.nests.compile_nests import Scheduled, scheduled
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, Held
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
@@ -50,12 +49,9 @@ class Exported:
         return lower(Function(self.recorded, len(self.outputs), ()).program)
 
     @cached_property
-    def loops(self) -> Looped | None:
+    def loops(self) -> Scheduled | None:
         """The program as loops; None if it is short or does not repeat."""
-        if len(self.recorded) < SHORT:
-            return None
-        found = looped(self.recorded)
-        return found if isinstance(found, Looped) else None
+        return None if len(self.recorded) < SHORT else scheduled(self.recorded)
 
 
 def exported(

@@ -16,7 +16,8 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.array_types import LINE
+from scalargrad.compiler.nests.compile_nests import Scheduled
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.errors import MissingPackageError, OperandError, TraceError
@@ -95,7 +96,7 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
     from scalargrad.compiler.backend.llvm.machine_code import relocatable
 
     loops = exported.loops
-    compiled: Packed | Looped = pack(exported.program) if loops is None else loops
+    compiled: Packed | Scheduled = pack(exported.program) if loops is None else loops
     text, calls, start = _packed(compiled) if isinstance(compiled, Packed) else _looped(compiled)
     memory = np.zeros(len(start) + 2 * _SPARE)
     memory[_SPARE:-_SPARE] = start
@@ -146,16 +147,16 @@ def _packed(packed: Packed) -> tuple[str, list[str], Floats]:
     return module.text(), calls, start
 
 
-def _looped(loops: Looped) -> tuple[str, list[str], Floats]:
-    """Return the functions of a program of loops, the call of the first, and its memory."""
-    from scalargrad.compiler.loops.loop_printer import printed
-    from scalargrad.compiler.loops.program_text import RUN
+def _looped(loops: Scheduled) -> tuple[str, list[str], Floats]:
+    """Return the function of a program of loops, the call of it, and its memory."""
+    from scalargrad.compiler.nests.llvm_printer import print_llvm
 
-    found = printed(loops)
-    tables, data = (found.module.table(x.tolist()) for x in (found.tables, found.data))
-    own = f"sg.{RUN}"  # the exported function may have that name
-    text = found.module.text().replace(f"@{RUN}(", f"@{own}(")
-    return text, [f"  call void @{own}(ptr %m, ptr @{tables}, ptr @{data})"], loops.initial()
+    module, cells = print_llvm(loops.body, loops.plan, "sg.run")
+    lines = [
+        f"  %whole = getelementptr double, ptr %m, i64 -{LINE}",
+        "  call void @sg.run(ptr %whole)",
+    ]
+    return module.text(), lines, loops.plan.begun(cells)[LINE:]
 
 
 def _content(memory: Floats) -> str:
@@ -170,7 +171,7 @@ def _content(memory: Floats) -> str:
     return f"<{{{', '.join(types)}}}> <{{{', '.join(found)}}}>, align 64"
 
 
-def _guards(exported: Exported, compiled: Packed | Looped) -> tuple[str, str]:
+def _guards(exported: Exported, compiled: Packed | Scheduled) -> tuple[str, str]:
     """Return the code that checks whether the numbers take the recorded path, and reports it."""
     n = len(exported.outputs)
     lines = ["  %way0 = or i1 true, true"]
@@ -183,7 +184,9 @@ def _guards(exported: Exported, compiled: Packed | Looped) -> tuple[str, str]:
         ]
     lines.append(f"  %valid = and i1 %way{len(exported.outcomes)}, true")
     lines.append("  %sum0 = fadd double 0.0, 0.0")
-    inner = compiled.inner if isinstance(compiled, Looped) else range(0)
+    inner = range(0)
+    if not isinstance(compiled, Packed):
+        inner = range(compiled.outputs.start + compiled.results, compiled.outputs.stop)
     for k, cell in enumerate(inner):  # a sum that is 0, or nan if any of them is not finite
         lines += [
             f"  %inner.at{k} = getelementptr double, ptr %m, i64 {cell}",

@@ -10,7 +10,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.loop_steps import ExamplesStep, LoopStep, mapped_step
 from scalargrad.compiler.backend.steps import FillStep, MappedStep, Part, Range, SinglesStep
-from scalargrad.compiler.passes.segments import ExampleLoops, Fill, Mapped, Segments, Singles
+from scalargrad.compiler.passes.segments import Examples, Fill, Mapped, Segments, Singles
 
 #: Arrays of so many numbers are read where they lie rather than copied.
 _LARGE = 4096
@@ -102,10 +102,10 @@ class Blocked:
 
 
 def _step(
-    step: Singles | Fill | Mapped | ExampleLoops,
+    step: Singles | Fill | Mapped | Examples,
 ) -> SinglesStep | FillStep | LoopStep | MappedStep | ExamplesStep:
     if isinstance(step, Singles):
         return SinglesStep(step)
-    if isinstance(step, ExampleLoops):
+    if isinstance(step, Examples):
         return ExamplesStep(step)
     return FillStep(step) if isinstance(step, Fill) else mapped_step(step)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
+from scalargrad.compiler.backend.choice import Pool, has_llvm
 from scalargrad.compiler.backend.numpy_runner import sum_in_order
 from scalargrad.compiler.backend.steps import (
     Borrowed,
@@ -27,17 +27,15 @@ from scalargrad.compiler.backend.steps import (
     threads,
 )
 from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
-from scalargrad.compiler.loops.loop import Loop, Looped
-from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.loop_executable import Printed
 from scalargrad.compiler.loops.loop_printer import printed
 from scalargrad.compiler.loops.roll import LANES
+from scalargrad.compiler.nests.nested import NestPool
 from scalargrad.compiler.packing.pack import pack
-from scalargrad.compiler.passes.segments import SEQUENCES, ExampleLoops, Mapped
+from scalargrad.compiler.passes.segments import SEQUENCES, Examples, Mapped
 from scalargrad.system.cached_property import cached_property
 
-#: Loops of so many steps in all are compiled for one vector of examples: each more takes as long
-#: again, and in such, few steps wait for the one before.
-LONG = 3000
 #: How many examples in loops a thread computes before it takes on others.
 _EXAMPLES = 256
 #: Further than any cell is from another, and a whole number of lines of the cache.
@@ -153,42 +151,18 @@ def mapped_step(step: Mapped) -> LoopStep | MappedStep:
     return LoopStep(step) if has_llvm() and fits_registers(step) else MappedStep(step)
 
 
-class _LoopPool(Pool):
-    """The loops of an example, and the executables that are idle, each for several examples."""
-
-    def __init__(self, step: ExampleLoops) -> None:
-        super().__init__(step.loops)
-        self._step = step
-
-    @cached_property
-    def abreast(self) -> int:
-        """How many examples are computed at a time: as many vectors as fit into registers."""
-        from scalargrad.compiler.backend.llvm.target import registers
-
-        steps = sum(len(x.steps) for x in self._step.loops.loops if isinstance(x, Loop))
-        most = LANES * registers() // 8 if steps < LONG else LANES
-        return min(LANES << ((self._step.lanes - 1) // LANES).bit_length(), most)
-
-    @cached_property
-    def _code(self) -> Printed:
-        return Printed(self._step.loops, abreast=self.abreast)
-
-    def executable(self) -> Executable:
-        """Return a new executable."""
-        return LoopExecutable(self._code)
-
-
 class ExamplesStep(StoreStep):
     """A step that computes examples by loops, several at a time."""
 
-    def __init__(self, step: ExampleLoops) -> None:
+    def __init__(self, step: Examples) -> None:
         self.step, self.reads, self.columns = step, step.reads, step.columns
-        self.stretches, self.pool = stretches(step.columns), _LoopPool(step)
+        self.stretches, self.pool = stretches(step.columns), NestPool(step.nests)
 
     @property
     def parts(self) -> list[Part]:
         """The loops of an example."""
-        return [(f"{self.step.lanes} examples, {self.pool.abreast} at a time", self.step.loops)]
+        nests = self.step.nests
+        return [(f"{self.step.lanes} examples, {nests.abreast} at a time", nests)]
 
     @cached_property
     def _plain(self) -> Pool:
@@ -206,10 +180,10 @@ class ExamplesStep(StoreStep):
     def _block(self, store: Floats, singles: Floats, bounds: Range) -> Floats:
         """Compute some examples; return the sums of their terms of the totals."""
         step, (start, stop) = self.step, bounds
-        count, abreast, given = stop - start, self.pool.abreast, len(singles)
+        count, abreast, given = stop - start, step.nests.abreast, len(singles)
         columns = np.empty((len(self.columns), count))
         copy_lanes(store, self.stretches, start, columns)
-        outputs, results = step.loops.outputs, step.loops.results - step.totals
+        outputs, results = step.nests.outputs, step.nests.results - step.totals
         kept = store[step.kept : step.kept + results * step.lanes].reshape(results, step.lanes)
         kept, terms, finite = kept[:, start:stop], np.empty((count, step.totals)), np.empty(count)
         executable, _ = lent = self.pool.lend()

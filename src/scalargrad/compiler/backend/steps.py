@@ -20,13 +20,14 @@ import numpy as np
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.backend.choice import Executable, Pool
 from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.segments import SEQUENCES, Column, Fill, Mapped, Singles
 from scalargrad.errors import OperandError
 
 #: What a part computes, and how.
-Part = tuple[str, Packed | Looped]
+Part = tuple[str, Packed | Looped | Nested]
 
 #: The first of some cells, and the one after the last.
 Range = tuple[int, int]

@@ -114,9 +114,6 @@ def _found(function: Function) -> str:
     packed = function.values.packed
     if isinstance(packed, Nested):
         return f", found as {packed.steps} steps of {packed.loops} loops"
-    if isinstance(packed, Looped):
-        loops = [x for x in packed.loops if isinstance(x, Loop)]
-        return f", found as {sum(len(loop.steps) for loop in loops)} steps of {len(loops)} loops"
     return f", {len(without_dead_nodes(function.as_run))} after flattening"
 
 

@@ -20,8 +20,7 @@ import numpy as np
 from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.loops.examples_found import FoundExamples, find_examples
 from scalargrad.compiler.loops.examples_outside import Outside, derived
-from scalargrad.compiler.loops.loop import Looped
-from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, differentiate, is_detached
 from scalargrad.compiler.passes.expressions import ADD, IDENTITY, MUL
@@ -36,7 +35,7 @@ from scalargrad.compiler.passes.kinds import (
 )
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.segments import Column, ExampleLoops, Segments, Singles
+from scalargrad.compiler.passes.segments import Column, Examples, Segments, Singles
 from scalargrad.compiler.passes.splitter import Splitter
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
@@ -182,7 +181,7 @@ class _Cutter(Splitter):
         return out
 
     def _examples(
-        self, one: Program, loops: Looped, totals: int, more: Sequence[Column]
+        self, one: Program, nests: Nested, totals: int, more: Sequence[Column]
     ) -> tuple[list[Column], int]:
         """Run examples, which also read `more` columns.
 
@@ -191,16 +190,22 @@ class _Cutter(Splitter):
         lanes, columns = self.of.lanes, [*(self.columns[x] for x in self.stacks), *more]
         count = len(one.outputs) - totals
         out, kept, reads = self.room(totals), self.room(lanes * count), self.cells(self.singles)
-        given = loops, partial(_without_loops, one), reads, columns, totals, out, kept
-        self.found.steps.append(ExampleLoops(lanes, *given))
+        given = nests, partial(_without_loops, one), reads, columns, totals, out, kept
+        self.found.steps.append(Examples(lanes, *given))
         return [Column(kept + lanes * k, 1) for k in range(count)], out
+
+    def _nests(self, one: Program) -> Nested | None:
+        """Return nests for several examples; None if they cannot be rolled."""
+        from scalargrad.compiler.nests.compile_nests import nested
+
+        return nested(one, examples=self.of.lanes)
 
     def _results(self) -> list[Column] | None:
         """Run examples for their results alone; None if they cannot be rolled."""
-        loops = looped(self.of.one)
-        if not isinstance(loops, Looped):
+        nests = self._nests(self.of.one)
+        if nests is None:
             return None
-        columns, _ = self._examples(self.of.one, loops, 0, [])
+        columns, _ = self._examples(self.of.one, nests, 0, [])
         self.columns.update(zip(self.of.results, columns, strict=True))
         return columns
 
@@ -254,11 +259,11 @@ class _Cutter(Splitter):
         totals = sum(k < of.singles for k in wanted)
         kept = results if at_once else []
         one.outputs = [*found[:totals], *kept, *found[totals:]]
-        loops = looped(one)
-        if not isinstance(loops, Looped):
+        nests = self._nests(one)
+        if nests is None:
             return None
         signals = [Column(out + of.lanes * k, 1) for k in range(len(sent))]
-        columns, first = self._examples(one, loops, totals, signals)
+        columns, first = self._examples(one, nests, totals, signals)
         self.columns.update(zip(of.results, columns[: len(kept)], strict=False))
         places = [*range(first, first + totals), *columns[len(kept) :]]
         return [(of.read[k], x) for k, x in zip(wanted, places, strict=True)]

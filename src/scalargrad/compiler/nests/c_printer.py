@@ -144,7 +144,9 @@ def number_text(x: float) -> str:
     return x.hex()
 
 
-def print_c(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
+def print_c(
+    body: Body, plan: Plan, name: str = "run", *, static: bool = False
+) -> tuple[str, int]:
     """Return the source of a function of C, and the numbers of memory that it is to be given.
 
     The function takes a pointer to memory, which is as `plan` says before the first run.
@@ -153,7 +155,7 @@ def print_c(body: Body, plan: Plan, name: str = "run") -> tuple[str, int]:
     printer.start()
     printer.items(body)
     lines = "\n".join(printer.body.lines().split("\n")[1:])
-    text = f"{_HEAD}void {name}(double *restrict m) {{\n{lines}\n}}\n"
+    text = f"{_HEAD}{'static ' * static}void {name}(double *restrict m) {{\n{lines}\n}}\n"
     return text, printer.cells
 
 

@@ -51,7 +51,7 @@ from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.packing import packed
-from scalargrad.compiler.nests.plan import plan
+from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.tiles import arranged
@@ -79,8 +79,43 @@ _RUNS = 64
 _IDENTITY = TABLE["identity"]
 
 
+class Scheduled(NamedTuple):
+    """Loops in the order in which they run, and where their arrays are.
+
+    Attributes
+    ----------
+    equations : Equations
+    body : list of Loop or Step
+    plan : Plan
+    inputs : int
+    outputs : slice
+        As of `Nested`.
+    results : int
+    abreast : int
+    """
+
+    equations: Equations
+    body: Body
+    plan: Plan
+    inputs: int
+    outputs: slice
+    results: int
+    abreast: int
+
+
 def nested(program: Program, *, always: bool = False, examples: int = 1) -> Nested | None:
-    """Return a recorded program, and gradients that it asks for, as nests.
+    """Return a recorded program as nests, ready to run; see `scheduled`."""
+    found = scheduled(program, always=always, examples=examples)
+    if found is None:
+        return None
+    module, cells = print_llvm(found.body, found.plan)
+    return Nested(module, found.plan.begun(cells), str(found.equations), *found[3:])
+
+
+def scheduled(
+    program: Program, *, always: bool = False, examples: int = 1
+) -> Scheduled | None:
+    """Return a recorded program, and gradients that it asks for, as loops in order.
 
     None if that is impossible, as where it is irregular, or does not pay.
 
@@ -259,7 +294,7 @@ class _Writer:
         self.given = Array("p", (self.program.given,), "in")
         self.cells: dict[int, Arg] = {}
 
-    def run(self) -> Nested:
+    def run(self) -> Scheduled:
         """Write the outputs, and the gradients."""
         asked, b = self.asked, Builder(Equations([self.given, self.outputs], []))
         inputs = self.given
@@ -290,7 +325,7 @@ class _Writer:
                 self._copy(b, self.outputs, ((k, x) for k, x in outputs
                                              if x in late - of_gradients))  # fmt: skip
             equations = contract(simplify(b.program()), values.arrays)
-        return self._printed(equations)
+        return self._scheduled(equations)
 
     def _write_part(self, b: Builder, k: int, inputs: Array) -> None:
         """Write a part, and note the cells of its results."""
@@ -364,7 +399,7 @@ class _Writer:
             if count > _RUNS:
                 raise TraceError(f"more than {_RUNS} numbers are in no order")
 
-    def _printed(self, equations: Equations) -> Nested:
+    def _scheduled(self, equations: Equations) -> Scheduled:
         from scalargrad.compiler.backend.llvm.target import registers
 
         row, given, outputs = 1, self.given, self.outputs
@@ -374,16 +409,14 @@ class _Writer:
             row = min(CLASSES << ((self.examples - 1) // CLASSES).bit_length(), most)
             equations, rows = abreast(equations, row)
             given, outputs = rows[given], rows[outputs]
-        equations, scheduled = directed(equations)
-        body, fastest = arranged(scheduled, registers())
+        equations, ordered = directed(equations)
+        body, fastest = arranged(ordered, registers())
         whole, body, fastest = packed(equations, body, fastest)
         places = plan(whole, body, fastest)
-        module, cells = print_llvm(body, places)
-        begun = places.begun(cells)
         first = (places.offsets[outputs] - places.offsets[given]) // row
         found = slice(first, first + len(self.nodes))
         count = len(self.program.outputs)
-        return Nested(self.program.given, found, count, module, begun, str(equations), row)
+        return Scheduled(equations, body, places, self.program.given, found, count, row)
 
 
 def abreast(program: Equations, row: int) -> tuple[Equations, dict[Array, Array]]:

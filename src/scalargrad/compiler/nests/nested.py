@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalargrad.compiler.array_types import LINE, Floats, aligned
+from scalargrad.compiler.backend.choice import Pool
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.system.cached_property import cached_property
 
 
 @dataclass(eq=False)
@@ -21,6 +23,12 @@ class Nested:
 
     Attributes
     ----------
+    module : IRModule
+        Its function ``run`` takes the memory.
+    begun : float64
+        The memory before the first run.
+    listing : str
+        The equations.
     inputs : int
         How many numbers a call writes to the first cells.
     outputs : slice
@@ -28,22 +36,16 @@ class Nested:
         would hide that one is not finite.
     results : int
         How many outputs there are.
-    module : IRModule
-        Its function ``run`` takes the memory.
-    begun : float64
-        The memory before the first run.
-    listing : str
-        The equations.
     abreast : int
         How many examples are computed at once: each cell is a row of a number for each.
     """
 
-    inputs: int
-    outputs: slice
-    results: int
     module: IRModule
     begun: Floats
     listing: str
+    inputs: int
+    outputs: slice
+    results: int
     abreast: int = 1
 
     @property
@@ -81,3 +83,20 @@ def code_of(nested: Nested) -> Any:
 
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
     return compile_module(nested.module, level=1).function("run", kind)
+
+
+class NestPool(Pool):
+    """Nests, and the executables that are idle."""
+
+    packed: Nested  # type: ignore[assignment]
+
+    def __init__(self, nested: Nested) -> None:
+        super().__init__(nested)  # type: ignore[arg-type]
+
+    @cached_property
+    def _code(self) -> Any:
+        return code_of(self.packed)
+
+    def executable(self) -> NestExecutable:  # type: ignore[override]
+        """Return a new executable."""
+        return NestExecutable(self.packed, self._code)

@@ -118,14 +118,14 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class ExampleLoops:
-    """Compute examples one like the other, several at a time, by the loops of one.
+class Examples:
+    """Compute examples one like the other, several at a time, by the nests of one.
 
     Attributes
     ----------
     lanes : int
         The number of examples.
-    loops : Looped
+    nests : Nested
         Its inputs are the single numbers, then one of each column; its outputs are what is summed
         over the examples, then what is kept of each.
     plain : callable
@@ -138,7 +138,7 @@ class ExampleLoops:
     """
 
     lanes: int
-    loops: Any
+    nests: Any
     plain: Callable[[], Program]
     reads: Addresses
     columns: list[Column]
@@ -167,7 +167,7 @@ class Segments:
 
     inputs: int
     size: int
-    steps: list[Singles | Fill | Mapped | ExampleLoops] = field(default_factory=list)
+    steps: list[Singles | Fill | Mapped | Examples] = field(default_factory=list)
     constants: list[tuple[int, Floats]] = field(default_factory=list)
     outputs: slice = field(default_factory=lambda: slice(0))
 
