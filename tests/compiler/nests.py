@@ -10,8 +10,6 @@ import numpy as np
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.loops.node_columns import columns
-from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder, Cell, Cells
 from scalargrad.compiler.nests.c_printer import print_c
 from scalargrad.compiler.nests.compile_nests import nested
@@ -26,6 +24,7 @@ from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.nested import NestExecutable, code_of
+from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import run_numpy
 from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import plan
@@ -33,6 +32,7 @@ from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.sums import write
 from scalargrad.compiler.nests.tiles import arranged
+from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.trace.record import record
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value

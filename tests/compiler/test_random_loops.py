@@ -183,13 +183,13 @@ def test_long_bodies_that_carry_nothing_on_are_eager_ones(loss: Any, body: Any) 
 
 @pytest.mark.native
 @pytest.mark.parametrize("body", [network, jumps])
-def test_each_example_of_a_loop_has_the_digits_it_has_under_vmap(body: Any) -> None:
-    """To the bit, at several points."""
+def test_each_example_of_a_loop_has_the_numbers_it_has_under_vmap(body: Any) -> None:
+    """At several points; last digits may differ."""
     together = jit(lambda p: sg.vmap(lambda row: body(p, row))(ROWS))
     compiled = jit(lambda p: [body(p, row) for row in ROWS])
     for shift in range(10):
         p = [math.sin(x + shift) for x in P]
-        assert compiled(p) == together(p)
+        assert close(compiled(p), together(p))
 
 
 GRAPH: list[Callable[..., Any]] = [

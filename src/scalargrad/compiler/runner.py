@@ -17,17 +17,15 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
 from scalargrad.compiler.backend.steps import Part
-from scalargrad.compiler.loops.examples_apart import examples_apart
+from scalargrad.compiler.lanes.examples_apart import examples_apart
 from scalargrad.compiler.nests.nested import Nested, NestExecutable, code_of
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
-from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.splitter import split
-from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.collector import collector_paused
 

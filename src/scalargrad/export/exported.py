@@ -9,7 +9,8 @@ from typing import Any
 from scalargrad.compiler.call.path import Path, value_cells
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.nests.compile_nests import Scheduled, scheduled
+from scalargrad.compiler.nests.c_printer import print_c
+from scalargrad.compiler.nests.compile_nests import Scheduled, written
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, Held
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
@@ -51,7 +52,13 @@ class Exported:
     @cached_property
     def loops(self) -> Scheduled | None:
         """The program as loops; None if it is short or does not repeat."""
-        return None if len(self.recorded) < SHORT else scheduled(self.recorded)
+        return None if len(self.recorded) < SHORT else written(self.recorded, _printable)
+
+
+def _printable(found: Scheduled) -> Scheduled:
+    """Return loops if they can be printed."""
+    print_c(found.body, found.plan)
+    return found
 
 
 def exported(

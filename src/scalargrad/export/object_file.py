@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.array_types import LINE, Floats
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.array_types import LINE
 from scalargrad.compiler.nests.compile_nests import Scheduled
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack

@@ -26,11 +26,8 @@ from scalargrad.compiler.backend.steps import (
     stretches,
     threads,
 )
-from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
-from scalargrad.compiler.loops.loop import Looped
-from scalargrad.compiler.loops.loop_executable import Printed
-from scalargrad.compiler.loops.loop_printer import printed
-from scalargrad.compiler.loops.roll import LANES
+from scalargrad.compiler.lanes.lane_loop import LANES, LaneLoop, fits_registers, lane_loop
+from scalargrad.compiler.lanes.lane_printer import Printed, printed
 from scalargrad.compiler.nests.nested import NestPool
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.segments import SEQUENCES, Examples, Mapped
@@ -49,13 +46,10 @@ class _Ready(NamedTuple):
     ----------
     data : list of integers
         The loop counts, cells and numbers of each sequence.
-    addresses : list of (int, int)
-        Where the tables and the data of each lie.
     """
 
     borrowed: Borrowed
     data: list[Integers]
-    addresses: list[tuple[int, int]]
 
 
 class LoopStep(StoreStep):
@@ -76,7 +70,7 @@ class LoopStep(StoreStep):
         """The loop over the lanes of the first sequence."""
         return [(f"{self.step.lanes} lanes in registers", self._loop(self.step, 0))]
 
-    def _loop(self, step: Mapped, k: int) -> Looped:
+    def _loop(self, step: Mapped, k: int) -> LaneLoop:
         """Return the loop over the lanes of a sequence."""
         return lane_loop(step, self.bounds[k], step.partials + k * step.totals)
 
@@ -113,7 +107,7 @@ class LoopStep(StoreStep):
             columns = [x._replace(first=x.first + _FAR) if x in inside else x for x in self.columns]
             moved = replace(self.step, columns=columns)
             first, other = (
-                (printed(self._loop(moved, k)).data - self._data[k]) // _FAR for k in (0, last)
+                (printed(self._loop(moved, k))[1] - self._data[k]) // _FAR for k in (0, last)
             )
             self._places[cells] = [*[first] * last, other]  # as `_data`
         return self._places[cells]
@@ -131,14 +125,10 @@ class LoopStep(StoreStep):
         data = self._data
         for cells, distance in borrowed.items():
             data = [x + distance * at for x, at in zip(data, self._places_of(cells), strict=True)]
-        addresses = [
-            (code.tables.ctypes.data, x.ctypes.data)
-            for code, x in zip(self._codes, data, strict=True)
-        ]
-        return _Ready(borrowed, data, addresses)
+        return _Ready(borrowed, data)
 
     def _sequence(self, store: Floats, address: int, ready: _Ready, k: int) -> Floats:
-        self._codes[k].run(address, *ready.addresses[k])
+        self._codes[k].run(address, ready.data[k].ctypes.data)
         first = self.step.partials + k * self.step.totals
         return store[first : first + self.step.totals]
 

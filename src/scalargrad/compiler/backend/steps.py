@@ -19,7 +19,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.backend.choice import Executable, Pool
-from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.lanes.lane_loop import LaneLoop
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
@@ -27,7 +27,7 @@ from scalargrad.compiler.passes.segments import SEQUENCES, Column, Fill, Mapped,
 from scalargrad.errors import OperandError
 
 #: What a part computes, and how.
-Part = tuple[str, Packed | Looped | Nested]
+Part = tuple[str, Packed | LaneLoop | Nested]
 
 #: The first of some cells, and the one after the last.
 Range = tuple[int, int]

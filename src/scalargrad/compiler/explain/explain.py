@@ -10,8 +10,7 @@ from scalargrad.compiler.backend.choice import code_for, has_llvm
 from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.loops.listing import name_of
-from scalargrad.compiler.loops.loop import Clear, Loop, Looped
+from scalargrad.compiler.lanes.lane_loop import LaneLoop
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.packing.instructions import (
     Apply,
@@ -79,9 +78,9 @@ def explain(path: Path, call: Callable[[], object]) -> Explanation:
     for name, runner in runners.items():
         for title, packed in runner.parts:
             full = f"{name}, {title}" if title else name
-            if isinstance(packed, Looped):
-                lines += _loops(full, packed)
-                codes.append(_code_of_loops(packed))
+            if isinstance(packed, LaneLoop):
+                lines.append(_lanes(full, packed))
+                codes.append(_code_of_lanes(packed))
             elif isinstance(packed, Nested):
                 lines += _nests(full, packed)
                 codes.append(packed.module.text())
@@ -117,11 +116,6 @@ def _found(function: Function) -> str:
     return f", {len(without_dead_nodes(function.as_run))} after flattening"
 
 
-def _loop(loop: Loop | Clear) -> tuple[str, int]:
-    """Return the kind of a loop, and its iterations."""
-    return name_of(loop), loop.size if isinstance(loop, Clear) else loop.count
-
-
 def _gathers(packed: Packed) -> int:
     return sum(
         isinstance(x, Gather | GatheredProducts | Take | Scatter) for x in packed.instructions
@@ -136,17 +130,9 @@ def _program(name: str, packed: Packed) -> list[str]:
     return [head, *_kinds(packed.instructions)]
 
 
-def _loops(name: str, program: Looped) -> list[str]:
-    """Return lines that describe the loops of a program."""
-    loops = [x for x in program.loops if isinstance(x, Loop)]
-    lines = [f"{name}: {len(loops)} loops, {8 * program.cells} bytes"]
-    steps: Counter[tuple[str, int]] = Counter()
-    for loop in loops:
-        steps[_loop(loop)] += len(loop.steps)
-    for (kind, count), total in steps.items():
-        often = "" if count == 1 else f", {count} iterations"
-        lines.append(f"  {kind}{often}: {total} step{'s' * (total != 1)}")
-    return lines
+def _lanes(name: str, loop: LaneLoop) -> str:
+    """Return a line that describes a loop over lanes."""
+    return f"{name}: {loop.count} lanes, {len(loop.steps)} steps each, {8 * loop.cells} bytes"
 
 
 def _nests(name: str, program: Nested) -> list[str]:
@@ -155,11 +141,11 @@ def _nests(name: str, program: Nested) -> list[str]:
     return [head, *(f"  {line}" for line in program.listing.splitlines())]
 
 
-def _code_of_loops(program: Looped) -> str:
-    """Return the LLVM IR of a program of loops."""
-    from scalargrad.compiler.loops.loop_printer import printed
+def _code_of_lanes(loop: LaneLoop) -> str:
+    """Return the LLVM IR of a loop over lanes."""
+    from scalargrad.compiler.lanes.lane_printer import printed
 
-    return printed(program).module.text()
+    return printed(loop)[0].text()
 
 
 def _kinds(instructions: Iterable[Instruction]) -> list[str]:

@@ -144,9 +144,7 @@ def number_text(x: float) -> str:
     return x.hex()
 
 
-def print_c(
-    body: Body, plan: Plan, name: str = "run", *, static: bool = False
-) -> tuple[str, int]:
+def print_c(body: Body, plan: Plan, name: str = "run", *, static: bool = False) -> tuple[str, int]:
     """Return the source of a function of C, and the numbers of memory that it is to be given.
 
     The function takes a pointer to memory, which is as `plan` says before the first run.

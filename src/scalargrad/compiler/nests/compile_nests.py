@@ -7,24 +7,14 @@ and LLVM IR. What is irregular, or has no order of loops, is not a nest.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.backend.llvm.operations import can_write
-from scalargrad.compiler.loops.node_columns import (
-    GIVEN,
-    NodeColumns,
-    Shape,
-    columns,
-    distinct,
-    has_long_sums,
-    shape_of,
-)
-from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
@@ -50,11 +40,21 @@ from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.nested import Nested
+from scalargrad.compiler.nests.node_columns import (
+    GIVEN,
+    NodeColumns,
+    Shape,
+    columns,
+    distinct,
+    has_long_sums,
+    shape_of,
+)
 from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.tiles import arranged
+from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.passes.kinds import ADJOINT, DETACH
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import TraceError
@@ -77,6 +77,7 @@ _SEEDS = 8
 #: So many loops and steps copy outputs at most.
 _RUNS = 64
 _IDENTITY = TABLE["identity"]
+T = TypeVar("T")
 
 
 class Scheduled(NamedTuple):
@@ -104,26 +105,29 @@ class Scheduled(NamedTuple):
 
 
 def nested(program: Program, *, always: bool = False, examples: int = 1) -> Nested | None:
-    """Return a recorded program as nests, ready to run; see `scheduled`."""
-    found = scheduled(program, always=always, examples=examples)
-    if found is None:
-        return None
+    """Return a recorded program as nests, ready to run; None if it is none, see `written`."""
+    return written(program, _in_llvm, always=always, examples=examples)
+
+
+def _in_llvm(found: Scheduled) -> Nested:
     module, cells = print_llvm(found.body, found.plan)
     return Nested(module, found.plan.begun(cells), str(found.equations), *found[3:])
 
 
-def scheduled(
-    program: Program, *, always: bool = False, examples: int = 1
-) -> Scheduled | None:
-    """Return a recorded program, and gradients that it asks for, as loops in order.
+def written(
+    program: Program, write: Callable[[Scheduled], T], *, always: bool = False, examples: int = 1
+) -> T | None:
+    """Return what is written of a recorded program, and gradients that it asks for, as loops.
 
     None if that is impossible, as where it is irregular, or does not pay.
 
     Parameters
     ----------
     program : Program
+    write : callable
+        Prints loops; a TraceError says that it cannot.
     always : bool
-        Whether to return nests that do not pay, too.
+        Whether to write loops that do not pay, too.
     examples : int
         How many examples the program is of, each of which has its own inputs; several are computed
         at once.
@@ -131,41 +135,63 @@ def scheduled(
     unfolded = (unfold(program) or (None,))[0]
     if unfolded is None:
         return None
-    found = columns(unfolded)
+    found = _asked(columns(unfolded), always=always)
+    if found is None:
+        return None
+    asked, tree = found
+    for trees, around in _trees(asked, tree):
+        with suppress(TraceError):  # no order of loops computes it
+            return write(_Writer(asked, trees, around, examples).run())
+    return None
+
+
+def _asked(found: NodeColumns, *, always: bool) -> tuple[_Asked, Tree] | None:
+    """Return what is asked of a program, and the tree of its first part; None if it does not pay.
+
+    Parameters
+    ----------
+    found : NodeColumns
+    always : bool
+        Whether it counts as paying.
+    """
     shape = None if always else shape_of(found)
     if shape and _stays_packed(found, shape):
         return None
     asked = _Asked(found)
     if not all(map(_is_written, asked.parts)):
         return None
-    trees = [find(part.recording) for part in asked.parts]
-    if shape and not _pays(len(found), shape, trees):
+    tree = find(asked.parts[0].recording)
+    if tree is None or (shape and not _pays(found.before, shape, tree)):
         return None
-    with suppress(TraceError):  # no order of loops computes it
-        return _Writer(asked, trees, True, examples).run()
-    with suppress(TraceError):
-        flat = [find_flat(part.recording) for part in asked.parts]
-        return _Writer(asked, flat, True, examples).run()
-    with suppress(TraceError):
-        return _Writer(asked, trees, False, examples).run()
-    return None
+    return asked, tree
+
+
+def _trees(asked: _Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bool]]:
+    """Yield trees of all parts, and whether borders may be cells around results, to be tried."""
+    others = [part.recording for part in asked.parts[1:]]
+    nested_loops = [tree, *map(find, others)]
+    yield nested_loops, True
+    yield [find_flat(part.recording) for part in asked.parts], True
+    yield nested_loops, False
 
 
 def _stays_packed(found: NodeColumns, shape: Shape) -> bool:
-    """Return whether packing is as good: there is little to save, or there are large layers."""
-    few = len(found) < _LEAST
+    """Return whether packing is as good: there is little to save, or there are large layers.
+
+    What is asked beside the values makes no difference, so that they have the same digits.
+    """
+    few = found.before < _LEAST
     layers = has_long_sums(found) and shape.groups * _LAYERED < shape.nodes
     return few or (layers and shape.depth > _DEEP)
 
 
-def _pays(nodes: int, shape: Shape, trees: Sequence[Tree | None]) -> bool:
-    """Return whether the statements of trees are few, and packing is slow or a run of them fast."""
-    found = [tree for tree in trees if tree is not None]
-    statements = sum(len(tree.statements) for tree in found)
-    if len(found) < len(trees) or nodes < max(_TIMES * statements, statements + _LEAST):
+def _pays(nodes: int, shape: Shape, tree: Tree) -> bool:
+    """Return whether statements are few, and packing is slow or a run of the tree fast."""
+    statements = len(tree.statements)
+    if nodes < max(_TIMES * statements, statements + _LEAST):
         return False
     is_narrow = shape.depth > _DEEP and shape.groups * _NARROW > shape.nodes
-    return is_narrow or (nodes >= _MANY and sum(map(work, found)) < _FAST * nodes)
+    return is_narrow or (nodes >= _MANY and work(tree) < _FAST * nodes)
 
 
 def _is_written(part: _Part) -> bool:
@@ -319,18 +345,22 @@ class _Writer:
                 equations = self._differentiated(equations, loss, sweep, inputs)
             b = Builder(equations)
             self._copy(b, self.outputs, ((k, x) for k, x in outputs if x in of_gradients))
+            equations = contract(simplify(b.program(checks=not further)), values.arrays)
             if further:
+                before, b = equations.arrays, Builder(equations)
                 self._copy(b, further, ((k, x) for k, x in enumerate(after) if x in of_gradients))
                 self._write_part(b, 1, further)
                 self._copy(b, self.outputs, ((k, x) for k, x in outputs
                                              if x in late - of_gradients))  # fmt: skip
-            equations = contract(simplify(b.program()), values.arrays)
+                equations = contract(simplify(b.program()), before)
         return self._scheduled(equations)
 
     def _write_part(self, b: Builder, k: int, inputs: Array) -> None:
         """Write a part, and note the cells of its results."""
         part, tree = self.asked.parts[k], self.trees[k]
-        cells = tree and to_equations(tree, b, inputs, part.places, around=self.around)
+        cells = None
+        if tree is not None:
+            cells = to_equations(tree, b, inputs, part.places, around=self.around)
         if cells is None:
             raise TraceError("no loops are found, or an operand reads too many things by turns")
         self.cells.update(zip(part.results, cells, strict=True))
@@ -370,8 +400,8 @@ class _Writer:
                 b.append(Step(Access(loss), TABLE["mul"], factors, ADD))
             return loss
         total: Arg | None = None
-        for root, seed in sweep.roots:
-            x, factor = self._cell(root), self._cell(seed)
+        for root, of in sweep.roots:
+            x, factor = self._cell(root), self._cell(of)
             if isinstance(factor, Access):
                 factor = b.step(DETACH, (factor,))
             x = x if factor == 1.0 else b.step(TABLE["mul"], (factor, x))

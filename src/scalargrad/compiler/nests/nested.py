@@ -97,6 +97,6 @@ class NestPool(Pool):
     def _code(self) -> Any:
         return code_of(self.packed)
 
-    def executable(self) -> NestExecutable:  # type: ignore[override]
+    def executable(self) -> NestExecutable:
         """Return a new executable."""
         return NestExecutable(self.packed, self._code)

@@ -278,7 +278,10 @@ class Cells:
         found: Read | None = None
         for source in (order + int(sources.min())).tolist():
             here = np.flatnonzero(sources == source)
-            read = self._everywhere(statement, j, source, places, rows, here)
+            if source == _COPIED:
+                read = self._copied(statement, j, rows, here)
+            else:
+                read = self._everywhere(statement, source, places, rows, here)
             if found is None:
                 found = read
             else:
@@ -288,13 +291,7 @@ class Cells:
         return found
 
     def _everywhere(
-        self,
-        statement: Statement,
-        j: int,
-        source: int,
-        places: Integers,
-        rows: Integers,
-        here: Integers,
+        self, statement: Statement, source: int, places: Integers, rows: Integers, here: Integers
     ) -> Read:
         """Return a read, at all rows, of what is read at some of them.
 
@@ -302,8 +299,6 @@ class Cells:
         """
         axes = statement.indices.axes[:, rows]
         part, read = Indices(axes[:, here]), places[here]
-        if source == _COPIED:
-            return self._copied(statement, j, rows, here)
         if source == -1 - NUMBER:
             numbers = np.full(len(rows), float(read[:1].view(np.float64)[0]))
             numbers[here] = read.view(np.float64)

@@ -18,7 +18,15 @@ from scalargrad.compiler.nests.finder.recording import Recording
 from scalargrad.compiler.nests.finder.repeats import flat_structure
 from scalargrad.compiler.nests.finder.split import split, unrolled
 from scalargrad.compiler.nests.finder.structure import Structure, search
-from scalargrad.compiler.nests.finder.tree import Access, Border, Loop, Result, Statement, Table, Tree
+from scalargrad.compiler.nests.finder.tree import (
+    Access,
+    Border,
+    Loop,
+    Result,
+    Statement,
+    Table,
+    Tree,
+)
 
 #: A tree without tables of at most so many statements is taken at once.
 _SHORT = 60

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
-from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, MOST_OPERANDS, NUMBER, NodeColumns
+from scalargrad.compiler.nests.node_columns import (
+    COMPUTED,
+    GIVEN,
+    MOST_OPERANDS,
+    NUMBER,
+    NodeColumns,
+)
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.system.cached_property import cached_property
 
@@ -50,7 +56,7 @@ class Recording:
     @cached_property
     def kinded(self) -> Integers:
         """For each node, a code of its operation and of the kinds of its operands."""
-        found = self.codes * _DIGITS[-1]
+        found: Integers = self.codes * _DIGITS[-1]
         counts = np.diff(self.first)
         within = np.arange(len(self.kinds)) - np.repeat(self.first[:-1], counts)
         if len(within):

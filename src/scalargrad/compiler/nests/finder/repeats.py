@@ -285,7 +285,9 @@ def _rotated(recording: Recording, run: Repetition) -> Repetition:
     node = np.searchsorted(recording.first, np.arange(first, last), side="right") - 1
     back = node - recording.places[first:last]
     own = (
-        (recording.kinds[first:last] == COMPUTED) & (back < 2 * period) & (back < middle - run.start)
+        (recording.kinds[first:last] == COMPUTED)
+        & (back < 2 * period)
+        & (back < middle - run.start)
     )
     # Each counts once for the places after its operand, up to its own: +1 there, -1 behind.
     behind = node[own] - middle + 1 + period

@@ -179,7 +179,8 @@ class _Search:
         if not len(start):
             return False
         rows = start[:, None] + np.arange(period)
-        codes, bodies = _together(self.codes[rows + period]), self.plain[rows]
+        later = period * (times > 1)  # of the first copies, some may read numbers
+        codes, bodies = _together(self.codes[rows + later[:, None]]), self.plain[rows]
         for k in alike(codes.view(np.int64))[0].tolist():
             self.bodies.setdefault(int(codes[k]), bodies[k])
         self._replace(start, times, period, codes, _together(bodies))

@@ -72,6 +72,7 @@ class _Writer:
         self, tree: Tree, builder: Builder, inputs: Array, results: Sequence[int], around: bool
     ) -> None:
         self.tree, self.builder, self.inputs, self.results = tree, builder, inputs, results
+        others = len(builder.arrays)
         self.sums = sums_of(tree, results)
         self.cells = Cells(tree, self.builder, self.inputs, self.sums, around=around)
         self.operations = [_operation(tree, s) for s in tree.statements]
@@ -82,8 +83,8 @@ class _Writer:
         self.partial: dict[int, Array] = {}  # what sums add up, beside what they start from
         for s in tree.statements:
             self._allot(s)
-        cells = sum(math.prod(a.shape) for a in builder.arrays)
-        if cells > _PADDED * (len(tree.recording) + inputs.shape[0]) + _FEW:
+        cells = sum(math.prod(a.shape) for a in builder.arrays[others:])
+        if cells > _PADDED * len(tree.recording) + _FEW:
             raise NotWrittenError  # rows of very different lengths
 
     def _allot(self, statement: Statement) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalargrad.compiler.loops.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
+from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
 from scalargrad.compiler.passes.expressions import Plans, fixed_arity, plans, written_out
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT

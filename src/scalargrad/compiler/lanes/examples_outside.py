@@ -8,7 +8,7 @@ from itertools import compress
 import numpy as np
 
 from scalargrad.compiler.array_types import Addresses
-from scalargrad.compiler.loops.examples_found import FoundExamples
+from scalargrad.compiler.lanes.examples_found import FoundExamples
 from scalargrad.compiler.passes.differentiate import Seeds, differentiate
 from scalargrad.compiler.passes.expressions import ADD
 from scalargrad.compiler.passes.kinds import (

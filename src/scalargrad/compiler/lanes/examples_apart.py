@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags
-from scalargrad.compiler.loops.examples_found import FoundExamples, find_examples
-from scalargrad.compiler.loops.examples_outside import Outside, derived
+from scalargrad.compiler.lanes.examples_found import FoundExamples, find_examples
+from scalargrad.compiler.lanes.examples_outside import Outside, derived
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, differentiate, is_detached

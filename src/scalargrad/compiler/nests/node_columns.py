@@ -150,30 +150,6 @@ def has_long_sums(columns: NodeColumns) -> bool:
     return bool(np.count_nonzero(deep) > _LAYERED * len(columns))
 
 
-def packs_into(columns: NodeColumns, most: int) -> bool:
-    """Return whether packing leaves at most so many instructions for the nodes of a program.
-
-    Nodes of one operation whose operands are in the same groups are a group, and that one
-    instruction. A chain of additions counts as several, though it is packed as one sum.
-
-    Parameters
-    ----------
-    most : int
-        Counting ends here, and so takes little time where steps wait for each other.
-    """
-    first, places = entries(columns.first), entries(columns.places)
-    kinds = entries(columns.kinds)
-    groups: dict[tuple[int, ...], int] = {}
-    numbers: list[int] = []
-    for node, code in enumerate(entries(columns.codes)):
-        operands = range(first[node], first[node + 1])
-        among = [numbers[places[k]] if kinds[k] == COMPUTED else -1 for k in operands]
-        numbers.append(groups.setdefault((code, *among), len(groups)))
-        if len(groups) > most:
-            return False
-    return True
-
-
 class Shape(NamedTuple):
     """How a program packs.
 
@@ -195,7 +171,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(columns: NodeColumns) -> Shape:
-    """Return how a program packs, judged by its first nodes."""
+    """Return how a program packs, judged by its first nodes, before all gradients."""
     first, places = entries(columns.first), entries(columns.places)
     kinds = entries(columns.kinds)
     table = columns.written.table
@@ -204,7 +180,7 @@ def shape_of(columns: NodeColumns) -> Shape:
     groups: dict[tuple[int, ...], int] = {}
     numbers: list[int] = []
     depths: list[int] = []
-    for node, code in enumerate(entries(columns.codes[:_LOOKED_AT])):
+    for node, code in enumerate(entries(columns.codes[: min(columns.before, _LOOKED_AT)])):
         operands = range(first[node], first[node + 1])
         among, depth = [], 0
         for k in operands:
