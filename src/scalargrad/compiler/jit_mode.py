@@ -10,8 +10,7 @@ from contextvars import ContextVar
 
 from scalargrad.errors import TraceError
 
-#: Of these, ``nests`` is for the compiler's own tests, until nests run all programs.
-_CHOICES = ("", "numpy", "off", "check", "nests")
+_CHOICES = ("", "numpy", "off", "check")
 #: What is chosen for this thread or task: on, off, or program, for a call being checked.
 _mode: ContextVar[str] = ContextVar("jit_mode", default="")
 
@@ -39,7 +38,7 @@ def mode_here() -> str:
     return _mode.get() or _MODES[chosen()]
 
 
-_MODES = {"": "on", "numpy": "on", "nests": "on", "off": "off", "check": "check"}
+_MODES = {"": "on", "numpy": "on", "off": "off", "check": "check"}
 
 
 def is_jit_disabled() -> bool:

@@ -1,11 +1,11 @@
 """Cut a program at its vmap, if the examples are long recurrences: they stay loops.
 
-What has lanes is the program of one example, which is rolled by itself and run for several examples
-at once. All else is packed: it reads the results of the examples from an array. Gradients through
-the examples take three sweeps. The first, outside, ends at the results of the examples; the second
-goes through each example, from what the first has left at its results to the numbers that it reads;
-the third, outside again, starts from the sums of these. If the first reads no result, as in a mean
-of losses, the examples run once, else once for their results and once for their gradients.
+What has lanes is the program of one example, which becomes nests by itself and is run for several
+examples at once. All else is packed: it reads the results of the examples from an array. Gradients
+through the examples take three sweeps. The first, outside, ends at the results of the examples; the
+second goes through each example, from what the first has left at its results to the numbers that it
+reads; the third, outside again, starts from the sums of these. If the first reads no result, as in
+a mean of losses, the examples run once, else once for their results and once for their gradients.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _Cutter(Splitter):
         self.singles, self.stacks = of.read[: of.singles], of.read[of.singles :]
 
     def cut(self) -> Segments | None:
-        """Return the steps; None if the examples, or a sweep through them, cannot be rolled."""
+        """Return the steps; None if the examples, or a sweep through them, have no nests."""
         of = self.of
         self._before()
         for x in self.stacks:
@@ -195,13 +195,13 @@ class _Cutter(Splitter):
         return [Column(kept + lanes * k, 1) for k in range(count)], out
 
     def _nests(self, one: Program) -> Nested | None:
-        """Return nests for several examples; None if they cannot be rolled."""
+        """Return nests for several examples; None if they have no nests."""
         from scalargrad.compiler.nests.compile_nests import nested
 
         return nested(one, examples=self.of.lanes)
 
     def _results(self) -> list[Column] | None:
-        """Run examples for their results alone; None if they cannot be rolled."""
+        """Run examples for their results alone; None if they have no nests."""
         nests = self._nests(self.of.one)
         if nests is None:
             return None
@@ -239,7 +239,7 @@ class _Cutter(Splitter):
         """Send error signals back through the examples; return those of what they read.
 
         A single number has the sum of the signals of all examples, in a cell. None if the sweep
-        cannot be rolled. With signals known beforehand, the examples also return their results.
+        have no nests. With signals known beforehand, the examples also return their results.
         """
         of = self.of
         sent, outside, program = at_once or self._signals(seeds)

@@ -390,7 +390,7 @@ class Program:
 
     def __str__(self) -> str:
         shown = (f"{a.kind} {a}[{', '.join(map(str, a.shape))}]" for a in self.arrays)
-        return "\n".join(["; ".join(shown), *_listed(self.body, "")])
+        return f"{'; '.join(shown)}\n{listed(self.body)}"
 
 
 def _check_bounds(step: Step, access: Access) -> None:
@@ -405,11 +405,14 @@ def _check_bounds(step: Step, access: Access) -> None:
                              f"has 0 to {size - 1}: shorten the loop")  # fmt: skip
 
 
-def _listed(body: Sequence[Loop | Step], indent: str) -> Iterator[str]:
+def listed(body: Sequence[Loop | Step], indent: str = "") -> str:
+    """Return loops and steps as text, one to a line."""
+    lines = []
     for item in body:
-        yield f"{indent}{item}"
+        lines.append(f"{indent}{item}")
         if isinstance(item, Loop):
-            yield from _listed(item.body, f"{indent}    ")
+            lines.append(listed(item.body, f"{indent}    "))
+    return "\n".join(lines)
 
 
 def statements(body: Body) -> Iterator[tuple[Step, tuple[Var, ...]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Sequence
 
 #: The attributes of a function: it does not read floating-point exception flags.
@@ -27,8 +26,6 @@ class IRModule:
 
     def __init__(self) -> None:
         self._functions: dict[str, FunctionBody] = {}
-        self._names: dict[str, str] = {}  # of functions, by their lines
-        self._apart: list[str] = []
         self._declared: dict[str, str] = {}
         self._tables: dict[str, str] = {}
 
@@ -39,17 +36,6 @@ class IRModule:
         signature = f"{result} @{name}({parameters}) {_ATTRIBUTES}"
         body = self._functions[name] = FunctionBody(self, signature, linkage)
         return body
-
-    def set_apart(self, name: str) -> None:
-        """Have a function compiled in a part of its own; see `parts`."""
-        self._apart.append(name)
-
-    def deduplicated(self, name: str) -> str:
-        """Remove a finished function if one of the same lines is there; return the name to call."""
-        found = self._names.setdefault(self._functions[name].lines(), name)
-        if found != name:
-            del self._functions[name]
-        return found
 
     def shared(self, name: str, write: Callable[[], object]) -> str:
         """Return the name of an internal function, which `write` adds at the first request."""
@@ -75,35 +61,9 @@ class IRModule:
 
     def text(self) -> str:
         """Return the whole module."""
-        return self._text(self._functions, [])
-
-    def parts(self) -> list[str]:
-        """Return the module as texts to link: what is not set apart, and what is.
-
-        Both have what they call, except that the first declares the functions set apart.
-        """
-        if not self._apart:
-            return [self.text()]
-        calling = [x for x in self._functions if x not in self._apart]
-        return [
-            self._text(calling, [self._functions[x].declaration() for x in self._apart]),
-            self._text(self._called_by(self._apart), [], exported=self._apart),
-        ]
-
-    def _called_by(self, names: Iterable[str]) -> list[str]:
-        """Return functions of the module with those that they call."""
-        found = list(names)
-        for name in found:
-            called = dict.fromkeys(re.findall(r"@([\w.]+)\(", self._functions[name].lines()))
-            found += [x for x in called if x in self._functions and x not in found]
-        return found
-
-    def _text(
-        self, functions: Iterable[str], declared: Sequence[str], exported: Sequence[str] = ()
-    ) -> str:
         tables = (f"@{k} = private constant {x}" for x, k in self._tables.items())
-        texts = (self._functions[x].text(exported=x in exported) for x in functions)
-        return "\n".join([*tables, *self._declared.values(), *declared, *texts])
+        texts = (x.text() for x in self._functions.values())
+        return "\n".join([*tables, *self._declared.values(), *texts])
 
 
 class FunctionBody:
@@ -189,11 +149,7 @@ class FunctionBody:
         """Return what is between the braces."""
         return "\n".join(["entry:", *filter(None, self._lines)])
 
-    def text(self, *, exported: bool = False) -> str:
-        """Return the whole function; other modules can call it if `exported`."""
-        linkage = f"{self._linkage} " if self._linkage and not exported else ""
+    def text(self) -> str:
+        """Return the whole function."""
+        linkage = f"{self._linkage} " if self._linkage else ""
         return f"define {linkage}{self._signature} {{\n{self.lines()}\n}}"
-
-    def declaration(self) -> str:
-        """Return what declares the function in another module."""
-        return f"declare {self._signature}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -51,8 +50,8 @@ class Code:
         return found
 
 
-#: The code loaded in this process, by the names under which its parts are kept on disk.
-_at_work: WeakValueDictionary[tuple[str, ...], Code] = WeakValueDictionary()
+#: The code loaded in this process, by the name under which it is kept on disk.
+_at_work: WeakValueDictionary[str, Code] = WeakValueDictionary()
 
 
 def compile_module(module: IRModule, level: int = 0) -> Code:
@@ -63,7 +62,7 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     level : int
         The optimization level of the code generator, 0 or 1. Level 1 takes a quarter of a
         millisecond for each line of a loop, and many seconds for long code without loops: use it
-        for loops alone. What the module sets apart is compiled at level 0.
+        for loops alone.
 
     Raises
     ------
@@ -81,17 +80,15 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     >>> compile_module(module).function("twice", kind)(4.0)
     8.0
     """
-    parts = [(text, 0 if k else level) for k, text in enumerate(module.parts())]
+    text = module.text()
     with lock:
         missing = [x for x in module.declared if not target.offer(x)]
         if missing:
             raise OSError(f"the C library of this system has no {', '.join(missing)}")
-        identity = target.identity()
-        names = tuple(disk_cache.name_of(text, identity, str(x)) for text, x in parts)
-        found = _at_work.get(names)
+        name = disk_cache.name_of(text, target.identity(), str(level))
+        found = _at_work.get(name)
         if found is None:
-            objects = [_object(name, *part) for name, part in zip(names, parts, strict=True)]
-            found = _at_work[names] = Code(_linked(objects))
+            found = _at_work[name] = Code(_loaded(_object(name, text, level)))
         return found
 
 
@@ -133,10 +130,9 @@ def relocatable(text: str, entry: str) -> tuple[bytes, str]:
         return machine.emit_object(parsed), f"{machine.triple}, {llvm.get_host_cpu_name()}"
 
 
-def _linked(objects: Iterable[bytes]) -> Any:
-    """Load object files that call each other into this process."""
+def _loaded(code: bytes) -> Any:
+    """Load an object file into this process."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine(0))
-    for code in objects:
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
