@@ -69,6 +69,8 @@ _LEAST, _TIMES = 200, 6
 _DEEP, _NARROW, _LAYERED = 12, 12, 40
 #: From so many nodes on, loops pay too that take about a nanosecond for a node.
 _MANY, _FAST = 1000, 1.1
+#: To pack so many nodes takes long; they are loops if they are so many times their statements.
+_LONG, _OFTEN = 20_000, 64
 #: So many vectors of examples are computed at once, for each eight registers; and one if there are
 #: many steps, few of which wait for those before.
 _STEPS = 3000
@@ -191,7 +193,8 @@ def _pays(nodes: int, shape: Shape, tree: Tree) -> bool:
     if nodes < max(_TIMES * statements, statements + _LEAST):
         return False
     is_narrow = shape.depth > _DEEP and shape.groups * _NARROW > shape.nodes
-    return is_narrow or (nodes >= _MANY and work(tree) < _FAST * nodes)
+    is_long = nodes >= max(_LONG, _OFTEN * statements)
+    return is_narrow or is_long or (nodes >= _MANY and work(tree) < _FAST * nodes)
 
 
 def _is_written(part: _Part) -> bool:

@@ -41,8 +41,9 @@ _ROUNDS = 2
 _SPLITS, _WORSE = 4, 1.25
 #: Trees of up to so many statements are written in other ways, which takes a millisecond for each.
 _CHANGED = 150
-#: More statements than this, and than one of so many nodes, are no tree.
-_MOST, _NODES_EACH = 500, 100
+#: More statements than this are no tree; in long recordings, more than one of so many nodes, and
+#: than the last.
+_MOST, _NODES_EACH, _LAST = 500, 12, 8000
 
 
 def find(recording: Recording) -> Tree | None:
@@ -75,7 +76,8 @@ def find_flat(recording: Recording) -> Tree | None:
 
 
 def _flat(recording: Recording) -> Tree | None:
-    structure = flat_structure(recording, min(_FLAT, len(recording) // _LEAST_TURNS))
+    most = min(max(_FLAT, len(recording) // _NODES_EACH), _LAST, len(recording) // _LEAST_TURNS)
+    structure = flat_structure(recording, most)
     if structure is None:
         return None
     tree = Tree(structure)
@@ -115,7 +117,7 @@ def _waits(statement: Statement, access: Access) -> Iterator[Loop]:
 
 def _tree(structure: Structure, limit: float) -> Tree | None:
     """Return the simplest tree of a structure that costs less than a limit, or None."""
-    if structure.size > max(_MOST, len(structure.recording) // _NODES_EACH):
+    if structure.size > max(_MOST, min(len(structure.recording) // _NODES_EACH, _LAST)):
         return None
     tree = Tree(structure)
     read_operands(tree)
