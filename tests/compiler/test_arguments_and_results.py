@@ -710,6 +710,19 @@ def test_a_static_method_is_compiled_as_the_function_it_is() -> None:
     assert applied(types.MethodType(max, 1.0), 2.0) == 2.0
 
 
+@pytest.mark.parametrize("kind", [bool, np.int8, np.int64, np.float32, object])
+def test_arrays_of_any_kind_stand_beside_values(kind: Any) -> None:
+    """Few numbers or many, which are those of each call: (w·Σx²)' = Σx² by w."""
+    compiled = jit(lambda w, x: w * sum(y * y for y in x))
+    for size, fill in ((2, 1), (100, 1), (2, 0), (100, 0), (2, 1)):
+        x, w = np.full(size, fill).astype(kind), Value(0.5)
+        y = compiled(w, x)
+        y.backward()
+        assert (y.data, w.grad) == (0.5 * fill * size, fill * size)
+    with pytest.raises(TraceError, match="float"):
+        compiled(Value(1.0), np.array([2**53 + 1, 1]))
+
+
 # Numbers in nested containers, found in one pass where calls are alike -------------------------
 
 

@@ -328,7 +328,7 @@ def has_nan(x: Any) -> bool:
 def _in_a_list(row: list[Any], arrays: Sequence[int]) -> list[float]:
     """Return the numbers of leaves as a list, which is faster for few."""
     for k in reversed(arrays):
-        row[k : k + 1] = np.ravel(_block_of(row[k])).tolist()
+        row[k : k + 1] = np.asarray(_block_of(row[k]), FLOAT64).ravel().tolist()
     return [x if x.__class__ is float else x.data for x in row]
 
 
