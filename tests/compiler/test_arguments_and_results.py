@@ -708,3 +708,79 @@ def test_a_static_method_is_compiled_as_the_function_it_is() -> None:
     assert compiled(3.0) == 15.0
     assert applied(staticmethod(abs), -2.0) == 2.0
     assert applied(types.MethodType(max, 1.0), 2.0) == 2.0
+
+
+@pytest.mark.parametrize("kind", [bool, np.int8, np.int64, np.float32, object])
+def test_arrays_of_any_kind_stand_beside_values(kind: Any) -> None:
+    """Few numbers or many, which are those of each call: (w·Σx²)' = Σx² by w."""
+    compiled = jit(lambda w, x: w * sum(y * y for y in x))
+    for size, fill in ((2, 1), (100, 1), (2, 0), (100, 0), (2, 1)):
+        x, w = np.full(size, fill).astype(kind), Value(0.5)
+        y = compiled(w, x)
+        y.backward()
+        assert (y.data, w.grad) == (0.5 * fill * size, fill * size)
+    with pytest.raises(TraceError, match="float"):
+        compiled(Value(1.0), np.array([2**53 + 1, 1]))
+
+
+# Numbers in nested containers, found in one pass where calls are alike -------------------------
+
+
+def _weighted(x: Any) -> Any:
+    """Return a number that tells by kind, place and key where each number of a tree stands."""
+    if isinstance(x, dict):
+        weights = [len(name) + 0.5 * ord(name[0]) for name in x]
+        return sum((k + 1) * w * _weighted(y) for k, (w, y) in enumerate(zip(weights, x.values())))  # noqa: B905
+    if isinstance(x, list | tuple):
+        kind = 1.25 if isinstance(x, tuple) else 3.5
+        return kind * sum((k + 1) * _weighted(y) for k, y in enumerate(x))
+    if isinstance(x, str):
+        return 17.0 if x == "ab" else 19.0
+    return 7.0 if x is None else 11.0 if x is True else 13.0 if x is False else x
+
+
+_TREE: list[Any] = [(1.0, 2.0), (3.0, 4.0), {"a": 5.0, "bc": [6.0, None, True, "ab"]}, *[[7.0]] * 9]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [(1.5, 2.0), (3.0, -4.0), {"a": 5.0, "bc": [6.5, None, True, "ab"]}, *[[-0.5]] * 9],
+        [[1.0, 2.0], (3.0, 4.0), *_TREE[2:]],
+        [(1.0,), (2.0, 3.0, 4.0), *_TREE[2:]],
+        [(1, 2.0), *_TREE[1:]],
+        [(np.float64(9.0), 2.0), *_TREE[1:]],
+        [(np.array(9.0), 2.0), *_TREE[1:]],
+        [(True, 2.0), *_TREE[1:]],
+        [(Value(9.0), 2.0), *_TREE[1:]],
+        [*_TREE[:2], {"bc": [6.0, None, True, "ab"], "a": 5.0}, *_TREE[3:]],
+        [*_TREE[:2], {"b": 5.0, "bc": [6.0, None, True, "ab"]}, *_TREE[3:]],
+        [*_TREE[:2], {"a": 5.0, "bc": [6.0, None, False, "ab"]}, *_TREE[3:]],
+        [*_TREE[:2], {"a": 5.0, "bc": [6.0, None, True, "ba"]}, *_TREE[3:]],
+        [*_TREE[:2], {"a": 5.0, "bc": [6.0, 2.0, True, "ab"]}, *_TREE[3:]],
+        tuple(_TREE),
+    ],
+    ids=range(14),
+)
+def test_trees_that_differ_in_one_place_are_told_apart(other: Any) -> None:
+    """After a tree of the same length, whose numbers are known to lie in certain places."""
+    compiled = jit(_weighted)
+    for tree in (_TREE, _TREE, other, _TREE, other):
+        found, expected = (f(tree) for f in (compiled, _weighted))
+        found, expected = (x.data if isinstance(x, Value) else x for x in (found, expected))
+        assert float(found) == pytest.approx(float(expected), rel=1e-14)
+
+
+def test_numbers_of_any_size_are_found_in_nested_lists() -> None:
+    """Signed zeros, subnormal numbers, 10³⁰⁸ and nan, with their bits; 300 come as a block."""
+    rows = [[float(k), -0.5 * k, 2.0] for k in range(100)]
+    compiled = jit(lambda m, x: [[1.0 * y for y in row] for row in m] + [[x]])
+    compiled(rows, 1.0)
+    special = [-0.0, 5e-324, -1e308, 0.1, 1.0 + 2.0**-52, 2.0**-1074]
+    for turn in range(3):
+        given = [[special[(turn + i + k) % 6] for i in range(3)] for k in range(100)]
+        found = compiled(given, 2.0)
+        assert np.array(found[:-1]).tobytes() == np.array(given).tobytes()
+        assert found[-1] == [2.0]
+    rows[7][1] = math.nan
+    assert math.isnan(compiled(rows, 1.0)[7][1])

@@ -249,6 +249,31 @@ def test_results_that_a_vmap_reads_do_not_join_those_made_of_its_results() -> No
     assert close(jit(value_and_grad(chained))(0.5), value_and_grad(chained)(0.5))
 
 
+def of_two(turns: int) -> Function:
+    """Return a loop over two results of each example, the second first in every `turns`-th turn."""
+
+    def total(k: Any, xs: Any) -> Any:
+        found = 0.0
+        for i, pair in enumerate(vmap(lambda x: (sg.sin(k * x), k + x))(xs)):
+            order = -1 if i % turns == 0 else 1
+            a, b = [sg.exp(z) for z in pair[::order]][::order]
+            found = found + a * b + sg.exp(pair[0]) * b
+        return found
+
+    return total
+
+
+def test_what_is_done_to_all_results_makes_no_longer_a_program() -> None:
+    """In whatever order, and twice: not for each example, nor with choices between its results."""
+    lengths = set()
+    for turns, count in ((1, COUNT), (2, COUNT), (3, COUNT), (3, 2 * COUNT)):
+        f, given = jit(of_two(turns)), (0.7, draws(count))
+        expected = [2.0 * math.exp(math.sin(0.7 * x) + 0.7 + x) for x in given[1]]
+        assert f(*given) == pytest.approx(math.fsum(expected), rel=1e-12)
+        lengths.add(int(f.explain(*given).split()[1]) - count)
+    assert len(lengths) == 1
+
+
 # Random programs ----------------------------------------------------------------------------------
 
 UNITS: list[Function] = [sg.sin, sg.tanh, sg.square, abs, lambda x: 0.5 - x]

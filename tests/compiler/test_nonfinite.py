@@ -127,6 +127,20 @@ def test_an_example_that_a_loss_leaves_out_gets_no_signal() -> None:
     assert jit(signs)([0.0, 4.0, 9.0]) == [1.0, 1.0, 1.0]
 
 
+def test_an_example_outside_the_domain_is_refused_though_its_result_is_not_chosen() -> None:
+    """All results but one are added up, where nan would show; that one only where k > 0."""
+
+    def f(k: Any, xs: Any) -> Any:
+        first, *others = vmap(lambda x: 2.0 * sg.log(x))(xs)
+        return sum(others) + where(sg.gt(k, 0.0), first, 1.0)
+
+    compiled = jit(f)
+    assert compiled(-1.0, [3.0, 2.0, 1.0]) == pytest.approx(1.0 + 2.0 * math.log(2.0), rel=1e-15)
+    for k in (-1.0, 1.0):
+        with pytest.raises(DomainError, match="log"):
+            compiled(k, [-3.0, 2.0, 1.0])
+
+
 def test_each_result_keeps_its_own_gradient() -> None:
     """An infinite slope of one result leaves the rows of the others as they are."""
     both: Any = jit(lambda x: [sqrt(x), 3.0 * x, step(sqrt(x))])

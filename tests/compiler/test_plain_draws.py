@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import random
 import sys
@@ -139,6 +140,13 @@ def test_a_generator_draws_anew_or_is_refused(hold: Any, get: Any) -> None:
             jit(lambda x, held=held: x + get(held).random())(1.0)
         noisy = jit(lambda x, held=held: x + drawn(get(held).random))
         assert [noisy(1.0) for _ in range(3)] == [1.0 + again.random() for _ in range(3)]
+
+
+def test_each_object_of_a_library_is_searched_for_generators() -> None:
+    """Not only the first of a class, into whose code there is no need to look twice."""
+    held = [contextlib.closing(Random(k)) for k in range(3)]  # type: ignore[type-var]
+    with pytest.raises(TraceError, match="drawn"):
+        jit(lambda held, x: x * held[2].thing.random())(held, 2.0)
 
 
 # Ways of drawing --------------------------------------------------------------------------------

@@ -212,8 +212,6 @@ WIDER: dict[tuple[str, int], Callable[[float, float], float]] = {
     ("silu", 2): _factor(lambda x: x),
     ("gelu_tanh", 1): _by_exponent,
     ("gelu_tanh", 2): _by_exponent,
-    ("erfinv", 1): lambda x, size: (8 + 4 * mp.erfinv(x) ** 2) * math.ulp(size),
-    ("erfinv", 2): lambda x, size: (8 + 8 * mp.erfinv(x) ** 2) * math.ulp(size),
     ("lgamma", 1): _reflected,
     ("digamma", 2): lambda x, size: 8 * math.ulp(size if x > 0 else max(size, 62.0)),
     ("log_loss", 2): lambda p, size: 8 * math.ulp(max(size, 1 / p / (1 - p))),

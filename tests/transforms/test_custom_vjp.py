@@ -133,11 +133,19 @@ def test_a_function_of_plain_numbers_may_be_anything() -> None:
         grad(grad(root))(9.0)
 
 
-def test_a_rule_that_is_not_linear_is_for_eager_sweeps_alone() -> None:
-    """Clipping what comes back: a program would add up other numbers, and so would a tangent."""
+@pytest.mark.parametrize(
+    ("rule", "of_five"),
+    [
+        (lambda g: clip(g, -1.0, 1.0), 1.0),
+        (lambda g: (0.5 * g) * g, 12.5),
+        (lambda g: g / (1.0 + g), 5.0 / 6.0),
+    ],
+)
+def test_a_rule_that_is_not_linear_is_for_eager_sweeps_alone(rule: Any, of_five: float) -> None:
+    """Of what comes back: a program would add up other numbers, and so would a tangent."""
     f = custom_vjp(lambda x: x * 1.0)
-    f.defvjp(lambda x: (x * 1.0, None), lambda _, g: (clip(g, -1.0, 1.0),))
-    assert grad(lambda x: f(x) * 5.0)(2.0) == 1.0
+    f.defvjp(lambda x: (x * 1.0, None), lambda _, g: (rule(g),))
+    assert grad(lambda x: f(x) * 5.0)(2.0) == of_five
     with pytest.raises(TraceError, match="linear"):
         jit(grad(lambda x: f(x) * 5.0))(2.0)
     with pytest.raises(OperandError, match="linear"):

@@ -52,6 +52,7 @@ class Jitted(Generic[P, R]):
         "__weakref__",
         "_function",
         "_kept",
+        "_remember",
         "_static",
         "before",
         "is_checked",
@@ -74,7 +75,8 @@ class Jitted(Generic[P, R]):
         self._function = function
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
-        self.signature = Signature(function, static).of
+        self.signature = (signature := Signature(function, static)).of
+        self._remember = signature.remember
         self._kept = Paths(function, static, paths, strict=strict)
         #: The generators that a program has last drawn from, with their states before.
         self.before: list[tuple[Any, Any]] = []
@@ -162,6 +164,7 @@ class Jitted(Generic[P, R]):
                     return None
                 run = path.run(call)  # which compiles it
                 self._kept.limits.note_cost()
+                self._remember(*call[1:5])
                 return None if run is None else (path, run)
             except UnrecordedError as failed:
                 unrecorded = failed

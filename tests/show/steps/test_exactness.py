@@ -254,6 +254,7 @@ def test_what_a_float_loses_is_not_called_equal(
     [
         (sg.tanh, 400.0, "1 − v1·v1 ≈ 1 − 1·1 = 0"),
         (sg.tanh, 0.0, "1 − v1·v1 = 1 − 0·0 = 1"),
+        (sg.erfinv, 0.75, "√π / 2·exp(v1·v1) ≈ √π / 2·exp(0.8134·0.8134) ≈ 1.717"),
         (sg.cos, 1e-9, "−sin(a) = −sin(1e−9) ≈ −1e−9"),
         (sg.exp, -800.0, "exp(a) = v1 ≈ 0"),
         (sg.exp, 0.0, "exp(a) = v1 = 1"),

@@ -16,7 +16,14 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.objects import Key, Visit, contents_alike, is_object, parts_of
+from scalargrad.compiler.call.objects import (
+    Key,
+    Visit,
+    contents_alike,
+    is_object,
+    key_of_names,
+    parts_of,
+)
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.frozen import (
     PLAIN_ARRAYS,
@@ -56,6 +63,8 @@ _SEQUENCES, _ARRAYS = (list, tuple), (np.ndarray, np.void)
 #: Lists at least this long are checked as a whole for holding numbers only.
 _MANY = 8
 _FLOATS = {float, int, np.float64}
+#: Of what types items are taken together, if they are alike.
+_TOGETHER = {*NUMBERS, *_FLOATS, list, tuple, dict, np.ndarray}
 #: The entry in the key for a list of floats and integers.
 _FLOAT = "numbers"
 #: So many floats of nested lists are passed on as an array.
@@ -65,7 +74,7 @@ _BLOCK = 256
 def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
     """Return the key and the leaves that `visit` finds, in the common case; None in any other.
 
-    That is of floats, Values, arrays of floats, and long lists that hold floats or Values alone.
+    That is of floats, Values, arrays of floats, and of what is taken together in full.
     """
     key: list[Hashable] = []
     leaves: list[Any] = []
@@ -77,20 +86,46 @@ def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
         elif kind is np.ndarray and x.dtype is FLOAT64:
             key.append(("array", laid_out(x)))
             leaves.append(x)
-        elif kind in _SEQUENCES and len(x) >= _MANY and len(kinds := {*map(type, x)}) == 1:
-            (of,) = kinds
-            key.append((kind, len(x)))
-            if of in _FLOATS:
-                key.append((_FLOAT, len(x)))
-                leaves += floats_of(x, kinds)
-            elif of in _AT_ONCE:
-                key += [_AT_ONCE[of]] * len(x)
-                leaves += x
-            else:
+        elif kind in _SEQUENCES or kind is dict:
+            key.append(key_of_names(x) if kind is dict else (kind, len(x)))
+            items = [*x.values()] if kind is dict else x
+            if key[-1] is None or _taken_together(items, key, leaves) is not None:
                 return None
         else:
             return None
     return tuple(key), leaves
+
+
+def _taken_together(
+    xs: Sequence[Any], key: list[Hashable], leaves: list[Any]
+) -> Sequence[Any] | None:
+    """Take numbers, and what lists, tuples and dicts alike hold, by passes over all of them.
+
+    Returns the items that are left to be visited; None if there are none.
+    """
+    is_flat = False
+    while len(xs) >= _MANY and xs[0].__class__ in _TOGETHER:
+        kinds = {*map(type, xs)}
+        if kinds <= _FLOATS:
+            key.append((_FLOAT, len(xs)))
+            found = floats_of(xs, kinds)
+            leaves += [np.array(found).view(Numbers)] if is_flat and len(xs) >= _BLOCK else found
+            return None
+        if kinds <= NUMBERS.keys():
+            one = NUMBERS[xs[0].__class__]
+            key += [one] * len(xs) if len(kinds) == 1 else map(NUMBERS.get, map(type, xs))
+            leaves += [float_of(x) if type(x) is int else x for x in xs] if int in kinds else xs
+            return None
+        if kinds == {np.ndarray} and {(x.shape, x.dtype) for x in xs} == {((), FLOAT64)}:
+            key.append(("scalars", len(xs)))
+            leaves += [x.item() for x in xs]
+            return None
+        inside = contents_alike(xs, *kinds) if len(kinds) == 1 else None
+        if inside is None:
+            break
+        key.append(inside[0])
+        xs, is_flat = inside[1], True
+    return xs
 
 
 def is_number(x: Any) -> bool:
@@ -117,13 +152,11 @@ def floats_of(xs: Sequence[Any], kinds: Set[type]) -> Sequence[float]:
     """Return numbers of these types as floats, each as `float_of` does."""
     if int not in kinds:
         return xs if kinds == {float} else [*map(float, xs)]
-    if float in kinds:
-        return [x if x.__class__ is float else float_of(x) for x in xs]
     try:
         found = [*map(float, xs)]
     except OverflowError:
         found = []
-    return found if found == [*xs] else [*map(float_of, xs)]  # a nan among them equals nothing
+    return found if found == [*xs] else [*map(float_of, xs)]  # a new nan among them equals nothing
 
 
 def float_from(x: Any) -> float:
@@ -177,22 +210,12 @@ def _is_traced(array: Any) -> bool:
     return known and (type(array) in PLAIN_ARRAYS or isinstance(array, np.void))
 
 
-def _visit_all(xs: Sequence[Any], walk: Visit, *, is_flat: bool = False) -> None:
-    """Split the items of a list, or all that lists alike hold, if `is_flat`."""
+def _visit_all(items: Sequence[Any], walk: Visit) -> None:
+    """Split the items of a list."""
     key, leaves = walk.key, walk.leaves
-    if len(xs) >= _MANY:  # the common case
-        kinds = {*map(type, xs)}
-        if kinds <= _FLOATS:
-            key.append((_FLOAT, len(xs)))
-            found = floats_of(xs, kinds)
-            leaves += [np.array(found).view(Numbers)] if is_flat and len(xs) >= _BLOCK else found
-            return
-        if kinds <= NUMBERS.keys():
-            key += map(NUMBERS.get, map(type, xs))
-            leaves += [float_of(x) if type(x) is int else x for x in xs] if int in kinds else xs
-            return
-        if len(kinds) == 1 and _are_visited(xs, xs[0].__class__, walk):
-            return
+    xs = _taken_together(items, key, leaves)
+    if xs is None or (len(xs) >= _MANY and walk.all_alike(xs)):
+        return
     for x in xs:
         kind = x.__class__
         if kind in _AT_ONCE:  # most are, and a call for each would double the time
@@ -203,20 +226,6 @@ def _visit_all(xs: Sequence[Any], walk: Visit, *, is_flat: bool = False) -> None
             leaves.append(float_of(x))
         else:
             visit(x, walk)
-
-
-def _are_visited(xs: Sequence[Any], kind: type, walk: Visit) -> bool:
-    """Visit containers, arrays or objects of one type together, if they are alike."""
-    inside = contents_alike(xs, kind)
-    if inside is not None:
-        walk.key.append(inside[0])
-        _visit_all(inside[1], walk, is_flat=True)
-        return True
-    if kind is np.ndarray and {(x.shape, x.dtype) for x in xs} == {((), FLOAT64)}:
-        walk.key.append(("scalars", len(xs)))
-        walk.leaves += [x.item() for x in xs]
-        return True
-    return walk.all_alike(xs, kind)
 
 
 class Numbers(np.ndarray[Any, Any]):
@@ -280,7 +289,7 @@ def _code_of(x: Any) -> Iterator[Any]:
     yield type(x)
 
 
-def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:
+def rebuilt(x: Any, fresh: Iterator[Any], copier: Copier | None = None) -> Any:
     """Return an argument with its numbers replaced, in the order in which `visit` found them."""
     if isinstance(x, Value) or is_number(x):
         return next(fresh)

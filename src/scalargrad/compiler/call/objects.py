@@ -38,7 +38,7 @@ Key = tuple[Hashable, ...]
 #: Whether types are all among those of which objects that are equal are the same.
 _told_by_type = (PLAIN - {float, complex}).issuperset
 #: This version of marshal's format does not tell which text is interned.
-_VERSION = 2
+MARSHAL = 2
 
 #: So many parts are looked at together.
 _MANY = 8
@@ -75,10 +75,24 @@ def contents_alike(xs: Sequence[Any], kind: type) -> tuple[Hashable, list[Any]] 
         if len(lengths) == 1:
             return (kind, "each", *lengths), [*chain.from_iterable(xs)]
     elif kind is dict:
-        names = {*map(tuple, xs)}
-        if len(names) == 1 and {*map(type, *names)} <= {str}:
-            return (kind, "each", *names), [*chain.from_iterable(map(dict.values, xs))]
+        names = names_alike(xs)
+        if names is not None and {*map(type, names)} <= {str}:
+            return (kind, "each", names), [*chain.from_iterable(map(dict.values, xs))]
     return None
+
+
+def names_alike(xs: Sequence[dict[Any, Any]]) -> tuple[Any, ...] | None:
+    """Return the keys of dicts that all have the same, in the same order; else None."""
+    names = (*xs[0],)
+    return names if [*chain.from_iterable(xs)] == [*names] * len(xs) else None
+
+
+def key_of_names(x: dict[Any, Any]) -> Hashable:
+    """Return the key of a dict's keys if they are plain, and told apart by their types."""
+    kinds = {*map(type, x)}
+    if kinds == {str}:
+        return (x.__class__, *x)
+    return (x.__class__, *x, *map(type, x)) if _told_by_type(kinds) else None
 
 
 def is_object(x: Any) -> bool:
@@ -164,12 +178,12 @@ class Visit:
 
     def keys(self, x: dict[Any, Any]) -> None:
         """Add the keys of a dict: told apart even if they are equal, and with what they hold."""
-        kinds = (*map(type, x),)
-        if _told_by_type(kinds):
-            self.key.append((x.__class__, *x, *kinds))
+        plain = key_of_names(x)
+        if plain is not None:
+            self.key.append(plain)
             return
         try:
-            self.key.append((x.__class__, *x, marshal.dumps([*x], _VERSION)))
+            self.key.append((x.__class__, *x, marshal.dumps([*x], MARSHAL)))
         except ValueError:  # objects, or tuples of such
             self.met.append(x.keys())  # a view, which no walk that is remembered compares
             walk = Visit()
@@ -206,13 +220,16 @@ class Visit:
 
     def _all(self, parts: Iterable[Any]) -> None:
         xs = [*parts]
-        kinds = {*map(type, xs)} if len(xs) >= _MANY else ()
-        if len(kinds) != 1 or not self.all_alike(xs, *kinds):
+        if len(xs) < _MANY or not self.all_alike(xs):
             for x in xs:
                 self.part(x)
 
-    def all_alike(self, xs: Sequence[Any], kind: type) -> bool:
+    def all_alike(self, xs: Sequence[Any]) -> bool:
         """Walk over objects of one class or their parts together; return whether that was done."""
+        kinds = {*map(type, xs)}
+        if len(kinds) != 1:
+            return False
+        (kind,) = kinds
         if kind is float:
             self.key.append((kind, struct.pack(f"{len(xs)}d", *xs)))
         elif kind in _ATOMS:
@@ -222,14 +239,16 @@ class Visit:
             self.module_values += xs
         elif is_stateful(kind) and not slots_of(kind):
             spaces = [*map(_space, xs)]
-            names, ids = {*map(tuple, spaces)}, dict.fromkeys(map(id, xs))
-            if len(names) > 1 or len(ids) < len(xs) or not self.seen.keys().isdisjoint(ids):
+            names, ids = names_alike(spaces), dict(zip(map(id, xs), count(len(self.seen))))
+            if names is None or len(ids) < len(xs) or not self.seen.keys().isdisjoint(ids):
                 return False
-            self.key.append((kind, len(xs), *names))
-            self.seen.update(zip(ids, count(len(self.seen)), strict=False))
+            self.key.append((kind, len(xs), names))
+            self.seen |= ids
             self.met += xs
-            for column in zip(*map(dict.values, spaces), strict=True):
-                self._all(column)
+            held = [*chain.from_iterable(map(dict.values, spaces))]
+            if not self.all_alike(held):
+                for k in range(len(names)):
+                    self._all(held[k :: len(names)])
         else:
             return False
         return True

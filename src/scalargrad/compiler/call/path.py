@@ -28,6 +28,9 @@ from scalargrad.table.numbers import float_of
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
+#: So many numbers are given to a program in a list, though some of them lie in arrays.
+_FEW = 64
+
 
 class RandomInputs(tuple[Draw, ...]):
     """The random draws of a recording, in order, to be made again at each call.
@@ -116,6 +119,7 @@ class Path:
         numbers = len(nodes) + len(self.draws) + len(recording.closed_over)
         self._arrays = [*_arrays_among(nodes), *range(numbers, numbers + len(apart))]
         self._in_row = numbers + len(apart)
+        self._is_short = sum(getattr(x, "size", 1) for x in leaves) <= _FEW
         wrt = (*value_cells(nodes), *range(given, program.inputs))
         #: Whether some node stands for several numbers of the arguments or the result.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
@@ -296,7 +300,7 @@ class Path:
             apart = [leaves[k] for k in self.whole]
             row = [*numbers, *drawn, *foreign, *apart]
             arrays = self._arrays if len(row) == self._in_row else _arrays_among(row)
-            return _in_a_row(row, arrays)
+            return _in_a_list(row, arrays) if self._is_short else _in_a_row(row, arrays)
         if self.values_at:
             leaves = [x if x.__class__ is float else x.data for x in leaves]
         return [*leaves, *drawn, *[x.data for x in foreign]] if drawn or foreign else leaves
@@ -319,6 +323,13 @@ def has_nan(x: Any) -> bool:
     """Return whether a number is nan, or one in a list or array, or inf and -inf are among them."""
     total = x if x.__class__ is float else sum(x) if x.__class__ is list else np.add.reduce(x)
     return bool(total != total)
+
+
+def _in_a_list(row: list[Any], arrays: Sequence[int]) -> list[float]:
+    """Return the numbers of leaves as a list, which is faster for few."""
+    for k in reversed(arrays):
+        row[k : k + 1] = np.asarray(_block_of(row[k]), FLOAT64).ravel().tolist()
+    return [x if x.__class__ is float else x.data for x in row]
 
 
 def _in_a_row(leaves: Sequence[Any], arrays: Sequence[int]) -> Floats:

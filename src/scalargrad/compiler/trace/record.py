@@ -104,8 +104,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
             [draw for draw, _ in trace.draws], lambda check: trace.record_with(check, run)
         )
         values: list[Value] = []
-        once = domains and trace.has_values and not trace.singly
-        outline = outlined(result, values, once=once)
+        outline = outlined(result, values, once=trace.has_values)
         outputs = [trace.refer(x, identity) for x in values]
         trace.lanes.require_none(outputs)
         return _as_recording(trace, outputs, domains), outline

@@ -15,7 +15,8 @@ from scalargrad.ops.polynomial import at_least, polynomial
 from scalargrad.ops.selection import where
 from scalargrad.ops.special.gamma import HALF_LN_2PI
 from scalargrad.table.domain import Domain
-from scalargrad.table.operation import Unary, composite
+from scalargrad.table.notation import PRODUCT, SUM, Notation
+from scalargrad.table.operation import Binary, Unary, composite
 from scalargrad.table.symbol import Symbol
 
 __all__ = ["erfinv", "log_ndtr", "ndtr"]
@@ -47,7 +48,17 @@ _FARTHEST = (
     7.010167456817717e-05, -0.00019677853802492118, -0.0001773033612949483, 1.0102806778035605,
     4.913049587233785,
 )  # fmt: skip
+#: √π / 2 · e^y² erfc(y) (y + 2) for y from 0.476 to 5.9, in 1 / (y + 2) - 0.25.
+_SCALED = (
+    -19679.302727854123, 51892.52609454558, -30901.23959432969, 698.7841279973316,
+    7462.338282774847, -3477.7500996409653, -264.50288357488006, 958.8533529770311,
+    -322.6292741515128, -126.93541197718491, 134.25356126349538, -7.985139102586525,
+    -38.51115677551707, 12.157490216232645, 11.218876924081146, -5.879836940296901,
+    -4.880211904203733, 2.0669495542386276, 3.962811093372819, 2.435921202560257,
+    0.9053540999623492,
+)  # fmt: skip
 _ROOT_2 = math.sqrt(2.0)
+_HALF_ROOT_PI = 0.5 * math.sqrt(math.pi)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 _FAR_BELOW = -36.0
 #: From where on, and how deep, a continued fraction is as exact as a float.
@@ -55,9 +66,21 @@ _BELOW, _DEPTH = -5.0, 25
 
 
 @composite(
+    Binary,
+    partials=lambda slope, y, x: (2.0 * y * slope, 0.0),
+    text=Notation("√π / 2·exp({0}·{0})", PRODUCT, (PRODUCT, SUM)),
+)
+def _slope_of_erfinv(y: Symbol, x: Symbol) -> Any:
+    """Return √π / 2 · e^y², a function of y; far from 0, 1 - |x| is erfc(|y|), without errors."""
+    size, shifted = abs(x), abs(y) + 2.0
+    scaled = polynomial(_SCALED, 1.0 / shifted - 0.25)
+    return where(size < 0.5, _HALF_ROOT_PI * exp(y * y), scaled / shifted / (1.0 - size))
+
+
+@composite(
     Unary,
     symbol="erf⁻¹",
-    partials=lambda y, x: (0.5 * math.sqrt(math.pi) * exp(y * y),),
+    partials=lambda y, x: (_slope_of_erfinv(y, x),),
     domain=Domain(
         (-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0, needs="-1 < x < 1 (the range of erf)"
     ),

@@ -158,6 +158,7 @@ TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
     (ops.atanh, 0): lambda x: 1 / (1 - x**2),
     (ops.erf, 0): lambda x: 2 / ops.sqrt(PI) * ops.exp(-(x**2)),
     (ops.erfc, 0): lambda x: -2.0 / ops.sqrt(PI) * ops.exp(-(x**2)),
+    (ops.erfinv, 0): lambda x: ops.sqrt(PI) / 2 * ops.exp(ops.erfinv(x) ** 2),
     (ops.ndtr, 0): _bell,
     (ops.log_ndtr, 0): lambda x: _bell(x) / ops.ndtr(x),
     (ops.gelu, 0): lambda x: ops.ndtr(x) + x * _bell(x),
@@ -170,6 +171,7 @@ TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
 SAVED: dict[Operation, Callable[[Symbol], Any]] = {
     ops.sigmoid: lambda y: y * (1 - y),
     ops.tanh: lambda y: 1 - y * y,
+    ops.erfinv: lambda y: ops.sqrt(PI) / 2 * ops.exp(y * y),
 }
 
 
