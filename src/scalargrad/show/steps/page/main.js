@@ -93,7 +93,7 @@ readFragment();
 
 // What every step says, in the order of the walk: a test holds it against Python's words.
 function texts(notation) {
-  return recorded.positions.map((i) => {
+  return positions.map((i) => {
     const step = steps[i];
     const { sweep } = state;
     const both = (part) => [TEXT, MATHML].map((script) => formula(sweep, step, part, script, notation));
