@@ -10,6 +10,7 @@ from typing import Protocol
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.bitmap import png
 from scalargrad.show.graphs.layout import DPI, render
+from scalargrad.show.graphs.pdf import pdf
 from scalargrad.show.graphs.svg import finish
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
@@ -111,7 +112,7 @@ class Picture:
         Parameters
         ----------
         path : str or path
-            Ends in .svg, .png, .dot, .mmd (Mermaid), or .pdf, which needs the system's Graphviz.
+            Ends in .svg, .png, .pdf, .dot or .mmd (Mermaid).
 
         Returns
         -------
@@ -141,7 +142,10 @@ class Picture:
             case ".png":
                 return png(self.svg(), self.placed, self._dpi)
             case ".pdf":
-                return render(self.placed, "pdf")
+                try:
+                    return pdf([self.svg()])
+                except ImportError:
+                    return render(self.placed, "pdf")
             case ".dot":
                 return self.dot.encode()
             case ".mmd":
