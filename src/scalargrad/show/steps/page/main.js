@@ -22,10 +22,11 @@ function listen() {
   click("descend", () => descend(1));
   click("descend-ten", () => descend(10));
   click("export", saveSvg);
-  click("link", makeLink);
+  click("link", () => offer(linkHere()));
+  click("embed", () => offer(embedding()));
   click("print-steps", () => printSheet("steps"));
-  click("worksheet", () => atVariant(() => printSheet("worksheet")));
-  click("moodle", () => atVariant(saveMoodle));
+  click("worksheet", () => printSheet("worksheet"));
+  click("moodle", saveMoodle);
   click("present", () => setPresenting(true));
   click("leave", () => setPresenting(false));
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));
