@@ -206,7 +206,7 @@ def test_a_page_from_disk_is_embedded_by_its_name(read: Read) -> None:
     page = read(lecture())
     page.go(5)
     page.tool("Embed this step")
-    offered = page.page.get_by_label("To copy").input_value()
+    offered = page.page.get_by_role("textbox", name="Link to this step").input_value()
     assert re.match(
         r'<iframe src="[\w-]+\.html#step=5&amp;view=wire[^"]*" title="Backprop', offered
     )
@@ -242,7 +242,10 @@ def test_the_frame_in_a_notebook_is_a_whole_page(policy: str, open_blank: Any) -
     assert frame.get_by_text("8/8").is_visible()
     frame.get_by_role("button", name="More").click()
     frame.get_by_role("button", name="Link to this step").click()
-    assert frame.get_by_label("To copy").input_value() == "#step=8&view=wire&notation=partial"
+    assert (
+        frame.get_by_role("textbox", name="Link to this step").input_value()
+        == "#step=8&view=wire&notation=partial"
+    )
     frame.get_by_role("button", name="Keys and colours").click()
     frame.get_by_role("button", name="Close").click()
     frame.get_by_role("button", name="Predict").click()

@@ -156,7 +156,7 @@ function linkHere() {
 function embedding() {
   const link = linkHere();
   const source = location.protocol === "file:" ? link.split("#")[0].split("/").at(-1) + linkFragment() : link;
-  return `<iframe src="${escapeHtml(source)}" title="${escapeHtml(document.title)}" width="100%" height="640" loading="lazy" allow="fullscreen; clipboard-write"></iframe>`;
+  return element("iframe", { src: source, title: document.title, width: "100%", height: 640, loading: "lazy", allow: "fullscreen; clipboard-write" }).outerHTML;
 }
 
 // Put a text into a box and, where it is allowed, into the clipboard.
