@@ -58,7 +58,7 @@ def page_of_a_graph_with_too_many_nodes() -> None:
 
 def slides_of_another_format() -> None:
     """Export as GIF."""
-    walk(Value(2.0) * 3.0).export(Path("slides"), format="gif")  # type: ignore[arg-type]
+    walk(Value(2.0) * 3.0).export(Path("slides"), format="mp4")  # type: ignore[arg-type]
 
 
 def slides_of_a_graph_with_too_many_nodes() -> None:

@@ -77,7 +77,7 @@ def draw(
     expression: _Expression,
     assignments: _Assignments = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="A .svg, .png, .dot, .mmd or .pdf file.")
+        Path, typer.Option("--output", "-o", help="A .svg, .png, .pdf, .tikz, .dot or .mmd file.")
     ] = Path("graph.svg"),
     *,
     direction: Annotated[str, typer.Option(help="LR, from left to right, or TB, down.")] = "LR",

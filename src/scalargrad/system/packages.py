@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from scalargrad.errors import MissingPackageError
 
 #: Packages that are installed by another name than they are imported by.
-_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+_DISTRIBUTIONS = {"PIL": "pillow", "fpdf": "fpdf2", "sklearn": "scikit-learn"}
 
 
 @contextmanager

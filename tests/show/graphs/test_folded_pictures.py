@@ -145,11 +145,11 @@ def test_a_long_row_is_drawn_as_few_stretches() -> None:
     picture = draw(chain(2001))
     shown = flow(picture)
     assert 2 <= len(shown.folded()) <= 30
-    assert len(shown.of("wire")) == len(shown.folded())
+    assert len(shown.of("wire")) == 1 + len(shown.folded())  # that of x
     assert shown.of("wire")[-1] == f"{chain(2001).data:.4g}"
     assert re.search(r"2,?001 nodes, \d+ folded parts", repr(picture))
-    sizes = [re.findall(r"([\d,]+) nodes", text)[0] for text in shown.of("folded")]
-    assert sum(int(size.replace(",", "")) for size in sizes) == 2001
+    sizes = [re.findall(r"([\d,]+) × tanh", text)[0] for text in shown.of("folded")]
+    assert sum(int(size.replace(",", "")) for size in sizes) == 2000
 
 
 def test_parts_that_are_no_modules_open_while_they_can_be_seen_at_a_glance() -> None:

@@ -36,8 +36,9 @@ def system_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_resvg(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let resvg-py be not installed."""
-    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    """Let resvg-py and fpdf2 be not installed."""
+    for name in ("resvg_py", "fpdf"):
+        monkeypatch.setitem(sys.modules, name, None)
 
 
 # Which Graphviz -------------------------------------------------------------------------------
@@ -95,9 +96,9 @@ def test_without_any_graphviz_text_formats_are_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_system_graphviz", "no_resvg")
-@pytest.mark.parametrize(("name", "remedy"), [("f.png", "resvg-py"), ("f.pdf", "browser")])
+@pytest.mark.parametrize(("name", "remedy"), [("f.png", "resvg-py"), ("f.pdf", "fpdf2")])
 def test_what_a_format_needs_is_named(name: str, remedy: str, tmp_path: Path) -> None:
-    """PDF needs the system's Graphviz, and PNG resvg or that."""
+    """PDF needs fpdf2 or the system's Graphviz, and PNG resvg or that."""
     with pytest.raises(LayoutError, match=remedy):
         picture().save(tmp_path / name)
     assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -540,3 +541,19 @@ def test_a_tint_keeps_inputs_dashed_and_highlights_bold() -> None:
     box = elements(picture)["n0"]
     assert any("stroke-dasharray" in shape.attrib for shape in box.iter())
     assert lines(box) == ["x"]
+
+
+def test_tikz_has_the_shapes_of_the_picture_and_no_letter_that_latex_reads(tmp_path: Path) -> None:
+    """Two boxes, two gates and a dot; % and _ are escaped, Greek letters and signs are LaTeX's."""
+    x, theta = Value(2.0, "x_{%}"), Value(3.0, "θ")
+    text = draw(theta * x + x).save(tmp_path / "f.tikz").read_text(encoding="utf-8")
+    assert text.isascii()
+    assert text.count("circle [") == 3
+    assert text.count("dash pattern") == 2
+    assert r"{$\theta$}" in text
+    assert r"{$\times$}" in text
+    assert r"\%" in text
+    assert not re.search(r"(?<!\\)[%#&~^]|(?<!\\)_", text)
+    unescaped = re.sub(r"\\[{}]", "", text)
+    assert unescaped.count("{") == unescaped.count("}")
+    assert all(line.endswith(";") for line in text.splitlines()[1:-1])

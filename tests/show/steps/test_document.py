@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import scalargrad as sg
-from scalargrad import Parameter, Value
+from scalargrad import Parameter, Value, tanh
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError
 from scalargrad.nn import MLP, Linear
 from scalargrad.show.steps import Walk, walk
@@ -117,6 +117,16 @@ def test_a_graph_above_the_limit_is_drawn_by_its_folds(written: Callable[..., st
     assert "opens its drawing" not in written(chain(100), limit=101)
     assert "opens its drawing" in written(chain(100), limit=100)
     assert "opens its drawing" in written(network())
+
+
+def test_the_page_of_a_chain_of_3000_gates_takes_less_than_a_megabyte(
+    written: Callable[..., str],
+) -> None:
+    """Of equal stretches, one drawing is kept."""
+    w, y = Parameter(0.9, "w"), Value(0.5, "x")
+    for _ in range(1_500):
+        y = tanh(y * w)
+    assert len(written(walk(y)).encode()) < 1_000_000
 
 
 def test_pages_are_the_same_in_another_process(tmp_path: Path) -> None:

@@ -217,13 +217,23 @@ def path(page: Reader) -> str:
     return " › ".join(part.strip(" ›") for part in found)
 
 
+def repeated() -> Walk:
+    """Walk back, in strides, through equal stretches of a chain: their drawings are kept as one."""
+    w, y = Parameter(0.9, "w"), Value(0.5, "x")
+    for _ in range(110):
+        y = tanh(y * w)
+    return walk(y)[-240::8]
+
+
 def so_far(step: Step) -> str:
     """Return what stands below the wire of the node that receives, after a step."""
     complete = step.arrived == step.expected
     return shown(step.total) if complete else f"{shown(step.total)} + ?"
 
 
-@pytest.mark.parametrize(("make", "limit"), [(network, 10), (batch, 10), (lambda: chain(60), 30)])
+@pytest.mark.parametrize(
+    ("make", "limit"), [(network, 10), (batch, 10), (lambda: chain(60), 30), (repeated, 30)]
+)
 def test_the_drawing_goes_along_with_the_steps(make: Any, limit: int, read: Read) -> None:
     """Whatever fold a wire is in, its product and its numbers are in the drawing that is open."""
     steps = make()

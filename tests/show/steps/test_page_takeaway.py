@@ -69,7 +69,7 @@ def test_the_state_is_exported_as_an_svg_of_its_own(read_in_firefox: Read) -> No
 
 def test_a_worksheet_leaves_blanks_and_its_key_fills_them(read: Read) -> None:
     """Values are given, gradients asked for; the key has every step and every gradient."""
-    sheet = printed(read(lecture()), "Print a worksheet")
+    sheet = printed(read(lecture()), "Print worksheets")
     assert items(sheet, 0) == [f"∂f∂{x}=______·______=______" for x in "zqyx"]
     assert items(sheet, 1)[3] == "∂f∂x=∂f∂q·∂q∂x=(−4)·1=−4"
     blank, filled = (
@@ -84,7 +84,7 @@ def test_a_worksheet_leaves_blanks_and_its_key_fills_them(read: Read) -> None:
 
 def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(read: Read) -> None:
     """Below w's second term stands a line for both; no blank prints the sign of its answer."""
-    sheet = printed(read(regularised()), "Print a worksheet")
+    sheet = printed(read(regularised()), "Print worksheets")
     exercises, key = items(sheet, 0), items(sheet, 1)
     assert "∂Lreg/∂w = ______ + ______ = ______" in exercises[-1]
     assert "∂Lreg/∂w ≈ −0.1398 + 0.05 = −0.0898" in key[-1]
@@ -123,7 +123,7 @@ def test_the_open_drawing_of_a_folded_model_is_what_is_taken_away(
         page.page.evaluate(f"scalargrad.open({opened})")
     _, svg = saved(page, "Save this state as SVG")
     assert "whole graph › MLP" in (svg.findtext("{http://www.w3.org/2000/svg}title") or "")
-    sheet = printed(page, "Print a worksheet")
+    sheet = printed(page, "Print worksheets")
     assert re.match(r"At \S+ [=≈] ", sheet.locator("p").first.text_content())
     assert items(sheet, 0)
 
@@ -162,8 +162,8 @@ def test_a_variant_has_inputs_of_its_own_always_the_same(read: Read) -> None:
     sheets = []
     for seed in ("7", "8", "7"):
         page.page.emulate_media(media="screen")
-        page.page.get_by_label("Variant", exact=True).fill(seed)
-        sheets.append(printed(page, "Print a worksheet").inner_text())
+        page.page.get_by_label("Variants", exact=True).fill(seed)
+        sheets.append(printed(page, "Print worksheets").inner_text())
         assert sheets[-1].count(f"variant {seed}") == 2
     assert sheets[0] == sheets[2] != sheets[1]
     x, y, z = (
@@ -177,12 +177,47 @@ def test_a_variant_has_inputs_of_its_own_always_the_same(read: Read) -> None:
     assert page.box("x").input_value() == "-2"
 
 
+def test_several_variants_are_printed_with_a_key_each_and_are_one_file_for_moodle(
+    read: Read,
+) -> None:
+    """Three sheets, then three keys; a category for each wire, with a question of each variant."""
+    page = read(lecture())
+    page.button("More ▾").click()
+    page.page.get_by_label("Variants", exact=True).fill("2-4")
+    name, quiz = saved(page, "Save as Moodle XML")
+    assert name == "questions-2-4.xml"
+    kinds = [question.get("type") for question in quiz.iter("question")]
+    assert kinds == ["category", "numerical", "numerical", "numerical"] * 4
+    path = quiz.findtext("question/category/text") or ""
+    assert path.startswith("$course$/top/Backpropagation through f/1 ∂f//∂z")
+    numerical = quiz.findall("question[@type='numerical']")
+    assert len({question.findtext("name/text") for question in numerical}) == 12
+    for question in numerical[:3]:  # ∂f/∂z is x + y
+        given = dict(re.findall(r"(\w) = (−?[\d.]+)", question.findtext("questiontext/text") or ""))
+        x, y = (float(given[letter].replace("−", "-")) for letter in "xy")
+        assert answer(question) == pytest.approx(x + y)
+    headings = printed(page, "Print worksheets").locator("h1").all_text_contents()
+    sheets = [f"Backpropagation through f, variant {seed}" for seed in (2, 3, 4)]
+    assert headings == [*sheets, *(f"{sheet}: answer key" for sheet in sheets)]
+
+
+def test_a_page_from_disk_is_embedded_by_its_name(read: Read) -> None:
+    """At the step and the inputs there are."""
+    page = read(lecture())
+    page.go(5)
+    page.tool("Embed this step")
+    offered = page.page.get_by_role("textbox", name="Link to this step").input_value()
+    assert re.match(
+        r'<iframe src="[\w-]+\.html#step=5&amp;view=wire[^"]*" title="Backprop', offered
+    )
+
+
 def test_variants_do_not_saturate(read: Read) -> None:
     """Of the sigmoid neuron, at inputs of up to 4 times 4: no answer is about 0."""
     page = read(neuron())
     page.button("More ▾").click()
     for seed in range(1, 7):
-        page.page.get_by_label("Variant", exact=True).fill(str(seed))
+        page.page.get_by_label("Variants", exact=True).fill(str(seed))
         _, quiz = saved(page, "Save as Moodle XML")
         assert min(abs(answer(question)) for question in quiz.findall("question")) >= 0.01
 
@@ -207,7 +242,10 @@ def test_the_frame_in_a_notebook_is_a_whole_page(policy: str, open_blank: Any) -
     assert frame.get_by_text("8/8").is_visible()
     frame.get_by_role("button", name="More").click()
     frame.get_by_role("button", name="Link to this step").click()
-    assert frame.get_by_role("textbox").input_value() == "#step=8&view=wire&notation=partial"
+    assert (
+        frame.get_by_role("textbox", name="Link to this step").input_value()
+        == "#step=8&view=wire&notation=partial"
+    )
     frame.get_by_role("button", name="Keys and colours").click()
     frame.get_by_role("button", name="Close").click()
     frame.get_by_role("button", name="Predict").click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+import unicodedata
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -56,19 +57,21 @@ def test_each_step_shows_what_is_known_at_it(tmp_path: Path) -> None:
         walk(labelled(Value(0.12, "a_rather_long_name") * Value(7.65, "another_rather_long"), "f")),
     ],
 )
-def test_all_have_one_size_and_place_and_the_formula_of_their_step(
+def test_all_are_of_16_to_9_and_have_their_place_and_the_formula_of_their_step(
     steps: Any, tmp_path: Path
 ) -> None:
-    """As slides need it, however wide a formula or long a chain, which goes on in rows."""
+    """However wide a formula or long a chain, which goes on in rows."""
     drawn = pictures(steps.export(tmp_path))
     assert len(drawn) == len(steps)
     (size,) = {picture.get("viewBox") for picture in drawn}
-    assert float(str(size).split()[2]) < 1700
+    _, _, width, height = map(float, str(size).split())
+    assert width / height == pytest.approx(16 / 9, rel=1e-3)
     gates = [[(e.get("cx"), e.get("cy")) for e in x.iter(f"{SVG}ellipse")] for x in drawn]
     assert gates[0]
     assert all(found == gates[0] for found in gates)
     for step, picture in zip(steps, drawn, strict=True):
-        written, said = (re.sub(r"[ _]", "", x) for x in ("".join(texts(picture)), step.text()))
+        both = (unicodedata.normalize("NFKC", x) for x in ("".join(texts(picture)), step.text()))
+        written, said = (re.sub(r"[ _]", "", x) for x in both)  # v1 for v₁
         assert said in written
 
 
@@ -102,23 +105,50 @@ def test_slides_in_one_file_need_nothing_else(tmp_path: Path) -> None:
 
 
 def test_slides_in_one_file_print_as_one_page_each(tmp_path: Path, open_blank: Any) -> None:
-    """Chromium makes eight pages of eight steps."""
+    """Chromium makes eight pages of eight steps, each of which is a section for reveal.js."""
     page = open_blank()
     page.goto(lecture().export(tmp_path, format="html")[0].as_uri())
+    assert page.locator("body > section > svg").count() == 8
     assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 8
 
 
 def test_part_of_a_walk_as_png_on_dark_paper(tmp_path: Path) -> None:
-    """Named by their place in the whole walk; a PNG's width is its bytes 16 to 20."""
-    files = lecture()[4:6].export(tmp_path, format="png", dpi=96, dark=True)
+    """Named by their place in the whole walk; a PNG's width and height are its bytes 16 to 24."""
+    files = lecture()[4:6].export(tmp_path, format="png", dark=True)
     assert [file.name for file in files] == ["step-05.png", "step-06.png"]
-    assert len({struct.unpack(">I", file.read_bytes()[16:20]) for file in files}) == 1
+    assert {struct.unpack(">II", file.read_bytes()[16:24]) for file in files} == {(1280, 720)}
+
+
+def test_slides_as_pdf_have_a_page_for_each_step(tmp_path: Path) -> None:
+    """Of 960 by 540 points, and with the letters that are written."""
+    pytest.importorskip("fpdf")
+    (file,) = lecture().export(tmp_path, format="pdf")
+    written = file.read_bytes()
+    assert file.name == "slides.pdf"
+    assert len(re.findall(rb"/Type\s*/Page\b", written)) == 8
+    assert written.count(b"[0 0 960.00 540.00]") >= 1
+    assert b"/FontFile2" in written
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_animated_slides_show_each_step_and_repeat(kind: Any, tmp_path: Path) -> None:
+    """As Pillow reads them; the last stays longer."""
+    image = pytest.importorskip("PIL.Image")
+    (file,) = lecture()[4:].export(tmp_path, format=kind, dpi=48)
+    with image.open(file) as shown:
+        assert (shown.n_frames, shown.size, shown.info["loop"]) == (4, (640, 360), 0)
+        stays = []
+        for k in range(4):
+            shown.seek(k)
+            shown.load()
+            stays.append(shown.info["duration"])
+    assert stays[3] > stays[0]
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     """Another format, and a graph that no slide can hold; of no steps nothing is written."""
-    with pytest.raises(LayoutError, match="gif"):
-        lecture().export(tmp_path, format="gif")  # type: ignore[arg-type]
+    with pytest.raises(LayoutError, match="mp4"):
+        lecture().export(tmp_path, format="mp4")  # type: ignore[arg-type]
     x = Value(1.0)
     for _ in range(300):
         x = x + 1.0

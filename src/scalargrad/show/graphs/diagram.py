@@ -145,7 +145,7 @@ class Diagram:
 
     `look` says which of them stand out. `clusters` are the outermost frames. Below the picture come
     a legend of short names, one per line, and a note, which has the width that is given in points,
-    or that of its text; the names in it are written as on wires.
+    or that of its text.
     """
 
     title: str
@@ -156,7 +156,6 @@ class Diagram:
     legend: str = ""
     note: str = ""
     note_width: int = 0
-    note_names: frozenset[str] = frozenset()
 
     def frames(self) -> list[Cluster]:
         """Return all clusters, outer ones first."""

@@ -39,7 +39,7 @@ from scalargrad.show.graphs.inks import (
 )
 from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.scale import Scale
-from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, noted, room, wire_table
+from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, room, wire_table
 from scalargrad.show.number_format import number
 from scalargrad.show.text_width import wrapped
 
@@ -170,9 +170,7 @@ def _below(diagram: Diagram) -> str:
     """Return the text below the picture: the scale of its colours, the legend, the note."""
     scale = _legend(diagram.look.scale) if diagram.look.scale else ""
     said = diagram.note if diagram.note_width else wrapped(diagram.note, _LONGEST_LINE)
-    note = noted(said, diagram.note_names)
-    legend = literal(wrapped(diagram.legend, _LONGEST_LINE))
-    notes = [text for text in (legend, note) if text]
+    notes = [literal(text) for text in (wrapped(diagram.legend, _LONGEST_LINE), said) if text]
     if not notes:
         return scale
     rows = [scale, *notes] if scale else notes

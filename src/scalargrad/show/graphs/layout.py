@@ -2,8 +2,8 @@
 
 The package's goes first because its version is known and it takes the widths of text from a table,
 so that pictures are alike everywhere. Both are programs, so that messages can be captured, slow
-layouts interrupted, and no threads share state. Only the system's writes PDF, and PNG where there
-is no resvg for `bitmap`.
+layouts interrupted, and no threads share state. Only the system's writes PNG and PDF, where
+there is no resvg for `bitmap` or no fpdf2 for `pdf`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REMEDY = (
 )
 _REMEDIES = {
     "png": f"PNG needs two packages (python -m pip install resvg-py fontpkg-arimo), or {_DOWNLOAD}",
-    "pdf": f"PDF needs {_DOWNLOAD}: install it, or save an .svg, which a browser prints as PDF",
+    "pdf": f"PDF needs two packages (python -m pip install fpdf2 fontpkg-arimo), or {_DOWNLOAD}",
 }
 #: How a graph ends in the text formats.
 _ENDS = {"svg": "</svg>\n", "json0": "\n}\n"}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.bitmap import png
 from scalargrad.show.graphs.layout import DPI, render
+from scalargrad.show.graphs.pdf import pdf
 from scalargrad.show.graphs.svg import finish
+from scalargrad.show.graphs.tikz import tikz
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
 from scalargrad.system.one_line import shown
 
-_SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
+_SUFFIXES = (".svg", ".png", ".pdf", ".tikz", ".dot", ".mmd")
 
 
 class Drawing(Protocol):
@@ -111,7 +113,7 @@ class Picture:
         Parameters
         ----------
         path : str or path
-            Ends in .svg, .png, .dot, .mmd (Mermaid), or .pdf, which needs the system's Graphviz.
+            Ends in .svg, .png, .pdf, .tikz (for LaTeX), .dot or .mmd (Mermaid).
 
         Returns
         -------
@@ -135,21 +137,29 @@ class Picture:
         return write_atomically(path, self._content(path))
 
     def _content(self, path: Path) -> bytes:
-        match path.suffix.lower():
-            case ".svg":
-                return self.svg().encode()
-            case ".png":
-                return png(self.svg(), self.placed, self._dpi)
-            case ".pdf":
-                return render(self.placed, "pdf")
-            case ".dot":
-                return self.dot.encode()
-            case ".mmd":
-                return self.mermaid.encode()
+        texts: dict[str, Callable[[], str]] = {
+            ".svg": self.svg,
+            ".tikz": lambda: tikz(self.svg()),
+            ".dot": lambda: self.dot,
+            ".mmd": lambda: self.mermaid,
+        }
+        suffix = path.suffix.lower()
+        if suffix in texts:
+            return texts[suffix]().encode()
+        if suffix == ".png":
+            return png(self.svg(), self.placed, self._dpi)
+        if suffix == ".pdf":
+            return self._pdf()
         raise LayoutError(
             f"a picture cannot be saved as {shown(path.name)}: end the name in "
             f"{', '.join(_SUFFIXES)}"
         )
+
+    def _pdf(self) -> bytes:
+        try:
+            return pdf([self.svg()])
+        except ImportError:
+            return render(self.placed, "pdf")
 
     def _repr_svg_(self) -> str:
         return self.svg()

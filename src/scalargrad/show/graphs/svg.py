@@ -14,7 +14,9 @@ _TITLED = re.compile(
 _CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
 
 
-_SIZE = re.compile(r'viewBox="0.00 0.00 ([\d.]+) ([\d.]+)"')
+_SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
+
+_LEAST = 400.0  # points across a slide: small graphs are enlarged no more
 
 #: A subscript: for browsers without `baseline-shift` on text elements, `dy` replaces it. And fonts
 #: as wide as that of `inks`, since not every system has it.
@@ -49,3 +51,15 @@ def size(svg: str) -> tuple[float, float]:
     found = _SIZE.search(svg)
     assert found is not None
     return float(found[1]), float(found[2])
+
+
+def set_on_slide(svg: str, paper: str) -> str:
+    """Return a picture as large as it can be in the middle of a slide of 16:9, 960 points wide."""
+    width, height = size(svg)
+    across = max(1.04 * width, 1.04 * height * 16 / 9, _LEAST)
+    down = across * 9 / 16
+    box = f"{(width - across) / 2:.2f} {(height - down) / 2:.2f} {across:.2f} {down:.2f}"
+    x, y, _, _ = box.split()
+    sheet = f'<rect x="{x}" y="{y}" width="{across:.2f}" height="{down:.2f}" fill="{paper}"/>'
+    svg = _SIZE.sub(f'width="960pt" height="540pt" viewBox="{box}"', svg, count=1)
+    return svg.replace(">", f">{sheet}", 1)

@@ -5,8 +5,6 @@ So the numbers are above and below a line on which the edges on both sides meet 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
 from html import escape
 from math import ceil
 
@@ -94,9 +92,6 @@ def _cell(id: str, title: str, content: str, pad: int) -> str:
 
 
 _INDEX_SIZE = 9
-_STRUT = (
-    f'<SUB><FONT POINT-SIZE="{_INDEX_SIZE}"> </FONT></SUB>'  # a line without an index is as high
-)
 
 
 def named(name: str) -> str:
@@ -119,19 +114,6 @@ def room(name: str) -> str:
     (0, 2)
     """
     return " " * ceil(0.6 * (cell_len(name) - len(name)))
-
-
-def noted(text: str, names: Collection[str]) -> str:
-    """Return a text in which those of its names that have an index are set with it."""
-    indexed = sorted(filter(script_parts, names), key=len, reverse=True)
-    if not indexed:
-        return literal(text)
-    name = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, indexed))})(?!\w)")
-    lines = [
-        "".join(named(x) if k % 2 else literal(x) for k, x in enumerate(name.split(line)))
-        for line in text.split("\n")
-    ]
-    return "<BR/>".join(line + _STRUT for line in lines)
 
 
 def literal(text: str, line_break: str = "<BR/>") -> str:

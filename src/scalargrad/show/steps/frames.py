@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from html import escape
+from io import BytesIO
 from math import ceil
 from textwrap import wrap
 
@@ -18,18 +19,27 @@ from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.inks import DARK, PAPER
 from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.looks import Look, highlighted_ids
+from scalargrad.show.graphs.pdf import pdf
 from scalargrad.show.graphs.row_layout import placed
-from scalargrad.show.graphs.svg import finish, size
+from scalargrad.show.graphs.svg import finish, set_on_slide
 from scalargrad.show.html import policy
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.text_width import text_width
 from scalargrad.system.one_line import shown
+from scalargrad.system.packages import needed
 from scalargrad.table.validation import is_word
 from scalargrad.value import Value
 
+#: What slides can be written as: a file for each, or one for all.
+KINDS = ("svg", "png", "html", "pdf", "gif", "webp")
+WHOLE = KINDS[2:]
+
 _MOST = 300
+_SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
+_NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")
+_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LINE = re.compile(r"n\d+-w\d+")
 _HIDDEN_TEXT = re.compile(r'<text[^>]*fill="transparent"[^>]*>[^<]*</text>\n?')
 _HIDDEN_TITLES = re.compile(
@@ -53,20 +63,21 @@ class FrameBuilder(Builder):
         return replace(wire, name=name, gradient=shown, gradient_title="")
 
 
-def frames(
-    steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool
-) -> list[tuple[int, bytes]]:
-    """Return for each step its position from 1 and its picture, as SVG or PNG.
+def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
+    """Return a picture for each step or, as one of `WHOLE`, one file of them all.
 
     Raises
     ------
     LayoutError
-        If `kind` is neither, or there is no Graphviz, or it fails.
+        If there is no such `kind`, or no Graphviz, or it fails.
     GraphTooLargeError
         If the graph has more than 300 nodes.
+    MissingPackageError
+        If there is no fpdf2 for PDF, or no Pillow for GIF and WebP.
     """
-    if not is_word(kind, {"svg", "png", "html"}):
-        raise LayoutError(f"frames cannot be written as {shown(kind)}: use 'svg', 'png' or 'html'")
+    if not is_word(kind, KINDS):
+        known = ", ".join(map(repr, KINDS))
+        raise LayoutError(f"slides cannot be written as {shown(kind)}: use one of {known}")
     scene = steps[0].scene
     if len(scene.order) > _MOST:
         raise GraphTooLargeError(
@@ -77,53 +88,80 @@ def frames(
     whole.look = Look(even=True)
     arranged, places = placed(whole)
     captions, width = _captions(steps)
-    arranged = replace(arranged, note_width=width, note_names=frozenset(scene.names.values()))
+    arranged = replace(arranged, note_width=width)
     diagrams = [
         replace(arranged, title=step.text(), look=_look(step), note=caption)
         for step, caption in zip(steps, captions, strict=True)
     ]
     dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]
     written = zip(render_each(dots, "svg"), diagrams, strict=True)
-    svgs = [_seen(finish(svg, diagram.title, {})) for svg, diagram in written]
-    if kind == "png":
-        drawn = [png(svg, dot, dpi) for svg, dot in zip(svgs, dots, strict=True)]
-    else:
-        drawn = [svg.encode() for svg in svgs]
-    return [(step.index + 1, picture) for step, picture in zip(steps, drawn, strict=True)]
+    paper = DARK[PAPER] if dark else PAPER
+    svgs = [set_on_slide(_seen(finish(svg, diagram.title, {})), paper) for svg, diagram in written]
+    if kind == "html":
+        return [
+            _handout(svgs, f"Backpropagation through {scene.names[scene.root]}", paper).encode()
+        ]
+    if kind == "pdf":
+        with needed("slides as PDF need"):
+            return [pdf(svgs)]
+    if kind == "svg":
+        return [svg.encode() for svg in svgs]
+    drawn = [png(svg, dot, dpi) for svg, dot in zip(svgs, dots, strict=True)]
+    return drawn if kind == "png" else [_animated(drawn, kind)]
+
+
+def _indexed(text: str, names: Collection[str]) -> str:
+    """Return a text with v₁ for v1: of what is no single run of letters Graphviz errs in width."""
+    return _NUMBERED.sub(
+        lambda word: word[0].translate(_LOWERED) if word[0] in names else word[0], text
+    )
+
+
+def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
+    """Return PNGs as one animated GIF or WebP, which stays longer at the last."""
+    with needed(f"slides as {kind} need"):
+        from PIL import Image
+    first, *others = (Image.open(BytesIO(picture)).convert("RGB") for picture in pictures)
+    durations = [*[_SHOWN] * len(others), 3 * _SHOWN]
+    made = BytesIO()
+    options = {"append_images": others, "duration": durations, "loop": 0}
+    first.save(made, kind, save_all=True, lossless=True, **options)
+    return made.getvalue()
 
 
 def _captions(steps: Sequence[Step]) -> tuple[list[str], int]:
     """Return the formula of each step, padded to equal lines, and the greatest width in points."""
-    wrapped = [wrap(step.text(), _LONGEST_LINE, break_long_words=False) for step in steps]
+    said = (_indexed(step.text(), {*step.scene.names.values()}) for step in steps)
+    wrapped = [wrap(text, _LONGEST_LINE, break_long_words=False) for text in said]
     high = max(map(len, wrapped))
     width = max(text_width(line, _LETTERS) for lines in wrapped for line in lines)
     padded = ["\n".join([*lines, *[" "] * (high - len(lines))]) for lines in wrapped]
     return padded, ceil(width)
 
 
-_PRINTED = """html { background: %(paper)s; }
+_PRINTED = """html { background: %s; }
 body { margin: 0; }
-svg { display: block; width: 100%%; height: auto; break-after: page; margin: 0 0 24px; }
-@page { size: %(width)spt %(height)spt; margin: 0; }
-@media print { svg { margin: 0; height: 100vh; } }
+svg { display: block; width: 100%%; height: auto; }
+section { break-after: page; margin-bottom: 24px; }
+@page { size: 960pt 540pt; margin: 0; }
+@media print { section { margin: 0; } }
 """
 
 
-def handout(pictures: Sequence[bytes], title: str, dark: bool) -> str:
-    """Return SVG pictures as one HTML document, which a browser prints one to a page.
+def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
+    """Return slides as one HTML document, which a browser prints one to a page.
 
-    It fetches nothing, and its Content-Security-Policy forbids it to.
+    Each is a section, as reveal.js has them. The document fetches nothing, and its
+    Content-Security-Policy forbids it to.
     """
-    written = [picture.decode() for picture in pictures]
-    width, height = size(written[0])
-    paper = DARK[PAPER] if dark else PAPER
-    style = _PRINTED % {"width": width, "height": height, "paper": paper}
-    drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg[svg.index("<svg") :]) for svg in written)
+    style = _PRINTED % paper
+    drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg[svg.index("<svg") :]) for svg in svgs)
+    sections = "".join(f"<section>\n{svg}</section>\n" for svg in drawn)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy("", style)}">\n'
         f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        f"{''.join(drawn)}</body>\n</html>\n"
+        f"{sections}</body>\n</html>\n"
     )
 
 

@@ -10,12 +10,11 @@ from typing import Any, Literal, overload
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
 from scalargrad.show.graphs.graphs import require_digits
-from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.steps import table
 from scalargrad.show.steps.alarm import first_alarm
-from scalargrad.show.steps.frames import frames, handout
+from scalargrad.show.steps.frames import WHOLE, frames
 from scalargrad.show.steps.layers import layer_names
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
@@ -139,25 +138,26 @@ class Walk(Sequence[Step]):
         self,
         folder: str | os.PathLike[str],
         *,
-        format: Literal["svg", "png", "html"] = "svg",
-        dpi: int = DPI,
+        format: Literal["svg", "png", "html", "pdf", "gif", "webp"] = "svg",
+        dpi: int = 96,
         digits: int = 4,
         dark: bool = False,
     ) -> list[Path]:
-        """Write a picture for each step, all of one size, with only what is known at it.
+        """Write a slide of 16:9 for each step, with only what is known at it.
 
-        Below each stands the formula of its step; the arrow of an active wire points the way its
-        gradient flows.
+        Below the graph stands the formula of the step; the arrow of an active wire points the way
+        its gradient flows.
 
         Parameters
         ----------
         folder : str or path
-            Made if there is none; the files are ``step-01.svg``, ``step-02.svg`` and so on.
-        format : {"svg", "png", "html"}
-            Format of the pictures; as HTML they are all in one file, ``slides.html``, which a
-            browser prints one to a page, on paper or as PDF.
+            Made if there is none; the files are ``step-01.svg``, ``step-02.svg`` and so on, or one.
+        format : {"svg", "png", "html", "pdf", "gif", "webp"}
+            As HTML, PDF, or animated GIF or WebP, all are in one file, ``slides.html`` and so on.
+            In HTML each is a section, as reveal.js has them.
         dpi : int
-            Dots per inch of a PNG.
+            Dots per inch of a PNG, GIF or WebP: 96 makes slides of 1280 × 720, and 144 of
+            1920 × 1080.
         digits : int
             Significant digits of the numbers.
         dark : bool
@@ -174,6 +174,8 @@ class Walk(Sequence[Step]):
             If `format` is none of these, or there is no Graphviz, or it fails.
         GraphTooLargeError
             If the graph has more than 300 nodes.
+        MissingPackageError
+            If there is no fpdf2 for PDF, or no Pillow for GIF and WebP.
         OSError
             If the folder cannot be made or written to.
         """
@@ -183,14 +185,12 @@ class Walk(Sequence[Step]):
             return []
         drawn = frames(self._steps, format, dpi=dpi, digits=digits, dark=dark)
         make_folder(folder)
-        if format == "html":
-            title = f"Backpropagation through {self.scene.names[self.scene.root]}"
-            whole_document = handout([picture for _, picture in drawn], title, dark).encode()
-            return [write_atomically(Path(folder) / "slides.html", whole_document)]
-        width = max(2, len(str(drawn[-1][0])))
+        if format in WHOLE:
+            return [write_atomically(Path(folder) / f"slides.{format}", drawn[0])]
+        width = max(2, len(str(self._steps[-1].index + 1)))
         return [
-            write_atomically(Path(folder) / f"step-{position:0{width}}.{format}", picture)
-            for position, picture in drawn
+            write_atomically(Path(folder) / f"step-{step.index + 1:0{width}}.{format}", picture)
+            for step, picture in zip(self._steps, drawn, strict=True)
         ]
 
     @property

@@ -19,7 +19,7 @@ from scalargrad.table.validation import instance
 HEADINGS = ("step", "at", "chain rule", "remark")
 _WIDEST_FORMULA = 60
 _RULE = 78
-_ROWS_OF_HTML = 200
+_ROWS_OF_HTML = 100
 _WORDS = re.compile(r"([^\W⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _LEFT = 'style="text-align: left"'
 # As an attribute too, because untrusted notebooks lose styles.

@@ -86,13 +86,18 @@ def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
         return
     shared = [item for item in part.items if isinstance(item, Fold) and item.kind == "parameters"]
     if not 0 < len(shared) <= limit // 2:
-        part.items = _as_folds(grouped(reads, limit), part.items)
+        part.items = _as_folds(grouped(reads, limit, _forms(part)), part.items)
         return
     part.items = [item for item in part.items if item not in shared]  # they stay in sight
     reads = in_order(part, position)
     if len(part.items) + len(shared) > limit:
-        part.items = _as_folds(grouped(reads, limit - len(shared)), part.items)
+        part.items = _as_folds(grouped(reads, limit - len(shared), _forms(part)), part.items)
     part.items = [*shared, *part.items]
+
+
+def _forms(part: Fold) -> list[object]:
+    """Return what each item of a fold is: an operation, a leaf, a call of a module."""
+    return [item.op if isinstance(item, Value) else item.module_path for item in part.items]
 
 
 def _as_folds(members: Sequence[int | VertexGroup], items: Sequence[Item]) -> list[Item]:

@@ -9,6 +9,8 @@ import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isqrt
+from operator import eq, itemgetter
 from typing import TypeAlias
 
 from scalargrad.show.subgraphs.dominators import immediate_dominators
@@ -29,8 +31,12 @@ class VertexGroup:
 
 _Member: TypeAlias = int | VertexGroup
 
+_LONGEST_UNIT = 500  # vertices; to look for longer repetitions would take long
 
-def grouped(reads: Reads, limit: int) -> list[int | VertexGroup]:
+
+def grouped(
+    reads: Reads, limit: int, forms: Sequence[object] | None = None
+) -> list[int | VertexGroup]:
     """Group the vertices of a graph so that no level shows more than `limit`.
 
     Parameters
@@ -39,6 +45,9 @@ def grouped(reads: Reads, limit: int) -> list[int | VertexGroup]:
         The operands of vertex i, all smaller than i.
     limit : int
         Most vertices and groups beside one another; at least 4.
+    forms : sequence, optional
+        What each vertex is, such as its operation. A sequence that repeats, as the steps of a
+        recurrence do, is cut between repetitions.
 
     Returns
     -------
@@ -65,7 +74,7 @@ def grouped(reads: Reads, limit: int) -> list[int | VertexGroup]:
         group = pending.pop()
         vertices = [member for member in group.members if isinstance(member, int)]
         if len(group.members) > limit:
-            group.members = _Level(vertices, reads, limit).seen()
+            group.members = _Level(vertices, reads, limit, forms).seen()
         pending += [member for member in group.members if isinstance(member, VertexGroup)]
     return whole.members
 
@@ -73,8 +82,10 @@ def grouped(reads: Reads, limit: int) -> list[int | VertexGroup]:
 class _Level:
     """A level with too many vertices, renumbered from 0, and the dominator of each."""
 
-    def __init__(self, vertices: list[int], reads: Reads, limit: int) -> None:
-        self.vertices, self.limit = vertices, limit
+    def __init__(
+        self, vertices: list[int], reads: Reads, limit: int, forms: Sequence[object] | None
+    ) -> None:
+        self.vertices, self.limit, self.forms = vertices, limit, forms
         place = {vertex: i for i, vertex in enumerate(vertices)}
         self.reads = [[place[x] for x in reads[vertex] if x in place] for vertex in vertices]
         self.end = len(vertices)  # stands for whatever lies beyond
@@ -148,13 +159,40 @@ class _Level:
         return [VertexGroup(self.cut(list(sources), self.limit)), *self.cut(others, most - 1)]
 
     def cut(self, row: list[_Member], most: int) -> list[_Member]:
-        """Cut a sequence into a limited number of stretches."""
-        length = max(2, 2 * self.limit // 3)  # so that each can be shown whole when it is opened
+        """Cut a sequence into a limited number of stretches, again if these are too many."""
+        most_inside = max(2, 2 * self.limit // 3)  # so that each can be shown whole when opened
+        length = most_inside
         while len(row) > most:
-            cuts = _cuts(self.crossings(row), max(2, -(-len(row) // length)))
+            start, unit = self.repetition(row, length)
+            if unit:
+                inside = min(length, (len(row) - start) // 2)
+                cuts = _even(len(row), start, unit * max(1, inside // unit), most // 8)
+            else:
+                cuts = _cuts(self.crossings(row), max(2, -(-len(row) // length)))
             parts = [row[a:b] for a, b in itertools.pairwise(cuts)]
             row = [part[0] if len(part) == 1 else VertexGroup(part) for part in parts]
+            length = min(most_inside, max(2, isqrt(len(row))))  # groups, each of as many
         return row
+
+    def repetition(self, row: Sequence[_Member], most: int) -> tuple[int, int]:
+        """Return where repetitions in a sequence begin, and their length; 0 if there are none.
+
+        They are the shortest that at least half of the sequence consists of; of groups, at `most`
+        so many.
+        """
+        if self.forms is None:
+            return 0, 0
+        numbers: dict[object, int] = {}
+        forms = [tuple(self.forms[vertex] for vertex in _vertices(member)) for member in row]
+        row_of = [numbers.setdefault(form, len(numbers)) for form in forms]
+        nodes = all(isinstance(member, int) for member in row)
+        for unit in range(1, min(len(row) // 3, _LONGEST_UNIT if nodes else most) + 1):
+            again = list(map(eq, row_of, row_of[unit:]))
+            if sum(again) >= len(row) // 2:
+                start, length = _longest(again)
+                if length >= len(row) // 2:
+                    return start, unit
+        return 0, 0
 
     def crossings(self, row: Sequence[_Member]) -> list[int]:
         """Return, for each place in a sequence, how many members before it are read after it."""
@@ -185,6 +223,37 @@ def _vertices(member: _Member) -> Iterator[int]:
 
 def _last(member: _Member) -> int:
     return max(_vertices(member))
+
+
+def _longest(found: Sequence[bool]) -> tuple[int, int]:
+    """Return the place and the length of the longest run of true.
+
+    Examples
+    --------
+    >>> _longest([True, False, True, True])
+    (2, 2)
+    """
+    runs, start = list[tuple[int, int]](), 0
+    for is_true, run in itertools.groupby(found):
+        length = sum(1 for _ in run)
+        if is_true:
+            runs.append((start, length))
+        start += length
+    return max(runs, key=itemgetter(1), default=(0, 0))
+
+
+def _even(count: int, start: int, length: int, few: int) -> list[int]:
+    """Return the ends of pieces of equal length around a place; what is left joins the last.
+
+    A `few` before it are pieces by themselves: what the first repetition reads stays in sight.
+
+    Examples
+    --------
+    >>> _even(13, 2, 4, 3)
+    [0, 1, 2, 6, 10, 13]
+    """
+    before = range(start) if start <= few else [0, *range(start % length or length, start, length)]
+    return [*before, *range(start, count - length // 2, length), count]
 
 
 def _cuts(crossings: Sequence[int], pieces: int) -> list[int]:

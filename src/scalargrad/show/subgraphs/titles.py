@@ -167,12 +167,24 @@ def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
     for word, is_one in _ROWS.items():
         if all(map(is_one, part.everything())):
             return counted(part.size, word)
-    return counted(part.size, "node")
+    return _repeated(part) or counted(part.size, "node")
+
+
+def _repeated(part: Fold) -> str:
+    """Return what a stretch repeats, such as ``20 × (mul, tanh)``; "" if nothing short."""
+    done = [node.op.name if node.op else "input" for node in part.everything()]
+    for unit in range(1, min(_REPEATED, len(done) // 2) + 1):
+        if len(done) % unit == 0 and done[unit:] == done[:-unit]:
+            once = done[0] if unit == 1 else f"({', '.join(done[:unit])})"
+            return f"{len(done) // unit:,} × {once}"
+    return ""
 
 
 def _is_leaf(item: Any) -> bool:
     return isinstance(item, Value) and not item.parents
 
+
+_REPEATED = 5  # nodes: where more are repeated, their list is too long for a title
 
 #: What a stretch may consist of entirely, and how to tell.
 _ROWS: dict[str, Callable[[Any], bool]] = {

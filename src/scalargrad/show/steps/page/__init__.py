@@ -1,10 +1,11 @@
 """The step page: a walk as one HTML file that opens from disk and needs no network.
 
 Python decides what to draw (`drawn`, and `numbered_folds` and `level_builder` for large graphs),
-draws it (`diagram_layout`, `graph_svg`, `line_ends`), records what the page must know
-(`page_record`, and `layered` for layers) and puts the document together (`document`). The page
-itself is `page.html`, `page.css` and the scripts beside them: plain JavaScript, joined in the order
-that `document` lists, with what all pages share (`scalargrad.show.html`).
+draws it (`diagram_layout`, `graph_svg`, `line_ends`), keeps what is drawn alike once (`templates`),
+records what the page must know (`page_record`, and `layered` for layers) and puts the document
+together (`document`). The page itself is `page.html`, `page.css` and the scripts beside them: plain
+JavaScript, joined in the order that `document` lists, with what all pages share
+(`scalargrad.show.html`).
 
 =============== ==============================================================
 expressions     the traced expressions: simplified at a point, and written

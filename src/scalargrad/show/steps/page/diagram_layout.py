@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import graphviz
@@ -49,20 +50,22 @@ _WIDE = 4  # lines from a junction, from where on they do if another in the row 
 _CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
 
 
-def laid_out(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[DiagramLayout]:
+def laid_out(diagrams: Sequence[tuple[Diagram, Mapping[str, str]]]) -> list[DiagramLayout]:
     """Return the layout of each diagram; long chains continue in rows.
+
+    Diagrams of one form, as those of equal stretches of a chain are, are laid out once.
 
     Raises
     ------
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    found = _placed([DiagramLayout(diagram, names) for diagram in diagrams])
-    long = [i for i, layout in enumerate(found) if layout.is_long]
-    stacked = _placed([DiagramLayout(diagrams[i], names, found[i].rows()) for i in long])
-    for i, layout in zip(long, stacked, strict=True):
-        found[i] = layout
-    return found
+    layouts = [DiagramLayout(diagram, names) for diagram, names in diagrams]
+    first = {layout.form: layout for layout in reversed(layouts)}
+    found = dict(zip(first, _placed([*first.values()]), strict=True))
+    long = [form for form, layout in found.items() if layout.is_long]
+    found.update(zip(long, _placed([found[form].in_rows() for form in long]), strict=True))
+    return [layout.placed_as(found[layout.form]) for layout in layouts]
 
 
 def _placed(layouts: list[DiagramLayout]) -> list[DiagramLayout]:
@@ -131,6 +134,22 @@ class DiagramLayout:
         self.side = max(_SIDE, 10 + OUT * (max(lanes.values(), default=1) - 1))
         self.more = {row: LANE * max(0, count - 3) for row, count in lanes.items()}
         self._keys: dict[str, str] = {}
+
+    @property
+    def form(self) -> Hashable:
+        """What the places depend on."""
+        ordered = (shape.id for shape in self.diagram.shapes if getattr(shape, "ordered", False))
+        return tuple(self.sizes.items()), tuple(self.diagram.lines), tuple(ordered)
+
+    def in_rows(self) -> DiagramLayout:
+        """Return a layout of the same diagram that continues in rows."""
+        return DiagramLayout(self.diagram, self._names, self.rows())
+
+    def placed_as(self, other: DiagramLayout) -> DiagramLayout:
+        """Return this layout with the places of another of the same form."""
+        found = copy(other)
+        found.diagram, found._names = self.diagram, self._names
+        return found
 
     def row(self, id: str) -> int:
         """Return the row of a shape, from 0."""

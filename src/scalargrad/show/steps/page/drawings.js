@@ -3,6 +3,7 @@
 
 const viewport = $("viewport");
 const drawings = recorded.drawings;
+for (const [k, drawing] of drawings.entries()) for (const i of drawing.nodes ?? []) nodes[i].home = k;
 const homeOf = (i) => (i === null ? 0 : nodes[i].home ?? 0); // the drawing in which a node stands itself
 
 // The gates inside each drawing, at any depth.
@@ -30,8 +31,8 @@ function openDrawing(index) {
 
 // What stands in a drawing, by node, bundle and fold, and the steps that each of its lines carries.
 function tableOf(index, key, form) {
-  const written = drawings[index][form];
-  const svg = written === undefined ? $("graph") : parsedSvg(written);
+  const { [form]: kept = null } = drawings[index];
+  const svg = kept === null ? $("graph") : parsedSvg(kept.slots ? written(kept) : kept);
   const { folds = [], bundles = [] } = form === "copies" ? {} : drawings[index];
   const ids = new Map([...svg.querySelectorAll("[id]")].map((shape) => [shape.id, shape]));
   const table = { key, index, svg, find: (id) => ids.get(id) ?? null, nodes: new Map(), bundles: new Map(), folds: new Map(), lines: new Map() };
@@ -54,6 +55,9 @@ function tableOf(index, key, form) {
   enlargeTargets(svg);
   return table;
 }
+
+// Equal drawings are kept as one template, in lines that others share: ids and texts fill its slots.
+const written = ({ template, slots }) => recorded.templates[template].map((k) => recorded.lines[k]).join("\n").replaceAll(/\{(\d+)\}/g, (_, k) => slots[k]);
 
 function parsedSvg(written) {
   const holder = document.createElement("div");

@@ -11,6 +11,7 @@ from scalargrad.show.steps.page.branching import copies_apart
 from scalargrad.show.steps.page.graph_svg import draw
 from scalargrad.show.steps.page.level_builder import LevelBuilder
 from scalargrad.show.steps.page.numbered_folds import Level, levels
+from scalargrad.show.steps.page.templates import Slots, Templates, filled
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.value import Value
@@ -27,14 +28,15 @@ class Drawings:
     first : str
         The drawing that is open at first, as SVG.
     json : list
-        All of them for the page, the first without its SVG.
-    homes : dict from int to int
-        The drawing in which a node stands, by its position, where it is not the first.
+        All of them for the page, the first without its SVG; that of the others is the number of a
+        template, and what fills its slots. With each stand the positions of the nodes in it.
+    templates : Templates
+        Those that stand for drawings but the first.
     """
 
     first: str
     json: list[Json]
-    homes: dict[int, int]
+    templates: Templates
 
 
 def drawings(scene: Scene, limit: int) -> Drawings:
@@ -73,11 +75,11 @@ def _whole(scene: Scene) -> Drawings:
         again = {f"n{scene.place[x]}-wire": scene.names[x] for x in bundled.far_apart}
         forms.append(copies_apart(copied, again))
     title = f"Computation graph of {scene.names[scene.root]}"
-    first, *others = draw([replace(form, title=title) for form in forms], _names(scene))
+    first, *others = draw([(replace(form, title=title), _names(scene)) for form in forms])
     json: Json = {"title": scene.names[scene.root], "parent": None, "bundles": _members(bundled)}
     if others:
         json["copies"] = others[0]
-    return Drawings(first, [json], {})
+    return Drawings(first, [json], Templates())
 
 
 def _members(diagram: LevelBuilder) -> list[list[int]]:
@@ -92,22 +94,21 @@ def _folded(scene: Scene) -> Drawings:
     for level in found:
         around = made[level.parent] if level.parent is not None else None
         made.append(LevelBuilder(scene, level, graph, numbers, around))
-    first, *others = draw([one.make() for one in made], _names(scene))
-    json = [
+    names, slots = _names(scene), [Slots() for _ in made]
+    local = [own.diagram(one.make()) for own, one in zip(slots, made, strict=True)]
+    drawn = draw([(one, own.names(names)) for own, one in zip(slots, local, strict=True)])
+    first, *others = [own.texts(svg) for own, svg in zip(slots, drawn, strict=True)]
+    kept = Templates()
+    json: list[Json] = [
         {
             "title": level.title,
             "parent": level.parent,
+            "nodes": [scene.place[item] for item in level.items if isinstance(item, Value)],
             "bundles": _members(one),
             "folds": [other.index for other in found if other.parent == level.index],
         }
         for level, one in zip(found, made, strict=True)
     ]
-    for entry, svg in zip(json[1:], others, strict=True):
-        entry["svg"] = svg
-    homes = {
-        scene.place[item]: level.index
-        for level in found
-        for item in level.items
-        if level.index and isinstance(item, Value)
-    }
-    return Drawings(first, json, homes)
+    for entry, (svg, filling) in zip(json[1:], others, strict=True):
+        entry["svg"] = {"template": kept.number(svg), "slots": filling}
+    return Drawings(filled(*first), json, kept)

@@ -26,22 +26,21 @@ from scalargrad.show.steps.page.line_ends import from_shape, to_box, to_gate
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
 
 
-def draw(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[str]:
+def draw(diagrams: Sequence[tuple[Diagram, Mapping[str, str]]]) -> list[str]:
     """Return each diagram as one ``<svg>`` element without numbers.
 
     Parameters
     ----------
-    diagrams : sequence of Diagram
-        Laid out together: starting Graphviz takes longer than a small layout.
-    names : mapping from str to str
-        The names of nodes by the ids of their shapes.
+    diagrams : sequence of (Diagram, mapping from str to str)
+        Each with the names of nodes by the ids of their shapes. They are laid out together:
+        starting Graphviz takes longer than a small layout.
 
     Raises
     ------
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    return [_SvgWriter(layout).svg() for layout in laid_out(diagrams, names)]
+    return [_SvgWriter(layout).svg() for layout in laid_out(diagrams)]
 
 
 class _SvgWriter:

@@ -22,10 +22,11 @@ function listen() {
   click("descend", () => descend(1));
   click("descend-ten", () => descend(10));
   click("export", saveSvg);
-  click("link", makeLink);
+  click("link", () => offer(linkHere()));
+  click("embed", () => offer(embedding()));
   click("print-steps", () => printSheet("steps"));
-  click("worksheet", () => atVariant(() => printSheet("worksheet")));
-  click("moodle", () => atVariant(saveMoodle));
+  click("worksheet", () => printSheet("worksheet"));
+  click("moodle", saveMoodle);
   click("present", () => setPresenting(true));
   click("leave", () => setPresenting(false));
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));
@@ -93,7 +94,7 @@ readFragment();
 
 // What every step says, in the order of the walk: a test holds it against Python's words.
 function texts(notation) {
-  return recorded.positions.map((i) => {
+  return positions.map((i) => {
     const step = steps[i];
     const { sweep } = state;
     const both = (part) => [TEXT, MATHML].map((script) => formula(sweep, step, part, script, notation));

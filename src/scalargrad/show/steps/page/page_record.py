@@ -70,13 +70,15 @@ class Record:
         return {
             "nodes": self._nodes,
             "inputs": [self._place[leaf] for leaf in scene.inputs],
+            "sums": [place for node, place in self._place.items() if node in scene.pre_activations],
             "layers": found,
             "stages": stages if len(positions) == scene.count else None,
             "gates": self._gates,
             "notations": self._notations,
-            "positions": positions,
+            "positions": positions if len(positions) < scene.count else None,
             "nudges": self._nudges() if self._custom else {},
             "drawings": self._drawn.json,
+            **self._drawn.templates.json,
             "comparisons": self._comparisons,
             "unknown": self._unknown,
         }
@@ -107,22 +109,17 @@ class Record:
 
     def _node(self, node: Value) -> Json:
         scene, op = self._scene, node.op
-        kind = "gate" if op else "parameter" if isinstance(node, Parameter) else "input"
         found: dict[str, Json] = {
             "name": scene.names[node],
-            "word": scene.in_formulas[node],
-            "kind": kind,
             "data": json_number(scene.data[node]),
             "parents": [],
         }
+        if scene.in_formulas[node] != scene.names[node]:
+            found["word"] = scene.in_formulas[node]
         if self._full[node] != scene.names[node]:
             found["full"] = self._full[node]
-        if node in scene.pre_activations:
-            found["preActivation"] = True
-        if self._place[node] in self._drawn.homes:
-            found["home"] = self._drawn.homes[self._place[node]]
         if op is None:
-            return found
+            return found | {"kind": "parameter" if isinstance(node, Parameter) else "input"}
         key = self.key(op, len(node.parents))
         if key not in self._gates:
             self._gates[key] = self._gate(scene.gate(node))

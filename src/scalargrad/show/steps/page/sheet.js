@@ -34,7 +34,7 @@ function blankGradients(copy) {
 
 // The steps that are printed: all of them or, of a graph with folds, those in the open drawing.
 const printedSteps = () => {
-  const all = recorded.positions.map((i) => steps[i]);
+  const all = positions.map((i) => steps[i]);
   const here = all.filter(({ node }) => node !== null && homeOf(node) === open.index);
   return drawings.length > 1 && here.length ? here : all; // of nothing but folds, what is in them
 };
@@ -54,7 +54,7 @@ function sheetTitle() {
 }
 
 function fillSheet(kind) {
-  $("sheet").replaceChildren(...(kind === "worksheet" ? worksheet() : stepList()).filter(Boolean));
+  $("sheet").replaceChildren(...(kind === "worksheet" ? worksheets() : stepList()).filter(Boolean));
   typeset($("sheet"));
   $("sheet").className = kind;
 }
@@ -81,20 +81,25 @@ function shortNames() {
   return entries.length ? element("p", { class: "short-names" }, `Short: ${entries.join("; ")}.`) : null;
 }
 
+// The worksheets of all variants, and then their keys, each on a page of its own.
+function worksheets() {
+  const made = atVariants(worksheet);
+  return [...made.flatMap(([sheet]) => sheet), ...made.flatMap(([, key]) => key)];
+}
+
+// The exercises, and their key.
 function worksheet() {
   const exercises = backwardSteps().map((step) => exercise(step, true));
   const answers = backwardSteps().map((step) => exercise(step, false));
   const values = givenHere().map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
-  return [
-    element("h1", {}, sheetTitle()),
+  const sheet = [
+    element("h1", { class: "new-page" }, sheetTitle()),
     element("p", {}, `At ${values.join(", ")}: write the gradient below every wire. Go from right to left; each wire multiplies what comes from upstream by its local derivative, and where a wire branches, the products are added.`),
     shortNames(),
     graphAt(lastForward(), blankGradients),
     element("ol", {}, ...exercises),
-    element("h1", { class: "new-page" }, `${sheetTitle()}: answer key`),
-    graphAt(steps.length - 1),
-    element("ol", {}, ...answers),
   ];
+  return [sheet, [element("h1", { class: "new-page" }, `${sheetTitle()}: answer key`), graphAt(steps.length - 1), element("ol", {}, ...answers)]];
 }
 
 // One exercise and, where it is the last term of a gradient that fans out, the sum below it.

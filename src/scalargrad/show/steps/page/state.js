@@ -2,6 +2,11 @@
 
 const recorded = JSON.parse(document.getElementById("walk").textContent);
 const { nodes, inputs, gates, notations, layers } = recorded;
+for (const node of nodes) {
+  node.word ??= node.name;
+  node.kind ??= "gate";
+}
+for (const i of recorded.sums) nodes[i].preActivation = true;
 for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
 const comparisons = recorded.comparisons.map(({ terms, outcome }) => ({ whole: readTerms(terms).at(-1), outcome }));
 for (const notation of Object.values(notations)) if (notation.body) notation.body = readTerms(notation.body).at(-1);
@@ -25,13 +30,14 @@ const recordedSweep = new Sweep(
 );
 
 // The stops of a view: lists of steps that are shown together.
-const stopsOf = { wire: recorded.positions.map((index) => [index]), gate: byGate(recorded.positions) };
+const positions = recorded.positions ?? [...steps.keys()];
+const stopsOf = { wire: positions.map((index) => [index]), gate: byGate(positions) };
 if (recorded.stages) stopsOf.layer = byLayer(recorded.stages);
 const ranks = Object.fromEntries(Object.entries(stopsOf).map(([view, stops]) => [view, rankSteps(stops)]));
 
-function byGate(positions) {
+function byGate(shown) {
   const stops = [];
-  for (const index of positions) {
+  for (const index of shown) {
     const before = stops.at(-1)?.at(-1);
     const step = steps[index];
     const together = before !== undefined && step.phase === "backward" && steps[before].phase === "backward";

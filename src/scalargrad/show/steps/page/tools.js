@@ -141,19 +141,30 @@ function saveFile(text, type, name) {
   setTimeout(() => URL.revokeObjectURL(file), 1000);
 }
 
-// Put the link into the address line where that is possible, and into a box to be copied.
-function makeLink() {
+// The address of this step, which is put into the address line where that is possible.
+function linkHere() {
   const isFramed = location.protocol === "about:"; // in a notebook: the part after a saved page's name
-  const link = (isFramed ? "" : location.href.split("#")[0]) + linkFragment();
   try {
     history.replaceState(null, "", linkFragment());
   } catch {
     // inside a notebook's frame there is no address to change
   }
+  return (isFramed ? "" : location.href.split("#")[0]) + linkFragment();
+}
+
+// What shows the page in another; a page opened from disk by its name alone, to lie beside the other.
+function embedding() {
+  const link = linkHere();
+  const source = location.protocol === "file:" ? link.split("#")[0].split("/").at(-1) + linkFragment() : link;
+  return element("iframe", { src: source, title: document.title, width: "100%", height: 640, loading: "lazy", allow: "fullscreen; clipboard-write" }).outerHTML;
+}
+
+// Put a text into a box and, where it is allowed, into the clipboard.
+function offer(text) {
   $("link-text").hidden = false;
-  $("link-text").value = link;
+  $("link-text").value = text;
   $("link-text").select();
-  navigator.clipboard?.writeText(link).catch(() => {});
+  navigator.clipboard?.writeText(text).catch(() => {});
 }
 
 // For the projector; where the browser does not give the whole screen, the window must do.

@@ -5,19 +5,29 @@ const FEW_TRIES = 20; // of a graph so large that computing it takes millisecond
 const LARGE = 1000;
 const FLAT = 0.01; // a slope or an answer below it would be printed as 0.00
 const TOLERANCE = 0.005; // as a share of an answer: three digits are enough
+const MOST_VARIANTS = 50;
 const PRINTED = 4; // digits that a student computes with
 
 let variantHere = 0; // whose inputs there are
 
-// Act with the inputs of the chosen variant, and go back to those there were.
-function atVariant(action) {
+// The numbers of the variants that are asked for: 0; 7; 1-4; 1, 3.
+function seedsAsked() {
+  const asked = [...$("variants").value.matchAll(/(\d+)(?:\s*[-–]\s*(\d+))?/g)];
+  const seeds = asked.flatMap(([, first, last = first]) => Array.from({ length: Math.min(MOST_VARIANTS, last - first + 1) }, (_, k) => Number(first) + k));
+  return canCompute && seeds.length ? seeds.slice(0, MOST_VARIANTS) : [0];
+}
+
+// What is made of each variant at its inputs; then go back to those there were.
+function atVariants(make) {
   const kept = state.sweep;
-  const seed = Math.abs(Math.trunc(Number($("variant").value))) || 0;
-  const found = seed && canCompute ? variant(seed) : null;
-  [state.sweep, variantHere] = found ? [found, seed] : [kept, 0];
-  action();
+  const made = seedsAsked().map((seed) => {
+    const found = seed ? variant(seed) : null;
+    [state.sweep, variantHere] = found ? [found, seed] : [kept, 0];
+    return make();
+  });
   [state.sweep, variantHere] = [kept, 0];
   drawAll();
+  return made;
 }
 
 // The graph at inputs drawn by a seed: parameters and data of one decimal, alike in size. Of several
@@ -56,15 +66,27 @@ function drawnLike(x, draw) {
   return Number(((draw() < 0.5 ? -1 : 1) * digits * size * 0.1).toPrecision(2));
 }
 
-// A numerical question for each wire, and one for each gradient that is a sum.
+// A numerical question for each wire, and one for each gradient that is a sum. Of several variants,
+// those alike are in one category, from which Moodle draws a question at random.
 function moodleXml() {
+  const variants = atVariants(questionsHere);
+  const questions = variants.length > 1 ? variants[0].flatMap(({ name }, k) => [category(k, name), ...variants.map((found) => found[k].xml)]) : variants[0].map(({ xml }) => xml);
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<quiz>\n${questions.join("\n")}\n</quiz>\n`;
+}
+
+function questionsHere() {
   const { sweep } = state;
   const given = inputs.map((i) => `${nodes[i].name} = ${exact(sweep.data[i])}`).join(", ");
   const gateSteps = steps.filter((step) => step.phase === "forward" && step.node !== null);
   const written = gateSteps.map((step) => formula(sweep, step, "symbols", TEXT, "partial"));
   const graphText = `${written.join("; ")}, at ${given}`;
-  const questions = backwardSteps().flatMap((step) => questionsOf(step, graphText));
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<quiz>\n${questions.join("\n")}\n</quiz>\n`;
+  return backwardSteps().flatMap((step) => questionsOf(step, graphText));
+}
+
+// In the path of a category, a slash is written twice.
+function category(k, name) {
+  const path = [document.title, `${k + 1} ${name}`].map((part) => part.replaceAll("/", "//")).join("/");
+  return `<question type="category">\n<category><text>${escapeHtml(`$course$/top/${path}`)}</text></category>\n</question>`;
 }
 
 function questionsOf(step, graphText) {
@@ -103,17 +125,19 @@ function question(name, text, answer, rounded, feedback) {
   const html = (words) => `<text>${escapeHtml(`<p>${escapeHtml(words)}</p>`)}</text>`;
   const off = Number.isFinite(rounded) ? 1.5 * Math.abs(rounded - answer) : 0;
   const tolerance = Math.max(TOLERANCE * Math.abs(answer), off) || TOLERANCE;
-  return [
+  const xml = [
     `<question type="numerical">`,
-    `<name><text>${escapeHtml(name)}</text></name>`,
+    `<name><text>${escapeHtml(variantHere ? `${name}, variant ${variantHere}` : name)}</text></name>`,
     `<questiontext format="html">${html(text)}</questiontext>`,
     `<generalfeedback format="html">${html(feedback)}</generalfeedback>`,
     `<answer fraction="100"><text>${answer}</text><tolerance>${tolerance}</tolerance></answer>`,
     `</question>`,
   ].join("\n");
+  return { name, xml };
 }
 
 function saveMoodle() {
-  const seed = Number($("variant").value) || 0;
-  saveFile(moodleXml(), "application/xml", seed ? `questions-${seed}.xml` : "questions.xml");
+  const asked = seedsAsked();
+  const which = asked.length > 1 ? `-${asked[0]}-${asked.at(-1)}` : asked[0] ? `-${asked[0]}` : "";
+  saveFile(moodleXml(), "application/xml", `questions${which}.xml`);
 }

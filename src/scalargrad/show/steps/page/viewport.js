@@ -9,6 +9,7 @@ const WIDE = 1.6; // beside a graph this wide, or one in rows, a panel would tak
 const MARGIN = 8; // between a chip and the edge of the frame
 const START_SHARE = 0.6; // of the frame: further on, a first input is not in sight
 const START_ROOM = 60; // pixels before it
+const SHIFT = 48; // pixels that the middle may be off, so that no number is cut
 let zoom = null; // null: fitted
 
 const isPhone = () => matchMedia("(max-width: 700px)").matches;
@@ -67,7 +68,20 @@ function centre(smooth = true) {
     top: viewport.scrollTop + middleOf(active, read, "top", "bottom", frame.height) - frame.top - frame.height / 2,
   };
   const isStart = steps[shownSteps()[0]].node === null;
-  scrollGraph(isStart ? startOf(active, frame) : middle, smooth && !isStill());
+  const { left, top } = isStart ? startOf(active, frame) : middle;
+  const isPresented = document.body.classList.contains("present") && !isPhone();
+  scrollGraph({ left, top: isPresented ? uncut(top, frame) : top }, smooth && !isStill());
+}
+
+// The place next to one to scroll to at which the upper and the lower edge cut fewest numbers.
+function uncut(wanted, frame) {
+  const within = (place) => Math.max(0, Math.min(place, viewport.scrollHeight - frame.height));
+  const boxes = [...graph.querySelectorAll("text")].map((text) => text.getBoundingClientRect()).filter(({ width }) => width);
+  const above = (edge) => edge - viewport.scrollTop + frame.top;
+  const cuts = (place) => boxes.filter((box) => [above(place), above(place + frame.height)].some((edge) => box.top < edge && edge < box.bottom)).length;
+  const [top, near] = [within(wanted), Array.from({ length: 2 * SHIFT }, (_, k) => (k % 2 ? 1 : -1) * (k >> 1))];
+  const places = near.map((shift) => within(top + shift)).map((place) => ({ place, count: cuts(place) }));
+  return places.reduce((best, found) => (found.count < best.count ? found : best)).place;
 }
 
 // Where a page opens: at the upper left end of the graph, or at the first of its inputs if that is not
