@@ -21,6 +21,7 @@ def pdf(svgs: Sequence[str]) -> bytes:
     """
     from fontpkg_arimo import ROOT
     from fpdf import FPDF
+    from fpdf.fonts import TTFFont
 
     document = FPDF(unit="pt")
     document.set_margin(0)
@@ -34,5 +35,6 @@ def pdf(svgs: Sequence[str]) -> bytes:
         document.image(BytesIO(written.encode()), w=width, h=height)
     made = bytes(document.output())
     for font in document.fonts.values():
-        font.ttfont.close()  # or its file stays open
+        if isinstance(font, TTFFont):
+            font.ttfont.close()  # or its file stays open
     return made
