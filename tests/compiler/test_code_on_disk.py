@@ -122,7 +122,7 @@ def test_a_cache_that_cannot_be_written_harms_nothing(
 LARGE = """
 import random, scalargrad as sg
 draws = random.Random(0)
-terms = [(draws.randrange(50), draws.randrange(50)) for _ in range(60_000)]
+terms = [(draws.randrange(50), draws.randrange(50)) for _ in range(100_000)]
 sg.jit(lambda p: sum(sg.sin(p[i] * p[j]) * p[j] for i, j in terms))([0.1] * 50)
 """
 

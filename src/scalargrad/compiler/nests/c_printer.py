@@ -6,7 +6,10 @@ with ``-ffp-contract=off``, so that only what is written ``fma`` is fused.
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
@@ -50,6 +53,9 @@ class CBody(FunctionBody):
         return self.let(f"{word[2]} {sign} {word[3]}", "int")
 
 
+#: Names of variables, and the definition of one.
+_NAMES = re.compile(r"\b[a-z]+\d+\b")
+_DEFINITION = re.compile(r"\s*(double|int|int64_t) \w+ = ")
 #: Comparisons that are false for nan, and != that is true.
 _COMPARED = {"olt": "<", "ole": "<=", "ogt": ">", "oge": ">=", "oeq": "==", "une": "!="}
 _ARITHMETIC = {"fadd": "+", "fsub": "-", "fmul": "*", "fdiv": "/"}
@@ -152,9 +158,26 @@ def print_c(body: Body, plan: Plan, name: str = "run", *, static: bool = False) 
     printer = _CPrinter(plan)
     printer.start()
     printer.items(body)
-    lines = "\n".join(printer.body.lines().split("\n")[1:])
+    lines = "\n".join(_used(printer.body.lines().split("\n")[1:]))
     text = f"{_HEAD}{'static ' * static}void {name}(double *restrict m) {{\n{lines}\n}}\n"
     return text, printer.cells
+
+
+def _used(lines: list[str]) -> list[str]:
+    """Return statements without definitions of variables that nothing reads."""
+    names = [_NAMES.findall(line) for line in lines]
+    often = Counter(itertools.chain.from_iterable(names))
+    kept: list[str] = []
+    for line, (first, *others) in zip(reversed(lines), map(_or_none, reversed(names)), strict=True):
+        if often[first] == 1 and _DEFINITION.match(line):
+            often.subtract(others)
+        else:
+            kept.append(line)
+    return kept[::-1]
+
+
+def _or_none(names: list[str]) -> list[str]:
+    return names or [""]
 
 
 class _CPrinter(Printer):
