@@ -44,8 +44,8 @@ Around = dict[tuple[int, ...], tuple[int, int]]
 #: Cells around results go at most so far, and farther by twice the extent.
 _FAR = 64
 #: So many things an operand reads at most, turn by turn. From so many on, those that are made
-#: outside of its loops are copied, if they are few, to an array of their own.
-_CHOICES, _COPIES = 6, (3, 256)
+#: outside of its loops are copied to an array of their own, if each is read at so few turns.
+_CHOICES, _COPIES = 6, (3, 64)
 #: Stands for the copies, as the number of a statement does for its results.
 _COPIED = -100
 
@@ -268,7 +268,9 @@ class Cells:
         kinds, places = self.tree.recording.operand(statement.nodes[rows], j)
         of = self.tree.statement_of[np.where(kinds == COMPUTED, places, 0)]
         sources = np.where(kinds == COMPUTED, of, -1 - kinds)
-        outside = [x for x in sorted({*sources.tolist()}) if self._is_made_outside(statement, x)]
+        often = np.bincount(sources - int(sources.min()))
+        few = np.flatnonzero((often > 0) & (often <= _COPIES[1])) + int(sources.min())
+        outside = [x for x in few.tolist() if self._is_made_outside(statement, x)]
         if len(outside) >= _COPIES[0] and outside[-1] >= 0:
             sources = np.where(np.isin(sources, outside), _COPIED, sources)
         counts = np.bincount(sources - int(sources.min()))
@@ -343,8 +345,6 @@ class Cells:
         number = _numbered(what)
         every = np.zeros(len(rows), np.int64)
         every[here] = number
-        if number.max() >= _COPIES[1]:
-            raise NotWrittenError
         looked = self._looked(statement.indices.axes[:, rows], every)
         table = looked.array.data
         assert table is not None
