@@ -18,7 +18,7 @@ from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
 from scalargrad.compiler.backend.steps import Part
 from scalargrad.compiler.lanes.examples_apart import examples_apart
-from scalargrad.compiler.nests.nested import Nested, NestExecutable, code_of
+from scalargrad.compiler.nests.nested import Nested, NestPool
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
@@ -96,7 +96,7 @@ class Runner(Pool):
         return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
 
 
-class LoopRunner(Runner):
+class LoopRunner(NestPool, Runner):
     """A program of loops with the memories it runs in.
 
     Loops may compute numbers that no result depends on. If a result is not finite, or a gradient
@@ -111,21 +111,13 @@ class LoopRunner(Runner):
     packed: Nested  # type: ignore[assignment]
 
     def __init__(self, program: Nested, plain: Callable[[], Runner]) -> None:
-        super().__init__(program)  # type: ignore[arg-type]
+        super().__init__(program)
         self._made = plain
 
     @cached_property
     def plain(self) -> Runner:
         """The runner of the program without loops."""
         return self._made()
-
-    @cached_property
-    def _code(self) -> Any:
-        return code_of(self.packed)
-
-    def executable(self) -> Executable:
-        """Return a new executable."""
-        return NestExecutable(self.packed, self._code)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""

@@ -125,10 +125,7 @@ def columns(program: Program) -> NodeColumns:
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
-    codes = code[nodes] * _DIGITS[-1]
-    if len(operands):
-        within = np.arange(len(operands)) - np.repeat(first[:-1], counts)
-        codes += np.add.reduceat(kinds * _DIGITS[within], first[:-1])
+    codes = kinded(code[nodes], kinds, first)
     return NodeColumns(
         program, written, nodes, codes, first, operands, kinds, place[operands], before, gradients
     )
@@ -148,6 +145,16 @@ def has_long_sums(columns: NodeColumns) -> bool:
         at = before[at]
         deep = deep & added[at]
     return bool(np.count_nonzero(deep) > _LAYERED * len(columns))
+
+
+def kinded(codes: Integers, kinds: NDArray[np.int8], first: Integers) -> Integers:
+    """Return a code for each node, of that of its operation and of the kinds of its operands."""
+    counts = np.diff(first)
+    within = np.arange(len(kinds)) - np.repeat(first[:-1], counts)
+    found: Integers = codes * _DIGITS[-1]
+    if len(kinds):
+        found += np.add.reduceat(kinds * _DIGITS[within], first[:-1])
+    return found
 
 
 class Shape(NamedTuple):

@@ -13,17 +13,14 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.node_columns import (
     COMPUTED,
     GIVEN,
-    MOST_OPERANDS,
     NUMBER,
     NodeColumns,
+    kinded,
 )
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.system.cached_property import cached_property
 
 __all__ = ["COMPUTED", "GIVEN", "NUMBER", "Recording", "recording_of"]
-
-
-_DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,7 @@ class Recording:
     @cached_property
     def kinded(self) -> Integers:
         """For each node, a code of its operation and of the kinds of its operands."""
-        found: Integers = self.codes * _DIGITS[-1]
-        counts = np.diff(self.first)
-        within = np.arange(len(self.kinds)) - np.repeat(self.first[:-1], counts)
-        if len(within):
-            found += np.add.reduceat(self.kinds * _DIGITS[within], self.first[:-1])
-        return found
+        return kinded(self.codes, self.kinds, self.first)
 
     def arity(self, node: int) -> int:
         """Return how many operands a node has."""

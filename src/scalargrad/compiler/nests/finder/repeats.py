@@ -1,7 +1,7 @@
 """Find where a recording repeats itself: stretches in which one body of nodes recurs periodically.
 
 Hashes of short windows of nodes suggest periods: the distances at which many windows recur. For
-each suggested period, the recording are compared with themselves shifted by it, which shows where
+each suggested period, the recording is compared with itself shifted by it, which shows where
 nodes, and the distances to their operands, repeat. The time is linear in the length of the program.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import COMPUTED, Recording
-from scalargrad.compiler.nests.finder.structure import Structure
+from scalargrad.compiler.nests.finder.structure import Structure, flagged
 
 #: The longest body, in nodes; in a long program, one node of so many.
 LONGEST, _SHARE = 4000, 500
@@ -143,7 +143,7 @@ def _longer(codes: Integers, period: int, found: list[Repetition]) -> list[int]:
     may be the distance between these. If operations repeat in one stretch but operands do not, an
     iteration may hold a few equal equations, such as one for each of two coupled states.
     """
-    if not found and flagged(codes[period:] == codes[:-period], int(_ENOUGH * len(codes))):
+    if not found and len(flagged(codes[period:] == codes[:-period], int(_ENOUGH * len(codes)))[0]):
         return [k * period for k in range(2, _EQUATIONS + 1) if k * period <= LONGEST]
     if len(found) < _LEAST or sum(run.saved for run in found) <= len(codes) // 2:
         return []
@@ -162,7 +162,7 @@ def _is_surpassed(run: Repetition, every: Integers) -> bool:
 
 def _where_free(run: Repetition, free: NDArray[np.bool_]) -> list[Repetition]:
     """Return what remains of a repetition where its places are still free, if it is long enough."""
-    stretches = flagged(free, _LEAST * run.period)
+    stretches = _pairs(flagged(free, _LEAST * run.period))
     found = [Repetition(run.start + a, run.period, (b - a) // run.period) for a, b in stretches]
     return [x for x in found if x.saved >= _SAVES]
 
@@ -208,7 +208,8 @@ def _order(hashes: NDArray[np.uint64]) -> Integers:
 def _runs(recording: Recording, low: int, high: int, period: int) -> Iterator[Repetition]:
     """Yield the repetitions of a given period."""
     codes = recording.kinded[low:high]
-    stretches = flagged(codes[period:] == codes[:-period], max((_LEAST - 1) * period, _SAVES))
+    equal, least = codes[period:] == codes[:-period], max((_LEAST - 1) * period, _SAVES)
+    stretches = _pairs(flagged(equal, least))
     if len(stretches) > max(_STRETCHES, len(codes) // _NODES_EACH):
         return
     for start, stop in stretches:
@@ -218,14 +219,9 @@ def _runs(recording: Recording, low: int, high: int, period: int) -> Iterator[Re
                 yield Repetition(a, period, count)
 
 
-def flagged(flags: NDArray[np.bool_], least: int = 1) -> list[tuple[int, int]]:
-    """Return (start, stop) of each run of set flags that is long enough."""
-    padded = np.zeros(len(flags) + 2, np.bool_)
-    padded[1:-1] = flags
-    (edges,) = (padded[1:] != padded[:-1]).nonzero()  # `diff` takes five times as long
-    starts, stops = edges[::2], edges[1::2]
-    long = stops - starts >= least
-    return list(zip(starts[long].tolist(), stops[long].tolist(), strict=True))
+def _pairs(runs: tuple[Integers, Integers]) -> list[tuple[int, int]]:
+    start, stop = runs
+    return list(zip(start.tolist(), stop.tolist(), strict=True))
 
 
 def _steady(recording: Recording, start: int, stop: int, period: int) -> list[tuple[int, int]]:
@@ -246,7 +242,7 @@ def _steady(recording: Recording, start: int, stop: int, period: int) -> list[tu
     flags = np.ones(stop - period - start, np.bool_)
     at = np.flatnonzero(uneven) + first
     flags[np.searchsorted(recording.first, at, side="right") - 1 - start] = False
-    return [(start + a, start + b) for a, b in flagged(flags, period)]
+    return [(start + a, start + b) for a, b in _pairs(flagged(flags, period))]
 
 
 def _settled(recording: Recording, run: Repetition) -> Repetition | None:

@@ -165,7 +165,7 @@ class _Search:
         self.work -= len(self.codes)
         if self.work < 0:
             return False
-        start, stop = _flagged(self.codes[period:] == self.codes[:-period], (_LEAST - 1) * period)
+        start, stop = flagged(self.codes[period:] == self.codes[:-period], (_LEAST - 1) * period)
         start, stop = _apart(start, stop, period)
         if not len(start):
             return False
@@ -408,7 +408,7 @@ def _addresses(recording: Recording) -> Integers:
     return found
 
 
-def _flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
+def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
     """Return where each run of set flags that is long enough starts and stops."""
     if np.count_nonzero(flags) < least:
         none = np.zeros(0, np.int64)
