@@ -9,25 +9,15 @@ from contextlib import suppress
 #: By file, line before and line after.
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
-        "optim/torch_state.py",
-        'if "momentum_buffer" in optimizer.state_names[:1]:  # SGD\'s counts no steps',
-        'if "momentum_buffer" in optimizer.state_names[: 2]:  # SGD\'s counts no steps',
-    ): "SGD has one name; RMSprop's third is momentum_buffer, and no other optimiser has it",
-    (
-        "optim/from_torch.py",
-        "named = dict(zip(names, start, strict=True))",
-        "named = dict(zip(names, start, strict=False))",
+        "optim/state.py",
+        "start = dict(zip(optimizer.state_names, optimizer.first_state(own), strict=True))",
+        "start = dict(zip(optimizer.state_names, optimizer.first_state(own), strict=False))",
     ): "an optimiser's names and first state have one length",
     (
         "losses/metrics.py",
         "wrong = named[0] != (scores[0] > limit)",
         "wrong = named[0] != (scores[ -1] > limit)",
     ): "there is one score",
-    (
-        "optim/lr_scheduler/decay.py",
-        "if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # up again from the trough itself",
-        "if (epoch - 1 + self.T_max) % (2 * self.T_max) == 0:  # up again from the trough itself",
-    ): "both sides differ by 2 T_max, and so not in what is left over",
     (
         "ops/special/gamma.py",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)",
@@ -119,19 +109,19 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'return getattr(x, "ndim", 1) > 1',
     ): "neither is more than 1",
     (
-        "optim/lr_scheduler/factors.py",
+        "optim/lr_scheduler.py",
         'self.factor = number(positive(factor, "factor"), "factor", 0.0, 1.0)',
         'self.factor = number(positive(factor, "factor"), "factor", -1.0, 1.0)',
     ): "what is not positive was refused before",
     (
-        "optim/lr_scheduler/cycles.py",
-        "self._momentum_of = list(zip(most, least, most, strict=True))",
-        "self._momentum_of = list(zip(most, least, most, strict=False))",
+        "optim/lr_scheduler.py",
+        "self._momenta = list(zip(most, least, most, strict=True))",
+        "self._momenta = list(zip(most, least, most, strict=False))",
     ): "each has a number for each group",
     (
-        "optim/lr_scheduler/combined.py",
-        "for part, state in zip(self.schedulers, found[2], strict=True):",
-        "for part, state in zip(self.schedulers, found[2], strict=False):",
+        "optim/scheduling.py",
+        'for own, part in zip(self.schedulers, state["schedulers"], strict=True):',
+        'for own, part in zip(self.schedulers, state["schedulers"], strict=False):',
     ): "the states were counted when they were read",
     (
         "compiler/packing/memory.py",
@@ -276,11 +266,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return self._laid_out(values.reshape(*shape, 1), 0)",
         "return self._laid_out(values.reshape(*shape, 1), 1)",
     ): "which of two layouts: the same numbers in another order",
-    (
-        "optim/lr_scheduler/cycles.py",
-        'number(max([0.0, *self.max_lrs]) / min(first, last), "max_lr / div_factor")',
-        'number(max([ -1.0, *self.max_lrs]) / min(first, last), "max_lr / div_factor")',
-    ): "an optimiser has groups, and their rates are positive",
     (
         "compiler/passes/dependence.py",
         "step = max(64, _BITS // len(ops))",

@@ -21,7 +21,7 @@ def test_outcomes_of_mutants_are_kept_in_a_fresh_clone(
     """The folder of results, which the repository does not hold, is made with the first of them."""
     monkeypatch.setattr(mutants, "RESULTS", tmp_path / "found" / "mutants.jsonl")
     for outcome in ("killed", "survived"):
-        mutants.keep([outcome, "optim/adam.py", 3])
+        mutants.keep([outcome, "optim/rules.py", 3])
     lines = mutants.RESULTS.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)[0] for line in lines] == ["killed", "survived"]
 

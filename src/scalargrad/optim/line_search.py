@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.grad_mode import no_grad
-from scalargrad.optim.optimizer import Optimizer
+from scalargrad.optim.optimizer import Optimizer, write_data
 from scalargrad.table.validation import function, instance, number
 from scalargrad.value import Value
 
@@ -77,35 +77,19 @@ def backtracking_line_search(
     optimizer.zero_grad()
     loss = instance(objective(), "what objective returns", Value, "the loss, a Value")
     loss.backward()
-    before = _State(optimizer)
+    data = {p: p.data for group in optimizer.param_groups for p in group["params"]}
+    before = optimizer.state_dict()
+    rates = [group["lr"] for group in optimizer.param_groups]
     for _ in range(_MOST):
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
         found = _loss_after_a_step(optimizer, objective)
         if found < loss.data - sufficient_decrease * _first_order(optimizer):
             return found
-        before.restore()
-        for group in optimizer.param_groups:
-            group["lr"] *= factor
-    before.restore(rates=True)
+        write_data([*data], [*data.values()])
+        optimizer.load_state_dict(before)
+        rates = [rate * factor for rate in rates]
     return loss.data
-
-
-class _State:
-    """Parameters, and what their optimiser remembers, to go back to."""
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        self._optimizer = optimizer
-        self._data = {p: p.data for group in optimizer.param_groups for p in group["params"]}
-        self._state = dict(optimizer.state)
-        self._options = [(group["step"], group["lr"]) for group in optimizer.param_groups]
-
-    def restore(self, rates: bool = False) -> None:
-        for parameter, data in self._data.items():
-            parameter.data = data
-        self._optimizer.state.replace(self._state)
-        for group, (step, rate) in zip(self._optimizer.param_groups, self._options, strict=True):
-            group["step"] = step
-            if rates:
-                group["lr"] = rate
 
 
 def _loss_after_a_step(optimizer: Optimizer, objective: Callable[[], Any]) -> float:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.optim.optimizer import Optimizer
-from scalargrad.optim.scheduling import ChainedScheduler as ChainedScheduler
-from scalargrad.optim.scheduling import LRScheduler as LRScheduler
-from scalargrad.optim.scheduling import ReduceLROnPlateau as ReduceLROnPlateau
-from scalargrad.optim.scheduling import SequentialLR as SequentialLR
-from scalargrad.optim.scheduling import per_group, required
+from scalargrad.optim.scheduling import (
+    ChainedScheduler,
+    LRScheduler,
+    ReduceLROnPlateau,
+    SequentialLR,
+    per_group,
+    required,
+)
 from scalargrad.table.validation import (
     choice,
     flag,

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import importlib.util
+import struct
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, pairwise
-from math import isfinite
-from typing import Any, ClassVar
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import accumulate, pairwise, repeat
+from math import isfinite, nan
+from typing import Any, ClassVar, NamedTuple
 
 from scalargrad.errors import NumericalError, OperandError, StateError
 from scalargrad.grad_mode import unless_recorded
-from scalargrad.optim.group_step import (
-    GroupStep,
-    Rule,
-    Update,
-    all_finite,
-    arrays_of,
-    has_numpy,
-    write_data,
-)
-from scalargrad.optim.options import Group, at_least_zero, flags, plain
-from scalargrad.optim.param_groups import by_table, in_table, params_of, with_name
-from scalargrad.optim.saved import read, written
-from scalargrad.optim.state_columns import StateColumns
-from scalargrad.sparse import Touched
+from scalargrad.optim import rules
+from scalargrad.optim.state import Group, StateColumns, checked, read, written
+from scalargrad.sparse import SparseParameter, Touched
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import Value
 
+Rule = Callable[..., tuple[Any, ...]]
+
 #: From this many parameters on, arrays are faster than single numbers.
 _MANY = 32
+_HAS_NUMPY = importlib.util.find_spec("numpy") is not None
+#: The rules that take arrays; a user's rule may take single numbers only.
+_OF_ARRAYS = {getattr(rules, name) for name in rules.__all__}
+
+
+class _Move(NamedTuple):
+    """What a step makes of some parameters: new numbers, and what then stores their state."""
+
+    parameters: Sequence[Value]
+    data: Sequence[float]
+    remember: Callable[[], None] | None
 
 
 class Optimizer:
@@ -96,18 +103,7 @@ class Optimizer:
         group : mapping
             ``params``, and any options.
         """
-        named = [with_name(x) for x in params_of(group)]
-        options = plain({**self.defaults, **group, "params": [p for _, p in named], "step": 0})
-        self._check_parameters(named)
-        self.check(options)
-        self._names |= {p: name for name, p in named if name}
-        self._group_of |= dict.fromkeys(options["params"], len(self.param_groups))
-        self.state.add(options["params"])
-        self.param_groups.append(options)
-        self._given.append([*options["params"]])
-        self._tables.append(by_table(options["params"]))
-
-    def _check_parameters(self, named: list[tuple[str, Value]]) -> None:
+        named = [_with_name(x) for x in _params_of(group)]
         parameters = [p for _, p in named]
         if not parameters:
             raise OperandError(
@@ -117,21 +113,20 @@ class Optimizer:
         known = self._group_of.keys()
         if len(set(parameters)) < len(parameters) or not known.isdisjoint(parameters):
             raise OperandError("a parameter was given to the optimiser twice")
+        options = {**self.defaults, **group, "params": parameters, "step": 0}
+        self.check(options)
+        self._names |= {p: name for name, p in named if name}
+        self._group_of |= dict.fromkeys(parameters, len(self.param_groups))
+        self.state.add(parameters)
+        self.param_groups.append(options)
+        self._given.append([*parameters])
+        records = {id(record): record for p in parameters if (record := _record_of(p)) is not None}
+        members = [p for p in parameters if _record_of(p) is None]
+        self._tables.append((members, [*records.values()]))
 
     def check(self, group: Group) -> None:
-        """Make the numbers of a group floats; raise DomainError if one is out of its range."""
-        at_least_zero(group, "lr", "initial_lr", "eps", "weight_decay", "momentum")
-        flags(group, "maximize")
-
-    def next_group(self, group: Group) -> Group:
-        """Return a group as its next step takes it: that step counted, its options checked again.
-
-        Options may have been assigned since: whatever kind of number they are, a parameter
-        stays a float.
-        """
-        following = plain({**group, "step": group["step"] + 1})
-        self.check(following)
-        return following
+        """Make options Python's own numbers; raise DomainError if one is out of its range."""
+        group.update(checked(group))
 
     def rule(self, group: Group) -> Rule:
         """Return the update rule with the options of a group, for its step ``group["step"]``.
@@ -173,14 +168,14 @@ class Optimizer:
         """
         return [p for i in range(len(self.param_groups)) for p in self._visited(i)]
 
-    def _visited(self, i: int) -> Iterator[Value]:
-        group, (members, records) = self.param_groups[i], self._tables[i]
-        if not self.is_sparse(group):
-            yield from group["params"]
-            return
-        yield from members
-        for touched in records:
-            yield from (p for p in touched if self._group_of.get(p) == i)
+    def _visited(self, i: int) -> list[Value]:
+        if not self.is_sparse(self.param_groups[i]):
+            return [*self.param_groups[i]["params"]]
+        members, records = self._tables[i]
+        touched = (p for record in records for p in record if self._group_of.get(p) == i)
+        return [*members, *touched]
+
+    # A step -----------------------------------------------------------------------------------
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter once.
@@ -205,10 +200,10 @@ class Optimizer:
         result = (
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )
-        updates = [self._moved(i) for i in range(len(self.param_groups))]
-        for parameters, update in updates:
-            write_data(parameters, update.data)
-        self._remember(update for _, update in updates)
+        moves = [self._move(i) for i in range(len(self.param_groups))]
+        for parameters, numbers, _ in moves:
+            write_data(parameters, numbers)
+        self._remember(remember for _, _, remember in moves)
         return result
 
     def step_arrays(self, data: Any, grads: Any, reached: Any = None) -> bool:
@@ -229,18 +224,19 @@ class Optimizer:
             a rule is not one of `scalargrad.optim.rules`.
         """
         updates = []
-        for i, span in enumerate(self._spans()):
-            rows = span if reached is None else self._rows_reached(i, span, reached)
-            step = self._group_step(i)
-            if not step.takes_arrays:
+        for i in range(len(self.param_groups)):
+            rows: Any = self._span(i)
+            if self.is_sparse(self.param_groups[i]) and reached is not None:
+                visited = reached.copy()
+                visited[self._rows(self._tables[i][0])] = True
+                rows = visited[rows].nonzero()[0] + rows.start
+            found = self._in_arrays(i, rows, data[rows], grads[rows])
+            if found is None:
                 return False
-            update = step.on_arrays(rows, data[rows], grads[rows], self.state)
-            if not all_finite(grads[rows], update.data):
-                return False
-            updates.append(update)
-        for update in updates:
-            data[update.rows] = update.data
-        self._remember(updates)
+            updates.append((rows, *found))
+        for rows, new, _ in updates:
+            data[rows] = new
+        self._remember(remember for _, _, remember in updates)
         return True
 
     def is_still(self, parameters: Iterable[Value]) -> bool:
@@ -248,96 +244,105 @@ class Optimizer:
 
         Only those in tables are considered; all others are visited by every step anyway.
         """
-        groups = {self._group_of.get(p) for p in parameters if in_table(p)} - {None}
-        return all(map(self._is_still, groups))
+        trained = [p for p in parameters if _record_of(p) is not None and p in self._group_of]
+        groups = {self._group_of[p] for p in trained}
+        sparse = [i for i in groups if self.is_sparse(self.param_groups[i])]
+        ones = [1.0] * len(self.state_names)
+        return all(self._prepared(i)[0](1.0, 0.0, *ones)[0] == 1.0 for i in sparse)
 
-    def _is_still(self, i: Any) -> bool:
-        if not self.is_sparse(self.param_groups[i]):
-            return True
-        moved = self._group_step(i).on_numbers(1.0, 0.0, [1.0] * len(self.state_names))
-        return bool(moved[0] == 1.0)
-
-    def _spans(self) -> list[slice]:
-        """Return the rows of each group."""
+    def _span(self, i: int) -> slice:
+        """Return the rows of a group."""
         ends = accumulate((len(group["params"]) for group in self.param_groups), initial=0)
-        return [slice(*pair) for pair in pairwise(ends)]
-
-    def _rows_reached(self, i: int, span: slice, reached: Any) -> Any:
-        """Return the rows that a step visits, as `_visited` does."""
-        if not self.is_sparse(self.param_groups[i]) or reached[span].all():
-            return span
-        visited = reached.copy()
-        visited[self._rows(self._tables[i][0])] = True
-        return visited[span].nonzero()[0] + span.start
+        return [slice(*pair) for pair in pairwise(ends)][i]
 
     def _rows(self, parameters: Iterable[Value]) -> list[int]:
         return [*map(self.state.rows.__getitem__, parameters)]
 
-    def _group_step(self, i: int) -> GroupStep:
-        """Return the next step of a group.
+    def _prepared(self, i: int) -> tuple[Rule, Group]:
+        """Return the rule of a group's next step, and its options as that takes them.
+
+        These may have been assigned since: whatever kind of number they are, a parameter stays a
+        float.
 
         Raises
         ------
         StateError
             If its parameters are others than it was made with: states and tables go by these.
         """
-        if self.param_groups[i]["params"] != self._given[i]:
+        group = self.param_groups[i]
+        if group["params"] != self._given[i]:
             raise StateError(
                 f"the parameters in param_groups[{i}] are not those it was made with: train others "
                 "by a new optimizer, or by add_param_group; freeze some by a new one without them"
             )
-        group = self.next_group(self.param_groups[i])
-        up, remembers = bool(group.get("maximize")), self.has_state(group)
-        return GroupStep(self.rule(group), self.first_state(group), up, remembers)
+        following = {**group, "step": group["step"] + 1}
+        self.check(following)
+        return self.rule(following), following
 
-    def _remember(self, updates: Iterable[Update]) -> None:
+    def _remember(self, calls: Iterable[Callable[[], None] | None]) -> None:
         """Store the state after a step, and count the step."""
-        for update in updates:
-            if update.columns:
-                self.state.put(update.rows, update.columns)
+        for remember in filter(None, calls):
+            remember()
         for group in self.param_groups:
             group["step"] += 1
 
-    def _moved(self, i: int) -> tuple[Sequence[Value], Update]:
-        """Return the parameters of a group that a step moves, and their new numbers."""
-        group, step = self.param_groups[i], self._group_step(i)
-        sparse = self.is_sparse(group)
-        parameters = [*self._visited(i)] if sparse else group["params"]
-        if len(parameters) >= _MANY and step.takes_arrays and has_numpy():
-            arrays = arrays_of(parameters)
-            if arrays is not None:
-                rows = self._rows(parameters) if sparse else self._spans()[i]
-                update = step.on_arrays(rows, *arrays, self.state)
-                if all_finite(arrays[1], update.data):
-                    # an array makes each float as the one it replaces is freed, unlike a list
-                    return parameters, update._replace(data=array("d", update.data.tobytes()))
-        return self._moved_each(parameters, step)  # names what is not finite, leaves out None
+    def _move(self, i: int) -> _Move:
+        """Return what the next step makes of a group."""
+        parameters = self._visited(i)
+        if len(parameters) >= _MANY and _HAS_NUMPY and (arrays := _arrays_of(parameters)):
+            rows = self._rows(parameters) if self.is_sparse(self.param_groups[i]) else self._span(i)
+            if found := self._in_arrays(i, rows, *arrays):
+                # an array makes each float as the one it replaces is freed, unlike a list
+                return _Move(parameters, array("d", found[0].tobytes()), found[1])
+        return self._one_by_one(i, parameters)  # names what is not finite, leaves out None
 
-    def _moved_each(
-        self, parameters: Iterable[Value], step: GroupStep
-    ) -> tuple[Sequence[Value], Update]:
-        """Return the parameters that a step moves, and their new numbers, computed one by one.
+    def _in_arrays(
+        self, i: int, rows: Any, data: Any, grads: Any
+    ) -> tuple[Any, Callable[[], None] | None] | None:
+        """Return the new numbers of parameters moved at once, and what stores their state.
+
+        None, where a number is not finite, or the rule is a user's.
+        """
+        import numpy as np
+
+        rule, group = self._prepared(i)
+        if not (isinstance(rule, partial) and rule.func in _OF_ARRAYS):
+            return None
+        known = self.state.arrays(rows, self.first_state(group))
+        with np.errstate(all="ignore"):
+            new, *columns = rule(data, -grads if group.get("maximize") else grads, *known)
+        # all are finite if the sum of their squares is
+        if not all(isfinite(np.vdot(x, x)) or np.isfinite(x).all() for x in (grads, new)):
+            return None
+        return new, partial(self.state.put, rows, columns) if self.has_state(group) else None
+
+    def _one_by_one(self, i: int, parameters: Iterable[Value]) -> _Move:
+        """Return the parameters that a step moves, and their new numbers, each by itself.
 
         Raises
         ------
         NumericalError
             If a gradient or a new number is not finite.
         """
-        moved: list[Value] = []
-        found = []
+        rule, group = self._prepared(i)
+        first, sign = self.first_state(group), -1.0 if group.get("maximize") else 1.0
+        numbers: list[float] = []
+        states: dict[Value, tuple[float, ...]] = {}
         for parameter in parameters:
             given: Any = parameter.grad
             if given is None:
                 continue
             data, grad = float_of(parameter), as_float(given, "a gradient")
             self._require_finite(parameter, grad, "gradient")
-            state = self.state.get(parameter, step.first)
-            new = step.on_numbers(data, grad, state)
-            self._require_finite(parameter, new[0], "new value")
-            moved.append(parameter)
-            found.append(new)
-        numbers, *columns = zip(*found, strict=True) if found else ((),)
-        return moved, Update(self._rows(moved), numbers, columns if step.remembers else ())
+            try:
+                new, *state = rule(data, sign * grad, *self.state.get(parameter, first))
+            except ZeroDivisionError:
+                new, state = nan, []
+            self._require_finite(parameter, new, "new value")
+            numbers.append(new)
+            states[parameter] = tuple(state)
+        remember = partial(self.state.update, states) if self.has_state(group) else None
+        return _Move([*states], numbers, remember)
 
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):
@@ -349,6 +354,8 @@ class Optimizer:
             "Lower the learning rate, clip the gradients, or look for the operation under "
             "detect_anomaly()"
         )
+
+    # States -----------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Return steps, options and what the rule remembers, as plain numbers.
@@ -403,3 +410,59 @@ class Optimizer:
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(shown)})"
+
+
+def _params_of(group: Any) -> list[Any]:
+    """Return the parameters of a group as they were given; one alone is a list of one."""
+    if not isinstance(group, Mapping) or "params" not in group:
+        raise OperandError(f"a group is {shown(group)}; give a dict with its params")
+    given = group["params"]
+    return [given] if isinstance(given, Value) else listed(given, "params", "Parameters")
+
+
+def _with_name(given: Any) -> tuple[str, Value]:
+    """Return a parameter and its name, which is empty unless it was given.
+
+    Raises
+    ------
+    OperandError
+        If it is no Value, or one that was computed.
+    """
+    pair = isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str)
+    name, parameter = given if pair else ("", given)
+    if not isinstance(parameter, Value):
+        remedy = ": give those inside one by one, as module.parameters() does"
+        inside = remedy if isinstance(parameter, list | tuple) else ""
+        raise OperandError(f"an optimiser trains Parameters, not {shown(parameter)}{inside}")
+    if parameter.parents:
+        raise OperandError(
+            f"{parameter!r} was computed by {parameter.op}: only leaves can be trained"
+        )
+    return name, parameter
+
+
+def _record_of(parameter: Value) -> Touched | None:
+    """Return the record, of what was touched, of the table that a parameter belongs to, if any."""
+    return parameter.touched if isinstance(parameter, SparseParameter) else None
+
+
+def _arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any] | None:
+    """Return the numbers and the gradients of parameters; None if one of them is no number."""
+    import numpy as np
+
+    pack = struct.Struct(f"{len(parameters)}d").pack  # twice as fast as NumPy from a list
+    try:
+        data, grads = pack(*[p.data for p in parameters]), pack(*[p.grad for p in parameters])
+    except struct.error:  # None, for example
+        return None
+    return np.frombuffer(data), np.frombuffer(grads)
+
+
+def write_data(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
+    """Write the numbers of parameters, all of them even if Ctrl-C arrives meanwhile."""
+    try:
+        for parameter, number in zip(parameters, numbers, strict=True):
+            parameter.data = number
+    except BaseException:  # a single call into C is slower, but nothing can interrupt it
+        deque(map(setattr, parameters, repeat("data"), numbers), maxlen=0)
+        raise

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalargrad.optim.generic_math import at_least, maximum, sqrt
+from scalargrad import ops
 
 __all__ = [
     "adagrad",
@@ -262,3 +262,31 @@ def adagrad(
         grad = grad + weight_decay * parameter
     total = total + grad * grad
     return parameter - lr * grad / (sqrt(total) + eps), total
+
+
+# The operations that rules need, on numbers, Values and NumPy arrays alike -----------------------
+
+
+def sqrt(x: Any) -> Any:
+    """Return √x, of an array entry by entry."""
+    return _numpy().sqrt(x) if _is_array(x) else ops.sqrt(x)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """Return the larger of two, of arrays entry by entry."""
+    return _numpy().maximum(x, y) if _is_array(y) else ops.maximum(x, y)
+
+
+def at_least(x: Any, low: float) -> Any:
+    """Return x, or `low` where x is less."""
+    return _numpy().maximum(x, low) if _is_array(x) else ops.clip(x, low)
+
+
+def _is_array(x: Any) -> bool:
+    return bool(getattr(x, "ndim", 0))
+
+
+def _numpy() -> Any:
+    import numpy as np
+
+    return np

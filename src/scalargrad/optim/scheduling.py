@@ -199,17 +199,18 @@ def per_group(given: Any, name: str, optimizer: Optimizer) -> list[float]:
 class _Combined(LRScheduler):
     """Base class of both: schedules over one optimiser, and the states of all of them."""
 
-    options = ("schedulers",)
+    options: ClassVar[tuple[str, ...]] = ("schedulers",)
 
     def __init__(self, optimizer: Optimizer, schedulers: Iterable[LRScheduler]) -> None:
         required(optimizer)
         name = type(self).__name__
-        self.schedulers: list[LRScheduler] = listed(schedulers, "schedulers", "schedules")
-        for part in self.schedulers:
+        parts: list[Any] = listed(schedulers, "schedulers", "schedules")
+        for part in parts:
             if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
                 raise OperandError(f"{name}: {shown(part)} cannot be combined; give schedules")
             if part.optimizer is not optimizer:
                 raise OperandError(f"{name}: every schedule must be over the same optimizer")
+        self.schedulers: list[LRScheduler] = parts
         super().__init__(optimizer)
 
     def state_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.optim import Optimizer
-from scalargrad.optim.group_step import write_data
+from scalargrad.optim.optimizer import write_data
 from scalargrad.train.run_parts import Limits
 from scalargrad.value import Value
 
