@@ -138,3 +138,20 @@ def test_numbers_without_a_gradient_so_far_have_no_state() -> None:
     assert inner not in optimizer.state
     assert [optimizer.state[p][:2] for p in outer] == [(0.5, 0.25)] * 2
     assert optimizer.param_groups[0]["step"] == 3
+
+
+def test_a_group_without_a_state_leaves_the_rows_of_the_next_alone() -> None:
+    """PyTorch has none for tensors whose gradient was None, such as those of a frozen layer."""
+    model = network()
+    groups = [{"params": model[0].parameters()}, {"params": model[2].parameters()}]
+    optimizer = optim.SGD(groups, lr=0.1, momentum=0.9)
+    for p in model[0].parameters():
+        p.grad = None
+    for k, p in enumerate(model[2].parameters()):
+        p.grad = k + 1.0
+    optimizer.step()
+    state = optim.torch_state_dict(optimizer, model)
+    assert state["state"].keys() == {2, 3}
+    before = dict(optimizer.state)
+    optimizer.load_state_dict(state)
+    assert dict(optimizer.state) == before

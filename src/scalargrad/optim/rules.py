@@ -219,7 +219,7 @@ def rmsprop(
     variance = square_avg
     if centered:
         grad_avg = grad_avg + (grad - grad_avg) * (1.0 - alpha)
-        variance = at_least(square_avg - grad_avg * grad_avg, 0.0)  # rounding can fall below 0
+        variance = maximum(square_avg - grad_avg * grad_avg, 0.0)  # rounding can fall below 0
     step = grad / (sqrt(variance) + eps)
     if momentum:
         velocity = momentum * velocity + step
@@ -274,12 +274,7 @@ def sqrt(x: Any) -> Any:
 
 def maximum(x: Any, y: Any) -> Any:
     """Return the larger of two, of arrays entry by entry."""
-    return _numpy().maximum(x, y) if _is_array(y) else ops.maximum(x, y)
-
-
-def at_least(x: Any, low: float) -> Any:
-    """Return x, or `low` where x is less."""
-    return _numpy().maximum(x, low) if _is_array(x) else ops.clip(x, low)
+    return _numpy().maximum(x, y) if _is_array(x) else ops.maximum(x, y)
 
 
 def _is_array(x: Any) -> bool:

@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import count, islice
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError, StateError
 from scalargrad.system.one_line import shown
@@ -177,7 +177,10 @@ class Saved(Protocol):
 
     state: StateColumns
     param_groups: list[Group]
-    state_names: ClassVar[tuple[str, ...]]
+
+    @property
+    def state_names(self) -> Sequence[str]:
+        """The names of the rule's state."""
 
     def check(self, group: Group) -> None:
         """Make options Python's own numbers; raise an error if one is out of its range."""
@@ -360,7 +363,7 @@ def torch_state_dict(optimizer: Saved, model: Any) -> dict[str, Any]:
                     name: torch.tensor(x, dtype=torch.float64).reshape(shape)
                     for name, x in columns.items()
                 }
-                if optimizer.state_names != ("momentum_buffer",):  # SGD's counts no steps
+                if tuple(optimizer.state_names) != ("momentum_buffer",):  # SGD's counts no steps
                     state[numbered[-1]]["step"] = torch.tensor(float(group["step"]))
         groups.append({**options, "params": numbered})
     return {"state": state, "param_groups": groups}
