@@ -226,7 +226,9 @@ class Optimizer:
         updates = []
         for i in range(len(self.param_groups)):
             rows: Any = self._span(i)
-            if self.is_sparse(self.param_groups[i]) and reached is not None:
+            if not (
+                reached is None or reached[rows].all() or not self.is_sparse(self.param_groups[i])
+            ):
                 visited = reached.copy()
                 visited[self._rows(self._tables[i][0])] = True
                 rows = visited[rows].nonzero()[0] + rows.start
@@ -238,17 +240,6 @@ class Optimizer:
             data[rows] = new
         self._remember(remember for _, _, remember in updates)
         return True
-
-    def is_still(self, parameters: Iterable[Value]) -> bool:
-        """Return whether the next step leaves parameters unchanged if their gradient is 0.
-
-        Only those in tables are considered; all others are visited by every step anyway.
-        """
-        trained = [p for p in parameters if _record_of(p) is not None and p in self._group_of]
-        groups = {self._group_of[p] for p in trained}
-        sparse = [i for i in groups if self.is_sparse(self.param_groups[i])]
-        ones = [1.0] * len(self.state_names)
-        return all(self._prepared(i)[0](1.0, 0.0, *ones)[0] == 1.0 for i in sparse)
 
     def _span(self, i: int) -> slice:
         """Return the rows of a group."""

@@ -9,20 +9,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from scalargrad.autodiff import is_anomaly_enabled
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.nn import Embedding, Module
+from scalargrad.optim import Optimizer
+from scalargrad.optim.optimizer import write_data
 from scalargrad.system.cached_property import cached_property
-from scalargrad.train.carried import Carried
-from scalargrad.train.compiled_gradient import CompiledGradient, Predictor
-from scalargrad.train.data_rows import Shape, Shapes
-from scalargrad.train.eager_steps import Eager
 from scalargrad.train.examples import Examples
 from scalargrad.train.objective import StepResult
-from scalargrad.train.programs import Found
-from scalargrad.train.run_parts import RunParts
+from scalargrad.train.programs import Gradient, Predictor, Rows, listed
+from scalargrad.train.run_parts import Eager, Limits, RunParts
 from scalargrad.value import Value
 
 #: Recording a step takes about as long as this many eager steps.
@@ -31,15 +31,91 @@ WARM_UP = 5
 START = 200_000
 #: A batch with this many examples × parameters used by each is compiled from the first step.
 _LARGE = 100_000
-#: The most shapes of examples that are compiled, the most frequent ones; others stay eager.
-SHAPES = 32
+#: The most structures of examples that are compiled, the most frequent ones; others stay eager.
+STRUCTURES = 32
+
+
+class Carried:
+    """Parameters and gradients in arrays between steps; the optimiser keeps its state itself.
+
+    Parameters
+    ----------
+    parameters : sequence of Value
+        The parameters of the model. Those that the optimiser does not train get gradients, too.
+
+    Attributes
+    ----------
+    leaves : list of Value
+        The parameters trained, in the optimiser's order, then the model's others.
+    count : int
+        How many are trained.
+    data, grads : float64
+        The number of each leaf, and its gradient.
+    is_ahead : bool
+        Whether steps have moved the numbers since the objects were given theirs.
+    """
+
+    def __init__(self, optimizer: Optimizer, parameters: Sequence[Value]) -> None:
+        self._optimizer = optimizer
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        self.leaves, self.count = list(dict.fromkeys([*trained, *parameters])), len(trained)
+        self.data = np.zeros(len(self.leaves))
+        self.grads = np.zeros(len(self.leaves))
+        self.is_ahead = False
+        self._reached: Any = ()
+
+    def load(self) -> None:
+        """Read the numbers from the Values, unless the arrays are newer."""
+        if not self.is_ahead:
+            self.data[:] = [leaf.data for leaf in self.leaves]
+            self.grads[self.count :] = [leaf.grad or 0.0 for leaf in self.leaves[self.count :]]
+
+    def step(self, grads: Any, reached: Any, limits: Limits) -> bool:
+        """Take a step; return False, and change nothing, if it must be taken eagerly.
+
+        It must if a number would not be finite, or if the loss depends on no parameter.
+
+        Parameters
+        ----------
+        grads : float64
+            The gradients of the leaves reached.
+        reached : integers
+            The indices of these leaves.
+        limits : Limits
+            The limits on the gradients of trained parameters.
+        """
+        count = self.count
+        found, mask = np.zeros(len(self.leaves)), np.zeros(len(self.leaves), dtype=np.bool_)
+        found[reached], mask[reached] = grads, True
+        limits.apply_to(found[:count])
+        if not len(reached) or not self._optimizer.step_arrays(
+            self.data[:count], found[:count], mask[:count]
+        ):
+            return False
+        found[count:] += self.grads[count:]  # no optimiser clears those that are not trained
+        self.grads, self._reached, self.is_ahead = found, reached, True
+        return True
+
+    def write_back(self) -> None:
+        """Write the numbers to the Values, as the same steps taken eagerly would have left them."""
+        if not self.is_ahead:
+            return
+        count, grads = self.count, self.grads.tolist()
+        write_data(self.leaves[:count], self.data[:count].tolist())
+        self._optimizer.zero_grad()
+        for i in self._reached[self._reached < count].tolist():
+            self.leaves[i].grad = grads[i]
+        for leaf, grad in zip(self.leaves[count:], grads[count:], strict=True):
+            if grad != (leaf.grad or 0.0):  # by the last step or one before
+                leaf.grad = grad
+        self.is_ahead = False
 
 
 class Compiled(Eager):
     """Takes steps by a compiled gradient and an update in arrays, which hold the parameters.
 
     With `jit`, the first step is recorded, and an error raised if that is impossible. Otherwise the
-    first few steps of each shape, and all that cannot be recorded, are taken eagerly.
+    first few steps of each structure, and all that cannot be recorded, are taken eagerly.
 
     Parameters
     ----------
@@ -53,7 +129,8 @@ class Compiled(Eager):
         met = _parameters_met(self._objective.model, parts.train)
         large = parts.batch_size * met >= _LARGE
         self.warm_up = 0 if parts.jit or large else None
-        self._counts: Counter[Shape] = Counter()
+        self._counts = Counter[tuple[int, int]]()  # of steps, by structure and size of batch
+        self._evaluations = 0
         self._moment = 0  # counts the times at which a user's code may have run
         self._seen: bytes | None = None
         self._places: dict[Any, Any] | None = None
@@ -61,32 +138,31 @@ class Compiled(Eager):
 
     def _forget(self) -> None:
         self._carried = Carried(self._optimizer, self._objective.model.parameters())
-        self._recordings: dict[int, CompiledGradient] = {}
-        self._evaluation = self._new_evaluation()
-
-    def _new_evaluation(self, epochs: int = 0) -> Predictor | None:
-        held_out = self._parts.held_out
-        if held_out is None:
-            return None
-        return Predictor(self._objective.model, held_out.inputs, self._parts.batch_size, epochs)
+        self._gradients: dict[int, Gradient] = {}
+        self._predictor: Predictor | None = None
+        self._is_refused = False  # the predictor
 
     # Between steps ----------------------------------------------------------------------------
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
         """Continue after a number of completed epochs."""
-        self.warm_up = 0 if self._parts.jit else warm_up
-        self._evaluation = self._new_evaluation(epochs)
+        self.warm_up, self._evaluations = 0 if self._parts.jit else warm_up, epochs
+        full, rest = divmod(len(self._parts.train.inputs), self._parts.batch_size)
         with suppress(Exception):  # whatever it is, the first step meets it again
-            batches = self._shapes.batches()
-            self._counts = Counter({shape: n * epochs for shape, n in batches.items()})
+            for structure, count in Counter(self._rows.structure).items():
+                batches = full if self._parts.batch_size > 1 else count
+                self._counts[structure, self._parts.batch_size] = epochs * batches
+                self._counts[structure, rest] = epochs if rest else 0
 
     def begin_epoch(self) -> None:
         """Forget what was recorded if parameters or data have been replaced between epochs."""
         self._moment += 1
         if not self._parts.visited or self.warm_up == math.inf:
             return
-        changed = [self._have_data_changed(), self._have_places_changed()]
-        if any(changed) or not self._carried.fits(self._objective.model.parameters()):
+        known = self._carried
+        here = Carried(self._optimizer, self._objective.model.parameters())
+        others = here.leaves != known.leaves or here.count != known.count
+        if any([self._have_data_changed(), self._have_places_changed(), others]):
             self._forget()
 
     def _have_places_changed(self) -> bool:
@@ -108,7 +184,7 @@ class Compiled(Eager):
             self._seen = b""  # they might have
         if before is None or (self._seen and self._seen == before):
             return False
-        vars(self).pop("_shapes", None)
+        vars(self).pop("_rows", None)
         return True
 
     def write_back(self) -> None:
@@ -124,15 +200,22 @@ class Compiled(Eager):
             wires = sum(len(node.parents) for node in topological_order(loss))
             self.warm_up = WARM_UP + START // max(1, wires)
 
-    def predictions(self) -> list[Any] | None:
+    def predictions(self, inputs: list[Any]) -> list[Any] | None:
         """Return predictions for the held-out examples; None if they must be computed eagerly."""
-        evaluation, warm_up = self._evaluation, self.warm_up
-        if evaluation is None or warm_up is None or not evaluation.is_time(warm_up):
-            return None
-        if not self._recordings or is_anomaly_enabled():
+        self._evaluations += 1
+        batches = self._evaluations * math.ceil(len(inputs) / self._parts.batch_size)
+        pays = self.warm_up is not None and batches > self.warm_up
+        if not pays or self._is_refused or not self._gradients or is_anomaly_enabled():
             return None
         self._carried.load()
-        return evaluation.predictions(self._carried)
+        try:
+            if self._predictor is None:
+                model, leaves = self._objective.model, self._carried.leaves
+                self._predictor = Predictor(model, leaves, inputs, self.write_back)
+            return self._predictor.predictions(self._carried.data)
+        except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
+            self._predictor, self._is_refused = None, True
+            return None
 
     # Steps ------------------------------------------------------------------------------------
 
@@ -142,74 +225,52 @@ class Compiled(Eager):
         try:
             if self._is_time(rows) and not is_anomaly_enabled():
                 result = self._result(rows)
-        except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
-            self._refuse(error)
+        except Exception as error:  # whatever it is, eager steps are not affected
+            if self._parts.jit:
+                raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
+            self.refusal, self.warm_up = str(error), math.inf
         if result is None:
             self.write_back()
             self._moment += 1
         return result
 
     @cached_property
-    def _shapes(self) -> Shapes:
-        return Shapes(list(zip(*self._parts.train, strict=True)), self._parts.batch_size)
+    def _rows(self) -> Rows:
+        examples = list(zip(*self._parts.train, strict=True))
+        return Rows(examples, alike=self._parts.batch_size > 1)
 
     def _is_time(self, rows: Sequence[int]) -> bool:
-        """Count a step, and return whether enough of this shape have been taken eagerly."""
+        """Count a step, and return whether enough of this structure have been taken eagerly."""
         if self.warm_up == math.inf:
             return False
-        part, rows = self._shapes.find(rows)
-        shape = part, len(rows)
-        self._counts[shape] += 1
-        known = self.warm_up is not None and part < SHAPES
-        return known and self._counts[shape] > (self.warm_up or 0)
-
-    def _refuse(self, error: Exception) -> None:
-        """Take all further steps eagerly; with ``jit=True``, raise the error instead."""
-        if self._parts.jit:
-            raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
-        self.refusal, self.warm_up = str(error), math.inf
+        structure = self._rows.structure[rows[0]]
+        self._counts[structure, len(rows)] += 1
+        known = self.warm_up is not None and structure < STRUCTURES
+        return known and self._counts[structure, len(rows)] > (self.warm_up or 0)
 
     def _result(self, rows: Sequence[int]) -> StepResult | None:
         """Take a step with a program; None if it takes another branch or is not finite."""
-        part, rows = self._shapes.find(rows)
-        recording, carried = self._recording(part), self._carried
+        structure, carried = self._rows.structure[rows[0]], self._carried
+        gradient = self._gradients.get(structure)
+        if gradient is None:
+            given = self._objective, carried.leaves, self._rows, rows[0], self.write_back
+            gradient = self._gradients[structure] = Gradient(*given)
         carried.load()
-        found = recording.found(rows, carried, self._moment)
+        found = gradient.found(rows, carried.data, self._moment)
         if found is None:
             return None
         moved = False
         try:
-            if len(found.looked_up):
-                self._require_still(found)
             moved = carried.step(found.grads, found.reached, self._parts.limits)
         finally:
             if not moved:
-                recording.undo()
+                gradient.undo()
         if not moved:
             return None
-        predictions = found.listed() if self._objective.metrics else []
-        gradient = carried.gradient() if self._parts.wants_gradient else []
-        return StepResult(found.loss, predictions, gradient)
-
-    def _recording(self, part: int) -> CompiledGradient:
-        if part not in self._recordings:
-            data = self._shapes.parts[part]
-            self._recordings[part] = CompiledGradient(self._objective, self._carried.leaves, data)
-        return self._recordings[part]
-
-    def _require_still(self, found: Found) -> None:
-        """Raise TraceError if a rule moves table entries that this step does not look up.
-
-        A program looks up other rows at each run, and has a gradient for every row: 0 for those it
-        does not look up. A rule that visits only rows with a gradient would visit them all.
-        """
-        looked_up = [self._carried.leaves[i] for i in found.looked_up.tolist()]
-        if not self._optimizer.is_still(looked_up):
-            raise TraceError(
-                f"{type(self._optimizer).__name__} moves a parameter that is looked up even "
-                "where its gradient is 0, and a program cannot tell the rows it looks up "
-                "from the others: train with Adam, or with jit=False"
-            )
+        predictions = listed(found.predictions) if self._objective.metrics else []
+        wanted = self._parts.wants_gradient
+        grads = carried.grads[: carried.count].tolist() if wanted else []
+        return StepResult(found.loss, predictions, grads)
 
 
 def _parameters_met(model: Module, data: Examples) -> int:

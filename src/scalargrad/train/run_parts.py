@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from scalargrad.optim import clip_grad_norm_, clip_grad_value_
 from scalargrad.optim.clipping import factor_for, norm_of
 from scalargrad.train.examples import Examples
-from scalargrad.train.objective import Objective
+from scalargrad.train.objective import Objective, StepResult
 from scalargrad.train.stopping import Patience
+from scalargrad.value import Value
 
 
 class Stateful(Protocol):
@@ -106,3 +108,41 @@ class RunParts:
     def wants_gradient(self) -> bool:
         """Whether each step's gradient is asked for."""
         return self.gradient_tolerance is not None
+
+
+class Eager:
+    """Leaves every step to eager evaluation.
+
+    Attributes
+    ----------
+    warm_up : float or None
+        How many steps for each size of batch are taken eagerly before programs take over: inf if
+        they never do, None while that is not known.
+    refusal : str
+        Why steps could not be compiled; "" if they could, or it was not tried.
+    """
+
+    warm_up: float | None = None
+    refusal: str = ""
+
+    def resume(self, epochs: int, warm_up: float | None) -> None:
+        """Continue after a number of completed epochs."""
+
+    def begin_epoch(self) -> None:
+        """Do nothing: nothing was recorded."""
+
+    def step(self, rows: Sequence[int]) -> StepResult | None:
+        """Return None: every step is taken eagerly."""
+        del rows
+        return None
+
+    def predictions(self, inputs: list[Any]) -> list[Any] | None:
+        """Return None: the caller computes predictions."""
+        del inputs
+        return None
+
+    def watch(self, loss: Value) -> None:
+        """Ignore the loss of a step."""
+
+    def write_back(self) -> None:
+        """Do nothing: model and optimiser are up to date."""

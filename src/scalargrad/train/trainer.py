@@ -17,12 +17,11 @@ from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
 from scalargrad.system.packages import needed
-from scalargrad.train.eager_steps import Eager
 from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.objective import EpochMean, StepResult, name_of
 from scalargrad.train.progress import ProgressBar, Silence
-from scalargrad.train.run_parts import RunParts
+from scalargrad.train.run_parts import Eager, RunParts
 from scalargrad.train.users_code import is_foreign
 from scalargrad.value import Parameter, Value
 
@@ -142,7 +141,9 @@ class Trainer:
         self.model.eval()
         self.training = False
         with no_grad():
-            predictions = self.mode.predictions() or self._eager_predictions(held_out.inputs)
+            predictions = self.mode.predictions(held_out.inputs) or self._eager_predictions(
+                held_out.inputs
+            )
             loss = self.objective.held_out_loss(predictions, held_out.targets)
         found = self.objective.measured([plain(x) for x in predictions], held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
@@ -226,6 +227,11 @@ def _obstacle(optimizer: Any) -> str:
     if not isinstance(optimizer, optim.Optimizer):
         return (
             f"its rule is hidden inside {kind.__name__}, which is not a scalargrad.optim.Optimizer"
+        )
+    if isinstance(optimizer, optim.SparseAdam):
+        return (
+            "SparseAdam moves what a gradient was written to, be it 0, and a program writes one to "
+            "every row it could look up: train with Adam, or with jit=False"
         )
     ours = next(x for x in kind.__mro__ if not is_foreign(x))
     known = {*dir(ours), "defaults", "param_groups", "state"} - _HARMLESS
