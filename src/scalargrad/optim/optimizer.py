@@ -302,8 +302,7 @@ class Optimizer:
         known = self.state.arrays(rows, self.first_state(group))
         with np.errstate(all="ignore"):
             new, *columns = rule(data, -grads if group.get("maximize") else grads, *known)
-        # all are finite if the sum of their squares is
-        if not all(isfinite(np.vdot(x, x)) or np.isfinite(x).all() for x in (grads, new)):
+        if not (np.isfinite(grads).all() and np.isfinite(new).all()):
             return None
         return new, partial(self.state.put, rows, columns) if self.has_state(group) else None
 

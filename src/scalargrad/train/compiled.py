@@ -84,12 +84,15 @@ class Carried:
         limits : Limits
             The limits on the gradients of trained parameters.
         """
-        count = self.count
-        found, mask = np.zeros(len(self.leaves)), np.zeros(len(self.leaves), dtype=np.bool_)
-        found[reached], mask[reached] = grads, True
+        count, n = self.count, len(self.leaves)
+        found, mask = grads.copy(), None
+        if len(reached) < n:
+            found, mask = np.zeros(n), np.zeros(n, dtype=np.bool_)
+            found[reached], mask[reached] = grads, True
         limits.apply_to(found[:count])
+        trained = None if mask is None else mask[:count]
         if not len(reached) or not self._optimizer.step_arrays(
-            self.data[:count], found[:count], mask[:count]
+            self.data[:count], found[:count], trained
         ):
             return False
         found[count:] += self.grads[count:]  # no optimiser clears those that are not trained
