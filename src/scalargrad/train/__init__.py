@@ -1,10 +1,9 @@
 """Training: fit a model to examples, with metrics, early stopping and checkpoints.
 
-`fit` checks its arguments (`checks`), prepares the `examples` and hands all `run_parts`
-to a `trainer`, which runs epochs of an `objective` and notes them in the `history`. It chooses
-what takes the steps: `eager_steps`, or `compiled` with its `programs`. `users_code` may look at all
-of it between two epochs. A `checkpoint` keeps the `run_state`, and `run_settings` tells whether a
-run may be resumed from it.
+`fit` checks its arguments (`checks`), prepares the `examples`, tries model and loss on a few of
+them (`trial`), and hands all `run_parts` to a `trainer`, which runs epochs of an `objective` and
+notes them in the `history`. Steps are eager, or `compiled` with its `programs`. A `checkpoint`
+keeps the state of a run, and tells whether it may be resumed.
 """
 
 from __future__ import annotations

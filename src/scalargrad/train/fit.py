@@ -11,6 +11,7 @@ from scalargrad.grad_mode import builds_graphs
 from scalargrad.nn import Module
 from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.table.validation import flag, number, size, whole
+from scalargrad.train.checkpoint import RunState
 from scalargrad.train.checks import (
     callables,
     checkpoint_path,
@@ -27,12 +28,16 @@ from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History, attach
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
-from scalargrad.train.run_parts import Limits, OptimizerLike, RunParts, Schedule
-from scalargrad.train.run_state import RunState
-from scalargrad.train.stopping import Patience
+from scalargrad.train.run_parts import (
+    Limits,
+    OptimizerLike,
+    Patience,
+    RunParts,
+    Schedule,
+    runs_between_epochs,
+)
 from scalargrad.train.trainer import Trainer
 from scalargrad.train.trial import try_out
-from scalargrad.train.users_code import runs_between_epochs
 
 Callback = Callable[[Module, History], object]
 
@@ -174,7 +179,7 @@ def fit(
     metric, a schedule or a checkpoint could look, and after an error, parameters, gradients and
     the optimiser's state are in their objects. Steps are compiled if the examples all have the
     same structure (with ``batch_size=1``, the 32 most frequent structures are), the optimiser is
-    one of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw random
+    one of `scalargrad.optim` other than SparseAdam, and model and loss draw random
     numbers only by `drawn` (as Dropout does), keep nothing for later and read no ``.data``.
     Otherwise, and if a step meets a number that is not finite or takes more than eight paths
     through its conditions, steps are eager. If a callback changes a number, a layer or an

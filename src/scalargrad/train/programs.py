@@ -279,16 +279,17 @@ class Gradient:
         first: int,
         write_back: Callable[[], None],
     ) -> None:
-        self._objective, self._rows, self._write_back = objective, rows, write_back
-        self._make = lambda together: _gradient(
-            objective, leaves, rows.examples[first], together=together
-        )
-        self._gradient = self._make(together=True)
+        self._objective, self._leaves, self._rows = objective, leaves, rows
+        self._example, self._write_back = rows.examples[first], write_back
+        self._gradient = self._compiled(together=True)
         self._repeated: Callable[..., Any] = self._gradient
         self._sizes: set[int] = set()
         self._compared_at = 0
         self._full = 0  # how many examples batches are filled up to; 0 if they are not
         self._draws = False  # whether a program has drawn random numbers
+
+    def _compiled(self, *, together: bool) -> Any:
+        return _gradient(self._objective, self._leaves, self._example, together=together)
 
     def found(self, rows: Sequence[int], data: Any, moment: int) -> Found | None:
         """Return loss and gradients of a batch; None if a program cannot compute them.
@@ -311,8 +312,7 @@ class Gradient:
         if not self._sizes and len(self._rows.examples) % len(rows):
             targets = [y for _, y in self._rows.examples]
             self._full = len(rows) if self._objective.is_mean_over(targets) else 0
-        size = self._size(len(rows))
-        if size not in self._sizes:
+        if self._size(len(rows)) not in self._sizes:
             self._write_back()
             if not self._look_at_first(rows, data):
                 return None
@@ -320,10 +320,10 @@ class Gradient:
             self._compared_at = 0  # the model has been evaluated eagerly
         if self._compared_at != moment:
             self._compared_at, self._repeated = moment, self._gradient.repeated()
-        size = self._size(len(rows))
+        is_filled = self._size(len(rows)) > len(rows)
         found = self._run(self._repeated, rows, data)
         self._draws = self._draws or bool(self._gradient.before)
-        if self._draws and size > len(rows):  # by dropout, say, that this batch is first to come to
+        if self._draws and is_filled:  # by dropout, say, that this batch is the first to come to
             self.undo()
             return self.found(rows, data, moment)
         return found
@@ -381,7 +381,7 @@ class Gradient:
         try:
             return self._run(self._gradient, rows, data)
         except TraceError:
-            self._gradient = self._make(together=False)
+            self._gradient = self._compiled(together=False)
             return self._run(self._gradient, rows, data)
 
     def _require_agreement(self, found: Found, rows: Sequence[int]) -> None:

@@ -1,16 +1,21 @@
-"""The parts of a run: what is trained, on what, and how."""
+"""The parts of a run: what is trained, on what and how, and which of them are a user's code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from scalargrad.errors import OperandError
+from scalargrad.nn import Module
 from scalargrad.optim import clip_grad_norm_, clip_grad_value_
 from scalargrad.optim.clipping import factor_for, norm_of
+from scalargrad.optim.lr_scheduler import LambdaLR
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import counted
 from scalargrad.train.examples import Examples
 from scalargrad.train.objective import Objective, StepResult
-from scalargrad.train.stopping import Patience
 from scalargrad.value import Value
 
 
@@ -66,6 +71,70 @@ class Limits(NamedTuple):
             grads.clip(-self.value, self.value, out=grads)
         if self.norm is not None:
             grads *= factor_for(norm_of(grads.tolist()), self.norm)
+
+
+@dataclass
+class Patience:
+    """Watches the held-out loss.
+
+    Attributes
+    ----------
+    epochs : int
+        The number of epochs without improvement before training stops.
+    min_delta : float
+        How much the loss must fall to count as improved.
+    best_loss : float
+        The lowest held-out loss so far.
+    best_epoch : int
+        Its epoch, from 1; 0 before the first epoch.
+    best_state : dict or None
+        The state of the model after that epoch.
+
+    References
+    ----------
+    Prechelt, Early stopping - but when?, 1998.
+    """
+
+    epochs: int
+    min_delta: float = 0.0
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    best_state: dict[str, Any] | None = None
+
+    def is_better(self, loss: float) -> bool:
+        """Return whether a held-out loss counts as an improvement; over NaN, any does."""
+        unknown = self.best_state is None or math.isnan(self.best_loss)
+        return unknown or loss < self.best_loss - self.min_delta
+
+    def keep(self, loss: float, epoch: int, state: dict[str, Any]) -> None:
+        """Keep the state of the best epoch so far."""
+        self.best_loss, self.best_epoch, self.best_state = loss, epoch, state
+
+    def is_over(self, epoch: int) -> bool:
+        """Return whether the last `epochs` epochs brought no improvement."""
+        return epoch - self.best_epoch >= self.epochs
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "best_state": self.best_state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what a checkpoint kept.
+
+        Raises
+        ------
+        OperandError
+            If it is something else.
+        """
+        loss, epoch, best = state["best_loss"], state["best_epoch"], state["best_state"]
+        if not isinstance(loss, float) or not isinstance(best, dict | None):
+            raise OperandError(f"best_loss is {shown(loss)}, best_state {shown(best)}")
+        self.best_loss, self.best_state = loss, best
+        self.best_epoch = counted(epoch, "best_epoch")
 
 
 @dataclass(frozen=True)
@@ -146,3 +215,44 @@ class Eager:
 
     def write_back(self) -> None:
         """Do nothing: model and optimiser are up to date."""
+
+
+# A user's code, which may keep or change anything between two steps ------------------------------
+
+
+def is_foreign(part: object) -> bool:
+    """Return whether what `fit` calls may keep or change anything; scalargrad's own does not."""
+    return part is not None and not all(map(_is_own, [part, getattr(part, "__self__", part)]))
+
+
+def _is_own(part: object) -> bool:
+    module = getattr(part, "__module__", None) or type(part).__module__
+    return module.partition(".")[0] == "scalargrad"
+
+
+def runs_between_epochs(
+    model: Module, metrics: Mapping[str, Any], held_out: Any, schedule: Any
+) -> bool:
+    """Return whether a user's metric, schedule or switch of modes runs after each epoch."""
+    switches = held_out is not None and _has_foreign_switch(model)
+    return switches or any(map(is_foreign, metrics.values())) or _calls_back(schedule)
+
+
+def _has_foreign_switch(model: Module) -> bool:
+    """Return whether `train` and `eval` run code of a user's, here or in a module inside."""
+    parts = model.modules()
+    switches = [model.eval, *(part.train for part in parts)]
+    if not all(_is_own(getattr(x, "__func__", x)) for x in switches):
+        return True
+    kinds = {type(part) for part in parts}
+    setters = [(kind.__setattr__, isinstance(kind.training, bool)) for kind in kinds]
+    return any(x != (Module.__setattr__, True) for x in setters)
+
+
+def _calls_back(schedule: Any) -> bool:
+    """Return whether a schedule, or a part of it, is or calls the code of a user."""
+    if is_foreign(schedule) or isinstance(schedule, LambdaLR):
+        return True
+    own = getattr(schedule, "__dict__", {})  # such as a step that was put around that of the class
+    parts = own.get("schedulers", ())
+    return not own.keys().isdisjoint(dir(type(schedule))) or any(map(_calls_back, parts))

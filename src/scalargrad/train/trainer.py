@@ -21,8 +21,7 @@ from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.objective import EpochMean, StepResult, name_of
 from scalargrad.train.progress import ProgressBar, Silence
-from scalargrad.train.run_parts import Eager, RunParts
-from scalargrad.train.users_code import is_foreign
+from scalargrad.train.run_parts import Eager, RunParts, is_foreign
 from scalargrad.value import Parameter, Value
 
 #: What a user's class of optimiser may override: `fit` asks for it where the parameters have been

@@ -20,7 +20,7 @@ from scalargrad.nn import Module
 from scalargrad.system.one_line import shown
 from scalargrad.train.examples import PLAIN, Examples, is_flat, numbers_in, plain
 from scalargrad.train.objective import Objective, name_of
-from scalargrad.train.users_code import is_foreign
+from scalargrad.train.run_parts import is_foreign
 
 
 def try_out(
