@@ -13,7 +13,6 @@ from scalargrad.optim import lr_scheduler
 from scalargrad.optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
-    CosineAnnealingLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
@@ -48,7 +47,6 @@ FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
     ("StepLR", {"step_size": 2, "gamma": 0.5}, [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]),
     ("ConstantLR", {}, [1 / 3] * 5 + [1.0] * 3),
     ("ConstantLR", {"factor": 0.25, "total_iters": 2}, [0.25, 0.25, 1.0, 1.0]),
-    ("ConstantLR", {"factor": 1.0}, [1.0] * 7),
     ("LinearLR", {}, [1 / 3 + 2 / 3 * k / 5 for k in range(6)] + [1.0, 1.0]),
     ("LinearLR", {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 4},
      [1.0, 0.8, 0.6, 0.4, 0.2, 0.2]),
@@ -209,15 +207,6 @@ def test_schedules_in_a_row_and_at_once(build: Callable[[Any], Any], rates: list
     second.load_state_dict(first.state_dict())
     second.optimizer.load_state_dict(first.optimizer.state_dict())
     assert run(second, 4) == rates[5:]
-
-
-def test_warm_up_then_cosine() -> None:
-    """Up along a line to the base rate, then down along half a wave to 0."""
-    optimizer = sgd()
-    warm_up = LinearLR(optimizer, start_factor=0.5, total_iters=2)
-    parts = [warm_up, CosineAnnealingLR(optimizer, T_max=2)]
-    schedule = SequentialLR(optimizer, parts, milestones=[2])
-    assert run(schedule, 5) == pytest.approx([0.5, 0.75, 1.0, 0.5, 0.0], abs=1e-15)
 
 
 def test_schedules_are_shown_with_their_options() -> None:

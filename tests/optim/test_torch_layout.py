@@ -151,7 +151,6 @@ def test_a_group_without_a_state_leaves_the_rows_of_the_next_alone() -> None:
         p.grad = k + 1.0
     optimizer.step()
     state = optim.torch_state_dict(optimizer, model)
-    assert state["state"].keys() == {2, 3}
     before = dict(optimizer.state)
     optimizer.load_state_dict(state)
     assert dict(optimizer.state) == before

@@ -291,12 +291,11 @@ class SequentialLR(_Combined):
 
     def _next(self, epoch: int) -> list[float]:
         part, own = self._place(epoch)
-        if epoch == 0:  # whatever the parts have made of the rates
-            part._start([base for _, base in self._in_force()])
-        elif own == 0:
-            part._start(part.base_lrs)
-        else:
+        if own:
             part.step()
+        else:  # the first goes on from the base rates, whatever the parts have made of them
+            over = part if epoch else self
+            part._start([base for _, base in over._in_force()])
         return part.get_last_lr()
 
 

@@ -272,10 +272,8 @@ def _digest(data: Examples) -> str:
 def _text(x: Any) -> Iterator[str]:
     """Yield the numbers and texts of an example; of other objects, their type."""
     if isinstance(x, dict):
-        yield "{"
-        for pair in x.items():
-            yield from _text(pair)
-    elif isinstance(x, list | tuple):
+        x = [*x.items()]
+    if isinstance(x, list | tuple):
         yield "["
         for part in x:
             yield from _text(part)

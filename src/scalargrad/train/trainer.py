@@ -24,10 +24,6 @@ from scalargrad.train.progress import ProgressBar, Silence
 from scalargrad.train.run_parts import Eager, RunParts, is_foreign
 from scalargrad.value import Parameter, Value
 
-#: What a user's class of optimiser may override: `fit` asks for it where the parameters have been
-#: written back. Array updates bypass the rest, or it would find the parameters of an earlier epoch.
-_HARMLESS = {"add_param_group", "load_state_dict", "state_dict"}
-
 
 class Trainer:
     """Runs the epochs of a run, and keeps what they change."""
@@ -223,18 +219,12 @@ def mode_of(parts: RunParts) -> Eager:
 def _obstacle(optimizer: Any) -> str:
     """Return why an optimiser's steps cannot be recorded; empty if they can."""
     kind = type(optimizer)
-    if not isinstance(optimizer, optim.Optimizer):
-        return (
-            f"its rule is hidden inside {kind.__name__}, which is not a scalargrad.optim.Optimizer"
-        )
+    if not isinstance(optimizer, optim.Optimizer) or is_foreign(kind):
+        return f"its rule is hidden inside {kind.__name__}, which is no class of scalargrad.optim"
     if isinstance(optimizer, optim.SparseAdam):
         return (
             "SparseAdam moves what a gradient was written to, be it 0, and a program writes one to "
             "every row it could look up: train with Adam, or with jit=False"
         )
-    ours = next(x for x in kind.__mro__ if not is_foreign(x))
-    known = {*dir(ours), "defaults", "param_groups", "state"} - _HARMLESS
-    own = [name for x in kind.__mro__ if is_foreign(x) for name in vars(x)]
-    own += {*dir(kind)}.intersection(vars(optimizer))
-    changed = [name for name in own if name in known and not name.startswith("__")]
-    return f"{kind.__name__} has its own {changed[0]}" if changed else ""
+    own = {*dir(kind)}.intersection(vars(optimizer))
+    return f"this {kind.__name__} has its own {min(own)}" if own else ""
