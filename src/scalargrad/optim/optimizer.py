@@ -226,9 +226,8 @@ class Optimizer:
         updates = []
         for i in range(len(self.param_groups)):
             rows: Any = self._span(i)
-            if not (
-                reached is None or reached[rows].all() or not self.is_sparse(self.param_groups[i])
-            ):
+            is_sparse = reached is not None and self.is_sparse(self.param_groups[i])
+            if is_sparse and not reached[rows].all():
                 visited = reached.copy()
                 visited[self._rows(self._tables[i][0])] = True
                 rows = visited[rows].nonzero()[0] + rows.start
