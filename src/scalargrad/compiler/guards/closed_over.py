@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.comparable import Same
 from scalargrad.compiler.guards.reachable import Reachable
-from scalargrad.compiler.guards.readings import ANY, Reader, Readings, Source, changed
+from scalargrad.compiler.guards.readings import Reader, Readings, Source, changed
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Value
@@ -30,8 +30,6 @@ class ClosedOver:
 
     Attributes
     ----------
-    unnamed : set of Source
-        Attributes that no code names; see `Reachable.unnamed`.
     keys : set of Value
         The Values that are keys of dicts or items of sets.
     told_apart : ToldApart or None
@@ -43,7 +41,7 @@ class ClosedOver:
     def __init__(self, roots: Iterable[Any]) -> None:
         reachable = Reachable(roots)
         self._readings = reachable.readings
-        self.slots, self.unnamed = self._readings.slots, reachable.unnamed()
+        self.slots = self._readings.slots
         self.keys, self.told_apart = reachable.keys, reachable.told_apart
         self.refusal = reachable.refusal
         self.watch(())
@@ -114,8 +112,7 @@ class Reads(NamedTuple):
         For each Value, the slots that hold it and its index among their Values. Empty for a Value
         that no slot holds; the recording then reads that very Value at each call.
     keys : dict from Source to Hashable
-        The key that each slot must have; an attribute that no code names, with Values of which
-        none was read, may hold anything. None after unpickling, when `text` takes its place.
+        The key that each slot must have. None after unpickling, when `text` takes its place.
     identities : list
         Which of the Values in those slots are the same, and which are keys of dicts.
     """
@@ -134,14 +131,13 @@ class Reads(NamedTuple):
             read = [(i, x) for i, x in enumerate(slot.values) if x in where]
             for i, x in read:
                 where[x].append((source, i))
-            skipped = slot.values and not read and source in now.unnamed
-            keys[source] = ANY if skipped else slot.key
+            keys[source] = slot.key
         return cls(tuple(values), [*where.values()], keys, identities=_identities(keys, now))
 
     @property
     def watched(self) -> list[Source]:
         """The slots whose contents matter, to be watched."""
-        return [source for source, key in self.keys.items() if key is not ANY]
+        return [*self.keys]
 
     def rebound(self, now: ClosedOver) -> Reads | None:
         """Return these with the Values that the slots hold now; None if no longer valid."""
@@ -155,7 +151,7 @@ class Reads(NamedTuple):
     def _fits(self, now: ClosedOver) -> bool:
         keys, slots = self.keys, now.slots
         for source, key in keys.items():
-            if key is not ANY and (slots[source].key if source in slots else None) != key:
+            if (slots[source].key if source in slots else None) != key:
                 return False
         owners = {owner for owner, _ in keys}
         new = [x for x in slots if x not in keys and x[0] in owners]
@@ -172,7 +168,7 @@ class Reads(NamedTuple):
 def _identities(keys: Mapping[Source, Any], now: ClosedOver) -> list[Any]:
     """Return of each Value in the slots that matter which of them it is, or itself if a key."""
     numbers: dict[Value, int] = {}
-    held = [now.slots[source].values for source, key in keys.items() if key is not ANY]
+    held = [now.slots[source].values for source in keys]
     return [
         Same(x) if x in now.keys else numbers.setdefault(x, len(numbers)) for xs in held for x in xs
     ]

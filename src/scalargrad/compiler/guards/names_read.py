@@ -6,17 +6,18 @@ Of some namespaces, modules and attributes of functions, only what the code name
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import dis
 import functools
 import importlib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
 
 from scalargrad.value import Value
 
@@ -146,11 +147,13 @@ def imports_in(code: CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
 
 
-#: What reads attributes without their names.
+#: What reads attributes without their names, and globals that do.
 _UNNAMED = {
     *("__dict__", "__getattribute__", "__getstate__", "__reduce_ex__", "attrgetter", "getattr"),
-    *("getattr_static", "getmembers", "vars"),
+    *("getattr_static", "getmembers", "vars", "methodcaller", "deepcopy", "asdict", "astuple"),
+    "format_map",
 }
+_UNNAMED_GLOBALS = {"copy", "dataclasses", "replace", "fields", "pickle", "dir", "inspect"}
 
 
 @functools.cache
@@ -161,7 +164,81 @@ def reads_unnamed(code: CodeType) -> bool:
     """
     inside = any(reads_unnamed(x) for x in code.co_consts if isinstance(x, CodeType))
     matches = dis.opmap["MATCH_CLASS"] in code.co_code[::2]
-    return inside or matches or not _UNNAMED.isdisjoint(code.co_names)
+    named = not (
+        _UNNAMED.isdisjoint(code.co_names) and _UNNAMED_GLOBALS.isdisjoint(_global_names(code))
+    )
+    return inside or matches or named or ("format" in code.co_names and _formats(code))
+
+
+#: Fields of a template by which it names attributes or items: ``{0.rate}``.
+_LOOKED_INTO = re.compile(r"\{\w*[.\[]")
+
+
+def _formats(code: CodeType) -> bool:
+    """Return whether a template may name attributes of what is put into it."""
+    templates = [x for x in code.co_consts if isinstance(x, str) and "{" in x]
+    return not templates or any(map(_LOOKED_INTO.search, templates))
+
+
+_READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
+
+
+@functools.cache
+def attributes_read(code: CodeType) -> frozenset[str]:
+    """Return the names of attributes in code that it reads, other than only assigns."""
+    found = {x.argval for x in dis.get_instructions(code) if x.opname in _READS}
+    if not _BY_TEXT.isdisjoint(code.co_names):
+        found |= {x for x in code.co_consts if isinstance(x, str)}
+    inner = [attributes_read(x) for x in code.co_consts if isinstance(x, CodeType)]
+    return frozenset(found).union(*inner)
+
+
+def is_special(name: str) -> bool:
+    """Return whether Python reads a member of a class by itself: ``__call__``."""
+    return name.startswith("__") and name.endswith("__")
+
+
+#: Bases that read no attributes of the objects of classes derived from them.
+_BARE = {"abc", "typing"}
+_MODULE = "scalargrad.nn.module"
+#: What a module computes with; its other methods look at all that it holds.
+_COMPUTES = {"__call__", "forward", "example_input", "extra_repr"}
+
+
+class ReadByLibraries(NamedTuple):
+    """Which attributes of an object of a user's class the code of its libraries' bases reads.
+
+    Attributes
+    ----------
+    names : frozenset of str
+    all_by : frozenset of str
+        The methods that read all attributes.
+    """
+
+    names: frozenset[str] = frozenset()
+    all_by: frozenset[str] = frozenset()
+
+
+@functools.cache
+def read_by_libraries(kind: Any) -> ReadByLibraries | None:
+    """Return what libraries read of objects of a class; None if that may be anything.
+
+    That is so of a dataclass, too, whose fields are read without their names.
+    """
+    if kind is SimpleNamespace:
+        return ReadByLibraries()
+    bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in _BARE]
+    if is_of_library(kind) or dataclasses.is_dataclass(kind):
+        return None
+    if not bases:
+        return ReadByLibraries()
+    if [x.__module__ for x in bases] != [_MODULE]:
+        return None
+    methods = {
+        name: x.__code__ for name, x in vars(bases[0]).items() if isinstance(x, FunctionType)
+    }
+    read = [attributes_read(code) for name, code in methods.items() if name in _COMPUTES]
+    return ReadByLibraries(frozenset().union(*read), frozenset(methods.keys() - _COMPUTES))
 
 
 def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
@@ -183,6 +260,16 @@ def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
 Space = tuple[Any, Mapping[str, Any]]
 
 
+@dataclasses.dataclass
+class _Objects:
+    """Objects of which the same is read: those looked at, and others."""
+
+    known: list[Any]
+    new: list[Any]
+    looked_up: int = 0
+    is_whole: bool = False
+
+
 class NamedSpaces:
     """The namespaces met while code is followed, and all names that this code reads.
 
@@ -192,13 +279,17 @@ class NamedSpaces:
     ----------
     names : dict from str to None
         The names in the code that was followed, in order.
+    attributes : dict from str to None
+        The names of attributes that it reads.
     unnamed : bool
         Whether code may read attributes of objects whose names do not stand in it.
     """
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
+        self.attributes: dict[str, None] = {}
         self.unnamed = False
+        self._objects: dict[ReadByLibraries, _Objects] = {}
         self._spaces: dict[int, Space] = {}
         self._read: dict[int, int] = {}
         self._whole: set[int] = set()  # Values whose attributes are all read
@@ -207,6 +298,7 @@ class NamedSpaces:
         """Note what a function's code reads, and return the names of globals in it."""
         code = function.__code__
         self.names |= dict.fromkeys(names_and_texts(code))
+        self.attributes |= dict.fromkeys(attributes_read(code))
         self.unnamed = self.unnamed or reads_unnamed(code)
         return [*names_and_texts(code, of_globals=True)]
 
@@ -233,6 +325,34 @@ class NamedSpaces:
             if new:
                 found.append((owner, space, [name for name in new if name in space]))
         return found
+
+    def add_object(self, x: Any, read: ReadByLibraries) -> None:
+        """Add an object, or a class, of which only what is named is read."""
+        self._objects.setdefault(read, _Objects([], [])).new.append(x)
+
+    def attributes_grown(self) -> list[tuple[Any, Collection[str] | None]]:
+        """Return objects with names of attributes not looked up there yet; None stands for all."""
+        found: list[tuple[Any, Collection[str] | None]] = []
+        names = [*self.attributes]
+        for read, group in self._objects.items():
+            whole = self.unnamed or not read.all_by.isdisjoint(self.attributes)
+            if whole and not group.is_whole:
+                found += [(x, None) for x in (*group.known, *group.new)]
+            elif whole:
+                found += [(x, None) for x in group.new]
+            else:
+                new = {*names[group.looked_up :]}
+                found += [(x, new) for x in group.known if new]
+                found += [(x, {*names, *read.names}) for x in group.new]
+            group.known += group.new
+            group.new, group.looked_up, group.is_whole = [], len(names), whole
+        return found
+
+    def selected(self) -> Iterator[tuple[Any, frozenset[str] | None]]:
+        """Yield each object with the names of which nothing else is read; None stands for all."""
+        for read, group in self._objects.items():
+            names = None if group.is_whole else read.names.union(self.attributes)
+            yield from ((x, names) for x in group.known)
 
     def missing(self) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
         """Yield each module, with the names that it lacks."""

@@ -102,8 +102,3 @@ def has_followed_attributes(kind: Any) -> bool:
     known = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = known or str(kind.__module__).startswith("scalargrad.")
     return not is_of_library(kind) or (ours and is_stateful(kind))
-
-
-def is_users_alone(kind: type) -> bool:
-    """Return whether no library knows a class: what it may read of an object does not show."""
-    return kind is SimpleNamespace or not any(is_of_library(x) for x in kind.__mro__[:-1])

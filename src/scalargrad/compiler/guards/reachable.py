@@ -11,7 +11,7 @@ import builtins
 import sys
 from abc import ABCMeta
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from operator import attrgetter
@@ -21,11 +21,17 @@ from typing import Any
 from scalargrad.compiler.guards import ways
 from scalargrad.compiler.guards.comparable import Live, Same
 from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
-from scalargrad.compiler.guards.names_read import IS, NamedSpaces, is_of_library, of_library
+from scalargrad.compiler.guards.names_read import (
+    IS,
+    NamedSpaces,
+    is_of_library,
+    is_special,
+    of_library,
+    read_by_libraries,
+)
 from scalargrad.compiler.guards.object_state import (
     attributes_beside,
     is_stateful,
-    is_users_alone,
 )
 from scalargrad.compiler.guards.readings import CONTENTS, ITSELF, Reader, Readings, Source
 from scalargrad.compiler.guards.references import bound_parts
@@ -84,7 +90,6 @@ class Reachable:
         self._ahead: deque[Callable[[], None]] = deque()
         self._named = NamedSpaces()
         self._inherited: dict[type, dict[str, Any]] = {}
-        self._own: list[Source] = []
         self._iterable: list[Any] = []
         self._tellers: list[FunctionType | type] = []
         self._roots = [*roots]
@@ -107,12 +112,6 @@ class Reachable:
             if isinstance(function := getattr(root, "__func__", root), FunctionType):
                 yield from misread(function)
 
-    def unnamed(self) -> set[Source]:
-        """Return the attributes of users' objects whose names stand nowhere in the code."""
-        if self._named.unnamed:
-            return set()
-        return {source for source in self._own if source[1] not in self._named.names}
-
     def _told_apart(self, slots: Slots) -> ToldApart | None:
         """Return what the code, with all its names, would tell from a copy."""
         contents = [slot.content for slot in self.readings.slots.values()]
@@ -124,6 +123,10 @@ class Reachable:
         """Add what all the names in the code ask of what was met."""
         for owner, space, names in self._named.missing():
             self.readings.lacking(Same(owner), space, names)
+        for x, read in self._named.selected():
+            if not isinstance(x, type):
+                own = [name for name in [*vars(x)] if read is None or name in read]
+                self.readings.own_attributes(x, own, read)
         if not _ITERATES.isdisjoint(self._named.names):
             for x in self._iterable:
                 self.readings.fact(tuple, Same(x), vars(x))
@@ -205,7 +208,10 @@ class Reachable:
         grown = self._named.grown()
         for owner, space, names in grown:
             self._names(owner, space, names)
-        return bool(grown)
+        attributes = self._named.attributes_grown()
+        for x, named in attributes:
+            (self._named_members if isinstance(x, type) else self._named_own)(x, named)
+        return bool(grown or attributes)
 
     # Ways of functions and classes ------------------------------------------------------------
 
@@ -269,7 +275,18 @@ class Reachable:
         self.readings.fact(len, Same(kind), vars(kind))
         self.readings.fact(_BASES, Same(kind))
         self._tellers.append(kind)
-        self._names(kind, vars(kind), [*ways.MEMBERS.read(kind), *ways.METHODS.read(kind)])
+        read = read_by_libraries(kind)
+        if read is None:
+            self._named_members(kind, None)
+        else:
+            special = [name for name in ways.METHODS.read(kind) if is_special(name)]
+            self._names(kind, vars(kind), special)
+            self._named.add_object(kind, read)
+
+    def _named_members(self, kind: type, named: Collection[str] | None) -> None:
+        """Follow the members of a class that code names; all if `named` is None."""
+        members = dict.fromkeys([*ways.MEMBERS.read(kind), *ways.METHODS.read(kind)])
+        self._names(kind, vars(kind), [x for x in members if named is None or x in named])
 
     def _inherited_by(self, kind: type) -> dict[str, Any]:
         """Return what an object has from its class: of a library's, which modes it is in."""
@@ -287,14 +304,31 @@ class Reachable:
         kind: Any = type(x)
         inherited, own = self._inherited_by(kind), attributes_beside(x)
         self.readings.fact(type, Same(x))
-        added = self._space(x, own)
-        if is_users_alone(kind):
-            self._own += added
+        read = read_by_libraries(kind) if own is getattr(x, "__dict__", None) else None
+        if read is not None:
+            self._named.add_object(x, read)
+            self._iterable.append(x)
+            return
+        self._space(x, own)
         more = {name: self._slot(y) for name, y in inherited.items() if name not in own}
         self.readings.add(Same(x), more)
         if own is getattr(x, "__dict__", None):
             self._iterable.append(x)
             self.readings.part(_space_of, x, _space_of(x))
+
+    def _named_own(self, x: Any, named: Collection[str] | None) -> None:
+        """Follow the attributes of an object, and of its class, that code names."""
+        own, inherited, owner = vars(x), self._inherited_by(type(x)), Same(x)
+        names = [*own] if named is None else own.keys() & named
+        slots = {
+            name: self._slot(own[name])
+            for name in names
+            if (owner, name) not in self.readings.slots
+        }
+        for name in inherited if named is None else inherited.keys() & named:
+            if name not in own and (owner, name) not in self.readings.slots:
+                slots[name] = self._slot(inherited[name])
+        self.readings.add(owner, slots)
 
     def _space(
         self, x: Any, own: dict[str, Any], read: Callable[[Any], dict[str, Any]] = attributes_beside

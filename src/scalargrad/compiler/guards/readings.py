@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 from scalargrad.compiler.guards.comparable import Same
 from scalargrad.value import Value
 
-#: Stands for contents that do not matter.
-ANY = object()
 #: A slot's identity: the owner of a variable or attribute, and its name.
 Source = tuple[Same, Hashable]
 
@@ -65,8 +63,7 @@ def changed(keys: Mapping[Source, Any], slots: Mapping[Source, Slot]) -> list[st
     found = [
         named(source)
         for source in {**keys, **now}
-        if not (source in keys and source in now)
-        or (keys[source] is not ANY and keys[source] != now[source])
+        if not (source in keys and source in now) or keys[source] != now[source]
     ]
     return [*dict.fromkeys(found)]
 
@@ -77,7 +74,7 @@ Measure = Callable[[Any], Any]
 Reader = Callable[[], Any]
 
 _CELL, _CODE, _LABEL = attrgetter("cell_contents"), attrgetter("__code__"), attrgetter("label")
-_PARENTS = attrgetter("parents")
+_PARENTS, _SPACE = attrgetter("parents"), attrgetter("__dict__")
 #: The name for all that an object holds.
 CONTENTS = "contents"
 #: The name for an object as all that it holds.
@@ -104,6 +101,9 @@ class Readings:
         self._lacking: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
         self._cells: dict[int, tuple[CellType, list[Source]]] = {}
         self._others: list[tuple[Reader, list[Source]]] = []
+        self._selected: dict[tuple[str, ...], list[tuple[dict[str, Any], list[Source]]]] = {}
+        self._absent: dict[tuple[str, ...], frozenset[str]] = {}
+        self._objects: list[Any] = []
 
     def add(self, owner: Same, slots: Mapping[Any, Slot]) -> list[Source]:
         """Add slots of an owner by name, and return what identifies them."""
@@ -132,6 +132,23 @@ class Readings:
         """Add closure cells, with the slots of what they hold by index."""
         for cell, source in zip(cells, self.add(owner, slots), strict=True):
             self._cells.setdefault(id(cell), (cell, []))[1].append(source)
+
+    def own_attributes(self, x: Any, names: Iterable[str], read: frozenset[str] | None) -> None:
+        """Compare the attributes with these names, which have slots, of an object.
+
+        Parameters
+        ----------
+        read : frozenset of str or None
+            All names that code reads; if there is another attribute, only these are compared.
+        """
+        space, owner = vars(x), Same(x)
+        self._objects.append(x)
+        if read is None or read.issuperset(space):
+            self.spaces.append((space, [(owner, name) for name in names]))
+            return
+        chosen = tuple(names)
+        self._selected.setdefault(chosen, []).append((space, [(owner, name) for name in chosen]))
+        self._absent[chosen] = read.difference(chosen)
 
     def results(self, owner: Same, read: Reader, slots: Mapping[Any, Slot]) -> None:
         """Add what a function returns: a tuple of the contents of these slots."""
@@ -192,10 +209,35 @@ class Readings:
         for space, named in self._named.values():
             then = tuple([self.held(sources, watched) for sources in named.values()])
             yield partial(itemgetter(*named), space), then if len(then) > 1 else then[0]
+        if self._objects:
+            spaces = [*map(id, map(vars, self._objects))]
+            yield (lambda: [*map(id, map(_SPACE, self._objects))]), spaces
+        for chosen, objects in self._selected.items():
+            yield (
+                self._of_objects(chosen, [x for x, _ in objects]),
+                (
+                    [
+                        tuple([self.held([source], watched) for source in sources])
+                        for _, sources in objects
+                    ],
+                    True,
+                ),
+            )
         for space, names in self._lacking.values():
             yield partial(space.keys().isdisjoint, tuple(names)), True
         for read, sources in self._others:
             yield read, tuple([self.held([source], watched) for source in sources])
+
+    def _of_objects(self, names: tuple[str, ...], spaces: list[dict[str, Any]]) -> Reader:
+        """Return what reads attributes, and whether others that code names are absent still."""
+        absent = self._absent[names].isdisjoint
+        if not names:
+            return lambda: ([()] * len(spaces), all(map(absent, spaces)))
+        if len(names) == 1:
+            (name,) = names
+            return lambda: ([(x[name],) for x in spaces], all(map(absent, spaces)))
+        read = itemgetter(*names)
+        return lambda: ([*map(read, spaces)], all(map(absent, spaces)))
 
     def held(self, sources: Sequence[Source], watched: AbstractSet[Source]) -> Any:
         """Return what these slots of one thing hold; a copy if any of them is watched."""
