@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from scalargrad.compiler.call.as_before import AsBefore
 from scalargrad.compiler.call.call_signature import Signature
 from scalargrad.compiler.call.eager_replay import Call, cause
-from scalargrad.compiler.call.objects import Key, is_object
+from scalargrad.compiler.call.objects import Key, has_objects, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import UnrecordedError
@@ -75,9 +75,9 @@ class Jitted(Generic[P, R]):
         self._function = function
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
-        self.signature = (signature := Signature(function, static)).of
+        self._kept = kept = Paths(function, static, paths, strict=strict)
+        self.signature = (signature := Signature(function, static, kept.attributes_read)).of
         self._remember = signature.remember
-        self._kept = Paths(function, static, paths, strict=strict)
         #: The generators that a program has last drawn from, with their states before.
         self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
@@ -159,6 +159,11 @@ class Jitted(Generic[P, R]):
         """
         with collector_paused():  # a single pause: else there is a search after each pass
             try:
+                call, known = self._looked_around(call)
+                for fitting in known:
+                    run = fitting.run(call)
+                    if run is not None:
+                        return fitting, run
                 path = self._kept.record(call, at_once=mode_here() == "program")
                 if path is None:
                     return None
@@ -174,6 +179,22 @@ class Jitted(Generic[P, R]):
             self._function(*args, **kwargs)
             before.put_back()  # it has run all through, and yet the call is refused
         return unrecorded.explain()
+
+    def _looked_around(self, call: Call) -> tuple[Call, Sequence[Path]]:
+        """Return a call of which all is read that the function reads now, and its known paths.
+
+        Which attributes of objects that are depends on the code of their classes, too.
+        """
+        known: Sequence[Path] = ()
+        while True:
+            _, args, kwargs, key, _, values = call
+            if not values and not has_objects(key):
+                return call, ()
+            self._kept.look_around_for(key)
+            again = self.call_of(args, kwargs)
+            if again[3] == key:
+                return again, known
+            call, known = again, self._kept.current(again[3])
 
     def repeated(self) -> Callable[..., R]:
         """Return this function for calls between which no other code runs.
@@ -305,10 +326,14 @@ class Jitted(Generic[P, R]):
         TraceError
             If calls with these arguments are evaluated eagerly.
         """
-        call = _, _, _, key, *_ = self.call_of(args, kwargs)
-        for path in self._kept.current(key):
-            if path.fits(call):
-                return path, call
+        call = self.call_of(args, kwargs)
+        known: Sequence[Path] = self._kept.current(call[3])
+        fitting = next((path for path in known if path.fits(call)), None)
+        if fitting is None:
+            call, known = self._looked_around(call)
+            fitting = next((path for path in known if path.fits(call)), None)
+        if fitting is not None:
+            return fitting, call
         try:
             anew = self._kept.record(call, at_once=True)
         except UnrecordedError as failed:

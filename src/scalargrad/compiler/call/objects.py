@@ -20,10 +20,11 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import chain, count
 from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.frozen import Frozen, refuse_array, refuse_attributes
 from scalargrad.compiler.guards.memory_order import laid_out
+from scalargrad.compiler.guards.names_read import EVERYTHING, AttributesRead
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful, slots_of
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -63,6 +64,14 @@ def parts_of(key: Key) -> Iterator[Any]:
     """Yield the parts of a key, those of objects too."""
     for part in key:
         yield from parts_of(part) if isinstance(part, KeyOfObject) else (part,)
+
+
+def has_objects(key: Key) -> bool:
+    """Return whether a key is of objects, too."""
+    return any(
+        isinstance(part, tuple) and part and isinstance(part[0], type) and is_stateful(part[0])
+        for part in parts_of(key)
+    )
 
 
 def contents_alike(xs: Sequence[Any], kind: type) -> tuple[Hashable, list[Any]] | None:
@@ -119,11 +128,14 @@ class Visit:
         If `module_values` has this length, its Values are known to be distinct.
     where : object
         What is walked, for messages.
+    read : AttributesRead
+        Which attributes of objects count.
     """
 
     where: object = "an argument"
 
-    def __init__(self, memory: LastWalk | None = None) -> None:
+    def __init__(self, memory: LastWalk | None = None, read: AttributesRead = EVERYTHING) -> None:
+        self.read = read
         self.key: list[Hashable] = []
         self.leaves: list[Any] = []
         self.module_values: list[Value] = []
@@ -170,7 +182,9 @@ class Visit:
             self.seen[id(x)] = len(self.seen)
             self.met.append(x)
             if is_stateful(kind):
-                found = attributes(x)
+                found, names = attributes(x), self.read.of(kind)
+                if names is not None and not names.issuperset(found):
+                    found = {name: found[name] for name in found if name in names}
                 self.key.append((kind, *found))
                 self._all(found.values())
             else:
@@ -239,6 +253,9 @@ class Visit:
             self.module_values += xs
         elif is_stateful(kind) and not slots_of(kind):
             spaces = [*map(_space, xs)]
+            read = self.read.of(kind)
+            if read is not None and not all(map(read.issuperset, spaces)):
+                return False
             names, ids = names_alike(spaces), dict(zip(map(id, xs), count(len(self.seen))))
             if names is None or len(ids) < len(xs) or not self.seen.keys().isdisjoint(ids):
                 return False
@@ -275,6 +292,28 @@ def _bound(x: Any) -> tuple[Any, ...]:
 _FIXED = (type, FunctionType, BuiltinFunctionType, MethodType, functools.partial, Operation)
 
 
+class Chosen(NamedTuple):
+    """Some attributes of an object.
+
+    Attributes
+    ----------
+    names : tuple of str
+    absent : frozenset of str
+        Others that code names, which the object does not have.
+    """
+
+    names: tuple[str, ...]
+    absent: frozenset[str]
+
+    def values(self, space: dict[str, Any]) -> list[Any]:
+        """Return what they hold."""
+        return [space[name] for name in self.names]
+
+    def is_alone(self, space: dict[str, Any]) -> bool:
+        """Return whether the others are absent still."""
+        return self.absent.isdisjoint(space)
+
+
 class ObjectWalk:
     """A finished walk over an object.
 
@@ -293,31 +332,62 @@ class ObjectWalk:
         self._values, self._seen = [*visit.module_values], dict(visit.seen)
         self._are_distinct = len(set(map(id, self._values))) == len(self._values)
         self._has_space, inside = is_stateful(type(visit.met[0])), visit.met[1:]
-        self._objects = [x for x in inside if is_stateful(type(x))]
+        self._read = visit.read
+        objects = [x for x in inside if is_stateful(type(x))]
+        chosen = [(x, self._chosen_of(x)) for x in objects]
+        self._objects = [x for x, some in chosen if some is None]
+        self._others = [x for x, some in chosen if some is not None]
+        self._chosen = [some for _, some in chosen if some is not None]
+        if self._has_space:
+            self._of_root = self._chosen_of(visit.met[0])
         self._lists = [x for x in inside if isinstance(x, list)]
         self._dicts = [x for x in inside if isinstance(x, dict)]
         root_too = visit.met[:1] if self._has_space else []
-        spaces, *self._then = self._shape([*root_too, *self._objects])
-        self._same = [*self._contents(spaces)]
+        self._then, same = self._found(*root_too)
+        self._same = [*same]
 
-    def _shape(self, objects: Sequence[Any]) -> tuple[Any, ...]:
-        """Return the attribute spaces of objects, their classes and names, and all lengths."""
+    def _chosen_of(self, x: Any) -> Chosen | None:
+        """Return which attributes of an object are read; None if all that it has are."""
+        names = self._read.of(type(x))
+        if names is None or names.issuperset(own := vars(x)):
+            return None
+        chosen = tuple([name for name in own if name in names])
+        return Chosen(chosen, names.difference(chosen))
+
+    def _found(self, *root: Any) -> tuple[list[Any], Iterator[Any]]:
+        """Return the classes, names and lengths, and what objects, lists and dicts hold.
+
+        Parameters
+        ----------
+        *root
+            The object, if its attributes are read.
+        """
+        objects, others, chosen = self._objects, self._others, self._chosen
+        if root and self._of_root is None:
+            objects = [*root, *objects]
+        elif root and self._of_root is not None:
+            others, chosen = [*root, *others], [self._of_root, *chosen]
         spaces = [*map(_space, objects)]
         names = [*chain.from_iterable(spaces)]
         lengths = [*map(len, chain(spaces, self._lists, self._dicts))]
-        return spaces, [*map(type, objects)], names, lengths
-
-    def _contents(self, spaces: Sequence[dict[str, Any]]) -> Iterator[Any]:
-        """Yield what objects, lists and dicts hold."""
+        shape = [[*map(type, objects)], names, lengths]
         held = map(dict.values, chain(spaces, self._dicts))
-        return chain(chain.from_iterable(self._lists), chain.from_iterable(held))
+        parts = [chain.from_iterable(self._lists), chain.from_iterable(held)]
+        if others:
+            apart = [*map(_space, others)]
+            shape += [[*map(type, others)], [*map(Chosen.is_alone, chosen, apart)]]
+            parts.append(chain.from_iterable(map(Chosen.values, chosen, apart)))
+        return shape, chain.from_iterable(parts)
 
-    def holds(self, x: Any) -> bool:
-        """Return whether a walk over `x` would give the same again."""
-        if self._root() is not x:
+    def holds(self, x: Any, read: AttributesRead) -> bool:
+        """Return whether a walk over `x`, of which such attributes count, gives the same again."""
+        if self._root() is not x or self._read is not read:
             return False
-        spaces, *shape = self._shape([x, *self._objects] if self._has_space else self._objects)
-        return shape == self._then and all(map(is_, self._same, self._contents(spaces)))
+        try:
+            shape, held = self._found(*[x] if self._has_space else [])
+            return shape == self._then and all(map(is_, self._same, held))
+        except KeyError:  # an attribute is gone
+            return False
 
     def repeat(self, visit: Visit) -> None:
         """Update a visit as if it had made this walk."""
@@ -344,7 +414,7 @@ class LastWalk:
     def visit(self, x: Any, visit: Visit) -> None:
         """Walk over the first object of a visit, or apply the remembered walk to the visit."""
         walk = self._walk
-        if walk is not None and walk.holds(x):
+        if walk is not None and walk.holds(x, visit.read):
             walk.repeat(visit)
             return
         before = len(visit.key)

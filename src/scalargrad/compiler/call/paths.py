@@ -19,6 +19,7 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.compiler.guards.names_read import EVERYTHING, AttributesRead
 from scalargrad.compiler.trace.refusal import PartingError
 from scalargrad.errors import TraceError
 
@@ -98,6 +99,15 @@ class Paths:
         if is_outdated:
             self.look_around()
         return self.fitting.get(key, ())
+
+    def attributes_read(self) -> AttributesRead:
+        """Return which attributes of objects the function reads: all while that is not known."""
+        return EVERYTHING if self.now is None else self.now.attributes_read
+
+    def look_around_for(self, key: Key) -> None:
+        """Read again what is closed over, also by the code in a key, if that is not known."""
+        with self.lock:
+            self._before(key)
 
     def record(self, call: Call, *, at_once: bool = False) -> Path | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.

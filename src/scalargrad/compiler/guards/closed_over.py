@@ -30,6 +30,8 @@ class ClosedOver:
 
     Attributes
     ----------
+    attributes_read : AttributesRead
+        What the code reads of objects, also of those among the arguments.
     keys : set of Value
         The Values that are keys of dicts or items of sets.
     told_apart : ToldApart or None
@@ -42,6 +44,7 @@ class ClosedOver:
         reachable = Reachable(roots)
         self._readings = reachable.readings
         self.slots = self._readings.slots
+        self.attributes_read = reachable.attributes_read
         self.keys, self.told_apart = reachable.keys, reachable.told_apart
         self.refusal = reachable.refusal
         self.watch(())

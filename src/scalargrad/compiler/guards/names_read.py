@@ -13,6 +13,7 @@ import importlib
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import copy, deepcopy
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
 from pathlib import Path
@@ -156,6 +157,10 @@ _UNNAMED = {
 _UNNAMED_GLOBALS = {"copy", "dataclasses", "replace", "fields", "pickle", "dir", "inspect"}
 
 
+#: The same as objects, under whatever name, by identity.
+_READERS = {*map(id, (getattr, vars, dir, attrgetter, methodcaller, copy, deepcopy))}
+
+
 @functools.cache
 def reads_unnamed(code: CodeType) -> bool:
     """Return whether code may read attributes by names that it computes, or by a class pattern.
@@ -257,6 +262,33 @@ def looked_up(namespace: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
                 modules.append(vars(x))
 
 
+class AttributesRead:
+    """Which attributes of objects some code reads.
+
+    Parameters
+    ----------
+    names : frozenset of str
+        The names in it.
+    is_all : bool
+        Whether it may read attributes by other names, too.
+    """
+
+    def __init__(self, names: frozenset[str], *, is_all: bool) -> None:
+        self._names, self._is_all = names, is_all
+        self._of: dict[type, frozenset[str] | None] = {}
+
+    def of(self, kind: type) -> frozenset[str] | None:
+        """Return the names of attributes read of objects of a class; None stands for all."""
+        if kind not in self._of:
+            read = read_by_libraries(kind)
+            is_all = self._is_all or read is None or not read.all_by.isdisjoint(self._names)
+            self._of[kind] = None if is_all or read is None else self._names | read.names
+        return self._of[kind]
+
+
+#: What reads all attributes.
+EVERYTHING = AttributesRead(frozenset(), is_all=True)
+
 Space = tuple[Any, Mapping[str, Any]]
 
 
@@ -308,9 +340,11 @@ class NamedSpaces:
 
     def note(self, x: Any) -> None:
         """Note an object, if it is a module of users' or looks names up."""
-        if isinstance(x, ModuleType) and not of_library(x.__name__):
-            self.add(x, vars(x))
-        elif isinstance(x, attrgetter | methodcaller):
+        if isinstance(x, ModuleType):
+            if not of_library(x.__name__):
+                self.add(x, vars(x))
+            self.unnamed = self.unnamed or x.__name__ in _UNNAMED_GLOBALS
+        elif isinstance(x, attrgetter | methodcaller) or id(x) in _READERS:
             self.unnamed = True
 
     def grown(self) -> list[tuple[Any, Mapping[str, Any], list[str]]]:
@@ -347,6 +381,10 @@ class NamedSpaces:
             group.known += group.new
             group.new, group.looked_up, group.is_whole = [], len(names), whole
         return found
+
+    def read(self) -> AttributesRead:
+        """Return what the code that was followed reads of objects."""
+        return AttributesRead(frozenset(self.attributes), is_all=self.unnamed)
 
     def selected(self) -> Iterator[tuple[Any, frozenset[str] | None]]:
         """Yield each object with the names of which nothing else is read; None stands for all."""

@@ -74,6 +74,8 @@ class Reachable:
     ----------
     readings : Readings
         All that was reached.
+    attributes_read : AttributesRead
+        What the code reads of objects.
     keys : set of Value
         The keys of dicts and the items of sets, by which Values are looked up.
     told_apart : ToldApart or None
@@ -98,6 +100,7 @@ class Reachable:
         while self._go_on() or self._follow_names() or self._told():
             pass  # each may lead the others on
         self._facts_by_names()
+        self.attributes_read = self._named.read()
         self.told_apart = self._told_apart(slots)
         self.refusal = next(self._refusals(), None)
         del self._slot, self._part  # they lead back here, and the collector would have to free this
@@ -235,6 +238,8 @@ class Reachable:
         for cell in function.__closure__ or ():
             if _is_empty(cell):
                 self.readings.fact(_is_empty, Same(cell))
+        for cell in cells.values():
+            self._named.note(cell.cell_contents)
         inside = {i: self._slot(cell.cell_contents) for i, cell in cells.items()}
         self.readings.cells(Same(function), cells.values(), inside)
 
@@ -268,6 +273,8 @@ class Reachable:
     def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> None:
         """Follow names in a namespace."""
         slots = {name: self._slot(space[name]) for name in names}
+        for slot in slots.values():
+            self._named.note(slot.content)
         if slots:
             self.readings.names(Same(owner), space, slots)
 
