@@ -7,6 +7,7 @@ import array
 import cmath
 import collections
 import contextvars
+import copy
 import ctypes
 import functools
 import importlib
@@ -18,6 +19,7 @@ import random
 import statistics
 import sys
 import threading
+import warnings
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,7 +31,7 @@ import numpy as np
 import pytest
 from tests.seeds import seeds
 
-from scalargrad import Parameter, TraceError, Value, jit
+from scalargrad import JitWarning, Parameter, TraceError, Value, jit, nn
 
 # Out-of-the-way places: fresh, or a TraceError --------------------------------------------------
 
@@ -727,3 +729,125 @@ def test_slots_of_values_are_asked_while_another_thread_records(name: str) -> No
     thread.join()
     assert seen == [7.0]
     assert type(vars(Value)[name]).__name__ == "member_descriptor"  # reads are fast again
+
+
+# Attributes that code names ---------------------------------------------------------------------
+
+
+class Model:
+    """An object of which functions read some attributes."""
+
+    scale = 2.0
+
+    def __init__(self) -> None:
+        self.k = 3.0
+        self.seen: list[float] = []
+
+    def doubled(self, x: Any) -> Any:
+        """Return a multiple."""
+        return 2.0 * x * self.k
+
+    @property
+    def slope(self) -> float:
+        """An attribute by another name."""
+        return self.k
+
+    def __getattr__(self, name: str) -> float:
+        if name != "nothing":
+            raise AttributeError(name)
+        return self.k + 1.0
+
+    def __repr__(self) -> str:
+        return str(self.k)
+
+    def __float__(self) -> float:
+        return self.k
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.k < other)
+
+
+class Derived(nn.Module):
+    """A module, which computes by a method that its base calls."""
+
+    def __init__(self) -> None:
+        self.k, self.seen = 3.0, list[float]()
+
+    def forward(self, x: Any) -> Any:
+        """Return a multiple."""
+        return x * self.k
+
+
+def by_pattern(m: Any, x: Any) -> Any:
+    """Read an attribute by a pattern of classes."""
+    match m:
+        case Model(k=k):
+            return x * k
+
+
+def k(m: Any) -> None:
+    """Assign the attribute that is read."""
+    m.k = 5.0
+
+
+Read = tuple[Callable[[Any, Any], Any], Callable[[Any], Any]]
+lookup, renamed = operator.attrgetter("k"), operator.attrgetter
+READ_BY: dict[str, Read] = {
+    "name": (lambda m, x: x * m.k, k),
+    "computed name": (lambda m, x: x * getattr(m, NAMES[0][:0] + "k"), k),
+    "vars": (lambda m, x: x * vars(m)["k"], k),
+    "attrgetter": (lambda m, x: x * lookup(m), k),
+    "attrgetter, renamed": (lambda m, x: x * renamed(NAMES[0][:0] + "k")(m), k),
+    "copy": (lambda m, x: x * float(copy.copy(m)), k),
+    "template": (lambda m, x: x * float("{.k}".format(m)), k),  # noqa: UP032
+    "text": (lambda m, x: x * float(f"{m}"), k),
+    "pattern": (by_pattern, k),
+    "method": (lambda m, x: m.doubled(x), k),
+    "another method": (lambda m, x: m.doubled(x), lambda m: setattr(m, "doubled", lambda x: -x)),
+    "property": (lambda m, x: x * m.slope, k),
+    "made up": (lambda m, x: x * m.nothing, k),
+    "made up, then there": (lambda m, x: x * m.nothing, lambda m: setattr(m, "nothing", 9.0)),
+    "comparison": (lambda m, x: x * (2.0 if m < 4.0 else 3.0), k),
+    "of the class": (lambda m, x: x * m.scale, lambda m: setattr(m, "scale", 7.0)),
+    "hasattr": (
+        lambda m, x: x * (2.0 if "late" in vars(m) else 3.0), lambda m: setattr(m, "late", 1)),
+    "another dict": (lambda m, x: x * m.k, lambda m: setattr(m, "__dict__", {"k": 8.0})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", READ_BY.values(), ids=READ_BY)
+@pytest.mark.parametrize("place", ["around", "argument", "within"])
+def test_an_attribute_is_fresh_however_it_is_read(row: Read, place: str) -> None:
+    """Around the function, of an argument, and of an object that another holds."""
+    read, change = row
+    model: Any = Model()
+    if place == "argument":
+        compiled: Any = jit(read)
+        assert number(compiled(model, 0.5)) == number(read(model, 0.5))
+        change(model)
+        assert number(compiled(model, 0.5)) == number(read(model, 0.5))
+        return
+    holder = SimpleNamespace(model=model, other=[1.0])
+    if place == "within":
+        check_never_stale(lambda x: read(holder.model, x), lambda: change(model))
+    else:
+        check_never_stale(lambda x: read(model, x), lambda: change(model))
+
+
+@pytest.mark.parametrize("make", [Model, Derived, lambda: SimpleNamespace(k=3.0, seen=[])])
+def test_what_no_code_names_takes_no_recording(make: Callable[[], Any]) -> None:
+    """A log and a counter beside a model, which would be recorded eight times and then be eager."""
+    model = make()
+    around, given = jit(lambda x: x * model.k), jit(lambda m, x: x * m.k)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", JitWarning)
+        for step in range(20):
+            model.seen.append(float(step))
+            model.step = step
+            assert number(around(2.0)) == number(given(model, 2.0)) == 6.0
+
+
+def test_a_module_is_fresh_in_what_its_base_calls() -> None:
+    """`forward` stands in no code of the user's."""
+    model = Derived()
+    check_never_stale(model, lambda: k(model))

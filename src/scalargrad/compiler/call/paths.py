@@ -31,6 +31,8 @@ SHAPES, RECORDED = 1024, 2**22
 ALIKE = 16
 #: The most paths kept that are not valid now, as those of a module's other mode.
 ELSEWHERE = 8
+#: As many states are remembered of what is closed over, as of a flag that is set to and fro.
+EARLIER = 2
 
 
 class Tried:
@@ -89,14 +91,16 @@ class Paths:
         self._code: dict[int, Any] = {}  # classes and functions in keys, by id
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
         self._tried: dict[Key, Tried] = {}
-        self._select(dict(fitting))
+        #: What was closed over before the last changes, the paths that fitted, and code in keys.
+        self._earlier: list[tuple[ClosedOver, dict[Key, tuple[Path, ...]], dict[int, Any]]] = []
+        self.fitting = dict(fitting)
         _known.add(self)
 
     def current(self, key: Key) -> tuple[Path, ...]:
         """Return the paths for a key that are valid now."""
         now = self.now  # None of a copy, and after unpickling
         is_outdated = bool(self.fitting) if now is None else not now.holds()
-        if is_outdated:
+        if is_outdated and not self._as_earlier():
             self.look_around()
         return self.fitting.get(key, ())
 
@@ -207,10 +211,8 @@ class Paths:
             raise TraceError(f"{compiled!r} {now.refusal}")
         recorder = CallRecorder(self._function, self._static, call, singly=singly, along=along)
         found = recorder.record()
-        now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written, or a counter raised
             before, now = now, self.look_around(key)
-            now.watch(now.slots)
             held = {x for c in (before, now) for slot in c.slots.values() for x in slot.values}
             recorder.require_same(found, before.changed(now), now.holds, held)
             now = self.look_around(key)
@@ -229,28 +231,45 @@ class Paths:
         now = self.now
         if now is None or any(id(x) not in self._code for x in code_in(key)):
             return self.look_around(key)
-        now.watch(now.slots)
         return now if now.holds() else self.look_around(key)
 
     def look_around(self, *keys: Key) -> ClosedOver:
         """Read again what is closed over, also by code in these keys, and select valid paths."""
         with self.lock:
-            known = [(key, path) for key, paths in self.fitting.items() for path in paths]
-            known += self._elsewhere
+            everywhere = [self.fitting, *(fitting for _, fitting, _ in self._earlier)]
+            valid = [(key, x) for found in everywhere for key, xs in found.items() for x in xs]
+            known = {(key, id(x.function)): (key, x) for key, x in (*self._elsewhere, *valid)[::-1]}
+            self._note_earlier()
             self._code = {id(x): x for key in [*self.fitting, *keys] for x in code_in(key)}
             now = ClosedOver([self._function, *self._code.values()])
             fitting: dict[Key, tuple[Path, ...]] = {}
             elsewhere = []
-            for key, path in known:
+            for key, path in [*known.values()][::-1]:
                 rebound = path.rebound(now)
                 if rebound is None:
                     elsewhere.append((key, path))
                 else:
                     fitting[key] = (*fitting.get(key, ()), rebound)
             self._elsewhere = elsewhere[:ELSEWHERE]
-            self._select(fitting)
-            self._watch(now)
+            self.fitting, self.now = fitting, now
         return now
+
+    def _note_earlier(self) -> None:
+        """Note what is closed over now and its paths, as it may be the same again."""
+        if self.now is not None:
+            self._earlier[EARLIER - 1 :] = []
+            self._earlier.insert(0, (self.now, self.fitting, self._code))
+
+    def _as_earlier(self) -> bool:
+        """Return whether all is as it was some changes ago, and take up what was known then."""
+        with self.lock:
+            for k, (now, fitting, code) in enumerate(self._earlier):
+                if now.holds():
+                    del self._earlier[k]
+                    self._note_earlier()
+                    self.now, self.fitting, self._code = now, fitting, code
+                    return True
+            return False
 
     def _changed(self, key: Key, now: ClosedOver) -> list[str]:
         """Return the names of what has changed since the last recording with this key."""
@@ -259,7 +278,7 @@ class Paths:
         return min(found, key=len, default=[])
 
     def _put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> int:
-        """Keep these paths for a key, and watch what they read.
+        """Keep these paths for a key.
 
         Returns how many shapes there are that differ in nothing but functions made anew.
         """
@@ -267,8 +286,7 @@ class Paths:
         alike = self._forget_alike(key)
         while len(self.fitting) > SHAPES or (self._nodes() > RECORDED and len(self.fitting) > 1):
             del self.fitting[next(iter(self.fitting))]
-        self._read.update(source for path in paths for source in path.reads.watched)
-        self._watch(now)
+        self.now = now
         return alike
 
     def _forget_alike(self, key: Key) -> int:
@@ -286,19 +304,9 @@ class Paths:
             del self._alike[next(iter(self._alike))]
         return len(alike)
 
-    def _select(self, fitting: dict[Key, tuple[Path, ...]]) -> None:
-        """Set the valid paths."""
-        self.fitting = fitting
-        kept = [path for paths in fitting.values() for path in paths]
-        self._read = {source for path in kept for source in path.reads.watched}
-
     def _nodes(self) -> int:
         """Return how many nodes the valid paths have."""
         return sum(path.recorded for paths in self.fitting.values() for path in paths)
-
-    def _watch(self, now: ClosedOver) -> None:
-        now.watch(self._read)
-        self.now = now
 
 
 _known: weakref.WeakSet[Paths] = weakref.WeakSet()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.comparable import Same
 from scalargrad.compiler.guards.reachable import Reachable
-from scalargrad.compiler.guards.readings import Reader, Readings, Source, changed
+from scalargrad.compiler.guards.readings import Reader, Source, changed
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Value
@@ -47,20 +47,23 @@ class ClosedOver:
         self.attributes_read = reachable.attributes_read
         self.keys, self.told_apart = reachable.keys, reachable.told_apart
         self.refusal = reachable.refusal
-        self.watch(())
 
-    def watch(self, sources: Iterable[Source]) -> None:
-        """Compare all contents by identity, and the containers in these slots by content too."""
-        self._comparison = CallComparison(self._readings, {*sources})
+    @cached_property
+    def _pairs(self) -> tuple[list[Reader], list[Any], list[Any], list[Any]]:
+        """Functions without arguments and what they have returned; containers and their copies."""
+        readers = [*self._readings.readers()]
+        spaces = [*self._readings.attributes(), *self._readings.items]
+        read, as_read = [read for read, _ in readers], [then for _, then in readers]
+        return read, as_read, [live for live, _ in spaces], [then for _, then in spaces]
 
     def prepare(self) -> None:
         """Prepare the comparison now, so that the next call need not."""
-        _ = self._comparison.pairs
+        _ = self._pairs
 
     @property
     def readings(self) -> int:
         """How many readings a comparison makes."""
-        return len(self._comparison.pairs[0])
+        return len(self._pairs[0])
 
     def changed(self, now: ClosedOver) -> list[str]:
         """Return the names of what differs from a later snapshot."""
@@ -69,39 +72,12 @@ class ClosedOver:
     def holds(self) -> bool:
         """Return whether everything is as it was."""
         try:
-            readers, as_read, live, then = self._comparison.pairs
+            readers, as_read, live, then = self._pairs
             read_now, before = [*map(call, readers)], numbers_compared[0]
             holds = as_read == read_now and then == live
             return holds and numbers_compared[0] == before  # no Value stands for a number now
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False
-
-
-class CallComparison:
-    """What is read at each call, and what was read before; prepared when it is first made.
-
-    Parameters
-    ----------
-    found : Readings
-    watched : set of Source
-        The slots whose containers are compared by content, not by identity.
-    """
-
-    def __init__(self, found: Readings, watched: set[Source]) -> None:
-        self._found, self._watched = found, watched
-
-    @cached_property
-    def pairs(self) -> tuple[list[Reader], list[Any], list[Any], list[Any]]:
-        """Functions without arguments and what they have returned; containers and their copies."""
-        found, watched = self._found, self._watched
-        readers = [*found.readers(watched)]
-        spaces: list[tuple[Any, Any]] = [
-            (live, {source[1]: found.held([source], watched) for source in inside})
-            for live, inside in found.spaces
-        ]
-        spaces += found.items
-        read, as_read = [read for read, _ in readers], [then for _, then in readers]
-        return read, as_read, [live for live, _ in spaces], [then for _, then in spaces]
 
 
 class Reads(NamedTuple):
@@ -136,11 +112,6 @@ class Reads(NamedTuple):
                 where[x].append((source, i))
             keys[source] = slot.key
         return cls(tuple(values), [*where.values()], keys, identities=_identities(keys, now))
-
-    @property
-    def watched(self) -> list[Source]:
-        """The slots whose contents matter, to be watched."""
-        return [*self.keys]
 
     def rebound(self, now: ClosedOver) -> Reads | None:
         """Return these with the Values that the slots hold now; None if no longer valid."""

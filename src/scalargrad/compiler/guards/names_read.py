@@ -321,7 +321,7 @@ class NamedSpaces:
         self.names: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
         self.unnamed = False
-        self._objects: dict[ReadByLibraries, _Objects] = {}
+        self._objects: dict[ReadByLibraries | None, _Objects] = {}
         self._spaces: dict[int, Space] = {}
         self._read: dict[int, int] = {}
         self._whole: set[int] = set()  # Values whose attributes are all read
@@ -360,8 +360,8 @@ class NamedSpaces:
                 found.append((owner, space, [name for name in new if name in space]))
         return found
 
-    def add_object(self, x: Any, read: ReadByLibraries) -> None:
-        """Add an object, or a class, of which only what is named is read."""
+    def add_object(self, x: Any, read: ReadByLibraries | None) -> None:
+        """Add an object or a class, with what libraries read of it."""
         self._objects.setdefault(read, _Objects([], [])).new.append(x)
 
     def attributes_grown(self) -> list[tuple[Any, Collection[str] | None]]:
@@ -369,18 +369,22 @@ class NamedSpaces:
         found: list[tuple[Any, Collection[str] | None]] = []
         names = [*self.attributes]
         for read, group in self._objects.items():
-            whole = self.unnamed or not read.all_by.isdisjoint(self.attributes)
+            whole = self._is_whole(read)
             if whole and not group.is_whole:
                 found += [(x, None) for x in (*group.known, *group.new)]
             elif whole:
                 found += [(x, None) for x in group.new]
-            else:
+            elif read is not None:
                 new = {*names[group.looked_up :]}
                 found += [(x, new) for x in group.known if new]
                 found += [(x, {*names, *read.names}) for x in group.new]
             group.known += group.new
             group.new, group.looked_up, group.is_whole = [], len(names), whole
         return found
+
+    def _is_whole(self, read: ReadByLibraries | None) -> bool:
+        """Return whether all attributes of objects are read."""
+        return self.unnamed or read is None or not read.all_by.isdisjoint(self.attributes)
 
     def read(self) -> AttributesRead:
         """Return what the code that was followed reads of objects."""
@@ -389,7 +393,9 @@ class NamedSpaces:
     def selected(self) -> Iterator[tuple[Any, frozenset[str] | None]]:
         """Yield each object with the names of which nothing else is read; None stands for all."""
         for read, group in self._objects.items():
-            names = None if group.is_whole else read.names.union(self.attributes)
+            names = (
+                None if self._is_whole(read) or read is None else read.names.union(self.attributes)
+            )
             yield from ((x, names) for x in group.known)
 
     def missing(self) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:

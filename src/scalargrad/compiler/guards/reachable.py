@@ -33,7 +33,7 @@ from scalargrad.compiler.guards.object_state import (
     attributes_beside,
     is_stateful,
 )
-from scalargrad.compiler.guards.readings import CONTENTS, ITSELF, Reader, Readings, Source
+from scalargrad.compiler.guards.readings import CONTENTS, ITSELF, Reader, Readings, Slot
 from scalargrad.compiler.guards.references import bound_parts
 from scalargrad.compiler.guards.refused import changing_calls, misread, refusals
 from scalargrad.compiler.guards.slots import Slots
@@ -50,11 +50,6 @@ _DEFAULTS = ("__defaults__", "__kwdefaults__")
 _BASES = attrgetter("__bases__")
 #: Ways to what is met, no more: what they lead from does not change, or is read by name.
 _LEADING = {ways.BASES, ways.CLASS, ways.FUNCTIONS}
-
-
-def _space_of(x: Any) -> int:
-    """Return which dict holds the attributes of an object, as another may take its place."""
-    return id(x.__dict__)
 
 
 def _is_empty(cell: CellType) -> bool:
@@ -92,7 +87,6 @@ class Reachable:
         self._ahead: deque[Callable[[], None]] = deque()
         self._named = NamedSpaces()
         self._inherited: dict[type, dict[str, Any]] = {}
-        self._iterable: list[Any] = []
         self._tellers: list[FunctionType | type] = []
         self._roots = [*roots]
         for root in self._roots:
@@ -126,13 +120,13 @@ class Reachable:
         """Add what all the names in the code ask of what was met."""
         for owner, space, names in self._named.missing():
             self.readings.lacking(Same(owner), space, names)
+        iterates = not _ITERATES.isdisjoint(self._named.names)
         for x, read in self._named.selected():
             if not isinstance(x, type):
                 own = [name for name in [*vars(x)] if read is None or name in read]
                 self.readings.own_attributes(x, own, read)
-        if not _ITERATES.isdisjoint(self._named.names):
-            for x in self._iterable:
-                self.readings.fact(tuple, Same(x), vars(x))
+                if iterates:
+                    self.readings.fact(tuple, Same(x), vars(x))
         if "ABCMeta" in self._named.names:
             self._results("what is registered with abstract classes", [CONTENTS], registered)
         if not {IS, "is_", "id"}.isdisjoint(self._named.names):
@@ -282,13 +276,9 @@ class Reachable:
         self.readings.fact(len, Same(kind), vars(kind))
         self.readings.fact(_BASES, Same(kind))
         self._tellers.append(kind)
-        read = read_by_libraries(kind)
-        if read is None:
-            self._named_members(kind, None)
-        else:
-            special = [name for name in ways.METHODS.read(kind) if is_special(name)]
-            self._names(kind, vars(kind), special)
-            self._named.add_object(kind, read)
+        special = [name for name in ways.METHODS.read(kind) if is_special(name)]
+        self._names(kind, vars(kind), special)
+        self._named.add_object(kind, read_by_libraries(kind))
 
     def _named_members(self, kind: type, named: Collection[str] | None) -> None:
         """Follow the members of a class that code names; all if `named` is None."""
@@ -309,43 +299,30 @@ class Reachable:
 
     def _attributes(self, x: Any) -> None:
         kind: Any = type(x)
-        inherited, own = self._inherited_by(kind), attributes_beside(x)
+        own = attributes_beside(x)
         self.readings.fact(type, Same(x))
-        read = read_by_libraries(kind) if own is getattr(x, "__dict__", None) else None
-        if read is not None:
-            self._named.add_object(x, read)
-            self._iterable.append(x)
+        if own is not getattr(x, "__dict__", None):
+            added = self.readings.add(Same(x), {name: self._slot(y) for name, y in [*own.items()]})
+            self.readings.spaces.append((Live(partial(attributes_beside, x)), added))
+            self.readings.add(Same(x), self._inherited_slots(x, None, own))
             return
-        self._space(x, own)
-        more = {name: self._slot(y) for name, y in inherited.items() if name not in own}
-        self.readings.add(Same(x), more)
-        if own is getattr(x, "__dict__", None):
-            self._iterable.append(x)
-            self.readings.part(_space_of, x, _space_of(x))
+        self._named.add_object(x, read_by_libraries(kind))
 
     def _named_own(self, x: Any, named: Collection[str] | None) -> None:
         """Follow the attributes of an object, and of its class, that code names."""
-        own, inherited, owner = vars(x), self._inherited_by(type(x)), Same(x)
+        own, owner, known = vars(x), Same(x), self.readings.slots
         names = [*own] if named is None else own.keys() & named
-        slots = {
-            name: self._slot(own[name])
-            for name in names
-            if (owner, name) not in self.readings.slots
-        }
-        for name in inherited if named is None else inherited.keys() & named:
-            if name not in own and (owner, name) not in self.readings.slots:
-                slots[name] = self._slot(inherited[name])
-        self.readings.add(owner, slots)
+        slots = {name: self._slot(own[name]) for name in names if (owner, name) not in known}
+        self.readings.add(owner, slots | self._inherited_slots(x, named, own))
 
-    def _space(
-        self, x: Any, own: dict[str, Any], read: Callable[[Any], dict[str, Any]] = attributes_beside
-    ) -> list[Source]:
-        """Follow the attributes that an object keeps itself, and notice which there are."""
-        slots = {name: self._slot(y) for name, y in [*own.items()]}  # threads may add some
-        live = own if own is getattr(x, "__dict__", None) else Live(partial(read, x))
-        added = self.readings.add(Same(x), slots)
-        self.readings.spaces.append((live, added))
-        return added
+    def _inherited_slots(
+        self, x: Any, named: Collection[str] | None, own: Collection[str]
+    ) -> dict[str, Slot]:
+        """Return the slots of what an object has from its class."""
+        inherited, owner, known = self._inherited_by(type(x)), Same(x), self.readings.slots
+        names = inherited if named is None else inherited.keys() & named
+        new = [name for name in names if name not in own and (owner, name) not in known]
+        return {name: self._slot(inherited[name]) for name in new}
 
     def _factory(self, x: Any) -> None:
         self._results(x, ["default_factory"], lambda: (x.default_factory,))

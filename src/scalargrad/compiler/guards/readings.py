@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from functools import partial
 from operator import attrgetter, itemgetter
 from types import CellType, CodeType, FunctionType, ModuleType
@@ -199,15 +198,15 @@ class Readings:
                 self.slots[source] = slot._replace(key=(slot.key, *labels))
                 self._facts[_LABEL] += zip(slot.values, labels, strict=True)
 
-    def readers(self, watched: AbstractSet[Source]) -> Iterator[tuple[Reader, Any]]:
-        """Yield what reads anew, and what it has read: copies of what is in watched slots."""
+    def readers(self) -> Iterator[tuple[Reader, Any]]:
+        """Yield what reads anew, and what it has read: copies of what is in slots."""
         for measure, facts in self._facts.items():
             yield _of_each(measure, *zip(*facts, strict=True))
         if self._cells:
             cells, holders = zip(*self._cells.values(), strict=True)
-            yield _of_each(_CELL, cells, [self.held(x, watched) for x in holders])
+            yield _of_each(_CELL, cells, [self._held(*x) for x in holders])
         for space, named in self._named.values():
-            then = tuple([self.held(sources, watched) for sources in named.values()])
+            then = tuple([self._held(*sources) for sources in named.values()])
             yield partial(itemgetter(*named), space), then if len(then) > 1 else then[0]
         if self._objects:
             spaces = [*map(id, map(vars, self._objects))]
@@ -216,17 +215,14 @@ class Readings:
             yield (
                 self._of_objects(chosen, [x for x, _ in objects]),
                 (
-                    [
-                        tuple([self.held([source], watched) for source in sources])
-                        for _, sources in objects
-                    ],
+                    [tuple([self._held(source) for source in sources]) for _, sources in objects],
                     True,
                 ),
             )
         for space, names in self._lacking.values():
             yield partial(space.keys().isdisjoint, tuple(names)), True
         for read, sources in self._others:
-            yield read, tuple([self.held([source], watched) for source in sources])
+            yield read, tuple([self._held(source) for source in sources])
 
     def _of_objects(self, names: tuple[str, ...], spaces: list[dict[str, Any]]) -> Reader:
         """Return what reads attributes, and whether others that code names are absent still."""
@@ -239,10 +235,14 @@ class Readings:
         read = itemgetter(*names)
         return lambda: ([*map(read, spaces)], all(map(absent, spaces)))
 
-    def held(self, sources: Sequence[Source], watched: AbstractSet[Source]) -> Any:
-        """Return what these slots of one thing hold; a copy if any of them is watched."""
-        slot = self.slots[sources[0]]
-        return slot.content if watched.isdisjoint(sources) else slot.frozen
+    def _held(self, source: Source, *_: Source) -> Any:
+        """Return a copy of what a slot holds, and others that are read with it."""
+        return self.slots[source].frozen
+
+    def attributes(self) -> Iterator[tuple[Any, dict[Hashable, Any]]]:
+        """Yield the attributes of objects of which all are compared, and copies of them."""
+        for live, sources in self.spaces:
+            yield live, {source[1]: self._held(source) for source in sources}
 
 
 def _slot(fact: Any) -> Slot:
