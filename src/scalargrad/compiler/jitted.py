@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.call.as_before import AsBefore
@@ -15,7 +14,7 @@ from scalargrad.compiler.call.call_signature import Signature
 from scalargrad.compiler.call.eager_replay import Call, cause
 from scalargrad.compiler.call.objects import Key, has_objects, is_object
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.paths import Paths
+from scalargrad.compiler.call.paths import Paths, Programs
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
@@ -65,7 +64,7 @@ class Jitted(Generic[P, R]):
         self,
         function: Callable[P, R],
         static: frozenset[int | str] = frozenset(),
-        paths: Mapping[Key, tuple[Path, ...]] = MappingProxyType({}),
+        programs: Programs | None = None,
         *,
         strict: bool = False,
         check: bool = False,
@@ -75,7 +74,7 @@ class Jitted(Generic[P, R]):
         self._function = function
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
-        self._kept = kept = Paths(function, static, paths, strict=strict)
+        self._kept = kept = Paths(function, static, programs or {}, strict=strict)
         self.signature = (signature := Signature(function, static, kept.attributes_read)).of
         self._remember = signature.remember
         #: The generators that a program has last drawn from, with their states before.
@@ -185,16 +184,15 @@ class Jitted(Generic[P, R]):
 
         Which attributes of objects that are depends on the code of their classes, too.
         """
-        known: Sequence[Path] = ()
         while True:
             _, args, kwargs, key, _, values = call
             if not values and not has_objects(key):
                 return call, ()
-            self._kept.look_around_for(key)
+            known = self._kept.current(key)
             again = self.call_of(args, kwargs)
             if again[3] == key:
                 return again, known
-            call, known = again, self._kept.current(again[3])
+            call = again
 
     def repeated(self) -> Callable[..., R]:
         """Return this function for calls between which no other code runs.
@@ -353,7 +351,7 @@ class Jitted(Generic[P, R]):
             failed.explain()
 
     def __copy__(self) -> Jitted[P, R]:
-        return Jitted(self._function, self._static, self._paths)
+        return Jitted(self._function, self._static, self._kept.programs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
         """Copy the function, with what it is bound to; the copy has no recordings."""

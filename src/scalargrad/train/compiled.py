@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.autodiff import is_anomaly_enabled
-from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.nn import Embedding, Module
@@ -136,7 +136,7 @@ class Compiled(Eager):
         self._evaluations = 0
         self._moment = 0  # counts the times at which a user's code may have run
         self._seen: bytes | None = None
-        self._places: dict[Any, Any] | None = None
+        self._places: tuple[Any, list[Value]] | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -174,8 +174,8 @@ class Compiled(Eager):
         A program reads them from an array, so that its own guards leave their places alone.
         """
         before, called = self._places, self._objective.called
-        slots = ClosedOver([lambda: called]).slots
-        self._places = {place: (x.key, x.values) for place, x in slots.items() if x.values}
+        around = Surroundings([lambda: called])
+        self._places = around.key, around.values
         return before is not None and self._places != before
 
     def _have_data_changed(self) -> bool:

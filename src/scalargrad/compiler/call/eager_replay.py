@@ -69,7 +69,7 @@ def cause(path: Any, call: Call, inputs: Inputs) -> str:
 def _again(path: Any, call: Call, inputs: Inputs) -> dict[int, Any] | None:
     """Repeat a call eagerly; return its results by index, None if it cannot be repeated."""
     compiled, args, kwargs, _, _, module_values = call
-    if path.surroundings is None or not path.surroundings.holds():
+    if not path.surroundings.unchanged():
         return None
     leaves = _leaves_now(call)
     if leaves is None:

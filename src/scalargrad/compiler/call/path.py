@@ -17,7 +17,7 @@ from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite, taker
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.guards.closed_over import ClosedOver, Reads
+from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.guards.told_apart import ToldApart
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.draws import Draw, rows_of
@@ -74,7 +74,7 @@ class Path:
         The Values that stood, in the recording, for those held by objects among the arguments.
     name : str
         The name of the function.
-    surroundings : ClosedOver
+    surroundings : Surroundings
         What the function closes over, as it was before the recording.
     """
 
@@ -86,7 +86,7 @@ class Path:
         module_values: Sequence[Value],
         *,
         name: str,
-        surroundings: ClosedOver,
+        surroundings: Surroundings,
     ) -> None:
         self.name = name
         self.outline = outline
@@ -100,11 +100,13 @@ class Path:
         self.branches = recording.branches > 0
         self.draws = RandomInputs(recording.draws)
         place = {id(x): k for k, x in enumerate(module_values)}
-        self.surroundings: ClosedOver | None = surroundings
+        self.surroundings = surroundings
         #: What is around the function that its code would tell from a copy.
         self.told_apart: ToldApart | None = surroundings.told_apart
         self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)
-        self.reads = Reads.of(self.closed_over, surroundings)
+        among = {id(x): k for k, x in enumerate(surroundings.values)}
+        #: Which Values around the function these are; others it reads at each call.
+        self._places = [among.get(id(x)) for x in self.closed_over]
         place |= {id(x): len(module_values) + k for k, x in enumerate(self.closed_over)}
         self.foreign = tuple(place[id(x)] for x in recording.closed_over)
         in_order = self.foreign == tuple(range(len(place)))
@@ -138,14 +140,15 @@ class Path:
         #: Makes the result of a call from what `run` has found.
         self.result = self._filler()
 
-    def rebound(self, now: ClosedOver) -> Path | None:
-        """Return this path with the Values closed over now; None if it is not valid now."""
-        reads = self.reads.rebound(now)
-        if reads is None:
-            return None
+    def bound(self, now: Surroundings) -> Path:
+        """Return this path with the Values that surroundings of the same key hold."""
+        if now is self.surroundings:
+            return self
+        pairs = zip(self._places, self.closed_over, strict=True)
+        values = tuple([x if k is None else now.values[k] for k, x in pairs])
         path = object.__new__(Path)
-        changed = {"reads": reads, "closed_over": reads.values, "surroundings": now}
-        path.__dict__.update(self.__dict__, **changed, told_apart=now.told_apart)
+        changed = {"closed_over": values, "surroundings": now, "told_apart": now.told_apart}
+        path.__dict__.update(self.__dict__, **changed)
         return path
 
     def run(self, call: Call) -> tuple[Sequence[Any], bool] | None:

@@ -9,7 +9,7 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.arguments import code_in, made_alike
@@ -18,8 +18,8 @@ from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
-from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.guards.names_read import EVERYTHING, AttributesRead
+from scalargrad.compiler.guards.names_read import EVERYTHING, AttributesRead, NamesRead
+from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.trace.refusal import PartingError
 from scalargrad.errors import TraceError
 
@@ -29,10 +29,9 @@ SHAPES, RECORDED = 1024, 2**22
 #: The most shapes kept that differ only in functions and classes made by the same code: what all of
 #: them read is compared at each call.
 ALIKE = 16
-#: The most paths kept that are not valid now, as those of a module's other mode.
-ELSEWHERE = 8
-#: As many states are remembered of what is closed over, as of a flag that is set to and fro.
-EARLIER = 2
+#: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
+#: compare, as of a flag that is set to and fro.
+ELSEWHERE, EARLIER = 8, 2
 
 
 class Tried:
@@ -51,6 +50,50 @@ class Tried:
         self.is_followed = False
 
 
+class Around:
+    """The surroundings of a function that is called with some classes and functions.
+
+    Attributes
+    ----------
+    now : Surroundings or None
+        As of the last comparison.
+    """
+
+    def __init__(self, roots: Sequence[Any]) -> None:
+        self._roots, self._names = roots, NamesRead()
+        self._earlier: list[Surroundings] = []
+        self.now: Surroundings | None = None
+
+    def current(self) -> Surroundings:
+        """Return the surroundings as they are now."""
+        now = self.now
+        if now is not None and now.unchanged():
+            return now
+        found = next((x for x in self._earlier if x.unchanged()), None)
+        if found is None:
+            found = Surroundings(self._roots, self._names)
+        known = [x for x in (now, *self._earlier) if x is not None and x is not found]
+        self._earlier, self.now = known[:EARLIER], found
+        return found
+
+    def attributes_read(self) -> AttributesRead:
+        """Return which attributes of objects the code reads."""
+        return EVERYTHING if self.now is None else self.now.attributes_read
+
+
+class Shape:
+    """Calls of one key: their paths, and what is around the function then."""
+
+    def __init__(self, around: Around) -> None:
+        self.around = around
+        self.paths: tuple[Path, ...] = ()
+        self.now: Surroundings | None = None  # for which the paths are valid
+
+
+#: The paths of each shape, by the key of the surroundings.
+Programs = dict[Any, dict[Key, tuple[Path, ...]]]
+
+
 class Paths:
     """The paths of one function.
 
@@ -58,17 +101,15 @@ class Paths:
     ----------
     static : set of int or str
         Positions and names of static arguments.
-    fitting : mapping from Key to tuple of Path
+    programs : Programs
         The paths to begin with.
     strict : bool
         Whether to suppress warnings.
 
     Attributes
     ----------
-    fitting : dict from Key to tuple of Path
-        The valid paths by key, the latest first.
-    now : ClosedOver or None
-        What the function closes over, as of the last check.
+    programs : Programs
+        All paths, the latest surroundings last.
     lock : RLock
         Held while paths are added.
     limits : RecordingLimits
@@ -79,39 +120,53 @@ class Paths:
         self,
         function: Callable[..., Any],
         static: frozenset[int | str],
-        fitting: Mapping[Key, tuple[Path, ...]],
+        programs: Programs,
         *,
         strict: bool,
     ) -> None:
-        self.now: ClosedOver | None = None
         self.lock = threading.RLock()
         self._function, self._static = function, static
         self.limits = RecordingLimits(strict)
-        self._elsewhere: list[tuple[Key, Path]] = []
-        self._code: dict[int, Any] = {}  # classes and functions in keys, by id
+        self.programs: Programs = {key: dict(found) for key, found in programs.items()}
+        self._arounds: dict[tuple[int, ...], Around] = {}
+        self._shapes: dict[Key, Shape] = {}
+        self._last: Around | None = None
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
         self._tried: dict[Key, Tried] = {}
-        #: What was closed over before the last changes, the paths that fitted, and code in keys.
-        self._earlier: list[tuple[ClosedOver, dict[Key, tuple[Path, ...]], dict[int, Any]]] = []
-        self.fitting = dict(fitting)
         _known.add(self)
+
+    @property
+    def fitting(self) -> dict[Key, tuple[Path, ...]]:
+        """The paths that were valid at the last calls, by key."""
+        return {key: shape.paths for key, shape in self._shapes.items() if shape.paths}
 
     def current(self, key: Key) -> tuple[Path, ...]:
         """Return the paths for a key that are valid now."""
-        now = self.now  # None of a copy, and after unpickling
-        is_outdated = bool(self.fitting) if now is None else not now.holds()
-        if is_outdated and not self._as_earlier():
-            self.look_around()
-        return self.fitting.get(key, ())
+        shape = self._shapes.get(key)
+        if shape is not None and (now := shape.now) is not None and now.unchanged():
+            return shape.paths
+        with self.lock:
+            return self._looked_around(key).paths
+
+    def _looked_around(self, key: Key) -> Shape:
+        """Return a shape with the paths that are valid now."""
+        shape = self._shapes.get(key)
+        if shape is None:
+            code = [*{id(x): x for x in code_in(key)}.values()]
+            around = self._arounds.get(ids := (*map(id, code),))
+            if around is None:
+                around = self._arounds[ids] = Around([self._function, *code])
+            shape = self._shapes[key] = Shape(around)
+        self._last = shape.around
+        now = shape.around.current()
+        if now is not shape.now:
+            found = self.programs.get(now.key, {}).get(key, ())
+            shape.paths, shape.now = tuple([path.bound(now) for path in found]), now
+        return shape
 
     def attributes_read(self) -> AttributesRead:
         """Return which attributes of objects the function reads: all while that is not known."""
-        return EVERYTHING if self.now is None else self.now.attributes_read
-
-    def look_around_for(self, key: Key) -> None:
-        """Read again what is closed over, also by the code in a key, if that is not known."""
-        with self.lock:
-            self._before(key)
+        return EVERYTHING if self._last is None else self._last.attributes_read()
 
     def record(self, call: Call, *, at_once: bool = False) -> Path | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
@@ -135,10 +190,11 @@ class Paths:
         if not at_once and self._is_left_eager(key):
             return None
         with self.lock:
-            now = self._before(key)
+            shape = self._looked_around(key)
+            now, known = shape.around.current(), shape.paths
             if now.told_apart is not None:
                 now.told_apart.require(compiled, args, kwargs)
-            known, tried = self.fitting.get(key, ()), self._tried.get(key, Tried())
+            tried = self._tried.get(key, Tried())
             if known or tried.outcomes:
                 outcomes = known[0].outcomes if known else tried.outcomes[-1]
                 recorder = CallRecorder(self._function, self._static, call)
@@ -147,7 +203,7 @@ class Paths:
                 self.limits.warn_of_paths(compiled, count, len(outcomes), parting)
             if len(known) >= PATHS:
                 return None
-            if self.limits.is_changing(compiled, self._changed(key, now)):
+            if not known and self.limits.is_changing(compiled, self._changed(key, now)):
                 return None
             self.limits.note_start()
             path = self._new(call, now) if at_once else self._recurring(call, now, tried)
@@ -158,21 +214,20 @@ class Paths:
                     del self._tried[next(iter(self._tried))]
                 return None
             self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
-            others = [p for p in self.fitting.get(key, ()) if p.outcomes != path.outcomes]
-            now = path.surroundings or now
-            alike = self._put(key, (path, *others), now)
-            now.prepare()
+            others = [p for p in self._looked_around(key).paths if p.outcomes != path.outcomes]
+            alike = self._put(key, (path, *others), path.surroundings)
             self.limits.note_functions(compiled, key, alike)
         return path
 
     def _is_left_eager(self, key: Key) -> bool:
         """Return whether calls of this shape that take no known path are eager now."""
-        known = self.fitting.get(key, ())
+        shape = self._shapes.get(key)
+        known = () if shape is None else shape.paths
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
         return bool(known or self._tried) and not self.limits.pays()
 
-    def _recurring(self, call: Call, now: ClosedOver, tried: Tried) -> Path | None:
+    def _recurring(self, call: Call, now: Surroundings, tried: Tried) -> Path | None:
         """Return the path of a call; None if it has branches and no call has taken it before."""
         known, follows = tried.outcomes, tried.is_followed
         try:
@@ -196,12 +251,13 @@ class Paths:
         UnrecordedError
             If the call cannot be recorded.
         """
-        return self._new(call, self.look_around(), singly=True)
+        with self.lock:
+            return self._new(call, self._looked_around(call[3]).around.current(), singly=True)
 
     def _new(
         self,
         call: Call,
-        now: ClosedOver,
+        now: Surroundings,
         *,
         singly: bool = False,
         along: Sequence[tuple[bool, ...]] = (),
@@ -211,83 +267,48 @@ class Paths:
             raise TraceError(f"{compiled!r} {now.refusal}")
         recorder = CallRecorder(self._function, self._static, call, singly=singly, along=along)
         found = recorder.record()
-        if not now.holds():  # a cache was filled, a log written, or a counter raised
-            before, now = now, self.look_around(key)
-            held = {x for c in (before, now) for slot in c.slots.values() for x in slot.values}
-            recorder.require_same(found, before.changed(now), now.holds, held)
-            now = self.look_around(key)
+        if not now.unchanged():  # a cache was filled, a log written, or a counter raised
+            before, around = now, self._looked_around(key).around
+            now = around.current()
+            held = {*before.values, *now.values}
+            changed = now.change_since(before.key)
+            recorder.require_same(found, changed, now.unchanged, held)
+            now = around.current()
         elif recorder.notes or recorder.may_be_fresh:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
             recorder.require_same(found, noted or None)
         name = getattr(compiled, "__name__", "compiled")
         return Path(*found, name=name, surroundings=now)
 
-    def _before(self, key: Key) -> ClosedOver:
-        """Return what is closed over now, before a recording with this key.
+    def _changed(self, key: Key, now: Surroundings) -> list[str]:
+        """Return the name of what has changed since the last recording with this key."""
+        known = [around for around, found in self.programs.items() if key in found]
+        return now.change_since(known[-1]) if known and now.key not in known else []
 
-        Known paths are checked only if something has changed; otherwise recording many shapes
-        would take quadratic time.
-        """
-        now = self.now
-        if now is None or any(id(x) not in self._code for x in code_in(key)):
-            return self.look_around(key)
-        return now if now.holds() else self.look_around(key)
-
-    def look_around(self, *keys: Key) -> ClosedOver:
-        """Read again what is closed over, also by code in these keys, and select valid paths."""
-        with self.lock:
-            everywhere = [self.fitting, *(fitting for _, fitting, _ in self._earlier)]
-            valid = [(key, x) for found in everywhere for key, xs in found.items() for x in xs]
-            known = {(key, id(x.function)): (key, x) for key, x in (*self._elsewhere, *valid)[::-1]}
-            self._note_earlier()
-            self._code = {id(x): x for key in [*self.fitting, *keys] for x in code_in(key)}
-            now = ClosedOver([self._function, *self._code.values()])
-            fitting: dict[Key, tuple[Path, ...]] = {}
-            elsewhere = []
-            for key, path in [*known.values()][::-1]:
-                rebound = path.rebound(now)
-                if rebound is None:
-                    elsewhere.append((key, path))
-                else:
-                    fitting[key] = (*fitting.get(key, ()), rebound)
-            self._elsewhere = elsewhere[:ELSEWHERE]
-            self.fitting, self.now = fitting, now
-        return now
-
-    def _note_earlier(self) -> None:
-        """Note what is closed over now and its paths, as it may be the same again."""
-        if self.now is not None:
-            self._earlier[EARLIER - 1 :] = []
-            self._earlier.insert(0, (self.now, self.fitting, self._code))
-
-    def _as_earlier(self) -> bool:
-        """Return whether all is as it was some changes ago, and take up what was known then."""
-        with self.lock:
-            for k, (now, fitting, code) in enumerate(self._earlier):
-                if now.holds():
-                    del self._earlier[k]
-                    self._note_earlier()
-                    self.now, self.fitting, self._code = now, fitting, code
-                    return True
-            return False
-
-    def _changed(self, key: Key, now: ClosedOver) -> list[str]:
-        """Return the names of what has changed since the last recording with this key."""
-        known = [*self.fitting.get(key, ())] + [path for k, path in self._elsewhere if k == key]
-        found = [path.reads.changed(now) for path in known]
-        return min(found, key=len, default=[])
-
-    def _put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> int:
+    def _put(self, key: Key, paths: tuple[Path, ...], now: Surroundings) -> int:
         """Keep these paths for a key.
 
         Returns how many shapes there are that differ in nothing but functions made anew.
         """
-        self.fitting[key] = paths
+        found = self.programs.pop(now.key, {})
+        self.programs[now.key] = found
+        found[key] = paths
+        shape = self._looked_around(key)
+        shape.paths, shape.now = paths, now
         alike = self._forget_alike(key)
-        while len(self.fitting) > SHAPES or (self._nodes() > RECORDED and len(self.fitting) > 1):
-            del self.fitting[next(iter(self.fitting))]
-        self.now = now
+        while len(self.programs) > ELSEWHERE:
+            del self.programs[next(iter(self.programs))]
+        while len(self._shapes) > SHAPES or (self._nodes() > RECORDED and len(self._shapes) > 1):
+            self._forget(next(iter(self._shapes)))
         return alike
+
+    def _forget(self, key: Key) -> None:
+        """Forget a shape, and what is around the function if no other has the same code."""
+        shape = self._shapes.pop(key, None)
+        for found in self.programs.values():
+            found.pop(key, None)
+        if shape is not None and all(x.around is not shape.around for x in self._shapes.values()):
+            self._arounds = {k: x for k, x in self._arounds.items() if x is not shape.around}
 
     def _forget_alike(self, key: Key) -> int:
         """Forget the oldest shapes that differ from this one in nothing but new functions."""
@@ -299,14 +320,15 @@ class Paths:
         while len(alike) > ALIKE:
             oldest = next(iter(alike))
             del alike[oldest]
-            self.fitting.pop(oldest, None)
+            self._forget(oldest)
         while len(self._alike) > SHAPES:
             del self._alike[next(iter(self._alike))]
         return len(alike)
 
     def _nodes(self) -> int:
-        """Return how many nodes the valid paths have."""
-        return sum(path.recorded for paths in self.fitting.values() for path in paths)
+        """Return how many nodes all paths have."""
+        kept = (path for found in self.programs.values() for xs in found.values() for path in xs)
+        return sum(path.recorded for path in kept)
 
 
 _known: weakref.WeakSet[Paths] = weakref.WeakSet()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import marshal
-from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
@@ -120,63 +119,6 @@ class OrderedKeys:
         return bool(self._named == now) and bool(self._read([*now]) == self._keys)
 
 
-class OfClass:
-    """Compares a container by its class too: a named tuple equals others with the same items.
-
-    So does a deque that drops others.
-    """
-
-    __slots__ = ("_copy", "_kind", "_most")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, like: Any, copy: Any) -> None:
-        self._kind, self._copy = type(like), _as_base(like, copy)
-        self._most = (like.maxlen,) if isinstance(like, deque) else None
-
-    def __eq__(self, other: Any) -> bool:
-        if type(other) is not self._kind or not self._copy == other:
-            return False
-        return self._most is None or self._most == (other.maxlen,)
-
-
-class OfClasses:
-    """Compares a list or dict by the classes of its contents too, some of which are containers."""
-
-    __slots__ = ("_copy", "_kinds")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, like: Any, copy: Any) -> None:
-        self._copy, self._kinds = _as_base(like, copy), self._found(like)
-
-    def __eq__(self, other: object) -> bool:
-        return bool(self._copy == other) and self._found(other) == self._kinds
-
-    @staticmethod
-    def _found(x: Any) -> list[type]:
-        return [*map(type, x.values() if isinstance(x, Mapping) else x)]
-
-
-class _AsBase:
-    """Compares the items of a list or tuple of a derived class as those of its base.
-
-    Python asks the derived class first, and so the items themselves, not what they are compared
-    with.
-    """
-
-    __slots__ = ("_copy",)
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, copy: Any) -> None:
-        self._copy = copy
-
-    def __eq__(self, other: Any) -> bool:
-        return bool(self._copy == type(self._copy)(other))
-
-
-def _as_base(like: Any, copy: Any) -> Any:
-    return _AsBase(copy) if type(copy) in {list, tuple} - {type(like)} else copy
-
-
 def exact_items(x: Any) -> Any:
     """Return a key of a container that tells apart even equal numbers in it; see `exact`."""
     if isinstance(x, set | frozenset):  # marshal sorts them
@@ -212,19 +154,6 @@ class KeyedCopy(NamedTuple):
 
     key: Any
     frozen: Any
-
-
-class Live:
-    """Compares like whatever `read` returns at that moment."""
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, read: Callable[[], Any]) -> None:
-        self._read = read
-
-    def __eq__(self, other: object) -> bool:
-        equal: bool = other == self._read()  # in this order: OfClass is asked, not what it compares
-        return equal
 
 
 def same(x: Any) -> KeyedCopy:

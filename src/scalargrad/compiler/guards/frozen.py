@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.guards.comparable import Same, constants_of, exact
-from scalargrad.compiler.guards.containers import items_of
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import (
@@ -23,7 +22,7 @@ from scalargrad.compiler.guards.object_state import (
     has_followed_attributes,
     is_stateful,
 )
-from scalargrad.compiler.guards.references import BOUND
+from scalargrad.compiler.guards.references import BOUND, bound_parts
 from scalargrad.errors import TraceError
 from scalargrad.tree import is_object_array
 from scalargrad.value import Value
@@ -133,7 +132,7 @@ _WITH_ITEMS = (*BOUND, list, tuple, dict, set, frozenset)
 def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
     """Return the names and contents of a container, a method or a user's object; None of others."""
     if isinstance(x, BOUND):
-        return [], items_of(x)
+        return [], [bound_parts(x)]
     kind = type(x)
     more = {} if is_of_library(kind) and not is_stateful(kind) else attributes(x)
     if isinstance(x, dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from operator import is_
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.names_read import NamedSpaces, of_library
@@ -144,7 +144,7 @@ class HeldObjects:
         if self._follows_code:
             self._named.note(x)
             if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
-                names = self._named.globals_of(x)
+                names = self._named.note_code(x.__code__)
                 self._read(x.__globals__, "the global ", names)
         for way in ways_of(x):
             if self._is_followed(way, x):
@@ -189,9 +189,8 @@ class HeldObjects:
 
     def _read_names(self) -> bool:
         """Go on to what the names in all code stand for in modules; return whether that is any."""
-        for owner, _, names in self._named.grown():
-            if isinstance(owner, ModuleType):
-                self._read(vars(owner), f"{owner.__name__}.", names)
+        for module, names in self._named.grown():
+            self._read(vars(module), f"{module.__name__}.", names)
         return bool(self._ahead)
 
     # What has changed -------------------------------------------------------------------------

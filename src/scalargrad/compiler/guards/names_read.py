@@ -12,15 +12,13 @@ import functools
 import importlib
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy, deepcopy
 from itertools import chain, pairwise
 from operator import attrgetter, methodcaller
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
-
-from scalargrad.value import Value
 
 _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
@@ -292,27 +290,15 @@ EVERYTHING = AttributesRead(frozenset(), is_all=True)
 Space = tuple[Any, Mapping[str, Any]]
 
 
-@dataclasses.dataclass
-class _Objects:
-    """Objects of which the same is read: those looked at, and others."""
-
-    known: list[Any]
-    new: list[Any]
-    looked_up: int = 0
-    is_whole: bool = False
-
-
-class NamedSpaces:
-    """The namespaces met while code is followed, and all names that this code reads.
-
-    Which code reads which namespace is not known, as a module may be an argument or an item.
+class NamesRead:
+    """All names that code reads, as far as it was followed.
 
     Attributes
     ----------
     names : dict from str to None
-        The names in the code that was followed, in order.
+        In the order in which they were found.
     attributes : dict from str to None
-        The names of attributes that it reads.
+        The names of attributes.
     unnamed : bool
         Whether code may read attributes of objects whose names do not stand in it.
     """
@@ -321,85 +307,53 @@ class NamedSpaces:
         self.names: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
         self.unnamed = False
-        self._objects: dict[ReadByLibraries | None, _Objects] = {}
-        self._spaces: dict[int, Space] = {}
-        self._read: dict[int, int] = {}
-        self._whole: set[int] = set()  # Values whose attributes are all read
 
-    def globals_of(self, function: FunctionType) -> list[str]:
-        """Note what a function's code reads, and return the names of globals in it."""
-        code = function.__code__
+    def count(self) -> tuple[int, int, bool]:
+        """Return how many names there are, which only grow."""
+        return len(self.names), len(self.attributes), self.unnamed
+
+    def note_code(self, code: CodeType) -> tuple[str, ...]:
+        """Note what code reads, and return the names of globals in it."""
         self.names |= dict.fromkeys(names_and_texts(code))
         self.attributes |= dict.fromkeys(attributes_read(code))
         self.unnamed = self.unnamed or reads_unnamed(code)
-        return [*names_and_texts(code, of_globals=True)]
-
-    def add(self, owner: Any, space: Mapping[str, Any]) -> None:
-        """Add a namespace and what it belongs to."""
-        self._spaces.setdefault(id(owner), (owner, space))
+        return names_and_texts(code, of_globals=True)
 
     def note(self, x: Any) -> None:
-        """Note an object, if it is a module of users' or looks names up."""
+        """Note what looks names up."""
         if isinstance(x, ModuleType):
-            if not of_library(x.__name__):
-                self.add(x, vars(x))
             self.unnamed = self.unnamed or x.__name__ in _UNNAMED_GLOBALS
         elif isinstance(x, attrgetter | methodcaller) or id(x) in _READERS:
             self.unnamed = True
 
-    def grown(self) -> list[tuple[Any, Mapping[str, Any], list[str]]]:
-        """Return the namespaces with names that were not looked up there yet; empty if none has."""
-        names, found = [*self.names], []
-        for key, (owner, space) in self._spaces.items():
-            new = names[self._read[key] :] if key in self._read else ["__getattr__", *names]
-            self._read[key] = len(names)
-            if self.unnamed and isinstance(owner, Value) and key not in self._whole:
-                self._whole.add(key)
-                new += space
-            if new:
-                found.append((owner, space, [name for name in new if name in space]))
-        return found
-
-    def add_object(self, x: Any, read: ReadByLibraries | None) -> None:
-        """Add an object or a class, with what libraries read of it."""
-        self._objects.setdefault(read, _Objects([], [])).new.append(x)
-
-    def attributes_grown(self) -> list[tuple[Any, Collection[str] | None]]:
-        """Return objects with names of attributes not looked up there yet; None stands for all."""
-        found: list[tuple[Any, Collection[str] | None]] = []
-        names = [*self.attributes]
-        for read, group in self._objects.items():
-            whole = self._is_whole(read)
-            if whole and not group.is_whole:
-                found += [(x, None) for x in (*group.known, *group.new)]
-            elif whole:
-                found += [(x, None) for x in group.new]
-            elif read is not None:
-                new = {*names[group.looked_up :]}
-                found += [(x, new) for x in group.known if new]
-                found += [(x, {*names, *read.names}) for x in group.new]
-            group.known += group.new
-            group.new, group.looked_up, group.is_whole = [], len(names), whole
-        return found
-
-    def _is_whole(self, read: ReadByLibraries | None) -> bool:
-        """Return whether all attributes of objects are read."""
-        return self.unnamed or read is None or not read.all_by.isdisjoint(self.attributes)
-
     def read(self) -> AttributesRead:
-        """Return what the code that was followed reads of objects."""
+        """Return what the code reads of objects."""
         return AttributesRead(frozenset(self.attributes), is_all=self.unnamed)
 
-    def selected(self) -> Iterator[tuple[Any, frozenset[str] | None]]:
-        """Yield each object with the names of which nothing else is read; None stands for all."""
-        for read, group in self._objects.items():
-            names = (
-                None if self._is_whole(read) or read is None else read.names.union(self.attributes)
-            )
-            yield from ((x, names) for x in group.known)
 
-    def missing(self) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
-        """Yield each module, with the names that it lacks."""
-        for owner, space in self._spaces.values():
-            if isinstance(owner, ModuleType):
-                yield owner, space, [name for name in self.names if name not in space]
+class NamedSpaces(NamesRead):
+    """The namespaces met while code is followed, and all names that this code reads.
+
+    Which code reads which namespace is not known, as a module may be an argument or an item.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._modules: dict[int, ModuleType] = {}
+        self._known: dict[int, int] = {}
+
+    def note(self, x: Any) -> None:
+        """Note an object, if it is a module of users' or looks names up."""
+        super().note(x)
+        if isinstance(x, ModuleType) and not of_library(x.__name__):
+            self._modules.setdefault(id(x), x)
+
+    def grown(self) -> list[tuple[ModuleType, list[str]]]:
+        """Return the modules with names that were not looked up there yet."""
+        names, found = [*self.names], []
+        for key, module in self._modules.items():
+            new = names[self._known[key] :] if key in self._known else ["__getattr__", *names]
+            self._known[key] = len(names)
+            if new:
+                found.append((module, [name for name in new if name in vars(module)]))
+        return found

@@ -28,7 +28,6 @@ import numpy as np
 
 from scalargrad.compiler.guards.names_read import is_of_library, of_library
 from scalargrad.compiler.guards.object_state import PLAIN
-from scalargrad.compiler.guards.readings import Slot, Source, named
 from scalargrad.value import Value
 
 #: Libraries whose objects are followed, or hold nothing that changes.
@@ -87,28 +86,24 @@ def _is_followed(kind: Any) -> bool:
     return base is object or str(base.__module__).partition(".")[0] in _KNOWN_MODULES
 
 
-def refusals(slots: Mapping[Source, Slot], names: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what of all that some code reaches cannot be followed, as an end of a sentence.
+def is_read(owner: Any, name: Any, names: Mapping[str, Any]) -> bool:
+    """Return whether code reads what a user's function, class, module or object holds.
 
     Parameters
     ----------
-    slots : mapping
-        What was reached.
     names : mapping
         The names in the code; attributes of objects that are not among them are not read.
     """
-    for source, slot in slots.items():
-        owner, name = source[0].content, source[1]
-        if isinstance(owner, FunctionType):
-            is_read = name in _DEFAULTS or name in _globals(owner.__code__)
-            is_read = is_read or isinstance(name, int)  # a variable of its closure
-        else:
-            is_read = isinstance(name, int) or name in names
-        if is_read and isinstance(name, int | str) and _is_users(owner):
-            for x in (slot.content, *_inside(slot.content)):
-                if not is_followed(x):
-                    kind = type(x)
-                    yield f"reads {named(source)}, {_kind(kind)}{_UNNOTICED}"
+    if not (isinstance(name, int | str) and _is_users(owner)):
+        return False
+    if isinstance(name, int) or not isinstance(owner, FunctionType):
+        return isinstance(name, int) or name in names
+    return name in _DEFAULTS or name in _globals(owner.__code__)
+
+
+def refusal_of(name: str, x: Any) -> str:
+    """Return that something cannot be read, as an end of a sentence."""
+    return f"reads {name}, {_kind(type(x))}{_UNNOTICED}"
 
 
 @functools.cache
@@ -133,14 +128,6 @@ def _is_users(owner: Any) -> bool:
         return not of_library(owner.__module__ or "")
     kind = owner if isinstance(owner, type) else type(owner)
     return kind in (types.SimpleNamespace, argparse.Namespace) or not is_of_library(kind)
-
-
-def _inside(x: Any) -> Iterator[Any]:
-    """Yield what stands in a container itself."""
-    if type(x) in (list, tuple, set, frozenset):
-        yield from x
-    elif type(x) is dict:
-        yield from x.values()
 
 
 def changing_calls(function: FunctionType) -> Iterator[str]:

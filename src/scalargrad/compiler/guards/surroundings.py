@@ -1,0 +1,511 @@
+"""Surroundings: all that a function's code can reach, walked over in one order.
+
+Of ``jit(lambda x: rate * model(x))``: `rate`, `model`, and what these lead to. The walk gives a
+key, which is equal for surroundings that a program cannot tell apart, the Values in order, which
+are its inputs, and a flat list of what to read again at each call (`rereading`).
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from abc import ABCMeta
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.guards import ways
+from scalargrad.compiler.guards.arrays import array_bytes, is_array
+from scalargrad.compiler.guards.comparable import Same, exact, is_constant, same
+from scalargrad.compiler.guards.containers import DICTS, is_read_whole, whole
+from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
+from scalargrad.compiler.guards.memory_order import laid_out
+from scalargrad.compiler.guards.names_read import NamesRead, is_special, of_library
+from scalargrad.compiler.guards.object_state import PLAIN, attributes_beside, is_stateful
+from scalargrad.compiler.guards.references import BOUND, bound_parts
+from scalargrad.compiler.guards.refused import (
+    changing_calls,
+    is_followed,
+    is_read,
+    misread,
+    refusal_of,
+)
+from scalargrad.compiler.guards.rereading import Rereading
+from scalargrad.compiler.guards.told import TOLD, registered
+from scalargrad.compiler.guards.told_apart import ToldApart
+from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
+from scalargrad.grad_mode import numbers_compared
+from scalargrad.sparse import Table, Touched
+from scalargrad.tree import is_object_array
+from scalargrad.value import Parameter, Value
+
+#: The owner of a variable, a name or an attribute, and what it is called there.
+Place = tuple[Any, Hashable]
+
+_BUILTINS = vars(builtins)
+_DEFAULTS = ("__defaults__", "__kwdefaults__")
+_CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgetter("parents")
+_BASES, _LAYOUT = attrgetter("__bases__"), attrgetter("shape", "dtype")
+_OF_DEFAULTS = attrgetter(*_DEFAULTS)
+_OF_PARTIAL = attrgetter("func", "args", "keywords")
+_FACTORY = attrgetter("default_factory")
+_NUMBERS = {Value, Parameter}
+#: Attributes of a computed Value that reveal its graph.
+_GRAPHS = {"local_grads", "parents", "op"}
+_MARKS = {"label", *_GRAPHS}
+_CONTAINERS = (list, tuple, deque, *DICTS, set, frozenset, bytearray)
+#: Containers in which an object is found by its hash.
+_LOOKED_UP = (*DICTS, set, frozenset)
+
+
+def _is_empty(cell: CellType) -> bool:
+    """Return whether a variable of an enclosing function has no content yet."""
+    return cell == CellType()
+
+
+class Surroundings:
+    """What some code can reach, as it is now.
+
+    Parameters
+    ----------
+    roots : iterable
+        Functions, and other objects for the sake of the functions and methods called with them.
+    names : NamesRead, optional
+        What earlier walks from these roots have found that code reads, to be added to.
+
+    Attributes
+    ----------
+    key : tuple
+        What a program depends on.
+    values : list of Value
+        The Values, each once, whose numbers are inputs.
+    attributes_read : AttributesRead
+        What the code reads of objects, also of those among the arguments.
+    told_apart : ToldApart or None
+        What the code would tell from a copy.
+    refusal : str or None
+        What the code reads that cannot be compared, as the end of a sentence.
+    """
+
+    def __init__(self, roots: Iterable[Any], names: NamesRead | None = None) -> None:
+        self._roots, self.names = [*roots], names or NamesRead()
+        walk = self._walked()
+        self.key, self.values = tuple(walk.tokens), walk.values
+        self._rereading, self.attributes_read = walk.rereading, self.names.read()
+        self.told_apart = walk.told_apart()
+        self.refusal = next(self._refusals(walk), None)
+
+    def _walked(self) -> _Walk:
+        """Walk until no more names are found: each may lead to code that names others."""
+        while True:
+            known = self.names.count()
+            walk = _Walk(self._roots, self.names)
+            if self.names.count() == known:
+                walk.rereading.prepare()
+                return walk
+
+    def unchanged(self) -> bool:
+        """Return whether everything is as it was."""
+        before = numbers_compared[0]
+        try:  # and no Value stands for a number now
+            return self._rereading.finds_the_same() and numbers_compared[0] == before
+        except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
+            return False
+
+    def change_since(self, key: tuple[Hashable, ...]) -> list[str]:
+        """Return the name of the first thing that differs from surroundings with this key."""
+        pairs = enumerate(zip(key, self.key, strict=False))
+        first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
+        walk = _Walk(self._roots, self.names, most=first)
+        return [named(walk.place)] if walk.place is not None else []
+
+    def _refusals(self, walk: _Walk) -> Iterator[str]:
+        """Yield what is read that cannot be followed, or answers otherwise from call to call."""
+        for k, x in walk.unfollowed:
+            place = _Walk(self._roots, self.names, most=k).place
+            if place is not None and is_read(*place, self.names.names):
+                yield refusal_of(named(place), x)
+        for function in walk.functions:
+            yield from changing_calls(function)
+        for root in self._roots:
+            if isinstance(function := getattr(root, "__func__", root), FunctionType):
+                yield from misread(function)
+
+
+def named(place: Place) -> str:
+    """Return the name of a variable, a name or an attribute for a message."""
+    owner, name = place
+    if isinstance(owner, FunctionType):
+        if isinstance(name, int):
+            return f"the variable {owner.__code__.co_freevars[name]}"
+        if not isinstance(name, str):
+            return f"the function {owner.__name__}"
+        return name if "." in name else f"the global {name}"
+    if isinstance(owner, str):  # a setting
+        return owner
+    if not isinstance(name, str):  # what is measured of an object, or all of it
+        return f"a {type(owner).__name__}"
+    whose = owner if isinstance(owner, type | ModuleType) else type(owner)
+    return f"{whose.__name__}.{name}"
+
+
+class _Walk:
+    """One walk over all that some roots lead to, in preorder.
+
+    What is met again is noted by its number. `most`: after so many tokens it stops; `place` is then
+    where the next one comes from.
+    """
+
+    def __init__(self, roots: Sequence[Any], names: NamesRead, most: int | None = None) -> None:
+        self.names, self._most = names, most
+        self.tokens: list[Hashable] = []
+        self.values: list[Value] = []
+        self.met: dict[int, int] = {}
+        self.kept: list[Any] = []
+        self.functions: list[FunctionType] = []
+        self.unfollowed: list[tuple[int, Any]] = []
+        self.inside: list[Any] = []
+        self.looked_up: list[Any] = []
+        self.rereading = Rereading()
+        self.place: Place | None = None
+        self._read_of = names.read().of
+        self._ahead: list[tuple[Any, Place | None]] = []
+        self._marks = not _MARKS.isdisjoint(names.names)
+        for root in reversed(roots):
+            self._ahead += [(x, None) for x in _code_of(root)]
+        self._run()
+        if most is None:
+            self._facts_by_names()
+
+    def told_apart(self) -> ToldApart | None:
+        """Return what the code, with all its names, would tell from a copy."""
+        return ToldApart.of(self.names.names, self.kept, self.inside, self.looked_up)
+
+    def _run(self) -> None:
+        ahead, tokens, met, most = self._ahead, self.tokens, self.met, self._most
+        while ahead and (most is None or len(tokens) <= most):
+            x, self.place = ahead.pop()
+            kind = type(x)
+            if kind in PLAIN:
+                tokens.append(exact(x))
+                continue
+            known = met.get(id(x))
+            if known is not None:
+                tokens.append(known)
+                continue
+            met[id(x)] = len(met)
+            self.kept.append(x)
+            if isinstance(x, Value):
+                self._value(x)
+            elif isinstance(x, Table):
+                tokens.append(Same(x))
+            elif isinstance(x, BOUND):
+                self._bound(x)
+            elif isinstance(x, _CONTAINERS):
+                self._container(x)
+            elif is_array(x):
+                self._array(x)
+            else:
+                self._object(x)
+
+    def _push(self, owner: Any, parts: Mapping[Any, Any]) -> None:
+        """Go on to what an owner holds under these names."""
+        self._ahead += [(x, (owner, name)) for name, x in [*parts.items()][::-1]]
+
+    def _push_inside(self, parts: Sequence[Any]) -> None:
+        """Go on to what is inside something, under the name of that."""
+        place = self.place
+        self._ahead += [(x, place) for x in reversed(parts)]
+
+    # Values and containers --------------------------------------------------------------------
+
+    def _value(self, x: Value) -> None:
+        self.tokens.append((type(x), x.op is not None))
+        self.values.append(x)
+        if self._marks:
+            self._mark(x)
+        if attributes_beside(x):
+            self.names.note(x)
+            self._follow(x)
+
+    def _mark(self, x: Value) -> None:
+        """Note what code asks of a Value besides its number."""
+        names = self.names.names
+        if "label" in names:
+            self._fact(_LABEL, x)
+        if x.op is not None and not _GRAPHS.isdisjoint(names):
+            self.tokens.append(Same(x))
+            self.rereading.fact(_PARENTS, x, x.parents)
+
+    def _container(self, x: Any) -> None:
+        tokens = self.tokens
+        if is_read_whole(x):
+            key, frozen = whole(x)
+            tokens.append((key, getattr(x, "maxlen", None)))
+            if not is_constant(x):
+                self.rereading.contents.append((x, frozen))
+        elif isinstance(x, DICTS):
+            self._dict(x)
+        else:
+            items = [*x]
+            tokens.append((type(x), len(items), getattr(x, "maxlen", None)))
+            self._note_inside(items)
+            self._push_inside(items)
+            if isinstance(x, set | frozenset):
+                self._look_up(items)
+            if {*map(type, items)} <= _NUMBERS and type(x) is list:
+                self.rereading.value_lists.append((x, items))
+            elif not isinstance(x, tuple):
+                self.rereading.lists.append(x)
+        if type(x) not in _PLAIN_CONTAINERS:
+            self._follow(x)
+
+    def _dict(self, x: Mapping[Any, Any]) -> None:
+        keys, items = [*x], [*x.values()]
+        self.rereading.dicts.append(x)
+        self.tokens.append((type(x), len(keys)))
+        self._note_inside(items)
+        self._push_inside(items)
+        if {*map(type, keys)} <= PLAIN:
+            self.tokens.append(tuple(map(exact, keys)))
+        elif type(x) is not Touched:
+            self._look_up(keys)
+            self._push_inside(keys)
+
+    def _note_inside(self, items: Sequence[Any]) -> None:
+        self.inside += [x for x in items if type(x) not in PLAIN and not isinstance(x, _INSIDE)]
+
+    def _look_up(self, keys: Iterable[Any]) -> None:
+        """Note what is found by its hash: Values by which very ones they are."""
+        for key in keys:
+            if is_stateful(type(key)):
+                self.looked_up.append(key)
+            elif isinstance(key, Value):
+                self.tokens.append(Same(key))
+            elif isinstance(key, tuple | frozenset):
+                self._look_up(key)
+
+    def _bound(self, x: Any) -> None:
+        self.tokens.append((type(x),))
+        self._push_inside(bound_parts(x))
+        if isinstance(x, partial):
+            self.rereading.parts(_OF_PARTIAL, x)
+        self._follow(x)
+
+    def _array(self, x: Any) -> None:
+        if is_object_array(x):
+            items = x.ravel().tolist()
+            self.tokens.append((type(x), laid_out(x)))
+            self.rereading.object_arrays.append(x)
+            self.rereading.fact(laid_out, x, laid_out(x))
+            self._note_inside(items)
+            self._push_inside(items)
+        elif isinstance(x, np.generic):
+            self.tokens.append(exact(x))
+        else:
+            read = array_bytes(x)
+            then = read()
+            self.rereading.array(x, read, then)
+            layout = (x.dtype, x.shape) if isinstance(x, np.ndarray) else (x.typecode, len(x))
+            self.tokens.append((type(x), *layout, then))
+            if isinstance(x, np.ndarray):
+                self.rereading.fact(_LAYOUT, x, _LAYOUT(x))
+        self._follow(x)
+
+    # Objects, functions and classes -----------------------------------------------------------
+
+    def _object(self, x: Any) -> None:
+        """Note which object something is, and go on to all that it leads to."""
+        self.names.note(x)
+        if isinstance(x, ABCMeta):
+            self.names.names["ABCMeta"] = None
+        if not is_followed(x):
+            self.unfollowed.append((len(self.tokens), x))
+        self.tokens.append(same(x).key)
+        if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
+            self.functions.append(x)
+            self._globals(x)
+        elif isinstance(x, ModuleType) and not of_library(x.__name__):
+            space = vars(x)
+            self._names_in(x, space, ["__getattr__", *self.names.names])
+        self._follow(x)
+
+    def _follow(self, x: Any) -> None:
+        """Go on in all ways in which an object leads to others."""
+        for way in ways_of(x):
+            follow = self._FOLLOWED.get(way)
+            if follow is not None:
+                follow(self, x)
+
+    def _fact(self, measure: Any, x: Any, inside: Any = None) -> None:
+        """Note something about an object, or about what is `inside` it."""
+        measured = x if inside is None else inside
+        found = measure(measured)
+        self.tokens.append(found if isinstance(found, Hashable) else repr(found))
+        self.rereading.fact(measure, measured, found)
+
+    def _globals(self, function: FunctionType) -> None:
+        """Go on to what the names in a function's code stand for."""
+        names = self.names.note_code(function.__code__)
+        self._names_in(function, function.__globals__, names, builtins_too=True)
+        self._fact(_CODE, function)
+        self._fact(len, function, vars(function))
+        self._told(function)
+
+    def _names_in(
+        self, owner: Any, space: Mapping[str, Any], names: Iterable[str], builtins_too: bool = False
+    ) -> None:
+        """Go on to names in a namespace, and note which of them it lacks."""
+        found = dict.fromkeys(names)
+        present = {name: space[name] for name in found if name in space}
+        lacking = [name for name in found if name not in space]
+        self.rereading.names(space, [*present])
+        self.rereading.lacking(space, lacking)
+        own = isinstance(owner, FunctionType) and space is vars(owner)
+        prefix = f"{owner.__name__}." if own else ""
+        self.tokens.append((*present, None, *lacking) if builtins_too else (*present,))
+        for x in present.values():
+            self.names.note(x)
+        self._push(owner, {prefix + name: x for name, x in present.items()})
+
+    def _variables(self, function: FunctionType) -> None:
+        cells = [*enumerate(function.__closure__ or ())]
+        full = {i: cell for i, cell in cells if not _is_empty(cell)}
+        for i, cell in cells:
+            if i not in full:
+                self._fact(_is_empty, cell)
+        held = {i: cell.cell_contents for i, cell in full.items()}
+        for x in held.values():
+            self.names.note(x)
+        self.rereading.cells += full.values()
+        self._push(function, held)
+
+    def _defaults(self, function: FunctionType) -> None:
+        if function.__defaults__ or function.__kwdefaults__:
+            found = _OF_DEFAULTS(function)
+            self.rereading.parts(_OF_DEFAULTS, function)
+            self._push(function, dict(zip(_DEFAULTS, found, strict=True)))
+
+    def _imports(self, function: FunctionType) -> None:
+        names = [*ways.IMPORTS.read(function)]
+        if names:
+            self._names_in(function, sys.modules, names, builtins_too=True)
+
+    def _named_attributes(self, x: Any) -> None:
+        """Go on to those attributes of a function, wrapper or Value that code names."""
+        space = vars(x)
+        every = self.names.unnamed and isinstance(x, Value)
+        self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
+        self._fact(len, x, space) if every else None
+
+    def _wrapper(self, x: Any) -> None:
+        """Go on to what wraps a function, such as a compiled function or a cache."""
+        self._named_attributes(x)
+        self._push_inside([*ways.WRAPPED.read(x).values()])
+
+    def _cache(self, cache: Any) -> None:
+        """Go on to what a cache has kept, and notice when it is cleared."""
+        self._fact(len, cache, vars(cache))
+        self._fact(times_cleared, cache)
+        self.rereading.fact(identities_kept, cache, identities_kept(cache))
+        self._ahead += [(x, (x, None)) for x in ways.KEPT.read(cache).values()]
+
+    def _members(self, kind: type) -> None:
+        """Go on to the members of a class that code names, and those that Python asks for."""
+        read = self._read_of(kind)
+        members = dict.fromkeys([*ways.MEMBERS.read(kind), *ways.METHODS.read(kind)])
+        chosen = [x for x in members if read is None or x in read or is_special(x)]
+        space = vars(kind)
+        self.rereading.names(space, chosen)
+        self.tokens.append((*chosen,))
+        self._fact(len, kind, space)
+        self.rereading.fact(_BASES, kind, _BASES(kind))
+        self._told(kind)
+        self._push(kind, {name: space[name] for name in chosen})
+
+    def _bases(self, kind: type) -> None:
+        self._push_inside([*ways.BASES.read(kind).values()])
+
+    def _class(self, x: Any) -> None:
+        self._push_inside([type(x)])
+
+    def _functions_behind(self, x: Any) -> None:
+        self._push_inside([*ways.FUNCTIONS.read(x).values()])
+
+    def _attributes(self, x: Any) -> None:
+        own, space = attributes_beside(x), getattr(x, "__dict__", None)
+        self._fact(type, x)
+        if own is not space:
+            self.tokens.append((*own,))
+            self.rereading.spaces_of_slots.append(x)
+            self._push(x, dict(own))
+            return
+        read = self._read_of(type(x))
+        names = (*own,) if read is None else tuple([name for name in [*own] if name in read])
+        self.tokens.append(names)
+        self.rereading.attributes(x, own, names, read)
+        self._push(x, {name: own[name] for name in names})
+
+    def _factory(self, x: Any) -> None:
+        self.rereading.fact(_FACTORY, x, x.default_factory)
+        self._push_inside([x.default_factory])
+
+    # What names ask for -----------------------------------------------------------------------
+
+    def _told(self, x: Any) -> None:
+        """Note what a function or class tells of itself, where code asks."""
+        for name in TOLD:
+            if name in self.names.names:
+                found = TOLD[name](x)
+                self.tokens.append(repr(found) if not isinstance(found, str) else found)
+                self.rereading.fact(TOLD[name], x, found)
+                if name == "__subclasses__":
+                    self._push_inside([*found])
+
+    def _facts_by_names(self) -> None:
+        if "ABCMeta" in self.names.names:
+            self.tokens.append(registered())
+            self.rereading.others.append((registered, registered()))
+
+    #: How the ways are followed. Where iterators are is no part of a program; and the code of
+    #: libraries is left out.
+    _FOLLOWED: Mapping[Way, Any] = {
+        ways.VARIABLES: _variables,
+        ways.FUNCTION_ATTRIBUTES: _named_attributes,
+        ways.DEFAULTS: _defaults,
+        ways.IMPORTS: _imports,
+        ways.OF_VALUE: _named_attributes,
+        ways.WRAPPED: _wrapper,
+        ways.WRAPPER_ATTRIBUTES: _wrapper,
+        ways.KEPT: _cache,
+        ways.MEMBERS: _members,
+        ways.BASES: _bases,
+        ways.CLASS: _class,
+        ways.FUNCTIONS: _functions_behind,
+        ways.ATTRIBUTES: _attributes,
+        ways.BESIDE: _attributes,
+        ways.FACTORY: _factory,
+    }
+
+
+#: What holds nothing besides its items.
+_PLAIN_CONTAINERS = {list, tuple, dict, set, frozenset, deque, bytearray}
+#: What is no object of its own inside a container.
+_INSIDE = (Value, Table, *BOUND, *_CONTAINERS)
+
+
+def _code_of(root: Any) -> list[Any]:
+    """Return the code that runs when an object is called, in the order to be put on a stack."""
+    if isinstance(root, MethodType):
+        return [type(root.__self__), root.__func__]
+    if isinstance(root, partial | staticmethod | classmethod):
+        return _code_of(bound_parts(root)[0])
+    is_code = isinstance(root, type | FunctionType | ModuleType) or is_wrapper(root)
+    if not is_code and is_stateful(type(root)):  # its attributes are among the arguments
+        return [type(root)]
+    return [root]
