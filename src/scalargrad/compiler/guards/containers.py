@@ -23,8 +23,6 @@ from scalargrad.compiler.guards.object_state import PLAIN
 DICTS = (dict, MappingProxyType)
 #: Containers that one key tells with all that is nested in them, and down to which level.
 _NESTED, _LEVELS = {list, tuple, dict}, 4
-#: How many numbers of a level tell whether most are to be compared exactly.
-_SAMPLE = 1_000
 
 
 def is_read_whole(x: Any) -> bool:
@@ -37,27 +35,14 @@ def is_read_whole(x: Any) -> bool:
 
 
 def _is_one_key(x: Any) -> bool:
-    """Return whether something holds containers of numbers and text that one key tells fastest.
-
-    Where ``==`` tells enough of most, it is faster than a key, and so is identity for constants. It
-    does not tell the order in dicts.
-    """
-    if type(x) not in _NESTED or all(map(is_constant, x)):
-        return False
-    level, has_dicts, sample = [x], False, list[Any]()
+    """Return whether something holds only containers of numbers and text, none nested deeply."""
+    level = [x]
     for _ in range(_LEVELS):
-        parts = [chain(y, y.values()) if type(y) is dict else y for y in level]
-        level = [*chain.from_iterable(parts)]
-        kinds = {*map(type, level)}
-        if not kinds <= PLAIN | _NESTED:
+        if not {*map(type, level)} <= _NESTED:
             return False
-        has_dicts = has_dicts or dict in kinds
-        if kinds.isdisjoint(_NESTED):
-            sample += level[:_SAMPLE]
-            return has_dicts or not _are_few(sum(map(equals_others, sample)), len(sample))
-        sample += [y for y in level[:_SAMPLE] if type(y) not in _NESTED]
-        level = [y for y in level if type(y) in _NESTED]
-    return False
+        parts = [chain(y, y.values()) if type(y) is dict else y for y in level]
+        level = [y for y in chain.from_iterable(parts) if type(y) not in PLAIN]
+    return not level
 
 
 def _are_few(places: int, count: int) -> bool:
@@ -69,7 +54,7 @@ def whole(x: Any) -> KeyedCopy:
     """Return the key and copy of numbers and text in a container, a hundred times as fast."""
     key = exact_items(x)
     if type(x) in _NESTED and not {*map(type, x.values() if type(x) is dict else x)} <= PLAIN:
-        return KeyedCopy((type(x), key), ExactItems(key))
+        return KeyedCopy((type(x), key), _nested_copy(x, key))
     if isinstance(x, DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
         return KeyedCopy((type(x), key), ExactItems(key) if exactly else OrderedKeys(dict(x)))
@@ -83,6 +68,15 @@ def whole(x: Any) -> KeyedCopy:
         return KeyedCopy((type(x), key), _like(x, x))
     few = _are_few(len(places), len(x))
     return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
+
+
+def _nested_copy(x: Any, key: Any) -> Any:
+    """Return what containers within another are compared with, whose key this is."""
+    if type(x) is list and {*map(type, x)} == {list}:
+        numbers = [*chain.from_iterable(x)]
+        if {*map(type, numbers)} == {float} and not any(map(float.is_integer, numbers)):
+            return [[*row] for row in x]
+    return ExactItems(key, [*x] if type(x) is list and all(map(is_constant, x)) else ())
 
 
 def _like(x: Any, items: Iterable[Any]) -> Any:

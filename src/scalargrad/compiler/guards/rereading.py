@@ -5,18 +5,20 @@ Most contents are the same objects as before; what is another one may be an equa
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, zip_longest
 from operator import attrgetter, call, is_, itemgetter
 from types import CellType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalargrad.compiler.guards.comparable import exact, is_constant
 from scalargrad.compiler.guards.object_state import attributes_beside
+from scalargrad.value import Value
 
 #: Finds something about an object that can be compared.
 Measure = Callable[[Any], Any]
@@ -28,8 +30,34 @@ _CELL, _SPACE = attrgetter("cell_contents"), attrgetter("__dict__")
 _BYTES = "fiubc"
 
 
+class Comparison(NamedTuple):
+    """What is read, and what it was.
+
+    Attributes
+    ----------
+    live, frozen : list
+        Containers, and what they are compared with.
+    equal, as_read : list
+        Functions whose results ``==`` tells apart, and these results.
+    identical, then : list
+        Functions that return what things hold, and all of it in a row, told apart by identity.
+    """
+
+    live: list[Any]
+    frozen: list[Any]
+    equal: list[Reader]
+    as_read: list[Any]
+    identical: list[Reader]
+    then: list[Any]
+
+
 class Rereading:
     """What to read, and what was read.
+
+    Parameters
+    ----------
+    in_order : bool
+        Whether the order of attributes may be read, too.
 
     Attributes
     ----------
@@ -37,31 +65,31 @@ class Rereading:
         Containers, and what each is compared with.
     value_lists : list of (list, list)
         Lists of Values, and copies.
-    lists, dicts, object_arrays, cells, objects : list
+    lists, dicts, object_arrays, cells : list
         What is compared by the objects that it holds.
     spaces_of_slots : list
         Objects with ``__slots__``, compared by all of their attributes.
-    others : list of (callable, object)
-        Functions without arguments, and what they have returned.
+    others : list of callable
+        Functions without arguments.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_order: bool) -> None:
         self.contents: list[tuple[Any, Any]] = []
         self.value_lists: list[tuple[list[Any], list[Any]]] = []
         self.lists: list[Any] = []
         self.dicts: list[Mapping[Any, Any]] = []
         self.object_arrays: list[Any] = []
         self.cells: list[CellType] = []
-        self.objects: list[Any] = []
         self.spaces_of_slots: list[Any] = []
-        self.others: list[tuple[Reader, Any]] = []
-        self._facts: dict[Measure, list[tuple[Any, Any]]] = defaultdict(list)
-        self._exact: dict[Measure, list[Any]] = defaultdict(list)
+        self.others: list[Reader] = []
+        self._facts: dict[Measure, list[Any]] = defaultdict(list)
+        self._parts: dict[Measure, list[Any]] = defaultdict(list)
         self._names: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
         self._lacking: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
-        self._selected: dict[tuple[str, ...], list[Any]] = defaultdict(list)
-        self._absent: dict[tuple[str, ...], frozenset[str]] = {}
-        self._prepared: tuple[Any, ...] = ()
+        #: By names of attributes, and by those that must not be there; None of all others.
+        self._objects: dict[tuple[tuple[str, ...], frozenset[str] | None], list[Any]]
+        self._objects = defaultdict(list)
+        self._in_order: list[Mapping[str, Any]] | None = [] if in_order else None
 
     # Notes ------------------------------------------------------------------------------------
 
@@ -77,20 +105,20 @@ class Rereading:
             return
         self._lacking.setdefault(id(space), (space, {}))[1].update(dict.fromkeys(names))
 
-    def fact(self, measure: Measure, x: Any, found: Any) -> None:
-        """Note something about an object that ``==`` tells from others."""
-        self._facts[measure].append((x, found))
+    def fact(self, measure: Measure, x: Any) -> None:
+        """Note an object about which ``==`` tells something from others."""
+        self._facts[measure].append(x)
 
     def parts(self, measure: Measure, x: Any) -> None:
         """Note parts of an object, as a tuple of what it holds."""
-        self._exact[measure].append(x)
+        self._parts[measure].append(x)
 
     def array(self, x: Any, read: Reader, then: bytes) -> None:
         """Note the numbers of an array."""
         if type(x) is np.ndarray and x.flags.c_contiguous and x.dtype.kind in _BYTES:
             self.contents.append((x, bytearray(then)))  # which compares memory with memory
         else:
-            self.others.append((read, then))
+            self.others.append(read)
 
     def attributes(
         self, x: Any, own: Mapping[str, Any], names: tuple[str, ...], read: frozenset[str] | None
@@ -100,54 +128,52 @@ class Rereading:
         Parameters
         ----------
         read : frozenset of str or None
-            All names that code reads.
+            All names that code reads; None stands for all attributes.
         """
-        self.objects.append(x)
-        if read is not None and len(names) < len(own):
-            self._selected[names].append(x)
-            self._absent[names] = read.difference(names)
+        absent = None if len(names) == len(own) or read is None else read.difference(names)
+        self._objects[names, absent].append(x)
+        if self._in_order is not None:
+            self._in_order.append(own)
 
     # Comparison -------------------------------------------------------------------------------
 
-    def prepare(self) -> None:
-        """Read all that was noted, to be compared with what is read later."""
+    def comparison(self) -> Comparison:
+        """Read all that was noted, and return what compares it with what is read later."""
+        equal = [(read, read()) for read in self._equal()]
+        identical: list[tuple[Reader, Any]] = []
+        for read in self._identical():
+            found = [*read()]
+            tells = all(map(_is_itself_alone, {*map(type, found)}))
+            (equal if tells else identical).append((_listed(read) if tells else read, found))
         pairs = [*self.contents, *self.value_lists]
-        equal, readers = [*self._equal()], [*self._readers()]
-        then = [*chain.from_iterable(map(call, readers))]
-        self._prepared = [x for x, _ in pairs], [y for _, y in pairs], equal, readers, then
+        return Comparison(
+            *([x for x, _ in pairs], [y for _, y in pairs]),
+            *([read for read, _ in equal], [found for _, found in equal]),
+            [read for read, _ in identical],
+            [*chain.from_iterable(found for _, found in identical)],
+        )
 
-    def finds_the_same(self) -> bool:
-        """Return whether all that is read now is as it was."""
-        live, frozen, equal, readers, then = self._prepared
-        if frozen != live or any(read() != before for read, before in equal):
-            return False
-        now = [*chain.from_iterable(map(call, readers))]
-        if len(now) != len(then):
-            return False
-        return all(map(is_, now, then)) or _are_exactly(now, then)
-
-    def _equal(self) -> Iterator[tuple[Reader, Any]]:
-        """Yield what reads what ``==`` tells apart, and what it has read."""
-        for measure, facts in self._facts.items():
-            yield _each(measure, [x for x, _ in facts]), [found for _, found in facts]
+    def _equal(self) -> Iterator[Reader]:
+        """Yield functions that return what ``==`` tells apart."""
+        yield from (_each(measure, xs) for measure, xs in self._facts.items())
         for space, names in self._lacking.values():
-            yield partial(space.keys().isdisjoint, tuple(names)), True
-        whole = self._whole()
-        for reader in (_each(len, [*self.lists, *self.dicts, *whole]), _flat(iter, whole)):
-            yield reader, reader()
-        for names_read, objects in self._selected.items():
-            absent, spaces = self._absent[names_read].isdisjoint, [*map(_SPACE, objects)]
-            yield _each(absent, spaces), [True] * len(spaces)
+            yield partial(space.keys().isdisjoint, tuple(names))
+        sized = [*self.lists, *self.dicts]
+        for (_, absent), objects in self._objects.items():
+            spaces = [*map(_SPACE, objects)]
+            if absent is None:
+                sized += spaces
+            else:
+                yield _each(absent.isdisjoint, spaces)
+        if sized:
+            yield _each(len, sized)
+        if in_order := self._in_order:
+            yield lambda: [*chain.from_iterable(in_order)]
         yield from self.others
 
-    def _whole(self) -> list[dict[str, Any]]:
-        """Return the attributes of objects of which all are read."""
-        selected = {id(x) for xs in self._selected.values() for x in xs}
-        return [x.__dict__ for x in self.objects if id(x) not in selected]
-
-    def _readers(self) -> Iterator[Reader]:
+    def _identical(self) -> Iterator[Callable[[], Iterable[Any]]]:
         """Yield functions that return what things hold, to be compared by identity."""
-        exactly = [x for x in (*self._whole(), *self.dicts) if type(x) is dict]
+        exactly = [x for x in self.dicts if type(x) is dict]
         passes: list[tuple[Measure, Sequence[Any]]]
         passes = [
             (dict.values, exactly),
@@ -156,15 +182,18 @@ class Rereading:
             (iter, self.lists),
             (_items_of_array, self.object_arrays),
             (_with_slots, self.spaces_of_slots),
-            *self._exact.items(),
+            *self._parts.items(),
         ]
-        for names, objects in self._selected.items():
-            passes.append((_items_at(names), [*map(_SPACE, objects)]))
-        for space, found in self._names.values():
-            passes.append((_items_at(tuple(found)), [space]))
         yield from (_flat(measure, xs) for measure, xs in passes if xs)
-        yield _each(_CELL, self.cells)
-        yield _each(_SPACE, self.objects)
+        for (names, _), objects in self._objects.items():
+            spaces = [*map(_SPACE, objects)]
+            yield from (_each(itemgetter(name), spaces) for name in names)
+        for space, found in self._names.values():
+            yield partial(_items_at(tuple(found)), space)
+        if self.cells:
+            yield _each(_CELL, self.cells)
+        if self._objects:
+            yield _each(_SPACE, [*chain.from_iterable(self._objects.values())])
 
 
 def _values_of(x: Mapping[Any, Any]) -> Iterable[Any]:
@@ -184,8 +213,19 @@ def _each(measure: Measure, objects: Sequence[Any]) -> Reader:
     return lambda: [*map(measure, objects)]
 
 
-def _flat(measure: Measure, objects: Sequence[Any]) -> Reader:
-    return lambda: [*chain.from_iterable(map(measure, objects))]
+def _listed(read: Callable[[], Iterable[Any]]) -> Reader:
+    return lambda: [*read()]
+
+
+@functools.cache
+def _is_itself_alone(kind: type) -> bool:
+    """Return whether what is equal to an object of a class is that object, or is equal text."""
+    of_object: Any = object.__eq__
+    return kind.__eq__ is of_object or kind in {str, type(None)} or issubclass(kind, Value)
+
+
+def _flat(measure: Measure, objects: Sequence[Any]) -> Callable[[], Iterable[Any]]:
+    return lambda: chain.from_iterable(map(measure, objects))
 
 
 def _items_at(names: tuple[str, ...]) -> Measure:
@@ -195,9 +235,12 @@ def _items_at(names: tuple[str, ...]) -> Measure:
     return lambda space: [space[name] for name in names]
 
 
-def _are_exactly(now: list[Any], then: list[Any]) -> bool:
-    """Return whether what is not the same is an equal constant; the new ones are noted."""
-    for x, y in zip(now, then, strict=True):
+def are_identical(readers: list[Reader], then: list[Any]) -> bool:
+    """Return whether things hold the same as before, or equal constants; these are noted."""
+    now = [*chain.from_iterable(map(call, readers))]
+    if len(now) == len(then) and all(map(is_, now, then)):
+        return True
+    for x, y in zip_longest(now, then, fillvalue=then):
         if x is not y and not (type(x) is type(y) and is_constant(x) and exact(x) == exact(y)):
             return False
     then[:] = now

@@ -13,7 +13,7 @@ from abc import ABCMeta
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, call
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -35,7 +35,7 @@ from scalargrad.compiler.guards.refused import (
     misread,
     refusal_of,
 )
-from scalargrad.compiler.guards.rereading import Rereading
+from scalargrad.compiler.guards.rereading import Rereading, are_identical
 from scalargrad.compiler.guards.told import TOLD, registered
 from scalargrad.compiler.guards.told_apart import ToldApart
 from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
@@ -96,7 +96,7 @@ class Surroundings:
         self._roots, self.names = [*roots], names or NamesRead()
         walk = self._walked()
         self.key, self.values = tuple(walk.tokens), walk.values
-        self._rereading, self.attributes_read = walk.rereading, self.names.read()
+        self._comparison, self.attributes_read = walk.rereading.comparison(), self.names.read()
         self.told_apart = walk.told_apart()
         self.refusal = next(self._refusals(walk), None)
 
@@ -106,14 +106,19 @@ class Surroundings:
             known = self.names.count()
             walk = _Walk(self._roots, self.names)
             if self.names.count() == known:
-                walk.rereading.prepare()
                 return walk
 
     def unchanged(self) -> bool:
         """Return whether everything is as it was."""
+        live, frozen, equal, as_read, identical, then = self._comparison
         before = numbers_compared[0]
-        try:  # and no Value stands for a number now
-            return self._rereading.finds_the_same() and numbers_compared[0] == before
+        try:
+            return (
+                frozen == live
+                and [*map(call, equal)] == as_read
+                and (not identical or are_identical(identical, then))
+                and numbers_compared[0] == before  # no Value stands for a number now
+            )
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False
 
@@ -171,7 +176,7 @@ class _Walk:
         self.unfollowed: list[tuple[int, Any]] = []
         self.inside: list[Any] = []
         self.looked_up: list[Any] = []
-        self.rereading = Rereading()
+        self.rereading = Rereading(in_order=names.unnamed)
         self.place: Place | None = None
         self._read_of = names.read().of
         self._ahead: list[tuple[Any, Place | None]] = []
@@ -240,7 +245,7 @@ class _Walk:
             self._fact(_LABEL, x)
         if x.op is not None and not _GRAPHS.isdisjoint(names):
             self.tokens.append(Same(x))
-            self.rereading.fact(_PARENTS, x, x.parents)
+            self.rereading.fact(_PARENTS, x)
 
     def _container(self, x: Any) -> None:
         tokens = self.tokens
@@ -302,7 +307,7 @@ class _Walk:
             items = x.ravel().tolist()
             self.tokens.append((type(x), laid_out(x)))
             self.rereading.object_arrays.append(x)
-            self.rereading.fact(laid_out, x, laid_out(x))
+            self.rereading.fact(laid_out, x)
             self._note_inside(items)
             self._push_inside(items)
         elif isinstance(x, np.generic):
@@ -314,7 +319,7 @@ class _Walk:
             layout = (x.dtype, x.shape) if isinstance(x, np.ndarray) else (x.typecode, len(x))
             self.tokens.append((type(x), *layout, then))
             if isinstance(x, np.ndarray):
-                self.rereading.fact(_LAYOUT, x, _LAYOUT(x))
+                self.rereading.fact(_LAYOUT, x)
         self._follow(x)
 
     # Objects, functions and classes -----------------------------------------------------------
@@ -347,7 +352,7 @@ class _Walk:
         measured = x if inside is None else inside
         found = measure(measured)
         self.tokens.append(found if isinstance(found, Hashable) else repr(found))
-        self.rereading.fact(measure, measured, found)
+        self.rereading.fact(measure, measured)
 
     def _globals(self, function: FunctionType) -> None:
         """Go on to what the names in a function's code stand for."""
@@ -412,7 +417,7 @@ class _Walk:
         """Go on to what a cache has kept, and notice when it is cleared."""
         self._fact(len, cache, vars(cache))
         self._fact(times_cleared, cache)
-        self.rereading.fact(identities_kept, cache, identities_kept(cache))
+        self.rereading.fact(identities_kept, cache)
         self._ahead += [(x, (x, None)) for x in ways.KEPT.read(cache).values()]
 
     def _members(self, kind: type) -> None:
@@ -424,7 +429,7 @@ class _Walk:
         self.rereading.names(space, chosen)
         self.tokens.append((*chosen,))
         self._fact(len, kind, space)
-        self.rereading.fact(_BASES, kind, _BASES(kind))
+        self.rereading.fact(_BASES, kind)
         self._told(kind)
         self._push(kind, {name: space[name] for name in chosen})
 
@@ -452,7 +457,7 @@ class _Walk:
         self._push(x, {name: own[name] for name in names})
 
     def _factory(self, x: Any) -> None:
-        self.rereading.fact(_FACTORY, x, x.default_factory)
+        self.rereading.fact(_FACTORY, x)
         self._push_inside([x.default_factory])
 
     # What names ask for -----------------------------------------------------------------------
@@ -463,14 +468,14 @@ class _Walk:
             if name in self.names.names:
                 found = TOLD[name](x)
                 self.tokens.append(repr(found) if not isinstance(found, str) else found)
-                self.rereading.fact(TOLD[name], x, found)
+                self.rereading.fact(TOLD[name], x)
                 if name == "__subclasses__":
                     self._push_inside([*found])
 
     def _facts_by_names(self) -> None:
         if "ABCMeta" in self.names.names:
             self.tokens.append(registered())
-            self.rereading.others.append((registered, registered()))
+            self.rereading.others.append(registered)
 
     #: How the ways are followed. Where iterators are is no part of a program; and the code of
     #: libraries is left out.
