@@ -6,7 +6,7 @@ import functools
 import marshal
 from collections.abc import Hashable, Mapping, Sequence
 from operator import is_, itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,27 +29,6 @@ class Same:
 
     def __eq__(self, other: object) -> bool:
         return (other.content if isinstance(other, Same) else other) is self.content
-
-
-class Exact:
-    """Compares what cannot change by type and bits: 0.0 differs from -0.0, and 1 from 1.0.
-
-    Parameters
-    ----------
-    content : number, text, or a tuple of such
-    """
-
-    __slots__ = ("_content",)
-    __hash__ = None  # type: ignore[assignment]
-    __array_ufunc__ = None
-
-    def __init__(self, content: Any) -> None:
-        self._content = content
-
-    def __eq__(self, other: object) -> bool:
-        return other is self._content or (
-            type(other) is type(self._content) and exact(other) == exact(self._content)
-        )
 
 
 class ExactItems:
@@ -149,22 +128,11 @@ def equals_others(x: Any) -> bool:
 _EQUAL_OTHERS = {int, bool, complex, tuple, frozenset}
 
 
-class KeyedCopy(NamedTuple):
-    """An object, or a part of one, as its key and its frozen copy; see `Slot`."""
-
-    key: Any
-    frozen: Any
-
-
-def same(x: Any) -> KeyedCopy:
-    """Return the key and copy of an object that is compared by identity."""
-    compares = any("__eq__" in vars(kind) for kind in type(x).__mro__[:-1])
-    return KeyedCopy(Same(x), Same(x) if compares else x)
-
-
-def plain(x: Any) -> KeyedCopy:
-    """Return the key and copy of a number or text, which is compared by value."""
-    return KeyedCopy(exact(x), Exact(x) if equals_others(x) else x)
+def itself(x: Any) -> Hashable:
+    """Return a key that only the same object has: itself, if it equals no other."""
+    kind: Any = type(x)
+    alone = kind.__eq__ is object.__eq__ and kind.__hash__ is object.__hash__
+    return x if alone else Same(x)
 
 
 def exact(x: Any) -> Hashable:

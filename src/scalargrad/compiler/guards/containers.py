@@ -9,13 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from scalargrad.compiler.guards.comparable import (
-    Exact,
     ExactItems,
     ExactSequence,
-    KeyedCopy,
     OrderedKeys,
     equals_others,
-    exact_items,
     is_constant,
 )
 from scalargrad.compiler.guards.object_state import PLAIN
@@ -45,29 +42,21 @@ def _is_one_key(x: Any) -> bool:
     return not level
 
 
-def _are_few(places: int, count: int) -> bool:
-    """Return whether comparing these places exactly takes less time than comparing all so."""
-    return 3 * places < count
-
-
-def whole(x: Any) -> KeyedCopy:
-    """Return the key and copy of numbers and text in a container, a hundred times as fast."""
-    key = exact_items(x)
+def frozen(x: Any, key: Any) -> Any:
+    """Return what a container of numbers and text, with this key, is compared with."""
     if type(x) in _NESTED and not {*map(type, x.values() if type(x) is dict else x)} <= PLAIN:
-        return KeyedCopy((type(x), key), _nested_copy(x, key))
+        return _nested_copy(x, key)
     if isinstance(x, DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
-        return KeyedCopy((type(x), key), ExactItems(key) if exactly else OrderedKeys(dict(x)))
-    if is_constant(x):
-        return KeyedCopy((type(x), key), Exact(x))
+        return ExactItems(key) if exactly else OrderedKeys(dict(x))
     if isinstance(x, set | frozenset):
-        return KeyedCopy((type(x), key), ExactItems(key))
+        return ExactItems(key)
     equal = float.is_integer if {*map(type, x)} == {float} else equals_others
     places = [] if isinstance(x, bytearray) else [*compress(count(), map(equal, x))]
     if not places:
-        return KeyedCopy((type(x), key), _like(x, x))
-    few = _are_few(len(places), len(x))
-    return KeyedCopy((type(x), key), ExactSequence(_like(x, x), places) if few else ExactItems(key))
+        return _like(x, x)
+    few = 3 * len(places) < len(x)  # comparing these exactly takes less time than all
+    return ExactSequence(_like(x, x), places) if few else ExactItems(key)
 
 
 def _nested_copy(x: Any, key: Any) -> Any:

@@ -21,8 +21,8 @@ import numpy as np
 
 from scalargrad.compiler.guards import ways
 from scalargrad.compiler.guards.arrays import array_bytes, is_array
-from scalargrad.compiler.guards.comparable import Same, exact, is_constant, same
-from scalargrad.compiler.guards.containers import DICTS, is_read_whole, whole
+from scalargrad.compiler.guards.comparable import Same, exact, exact_items, is_constant, itself
+from scalargrad.compiler.guards.containers import DICTS, frozen, is_read_whole
 from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import NamesRead, is_special, of_library
@@ -250,10 +250,10 @@ class _Walk:
     def _container(self, x: Any) -> None:
         tokens = self.tokens
         if is_read_whole(x):
-            key, frozen = whole(x)
-            tokens.append((key, getattr(x, "maxlen", None)))
+            key = exact_items(x)
+            tokens.append((type(x), key, getattr(x, "maxlen", None)))
             if not is_constant(x):
-                self.rereading.contents.append((x, frozen))
+                self.rereading.contents.append((x, frozen(x, key)))
         elif isinstance(x, DICTS):
             self._dict(x)
         else:
@@ -331,7 +331,7 @@ class _Walk:
             self.names.names["ABCMeta"] = None
         if not is_followed(x):
             self.unfollowed.append((len(self.tokens), x))
-        self.tokens.append(same(x).key)
+        self.tokens.append(itself(x))
         if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
             self.functions.append(x)
             self._globals(x)
