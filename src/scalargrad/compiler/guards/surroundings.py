@@ -13,6 +13,7 @@ from abc import ABCMeta
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 from operator import attrgetter, call
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -53,7 +54,7 @@ _CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgette
 _BASES, _LAYOUT = attrgetter("__bases__"), attrgetter("shape", "dtype")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func", "args", "keywords")
-_FACTORY = attrgetter("default_factory")
+_FACTORY, _SPACE = attrgetter("default_factory"), attrgetter("__dict__")
 _NUMBERS = {Value, Parameter}
 #: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
@@ -230,11 +231,11 @@ class _Walk:
     # Values and containers --------------------------------------------------------------------
 
     def _value(self, x: Value) -> None:
-        self.tokens.append((type(x), x.op is not None))
+        self.tokens.append((type(x), x.op is None))
         self.values.append(x)
         if self._marks:
             self._mark(x)
-        if attributes_beside(x):
+        if type(x) not in _NUMBERS or x.__dict__:
             self.names.note(x)
             self._follow(x)
 
@@ -247,28 +248,43 @@ class _Walk:
             self.tokens.append(Same(x))
             self.rereading.fact(_PARENTS, x)
 
+    def _are_values_met(self, items: Sequence[Any]) -> bool:
+        """Note Values all at once, if they are new and have numbers alone; else return False."""
+        ids = dict(zip(map(id, items), count(len(self.met)), strict=False))
+        are_new = len(ids) == len(items) and self.met.keys().isdisjoint(ids)
+        if self._marks or not are_new or any(map(_SPACE, items)):
+            return False
+        self.tokens.append((*map(type, items), *[x.op is None for x in items]))
+        self.met |= ids
+        self.kept += items
+        self.values += items
+        return True
+
     def _container(self, x: Any) -> None:
-        tokens = self.tokens
         if is_read_whole(x):
             key = exact_items(x)
-            tokens.append((type(x), key, getattr(x, "maxlen", None)))
+            self.tokens.append((type(x), key, getattr(x, "maxlen", None)))
             if not is_constant(x):
                 self.rereading.contents.append((x, frozen(x, key)))
         elif isinstance(x, DICTS):
             self._dict(x)
         else:
-            items = [*x]
-            tokens.append((type(x), len(items), getattr(x, "maxlen", None)))
-            self._note_inside(items)
-            self._push_inside(items)
-            if isinstance(x, set | frozenset):
-                self._look_up(items)
-            if {*map(type, items)} <= _NUMBERS and type(x) is list:
-                self.rereading.value_lists.append((x, items))
-            elif not isinstance(x, tuple):
-                self.rereading.lists.append(x)
+            self._items(x, [*x])
         if type(x) not in _PLAIN_CONTAINERS:
             self._follow(x)
+
+    def _items(self, x: Any, items: list[Any]) -> None:
+        self.tokens.append((type(x), len(items), getattr(x, "maxlen", None)))
+        are_values = {*map(type, items)} <= _NUMBERS
+        if not (are_values and self._are_values_met(items)):
+            self._note_inside(items)
+            self._push_inside(items)
+        if isinstance(x, set | frozenset):
+            self._look_up(items)
+        if are_values and type(x) is list:
+            self.rereading.value_lists.append((x, items))
+        elif not isinstance(x, tuple):
+            self.rereading.lists.append(x)
 
     def _dict(self, x: Mapping[Any, Any]) -> None:
         keys, items = [*x], [*x.values()]
