@@ -23,6 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.compiler.random_programs import compare
+from tests.compiler.random_surroundings import stale
 from tests.inner import TABLE, Elementwise
 from tests.seeds import seeds
 
@@ -37,6 +38,7 @@ SEEDS = {
     "test_an_expression_fails_where_it_does_eagerly": (32, 8),
     "test_gradients_by_interior_nodes_are_those_of_eager_graphs": (60, 8),
     "test_graphs_of_compiled_pieces_have_eager_gradients": (20, 3),
+    "test_random_surroundings_are_never_stale": (40, 12),
 }
 
 
@@ -59,6 +61,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> None:
     """Numbers, gradients, errors and generators' states agree, or the program is refused."""
     assert not compare(seed, by_values).difference
+
+
+@pytest.mark.filterwarnings("ignore::scalargrad.JitWarning")
+def test_random_surroundings_are_never_stale(seed: int) -> None:
+    """Objects and containers around a function, or in an argument, changed between calls."""
+    assert not stale(seed)
 
 
 @pytest.mark.wide

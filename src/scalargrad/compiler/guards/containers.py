@@ -45,7 +45,7 @@ def _is_one_key(x: Any) -> bool:
 def frozen(x: Any, key: Any) -> Any:
     """Return what a container of numbers and text, with this key, is compared with."""
     if type(x) in _NESTED and not {*map(type, x.values() if type(x) is dict else x)} <= PLAIN:
-        return _nested_copy(x, key)
+        return ExactItems(key, [*x] if type(x) is list and all(map(is_constant, x)) else ())
     if isinstance(x, DICTS):
         exactly = any(map(equals_others, chain(x, x.values())))
         return ExactItems(key) if exactly else OrderedKeys(dict(x))
@@ -57,15 +57,6 @@ def frozen(x: Any, key: Any) -> Any:
         return _like(x, x)
     few = 3 * len(places) < len(x)  # comparing these exactly takes less time than all
     return ExactSequence(_like(x, x), places) if few else ExactItems(key)
-
-
-def _nested_copy(x: Any, key: Any) -> Any:
-    """Return what containers within another are compared with, whose key this is."""
-    if type(x) is list and {*map(type, x)} == {list}:
-        numbers = [*chain.from_iterable(x)]
-        if {*map(type, numbers)} == {float} and not any(map(float.is_integer, numbers)):
-            return [[*row] for row in x]
-    return ExactItems(key, [*x] if type(x) is list and all(map(is_constant, x)) else ())
 
 
 def _like(x: Any, items: Iterable[Any]) -> Any:
