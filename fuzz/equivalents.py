@@ -291,11 +291,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return where(x > 0, _lgamma_above_0(where(x > 0, x, 1.0)), reflected)",
         "return where(x > 0, _lgamma_above_0(where(x >= 0, x, 1.0)), reflected)",
     ): "at 0 the other branch is chosen",
-    (
-        "compiler/guards/readings.py",
-        "for cell, source in zip(cells, self.add(owner, slots), strict=True):",
-        "for cell, source in zip(cells, self.add(owner, slots), strict=False):",
-    ): "each slot has its cell",
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.scan.nesting import Entries, Nesting, built
-from scalargrad.compiler.scan.surroundings import Surroundings
+from scalargrad.compiler.scan.step_state import StepState
 from scalargrad.compiler.trace.stretch import Stretch
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
@@ -71,7 +71,7 @@ def recorded(
         x, start = next(left), len(trace.columns)
         is_worth = looks > 0 and written * (count - len(ys)) >= WORTH
         given = (Nesting(trace, carry), Nesting(trace, x)) if is_worth else None
-        around = Surroundings(trace, f) if last and given and _is_alike(last, given) else None
+        around = StepState(trace, f) if last and given and _is_alike(last, given) else None
         carry, y = step(carry, x)
         ys.append(y)
         before, written = written, len(trace.columns) - start
@@ -106,13 +106,13 @@ class _Further:
 
     Parameters
     ----------
-    around : Surroundings
+    around : StepState
         What was around it before the second call.
     last, call : StepCall
         The two calls.
     """
 
-    def __init__(self, trace: Trace, around: Surroundings, last: StepCall, call: StepCall) -> None:
+    def __init__(self, trace: Trace, around: StepState, last: StepCall, call: StepCall) -> None:
         self._trace, self._around, self._last, self._call = trace, around, last, call
 
     def is_possible(self) -> bool:

@@ -255,13 +255,6 @@ class Trace(Tape):
                 )
         return tuple([self.refer(x, identity) for x in values])
 
-    def looked_up(self, nodes: Sequence[int]) -> list[int]:
-        """Return the indices, among some nodes, of entries of tables in lookups."""
-        columns = self.columns
-        rows = [i for i, op in enumerate(columns.ops) if op is ROW]
-        chosen = {x for i in rows for x in columns.args(i)}
-        return [place for place, node in enumerate(nodes) if node in chosen]
-
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)

@@ -22,7 +22,7 @@ _MANY = 10_000
 _CLOSED = (int, float, str, bytes, Value)
 
 
-class Surroundings(HeldObjects):
+class StepState(HeldObjects):
     """A snapshot of everything that a step function can reach, and of what a recording has noted.
 
     Parameters
