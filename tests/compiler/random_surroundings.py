@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 import sys
+import warnings
 from collections import deque
 from types import SimpleNamespace
 from typing import Any
@@ -154,5 +155,6 @@ def stale(seed: int, *, changes: int = 25) -> str:
 
 if __name__ == "__main__":
     first, count = map(int, sys.argv[1:])
+    warnings.simplefilter("ignore")
     different = [x for x in map(stale, range(first, first + count)) if x]
     print(*different, f"{count} seeds, {len(different)} differ", sep="\n")

@@ -148,7 +148,7 @@ def imports_in(code: CodeType) -> tuple[str, ...]:
 
 #: What reads attributes without their names, and globals that do.
 _UNNAMED = {
-    *("__dict__", "__getattribute__", "__getstate__", "__reduce_ex__", "attrgetter", "getattr"),
+    *("__dict__", "__getattribute__", "__getstate__", "__reduce_ex__", "attrgetter"),
     *("getattr_static", "getmembers", "vars", "methodcaller", "deepcopy", "asdict", "astuple"),
     "format_map",
 }
@@ -170,7 +170,24 @@ def reads_unnamed(code: CodeType) -> bool:
     named = not (
         _UNNAMED.isdisjoint(code.co_names) and _UNNAMED_GLOBALS.isdisjoint(_global_names(code))
     )
-    return inside or matches or named or ("format" in code.co_names and _formats(code))
+    computed = "getattr" in code.co_names and _computes_names(code)
+    return inside or matches or named or computed or ("format" in code.co_names and _formats(code))
+
+
+#: What loads an object, as the first argument of a call.
+_LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_ATTR", "LOAD_NAME")
+
+
+def _computes_names(code: CodeType) -> bool:
+    """Return whether code calls ``getattr`` with a name that does not stand in it."""
+    steps = [x for x in dis.get_instructions(code) if x.opname not in {"CACHE", "PUSH_NULL"}]
+    for k, step in enumerate(steps):
+        if step.argval == "getattr":
+            rest = (x for x in steps[k + 1 :] if not x.opname.startswith(_LOADS))
+            name = next(rest)
+            if name.opname != "LOAD_CONST" or not isinstance(name.argval, str):
+                return True
+    return False
 
 
 #: Fields of a template by which it names attributes or items: ``{0.rate}``.
