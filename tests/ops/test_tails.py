@@ -194,13 +194,6 @@ def _reflected(x: float, size: float) -> float:
     return 8 * math.ulp(max(4.0, size, abs(math.pi / math.tan(math.pi * x))))
 
 
-def _by_exponent(x: float, size: float) -> float:
-    """Allow 8 units, and as many again as the exponent of the gate is large."""
-    x = min(abs(x), 40.0)
-    u = 1.6 * (x + 0.045 * x**3)
-    return (8 + 3 * u) * math.ulp(size) + u * u * x * TINY
-
-
 #: What is allowed, at x for a largest term of that size, where 8 units are not enough.
 WIDER: dict[tuple[str, int], Callable[[float, float], float]] = {
     ("erf", 2): _factor(lambda x: 2 * x),
@@ -210,8 +203,6 @@ WIDER: dict[tuple[str, int], Callable[[float, float], float]] = {
     ("gelu", 2): _factor(lambda x: x * x),
     ("silu", 1): _factor(lambda x: x),
     ("silu", 2): _factor(lambda x: x),
-    ("gelu_tanh", 1): _by_exponent,
-    ("gelu_tanh", 2): _by_exponent,
     ("lgamma", 1): _reflected,
     ("digamma", 2): lambda x, size: 8 * math.ulp(size if x > 0 else max(size, 62.0)),
     ("log_loss", 2): lambda p, size: 8 * math.ulp(max(size, 1 / p / (1 - p))),

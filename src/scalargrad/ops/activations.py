@@ -8,10 +8,11 @@ from typing import Any, overload
 from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
+from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
 from scalargrad.system.one_line import shown
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import ATOM, SUM, Notation
+from scalargrad.table.notation import ATOM, POWER, SUM, Notation
 from scalargrad.table.operation import (
     Binary,
     Elementwise,
@@ -242,19 +243,45 @@ def gelu(x: Symbol) -> Symbol:
     return x * _normal_distribution(x)
 
 
-_ROOT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
+#: The gate of GELU's tanh form is σ(u), u = c(x + 0.044715x³) = _LINEAR · x + _CUBIC · x³; of both
+#: factors the first digits, which are exact times a short number or its cube, and the rest.
+_GATE = 2.0 * math.sqrt(2.0 / math.pi)
+_LINEAR, _LINEAR_REST = 219320838056 / 2**37, 3.0874305383944692e-12
+_CUBIC, _CUBIC_REST = 2394270 / 2**25, 9.849412989412621e-09
+_TEXT = "σ(u) + {0}·σ(u)·(1 - σ(u))·1.596·(1 + 0.1341·{0}²) for u = 1.596·({0} + 0.044715·{0}³)"
 
 
-def _gelu_logit(x: Symbol) -> Symbol:
-    return 2 * _ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x))
+def _gelu_gate(x: Symbol) -> tuple[Symbol, Symbol, Symbol, Symbol]:
+    """Return |x| and du/dx, and e^-|u| as root · root · rest, with all digits where it is tiny.
+
+    A rounding error of u would move e^-u by as much: u is split into what is exact in a float and
+    a small number. Beyond 22, all of it is 0.
+    """
+    size = where(abs(x) > 22.0, 22.0, abs(x))
+    short = rint(64.0 * size) * 0.015625  # exact, as / 64 is
+    cube = short * short * short
+    root = exp(-0.5 * (_LINEAR * short + _CUBIC * cube))
+    steep = _GATE * (1 + 0.044715 * (size * size + size * short + short * short))
+    rest = _LINEAR_REST * short + _CUBIC_REST * cube + (size - short) * steep
+    return size, _GATE * (1 + 3 * 0.044715 * (size * size)), root, exp(-rest)
 
 
+def _gelu_tanh_bend(x: Symbol) -> Symbol:
+    size, slope, root, rest = _gelu_gate(x)
+    decay = root * root * rest
+    factor = 2 * slope + _GATE * 6 * 0.044715 * (size * size)
+    factor = factor - size * (slope * slope) * (1 - decay) / (1 + decay)
+    return factor * root * rest / ((1 + decay) * (1 + decay)) * root
+
+
+@composite(
+    Unary, partials=lambda y, x: (_gelu_tanh_bend(x),), text=Notation(_TEXT, SUM, (POWER + 1,))
+)
 def _gelu_tanh_slope(x: Symbol) -> Symbol:
-    near = where(x > 40.0, 40.0, where(x < -40.0, -40.0, x))  # beyond, the gate is 0 or 1
-    logit = _gelu_logit(near)
-    gate = sigmoid(logit)
-    steepness = 2 * _ROOT_TWO_OVER_PI * (1 + 3 * 0.044715 * (near * near))
-    return gate + x * gate * _one_less(gate, logit) * steepness
+    size, slope, root, rest = _gelu_gate(x)
+    decay = root * root * rest
+    uphill = size * slope * root * rest / (1 + decay) * root
+    return where(x < 0, decay - uphill, 1 + uphill) / (1 + decay)
 
 
 @composite(Unary, symbol="GELUₜ", partials=lambda y, x: (_gelu_tanh_slope(x),))
@@ -274,7 +301,7 @@ def gelu_tanh(x: Symbol) -> Symbol:
     >>> gelu_tanh(0.0)
     0.0
     """
-    return x * sigmoid(_gelu_logit(x))
+    return x * sigmoid(_GATE * (x + 0.044715 * (x * x * x)))
 
 
 @primitive(
