@@ -158,7 +158,7 @@ def test_where_numpy_takes_floats_alone_a_note_says_what_to_write(f: Any) -> Non
         grad(lambda p: sum(grad(f)(p)))(np.array([1.0, 2.0]))
     [note] = caught.value.__notes__
     assert "isnan" in note
-    named: list[Any] = [np.cbrt, lambda v: np.fmod([v], v), lambda v: v.clamp(min=1e-8)]
+    named: list[Any] = [lambda v: np.fmod([v], v), lambda v: v.clamp(min=1e-8)]
     for function in named:
         with pytest.raises(OperandError, match="write"):
             function(Value(1.0))

@@ -211,7 +211,7 @@ class Value(PythonProtocols, LectureNames):
     sinh, cosh = _methods(ops.sinh, ops.cosh)
     arcsinh, arccosh, arctanh = _methods(ops.asinh, ops.acosh, ops.atanh)
     sqrt, expm1, log1p, log2, log10 = _methods(ops.sqrt, ops.expm1, ops.log1p, ops.log2, ops.log10)
-    exp2, rint, fabs = _methods(ops.exp2, ops.rint, ops.abs)
+    exp2, rint, fabs, cbrt = _methods(ops.exp2, ops.rint, ops.abs, ops.cbrt)
     deg2rad, rad2deg = radians, degrees = _methods(ops.deg2rad, ops.rad2deg)
     hypot, arctan2 = _methods(ops.hypot, ops.atan2)
 
@@ -224,8 +224,8 @@ class Value(PythonProtocols, LectureNames):
     softplus, silu, gelu, gelu_tanh = _methods(ops.softplus, ops.silu, ops.gelu, ops.gelu_tanh)
     elu, leaky_relu, ndtr, log_ndtr = _methods(ops.elu, ops.leaky_relu, ops.ndtr, ops.log_ndtr)
     isnan, isinf, isfinite = _methods(ops.isnan, ops.isinf, ops.isfinite)
-    logical_not, clip = _methods(ops.logical_not, ops.clip)
-    maximum, minimum = _methods(ops.maximum, ops.minimum)
+    logical_not, clip, logsigmoid = _methods(ops.logical_not, ops.clip, ops.logsigmoid)
+    maximum, minimum, logaddexp = _methods(ops.maximum, ops.minimum, ops.logaddexp)
 
     def __pos__(self) -> Value:
         return self

@@ -16,6 +16,8 @@ from tests.inner import topological_order
 from scalargrad import (
     OperandError,
     Value,
+    argmax,
+    argmin,
     dot,
     grad,
     gradients,
@@ -27,8 +29,13 @@ from scalargrad import (
     minimum,
     no_grad,
     ops,
+    prod,
     softmax,
+    std,
+    take,
     value_and_grad,
+    var,
+    vmap,
 )
 
 
@@ -190,6 +197,49 @@ def test_sum_takes_what_pythons_own_takes() -> None:
     rows: list[Any] = [np.array([v, w]), np.ones(2)]
     assert ops.sum(row for row in rows)[1].data == 5.0
     assert jit(lambda xs, s: ops.sum(xs, start=s))([1.0, 2.0], 4.0) == 7.0
+
+
+@pytest.mark.parametrize("xs", [[2.0, -3.0, 5.0], [2.0, 0.0, 5.0], [0.0, 3.0, 0.0], [7.0]])
+def test_a_products_slopes_are_the_products_of_the_others(xs: list[float]) -> None:
+    """Also of factors of which one or two are 0, where the product divided by one is no slope."""
+    slopes = [math.prod(xs[:i] + xs[i + 1 :]) for i in range(len(xs))]
+    for both in (value_and_grad(prod), jit(value_and_grad(prod))):
+        assert both(xs) == (math.prod(xs), slopes)
+    assert prod([]) == 1.0
+
+
+@pytest.mark.parametrize("correction", [0, 1, 1.5])
+def test_variances_are_numpys(correction: float) -> None:
+    """With the slopes 2(x - mean)/(n - correction), and those over twice the root."""
+    xs = np.array([1.0, 4.0, -2.5, 0.25])
+    slopes = 2.0 * (xs - xs.mean()) / (len(xs) - correction)
+    root = xs.std(ddof=correction)
+    for f, value, partials in (
+        (var, xs.var(ddof=correction), slopes),
+        (std, root, slopes / 2 / root),
+    ):
+        both: Any = value_and_grad(lambda x, f=f: f(x, correction=correction))
+        for found, gradient in (both([*xs]), jit(both)([*xs])):
+            assert found == pytest.approx(value, rel=1e-14)
+            assert gradient == pytest.approx(partials, rel=1e-13)
+    with pytest.raises(OperandError, match="1 number"):
+        std([1.0])
+
+
+@pytest.mark.parametrize("far", [1.0, math.inf, math.nan])
+def test_the_place_of_an_extremum_is_numpys(far: float) -> None:
+    """The first of equals, and of nan; a compiled function finds it at each call, for take."""
+    for f, theirs in ((argmax, np.argmax), (argmin, np.argmin)):
+        rows = [[0.5, 2.0, 2.0], [-1.0, -1.0, 0.0], [0.5, far, -far], [3.0, 1.0, far], [far]]
+        found: Any = jit(lambda xs, names, f=f: take(names, f(xs)))
+        for xs in rows:
+            place = f([Value(x) for x in xs])
+            assert place == f(xs) == theirs(xs)
+            assert isinstance(place, int)
+            assert found(xs, [10.0, 20.0, 30.0]) == [10.0, 20.0, 30.0][place]
+        assert jit(vmap(f))(rows[:4]) == [theirs(xs) for xs in rows[:4]]
+        with pytest.raises(OperandError, match="at least one"):
+            f([])
 
 
 def test_power_with_a_modulus_is_pythons_own() -> None:

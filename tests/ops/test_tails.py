@@ -100,6 +100,11 @@ UNARY: dict[str, tuple[Terms, Terms]] = {
         lambda x: [_s(x) * _s(-x) ** 2, -(_s(x) ** 2) * _s(-x)],
     ),
     "softplus": (lambda x: [_s(x)], lambda x: [_s(x) * _s(-x)]),
+    "logsigmoid": (lambda x: [_s(-x)], lambda x: [-_s(x) * _s(-x)]),
+    "cbrt": (
+        lambda x: [1 / (3 * mp.cbrt(abs(x)) ** 2)],
+        lambda x: [-2 / (9 * x * mp.cbrt(abs(x)) ** 2)],
+    ),
     "elu": (
         lambda x: [mp.one if x > 0 else mp.exp(x)],
         lambda x: [mp.zero if x > 0 else mp.exp(x)],
@@ -158,6 +163,11 @@ BINARY: dict[str, dict[tuple[int, ...], Terms]] = {
         (1,): lambda a, b: [-a / (a * a + b * b)],
         (0, 0): lambda a, b: [-2 * a * b / (a * a + b * b) ** 2],
         (0, 1): lambda a, b: [1 / (a * a + b * b), -2 * b * b / (a * a + b * b) ** 2],
+    },
+    "logaddexp": {
+        (0,): lambda a, b: [_s(a - b)],
+        (0, 0): lambda a, b: [_s(a - b) * _s(b - a)],
+        (0, 1): lambda a, b: [-_s(a - b) * _s(b - a)],
     },
     "log_loss": {
         (0,): lambda p, t: [(1 - t) / (1 - p), -t / p],
@@ -285,8 +295,10 @@ def test_derivatives_of_two_operands_are_right_in_their_tails(
     name: str, order: tuple[int, ...]
 ) -> None:
     """At pairs of numbers of every size, probabilities among them."""
-    ranges = [(-150, 150), (-3, 3)] if name not in {"pow", "log_loss"} else [(-11, 0), (-2, 0)]
-    at = [tuple(10.0 ** _rng.uniform(*_rng.choice(ranges)) for _ in range(2)) for _ in range(300)]
+    ranges = {"logaddexp": [(-9, 2.8), (-3, 1)], "pow": [(-11, 0), (-2, 0)]}
+    ranges["log_loss"] = ranges["pow"]
+    spans = ranges.get(name, [(-150, 150), (-3, 3)])
+    at = [tuple(10.0 ** _rng.uniform(*_rng.choice(spans)) for _ in range(2)) for _ in range(300)]
     compare(name, order, BINARY[name][order], at)
 
 

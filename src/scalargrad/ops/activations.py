@@ -31,6 +31,7 @@ __all__ = [
     "gelu_tanh",
     "identity",
     "leaky_relu",
+    "logsigmoid",
     "relu",
     "sigmoid",
     "silu",
@@ -84,6 +85,18 @@ def softplus(x: Symbol) -> Symbol:
     1000.0
     """
     return relu(x) + log1p(exp(-abs(x)))
+
+
+@composite(Unary, symbol="lnσ", partials=lambda y, x: (sigmoid(-x),))
+def logsigmoid(x: Symbol) -> Symbol:
+    """Take the logarithm of the logistic function, ln σ(x) = -ln(1 + e^-x); its slope is σ(-x).
+
+    Examples
+    --------
+    >>> logsigmoid(-1000.0)
+    -1000.0
+    """
+    return -softplus(-x)
 
 
 @composite(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from scalargrad.ops.comparisons import ne
 from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
 from scalargrad.table.domain import Domain
@@ -11,7 +12,7 @@ from scalargrad.table.notation import ATOM, POWER, Notation, call
 from scalargrad.table.operation import Unary, primitive
 from scalargrad.table.symbol import Symbol
 
-__all__ = ["erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
+__all__ = ["cbrt", "erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
 
 _POSITIVE = Domain((0.2, 3.0), valid=lambda x: x > 0)
 _LN_2 = math.log(2.0)
@@ -215,6 +216,27 @@ def sqrt(x: float) -> float:
     3.0
     """
     return math.sqrt(x) if not x < 0.0 else math.nan
+
+
+@primitive(
+    Unary,
+    symbol="∛",
+    partials=lambda y, x: (where(ne(x, 0.0), y / x / 3, 1 / (y * y)),),
+    domain=Domain(smooth=lambda x: not -0.1 < x < 0.1),
+    text=Notation("∛{0}", POWER, (ATOM,)),
+    mathml=Notation("<mroot>{0}<mn>3</mn></mroot>"),
+    javascript=call("Math.cbrt", 1),
+    lane="np.cbrt({0})",
+)
+def cbrt(x: float) -> float:
+    """Take the cube root, ∛x, of a negative number too; at 0 the slope is inf.
+
+    Examples
+    --------
+    >>> cbrt(-8.0)
+    -2.0
+    """
+    return math.cbrt(x)
 
 
 def bell(x: Symbol, factor: float) -> Symbol:

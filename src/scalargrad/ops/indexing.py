@@ -3,19 +3,76 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
-from scalargrad.ops.comparisons import eq, ge, lt
+from scalargrad.ops.comparisons import eq, ge, le, lt, ne
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
 from scalargrad.system.one_line import shown
 from scalargrad.table import numbers
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import listed
 
-__all__ = ["take"]
+__all__ = ["argmax", "argmin", "take"]
+
+
+def argmax(values: Iterable[Any]) -> int:
+    """Return the index of the largest number, the first of equals; a NaN counts as the largest.
+
+    Parameters
+    ----------
+    values : iterable of n scalars
+
+    Returns
+    -------
+    int
+        From 0 to n - 1, through which no gradient flows. In a compiled function, which looks at
+        each call, it is a Value: look up what belongs to it by `take`.
+
+    Raises
+    ------
+    OperandError
+        If there are no numbers.
+
+    Examples
+    --------
+    >>> argmax([0.1, 0.7, 0.2]), take(["cat", "dog", "cow"], argmax([0.1, 0.7, 0.2]))
+    (1, 'dog')
+    """
+    return _place(values, "argmax", max, ge)
+
+
+def argmin(values: Iterable[Any]) -> int:
+    """Return the index of the smallest number, the first of equals; otherwise as `argmax`.
+
+    Examples
+    --------
+    >>> argmin([0.1, 0.7, 0.2])
+    0
+    """
+    return _place(values, "argmin", min, le)
+
+
+def _place(values: Iterable[Any], name: str, best_of: Any, holds_against: Any) -> Any:
+    """Return where the best of some numbers is; by operations, where a function is recorded."""
+    found = [
+        x if hasattr(x, "_apply") else numbers.as_float(x, "a number")
+        for x in listed(values, f"what {name} is given", "numbers")
+    ]
+    if not found:
+        raise OperandError(f"{name} of no numbers is undefined: give at least one")
+    if recorder() is None:
+        nans = (i for i, x in enumerate(found) if math.isnan(getattr(x, "data", x)))
+        first = next(nans, None)
+        return best_of(range(len(found)), key=found.__getitem__) if first is None else first
+    best, place = found[0], 0.0
+    for i, x in enumerate(found):
+        stays = where(ne(best, best), 1.0, holds_against(best, x))
+        best, place = where(stays, best, x), where(stays, place, float(i))
+    return place
 
 
 def take(values: Any, index: Any) -> Any:

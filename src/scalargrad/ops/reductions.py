@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
-from scalargrad.ops.arithmetic import abs
+from scalargrad.ops.activations import sigmoid
+from scalargrad.ops.arithmetic import abs, mul, square
 from scalargrad.ops.comparisons import eq, gt
-from scalargrad.ops.exponential import exp, log1p
+from scalargrad.ops.exponential import exp, log1p, sqrt
 from scalargrad.ops.selection import maximum, where
 from scalargrad.system.one_line import counted, shown
+from scalargrad.table.notation import ATOM, SUM, Notation
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import (
+    Binary,
     Elementwise,
     ListReduction,
     Operand,
@@ -24,9 +28,20 @@ from scalargrad.table.operation import (
     composite,
     primitive,
 )
-from scalargrad.table.validation import listed
+from scalargrad.table.validation import listed, number
 
-__all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
+__all__ = [
+    "dot",
+    "log_softmax",
+    "logaddexp",
+    "logsumexp",
+    "mean",
+    "prod",
+    "softmax",
+    "std",
+    "sum",
+    "var",
+]
 
 T = TypeVar("T")
 
@@ -171,6 +186,40 @@ def logsumexp(operands: Sequence[float]) -> float:
     return largest + math.log1p(others)
 
 
+def _partials_of_gate(y: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    slope = y * _gate.of(b, a)
+    return slope, -slope
+
+
+@composite(Binary, partials=_partials_of_gate, text=Notation("σ({0} - {1})", ATOM, (SUM, SUM + 1)))
+def _gate(a: Any, b: Any) -> Any:
+    """Return σ(a - b), where a - b is large with what its rounding lost."""
+    gap = a - b
+    back = gap - a
+    lost = where(abs(gap) < math.inf, (a - (gap - back)) - (b + back), 0.0)
+    return sigmoid(gap) * (1 + lost * sigmoid(-gap))
+
+
+@composite(
+    Binary,
+    symbol="ln(eᵃ + eᵇ)",
+    partials=lambda y, a, b: (
+        where(eq(y, -math.inf), 0.0, _gate.of(a, b)),
+        where(eq(y, -math.inf), 0.0, _gate.of(b, a)),
+    ),
+)
+def logaddexp(a: Any, b: Any) -> Any:
+    """Compute ln(e^a + e^b) without overflow; its partials are σ(a - b) and σ(b - a).
+
+    Examples
+    --------
+    >>> logaddexp(0.0, -50.0)
+    1.9287498479639178e-22
+    """
+    gap = where(eq(a, b), 0.0, abs(a - b))
+    return where(a > b, a, b) + log1p(exp(-gap))
+
+
 def _terms(x: Any, name: str) -> tuple[Any, ...]:
     """Return the entries of an operand of `dot`; lists and tuples, the usual ones, at once."""
     if isinstance(x, dict):
@@ -247,12 +296,80 @@ def dot(operands: Sequence[float]) -> float:
     return total
 
 
-def _scores(values: Iterable[Any]) -> list[Any]:
-    """Return the scores as floats and nodes."""
-    return [
-        x if hasattr(x, "_apply") else as_float(x, "a score")
-        for x in listed(values, "values", "scores")
-    ]
+def _numbers(values: Iterable[Any], what: str) -> list[Any]:
+    """Return numbers, called `what` each, as floats and nodes."""
+    found = listed(values, "values", f"{what}s")
+    return [x if hasattr(x, "_apply") else as_float(x, f"a {what}") for x in found]
+
+
+@overload
+def prod(values: Iterable[float]) -> float: ...
+@overload
+def prod(values: Iterable[Operand[R_co] | float]) -> R_co: ...
+def prod(values: Iterable[Any]) -> Any:
+    """Multiply numbers from left to right, Π xᵢ; no numbers multiply to 1.
+
+    Makes n - 1 nodes, so that the gradient is right where factors are 0, too.
+
+    Examples
+    --------
+    >>> prod([2.0, 3.0, 4.0])
+    24.0
+    """
+    return functools.reduce(mul, _numbers(values, "number") or [1.0])
+
+
+@overload
+def var(values: Iterable[float], *, correction: float = 1) -> float: ...
+@overload
+def var(values: Iterable[Operand[R_co] | float], *, correction: float = 1) -> R_co: ...
+def var(values: Iterable[Any], *, correction: float = 1) -> Any:
+    """Compute the variance, Σ (xᵢ - mean)² / (n - correction).
+
+    Parameters
+    ----------
+    values : iterable of n scalars
+    correction : float
+        1 as in PyTorch, for a sample; 0 as in NumPy, for all there are.
+
+    Raises
+    ------
+    OperandError
+        If n is not larger than the correction.
+
+    Notes
+    -----
+    Makes 2n + 3 nodes. Where all numbers are equal, `std` has no slope, which is refused as nan.
+
+    Examples
+    --------
+    >>> var([1.0, 2.0, 3.0]), std([1.0, 3.0], correction=0)
+    (1.0, 1.0)
+    """
+    numbers = _numbers(values, "number")
+    degrees = len(numbers) - number(correction, "correction")
+    if not degrees > 0.0:
+        raise OperandError(
+            f"the variance of {counted(len(numbers), 'number')} with correction={correction} is "
+            "undefined: give at least one more, or correction=0"
+        )
+    centre = mean(numbers)
+    return sum([square(x - centre) for x in numbers]) / degrees
+
+
+@overload
+def std(values: Iterable[float], *, correction: float = 1) -> float: ...
+@overload
+def std(values: Iterable[Operand[R_co] | float], *, correction: float = 1) -> R_co: ...
+def std(values: Iterable[Any], *, correction: float = 1) -> Any:
+    """Compute the standard deviation, the root of the variance; see `var`.
+
+    Examples
+    --------
+    >>> round(std([1.0, 2.0, 4.0]), 12)
+    1.527525231652
+    """
+    return sqrt(var(values, correction=correction))
 
 
 class Largest(float):
@@ -305,7 +422,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     >>> softmax([0.0, 0.0])
     [0.5, 0.5]
     """
-    scores = _scores(values)
+    scores = _numbers(values, "score")
     if not scores:
         return []
     largest = _score_shift(scores)
@@ -339,7 +456,7 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     >>> log_softmax([0.0, -1000.0])
     [0.0, -1000.0]
     """
-    scores = _scores(values)
+    scores = _numbers(values, "score")
     total = logsumexp(scores) if scores else 0.0
     logs = [x - total for x in scores]
     bound = math.log(_LIKELY)

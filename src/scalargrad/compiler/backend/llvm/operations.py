@@ -180,7 +180,7 @@ _BY_LANE = {"floor_divide", "remainder"}
 #: Operations that call the function of the C library of the same name, for each lane.
 LIBRARY = {
     *("exp2", "log2", "log10", "erfc", "pow", "tan", "asin", "acos", "atan", "atan2", "hypot"),
-    *("sinh", "cosh", "asinh", "acosh", "atanh"),
+    *("sinh", "cosh", "asinh", "acosh", "atanh", "cbrt"),
 }
 
 
