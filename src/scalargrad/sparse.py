@@ -126,6 +126,11 @@ class Vector(tuple[Parameter, ...]):
 
     __slots__ = ()
 
+    @classmethod
+    def full(cls, length: int, fill_value: float, label: str) -> Vector:
+        """Make a vector of one number, labelled ``label[i]``."""
+        return cls(Parameter(fill_value, f"{label}[{i}]") for i in range(length))
+
     def item(self) -> float:
         """Return the number of a vector of length 1, as PyTorch does.
 

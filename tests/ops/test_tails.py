@@ -295,9 +295,9 @@ def test_derivatives_of_two_operands_are_right_in_their_tails(
     name: str, order: tuple[int, ...]
 ) -> None:
     """At pairs of numbers of every size, probabilities among them."""
-    ranges = {"logaddexp": [(-9, 2.8), (-3, 1)], "pow": [(-11, 0), (-2, 0)]}
+    ranges: dict[str, Any] = {"logaddexp": [(-9, 2.8), (-3, 1)], "pow": [(-11, 0), (-2, 0)]}
     ranges["log_loss"] = ranges["pow"]
-    spans = ranges.get(name, [(-150, 150), (-3, 3)])
+    spans: list[tuple[float, float]] = ranges.get(name, [(-150, 150), (-3, 3)])
     at = [tuple(10.0 ** _rng.uniform(*_rng.choice(spans)) for _ in range(2)) for _ in range(300)]
     compare(name, order, BINARY[name][order], at)
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+from scalargrad.losses import modules
 from scalargrad.losses.binary import binary_cross_entropy as binary_cross_entropy
 from scalargrad.losses.binary import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
 )
 from scalargrad.losses.binary import hinge_loss as hinge_loss
 from scalargrad.losses.classes import cross_entropy as cross_entropy
+from scalargrad.losses.classes import kl_div as kl_div
 from scalargrad.losses.classes import multi_margin_loss as multi_margin_loss
 from scalargrad.losses.classes import nll_loss as nll_loss
 from scalargrad.losses.metrics import accuracy as accuracy
 from scalargrad.losses.metrics import confusion_matrix as confusion_matrix
 from scalargrad.losses.metrics import error_rate as error_rate
 from scalargrad.losses.metrics import zero_one_loss as zero_one_loss
-from scalargrad.losses.modules import BCELoss as BCELoss
-from scalargrad.losses.modules import BCEWithLogitsLoss as BCEWithLogitsLoss
-from scalargrad.losses.modules import CrossEntropyLoss as CrossEntropyLoss
-from scalargrad.losses.modules import HingeLoss as HingeLoss
-from scalargrad.losses.modules import HuberLoss as HuberLoss
-from scalargrad.losses.modules import L1Loss as L1Loss
+from scalargrad.losses.modules import *
 from scalargrad.losses.modules import Loss as Loss
-from scalargrad.losses.modules import MSELoss as MSELoss
-from scalargrad.losses.modules import MultiMarginLoss as MultiMarginLoss
-from scalargrad.losses.modules import NLLLoss as NLLLoss
-from scalargrad.losses.modules import SmoothL1Loss as SmoothL1Loss
 from scalargrad.losses.penalties import l1_penalty as l1_penalty
 from scalargrad.losses.penalties import l2_penalty as l2_penalty
 from scalargrad.losses.regression import huber_loss as huber_loss
@@ -33,17 +26,7 @@ from scalargrad.losses.regression import mse_loss as mse_loss
 from scalargrad.losses.regression import smooth_l1_loss as smooth_l1_loss
 
 __all__ = [
-    "BCELoss",
-    "BCEWithLogitsLoss",
-    "CrossEntropyLoss",
-    "HingeLoss",
-    "HuberLoss",
-    "L1Loss",
     "Loss",
-    "MSELoss",
-    "MultiMarginLoss",
-    "NLLLoss",
-    "SmoothL1Loss",
     "accuracy",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -52,6 +35,7 @@ __all__ = [
     "error_rate",
     "hinge_loss",
     "huber_loss",
+    "kl_div",
     "l1_loss",
     "l1_penalty",
     "l2_penalty",
@@ -61,3 +45,4 @@ __all__ = [
     "smooth_l1_loss",
     "zero_one_loss",
 ]
+__all__ += modules.__all__

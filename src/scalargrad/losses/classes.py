@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.losses.reduction import (
     Reduction,
     class_index,
+    elementwise,
     examples,
+    has_entries,
     is_batch,
     is_class,
     plain,
     reduced,
     reduction_of,
 )
-from scalargrad.ops import dot, eq, logsumexp, ne, relu, square, sum, take, where
+from scalargrad.ops import dot, eq, exp, log, logsumexp, ne, relu, square, sum, take, where
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import listed, scalar, whole
+from scalargrad.table.validation import flag, is_word, listed, scalar, whole
 from scalargrad.value import Value
 
 Weights = Sequence[float] | None
@@ -193,6 +195,65 @@ def nll_loss(
     return _over_examples(
         loss, input, target, reduction=reduction, name="nll_loss", ignore=ignore_index
     )
+
+
+def kl_div(
+    input: Any,
+    target: Any,
+    *,
+    reduction: Reduction | Literal["batchmean"] = "mean",
+    log_target: bool = False,
+) -> Any:
+    """Compute the Kullback-Leibler divergence, p (ln p - x) for log-probabilities x and a target p.
+
+    Parameters
+    ----------
+    input : list of C scalars, or nested lists of them
+        Log-probabilities, as `log_softmax` gives them.
+    target : as `input`
+        Probabilities p, or their logarithms.
+    reduction : {"mean", "sum", "none", "batchmean"}
+        Average over all numbers, add up, return one term for each number; or divide the sum by
+        the number of examples, which is the divergence.
+    log_target : bool
+        Whether the target holds logarithms.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In nats.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty; a column may go with a plain list.
+    DomainError
+        If a probability is negative.
+
+    References
+    ----------
+    Kullback and Leibler, On information and sufficiency, 1951.
+
+    Examples
+    --------
+    >>> round(kl_div([[-0.5, -1.0]], [[0.75, 0.25]], reduction="batchmean"), 12)
+    0.062664855381
+    """
+    of_examples = is_word(reduction, {"batchmean"})
+    if of_examples and not has_entries(input):
+        raise OperandError(f"kl_div: batchmean takes a list of examples, not {shown(input)}")
+    loss = _from_logarithms if flag(log_target, "log_target") else _from_probabilities
+    way: Any = "sum" if of_examples else reduction
+    total = elementwise(loss, input, target, way, "kl_div")
+    return total / len(input) if of_examples else total
+
+
+def _from_logarithms(x: Any, t: Any) -> Any:
+    return exp(t) * (t - x)
+
+
+def _from_probabilities(x: Any, t: Any) -> Any:
+    return where(ne(t, 0.0), t * log(where(ne(t, 0.0), t, 1.0)), 0.0) - t * x
 
 
 def _over_examples(

@@ -15,7 +15,7 @@ from scalargrad.losses.reduction import (
     reduced,
     reduction_of,
 )
-from scalargrad.ops import sum
+from scalargrad.ops import argmax, ne, prod, sum
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, number
@@ -68,8 +68,7 @@ def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[
         if len(numbers) == 1:
             yield int(_is_positive(t, name)), int(numbers[0] > limit)
         elif is_real(t):
-            largest = max(range(len(numbers)), key=numbers.__getitem__)
-            yield class_index(t, len(numbers), name), largest
+            yield class_index(t, len(numbers), name), argmax(numbers)
         else:
             raise OperandError(f"{name}: a target is {shown(t)}; give the number of the class")
 
@@ -86,20 +85,8 @@ def _recorded_errors(input: Any, target: Any, threshold: float, name: str) -> It
             wrong = named[0] != (scores[0] > limit)
         else:
             named = [t == float(k) for k in range(len(scores))]
-            wrong = 1.0 - sum([n * _is_first_largest(scores, k) for k, n in enumerate(named)])
-        known = 1.0
-        for x in scores:
-            known = known * (x == x)
-        yield wrong / (sum(named) * known)
-
-
-def _is_first_largest(scores: Any, k: int) -> Any:
-    """Return 1 if a score is the largest, and the first such, else 0."""
-    found: Any = 1.0
-    for j, x in enumerate(scores):
-        if j != k:
-            found = found * (scores[k] > x if j < k else scores[k] >= x)
-    return found
+            wrong = ne(argmax(scores), t)
+        yield wrong / (sum(named) * prod([x == x for x in scores]))
 
 
 def zero_one_loss(

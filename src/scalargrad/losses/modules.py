@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from scalargrad.losses.binary import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     hinge_loss,
 )
-from scalargrad.losses.classes import IGNORED, cross_entropy, multi_margin_loss, nll_loss
+from scalargrad.losses.classes import IGNORED, cross_entropy, kl_div, multi_margin_loss, nll_loss
 from scalargrad.losses.reduction import Reduction
 from scalargrad.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HingeLoss",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MSELoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "SmoothL1Loss",
+]
 
 
 class Loss:
@@ -191,6 +205,23 @@ class NLLLoss(Loss):
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
+
+
+class KLDivLoss(Loss):
+    """The Kullback-Leibler divergence; see `kl_div`.
+
+    Examples
+    --------
+    >>> KLDivLoss(reduction="sum")([0.0, -1.0], [1.0, 0.0])
+    0.0
+    """
+
+    function = staticmethod(kl_div)
+
+    def __init__(
+        self, *, reduction: Reduction | Literal["batchmean"] = "mean", log_target: bool = False
+    ) -> None:
+        super().__init__(reduction=reduction, log_target=log_target)
 
 
 class MultiMarginLoss(Loss):

@@ -221,9 +221,9 @@ def _is_one(target: Any) -> bool:
 def is_batch(input: Any) -> bool:
     """Return whether `input` holds lists of scores and not the scores of one example."""
     try:
-        first = input[0]
+        first = None if isinstance(input, str | dict) else input[0]
     except (TypeError, IndexError, KeyError):
-        raise OperandError(f"scores are given as a list, not as {shown(input)}") from None
-    if isinstance(input, str | dict):
+        first = None
+    if first is None:
         raise OperandError(f"scores are given as a list, not as {shown(input)}")
     return has_entries(first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
@@ -24,13 +24,29 @@ from scalargrad.ops import (
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import is_word, number, positive, scalar
 
+__all__ = [
+    "ELU",
+    "GELU",
+    "Identity",
+    "LeakyReLU",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Step",
+    "Tanh",
+    "Threshold",
+]
+
 
 class ElementwiseModule(Module):
     """Base class of modules that treat every number alike."""
 
+    operation: ClassVar[Any]
+
     def unit(self, x: Any) -> Any:
         """Apply the activation to one number."""
-        raise NotImplementedError
+        return self.operation(x)
 
     def forward(self, x: Any) -> Any:
         """Apply the activation to a number, or to every number in nested lists.
@@ -53,9 +69,7 @@ class ReLU(ElementwiseModule):
     [0.0, 3.0]
     """
 
-    def unit(self, x: Any) -> Any:
-        """Apply `relu` to one number."""
-        return relu(x)
+    operation = relu
 
 
 class SiLU(ElementwiseModule):
@@ -67,9 +81,7 @@ class SiLU(ElementwiseModule):
     [0.0]
     """
 
-    def unit(self, x: Any) -> Any:
-        """Apply `silu` to one number."""
-        return silu(x)
+    operation = silu
 
 
 class Tanh(ElementwiseModule):
@@ -81,9 +93,7 @@ class Tanh(ElementwiseModule):
     [0.0]
     """
 
-    def unit(self, x: Any) -> Any:
-        """Apply `tanh` to one number."""
-        return tanh(x)
+    operation = tanh
 
 
 class Sigmoid(ElementwiseModule):
@@ -95,9 +105,7 @@ class Sigmoid(ElementwiseModule):
     [0.5]
     """
 
-    def unit(self, x: Any) -> Any:
-        """Apply `sigmoid` to one number."""
-        return sigmoid(x)
+    operation = sigmoid
 
 
 class LeakyReLU(ElementwiseModule):
@@ -293,9 +301,7 @@ class Step(ElementwiseModule):
     [0.0, 0.0, 1.0]
     """
 
-    def unit(self, x: Any) -> Any:
-        """Apply `step` to one number."""
-        return step(x)
+    operation = step
 
 
 class Identity(Module):

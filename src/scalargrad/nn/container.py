@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
 from scalargrad.system.one_line import shown
-from scalargrad.table.validation import whole
+from scalargrad.table.validation import listed, mapping, text, whole
+
+__all__ = ["Flatten", "ModuleDict", "ModuleList", "Sequential"]
+
 
 _MOST_DIMENSIONS = 100
 
@@ -71,7 +74,43 @@ def _joined(x: Any, start: int, end: int) -> list[Any]:
     return list(x)
 
 
-class Sequential(Module):
+class _Row(Module):
+    """Modules in a row, which are called "0", "1", … unless they have names."""
+
+    def _add(self, name: str, module: Any) -> None:
+        kind = type(self).__name__
+        if not isinstance(module, Module):
+            raise OperandError(f"{kind} takes modules, not {shown(module)}")
+        if hasattr(self, name):
+            raise OperandError(f"{kind}: {name!r} is taken; give the module another name")
+        setattr(self, name, module)
+
+    def append(self, module: Module) -> Self:
+        """Add a module at the end, and return this one.
+
+        Examples
+        --------
+        >>> from scalargrad.nn import ReLU, Tanh
+        >>> Sequential(ReLU()).append(Tanh())[-1]
+        Tanh()
+        """
+        self._add(str(len(self)), module)
+        return self
+
+    def __iter__(self) -> Iterator[Module]:
+        return (part for part in vars(self).values() if isinstance(part, Module))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __getitem__(self, index: int) -> Module:
+        parts = list(self)
+        if not -len(parts) <= whole(index, "index") < len(parts):
+            raise IndexError(f"index is {shown(index)}, but there are {len(parts)} modules")
+        return parts[index]
+
+
+class Sequential(_Row):
     """Modules in a row: the output of each is the input of the next.
 
     Parameters
@@ -105,25 +144,6 @@ class Sequential(Module):
         for name, module in named.items():
             self._add(name, module)
 
-    def _add(self, name: str, module: Any) -> None:
-        if not isinstance(module, Module):
-            raise OperandError(f"Sequential takes modules, not {shown(module)}")
-        if hasattr(self, name):
-            raise OperandError(f"Sequential: {name!r} is taken; give the module another name")
-        setattr(self, name, module)
-
-    def append(self, module: Module) -> Sequential:
-        """Add a module at the end, and return this one.
-
-        Examples
-        --------
-        >>> from scalargrad.nn import ReLU, Tanh
-        >>> Sequential(ReLU()).append(Tanh())[-1]
-        Tanh()
-        """
-        self._add(str(len(self)), module)
-        return self
-
     def forward(self, x: Any) -> Any:
         """Pass `x` through every module in turn."""
         for module in self:
@@ -135,14 +155,85 @@ class Sequential(Module):
         known = (module.example_input() for module in self)
         return next((x for x in known if x is not None), None)
 
-    def __iter__(self) -> Iterator[Module]:
-        return (part for part in vars(self).values() if isinstance(part, Module))
 
-    def __len__(self) -> int:
-        return len(list(iter(self)))
+class ModuleList(_Row):
+    """Modules in a list, for a module that says itself how they are applied.
 
-    def __getitem__(self, index: int) -> Module:
-        parts = list(self)
-        if not -len(parts) <= whole(index, "index") < len(parts):
-            raise IndexError(f"index is {shown(index)}, but there are {len(parts)} modules")
-        return parts[index]
+    Parameters
+    ----------
+    modules : iterable of Module
+        In order. A plain list in an attribute belongs to a module, too, and gives its parts the
+        same names in a state.
+
+    Raises
+    ------
+    OperandError
+        If something else is among them.
+
+    Examples
+    --------
+    >>> from scalargrad.nn import Linear
+    >>> layers = ModuleList(Linear(2, 2) for _ in range(3))
+    >>> len(layers), layers[-1]
+    (3, Linear(in_features=2, out_features=2, bias=True))
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self.extend(modules)
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end, and return this one."""
+        for module in listed(modules, "modules", "modules"):
+            self.append(module)
+        return self
+
+
+class ModuleDict(_Row):
+    """Modules by name, for a module that says itself how they are applied.
+
+    Parameters
+    ----------
+    modules : mapping from str to Module
+        In order.
+
+    Raises
+    ------
+    OperandError
+        If something else is among them.
+
+    Examples
+    --------
+    >>> from scalargrad.nn import ReLU, Tanh
+    >>> choices = ModuleDict({"relu": ReLU(), "tanh": Tanh()})
+    >>> choices["relu"]([-1.0]), "tanh" in choices, [*choices.keys()]
+    ([0.0], True, ['relu', 'tanh'])
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        named = {} if modules is None else mapping(modules, "modules", "modules")
+        for name, module in named.items():
+            self[name] = module
+
+    def items(self) -> list[tuple[str, Module]]:
+        """Return names and modules."""
+        return [(name, part) for name, part in vars(self).items() if isinstance(part, Module)]
+
+    def keys(self) -> list[str]:
+        """Return the names."""
+        return [name for name, _ in self.items()]
+
+    def values(self) -> list[Module]:
+        """Return the modules."""
+        return [module for _, module in self.items()]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.keys())
+
+    def __getitem__(self, name: Any) -> Module:
+        return dict(self.items())[name]
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        if name in self and isinstance(module, Module):
+            setattr(self, name, module)
+        else:
+            self._add(text(name, "the name of a module"), module)

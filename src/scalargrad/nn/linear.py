@@ -6,17 +6,26 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scalargrad.errors import OperandError
 from scalargrad.nn import init
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module, distinct_numbers
-from scalargrad.nn.rows import are_rows, each_row
+from scalargrad.nn.rows import by_row
 from scalargrad.ops import dot
 from scalargrad.sparse import Table, Vector
-from scalargrad.system.one_line import shown
 from scalargrad.table.validation import flag, size
-from scalargrad.value import Parameter, Scalar
+from scalargrad.value import Scalar
+
+
+def affine(rows: Sequence[Any], x: Sequence[Any], bias: Vector | None) -> list[Any]:
+    """Return wx + b for each row w of weights and its bias b.
+
+    Examples
+    --------
+    >>> affine([[2.0, 3.0]], [10.0, 100.0], None)
+    [320.0]
+    """
+    return [dot(row, x, b) for row, b in zip(rows, bias or [None] * len(rows), strict=True)]
 
 
 class Linear(Module):
@@ -66,8 +75,7 @@ class Linear(Module):
         self.in_features = size(in_features, "in_features")
         self.out_features = size(out_features, "out_features")
         self.weight = Table.zeros(self.out_features, self.in_features, "w")
-        names = (f"b[{j}]" for j in range(self.out_features))
-        self.bias = Vector(Parameter(0.0, name) for name in names) if flag(bias, "bias") else None
+        self.bias = Vector.full(self.out_features, 0.0, "b") if flag(bias, "bias") else None
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
@@ -97,31 +105,11 @@ class Linear(Module):
         DomainError
             If an index of a sparse input is not in 0 … nin - 1.
         """
-        if not isinstance(x, Mapping):
-            x = self._listed(x)
-            if are_rows(x):
-                return each_row(x, self.forward)
-        rows, inputs = self._sparse(x) if isinstance(x, Mapping) else self._dense(x)
-        biases: Sequence[Parameter | None] = self.bias or [None] * self.out_features
-        return [dot(row, inputs, b) for row, b in zip(rows, biases, strict=True)]
-
-    def _listed(self, x: Any) -> list[Any]:
-        try:
-            return list(x)
-        except TypeError:
-            raise OperandError(
-                f"{self!r} takes a sequence of inputs but was given {shown(x)}: put it in a list"
-            ) from None
-
-    def _dense(self, inputs: list[Any]) -> tuple[Any, list[Any]]:
-        if len(inputs) != self.in_features:
-            wanted = self.in_features
-            raise OperandError(f"{self!r} has {wanted} inputs but was given {len(inputs)}")
-        return self.weight, inputs
-
-    def _sparse(self, x: Mapping[int, Scalar]) -> tuple[Any, list[Any]]:
-        present = [checked_index(i, self.in_features, self) for i in x]
-        return [[row[i] for i in present] for row in self.weight], list(x.values())
+        if isinstance(x, Mapping):
+            present = [checked_index(i, self.in_features, self) for i in x]
+            rows = [[row[i] for i in present] for row in self.weight]
+            return affine(rows, list(x.values()), self.bias)
+        return by_row(x, self.in_features, self, lambda x: affine(self.weight, x, self.bias))
 
     def example_input(self) -> list[float]:
         """Return nin numbers."""

@@ -9,13 +9,16 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.nn.init import Rng, draw_by, generator
 from scalargrad.nn.module import Module, distinct_numbers
-from scalargrad.nn.rows import are_rows, each_row
+from scalargrad.nn.rows import are_rows, each_row, of_length
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
 from scalargrad.system.one_line import shown
 from scalargrad.table.operation import Unary
 from scalargrad.table.validation import is_word, listed, size
 from scalargrad.value import Parameter, Scalar, Value
+
+__all__ = ["MLP", "Layer", "Neuron"]
+
 
 Activation = Callable[[Value], Value]
 
@@ -101,15 +104,8 @@ class Neuron(Module):
         OperandError
             If `x` is not a sequence of length nin.
         """
-        try:
-            given = len(x)
-        except TypeError:
-            raise OperandError(
-                f"{self!r} takes a sequence of {len(self.w)} inputs but was given {shown(x)}: "
-                "put it in a list"
-            ) from None
-        if given != len(self.w):
-            raise OperandError(f"{self!r} has {len(self.w)} inputs but was given {given}")
+        if not isinstance(x, list | tuple) or len(x) != len(self.w):
+            x = of_length(x, len(self.w), self)
         weighted: Value = dot(self.w, x, self.b)
         return self.activation(weighted) if self.nonlin else weighted
 

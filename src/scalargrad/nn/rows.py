@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.value import Value
 
 
@@ -44,3 +45,53 @@ def each_row(x: Iterable[Any], forward: Callable[[Any], Any]) -> list[Any]:
         raise OperandError(
             "what a module was given contains itself, or is nested too deeply"
         ) from error
+
+
+def listed_inputs(x: Any, owner: object) -> list[Any]:
+    """Return what a module is given as a list; text and dicts, whose keys would be taken, are none.
+
+    Raises
+    ------
+    OperandError
+        If it is no list or other iterable of inputs.
+
+    Examples
+    --------
+    >>> listed_inputs((1.0, 2.0), "a module")
+    [1.0, 2.0]
+    """
+    try:
+        if isinstance(x, str | bytes | Mapping):
+            raise TypeError
+        return list(x)
+    except TypeError:
+        raise OperandError(
+            f"{owner!r} takes a sequence of inputs but was given {shown(x)}: put it in a list"
+        ) from None
+
+
+def of_length(x: Any, length: int, owner: object) -> list[Any]:
+    """Return the inputs of a module as a list of that length.
+
+    Raises
+    ------
+    OperandError
+        If there are others.
+
+    Examples
+    --------
+    >>> of_length((1.0, 2.0), 2, "a module")
+    [1.0, 2.0]
+    """
+    row = listed_inputs(x, owner)
+    if len(row) != length:
+        raise OperandError(f"{owner!r} has {length} inputs but was given {len(row)}")
+    return row
+
+
+def by_row(x: Any, length: int, owner: Any, compute: Callable[[list[Any]], Any]) -> Any:
+    """Return what `compute` makes of one example, or what the module makes of each of a batch."""
+    row = listed_inputs(x, owner)
+    if are_rows(row):
+        return each_row(row, owner.forward)
+    return compute(of_length(row, length, owner))

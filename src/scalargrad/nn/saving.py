@@ -16,6 +16,9 @@ from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.packages import needed
 from scalargrad.table.validation import flag, instance, mapping, text
 
+__all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"]
+
+
 AnyPath = str | os.PathLike[str]
 
 _READABLE = {"F64", "F32", "F16"}

@@ -10,7 +10,7 @@ from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
 from scalargrad.nn.children import SummaryLine, parts_of
 from scalargrad.nn.module import Module
-from scalargrad.system.one_line import shown
+from scalargrad.table.validation import instance
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -56,11 +56,6 @@ class Summary(NamedTuple):
         printer.text(str(self))
 
 
-def _require_module(model: Any) -> None:
-    if not isinstance(model, Module):
-        raise OperandError(f"model is {shown(model)}; give a Module")
-
-
 def summary(model: Module, example: Any = None) -> Summary:
     """Count a module's parameters, and what one example makes it compute and keep.
 
@@ -101,7 +96,7 @@ def summary(model: Module, example: Any = None) -> Summary:
     nodes per example        7
     bytes kept for backward  ...
     """
-    _require_module(model)
+    instance(model, "model", Module, "a Module")
     outputs, _ = flatten(model(_given_or_found(model, example)), "the module's output")
     roots = [y for y in outputs if isinstance(y, Value)]
     order = topological_order(*roots)

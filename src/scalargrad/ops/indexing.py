@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
@@ -42,7 +42,7 @@ def argmax(values: Iterable[Any]) -> int:
     >>> argmax([0.1, 0.7, 0.2]), take(["cat", "dog", "cow"], argmax([0.1, 0.7, 0.2]))
     (1, 'dog')
     """
-    return _place(values, "argmax", max, ge)
+    return cast("int", _place(values, "argmax", max, ge))
 
 
 def argmin(values: Iterable[Any]) -> int:
@@ -53,7 +53,7 @@ def argmin(values: Iterable[Any]) -> int:
     >>> argmin([0.1, 0.7, 0.2])
     0
     """
-    return _place(values, "argmin", min, le)
+    return cast("int", _place(values, "argmin", min, le))
 
 
 def _place(values: Iterable[Any], name: str, best_of: Any, holds_against: Any) -> Any:

@@ -1,0 +1,129 @@
+"""Layers that shift and scale the numbers of an example to one size."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from scalargrad.nn.module import Module
+from scalargrad.nn.rows import by_row
+from scalargrad.ops import dot, mean, sqrt
+from scalargrad.sparse import Vector
+from scalargrad.table.validation import flag, number, size
+
+Length: TypeAlias = int | Sequence[int]
+
+
+class RMSNorm(Module):
+    """Scale an example to root mean square 1, xᵢ / √(Σ xⱼ² / n + ε) · wᵢ.
+
+    Parameters
+    ----------
+    normalized_shape : int, or a list of one
+        The length n of an example; over several dimensions, `Flatten` them first.
+    eps : float, optional
+        Keeps the root from 0; by default 2.2 · 10⁻¹⁶, the distance from 1 to the next float.
+    elementwise_affine : bool
+        Whether to multiply by the weights w.
+
+    Attributes
+    ----------
+    weight : Vector of n Parameters, or None
+        Ones at first.
+
+    References
+    ----------
+    Zhang and Sennrich, Root mean square layer normalization, 2019, equation 4.
+
+    Examples
+    --------
+    >>> [round(y, 3) for y in RMSNorm(4, elementwise_affine=False)([3.0, 4.0, 0.0, 0.0])]
+    [1.2, 1.6, 0.0, 0.0]
+    """
+
+    def __init__(
+        self, normalized_shape: Length, eps: float | None = None, elementwise_affine: bool = True
+    ) -> None:
+        given: Any = normalized_shape
+        is_list = isinstance(given, list | tuple) and len(given) == 1
+        self._length = size(given[0] if is_list else given, "normalized_shape", 1)
+        self.eps = None if eps is None else number(eps, "eps", 0.0)
+        self._is_affine = flag(elementwise_affine, "elementwise_affine")
+        self.weight = Vector.full(self._length, 1.0, "w") if self._is_affine else None
+
+    def forward(self, x: Any) -> Any:
+        """Normalise one example, or each of nested lists of them.
+
+        Parameters
+        ----------
+        x : list of n scalars, or nested lists of such
+
+        Returns
+        -------
+        list of n Values, nested as `x`
+
+        Raises
+        ------
+        OperandError
+            If an example has another length.
+        """
+        return by_row(x, self._length, self, self._normalised)
+
+    def _normalised(self, x: list[Any]) -> list[Any]:
+        eps = sys.float_info.epsilon if self.eps is None else self.eps
+        length = sqrt(dot(x, x) / len(x) + eps)
+        scaled = [xi / length for xi in x]
+        if self.weight is None:
+            return scaled
+        return [xi * w for xi, w in zip(scaled, self.weight, strict=True)]
+
+    def extra_repr(self) -> str:
+        """Return shape and options, as PyTorch prints them."""
+        return f"({self._length},), eps={self.eps}, elementwise_affine={self._is_affine}"
+
+
+class LayerNorm(RMSNorm):
+    """Shift and scale an example to mean 0 and variance 1, (x - E[x]) / √(Var[x] + ε) · w + b.
+
+    Parameters
+    ----------
+    normalized_shape : int, or a list of one
+        The length n of an example; over several dimensions, `Flatten` them first.
+    eps : float
+        Keeps the root from 0.
+    elementwise_affine, bias : bool
+        Whether to multiply by the weights w, and if so, to add the biases b.
+
+    Attributes
+    ----------
+    weight, bias : Vector of n Parameters, or None
+        Ones and zeros at first.
+
+    References
+    ----------
+    Ba, Kiros and Hinton, Layer normalization, 2016.
+
+    Examples
+    --------
+    >>> [round(y.data, 3) for y in LayerNorm(2)([1.0, 3.0])]
+    [-1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        normalized_shape: Length,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(normalized_shape, eps, elementwise_affine)
+        has_bias = flag(bias, "bias") and self._is_affine
+        self.bias = Vector.full(self._length, 0.0, "b") if has_bias else None
+
+    def _normalised(self, x: list[Any]) -> list[Any]:
+        centre = mean(x)
+        scaled = super()._normalised([xi - centre for xi in x])
+        if self.bias is None:
+            return scaled
+        return [y + b for y, b in zip(scaled, self.bias, strict=True)]
