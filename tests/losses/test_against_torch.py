@@ -49,6 +49,8 @@ CASES: list[tuple[str, Any, Any, dict[str, Any]]] = [
     ("nll_loss", LOG_P, CLASSES, WEIGHTS),
     ("nll_loss", LOG_P, CLASSES, {"ignore_index": 2}),
     ("nll_loss", LOG_P[0], 1, {}),
+    ("kl_div", LOG_P, SOFT, {}),
+    ("kl_div", LOG_P, [[-1.0, -2.0, -0.5]] * 4, {"log_target": True}),
     ("multi_margin_loss", LOGITS, CLASSES, {}),
     ("multi_margin_loss", LOG_P, CLASSES, {"p": 2, "margin": 0.7, **WEIGHTS}),
     ("multi_margin_loss", LOG_P[0], 1, {}),
@@ -87,6 +89,7 @@ def compare(ours: Callable[..., Any], theirs: Callable[..., Any], input: Any, ta
     assert_equal([leaf.grad for leaf in leaves], oracle.grad)
 
 
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize(("name", "input", "target", "options"), CASES)
 def test_losses_equal_pytorchs(
@@ -101,6 +104,17 @@ def test_losses_equal_pytorchs(
         input,
         target,
     )
+
+
+def test_a_divergence_is_divided_by_the_number_of_examples() -> None:
+    """With reduction="batchmean", PyTorch's; a target that is computed has PyTorch's gradient."""
+    of = {"reduction": "batchmean"}
+    compare(losses.KLDivLoss(**of), torch().nn.KLDivLoss(**of), LOG_P, SOFT)
+    targets = [Value(p) for p in SOFT[0]]
+    losses.kl_div(LOG_P[0], targets).backward()
+    oracle = tensor(SOFT[0]).requires_grad_()
+    torch().nn.functional.kl_div(tensor(LOG_P[0]), oracle, reduction="sum").div(3.0).backward()
+    assert_equal([p.grad for p in targets], oracle.grad)
 
 
 def test_the_hinge_loss_equals_its_definition_in_pytorch() -> None:

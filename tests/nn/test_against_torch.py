@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,106 @@ def test_a_linear_layer_is_pytorchs(torch: Any) -> None:
     found = [p.grad for p in ours.parameters()]
     wanted = [*theirs.weight.grad.ravel().tolist(), *theirs.bias.grad.tolist()]
     assert found == pytest.approx(wanted, rel=1e-10)
+
+
+def flat(x: Any) -> list[Any]:
+    """Return the numbers of nested lists and tuples."""
+    return [y for part in x for y in flat(part)] if isinstance(x, list | tuple) else [x]
+
+
+def compare(torch: Any, ours: Any, theirs: Any, run: Any, *inputs: Any) -> None:
+    """Hold results of `run(module, *inputs)` and all gradients against PyTorch's, at 1e-10.
+
+    The module loads the other's state first, and prints as it does.
+    """
+    ours.load_state_dict(theirs.state_dict())
+    tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in inputs]
+    leaves = [[[Value(x) for x in row] for row in given] for given in inputs]
+    found, expected = flat(run(ours, *leaves)), run(theirs, *tensors)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    wanted = torch.cat([x.reshape(-1) for x in expected])
+    data = [x.data if isinstance(x, Value) else x for x in found]
+    assert data == pytest.approx(wanted.tolist(), rel=1e-10, abs=1e-12)
+    factors = [math.sin(k + 1.0) for k in range(len(found))]
+    sum(x * k for x, k in zip(found, factors, strict=True)).backward()
+    (wanted * torch.tensor(factors, dtype=torch.float64)).sum().backward()
+    slopes = [p.grad for p in ours.parameters()] + [x.grad for x in flat(leaves)]
+    exact = [y for x in [*theirs.parameters(), *tensors] for y in x.grad.ravel().tolist()]
+    assert slopes == pytest.approx(exact, rel=1e-10, abs=1e-12)
+
+
+ROWS = [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75], [0.0, 3.0, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("LayerNorm", {}),
+        ("LayerNorm", {"eps": 0.1, "bias": False}),
+        ("LayerNorm", {"elementwise_affine": False}),
+        ("RMSNorm", {}),
+        ("RMSNorm", {"eps": 1e-3, "elementwise_affine": False}),
+    ],
+)
+def test_norms_are_pytorchs(torch: Any, name: str, options: dict[str, Any]) -> None:
+    """Of a batch, with weights and biases other than those at first; printed alike."""
+    theirs = getattr(torch.nn, name)(3, **options, dtype=torch.float64)
+    for k, p in enumerate(theirs.parameters()):
+        torch.nn.init.uniform_(p, k, 2.0)
+    ours = getattr(nn, name)([3], **options)
+    assert repr(ours) == repr(theirs)
+    compare(torch, ours, theirs, lambda norm, x: norm(x), ROWS)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("RNNCell", {}), ("RNNCell", {"nonlinearity": "relu"}), ("GRUCell", {}), ("LSTMCell", {})],
+)
+def test_cells_are_pytorchs(torch: Any, name: str, options: dict[str, Any], bias: bool) -> None:
+    """Two steps of a batch of three from no state, and the drawn parameters' bound."""
+    theirs = getattr(torch.nn, name)(3, 2, bias=bias, **options, dtype=torch.float64)
+    ours = getattr(nn, name)(3, 2, bias=bias, **options, rng=0)
+    assert repr(ours) == repr(theirs)
+    assert {n: np.shape(x) for n, x in ours.state_dict().items()} == {
+        n: tuple(x.shape) for n, x in theirs.state_dict().items()
+    }
+    assert 0.4 < max(abs(p.data) for p in ours.parameters()) <= 2**-0.5
+    compare(torch, ours, theirs, lambda cell, x: cell(x, cell(x)), ROWS)
+
+
+@pytest.mark.parametrize("average", [True, False])
+@pytest.mark.parametrize("mask", [None, "causal", "bool", "float"])
+@pytest.mark.parametrize("options", [(1, True), (2, True), (4, False)])
+def test_attention_is_pytorchs(
+    torch: Any, tmp_path: Path, options: tuple[int, bool], mask: str | None, average: bool
+) -> None:
+    """Of two queries and three keys, masked in each way; a file of PyTorch's is loaded."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    heads, bias = options
+    theirs = torch.nn.MultiheadAttention(4, heads, bias=bias, dtype=torch.float64)
+    for p in theirs.parameters():
+        torch.nn.init.uniform_(p, -1.0, 1.0)
+    ours = nn.MultiheadAttention(4, heads, bias=bias, rng=0)
+    safetensors.save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
+    assert nn.load_model(ours, tmp_path / "theirs.safetensors") == ([], [])
+    given: dict[str | None, Any] = {
+        "bool": [[False, True, False], [False, False, True]],
+        "float": [[0.5, -math.inf, 0.0], [0.0, -2.0, 1.0]],
+        "causal": [[False, True, True], [False, False, True]],
+    }
+    table = given.get(mask)
+
+    def run(attention: Any, q: Any, k: Any, v: Any) -> Any:
+        how: dict[str, Any] = {"attn_mask": table}
+        if attention is theirs and table is not None:
+            how["attn_mask"] = torch.tensor(table, dtype=torch.double if mask == "float" else None)
+        elif mask == "causal":
+            how = {"is_causal": True}
+        return attention(q, k, v, average_attn_weights=average, **how)
+
+    rows = [[math.sin(3.0 * i + j) for j in range(4)] for i in range(8)]
+    compare(torch, ours, theirs, run, rows[:2], rows[2:5], rows[5:])
 
 
 @pytest.mark.parametrize("padding_idx", [None, 4])

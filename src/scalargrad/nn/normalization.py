@@ -127,3 +127,7 @@ class LayerNorm(RMSNorm):
         if self.bias is None:
             return scaled
         return [y + b for y, b in zip(scaled, self.bias, strict=True)]
+
+    def extra_repr(self) -> str:
+        """Return shape and options, as PyTorch prints them."""
+        return f"{super().extra_repr()}, bias={self.bias is not None}"

@@ -270,7 +270,7 @@ def _gelu_gate(x: Symbol) -> tuple[Symbol, Symbol, Symbol, Symbol]:
     A rounding error of u would move e^-u by as much: u is split into what is exact in a float and
     a small number. Beyond 22, all of it is 0.
     """
-    size = where(abs(x) > 22.0, 22.0, abs(x))
+    size = where(x < 0, where(x < -22.0, 22.0, -x), where(x > 22.0, 22.0, x))  # with slope 1 at 0
     short = rint(64.0 * size) * 0.015625  # exact, as / 64 is
     cube = short * short * short
     root = exp(-0.5 * (_LINEAR * short + _CUBIC * cube))
