@@ -154,8 +154,8 @@ def names_something(reference: str) -> bool:
             continue
         if place.is_dir() and name.islower() and not reference.endswith(name):
             return False
-        text = (place / "__init__.py" if place.is_dir() else place).read_text("utf-8")
-        return re.search(rf"\b{name}\b", text) is not None
+        files = place.glob("*.py") if place.is_dir() else [place]  # some list their own names
+        return any(re.search(rf"\b{name}\b", x.read_text("utf-8")) for x in files)
     return True
 
 

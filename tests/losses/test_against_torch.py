@@ -108,7 +108,7 @@ def test_losses_equal_pytorchs(
 
 def test_a_divergence_is_divided_by_the_number_of_examples() -> None:
     """With reduction="batchmean", PyTorch's; a target that is computed has PyTorch's gradient."""
-    of = {"reduction": "batchmean"}
+    of: dict[str, Any] = {"reduction": "batchmean"}
     compare(losses.KLDivLoss(**of), torch().nn.KLDivLoss(**of), LOG_P, SOFT)
     targets = [Value(p) for p in SOFT[0]]
     losses.kl_div(LOG_P[0], targets).backward()

@@ -16,6 +16,9 @@ from scalargrad.ops import dot, mean, softmax
 from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import flag, scalar, size
 
+#: Its name in messages, since it prints as several lines.
+_NAME = "MultiheadAttention"
+
 
 class MultiheadAttention(Module):
     """Let each position of a sequence look at those of another, softmax(qk / √d) · v in each head.
@@ -119,12 +122,12 @@ class MultiheadAttention(Module):
             If a length does not fit, or a query may look at no key.
         """
         queries, keys, values = map(self._projected, range(3), (query, key, value))
-        of_length(values, len(keys), self)
+        of_length(values, len(keys), _NAME)
         masks = [None] * len(queries) if attn_mask is None else attn_mask
         causal = flag(is_causal, "is_causal")
         found, weights = [], []
-        for t, mask in enumerate(of_length(masks, len(queries), self)):
-            row = [0.0] * len(keys) if mask is None else of_length(mask, len(keys), self)
+        for t, mask in enumerate(of_length(masks, len(queries), _NAME)):
+            row = [0.0] * len(keys) if mask is None else of_length(mask, len(keys), _NAME)
             added = {s: _added(x) for s, x in enumerate(row[: t + 1] if causal else row)}
             seen = {s: x for s, x in added.items() if x is not None}
             if not seen:
@@ -143,8 +146,8 @@ class MultiheadAttention(Module):
         rows = slice(part * self.embed_dim, (part + 1) * self.embed_dim)
         bias = None if self.in_proj_bias is None else Vector(self.in_proj_bias[rows])
         return [
-            affine(self.in_proj_weight[rows], of_length(x, self.embed_dim, self), bias)
-            for x in listed_inputs(sequence, self)
+            affine(self.in_proj_weight[rows], of_length(x, self.embed_dim, _NAME), bias)
+            for x in listed_inputs(sequence, _NAME)
         ]
 
     def _look(self, query: list[Any], keys: Any, values: Any, seen: dict[int, Any]) -> Any:

@@ -74,16 +74,22 @@ def _joined(x: Any, start: int, end: int) -> list[Any]:
     return list(x)
 
 
-class _Row(Module):
-    """Modules in a row, which are called "0", "1", … unless they have names."""
+class _Modules(Module):
+    """Modules in attributes of their names."""
 
     def _add(self, name: str, module: Any) -> None:
-        kind = type(self).__name__
         if not isinstance(module, Module):
-            raise OperandError(f"{kind} takes modules, not {shown(module)}")
+            raise OperandError(f"{type(self).__name__} takes modules, not {shown(module)}")
         if hasattr(self, name):
-            raise OperandError(f"{kind}: {name!r} is taken; give the module another name")
+            raise OperandError(f"{type(self).__name__}: {name!r} is taken; give another name")
         setattr(self, name, module)
+
+    def __len__(self) -> int:
+        return len(self.children())
+
+
+class _Row(_Modules):
+    """Modules in a row, which are called "0", "1", … unless they have names."""
 
     def append(self, module: Module) -> Self:
         """Add a module at the end, and return this one.
@@ -98,13 +104,10 @@ class _Row(Module):
         return self
 
     def __iter__(self) -> Iterator[Module]:
-        return (part for part in vars(self).values() if isinstance(part, Module))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
+        return iter(self.children())
 
     def __getitem__(self, index: int) -> Module:
-        parts = list(self)
+        parts = self.children()
         if not -len(parts) <= whole(index, "index") < len(parts):
             raise IndexError(f"index is {shown(index)}, but there are {len(parts)} modules")
         return parts[index]
@@ -188,7 +191,7 @@ class ModuleList(_Row):
         return self
 
 
-class ModuleDict(_Row):
+class ModuleDict(_Modules):
     """Modules by name, for a module that says itself how they are applied.
 
     Parameters
@@ -216,17 +219,17 @@ class ModuleDict(_Row):
 
     def items(self) -> list[tuple[str, Module]]:
         """Return names and modules."""
-        return [(name, part) for name, part in vars(self).items() if isinstance(part, Module)]
+        return [*self.named_children()]
 
     def keys(self) -> list[str]:
         """Return the names."""
-        return [name for name, _ in self.items()]
+        return [*dict(self.items())]
 
     def values(self) -> list[Module]:
         """Return the modules."""
-        return [module for _, module in self.items()]
+        return self.children()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
     def __getitem__(self, name: Any) -> Module:

@@ -118,9 +118,8 @@ class Neuron(Module):
         return _each_once((self.w, (self.b,)))
 
     def __repr__(self) -> str:
-        kind = getattr(self.activation, "symbol", None) or getattr(
-            self.activation, "__name__", "Custom"
-        )
+        name = getattr(self.activation, "__name__", "Custom")
+        kind = getattr(self.activation, "symbol", None) or name
         return f"{kind if self.nonlin else 'Linear'}Neuron({len(self.w)})"
 
 

@@ -11,7 +11,7 @@ from scalargrad.nn import init
 from scalargrad.nn.init import Rng
 from scalargrad.nn.linear import affine
 from scalargrad.nn.module import Module
-from scalargrad.nn.rows import are_rows, listed_inputs, of_length
+from scalargrad.nn.rows import are_rows, each_row, listed_inputs, of_length
 from scalargrad.ops import add, relu, sigmoid, tanh
 from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import choice, flag, listed, size
@@ -55,7 +55,7 @@ class RNNCellBase(Module):
         x = listed_inputs(input, self)
         if are_rows(x):
             given = [[None] * len(x) if s is None else of_length(s, len(x), self) for s in states]
-            each = [self._next(row, at) for row, *at in zip(x, *given, strict=True)]
+            each = each_row(zip(x, *given, strict=True), lambda at: self._next(at[0], at[1:]))
             return tuple([*column] for column in zip(*each, strict=True))
         zeros = [0.0] * self.hidden_size
         now = [zeros if s is None else of_length(s, self.hidden_size, self) for s in states]

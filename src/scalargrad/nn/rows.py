@@ -66,7 +66,7 @@ def listed_inputs(x: Any, owner: object) -> list[Any]:
         return list(x)
     except TypeError:
         raise OperandError(
-            f"{owner!r} takes a sequence of inputs but was given {shown(x)}: put it in a list"
+            f"{owner} takes a sequence of inputs but was given {shown(x)}: put it in a list"
         ) from None
 
 
@@ -85,7 +85,7 @@ def of_length(x: Any, length: int, owner: object) -> list[Any]:
     """
     row = listed_inputs(x, owner)
     if len(row) != length:
-        raise OperandError(f"{owner!r} has {length} inputs but was given {len(row)}")
+        raise OperandError(f"{owner} has {length} inputs but was given {len(row)}")
     return row
 
 
