@@ -14,7 +14,7 @@ from scalargrad.nn.module import Module
 from scalargrad.nn.rows import listed_inputs, of_length
 from scalargrad.ops import dot, mean, softmax
 from scalargrad.sparse import Table, Vector
-from scalargrad.table.validation import flag, scalar, size
+from scalargrad.table.validation import flag, number, size
 
 #: Its name in messages, since it prints as several lines.
 _NAME = "MultiheadAttention"
@@ -104,7 +104,7 @@ class MultiheadAttention(Module):
         key, value : list of S vectors of length E
         need_weights : bool
             Whether to return the weights, too; without them, fewer nodes are made.
-        attn_mask : L lists of S bools or floats, optional
+        attn_mask : L lists of S bools or floats, no Values, optional
             True where a query may not look at a key; or what is added to the score.
         average_attn_weights : bool
             Whether the weights are averaged over the heads.
@@ -135,9 +135,9 @@ class MultiheadAttention(Module):
             mixed, heads = self._look(queries[t], keys, values, seen)
             found.append(self.out_proj(mixed))
             weights.append([[head.get(s, 0.0) for s in range(len(keys))] for head in heads])
-        if not need_weights:
+        if not flag(need_weights, "need_weights"):
             return found, None
-        if average_attn_weights:
+        if flag(average_attn_weights, "average_attn_weights"):
             return found, [[mean(ws) for ws in zip(*heads, strict=True)] for heads in weights]
         return found, [[*head] for head in zip(*weights, strict=True)]
 
@@ -157,10 +157,7 @@ class MultiheadAttention(Module):
         for start in range(0, self.embed_dim, n):
             part = slice(start, start + n)
             scores = {s: dot(query[part], keys[s][part]) / math.sqrt(n) for s in seen}
-            shifted = [
-                score if seen[s].__class__ is float and seen[s] == 0.0 else score + seen[s]
-                for s, score in scores.items()
-            ]
+            shifted = [score if seen[s] == 0.0 else score + seen[s] for s, score in scores.items()]
             weights = self.dropout(softmax(shifted))
             columns = zip(*(values[s][part] for s in seen), strict=True)
             mixed += [dot(weights, column) for column in columns]
@@ -173,5 +170,7 @@ def _added(mask: Any) -> Any:
     mask = mask.item() if hasattr(mask, "dtype") else mask
     if isinstance(mask, bool):
         return None if mask else 0.0
-    found = scalar(mask, "attn_mask", finite=False)
-    return None if found.__class__ is float and found == -math.inf else found
+    found = number(
+        mask, "attn_mask, which the function closes over if it is compiled,", finite=False
+    )
+    return None if found == -math.inf else found
