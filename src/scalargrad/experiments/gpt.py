@@ -7,28 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.nn import Embedding, Linear, Module, init
+from scalargrad.nn import Embedding, Linear, Module, ModuleList, RMSNorm, init
 from scalargrad.nn.init import Rng, generator
-from scalargrad.ops import dot, relu, softmax, sqrt
-from scalargrad.value import Scalar
+from scalargrad.ops import dot, relu, softmax
 
 Vector = list[Any]
-
-
-def rms_norm(x: Sequence[Scalar]) -> Vector:
-    """Scale a vector to root mean square 1, xᵢ / √(Σ xⱼ² / n + 10⁻⁵).
-
-    References
-    ----------
-    Zhang and Sennrich, Root mean square layer normalization, 2019, equation 4.
-
-    Examples
-    --------
-    >>> [round(y, 3) for y in rms_norm([3.0, 4.0, 0.0, 0.0])]
-    [1.2, 1.6, 0.0, 0.0]
-    """
-    length = sqrt(dot(x, x) / len(x) + 1e-5)
-    return [xi / length for xi in x]
 
 
 def add(a: Sequence[Any], b: Sequence[Any]) -> Vector:
@@ -96,18 +79,19 @@ class Block(Module):
     """One layer: attention, then a perceptron at each position, each added to what was there."""
 
     def __init__(self, width: int, heads: int, rng: Rng = None) -> None:
+        self.norm = _norm(width)
         self.attention = Attention(width, heads, rng)
         self.wide = _linear(width, 4 * width, rng)
         self.narrow = _linear(4 * width, width, rng)
 
     def forward(self, positions: Sequence[Vector]) -> list[Vector]:
         """Return the positions' new vectors."""
-        gathered = self.attention([rms_norm(x) for x in positions])
+        gathered = self.attention(self.norm(positions))
         mixed = [add(x, y) for x, y in zip(positions, gathered, strict=True)]
         return [add(x, self._think(x)) for x in mixed]
 
     def _think(self, x: Vector) -> Vector:
-        result: Vector = self.narrow([relu(h) for h in self.wide(rms_norm(x))])
+        result: Vector = self.narrow([relu(h) for h in self.wide(self.norm(x))])
         return result
 
 
@@ -163,7 +147,8 @@ class GPT(Module):
         self.position = Embedding(context, width, rng=source)
         for table in (self.token, self.position):
             init.normal_(table.weight, 0.0, 0.08, rng=source)
-        self.blocks = [Block(width, heads, source) for _ in range(layers)]
+        self.norm = _norm(width)
+        self.blocks = ModuleList(Block(width, heads, source) for _ in range(layers))
         self.head = _linear(width, characters, source)
 
     def example_input(self) -> list[int]:
@@ -190,12 +175,16 @@ class GPT(Module):
         """
         if len(tokens) > self.context:
             raise OperandError(f"{len(tokens)} tokens exceed the context of {self.context}")
-        positions = [
-            rms_norm(add(self.token(token), self.position(t))) for t, token in enumerate(tokens)
-        ]
+        positions = self.norm(
+            [add(self.token(token), self.position(t)) for t, token in enumerate(tokens)]
+        )
         for block in self.blocks:
             positions = block(positions)
         return [self.head(x) for x in positions]
+
+
+def _norm(width: int) -> RMSNorm:
+    return RMSNorm(width, eps=1e-5, elementwise_affine=False)
 
 
 def _linear(inputs: int, outputs: int, rng: Rng) -> Linear:
