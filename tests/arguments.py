@@ -325,6 +325,7 @@ MADE: dict[str, Make] = {
     "Fold": lambda: subgraphs.fold(squared()),
     "History": lambda: History([{"epoch": 1, "loss": 0.5}]),
     "Optimizer": sgd,
+    "RNNCellBase": lambda: nn.GRUCell(2, 2),
     "Sequential": lambda: nn.Sequential(nn.Linear(2, 1, rng=0)),
     "ChunkedSum": lambda: scalargrad.parallel.sum_over(_weighted, [1.0, 2.0]),
     "Value": squared,
@@ -368,7 +369,8 @@ LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(["Value", "Parameter"], "checked by tests/test_value.py"),
     "ModuleDict.__getitem__": "a KeyError, as of any dict",
     "LRScheduler": "abstract", "Identity.forward": "returns whatever it is given",
-    "Module.forward": "abstract", "Loss.__call__": "its function, which is called here",
+    "Module.forward": "abstract", "RNNCellBase": "abstract",
+    "Loss.__call__": "its function, which is called here",
     **dict.fromkeys(["Loss"], "has no options but those of its subclasses, which are called here"),
 }  # fmt: skip
 #: Methods that a base class calls with arguments it has checked, for subclasses to define.

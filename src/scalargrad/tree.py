@@ -1,4 +1,4 @@
-"""Trees: numbers nested in lists, tuples, dicts and arrays, flattened and rebuilt.
+"""Trees: numbers nested in lists, tuples, dicts, arrays and dataclasses, flattened and rebuilt.
 
 What JAX calls pytrees. A tree's leaves are real numbers and Values.
 """
@@ -6,6 +6,7 @@ What JAX calls pytrees. A tree's leaves are real numbers and Values.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import sys
 from collections import OrderedDict, defaultdict
@@ -29,7 +30,8 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     Parameters
     ----------
     tree
-        Real numbers and Values in lists, tuples (named ones too), dicts and NumPy arrays.
+        Real numbers and Values in lists, tuples (named ones too), dicts, NumPy arrays and
+        dataclasses, in which text and None stay as they are.
     where : str
         What the tree is, for the error message.
 
@@ -79,6 +81,8 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         return [tree], next
     elif isinstance(tree, dict):
         children = [_flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
+    elif _is_record(tree):
+        children = [_flatten(x, f"{where}.{name}") for name, x in _fields(tree).items()]
     elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
         children = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
     else:
@@ -95,15 +99,31 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
 
 def _instead(tree: Any) -> str:
     """Say what to give instead of what is no tree."""
-    if hasattr(tree, "__dataclass_fields__"):
-        return (
-            "the numbers to differentiate by in a dict, and let the function put them in their "
-            "places by dataclasses.replace(x, **numbers)"
-        )
     if hasattr(tree, "to_numpy"):
         return "x.to_numpy()"
     more = "; what is no number belongs in another argument" if isinstance(tree, str) else ""
-    return f"numbers or Values, or lists, tuples, dicts and NumPy arrays of them{more}"
+    return f"numbers or Values, or lists, tuples, dicts, arrays and dataclasses of them{more}"
+
+
+def _is_record(tree: Any) -> bool:
+    """Return whether `tree` is an object of a dataclass."""
+    return hasattr(type(tree), "__dataclass_fields__")
+
+
+def _fields(tree: Any) -> dict[str, Any]:
+    """Return what a dataclass holds by name, but for text and None, which stay as they are."""
+    held = ((field.name, getattr(tree, field.name)) for field in dataclasses.fields(tree))
+    return {name: x for name, x in held if x is not None and not isinstance(x, str)}
+
+
+def _record(tree: Any, children: list[Any]) -> Any:
+    """Return an object like `tree`, which may be frozen, with other fields; not initialised."""
+    found = object.__new__(type(tree))
+    fields = {field.name: getattr(tree, field.name) for field in dataclasses.fields(tree)}
+    others = dict(zip(_fields(tree), children, strict=True))
+    for name, x in {**own_attributes(tree), **fields, **others}.items():
+        object.__setattr__(found, name, x)
+    return found
 
 
 def _is_row(tree: Any) -> bool:
@@ -131,6 +151,8 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
         parts: list[Any] = list(tree.values())
     elif isinstance(tree, list | tuple):
         parts = list(tree)
+    elif _is_record(tree):
+        parts = list(_fields(tree).values())
     elif is_array(tree) and tree.dtype == object:
         parts = list(tree.flat)
     else:
@@ -222,6 +244,8 @@ def _assembler(tree: Any) -> Callable[[list[Any]], Any]:
         return type(tree)
     if isinstance(tree, list | tuple):
         return lambda children: like(tree, children)
+    if _is_record(tree):
+        return lambda children: _record(tree, children)
     shape = tree.shape
     return lambda children: _array(children, shape)
 
@@ -270,6 +294,7 @@ def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     >>> flatten_like({"b": 2.0, "a": 1.0}, {"a": 0.0, "b": 0.0}, "the tangent", "the primal")
     [1.0, 2.0]
     """
+    tree, model = (_fields(x) if _is_record(x) else x for x in (tree, model))
     tree, model = (x.tolist() if is_array(x) else x for x in (tree, model))
     if not isinstance(tree, _CONTAINERS) and not isinstance(model, _CONTAINERS):
         return flatten(tree, where)[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 import operator
 import pickle
@@ -40,11 +39,6 @@ def _primals_that_are_no_tuple() -> None:
 )
 def _part(x: float, scale: float) -> float:
     return x / scale
-
-
-@dataclasses.dataclass
-class _Spring:
-    stiffness: float
 
 
 def _declare(partials: Any) -> Any:
@@ -132,7 +126,6 @@ _CASES: dict[str, Callable[[], object]] = {
     "gradient_by_an_argument_that_is_not_there": lambda: grad(operator.mul, 2)(3.0, 4.0),
     "gradient_by_a_name": lambda: _sg.grad(operator.mul, "x"),
     "gradient_by_text_in_a_tree": lambda: grad(lambda p: p["k"])({"k": 3.0, "unit": "m"}),
-    "gradient_by_a_dataclass": lambda: grad(lambda p: p.stiffness)(_Spring(2.0)),
     "auxiliary_result_that_is_missing": lambda: grad(lambda x: x, has_aux=True)(3.0),
     "tangent_of_another_length": lambda: _sg.jvp(lambda x: x[0], ([3.0, 4.0],), ([1.0],)),
     "primals_that_are_no_tuple": _primals_that_are_no_tuple,

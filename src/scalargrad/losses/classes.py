@@ -242,14 +242,11 @@ def kl_div(
     of_examples = is_word(reduction, {"batchmean"})
     if of_examples and not has_entries(input):
         raise OperandError(f"kl_div: batchmean takes a list of examples, not {shown(input)}")
-    loss = _from_logarithms if flag(log_target, "log_target") else _from_probabilities
+    has_logarithms = flag(log_target, "log_target")
+    loss = (lambda x, t: exp(t) * (t - x)) if has_logarithms else _from_probabilities
     way: Any = "sum" if of_examples else reduction
     total = elementwise(loss, input, target, way, "kl_div")
     return total / len(input) if of_examples else total
-
-
-def _from_logarithms(x: Any, t: Any) -> Any:
-    return exp(t) * (t - x)
 
 
 def _from_probabilities(x: Any, t: Any) -> Any:

@@ -140,6 +140,8 @@ class Sequential(_Row):
     (3, ReLU())
     """
 
+    append = _Row.append
+
     def __init__(self, *modules: Module | dict[str, Module]) -> None:
         named: dict[str, Any] = {str(i): module for i, module in enumerate(modules)}
         if len(modules) == 1 and isinstance(modules[0], dict):
@@ -180,6 +182,8 @@ class ModuleList(_Row):
     >>> len(layers), layers[-1]
     (3, Linear(in_features=2, out_features=2, bias=True))
     """
+
+    append = _Row.append
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)

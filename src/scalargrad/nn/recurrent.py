@@ -16,7 +16,7 @@ from scalargrad.ops import add, relu, sigmoid, tanh
 from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import choice, flag, listed, size
 
-__all__ = ["GRUCell", "LSTMCell", "RNNCell"]
+__all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
 
 
 class RNNCellBase(Module):

@@ -29,7 +29,7 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
     Parameters
     ----------
     fun : callable
-        Takes numbers, and lists, tuples, dicts and arrays of them, and returns the same.
+        Takes numbers, and lists, tuples, dicts, arrays and dataclasses of them, and returns these.
 
     Notes
     -----
