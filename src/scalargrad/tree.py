@@ -6,7 +6,6 @@ What JAX calls pytrees. A tree's leaves are real numbers and Values.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
 import sys
 from collections import OrderedDict, defaultdict
@@ -112,16 +111,20 @@ def _is_record(tree: Any) -> bool:
 
 def _fields(tree: Any) -> dict[str, Any]:
     """Return what a dataclass holds by name, but for text and None, which stay as they are."""
-    held = ((field.name, getattr(tree, field.name)) for field in dataclasses.fields(tree))
-    return {name: x for name, x in held if x is not None and not isinstance(x, str)}
+    return {name: x for name, x in _held(tree) if x is not None and not isinstance(x, str)}
+
+
+def _held(tree: Any) -> list[tuple[str, Any]]:
+    from dataclasses import fields  # loaded by whoever has made a dataclass
+
+    return [(field.name, getattr(tree, field.name)) for field in fields(tree)]
 
 
 def _record(tree: Any, children: list[Any]) -> Any:
     """Return an object like `tree`, which may be frozen, with other fields; not initialised."""
     found = object.__new__(type(tree))
-    fields = {field.name: getattr(tree, field.name) for field in dataclasses.fields(tree)}
-    others = dict(zip(_fields(tree), children, strict=True))
-    for name, x in {**own_attributes(tree), **fields, **others}.items():
+    others = zip(_fields(tree), children, strict=True)
+    for name, x in (*own_attributes(tree).items(), *_held(tree), *others):
         object.__setattr__(found, name, x)
     return found
 

@@ -68,7 +68,7 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
     >>> parse("f = sigmiod(x)", x=1)
     Traceback (most recent call last):
         ...
-    scalargrad.errors.ExpressionError: column 5: no operation is named sigmiod. Did you mean sigmoid?
+    scalargrad.errors.ExpressionError: column 5: no operation is named sigmiod. Did you mean sigmoid or logsigmoid?
         f = sigmiod(x)
             ^
     """  # noqa: E501 - a doctest needs the message's line whole

@@ -12,7 +12,7 @@ from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
 from scalargrad.system.one_line import shown
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import ATOM, POWER, SUM, Notation
+from scalargrad.table.notation import ATOM, SUM, Notation
 from scalargrad.table.operation import (
     Binary,
     Elementwise,
@@ -261,7 +261,6 @@ def gelu(x: Symbol) -> Symbol:
 _GATE = 2.0 * math.sqrt(2.0 / math.pi)
 _LINEAR, _LINEAR_REST = 219320838056 / 2**37, 3.0874305383944692e-12
 _CUBIC, _CUBIC_REST = 2394270 / 2**25, 9.849412989412621e-09
-_TEXT = "σ(u) + {0}·σ(u)·(1 - σ(u))·1.596·(1 + 0.1341·{0}²) for u = 1.596·({0} + 0.044715·{0}³)"
 
 
 def _gelu_gate(x: Symbol) -> tuple[Symbol, Symbol, Symbol, Symbol]:
@@ -287,9 +286,7 @@ def _gelu_tanh_bend(x: Symbol) -> Symbol:
     return factor * root * rest / ((1 + decay) * (1 + decay)) * root
 
 
-@composite(
-    Unary, partials=lambda y, x: (_gelu_tanh_bend(x),), text=Notation(_TEXT, SUM, (POWER + 1,))
-)
+@composite(Unary, partials=lambda y, x: (_gelu_tanh_bend(x),))
 def _gelu_tanh_slope(x: Symbol) -> Symbol:
     size, slope, root, rest = _gelu_gate(x)
     decay = root * root * rest

@@ -223,7 +223,6 @@ def sqrt(x: float) -> float:
     symbol="∛",
     partials=lambda y, x: (where(ne(x, 0.0), y / x / 3, 1 / (y * y)),),
     domain=Domain(smooth=lambda x: not -0.1 < x < 0.1),
-    text=Notation("∛{0}", POWER, (ATOM,)),
     mathml=Notation("<mroot>{0}<mn>3</mn></mroot>"),
     javascript=call("Math.cbrt", 1),
     lane="np.cbrt({0})",

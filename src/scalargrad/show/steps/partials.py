@@ -142,6 +142,12 @@ def _bell(x: Symbol) -> Symbol:
     return ops.exp(-(x**2) / 2) / ops.sqrt(2 * PI)
 
 
+def _gelu_tanh_slope(x: Symbol) -> Symbol:
+    """Return the slope of x · σ(u)."""
+    gate = ops.sigmoid(2 * ops.sqrt(2 / PI) * (x + 0.044715 * x**3))
+    return gate + x * gate * (1 - gate) * (2 * ops.sqrt(2 / PI)) * (1 + 0.134145 * x**2)
+
+
 #: Derivatives as textbooks write them, where writing out the result in the table's is not enough.
 #: The table's avoid overflow and cancellation, and pass nan on; a formula to be read need not.
 TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
@@ -162,6 +168,8 @@ TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
     (ops.ndtr, 0): _bell,
     (ops.log_ndtr, 0): lambda x: _bell(x) / ops.ndtr(x),
     (ops.gelu, 0): lambda x: ops.ndtr(x) + x * _bell(x),
+    (ops.gelu_tanh, 0): _gelu_tanh_slope,
+    (ops.cbrt, 0): lambda x: 1 / (3 * ops.cbrt(x) ** 2),
     (ops.atan2, 0): lambda y, x: x / (x**2 + y**2),
     (ops.atan2, 1): lambda y, x: -y / (x**2 + y**2),
 }
