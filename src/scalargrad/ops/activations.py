@@ -288,10 +288,11 @@ def _gelu_tanh_bend(x: Symbol) -> Symbol:
 
 @composite(Unary, partials=lambda y, x: (_gelu_tanh_bend(x),))
 def _gelu_tanh_slope(x: Symbol) -> Symbol:
-    size, slope, root, rest = _gelu_gate(x)
+    size, steep, root, rest = _gelu_gate(x)
     decay = root * root * rest
-    uphill = size * slope * root * rest / (1 + decay) * root
-    return where(x < 0, decay - uphill, 1 + uphill) / (1 + decay)
+    uphill = size * steep * root * rest / (1 + decay) * root
+    slope = where(x < 0, decay - uphill, 1 + uphill) / (1 + decay)
+    return slope + 0.0 * x  # nan at ±inf, as in PyTorch
 
 
 @composite(Unary, symbol="GELUₜ", partials=lambda y, x: (_gelu_tanh_slope(x),))
