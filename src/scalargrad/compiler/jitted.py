@@ -75,7 +75,7 @@ class Jitted(Generic[P, R]):
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
         self._kept = kept = Paths(function, static, programs or {}, strict=strict)
-        self.signature = (signature := Signature(function, static, kept.attributes_read)).of
+        self.signature = (signature := Signature(function, static, kept.names)).of
         self._remember = signature.remember
         #: The generators that a program has last drawn from, with their states before.
         self.before: list[tuple[Any, Any]] = []

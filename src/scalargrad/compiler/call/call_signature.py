@@ -16,7 +16,7 @@ import numpy as np
 from scalargrad.compiler.call.arguments import FLOAT64, Numbers, rebuilt, taken_at_once, visit
 from scalargrad.compiler.call.objects import MARSHAL, Key, LastWalk, Visit, is_object
 from scalargrad.compiler.guards.frozen import frozen
-from scalargrad.compiler.guards.names_read import AttributesRead
+from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 from scalargrad.value import Value
@@ -169,17 +169,17 @@ class Signature:
     ----------
     static : set of int or str
         Positions and names of static arguments.
-    read : callable
-        Returns which attributes of objects the function reads.
+    names : NamesRead
+        What the function reads of objects.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
         static: frozenset[int | str],
-        read: Callable[[], AttributesRead],
+        names: NamesRead,
     ) -> None:
-        self._function, self._static, self._read = function, static, read
+        self._function, self._static, self._names = function, static, names
         self._is_object = is_object(function)  # such as a module, which counts as an argument
         #: Whether all arguments are traced: none is static, and the function is not an object.
         self._is_traced_whole = not static and not self._is_object
@@ -217,7 +217,7 @@ class Signature:
             found = taken_at_once(args)  # twice as fast
             if found is not None:
                 return *found, []
-        walk = Visit(self._last_walk, self._read())
+        walk = Visit(self._last_walk, self._names.read)
         try:
             if self._is_object:
                 walk.whole(self._function)

@@ -18,7 +18,7 @@ from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
-from scalargrad.compiler.guards.names_read import EVERYTHING, AttributesRead, NamesRead
+from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.trace.refusal import PartingError
 from scalargrad.errors import TraceError
@@ -59,8 +59,8 @@ class Around:
         As of the last comparison.
     """
 
-    def __init__(self, roots: Sequence[Any]) -> None:
-        self._roots, self._names = roots, NamesRead()
+    def __init__(self, roots: Sequence[Any], names: NamesRead) -> None:
+        self._roots, self._names = roots, names
         self._earlier: list[Surroundings] = []
         self.now: Surroundings | None = None
 
@@ -75,10 +75,6 @@ class Around:
         known = [x for x in (now, *self._earlier) if x is not None and x is not found]
         self._earlier, self.now = known[:EARLIER], found
         return found
-
-    def attributes_read(self) -> AttributesRead:
-        """Return which attributes of objects the code reads."""
-        return EVERYTHING if self.now is None else self.now.attributes_read
 
 
 class Shape:
@@ -114,6 +110,8 @@ class Paths:
         Held while paths are added.
     limits : RecordingLimits
         Counts recordings and eager calls.
+    names : NamesRead
+        What the function reads, and the code that it is called with.
     """
 
     def __init__(
@@ -130,7 +128,7 @@ class Paths:
         self.programs: Programs = {key: dict(found) for key, found in programs.items()}
         self._arounds: dict[tuple[int, ...], Around] = {}
         self._shapes: dict[Key, Shape] = {}
-        self._last: Around | None = None
+        self.names = NamesRead()
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
         self._tried: dict[Key, Tried] = {}
         _known.add(self)
@@ -155,18 +153,15 @@ class Paths:
             code = [*{id(x): x for x in code_in(key)}.values()]
             around = self._arounds.get(ids := (*map(id, code),))
             if around is None:
-                around = self._arounds[ids] = Around([self._function, *code])
+                around = self._arounds[ids] = Around([self._function, *code], self.names)
+            while len(self._shapes) >= SHAPES:
+                self._forget(next(iter(self._shapes)))
             shape = self._shapes[key] = Shape(around)
-        self._last = shape.around
         now = shape.around.current()
         if now is not shape.now:
             found = self.programs.get(now.key, {}).get(key, ())
             shape.paths, shape.now = tuple([path.bound(now) for path in found]), now
         return shape
-
-    def attributes_read(self) -> AttributesRead:
-        """Return which attributes of objects the function reads: all while that is not known."""
-        return EVERYTHING if self._last is None else self._last.attributes_read()
 
     def record(self, call: Call, *, at_once: bool = False) -> Path | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
@@ -298,7 +293,7 @@ class Paths:
         alike = self._forget_alike(key)
         while len(self.programs) > ELSEWHERE:
             del self.programs[next(iter(self.programs))]
-        while len(self._shapes) > SHAPES or (self._nodes() > RECORDED and len(self._shapes) > 1):
+        while self._nodes() > RECORDED and len(self._shapes) > 1:
             self._forget(next(iter(self._shapes)))
         return alike
 

@@ -318,12 +318,15 @@ class NamesRead:
         The names of attributes.
     unnamed : bool
         Whether code may read attributes of objects whose names do not stand in it.
+    read : AttributesRead
+        What all of it reads of objects; everything while that is not known.
     """
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
         self.unnamed = False
+        self.read, self._noted = EVERYTHING, (-1, -1, False)
 
     def count(self) -> tuple[int, int, bool]:
         """Return how many names there are, which only grow."""
@@ -343,9 +346,11 @@ class NamesRead:
         elif isinstance(x, attrgetter | methodcaller) or id(x) in _READERS:
             self.unnamed = True
 
-    def read(self) -> AttributesRead:
-        """Return what the code reads of objects."""
-        return AttributesRead(frozenset(self.attributes), is_all=self.unnamed)
+    def note_all(self) -> None:
+        """Note that all code has been followed: `read` says what it reads of objects."""
+        if self.count() != self._noted:
+            self._noted = self.count()
+            self.read = AttributesRead(frozenset(self.attributes), is_all=self.unnamed)
 
 
 class NamedSpaces(NamesRead):

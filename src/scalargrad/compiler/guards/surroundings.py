@@ -85,8 +85,6 @@ class Surroundings:
         What a program depends on.
     values : list of Value
         The Values, each once, whose numbers are inputs.
-    attributes_read : AttributesRead
-        What the code reads of objects, also of those among the arguments.
     told_apart : ToldApart or None
         What the code would tell from a copy.
     refusal : str or None
@@ -97,7 +95,7 @@ class Surroundings:
         self._roots, self.names = [*roots], names or NamesRead()
         walk = self._walked()
         self.key, self.values = tuple(walk.tokens), walk.values
-        self._comparison, self.attributes_read = walk.rereading.comparison(), self.names.read()
+        self._comparison = walk.rereading.comparison()
         self.told_apart = walk.told_apart()
         self.refusal = next(self._refusals(walk), None)
 
@@ -105,6 +103,7 @@ class Surroundings:
         """Walk until no more names are found: each may lead to code that names others."""
         while True:
             known = self.names.count()
+            self.names.note_all()
             walk = _Walk(self._roots, self.names)
             if self.names.count() == known:
                 return walk
@@ -179,7 +178,7 @@ class _Walk:
         self.looked_up: list[Any] = []
         self.rereading = Rereading(in_order=names.unnamed)
         self.place: Place | None = None
-        self._read_of = names.read().of
+        self._read_of = names.read.of
         self._ahead: list[tuple[Any, Place | None]] = []
         self._marks = not _MARKS.isdisjoint(names.names)
         for root in reversed(roots):
