@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from scalargrad.compiler.call.as_before import AsBefore
 from scalargrad.compiler.call.call_signature import Signature
+from scalargrad.compiler.call.call_snapshot import CallSnapshot
 from scalargrad.compiler.call.eager_replay import Call, cause
 from scalargrad.compiler.call.objects import Key, has_objects, is_object
-from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.paths import Paths, Programs
 from scalargrad.compiler.call.record_call import UnrecordedError
+from scalargrad.compiler.call.specialization import Specialization
+from scalargrad.compiler.call.specializations import Programs, Specializations
 from scalargrad.compiler.check import checked
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
 from scalargrad.compiler.pickling import Reference
@@ -74,7 +74,7 @@ class Jitted(Generic[P, R]):
         self._function = function
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
-        self._kept = kept = Paths(function, static, programs or {}, strict=strict)
+        self._kept = kept = Specializations(function, static, programs or {}, strict=strict)
         self.signature = (signature := Signature(function, static, kept.names)).of
         self._remember = signature.remember
         #: The generators that a program has last drawn from, with their states before.
@@ -83,7 +83,7 @@ class Jitted(Generic[P, R]):
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     @property
-    def _paths(self) -> dict[Key, tuple[Path, ...]]:
+    def _paths(self) -> dict[Key, tuple[Specialization, ...]]:
         return self._kept.fitting
 
     def __repr__(self) -> str:
@@ -135,7 +135,7 @@ class Jitted(Generic[P, R]):
                 )
             raise
 
-    def _eagerly(self, path: Path, call: Call) -> R:
+    def _eagerly(self, path: Specialization, call: Call) -> R:
         """Evaluate a call eagerly, for the error that it raises, or the graph of an inf or nan."""
         _, args, kwargs, *_ = call
         inputs = path.inputs(call)
@@ -143,7 +143,7 @@ class Jitted(Generic[P, R]):
         self.note_not_finite(path, call, inputs)
         return result
 
-    def note_not_finite(self, path: Path, call: Call, inputs: Inputs) -> None:
+    def note_not_finite(self, path: Specialization, call: Call, inputs: Inputs) -> None:
         """Note that a call was evaluated eagerly because a number was not finite."""
         self._kept.limits.note_not_finite(
             self, path.recorded, functools.partial(cause, path, call, inputs)
@@ -174,12 +174,12 @@ class Jitted(Generic[P, R]):
                 unrecorded = failed
         if unrecorded.is_repeatable:
             _, args, kwargs, *_ = call
-            before = AsBefore([self._function, args, kwargs])
+            before = CallSnapshot([self._function, args, kwargs])
             self._function(*args, **kwargs)
             before.put_back()  # it has run all through, and yet the call is refused
         return unrecorded.explain()
 
-    def _looked_around(self, call: Call) -> tuple[Call, Sequence[Path]]:
+    def _looked_around(self, call: Call) -> tuple[Call, Sequence[Specialization]]:
         """Return a call of which all is read that the function reads now, and its known paths.
 
         Which attributes of objects that are depends on the code of their classes, too.
@@ -201,7 +201,7 @@ class Jitted(Generic[P, R]):
         """
         if current_trace() is not None or is_jit_disabled():
             return self._function
-        valid: dict[Key, tuple[Path, ...]] = {}
+        valid: dict[Key, tuple[Specialization, ...]] = {}
 
         def called(*args: Any) -> R:
             call = _, _, _, key, *_ = self.call_of(args, {})
@@ -215,7 +215,9 @@ class Jitted(Generic[P, R]):
 
         return called
 
-    def recalled(self, call: Call, paths: Sequence[Path] | None = None) -> tuple[R] | None:
+    def recalled(
+        self, call: Call, paths: Sequence[Specialization] | None = None
+    ) -> tuple[R] | None:
         """Return the result by a recorded path, in a tuple; None if none can be run for this call.
 
         `paths` are those to try, known to be valid; by default, what is closed over tells.
@@ -226,12 +228,12 @@ class Jitted(Generic[P, R]):
                 return (path.result(run[0]),)
         return None
 
-    def paths(self, *args: Any) -> tuple[Path, ...]:
+    def paths(self, *args: Any) -> tuple[Specialization, ...]:
         """Return the recorded paths for arguments of this shape that are still valid."""
         key, *_ = self.signature(args, {})
         return self._kept.current(key)
 
-    def recorded(self, *args: Any) -> tuple[Path, ...]:
+    def recorded(self, *args: Any) -> tuple[Specialization, ...]:
         """Return the valid paths for arguments of this shape, recording one if there is none.
 
         None, too, if the call cannot be recorded: why not, the call itself tells.
@@ -316,7 +318,7 @@ class Jitted(Generic[P, R]):
         """Return a call with these arguments."""
         return self, args, kwargs, *self.signature(args, kwargs)
 
-    def taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Path, Call]:
+    def taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Specialization, Call]:
         """Return a call with these arguments, and the path it takes, recorded if need be.
 
         Raises
@@ -325,7 +327,7 @@ class Jitted(Generic[P, R]):
             If calls with these arguments are evaluated eagerly.
         """
         call = self.call_of(args, kwargs)
-        known: Sequence[Path] = self._kept.current(call[3])
+        known: Sequence[Specialization] = self._kept.current(call[3])
         fitting = next((path for path in known if path.fits(call)), None)
         if fitting is None:
             call, known = self._looked_around(call)
@@ -343,7 +345,7 @@ class Jitted(Generic[P, R]):
             )
         return anew, call
 
-    def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
+    def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:
         """Return a new path, not kept, in which each number given or returned has its own node."""
         try:
             return self._kept.recorded_singly(self.call_of(args, kwargs))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.compiler.call.path import Path, value_cells
+from scalargrad.compiler.call.specialization import Specialization, value_cells
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.c_printer import print_c
@@ -93,7 +93,7 @@ def exported(
     return Exported(name, program, inputs, outputs, path.outcomes)
 
 
-def _with_constants(path: Path, leaves: list[Any], inputs: Inputs) -> Program:
+def _with_constants(path: Specialization, leaves: list[Any], inputs: Inputs) -> Program:
     """Return what a path recorded, with all inputs except those of the arguments as constants."""
     numbers = [float(x) for x in inputs]
     given = len(path.arranged(leaves, []))

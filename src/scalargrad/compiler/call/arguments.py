@@ -25,6 +25,7 @@ from scalargrad.compiler.call.objects import (
     parts_of,
 )
 from scalargrad.compiler.call.output import Result
+from scalargrad.compiler.guards.edges import functions_of, is_wrapper
 from scalargrad.compiler.guards.frozen import (
     PLAIN_ARRAYS,
     Frozen,
@@ -35,7 +36,6 @@ from scalargrad.compiler.guards.frozen import (
 from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.references import BOUND
-from scalargrad.compiler.guards.ways import functions_of, is_wrapper
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError

@@ -33,7 +33,7 @@ def replayed(path: Any, call: Call, inputs: Inputs) -> dict[int, Any] | None:
 
     Parameters
     ----------
-    path : Path
+    path : Specialization
         Its file imports this one.
 
     Returns

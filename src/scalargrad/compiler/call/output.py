@@ -36,7 +36,7 @@ class Run(NamedTuple):
         What it ran on.
     operands : tuple of Value
         Those by which it can be differentiated.
-    made : (Path, Arguments), or (Run, Signals)
+    made : (Specialization, Arguments), or (Run, Signals)
         The path and the arguments of the call; for a gradient, the run and the signals.
     along : (int, tuple of float), or None
         A result and its gradient, if that was computed with the results.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from scalargrad.compiler.backend.choice import code_for, has_llvm
 from scalargrad.compiler.backend.llvm.extents import size_of
-from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.lanes.lane_loop import LaneLoop
 from scalargrad.compiler.nests.nested import Nested
@@ -61,7 +61,7 @@ class Explanation(str):
         return str(self)
 
 
-def explain(path: Path, call: Callable[[], object]) -> Explanation:
+def explain(path: Specialization, call: Callable[[], object]) -> Explanation:
     """Return the size of a recording, the parts of each of its programs, and the time of a call.
 
     Parameters

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 
 
-def programs_of(compiled: Callable[..., Any]) -> list[Path]:
+def programs_of(compiled: Callable[..., Any]) -> list[Specialization]:
     """Return what calls of a compiled function have recorded: a program for each way they went.
 
     Parameters
@@ -21,7 +21,7 @@ def programs_of(compiled: Callable[..., Any]) -> list[Path]:
 
     Returns
     -------
-    list of Path
+    list of Specialization
         Those for arguments of one shape together, the latest first. ``path.function.recorded`` is
         the program as it was recorded, and ``path.function.values.packed`` what a call runs.
 

@@ -11,9 +11,7 @@ from operator import is_
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.names_read import NamedSpaces, of_library
-from scalargrad.compiler.guards.object_state import is_stateful
-from scalargrad.compiler.guards.ways import (
+from scalargrad.compiler.guards.edges import (
     ATTRIBUTES,
     BESIDE,
     ITEMS,
@@ -22,9 +20,11 @@ from scalargrad.compiler.guards.ways import (
     LIBRARY_GLOBALS,
     PARTS,
     POSITION,
-    Way,
-    ways_of,
+    Edge,
+    edges_of,
 )
+from scalargrad.compiler.guards.names_read import NamedSpaces, of_library
+from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.tree import is_array, is_object_array
 from scalargrad.value import Value
 
@@ -62,23 +62,23 @@ class Names:
 
 
 #: What names in code stand for.
-NAMES = Way(Names.held, Names.put_back, "{0.prefix}{1}")
-#: An object by identity, and the way in which it holds others.
-Place = tuple[int, Way]
+NAMES = Edge(Names.held, Names.put_back, "{0.prefix}{1}")
+#: An object by identity, and the edge by which it holds others.
+Place = tuple[int, Edge]
 
 
 class Holding(NamedTuple):
-    """What an object held in one way, and the name that led to it."""
+    """What an object held by one edge, and the name that led to it."""
 
     owner: Any
-    way: Way
+    edge: Edge
     name: str
     before: dict[Any, Any]
 
     def label(self, key: Any) -> str:
         """Return what messages call what is held under a key."""
-        if self.way.label is not None:
-            return self.way.label.format(self.owner, key)
+        if self.edge.label is not None:
+            return self.edge.label.format(self.owner, key)
         return f"a {type(self.owner).__name__}" + f" ({self.name})" * bool(self.name)
 
 
@@ -146,28 +146,28 @@ class HeldObjects:
             if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
                 names = self._named.note_code(x.__code__)
                 self._read(x.__globals__, "the global ", names)
-        for way in ways_of(x):
-            if self._is_followed(way, x):
-                held = Holding(x, way, name, dict(way.read(x)))  # another thread may change it
-                if way.write is not None or self._keeps_all:
-                    self.found[id(x), way] = held
+        for edge in edges_of(x):
+            if self._is_followed(edge, x):
+                held = Holding(x, edge, name, dict(edge.read(x)))  # another thread may change it
+                if edge.write is not None or self._keeps_all:
+                    self.found[id(x), edge] = held
                 self._go_to(held)
 
-    def _is_followed(self, way: Way, x: Any) -> bool:
-        if way in _OF_LIBRARIES:
-            return self._enters_libraries and self._is_entered(way, x)
-        if way is ITEMS:
+    def _is_followed(self, edge: Edge, x: Any) -> bool:
+        if edge in _OF_LIBRARIES:
+            return self._enters_libraries and self._is_entered(edge, x)
+        if edge is ITEMS:
             return self._enters_rows or not _is_of_numbers(x)
-        return self._follows_code or way in _OF_DATA
+        return self._follows_code or edge in _OF_DATA
 
-    def _is_entered(self, way: Way, x: Any) -> bool:
+    def _is_entered(self, edge: Edge, x: Any) -> bool:
         """Return whether to go on inside a library; each class is gone into once."""
-        if way is LIBRARY_CODE:
+        if edge is LIBRARY_CODE:
             kind = x if isinstance(x, type) else type(x)
             if kind in self._classes:
                 return False
             self._classes.add(kind)
-        return self._follows_code or (way is LIBRARY_ATTRIBUTES and is_stateful(type(x)))
+        return self._follows_code or (edge is LIBRARY_ATTRIBUTES and is_stateful(type(x)))
 
     def _go_to(self, held: Holding) -> None:
         """Go on to what is held, by the name of what holds it or by its own."""
@@ -199,7 +199,7 @@ class HeldObjects:
         """Return the contents of the objects that hold others than before."""
         found = {}
         for place, held in self.found.items():
-            now = dict(held.way.read(held.owner))
+            now = dict(held.edge.read(held.owner))
             if not _is_identical(held.before, now):
                 found[place] = now
         return found
@@ -214,8 +214,8 @@ class HeldObjects:
             contents = self.before(self.changed())
         for place, before in contents.items():
             held = self.found[place]
-            if held.way.write is not None:
-                held.way.write(held.owner, before)
+            if held.edge.write is not None:
+                held.edge.write(held.owner, before)
 
 
 def _is_of_numbers(x: Any) -> bool:

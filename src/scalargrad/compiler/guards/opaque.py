@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.guards.edges import ATTRIBUTES, LIBRARY_ATTRIBUTES, POSITION, edges_of
 from scalargrad.compiler.guards.names_read import imports_in, names_and_texts, of_library
 from scalargrad.compiler.guards.object_state import PLAIN, consists_of_attributes
 from scalargrad.compiler.guards.references import is_own
-from scalargrad.compiler.guards.ways import ATTRIBUTES, LIBRARY_ATTRIBUTES, POSITION, ways_of
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 
@@ -43,11 +43,11 @@ def is_opaque(x: Any) -> bool:
         return _has_state(x.__module__) or (not is_own(x) and _asks(x))
     if type(x) in _KNOWN or isinstance(x, (Operation, np.ufunc, np.generic)):
         return False
-    ways = {*ways_of(x)}
-    if POSITION in ways or ways.isdisjoint(_OF_OBJECTS):
+    edges = {*edges_of(x)}
+    if POSITION in edges or edges.isdisjoint(_OF_OBJECTS):
         return False
     kind: Any = type(x)
-    return LIBRARY_ATTRIBUTES in ways or not consists_of_attributes(kind)
+    return LIBRARY_ATTRIBUTES in edges or not consists_of_attributes(kind)
 
 
 def _hides(kind: type) -> bool:

@@ -8,10 +8,12 @@ are its inputs, and a flat list of what to read again at each call (`rereading`)
 from __future__ import annotations
 
 import builtins
+import inspect
 import sys
-from abc import ABCMeta
+from abc import ABCMeta, get_cache_token
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from operator import attrgetter, call
@@ -20,11 +22,22 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.guards import ways
-from scalargrad.compiler.guards.arrays import array_bytes, is_array
-from scalargrad.compiler.guards.comparable import Same, exact, exact_items, is_constant, itself
-from scalargrad.compiler.guards.containers import DICTS, frozen, is_read_whole
-from scalargrad.compiler.guards.kept_inside import identities_kept, times_cleared
+from scalargrad.compiler.guards import edges
+from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
+from scalargrad.compiler.guards.caches import identities_kept, times_cleared
+from scalargrad.compiler.guards.comparable import (
+    DICTS,
+    Same,
+    array_bytes,
+    exact,
+    exact_items,
+    frozen,
+    is_array,
+    is_constant,
+    is_read_whole,
+    itself,
+)
+from scalargrad.compiler.guards.edges import Edge, edges_of, is_wrapper
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import NamesRead, is_special, of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes_beside, is_stateful
@@ -37,9 +50,6 @@ from scalargrad.compiler.guards.refused import (
     refusal_of,
 )
 from scalargrad.compiler.guards.rereading import Rereading, are_identical
-from scalargrad.compiler.guards.told import TOLD, registered
-from scalargrad.compiler.guards.told_apart import ToldApart
-from scalargrad.compiler.guards.ways import Way, is_wrapper, ways_of
 from scalargrad.grad_mode import numbers_compared
 from scalargrad.sparse import Table, Touched
 from scalargrad.tree import is_object_array
@@ -69,6 +79,25 @@ def _is_empty(cell: CellType) -> bool:
     return cell == CellType()
 
 
+def _annotations(x: Any) -> list[Any] | None:
+    with suppress(NameError):  # of a class that is not there yet
+        return [*inspect.get_annotations(x).items()]
+    return None
+
+
+#: What functions and classes tell of themselves, and how to ask them.
+INTROSPECTED: dict[str, Callable[[Any], Any]] = {
+    **{x: attrgetter(x) for x in ("__name__", "__qualname__", "__doc__", "__module__")},
+    "__annotations__": _annotations,
+    "__subclasses__": lambda x: type.__subclasses__(x) if isinstance(x, type) else (),
+}
+
+
+def registered() -> tuple[Any]:
+    """Return what changes whenever a class is registered with an abstract one."""
+    return (get_cache_token(),)
+
+
 class Surroundings:
     """What some code can reach, as it is now.
 
@@ -85,7 +114,7 @@ class Surroundings:
         What a program depends on.
     values : list of Value
         The Values, each once, whose numbers are inputs.
-    told_apart : ToldApart or None
+    aliases : ArgumentAliases or None
         What the code would tell from a copy.
     refusal : str or None
         What the code reads that cannot be compared, as the end of a sentence.
@@ -96,7 +125,7 @@ class Surroundings:
         walk = self._walked()
         self.key, self.values = tuple(walk.tokens), walk.values
         self._comparison = walk.rereading.comparison()
-        self.told_apart = walk.told_apart()
+        self.aliases = walk.aliases()
         self.refusal = next(self._refusals(walk), None)
 
     def _walked(self) -> _Walk:
@@ -187,9 +216,9 @@ class _Walk:
         if most is None:
             self._facts_by_names()
 
-    def told_apart(self) -> ToldApart | None:
+    def aliases(self) -> ArgumentAliases | None:
         """Return what the code, with all its names, would tell from a copy."""
-        return ToldApart.of(self.names.names, self.kept, self.inside, self.looked_up)
+        return ArgumentAliases.of(self.names.names, self.kept, self.inside, self.looked_up)
 
     def _run(self) -> None:
         ahead, tokens, met, most = self._ahead, self.tokens, self.met, self._most
@@ -356,9 +385,9 @@ class _Walk:
         self._follow(x)
 
     def _follow(self, x: Any) -> None:
-        """Go on in all ways in which an object leads to others."""
-        for way in ways_of(x):
-            follow = self._FOLLOWED.get(way)
+        """Go on along all edges from an object to others."""
+        for edge in edges_of(x):
+            follow = self._FOLLOWED.get(edge)
             if follow is not None:
                 follow(self, x)
 
@@ -412,7 +441,7 @@ class _Walk:
             self._push(function, dict(zip(_DEFAULTS, found, strict=True)))
 
     def _imports(self, function: FunctionType) -> None:
-        names = [*ways.IMPORTS.read(function)]
+        names = [*edges.IMPORTS.read(function)]
         if names:
             self._names_in(function, sys.modules, names, builtins_too=True)
 
@@ -426,19 +455,19 @@ class _Walk:
     def _wrapper(self, x: Any) -> None:
         """Go on to what wraps a function, such as a compiled function or a cache."""
         self._named_attributes(x)
-        self._push_inside([*ways.WRAPPED.read(x).values()])
+        self._push_inside([*edges.WRAPPED.read(x).values()])
 
     def _cache(self, cache: Any) -> None:
         """Go on to what a cache has kept, and notice when it is cleared."""
         self._fact(len, cache, vars(cache))
         self._fact(times_cleared, cache)
         self.rereading.fact(identities_kept, cache)
-        self._ahead += [(x, (x, None)) for x in ways.KEPT.read(cache).values()]
+        self._ahead += [(x, (x, None)) for x in edges.KEPT.read(cache).values()]
 
     def _members(self, kind: type) -> None:
         """Go on to the members of a class that code names, and those that Python asks for."""
         read = self._read_of(kind)
-        members = dict.fromkeys([*ways.MEMBERS.read(kind), *ways.METHODS.read(kind)])
+        members = dict.fromkeys([*edges.MEMBERS.read(kind), *edges.METHODS.read(kind)])
         chosen = [x for x in members if read is None or x in read or is_special(x)]
         space = vars(kind)
         self.rereading.names(space, chosen)
@@ -449,13 +478,13 @@ class _Walk:
         self._push(kind, {name: space[name] for name in chosen})
 
     def _bases(self, kind: type) -> None:
-        self._push_inside([*ways.BASES.read(kind).values()])
+        self._push_inside([*edges.BASES.read(kind).values()])
 
     def _class(self, x: Any) -> None:
         self._push_inside([type(x)])
 
     def _functions_behind(self, x: Any) -> None:
-        self._push_inside([*ways.FUNCTIONS.read(x).values()])
+        self._push_inside([*edges.FUNCTIONS.read(x).values()])
 
     def _attributes(self, x: Any) -> None:
         own, space = attributes_beside(x), getattr(x, "__dict__", None)
@@ -479,11 +508,11 @@ class _Walk:
 
     def _told(self, x: Any) -> None:
         """Note what a function or class tells of itself, where code asks."""
-        for name in TOLD:
+        for name, ask in INTROSPECTED.items():
             if name in self.names.names:
-                found = TOLD[name](x)
+                found = ask(x)
                 self.tokens.append(repr(found) if not isinstance(found, str) else found)
-                self.rereading.fact(TOLD[name], x)
+                self.rereading.fact(ask, x)
                 if name == "__subclasses__":
                     self._push_inside([*found])
 
@@ -492,24 +521,24 @@ class _Walk:
             self.tokens.append(registered())
             self.rereading.others.append(registered)
 
-    #: How the ways are followed. Where iterators are is no part of a program; and the code of
+    #: How the edges are followed. Where iterators are is no part of a program; and the code of
     #: libraries is left out.
-    _FOLLOWED: Mapping[Way, Any] = {
-        ways.VARIABLES: _variables,
-        ways.FUNCTION_ATTRIBUTES: _named_attributes,
-        ways.DEFAULTS: _defaults,
-        ways.IMPORTS: _imports,
-        ways.OF_VALUE: _named_attributes,
-        ways.WRAPPED: _wrapper,
-        ways.WRAPPER_ATTRIBUTES: _wrapper,
-        ways.KEPT: _cache,
-        ways.MEMBERS: _members,
-        ways.BASES: _bases,
-        ways.CLASS: _class,
-        ways.FUNCTIONS: _functions_behind,
-        ways.ATTRIBUTES: _attributes,
-        ways.BESIDE: _attributes,
-        ways.FACTORY: _factory,
+    _FOLLOWED: Mapping[Edge, Any] = {
+        edges.VARIABLES: _variables,
+        edges.FUNCTION_ATTRIBUTES: _named_attributes,
+        edges.DEFAULTS: _defaults,
+        edges.IMPORTS: _imports,
+        edges.OF_VALUE: _named_attributes,
+        edges.WRAPPED: _wrapper,
+        edges.WRAPPER_ATTRIBUTES: _wrapper,
+        edges.KEPT: _cache,
+        edges.MEMBERS: _members,
+        edges.BASES: _bases,
+        edges.CLASS: _class,
+        edges.FUNCTIONS: _functions_behind,
+        edges.ATTRIBUTES: _attributes,
+        edges.BESIDE: _attributes,
+        edges.FACTORY: _factory,
     }
 
 

@@ -13,7 +13,7 @@ from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.call.arguments import float_from, number_of, visit
 from scalargrad.compiler.call.objects import Key, Visit
 from scalargrad.compiler.call.outline import Place, filled, filler, has_arrays, outlined
-from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.value import Value
 
@@ -63,7 +63,7 @@ class NativeStep(NamedTuple):
 
 
 #: The steps of paths, cached.
-_known: WeakKeyDictionary[Path, NativeStep | None] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Specialization, NativeStep | None] = WeakKeyDictionary()
 
 
 def run_steps(
@@ -112,12 +112,12 @@ def _start(f: Jitted[..., Any], carry: Any, x: Any) -> tuple[NativeStep, Floats]
     return None
 
 
-def _native(path: Path, shape: Key) -> NativeStep | None:
+def _native(path: Specialization, shape: Key) -> NativeStep | None:
     """Return what runs steps of a path whose carry has this key; None if nothing can.
 
     The carry consists of numbers alone, and the next one has the same key.
     """
-    if path.differentiable or path.truths or path.whole or path.draws or path.told_apart:
+    if path.differentiable or path.truths or path.whole or path.draws or path.aliases:
         return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.scan.native_steps import rows_of, run_steps
@@ -153,7 +153,7 @@ def _compiled(
     return run_steps(f, step, init, partial(_entry, xs, columns), rows)
 
 
-def _is_plain(paths: Sequence[Path], count: int) -> bool:
+def _is_plain(paths: Sequence[Specialization], count: int) -> bool:
     """Return whether a step has one short path with gradients and without random draws."""
     if len(paths) != 1:
         return False

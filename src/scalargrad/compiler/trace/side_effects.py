@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Any
 
 from scalargrad.compiler.call.outline import filled, holds_results, outlined
+from scalargrad.compiler.guards.caches import CACHES, kept_by
 from scalargrad.compiler.guards.held_objects import Place
-from scalargrad.compiler.guards.kept_inside import CACHES, kept_by
 from scalargrad.compiler.trace.snapshots import Around, Contents, Note, have_advanced, is_unchanged
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced

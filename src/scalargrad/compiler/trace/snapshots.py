@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
-from scalargrad.compiler.guards.held_objects import NAMES, HeldObjects, Holding, Place
-from scalargrad.compiler.guards.object_state import is_stateful
-from scalargrad.compiler.guards.ways import (
+from scalargrad.compiler.guards.edges import (
     BESIDE,
     FUNCTION_ATTRIBUTES,
     ITEMS,
@@ -15,6 +13,8 @@ from scalargrad.compiler.guards.ways import (
     OF_VALUE,
     POSITION,
 )
+from scalargrad.compiler.guards.held_objects import NAMES, HeldObjects, Holding, Place
+from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.value import Value
@@ -56,7 +56,7 @@ class Contents(HeldObjects):
                 continue
             if _may_not_grow(held) and self.is_longer(held, now):
                 yield held.label(None)
-            added = now.keys() - before.keys() if held.way in _NAMED else ()
+            added = now.keys() - before.keys() if held.edge in _NAMED else ()
             yield from (held.label(key) for key in added if isinstance(now[key], Value))
             for key, x in before.items():
                 if key not in now or not self.is_same(x, now[key]):
@@ -66,7 +66,7 @@ class Contents(HeldObjects):
         """Yield the attributes that were added to objects, except to those in `beside`."""
         for place, held in self.found.items():
             if place not in beside.found and is_stateful(type(held.owner)):
-                for name, x in held.way.read(held.owner).items():
+                for name, x in held.edge.read(held.owner).items():
                     if name not in held.before:
                         yield held.owner, name, x
 
@@ -97,7 +97,7 @@ class Around(Contents):
     def is_longer(self, held: Holding, now: dict[Any, Any]) -> bool:
         """Return whether Values have been added to a dict or a list."""
         added = [x for key, x in now.items() if key not in held.before]
-        grows = held.way is BESIDE or isinstance(held.owner, dict | list)
+        grows = held.edge is BESIDE or isinstance(held.owner, dict | list)
         return grows and any(isinstance(x, Value) for x in added)
 
     def is_same(self, x: Any, y: Any) -> bool:
@@ -109,8 +109,8 @@ class Around(Contents):
 
 def have_advanced(changed: Iterable[Place]) -> bool:
     """Return whether nothing has changed but the positions of iterators, which stay so."""
-    ways = {way for _, way in changed}
-    return ways == {POSITION}
+    edges = {edge for _, edge in changed}
+    return edges == {POSITION}
 
 
 def _may_not_grow(held: Holding) -> bool:
@@ -118,4 +118,4 @@ def _may_not_grow(held: Holding) -> bool:
 
     The first attribute may be added, as a cached property adds it.
     """
-    return held.way is ITEMS or (held.way is BESIDE and bool(held.before))
+    return held.edge is ITEMS or (held.edge is BESIDE and bool(held.before))

@@ -1,4 +1,7 @@
-"""A path: the recording of one way through a function's conditions, and how to run its program."""
+"""Specialization: the program of one path through a function's conditions, and how to run it.
+
+``jit(lambda x: x if x > 0.0 else -x)`` has two, one for each answer.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite, taker
 from scalargrad.compiler.function import Function
+from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
 from scalargrad.compiler.guards.surroundings import Surroundings
-from scalargrad.compiler.guards.told_apart import ToldApart
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.record import Recording
@@ -61,7 +64,7 @@ class RandomInputs(tuple[Draw, ...]):
         return [(x, state_of(x)) for x in self._sources]
 
 
-class Path:
+class Specialization:
     """A recorded path, ready to be run.
 
     Parameters
@@ -102,7 +105,7 @@ class Path:
         place = {id(x): k for k, x in enumerate(module_values)}
         self.surroundings = surroundings
         #: What is around the function that its code would tell from a copy.
-        self.told_apart: ToldApart | None = surroundings.told_apart
+        self.aliases: ArgumentAliases | None = surroundings.aliases
         self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)
         among = {id(x): k for k, x in enumerate(surroundings.values)}
         #: Which Values around the function these are; others it reads at each call.
@@ -140,14 +143,14 @@ class Path:
         #: Makes the result of a call from what `run` has found.
         self.result = self._filler()
 
-    def bound(self, now: Surroundings) -> Path:
+    def bound(self, now: Surroundings) -> Specialization:
         """Return this path with the Values that surroundings of the same key hold."""
         if now is self.surroundings:
             return self
         pairs = zip(self._places, self.closed_over, strict=True)
         values = tuple([x if k is None else now.values[k] for k, x in pairs])
-        path = object.__new__(Path)
-        changed = {"closed_over": values, "surroundings": now, "told_apart": now.told_apart}
+        path = object.__new__(Specialization)
+        changed = {"closed_over": values, "surroundings": now, "aliases": now.aliases}
         path.__dict__.update(self.__dict__, **changed)
         return path
 
@@ -171,8 +174,8 @@ class Path:
         TraceError
             If the function would tell an argument from its copy.
         """
-        if self.told_apart is not None:
-            self.told_apart.require(*call[:3])
+        if self.aliases is not None:
+            self.aliases.require(*call[:3])
         states: list[tuple[Any, Any]] = []
         if self.draws:
             states = call[0].before = self.draws.states()

@@ -13,7 +13,7 @@ from scalargrad.value import Value
 _MANY = 10_000
 
 
-class AsBefore:
+class CallSnapshot:
     """What a function and its arguments hold now: objects, numbers of Values, random generators.
 
     Parameters

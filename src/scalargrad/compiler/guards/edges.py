@@ -1,9 +1,9 @@
-"""What an object leads to, and in which ways: the edges that every walk over objects follows.
+"""Edges: what an object leads to, which every walk over objects follows.
 
-`ways_of` says in which ways an object leads to others. Each way says how to read what it leads to
+`edges_of` returns the edges from an object to others. Each says how to read what it leads to
 and, of what a function may change, how to write it back. The guards compare at each call what they
 have read (`reachable`). Whoever asks what has changed, or what draws random numbers, follows the
-same ways (`held_objects`). What names in code stand for, in the globals of a function or in a
+same edges (`held_objects`). What names in code stand for, in the globals of a function or in a
 module, is looked up by the walk, as only all the code that it meets tells which these are
 (`names_read`).
 """
@@ -20,7 +20,7 @@ from operator import length_hint
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.kept_inside import (
+from scalargrad.compiler.guards.caches import (
     CACHES,
     function_within,
     is_function_of_arrays,
@@ -57,8 +57,8 @@ from scalargrad.value import Value
 
 
 @dataclass(frozen=True, eq=False)
-class Way:
-    """A way in which an object leads to others.
+class Edge:
+    """An edge from an object to others.
 
     Attributes
     ----------
@@ -75,23 +75,23 @@ class Way:
     label: str | None = None
 
 
-def ways_of(x: Any) -> tuple[Way, ...]:
-    """Return the ways in which an object leads to others."""
+def edges_of(x: Any) -> tuple[Edge, ...]:
+    """Return the edges from an object to others."""
     if isinstance(x, FunctionType):
-        return _ways_of_function(x)
+        return _edges_of_function(x)
     if isinstance(x, type):
         return (LIBRARY_CODE,) if is_of_library(x) else (MEMBERS, METHODS, BASES)
     if isinstance(x, ModuleType):  # by names alone
         return ()
     kind: Any = type(x)
-    ways = _ways_of_kind(kind)
-    if LIBRARY_CODE in ways and _OF_PARTS.isdisjoint(ways) and is_wrapper(x):
+    edges = _edges_of_kind(kind)
+    if LIBRARY_CODE in edges and _OF_PARTS.isdisjoint(edges) and is_wrapper(x):
         kept = (KEPT,) if isinstance(x, CACHES) else ()
         return (WRAPPED if isinstance(x, Operation) else WRAPPER_ATTRIBUTES, *kept, LIBRARY_CODE)
-    return ways
+    return edges
 
 
-def _ways_of_function(x: FunctionType) -> tuple[Way, ...]:
+def _edges_of_function(x: FunctionType) -> tuple[Edge, ...]:
     closed_over = (VARIABLES,) if x.__closure__ else ()
     if is_own(x):  # those of the table are taken as they are
         return closed_over
@@ -100,15 +100,15 @@ def _ways_of_function(x: FunctionType) -> tuple[Way, ...]:
 
 
 @functools.cache
-def _ways_of_kind(kind: Any) -> tuple[Way, ...]:
-    """Return the ways in which the objects of a class lead to others."""
-    if kind in _WAYS_OF:
-        return _WAYS_OF[kind]
+def _edges_of_kind(kind: Any) -> tuple[Edge, ...]:
+    """Return the edges from objects of a class to others."""
+    if kind in _EDGES_OF:
+        return _EDGES_OF[kind]
     code = LIBRARY_CODE if is_of_library(kind) else CLASS
-    return (*_ways_of_objects(kind), code)
+    return (*_edges_of_objects(kind), code)
 
 
-def _ways_of_objects(kind: Any) -> tuple[Way, ...]:
+def _edges_of_objects(kind: Any) -> tuple[Edge, ...]:
     beside = (BESIDE,) if "__dict__" in dir(kind) or slots_of(kind) else ()
     arrays = getattr(sys.modules.get("numpy"), "ndarray", ())
     if issubclass(kind, (_CONTAINERS, arrays)):
@@ -288,7 +288,7 @@ def _keys(x: Mapping[Any, Any]) -> dict[Any, Any]:
     return {} if {*map(type, x)} <= PLAIN else dict(enumerate(x))
 
 
-# The ways -------------------------------------------------------------------------------------
+# The edges ------------------------------------------------------------------------------------
 
 
 def _stays(_: Any, __: dict[Any, Any]) -> None:
@@ -298,37 +298,37 @@ def _stays(_: Any, __: dict[Any, Any]) -> None:
 _ATTRIBUTE = "{0.__class__.__name__}.{1}"
 _MEMBER = "{0.__name__}.{1}"
 
-VARIABLES = Way(variables, _set_variables, "{1}")
-FUNCTION_ATTRIBUTES = Way(vars, _refill_space, _MEMBER)
-DEFAULTS = Way(_defaults, _set_defaults, "{1}")
-IMPORTS = Way(lambda x: {name: sys.modules.get(name) for name in imported(x)})
-WRAPPED, WRAPPER_ATTRIBUTES = Way(_wrapped), Way(own_space, _refill_space)
-MEMBERS = Way(data_of, _set_members, _MEMBER)
+VARIABLES = Edge(variables, _set_variables, "{1}")
+FUNCTION_ATTRIBUTES = Edge(vars, _refill_space, _MEMBER)
+DEFAULTS = Edge(_defaults, _set_defaults, "{1}")
+IMPORTS = Edge(lambda x: {name: sys.modules.get(name) for name in imported(x)})
+WRAPPED, WRAPPER_ATTRIBUTES = Edge(_wrapped), Edge(own_space, _refill_space)
+MEMBERS = Edge(data_of, _set_members, _MEMBER)
 #: What a cache has kept; that it keeps more is no change.
-KEPT = Way(kept_by)
-METHODS = Way(lambda x: {name: y for name, y in [*vars(x).items()] if functions_of(y)})
+KEPT = Edge(kept_by)
+METHODS = Edge(lambda x: {name: y for name, y in [*vars(x).items()] if functions_of(y)})
 #: What is behind properties and the like.
-FUNCTIONS = Way(lambda x: dict(enumerate(functions_of(x))))
-BASES = Way(lambda x: dict(enumerate((*x.__bases__, type(x)))))
-CLASS = Way(lambda x: {"class": type(x)})
-ATTRIBUTES = Way(attributes, _set_attributes, _ATTRIBUTE)
+FUNCTIONS = Edge(lambda x: dict(enumerate(functions_of(x))))
+BASES = Edge(lambda x: dict(enumerate((*x.__bases__, type(x)))))
+CLASS = Edge(lambda x: {"class": type(x)})
+ATTRIBUTES = Edge(attributes, _set_attributes, _ATTRIBUTE)
 #: What users have added to Values.
-OF_VALUE = Way(own_space, _refill_space, _ATTRIBUTE)
+OF_VALUE = Edge(own_space, _refill_space, _ATTRIBUTE)
 #: Attributes besides items.
-BESIDE = Way(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
-ITEMS, KEYS, SHOWN = Way(_items, _set_items), Way(_keys), Way(dict)
-FACTORY = Way(lambda x: {"default_factory": x.default_factory})
-PARTS = Way(lambda x: dict(enumerate(bound_parts(x))), _stays)
-POSITION = Way(lambda x: {"position": _position(x)}, _stays)
+BESIDE = Edge(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
+ITEMS, KEYS, SHOWN = Edge(_items, _set_items), Edge(_keys), Edge(dict)
+FACTORY = Edge(lambda x: {"default_factory": x.default_factory})
+PARTS = Edge(lambda x: dict(enumerate(bound_parts(x))), _stays)
+POSITION = Edge(lambda x: {"position": _position(x)}, _stays)
 #: Libraries are taken not to change; but they draw random numbers, and arguments are copied.
-LIBRARY_ATTRIBUTES = Way(
+LIBRARY_ATTRIBUTES = Edge(
     lambda x: attributes(x) if is_stateful(type(x)) else own_space(x), _set_attributes, _ATTRIBUTE
 )
-LIBRARY_CODE, LIBRARY_GLOBALS = Way(_functions_of_library), Way(_looked_up)
-#: Ways of what is no wrapper, whatever attributes it has: it consists of its parts.
+LIBRARY_CODE, LIBRARY_GLOBALS = Edge(_functions_of_library), Edge(_looked_up)
+#: Edges of what is no wrapper, whatever attributes it has: it consists of its parts.
 _OF_PARTS = {ITEMS, PARTS, FUNCTIONS}
 #: Kinds of objects with nothing besides.
-_WAYS_OF: dict[type, tuple[Way, ...]] = {
+_EDGES_OF: dict[type, tuple[Edge, ...]] = {
     **dict.fromkeys((list, tuple, set, frozenset, deque), (ITEMS,)),
     dict: (ITEMS, KEYS),
     MappingProxyType: (SHOWN, KEYS),

@@ -1,4 +1,4 @@
-"""The recorded paths of one function; each is valid while what it closes over is unchanged.
+"""Specializations: the recorded paths of one function, by arguments and by what is around it.
 
 A call that takes none of them is recorded, as far as the limits on recordings allow.
 """
@@ -15,9 +15,9 @@ from typing import Any
 from scalargrad.compiler.call.arguments import code_in, made_alike
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import Key
-from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.trace.refusal import PartingError
@@ -50,7 +50,7 @@ class Tried:
         self.is_followed = False
 
 
-class Around:
+class Guard:
     """The surroundings of a function that is called with some classes and functions.
 
     Attributes
@@ -80,17 +80,17 @@ class Around:
 class Shape:
     """Calls of one key: their paths, and what is around the function then."""
 
-    def __init__(self, around: Around) -> None:
+    def __init__(self, around: Guard) -> None:
         self.around = around
-        self.paths: tuple[Path, ...] = ()
+        self.paths: tuple[Specialization, ...] = ()
         self.now: Surroundings | None = None  # for which the paths are valid
 
 
 #: The paths of each shape, by the key of the surroundings.
-Programs = dict[Any, dict[Key, tuple[Path, ...]]]
+Programs = dict[Any, dict[Key, tuple[Specialization, ...]]]
 
 
-class Paths:
+class Specializations:
     """The paths of one function.
 
     Parameters
@@ -126,7 +126,7 @@ class Paths:
         self._function, self._static = function, static
         self.limits = RecordingLimits(strict)
         self.programs: Programs = {key: dict(found) for key, found in programs.items()}
-        self._arounds: dict[tuple[int, ...], Around] = {}
+        self._arounds: dict[tuple[int, ...], Guard] = {}
         self._shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
@@ -134,11 +134,11 @@ class Paths:
         _known.add(self)
 
     @property
-    def fitting(self) -> dict[Key, tuple[Path, ...]]:
+    def fitting(self) -> dict[Key, tuple[Specialization, ...]]:
         """The paths that were valid at the last calls, by key."""
         return {key: shape.paths for key, shape in self._shapes.items() if shape.paths}
 
-    def current(self, key: Key) -> tuple[Path, ...]:
+    def current(self, key: Key) -> tuple[Specialization, ...]:
         """Return the paths for a key that are valid now."""
         shape = self._shapes.get(key)
         if shape is not None and (now := shape.now) is not None and now.unchanged():
@@ -153,7 +153,7 @@ class Paths:
             code = [*{id(x): x for x in code_in(key)}.values()]
             around = self._arounds.get(ids := (*map(id, code),))
             if around is None:
-                around = self._arounds[ids] = Around([self._function, *code], self.names)
+                around = self._arounds[ids] = Guard([self._function, *code], self.names)
             while len(self._shapes) >= SHAPES:
                 self._forget(next(iter(self._shapes)))
             shape = self._shapes[key] = Shape(around)
@@ -163,7 +163,7 @@ class Paths:
             shape.paths, shape.now = tuple([path.bound(now) for path in found]), now
         return shape
 
-    def record(self, call: Call, *, at_once: bool = False) -> Path | None:
+    def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
 
         That is so if there are too many paths, and if a path through comparisons was not taken
@@ -187,8 +187,8 @@ class Paths:
         with self.lock:
             shape = self._looked_around(key)
             now, known = shape.around.current(), shape.paths
-            if now.told_apart is not None:
-                now.told_apart.require(compiled, args, kwargs)
+            if now.aliases is not None:
+                now.aliases.require(compiled, args, kwargs)
             tried = self._tried.get(key, Tried())
             if known or tried.outcomes:
                 outcomes = known[0].outcomes if known else tried.outcomes[-1]
@@ -222,7 +222,7 @@ class Paths:
             return not self.limits.warns_of("paths")
         return bool(known or self._tried) and not self.limits.pays()
 
-    def _recurring(self, call: Call, now: Surroundings, tried: Tried) -> Path | None:
+    def _recurring(self, call: Call, now: Surroundings, tried: Tried) -> Specialization | None:
         """Return the path of a call; None if it has branches and no call has taken it before."""
         known, follows = tried.outcomes, tried.is_followed
         try:
@@ -238,7 +238,7 @@ class Paths:
         self.limits.note_try()
         return None
 
-    def recorded_singly(self, call: Call) -> Path:
+    def recorded_singly(self, call: Call) -> Specialization:
         """Return a new path, not kept, in which each number given or returned has its own node.
 
         Raises
@@ -256,7 +256,7 @@ class Paths:
         *,
         singly: bool = False,
         along: Sequence[tuple[bool, ...]] = (),
-    ) -> Path:
+    ) -> Specialization:
         compiled, _, _, key, *_ = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
@@ -273,14 +273,14 @@ class Paths:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
             recorder.require_same(found, noted or None)
         name = getattr(compiled, "__name__", "compiled")
-        return Path(*found, name=name, surroundings=now)
+        return Specialization(*found, name=name, surroundings=now)
 
     def _changed(self, key: Key, now: Surroundings) -> list[str]:
         """Return the name of what has changed since the last recording with this key."""
         known = [around for around, found in self.programs.items() if key in found]
         return now.change_since(known[-1]) if known and now.key not in known else []
 
-    def _put(self, key: Key, paths: tuple[Path, ...], now: Surroundings) -> int:
+    def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> int:
         """Keep these paths for a key.
 
         Returns how many shapes there are that differ in nothing but functions made anew.
@@ -326,7 +326,7 @@ class Paths:
         return sum(path.recorded for path in kept)
 
 
-_known: weakref.WeakSet[Paths] = weakref.WeakSet()
+_known: weakref.WeakSet[Specializations] = weakref.WeakSet()
 
 
 def _unlock() -> None:

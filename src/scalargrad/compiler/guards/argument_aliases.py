@@ -32,7 +32,7 @@ def _equals_itself_alone(kind: Any) -> bool:
     return kind.__eq__ is object.__eq__
 
 
-class ToldApart(NamedTuple):
+class ArgumentAliases(NamedTuple):
     """What code would tell from a copy of it.
 
     Attributes
@@ -53,7 +53,7 @@ class ToldApart(NamedTuple):
         met: Iterable[Any],
         items: Iterable[Any],
         keys: Iterable[Any],
-    ) -> ToldApart | None:
+    ) -> ArgumentAliases | None:
         """Return what code with these names tells apart; None if that is nothing.
 
         It leads to all that was `met`; `items` are in containers, and `keys` are looked up. What
