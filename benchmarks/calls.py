@@ -50,6 +50,41 @@ def model_of_eight() -> Comparison:
     )
 
 
+class Fit:
+    """A model, and beside it what its loss does not read."""
+
+    def __init__(self, count: int) -> None:
+        self.w, self.b = sg.Value(2.0), sg.Value(1.0)
+        self.data, self.log = [0.5] * count, list[float]()
+
+    def loss(self, x: float) -> Any:
+        """Return a number."""
+        return (self.w * x + self.b) ** 2
+
+
+def data_beside_a_model() -> Comparison:
+    """Call a compiled method of an object that also holds data, or a log that grows."""
+
+    def called(count: int, *, logs: bool = False) -> Run:
+        model = Fit(count)
+        compiled = sg.jit(model.loss)
+
+        def call() -> Any:
+            if logs:
+                model.log.append(1.0)
+            return compiled(3.0)
+
+        return call
+
+    makers = {
+        "100,000 numbers": lambda: called(100_000),
+        "a log that grows": lambda: called(0, logs=True),
+        "neither": lambda: called(0),
+    }
+    compared = [Row(name, "neither", at_most=1.3) for name in [*makers][:2]]
+    return Comparison("Data beside a model, not read by its loss", makers, compared)
+
+
 def nested_lists() -> Comparison:
     """Hand 5,000 × 10 floats over as lists of lists."""
     arrays = RNG.normal(size=(5_000, 10))
@@ -157,6 +192,7 @@ def long_plain_loop() -> Comparison:
 def comparisons() -> Items:
     """Yield what is measured."""
     yield model_of_eight()
+    yield data_beside_a_model()
     yield nested_lists()
     yield lengths_in_turn()
     yield unused_parameter()

@@ -54,6 +54,7 @@ def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
         "div": lambda a, b: a / b,
         "neg": lambda x: -x,
         "identity": lambda x: x,
+        "cbrt": lambda x: sp.sign(x) * sp.Abs(x) ** sp.Rational(1, 3),
         "exp2": lambda x: 2**x,
         "expm1": lambda x: sp.exp(x) - 1,
         "log1p": lambda x: sp.log(1 + x),
