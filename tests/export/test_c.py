@@ -134,7 +134,7 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
     for name in sorted(PROGRAMS)[::6]:
         function, arguments = PROGRAMS[name]()
         export: Any = getattr(function, "export", None)
-        if export is None:  # several calls
+        if export is None or any(map(is_dataclass, arguments)):  # several calls; no inputs
             continue
         file = name.replace(".", "_")
         try:
