@@ -136,7 +136,7 @@ class Compiled(Eager):
         self._evaluations = 0
         self._moment = 0  # counts the times at which a user's code may have run
         self._seen: bytes | None = None
-        self._places: tuple[Any, list[Value]] | None = None
+        self._places: tuple[list[Any], list[Value]] | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -175,7 +175,7 @@ class Compiled(Eager):
         """
         before, called = self._places, self._objective.called
         around = Surroundings([lambda: called])
-        self._places = around.key, around.values
+        self._places = around.places, around.values
         return before is not None and self._places != before
 
     def _have_data_changed(self) -> bool:

@@ -114,6 +114,8 @@ class Surroundings:
         What a program depends on.
     values : list of Value
         The Values, each once, whose numbers are inputs.
+    places : list
+        For each, the identity of what holds it by a name, and that name.
     aliases : ArgumentAliases or None
         What the code would tell from a copy.
     refusal : str or None
@@ -124,6 +126,7 @@ class Surroundings:
         self._roots, self.names = [*roots], names or NamesRead()
         walk = self._walked()
         self.key, self.values = tuple(walk.tokens), walk.values
+        self.places = [place and (id(place[0]), place[1]) for place in walk.places]
         self._comparison = walk.rereading.comparison()
         self.aliases = walk.aliases()
         self.refusal = next(self._refusals(walk), None)
@@ -199,6 +202,7 @@ class _Walk:
         self.names, self._most = names, most
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
+        self.places: list[Place | None] = []
         self.met: dict[int, int] = {}
         self.kept: list[Any] = []
         self.functions: list[FunctionType] = []
@@ -261,6 +265,7 @@ class _Walk:
     def _value(self, x: Value) -> None:
         self.tokens.append((type(x), x.op is None))
         self.values.append(x)
+        self.places.append(self.place)
         if self._marks:
             self._mark(x)
         if type(x) not in _NUMBERS or x.__dict__:
@@ -286,6 +291,7 @@ class _Walk:
         self.met |= ids
         self.kept += items
         self.values += items
+        self.places += [self.place] * len(items)
         return True
 
     def _container(self, x: Any) -> None:
