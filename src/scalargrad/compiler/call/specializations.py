@@ -80,8 +80,8 @@ class Guard:
 class Shape:
     """Calls of one key: their paths, and what is around the function then."""
 
-    def __init__(self, around: Guard) -> None:
-        self.around = around
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
         self.paths: tuple[Specialization, ...] = ()
         self.now: Surroundings | None = None  # for which the paths are valid
 
@@ -126,7 +126,7 @@ class Specializations:
         self._function, self._static = function, static
         self.limits = RecordingLimits(strict)
         self.programs: Programs = {key: dict(found) for key, found in programs.items()}
-        self._arounds: dict[tuple[int, ...], Guard] = {}
+        self._guards: dict[tuple[int, ...], Guard] = {}
         self._shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
@@ -144,24 +144,24 @@ class Specializations:
         if shape is not None and (now := shape.now) is not None and now.unchanged():
             return shape.paths
         with self.lock:
-            return self._looked_around(key).paths
+            return self._looked_around(key)[0].paths
 
-    def _looked_around(self, key: Key) -> Shape:
-        """Return a shape with the paths that are valid now."""
+    def _looked_around(self, key: Key) -> tuple[Shape, Surroundings]:
+        """Return a shape with the paths that are valid now, and what is around the function."""
         shape = self._shapes.get(key)
         if shape is None:
             code = [*{id(x): x for x in code_in(key)}.values()]
-            around = self._arounds.get(ids := (*map(id, code),))
-            if around is None:
-                around = self._arounds[ids] = Guard([self._function, *code], self.names)
+            guard = self._guards.get(ids := (*map(id, code),))
+            if guard is None:
+                guard = self._guards[ids] = Guard([self._function, *code], self.names)
             while len(self._shapes) >= SHAPES:
                 self._forget(next(iter(self._shapes)))
-            shape = self._shapes[key] = Shape(around)
-        now = shape.around.current()
+            shape = self._shapes[key] = Shape(guard)
+        now = shape.guard.current()
         if now is not shape.now:
             found = self.programs.get(now.key, {}).get(key, ())
             shape.paths, shape.now = tuple([path.bound(now) for path in found]), now
-        return shape
+        return shape, now
 
     def record(self, call: Call, *, at_once: bool = False) -> Specialization | None:
         """Record the path that a call takes, and keep it; None if the call is to be made eagerly.
@@ -185,8 +185,8 @@ class Specializations:
         if not at_once and self._is_left_eager(key):
             return None
         with self.lock:
-            shape = self._looked_around(key)
-            now, known = shape.around.current(), shape.paths
+            shape, now = self._looked_around(key)
+            known = shape.paths
             if now.aliases is not None:
                 now.aliases.require(compiled, args, kwargs)
             tried = self._tried.get(key, Tried())
@@ -209,8 +209,10 @@ class Specializations:
                     del self._tried[next(iter(self._tried))]
                 return None
             self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
-            others = [p for p in self._looked_around(key).paths if p.outcomes != path.outcomes]
-            alike = self._put(key, (path, *others), path.surroundings)
+            shape, _ = self._looked_around(key)
+            others = [p for p in shape.paths if p.outcomes != path.outcomes]
+            shape.paths, shape.now = (path, *others), path.surroundings
+            alike = self._put(key, shape.paths, path.surroundings)
             self.limits.note_functions(compiled, key, alike)
         return path
 
@@ -247,7 +249,8 @@ class Specializations:
             If the call cannot be recorded.
         """
         with self.lock:
-            return self._new(call, self._looked_around(call[3]).around.current(), singly=True)
+            _, now = self._looked_around(call[3])
+            return self._new(call, now, singly=True)
 
     def _new(
         self,
@@ -263,12 +266,12 @@ class Specializations:
         recorder = CallRecorder(self._function, self._static, call, singly=singly, along=along)
         found = recorder.record()
         if not now.unchanged():  # a cache was filled, a log written, or a counter raised
-            before, around = now, self._looked_around(key).around
-            now = around.current()
+            before = now
+            _, now = self._looked_around(key)
             held = {*before.values, *now.values}
             changed = now.change_since(before.key)
             recorder.require_same(found, changed, now.unchanged, held)
-            now = around.current()
+            _, now = self._looked_around(key)
         elif recorder.notes or recorder.may_be_fresh:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
             recorder.require_same(found, noted or None)
@@ -288,8 +291,6 @@ class Specializations:
         found = self.programs.pop(now.key, {})
         self.programs[now.key] = found
         found[key] = paths
-        shape = self._looked_around(key)
-        shape.paths, shape.now = paths, now
         alike = self._forget_alike(key)
         while len(self.programs) > ELSEWHERE:
             del self.programs[next(iter(self.programs))]
@@ -302,8 +303,8 @@ class Specializations:
         shape = self._shapes.pop(key, None)
         for found in self.programs.values():
             found.pop(key, None)
-        if shape is not None and all(x.around is not shape.around for x in self._shapes.values()):
-            self._arounds = {k: x for k, x in self._arounds.items() if x is not shape.around}
+        if shape is not None and all(x.guard is not shape.guard for x in self._shapes.values()):
+            self._guards = {k: x for k, x in self._guards.items() if x is not shape.guard}
 
     def _forget_alike(self, key: Key) -> int:
         """Forget the oldest shapes that differ from this one in nothing but new functions."""

@@ -70,8 +70,6 @@ _NUMBERS = {Value, Parameter}
 _GRAPHS = {"local_grads", "parents", "op"}
 _MARKS = {"label", *_GRAPHS}
 _CONTAINERS = (list, tuple, deque, *DICTS, set, frozenset, bytearray)
-#: Containers in which an object is found by its hash.
-_LOOKED_UP = (*DICTS, set, frozenset)
 
 
 def _is_empty(cell: CellType) -> bool:
@@ -138,6 +136,7 @@ class Surroundings:
             self.names.note_all()
             walk = _Walk(self._roots, self.names)
             if self.names.count() == known:
+                walk.read_arrays()
                 return walk
 
     def unchanged(self) -> bool:
@@ -163,8 +162,7 @@ class Surroundings:
 
     def _refusals(self, walk: _Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
-        for k, x in walk.unfollowed:
-            place = _Walk(self._roots, self.names, most=k).place
+        for place, x in walk.unfollowed:
             if place is not None and is_read(*place, self.names.names):
                 yield refusal_of(named(place), x)
         for function in walk.functions:
@@ -199,15 +197,16 @@ class _Walk:
     """
 
     def __init__(self, roots: Sequence[Any], names: NamesRead, most: int | None = None) -> None:
-        self.names, self._most = names, most
+        self.names = names
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
         self.places: list[Place | None] = []
         self.met: dict[int, int] = {}
         self.kept: list[Any] = []
         self.functions: list[FunctionType] = []
-        self.unfollowed: list[tuple[int, Any]] = []
+        self.unfollowed: list[tuple[Place | None, Any]] = []
         self.inside: list[Any] = []
+        self.arrays: list[tuple[int, Any]] = []
         self.looked_up: list[Any] = []
         self.rereading = Rereading(in_order=names.unnamed)
         self.place: Place | None = None
@@ -216,7 +215,7 @@ class _Walk:
         self._marks = not _MARKS.isdisjoint(names.names)
         for root in reversed(roots):
             self._ahead += [(x, None) for x in _code_of(root)]
-        self._run()
+        self._run(most)
         if most is None:
             self._facts_by_names()
 
@@ -224,8 +223,16 @@ class _Walk:
         """Return what the code, with all its names, would tell from a copy."""
         return ArgumentAliases.of(self.names.names, self.kept, self.inside, self.looked_up)
 
-    def _run(self) -> None:
-        ahead, tokens, met, most = self._ahead, self.tokens, self.met, self._most
+    def read_arrays(self) -> None:
+        """Add the numbers of arrays to the tokens and note them, now that all names are known."""
+        for k, x in self.arrays:
+            read = array_bytes(x)
+            then = read()
+            self.rereading.array(x, read, then)
+            self.tokens[k] = self.tokens[k], then
+
+    def _run(self, most: int | None) -> None:
+        ahead, tokens, met = self._ahead, self.tokens, self.met
         while ahead and (most is None or len(tokens) <= most):
             x, self.place = ahead.pop()
             kind = type(x)
@@ -363,11 +370,9 @@ class _Walk:
         elif isinstance(x, np.generic):
             self.tokens.append(exact(x))
         else:
-            read = array_bytes(x)
-            then = read()
-            self.rereading.array(x, read, then)
             layout = (x.dtype, x.shape) if isinstance(x, np.ndarray) else (x.typecode, len(x))
-            self.tokens.append((type(x), *layout, then))
+            self.arrays.append((len(self.tokens), x))
+            self.tokens.append((type(x), *layout))
             if isinstance(x, np.ndarray):
                 self.rereading.fact(_LAYOUT, x)
         self._follow(x)
@@ -380,7 +385,7 @@ class _Walk:
         if isinstance(x, ABCMeta):
             self.names.names["ABCMeta"] = None
         if not is_followed(x):
-            self.unfollowed.append((len(self.tokens), x))
+            self.unfollowed.append((self.place, x))
         self.tokens.append(itself(x))
         if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
             self.functions.append(x)
