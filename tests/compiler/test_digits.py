@@ -59,16 +59,16 @@ def rows(width: int, count: int = MOST) -> list[list[float]]:
 @pytest.mark.parametrize(("f", "width"), [(layers, FEW), (elementary, FEW), (neuron, MANY)])
 def test_an_example_has_the_same_digits_alone_and_under_vmap(f: Example, width: int) -> None:
     """Values with their gradients, in batches of any size; in lists, nearly the same."""
-    w, xs = draws(width), rows(width, 300)
+    w, xs = draws(width), rows(width, 120)
     one, value = jit(value_and_grad(lambda x: f(w, x))), jit(lambda x: f(w, x))
     alone = [one(x) for x in xs]
     assert [value(x) for x in xs[:MOST]] == [x for x, _ in alone[:MOST]]
-    for size in (1, 17, MOST):
+    for size in (1, 17):
         each = jit(lambda w, batch: [value_and_grad(lambda x: f(w, x))(x) for x in batch])
         batches = [each(w, xs[k : k + size]) for k in range(0, MOST, size)]
         found = [x for batch in batches for x in batch]
         assert close(found, alone[: sum(map(len, batches))]), size
-    for size in (2, 9, MOST, 300):
+    for size in (2, 9, 120):
         assert jit(vmap(value_and_grad(lambda x: f(w, x))))(xs[:size]) == alone[:size], size
 
 
@@ -82,7 +82,7 @@ class Formula:
         self.seed = seed
         generator = random.Random(seed)
         shapes = generator.randint(1, 3), generator.randint(1, 4)
-        self.w, *self.rows = (draws(shapes[k > 0], seed + k, -1.5, 1.5) for k in range(301))
+        self.w, *self.rows = (draws(shapes[k > 0], seed + k, -1.5, 1.5) for k in range(101))
 
     def __call__(self, w: Any, x: Any) -> Any:
         """Compute the formula."""
@@ -103,7 +103,7 @@ class Formula:
         return [generator.choice([a * b, a, -a, a * 0.3, a - b]) for a, b in pairs]
 
 
-@pytest.mark.parametrize("seed", seeds(16, light=2))
+@pytest.mark.parametrize("seed", seeds(16, light=1))
 def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
     """Alone, in lists, on lanes, in blocks; whether shared numbers come first or last."""
     f = Formula(seed)
@@ -118,7 +118,7 @@ def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
     alone = [single(*(f.w, x)[::order]) for x in f.rows]
     for size in (3, 17):
         assert close(jit(each)(*(f.w, f.rows[:size])[::order]), alone[:size])
-    for size in (2, 20, 300):
+    for size in (2, 20, 100):
         lanes = jit(vmap(value, in_axes=(None, 0)[::order]))
         assert lanes(*(f.w, f.rows[:size])[::order]) == alone[:size], size
 
@@ -173,7 +173,7 @@ SPELLED: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("count", [2, 7, 63, 64, 65, 100, 128, 203])
+@pytest.mark.parametrize("count", [2, 63, 64, 65, 128, 203])
 def test_a_sum_has_the_order_that_the_number_of_its_terms_chooses(count: int) -> None:
     """However it is written, alone and beside its gradient; in a list of sums, nearly."""
     xs, ys = draws(count, 1), draws(count, 2)
@@ -233,7 +233,7 @@ def network(seed: int) -> tuple[Any, list[float]]:
     return step, draws(sum((a + 1) * b for a, b in itertools.pairwise(sizes)), seed)
 
 
-@pytest.mark.parametrize("seed", seeds(8, light=2))
+@pytest.mark.parametrize("seed", seeds(8, light=1))
 def test_what_else_is_returned_changes_no_number(seed: int) -> None:
     """A loss alone, with its gradient, and with updates: last digits aside. Each call is alike."""
     step, p = network(seed)
@@ -373,7 +373,7 @@ def formula(generator: random.Random, depth: int) -> str:
     return generator.choice(patterns).format(*parts)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_sums_of_sums_have_all_digits_of_python(seed: int) -> None:
     """Sums of up to eight terms, in brackets, with constants anywhere."""
     generator = random.Random(seed)

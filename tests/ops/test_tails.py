@@ -226,7 +226,7 @@ _rng = random.Random(5)
 def points() -> list[float]:
     """Return numbers of every size, near 0, ±1 and the ends, and where slopes were 0 once."""
     found = [0.0, 20.0, 37.42994775023705, 40.0, 355.0, 372.0, 709.7, 745.2, 1e308, TINY, 1e-310]
-    for _ in range(60):
+    for _ in range(20):
         found += [_rng.uniform(0.0, width) for width in (1.0, 4.0, 50.0, 800.0)]
         found += [10.0 ** _rng.uniform(*span) for span in ((-323, 308), (-8, 2))]
         found += [1.0 - 10.0 ** _rng.uniform(-16, 0), 1.0 + 10.0 ** _rng.uniform(-15, 3)]
@@ -254,11 +254,8 @@ def derivative(op: Any, operands: Sequence[int]) -> Any:
 
 def compare(
     name: str, order: Sequence[int], terms: Terms, at: Sequence[tuple[float, ...]]
-) -> float:
-    """Hold a derivative against its formula, eagerly and compiled; return the largest error.
-
-    The error is in units of the largest term, or of what is allowed there, by 8.
-    """
+) -> None:
+    """Hold a derivative against its formula, eagerly and compiled."""
     op: Any = TABLE[name]
     slope = derivative(op, order)
     known: list[tuple[tuple[float, ...], Any, float, float]] = []
@@ -272,34 +269,30 @@ def compare(
                 known.append((x, sum(parts), size, found))
     columns = [list(column) for column in zip(*[x for x, *_ in known], strict=True)]
     compiled = jit(vmap(slope))(*columns)
-    worst = 0.0
     for (x, exact, size, eager), lane in zip(known, compiled, strict=True):
         allowed = WIDER.get((name, len(order)), _narrow)(x[0], size)
         for found in (eager, lane):
             error = float(abs(mp.mpf(found) - exact) / (allowed or TINY))
-            assert error <= 1.0, (x, found, float(exact), 8 * error)
-            worst = max(worst, 8 * error)
-    return worst
+            assert error <= 1.0, (order, x, found, float(exact), 8 * error)
 
 
-@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("name", UNARY)
-def test_derivatives_of_one_operand_are_right_in_their_tails(name: str, order: int) -> None:
-    """By grad, or grad of grad, at numbers of every size; compiled in lanes, too."""
+def test_derivatives_of_one_operand_are_right_in_their_tails(name: str) -> None:
+    """By grad, and grad of grad, at numbers of every size; compiled in lanes, too."""
     at = [(x,) for x in POINTS if within(name, x)]
-    compare(name, [0] * order, UNARY[name][order - 1], at)
+    for order, terms in enumerate(UNARY[name], 1):
+        compare(name, [0] * order, terms, at)
 
 
-@pytest.mark.parametrize(("name", "order"), [(n, o) for n, them in BINARY.items() for o in them])
-def test_derivatives_of_two_operands_are_right_in_their_tails(
-    name: str, order: tuple[int, ...]
-) -> None:
+@pytest.mark.parametrize("name", BINARY)
+def test_derivatives_of_two_operands_are_right_in_their_tails(name: str) -> None:
     """At pairs of numbers of every size, probabilities among them."""
     ranges: dict[str, Any] = {"logaddexp": [(-9, 2.8), (-3, 1)], "pow": [(-11, 0), (-2, 0)]}
     ranges["log_loss"] = ranges["pow"]
     spans: list[tuple[float, float]] = ranges.get(name, [(-150, 150), (-3, 3)])
-    at = [tuple(10.0 ** _rng.uniform(*_rng.choice(spans)) for _ in range(2)) for _ in range(300)]
-    compare(name, order, BINARY[name][order], at)
+    at = [tuple(10.0 ** _rng.uniform(*_rng.choice(spans)) for _ in range(2)) for _ in range(100)]
+    for order, terms in BINARY[name].items():
+        compare(name, order, terms, at)
 
 
 def test_every_operation_with_a_slope_has_its_formula_here() -> None:
@@ -312,7 +305,7 @@ def test_every_operation_with_a_slope_has_its_formula_here() -> None:
 
 
 @pytest.mark.parametrize("f", [softmax, log_softmax])
-@pytest.mark.parametrize("far", [0.3, 1.2, 5.0, 20.0, 37.42994775023705, 300.0, 700.0, -37.4])
+@pytest.mark.parametrize("far", [1.2, 37.42994775023705, 700.0, -37.4])
 def test_a_likely_class_has_the_slope_of_the_others(f: Any, far: float) -> None:
     """1 - p is the sum of the others' probabilities, not 0; so is the second derivative."""
     scores = [far, 0.0, -1.0]
