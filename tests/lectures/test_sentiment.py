@@ -12,7 +12,6 @@ from scalargrad.optim import SGD
 from scalargrad.train import fit
 
 
-@pytest.fixture(scope="module")
 def trained() -> Module:
     """Return the network after 15 passes over the reviews that ship with the package."""
     reviews, labels = sentiment().train
@@ -39,32 +38,28 @@ def deciding_words(model: Module, review: str) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda pair: -abs(pair[1])))
 
 
-def test_all_five_are_judged_right(trained: Module) -> None:
-    """Also the one whose complaint is negated and the one with a good point among the bad."""
+def test_reviews_are_judged_right_by_the_words_one_would_name() -> None:
+    """By the gradient of the log-odds by a word's count; a negated complaint among them.
+
+    Where no hidden unit switches, it is what they lose without the word, by a small difference.
+    """
+    model = trained()
     with no_grad():
-        scores = [[x.data for x in trained(bag_of_words(r))] for r in hotel_reviews().inputs]
+        scores = [[x.data for x in model(bag_of_words(r))] for r in hotel_reviews().inputs]
     positive = [softmax(row)[1] for row in scores]
     assert [int(p > 0.5) for p in positive] == hotel_reviews().targets
     assert max(abs(p - y) for p, y in zip(positive, hotel_reviews().targets, strict=True)) < 0.45
-
-
-def test_the_words_that_decide_are_those_one_would_name(trained: Module) -> None:
-    """For and against, by the gradient of the log-odds with respect to a word's count."""
     named = [("wonderful", 1), ("dirty", -1), ("brilliant", 1), ("awful", -1), ("well", 1)]
     for review, (word, sign) in zip(hotel_reviews().inputs, named, strict=True):
-        found = deciding_words(trained, review)
+        found = deciding_words(model, review)
         assert word in list(found)[:3]
         assert found[word] * sign > 0.5
-
-
-def test_what_a_word_says_is_what_the_log_odds_lose_without_it(trained: Module) -> None:
-    """Where no hidden unit switches, to first order: checked by a small difference."""
     review = hotel_reviews().inputs[4]
-    said = deciding_words(trained, review)
+    said = deciding_words(model, review)
     (lovely,) = bag_of_words("lovely")
     odds = []
     for count in (1.0 - 1e-6, 1.0 + 1e-6):
         with no_grad():
-            bad, good = trained({**bag_of_words(review), lovely: count})
+            bad, good = model({**bag_of_words(review), lovely: count})
         odds.append(good.data - bad.data)
     assert said["lovely"] == pytest.approx((odds[1] - odds[0]) / 2e-6, rel=1e-6)

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp
 from tests.inner import TABLE, Elementwise, Operation, Reduction
+from tests.seeds import FEW
 
 import scalargrad
 from scalargrad import (
@@ -313,6 +314,7 @@ def test_values_and_numbers_mix_at_the_extremes(op: Operation) -> None:
 
 @pytest.mark.differential
 @every_operation
+@FEW
 @given(data=st.data())
 def test_values_and_numbers_mix_anywhere(op: Operation, data: st.DataObject) -> None:
     """For all floats there are; at finite ones a partial is nan only where PyTorch's is."""
