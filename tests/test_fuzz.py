@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.seeds import FEW
 
 from scalargrad import Parameter, StateError, losses, nn, optim, train
 from scalargrad.errors import NumericalError, ScalargradError

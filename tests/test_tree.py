@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.inner import flatten
+from tests.seeds import FEW
 
 from scalargrad import OperandError, Value, grad, jit, jvp, value_and_grad, vjp
 
@@ -105,9 +106,9 @@ def test_places_of_an_array_may_take_any_tree() -> None:
 # Refusals -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("tree", "place"),
-    [
+def test_what_is_no_number_is_named_with_its_place() -> None:
+    """NumPy would make an integer of nanoseconds of a date, and a tuple of a record."""
+    cases: list[tuple[Any, str]] = [
         (None, "argument 0 is None"),
         ([1.0, "a"], r"0\[1\] is 'a'"),
         ({"w": [1.0, {"b": None}]}, r"0\['w'\]\[1\]\['b'\] is None"),
@@ -118,21 +119,19 @@ def test_places_of_an_array_may_take_any_tree() -> None:
         (np.array([(1.0, 2)], dtype=[("height", float), ("count", int)]), "ndarray"),
         (np.array(["2020-01-01"], dtype="datetime64[ns]"), "ndarray"),
         (np.array([3], dtype="timedelta64[ns]"), "ndarray"),
-    ],
-)
-def test_what_is_no_number_is_named_with_its_place(tree: Any, place: str) -> None:
-    """NumPy would make an integer of nanoseconds of a date, and a tuple of a record."""
-    with pytest.raises(OperandError, match=place):
-        grad(lambda x: x)(tree)
-    nested: list[Any] = [1.0]
-    nested.append(nested)
-    with pytest.raises(OperandError, match="itself"):
-        grad(lambda x: x)(nested)
+    ]
+    for tree, place in cases:
+        with pytest.raises(OperandError, match=place):
+            grad(lambda x: x)(tree)
+        nested: list[Any] = [1.0]
+        nested.append(nested)
+        with pytest.raises(OperandError, match="itself"):
+            grad(lambda x: x)(nested)
 
 
-@pytest.mark.parametrize(
-    ("tangent", "argument"),
-    [
+def test_trees_of_different_shapes_do_not_match() -> None:
+    """Another length, other keys, a number for a list or a list for a number are refused."""
+    cases: list[tuple[Any, Any]] = [
         ([1.0, 2.0], [1.0]),
         (1.0, [1.0]),
         ([1.0], 1.0),
@@ -141,12 +140,10 @@ def test_what_is_no_number_is_named_with_its_place(tree: Any, place: str) -> Non
         ([[1.0, 2.0]], np.ones((2, 1))),
         (np.ones(2), 1.0),
         ({"a": [1.0, None]}, {"a": [1.0, 2.0]}),
-    ],
-)
-def test_trees_of_different_shapes_do_not_match(tangent: Any, argument: Any) -> None:
-    """Another length, other keys, a number for a list or a list for a number are refused."""
-    with pytest.raises(OperandError, match="tangents"):
-        jvp(lambda x: 1.0, (argument,), (tangent,))
+    ]
+    for tangent, argument in cases:
+        with pytest.raises(OperandError, match="tangents"):
+            jvp(lambda x: 1.0, (argument,), (tangent,))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -51,57 +51,63 @@ ORDER = [operator.lt, operator.le, operator.gt, operator.ge]
 # What a Value holds -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", REAL_NUMBERS, ids=lambda x: type(x).__name__)
-def test_every_kind_of_real_number_is_taken_for_a_float(number: Any) -> None:
+def test_every_kind_of_real_number_is_taken_for_a_float() -> None:
     """As data, at first and assigned, as operand on either side, and compared with."""
-    x, y, z = Value(number), Value(2.0), Value(2.0)
-    y.data = z.data = number  # converted where it is computed with
-    results: list[Any] = [y * 3.0, dot([z], [3.0]), y < 5.0]
-    assert type(x.data) is type(y.data) is float
-    assert x.data == y.data == z.data == float(number)
-    assert all(type(r) is bool or type(r.data) is float for r in results)
-    y.data = 2.0
-    for operate in ARITHMETIC:
-        for node, expected, place in (
-            (operate(y, number), operate(2.0, float(number)), 1),
-            (operate(number, y), operate(float(number), 2.0), 0),
-        ):
-            assert (type(node), node.data) == (Value, expected)
-            assert type(node.parents[place]) is float
-            assert node.parents[1 - place] is y
-    for compare in (*ORDER, operator.eq, operator.ne):
-        assert bool(compare(y, number)) == compare(2.0, float(number))
-        assert bool(compare(number, y)) == compare(float(number), 2.0)
-        assert bool(compare(x, number)) == compare(1.0, 1.0)
+    for number in REAL_NUMBERS:
+        x, y, z = Value(number), Value(2.0), Value(2.0)
+        y.data = z.data = number  # converted where it is computed with
+        results: list[Any] = [y * 3.0, dot([z], [3.0]), y < 5.0]
+        assert type(x.data) is type(y.data) is float
+        assert x.data == y.data == z.data == float(number)
+        assert all(type(r) is bool or type(r.data) is float for r in results)
+        y.data = 2.0
+        for operate in ARITHMETIC:
+            for node, expected, place in (
+                (operate(y, number), operate(2.0, float(number)), 1),
+                (operate(number, y), operate(float(number), 2.0), 0),
+            ):
+                assert (type(node), node.data) == (Value, expected)
+                assert type(node.parents[place]) is float
+                assert node.parents[1 - place] is y
+        for compare in (*ORDER, operator.eq, operator.ne):
+            assert bool(compare(y, number)) == compare(2.0, float(number))
+            assert bool(compare(number, y)) == compare(float(number), 2.0)
+            assert bool(compare(x, number)) == compare(1.0, 1.0)
 
 
-@pytest.mark.parametrize("thing", NOT_NUMBERS, ids=repr)
-def test_what_is_no_real_number_is_named(thing: Any) -> None:
+def test_what_is_no_real_number_is_named() -> None:
     """As data, gradient, operand or in a comparison; it changes nothing, and equals nothing."""
-    x = Value(1.0)
-    with pytest.raises(OperandError) as caught:
-        Value(thing)
-    assert repr(thing)[:50] in str(caught.value)
-    w: Any = Value(1.0, "wanted")
-    w.data = Decimal(3) if isinstance(thing, Fraction) else thing  # a fraction is converted
-    uses = lambda w: w * 2.0, ops.exp, lambda w: w < 1.0, lambda w: sg.sum([w]), lambda w: w == 1.0
-    for use in (*uses, Value.backward, jit(lambda w: w * 2.0)):
-        with pytest.raises(OperandError, match="wanted"):
-            use(w)
-    if thing is not None:  # PyTorch's habit
-        x.grad = thing
-        with pytest.raises(OperandError):
-            (x * 2.0).backward()
-        x.grad = 0.0
-    for operate in (*ARITHMETIC, *ORDER):
-        for pair in ((x, thing), (thing, x)):
-            if (operate, type(pair[0])) == (operator.pow, Fraction):
-                continue  # Fraction makes itself a float before it asks the exponent
-            with pytest.raises(OperandError) as caught:
-                operate(*pair)
-            assert type(thing).__name__ in str(caught.value)
-    assert not x == thing  # noqa: SIM201 - both operators are meant
-    assert x != thing
+    for thing in NOT_NUMBERS:
+        x = Value(1.0)
+        with pytest.raises(OperandError) as caught:
+            Value(thing)
+        assert repr(thing)[:50] in str(caught.value)
+        w: Any = Value(1.0, "wanted")
+        w.data = Decimal(3) if isinstance(thing, Fraction) else thing  # a fraction is converted
+        uses = (
+            lambda w: w * 2.0,
+            ops.exp,
+            lambda w: w < 1.0,
+            lambda w: sg.sum([w]),
+            lambda w: w == 1.0,
+        )
+        for use in (*uses, Value.backward, jit(lambda w: w * 2.0)):
+            with pytest.raises(OperandError, match="wanted"):
+                use(w)
+        if thing is not None:  # PyTorch's habit
+            x.grad = thing
+            with pytest.raises(OperandError):
+                (x * 2.0).backward()
+            x.grad = 0.0
+        for operate in (*ARITHMETIC, *ORDER):
+            for pair in ((x, thing), (thing, x)):
+                if (operate, type(pair[0])) == (operator.pow, Fraction):
+                    continue  # Fraction makes itself a float before it asks the exponent
+                with pytest.raises(OperandError) as caught:
+                    operate(*pair)
+                assert type(thing).__name__ in str(caught.value)
+        assert not x == thing  # noqa: SIM201 - both operators are meant
+        assert x != thing
 
 
 def test_wrapping_or_assigning_a_value_is_refused() -> None:
@@ -279,19 +285,17 @@ def test_a_branch_on_equality_is_taken_by_the_functions_of_the_argument() -> Non
     assert truths == [False, False, True, True, True]
 
 
-@pytest.mark.parametrize(
-    "convert",
-    [
+def test_conversion_that_would_drop_the_gradient_is_refused() -> None:
+    """By float(), math and statistics, as an index or a size: TypeErrors that name .data."""
+    cases: list[Any] = [
         *(float, int, complex, math.sin, math.floor, math.trunc, np.float64, range),
         *([1, 2, 3].__getitem__, lambda v: statistics.mean([v, 1.0])),
-    ],
-)
-def test_conversion_that_would_drop_the_gradient_is_refused(convert: Any) -> None:
-    """By float(), math and statistics, as an index or a size: TypeErrors that name .data."""
-    with pytest.raises(OperandError, match=r"\.data"):
-        convert(Value(2.0))
-    with pytest.raises(TraceError, match="mean"):
-        jit(lambda x: statistics.mean([x, 1.0]))(2.0)
+    ]
+    for convert in cases:
+        with pytest.raises(OperandError, match=r"\.data"):
+            convert(Value(2.0))
+        with pytest.raises(TraceError, match="mean"):
+            jit(lambda x: statistics.mean([x, 1.0]))(2.0)
 
 
 def test_prev_and_op_are_micrograds() -> None:

@@ -180,14 +180,14 @@ CASES: list[tuple[Callable[[Any], Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("f", "argument"), CASES)
-def test_equality_takes_one_way_in_every_mode(f: Callable[[Any], Any], argument: Any) -> None:
+def test_equality_takes_one_way_in_every_mode() -> None:
     """A function of floats has that value in value_and_grad and compiled, and one gradient."""
-    expected = pytest.approx(f(argument), rel=1e-15)
-    value, gradient = value_and_grad(f)(argument)
-    compiled_value, compiled_gradient = jit(value_and_grad(f))(argument)
-    assert (value, compiled_value, jit(f)(argument)) == (expected, expected, expected)
-    assert compiled_gradient == gradient
+    for f, argument in CASES:
+        expected = pytest.approx(f(argument), rel=1e-15)
+        value, gradient = value_and_grad(f)(argument)
+        compiled_value, compiled_gradient = jit(value_and_grad(f))(argument)
+        assert (value, compiled_value, jit(f)(argument)) == (expected, expected, expected)
+        assert compiled_gradient == gradient
 
 
 def test_a_nan_is_unequal_to_itself() -> None:
@@ -246,16 +246,14 @@ TRUTHS: list[tuple[Callable[[Any], Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("f", "argument"), TRUTHS)
-def test_what_a_comparison_says_is_a_bool_as_eagerly(
-    f: Callable[[Any], Any], argument: Any
-) -> None:
+def test_what_a_comparison_says_is_a_bool_as_eagerly() -> None:
     """A result is True or False compiled where it is eagerly, an array an array of bools."""
-    expected, compiled = f(argument), jit(f)
-    for found in (compiled(argument), compiled(argument)):
-        assert repr(found) == repr(expected)
-    if isinstance(argument, float):
-        assert _kinds(jit(f)(Value(argument))) == _kinds(f(Value(argument)))
+    for f, argument in TRUTHS:
+        expected, compiled = f(argument), jit(f)
+        for found in (compiled(argument), compiled(argument)):
+            assert repr(found) == repr(expected)
+        if isinstance(argument, float):
+            assert _kinds(jit(f)(Value(argument))) == _kinds(f(Value(argument)))
 
 
 def _kinds(x: Any) -> Any:

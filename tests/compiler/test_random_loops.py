@@ -107,7 +107,7 @@ def program(seed: int, least: int = 3) -> tuple[Function, list[float]]:
     return f, p
 
 
-@pytest.mark.parametrize("seed", seeds(16, light=2))
+@pytest.mark.parametrize("seed", seeds(8, light=1))
 def test_random_loops_have_eager_values_gradients_and_curvature(seed: int) -> None:
     """With the gradient inside and around, and a Hessian times a vector, also at 0, at kinks."""
     f, p = program(FIRST + seed, least=3 if seed % 2 else 70)
@@ -181,17 +181,6 @@ def test_long_bodies_that_carry_nothing_on_are_eager_ones(loss: Any, body: Any) 
         assert close([result, [x.grad for x in leaves]], expected)
 
 
-@pytest.mark.native
-@pytest.mark.parametrize("body", [network, jumps])
-def test_each_example_of_a_loop_has_the_numbers_it_has_under_vmap(body: Any) -> None:
-    """At several points; last digits may differ."""
-    together = jit(lambda p: sg.vmap(lambda row: body(p, row))(ROWS))
-    compiled = jit(lambda p: [body(p, row) for row in ROWS])
-    for shift in range(10):
-        p = [math.sin(x + shift) for x in P]
-        assert close(compiled(p), together(p))
-
-
 GRAPH: list[Callable[..., Any]] = [
     lambda a, b: a * b + 0.5,
     lambda a, b: a - 2.0 * b,
@@ -205,7 +194,7 @@ GRAPH: list[Callable[..., Any]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", seeds(8, light=2))
+@pytest.mark.parametrize("seed", seeds(4, light=1))
 def test_graphs_in_no_order_are_eager_ones(seed: int) -> None:
     """Some hundred operations on numbers computed before; a thousand, which many results share."""
 

@@ -60,8 +60,18 @@ def legend(axes: Any) -> list[str]:
 
 
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize("name", ["xor", "digits", "sine", "clicks", "names", pytest.param("moons", marks=pytest.mark.wide),
-     pytest.param("sentiment", marks=pytest.mark.wide)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "xor",
+        "digits",
+        "sine",
+        "clicks",
+        "names",
+        pytest.param("moons", marks=pytest.mark.wide),
+        pytest.param("sentiment", marks=pytest.mark.wide),
+    ],
+)
 def test_a_program_leaves_picture_model_history_and_checkpoint(
     name: str, tmp_path: Path, pictures: list[Any]
 ) -> None:

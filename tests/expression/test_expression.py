@@ -68,9 +68,9 @@ def test_a_power_of_e_is_the_exponential(text: str) -> None:
     assert "2.718^" not in str(walk(f))
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
+def test_arguments_as_lists_and_left_out() -> None:
+    """Reductions take numbers or one list, dot takes two; arguments with defaults may go."""
+    cases: list[tuple[str, float]] = [
         ("sum(x, 2, y)", 12.0),
         ("sum((x, 2, y))", 12.0),
         ("mean(x, 2, y)", 4.0),
@@ -86,11 +86,9 @@ def test_a_power_of_e_is_the_exponential(text: str) -> None:
         ("clip(x)", 3.0),
         ("clip(x, 5)", 5.0),
         ("clip(x, 0, 1)", 1.0),
-    ],
-)
-def test_arguments_as_lists_and_left_out(text: str, number: float) -> None:
-    """Reductions take numbers or one list, dot takes two; arguments with defaults may go."""
-    assert parse(f"x = 3; y = 7; {text}").data == pytest.approx(number, rel=1e-15)
+    ]
+    for text, number in cases:
+        assert parse(f"x = 3; y = 7; {text}").data == pytest.approx(number, rel=1e-15)
 
 
 @pytest.mark.parametrize("text", ["y = x", "y = +x", "y = where(1 > 0, x, 2)"])
@@ -136,9 +134,9 @@ def test_a_chain_of_a_thousand_operations_is_read() -> None:
     assert gradients(f, leaves(f)) == [1001.0]
 
 
-@pytest.mark.parametrize(
-    ("text", "op"),
-    [
+def test_operators_record_their_operation() -> None:
+    """Every operator makes the node of its operation; comparisons do too."""
+    cases: list[tuple[str, str]] = [
         *(
             ("x + y", "add"),
             ("x - y", "sub"),
@@ -149,12 +147,10 @@ def test_a_chain_of_a_thousand_operations_is_read() -> None:
         *(("-x * y", "mul"), ("-(x * y)", "neg"), ("x < y", "lt"), ("x <= y", "le")),
         *(("x > y", "gt"), ("x >= y", "ge"), ("x == y", "eq"), ("x != y", "ne")),
         ("where(x > 0, x*x, -x)", "where"),
-    ],
-)
-def test_operators_record_their_operation(text: str, op: str) -> None:
-    """Every operator makes the node of its operation; comparisons do too."""
-    given = {"x": 2, "y": 3} if "y" in text else {"x": 2}
-    assert parse(text, **given).op is ops.TABLE[op]
+    ]
+    for text, op in cases:
+        given = {"x": 2, "y": 3} if "y" in text else {"x": 2}
+        assert parse(text, **given).op is ops.TABLE[op]
 
 
 def test_numbers_and_constants() -> None:
@@ -238,9 +234,9 @@ def test_expressions_have_the_value_python_gives_them(text: str) -> None:
     assert found == pytest.approx(float(expected), rel=1e-12, abs=1e-300)
 
 
-@pytest.mark.parametrize(
-    ("lecture", "python"),
-    [
+def test_the_syntax_of_lectures_is_read() -> None:
+    """Powers with ^, which binds as ** does, the signs of pages, and the names of operations."""
+    cases: list[tuple[str, str]] = [
         ("w^2", "w**2"),
         ("w·x − 3×x", "w*x - 3*x"),
         ("2^w^2", "2**(w**2)"),
@@ -249,15 +245,13 @@ def test_expressions_have_the_value_python_gives_them(text: str) -> None:
         ("min(w, x, 0)", "minimum(w, x, 0)"),
         ("σ(w*x)", "sigmoid(w*x)"),
         ("logistic(w) + ln(w)", "sigmoid(w) + log(w)"),
-    ],
-)
-def test_the_syntax_of_lectures_is_read(lecture: str, python: str) -> None:
-    """Powers with ^, which binds as ** does, the signs of pages, and the names of operations."""
-    there, here = (
-        parse(f"f = {lecture} + 0*w*x", w=2, x=3),
-        parse(f"f = {python} + 0*w*x", w=2, x=3),
-    )
-    assert there.data == here.data
+    ]
+    for lecture, python in cases:
+        there, here = (
+            parse(f"f = {lecture} + 0*w*x", w=2, x=3),
+            parse(f"f = {python} + 0*w*x", w=2, x=3),
+        )
+        assert there.data == here.data
 
 
 def test_vectors_are_given_by_name() -> None:

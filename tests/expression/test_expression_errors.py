@@ -54,10 +54,10 @@ REFUSED: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "place"), REFUSED, ids=ascii)
-def test_what_is_refused_is_marked(text: str, place: str) -> None:
+def test_what_is_refused_is_marked() -> None:
     """The caret stands under what is wrong."""
-    assert marked(message(text, x=1)) == place
+    for text, place in REFUSED:
+        assert marked(message(text, x=1)) == place
 
 
 def test_what_is_no_expression_at_all() -> None:
@@ -141,9 +141,9 @@ def test_a_vector_out_of_place_says_what_to_write(
 # Whatever the text ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_hostile_text_is_refused() -> None:
+    """Deep, long and malformed text gives a short ExpressionError: no crash, no warning."""
+    cases: list[str] = [
         "(" * 10_000,
         "[" * 10_000,
         "sin(" * 300 + "x" + ")" * 300,
@@ -168,14 +168,11 @@ def test_a_vector_out_of_place_says_what_to_write(
         "'\\d'",
         "x is 1",
         "x; type X = 1",
-    ],
-    ids=lambda text: ascii(text[:12]),
-)
-def test_hostile_text_is_refused(text: str) -> None:
-    """Deep, long and malformed text gives a short ExpressionError: no crash, no warning."""
-    with pytest.raises(ExpressionError) as caught:
-        parse(text, x=1)
-    assert len(str(caught.value)) < 1_000
+    ]
+    for text in cases:
+        with pytest.raises(ExpressionError) as caught:
+            parse(text, x=1)
+        assert len(str(caught.value)) < 1_000
 
 
 @pytest.mark.parametrize("text", ["-" * 99 + "x", "sin(" * 90 + "x" + ")" * 90])

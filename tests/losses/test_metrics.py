@@ -99,9 +99,9 @@ def test_values_arrays_and_columns_are_read_and_give_plain_numbers() -> None:
     assert confusion_matrix([0.3], [True]) == [[0, 0], [0, 1]]
 
 
-@pytest.mark.parametrize(
-    ("scores", "targets", "error"),
-    [
+def test_metrics_refuse_what_they_cannot_count() -> None:
+    """No examples, too few targets, unknown classes, probabilities as targets, and texts."""
+    cases: list[tuple[Any, Any, type[Exception]]] = [
         ([], [], OperandError),
         (SCORES, [1], OperandError),
         (SCORES, [1, 0, 2, 3], DomainError),
@@ -110,12 +110,8 @@ def test_values_arrays_and_columns_are_read_and_give_plain_numbers() -> None:
         (None, [1], OperandError),
         (["a"], [1], OperandError),
         ([0.5], ["a"], OperandError),
-    ],
-)
-def test_metrics_refuse_what_they_cannot_count(
-    scores: Any, targets: Any, error: type[Exception]
-) -> None:
-    """No examples, too few targets, unknown classes, probabilities as targets, and texts."""
-    for metric in (accuracy, confusion_matrix, zero_one_loss):
-        with pytest.raises(error):
-            metric(scores, targets)
+    ]
+    for scores, targets, error in cases:
+        for metric in (accuracy, confusion_matrix, zero_one_loss):
+            with pytest.raises(error):
+                metric(scores, targets)

@@ -278,25 +278,23 @@ def keyword_only(*, x: float) -> float:
     return x
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
+def test_functions_have_plain_positional_parameters() -> None:
+    """Built-ins, methods, partials and functions of other parameters are refused at once."""
+    cases: list[Any] = [
         *(math.sin, float, keyword_only, lambda: 1.0, lambda *x: 1.0, lambda x, **rest: x),
         *(functools.partial(operator.mul, 2.0), Value(1.0).__neg__, ops.sin),
-    ],
-)
-def test_functions_have_plain_positional_parameters(function: Any) -> None:
-    """Built-ins, methods, partials and functions of other parameters are refused at once."""
-    with pytest.raises(OperandError, match="positional"):
-        custom_op(partials=lambda y, x: (1.0,))(function)
-    bare: Any = custom_op
-    with pytest.raises(OperandError, match="partials="):
-        bare(math_exp)  # as a decorator without arguments
+    ]
+    for function in cases:
+        with pytest.raises(OperandError, match="positional"):
+            custom_op(partials=lambda y, x: (1.0,))(function)
+        bare: Any = custom_op
+        with pytest.raises(OperandError, match="partials="):
+            bare(math_exp)  # as a decorator without arguments
 
 
-@pytest.mark.parametrize(
-    ("partials", "complaint"),
-    [
+def test_partials_are_one_expression_for_each_operand() -> None:
+    """Wrong numbers and kinds of partials are refused when the operation is declared."""
+    cases: list[tuple[Any, str]] = [
         (lambda y, a, b: (a,), "give 2"),
         (lambda y, a, b: (a, b, y), "give 2"),
         (lambda y, a, b: (a, None), "give 2"),
@@ -306,15 +304,13 @@ def test_functions_have_plain_positional_parameters(function: Any) -> None:
         (lambda y, a, b: (math.sin(a), b), "traced"),
         (lambda y, a, b: (a.exp(), b), "traced"),
         (lambda y, a, b: (a if a > 0 else b, b), "where"),
-    ],
-)
-def test_partials_are_one_expression_for_each_operand(partials: Any, complaint: str) -> None:
-    """Wrong numbers and kinds of partials are refused when the operation is declared."""
-    with pytest.raises(OperandError, match=complaint):
+    ]
+    for partials, complaint in cases:
+        with pytest.raises(OperandError, match=complaint):
 
-        @custom_op(partials=partials)
-        def product(a: float, b: float) -> float:
-            return a * b
+            @custom_op(partials=partials)
+            def product(a: float, b: float) -> float:
+                return a * b
 
 
 def test_wrong_partials_are_found_by_gradcheck() -> None:

@@ -252,9 +252,7 @@ def derivative(op: Any, operands: Sequence[int]) -> Any:
     return op
 
 
-def compare(
-    name: str, order: Sequence[int], terms: Terms, at: Sequence[tuple[float, ...]]
-) -> None:
+def compare(name: str, order: Sequence[int], terms: Terms, at: Sequence[tuple[float, ...]]) -> None:
     """Hold a derivative against its formula, eagerly and compiled."""
     op: Any = TABLE[name]
     slope = derivative(op, order)

@@ -65,20 +65,20 @@ FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "options", "expected"), FORMULAS)
-def test_rates_by_the_formulas(name: str, options: dict[str, Any], expected: list[float]) -> None:
+def test_rates_by_the_formulas() -> None:
     """Stepped from the first epoch on, asked for any epoch, and gone on with from a state."""
-    build = getattr(lr_scheduler, name)
-    schedule = build(sgd(), **options)
-    assert run(schedule, len(expected)) == pytest.approx(expected, abs=1e-14)
-    asked = [schedule.lr_at(epoch, 1.0) for epoch in range(len(expected))]
-    assert asked == pytest.approx(expected, abs=1e-14)
-    stopped, resumed = build(sgd(), **options), build(sgd(0.1), **options)
-    run(stopped, 2)
-    resumed.optimizer.load_state_dict(stopped.optimizer.state_dict())
-    resumed.load_state_dict(stopped.state_dict())
-    assert resumed.last_epoch == 2
-    assert run(resumed, len(expected) - 2) == run(build(sgd(), **options), len(expected))[2:]
+    for name, options, expected in FORMULAS:
+        build = getattr(lr_scheduler, name)
+        schedule = build(sgd(), **options)
+        assert run(schedule, len(expected)) == pytest.approx(expected, abs=1e-14)
+        asked = [schedule.lr_at(epoch, 1.0) for epoch in range(len(expected))]
+        assert asked == pytest.approx(expected, abs=1e-14)
+        stopped, resumed = build(sgd(), **options), build(sgd(0.1), **options)
+        run(stopped, 2)
+        resumed.optimizer.load_state_dict(stopped.optimizer.state_dict())
+        resumed.load_state_dict(stopped.state_dict())
+        assert resumed.last_epoch == 2
+        assert run(resumed, len(expected) - 2) == run(build(sgd(), **options), len(expected))[2:]
 
 
 #: Options of a plateau, what it is told, and the rates after each, from 1.
@@ -105,18 +105,16 @@ PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("options", "told", "expected"), PLATEAUS)
-def test_a_plateau_lowers_the_rate(
-    options: dict[str, Any], told: list[float], expected: list[float]
-) -> None:
+def test_a_plateau_lowers_the_rate() -> None:
     """After more than `patience` epochs that were not better, by every option's definition."""
-    schedule = ReduceLROnPlateau(sgd(), **options)
-    found = []
-    for loss in told:
-        schedule.step(loss)
-        found += schedule.get_last_lr()
-    assert found == pytest.approx(expected)
-    assert schedule.last_epoch == schedule.state_dict()["last_epoch"] == len(told)
+    for options, told, expected in PLATEAUS:
+        schedule = ReduceLROnPlateau(sgd(), **options)
+        found = []
+        for loss in told:
+            schedule.step(loss)
+            found += schedule.get_last_lr()
+        assert found == pytest.approx(expected)
+        assert schedule.last_epoch == schedule.state_dict()["last_epoch"] == len(told)
 
 
 @pytest.mark.parametrize("three_phase", [False, True])
@@ -220,9 +218,9 @@ def test_schedules_are_shown_with_their_options() -> None:
 # What is refused ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "word"),
-    [
+def test_options_out_of_range_are_refused() -> None:
+    """By their names, and the optimiser stays as it was."""
+    cases: list[tuple[str, Any, str]] = [
         ("StepLR", {"step_size": 0}, "step_size"),
         ("StepLR", {"step_size": 2, "gamma": -0.1}, "gamma"),
         ("MultiStepLR", {"milestones": 3}, "milestones"),
@@ -248,15 +246,13 @@ def test_schedules_are_shown_with_their_options() -> None:
         ("ReduceLROnPlateau", {"factor": 1.0}, "factor"),
         ("ReduceLROnPlateau", {"min_lr": [0.0, 0.0]}, "min_lr"),
         ("ReduceLROnPlateau", {"threshold_mode": "x"}, "threshold_mode"),
-    ],
-)
-def test_options_out_of_range_are_refused(name: str, options: Any, word: str) -> None:
-    """By their names, and the optimiser stays as it was."""
-    optimizer = sgd()
-    before = optimizer.state_dict()
-    with pytest.raises((OperandError, DomainError), match=word):
-        getattr(lr_scheduler, name)(optimizer, **options)
-    assert optimizer.state_dict() == before
+    ]
+    for name, options, word in cases:
+        optimizer = sgd()
+        before = optimizer.state_dict()
+        with pytest.raises((OperandError, DomainError), match=word):
+            getattr(lr_scheduler, name)(optimizer, **options)
+        assert optimizer.state_dict() == before
 
 
 def test_what_cannot_be_combined_is_refused() -> None:

@@ -191,14 +191,6 @@ def test_last_losses_stand_over_their_rates_with_the_median(ax: Axes) -> None:
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
-def test_a_single_run_of_one_epoch_can_be_seen(ax: Axes) -> None:
-    """A line through one point cannot; close losses have a linear scale."""
-    sweep_curves({0.1: [[1.0]]}, ax)
-    assert ax.get_lines()[0].get_marker() == "."
-    assert ax.get_yscale() == "linear"
-    assert sweep_outcomes({0.1: [[1.0]]}, Figure().subplots()).get_lines()[0].get_marker() == "_"
-
-
 # Classifiers ----------------------------------------------------------------------------------
 
 

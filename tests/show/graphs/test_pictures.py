@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.inner import topological_order
 from tests.show.graphs.reading import (
     SVG,
     Flow,
@@ -24,9 +23,7 @@ from tests.show.graphs.reading import (
     elements,
     flow,
     lecture,
-    lines,
     of_class,
-    regularised,
 )
 
 from scalargrad import Parameter, Value, custom_op, draw, exp, ops, sqrt, walk
@@ -201,13 +198,6 @@ def test_numbers_have_four_significant_digits(data: float, shown: str) -> None:
     assert flow(draw(Value(data))).of("wire") == [shown]
 
 
-def test_numbers_have_as_many_digits_as_are_asked_for() -> None:
-    """1/3 and its square, rounded to 2 and to 17 digits."""
-    assert flow(draw(square_of_a_third(), digits=2)).of("wire") == ["0.33", "0.11"]
-    whole = flow(draw(square_of_a_third(), digits=17)).of("wire")
-    assert whole == ["0.33333333333333331", "0.1111111111111111"]
-
-
 def test_gradients_are_shown_once_there_are_any() -> None:
     """One that nobody computed is absent, not 0, and one can leave them out."""
     y = square_of_a_third()
@@ -291,15 +281,6 @@ def test_contributions_of_copies_sum_to_the_gradient() -> None:
         assert len(terms) > 1
         total = sum(float(term.replace("−", "-")) for term in terms)
         assert total == pytest.approx(node.grad, rel=1e-12)
-
-
-def test_copies_count_towards_the_limit() -> None:
-    """Two nodes and two wires of copies with their gate are five nodes."""
-    x = Value(3.0, "x")
-    assert draw(x * x, limit=2).dot
-    assert draw(x * x, copies=True, limit=5).dot
-    with pytest.raises(GraphTooLargeError, match="5 nodes"):
-        draw(x * x, copies=True, limit=4)
 
 
 # Paper, the limit, errors ---------------------------------------------------------------------
@@ -393,15 +374,6 @@ class Travel:
     parent: Value | None
 
 
-def test_a_step_without_an_operand_lights_every_line_to_its_parent() -> None:
-    """What has a node and a parent is a step; of x · x it lights both lines."""
-    x = Value(3.0, "x")
-    y = x * x
-    shown = flow(draw(y, highlight=Travel(y, x)))
-    assert shown.bold_lines >= {("n0_wire", "n1"), ("n0", "n0_wire")}
-    assert shown.arriving("n1") == ["n0_wire -->"] * 2
-
-
 def test_what_is_not_in_the_graph_is_named() -> None:
     """A Value that is not drawn, alone or in a step, and a step that travels no wire."""
     f = lecture()
@@ -438,17 +410,6 @@ def test_a_highlight_changes_no_text_and_keeps_inputs_dashed() -> None:
     box = elements(marked)["n0"]
     assert any("stroke-dasharray" in shape.attrib for shape in box.iter())
     assert draw(f).dot == draw(f, highlight=None).dot == draw(f, highlight=[]).dot
-
-
-def test_a_highlighted_path_goes_through_the_copy() -> None:
-    """From w to the square, the copy gate and that copy's wire stand out, and not the other."""
-    loss = regularised()
-    order = topological_order(loss)
-    product, square = (i for i, node in enumerate(order) if order[0] in node.parents)
-    shown = flow(draw(loss, copies=True, highlight=[order[0], order[square]]))
-    assert "n0_fan" in shown.styles
-    assert ("n0_fan", f"n{square}_w0_wire") in shown.bold_lines
-    assert ("n0_fan", f"n{product}_w0_wire") not in shown.bold_lines
 
 
 # Colours --------------------------------------------------------------------------------------
@@ -530,17 +491,6 @@ def test_text_is_readable_on_every_colour(dark: bool) -> None:
         (word,) = found[f"n{i}"].iter(f"{SVG}text")
         (fill,) = {e.attrib["fill"] for e in found[f"n{i}"].iter(f"{SVG}polygon")}
         assert contrast(fill, word.get("fill", "#000000")) >= 5.5
-
-
-def test_a_tint_keeps_inputs_dashed_and_highlights_bold() -> None:
-    """It changes the fill alone."""
-    f = lecture()
-    picture = draw(f, color="value", highlight=f)
-    assert "stroke-width:4px" in flow(picture).styles["n4"]
-    assert fills(flow(picture)) == fills(flow(draw(f, color="value")))
-    box = elements(picture)["n0"]
-    assert any("stroke-dasharray" in shape.attrib for shape in box.iter())
-    assert lines(box) == ["x"]
 
 
 def test_tikz_has_the_shapes_of_the_picture_and_no_letter_that_latex_reads(tmp_path: Path) -> None:

@@ -42,21 +42,19 @@ def agree(a: Any, b: Any, digits: int, least: float = 0) -> bool:
 # Numbers ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("x", "written"),
-    [
-        *[(3.0, "= 3"), (-0.0, "= 0"), (0.1 + 0.2, "= 0.3"), (1 / 3, "≈ 0.3333")],
-        *[(-0.13981071068366963, "≈ −0.1398"), (12345.0, "≈ 12340"), (10000.0, "= 10000")],
-        *[(123456.0, "≈ 123500"), (-31415.9, "≈ −31420"), (1e6, "= 1e6"), (1.5e-7, "= 1.5e−7")],
-        *[(5e-324, "≈ 4.941e−324"), (math.inf, "= inf"), (math.nan, "= nan")],
-    ],
-)
-def test_numbers_have_four_significant_digits(x: float, written: str) -> None:
+def test_numbers_have_four_significant_digits() -> None:
     """Powers of ten appear only where digits alone would be long; ≈ says that some are left out.
 
     Noise in the last bits is no rounding, and halves go to the even digit.
     """
-    assert walk(Value(x, "x"))[0].text() == f"x {written}"
+    cases: list[tuple[float, str]] = [
+        *[(3.0, "= 3"), (-0.0, "= 0"), (0.1 + 0.2, "= 0.3"), (1 / 3, "≈ 0.3333")],
+        *[(-0.13981071068366963, "≈ −0.1398"), (12345.0, "≈ 12340"), (10000.0, "= 10000")],
+        *[(123456.0, "≈ 123500"), (-31415.9, "≈ −31420"), (1e6, "= 1e6"), (1.5e-7, "= 1.5e−7")],
+        *[(5e-324, "≈ 4.941e−324"), (math.inf, "= inf"), (math.nan, "= nan")],
+    ]
+    for x, written in cases:
+        assert walk(Value(x, "x"))[0].text() == f"x {written}"
 
 
 def summed(terms: Sequence[float], arrived: int) -> str:
@@ -67,9 +65,9 @@ def summed(terms: Sequence[float], arrived: int) -> str:
     return said.removeprefix("∂f/∂x ").rpartition(", ")[0]
 
 
-@pytest.mark.parametrize(
-    ("terms", "written"),
-    [
+def test_complete_sums_add_up_as_shown() -> None:
+    """= follows where the terms as shown give the total as shown, ≈ where they do not."""
+    cases: list[tuple[list[float], str]] = [
         ([-0.13981071068366963, 0.05], "≈ −0.1398 + 0.05 = −0.0898"),
         ([0.5, 0.25], "= 0.5 + 0.25 = 0.75"),
         ([1.0, -3.0], "= 1 − 3 = −2"),
@@ -81,11 +79,9 @@ def summed(terms: Sequence[float], arrived: int) -> str:
         ([2.5, 0.0001234], "= 2.5 + 0.0001234 ≈ 2.5"),
         ([0.5] * 6, "= 0.5 + 0.5 + 0.5 + 0.5 + 0.5 + 0.5 = 3"),
         ([0.5] * 8, "= 0.5 + … + 0.5 + 0.5 = 4"),
-    ],
-)
-def test_complete_sums_add_up_as_shown(terms: list[float], written: str) -> None:
-    """= follows where the terms as shown give the total as shown, ≈ where they do not."""
-    assert summed(terms, len(terms)) == written
+    ]
+    for terms, written in cases:
+        assert summed(terms, len(terms)) == written
 
 
 def test_incomplete_sums_end_in_a_question_mark() -> None:
@@ -216,9 +212,9 @@ def test_a_local_derivative_is_equal_only_where_mpmath_says_so(drawn: Any) -> No
             assert agree(slope, shown(wire.local or 0.0), 60, least=1), wire.local_text()
 
 
-@pytest.mark.parametrize(
-    ("f", "point", "text"),
-    [
+def test_what_a_float_loses_is_not_called_equal() -> None:
+    """Terms too small to keep, overflow and remainders of tenths; but not what only looks so."""
+    cases: list[tuple[Callable[[Value, Value], Value], tuple[float, float], str]] = [
         (lambda a, b: sg.logsumexp([a, b]), (50.0, 0.0), "logsumexp(50, 0) ≈ 50"),
         (lambda a, b: sg.mean([a, b]), (1e18, 1.0), "(1e18 + 1) / 2 ≈ 5e17"),
         (lambda a, b: a / b, (1.0, 8.0), "1 / 8 = 0.125"),
@@ -238,20 +234,16 @@ def test_a_local_derivative_is_equal_only_where_mpmath_says_so(drawn: Any) -> No
         (lambda a, b: a % b, (1.0, 0.1), "1 mod 0.1 ≈ 0.1"),
         (lambda a, b: sg.sum([a, b, *[1.0] * 8]), (1e18, 1.0), "+ … + 1 ≈ 1e18"),
         (lambda a, b: sg.exp(b - a), (800.0, 0.0), "= exp(v1) = exp(−800) ≈ 0"),
-    ],
-)  # fmt: skip
-def test_what_a_float_loses_is_not_called_equal(
-    f: Callable[[Value, Value], Value], point: tuple[float, float], text: str
-) -> None:
-    """Terms too small to keep, overflow and remainders of tenths; but not what only looks so."""
-    root = f(*(Value(x, name) for x, name in zip(point, "ab", strict=True)))
-    *_, last = (step for step in walk(root) if step.phase == "forward")
-    assert last.text().endswith(text)
+    ]
+    for f, point, text in cases:
+        root = f(*(Value(x, name) for x, name in zip(point, "ab", strict=True)))
+        *_, last = (step for step in walk(root) if step.phase == "forward")
+        assert last.text().endswith(text)
 
 
-@pytest.mark.parametrize(
-    ("f", "x", "local"),
-    [
+def test_a_saved_result_that_was_rounded_makes_the_derivative_approximate() -> None:
+    """tanh(400) is not 1, so 1 − tanh² is not 0, though 1 − 1·1 is."""
+    cases: list[tuple[Callable[[Value], Value], float, str]] = [
         (sg.tanh, 400.0, "1 − v1·v1 ≈ 1 − 1·1 = 0"),
         (sg.tanh, 0.0, "1 − v1·v1 = 1 − 0·0 = 1"),
         (sg.erfinv, 0.75, "√π / 2·exp(v1·v1) ≈ √π / 2·exp(0.8134·0.8134) ≈ 1.717"),
@@ -261,13 +253,9 @@ def test_what_a_float_loses_is_not_called_equal(
         (sg.sqrt, 0.0, "1 / (2·v1) = 1 / (2·0) ≈ inf"),
         (lambda a: a * (2 / 3), 1 / 3, "≈ 0.6667"),
         (lambda a: -a, 1 / 3, "= −1"),
-    ],
-)
-def test_a_saved_result_that_was_rounded_makes_the_derivative_approximate(
-    f: Callable[[Value], Value], x: float, local: str
-) -> None:
-    """tanh(400) is not 1, so 1 − tanh² is not 0, though 1 − 1·1 is."""
-    assert walk(f(Value(x, "a")))[-1].local_text().endswith(local)
+    ]
+    for f, x, local in cases:
+        assert walk(f(Value(x, "a")))[-1].local_text().endswith(local)
 
 
 # What follows from rounded numbers --------------------------------------------------------------

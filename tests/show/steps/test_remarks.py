@@ -37,9 +37,9 @@ def noted(steps: Walk, word: str) -> dict[str, str]:
 # Nudges -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("make", "x", "nudge", "change"),
-    [
+def test_a_nudge_is_so_small_that_its_promise_holds() -> None:
+    """Small beside the number, before a kink, where the curve is straight; exact if affine."""
+    cases: list[tuple[Function, float, str, str]] = [
         (lambda x: x * 2.0, 3.0, "+0.01", "+0.02"),
         (lambda x: x * x, 3.0, "+0.01", "about +0.06"),
         (lambda x: x * x, 0.0, "+0.01", "about 0"),
@@ -50,18 +50,14 @@ def noted(steps: Walk, word: str) -> dict[str, str]:
         (lambda x: x * 0.5, 1.7e308, "+1e306", "+5e305"),
         (lambda x: sg.relu(x - 1.0), 0.999, "+0.001", "0"),
         (lambda x: sg.exp(30.0 * x), 0.0, "+0.001", "about +0.03"),
-    ],
-)
-def test_a_nudge_is_so_small_that_its_promise_holds(
-    make: Function, x: float, nudge: str, change: str
-) -> None:
-    """Small beside the number, before a kink, where the curve is straight; exact if affine."""
-    assert last(make(Value(x, "x"))).notes()[-1] == f"nudge x by {nudge}: f changes by {change}"
+    ]
+    for make, x, nudge, change in cases:
+        assert last(make(Value(x, "x"))).notes()[-1] == f"nudge x by {nudge}: f changes by {change}"
 
 
-@pytest.mark.parametrize(
-    ("make", "x", "said"),
-    [
+def test_no_nudge_is_foretold_at_a_kink_or_jump() -> None:
+    """Both slopes are those of the textbook: relu(0) rises by 0.01, not by about 0."""
+    cases: list[tuple[Function, float, str]] = [
         (sg.relu, 0.0, "0 from the left and 1 from the right; 0 is taken"),
         (abs, 0.0, "−1 from the left and 1 from the right; 0 is taken"),
         (lambda x: sg.maximum(x, 2.0), 2.0, "0 from the left and 1 from the right; 0.5 is taken"),
@@ -76,13 +72,11 @@ def test_a_nudge_is_so_small_that_its_promise_holds(
         (lambda x: sg.relu(x) - sg.relu(-x), 0.0, "kinks meet at x = 0: the derivative of f is 1"),
         (sg.floor, 2.0, "f jumps at x = 2: it is 1 just below and 2 just above"),
         (lambda x: sg.gt(x, 0.0), 0.0, "f jumps at x = 0: it is 0 just below and 1 just above"),
-    ],
-)
-def test_no_nudge_is_foretold_at_a_kink_or_jump(make: Function, x: float, said: str) -> None:
-    """Both slopes are those of the textbook: relu(0) rises by 0.01, not by about 0."""
-    note = last(make(Value(x, "x"))).notes()[-1]
-    assert "nudge" not in note
-    assert said in note
+    ]
+    for make, x, said in cases:
+        note = last(make(Value(x, "x"))).notes()[-1]
+        assert "nudge" not in note
+        assert said in note
 
 
 @pytest.mark.parametrize(

@@ -118,15 +118,6 @@ def test_a_recurrence_is_cut_between_its_steps() -> None:
     assert titles[0].startswith("10 × (")
 
 
-def test_a_wide_sum_shows_the_sum_and_its_terms_in_groups() -> None:
-    """The Σ stands by itself beside groups of its 500 operands."""
-    total = ops.sum([Value(float(i)) for i in range(500)])
-    whole = fold(total)
-    require_sound(whole, [total])
-    assert whole.nodes == [total]
-    assert sum(part.size for part in whole.folds) == 500
-
-
 def test_terms_that_were_computed_stay_together_in_groups_of_a_sum() -> None:
     """No group of a wide sum holds one node of a term without the others."""
     terms = [[Value(float(i)), Value(1.0)] for i in range(200)]
@@ -158,18 +149,6 @@ def test_a_deep_graph_of_a_shared_node_folds_without_recursion() -> None:
     while level:
         level, depth = [inner for part in level for inner in part.folds], depth + 1
     assert depth <= 6
-
-
-def test_equal_graphs_have_equal_folds() -> None:
-    """Nothing depends on addresses or the order of sets."""
-
-    def tree() -> list[tuple[str, str, int]]:
-        nodes = [Value(float(i)) for i in range(5)]
-        for i in range(400):
-            nodes.append(nodes[(i * 7) % len(nodes)] + nodes[(i * 13) % len(nodes)].tanh())
-        return [(part.path, part.title, part.size) for part in fold(nodes[-1], limit=12).walk()]
-
-    assert tree() == tree()
 
 
 def test_a_small_graph_is_not_folded() -> None:
@@ -454,12 +433,6 @@ def test_the_steps_of_a_recurrent_network_are_calls_of_its_cell() -> None:
     """Two linear maps, of the input and of the state, meet in one call with their sum's tanh."""
     steps = steps_of_cell(Recurrent(Cell()), *(values(0.1 * t, 1.0) for t in range(4)))
     assert steps == [{"dot": 4, "add": 2, "tanh": 2}] * 4
-
-
-def test_a_state_that_is_carried_on_belongs_to_the_step_that_makes_it() -> None:
-    """Every step of a gated cell holds its σ, products, sums and tanh; the last one too."""
-    steps = steps_of_cell(Recurrent(Memory()), values(0.1, 1.0), [0.5, -0.5])
-    assert steps == [{"dot": 4, "sigmoid": 2, "mul": 2, "tanh": 4, "add": 2}] * 3
 
 
 def test_every_position_of_a_transformer_is_one_fold() -> None:

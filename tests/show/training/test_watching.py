@@ -257,9 +257,9 @@ def _mean(predictions: list[Any], targets: list[Any]) -> Any:
 # What is refused: the other errors are in tests/wording --------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("options", "noun"),
-    [
+def test_what_does_not_fit_together_is_refused() -> None:
+    """Inputs are rows of numbers, and targets numbers or lists with one for each output."""
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"X": [[0.0, 1.0], "ab"], "y": [0, 1]}, "input 1"),
         ({"X": [[Value(x, "x") for x in row] for row in X]}, "input 0"),
         ({"X": [[]], "y": [0]}, "input 0"),
@@ -268,13 +268,11 @@ def _mean(predictions: list[Any], targets: list[Any]) -> Any:
         ({"plane": (0, 2)}, "inputs"),
         ({"max_snapshots": 1}, "max_snapshots"),
         ({"model": MLP}, "model"),
-    ],
-)
-def test_what_does_not_fit_together_is_refused(options: dict[str, Any], noun: str) -> None:
-    """Inputs are rows of numbers, and targets numbers or lists with one for each output."""
-    given = {"model": network(), "X": X, "y": Y, "loss": lambda p, t: mse_loss(p, p), **options}
-    with pytest.raises(OperandError, match=noun):
-        watch(**given)
+    ]
+    for options, noun in cases:
+        given = {"model": network(), "X": X, "y": Y, "loss": lambda p, t: mse_loss(p, p), **options}
+        with pytest.raises(OperandError, match=noun):
+            watch(**given)
 
 
 def test_a_model_that_reads_numbers_is_refused() -> None:
