@@ -52,7 +52,7 @@ def oldest_llvmlite(session: nox.Session) -> None:
     """Run the core of the compiler with the oldest llvmlite, NumPy and pytest that are allowed."""
     session.install("uv")
     session.run("uv", "pip", "install", "--resolution", "lowest-direct", "-e", ".[dev]")
-    core = ("operations", "digits", "loops", "jitted")
+    core = ("operations", "digits", "loops")
     files = [f"tests/compiler/test_{name}.py" for name in core]
     session.run("python", "-m", "pytest", "-n", "auto", *files)
 

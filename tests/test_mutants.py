@@ -11,7 +11,7 @@ import pytest
 from fuzz import mutants
 from fuzz.covering import PACKAGE, TESTS, definition, statement
 from fuzz.equivalents import reason
-from fuzz.mutants import NEAREST, Change
+from fuzz.mutants import NEAREST
 from fuzz.trials import exchanged, place
 
 
@@ -52,11 +52,6 @@ def test_a_statement_is_all_its_lines_and_of_a_block_the_head(line: int, lines: 
     assert [*statement(CODE, line)] == lines
 
 
-def test_a_change_is_told_by_its_line_and_what_stood_there() -> None:
-    """That is how results are found again when other lines have been edited."""
-    assert Change.between(CODE, CODE.replace("1,", "2,")) == (5, "1,", "2,")
-
-
 def test_functions_of_one_line_are_told_apart() -> None:
     """The code of each is exchanged for its own."""
     functions: dict[str, Any] = {}
@@ -66,13 +61,6 @@ def test_functions_of_one_line_are_told_apart() -> None:
     for function in (two_and_three := functions["f"](0)):
         function.__code__ = changes[place(function.__code__)]
     assert [function() for function in two_and_three] == [5, 3]
-
-
-def test_what_is_executed_on_import_is_not_exchanged() -> None:
-    """It has happened already: such a mutant needs a new process."""
-    for code in ("A = 1", "class A:\n    x = 1"):
-        with pytest.raises(ValueError, match="cannot be exchanged"):
-            exchanged("some.py", code, code.replace("1", "2"))
 
 
 @pytest.mark.parametrize(("line", "name"), [(1, ""), (3, "f"), (4, "f"), (5, "f"), (7, "A")])

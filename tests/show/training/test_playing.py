@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,16 +221,6 @@ def test_a_page_of_some_steps_says_which(open_page: Any) -> None:
     assert at(alone) == "step 0/0"
 
 
-def test_steps_taken_by_hand_are_announced(open_page: Any) -> None:
-    """A screen reader hears what the eye reads, also of the selected example."""
-    page = open_page(classifier()[0], "#step=3&example=5")
-    assert said(page, "announcement") == ""
-    page.keyboard.press("ArrowRight")
-    parts = [said(page, id) for id in ("sentence", "change", "example-sentence")]
-    assert said(page, "announcement") == " ".join(parts)
-    assert all(parts)
-
-
 def test_classes_are_called_what_the_data_call_them(open_page: Any) -> None:
     """Labels of -1 and 1 keep their names, truths too; names that are given go first."""
     signs = [2 * label - 1 for label in LABELS]
@@ -352,17 +341,6 @@ def recorded(loss: Any = mse_loss, **options: Any) -> TrainingPage:
     return watch(model, POINTS, LABELS, loss=loss, **options)
 
 
-class Named:
-    """A training page that someone gave a heading."""
-
-    def __init__(self, page: TrainingPage) -> None:
-        self.page = page
-
-    def save(self, path: Path) -> Path:
-        """Write it under that heading."""
-        return self.page.save(path, title="Two moons")
-
-
 @pytest.mark.people
 def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     """Pictures, curve, counter, heading and words follow; the recording is a click away."""
@@ -391,20 +369,6 @@ def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     assert page.locator("#hidden-0").input_value() == "3"
     assert page.locator("h1").text_content() == "Training a network of 2, 3 and 1 units"
     assert numbers(page)["parameters"] == list(recording.snapshots[-1].parameters)
-
-
-def test_numbers_changed_one_after_another_all_count(open_page: Any) -> None:
-    """Train stays where it is while the page shows a training of its own; a given heading stays."""
-    page = open_page(Named(recorded()), "#step=2")
-    page.locator("#rate").fill("0.25")
-    page.locator("#epochs").click()
-    page.locator("#counter", has_text="epoch 3/3").wait_for()
-    page.locator("#epochs").fill("9")
-    page.get_by_role("button", name="Train", exact=True).click()
-    page.locator("#counter", has_text="epoch 9/9").wait_for()
-    assert "learning rate 0.25" in said(page, "curve-key")
-    assert page.locator("#recording").is_visible()
-    assert page.locator("h1").text_content() == page.title() == "Two moons"
 
 
 def test_what_cannot_be_trained_is_marked(open_page: Any) -> None:
