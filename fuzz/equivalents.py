@@ -84,16 +84,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "one=new[program.one] if not program.one >= 0 and alive[program.one] else -1,",
     ): "a product with a 1 that is not known for one is computed, and is the same number",
     (
-        "compiler/trace/nested_derivatives.py",
-        "by_columns = (2 * len(self.leaves) + 1) * (len(trace.ops) - self._start)",
-        "by_columns = ( 3 * len(self.leaves) + 1) * (len(trace.ops) - self._start)",
-    ): "which of two ways to the same derivatives is taken: only speed differs",
-    (
-        "compiler/trace/nested_derivatives.py",
-        "by_columns = (2 * len(self.leaves) + 1) * (len(trace.ops) - self._start)",
-        "by_columns = (2 / len(self.leaves) + 1) * (len(trace.ops) - self._start)",
-    ): "which of two ways to the same derivatives is taken: only speed differs",
-    (
         "compiler/trace/domains.py",
         "ways[whole] += 1",
         "ways[whole] += 0",
@@ -169,11 +159,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if pieces and not 0 < len(found[1]) < len(pieces):",
     ): "which of two orders with as many grids",
     (
-        "compiler/packing/scalar_packer.py",
-        "left = [(first, last - 1)] if last - first > 1 else []",
-        "left = [(first, last + 1)] if last - first > 1 else []",
-    ): "slices end at the last term",
-    (
         "compiler/passes/segments.py",
         "@dataclass(frozen=True)",
         "@dataclass(frozen=False)",
@@ -183,11 +168,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]",
         "self._gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
     ): "the norm of the negative gradient",
-    (
-        "compiler/packing/group_operations.py",
-        "order = lane_order(self._keys(args)[::-1])",
-        "order = lane_order(self._keys(args)[::1])",
-    ): "the order of lanes: only speed differs",
     (
         "compiler/passes/segments.py",
         "_CELLS, FEWEST, MOST = 2**19, 256, 2048",
@@ -211,11 +191,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "_DIGAMMA = (-1 / 12, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
         "_DIGAMMA = (-1 / 11, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
     ): "times x**-14 it is less than a rounding error where the series is used, from 10 on",
-    (
-        "compiler/packing/group_operations.py",
-        "return cells[0], int(steps[0]) if len(steps) else 0",
-        "return cells[0], int(steps[0]) if len(steps) else 1",
-    ): "in a table of one entry there is no distance",
     (
         "compiler/passes/lower.py",
         "elif isinstance(op, Total) and not folded:",
@@ -252,16 +227,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "first, steps = self.whole.place(self), [x / self.itemsize for x in self.strides]",
     ): "strides are whole multiples",
     (
-        "compiler/trace/batching.py",
-        "return found.reshape(arrays[0].shape) if varies else arrays[0]",
-        "return found.reshape(arrays[0].shape) if varies else arrays[ 1]",
-    ): "where none varies, all are equal",
-    (
-        "compiler/packing/scalar_packer.py",
-        "first = group.nodes[0]",
-        "first = group.nodes[ -1]",
-    ): "the nodes of a group have as many operands",
-    (
         "compiler/packing/scalar_packer.py",
         "return self._laid_out(values.reshape(*shape, 1), 0)",
         "return self._laid_out(values.reshape(*shape, 1), 1)",
@@ -271,11 +236,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "step = max(64, _BITS // len(ops))",
         "step = max( 65, _BITS // len(ops))",
     ): "how much is looked at in one go: only speed differs",
-    (
-        "compiler/packing/scalar_packer.py",
-        "values = self.values[a[:, -1]] * self.values[b[:, -1]]",
-        "values = self.values[a[:, -1]] / self.values[b[:, -1]]",
-    ): "the second factor of a constant term is 1",
     (
         "compiler/trace/domains.py",
         "once, lanes = -1, 1  # one number may be outside for all examples: it has no lanes",

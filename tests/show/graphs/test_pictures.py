@@ -165,7 +165,7 @@ def test_a_label_is_text_for_mermaid(label: str) -> None:
     """No ASCII punctuation of a label reaches Mermaid, which would read it as syntax."""
     picture = draw(Value(1.0, label))
     assert flow(picture).of("input") == [label]
-    written = picture.mermaid.splitlines()[1].removeprefix('    n0["').removesuffix('"]:::input')
+    written = picture.mermaid.split("\n")[1].removeprefix('    n0["').removesuffix('"]:::input')
     bare = re.sub(r"#\d+;|<br/>", "", written)
     assert not re.search(r"[!-/:-@\[-`{-~]", bare)
 
