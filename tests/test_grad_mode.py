@@ -84,18 +84,6 @@ def test_blocks_nest() -> None:
         assert not is_recorded()
 
 
-def test_one_instance_may_be_entered_again() -> None:
-    """An instance that is kept works any number of times, inside itself too."""
-    off = no_grad()
-    with off:
-        with off:
-            assert not is_recorded()
-        assert not is_recorded()
-    assert is_recorded()
-    with off:
-        assert not is_recorded()
-
-
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
 def test_what_is_raised_inside_passes_through(error: type[BaseException]) -> None:
     """An exception ends the block and is not swallowed."""

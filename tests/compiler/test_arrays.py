@@ -16,7 +16,6 @@ from tests.compiler.loops import close
 
 from scalargrad import TraceError, Value, dot, grad, jit, mean, softplus, tanh, value_and_grad, vmap
 from scalargrad import sum as added
-from scalargrad.export import load
 
 #: Many enough to stay whole while a function is recorded, and as many as in any example.
 ROWS = np.linspace(-1.0, 1.0, 1200).reshape(400, 3)
@@ -163,21 +162,6 @@ def test_writing_to_an_array_and_counting_calls_are_refused() -> None:
         with pytest.raises(TraceError, match="changes"):
             jit(f)(given)
         assert (calls, given.tolist()) == ([0], ROWS.tolist())
-
-
-@pytest.mark.wide
-@pytest.mark.native
-def test_an_exported_library_has_each_number(tmp_path: Any) -> None:
-    """An array has an input for each of its numbers; data closed over are constants."""
-    by_array = jit(vmap(lambda x: score(0.5, x)))
-    library, _ = by_array.export(tmp_path / "array.so", ROWS)
-    read = load(library)
-    assert len(read.inputs) == ROWS.size
-    expected = np.tanh(0.5 * ROWS[:, 0]) + ROWS[:, 1] * ROWS[:, 2]
-    assert read([*map(float, ROWS.ravel())]) == pytest.approx([*expected], rel=1e-14)
-    summed = jit(lambda w: sum(vmap(lambda x: score(w, x))(ROWS)))
-    library, _ = summed.export(tmp_path / "f.so", 0.5)
-    assert load(library)([0.5]) == pytest.approx([expected.sum()], rel=1e-12)
 
 
 def test_a_loop_beside_an_array_whose_numbers_are_not_read_is_the_eager_one() -> None:

@@ -14,7 +14,6 @@ from tests.compiler.nests import (
     Builder,
     Cells,
     Program,
-    ScheduledLoop,
     fma,
     gradient,
     interpret,
@@ -77,20 +76,6 @@ def test_lanes_and_tiles_change_no_digit(make: Callable[[], Named]) -> None:
     assert all(np.array_equal(x, plain[array]) for array, x in tiled.items())
 
 
-@pytest.mark.native
-def test_a_recurrence_is_carried_in_registers() -> None:
-    """The variance of GARCH and its derivative go from turn to turn without memory."""
-    assert LLVMNest(named_nests.garch(90).program).source.count("= phi double") == 2
-
-
-def test_the_reverse_of_a_recurrence_runs_down() -> None:
-    """Loops that carry nothing are vectors, the recurrence is sequential, its reverse runs down."""
-    loops = [x for x in schedule(named_nests.garch(90).program) if isinstance(x, ScheduledLoop)]
-    carried = [(x.kind, x.down) for x in loops if x.kind == "sequential"]
-    assert carried == [("sequential", False), ("sequential", True)]
-    assert any(x.kind == "vector" for x in loops)
-
-
 def test_steps_that_read_later_and_earlier_turns_are_refused() -> None:
     """The error names the loop that would have to run both ways."""
     b = Builder()
@@ -129,16 +114,6 @@ def test_products_are_added_with_one_rounding() -> None:
     """A sum of products is a chain of fused multiply-adds."""
     found, x = summed(3, square=True)
     assert found == fma(x[2], x[2], fma(x[1], x[1], x[0] * x[0]))
-
-
-def test_sums_of_two_loops_are_sums_of_sums() -> None:
-    """The outer loop sums the totals of the inner one."""
-    b = Builder()
-    x, total = b.const("x", NUMBERS.reshape(2, 100)), b.output("total")
-    with b.loop(2) as i, b.loop(100) as j:
-        b.add(total[()], x[i, j])
-    classes = [[sum(row[k::8]) for k in range(8)] for row in NUMBERS.reshape(2, 100).tolist()]
-    assert interpret(b.program(), {})[total.array] == sum(map(sum, classes))
 
 
 def garch(b: Builder, p: Cells, loss: Cells) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from tests.parallel import work
 
-from scalargrad import OperandError, SweepError, TraceError, Value, WorkerError
+from scalargrad import OperandError, SweepError, Value, WorkerError
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear
 from scalargrad.optim import Adam
@@ -328,19 +328,6 @@ def test_what_cannot_be_sent_is_named() -> None:
     for workers in (0, -2, "two", True):
         with pytest.raises(OperandError, match="workers"):
             sum_over(work.scaled, [1.0, 2.0], workers)
-
-
-def test_what_another_thread_draws_while_a_worker_records_is_no_error() -> None:
-    """As the event loop of a cluster's worker does; a function that always draws is refused."""
-    work.draws.clear()
-    assert sum_over(work.draws_at_first, [1.0], Sent())(2.0) == 2.0
-    with pytest.raises(TraceError):
-        sum_over(always_draws, [1.0], Sent())(2.0)
-
-
-def always_draws(_: float, _chunk: list[float]) -> float:
-    """Be refused as a recording would be."""
-    raise TraceError("a random number was drawn")
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -128,12 +127,6 @@ def test_what_is_deeper_than_the_limit_stays_folded() -> None:
     assert "open=" not in draw(loss, model=model).dot
 
 
-def test_a_graph_that_does_not_use_the_model_is_drawn_as_without_it() -> None:
-    """Modules that left no nodes are no obstacle."""
-    x: Any = Value(1.0, "x")
-    assert draw(x * x, model=MLP(2, [1], rng=0)).dot == draw(x * x).dot
-
-
 # Graphs without modules -----------------------------------------------------------------------
 
 
@@ -231,14 +224,6 @@ def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
     assert any(text.startswith(f"{prediction.data:.4g}".replace("-", "−")) for text in wires)
 
 
-def test_a_gate_reads_a_folded_layer_by_one_thick_line(model: MLP, loss: Value) -> None:
-    """An open neuron after a closed layer of three has one line from it, not three."""
-    shown = flow(draw(loss, model=model, open="layers.1.neurons.0"))
-    (gate,) = (id for id, text in shown.texts.items() if text == "w·x")
-    arrows = [arrived.split()[1] for arrived in shown.arriving(gate)]
-    assert sorted(arrows) == ["-->"] * 4 + ["==>"]  # three weights, the bias; the layer
-
-
 def test_frames_enclose_their_shapes_and_no_others(model: MLP, loss: Value) -> None:
     """In the SVG each shape lies inside the frames of the modules it belongs to, and no other.
 
@@ -285,13 +270,6 @@ def test_what_is_highlighted_in_a_box_lights_up_the_box(model: MLP, loss: Value)
     for step in walk(loss):
         one = flow(draw(loss, model=model, depth=0, highlight=step))
         assert one.styles or one.bold_lines
-
-
-def test_colours_are_of_what_is_seen(model: MLP, loss: Value) -> None:
-    """The scale ends at the greatest number in sight, not at one in a closed box."""
-    model.layers[2].neurons[0].b.grad = 1e6
-    assert "1e6" not in draw(loss, model=model, depth=0, color="gradient").dot
-    assert "1e6" in draw(loss, model=model, depth=None, color="gradient").dot
 
 
 def test_what_is_not_finite_in_a_box_marks_the_box(model: MLP) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from tests.show.graphs.reading import SVG, Element, corners, elements, title
 
-from scalargrad import Value
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import network
@@ -81,13 +80,6 @@ def test_units_stand_in_columns_and_weights_are_lines() -> None:
         columns.append(places[0][0])
     assert middles == pytest.approx([middles[0]] * 4, abs=0.05)
     assert columns == sorted(set(columns))
-
-
-def test_any_layers_of_neurons_can_be_drawn() -> None:
-    """Weights may be numbers, nothing of scalargrad.nn is needed; equal ones give equal text."""
-    assert repr(network(net([[1.0]]))) == "<Picture: Network of 1 and 1 units: 1 weight>"
-    assert network(net([[Value(0.5)]])).dot == network(net([[0.5]])).dot
-    assert network(MLP(3, [4, 2], rng=5)).dot == network(MLP(3, [4, 2], rng=5)).dot
 
 
 def test_sign_is_colour_and_dash_and_magnitude_is_width() -> None:

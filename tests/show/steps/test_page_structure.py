@@ -14,7 +14,7 @@ from scalargrad.nn import MLP
 from scalargrad.show.steps import Step, Walk, walk
 
 from .conftest import Read, Reader
-from .graphs import chain, labelled, lecture, network, recurrence, shown
+from .graphs import chain, labelled, network, recurrence, shown
 
 X = [-0.5, 0.25]
 
@@ -193,12 +193,6 @@ def test_matrices_are_called_equal_only_where_they_are(
         at_layer(page, stop)
         numbers = page.panel.locator(".matrices").all_text_contents()
         assert "".join(re.findall(r"[=≈]", "".join(numbers))) == signs
-
-
-@pytest.mark.parametrize("make", [lecture, lambda: three_layers()[4:]])
-def test_without_layers_there_is_no_layer_view(make: Any, read: Read) -> None:
-    """No parameters, or only part of the walk: the choice is not offered."""
-    assert read(make()).page.get_by_role("radio", name="layer").count() == 0
 
 
 # Folds ------------------------------------------------------------------------------------------

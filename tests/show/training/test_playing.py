@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,9 +18,8 @@ from tests.show.training.helpers import (
     said,
 )
 
-from scalargrad import Parameter, watch
+from scalargrad import watch
 from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
-from scalargrad.nn import MLP, Linear, Tanh
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.training import TrainingPage
 
@@ -53,24 +51,6 @@ def test_keys_buttons_and_the_slider_are_one_timeline(open_page: Any) -> None:
     assert [*seen, at(page)] == [f"epoch {k}/30" for k in (30, 29, 0, 1, 2)]
     assert slider.get_attribute("aria-valuetext") == "epoch 2 of 30"
     assert slider.get_attribute("max") == "30"
-
-
-def test_keys_belong_to_a_control_in_which_someone_types(open_page: Any) -> None:
-    """End in a list of choices goes to its end, and to no snapshot; nor do keys behind the help."""
-    page = open_page(classifier()[0])
-    page.locator("#speed").focus()
-    page.keyboard.press("End")
-    page.keyboard.press("l")
-    assert at(page) == "epoch 0/30"
-    assert page.locator("#speed").input_value() == "16"
-    assert page.get_by_role("radio", name="weights").is_checked()
-    page.locator("#speed").blur()
-    page.keyboard.press("?")
-    assert page.locator("#help-text").is_visible()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Escape")
-    assert page.locator("#help-text").is_hidden()
-    assert at(page) == "epoch 0/30"
 
 
 @pytest.mark.people
@@ -318,21 +298,6 @@ def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
     assert heads == ["from", "weight", "∂L/∂w", "change"]
 
 
-@pytest.mark.parametrize(
-    ("activation", "shown"), [("tanh", "tanh(40) ≈ 1"), ("relu", "ReLU(40) = 40")]
-)
-def test_a_saturated_unit_is_about_one(activation: str, shown: str, open_page: Any) -> None:
-    """tanh(40) is 1 as a float only: its distance from 1 is 4e-35; ReLU(40) is 40."""
-    model = MLP(2, [2, 1], activation=activation, rng=0)
-    for neuron in model.layers[0].neurons:
-        for p, number in zip([*neuron.w, neuron.b], (40.0, 0.0, 0.0), strict=True):
-            p.data = number
-    page = open_page(watch(model, [[1.0, 1.0]], [1.0], loss=mse_loss), "#example=0")
-    page.locator("#cell-2").focus()
-    page.keyboard.press("Enter")
-    assert shown in page.locator("#unit p").text_content()
-
-
 def recorded(loss: Any = mse_loss, **options: Any) -> TrainingPage:
     """Record three epochs on batches of four."""
     model = network()
@@ -429,29 +394,3 @@ def test_rules_that_a_page_cannot_repeat_are_not_offered(open_page: Any) -> None
     for optimizer, is_offered in optimizers:
         page = watch(model, POINTS, LABELS, loss=mse_loss, optimizer=optimizer)
         assert open_page(page).locator("#settings").is_visible() == is_offered
-
-
-def _models() -> dict[str, tuple[Callable[[Any], Any], bool]]:
-    """Return models, and whether their hidden layers can have other sizes."""
-    hidden, last, wide = Linear(2, 2, rng=0), Linear(2, 1, rng=1), Linear(4, 1, rng=2)
-    square, scale, tanh = Linear(2, 2, rng=3), Parameter(2.0), Tanh()
-    return {
-        "MLP": (MLP(2, [3, 2, 1], rng=0), True),
-        "stack": (lambda x: last(tanh(hidden(x))), True),
-        "no hidden layer": (Linear(2, 1, rng=0), False),
-        "a skipped layer": (lambda x: wide([*tanh(hidden(x)), *x]), False),
-        "shared weights": (lambda x: last(tanh(square(tanh(square(x))))), False),
-        "units that differ": (
-            lambda x: last([h if i else h.tanh() for i, h in enumerate(hidden(x))]),
-            False,
-        ),
-        "a shared scale": (lambda x: last([h * scale for h in hidden(x)]), False),
-    }
-
-
-def test_only_plain_stacks_change_their_sizes(open_page: Any) -> None:
-    """Not layers that are skipped, weights that are shared, or units that differ."""
-    for name, (model, is_stack) in _models().items():
-        page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
-        assert page.locator("#hidden-sizes").is_visible() == is_stack, name
-        assert page.locator("#rate").is_visible()

@@ -15,11 +15,10 @@ from tests.show.training.helpers import (
     network,
     others,
     said,
-    watched,
 )
 
 from scalargrad import watch
-from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
 from scalargrad.nn import MLP
 
 # Lines and units ------------------------------------------------------------------------------
@@ -188,23 +187,6 @@ def test_the_border_of_a_silent_region_is_no_staircase(open_page: Any) -> None:
     assert max(distances) < 0.01  # a square of the grid is 0.1 wide
 
 
-def test_a_region_thinner_than_the_grid_is_one_band(open_page: Any) -> None:
-    """Class 2 wins where |x + 0.7y + 0.01| < 0.05: two straight lines, and no rung between them."""
-    model = MLP(2, [3], rng=0)
-    (layer,) = model.layers
-    for unit, numbers in zip(
-        layer.neurons, [(1.0, 0.7, 0.01), (-1.0, -0.7, -0.01), (0.0, 0.0, 0.05)], strict=True
-    ):
-        for parameter, number in zip([*unit.w, unit.b], numbers, strict=True):
-            parameter.data = number
-    page = open_page(watch(model, POINTS, [i % 3 for i in range(12)], loss=cross_entropy))
-    places = [x + 0.7 * y + 0.01 for x, y in boundary(page)]
-    sides = [place > 0 for place in places]
-    assert len(places) > 200
-    assert all(abs(abs(place) - 0.05) < 0.006 for place in places)
-    assert sides[::2] == sides[1::2]  # the ends of each piece
-
-
 @pytest.mark.parametrize(
     ("name", "title", "legend"),
     [
@@ -298,31 +280,3 @@ def test_losses_have_a_logarithmic_scale_and_a_linear_one(open_page: Any) -> Non
 
 
 # Colours --------------------------------------------------------------------------------------
-
-COLOURS = [
-    ("light", "rgb(11, 92, 173)", "rgb(179, 71, 0)"),
-    ("dark", "rgb(124, 196, 255)", "rgb(255, 163, 107)"),
-]
-
-
-@pytest.mark.parametrize(("scheme", "positive", "negative"), COLOURS)
-def test_ten_classes_have_ten_colours_that_are_no_sign_s(
-    scheme: str, positive: str, negative: str, open_page: Any
-) -> None:
-    """Class 1 was blue, as all that is positive, in the picture of the output for class 0 too.
-
-    Lines of positive numbers are solid, those of negative ones dashed, whatever the theme.
-    """
-    around = [[math.cos(0.2 * math.pi * k), math.sin(0.2 * math.pi * k)] for k in range(10)]
-    training = watched(MLP(2, [8, 10], rng=0), around, list(range(10)), cross_entropy, epochs=1)
-    page = open_page(training, color_scheme=scheme)
-    look = "all => all.map((x) => [getComputedStyle(x).fill, x.getAttribute('d')])"
-    for part in ("#plane-legend .marker", "#points .marker"):
-        looks = page.locator(part).evaluate_all(look)
-        assert len(looks) == 10
-        assert len({colour for colour, _ in looks} | {positive, negative}) == 12
-    look = "line => { const s = getComputedStyle(line); return [s.stroke, s.strokeDasharray] }"
-    assert page.locator("#lines .positive").first.evaluate(look) == [positive, "none"]
-    drawn = page.locator("#lines .negative").first.evaluate(look)
-    assert drawn[0] == negative
-    assert drawn[1] != "none"
