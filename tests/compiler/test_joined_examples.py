@@ -125,6 +125,34 @@ def test_gradients_by_results(many: int) -> None:
     assert second == pytest.approx([2.0 * total * 0.02, 2.0 * total], rel=1e-12)
 
 
+@pytest.mark.parametrize(("twice", "apart"), [(0, 0), (0, 3), (2, 1), (3, 2)])
+def test_a_sum_of_as_many_terms_as_examples(twice: int, apart: int) -> None:
+    """A sum adds one result twice, but not another, of which the square is added."""
+
+    def total(xs: Any) -> Any:
+        results = vmap(lambda x: x * x)(xs)
+        terms = [*results[:apart], *results[apart + 1 :], results[twice]]
+        return sum(terms) + results[apart] ** 2
+
+    xs = [0.5 ** (k % 4) for k in range(COUNT)]
+    times = [(k != apart) + (k == twice) for k in range(COUNT)]
+    squares = [2.0 * (k == apart) * x * x for k, x in enumerate(xs)]
+    expected = [2.0 * x * (n + y) for x, n, y in zip(xs, times, squares, strict=True)]
+    assert jit(grad(total))(xs) == expected
+
+
+def test_results_of_as_many_examples_join_only_their_own() -> None:
+    """The first of two results and the second of three are not all results of two examples."""
+
+    def loss(xs: Any) -> Any:
+        some = vmap(lambda x: 2.0 * x)(xs)
+        more = vmap(lambda y: 3.0 * y)([*some, 0.1])
+        return some[0] * 5.0 + more[1] * 7.0 + sum(more)
+
+    for count in (2, COUNT):
+        assert jit(grad(loss))([0.5] * count) == [16.0, 48.0, *[6.0] * (count - 2)]
+
+
 def test_results_and_what_is_computed_of_them_are_results_as_well() -> None:
     """Errors, the largest of them and a condition beside the loss."""
 

@@ -280,3 +280,31 @@ def test_losses_have_a_logarithmic_scale_and_a_linear_one(open_page: Any) -> Non
 
 
 # Colours --------------------------------------------------------------------------------------
+
+COLOURS = [
+    ("light", "rgb(11, 92, 173)", "rgb(179, 71, 0)"),
+    ("dark", "rgb(124, 196, 255)", "rgb(255, 163, 107)"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "positive", "negative"), COLOURS)
+def test_ten_classes_have_ten_colours_that_are_no_sign_s(
+    scheme: str, positive: str, negative: str, open_page: Any
+) -> None:
+    """Class 1 was blue, as all that is positive, in the picture of the output for class 0 too.
+
+    Lines of positive numbers are solid, those of negative ones dashed, whatever the theme.
+    """
+    around = [[math.cos(0.2 * math.pi * k), math.sin(0.2 * math.pi * k)] for k in range(10)]
+    training = watched(MLP(2, [8, 10], rng=0), around, list(range(10)), cross_entropy, epochs=1)
+    page = open_page(training, color_scheme=scheme)
+    look = "all => all.map((x) => [getComputedStyle(x).fill, x.getAttribute('d')])"
+    for part in ("#plane-legend .marker", "#points .marker"):
+        looks = page.locator(part).evaluate_all(look)
+        assert len(looks) == 10
+        assert len({colour for colour, _ in looks} | {positive, negative}) == 12
+    look = "line => { const s = getComputedStyle(line); return [s.stroke, s.strokeDasharray] }"
+    assert page.locator("#lines .positive").first.evaluate(look) == [positive, "none"]
+    drawn = page.locator("#lines .negative").first.evaluate(look)
+    assert drawn[0] == negative
+    assert drawn[1] != "none"
