@@ -15,10 +15,11 @@ from tests.show.training.helpers import (
     network,
     others,
     said,
+    watched,
 )
 
 from scalargrad import watch
-from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 from scalargrad.nn import MLP
 
 # Lines and units ------------------------------------------------------------------------------
