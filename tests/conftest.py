@@ -116,14 +116,9 @@ def pytest_runtestloop() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Count the lines that tests run, but for those in browsers and of many random programs.
-
-    Counted, a test takes longer; and what random programs reach, named ones have to.
-    """
-    uncounted = "playwright" in getattr(item, "fixturenames", ()) or (
-        item.get_closest_marker("differential") is not None
-    )
-    with traced(*((None, None) if uncounted else counters)):
+    """Count the lines that tests run, but for those in browsers: counted, a test takes longer."""
+    in_browser = "playwright" in getattr(item, "fixturenames", ())
+    with traced(*((None, None) if in_browser else counters)):
         return (yield)
 
 
