@@ -257,15 +257,6 @@ class Choosing(nn.Module):
         return [self.weight * x[0] if x[0] > -0.5 else self.weight.exp()]
 
 
-class Doubling(nn.Linear):
-    """Doubles what it computes of integers, where it is evaluated."""
-
-    def forward(self, x: Any) -> Any:
-        """Compute."""
-        y = super().forward(x)
-        return [2 * v for v in y] if not self.training and isinstance(x[0], int) else y
-
-
 class Idle(nn.Module):
     """A model of which one layer takes no part."""
 
@@ -295,11 +286,6 @@ class Caching(nn.Module):
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
     "branches": (Choosing, {"batch_size": 2, "validation_split": 0.3}),
-    "types in evaluation": (
-        lambda: Doubling(2, 1, rng=1),
-        {"validation_data": ([POINTS[0], [1, 2]], [[1.0]] * 2)},
-    ),
-    "an idle layer": (Idle, {"optimizer": OPTIMIZERS["adagrad"]}),
     "an idle layer that decays": (Idle, {"optimizer": OPTIMIZERS["adamw"]}),
     "an idle layer with momentum": (Idle, {"optimizer": OPTIMIZERS["momentum"]}),
     "a cache": (Caching, {"validation_split": 0.3}),
@@ -575,7 +561,7 @@ def test_what_a_callback_changes_is_trained_on(change: Callable[[Any], None]) ->
         FACTOR["of the loss"] = 1.0
 
         def visit(model: nn.Module, history: History) -> None:
-            if len(history) in {2, 4}:
+            if len(history) == 2:
                 change(model)
 
         return trained(jit, Scaled, loss=scaled_loss, callbacks=[visit], validation_split=0.2)
@@ -808,7 +794,6 @@ def test_what_cannot_be_compiled_is_trained_eagerly(options: dict[str, Any]) -> 
 
     def make() -> Any:
         model: Any = options.get("make", network)()
-        model.spare = [sg.Parameter(0.0) for _ in range(500)]
         return model
 
     def run(jit: bool | None) -> Outcome:
@@ -830,12 +815,11 @@ class Wide(nn.Module):
     """A line with so many parameters that its steps are worth compiling from the first on."""
 
     def __init__(self) -> None:
-        self.line = nn.Linear(1, 1, rng=0)
-        self.spare = [sg.Parameter(0.0) for _ in range(1000)]
+        self.line, self.slopes = nn.Linear(1, 1, rng=0), [sg.Parameter(0.0) for _ in range(2000)]
 
     def forward(self, x: Any) -> Any:
         """Return the height of the line."""
-        return self.line(x)
+        return [y + sg.sum(self.slopes) for y in self.line(x)]
 
 
 def peeking(predictions: Any, targets: Any) -> Any:
@@ -853,7 +837,7 @@ def test_steps_that_could_not_be_compiled_are_told(
     for jit, quiet in ((None, False), (None, True), (False, False)):
         model = Wide()
         fit(model, [[0.1]] * 100, [[1.0]] * 100, loss=loss, batch_size=None, epochs=10,
-            optimizer=SGD(model.parameters(), lr=0.1), quiet=quiet, jit=jit)  # fmt: skip
+            optimizer=SGD(model.parameters(), lr=1e-4), quiet=quiet, jit=jit)  # fmt: skip
         told = " ".join(capsys.readouterr().out.split())
         assert ("could not be compiled" in told) == (loss is peeking and not quiet and jit is None)
         assert ("data" in told) == ("could not" in told)

@@ -8,7 +8,6 @@ import pickle
 import random
 import statistics
 import warnings
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -325,49 +324,6 @@ def test_a_trial_changes_no_run() -> None:
         model = nn.Sequential(Shaken(2, 3, rng=0), nn.Dropout(0.5, rng=3), nn.Linear(3, 1, rng=1))
         losses.append(run(model, epochs=1, validation_data=held_out, jit=False)["loss"])
     assert losses[0] == losses[1]
-
-
-class Stateful(nn.Linear):
-    """Counts its calls in several ways, and in a part that it makes at the first."""
-
-    def __init__(self) -> None:
-        super().__init__(2, 1, rng=0)
-        self.count, self.array = 0, np.zeros(1)
-        self.kept: Any = SimpleNamespace(counts=([0],), last=deque([0], maxlen=2), found={0})
-
-    def forward(self, x: Any) -> Any:
-        """Compute."""
-        if not hasattr(self, "later"):
-            self.later: dict[int, str] = {}
-        self.count += 1
-        self.array += 1.0
-        self.later[self.count] = "call"
-        self.kept.counts[0][0] += 1
-        self.kept.last.append(self.count)
-        self.kept.found.add(self.count)
-        return super().forward(x)
-
-
-def test_a_trial_leaves_the_state_of_a_model() -> None:
-    """It has been called once for each example afterwards; a recurrent one began elsewhere."""
-    model, n = Stateful(), len(INPUTS)
-    run(model, epochs=1, jit=False)
-    assert (model.count, model.array.tolist(), [*model.later]) == (n, [n], [*range(1, n + 1)])
-    assert model.kept.counts == ([n],)
-    assert [*model.kept.last] == [n - 1, n]
-    assert model.kept.found == {*range(n + 1)}
-
-
-@pytest.mark.parametrize(
-    "held",
-    [np.broadcast_to(1.0, 3), np.frombuffer(b"abc", np.uint8), np.array(2.0), memoryview(b"abc")],
-    ids=["a row", "bytes", "one number", "a view"],
-)
-def test_a_model_may_hold_what_cannot_be_written(held: Any) -> None:
-    """Nothing has changed there, so that nothing is to be put back after the trial."""
-    model = linear()
-    vars(model)["held"] = held
-    assert run(model, epochs=1)["loss"] == run(epochs=1)["loss"]
 
 
 # Warnings ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from scalargrad.plots import decision_boundary
 from scalargrad.show.training import TrainingPage, watch
 from scalargrad.train import History, fit
 from scalargrad.train.objective import Loss
-from scalargrad.train.run_parts import OptimizerLike
+from scalargrad.train.settings import OptimizerLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,6 +12,7 @@ from scalargrad.nn.container import *
 from scalargrad.nn.dropout import Dropout as Dropout
 from scalargrad.nn.embedding import Embedding as Embedding
 from scalargrad.nn.embedding import EmbeddingBag as EmbeddingBag
+from scalargrad.nn.functional_call import functional_call as functional_call
 from scalargrad.nn.linear import Linear as Linear
 from scalargrad.nn.module import Module as Module
 from scalargrad.nn.normalization import LayerNorm as LayerNorm
@@ -38,6 +39,7 @@ __all__ = [
     "RMSNorm",
     "Softmax",
     "Summary",
+    "functional_call",
     "init",
     "summary",
 ]

@@ -22,6 +22,9 @@ from scalargrad.table.validation import flag, mapping
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
+#: The Values that a `functional_call` under way has put in the places of Parameters.
+stand_ins: set[int] = set()
+
 
 class Module:
     """Base class of networks and their parts.
@@ -77,7 +80,7 @@ class Module:
             In the order of assignment, depth first.
         """
         for name, value in _walk(self):
-            if isinstance(value, Parameter):
+            if _is_parameter(value):
                 yield name, value
 
     def parameters(self) -> list[Any]:
@@ -96,7 +99,7 @@ class Module:
             return isinstance(part, Module) and part is not self and _lists_its_own(part)
 
         for name, part in _walk(self, closed=asked):
-            if isinstance(part, Parameter):
+            if _is_parameter(part):
                 found[id(part)] = part
             elif asked(part):
                 found.update((id(x), x) for x in part.parameters())
@@ -191,7 +194,7 @@ class Module:
         >>> sorted(Neuron(2).state_dict())
         ['b', 'w']
         """
-        return state_of(self._tensors())
+        return state_of(self.named_tensors())
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
@@ -217,9 +220,9 @@ class Module:
             unexpected. All are listed, and no parameter is changed.
         """
         given = mapping(state_dict, "state_dict", "numbers by name")
-        return load_state(type(self).__name__, self._tensors(), given, flag(strict, "strict"))
+        return load_state(type(self).__name__, self.named_tensors(), given, flag(strict, "strict"))
 
-    def _tensors(self) -> list[tuple[str, Any]]:
+    def named_tensors(self) -> list[tuple[str, Any]]:
         """Return the largest rectangles of Parameters with their paths; a single one counts, too.
 
         Raises
@@ -288,6 +291,10 @@ def _walk(module: Module, closed: Callable[[Any], bool] | None = None) -> Iterat
             if closed is None or not closed(part):
                 prefix = f"{name}." if name else ""
                 stack += [(f"{prefix}{key}", x) for key, x in reversed(_children(part))]
+
+
+def _is_parameter(part: Any) -> bool:
+    return isinstance(part, Parameter) or id(part) in stand_ins
 
 
 def _is_table(part: Any) -> bool:

@@ -17,17 +17,16 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import StateError
 from scalargrad.losses import Loss
 from scalargrad.optim import Optimizer
 from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import write_atomically
 from scalargrad.system.one_line import shown
-from scalargrad.table.validation import flag, number
+from scalargrad.table.validation import flag
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
-from scalargrad.train.run_parts import RunParts
+from scalargrad.train.settings import Settings
 from scalargrad.train.trainer import Trainer
 from scalargrad.transforms.draws import MODULE, rewind, state_of
 from scalargrad.value import Value
@@ -47,7 +46,7 @@ class RunState:
     def __init__(self, run: Trainer, path: str) -> None:
         self.path = path
         self._run = run
-        self._conditions = conditions(run.parts)
+        self._conditions = conditions(run.settings)
 
     def save(self) -> None:
         """Write a checkpoint.
@@ -57,7 +56,7 @@ class RunState:
         StateError
             If it cannot be written, or the state holds what no checkpoint can.
         """
-        self._run.mode.write_back()
+        self._run.write_back()
         try:
             save_checkpoint(self.path, {**self._parts(), "conditions": self._conditions})
         except (OSError, StateError) as error:
@@ -71,7 +70,7 @@ class RunState:
     def _require_models_own(self) -> None:
         """Raise StateError if the optimiser moves what is no part of the model's state."""
         kept = {id(p) for p in self._run.model.parameters()}
-        trained = self._run.parts.trained
+        trained = self._run.settings.trained
         if strange := [p for p in trained if id(p) not in kept]:
             raise StateError(
                 f"no checkpoint would hold {len(strange)} of the {len(trained)} parameters that "
@@ -115,22 +114,17 @@ class RunState:
             "random": random.getstate(),
             "history": vars(run.history),
             "ended": run.ended,
-            "warm_up": run.mode.warm_up,
         }
 
     def _take_on(self, state: dict[str, Any]) -> None:
         """Load a state into every part, after checking those that would accept anything."""
         run = self._run
         history, ended = History(**state["history"]), flag(state["ended"], "ended")
-        warm_up = state["warm_up"]
-        if warm_up is not None:
-            number(warm_up, "warm_up", 0.0, finite=False)
         self._give(state)
         if run.patience is not None and run.patience.best_state is not None:
             run.model.load_state_dict(run.patience.best_state)  # whether it fits
             run.model.load_state_dict(state["model"])
         run.history, run.ended = history, ended
-        run.mode.resume(len(history), warm_up)
 
     def _give(self, state: dict[str, Any]) -> None:
         """Load the state of every part that has its own `load_state_dict`."""
@@ -142,12 +136,12 @@ class RunState:
     def _stateful(self) -> dict[str, Any]:
         run = self._run
         parts: dict[str, Any] = {"model": run.model, "optimizer": run.optimizer}
-        parts |= {"scheduler": run.parts.scheduler, "patience": run.patience}
+        parts |= {"scheduler": run.settings.scheduler, "patience": run.patience}
         return {name: part for name, part in parts.items() if part is not None}
 
     def _generators(self) -> list[Any]:
         """Return the generator that shuffles, and those that steps draw from."""
-        found = Generators(self._run.objective.called)
+        found = self._run.objective.generators()
         return [self._run.rng, *(x for x in found if x is not MODULE)]
 
 
@@ -165,7 +159,7 @@ _LOOKED_AT = 10_000
 _DIGITS = 12
 
 
-def conditions(run: RunParts) -> dict[str, Any]:
+def conditions(run: Settings) -> dict[str, Any]:
     """Return the settings of a run as text, by name.
 
     Lambdas and other functions of one name are told apart by the names and constants they use.
@@ -192,7 +186,7 @@ def conditions(run: RunParts) -> dict[str, Any]:
     }
 
 
-def _options(run: RunParts) -> dict[str, Any]:
+def _options(run: Settings) -> dict[str, Any]:
     """Return the options of the optimiser as they were before a schedule changed the rate."""
     if not isinstance(run.optimizer, Optimizer):
         return {}

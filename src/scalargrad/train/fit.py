@@ -28,15 +28,8 @@ from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History, attach
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
-from scalargrad.train.run_parts import (
-    Limits,
-    OptimizerLike,
-    Patience,
-    RunParts,
-    Schedule,
-    runs_between_epochs,
-)
-from scalargrad.train.trainer import Trainer
+from scalargrad.train.settings import Limits, OptimizerLike, Patience, Schedule, Settings
+from scalargrad.train.trainer import Trainer, compiled_steps
 from scalargrad.train.trial import try_out
 
 Callback = Callable[[Module, History], object]
@@ -231,7 +224,7 @@ def fit(
     objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
     warn_of_strangers(optimizer, model, (loss, regularizer))
     warn_of_labels(objective, train)
-    parts = RunParts(
+    settings = Settings(
         objective,
         train,
         held_out,
@@ -243,14 +236,12 @@ def fit(
         patience=_patience(maybe(patience, "patience", count), min_delta, held_out, model),
         gradient_tolerance=maybe(gradient_tolerance, "gradient_tolerance", not_negative),
         limits=limits,
-        # a callback looks at the model, also one of scalargrad's own, such as a training page
-        visited=bool(list_of_callbacks)
-        or runs_between_epochs(model, objective.metrics, held_out, scheduler),
+        callbacks=list_of_callbacks,
         jit=maybe(jit, "jit", flag),
     )
-    run = Trainer(parts)
-    split = train is not given
-    try_out(objective, given, None if split else held_out, split=split)
+    run = Trainer(settings)
+    operands = try_out(objective, given, held_out, split=train is not given)
+    run.steps = compiled_steps(settings, epochs, operands)
     saved = None if path is None else RunState(run, path)
     if saved is not None:
         saved.require_saveable()
@@ -266,8 +257,9 @@ def fit(
 
     with progress_bar(quiet, epochs, run.batches_per_epoch, len(run.history)) as bar:
         _train(run, epochs, after_epoch, bar)
-        if run.mode.refusal:
-            bar.note(f"Steps could not be compiled, and were evaluated eagerly: {run.mode.refusal}")
+        if run.steps and run.steps.refusal:
+            reason = run.steps.refusal
+            bar.note(f"Steps could not be compiled, and were evaluated eagerly: {reason}")
     run.finish()
     return run.history
 
@@ -291,7 +283,7 @@ def _train(
             attach(run.history, error)
             raise
         finally:
-            run.mode.write_back()
+            run.write_back()
 
 
 def _split(

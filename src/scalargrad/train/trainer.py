@@ -6,9 +6,10 @@ import importlib.util
 import math
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalargrad import optim
+from scalargrad.autodiff import is_anomaly_enabled
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.errors import GraphError, TraceError
 from scalargrad.grad_mode import no_grad
@@ -21,46 +22,50 @@ from scalargrad.train.examples import batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.objective import EpochMean, StepResult, name_of
 from scalargrad.train.progress import ProgressBar, Silence
-from scalargrad.train.run_parts import Eager, RunParts, is_foreign
+from scalargrad.train.settings import Settings
 from scalargrad.value import Parameter, Value
+
+if TYPE_CHECKING:
+    from scalargrad.train.compiled import CompiledSteps
 
 
 class Trainer:
     """Runs the epochs of a run, and keeps what they change."""
 
-    def __init__(self, parts: RunParts) -> None:
-        self.parts = parts
-        self.objective, self.model = parts.objective, parts.objective.model
-        self.optimizer, self.patience = parts.optimizer, parts.patience
-        self.rng = random.Random(parts.seed)
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.objective, self.model = settings.objective, settings.objective.model
+        self.optimizer, self.patience = settings.optimizer, settings.patience
+        self.rng = random.Random(settings.seed)
         self.history = History()
         self.ended = False  # by patience or by a flat gradient: more epochs do not go on
-        self.training = False
-        self.mode = mode_of(parts)
+        self.steps: CompiledSteps | None = None  # those that are compiled, if any
         self._is_reached = False  # a parameter, by a batch of this epoch
 
     @property
     def batches_per_epoch(self) -> int:
         """The number of steps in an epoch."""
-        return math.ceil(len(self.parts.train.inputs) / self.parts.batch_size)
+        return math.ceil(len(self.settings.train.inputs) / self.settings.batch_size)
 
     # One epoch --------------------------------------------------------------------------------
 
     def epoch(self, interrupt: Interrupt, bar: ProgressBar | Silence) -> Row:
         """Take one step per batch, measure, and add a row to the history."""
-        self._switch_to_training()
-        self.mode.begin_epoch()
+        if self.settings.is_looked_at or not self.history.rows:
+            self.model.train()
+        if self.steps:
+            self.steps.begin_epoch()
         self._is_reached = False
-        mean = EpochMean(self.objective, self.parts.train)
-        for batch in batches(self._order(), self.parts.batch_size):
+        mean = EpochMean(self.objective, self.settings.train)
+        for batch in batches(self._order(), self.settings.batch_size):
             with collector_paused():
-                result = self.mode.step(batch)
+                result = self.steps.step(batch) if self.steps else None
                 self._is_reached |= result is not None
                 mean.add(result or self._eager_step(batch), batch)
             bar.step(len(batch))
             interrupt.check()
-        if self.parts.visited:
-            self.mode.write_back()
+        if self.settings.is_looked_at:
+            self.write_back()
         means = mean.row()
         self._require_parameters(means["loss"])
         row = {"epoch": len(self.history) + 1, **means, **self._measure()}
@@ -69,33 +74,32 @@ class Trainer:
         self._watch(row)
         return row
 
-    def _switch_to_training(self) -> None:
-        if self.parts.visited or not self.training:
-            self.model.train()
-            self.training = True
+    def write_back(self) -> None:
+        """Give the parameters what compiled steps have made of them."""
+        if self.steps:
+            self.steps.write_back()
 
     def _order(self) -> Sequence[int]:
         """Return the indices of the examples in the order of this epoch."""
-        rows = range(len(self.parts.train.inputs))
-        if not self.parts.shuffle:
+        rows = range(len(self.settings.train.inputs))
+        if not self.settings.shuffle:
             return rows
         drawn = list(rows)
         self.rng.shuffle(drawn)
         return drawn
 
     def _eager_step(self, rows: Sequence[int]) -> StepResult:
-        batch = self.parts.train.at(rows)
+        batch = self.settings.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
         loss = self.objective.value(predictions, batch.targets)
         self._is_reached = self._is_reached or self._reaches_parameter(loss)
-        self.mode.watch(loss)
         self.optimizer.zero_grad()
         loss.backward()
-        if self.parts.limits:
-            self.parts.limits.clip(self._trained())
+        if self.settings.limits:
+            self.settings.limits.clip(self._trained())
         numbers = [plain(x) for x in predictions] if self.objective.metrics else []
-        wanted = self.parts.wants_gradient
-        gradient = [p.grad for p in self.parts.trained] if wanted else []
+        wanted = self.settings.wants_gradient
+        gradient = [p.grad for p in self.settings.trained] if wanted else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
 
@@ -104,7 +108,7 @@ class Trainer:
 
         One is enough, whoever trains it: a batch may leave alone those that the optimiser has.
         """
-        trained = {*self.parts.trained}  # may be plain Values
+        trained = {*self.settings.trained}  # may be plain Values
         return depends_on_any(loss, lambda x: isinstance(x, Parameter) or x in trained)
 
     def _require_parameters(self, loss: float) -> None:
@@ -124,31 +128,23 @@ class Trainer:
         """Return the parameters whose gradients the optimiser reads."""
         if isinstance(self.optimizer, optim.Optimizer):
             return self.optimizer.active_parameters()
-        return self.parts.trained
+        return self.settings.trained
 
     def _measure(self) -> Row:
         """Measure loss and metrics on the held-out examples, recording no graph."""
-        held_out = self.parts.held_out
+        held_out = self.settings.held_out
         if held_out is None:
             return {}
-        if is_foreign(self.objective.loss):  # it may look at parameters
-            self.mode.write_back()
         self.model.eval()
-        self.training = False
         with no_grad():
-            predictions = self.mode.predictions(held_out.inputs) or self._eager_predictions(
-                held_out.inputs
-            )
+            found = self.steps.predictions(held_out.inputs) if self.steps else None
+            predictions = found or [self.model(x) for x in held_out.inputs]
             loss = self.objective.held_out_loss(predictions, held_out.targets)
-        found = self.objective.measured([plain(x) for x in predictions], held_out.targets)
-        return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
-
-    def _eager_predictions(self, inputs: list[Any]) -> list[Any]:
-        self.mode.write_back()
-        return [self.model(x) for x in inputs]
+        measured = self.objective.measured([plain(x) for x in predictions], held_out.targets)
+        return {"val_loss": loss, **{f"val_{name}": x for name, x in measured.items()}}
 
     def _step_schedule(self, row: Row) -> None:
-        schedule: Any = self.parts.scheduler
+        schedule: Any = self.settings.scheduler
         if schedule is None:
             return
         groups = getattr(self.optimizer, "param_groups", None)
@@ -160,7 +156,6 @@ class Trainer:
 
     def _watch(self, row: Row) -> None:
         if self.patience is not None and self.patience.is_better(row["val_loss"]):
-            self.mode.write_back()
             self.patience.keep(row["val_loss"], len(self.history), self.model.state_dict())
 
     # The end ----------------------------------------------------------------------------------
@@ -175,7 +170,7 @@ class Trainer:
         if self.patience is not None and self.patience.is_over(done):
             self.ended = True
             return f"held-out loss has not improved for {self.patience.epochs} epochs"
-        tolerance = self.parts.gradient_tolerance
+        tolerance = self.settings.gradient_tolerance
         if tolerance is not None and self.history.rows[-1]["gradient_norm"] <= tolerance:
             self.ended = True
             return f"the gradient's norm fell to {tolerance:g} or under"
@@ -183,48 +178,46 @@ class Trainer:
 
     def finish(self) -> None:
         """Leave the model ready for use, with the best weights if early stopping kept some."""
-        self.mode.write_back()
         if self.patience is not None and self.patience.best_state is not None:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
         self.model.eval()
 
 
-# Eager or compiled -----------------------------------------------------------------------------
+# Compiled steps ----------------------------------------------------------------------------------
 
 
-def mode_of(parts: RunParts) -> Eager:
-    """Return the object that takes the steps of a run: eager or compiled.
+def compiled_steps(settings: Settings, epochs: int, operands: int) -> CompiledSteps | None:
+    """Return what takes the steps of a run by `jit`, see `CompiledSteps`; None if all are eager.
 
     Raises
     ------
     TraceError
-        With `jit`, if the optimiser is not one that can be recorded.
+        With ``jit=True``, if the optimiser is not one that can be recorded.
     MissingPackageError
-        With `jit`, if NumPy is not installed.
+        With ``jit=True``, if NumPy is not installed.
     """
-    if is_jit_disabled():
-        return Eager()
-    jit = parts.jit
-    reason = "" if jit is False else _obstacle(parts.optimizer)
+    jit = settings.jit
+    if jit is False or is_jit_disabled() or is_anomaly_enabled():
+        return None
+    reason = _obstacle(settings.optimizer)
     if reason and jit:
         raise TraceError(f"fit(…, jit=True) cannot record a step: {reason}")
-    if jit is False or reason or (jit is None and importlib.util.find_spec("numpy") is None):
-        return Eager()
+    if reason or (jit is None and importlib.util.find_spec("numpy") is None):
+        return None
     with needed("jit=True needs"):
-        from scalargrad.train.compiled import Compiled
-    return Compiled(parts)
+        from scalargrad.train.compiled import CompiledSteps
+    return CompiledSteps(settings, epochs, operands)
 
 
 def _obstacle(optimizer: Any) -> str:
-    """Return why an optimiser's steps cannot be recorded; empty if they can."""
+    """Return why an optimiser's steps cannot be taken in arrays; empty if they can."""
     kind = type(optimizer)
-    if not isinstance(optimizer, optim.Optimizer) or is_foreign(kind):
+    if not isinstance(optimizer, optim.Optimizer) or not kind.__module__.startswith("scalargrad."):
         return f"its rule is hidden inside {kind.__name__}, which is no class of scalargrad.optim"
     if isinstance(optimizer, optim.SparseAdam):
         return (
             "SparseAdam moves what a gradient was written to, be it 0, and a program writes one to "
             "every row it could look up: train with Adam, or with jit=False"
         )
-    own = {*dir(kind)}.intersection(vars(optimizer))
-    return f"this {kind.__name__} has its own {min(own)}" if own else ""
+    return ""

@@ -7,70 +7,73 @@ before the first step, when nothing is lost. PyTorch Lightning calls this a sani
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad.compiler.guards.held_objects import HeldObjects
-from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import DomainError, OperandError, ScalargradError
 from scalargrad.grad_mode import no_grad
+from scalargrad.graph import topological_order
 from scalargrad.nn import Module
 from scalargrad.system.one_line import shown
 from scalargrad.train.examples import PLAIN, Examples, is_flat, numbers_in, plain
-from scalargrad.train.objective import Objective, name_of
-from scalargrad.train.run_parts import is_foreign
+from scalargrad.train.objective import Objective, is_own, name_of
+from scalargrad.value import Value
 
 
 def try_out(
     objective: Objective, given: Examples, held_out: Examples | None, *, split: bool
-) -> None:
+) -> int:
     """Raise OperandError or DomainError if model, loss or metrics cannot take the examples.
 
     The model is called with the first example of each structure and with those that hold the
-    least and the greatest number; its predictions stand for those of the other examples. Random
-    generators and modes are left as they were.
+    least and the greatest number; its predictions stand for those of the other examples. A loss
+    that is not scalargrad's own, which might count its calls, is called with held-out ones only.
 
     Parameters
     ----------
     given : Examples
         To train on, and with `split` also to be held out.
     held_out : Examples or None
-        Others, which are to be held out.
+        Those held out.
 
-    Notes
-    -----
-    Functions that are not scalargrad's own might count their calls. Such a loss is not called with
-    examples to train on, and such a metric only where there are no others.
+    Returns
+    -------
+    int
+        The number of operands on the way to the first prediction.
     """
-    loss, metrics = objective.loss, objective.metrics
-    own = {name for name, metric in metrics.items() if not is_foreign(metric)}
-    with _undisturbed(objective), no_grad():
-        at_hand, has_own_loss = set(metrics) if held_out is None else own, not is_foreign(loss)
-        _try(objective, given, "the training data", loss=split or has_own_loss, metrics=at_hand)
-        if held_out is not None:
-            _try(objective, held_out, "the validation data", loss=True, metrics=set(metrics))
+    with objective.undisturbed():
+        operands = _try(objective, given, "the training data", loss=split or is_own(objective.loss))
+        if held_out is not None and not split:
+            _try(objective, held_out, "the validation data", loss=True)
+    return operands
 
 
-def _try(
-    objective: Objective, data: Examples, what: str, *, loss: bool, metrics: Container[str]
+def _try(objective: Objective, data: Examples, what: str, *, loss: bool) -> int:
+    found = _predictions(objective.model, data, what)
+    if found is None:
+        return 0
+    with no_grad():
+        _try_functions(objective, found, data, what, loss=loss)
+    outputs = found[0] if isinstance(found[0], list | tuple) else found[:1]
+    nodes = [topological_order(x) for x in outputs if isinstance(x, Value)]
+    return sum(len(node.parents) for part in nodes for node in part)
+
+
+def _try_functions(
+    objective: Objective, predictions: list[Any], data: Examples, what: str, *, loss: bool
 ) -> None:
-    predictions = _predictions(objective.model, data, what)
-    if predictions is None:
-        return
     if loss:
         _try_loss(objective, predictions, data, what)
     numbers = [plain(x) for x in predictions]
-    for name in filter(metrics.__contains__, objective.metrics):
-        metric = objective.metrics[name]
+    for name, metric in objective.metrics.items():
         try:
             objective.measure(name, numbers, data.targets)
+        except ScalargradError as error:
+            raise _refusal(name_of(metric), what, error) from error
+        except (ArithmeticError, ValueError):
+            continue  # such as a correlation, which may be undefined for the predictions made here
         except Exception as error:
-            # a metric such as a correlation may be undefined for the predictions made here
-            of_numbers = (ArithmeticError, ValueError) if is_foreign(metric) else ArithmeticError
-            if not isinstance(error, of_numbers):
-                raise _refusal(name_of(metric), what, error) from error
+            raise _refusal(name_of(metric), what, error) from error
 
 
 def _predictions(model: Module, data: Examples, what: str) -> list[Any] | None:
@@ -81,8 +84,8 @@ def _predictions(model: Module, data: Examples, what: str) -> list[Any] | None:
         raise OperandError(f"X of {what} is nested too deep, or holds itself") from None
     found: dict[int, Any] = {}
     for i in dict.fromkeys(representatives):
-        before = _content(data.inputs[i])
         try:
+            before = _content(data.inputs[i])
             found[i] = model(data.inputs[i])
             if _content(data.inputs[i]) != before:
                 raise OperandError(
@@ -126,25 +129,6 @@ def _require_finite(data: Examples, what: str) -> None:
                     f"{name} of {what} has {shown(odd)} at {i}, and the loss is not finite there: "
                     "leave such examples out, or fill them in"
                 )
-
-
-@contextmanager
-def _undisturbed(objective: Objective) -> Iterator[None]:
-    """Call the model in evaluation mode; leave its modules and random generators as they were.
-
-    Of a module, that is its mode, and what else it keeps, such as the state of a recurrent one.
-    """
-    generators, numpy = Generators(objective.called), sys.modules.get("numpy.random")
-    of_numpy = numpy.get_state() if numpy else None  # its global one
-    kept = HeldObjects(map(vars, objective.model.modules()))
-    try:
-        objective.model.eval()
-        yield
-    finally:
-        kept.put_back()
-        generators.rewind()
-        if numpy:
-            numpy.set_state(of_numpy)
 
 
 # Which examples are tried ---------------------------------------------------------------------

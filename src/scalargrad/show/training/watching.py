@@ -12,7 +12,7 @@ from scalargrad.system.one_line import shown
 from scalargrad.table.validation import size
 from scalargrad.train import fit
 from scalargrad.train.examples import examples
-from scalargrad.train.run_parts import OptimizerLike
+from scalargrad.train.settings import OptimizerLike
 
 
 def watch(

@@ -1,22 +1,18 @@
-"""The parts of a run: what is trained, on what and how, and which of them are a user's code."""
+"""The settings of a run: what is trained, on what and how."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from scalargrad.errors import OperandError
-from scalargrad.nn import Module
 from scalargrad.optim import clip_grad_norm_, clip_grad_value_
 from scalargrad.optim.clipping import factor_for, norm_of
-from scalargrad.optim.lr_scheduler import LambdaLR
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import counted
 from scalargrad.train.examples import Examples
-from scalargrad.train.objective import Objective, StepResult
-from scalargrad.value import Value
+from scalargrad.train.objective import Objective, is_own
 
 
 class Stateful(Protocol):
@@ -138,7 +134,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class RunParts:
+class Settings:
     """Everything that takes part in training one model; see `fit` for what each is.
 
     Attributes
@@ -147,8 +143,6 @@ class RunParts:
         To train on, and to measure on after each epoch, if any.
     limits : Limits
         The limits on the gradients.
-    visited : bool
-        Whether user code, which may change anything, runs between epochs.
     """
 
     objective: Objective
@@ -162,7 +156,7 @@ class RunParts:
     patience: Patience | None
     gradient_tolerance: float | None
     limits: Limits
-    visited: bool
+    callbacks: list[Any]
     jit: bool | None
 
     @property
@@ -174,85 +168,15 @@ class RunParts:
         return [p for group in groups for p in group["params"]]
 
     @property
+    def is_looked_at(self) -> bool:
+        """Whether what is not scalargrad's may look at the model after the steps of an epoch.
+
+        With examples held out it is switched to evaluation, which a module may do in its own way.
+        """
+        others = self.callbacks or self.held_out or self.scheduler
+        return bool(others) or not all(map(is_own, self.objective.metrics.values()))
+
+    @property
     def wants_gradient(self) -> bool:
         """Whether each step's gradient is asked for."""
         return self.gradient_tolerance is not None
-
-
-class Eager:
-    """Leaves every step to eager evaluation.
-
-    Attributes
-    ----------
-    warm_up : float or None
-        How many steps for each size of batch are taken eagerly before programs take over: inf if
-        they never do, None while that is not known.
-    refusal : str
-        Why steps could not be compiled; "" if they could, or it was not tried.
-    """
-
-    warm_up: float | None = None
-    refusal: str = ""
-
-    def resume(self, epochs: int, warm_up: float | None) -> None:
-        """Continue after a number of completed epochs."""
-
-    def begin_epoch(self) -> None:
-        """Do nothing: nothing was recorded."""
-
-    def step(self, rows: Sequence[int]) -> StepResult | None:
-        """Return None: every step is taken eagerly."""
-        del rows
-        return None
-
-    def predictions(self, inputs: list[Any]) -> list[Any] | None:
-        """Return None: the caller computes predictions."""
-        del inputs
-        return None
-
-    def watch(self, loss: Value) -> None:
-        """Ignore the loss of a step."""
-
-    def write_back(self) -> None:
-        """Do nothing: model and optimiser are up to date."""
-
-
-# A user's code, which may keep or change anything between two steps ------------------------------
-
-
-def is_foreign(part: object) -> bool:
-    """Return whether what `fit` calls may keep or change anything; scalargrad's own does not."""
-    return part is not None and not all(map(_is_own, [part, getattr(part, "__self__", part)]))
-
-
-def _is_own(part: object) -> bool:
-    module = getattr(part, "__module__", None) or type(part).__module__
-    return module.partition(".")[0] == "scalargrad"
-
-
-def runs_between_epochs(
-    model: Module, metrics: Mapping[str, Any], held_out: Any, schedule: Any
-) -> bool:
-    """Return whether a user's metric, schedule or switch of modes runs after each epoch."""
-    switches = held_out is not None and _has_foreign_switch(model)
-    return switches or any(map(is_foreign, metrics.values())) or _calls_back(schedule)
-
-
-def _has_foreign_switch(model: Module) -> bool:
-    """Return whether `train` and `eval` run code of a user's, here or in a module inside."""
-    parts = model.modules()
-    switches = [model.eval, *(part.train for part in parts)]
-    if not all(_is_own(getattr(x, "__func__", x)) for x in switches):
-        return True
-    kinds = {type(part) for part in parts}
-    setters = [(kind.__setattr__, isinstance(kind.training, bool)) for kind in kinds]
-    return any(x != (Module.__setattr__, True) for x in setters)
-
-
-def _calls_back(schedule: Any) -> bool:
-    """Return whether a schedule, or a part of it, is or calls the code of a user."""
-    if is_foreign(schedule) or isinstance(schedule, LambdaLR):
-        return True
-    own = getattr(schedule, "__dict__", {})  # such as a step that was put around that of the class
-    parts = own.get("schedulers", ())
-    return not own.keys().isdisjoint(dir(type(schedule))) or any(map(_calls_back, parts))
