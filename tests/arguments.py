@@ -130,11 +130,6 @@ def _exported() -> str:
     return "program.so"
 
 
-def _history() -> str:
-    History([{"epoch": 1, "loss": 0.5}]).to_json("history.json")
-    return "history.json"
-
-
 #: What suits a parameter, by its name.
 GOOD: dict[str, Make] = {
     "f": lambda: lambda x: x * x,
@@ -293,7 +288,11 @@ OWN: dict[str, dict[str, Make]] = {
     "drawn": {"method": lambda: random.Random(0).gauss, "args": lambda: 0.5},
     "summary": {"x": lambda: [0.5, 0.25]},
     "load_model": {"path": _saved}, "load_file": {"path": _saved}, "load": {"path": _exported},
-    "History.from_json": {"path": _history}, "Jitted.export": {"path": lambda: "product.json"},
+    "functional_call": {
+        "module": linear, "parameters": lambda: {"bias": [0.5]}, "args": lambda: ([0.5, 0.25],),
+        "kwargs": dict,
+    },
+    "Jitted.export": {"path": lambda: "product.json"},
     "Picture.save": {"path": lambda: "graph.svg"},
     "TrainingPage.__call__": {"history": lambda: History([{"epoch": 1, "loss": 0.5}])},
 }  # fmt: skip

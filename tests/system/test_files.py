@@ -21,7 +21,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="Windows has other permiss
 #: What writes a file with such a name.
 WRITERS: dict[str, Callable[[Path], object]] = {
     "a.csv": HISTORY.to_csv,
-    "a.json": HISTORY.to_json,
     "a.html": lambda path: walk(Value(2.0, "x") * 3.0).save(path),
     "a.svg": lambda path: draw(Value(2.0, "x") * 3.0).save(path),
     "a.safetensors": lambda path: save_model(Linear(1, 1, rng=0), path),

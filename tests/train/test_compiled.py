@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -471,38 +471,6 @@ def test_whoever_looks_at_parameters_sees_those_of_the_last_step(
 ) -> None:
     """A user's loss of held-out examples, metric, schedule; what it writes is trained on."""
     same_with_model(options)
-
-
-class Averaging(nn.Module):
-    """A line that predicts with the mean of its weights over the epochs, once trained."""
-
-    def __init__(self) -> None:
-        self.line = nn.Linear(2, 1, rng=1)
-        self.epochs: list[list[float]] = []
-
-    def train(self, mode: bool = True) -> Self:
-        """Take the weights of the last epoch, or the mean of all."""
-        numbers = weights(self.line)
-        if mode and self.epochs:
-            numbers = self.epochs[-1]
-        elif not mode and self.training:
-            self.epochs.append(numbers)
-            numbers = [math.fsum(x) / len(x) for x in zip(*self.epochs, strict=True)]
-        for p, x in zip(self.line.parameters(), numbers, strict=True):
-            p.data = x
-        return super().train(mode)
-
-    def forward(self, x: Any) -> Any:
-        """Compute."""
-        return self.line(x)
-
-
-@pytest.mark.parametrize(
-    "make", [Averaging, lambda: nn.Sequential(nn.Linear(2, 2, rng=3), Averaging())]
-)
-def test_what_switching_the_mode_changes_is_seen(make: Callable[[], nn.Module]) -> None:
-    """A model, or a part of it, that swaps averaged weights in averages those of the steps."""
-    assert_same_compiled(make, validation_split=0.2)
 
 
 class Scaled(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -54,33 +53,6 @@ def test_csv_keeps_every_digit(history: History, tmp_path: Path) -> None:
     path = history.to_csv(tmp_path / "history.csv")
     with path.open(newline="") as file:
         assert [{k: float(x) for k, x in row.items()} for row in csv.DictReader(file)] == ROWS
-
-
-def test_json_can_be_read_again(history: History, tmp_path: Path) -> None:
-    """What to_json wrote, from_json reads, and any JSON reader does."""
-    path = history.to_json(tmp_path / "history.json")
-    assert History.from_json(path) == history
-    assert json.loads(path.read_text())["rows"] == ROWS
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"rows": 3}', '{"weights": []}'])
-def test_other_files_are_not_histories(content: str, tmp_path: Path) -> None:
-    """The error names the file."""
-    path = tmp_path / "other.json"
-    path.write_text(content)
-    with pytest.raises(OperandError, match=r"other\.json"):
-        History.from_json(path)
-
-
-def test_a_failed_write_leaves_the_old_file(history: History, tmp_path: Path) -> None:
-    """A history that JSON cannot hold leaves what was there, and nothing else."""
-    path = history.to_json(tmp_path / "history.json")
-    before = path.read_bytes()
-    history.rows[3]["loss"] = object()  # type: ignore[assignment]
-    with pytest.raises(TypeError):
-        history.to_json(path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,8 @@ def exchanged(module: Module, numbers: Mapping[Value, Any]) -> Iterator[None]:
                         held[name] = here
             if left:
                 raise StateError(
-                    f"{shown(next(iter(left)))} stands in no list, tuple, dict or array of an "
-                    f"attribute of {type(module).__name__}, so that it cannot be exchanged"
+                    f"{shown(next(iter(left)))} stands in a deque or a namespace of "
+                    f"{type(module).__name__}, where it cannot be exchanged: put it in a list"
                 )
             yield
         finally:

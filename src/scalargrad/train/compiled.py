@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad import jit, value_and_grad, vmap
+from scalargrad.compiler.decorator import jit
+from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import no_grad
 from scalargrad.graph import topological_order
@@ -26,6 +27,7 @@ from scalargrad.train.examples import PLAIN, is_flat, plain
 from scalargrad.train.objective import StepResult
 from scalargrad.train.settings import Settings
 from scalargrad.transforms.draws import rewind, state_of
+from scalargrad.transforms.functional import value_and_grad
 from scalargrad.tree import flatten, is_array
 from scalargrad.value import Value
 
@@ -335,7 +337,7 @@ def _as_values(predictions: list[Any]) -> list[Any]:
 
 
 def _outside(loss: Any) -> str:
-    found = [x for x in topological_order(loss) if isinstance(x, Value) and x is not loss]
+    found = [x for x in topological_order(loss) if x is not loss]
     return shown(found[0]) if found else "a Value"
 
 

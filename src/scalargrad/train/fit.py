@@ -122,16 +122,18 @@ def fit(
         Epochs between two checkpoints.
     resume : bool
         If the file `checkpoint` exists, go on from it. The run then equals one that was never
-        stopped, bit for bit, or up to rounding where compiled steps take more than eight paths
-        through their conditions; `epochs` may be larger. Data, loss, learning rate, schedule,
-        metrics and the other options must be the same: the error says what differs. The
-        generators that model, loss and regularizer draw from, Python's and NumPy's, and that of
-        the module ``random`` are restored too. What a model keeps in other attributes while it
-        trains, such as a running mean, is not, unless it is a Parameter.
+        stopped, bit for bit. It does up to rounding where compiled steps take more than four paths
+        through their conditions, or where `epochs` is larger now, so that it pays to compile.
+        Data, loss, learning rate, schedule, metrics and the other options must be the same: the
+        error says what differs. The generators that model, loss and regularizer draw from,
+        Python's and NumPy's, and that of the module ``random`` are restored too. What a model keeps
+        in other attributes while it trains, such as a running mean, is not, unless it is a
+        Parameter.
     jit : bool, optional
         Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
-        them, False for none. By default fit decides: after the first steps, where NumPy is
-        installed and the steps can be recorded; see Notes. Within `disable_jit`, none are.
+        them, False for none. By default they are where NumPy is installed, the steps can be
+        recorded and so many are to be taken that it pays; see Notes. Within `disable_jit` and
+        `detect_anomaly`, none are.
     quiet : bool
         Show no progress bar.
 
@@ -167,22 +169,22 @@ def fit(
 
     Notes
     -----
-    A compiled step is a function under `jit`, which computes the forward and the backward pass,
-    and an update in arrays; it agrees with the eager step up to rounding. Whenever a callback, a
-    metric, a schedule or a checkpoint could look, and after an error, parameters, gradients and
-    the optimiser's state are in their objects. Steps are compiled if the examples all have the
+    A compiled step is a function under `jit`, which computes the forward and the backward pass by
+    `nn.functional_call`, and an update in arrays; it agrees with the eager step up to rounding. At
+    the end of an epoch, if a callback, a metric of your own, a schedule or a checkpoint could look
+    or examples are held out, and after an error, parameters, gradients and the optimiser's state
+    are in their objects. Steps are compiled if the examples all have the
     same structure (with ``batch_size=1``, the 32 most frequent structures are), the optimiser is
     one of `scalargrad.optim` other than SparseAdam, and model and loss draw random
     numbers only by `drawn` (as Dropout does), keep nothing for later and read no ``.data``.
-    Otherwise, and if a step meets a number that is not finite or takes more than eight paths
-    through its conditions, steps are eager. If a callback changes a number, a layer or an
+    Otherwise, and if a step meets a number that is not finite or takes more paths through its
+    conditions than `jit` keeps, steps are eager. If a callback changes a number, a layer or an
     example, steps are recorded anew; what another thread changes is seen at the next epoch.
 
     Before the first step the model is called with a few of the examples, in evaluation mode, and
     the loss and the metrics with what it returned, so that examples, labels and functions that
-    cannot be used are found at once; nothing is changed, random generators included, nor what the
-    model keeps in attributes, containers, arrays and dataclasses. A loss that is not of scalargrad
-    is called so with held-out examples only.
+    cannot be used are found at once; random generators are left as they were. A loss that is not of
+    scalargrad is called so with held-out examples only.
 
     A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary
     cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, where

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.markup import escape as as_text
 from rich.table import Table
 
 from scalargrad.errors import NumericalError, OperandError
-from scalargrad.system.files import file_path, write_atomically
+from scalargrad.system.files import write_atomically
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import is_word, listed, whole
@@ -150,34 +149,6 @@ class History:
         writer.writerows(self.rows)
         write_atomically(path, text.getvalue().encode())
         return Path(path)
-
-    def to_json(self, path: str | Path) -> Path:
-        """Write the history as JSON, to be read again by `from_json`.
-
-        The file appears whole or not at all.
-
-        Returns
-        -------
-        Path
-            As given.
-        """
-        write_atomically(path, json.dumps(vars(self), indent=1).encode())
-        return Path(path)
-
-    @classmethod
-    def from_json(cls, path: str | Path) -> History:
-        """Read a history that `to_json` wrote.
-
-        Raises
-        ------
-        OperandError
-            If the file is something else.
-        """
-        file = Path(file_path(path))
-        try:
-            return cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise OperandError(f"{path} is not a history written by to_json: {error}") from error
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the loss of each epoch, the held-out loss beside it.

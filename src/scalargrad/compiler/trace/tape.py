@@ -107,25 +107,6 @@ class Tape(Tracing):
             self.stands_for(x, node)
             self.given.append(node)
 
-    def substitute(self, values: Iterable[Value], numbers: Iterable[Any]) -> list[int]:
-        """Let arguments stand for closed-over Values from now on.
-
-        Parameters
-        ----------
-        numbers : iterable of Traced
-            A number of the arguments for each Value, which takes its place as a leaf.
-
-        Returns
-        -------
-        list of int
-            The nodes of the leaves.
-        """
-        nodes = [x.index for x in numbers]
-        self.plainness.mark_all(nodes, False)
-        for x, node in zip(values, nodes, strict=True):
-            self.stands_for(x, node)
-        return nodes
-
     def _stand_in(self, x: Value) -> Traced:
         made = self.input(data_of(x), plain=False)
         self.has_values = True
