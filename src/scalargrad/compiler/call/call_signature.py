@@ -180,9 +180,7 @@ class Signature:
         names: NamesRead,
     ) -> None:
         self._function, self._static, self._names = function, static, names
-        self._is_object = is_object(function)  # such as a module, which counts as an argument
-        #: Whether all arguments are traced: none is static, and the function is not an object.
-        self._is_traced_whole = not static and not self._is_object
+        self._is_traced_whole = not static
         self._last_walk = LastWalk()
         self._layouts: dict[tuple[int, ...], Layout] = {}  # by the lengths of arguments
 
@@ -219,8 +217,6 @@ class Signature:
                 return *found, []
         walk = Visit(self._last_walk, self._names.read)
         try:
-            if self._is_object:
-                walk.whole(self._function)
             walk.where = name = ArgumentName(self._function)
             given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
             for name.given, x in given:

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 from scalargrad.compiler.call.arguments import rebuilt
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.randomness import REMEDY, Generators
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
 from scalargrad.compiler.trace.refusal import PartingError, users_line
@@ -289,10 +288,6 @@ class CallRecorder:
             for name, x in [*enumerate(self._args), *self._kwargs.items()]
         }
         traced = [x for name, x in replaced.items() if name not in self._static]
-        function = self._function
-        if is_object(function):
-            function = copier.copy(function)
-            traced.append(function)
         positional = [replaced[i] for i in range(len(self._args))]
         keywords = {name: replaced[name] for name in self._kwargs}
-        return functools.partial(function, *positional, **keywords), traced
+        return functools.partial(self._function, *positional, **keywords), traced

@@ -66,12 +66,9 @@ class ArgumentAliases(NamedTuple):
         return cls(around, asks) if around or asks else None
 
     def require(self, compiled: Any, args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
-        """Raise TraceError if an argument is around the function, or two are one list.
-
-        What a compiled method or partial function passes on is an argument, too.
-        """
+        """Raise TraceError if an argument is around the function, or two are one list."""""
         given = [*args, *kwargs.values()]
-        held = HeldObjects([compiled.__wrapped__, *given], enters_rows=False).met
+        held = HeldObjects(given, enters_rows=False).met
         both = next((x for i, x in held.items() if i in self.around), None)
         if both is not None:
             raise TraceError(

@@ -214,7 +214,7 @@ class _Walk:
         self._ahead: list[tuple[Any, Place | None]] = []
         self._marks = not _MARKS.isdisjoint(names.names)
         for root in reversed(roots):
-            self._ahead += [(x, None) for x in _code_of(root)]
+            self._ahead.append((root, None))
         self._run(most)
         if most is None:
             self._facts_by_names()
@@ -557,15 +557,3 @@ class _Walk:
 _PLAIN_CONTAINERS = {list, tuple, dict, set, frozenset, deque, bytearray}
 #: What is no object of its own inside a container.
 _INSIDE = (Value, Table, *BOUND, *_CONTAINERS)
-
-
-def _code_of(root: Any) -> list[Any]:
-    """Return the code that runs when an object is called, in the order to be put on a stack."""
-    if isinstance(root, MethodType):
-        return [type(root.__self__), root.__func__]
-    if isinstance(root, partial | staticmethod | classmethod):
-        return _code_of(bound_parts(root)[0])
-    is_code = isinstance(root, type | FunctionType | ModuleType) or is_wrapper(root)
-    if not is_code and is_stateful(type(root)):  # its attributes are among the arguments
-        return [type(root)]
-    return [root]
