@@ -445,7 +445,7 @@ def test_what_a_method_changes_in_its_object_is_refused(name: str) -> None:
         types.MethodType(function, held),
         functools.partial(lambda f, x: f(x), method),
     ):
-        with pytest.raises(TraceError, match="among its arguments"):
+        with pytest.raises(TraceError, match="changes"):
             jit(f)(1.0)
     assert (held.total, held.values, held.array.tolist()) == (0.0, [0.0], [1.0, 2.0])
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from scalargrad.call import Intermediate
-from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import (
     Key,
     Visit,
@@ -289,20 +288,23 @@ def _code_of(x: Any) -> Iterator[Any]:
     yield type(x)
 
 
-def rebuilt(x: Any, fresh: Iterator[Any], copier: Copier | None = None) -> Any:
-    """Return an argument with its numbers replaced, in the order in which `visit` found them."""
+def rebuilt(x: Any, fresh: Iterator[Any]) -> Any:
+    """Return an argument with its numbers replaced, in the order in which `visit` found them.
+
+    Objects are themselves: a recording knows the Values that they hold.
+    """
     if isinstance(x, Value) or is_number(x):
         return next(fresh)
     if isinstance(x, dict):
-        return like(x, [rebuilt(item, fresh, copier) for item in x.values()])
+        return like(x, [rebuilt(item, fresh) for item in x.values()])
     if isinstance(x, list | tuple) and not isinstance(x, Table):
-        return like(x, [rebuilt(item, fresh, copier) for item in x])
+        return like(x, [rebuilt(item, fresh) for item in x])
     if hasattr(type(x), "dtype") and hasattr(x, "ravel") and not isinstance(x, np.generic):
-        return _rebuilt_array(x, fresh, copier)
-    return copier.copy(x) if copier is not None and is_object(x) else x
+        return _rebuilt_array(x, fresh)
+    return x
 
 
-def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
+def _rebuilt_array(x: Any, fresh: Iterator[Any]) -> Any:
     """Return an array with its numbers replaced, or the stand-in for a whole array."""
     if x.dtype.kind in _NUMBERS:
         found = [next(fresh)] if x.size else []
@@ -312,7 +314,7 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
     elif x.dtype.kind != "O":
         return x.copy()
     else:
-        found = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
+        found = [rebuilt(item, fresh) for item in x.ravel().tolist()]
     return objects_like(x, found)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import PLAIN, attributes
+from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
@@ -134,12 +134,18 @@ class _Outlining:
 
 
 def _require_known_keys(named: dict[Any, Any]) -> None:
-    """Raise TraceError if a dict that leaves a recording has traced numbers in its keys."""
-    if recorder() is None and holds_results([*named]):
+    """Raise TraceError if a dict that leaves a recording has keys which another call may not."""
+    if recorder() is None and not all(map(_is_known_key, named)):
         raise TraceError(
-            "a compiled function returned a dict whose keys are or hold Values of the recording, "
-            "which no call has: return a list of pairs, or names as keys"
+            "a compiled function returned a dict whose keys are or hold Values or objects, of which "
+            "the next call may have others: return a list of pairs, or names as keys"
         )
+
+
+def _is_known_key(x: Any) -> bool:
+    if isinstance(x, tuple | frozenset):
+        return all(map(_is_known_key, x))
+    return not (isinstance(x, Value) or is_stateful(type(x)))
 
 
 def _require_plain(attributes: dict[str, Any], owner: Any) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import rebuilt
-from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.trace.randomness import REMEDY, Generators
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
@@ -41,8 +40,8 @@ _CHANGING = (
 )
 
 #: What a path is made of: the recording, the outline of the result, the leaves of the arguments,
-#: and the traced numbers that stood for the Values of objects among them.
-Found = tuple[Recording, Any, list[Any], list[Any]]
+#: and the Values of objects among them.
+Found = tuple[Recording, Any, list[Any], list[Value]]
 
 
 class UnrecordedError(Exception):
@@ -99,8 +98,8 @@ class CallRecorder:
     may_be_fresh : bool
         Whether what was recorded names a source of randomness without a seed.
     notes : list of Note
-        The attributes that the function has added to objects among its arguments, which its program
-        does not.
+        The attributes that the function has added to objects, which its program does not. They
+        have been taken away again.
     """
 
     def __init__(
@@ -240,12 +239,8 @@ class CallRecorder:
 
     def _record_by(self, trace: Trace, apart: set[int], notes: Sequence[Note] = ()) -> Found:
         """Record the call; the leaves `apart` have a node for each number however large."""
-        leaves, module_values = self._leaves, self._module_values
-        fresh, outside = trace.arguments(leaves, apart), trace.module_values(module_values)
-        # Reversed, so that the first of identical Values wins.
-        places = dict(zip(reversed(module_values), reversed(outside), strict=True))
-        copier = Copier(Value, lambda x: places.get(x, x))
-        call, traced = self._replaced(fresh, copier)
+        leaves = self._leaves
+        call, traced = self._replaced(trace.arguments(leaves, apart))
         found: list[Note] = []
 
         has_returned = False
@@ -253,7 +248,7 @@ class CallRecorder:
         def run_on_noted() -> Any:
             nonlocal has_returned
             for owner, name, x in notes:
-                object.__setattr__(copier.copy(owner), name, copier.copy(x))
+                object.__setattr__(owner, name, x)
             result = call()
             has_returned = True
             return result
@@ -276,15 +271,14 @@ class CallRecorder:
                 made_again(again, around, Contents(traced))
                 trace.generators.rewind()
             raise UnrecordedError(error, is_repeatable) from error
-        outer = {id(number): x for x, number in places.items()}
-        self.notes = found and copier.back(found, lambda x: outer.get(id(x), x))
-        return recording, outline, leaves, outside
+        self.notes = found
+        return recording, outline, leaves, self._module_values
 
-    def _replaced(self, numbers: Sequence[Value], copier: Copier) -> tuple[Any, list[Any]]:
-        """Return the call with these numbers in its arguments, and the copied objects."""
+    def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
+        """Return the call with these numbers in its arguments, and these."""
         remaining = iter(numbers)
         replaced = {
-            name: x if name in self._static else rebuilt(x, remaining, copier)
+            name: x if name in self._static else rebuilt(x, remaining)
             for name, x in [*enumerate(self._args), *self._kwargs.items()]
         }
         traced = [x for name, x in replaced.items() if name not in self._static]

@@ -74,7 +74,7 @@ class Specialization:
     leaves : list
         The numbers, Values and arrays among the arguments of the recording.
     module_values : sequence of Value
-        The Values that stood, in the recording, for those held by objects among the arguments.
+        The Values held by objects among the arguments of the recording.
     name : str
         The name of the function.
     surroundings : Surroundings
@@ -112,6 +112,9 @@ class Specialization:
         self._places = [among.get(id(x)) for x in self.closed_over]
         place |= {id(x): len(module_values) + k for k, x in enumerate(self.closed_over)}
         self.foreign = tuple(place[id(x)] for x in recording.closed_over)
+        #: Where Values lie that objects among the arguments hold and that are around as well.
+        both = ((place[id(x)], among.get(id(x))) for x in recording.closed_over)
+        self._shared = [(k, i) for k, i in both if k < len(module_values) and i is not None]
         in_order = self.foreign == tuple(range(len(place)))
         self._takes = None if in_order else taker(self.foreign)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
@@ -176,6 +179,9 @@ class Specialization:
         """
         if self.aliases is not None:
             self.aliases.require(*call[:3])
+        given, around = call[5], self.surroundings.values
+        if any(given[k] is not around[i] for k, i in self._shared):
+            return None
         states: list[tuple[Any, Any]] = []
         if self.draws:
             states = call[0].before = self.draws.states()
@@ -183,8 +189,8 @@ class Specialization:
             run = self._run(call)
         except struct.error:  # data that is no float was assigned
             rewind(states)
-            given = [*call[4], *call[5], *self.closed_over]
-            deque(map(float_of, [x for x in given if isinstance(x, Value)]), maxlen=0)
+            read = [*call[4], *call[5], *self.closed_over]
+            deque(map(float_of, [x for x in read if isinstance(x, Value)]), maxlen=0)
             run = self._run(call)
         if run is None or not run[1]:
             rewind(states)

@@ -12,6 +12,7 @@ import functools
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from scalargrad.compiler.call.outline import filled, holds_results, outlined
@@ -35,7 +36,8 @@ def unchanging(
 ) -> Callable[[], Any]:
     """Return `run` with a check for side effects that a program would not repeat.
 
-    An argument may be given a new attribute, which is added to `notes`. Any other change of it is
+    An object may be given a new attribute, as a layer that keeps its last output, in which numbers
+    of the recording are: it is added to `notes`, and taken away. Any other change of an argument is
     refused, though the function may return it: eager calls would change what the caller holds.
 
     Parameters
@@ -52,22 +54,28 @@ def unchanging(
     Raises
     ------
     TraceError, ChangesError
-        When called, if something was changed. As the recording works on copies, the caller would
-        see such a change only in eager calls.
+        When called, if something was changed, which is undone: a program would not change it.
     """
 
     def checked() -> Any:
         before = Contents(arguments)
-        result = run()
-        _require_none_kept(around, compiled)
-        for changed in before.changes():
-            before.put_back()  # an object with a hash of its own is no copy
-            raise TraceError(
-                f"{compiled!r} changes {changed} among its arguments, which its program would not: "
-                "change a copy, as by copy.deepcopy(x), and return that"
-            )
-        beside = Contents(result)
-        notes[:] = before.notes(beside)
+        try:
+            result = run()
+            _require_none_kept(around, compiled)
+            notes[:] = before.notes()
+            returned = Contents(result).met if notes else {}
+            added = (f"a {type(x).__name__} ({name})" for x, name, _ in notes if id(x) in returned)
+            for changed in chain(before.changes(), added):
+                raise TraceError(
+                    f"{compiled!r} changes {changed} among its arguments, which its program would "
+                    "not: change a copy, as by copy.deepcopy(x), and return that"
+                )
+        finally:
+            before.put_back()
+        for owner, name, x in [*around.notes()]:
+            if holds_results(x):
+                notes.append((owner, name, x))
+                object.__delattr__(owner, name)
         if found := [*around.changes(before.found)]:
             own = found if have_advanced(around.changed()) else made_again(run, around, before)[0]
             raise ChangesError(_refused(compiled, found, own))

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from scalargrad.compiler.guards.edges import (
+    ATTRIBUTES,
     BESIDE,
     FUNCTION_ATTRIBUTES,
     ITEMS,
@@ -14,7 +15,6 @@ from scalargrad.compiler.guards.edges import (
     POSITION,
 )
 from scalargrad.compiler.guards.held_objects import NAMES, HeldObjects, Holding, Place
-from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.value import Value
@@ -22,6 +22,8 @@ from scalargrad.value import Value
 _ATOMS = (int, float, str, bytes)
 #: Ways to hold things under names in which no new one may be a Value.
 _NAMED = {NAMES, FUNCTION_ATTRIBUTES, MEMBERS, OF_VALUE}
+#: By which objects hold their attributes.
+_OF_OBJECTS = {ATTRIBUTES, BESIDE}
 #: An attribute that a function adds to an argument: the object, the name and the content.
 Note = tuple[Any, str, Any]
 #: The most objects of a function's surroundings that are examined, breadth first.
@@ -62,10 +64,10 @@ class Contents(HeldObjects):
                 if key not in now or not self.is_same(x, now[key]):
                     yield held.label(key)
 
-    def notes(self, beside: Contents) -> Iterator[Note]:
-        """Yield the attributes that were added to objects, except to those in `beside`."""
-        for place, held in self.found.items():
-            if place not in beside.found and is_stateful(type(held.owner)):
+    def notes(self) -> Iterator[Note]:
+        """Yield the attributes that were added to objects."""
+        for held in self.found.values():
+            if held.edge in _OF_OBJECTS:
                 for name, x in held.edge.read(held.owner).items():
                     if name not in held.before:
                         yield held.owner, name, x

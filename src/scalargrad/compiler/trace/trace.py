@@ -147,12 +147,6 @@ class Trace(Tape):
         self.columns.arrays.append(array)
         return made.array()
 
-    def module_values(self, values: Iterable[Value]) -> list[Traced]:
-        """Write the inputs for Values that objects among the arguments hold."""
-        found = [self._stand_in(x) for x in values]
-        self.outside += [(x, x.index) for x in found]
-        return found
-
     def _drawn(self, *call: Any, **kwargs: Any) -> Any:
         """Make a random draw, and return the input that stands for it."""
         draw = Draw.by(*call, **kwargs)
