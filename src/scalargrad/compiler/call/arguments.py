@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from enum import Enum
+from operator import is_
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -20,6 +21,8 @@ from scalargrad.compiler.call.objects import (
     Visit,
     contents_alike,
     is_object,
+    is_record,
+    is_size,
     key_of_names,
     parts_of,
 )
@@ -34,6 +37,7 @@ from scalargrad.compiler.guards.frozen import (
 )
 from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
+from scalargrad.compiler.guards.object_state import attributes
 from scalargrad.compiler.guards.references import BOUND
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
@@ -77,6 +81,7 @@ def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
     """
     key: list[Hashable] = []
     leaves: list[Any] = []
+    met: dict[int, int] = {}
     for x in args:
         kind = x.__class__
         if kind in _AT_ONCE:
@@ -88,7 +93,7 @@ def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
         elif kind in _SEQUENCES or kind is dict:
             key.append(key_of_names(x) if kind is dict else (kind, len(x)))
             items = [*x.values()] if kind is dict else x
-            if key[-1] is None or _taken_together(items, key, leaves) is not None:
+            if key[-1] is None or _taken_together(items, key, leaves, met) is not None:
                 return None
         else:
             return None
@@ -96,14 +101,14 @@ def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
 
 
 def _taken_together(
-    xs: Sequence[Any], key: list[Hashable], leaves: list[Any]
+    xs: Sequence[Any], key: list[Hashable], leaves: list[Any], met: dict[int, int]
 ) -> Sequence[Any] | None:
     """Take numbers, and what lists, tuples and dicts alike hold, by passes over all of them.
 
     Returns the items that are left to be visited; None if there are none.
     """
     is_flat = False
-    while len(xs) >= _MANY and xs[0].__class__ in _TOGETHER:
+    while len(xs) >= _MANY and (xs[0].__class__ in _TOGETHER or is_record(xs[0].__class__)):
         kinds = {*map(type, xs)}
         if kinds <= _FLOATS:
             key.append((_FLOAT, len(xs)))
@@ -119,10 +124,10 @@ def _taken_together(
             key.append(("scalars", len(xs)))
             leaves += [x.item() for x in xs]
             return None
-        inside = contents_alike(xs, *kinds) if len(kinds) == 1 else None
+        inside = contents_alike(xs, xs[0].__class__, met) if len(kinds) == 1 else None
         if inside is None:
             break
-        key.append(inside[0])
+        key += inside[0]
         xs, is_flat = inside[1], True
     return xs
 
@@ -190,10 +195,27 @@ def visit(x: Any, walk: Visit) -> None:
         refuse_operations(x, walk.where)
         key.append(2 if isinstance(x, Parameter) else int(isinstance(x, Value)))
         walk.leaves.append(x if isinstance(x, Value) else float_from(x))
+    elif is_record(kind):
+        _visit_record(x, walk)
     elif is_object(x):
         walk.whole(x)
     else:
         key.append(frozen(x, walk.where))
+
+
+def _visit_record(x: Any, walk: Visit) -> None:
+    """Split an object of a dataclass; one that is met again is the same in the recording."""
+    if id(x) in walk.records:
+        walk.key.append(("again", walk.records[id(x)]))
+        return
+    walk.records[id(x)] = len(walk.records)
+    found = attributes(x)
+    walk.key.append((x.__class__, *found))
+    for part in found.values():
+        if is_size(part):
+            walk.key.append((int, part) if part.__class__ is int else (part.__class__, *part))
+        else:
+            visit(part, walk)
 
 
 def _too_long() -> TraceError:
@@ -212,8 +234,11 @@ def _is_traced(array: Any) -> bool:
 def _visit_all(items: Sequence[Any], walk: Visit) -> None:
     """Split the items of a list."""
     key, leaves = walk.key, walk.leaves
-    xs = _taken_together(items, key, leaves)
-    if xs is None or (len(xs) >= _MANY and walk.all_alike(xs)):
+    xs = _taken_together(items, key, leaves, walk.records)
+    if xs is None:
+        return
+    are_records = len(xs) > 0 and is_record(xs[0].__class__)
+    if len(xs) >= _MANY and not are_records and walk.all_alike(xs):
         return
     for x in xs:
         kind = x.__class__
@@ -288,23 +313,39 @@ def _code_of(x: Any) -> Iterator[Any]:
     yield type(x)
 
 
-def rebuilt(x: Any, fresh: Iterator[Any]) -> Any:
+#: Dataclasses and their copies, by the id of the original.
+Copies = dict[int, tuple[Any, Any]]
+
+
+def rebuilt(x: Any, fresh: Iterator[Any], copies: Copies) -> Any:
     """Return an argument with its numbers replaced, in the order in which `visit` found them.
 
-    Objects are themselves: a recording knows the Values that they hold.
+    Objects of other classes than dataclasses are themselves: a recording knows their Values.
     """
     if isinstance(x, Value) or is_number(x):
         return next(fresh)
     if isinstance(x, dict):
-        return like(x, [rebuilt(item, fresh) for item in x.values()])
+        return like(x, [rebuilt(item, fresh, copies) for item in x.values()])
     if isinstance(x, list | tuple) and not isinstance(x, Table):
-        return like(x, [rebuilt(item, fresh) for item in x])
+        return like(x, [rebuilt(item, fresh, copies) for item in x])
     if hasattr(type(x), "dtype") and hasattr(x, "ravel") and not isinstance(x, np.generic):
-        return _rebuilt_array(x, fresh)
-    return x
+        return _rebuilt_array(x, fresh, copies)
+    return _rebuilt_record(x, fresh, copies) if is_record(x.__class__) else x
 
 
-def _rebuilt_array(x: Any, fresh: Iterator[Any]) -> Any:
+def _rebuilt_record(x: Any, fresh: Iterator[Any], copies: Copies) -> Any:
+    if id(x) not in copies:
+        made, held = object.__new__(type(x)), attributes(x)
+        copies[id(x)] = x, made
+        for name, part in held.items():
+            now = part if is_size(part) else rebuilt(part, fresh, copies)
+            object.__setattr__(made, name, now)
+        if all(map(is_, held.values(), attributes(made).values())):  # it may be a key in a dict
+            copies[id(x)] = x, x
+    return copies[id(x)][1]
+
+
+def _rebuilt_array(x: Any, fresh: Iterator[Any], copies: Copies) -> Any:
     """Return an array with its numbers replaced, or the stand-in for a whole array."""
     if x.dtype.kind in _NUMBERS:
         found = [next(fresh)] if x.size else []
@@ -314,7 +355,7 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any]) -> Any:
     elif x.dtype.kind != "O":
         return x.copy()
     else:
-        found = [rebuilt(item, fresh) for item in x.ravel().tolist()]
+        found = [rebuilt(item, fresh, copies) for item in x.ravel().tolist()]
     return objects_like(x, found)
 
 

@@ -112,7 +112,7 @@ class Layout:
 
     def __init__(self, args: tuple[Any, ...], key: Key, leaves: Sequence[Any]) -> None:
         #: Two numbers whose bytes all differ stand for each number.
-        first, second = (_written(rebuilt(args, repeat(x))) for x in _UNLIKE)
+        first, second = (_written(rebuilt(args, repeat(x), {})) for x in _UNLIKE)
         self._numbers = np.flatnonzero(first != second)
         self._fixed = np.flatnonzero(first == second)
         self._size, self._then = first.size, first[self._fixed].tobytes()

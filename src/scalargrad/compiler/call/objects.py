@@ -24,8 +24,19 @@ from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.frozen import Frozen, refuse_array, refuse_attributes
 from scalargrad.compiler.guards.memory_order import laid_out
-from scalargrad.compiler.guards.names_read import EVERYTHING, AttributesRead
-from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful, slots_of
+from scalargrad.compiler.guards.names_read import (
+    BARE,
+    EVERYTHING,
+    AttributesRead,
+    is_of_library,
+)
+from scalargrad.compiler.guards.object_state import (
+    PLAIN,
+    attributes,
+    consists_of_attributes,
+    is_stateful,
+    slots_of,
+)
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.system.cached_property import cached_property
@@ -47,6 +58,9 @@ _space = attrgetter("__dict__")
 _ATOMS = {int, bool, str, bytes, type(None)}
 _PARAMETERS = {Parameter}
 _CONTAINERS = {list, tuple, dict}
+_ROWS = {list, tuple}
+#: What dataclasses hold that are taken together.
+_FLAT = {float, Value, Parameter, str, bool, type(None)}
 
 
 class KeyOfObject(tuple[Hashable, ...]):
@@ -74,20 +88,60 @@ def has_objects(key: Key) -> bool:
     )
 
 
-def contents_alike(xs: Sequence[Any], kind: type) -> tuple[Hashable, list[Any]] | None:
-    """Return what lists, tuples or dicts have in common, and all their items in a row.
+@functools.cache
+def is_record(kind: Any) -> bool:
+    """Return whether objects of a class are numbers by name, as those of a user's dataclass."""
+    return (
+        hasattr(kind, "__dataclass_fields__")
+        and consists_of_attributes(kind)
+        and not any(is_of_library(x) and x.__module__ not in BARE for x in kind.__mro__[:-1])
+    )
 
-    None if they differ in length or keys, or are of another type.
+
+def is_size(x: Any) -> bool:
+    """Return whether what a dataclass holds is an integer, or a row of these: sizes and counts."""
+    return x.__class__ is int or (x.__class__ in _ROWS and {*map(type, x)} == {int})
+
+
+def contents_alike(
+    xs: Sequence[Any], kind: type, met: dict[int, int]
+) -> tuple[Key, list[Any]] | None:
+    """Return what lists, tuples, dicts or dataclasses have in common, and their items in a row.
+
+    None if they differ in length or keys, are of another type, or were met before: `met` has those.
     """
     if kind is list or kind is tuple:
         lengths = {*map(len, xs)}
         if len(lengths) == 1:
-            return (kind, "each", *lengths), [*chain.from_iterable(xs)]
+            return ((kind, "each", *lengths),), [*chain.from_iterable(xs)]
     elif kind is dict:
         names = names_alike(xs)
         if names is not None and {*map(type, names)} <= {str}:
-            return (kind, "each", names), [*chain.from_iterable(map(dict.values, xs))]
+            return ((kind, "each", names),), [*chain.from_iterable(map(dict.values, xs))]
+    elif is_record(kind) and not slots_of(kind):
+        return _records_alike(xs, kind, met)
     return None
+
+
+def _records_alike(
+    xs: Sequence[Any], kind: type, met: dict[int, int]
+) -> tuple[Key, list[Any]] | None:
+    """Return the same of dataclasses that hold numbers and text, or other dataclasses of these."""
+    spaces, ids = [*map(_space, xs)], dict(zip(map(id, xs), count(len(met))))
+    names, held = names_alike(spaces), [*chain.from_iterable(map(dict.values, spaces))]
+    kinds = {*map(type, held)}
+    if names is None or len(ids) < len(xs) or not met.keys().isdisjoint(ids):
+        return None
+    known, key = {**met, **ids}, ((kind, "each", names),)
+    if not kinds <= _FLAT:
+        inner = next(iter(kinds))
+        is_one = len(kinds) == 1 and is_record(inner) and not slots_of(inner)
+        inside = _records_alike(held, inner, known) if is_one else None
+        if inside is None:
+            return None
+        key, held = (*key, *inside[0]), inside[1]
+    met |= known
+    return key, held
 
 
 def names_alike(xs: Sequence[dict[Any, Any]]) -> tuple[Any, ...] | None:
@@ -124,6 +178,8 @@ class Visit:
         The objects and containers visited, in order.
     seen : dict from int to int
         The index in `met` of each, by id.
+    records : dict from int to int
+        The same of dataclasses whose numbers are leaves.
     distinct : int
         If `module_values` has this length, its Values are known to be distinct.
     where : object
@@ -141,6 +197,7 @@ class Visit:
         self.module_values: list[Value] = []
         self.met: list[Any] = []
         self.seen: dict[int, int] = {}
+        self.records: dict[int, int] = {}
         self.distinct = 0
         self._memory = memory
 

@@ -137,8 +137,8 @@ def _require_known_keys(named: dict[Any, Any]) -> None:
     """Raise TraceError if a dict that leaves a recording has keys which another call may not."""
     if recorder() is None and not all(map(_is_known_key, named)):
         raise TraceError(
-            "a compiled function returned a dict whose keys are or hold Values or objects, of which "
-            "the next call may have others: return a list of pairs, or names as keys"
+            "a compiled function returned a dict whose keys are or hold Values or objects, which "
+            "another call may not have: return a list of pairs, or names as keys"
         )
 
 

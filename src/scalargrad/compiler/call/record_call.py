@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Container, Sequence
 from typing import Any, NoReturn
 
-from scalargrad.compiler.call.arguments import rebuilt
+from scalargrad.compiler.call.arguments import Copies, rebuilt
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.trace.randomness import REMEDY, Generators
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
@@ -240,7 +240,8 @@ class CallRecorder:
     def _record_by(self, trace: Trace, apart: set[int], notes: Sequence[Note] = ()) -> Found:
         """Record the call; the leaves `apart` have a node for each number however large."""
         leaves = self._leaves
-        call, traced = self._replaced(trace.arguments(leaves, apart))
+        copies: Copies = {}
+        call, traced = self._replaced(trace.arguments(leaves, apart), copies)
         found: list[Note] = []
 
         has_returned = False
@@ -248,7 +249,8 @@ class CallRecorder:
         def run_on_noted() -> Any:
             nonlocal has_returned
             for owner, name, x in notes:
-                object.__setattr__(owner, name, x)
+                _, now = copies.get(id(owner), (owner, owner))
+                object.__setattr__(now, name, x)
             result = call()
             has_returned = True
             return result
@@ -271,14 +273,15 @@ class CallRecorder:
                 made_again(again, around, Contents(traced))
                 trace.generators.rewind()
             raise UnrecordedError(error, is_repeatable) from error
-        self.notes = found
+        originals = {id(copied): x for x, copied in copies.values()}
+        self.notes = [(originals.get(id(owner), owner), name, x) for owner, name, x in found]
         return recording, outline, leaves, self._module_values
 
-    def _replaced(self, numbers: Sequence[Value]) -> tuple[Any, list[Any]]:
+    def _replaced(self, numbers: Sequence[Value], copies: Copies) -> tuple[Any, list[Any]]:
         """Return the call with these numbers in its arguments, and these."""
         remaining = iter(numbers)
         replaced = {
-            name: x if name in self._static else rebuilt(x, remaining)
+            name: x if name in self._static else rebuilt(x, remaining, copies)
             for name, x in [*enumerate(self._args), *self._kwargs.items()]
         }
         traced = [x for name, x in replaced.items() if name not in self._static]

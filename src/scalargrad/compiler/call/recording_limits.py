@@ -13,7 +13,6 @@ from typing import Any
 
 from scalargrad.compiler.call.arguments import NUMBERS, code_in
 from scalargrad.compiler.call.objects import Key, parts_of
-from scalargrad.compiler.guards.frozen import Frozen
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.guards.references import bound_parts
@@ -170,14 +169,10 @@ class RecordingLimits:
             self._alike.clear()
             found = [*known.values()]
             changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
-            what = f"numbers that objects hold have changed ({', '.join(changing[:4])})"
-            remedy = "Make what changes a Value or an argument of its own: both are"
-            if not changing:
-                what = "it was given other Values in a frozen dataclass"
-                remedy = "Give them as arguments, or in a dataclass that is not frozen: these are"
             _warn(
-                f"{compiled!r} was recorded {ALIKE} times because {what}: they are part of the "
-                f"program. {remedy} read at each call"
+                f"{compiled!r} was recorded {ALIKE} times because numbers that objects hold have "
+                f"changed ({', '.join(changing[:4])}): they are part of the program. Make what "
+                "changes a Value or an argument of its own: both are read at each call"
             )
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]
@@ -189,8 +184,6 @@ def _warn(message: str) -> None:
 
 def _without_number(part: Any) -> Any:
     """Return an entry of a key without the numbers in it."""
-    if isinstance(part, Frozen) and is_dataclass(part.content):
-        return type(part.content)
     is_number = isinstance(part, tuple) and part and part[0] in _NUMBERS
     return part[:1] if is_number else part
 

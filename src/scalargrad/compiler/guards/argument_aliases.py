@@ -1,9 +1,10 @@
 """Refuse what is an argument and around a function at once, where its code tells which is which.
 
-While a function is recorded, the lists, dicts, arrays and objects among its arguments are copies,
-in which traced numbers stand for the given ones. What it closes over is no copy. So ``a is b``,
-``a in registry``, ``registry.index(a)`` and ``weights[a]`` would come out otherwise than eagerly
-if an argument were also what the function closes over.
+While a function is recorded, the lists, dicts, arrays and dataclasses among its arguments are
+copies, in which traced numbers stand for the given ones; and a program serves all objects of one
+structure. What it closes over is the object itself. So ``a is b``, ``a in registry``,
+``registry.index(a)`` and ``weights[a]`` would come out otherwise than eagerly if an argument were
+also what the function closes over.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _NUMBERS = PLAIN | {Value}
 
 
 def is_copied(x: Any) -> bool:
-    """Return whether a recording has a copy of such an argument."""
+    """Return whether a program serves others in the place of such an argument."""
     return type(x).__hash__ is None or is_stateful(type(x))
 
 
@@ -66,15 +67,15 @@ class ArgumentAliases(NamedTuple):
         return cls(around, asks) if around or asks else None
 
     def require(self, compiled: Any, args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
-        """Raise TraceError if an argument is around the function, or two are one list."""""
+        """Raise TraceError if an argument is around the function, or two are one list."""
         given = [*args, *kwargs.values()]
         held = HeldObjects(given, enters_rows=False).met
         both = next((x for i, x in held.items() if i in self.around), None)
         if both is not None:
             raise TraceError(
                 f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
-                "its code tells objects apart (by is, in, == or a look-up); as a program has "
-                "copies of its arguments, that would come out otherwise: let it close over the "
+                "its code tells objects apart (by is, in, == or a look-up); as a program serves "
+                "all arguments alike, that would come out otherwise: let it close over the "
                 "object, as in jit(lambda x: f(object, x)), or pass all that it is compared with "
                 "as arguments"
             )

@@ -219,7 +219,7 @@ def is_special(name: str) -> bool:
 
 
 #: Bases that read no attributes of the objects of classes derived from them.
-_BARE = {"abc", "typing"}
+BARE = {"abc", "typing"}
 _MODULE = "scalargrad.nn.module"
 #: What a module computes with; its other methods look at all that it holds.
 _COMPUTES = {"__call__", "forward", "example_input", "extra_repr"}
@@ -247,7 +247,7 @@ def read_by_libraries(kind: Any) -> ReadByLibraries | None:
     """
     if kind is SimpleNamespace:
         return ReadByLibraries()
-    bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in _BARE]
+    bases = [x for x in kind.__mro__[:-1] if is_of_library(x) and x.__module__ not in BARE]
     if is_of_library(kind) or dataclasses.is_dataclass(kind):
         return None
     if not bases:

@@ -14,10 +14,11 @@ from abc import ABCMeta, get_cache_token
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import is_dataclass
 from functools import partial
 from itertools import count
 from operator import attrgetter, call
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ from scalargrad.compiler.guards.comparable import (
     is_read_whole,
     itself,
 )
-from scalargrad.compiler.guards.edges import Edge, edges_of, is_wrapper
+from scalargrad.compiler.guards.edges import Edge, edges_of
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import NamesRead, is_special, of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes_beside, is_stateful
@@ -486,7 +487,9 @@ class _Walk:
         self._fact(len, kind, space)
         self.rereading.fact(_BASES, kind)
         self._told(kind)
-        self._push(kind, {name: space[name] for name in chosen})
+        made = _MADE if is_dataclass(kind) else ()
+        followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
+        self._push(kind, {name: space[name] for name in followed})
 
     def _bases(self, kind: type) -> None:
         self._push_inside([*edges.BASES.read(kind).values()])
@@ -551,6 +554,16 @@ class _Walk:
         edges.BESIDE: _attributes,
         edges.FACTORY: _factory,
     }
+
+
+#: Methods that `dataclass` makes, and that read nothing but the fields of two objects.
+_MADE = {"__eq__", "__hash__", "__repr__", "__lt__", "__le__", "__gt__", "__ge__"}
+
+
+def _is_generated(method: Any) -> bool:
+    """Return whether there is no file with the code of a method."""
+    code = getattr(inspect.unwrap(method), "__code__", None)
+    return getattr(code, "co_filename", "") == "<string>"
 
 
 #: What holds nothing besides its items.

@@ -38,7 +38,7 @@ class Tape(Tracing):
     draws : list of (Draw, int)
         Random draws, and the inputs that stand for them.
     outside : list of (Value, int)
-        Values that the function closes over or finds in objects, and the inputs that stand for them.
+        Values around the function and in objects, and the inputs that stand for them.
     finite : list of int
         Nodes that must be finite; calls in which one is not are made eagerly.
     differentiated : set of int
