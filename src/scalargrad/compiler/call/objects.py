@@ -100,7 +100,8 @@ def is_record(kind: Any) -> bool:
 
 def is_size(x: Any) -> bool:
     """Return whether what a dataclass holds is an integer, or a row of these: sizes and counts."""
-    return x.__class__ is int or (x.__class__ in _ROWS and {*map(type, x)} == {int})
+    kind: type = x.__class__
+    return kind is int or (kind in _ROWS and {*map(type, x)} == {int})
 
 
 def contents_alike(
@@ -132,7 +133,8 @@ def _records_alike(
     kinds = {*map(type, held)}
     if names is None or len(ids) < len(xs) or not met.keys().isdisjoint(ids):
         return None
-    known, key = {**met, **ids}, ((kind, "each", names),)
+    key: Key = ((kind, "each", names),)
+    known = {**met, **ids}
     if not kinds <= _FLAT:
         inner = next(iter(kinds))
         is_one = len(kinds) == 1 and is_record(inner) and not slots_of(inner)
