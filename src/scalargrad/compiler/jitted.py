@@ -66,7 +66,6 @@ class Jitted(Generic[P, R]):
         static: frozenset[int | str] = frozenset(),
         programs: Programs | None = None,
         *,
-        strict: bool = False,
         check: bool = False,
     ) -> None:
         functools.update_wrapper(self, function)
@@ -74,7 +73,7 @@ class Jitted(Generic[P, R]):
         self._function = function
         self._static = static  # positions and names of arguments
         #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
-        self._kept = kept = Specializations(function, static, programs or {}, strict=strict)
+        self._kept = kept = Specializations(function, static, programs or {})
         self.signature = (signature := Signature(function, static, kept.names)).of
         self._remember = signature.remember
         #: The generators that a program has last drawn from, with their states before.

@@ -41,16 +41,10 @@ class RecordingLimits:
     """Counts the recordings and eager calls of one function, and warns of each problem once.
 
     Warnings name the function, which methods are given as `compiled`.
-
-    Parameters
-    ----------
-    quiet : bool
-        Whether to suppress warnings.
     """
 
-    def __init__(self, quiet: bool) -> None:
-        all_problems = {"paths", "changes", "functions", "numbers", "not finite"}
-        self._told = all_problems if quiet else set[str]()
+    def __init__(self) -> None:
+        self._told: set[str] = set()
         self._not_finite = 0  # operations
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
         self._changes: Counter[str] = Counter()

@@ -99,8 +99,6 @@ class Specializations:
         Positions and names of static arguments.
     programs : Programs
         The paths to begin with.
-    strict : bool
-        Whether to suppress warnings.
 
     Attributes
     ----------
@@ -119,12 +117,10 @@ class Specializations:
         function: Callable[..., Any],
         static: frozenset[int | str],
         programs: Programs,
-        *,
-        strict: bool,
     ) -> None:
         self.lock = threading.RLock()
         self._function, self._static = function, static
-        self.limits = RecordingLimits(strict)
+        self.limits = RecordingLimits()
         self.programs: Programs = {key: dict(found) for key, found in programs.items()}
         self._guards: dict[tuple[int, ...], Guard] = {}
         self._shapes: dict[Key, Shape] = {}
