@@ -60,6 +60,14 @@ def test_nothing_flows_to_what_a_result_does_not_depend_on(which: list[int]) -> 
         assert expected == [0.0, 12.0]
 
 
+def test_infinite_signals_leave_alone_what_does_not_get_them() -> None:
+    """The product inf · 0 is not added to a leaf that only the other result reads."""
+    x, y = Value(0.0), Value(2.0)
+    first, second = jit(lambda x, y: [3.0 * x, 5.0 * y])(x, y)
+    (sqrt(first) + second).backward()
+    assert (x.grad, y.grad) == (math.inf, 5.0)
+
+
 def test_all_operands_of_a_call_come_before_its_results() -> None:
     """Results that depend on different nodes send their signals back together, and none is lost."""
 
@@ -146,6 +154,15 @@ def test_a_running_average_leads_back_to_all_numbers(count: int) -> None:
     assert inside([x.data for x in xs], weights) == pytest.approx(expected, rel=1e-12)
 
 
+def test_one_of_many_results_has_no_part_in_what_it_does_not_depend_on() -> None:
+    """The first of 700 averages has a slope in the first number alone; a detached one has none."""
+    xs = [Value(0.5) for _ in range(700)]
+    ys: Any = jit(lambda xs: [*smoothed(xs), xs[0].detach() * 2.0])(xs)
+    assert gradients(ys[0], xs) == [1.0, *[0.0] * 699]
+    assert gradients(ys[-2], xs) == pytest.approx([RATE**k for k in range(699, -1, -1)])
+    assert ys[-1].parents == ()
+
+
 @pytest.mark.parametrize("count", [50, 500])
 def test_signals_of_many_results_arrive_as_they_are(count: int) -> None:
     """A chain that reads far back: each result's slope, by Values and inside."""
@@ -227,6 +244,21 @@ ROWS = np.array(
 def test_jacobians_and_hessians_are_those_of_closed_forms(f: Any, p: Any, expected: Any) -> None:
     """Dense ones, those with equal rows, and those of which most entries are 0."""
     assert np.array(jit(f)(p)) == pytest.approx(expected, rel=1e-13, abs=1e-16)
+
+
+def test_entries_that_are_0_whatever_the_numbers_are_not_negative_zeros() -> None:
+    """The first number is apart from the others: its row and column are 0.0, as eagerly."""
+    found = jit(hessian(lambda p: norm(p[1:]) - 3.0 * p[0]))([1.0, *POINT])
+    zeros = [*found[0], *[row[0] for row in found[1:]]]
+    assert [x.hex() for x in zeros] == [(0.0).hex()] * len(zeros)
+
+
+def test_a_slope_that_is_infinite_in_one_row_leaves_the_others_as_they_are() -> None:
+    """0 times inf would be nan in every row; eagerly, other rows do not meet it."""
+    p = [0.0, *POINT[1:]]
+    found = np.array(jit(hessian(lambda p: norm(p) + p[0] ** 1.5))(p))
+    assert found[0, 0] == math.inf
+    assert found.ravel()[1:] == pytest.approx(curvature(p).ravel()[1:], rel=1e-12)
 
 
 def test_an_infinite_slope_in_one_row_does_not_turn_comparisons_of_others() -> None:

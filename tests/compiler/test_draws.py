@@ -19,6 +19,7 @@ from scalargrad import (
     TraceError,
     Value,
     drawn,
+    grad,
     gradients,
     jit,
     log,
@@ -132,6 +133,20 @@ def test_each_call_draws_as_an_eager_one(f: Callable[[Random, Any], Any], kind: 
             assert close(gradients(y, xs), gradients(loop, xs))
 
 
+def test_many_examples_draw_as_the_loop() -> None:
+    """A thousand of them, in an array, from one generator and another by turns."""
+    eager, mine = (Random(3), Random(5)), (Random(3), Random(5))
+
+    def f(rngs: tuple[Random, Random], xs: Any) -> Any:
+        one, other = rngs
+        return vmap(lambda x: x * drawn(one.random) + drawn(other.random) * drawn(one.random))(xs)
+
+    compiled, xs = jit(functools.partial(f, mine)), np.linspace(0.0, 1.0, 1000)
+    for _ in range(2):
+        assert close(compiled(xs), f(eager, xs))
+    assert [x.getstate() for x in mine] == [x.getstate() for x in eager]
+
+
 @pytest.mark.parametrize(
     ("method", "args"),
     [
@@ -215,6 +230,17 @@ def losses(compile_it: bool, mapped: bool) -> list[float]:
 def test_a_network_with_dropout_learns_the_same_compiled(mapped: bool) -> None:
     """Masks are those of the eager run, step by step and example by example."""
     assert losses(True, mapped) == pytest.approx(losses(False, False), rel=1e-10)
+
+
+def test_a_gradient_belongs_to_the_numbers_drawn() -> None:
+    """The gradient of a result, taken later, is that for its own draw."""
+    rng, again = Random(4), Random(4)
+    f = jit(lambda x: [x * drawn(rng.random), x])
+    x = Value(1.0)
+    results = [f(x)[0] for _ in range(3)]
+    assert [gradients(y, x) for y in results] == [y.data for y in results]
+    assert [y.data for y in results] == [again.random() for _ in range(3)]
+    assert grad(lambda x: f(x)[0])(1.0) == again.random()
 
 
 def test_an_error_is_that_of_the_numbers_drawn() -> None:

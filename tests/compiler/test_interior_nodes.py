@@ -118,6 +118,22 @@ def test_what_may_be_another_node_is_given_one_of_its_own(name: str) -> None:
     assert f(Value(0.6), sg.identity) == jit(f, static_argnums=1)(Value(0.6), sg.identity) == 1.2
 
 
+def test_signals_are_nodes_too() -> None:
+    """A derivative by a gradient counts all that was computed from it as a node of its own."""
+
+    def f(x: Any) -> Any:
+        u, v = sg.sin(x), sg.exp(x)
+        total = u * v
+        by_total = sg.identity(gradients(total * total, total, create_graph=True))
+        by_u = by_total * v
+        return gradients(by_u * by_u + by_total, [by_total, u])
+
+    u, v = math.sin(0.4), math.exp(0.4)
+    slope = 2.0 * (2.0 * u * v * v) * v + 1.0
+    for call in f, jit(f):
+        assert numbers(call(Value(0.4))) == pytest.approx([slope, slope * 2.0 * v], rel=1e-12)
+
+
 def cubes(x: Any) -> tuple[Any, Any, Any]:
     """Return a number, its sine y, and y³."""
     y = sg.sin(x)
@@ -149,6 +165,19 @@ def test_results_that_examples_go_on_from() -> None:
         assert numbers(call([*map(Value, XS)])) == pytest.approx(expected, rel=1e-14)
 
 
+def test_a_result_that_is_returned_twice() -> None:
+    """It is one number: 2 y by y, wherever it stands among the results."""
+
+    def f(xs: list[Any]) -> list[Any]:
+        results = vmap(lambda x: [y := sg.sin(x), {"again": y}])(xs)
+        total = sum(y * again["again"] for y, again in results)
+        return [*gradients(total, [results[0][0], results[1][1]["again"]])]
+
+    expected = [2.0 * math.sin(x) for x in XS[:2]]
+    for call in f, jit(f):
+        assert numbers(call([*map(Value, XS)])) == pytest.approx(expected, rel=1e-14)
+
+
 def test_a_number_that_an_example_holds_twice() -> None:
     """It is one number: 2 x by x. As a result, it still is the number that was given."""
 
@@ -166,9 +195,55 @@ def test_a_number_that_an_example_holds_twice() -> None:
     assert jit(same)([*map(Value, XS)]) is True
 
 
+def test_a_result_of_another_example_gets_no_signal() -> None:
+    """The slope of √y is infinite in an example that the root does not depend on."""
+
+    def f(xs: list[Any]) -> Any:
+        (y, _), (_, root) = vmap(lambda x: ((y := 2.0 * x), sg.sqrt(y)))(xs)
+        return sg.where(gradients(root, y) > -1.0, 1.0, 2.0)
+
+    assert jit(f)([Value(0.0), Value(2.0)]) == 1.0
+
+
+def test_gradients_by_results_in_another_vmap() -> None:
+    """They are refused where the examples that the results are of went on from these."""
+
+    def f(xs: list[Any]) -> Any:
+        (_, y, _), _ = vmap(cubes)(xs)
+        return vmap(lambda x: gradients(x * y, [y])[0])(xs)
+
+    def within(xs: list[Any]) -> Any:
+        (_, y, z), _ = vmap(cubes)(xs)
+        return vmap(lambda x: gradients(x * z, [y])[0])(xs)
+
+    assert numbers(jit(f)([*map(Value, XS[:2])])) == XS[:2]
+    with pytest.raises(sg.TraceError, match="vmap"):
+        jit(within)([*map(Value, XS[:2])])
+
+
 def numbers(xs: Iterable[Any]) -> list[float]:
     """Return numbers and Values as floats."""
     return [float(x.data if isinstance(x, Value) else x) for x in xs]
+
+
+@pytest.mark.parametrize("examples", [3, 300])
+def test_a_gradient_by_a_result_read_inside_the_program_is_refused(examples: int) -> None:
+    """The square of a result has twice that result as its gradient by it, and none flows there."""
+    xs = [0.5 + 0.01 * k for k in range(examples)]
+
+    @jit
+    def results(s: Any) -> Any:
+        half, ys = 0.5 * s, vmap(lambda x: s * x)(xs)
+        return half, half * half, ys, sum(ys), ys[0] * ys[0]
+
+    half, square, ys, total, first = results(Value(1.5))
+    for root, x in [(square, half), (square + half, half), (total, ys[1]), (first, [*ys])]:
+        with pytest.raises(GraphError, match="result"):
+            gradients(root, x)
+    assert gradients(half * half, half) == 1.5
+    assert gradients(half, square) == 0.0
+    assert gradients(first, ys[1]) == 0.0
+    assert gradients(ys[0] * ys[1], ys[:3]) == [ys[1].data, ys[0].data, 0.0]
 
 
 def test_a_gradient_inside_by_a_result_beside_one_computed_from_it_is_refused() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.compiler.loops import close, draws, plain
 
 import scalargrad as sg
-from scalargrad import Value, grad, gradients, hessian, hvp, jit, value_and_grad
+from scalargrad import Value, grad, gradients, hessian, hvp, jit, scan, value_and_grad, vmap
 
 Function = Callable[[Any], Any]
 
@@ -210,6 +210,22 @@ def test_many_results_of_a_loop_send_their_signals_back(every: int) -> None:
     assert p.grad == pytest.approx(sum(k**2 * 0.99 ** (k - 1) for k in degrees), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "bend"),
+    [("softplus", 0.25), ("silu", 0.5), ("gelu_tanh", math.sqrt(2.0 / math.pi)), ("square", 2.0)],
+)
+def test_a_second_derivative_at_0_is_that_of_the_whole_operation(name: str, bend: float) -> None:
+    """Softplus bends at 0, though the -|x| it is computed from has a slope of 0 there."""
+    op = getattr(sg, name)
+    found = jit(hessian(lambda q: sum(op(q[0] * x) for x in DATA)))([0.0])
+    assert plain(found) == pytest.approx([bend * sum(x * x for x in DATA)], rel=1e-12)
+
+
+def test_a_derivative_that_is_always_0_stays_one() -> None:
+    """The second derivative of what is straight is 0.0."""
+    assert jit(hessian(lambda p: sum(p[0] * x for x in DATA)))([0.3]) == [[0.0]]
+
+
 def test_lists_of_many_lengths_each_have_their_own_numbers() -> None:
     """A likelihood of several lengths in turn, and of other data of the same length."""
 
@@ -270,6 +286,13 @@ def test_equal_operands_share_the_gradient_in_each_iteration(name: str, op: Any)
     assert jit(value_and_grad(f))([1.0, 1.0]) == (1.0, pytest.approx(slopes, rel=1e-14))
 
 
+@pytest.mark.parametrize("count", [2, 9, 33])
+def test_many_operands_share_as_well(count: int) -> None:
+    """One of so many equal operands of a maximum gets its share."""
+    f = repeated(lambda s, p: sg.maximum(*[1.0] * (count - 1), p[0] * s))
+    assert jit(value_and_grad(f))([1.0]) == (1.0, pytest.approx([left(1 / count)], rel=1e-14))
+
+
 def test_operands_of_logsumexp_share_by_their_softmax() -> None:
     """A hidden chain whose states are alike: each step adds log Σ e^pᵢ."""
     p = [0.1 * k for k in range(9)]
@@ -284,12 +307,41 @@ def test_operands_of_logsumexp_share_by_their_softmax() -> None:
     assert curvature == pytest.approx(expected, rel=1e-10)
 
 
+def test_the_largest_score_of_a_softmax_takes_no_gradient() -> None:
+    """Of nine equal scores, each loss of the first has the slope 1/9 - 1."""
+
+    def f(p: Any) -> Any:
+        s, total = 1.0, 0.0
+        for _ in range(STEPS):
+            s = p[1] * s
+            total = total - sg.log(sg.softmax([p[0] * s, *[0.0] * 8])[0])
+        return total
+
+    value, slopes = jit(value_and_grad(f))([0.0, 1.0])
+    assert value == pytest.approx(STEPS * math.log(9.0))
+    assert slopes == pytest.approx([-STEPS * 8 / 9, 0.0])
+
+
 @pytest.mark.parametrize("op", EXTREMA)
 def test_second_derivatives_share_as_well(op: Any) -> None:
     """Where s·a and s·b are equal, the derivatives are those of ((a + b) / 2)ⁿ."""
     f = repeated(lambda s, p: op(p[0] * s, p[1] * s))
     expected = [[STEPS * (STEPS - 1.0) / 4.0] * 2] * 2
     assert jit(hessian(f))([1.0, 1.0]) == hessian(f)([1.0, 1.0]) == expected
+
+
+def test_ties_in_a_scan_and_under_vmap() -> None:
+    """A bound reached in each step halves the signal each time, where an example reaches it."""
+    step = jit(lambda s, x: (sg.maximum(x * s, 1.0), None))
+
+    def last(x: Any) -> Any:
+        return scan(lambda s, _: step(s, x), 1.0, length=40)[0]
+
+    halved = math.fsum(0.5**k for k in range(1, 41))
+    slopes = [0.0, halved, 40 * 2.0**39]
+    assert [jit(grad(last))(x) for x in (0.5, 1.0, 2.0)] == slopes
+    assert jit(vmap(grad(last)))([0.5, 1.0, 2.0]) == slopes
+    assert jit(grad(lambda xs: sg.sum(vmap(last)(xs))))([0.5, 1.0, 2.0]) == slopes
 
 
 SPECIAL = [-0.0, 0.0, 1.0, math.inf, math.nan]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import random
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from scalargrad import (
     NumericalError,
     Value,
     detect_anomaly,
+    drawn,
     grad,
     gradients,
     hessian,
@@ -67,30 +69,26 @@ def overflowing(x: Any) -> Any:
     return sg.tanh(x * 1e200) * 1e200
 
 
-def test_infinite_slopes_meet_zero_as_eagerly() -> None:
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (beside_itself, math.nan), (stepped, math.nan), (chosen, 1.0), (by_a_constant, 2.0),
+        (condition, math.nan), (rounded, math.nan), (sqrt, math.inf), (overflowing, math.inf),
+    ],
+)  # fmt: skip
+def test_infinite_slopes_meet_zero_as_eagerly(f: Any, expected: float) -> None:
     """By IEEE 754, 0·inf is nan on every way back, also where the 0 is known beforehand."""
-    cases: list[tuple[Any, float]] = [
-        (beside_itself, math.nan),
-        (stepped, math.nan),
-        (chosen, 1.0),
-        (by_a_constant, 2.0),
-        (condition, math.nan),
-        (rounded, math.nan),
-        (sqrt, math.inf),
-        (overflowing, math.inf),
-    ]
-    for f, expected in cases:
-        x, y = Value(0.0), Value(0.0)
-        f(x).backward(allow_nonfinite=True)
-        jit(f)(y).backward(allow_nonfinite=True)
-        found = [x.grad, y.grad]
-        for derivative in (grad(jit(f)), jit(grad(f))):
-            if math.isnan(expected):
-                with pytest.raises(NumericalError, match="nan"):
-                    derivative(0.0)
-            else:
-                found.append(derivative(0.0))
-        assert all(g == expected or (math.isnan(g) and math.isnan(expected)) for g in found)
+    x, y = Value(0.0), Value(0.0)
+    f(x).backward(allow_nonfinite=True)
+    jit(f)(y).backward(allow_nonfinite=True)
+    found = [x.grad, y.grad]
+    for derivative in (grad(jit(f)), jit(grad(f))):
+        if math.isnan(expected):
+            with pytest.raises(NumericalError, match="nan"):
+                derivative(0.0)
+        else:
+            found.append(derivative(0.0))
+    assert all(g == expected or (math.isnan(g) and math.isnan(expected)) for g in found)
 
 
 def test_slow_eager_calls_are_told_once_with_the_operation_and_the_remedy() -> None:
@@ -203,6 +201,46 @@ def test_detect_anomaly_names_the_node_inside() -> None:
     assert message(lambda: swept(jit(f))) == message(lambda: swept(f))
 
 
+def test_a_replay_draws_what_was_drawn() -> None:
+    """The eager evaluation behind an infinite gradient moves no generator and sees the same."""
+    rng = random.Random(1)
+
+    def f(x: Any) -> Any:
+        return sqrt(x) * drawn(rng.random)
+
+    compiled = jit(f)
+    x = Value(0.0)
+    y = compiled(x)
+    state = rng.getstate()
+    assert gradients(y, x) == math.inf
+    assert rng.getstate() == state
+
+
+def test_a_result_whose_numbers_have_changed_keeps_its_gradient() -> None:
+    """It is not replayed on other numbers: the compiled gradient stands."""
+    w = sg.Parameter(0.0)
+    y = jit(lambda: sqrt(w) + w)()
+    w.data = 4.0
+    assert gradients(y, w) == math.inf
+
+
+@pytest.mark.parametrize("change", ["grown by the result", "shorter", "another Value", "a float"])
+def test_a_call_whose_arguments_have_changed_is_not_replayed(change: str) -> None:
+    """A list that was given and holds something else by now: the compiled gradient stands."""
+    xs: list[Any] = [Value(0.0), Value(3.0)]
+    x = xs[0]
+    y = jit(lambda xs: sqrt(xs[0]) + 2.0 * xs[-1])(xs)
+    if change == "shorter":
+        del xs[1]
+    elif change == "grown by the result":
+        xs.append(y)
+    else:
+        xs[0] = Value(0.0) if change == "another Value" else 4.0
+    assert gradients(y, x) == math.inf
+    y.backward()
+    assert x.grad == math.inf
+
+
 def test_softmax_of_infinite_scores_is_that_of_eager_evaluation() -> None:
     """Exp(inf - inf) is nan, exp(1 - inf) is 0."""
     for scores in ([math.inf, 1.0], [1.0, math.inf], [-math.inf, 1.0], [1e200, -1e200]):
@@ -310,6 +348,27 @@ def test_powers_of_floats_that_overflow_raise_as_in_python(f: Any) -> None:
         assert compiled(1.5) == pytest.approx(f(1.5))
     assert float(jit(lambda x: 1.0 / x**3)(Value(1e200)).data) == 0.0
     assert jit(lambda x: sg.tanh(x**3))(math.inf) == 1.0
+
+
+def test_a_slope_as_a_graph_is_repeated_with_its_call() -> None:
+    """A second derivative that is not finite is that of eager evaluation, and a third."""
+
+    def derivatives(f: Any) -> list[float]:
+        x = Value(0.0)
+        y, found = f(x), []
+        for _ in range(3):
+            y = gradients(y, x, create_graph=True, allow_nonfinite=True)
+            found.append(y.data)
+        return found
+
+    for f in (
+        lambda x: stepped(x) + x**1.5,
+        lambda x: sqrt(x) * 0.0 + x**2.5,
+        lambda x: maximum(x, 0.0) ** 1.5 * sqrt(x),
+        lambda x: sg.abs(x) ** 2.5 - 3.0 * sqrt(x),
+    ):
+        pairs = zip(derivatives(jit(f)), derivatives(f), strict=True)
+        assert all(a == b or (a != a and b != b) for a, b in pairs)
 
 
 @pytest.mark.parametrize(

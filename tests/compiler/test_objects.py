@@ -279,6 +279,37 @@ def test_a_note_of_a_module_stays_in_the_recording() -> None:
             assert not hasattr(model, "last")
 
 
+def test_a_layer_around_a_function_may_keep_its_last_output() -> None:
+    """As people write layers; the attribute is not there afterwards."""
+
+    class Layer(Module):
+        def __init__(self, w: float) -> None:
+            self.w = Parameter(w)
+
+        def forward(self, x: Any) -> Any:
+            self.out = tanh(self.w * x)
+            return self.out
+
+    first, second = Layer(2.0), Layer(3.0)
+    compiled = jit(lambda x: second(first(x)))
+    for x in (0.1, -0.2, 0.3):
+        assert compiled(x).data == pytest.approx(np.tanh(3.0 * np.tanh(2.0 * x)), rel=1e-15)
+        assert not hasattr(first, "out")
+
+
+def test_a_value_of_an_argument_that_is_around_as_well() -> None:
+    """It is the argument's in one term and the same at each call in the other."""
+    one, other = Pair(Parameter(2.0), Parameter(0.0)), Pair(Parameter(5.0), Parameter(0.0))
+    w = one.first
+    for calls in ((one, other, one), (other, one, other)):
+        compiled = jit(lambda pair, x: pair.first * x + w)
+        for pair in calls:
+            y = compiled(pair, 3.0)
+            assert y.data == 3.0 * pair.first.data + 2.0
+            slopes = gradients(y, [one.first, other.first])
+            assert slopes == ([4.0, 0.0] if pair is one else [1.0, 3.0])
+
+
 # Other objects ----------------------------------------------------------------------------------
 
 

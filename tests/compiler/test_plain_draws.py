@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import random
 import sys
@@ -141,6 +142,13 @@ def test_a_generator_draws_anew_or_is_refused(hold: Any, get: Any) -> None:
         assert [noisy(1.0) for _ in range(3)] == [1.0 + again.random() for _ in range(3)]
 
 
+def test_each_object_of_a_library_is_searched_for_generators() -> None:
+    """Not only the first of a class, into whose code there is no need to look twice."""
+    held = [contextlib.closing(Random(k)) for k in range(3)]  # type: ignore[type-var]
+    with pytest.raises(TraceError, match="drawn"):
+        jit(lambda held, x: x * held[2].thing.random())(held, 2.0)
+
+
 # Ways of drawing --------------------------------------------------------------------------------
 
 RNG = Random(3)
@@ -266,3 +274,30 @@ def test_layers_made_inside_draw_their_weights_anew(make: Callable[[], Any]) -> 
     assert [compiled(1.0), compiled(1.0)] == expected
     assert expected[0] != expected[1]
     random.setstate(state)
+
+
+def test_what_is_drawn_before_an_error_is_put_back() -> None:
+    """The eager call, whose error arrives, draws as if nothing had been recorded."""
+    rng, expected = Random(2), Random(2).random()
+
+    def f(x: Any) -> Any:
+        number = drawn(rng.random)
+        if x > 0.0:
+            raise ValueError(f"drew {number:.3f}")
+        return x
+
+    with pytest.raises(ValueError, match=f"drew {expected:.3f}"):
+        jit(f)(1.0)
+
+
+class Lazy:
+    """An object that imports a module at the first question, as `six.moves` has them."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ModuleNotFoundError(f"asked for {name}")
+
+
+def test_a_search_for_generators_asks_nothing_of_lazy_modules() -> None:
+    """Looking through what a function names must not run the code of others."""
+    lazy = Lazy()
+    assert jit(lambda x: x * 2.0 if repr(lazy) else x)(3.0) == 6.0

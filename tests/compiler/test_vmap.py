@@ -203,6 +203,21 @@ def test_a_thousand_examples_are_the_loop(name: str) -> None:
         assert close(math.fsum(plain(found)), math.fsum(plain(expected)))
 
 
+@pytest.mark.parametrize("count", [20_003, 30_000])
+def test_the_number_of_threads_changes_no_bit(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many examples are shared by threads; the sum is NumPy's to rounding."""
+    xs, w = np.random.default_rng(count).uniform(-1.0, 1.0, (count, 3)), np.array(WEIGHTS)
+    results = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("SCALARGRAD_THREADS", threads)
+        value, slopes = jit(value_and_grad(total))(w, xs)
+        results.append([value, *slopes])
+    assert results[0] == results[1] == results[2]
+    y = np.tanh(xs @ w)
+    expected = [(y * xs[:, 0]).sum(), *((1 - y * y) * xs[:, 0]) @ xs]
+    assert results[0] == pytest.approx(expected, rel=1e-9)
+
+
 #: Functions of two parameters and one example: smooth, linear, with kinks, of few of them.
 FUNCTIONS: dict[str, Function] = {
     "exponential": lambda p, t: p[0] * exp(-p[1] * t),
@@ -239,6 +254,19 @@ def test_a_derivative_has_an_entry_for_each_example(name: str, examples: int) ->
 # Examples and conditions --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_examples_can_be_arrays_of_sequences(kind: Any) -> None:
+    """NumPy would make one array of numbers of them all."""
+    examples = [np.empty(2, dtype=object) for _ in range(2)]
+    for i, j in itertools.product(range(2), repeat=2):
+        examples[i][j] = kind([4.0 * i + 2.0 * j, 4.0 * i + 2.0 * j + 1.0])
+
+    def digits(x: Any) -> Any:
+        return 1000 * x[0][0] + 100 * x[0][1] + 10 * x[1][0] + x[1][1]
+
+    assert jit(lambda scale: [scale * y for y in vmap(digits)(examples)])(2.0) == [246.0, 9134.0]
+
+
 UNLIKE: list[list[Any]] = [
     [[1.0, 2.0], (1.0, 2.0)],
     [[1.0, 2.0], [1.0, None]],
@@ -258,6 +286,12 @@ def test_examples_may_differ_in_more_than_numbers(examples: list[Any]) -> None:
         return found + len(parts) + parts.count("x")
 
     check(lambda w: vmap(lambda x: described(w, x))(examples), leaves([0.3]))
+
+
+def test_keys_that_are_equal_and_differ_are_told_apart() -> None:
+    """The two zeros are one key to Python."""
+    signed = vmap(lambda x: sum(y * math.copysign(1.0, key) for key, y in x.items()))
+    assert jit(lambda w: signed([{0.0: w}, {-0.0: w}]))(2.0) == [2.0, -2.0]
 
 
 def test_the_function_runs_once_for_all_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,6 +348,17 @@ def test_a_value_that_leaves_its_example_is_refused(use: Function, calls: int) -
         compiled(EXAMPLES, leaves=True)
 
 
+def test_a_gradient_that_leaves_its_example_is_refused() -> None:
+    """Inside vmap, what examples were computed from is out of reach of a gradient."""
+
+    def reach(w: Any) -> Any:
+        scaled = [[w * a for a in x] for x in EXAMPLES]
+        return vmap(lambda x: gradients(x[0] * x[1], [w], create_graph=True)[0])(scaled)
+
+    with pytest.raises(TraceError, match="gradient"):
+        jit(reach)(Value(2.0))
+
+
 @pytest.mark.parametrize("f", [lambda s, x: s * s, lambda s, x: s * x], ids=["no", "equal"])
 def test_a_gradient_by_a_number_that_all_examples_share_is_refused(f: Function) -> None:
     """Eager code has a number for each example, so that by one it is the gradient through that.
@@ -353,6 +398,11 @@ def test_a_program_of_examples_can_be_pickled() -> None:
     expected = compiled(WEIGHTS, EXAMPLES), grad(compiled)(WEIGHTS, EXAMPLES)
     restored = pickle.loads(pickle.dumps(compiled))
     assert (restored(WEIGHTS, EXAMPLES), grad(restored)(WEIGHTS, EXAMPLES)) == expected
+
+
+def test_explain_tells_of_lanes() -> None:
+    """How many examples run side by side."""
+    assert "1000 lanes" in jit(total).explain(WEIGHTS, table(1000, 3, 1))
 
 
 # Lookups by each example --------------------------------------------------------------------------
@@ -455,6 +505,13 @@ def test_tables_of_modules_are_looked_up_by_each_example() -> None:
         jit(loss)([3, 1, 2], [[0], [0.5], [2]])
 
 
+def test_an_infinite_entry_leaves_the_others_their_gradient() -> None:
+    """What is looked up beside does not turn into nan."""
+    w = [Value(math.inf), Value(2.0), Value(3.0)]
+    compiled = jit(lambda t: sum(vmap(lambda i: take(w, i) ** 2)(t)))
+    assert gradients(compiled([1, 2, 1]), w) == [0.0, 8.0, 6.0]
+
+
 # Where results go ---------------------------------------------------------------------------------
 
 ARRAY = np.array([0.5, -0.3, 2.0])
@@ -515,6 +572,22 @@ def test_arrays_are_stacked_along_the_axis_asked_for(f: Any, axes: Any, compiled
     assert close(found, expected, rel=1e-14)
 
 
+@pytest.mark.wide
+@pytest.mark.parametrize(("f", "axes"), AXES)
+def test_arrays_go_where_jax_puts_them(f: Any, axes: Any) -> None:
+    """Same containers, same shapes, same numbers, also of the gradient of each example."""
+    jax = pytest.importorskip("jax", reason="the oracle is JAX")
+    jax.config.update("jax_enable_x64", True)
+    expected = jax.vmap(f, in_axes=(None, 0), out_axes=axes)(ARRAY, ROWS)
+    leaves_of, structure = jax.tree_util.tree_flatten(expected)
+    for wrap in (lambda f: f, jit):
+        found = wrap(vmap(f, in_axes=(None, 0), out_axes=axes))(ARRAY, ROWS)
+        ours, its_structure = jax.tree_util.tree_flatten(found)
+        assert its_structure == structure
+        for x, y in zip(ours, leaves_of, strict=True):
+            np.testing.assert_allclose(np.asarray(x, dtype=float), np.asarray(y), rtol=1e-14)
+
+
 def test_lists_stay_lists() -> None:
     """An axis is a level of nesting; only what is mapped over decides whether arrays are made."""
     rows = ROWS.tolist()
@@ -551,9 +624,9 @@ def test_what_is_shared_is_one_computation(compiled: bool) -> None:
         wrap(grad(power))(1.0)
 
 
-def test_axes_that_do_not_fit_are_refused() -> None:
-    """No axis, ragged shapes, text, other parts, no examples, and what differs."""
-    cases: list[tuple[Any, Any, Any]] = [
+@pytest.mark.parametrize(
+    ("f", "axes", "xs"),
+    [
         (lambda x: x[0], 1, ROWS),
         (lambda x: x[: int(x[0])], 0, ROWS),
         (lambda x: "one", 0, ROWS),
@@ -564,7 +637,9 @@ def test_axes_that_do_not_fit_are_refused() -> None:
         (lambda x: x, None, []),
         (lambda x: [0.0] * int(x), 1, [1.0, 2.0]),
         (lambda x: {"a": np.array([x])}, None, [1.0, 2.0]),
-    ]
-    for f, axes, xs in cases:
-        with pytest.raises(OperandError):
-            vmap(f, out_axes=axes)(xs)
+    ],
+)
+def test_axes_that_do_not_fit_are_refused(f: Any, axes: Any, xs: Any) -> None:
+    """No axis, ragged shapes, text, other parts, no examples, and what differs."""
+    with pytest.raises(OperandError):
+        vmap(f, out_axes=axes)(xs)

@@ -7,6 +7,7 @@ import importlib
 import itertools
 import math
 import random
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -19,6 +20,7 @@ from tests.export.compiling import compiled
 from tests.inner import TABLE, Elementwise, Operation, flatten
 
 import scalargrad as sg
+from benchmarks.moons import problem as moons
 from benchmarks.replay import PROGRAMS
 from scalargrad import ScalargradError, Value, jit
 
@@ -123,13 +125,13 @@ def test_every_operation_agrees(tmp_path: Path) -> None:
 
 
 def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
-    """Of likelihoods, filters and networks every twelfth: what can be written computes the same."""
+    """Of likelihoods, filters and networks every sixth: what can be written computes the same."""
     for path in Path(importlib.import_module("benchmarks.replay.corpus").__path__[0]).glob(
         "[a-z]*.py"
     ):
         importlib.import_module(f"benchmarks.replay.corpus.{path.stem}")
     compared = 0
-    for name in sorted(PROGRAMS)[::12]:
+    for name in sorted(PROGRAMS)[::6]:
         function, arguments = PROGRAMS[name]()
         export: Any = getattr(function, "export", None)
         if export is None or any(map(is_dataclass, arguments)):  # several calls; no inputs
@@ -145,7 +147,42 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
         wanted = [float(getattr(x, "data", x)) for x in wanted]
         assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-9, abs=1e-11), name
         compared += 1
-    assert compared > 3
+    assert compared > 5
+
+
+def assert_functions_are_small(source: Path) -> None:
+    """Check that C consists of several functions, none of them endless."""
+    bodies = re.findall(r"^static void \w+_\d+\(.*?^}", source.read_text(), re.M | re.S)
+    assert len(bodies) > 3
+    assert max(body.count("\n") for body in bodies) < 700
+
+
+def test_a_large_program_is_a_few_loops(tmp_path: Path) -> None:
+    """The same over a hundred points: fifty thousand operations in a few hundred lines."""
+    task = moons.moons(count=100)
+
+    def loss(parameters: list[Any]) -> Any:
+        return moons.loss(parameters, task.points, task.labels, sg.relu, sg.relu)
+
+    step = sg.value_and_grad(loss)
+    (source, header) = jit(step).export(tmp_path / "moons.c", task.parameters)
+    value, gradient = step(task.parameters)
+    found = compiled([source])["moons"](task.parameters)
+    assert found == pytest.approx([value, *gradient], rel=1e-12, abs=1e-15)
+    code = re.sub(r"= \{\n[^}]*\}", "", source.read_text())  # but for tables of numbers
+    assert code.count("\n") < 1000
+    assert "static memory" in header.read_text()
+
+
+def test_a_program_without_repetition_is_in_functions_of_bounded_size(tmp_path: Path) -> None:
+    """Thousands of operations of all kinds, each on what came before."""
+    run = random_program(5, operations=6000)
+    start = [Value(x) for x in (0.3, -0.4, 0.9)]
+    (source, _) = jit(run).export(tmp_path / "irregular.c", start)
+    assert_functions_are_small(source)
+    wanted = numbers_of(run(start), start)
+    found = compiled([source])["irregular"]([x.data for x in start])
+    assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-9, abs=1e-12)
 
 
 @both_kinds

@@ -443,3 +443,47 @@ def test_a_presentation_on_a_low_screen_shows_each_step_whole(
         page.press("ArrowRight")
         assert page.page.evaluate(SMALLEST, 16) == [], step
         assert page.panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight + 1"), step
+
+
+def test_on_a_phone_a_question_and_its_reply_are_above_the_bar(read: Read) -> None:
+    """At once when it is asked."""
+    page = read(lecture(), "#step=6", **PHONE)
+    page.button("Predict").tap()
+    bar = page.page.get_by_role("navigation", name="Timeline").bounding_box()
+    for _ in range(2):
+        form = page.button("Check").bounding_box()
+        assert form["y"] + form["height"] <= bar["y"]
+        page.page.keyboard.type("77")
+        page.press("Enter")
+    reply = page.panel.get_by_text("Not yet").bounding_box()
+    assert reply["y"] + reply["height"] <= bar["y"]
+
+
+def test_the_edges_of_a_presented_graph_cut_no_number(read: Read) -> None:
+    """At 1280 × 720 a neuron is higher than its room, and moves along with the steps."""
+    steps = network()
+    page = read(steps, viewport={"width": 1280, "height": 720})
+    page.tool("Presentation mode")
+    cut = """() => {
+      const { top, bottom } = document.getElementById("viewport").getBoundingClientRect();
+      return [...document.querySelectorAll("#graph text")].filter(text => {
+        const box = text.getBoundingClientRect();
+        return [top, bottom].some(edge => box.top + 2 < edge && edge < box.bottom - 2);
+      }).map(text => text.textContent).filter(Boolean);
+    }"""
+    for step in steps[1:]:
+        page.press("ArrowRight")
+        assert page.page.evaluate(cut) == [], step
+
+
+@pytest.mark.parametrize("view", ["gate", "layer"])
+def test_gates_and_layers_are_presented_whole_on_a_low_screen(view: str, read: Read) -> None:
+    """Five products of a gate, and the five lines of a layer of three neurons, at 1280 × 720."""
+    page = read(network((3, 2, 1), folded=False), viewport={"width": 1280, "height": 720})
+    page.view(view)
+    page.tool("Presentation mode")
+    page.press("Home")
+    stops = int(page.at.partition("/")[2])
+    for stop in range(2, stops + 1):
+        page.press("ArrowRight")
+        assert page.page.get_by_text("more ↓").is_hidden(), stop
