@@ -12,7 +12,7 @@ from scalargrad.call import Intermediate, Signals
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.symbol import evaluate
 from scalargrad.table.validation import flag

@@ -10,7 +10,7 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import as_leaf, builds_graphs, recorder
 from scalargrad.ops.arithmetic import pow
 from scalargrad.ops.custom import GIVEN
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import derivatives, recorder
 from scalargrad.other_names import OTHER_NAMES
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.compared import KEPT
 
 

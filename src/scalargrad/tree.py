@@ -15,7 +15,7 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value

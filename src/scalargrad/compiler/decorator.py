@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from scalargrad.compiler.call.call_signature import static_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, listed
 
 P = ParamSpec("P")

@@ -17,7 +17,7 @@ from scalargrad.compiler.trace.side_effects import run_for_all
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed
 from scalargrad.tree import is_array, like

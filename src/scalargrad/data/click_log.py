@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from scalargrad.data.dataset import Dataset
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, instance, listed, number, size, whole
 
 #: Countries, each with the language that most of its users speak in this model.

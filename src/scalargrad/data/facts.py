@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Literal, NamedTuple
 
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
 
 Kind = Literal["country", "capital", "element"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from scalargrad.data.dataset import Split, sklearn_datasets, split_every
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import whole
 
 #: The most pixels along a side: with more, the digits would not fit into memory.

@@ -11,8 +11,8 @@ from typing import Any
 
 from scalargrad.data.dataset import Dataset, sklearn_datasets
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.system.one_line import shown
 from scalargrad.system.packages import needed
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import number, size, whole
 
 Points = Dataset[list[float], int]

@@ -14,8 +14,8 @@ from scalargrad.errors import GraphError, StateError
 from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE
 from scalargrad.system.json_number import json_number
-from scalargrad.system.one_line import shown
 from scalargrad.system.packages import needed
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import instance
 from scalargrad.value import Parameter, Value
 

@@ -14,7 +14,7 @@ from scalargrad.export.c_file import c_files
 from scalargrad.export.exported import Exported, exported
 from scalargrad.export.object_file import object_file, shared_library
 from scalargrad.system.files import file_path, write_atomically
-from scalargrad.system.one_line import shortened, shown
+from scalargrad.system.short_repr import shortened, shown
 from scalargrad.table.c import LIBM
 
 _KEYWORDS = frozenset(

@@ -14,9 +14,9 @@ from scalargrad import ops
 from scalargrad.errors import ExpressionError
 from scalargrad.expression.source import ExpressionText, short
 from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD
+from scalargrad.table.domain_message import another_operand
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
-from scalargrad.table.remedy import another_operand
 from scalargrad.value import Scalar, Value
 
 _CONSTANTS = {"pi": math.pi, "e": math.e}

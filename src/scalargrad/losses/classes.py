@@ -20,7 +20,7 @@ from scalargrad.losses.reduction import (
     reduction_of,
 )
 from scalargrad.ops import dot, eq, exp, log, logsumexp, ne, relu, square, sum, take, where
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, is_word, listed, scalar, whole
 from scalargrad.value import Value

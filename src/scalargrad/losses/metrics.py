@@ -16,7 +16,7 @@ from scalargrad.losses.reduction import (
     reduction_of,
 )
 from scalargrad.ops import argmax, ne, prod, sum
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, number
 from scalargrad.value import Value

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops import eq, floor, ge, lt, mean, sum
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, scalar
 from scalargrad.tree import flatten, flatten_like

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError
+from scalargrad.nn.batches import each_row
 from scalargrad.nn.module import Module
-from scalargrad.nn.rows import each_row
 from scalargrad.ops import (
     elu,
     gelu,
@@ -21,7 +21,7 @@ from scalargrad.ops import (
     tanh,
     where,
 )
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word, number, positive, scalar
 
 __all__ = [

@@ -7,11 +7,11 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
+from scalargrad.nn.batches import listed_inputs, of_length
 from scalargrad.nn.dropout import Dropout
 from scalargrad.nn.init import Rng
 from scalargrad.nn.linear import Linear, affine
 from scalargrad.nn.module import Module
-from scalargrad.nn.rows import listed_inputs, of_length
 from scalargrad.ops import dot, mean, softmax
 from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import flag, number, size

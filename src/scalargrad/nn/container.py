@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import listed, mapping, text, whole
 
 __all__ = ["Flatten", "ModuleDict", "ModuleList", "Sequential"]

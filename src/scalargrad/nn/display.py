@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from scalargrad.errors import ScalargradError
-from scalargrad.nn.children import HasParts, SummaryLine, parts_of
+from scalargrad.nn.summary_lines import HasParts, SummaryLine, parts_of
 
 _MOST_WEIGHTS = 1000  # that are drawn as lines
 _LEFT = "text-align:left"

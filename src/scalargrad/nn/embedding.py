@@ -9,13 +9,13 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
+from scalargrad.nn.batches import each_row
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module
-from scalargrad.nn.rows import each_row
 from scalargrad.ops import dot, maximum, mean, ne, sum, take, where
 from scalargrad.sparse import Table
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word, listed, size, whole
 from scalargrad.value import Scalar, Value
 

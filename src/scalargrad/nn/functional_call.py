@@ -10,7 +10,7 @@ from typing import Any
 from scalargrad.errors import OperandError, StateError
 from scalargrad.nn.module import Module, stand_ins
 from scalargrad.nn.state import flat
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import mapping
 from scalargrad.tree import flatten_like, replaced
 from scalargrad.value import Value
@@ -69,6 +69,12 @@ def functional_call(
     if not isinstance(module, Module):
         raise OperandError(f"module is {shown(module)}; give a Module")
     given = mapping(parameters, "parameters", "numbers by name")
+    with _exchanging, exchanged(module, _by_parameter(module, given)):
+        return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+
+
+def _by_parameter(module: Module, given: Mapping[str, Any]) -> dict[Value, Any]:
+    """Return the numbers for each Parameter, which no other call exchanges meanwhile."""
     tensors = dict(module.named_tensors())
     numbers: dict[Value, Any] = {}
     for name, part in given.items():
@@ -78,8 +84,7 @@ def functional_call(
             )
         own = tensors[name]
         numbers |= zip(flat(own), flatten_like(part, own, name, "the parameter"), strict=True)
-    with exchanged(module, numbers):
-        return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+    return numbers
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table import numbers
 from scalargrad.value import Value
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.state import flat, parameter_shape
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import choice, number, whole
 from scalargrad.transforms.draws import drawn

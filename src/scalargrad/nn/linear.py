@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalargrad.nn import init
+from scalargrad.nn.batches import by_row
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module, distinct_numbers
-from scalargrad.nn.rows import by_row
 from scalargrad.ops import dot
 from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import flag, size

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from scalargrad.nn.batches import by_row
 from scalargrad.nn.module import Module
-from scalargrad.nn.rows import by_row
 from scalargrad.ops import dot, mean, sqrt
 from scalargrad.sparse import Vector
 from scalargrad.table.validation import flag, number, size

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.nn.batches import are_rows, each_row, of_length
 from scalargrad.nn.init import Rng, draw_by, generator
 from scalargrad.nn.module import Module, distinct_numbers
-from scalargrad.nn.rows import are_rows, each_row, of_length
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.operation import Unary
 from scalargrad.table.validation import is_word, listed, size
 from scalargrad.value import Parameter, Scalar, Value

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
+from scalargrad.nn.batches import are_rows, each_row, listed_inputs, of_length
 from scalargrad.nn.init import Rng
 from scalargrad.nn.linear import affine
 from scalargrad.nn.module import Module
-from scalargrad.nn.rows import are_rows, each_row, listed_inputs, of_length
 from scalargrad.ops import add, relu, sigmoid, tanh
 from scalargrad.sparse import Table, Vector
 from scalargrad.table.validation import choice, flag, listed, size

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import StateError
 from scalargrad.sparse import Table
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.value import Parameter, Value
 

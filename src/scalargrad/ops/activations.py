@@ -10,7 +10,7 @@ from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
 from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.domain import Domain
 from scalargrad.table.notation import ATOM, SUM, Notation
 from scalargrad.table.operation import (

@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.domain import REAL, Domain
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, Operation, Unary

@@ -11,7 +11,7 @@ from scalargrad.grad_mode import recorder
 from scalargrad.ops.comparisons import eq, ge, le, lt, ne
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table import numbers
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import listed

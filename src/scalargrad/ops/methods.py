@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.eager import compile_comparison
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Elementwise

@@ -15,7 +15,7 @@ from scalargrad.ops.arithmetic import abs, mul, square
 from scalargrad.ops.comparisons import eq, gt
 from scalargrad.ops.exponential import exp, log1p, sqrt
 from scalargrad.ops.selection import maximum, where
-from scalargrad.system.one_line import counted, shown
+from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.notation import ATOM, SUM, Notation
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import unless_recorded
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, listed, number, positive
 from scalargrad.value import Value
 

@@ -17,7 +17,7 @@ from scalargrad.grad_mode import unless_recorded
 from scalargrad.optim import rules
 from scalargrad.optim.state import Group, StateColumns, checked, read, written
 from scalargrad.sparse import SparseParameter, Touched
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import Value

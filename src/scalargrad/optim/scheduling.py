@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from scalargrad.errors import DomainError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
-from scalargrad.system.one_line import counted as in_words
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import counted as in_words
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import choice, counted, listed, number, whole
 

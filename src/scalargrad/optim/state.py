@@ -9,8 +9,8 @@ from itertools import count, islice
 from typing import Any, Protocol, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError, StateError
-from scalargrad.system.one_line import shown
 from scalargrad.system.packages import needed
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import counted, flag, number, whole
 from scalargrad.value import Value

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real, widened
 from scalargrad.table.validation import whole
 from scalargrad.tree import like

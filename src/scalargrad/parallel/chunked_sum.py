@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 from scalargrad.errors import WorkerError
 from scalargrad.parallel.adding import added, cut, owned
 from scalargrad.parallel.mapping import as_workers, one_for_each, shares_memory
-from scalargrad.parallel.parcels import packed, parcel
+from scalargrad.parallel.pickling import packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
 from scalargrad.table.validation import function

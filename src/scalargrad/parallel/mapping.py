@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.parallel.processes import available
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 
 #: Applies a function to each item of an iterable, and gives the results in order.
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from scalargrad.errors import OperandError, SweepError, WorkerError
 from scalargrad.parallel.mapping import as_workers, shares_memory
-from scalargrad.parallel.parcels import Parcel, packed, parcel
+from scalargrad.parallel.pickling import Parcel, packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer, in_words
 from scalargrad.system import terminals
 from scalargrad.system.interrupt import deferred_interrupt
-from scalargrad.system.one_line import counted, shown
+from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import flag, function, listed, mapping
 
 P = TypeVar("P")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import TraceError
 from scalargrad.parallel.adding import owned
-from scalargrad.parallel.parcels import Content, unpacked
+from scalargrad.parallel.pickling import Content, unpacked
 
 #: For how many functions, the latest ones, a process keeps what it was sent.
 _KEPT = 4

@@ -9,7 +9,7 @@ from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.plots.style import MARKERS, axes_or_new, colour, column
 from scalargrad.plots.style import data as as_number
-from scalargrad.system.one_line import counted, shown
+from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed, size, text
 

@@ -18,7 +18,7 @@ from scalargrad.plots.style import (
     new_figure,
     styled,
 )
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, listed, whole
 from scalargrad.value import Value
 

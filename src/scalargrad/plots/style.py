@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import OperandError
 from scalargrad.system.files import write_atomically
-from scalargrad.system.one_line import shown
 from scalargrad.system.packages import needed
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import listed, number, size
 from scalargrad.value import Value

@@ -10,7 +10,7 @@ from typing import Any, cast
 from scalargrad.errors import OperandError
 from scalargrad.show.characters import LOWERED
 from scalargrad.show.subgraphs import Model
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.value import Value
 
 _LAYER = re.compile(r"((?:\w+\.)?\d+\.|)(weight|bias)((?:\.\d+)+)")

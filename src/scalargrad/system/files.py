@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 
 #: The prefix of the names of unfinished files.
 _PREFIX = ".scalargrad-"

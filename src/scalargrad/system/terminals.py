@@ -8,7 +8,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.system.plain import plain
+from scalargrad.system.ascii_text import ascii_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
-    return plain(lacking), error.end
+    return ascii_text(lacking), error.end
 
 
 def _stand_in_or_byte(error: UnicodeError) -> tuple[str | bytes, int]:

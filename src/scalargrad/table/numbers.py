@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 
 #: Between this and its negative, every integer is a float.
 SMALL = 2**53

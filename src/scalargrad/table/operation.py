@@ -13,6 +13,7 @@ from scalargrad.errors import DivisionByZeroError, DomainError, OperandError
 from scalargrad.grad_mode import switches
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import TABLE, Operand, Operation, R_co
+from scalargrad.table.domain_message import another_operand, domain_message
 from scalargrad.table.eager import (
     Mask,
     compile_floats,
@@ -22,7 +23,6 @@ from scalargrad.table.eager import (
     compile_reflected,
     make_reduction,
 )
-from scalargrad.table.remedy import another_operand, domain_message
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import listed
 

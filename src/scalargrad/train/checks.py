@@ -24,7 +24,7 @@ from scalargrad.nn import Module
 from scalargrad.optim import Optimizer
 from scalargrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from scalargrad.system.files import require_writable
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed, number, whole
 from scalargrad.train.examples import Examples, numbers_in

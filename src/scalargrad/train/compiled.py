@@ -22,7 +22,7 @@ from scalargrad.graph import topological_order
 from scalargrad.nn import Module
 from scalargrad.nn.functional_call import exchanged
 from scalargrad.optim.optimizer import write_data
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.train.examples import PLAIN, is_flat, plain
 from scalargrad.train.objective import StepResult
 from scalargrad.train.settings import Settings

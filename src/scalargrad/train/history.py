@@ -15,7 +15,7 @@ from rich.table import Table
 
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_atomically
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import is_word, listed, whole
 

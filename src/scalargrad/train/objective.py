@@ -15,7 +15,7 @@ from scalargrad.errors import OperandError
 from scalargrad.losses.classes import IGNORED
 from scalargrad.nn import Module
 from scalargrad.ops import dot
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.history import Row

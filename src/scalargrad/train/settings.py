@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from scalargrad.errors import OperandError
 from scalargrad.optim import clip_grad_norm_, clip_grad_value_
 from scalargrad.optim.clipping import factor_for, norm_of
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import counted
 from scalargrad.train.examples import Examples
 from scalargrad.train.objective import Objective, is_own

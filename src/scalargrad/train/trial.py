@@ -14,7 +14,7 @@ from scalargrad.errors import DomainError, OperandError, ScalargradError
 from scalargrad.grad_mode import no_grad
 from scalargrad.graph import topological_order
 from scalargrad.nn import Module
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.train.examples import PLAIN, Examples, is_flat, numbers_in, plain
 from scalargrad.train.objective import Objective, is_own, name_of
 from scalargrad.value import Value

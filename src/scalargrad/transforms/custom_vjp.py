@@ -11,7 +11,7 @@ from scalargrad.call import Call, Signals
 from scalargrad.errors import GraphChangedError, OperandError, TraceError
 from scalargrad.grad_mode import builds_graphs, enable_grad, recorder
 from scalargrad.ops.selection import where
-from scalargrad.system.one_line import counted, shown
+from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol

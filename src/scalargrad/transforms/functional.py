@@ -14,7 +14,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import builds_graphs
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import flag
 from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluated

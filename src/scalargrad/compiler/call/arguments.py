@@ -43,7 +43,7 @@ from scalargrad.compiler.trace.watching import data_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real, too_large
 from scalargrad.tree import like
 from scalargrad.value import Parameter, Value

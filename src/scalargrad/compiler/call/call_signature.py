@@ -18,7 +18,7 @@ from scalargrad.compiler.call.objects import MARSHAL, Key, LastWalk, Visit, is_o
 from scalargrad.compiler.guards.frozen import frozen
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.value import Value
 
 

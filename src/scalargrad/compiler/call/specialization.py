@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.call.apart import are_apart
 from scalargrad.compiler.call.arguments import FLOAT64, number_of
 from scalargrad.compiler.call.eager_replay import Call
+from scalargrad.compiler.call.independence import are_independent
 from scalargrad.compiler.call.outline import filler, has_arrays
 from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite, taker
 from scalargrad.compiler.function import Function
@@ -279,7 +279,7 @@ class Specialization:
 
         They are not by Values that depend on each other, or where a nan is compared.
         """
-        return are_apart(parents, self.apart) and not (self.compares and has_nan(inputs))
+        return are_independent(parents, self.apart) and not (self.compares and has_nan(inputs))
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any, inputs: Sequence[Any]

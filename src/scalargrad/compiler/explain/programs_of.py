@@ -8,7 +8,7 @@ from typing import Any
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 
 
 def programs_of(compiled: Callable[..., Any]) -> list[Specialization]:

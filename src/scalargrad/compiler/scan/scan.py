@@ -19,7 +19,7 @@ from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import builds_graphs
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, size
 
 #: The fewest steps of a scan that is compiled as one function, for gradients through all of them;

@@ -19,7 +19,7 @@ from scalargrad.compiler.guards.held_objects import HeldObjects
 from scalargrad.compiler.trace.draws import Draw, rows_of
 from scalargrad.compiler.trace.refusal import at, users_line
 from scalargrad.errors import TraceError
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.transforms.draws import MODULE, rewind, state_of
 
 REMEDY = (

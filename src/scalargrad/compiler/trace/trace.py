@@ -28,7 +28,7 @@ from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import UnderWay, derivatives, enable_grad, recorder, run_recorded
 from scalargrad.ops import TABLE, eq, identity, mul
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import made_by
 from scalargrad.value import Parameter, Value

@@ -11,7 +11,7 @@ from scalargrad.compiler.trace.columns import Plainness
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import Recorder, recorder
 from scalargrad.ops.methods import is_truth
-from scalargrad.system.one_line import is_describing
+from scalargrad.system.short_repr import is_describing
 from scalargrad.table.numbers import SMALL, is_real
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value

@@ -17,7 +17,7 @@ from typing import Any
 
 from scalargrad.grad_mode import recorder
 from scalargrad.python_protocols import is_differentiated
-from scalargrad.system.one_line import is_describing
+from scalargrad.system.short_repr import is_describing
 from scalargrad.table.numbers import as_float
 from scalargrad.value import Value
 

@@ -23,7 +23,8 @@ from scalargrad.show.graphs.diagram import (
     nested,
 )
 from scalargrad.show.graphs.edges import Edges
-from scalargrad.show.graphs.inks import (
+from scalargrad.show.graphs.highlighting import Look
+from scalargrad.show.graphs.palette import (
     ALARM,
     CONSTANT_FILL,
     CONSTANT_INK,
@@ -37,7 +38,6 @@ from scalargrad.show.graphs.inks import (
     PAPER,
     SLATE,
 )
-from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.scale import Scale
 from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, room, wire_table
 from scalargrad.show.number_format import number

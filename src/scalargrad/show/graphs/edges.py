@@ -13,7 +13,7 @@ from scalargrad.show.graphs.diagram import (
     Line,
     Wire,
 )
-from scalargrad.show.graphs.inks import HALO, INK, SLATE
+from scalargrad.show.graphs.palette import HALO, INK, SLATE
 
 #: The sides on which lines leave and enter a shape, for each direction of the picture.
 SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}

@@ -40,7 +40,7 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.opening import Opening, Source, is_module
+from scalargrad.show.graphs.expanded_folds import Opening, Source, is_module
 from scalargrad.show.number_format import number
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Parameter, Value

@@ -15,18 +15,18 @@ from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Border, Diagram, Wire
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.edges import SIDES
-from scalargrad.show.graphs.folded_diagram import FoldedBuilder, stand_ins
-from scalargrad.show.graphs.layout import DPI
-from scalargrad.show.graphs.looks import Highlight, Look, highlighted_ids
-from scalargrad.show.graphs.mermaid import to_mermaid
-from scalargrad.show.graphs.opening import (
+from scalargrad.show.graphs.expanded_folds import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
     Opening,
     Size,
     all_open,
-    opening,
+    expanded_folds,
 )
+from scalargrad.show.graphs.folded_diagram import FoldedBuilder, stand_ins
+from scalargrad.show.graphs.highlighting import Highlight, Look, highlighted_ids
+from scalargrad.show.graphs.layout import DPI
+from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
@@ -35,7 +35,7 @@ from scalargrad.show.places import module_of, place_names
 from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.show.sums import without_zeros
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, is_word, listed, text, whole
 from scalargrad.value import Value
@@ -185,7 +185,7 @@ def draw(
         seen = plain
     else:
         folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
-        seen = all_open(folded) if copies else opening(folded, depth, names, limit)
+        seen = all_open(folded) if copies else expanded_folds(folded, depth, names, limit)
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
     places = place_names(model, order)

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import graphviz
 
 from scalargrad.errors import GraphTooLargeError, OperandError
-from scalargrad.show.graphs.inks import FONTS, GRADIENT, INK, VALUE
+from scalargrad.show.graphs.palette import FONTS, GRADIENT, INK, VALUE
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.places import unit_name
-from scalargrad.system.one_line import counted
+from scalargrad.system.short_repr import counted
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
 

@@ -15,7 +15,7 @@ from scalargrad.show.graphs.svg import finish
 from scalargrad.show.graphs.tikz import tikz
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 
 _SUFFIXES = (".svg", ".png", ".pdf", ".tikz", ".dot", ".mmd")
 

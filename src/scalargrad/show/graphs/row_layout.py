@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from scalargrad.show.graphs.chain_rows import rows, shared_leaves
+from scalargrad.show.graphs.curves import Point, turn
 from scalargrad.show.graphs.diagram import Border, Box, Diagram, Line, Shape
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.layout import render_each
-from scalargrad.show.graphs.turns import Point, turn
 
 _GAP, _LANE, _OUT = 20.0, 8.0, 10.0  # points: between rows, between lines there, and beside them
 

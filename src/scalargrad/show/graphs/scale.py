@@ -12,7 +12,7 @@ from math import isfinite, isnan
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.copies import FanOutCopy
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
 from scalargrad.value import Value
 

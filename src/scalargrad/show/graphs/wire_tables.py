@@ -11,8 +11,8 @@ from math import ceil
 from rich.cells import cell_len
 
 from scalargrad.show.graphs.diagram import Bundle, Wire
-from scalargrad.show.graphs.inks import GRADIENT, HALO, INK, PAPER, SLATE, VALUE
-from scalargrad.show.graphs.looks import Look
+from scalargrad.show.graphs.highlighting import Look
+from scalargrad.show.graphs.palette import GRADIENT, HALO, INK, PAPER, SLATE, VALUE
 from scalargrad.table.printing import script_parts
 
 #: A highlighted wire is a thick line between bands of the halo, a tinted one has broader bands.

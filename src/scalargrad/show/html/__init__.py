@@ -23,7 +23,7 @@ from zlib import compress
 
 from scalargrad.errors import LayoutError
 from scalargrad.system.files import file_path, require_writable, write_atomically
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 from scalargrad import ops
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import number
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.notation import CONDITIONAL, PRODUCT, SIGN
 from scalargrad.table.printing import Expression, mathml, scripted, text
 from scalargrad.table.symbol import Symbol

@@ -20,7 +20,7 @@ from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.system.files import file_path, make_folder, write_atomically
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, text, whole
 from scalargrad.value import Value
 

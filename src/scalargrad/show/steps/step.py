@@ -10,7 +10,7 @@ from scalargrad.show.steps import formulas, wording
 from scalargrad.show.steps.formula_writer import MATHML, TEXT, Form, FormulaWriter, Notation
 from scalargrad.show.steps.formulas import Formula
 from scalargrad.show.steps.step_facts import StepFacts
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
 
 _MOST_INPUTS = 8

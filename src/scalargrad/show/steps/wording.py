@@ -11,7 +11,7 @@ from scalargrad.show.steps import formulas, nudges
 from scalargrad.show.steps.formula_writer import TEXT, Notation
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step_facts import StepFacts
-from scalargrad.system.one_line import counted
+from scalargrad.system.short_repr import counted
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from scalargrad.errors import OperandError
 from scalargrad.show.softmax_maximum import shown_order
+from scalargrad.show.subgraphs.call_folds import CallFolds
 from scalargrad.show.subgraphs.calls import Calls, Model
 from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.show.subgraphs.grouping import VertexGroup, grouped
-from scalargrad.show.subgraphs.homes import CallFolds
 from scalargrad.show.subgraphs.interface import note_interfaces
 from scalargrad.show.subgraphs.sorting import in_order
 from scalargrad.show.subgraphs.titles import name_folds
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
 

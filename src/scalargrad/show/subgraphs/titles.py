@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.names import names
 from scalargrad.show.subgraphs.folds import Fold
-from scalargrad.system.one_line import counted
+from scalargrad.system.short_repr import counted
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Parameter, Value
 

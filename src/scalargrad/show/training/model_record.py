@@ -12,7 +12,7 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.system.json_number import json_number
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.javascript import available, function_key
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value

@@ -14,7 +14,7 @@ from scalargrad.show.training.model_record import Loss, Model, record_loss, reco
 from scalargrad.show.training.network import Cell, find_cells
 from scalargrad.show.training.retraining import Retraining, find_retraining
 from scalargrad.show.training.task import Task, find_task
-from scalargrad.system.one_line import counted, shown
+from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, number, text, whole
 from scalargrad.train.examples import Examples, plain

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import number
-from scalargrad.system.one_line import counted, shown
+from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import listed, text
 

@@ -8,7 +8,7 @@ from typing import Any
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.show.training.model_record import Loss
 from scalargrad.show.training.training_page import TrainingPage
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import size
 from scalargrad.train import fit
 from scalargrad.train.examples import examples

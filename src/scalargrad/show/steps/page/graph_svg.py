@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
+from scalargrad.show.graphs.curves import turn
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Junction, Line, Wire
-from scalargrad.show.graphs.turns import turn
 from scalargrad.show.steps.page.diagram_layout import (
     ABOVE,
     GAP,

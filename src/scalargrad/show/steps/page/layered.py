@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from scalargrad.show.steps.layers import Row, layers, stages
 from scalargrad.show.steps.scene import Scene
-from scalargrad.system.one_line import counted
+from scalargrad.system.short_repr import counted
 from scalargrad.value import Value
 
 Json: TypeAlias = Any

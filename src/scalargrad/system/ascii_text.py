@@ -40,12 +40,12 @@ _PLAIN = str.maketrans(
 )
 
 
-def plain(text: str) -> str:
+def ascii_text(text: str) -> str:
     """Write text in ASCII.
 
     Examples
     --------
-    >>> plain("∂f/∂w₀ ≈ −4·x²")
+    >>> ascii_text("∂f/∂w₀ ≈ −4·x²")
     'df/dw0 ~ -4*x2'
     """
     decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN)).translate(_PLAIN)

@@ -12,7 +12,7 @@ from scalargrad.graph import topological_order
 from scalargrad.value import Value
 
 
-def are_apart(values: Sequence[Value], places: Sequence[int]) -> bool:
+def are_independent(values: Sequence[Value], places: Sequence[int]) -> bool:
     """Return whether no other of these Values is one at these places, or was computed from it."""
     chosen = {values[k] for k in places}
     if sum([x in chosen for x in values]) > len(chosen):

@@ -85,7 +85,7 @@ class Size(NamedTuple):
         return max(self.shapes, -(-self.lines // LINES_PER_SHAPE))
 
 
-def opening(whole: Fold, depth: int | None, names: Sequence[str], limit: int) -> Opening:
+def expanded_folds(whole: Fold, depth: int | None, names: Sequence[str], limit: int) -> Opening:
     """Choose which folds are open.
 
     Parameters

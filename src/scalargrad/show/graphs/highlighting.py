@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import describe
 from scalargrad.show.graphs.scale import Scale
-from scalargrad.system.one_line import shown
+from scalargrad.system.short_repr import shown
 from scalargrad.value import Value
 
 
