@@ -1,8 +1,8 @@
 """Modules and other objects among the arguments: find their Values, and make keys of the rest.
 
 The Values that an object holds are inputs, read at each call. Everything else about it (class,
-attributes, sizes) is part of the key, compared at each call. For the recording, the object is
-copied with new leaves for its Values, so that the program serves every object of equal structure.
+attributes, sizes) is part of the key, compared at each call, so that a program serves every object
+of equal structure. A dataclass is a record of numbers, which are inputs like those of a dict.
 
 A walk visits every part of a model. Another walk gives the same if all parts are still the same
 objects, of the same classes, with the same contents, and comparing these is much faster. Contents

@@ -2,7 +2,7 @@
 
 `edges_of` returns the edges from an object to others. Each says how to read what it leads to
 and, of what a function may change, how to write it back. The guards compare at each call what they
-have read (`reachable`). Whoever asks what has changed, or what draws random numbers, follows the
+have read (`surroundings`). Whoever asks what has changed, or what draws random numbers, follows the
 same edges (`held_objects`). What names in code stand for, in the globals of a function or in a
 module, is looked up by the walk, as only all the code that it meets tells which these are
 (`names_read`).
