@@ -33,6 +33,7 @@ OF_THE_FUNCTION = {
     ("Jitted.__call__", "args"), ("Jitted.explain", "args"), ("ChunkedSum.__call__", "params"),
     ("Jitted.export", "args"), ("drawn", "args"), ("scan", "init"), ("cond", "operands"),
     ("scan", "xs"), ("sum_over", "data"),
+    ("functional_call", "kwargs"),
 }  # fmt: skip
 #: Parameters that are functions, which a class is, too: what it raises is its own.
 FUNCTIONS = {

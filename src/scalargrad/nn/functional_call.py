@@ -69,8 +69,9 @@ def functional_call(
     if not isinstance(module, Module):
         raise OperandError(f"module is {shown(module)}; give a Module")
     given = mapping(parameters, "parameters", "numbers by name")
+    named = mapping({} if kwargs is None else kwargs, "kwargs", "arguments by name")
     with _exchanging, exchanged(module, _by_parameter(module, given)):
-        return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+        return module(*(args if isinstance(args, tuple) else (args,)), **named)
 
 
 def _by_parameter(module: Module, given: Mapping[str, Any]) -> dict[Value, Any]:
