@@ -496,6 +496,31 @@ def test_numbers_in_a_dataclass_are_inputs() -> None:
     assert (y.grad, held.grad) == (-10.0, 1.0)
 
 
+def test_arguments_of_other_structure_have_other_programs() -> None:
+    """A dataclass or an object that is given again; sizes in a row, and a row of numbers."""
+
+    def total(*xs: Any) -> Any:
+        return sum(k * x.length for k, x in enumerate(xs, 1))
+
+    def counted(rod: Any, *xs: Any) -> Any:
+        return sum(rod.length) - rod.mass + sum(xs)
+
+    rod, thing = Pendulum(2.0, 0.0), SimpleNamespace(length=Value(5.0))
+    calls: list[Any] = [
+        (rod, thing, rod),
+        (rod, thing, thing),
+        (thing, rod, rod),
+        (thing, rod, thing),
+    ]
+    for first in calls:
+        compiled: Any = jit(total)
+        for xs in (first, *calls):
+            assert compiled(*xs).data == total(*xs).data
+    compiled = jit(counted)
+    for xs in ((Pendulum([2], 1.0), 3.0, 4.0), (Pendulum([1.5, 2.5], 1.0), 4.0)):
+        assert compiled(*xs) == counted(*xs)
+
+
 def test_integers_in_a_dataclass_are_sizes() -> None:
     """They count turns of a loop, one by one or in a row, and are part of the program."""
     grown = jit(lambda p, x: sum(p.length * x for _ in range(p.mass)))

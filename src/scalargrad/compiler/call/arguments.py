@@ -206,14 +206,14 @@ def visit(x: Any, walk: Visit) -> None:
 def _visit_record(x: Any, walk: Visit) -> None:
     """Split an object of a dataclass; one that is met again is the same in the recording."""
     if id(x) in walk.records:
-        walk.key.append(("again", walk.records[id(x)]))
+        walk.key.append(("record", walk.records[id(x)]))
         return
     walk.records[id(x)] = len(walk.records)
     found = attributes(x)
     walk.key.append((x.__class__, *found))
     for part in found.values():
         if is_size(part):
-            walk.key.append((int, part) if part.__class__ is int else (part.__class__, *part))
+            walk.key.append((int, part) if part.__class__ is int else (type(part), "sizes", *part))
         else:
             visit(part, walk)
 

@@ -179,9 +179,10 @@ class Specialization:
         """
         if self.aliases is not None:
             self.aliases.require(*call[:3])
-        given, around = call[5], self.surroundings.values
-        if any(given[k] is not around[i] for k, i in self._shared):
-            return None
+        if self._shared:
+            given, around = call[5], self.surroundings.values
+            if any(given[k] is not around[i] for k, i in self._shared):
+                return None
         states: list[tuple[Any, Any]] = []
         if self.draws:
             states = call[0].before = self.draws.states()

@@ -24,7 +24,7 @@ _ASKS, _SEARCHES = {IS, "is_"}, {IN, EQUALS, "index", "count", "remove"}
 _NUMBERS = PLAIN | {Value}
 
 
-def is_copied(x: Any) -> bool:
+def is_interchangeable(x: Any) -> bool:
     """Return whether a program serves others in the place of such an argument."""
     return type(x).__hash__ is None or is_stateful(type(x))
 
@@ -63,7 +63,7 @@ class ArgumentAliases(NamedTuple):
         asks = not _ASKS.isdisjoint(names)
         searched = items if not _SEARCHES.isdisjoint(names) else keys
         found = met if asks else [x for x in searched if _equals_itself_alone(type(x))]
-        around = {id(x): x for x in found if is_copied(x)}
+        around = {id(x): x for x in found if is_interchangeable(x)}
         return cls(around, asks) if around or asks else None
 
     def require(self, compiled: Any, args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
