@@ -54,13 +54,11 @@ MARSHAL = 2
 
 #: So many parts are looked at together.
 _MANY = 8
-_space = attrgetter("__dict__")
+attributes_of = attrgetter("__dict__")
 _ATOMS = {int, bool, str, bytes, type(None)}
 _PARAMETERS = {Parameter}
 _CONTAINERS = {list, tuple, dict}
 _ROWS = {list, tuple}
-#: What dataclasses hold that are taken together.
-_FLAT = {float, Value, Parameter, str, bool, type(None)}
 
 
 class KeyOfObject(tuple[Hashable, ...]):
@@ -98,52 +96,32 @@ def is_record(kind: Any) -> bool:
     )
 
 
+@functools.cache
+def has_space(kind: Any) -> bool:
+    """Return whether objects of a class are records that hold all of it in their ``__dict__``."""
+    return is_record(kind) and not slots_of(kind)
+
+
 def is_size(x: Any) -> bool:
     """Return whether what a dataclass holds is an integer, or a row of these: sizes and counts."""
     kind: type = x.__class__
     return kind is int or (kind in _ROWS and {*map(type, x)} == {int})
 
 
-def contents_alike(
-    xs: Sequence[Any], kind: type, met: dict[int, int]
-) -> tuple[Key, list[Any]] | None:
-    """Return what lists, tuples, dicts or dataclasses have in common, and their items in a row.
+def contents_alike(xs: Sequence[Any], kind: type) -> tuple[Hashable, list[Any]] | None:
+    """Return what lists, tuples or dicts have in common, and their items in a row.
 
-    None if they differ in length or keys, are of another type, or were met before: `met` has those.
+    None if they differ in length or keys, or are of another type.
     """
     if kind is list or kind is tuple:
         lengths = {*map(len, xs)}
         if len(lengths) == 1:
-            return ((kind, "each", *lengths),), [*chain.from_iterable(xs)]
+            return (kind, "each", *lengths), [*chain.from_iterable(xs)]
     elif kind is dict:
         names = names_alike(xs)
         if names is not None and {*map(type, names)} <= {str}:
-            return ((kind, "each", names),), [*chain.from_iterable(map(dict.values, xs))]
-    elif is_record(kind) and not slots_of(kind):
-        return _records_alike(xs, kind, met)
+            return (kind, "each", names), [*chain.from_iterable(map(dict.values, xs))]
     return None
-
-
-def _records_alike(
-    xs: Sequence[Any], kind: type, met: dict[int, int]
-) -> tuple[Key, list[Any]] | None:
-    """Return the same of dataclasses that hold numbers and text, or other dataclasses of these."""
-    spaces, ids = [*map(_space, xs)], dict(zip(map(id, xs), count(len(met))))
-    names, held = names_alike(spaces), [*chain.from_iterable(map(dict.values, spaces))]
-    kinds = {*map(type, held)}
-    if names is None or len(ids) < len(xs) or not met.keys().isdisjoint(ids):
-        return None
-    key: Key = ((kind, "each", names),)
-    known = {**met, **ids}
-    if not kinds <= _FLAT:
-        inner = next(iter(kinds))
-        is_one = len(kinds) == 1 and is_record(inner) and not slots_of(inner)
-        inside = _records_alike(held, inner, known) if is_one else None
-        if inside is None:
-            return None
-        key, held = (*key, *inside[0]), inside[1]
-    met |= known
-    return key, held
 
 
 def names_alike(xs: Sequence[dict[Any, Any]]) -> tuple[Any, ...] | None:
@@ -311,7 +289,7 @@ class Visit:
             self.key.append((kind, len(xs)))
             self.module_values += xs
         elif is_stateful(kind) and not slots_of(kind):
-            spaces = [*map(_space, xs)]
+            spaces = [*map(attributes_of, xs)]
             read = self.read.of(kind)
             if read is not None and not all(map(read.issuperset, spaces)):
                 return False
@@ -426,14 +404,14 @@ class ObjectWalk:
             objects = [*root, *objects]
         elif root and self._of_root is not None:
             others, chosen = [*root, *others], [self._of_root, *chosen]
-        spaces = [*map(_space, objects)]
+        spaces = [*map(attributes_of, objects)]
         names = [*chain.from_iterable(spaces)]
         lengths = [*map(len, chain(spaces, self._lists, self._dicts))]
         shape = [[*map(type, objects)], names, lengths]
         held = map(dict.values, chain(spaces, self._dicts))
         parts = [chain.from_iterable(self._lists), chain.from_iterable(held)]
         if others:
-            apart = [*map(_space, others)]
+            apart = [*map(attributes_of, others)]
             shape += [[*map(type, others)], [*map(Chosen.is_alone, chosen, apart)]]
             parts.append(chain.from_iterable(map(Chosen.values, chosen, apart)))
         return shape, chain.from_iterable(parts)

@@ -113,7 +113,8 @@ class CallRecorder:
     ) -> None:
         self._function, self._static, self._singly = function, static, singly
         self._along = along
-        self._compiled, self._args, self._kwargs, _, self._leaves, self._module_values = call
+        self._compiled, self._args, self._kwargs, _, leaves, self._module_values = call
+        self._leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         self.may_be_fresh = False
         self.notes: list[Note] = []
         self._is_unchanged = False  # what is around the function, by a recording that failed

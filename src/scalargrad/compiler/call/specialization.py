@@ -316,7 +316,10 @@ class Specialization:
             return _in_a_list(row, arrays) if self._is_short else _in_a_row(row, arrays)
         if self.values_at:
             leaves = [x if x.__class__ is float else x.data for x in leaves]
-        return [*leaves, *drawn, *[x.data for x in foreign]] if drawn or foreign else leaves
+        if not (drawn or foreign):
+            return leaves
+        row = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
+        return [*row, *drawn, *[x.data for x in foreign]]
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
