@@ -16,16 +16,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.call import Intermediate
-from scalargrad.compiler.call.objects import (
-    Key,
-    Visit,
-    contents_alike,
-    is_object,
-    is_record,
-    is_size,
-    key_of_names,
-    parts_of,
-)
+from scalargrad.compiler.call.objects import Key, Visit, contents_alike, is_size, key_of_names
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.edges import functions_of, is_wrapper
 from scalargrad.compiler.guards.frozen import (
@@ -37,7 +28,7 @@ from scalargrad.compiler.guards.frozen import (
 )
 from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import attributes
+from scalargrad.compiler.guards.object_state import attributes, is_object, is_record
 from scalargrad.compiler.guards.references import BOUND
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
@@ -193,7 +184,7 @@ def visit(x: Any, walk: Visit) -> None:
     elif is_record(kind):
         _visit_record(x, walk)
     elif is_object(x):
-        walk.whole(x)
+        walk.object(x)
     else:
         key.append(frozen(x, walk.where))
 
@@ -232,9 +223,6 @@ def _visit_all(items: Sequence[Any], walk: Visit) -> None:
     xs = _taken_together(items, key, leaves)
     if xs is None:
         return
-    are_records = len(xs) > 0 and is_record(xs[0].__class__)
-    if len(xs) >= _MANY and not are_records and walk.all_alike(xs):
-        return
     for x in xs:
         kind = x.__class__
         if kind in _AT_ONCE:  # most are, and a call for each would double the time
@@ -268,7 +256,7 @@ def _visit_array(array: Any, walk: Visit) -> None:
 
 def code_in(key: Key) -> Iterator[Any]:
     """Yield the classes and functions in a key, and what it does not look into."""
-    for part in parts_of(key):
+    for part in key:
         if isinstance(part, Frozen):
             yield from _code_of(part.content)
             yield from part.apart
@@ -278,7 +266,7 @@ def code_in(key: Key) -> Iterator[Any]:
 
 def made_alike(key: Key) -> Key:
     """Return a key in which functions and classes that the same code made are the same."""
-    return tuple([_maker(x) for x in parts_of(key)])
+    return tuple(map(_maker, key))
 
 
 def _maker(x: Any) -> Any:

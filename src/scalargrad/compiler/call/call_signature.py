@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import marshal
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain, repeat
 from operator import is_
@@ -20,20 +20,17 @@ from scalargrad.compiler.call.arguments import FLOAT64, rebuilt, taken_at_once, 
 from scalargrad.compiler.call.objects import (
     MARSHAL,
     Key,
-    KeyOfObject,
-    LastWalk,
+    LongKey,
     Visit,
     attributes_of,
     has_space,
-    is_object,
     is_size,
     names_alike,
 )
 from scalargrad.compiler.guards.frozen import frozen
-from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
-from scalargrad.value import Value
 
 
 def static_of(
@@ -74,16 +71,6 @@ def static_of(
 
 
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-
-
-def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
-    """Add a static argument to the key, with its attributes if it is an object."""
-    if not is_object(x):
-        key.append(frozen(x, where))
-        return
-    walk = Visit()
-    walk.part(x)
-    key += [*walk.key, *walk.module_values]
 
 
 class ArgumentName:
@@ -231,19 +218,15 @@ class Signature:
     ----------
     static : set of int or str
         Positions and names of static arguments.
-    names : NamesRead
-        What the function reads of objects.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
         static: frozenset[int | str],
-        names: NamesRead,
     ) -> None:
-        self._function, self._static, self._names = function, static, names
+        self._function, self._static = function, static
         self._is_traced_whole = not static
-        self._last_walk = LastWalk()
         self._layouts: dict[int, Layout] = {}  # by size
         self._has_records = False
 
@@ -276,8 +259,8 @@ class Signature:
             return None
         return layout.key, numbers
 
-    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, Any, list[Value]]:
-        """Return the key of the program, the numbers of arguments, and the Values of objects.
+    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, Any, list[Any]]:
+        """Return the key of the program, the numbers of arguments, and the objects among them.
 
         Raises
         ------
@@ -294,21 +277,22 @@ class Signature:
             found = taken_at_once(args)  # twice as fast
             if found is not None:
                 return *found, []
-        walk = Visit(self._last_walk, self._names.read)
+        walk = Visit()
         try:
             walk.where = name = ArgumentName(self._function)
             given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
             for name.given, x in given:
                 if self._static or kwargs:
                     walk.key.append(name.given)
-                if name.given in self._static:
-                    visit_static(x, f"static argument {name.given!r}", walk.key)
-                else:
+                if name.given not in self._static:
                     visit(x, walk)
+                elif is_object(x):
+                    walk.object(x)
+                else:
+                    walk.key.append(frozen(x, f"static argument {name.given!r}"))
         except RecursionError:
             raise OperandError(
                 "an argument contains itself, or is nested too deeply to be searched for numbers: "
                 "give a list of its numbers"
             ) from None
-        module_values = walk.finish()
-        return KeyOfObject(walk.key), walk.leaves, module_values
+        return LongKey(walk.key), walk.leaves, walk.objects
