@@ -24,6 +24,8 @@ from scalargrad.value import Value
 PATHS = 4
 #: After this many recordings that differ only in numbers held by objects, a warning says so.
 CHANGES = 4
+#: So many are made at most.
+SIZES = 16
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
 #: A function that makes so many comparisons will take more paths than are recorded, once it has
@@ -161,21 +163,25 @@ class RecordingLimits:
     def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
         """Count a recording; warn if many differ only in numbers that `objects` hold."""
         group = tuple(map(_without_number, key))
-        if "numbers" in self._told or group == key:
+        if group == key:
             return
         known = self._alike.setdefault(group, {})
-        known[key] = numbers_held(objects)
+        known[key] = {} if "numbers" in self._told else numbers_held(objects)
         if len(known) >= CHANGES and self._is_first("numbers"):
-            self._alike.clear()
             found = [*known.values()]
             changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
             _warn(
                 f"{compiled!r} was recorded {CHANGES} times because numbers that objects hold have "
-                f"changed ({', '.join(changing[:4])}): they are part of the program. Make what "
-                "changes a Value or an argument of its own: both are read at each call"
+                f"changed ({', '.join(changing[:4])}): they are part of the program. Calls with "
+                f"another one are evaluated eagerly, after {SIZES} recordings. Make what changes a "
+                "float, a Value or an argument of its own: these are read at each call"
             )
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]
+
+    def has_enough(self, key: Key) -> bool:
+        """Return whether so many recordings differ only in numbers that objects hold."""
+        return len(self._alike.get(tuple(map(_without_number, key)), ())) >= SIZES
 
 
 def _warn(message: str) -> None:

@@ -204,7 +204,10 @@ class Specializations:
             if len(known) >= PATHS:
                 return None
             most = GIVEN if objects else CHANGES
-            if not known and self.limits.is_changing(compiled, self._changed(key, now), most):
+            if not known and (
+                self.limits.is_changing(compiled, self._changed(key, now), most)
+                or self.limits.has_enough(key)
+            ):
                 return None
             self.limits.note_start()
             path = self._new(call, now) if at_once else self._recurring(call, now, tried)
