@@ -315,8 +315,10 @@ class Specializations:
             self._given[alike].pop(key, None)
         if not self._given.get(alike):
             self._given.pop(alike, None)
-            for found in self.programs.values():
+            for around, found in [*self.programs.items()]:
                 found.pop(alike, None)
+                if not found:  # the key holds functions
+                    del self.programs[around]
         if shape is not None and all(x.guard is not shape.guard for x in self._shapes.values()):
             self._guards = {k: x for k, x in self._guards.items() if x is not shape.guard}
 
