@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import ctypes
 import dataclasses
 import enum
 import functools
@@ -62,6 +63,15 @@ def check_change(f: Callable[[Any], Any], change: Callable[[], Any]) -> None:
     before = agree(compiled, f, 0.5)
     change()
     assert agree(compiled, f, 0.5) != before
+
+
+def test_a_value_that_no_name_leads_to_is_refused() -> None:
+    """Another one in its place would not be seen."""
+    hidden = Value(2.0, "hidden")
+    address = id(hidden)
+    compiled = jit(lambda x: x * ctypes.cast(address, ctypes.py_object).value)
+    with pytest.raises(TraceError, match="hidden"):
+        compiled(3.0)
 
 
 # What may be held --------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.trace.refusal import PartingError
 from scalargrad.errors import TraceError
+from scalargrad.system.short_repr import shown
 
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
@@ -284,6 +285,11 @@ class Specializations:
         elif recorder.notes or recorder.may_be_fresh:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
             recorder.require_same(found, noted or None)
+        if (missed := now.missed(found[0].closed_over)) is not None:
+            raise TraceError(
+                f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
+                "another one in its place would not be seen: pass it as an argument"
+            )
         name = getattr(compiled, "__name__", "compiled")
         return Specialization(*found, name=name, surroundings=now)
 

@@ -133,6 +133,7 @@ class Surroundings:
         self.places = [place and (id(place[0]), place[1]) for place in walk.places]
         self._comparison = walk.rereading.comparison()
         self.aliases = walk.aliases()
+        self._tables = walk.tables
         self.refusal = next(self._refusals(walk), None)
 
     def _walked(self) -> _Walk:
@@ -144,6 +145,13 @@ class Surroundings:
             if self.names.count() == known:
                 walk.read_arrays()
                 return walk
+
+    def missed(self, values: Sequence[Value]) -> Value | None:
+        """Return the first of some Values to which nothing leads that the walk has met."""
+        known = {*map(id, self.values)}
+        left = [x for x in values if id(x) not in known]
+        of_tables = {id(x) for table in self._tables for row in table for x in row} if left else ()
+        return next((x for x in left if id(x) not in of_tables), None)
 
     def unchanged(self) -> bool:
         """Return whether everything is as it was."""
@@ -214,6 +222,7 @@ class _Walk:
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
         self.inside: list[Any] = []
+        self.tables: list[Table] = []
         self.arrays: list[tuple[int, Any]] = []
         self.looked_up: list[Any] = []
         self.rereading = Rereading(in_order=names.unnamed)
@@ -259,6 +268,7 @@ class _Walk:
                 self._value(x)
             elif isinstance(x, Table):
                 tokens.append(Same(x))
+                self.tables.append(x)
             elif isinstance(x, BOUND):
                 self._bound(x)
             elif isinstance(x, _CONTAINERS):
