@@ -39,12 +39,6 @@ _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of 
 #: The operations that turn a weighted sum into the output of a unit.
 _UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
 
-#: The commonest operations that are smooth wherever they are defined.
-_SMOOTH = {
-    *(ops.add, ops.sub, ops.mul, ops.div, ops.neg, ops.square, ops.sum, ops.mean, ops.dot),
-    *(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.softplus, ops.sin, ops.cos),
-}
-
 
 class Alarm(NamedTuple):
     """Where a walk first meets inf or nan.
@@ -210,11 +204,6 @@ class Scene:
         return [score for x in node.parents for score in scores_of(x, self.place)]
 
     @cached_property
-    def wire_count(self) -> int:
-        """How many wires the graph has."""
-        return sum(self.expected.values())
-
-    @cached_property
     def readers(self) -> dict[Value, list[Value]]:
         """The gates that read each node, by a wire or as a score whose maximum they hold."""
         found: dict[Value, list[Value]] = {node: [] for node in self.order}
@@ -291,18 +280,13 @@ class Scene:
     @property
     def count(self) -> int:
         """How many steps a walk through the whole graph has."""
-        return self.seed_at + 1 + self.wire_count
+        return self.seed_at + 1 + sum(self.expected.values())
 
     @cached_property
     def exactness(self) -> Exactness:
         """The numbers that are what is shown, once the graph is walked."""
         gates = {node: self.gate(node) for node in self.order if node.op is not None}
         return Exactness(self.order, self.data, self.terms, gates)
-
-    @cached_property
-    def is_smooth(self) -> bool:
-        """Whether no gate has a kink or a jump: False also where that is not known."""
-        return all(x.op is None or (x.op in _SMOOTH and not self.held(x)) for x in self.order)
 
 
 def _in_order(nodes: Sequence[Value], names: Mapping[Value, str]) -> list[Value]:

@@ -161,19 +161,7 @@ def sum_note(step: StepFacts, notation: Notation) -> str:
 
 def nudge_note(step: StepFacts) -> str:
     """Say what a complete gradient of an input means: ``nudge x by +0.01: …``."""
-    done = _completed(step)
-    return nudges.nudge_note(step.scene, *done) if done else ""
-
-
-def kink_note(step: StepFacts) -> str:
-    """Say where the output has a kink or a jump in an input whose gradient is complete."""
-    done = _completed(step)
-    return nudges.kink_note(step.scene, *done) if done else ""
-
-
-def _completed(step: StepFacts) -> tuple[Value, float] | None:
-    """Return the input whose gradient this step completes, and that gradient."""
     parent, total = step.parent, step.total
     if parent is None or total is None or parent.parents or step.arrived < step.expected:
-        return None
-    return parent, total
+        return ""
+    return nudges.nudge_note(step.scene, parent, total)
