@@ -26,7 +26,6 @@ inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming and centring
 further         whether the panel goes on below the fold
-minimap         the whole of a graph that is larger than its frame
 tools, sheet    the menu More, and printed worksheets
 variants        worksheets with inputs of their own, and as questions for Moodle
 main            putting it together

@@ -28,7 +28,7 @@ MOST = 10_000
 _SCRIPTS = (
     *("expressions", "names", "sweep", "comparisons", "decimal_results", "exactness", "formulas"),
     *("wording", "nudges", "state", "drawings", "drawing", "marks", "chips", "layers", "lines"),
-    *("panel", "predict", "inputs", "timeline", "motion", "viewport", "minimap", "tools", "sheet"),
+    *("panel", "predict", "inputs", "timeline", "motion", "viewport", "tools", "sheet"),
     *("variants", "further", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6

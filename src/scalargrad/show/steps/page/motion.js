@@ -26,9 +26,7 @@ function scrollGraph({ left, top }, isSmooth) {
   const move = (share) => {
     const eased = share * share * (3 - 2 * share);
     viewport.scrollTo({ left: scrollLeft + (left - scrollLeft) * eased, top: scrollTop + (top - scrollTop) * eased, behavior: "instant" });
-    if (share < 1) return;
-    endScrolling();
-    placeTools();
+    if (share === 1) endScrolling();
   };
   if (isSmooth) stopScrolling = animate(SCROLL_TIME, move);
   else move(1);

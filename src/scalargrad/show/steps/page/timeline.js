@@ -25,8 +25,6 @@ function drawAll() {
   drawInputs();
   drawPlay();
   showExact();
-  markMap();
-  placeTools();
 }
 
 // Go to a stop of the view; a manual move is announced and ends Play.

@@ -33,9 +33,7 @@ function resize() {
   const { width, height } = graph.viewBox.baseVal;
   graph.setAttribute("width", String(Math.floor(width * scale)));
   graph.setAttribute("height", String(Math.floor(height * scale)));
-  viewport.classList.toggle("cropped", height * scale > viewport.clientHeight + 1); // clear of buttons and map at its ends
   centre(false);
-  drawMap();
 }
 
 // Fit drawing and formulas anew; a question is left alone with what has been written in it.
