@@ -12,11 +12,18 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
 
+from scalargrad import ops
 from scalargrad.show.characters import LOWERED
-from scalargrad.show.steps.activation_gates import Activation, activation_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.weighted_sums import WeightedSum, WeightedSums
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import TABLE
 from scalargrad.value import Parameter, Value
+
+_ACTIVATIONS = {
+    *(ops.sigmoid, ops.tanh, ops.relu, ops.leaky_relu, ops.elu, ops.silu, ops.softplus),
+    *(ops.gelu, ops.gelu_tanh),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +34,12 @@ class Row(WeightedSum[Any]):
     ----------
     output : Value
         h; the sum itself where there is no activation.
-    activation : Activation or None
-        The function from z to h.
+    activation : str
+        The name of the function from z to h, as tanh, σ, ReLU; "" if there is none.
     """
 
     output: Value
-    activation: Activation | None
+    activation: str
 
 
 def layers(scene: Scene) -> list[list[Row]]:
@@ -90,8 +97,7 @@ def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:
 
 def _kind(row: Row) -> tuple[object, ...]:
     """Return what the rows of one layer have in common."""
-    name = row.activation.name if row.activation else ""
-    return row.inputs, name, row.bias is None
+    return row.inputs, row.activation, row.bias is None
 
 
 def _rows(scene: Scene) -> Iterator[Row]:
@@ -102,14 +108,27 @@ def _rows(scene: Scene) -> Iterator[Row]:
             if isinstance(x, Value):
                 readers.setdefault(x, []).append(node)
     for found in WeightedSums[Any](gates, scene.expected, _is_parameter, _is_zero).find():
-        activation = activation_of(scene, found.total, readers)
-        after = activation.gates if activation else ()
-        output = after[-1] if after else found.total
+        reading = readers.get(found.total, [])
+        name = _activation(reading[0]) if len(reading) == scene.expected[found.total] == 1 else ""
+        after = reading if name else []
         yield Row(
             *(found.inputs, found.weights, found.bias, found.total, (*found.gates, *after)),
-            output=output,
-            activation=activation,
+            output=after[0] if after else found.total,
+            activation=name,
         )
+
+
+def _activation(gate: Value) -> str:
+    """Return the name of a gate that is an activation of a sum; "" for any other."""
+    op = gate.op
+    assert op is not None
+    if op is ops.maximum and 0.0 in gate.parents:
+        return "ReLU"
+    varying = sum(isinstance(x, Value) for x in gate.parents)
+    is_own = TABLE.get(op.name) is not op and isinstance(op, Elementwise)
+    if varying != 1 or not (op in _ACTIVATIONS or is_own):
+        return ""
+    return op.symbol if op.symbol.isalpha() else op.name
 
 
 def _is_parameter(x: Value | float) -> bool:

@@ -64,8 +64,8 @@ class _Layers:
             "b": [self._operand(row.bias) for row in rows] if first.bias is not None else None,
             "z": [self._place[row.total] for row in rows],
             "h": [self._place[row.output] for row in rows],
-            "activation": first.activation.name if first.activation else None,
-            "slopes": [self._slope(row) for row in rows],
+            "activation": first.activation or None,
+            "operands": [self._operand_of(row) for row in rows],
             "before": self._before[i],
             "next": self._next(i, rows),
             "alone": {
@@ -77,14 +77,10 @@ class _Layers:
             "gates": sorted(self._place[gate] for row in rows for gate in row.gates),
         }
 
-    def _slope(self, row: Row) -> list[tuple[int, int, int]]:
-        """Return the wires from z to h that the slope is computed along: gate, operand, node."""
-        return [
-            (self._place[gate], index, self._place[x])
-            for gate in (row.activation.gates if row.activation else ())
-            for index, x in enumerate(gate.parents)
-            if isinstance(x, Value)
-        ]
+    @staticmethod
+    def _operand_of(row: Row) -> int | None:
+        """Return which operand of its activation the sum is."""
+        return row.output.parents.index(row.total) if row.activation else None
 
     def _operand(self, x: Value | float | None) -> Json:
         return self._place[x] if isinstance(x, Value) else {"constant": x}
@@ -107,14 +103,14 @@ class _Layers:
         active = rows[0].activation
         formula = "W x + b" if rows[0].bias is not None else "W x"
         if active:
-            formula = f"{active.name}({formula})"
+            formula = f"{active}({formula})"
         sizes = f"{counted(inputs, 'input')}, {counted(units, 'unit')}"
         return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
 
     def _backward(self, title: str, rows: Sequence[Row], several: bool) -> str:
         active = rows[0].activation
         start = (
-            f"Back through {title}: upstream times the slope of {active.name} is δ"
+            f"Back through {title}: upstream times the slope of {active} is δ"
             if active
             else f"Back through {title}: it has no activation, so upstream is δ"
         )
