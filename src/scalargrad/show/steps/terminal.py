@@ -16,7 +16,7 @@ from scalargrad.show.steps.colours import PALE, PHASE, result_in_colour
 from scalargrad.show.steps.keys import Action, ReadKey
 from scalargrad.show.steps.sequence import Walk
 from scalargrad.show.steps.step import Step
-from scalargrad.show.steps.view import View
+from scalargrad.show.steps.view import drawn as drawn_step
 from scalargrad.system import terminals
 from scalargrad.table.validation import instance, listed
 
@@ -121,11 +121,11 @@ def _require_terminal(console: Console) -> None:
 def _explore(walk: Walk, console: Console, read_key: ReadKey) -> None:
     if not len(walk):
         return
-    view, position, drawn = View(walk), 0, None
+    position, drawn = 0, None
     with console.screen() as screen:
         while True:
             if drawn != (position, console.size):
-                screen.update(view.draw(position, console))
+                screen.update(drawn_step(walk, position, console))
                 drawn = position, console.size
             for action in _asked(read_key):
                 if action == "quit":
