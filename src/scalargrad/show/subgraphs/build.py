@@ -9,7 +9,7 @@ from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.subgraphs.call_folds import CallFolds
 from scalargrad.show.subgraphs.calls import Calls, Model
 from scalargrad.show.subgraphs.folds import Fold, Item
-from scalargrad.show.subgraphs.grouping import VertexGroup, grouped
+from scalargrad.show.subgraphs.grouping import Member, grouped
 from scalargrad.show.subgraphs.interface import note_interfaces
 from scalargrad.show.subgraphs.sorting import in_order
 from scalargrad.show.subgraphs.titles import name_folds
@@ -33,8 +33,8 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
         the parameters that nodes use, so that modules without any are not folded. Parameters
         that several calls share, as those of a batch do, are one fold beside these.
     limit : int
-        Most nodes and folds beside one another, at least 4. A level with more is divided into
-        results with what only they use, and long rows into stretches.
+        Most nodes and folds beside one another, at least 4. A level with more is cut into
+        stretches, between repetitions if there are any.
 
     Returns
     -------
@@ -100,8 +100,8 @@ def _forms(part: Fold) -> list[object]:
     return [item.op if isinstance(item, Value) else item.module_path for item in part.items]
 
 
-def _as_folds(members: Sequence[int | VertexGroup], items: Sequence[Item]) -> list[Item]:
-    """Return folds for groups of items."""
+def _as_folds(members: Sequence[Member], items: Sequence[Item]) -> list[Item]:
+    """Return folds for stretches of items."""
     whole = Fold("graph")
     pending = [(whole, members)]
     while pending:
@@ -110,7 +110,7 @@ def _as_folds(members: Sequence[int | VertexGroup], items: Sequence[Item]) -> li
             if isinstance(member, int):
                 part.items.append(items[member])
             else:
-                made = Fold("stretch" if member.top is None else "result")
+                made = Fold("stretch")
                 part.items.append(made)
-                pending.append((made, member.members))
+                pending.append((made, member))
     return whole.items

@@ -22,12 +22,11 @@ class Fold:
     ----------
     kind : str
         ``graph``, the whole; ``call``, of a module; ``parameters``, shared by several calls;
-        ``result``, a node with everything that only it uses; ``stretch``, a part of a long
-        sequence.
+        ``stretch``, a part of a long sequence.
     path : str
-        Its unique name: ``layers.0.neurons.3``, ``v57``, ``v12…v50``; "" for the whole graph.
+        Its unique name: ``layers.0.neurons.3``, ``v12…v50``; "" for the whole graph.
     title : str
-        A description: ``Layer 1: 16 neurons``, ``sum of 64 terms``.
+        A description: ``Layer 1: 16 neurons``, ``10 × (mul, tanh)``.
     items : list of Value or Fold
         The nodes and folds directly inside, in topological order.
     module : object or None

@@ -9,7 +9,6 @@ from typing import Any
 from scalargrad.names import names
 from scalargrad.show.subgraphs.folds import Fold
 from scalargrad.system.short_repr import counted
-from scalargrad.table.operation import Reduction
 from scalargrad.value import Parameter, Value
 
 
@@ -57,8 +56,7 @@ class _Paths:
             name = _name_inside(part, outer)
             return f"{self.prefix(outer)}{name}.parameters"
         nodes = sorted(part.everything(), key=self.position.__getitem__)
-        last = self.names[nodes[-1]]
-        return last if part.kind == "result" else f"{self.names[nodes[0]]}…{last}"
+        return f"{self.names[nodes[0]]}…{self.names[nodes[-1]]}"
 
     def call_path(self, part: Fold) -> str:
         place = self.place(part)
@@ -101,8 +99,6 @@ class _Titles:
                 return f"{_module_name(part)}: {detail}" if detail else _module_name(part)
             case "parameters":
                 return f"{_module_name(part)}: {counted(part.size, 'parameter')}"
-            case "result":
-                return _result_title(part, within)
         return _row_title(part, within)
 
     def detail(self, module: Any) -> str:
@@ -141,29 +137,10 @@ def _activation(module: Any) -> str:
     return "" if name == "<lambda>" else str(name)
 
 
-def _result_title(part: Fold, calls: Sequence[Fold]) -> str:
-    top = part.items[-1]
-    if isinstance(top, Fold):
-        return f"{top.title}, with its inputs"
-    assert top.op is not None
-    name = top.label or top.op.name
-    leaves = sum(map(_is_leaf, part.everything()))
-    if isinstance(top.op, Reduction) and not top.label and leaves == part.size - 1:
-        return f"{name} of {counted(top.op.terms(len(top.parents)), 'term')}"
-    if len(calls) == 1:
-        return f"{calls[0].title}, then {name}"
-    if all(call.module_path == calls[0].module_path for call in calls) and calls:
-        return f"{name} of {len(calls):,} calls of {_module_name(calls[0])}"
-    return f"{name}: {counted(part.size, 'node')}"
-
-
 def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
     """Return a description of the contents of a stretch."""
     if len(calls) > 1 and len({call.module_path for call in calls}) == 1:
         return f"{len(calls):,} calls of {_module_name(calls[0])}"
-    titles = {item.title if isinstance(item, Fold) else "" for item in part.items}
-    if len(titles) == 1 and all(inner.kind == "result" for inner in part.folds) and part.folds:
-        return f"{len(part.items):,} × {titles.pop()}"
     for word, is_one in _ROWS.items():
         if all(map(is_one, part.everything())):
             return counted(part.size, word)
@@ -171,12 +148,13 @@ def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
 
 
 def _repeated(part: Fold) -> str:
-    """Return what a stretch repeats, such as ``20 × (mul, tanh)``; "" if nothing short."""
-    done = [node.op.name if node.op else "input" for node in part.everything()]
-    for unit in range(1, min(_REPEATED, len(done) // 2) + 1):
+    """Return what a stretch repeats, such as ``20 × (mul, tanh)``; "" if nothing."""
+    done = [node.op.name for node in part.everything() if node.op]
+    for unit in range(1, len(done) // 2 + 1):
         if len(done) % unit == 0 and done[unit:] == done[:-unit]:
-            once = done[0] if unit == 1 else f"({', '.join(done[:unit])})"
-            return f"{len(done) // unit:,} × {once}"
+            once = done[:unit] if unit <= _REPEATED else [done[0], "…", done[unit - 1]]
+            words = ", ".join(once)
+            return f"{len(done) // unit:,} × {words if unit == 1 else f'({words})'}"
     return ""
 
 
@@ -184,7 +162,7 @@ def _is_leaf(item: Any) -> bool:
     return isinstance(item, Value) and not item.parents
 
 
-_REPEATED = 5  # nodes: where more are repeated, their list is too long for a title
+_REPEATED = 5  # nodes: where more are repeated, the first and the last are named
 
 #: What a stretch may consist of entirely, and how to tell.
 _ROWS: dict[str, Callable[[Any], bool]] = {
