@@ -1,23 +1,5 @@
 // Network, plane and loss as they are shown, as one SVG file that needs no style sheet.
 
-const STYLED = [
-  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
-  "stroke-linejoin", "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "paint-order",
-  "display", "visibility",
-];
-
-// A copy of an SVG whose elements carry their own style.
-function styledCopy(svg) {
-  const copy = svg.cloneNode(true);
-  const originals = [svg, ...svg.querySelectorAll("*")];
-  for (const [k, made] of [copy, ...copy.querySelectorAll("*")].entries()) {
-    const style = getComputedStyle(originals[k]);
-    for (const property of STYLED) made.setAttribute(property, style.getPropertyValue(property));
-    for (const name of ["class", "id", "tabindex", "role", "aria-label", "aria-pressed", "style"]) made.removeAttribute(name);
-  }
-  return copy;
-}
-
 // Where an element lies on the page's main part.
 function boxOf(part) {
   const whole = document.querySelector("main").getBoundingClientRect();
@@ -47,11 +29,8 @@ function exportedSvg() {
   }
   const { x, y } = boxOf($("sentence"));
   add(svgElement("text", { x, y: y + 16, fill: `rgb(${palette.ink.join()})`, "font-family": "sans-serif", "font-size": 15 }, sentence()));
+  for (const part of file.querySelectorAll("[id]")) part.removeAttribute("id");
   return new XMLSerializer().serializeToString(file);
 }
 
-function saveSvg() {
-  const file = URL.createObjectURL(new Blob([exportedSvg()], { type: "image/svg+xml" }));
-  element("a", { href: file, download: `${training.unit}-${training.steps[state.at]}.svg` }).click();
-  setTimeout(() => URL.revokeObjectURL(file), 1000);
-}
+const saveSvg = () => saveFile(exportedSvg(), "image/svg+xml", `${training.unit}-${training.steps[state.at]}.svg`);

@@ -121,12 +121,6 @@ function play() {
   }, rest);
 }
 
-// The browser focuses the first button of a dialog, which is at the end of a long one.
-function showHelp() {
-  $("help-text").showModal();
-  $("help-title").focus();
-}
-
 const KEYS = {
   ArrowRight: () => goTo(state.at + 1),
   ArrowLeft: () => goTo(state.at - 1),

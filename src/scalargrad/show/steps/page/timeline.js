@@ -133,12 +133,6 @@ function play() {
   });
 }
 
-// The browser focuses the first button of a dialog, which is at the end of a long one.
-function showHelp() {
-  $("help-text").showModal();
-  $("help-title").focus();
-}
-
 const KEYS = {
   ArrowRight: () => goTo(state.at + 1),
   ArrowLeft: () => goTo(state.at - 1),

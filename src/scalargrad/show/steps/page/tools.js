@@ -104,25 +104,9 @@ function drawDescent() {
   $("descent-chart").setAttribute("aria-label", `${nodes[root].name} after each step, from ${number(from.y)} to ${number(to.y)}`);
 }
 
-const STYLED = [
-  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
-  "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "paint-order", "display",
-  "marker-end", "visibility",
-];
-
 // The graph as it is shown, as an SVG text that needs no style sheet.
 function exportedSvg() {
-  const copy = graph.cloneNode(true);
-  const originals = [graph, ...graph.querySelectorAll("*")];
-  const copies = [copy, ...copy.querySelectorAll("*")];
-  for (const [k, original] of originals.entries()) {
-    const style = getComputedStyle(original);
-    for (const property of STYLED) {
-      const value = style.getPropertyValue(property);
-      if (value) copies[k].setAttribute(property, value.replace(/url\("?.*?#([\w-]+)"?\)/, "url(#$1)"));
-    }
-    for (const name of ["class", "tabindex", "role", "aria-label"]) copies[k].removeAttribute(name);
-  }
+  const copy = styledCopy(graph);
   const { width, height } = graph.viewBox.baseVal;
   copy.setAttribute("width", String(width));
   copy.setAttribute("height", String(height));
@@ -134,12 +118,6 @@ function exportedSvg() {
 }
 
 const saveSvg = () => saveFile(exportedSvg(), "image/svg+xml", `step-${state.at + 1}.svg`);
-
-function saveFile(text, type, name) {
-  const file = URL.createObjectURL(new Blob([text], { type }));
-  element("a", { href: file, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(file), 1000);
-}
 
 // The address of this step, which is put into the address line where that is possible.
 function linkHere() {
