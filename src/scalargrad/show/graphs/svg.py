@@ -19,7 +19,7 @@ _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
 _LEAST = 400.0  # points across a slide: small graphs are enlarged no more
 
 #: A subscript: for browsers without `baseline-shift` on text elements, `dy` replaces it. And fonts
-#: as wide as that of `inks`, since not every system has it.
+#: as wide as that of `palette`, since not every system has it.
 _INSTEAD = {
     'baseline-shift="sub"': 'dy="3"',
     'baseline-shift="super"': 'dy="-5"',

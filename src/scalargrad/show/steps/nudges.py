@@ -8,7 +8,7 @@ from math import isfinite, nan
 from scalargrad.errors import ScalargradError
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.number_format import is_rounded, signed
-from scalargrad.show.softmax_maximum import scores_of
+from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.value import Value
 

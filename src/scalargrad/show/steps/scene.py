@@ -19,11 +19,9 @@ from scalargrad.ops.reductions import Largest
 from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
-from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
-from scalargrad.show.steps.exactness import Exactness
-from scalargrad.show.steps.partials import SymbolicGate, Trace
+from scalargrad.show.shown_graph import largest_of, scores_of, shown_order, without_zeros
+from scalargrad.show.steps.partials import Exactness, SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
-from scalargrad.show.sums import without_zeros
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from scalargrad.errors import ScalargradError
 from scalargrad.show.steps import keys, table
-from scalargrad.show.steps.colours import PALE, PHASE, result_in_colour
 from scalargrad.show.steps.keys import Action, ReadKey
 from scalargrad.show.steps.sequence import Walk
 from scalargrad.show.steps.step import Step
+from scalargrad.show.steps.view import PALE, PHASE, result_in_colour
 from scalargrad.show.steps.view import drawn as drawn_step
 from scalargrad.system import terminals
 from scalargrad.table.validation import instance, listed

@@ -1,4 +1,7 @@
-"""Draw one step to fill a terminal: what it says, and the nodes with their numbers so far."""
+"""Draw one step to fill a terminal: what it says, and the nodes with their numbers so far.
+
+Colours have a contrast of at least 4 on light and on dark backgrounds.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,23 @@ from rich.text import Text
 
 from scalargrad.show.number_format import number, product_relation
 from scalargrad.show.steps import formulas
-from scalargrad.show.steps.colours import (
-    ALARM,
-    GRADIENT,
-    LOCAL,
-    PALE,
-    PHASE,
-    VALUE,
-    result_in_colour,
-)
 from scalargrad.show.steps.formula_writer import TEXT
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.value import Parameter, Value
+
+VALUE, GRADIENT, LOCAL = "#2a7fd0", "italic #c75b12", "#8a64cf"
+PHASE = {"forward": VALUE, "seed": GRADIENT, "backward": GRADIENT}
+PALE = "dim"
+ALARM = "bold #d0303a"
+
+
+def result_in_colour(formula: str, style: str) -> Text:
+    """Return a formula with its last number in colour."""
+    written = Text(formula)
+    written.stylize(f"bold {style}", formula.rfind(" ") + 1)
+    return written
+
 
 _ROOMY = 20  # lines from which there is room for more than the formula and its remarks
 _PANEL = 12  # lines most steps need in that case, so that the list below it stays in place

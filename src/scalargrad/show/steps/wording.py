@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scalargrad.show.graphs.gates import folds, gate_text
 from scalargrad.show.number_format import number, running_sum
-from scalargrad.show.softmax_maximum import largest_of
+from scalargrad.show.shown_graph import largest_of
 from scalargrad.show.steps import formulas, nudges
 from scalargrad.show.steps.formula_writer import TEXT, Notation
 from scalargrad.show.steps.scene import Scene

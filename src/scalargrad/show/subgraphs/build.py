@@ -1,17 +1,16 @@
-"""fold: divide a graph into nested folds."""
+"""fold: divide a graph into nested folds, their items in order, with inputs and outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 
 from scalargrad.errors import OperandError
-from scalargrad.show.softmax_maximum import shown_order
+from scalargrad.show.shown_graph import shown_order
 from scalargrad.show.subgraphs.call_folds import CallFolds
 from scalargrad.show.subgraphs.calls import Calls, Model
 from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.show.subgraphs.grouping import Member, grouped
-from scalargrad.show.subgraphs.interface import note_interfaces
-from scalargrad.show.subgraphs.sorting import in_order
 from scalargrad.show.subgraphs.titles import name_folds
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import whole
@@ -114,3 +113,143 @@ def _as_folds(members: Sequence[Member], items: Sequence[Item]) -> list[Item]:
                 part.items.append(made)
                 pending.append((made, member))
     return whole.items
+
+
+def note_interfaces(whole: Fold, order: Sequence[Value], roots: Sequence[Value]) -> None:
+    """Set the size, the inputs and the outputs of every fold.
+
+    Parameters
+    ----------
+    whole : Fold
+        The tree.
+    order : sequence of Value
+        All its nodes, operands before results.
+    roots : sequence of Value
+        Those that are read from outside although nothing in the graph reads them.
+    """
+    folds = list(whole.walk())
+    for part in reversed(folds):
+        part.size = len(part.nodes) + sum(inner.size for inner in part.folds)
+    around = _Around(folds)
+    inputs: dict[Fold, set[Value]] = {part: set() for part in folds}
+    outputs: dict[Fold, set[Value]] = {part: set() for part in folds}
+    for root in roots:
+        for part in around.node(root):
+            outputs[part].add(root)
+    for node, operand in _lines(order):
+        entered, left = around.between(node, operand)
+        for part in entered:
+            inputs[part].add(operand)
+        for part in left:
+            outputs[part].add(operand)
+    position = {node: i for i, node in enumerate(order)}
+    for part in folds:
+        part.inputs = sorted(inputs[part], key=position.__getitem__)
+        part.outputs = sorted(outputs[part], key=position.__getitem__)
+
+
+def _lines(order: Sequence[Value]) -> Iterator[tuple[Value, Value]]:
+    """Yield every node with each of its operands."""
+    for node in order:
+        for operand in node.parents:
+            if isinstance(operand, Value):
+                yield node, operand
+
+
+class _Around:
+    """The folds around each node, outermost first."""
+
+    def __init__(self, folds: Sequence[Fold]) -> None:
+        self._chains = {folds[0]: [folds[0]]}
+        for part in folds:
+            for inner in part.folds:
+                self._chains[inner] = [*self._chains[part], inner]
+        self._home = {node: part for part in folds for node in part.nodes}
+
+    def node(self, node: Value) -> list[Fold]:
+        return self._chains[self._home[node]]
+
+    def between(self, reader: Value, operand: Value) -> tuple[list[Fold], list[Fold]]:
+        """Return the folds that the line from an operand to its reader enters and leaves."""
+        if self._home[reader] is self._home[operand]:
+            return [], []
+        ends, begins = self.node(reader), self.node(operand)
+        shared = sum(a is b for a, b in zip(ends, begins, strict=False))
+        return ends[shared:], begins[shared:]
+
+
+def in_order(part: Fold, position: dict[Value, int]) -> list[list[int]]:
+    """Sort the items of a fold topologically, and return which items each of them reads.
+
+    If folds form a cycle, the largest of them is replaced by its contents.
+    """
+    while True:
+        reads = _reads(part.items)
+        rank = [_rank(item, position) for item in part.items]
+        order, cycle = _sorted(reads, rank)
+        if not cycle:
+            place = {k: i for i, k in enumerate(order)}
+            part.items = [part.items[k] for k in order]
+            return [sorted(place[x] for x in reads[k]) for k in order]
+        part.items = _opened(part.items, cycle)
+
+
+def _opened(items: Sequence[Item], cycle: Sequence[int]) -> list[Item]:
+    """Return the items with the largest fold of a cycle replaced by its contents."""
+    sizes = {k: len(list(_inside(items[k]))) for k in cycle}
+    largest = max(cycle, key=sizes.__getitem__)
+    opened = items[largest]
+    assert isinstance(opened, Fold)  # nodes alone form no cycle
+    return [*items[:largest], *opened.items, *items[largest + 1 :]]
+
+
+def _inside(item: Item) -> Iterable[Value]:
+    return [item] if isinstance(item, Value) else item.everything()
+
+
+def _rank(item: Item, position: dict[Value, int]) -> int:
+    """Return the position, in the order of the graph, at which an item is complete."""
+    return max(position[node] for node in _inside(item))
+
+
+def _reads(items: Sequence[Item]) -> list[set[int]]:
+    """Return, for each item, which others it reads."""
+    at: dict[Value | float, int] = {}
+    inside = [list(_inside(item)) for item in items]
+    for k, nodes in enumerate(inside):
+        at.update(dict.fromkeys(nodes, k))
+    return [
+        {at[x] for node in nodes for x in node.parents if x in at} - {k}
+        for k, nodes in enumerate(inside)
+    ]
+
+
+def _sorted(reads: Sequence[set[int]], rank: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return a topological order, ties broken by rank, and a cycle if there is one."""
+    missing = [len(operands) for operands in reads]
+    readers: list[list[int]] = [[] for _ in reads]
+    for k, operands in enumerate(reads):
+        for operand in operands:
+            readers[operand].append(k)
+    order = list[int]()
+    ready = [(rank[k], k) for k, count in enumerate(missing) if not count]
+    heapq.heapify(ready)
+    while ready:
+        _, k = heapq.heappop(ready)
+        order.append(k)
+        for reader in readers[k]:
+            missing[reader] -= 1
+            if not missing[reader]:
+                heapq.heappush(ready, (rank[reader], reader))
+    if len(order) == len(reads):
+        return order, []
+    return order, _cycle(reads, set(range(len(reads))) - set(order))
+
+
+def _cycle(reads: Sequence[set[int]], left: set[int]) -> list[int]:
+    """Return a cycle among items each of which reads another of them."""
+    path, seen = [min(left)], dict[int, int]()
+    while path[-1] not in seen:
+        seen[path[-1]] = len(path) - 1
+        path.append(min(reads[path[-1]] & left))
+    return path[seen[path[-1]] : -1]

@@ -14,10 +14,10 @@ from scalargrad.comparisons import Comparison
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.decimal_results import body
 from scalargrad.show.graphs.gates import gate_sign, gate_text
-from scalargrad.show.softmax_maximum import scores_of
+from scalargrad.show.shown_graph import scores_of
+from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.nudges import nudge_note
 from scalargrad.show.steps.page.drawn import Drawings
-from scalargrad.show.steps.page.layered import layered
 from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.show.steps.resolver import FIXED
 from scalargrad.show.steps.scene import Scene
