@@ -7,8 +7,7 @@ from typing import NamedTuple, TypeAlias
 from scalargrad.show.number_format import loosest, number, product_relation, relation
 from scalargrad.show.steps.formula_writer import TEXT, FormulaWriter, Notation
 from scalargrad.show.steps.resolver import is_plain_sum
-from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step_facts import StepFacts
+from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.value import Value
 
 Link: TypeAlias = tuple[str, str]

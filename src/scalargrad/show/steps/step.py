@@ -11,8 +11,7 @@ from scalargrad.show.number_format import number
 from scalargrad.show.steps import formulas, wording
 from scalargrad.show.steps.formula_writer import MATHML, TEXT, Form, FormulaWriter, Notation
 from scalargrad.show.steps.formulas import Formula
-from scalargrad.show.steps.scene import Alarm
-from scalargrad.show.steps.step_facts import StepFacts
+from scalargrad.show.steps.scene import Alarm, StepFacts
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
 from scalargrad.value import Value
@@ -143,10 +142,6 @@ class Step(StepFacts):
         nudge x by +0.01: v1 changes by about +0.06
         """
         return wording.notes(self, notation)
-
-    def caption(self, notation: Notation = "partial") -> str:
-        """Return the remarks as one line, or else the local derivative, or else the sentence."""
-        return "; ".join(self.notes(notation)) or self.local_text() or self.sentence(notation)
 
     def _formula(
         self, part: Literal["whole", "symbols", "numbers"], form: Form, n: Notation

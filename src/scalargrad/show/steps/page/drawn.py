@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Diagram
-from scalargrad.show.steps.page.branching import copies_apart
 from scalargrad.show.steps.page.graph_svg import draw
 from scalargrad.show.steps.page.level_builder import Level, LevelBuilder, levels
 from scalargrad.show.steps.scene import Scene
@@ -118,7 +117,7 @@ def _whole(scene: Scene) -> Drawings:
     """Draw one graph with junctions and, where there are any, with copy gates.
 
     To avoid a thicket of lines, dense layers are drawn with bundles, and the name of a node that is
-    read all along a chain is repeated there.
+    read all along a chain is repeated there; then it is not drawn with copy gates.
     """
     whole = Level(Fold("graph", [*scene.order]), 0, None)
     graph = DrawnGraph(scene.order)
@@ -129,10 +128,8 @@ def _whole(scene: Scene) -> Drawings:
         else Builder(graph).build([scene.root])
     ]
     copies = copies_of(scene.order)
-    if copies:
-        copied = Builder(graph, copies).build([scene.root])
-        again = {f"n{scene.place[x]}-wire": scene.names[x] for x in bundled.far_apart}
-        forms.append(copies_apart(copied, again))
+    if copies and not bundled.repeated:
+        forms.append(Builder(graph, copies).build([scene.root]))
     title = f"Computation graph of {scene.names[scene.root]}"
     first, *others = draw([(replace(form, title=title), _names(scene)) for form in forms])
     json: Json = {"title": scene.names[scene.root], "parent": None, "bundles": _members(bundled)}

@@ -126,10 +126,9 @@ class LevelBuilder(Builder):
     ----------
     bundles : list of list of Value
         The nodes of each bundle.
-    far_apart : list of Value
-        The nodes read at places that lie far apart.
     repeated : dict from str to str
-        The names of these, or of their bundles, which are repeated at each place; by wire id.
+        The names of nodes read at places that lie far apart, or of their bundles, which are
+        repeated at each place; by wire id.
     """
 
     def __init__(
@@ -151,8 +150,8 @@ class LevelBuilder(Builder):
         for b, bundle in enumerate(self.bundles):
             self._units.update(dict.fromkeys(bundle, f"b{b}"))
         self._hidden = {x for bundle in self.bundles for x in bundle if self._merges(x)}
-        self.far_apart = list(read_far_apart(level.items, self._readers, self._stands))
-        self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in self.far_apart}
+        far_apart = read_far_apart(level.items, self._readers, self._stands)
+        self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in far_apart}
 
     def _read(self) -> dict[Value, dict[Item, None]]:
         """Return the visible nodes, each with the gates and folds that read it."""
