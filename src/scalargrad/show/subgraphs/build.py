@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from scalargrad.errors import OperandError
 from scalargrad.show.shown_graph import shown_order
@@ -128,54 +129,28 @@ def note_interfaces(whole: Fold, order: Sequence[Value], roots: Sequence[Value])
         Those that are read from outside although nothing in the graph reads them.
     """
     folds = list(whole.walk())
+    for part in folds:
+        for inner in part.folds:
+            inner.outer = part
     for part in reversed(folds):
         part.size = len(part.nodes) + sum(inner.size for inner in part.folds)
-    around = _Around(folds)
+    chains = {part: [*part.outwards()] for part in folds}
+    around = {node: chains[part] for part in folds for node in part.nodes}
     inputs: dict[Fold, set[Value]] = {part: set() for part in folds}
     outputs: dict[Fold, set[Value]] = {part: set() for part in folds}
     for root in roots:
-        for part in around.node(root):
+        for part in around[root]:
             outputs[part].add(root)
-    for node, operand in _lines(order):
-        entered, left = around.between(node, operand)
-        for part in entered:
-            inputs[part].add(operand)
-        for part in left:
-            outputs[part].add(operand)
+    lines = [(node, x) for node in order for x in node.parents if isinstance(x, Value)]
+    for node, x in lines:
+        for part in around[node]:
+            inputs[part].update([x] * (part not in around[x]))
+        for part in around[x]:
+            outputs[part].update([x] * (part not in around[node]))
     position = {node: i for i, node in enumerate(order)}
     for part in folds:
         part.inputs = sorted(inputs[part], key=position.__getitem__)
         part.outputs = sorted(outputs[part], key=position.__getitem__)
-
-
-def _lines(order: Sequence[Value]) -> Iterator[tuple[Value, Value]]:
-    """Yield every node with each of its operands."""
-    for node in order:
-        for operand in node.parents:
-            if isinstance(operand, Value):
-                yield node, operand
-
-
-class _Around:
-    """The folds around each node, outermost first."""
-
-    def __init__(self, folds: Sequence[Fold]) -> None:
-        self._chains = {folds[0]: [folds[0]]}
-        for part in folds:
-            for inner in part.folds:
-                self._chains[inner] = [*self._chains[part], inner]
-        self._home = {node: part for part in folds for node in part.nodes}
-
-    def node(self, node: Value) -> list[Fold]:
-        return self._chains[self._home[node]]
-
-    def between(self, reader: Value, operand: Value) -> tuple[list[Fold], list[Fold]]:
-        """Return the folds that the line from an operand to its reader enters and leaves."""
-        if self._home[reader] is self._home[operand]:
-            return [], []
-        ends, begins = self.node(reader), self.node(operand)
-        shared = sum(a is b for a, b in zip(ends, begins, strict=False))
-        return ends[shared:], begins[shared:]
 
 
 def in_order(part: Fold, position: dict[Value, int]) -> list[list[int]]:
@@ -226,30 +201,15 @@ def _reads(items: Sequence[Item]) -> list[set[int]]:
 
 def _sorted(reads: Sequence[set[int]], rank: Sequence[int]) -> tuple[list[int], list[int]]:
     """Return a topological order, ties broken by rank, and a cycle if there is one."""
-    missing = [len(operands) for operands in reads]
-    readers: list[list[int]] = [[] for _ in reads]
-    for k, operands in enumerate(reads):
-        for operand in operands:
-            readers[operand].append(k)
-    order = list[int]()
-    ready = [(rank[k], k) for k, count in enumerate(missing) if not count]
-    heapq.heapify(ready)
-    while ready:
-        _, k = heapq.heappop(ready)
-        order.append(k)
-        for reader in readers[k]:
-            missing[reader] -= 1
-            if not missing[reader]:
-                heapq.heappush(ready, (rank[reader], reader))
-    if len(order) == len(reads):
-        return order, []
-    return order, _cycle(reads, set(range(len(reads))) - set(order))
-
-
-def _cycle(reads: Sequence[set[int]], left: set[int]) -> list[int]:
-    """Return a cycle among items each of which reads another of them."""
-    path, seen = [min(left)], dict[int, int]()
-    while path[-1] not in seen:
-        seen[path[-1]] = len(path) - 1
-        path.append(min(reads[path[-1]] & left))
-    return path[seen[path[-1]] : -1]
+    sorter = TopologicalSorter(dict(enumerate(reads)))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return [], error.args[1][1:]
+    order, ready = list[int](), list[tuple[int, int]]()
+    while sorter.is_active():
+        for k in sorter.get_ready():
+            heapq.heappush(ready, (rank[k], k))
+        order.append(heapq.heappop(ready)[1])
+        sorter.done(order[-1])
+    return order, []

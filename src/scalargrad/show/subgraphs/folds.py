@@ -43,6 +43,8 @@ class Fold:
         Number of nodes inside, at any depth.
     shape : (int, int) or None
         Of a call, how many numbers it takes (not counting its parameters) and returns.
+    outer : Fold or None
+        The fold around it.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Fold:
     outputs: list[Value] = field(default_factory=list)
     size: int = 0
     shape: tuple[int, int] | None = None
+    outer: Fold | None = None
 
     @property
     def nodes(self) -> list[Value]:
@@ -74,6 +77,13 @@ class Fold:
             fold = pending.pop()
             yield fold
             pending += reversed(fold.folds)
+
+    def outwards(self) -> Iterator[Fold]:
+        """Yield this fold and those around it, inner ones first."""
+        fold: Fold | None = self
+        while fold is not None:
+            yield fold
+            fold = fold.outer
 
     def everything(self) -> Iterator[Value]:
         """Yield all nodes inside, at any depth."""

@@ -28,10 +28,10 @@ class _Paths:
         self.whole = whole
         self.names = names(order)
         self.position = {node: i for i, node in enumerate(order)}
-        self.within: dict[Fold, Fold | None] = {whole: None}
+        self.within: dict[Fold, Fold | None] = {}  # the call around each
         for part in whole.walk():
-            call = part if part.kind == "call" else self.within[part]
-            self.within.update(dict.fromkeys(part.folds, call))
+            calls = (x for x in part.outwards() if x.kind == "call" and x is not part)
+            self.within[part] = next(calls, None)
         self.calls = Counter(self.place(part) for part in self.within if part.kind == "call")
         self.met = Counter[tuple[Fold | None, str]]()
 
