@@ -52,6 +52,15 @@ function onResize(place, action) {
   }).observe(document.documentElement);
 }
 
+const announce = (text) => { $("announcement").textContent = text; };
+
+const isPhone = () => matchMedia("(max-width: 700px)").matches;
+
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+// A number as JSON has it, where inf and nan are words.
+const float = (x) => (typeof x === "string" ? Number(x.replace("inf", "Infinity")) : x);
+
 // Numbers from 0 to 1, always the same ones for a seed.
 function randomBy(seed) {
   let a = seed >>> 0;

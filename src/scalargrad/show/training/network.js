@@ -11,8 +11,6 @@ let cells = []; // for each cell {group, button, mark, text}, of its element
 let canvasOfTiles = null;
 let pointedAt = null; // the unit under the mouse
 
-const isPhone = () => matchMedia("(max-width: 700px)").matches;
-
 // Give every unit its place: layers side by side, each centred.
 function placeTiles(across, down) {
   const pitchOf = (layer) => Math.min((down - HEADING - 4) / layer.length, MOST_TILE * 1.35);

@@ -245,7 +245,6 @@ function sliceSentence() {
   return `Slice at ${which} (${whose}). ${off} lie off it: the colour under one is not its answer.`;
 }
 
-const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
 // The lines on which a field over the plane, such as output minus threshold, crosses 0.
 

@@ -58,8 +58,6 @@ function areWordsDue() {
   return true;
 }
 
-const announce = (text) => { $("announcement").textContent = text; };
-
 // Go to a snapshot; a manual move is announced and ends Play.
 function goTo(k, { manual = true } = {}) {
   if (manual) pause();

@@ -18,7 +18,7 @@ drawings        which drawing is open, and what stands where in it
 drawing         the graph at a step: numbers, and what is known and done
 marks, chips    halos, rings, the arrow back; the product on the active wire
 panel, layers   the explanation beside it; that of a layer, as matrices
-predict         questions, and hints on wrong answers
+predict         questions, and what was wrong with an answer
 inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming, centring, and what moves

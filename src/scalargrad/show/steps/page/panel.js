@@ -146,10 +146,6 @@ function saidAt(stop) {
   });
 }
 
-function announce(text) {
-  $("announcement").textContent = text;
-}
-
 // A node's full sum: its value, and the terms its gradient consists of.
 function openNode(i) {
   const { sweep, notation } = state;

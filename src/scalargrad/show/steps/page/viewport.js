@@ -12,8 +12,6 @@ const START_ROOM = 60; // pixels before it
 const SHIFT = 48; // pixels that the middle may be off, so that no number is cut
 let zoom = null; // null: fitted
 
-const isPhone = () => matchMedia("(max-width: 700px)").matches;
-
 function fittedScale(whole = false) {
   const { width, height } = graph.viewBox.baseVal;
   const fit = Math.min(viewport.clientWidth / width, viewport.clientHeight / height);

@@ -43,8 +43,6 @@ function listed(words) {
   return first ? `${first} and ${words.at(-1)}` : words.at(-1);
 }
 
-const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-
 // The remarks on a step, in the order in which they are read; none of them is empty.
 function notes(sweep, step, notation) {
   if (step.phase === "seed") return fanOutNotes(notation);
