@@ -2,10 +2,9 @@
 
 `graphs` holds `draw`. `expanded_folds` chooses which parts of a graph are folded; `builder` and
 `folded_diagram` turn the graph into the shapes and lines of a `diagram`, with the texts of `gates`.
-`highlighting`, `scale` and `copies` decide on highlights, colours and drawn-out fan-out;
-`chain_rows` and `row_layout` wrap long chains into rows. `dot` (with `wire_tables` and `palette`),
-`mermaid` and `tikz` write text, `layout` runs Graphviz, `svg` finishes its output, and `conversion`
-makes a PNG or a PDF of that.
+`highlighting` and `scale` decide on highlights and colours; `chain_rows` and `row_layout` wrap long
+chains into rows. `dot` (with `wire_tables` and `palette`) and `mermaid` write the diagram as text,
+`layout` runs Graphviz, and `conversion` finishes its SVG and makes PNG, PDF and TikZ of it.
 `network_picture` draws the units and weights of a network.
 """
 

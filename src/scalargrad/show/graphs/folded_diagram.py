@@ -28,7 +28,6 @@ from itertools import pairwise
 from scalargrad.show.aliases import aliases, is_long
 from scalargrad.show.characters import printed, visible
 from scalargrad.show.graphs.builder import ALL_NUMBERS, Builder, DrawnGraph, WireNumbers
-from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import (
     Border,
     Box,
@@ -42,6 +41,7 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.expanded_folds import Opening, Source, is_module
+from scalargrad.show.graphs.gates import FanOutCopy
 from scalargrad.show.number_format import number
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Parameter, Value
@@ -197,13 +197,13 @@ def stand_ins(order: Sequence[Value], opening: Opening) -> dict[str, set[str]]:
 
     Examples
     --------
-    Node 1 and the line from it to node 2 are in a fold that node 3 reads:
+    Nodes 2 and 3 of a chain are in its first fold:
 
+    >>> from scalargrad.graph import topological_order
     >>> from scalargrad.show.subgraphs import fold
     >>> x = Value(1.0)
     >>> y = x.tanh().exp().sin().cos().exp()
-    >>> whole = fold(y, limit=4)
-    >>> stand_ins([*whole.everything()], Opening(whole))["n1"]
+    >>> stand_ins(topological_order(y), Opening(fold(y, limit=4)))["n3"]
     {'f1'}
     """
     folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}

@@ -11,7 +11,6 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, Opera
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import WireNumbers
-from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Border, Diagram, Wire
 from scalargrad.show.graphs.dot import SIDES, to_dot
 from scalargrad.show.graphs.expanded_folds import (
@@ -23,6 +22,7 @@ from scalargrad.show.graphs.expanded_folds import (
     expanded_folds,
 )
 from scalargrad.show.graphs.folded_diagram import FoldedBuilder, stand_ins
+from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.highlighting import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.graphs.mermaid import to_mermaid

@@ -223,10 +223,6 @@ class Exactness:
     ) -> None:
         self._order, self._data, self._terms, self._gates = order, data, terms, gates
 
-    def value(self, node: Value) -> str:
-        """Return the sign between a value's name and its number."""
-        return sign_of(node, self._rounded)
-
     def operands(self, node: Value) -> str:
         """Return the sign between the operands of a gate and their numbers."""
         return loosest(*(sign_of(x, self._rounded) for x in node.parents))

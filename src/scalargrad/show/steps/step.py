@@ -9,8 +9,7 @@ from typing import Literal
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import number
 from scalargrad.show.steps import formulas, wording
-from scalargrad.show.steps.formula_writer import MATHML, TEXT, Form, FormulaWriter, Notation
-from scalargrad.show.steps.formulas import Formula
+from scalargrad.show.steps.formulas import MATHML, TEXT, Form, Formula, FormulaWriter, Notation
 from scalargrad.show.steps.scene import Alarm, StepFacts
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word

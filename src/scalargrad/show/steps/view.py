@@ -14,7 +14,7 @@ from rich.text import Text
 
 from scalargrad.show.number_format import number, product_relation
 from scalargrad.show.steps import formulas
-from scalargrad.show.steps.formula_writer import TEXT
+from scalargrad.show.steps.formulas import TEXT
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.value import Parameter, Value

@@ -12,7 +12,7 @@ from scalargrad.show.graphs.gates import folds, gate_text
 from scalargrad.show.number_format import is_rounded, number, running_sum, signed
 from scalargrad.show.shown_graph import largest_of, scores_of
 from scalargrad.show.steps import formulas
-from scalargrad.show.steps.formula_writer import TEXT, Notation
+from scalargrad.show.steps.formulas import TEXT, Notation
 from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.system.short_repr import counted
 from scalargrad.table.printing import MINUS

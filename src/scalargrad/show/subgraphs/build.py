@@ -10,9 +10,8 @@ from scalargrad.errors import OperandError
 from scalargrad.show.shown_graph import shown_order
 from scalargrad.show.subgraphs.call_folds import CallFolds
 from scalargrad.show.subgraphs.calls import Calls, Model
-from scalargrad.show.subgraphs.folds import Fold, Item
+from scalargrad.show.subgraphs.folds import Fold, Item, name_folds
 from scalargrad.show.subgraphs.grouping import Member, grouped
-from scalargrad.show.subgraphs.titles import name_folds
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import whole
 from scalargrad.value import Value

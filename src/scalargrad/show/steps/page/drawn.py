@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
-from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Diagram
+from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.steps.page.graph_svg import draw
 from scalargrad.show.steps.page.level_builder import Level, LevelBuilder, levels
 from scalargrad.show.steps.scene import Scene
