@@ -358,6 +358,24 @@ def test_a_module_called_on_its_own_result_has_two_calls() -> None:
     assert [done(part.nodes) for part in calls] == [{}, once, once]
 
 
+@pytest.mark.parametrize("limit", [4, 5, 8])
+def test_parameters_that_calls_share_leave_room_for_the_calls(limit: int) -> None:
+    """Two modules for each of 30 samples, on levels of four."""
+    first, second = Line(), Line()
+
+    class Both(Module):
+        def __init__(self) -> None:
+            self.first, self.second = first, second
+
+        def forward(self, x: Any) -> Any:
+            """Compute a product."""
+            return self.first(x) * self.second(x)
+
+    model = Both()
+    total = ops.sum([model(x) for x in values(*range(30))])
+    require_sound(fold(total, model=model, limit=limit), [total], limit)
+
+
 class Siamese(Module):
     """One encoder for two inputs, whose results are compared."""
 

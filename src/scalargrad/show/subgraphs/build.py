@@ -84,7 +84,7 @@ def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
     if len(part.items) <= limit:
         return
     shared = [item for item in part.items if isinstance(item, Fold) and item.kind == "parameters"]
-    if not 0 < len(shared) <= limit // 2:
+    if not 0 < len(shared) <= min(limit // 2, limit - 3):  # the rest needs three
         part.items = _as_folds(grouped(reads, limit, _forms(part)), part.items)
         return
     part.items = [item for item in part.items if item not in shared]  # they stay in sight
