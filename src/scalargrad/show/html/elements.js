@@ -78,33 +78,6 @@ function showHelp() {
   $("help-title").focus();
 }
 
-const STYLED = [
-  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
-  "stroke-linejoin", "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "paint-order",
-  "display", "visibility", "marker-end",
-];
-
-// A copy of an SVG that needs no style sheet.
-function styledCopy(svg) {
-  const copy = svg.cloneNode(true);
-  const originals = [svg, ...svg.querySelectorAll("*")];
-  for (const [k, made] of [copy, ...copy.querySelectorAll("*")].entries()) {
-    const style = getComputedStyle(originals[k]);
-    for (const property of STYLED) {
-      const value = style.getPropertyValue(property);
-      if (value) made.setAttribute(property, value.replace(/url\("?.*?#([\w-]+)"?\)/, "url(#$1)"));
-    }
-    for (const name of ["class", "tabindex", "role", "aria-label", "aria-pressed", "style"]) made.removeAttribute(name);
-  }
-  return copy;
-}
-
-function saveFile(text, type, name) {
-  const file = URL.createObjectURL(new Blob([text], { type }));
-  element("a", { href: file, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(file), 1000);
-}
-
 // Playing: steps taken one after another until there are no more, or someone pauses.
 const EARLY = 1; // milliseconds that a frame may come before its time, as browsers round it
 let playing = 0; // the frame that comes next

@@ -20,7 +20,6 @@ curve           the loss at every snapshot
 story           what a step did, and one unit in full, in words
 timeline        moving, playing, keys, links
 settings        what can be changed, and training that goes on meanwhile
-takeaway        what is shown, as an SVG file
 main            putting it together
 =============== ==============================================================
 """

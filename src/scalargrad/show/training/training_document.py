@@ -45,7 +45,7 @@ class Snapshot(NamedTuple):
 _SCRIPTS = (
     *("programs", "state", "losses", "training", "recording", "retraining"),
     *("picture", "network", "plane", "curve"),
-    *("story", "timeline", "settings", "takeaway", "main"),
+    *("story", "timeline", "settings", "main"),
 )
 
 

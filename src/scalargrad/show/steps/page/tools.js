@@ -69,6 +69,27 @@ function compared(before, after) {
   return `${both}, ${after < before ? "it fell" : after > before ? "it rose: try a smaller rate" : "it stayed"}`;
 }
 
+const STYLED = [
+  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
+  "stroke-linejoin", "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "paint-order",
+  "display", "visibility", "marker-end",
+];
+
+// A copy of an SVG that needs no style sheet.
+function styledCopy(svg) {
+  const copy = svg.cloneNode(true);
+  const originals = [svg, ...svg.querySelectorAll("*")];
+  for (const [k, made] of [copy, ...copy.querySelectorAll("*")].entries()) {
+    const style = getComputedStyle(originals[k]);
+    for (const property of STYLED) {
+      const value = style.getPropertyValue(property);
+      if (value) made.setAttribute(property, value.replace(/url\("?.*?#([\w-]+)"?\)/, "url(#$1)"));
+    }
+    for (const name of ["class", "tabindex", "role", "aria-label", "aria-pressed", "style"]) made.removeAttribute(name);
+  }
+  return copy;
+}
+
 // The graph as it is shown, as an SVG text that needs no style sheet.
 function exportedSvg() {
   const copy = styledCopy(graph);
@@ -83,6 +104,12 @@ function exportedSvg() {
 }
 
 const saveSvg = () => saveFile(exportedSvg(), "image/svg+xml", `step-${state.at + 1}.svg`);
+
+function saveFile(text, type, name) {
+  const file = URL.createObjectURL(new Blob([text], { type }));
+  element("a", { href: file, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(file), 1000);
+}
 
 // The address of this step, which is put into the address line where that is possible.
 function linkHere() {
