@@ -112,7 +112,7 @@ def find_no_fold() -> None:
 
 def network_of_a_number() -> None:
     """Draw what has no layers."""
-    network(3.0)  # type: ignore[arg-type]
+    network(3.0)
 
 
 def network_beyond_the_limit() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad import Parameter, Value, exp, log, maximum, relu, tanh
+from scalargrad import Parameter, Value, exp, log, maximum, tanh
 from scalargrad import sum as add_up
 
 
@@ -41,21 +41,10 @@ def multiplier_below_a_square() -> Value:
     return _f((Parameter(0.5, "w") * -2.0 - 1.0) ** 2)
 
 
-def kinks_that_meet() -> Value:
-    """Say that the conventions at each do not add up to the derivative."""
-    x = Value(0.0, "x")
-    return _f(relu(x) - relu(-x))
-
-
 def kink_beside_a_curve() -> Value:
-    """Slopes are those of the whole function."""
+    """Say what the output does, and what the gradient foretells."""
     x = Value(0.0, "x")
     return _f(maximum(x * x, x))
-
-
-def nudge_past_a_kink() -> Value:
-    """Speak of a smaller nudge."""
-    return _f(relu(Value(0.999, "x") - 1.0))
 
 
 def nudge_of_a_tiny_number() -> Value:
@@ -64,7 +53,7 @@ def nudge_of_a_tiny_number() -> Value:
 
 
 def sum_that_swallows_its_input() -> Value:
-    """No change is foretold."""
+    """Say that it does not change."""
     return _f(Value(1.0, "x") + 1e16)
 
 

@@ -1,26 +1,21 @@
 """Find weighted sums Σ wᵢxᵢ + b of parameters in any computation, by what its gates compute.
 
-An operation is recognised by its partials, not by its name. It adds up terms if each partial is 1,
-and multiplies a pair if the partial of each is the other. So `dot`, and + over ×, are alike a
-weighted sum, whatever module or loop wrote them. A computation is given as its gates: for each, an
-operation and its operands. These are Values in a graph, which `scalargrad.show.steps.layers` writes
-as matrices, and numbers of nodes in a recorded program, which `scalargrad.show.training.network`
-draws as a network.
+`dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote them. A computation is
+given as its gates: for each, an operation and its operands. These are Values in a graph, which
+`scalargrad.show.steps.layers` writes as matrices, and numbers of nodes in a recorded program, which
+`scalargrad.show.training.network` draws as a network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
+from scalargrad import ops
 from scalargrad.table.operation import Operation
-from scalargrad.table.symbol import Symbol
 
 Node = TypeVar("Node", bound=Hashable)
-
-#: Pairs of operands that are multiplied, and operands that are added as they are, by their indices.
-Terms: TypeAlias = tuple[list[tuple[int, int]], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +64,16 @@ class WeightedSums(Generic[Node]):
         self._readers, self._is_parameter, self._is_zero = readers, is_parameter, is_zero
         #: For each sum or product: pairs of a weight and an input, and what is added besides.
         self._parts: dict[Node, tuple[list[tuple[Node, Node]], list[Node]]] = {}
-        known: dict[tuple[Operation, int], Terms | None] = {}
         for node, (op, operands) in gates.items():
-            key = op, len(operands)
-            if key not in known:
-                known[key] = terms_of(*key)
-            if (terms := known[key]) is not None:
-                pairs = [self._weight_first(operands[i], operands[k]) for i, k in terms[0]]
-                self._parts[node] = pairs, [operands[i] for i in terms[1]]
+            if op in {ops.add, ops.sum}:
+                self._parts[node] = [], [*operands]
+            elif op in {ops.mul, ops.dot}:
+                n = len(operands) // 2
+                pairs = zip(operands, operands[n : 2 * n], strict=False)
+                self._parts[node] = (
+                    [self._weight_first(*pair) for pair in pairs],
+                    [*operands[2 * n :]],
+                )
 
     def _weight_first(self, first: Node, second: Node) -> tuple[Node, Node]:
         return (first, second) if self._is_parameter(first) else (second, first)
@@ -135,31 +132,3 @@ class WeightedSums(Generic[Node]):
                 elif self._is_parameter(x):
                     bias = x
         return WeightedSum(tuple(inputs), tuple(weights), bias, total, tuple(gates))
-
-
-def terms_of(op: Operation, arity: int) -> Terms | None:
-    """Return what an operation adds up; None if it computes anything but a sum of products.
-
-    Examples
-    --------
-    >>> from scalargrad.ops import add, dot, mul, sub
-    >>> terms_of(dot, 5), terms_of(mul, 2), terms_of(add, 2), terms_of(sub, 2)
-    (([(0, 2), (1, 3)], [4]), ([(0, 1)], []), ([], [0, 1]), None)
-    """
-    _, operands, partials = op.trace_partials(arity)
-    places = {symbol: i for i, symbol in enumerate(operands)}
-    pairs: list[tuple[int, int]] = []
-    terms: list[int] = []
-    for i, partial in enumerate(partials):
-        if not isinstance(partial, Symbol):
-            if partial != 1.0:
-                return None
-            terms.append(i)
-            continue
-        k = places.get(partial, i)
-        if k == i or partials[k] is not operands[i]:
-            return None
-        if i < k:
-            pairs.append((i, k))
-    has_constant = op.of_floats_unchecked(*[0.0] * arity) != 0.0  # which partials leave open
-    return None if has_constant else (pairs, terms)

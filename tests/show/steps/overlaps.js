@@ -50,8 +50,7 @@
   let seen = 0;
 
   // The product covers no active wire, no shape, no number and no other product, and is in sight;
-  // so is the gate of the step. No arrow lies over a digit, no map over the graph, and no button
-  // over what the step is about.
+  // so is the gate of the step. No arrow lies over a digit.
   const look = (where) => {
     const note = (what) => found.add(`${where}: ${what}`);
     const frame = box($("viewport"));
@@ -75,14 +74,6 @@
         const digit = digits(text).find((corner) => overlap(triangle(arrow), corner));
         if (digit) note(`arrow over ${text.textContent}`);
       }
-    }
-    const about = [...chips, ...all("#underlay rect.halo, .ring")];
-    for (const [tool, parts] of [["minimap", [...about, ...shapes, ...numbers]], ["zoom", about]]) {
-      if (!isSeen($(tool))) continue;
-      const { left, right, top, bottom } = box($(tool));
-      const room = { left: Math.max(left, frame.left), right: Math.min(right, frame.right),
-        top: Math.max(top, frame.top), bottom: Math.min(bottom, frame.bottom) };
-      for (const part of parts) if (meet(room, box(part))) note(`${tool} over ${named(part)}`);
     }
   };
 

@@ -92,7 +92,7 @@ WALKS: list[Callable[[], Walk]] = [
 
 @pytest.mark.parametrize("make", WALKS)
 def test_nothing_in_a_drawing_hides_anything_else(make: Callable[[], Walk], read: Read) -> None:
-    """At every step of the wire and gate view: products, arrows, numbers, lines, map, buttons."""
+    """At every step of the wire and gate view: products, arrows, numbers, lines."""
     count, faults = read(make(), **DESKTOP).page.evaluate(OVERLAPS)
     assert faults == []
     assert count > 3
@@ -124,7 +124,7 @@ def test_the_layout_never_moves(read: Read) -> None:
 
 
 def test_long_chains_go_on_in_rows_and_open_at_their_inputs(read: Read) -> None:
-    """Every row fits into the width; where the whole is seen, there is no map of it."""
+    """Every row fits into the width."""
     for make, widest in ((kepler, 1500), (lambda: recurrence(8), 890), (chain, 890)):
         page = read(make(), **DESKTOP)
         assert page.graph.get_by_role("group").first.bounding_box()["width"] <= widest
@@ -133,24 +133,9 @@ def test_long_chains_go_on_in_rows_and_open_at_their_inputs(read: Read) -> None:
     stage = page.graph.bounding_box()
     first = page.graph.get_by_role("button").first.bounding_box()
     assert stage["y"] <= first["y"] < stage["y"] + stage["height"] / 2
-    map_of = re.compile("The whole graph")
-    assert read(lecture()).page.get_by_role("img", name=map_of).count() == 0
     page = read(tall(), **PHONE)
     x0 = page.graph.get_by_role("button", name=re.compile("^x0,")).bounding_box()
     assert page.graph.bounding_box()["y"] <= x0["y"] < page.graph.bounding_box()["y"] + 211
-
-
-def test_the_map_moves_the_frame(read: Read) -> None:
-    """A press on its far corner brings that into sight."""
-    page = read(network((6, 6, 1), inputs=3, folded=False), **DESKTOP)
-    last, stage = (
-        page.graph.get_by_role("button", name=re.compile(": L")),
-        page.graph.bounding_box(),
-    )
-    assert last.bounding_box()["x"] > stage["x"] + stage["width"]
-    place = page.page.get_by_role("img", name=re.compile("The whole graph")).bounding_box()
-    page.page.mouse.click(place["x"] + place["width"] - 2, place["y"] + place["height"] / 2)
-    assert last.bounding_box()["x"] < stage["x"] + stage["width"]
 
 
 @pytest.mark.parametrize(("size", "view"), [(DESKTOP, "gate"), (PHONE, "wire")])

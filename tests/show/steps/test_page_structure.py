@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, dot, exp, mean, square, tanh
+from scalargrad import Parameter, Value, dot, mean, square, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import MLP
 from scalargrad.show.steps import Step, Walk, walk
@@ -153,25 +153,6 @@ def test_a_layer_called_several_times_or_with_a_penalty_adds_terms(read: Read) -
     assert symbols == "∂f∂W1 via this layer: δ1xT"
     assert product == written([[delta * 2.0, delta * 3.0]])
     assert page.nodes["w0"][1] == shown(delta * 2.0 + 0.1)
-
-
-@pytest.mark.parametrize(
-    ("spell", "name", "slope"),
-    [
-        (lambda z: 1 / (1 + exp(-z)), "σ", lambda z, y: y * (1 - y)),
-        (lambda z: z / (1 + exp(-z)), "SiLU", lambda z, y: y + z * y * (1 - y)),
-        (lambda z: exp(z) / (1 + exp(z)), "σ", lambda z, y: y * (1 - y)),
-    ],
-)
-def test_a_unit_written_in_full_is_one_layer(spell: Any, name: str, slope: Any, read: Read) -> None:
-    """Its slope adds up over all ways, where the weighted sum is read twice."""
-    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
-    page = read(walk(spell(w[0] * Value(2.0, "x0") + w[1] * Value(3.0, "x1"))))
-    at_layer(page, 2)
-    assert f"computes h = {name}(W x): 2 inputs, 1 unit" in page.says
-    page.press("End")
-    wanted = written([[slope(-2.0, 1 / (1 + np.exp(2.0)))]])
-    assert lines(page)[1][1][1:] == [wanted, wanted]
 
 
 @pytest.mark.parametrize(

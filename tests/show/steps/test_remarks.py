@@ -1,4 +1,4 @@
-"""Remarks of a step hold: what a nudge does, where a kink, a jump or the first inf is, sums, names.
+"""Remarks of a step hold: what a nudge does, sums, names.
 
 How they read is in tests/wording/steps.txt.
 """
@@ -37,8 +37,8 @@ def noted(steps: Walk, word: str) -> dict[str, str]:
 # Nudges -----------------------------------------------------------------------------------------
 
 
-def test_a_nudge_is_so_small_that_its_promise_holds() -> None:
-    """Small beside the number, before a kink, where the curve is straight; exact if affine."""
+def test_a_nudge_is_a_hundredth_of_the_size_of_its_input() -> None:
+    """What is promised holds: "about" where the curve bends, exact if affine."""
     cases: list[tuple[Function, float, str, str]] = [
         (lambda x: x * 2.0, 3.0, "+0.01", "+0.02"),
         (lambda x: x * x, 3.0, "+0.01", "about +0.06"),
@@ -49,48 +49,34 @@ def test_a_nudge_is_so_small_that_its_promise_holds() -> None:
         (lambda x: x * 2.0, 5e-324, "+0.01", "+0.02"),
         (lambda x: x * 0.5, 1.7e308, "+1e306", "+5e305"),
         (lambda x: sg.relu(x - 1.0), 0.999, "+0.001", "0"),
-        (lambda x: sg.exp(30.0 * x), 0.0, "+0.001", "about +0.03"),
+        (sg.floor, 2.0, "+0.01", "0"),
     ]
     for make, x, nudge, change in cases:
         assert last(make(Value(x, "x"))).notes()[-1] == f"nudge x by {nudge}: f changes by {change}"
 
 
-def test_no_nudge_is_foretold_at_a_kink_or_jump() -> None:
-    """Both slopes are those of the textbook: relu(0) rises by 0.01, not by about 0."""
+def test_where_the_gradient_does_not_foretell_the_change_both_are_told() -> None:
+    """At a kink and a jump, and where much bends: relu(0) rises by 0.01, not by about 0."""
     cases: list[tuple[Function, float, str]] = [
-        (sg.relu, 0.0, "0 from the left and 1 from the right; 0 is taken"),
-        (abs, 0.0, "−1 from the left and 1 from the right; 0 is taken"),
-        (lambda x: sg.maximum(x, 2.0), 2.0, "0 from the left and 1 from the right; 0.5 is taken"),
-        (lambda x: sg.minimum(x, 2.0), 2.0, "1 from the left and 0 from the right; 0.5 is taken"),
-        (lambda x: sg.clip(x, -1.0, 1.0), 1.0, "1 from the left and 0 from the right; 1 is taken"),
-        (lambda x: sg.maximum(x * x, x), 0.0, "0 from the left and 1 from the right; 0.5 is taken"),
-        (
-            lambda x: sg.relu(x) * sg.tanh(Value(0.5)),
-            0.0,
-            "0 from the left and 0.4621 from the right",
-        ),
-        (lambda x: sg.relu(x) - sg.relu(-x), 0.0, "kinks meet at x = 0: the derivative of f is 1"),
-        (sg.floor, 2.0, "f jumps at x = 2: it is 1 just below and 2 just above"),
-        (lambda x: sg.gt(x, 0.0), 0.0, "f jumps at x = 0: it is 0 just below and 1 just above"),
+        (sg.relu, 0.0, "+0.01, not by 0"),
+        (abs, 0.0, "+0.01, not by 0"),
+        (lambda x: sg.maximum(x, 2.0), 2.0, "+0.01, not by +0.005"),
+        (lambda x: sg.minimum(x, 2.0), 2.0, "0, not by +0.005"),
+        (lambda x: sg.clip(x, -1.0, 1.0), 1.0, "0, not by +0.01"),
+        (lambda x: sg.maximum(x * x, x), 0.0, "+0.01, not by +0.005"),
+        (lambda x: sg.relu(x) - sg.relu(-x), 0.0, "+0.01, not by 0"),
+        (lambda x: sg.gt(x, 0.0), 0.0, "+1, not by 0"),
+        (lambda x: sg.exp(30.0 * x), 0.0, "about +0.3499, not by +0.3"),
     ]
     for make, x, said in cases:
-        note = last(make(Value(x, "x"))).notes()[-1]
-        assert "nudge" not in note
-        assert said in note
+        assert f"f changes by {said} as the gradient" in last(make(Value(x, "x"))).notes()[-1]
 
 
 @pytest.mark.parametrize(
-    "root",
-    [
-        (Value(1.0, "x") + 1e16) - 1e16,
-        sg.sum([Value(1.0, "x"), 1e16, -1e16]),
-        sg.dot([Value(1.0, "x"), 1e16], [1.0, 1.0]),
-        Value(0.0, "x") ** 0.5,
-        sg.exp(Value(800.0, "x")) + Value(1.0, "b"),
-    ],
+    "root", [Value(0.0, "x") ** 0.5, sg.exp(Value(800.0, "x")) + Value(1.0, "b")]
 )
 def test_nothing_is_foretold_where_nothing_can_be(root: Value) -> None:
-    """A sum that swallows the input; an infinite slope; an infinite output."""
+    """An infinite slope; an infinite output."""
     assert noted(walk(root), "nudge") == {}
 
 
@@ -116,7 +102,7 @@ def test_a_nudge_is_exact_in_what_is_a_straight_line() -> None:
 
 
 def test_a_nudge_through_a_compiled_function_is_tried_by_running_it() -> None:
-    """Its program is a gate; a kink behind it is not looked for."""
+    """Its program is a gate."""
     steps = walk(labelled(sg.jit(lambda x: x**3)(Value(2.0, "x")) * 2.0, "f"))
     assert noted(steps, "nudge").popitem()[1].endswith("about +0.24")
 
@@ -138,24 +124,12 @@ def test_what_is_foretold_is_what_the_function_does(seed: int) -> None:
     at = {name: float(rng.randint(-2, 2)) for name in "xy"}
     f = build(*(Value(at[name], name) for name in "xy"))
     for note in noted(walk(f), "nudge").values():
-        found = re.match(r"nudge (.) by \+([\d.]+): f changes by (?:about )?(\S+)", note)
+        found = re.match(r"nudge (.) by \+([\d.]+): f changes by (?:about )?([^, ]+)", note)
         assert found is not None
         name, nudge = found[1], float(found[2])
         foretold = float(found[3].replace("−", "-"))
         moved = build(*(Value({**at, name: at[name] + nudge}[which], which) for which in "xy"))
         assert moved.data - f.data == pytest.approx(foretold, rel=0.12, abs=0.03 * nudge)
-
-
-def test_a_kink_is_in_the_printed_table_too() -> None:
-    """Where the gradient is complete; elsewhere nothing is said."""
-    x = Value(0.0, "x")
-    assert "kink at x = 0" in str(walk(sg.relu(x) + x)[-1:])
-    assert "kink" not in str(walk(sg.relu(x) + x)[:-1])
-    assert "jumps at x = 0" in str(walk(sg.floor(x)))
-    assert "kink" not in str(walk(sg.relu(Value(1.0, "x"))))
-
-
-# Numbers that are not finite --------------------------------------------------------------------
 
 
 # Patterns and sums ------------------------------------------------------------------------------

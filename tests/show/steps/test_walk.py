@@ -176,7 +176,7 @@ def test_deep_and_wide_graphs_can_be_walked_and_printed() -> None:
     for wide in (sg.sum(values), sg.maximum(*values), sg.dot(values, values)):
         steps = walk(wide)
         for step in [*steps[:4], *steps[4::100]]:
-            assert len(step.caption()) + len(step.text()) < 300
+            assert len("; ".join(step.notes())) + len(step.text()) < 300
     doubled = Value(1.0, "x")
     for _ in range(60):
         doubled = doubled + doubled

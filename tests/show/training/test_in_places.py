@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,27 +117,6 @@ def test_paper_is_light_and_has_no_controls(open_page: Any) -> None:
     page.emulate_media(media="screen", color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert corner(page) == dark
-
-
-def test_what_is_shown_is_exported_as_an_svg_of_its_own(open_page: Any) -> None:
-    """XML with both pictures inside, numbers, colours without a style sheet, and the sentence."""
-    page = open_page(classifier()[0], "#step=12&example=4")
-    with page.expect_download() as download:
-        page.locator("#export").click()
-    assert download.value.suggested_filename == "epoch-12.svg"
-    svg = ET.parse(download.value.path()).getroot()
-    assert len(svg.findall(f".//{SVG}image")) == 2
-    texts = ["".join(text.itertext()) for text in svg.iter(f"{SVG}text")]
-    assert page.locator("#sentence").text_content() in texts
-    assert set(page.locator("#cells .number").all_text_contents()) <= set(texts)
-    strokes = [part.get("stroke") for part in svg.iter(f"{SVG}path")]
-    assert {"rgb(11, 92, 173)", "rgb(179, 71, 0)"} <= {*strokes}
-    assert not [part for part in svg.iter() if part.get("class") or part.get("id")]
-    page.evaluate("scalargrad.frame(12)")
-    with page.expect_download() as moving:
-        page.locator("#export").click()
-    again = ET.parse(moving.value.path()).getroot()
-    assert [part.get("stroke") for part in again.iter(f"{SVG}path")] == strokes
 
 
 # Notebooks ------------------------------------------------------------------------------------

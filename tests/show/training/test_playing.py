@@ -361,15 +361,6 @@ class Waiting(Optimizer):
         return lambda parameter, grad: (parameter - rate * grad,)
 
 
-class WarmedUp(Optimizer):
-    """An optimiser whose first step is half as long."""
-
-    def rule(self, group: Any) -> Any:
-        """Return descent."""
-        rate = group["lr"] * (0.5 if group["step"] < 2 else 1.0)
-        return lambda parameter, grad: (parameter - rate * grad,)
-
-
 class Foreign:
     """No optimiser of ours."""
 
@@ -377,10 +368,7 @@ class Foreign:
 
 
 def test_rules_that_a_page_cannot_repeat_are_not_offered(open_page: Any) -> None:
-    """Groups with rates of their own, decisions by the step, other packages' optimisers.
-
-    What is decided once, after the first step, can be repeated.
-    """
+    """Groups with rates of their own, decisions by the step, other packages' optimisers."""
     model = network()
     w = model.parameters()
     two_rates = SGD([{"params": w[:3], "lr": 1.0}, {"params": w[3:]}], lr=0.1)
@@ -388,7 +376,6 @@ def test_rules_that_a_page_cannot_repeat_are_not_offered(open_page: Any) -> None
         (two_rates, False),
         (Waiting(w, {"lr": 0.1}), False),
         (Foreign(), False),
-        (WarmedUp(w, {"lr": 0.1}), True),
         (None, True),
     ]
     for optimizer, is_offered in optimizers:

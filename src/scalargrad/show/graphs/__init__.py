@@ -1,11 +1,10 @@
 """Pictures of graphs, in DOT (and from it SVG, PNG and PDF) and in Mermaid.
 
-`graphs` holds `draw`. `opening` chooses which parts of a graph are folded; `builder` and
+`graphs` holds `draw`. `expanded_folds` chooses which parts of a graph are folded; `builder` and
 `folded_diagram` turn the graph into the shapes and lines of a `diagram`, with the texts of `gates`.
-`looks`, `scale` and `copies` decide on highlights, colours and drawn-out fan-out; `chain_rows`,
-`row_layout` and `turns` wrap long chains into rows. `dot` (with `wire_tables`, `edges` and `inks`)
-and `mermaid` write the diagram as text, `layout` runs Graphviz, `svg` finishes its output, and
-`bitmap` makes a PNG of that.
+`highlighting` and `scale` decide on highlights and colours; `chain_rows` and `row_layout` wrap long
+chains into rows. `dot` (with `wire_tables` and `palette`) and `mermaid` write the diagram as text,
+`layout` runs Graphviz, and `conversion` finishes its SVG and makes PNG, PDF and TikZ of it.
 `network_picture` draws the units and weights of a network.
 """
 

@@ -16,11 +16,10 @@ from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.names import names
 from scalargrad.show.characters import printed, visible
-from scalargrad.show.graphs.copies import FanOutCopy
+from scalargrad.show.decimal_results import rounded_values, sign_of
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
-from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
+from scalargrad.show.graphs.gates import FanOutCopy, boxed_constants, folds, gate_text, is_symmetric
 from scalargrad.show.number_format import exact, number
-from scalargrad.show.rounded import rounded_values, sign_of
 from scalargrad.system.cached_property import cached_property
 from scalargrad.value import Parameter, Value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, TypeAlias
 
 from scalargrad.show.graphs.gates import boxed_constants
@@ -107,7 +107,11 @@ def expanded_folds(whole: Fold, depth: int | None, names: Sequence[str], limit: 
     chosen = _deepest(whole, depth, limit)
     asked = [part for name in names for part in _named(whole, name)]
     if asked:
-        chosen = Opening(whole, chosen.opened.union(asked, _around(whole, asked)), cut=chosen.cut)
+        chosen = Opening(
+            whole,
+            chosen.opened.union(*(part.outwards() for part in asked)) - {whole},
+            cut=chosen.cut,
+        )
         chosen.framed.update(asked)
     return chosen
 
@@ -141,14 +145,9 @@ def is_module(part: Fold) -> bool:
 
 
 def _levels(whole: Fold) -> dict[Fold, int]:
-    """Return the module depth of each fold: the modules around it, and itself if it is one."""
-    levels: dict[Fold, int] = {}
-    inside = {whole: 0}
-    for part in whole.walk():
-        for inner in part.folds:
-            levels[inner] = inside[part]
-            inside[inner] = inside[part] + is_module(inner)
-    return levels
+    """Return the module depth of each fold inside: how many modules are around it."""
+    inside = (part for part in whole.walk() if part is not whole)
+    return {part: sum(map(is_module, part.outwards())) - is_module(part) for part in inside}
 
 
 def _readable(whole: Fold, limit: int) -> set[Fold]:
@@ -165,15 +164,3 @@ def _named(whole: Fold, name: str) -> list[Fold]:
     """Return the fold of this path, or every call of the module of this path."""
     calls = [part for part in whole.walk() if name and part.module_path == name]
     return calls or [whole.find(name)]
-
-
-def _around(whole: Fold, parts: Iterable[Fold]) -> set[Fold]:
-    """Return all folds that contain any of `parts`."""
-    outer: Mapping[Fold, Fold] = {inner: part for part in whole.walk() for inner in part.folds}
-    found = set[Fold]()
-    for part in parts:
-        around = outer.get(part)
-        while around is not None and around not in found:
-            found.add(around)
-            around = outer.get(around)
-    return found - {whole}

@@ -23,13 +23,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from scalargrad.show.aliases import aliases, is_long
 from scalargrad.show.characters import printed, visible
-from scalargrad.show.graphs.borders import cut_at_borders
 from scalargrad.show.graphs.builder import ALL_NUMBERS, Builder, DrawnGraph, WireNumbers
-from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import (
+    Border,
     Box,
     Bundle,
     Cluster,
@@ -41,6 +41,7 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.expanded_folds import Opening, Source, is_module
+from scalargrad.show.graphs.gates import FanOutCopy
 from scalargrad.show.number_format import number
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Parameter, Value
@@ -196,13 +197,13 @@ def stand_ins(order: Sequence[Value], opening: Opening) -> dict[str, set[str]]:
 
     Examples
     --------
-    Node 1 and the line from it to node 2 are in a fold that node 3 reads:
+    Nodes 2 and 3 of a chain are in its first fold:
 
+    >>> from scalargrad.graph import topological_order
     >>> from scalargrad.show.subgraphs import fold
     >>> x = Value(1.0)
     >>> y = x.tanh().exp().sin().cos().exp()
-    >>> whole = fold(y, limit=4)
-    >>> stand_ins([*whole.everything()], Opening(whole))["n1"]
+    >>> stand_ins(topological_order(y), Opening(fold(y, limit=4)))["n3"]
     {'f1'}
     """
     folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}
@@ -216,3 +217,42 @@ def stand_ins(order: Sequence[Value], opening: Opening) -> dict[str, set[str]]:
             if len(item.outputs) > 1 and node in item.outputs:
                 found |= {f"n{k}-{end}": {f"{own}-{end}"} for end in ("out", "wire", "stem", "fan")}
     return found
+
+
+def cut_at_borders(diagram: Diagram) -> None:
+    """Split the lines of a diagram at the borders they cross; the last piece keeps the id."""
+    around = dict(_around(diagram.clusters, ()))
+    lines: list[Line] = []
+    for line in diagram.lines:
+        passed = _passed(around.get(line.source, ()), around.get(line.target, ()))
+        borders = [Border(f"{line.id}-b{k}", out) for k, (_, out) in enumerate(passed)]
+        for border, (frame, _) in zip(borders, passed, strict=True):
+            frame.shapes.append(border.id)
+        diagram.shapes += borders
+        lines += _stretches(line, [border.id for border in borders])
+    diagram.lines = lines
+
+
+def _around(
+    clusters: Sequence[Cluster], outer: tuple[Cluster, ...]
+) -> Iterator[tuple[str, tuple[Cluster, ...]]]:
+    """Yield each shape with the frames around it, the outermost first."""
+    pending = [(cluster, outer) for cluster in clusters]
+    for cluster, outside in pending:  # grows while it is read
+        path = (*outside, cluster)
+        yield from ((id, path) for id in cluster.shapes)
+        pending += [(inner, path) for inner in cluster.inside]
+
+
+def _passed(source: Sequence[Cluster], target: Sequence[Cluster]) -> list[tuple[Cluster, bool]]:
+    """Return the frames that a line leaves, and then those that it enters, in that order."""
+    common = sum(one is other for one, other in zip(source, target, strict=False))
+    left = [(frame, True) for frame in reversed(source[common:])]
+    return [*left, *((frame, False) for frame in target[common:])]
+
+
+def _stretches(line: Line, borders: Sequence[str]) -> Iterator[Line]:
+    """Yield the pieces of a line, from border to border."""
+    for k, (source, target) in enumerate(pairwise([line.source, *borders])):
+        yield Line(f"{line.id}-to{k}", source, target, line.title, thick=line.thick)
+    yield replace(line, source=borders[-1]) if borders else line

@@ -11,10 +11,8 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, Opera
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import WireNumbers
-from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Border, Diagram, Wire
-from scalargrad.show.graphs.dot import to_dot
-from scalargrad.show.graphs.edges import SIDES
+from scalargrad.show.graphs.dot import SIDES, to_dot
 from scalargrad.show.graphs.expanded_folds import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
@@ -24,6 +22,7 @@ from scalargrad.show.graphs.expanded_folds import (
     expanded_folds,
 )
 from scalargrad.show.graphs.folded_diagram import FoldedBuilder, stand_ins
+from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.highlighting import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.graphs.mermaid import to_mermaid
@@ -32,9 +31,8 @@ from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
-from scalargrad.show.softmax_maximum import shown_order
+from scalargrad.show.shown_graph import shown_order, without_zeros
 from scalargrad.show.subgraphs import Fold, fold
-from scalargrad.show.sums import without_zeros
 from scalargrad.system.short_repr import shown
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, is_word, listed, text, whole

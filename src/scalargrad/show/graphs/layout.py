@@ -3,7 +3,7 @@
 The package's goes first because its version is known and it takes the widths of text from a table,
 so that pictures are alike everywhere. Both are programs, so that messages can be captured, slow
 layouts interrupted, and no threads share state. Only the system's writes PNG and PDF, where
-there is no resvg for `bitmap` or no fpdf2 for `pdf`.
+there is no resvg or no fpdf2 for `conversion`.
 """
 
 from __future__ import annotations

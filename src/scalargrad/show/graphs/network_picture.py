@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any
 
 import graphviz
 
@@ -45,31 +45,7 @@ _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # points; large layers have thinn
 _FAINTEST = 0.3  # how much ink the smallest weights of a crowded layer have left
 
 
-class NeuronLike(Protocol):
-    """What is drawn as one unit: anything with weights `w`, Values or numbers."""
-
-    @property
-    def w(self) -> Sequence[Any]:
-        """The weights, one for each unit of the layer before."""
-
-
-class LayerLike(Protocol):
-    """Units side by side."""
-
-    @property
-    def neurons(self) -> Sequence[NeuronLike]:
-        """The units."""
-
-
-class NetworkLike(Protocol):
-    """Layers in a row, as `scalargrad.nn.MLP` has them."""
-
-    @property
-    def layers(self) -> Sequence[LayerLike]:
-        """The layers, that nearest to the inputs first."""
-
-
-def network(module: NetworkLike, *, limit: int = 1000) -> Picture:
+def network(module: Any, *, limit: int = 1000) -> Picture:
     """Draw the units of a network as circles in layers, and its weights as lines.
 
     The greater |w|, the wider the line; it is blue and solid where w > 0, orange and dashed where
@@ -118,7 +94,7 @@ def network(module: NetworkLike, *, limit: int = 1000) -> Picture:
     return Picture(NetworkDrawing(sizes, layers))
 
 
-def _weights(module: NetworkLike) -> list[list[list[float]]]:
+def _weights(module: Any) -> list[list[list[float]]]:
     """Return the weights by layer, neuron and input, of which there are as many as units before."""
     try:
         layers = [[[_float(w) for w in x.w] for x in layer.neurons] for layer in module.layers]

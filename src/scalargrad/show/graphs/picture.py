@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.bitmap import png
+from scalargrad.show.graphs.conversion import finish, pdf, png, tikz
 from scalargrad.show.graphs.layout import DPI, render
-from scalargrad.show.graphs.pdf import pdf
-from scalargrad.show.graphs.svg import finish
-from scalargrad.show.graphs.tikz import tikz
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
 from scalargrad.system.short_repr import shown

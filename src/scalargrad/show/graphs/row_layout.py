@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scalargrad.show.graphs.chain_rows import rows, shared_leaves
-from scalargrad.show.graphs.curves import Point, turn
+from scalargrad.show.graphs.chain_rows import Point, rows, shared_leaves, turn
 from scalargrad.show.graphs.diagram import Border, Box, Diagram, Line, Shape
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.layout import render_each

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import isfinite, isnan
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.copies import FanOutCopy
+from scalargrad.show.graphs.gates import FanOutCopy
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
 from scalargrad.value import Value

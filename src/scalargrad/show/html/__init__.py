@@ -2,8 +2,8 @@
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
 Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
-pages; `elements.js`, with which they make what they show; `decimals.js`, which computes without
-rounding; `number_format.js`, which writes numbers; and `playing.js`, which moves them on.
+pages; `elements.js`, with which they make what they show and move on; and `number_format.js`, which
+writes numbers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def source(package: str, name: str) -> str:
 
 def shared_script() -> str:
     """Return the JavaScript that all pages begin with."""
-    names = ("elements", "decimals", "number_format", "playing")
+    names = ("elements", "number_format")
     return "\n".join([source(__package__, f"{name}.js") for name in names])
 
 

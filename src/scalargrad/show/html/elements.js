@@ -52,6 +52,15 @@ function onResize(place, action) {
   }).observe(document.documentElement);
 }
 
+const announce = (text) => { $("announcement").textContent = text; };
+
+const isPhone = () => matchMedia("(max-width: 700px)").matches;
+
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+// A number as JSON has it, where inf and nan are words.
+const float = (x) => (typeof x === "string" ? Number(x.replace("inf", "Infinity")) : x);
+
 // Numbers from 0 to 1, always the same ones for a seed.
 function randomBy(seed) {
   let a = seed >>> 0;
@@ -62,3 +71,45 @@ function randomBy(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+// The browser focuses the first button of a dialog, which is at the end of a long one.
+function showHelp() {
+  $("help-text").showModal();
+  $("help-title").focus();
+}
+
+// Playing: steps taken one after another until there are no more, or someone pauses.
+const EARLY = 1; // milliseconds that a frame may come before its time, as browsers round it
+let playing = 0; // the frame that comes next
+let whenPaused = () => {};
+
+// `advance` takes a step and says whether another can follow. Steps come with the frames of the screen:
+// none is computed that is not shown.
+function playEvery(milliseconds, advance, paused = () => {}) {
+  let last = performance.now();
+  const onFrame = (now) => {
+    playing = requestAnimationFrame(onFrame);
+    if (now - last < milliseconds - EARLY) return;
+    last = now;
+    if (!advance()) pause();
+  };
+  playing = requestAnimationFrame(onFrame);
+  whenPaused = paused;
+  drawPlay();
+}
+
+function pause() {
+  if (playing) {
+    cancelAnimationFrame(playing);
+    playing = 0;
+    whenPaused();
+  }
+  drawPlay();
+}
+
+function drawPlay() {
+  putText($("play"), playing ? "Pause" : "Play");
+  put($("play"), "aria-pressed", String(Boolean(playing)));
+}
+
+const togglePlay = () => (playing ? pause() : play());

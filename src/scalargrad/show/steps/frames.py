@@ -12,20 +12,18 @@ from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.graphs.bitmap import png
+from scalargrad.show.characters import text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
+from scalargrad.show.graphs.conversion import finish, pdf, png, set_on_slide
 from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.highlighting import Look, highlighted_ids
 from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.palette import DARK, PAPER
-from scalargrad.show.graphs.pdf import pdf
 from scalargrad.show.graphs.row_layout import placed
-from scalargrad.show.graphs.svg import finish, set_on_slide
 from scalargrad.show.html import policy
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
-from scalargrad.show.text_width import text_width
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word

@@ -7,16 +7,24 @@ graph has a step page. A training page, in contrast, draws nothing but units and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, TypeAlias
 
+from scalargrad import ops
 from scalargrad.show.characters import LOWERED
-from scalargrad.show.steps.activation_gates import Activation, activation_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.weighted_sums import WeightedSum, WeightedSums
+from scalargrad.system.short_repr import counted
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import TABLE
 from scalargrad.value import Parameter, Value
+
+_ACTIVATIONS = {
+    *(ops.sigmoid, ops.tanh, ops.relu, ops.leaky_relu, ops.elu, ops.silu, ops.softplus),
+    *(ops.gelu, ops.gelu_tanh),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +35,12 @@ class Row(WeightedSum[Any]):
     ----------
     output : Value
         h; the sum itself where there is no activation.
-    activation : Activation or None
-        The function from z to h.
+    activation : str
+        The name of the function from z to h, as tanh, σ, ReLU; "" if there is none.
     """
 
     output: Value
-    activation: Activation | None
+    activation: str
 
 
 def layers(scene: Scene) -> list[list[Row]]:
@@ -90,8 +98,7 @@ def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:
 
 def _kind(row: Row) -> tuple[object, ...]:
     """Return what the rows of one layer have in common."""
-    name = row.activation.name if row.activation else ""
-    return row.inputs, name, row.bias is None
+    return row.inputs, row.activation, row.bias is None
 
 
 def _rows(scene: Scene) -> Iterator[Row]:
@@ -102,14 +109,27 @@ def _rows(scene: Scene) -> Iterator[Row]:
             if isinstance(x, Value):
                 readers.setdefault(x, []).append(node)
     for found in WeightedSums[Any](gates, scene.expected, _is_parameter, _is_zero).find():
-        activation = activation_of(scene, found.total, readers)
-        after = activation.gates if activation else ()
-        output = after[-1] if after else found.total
+        reading = readers.get(found.total, [])
+        name = _activation(reading[0]) if len(reading) == scene.expected[found.total] == 1 else ""
+        after = reading if name else []
         yield Row(
             *(found.inputs, found.weights, found.bias, found.total, (*found.gates, *after)),
-            output=output,
-            activation=activation,
+            output=after[0] if after else found.total,
+            activation=name,
         )
+
+
+def _activation(gate: Value) -> str:
+    """Return the name of a gate that is an activation of a sum; "" for any other."""
+    op = gate.op
+    assert op is not None
+    if op is ops.maximum and 0.0 in gate.parents:
+        return "ReLU"
+    varying = sum(isinstance(x, Value) for x in gate.parents)
+    is_own = TABLE.get(op.name) is not op and isinstance(op, Elementwise)
+    if varying != 1 or not (op in _ACTIVATIONS or is_own):
+        return ""
+    return op.symbol if op.symbol.isalpha() else op.name
 
 
 def _is_parameter(x: Value | float) -> bool:
@@ -118,3 +138,111 @@ def _is_parameter(x: Value | float) -> bool:
 
 def _is_zero(x: Value | float) -> bool:
     return not isinstance(x, Value) and x == 0.0
+
+
+Json: TypeAlias = Any
+
+
+def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
+    """Return the layers of a graph, and the order in which they and the other gates are computed.
+
+    A graph without layers has no such order.
+    """
+    found = layers(scene)
+    if not found:
+        return [], None
+    order = stages(scene, found)
+    stops = [{"layer": x} if isinstance(x, int) else scene.place[x] for x in order]
+    return _Layers(scene, found).json(), stops
+
+
+class _Layers:
+    """Writes layers, numbered by their weights: a layer used for several samples is one layer."""
+
+    def __init__(self, scene: Scene, found: Sequence[Sequence[Row]]) -> None:
+        self._scene, self._found, self._place = scene, found, scene.place
+        self._outputs: dict[tuple[Value | float, ...], int] = {
+            tuple(row.output for row in rows): i for i, rows in enumerate(found)
+        }
+        self._uses: dict[tuple[Any, ...], list[int]] = {}
+        for i, rows in enumerate(found):
+            self._uses.setdefault(self._weights(rows), []).append(i)
+        self._before = [self._outputs.get(rows[0].inputs) for rows in found]
+
+    @staticmethod
+    def _weights(rows: Sequence[Row]) -> tuple[Any, ...]:
+        return tuple(row.weights for row in rows)
+
+    def json(self) -> list[Json]:
+        """Return every layer as JSON."""
+        return [self._layer(i, rows) for i, rows in enumerate(self._found)]
+
+    def _layer(self, i: int, rows: Sequence[Row]) -> Json:
+        uses = self._uses[self._weights(rows)]
+        index, use = list(self._uses).index(self._weights(rows)) + 1, uses.index(i) + 1
+        several = len(uses) > 1
+        title = f"layer {index}" + (f", call {use} of {len(uses)}" if several else "")
+        first = rows[0]
+        return {
+            "title": title,
+            "index": index,
+            "use": use if several else None,
+            "forward": self._forward(title, rows),
+            "backward": self._backward(title, rows, several),
+            "x": [self._operand(x) for x in first.inputs],
+            "W": [[self._operand(w) for w in row.weights] for row in rows],
+            "b": [self._operand(row.bias) for row in rows] if first.bias is not None else None,
+            "z": [self._place[row.total] for row in rows],
+            "h": [self._place[row.output] for row in rows],
+            "activation": first.activation or None,
+            "operands": [self._operand_of(row) for row in rows],
+            "before": self._before[i],
+            "next": self._next(i, rows),
+            "alone": {
+                "x": self._is_read(first.inputs, len(rows)),
+                "W": self._is_read([w for row in rows for w in row.weights], 1),
+                "b": self._is_read([row.bias for row in rows], 1),
+            },
+            "passes": any(isinstance(x, Value) for x in first.inputs),
+            "gates": sorted(self._place[gate] for row in rows for gate in row.gates),
+        }
+
+    @staticmethod
+    def _operand_of(row: Row) -> int | None:
+        """Return which operand of its activation the sum is."""
+        return row.output.parents.index(row.total) if row.activation else None
+
+    def _operand(self, x: Value | float | None) -> Json:
+        return self._place[x] if isinstance(x, Value) else {"constant": x}
+
+    def _is_read(self, nodes: Iterable[Value | float | None], times: int) -> bool:
+        """Return whether nodes are read exactly `times` times, that is by one layer alone."""
+        return all(self._scene.expected[x] == times for x in nodes if isinstance(x, Value))
+
+    def _next(self, i: int, rows: Sequence[Row]) -> int | None:
+        """Return the layer that alone reads this one's outputs, if there is one."""
+        after = [k for k, before in enumerate(self._before) if before == i]
+        if len(after) != 1:
+            return None
+        readers = len(self._found[after[0]])
+        alone = all(self._scene.expected[row.output] == readers for row in rows)
+        return after[0] if alone else None
+
+    def _forward(self, title: str, rows: Sequence[Row]) -> str:
+        inputs, units = len(rows[0].weights), len(rows)
+        active = rows[0].activation
+        formula = "W x + b" if rows[0].bias is not None else "W x"
+        if active:
+            formula = f"{active}({formula})"
+        sizes = f"{counted(inputs, 'input')}, {counted(units, 'unit')}"
+        return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
+
+    def _backward(self, title: str, rows: Sequence[Row], several: bool) -> str:
+        active = rows[0].activation
+        start = (
+            f"Back through {title}: upstream times the slope of {active} is δ"
+            if active
+            else f"Back through {title}: it has no activation, so upstream is δ"
+        )
+        terms = " Other calls with these weights add terms of their own." if several else ""
+        return f"{start}; δ times x goes to the weights, and Wᵀδ on to x.{terms}"

@@ -7,7 +7,8 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeGuard
 
 from scalargrad import ops
 from scalargrad.comparisons import Comparison, comparisons
@@ -19,11 +20,9 @@ from scalargrad.ops.reductions import Largest
 from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
-from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
-from scalargrad.show.steps.exactness import Exactness
-from scalargrad.show.steps.partials import SymbolicGate, Trace
+from scalargrad.show.shown_graph import largest_of, scores_of, shown_order, without_zeros
+from scalargrad.show.steps.partials import Exactness, SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
-from scalargrad.show.sums import without_zeros
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
@@ -38,12 +37,6 @@ _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")  # that of 
 
 #: The operations that turn a weighted sum into the output of a unit.
 _UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
-
-#: The commonest operations that are smooth wherever they are defined.
-_SMOOTH = {
-    *(ops.add, ops.sub, ops.mul, ops.div, ops.neg, ops.square, ops.sum, ops.mean, ops.dot),
-    *(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.softplus, ops.sin, ops.cos),
-}
 
 
 class Alarm(NamedTuple):
@@ -210,11 +203,6 @@ class Scene:
         return [score for x in node.parents for score in scores_of(x, self.place)]
 
     @cached_property
-    def wire_count(self) -> int:
-        """How many wires the graph has."""
-        return sum(self.expected.values())
-
-    @cached_property
     def readers(self) -> dict[Value, list[Value]]:
         """The gates that read each node, by a wire or as a score whose maximum they hold."""
         found: dict[Value, list[Value]] = {node: [] for node in self.order}
@@ -291,18 +279,13 @@ class Scene:
     @property
     def count(self) -> int:
         """How many steps a walk through the whole graph has."""
-        return self.seed_at + 1 + self.wire_count
+        return self.seed_at + 1 + sum(self.expected.values())
 
     @cached_property
     def exactness(self) -> Exactness:
         """The numbers that are what is shown, once the graph is walked."""
         gates = {node: self.gate(node) for node in self.order if node.op is not None}
         return Exactness(self.order, self.data, self.terms, gates)
-
-    @cached_property
-    def is_smooth(self) -> bool:
-        """Whether no gate has a kink or a jump: False also where that is not known."""
-        return all(x.op is None or (x.op in _SMOOTH and not self.held(x)) for x in self.order)
 
 
 def _in_order(nodes: Sequence[Value], names: Mapping[Value, str]) -> list[Value]:
@@ -330,3 +313,49 @@ def _weighs_inputs(node: Value) -> bool:
         return False
     first, second = node.parents[0], node.parents[len(node.parents) // 2]
     return isinstance(first, Parameter) and not isinstance(second, Parameter)
+
+
+Phase: TypeAlias = Literal["forward", "seed", "backward"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class StepFacts:
+    """The graph, the wire and the numbers of a step; `Step` has the attributes one by one."""
+
+    scene: Scene
+    index: int
+    phase: Phase
+    node: Value | None = None
+    operand: int | None = None
+    parent: Value | None = None
+    upstream: float | None = None
+    local: float | None = None
+    contribution: float | None = None
+    total: float | None = None
+    arrived: int = 0
+    expected: int = 0
+
+    @property
+    def pattern(self) -> str:
+        """What the gate does to a gradient on its way back, in a word or two; may be empty."""
+        return self.node.op.pattern if self.node is not None and self.node.op is not None else ""
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether the parent feeds several wires, so that its gradient is a sum."""
+        return self.expected > 1
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        """Nodes whose forward values the local derivative, as it is written here, reads."""
+        if self.node is None or self.operand is None:
+            return ()
+        return tuple(self.scene.gate(self.node).reads(self.operand))
+
+    @property
+    def place(self) -> str:
+        """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
+        if self.node is None:
+            return "inputs"
+        name = self.scene.names[self.node]
+        return name if self.parent is None else f"{name} → {self.scene.names[self.parent]}"

@@ -13,12 +13,11 @@ from scalargrad.show.graphs.graphs import require_digits
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.steps import table
-from scalargrad.show.steps.alarm import first_alarm
 from scalargrad.show.steps.frames import WHOLE, frames
 from scalargrad.show.steps.layers import layer_names
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.step import Step
+from scalargrad.show.steps.step import Step, first_alarm
 from scalargrad.system.files import file_path, make_folder, write_atomically
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, text, whole

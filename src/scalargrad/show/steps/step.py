@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from scalargrad.errors import OperandError
+from scalargrad.show.number_format import number
 from scalargrad.show.steps import formulas, wording
-from scalargrad.show.steps.formula_writer import MATHML, TEXT, Form, FormulaWriter, Notation
-from scalargrad.show.steps.formulas import Formula
-from scalargrad.show.steps.step_facts import StepFacts
+from scalargrad.show.steps.formulas import MATHML, TEXT, Form, Formula, FormulaWriter, Notation
+from scalargrad.show.steps.scene import Alarm, StepFacts
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
+from scalargrad.value import Value
 
 _MOST_INPUTS = 8
 _WRITERS: dict[str, FormulaWriter] = {"text": TEXT, "mathml": MATHML}
@@ -140,10 +142,6 @@ class Step(StepFacts):
         """
         return wording.notes(self, notation)
 
-    def caption(self, notation: Notation = "partial") -> str:
-        """Return the remarks as one line, or else the local derivative, or else the sentence."""
-        return "; ".join(self.notes(notation)) or self.local_text() or self.sentence(notation)
-
     def _formula(
         self, part: Literal["whole", "symbols", "numbers"], form: Form, n: Notation
     ) -> str:
@@ -179,3 +177,33 @@ def _writer(form: Form) -> FormulaWriter:
 
 def _finished(written: str, form: Form) -> str:
     return f'<math displaystyle="true">{written}</math>' if form == "mathml" else written
+
+
+def first_alarm(steps: list[Step]) -> Alarm | None:
+    """Return the first number that is not finite: a value if there is one, else a gradient."""
+    scene = steps[0].scene
+    for node in scene.order:
+        if not isfinite(scene.data[node]):
+            return _alarm(node, steps[scene.known_at[node]])
+    for step in steps[scene.seed_at + 1 :]:
+        assert step.total is not None
+        if not isfinite(step.total):
+            assert step.parent is not None
+            return _alarm(step.parent, step)
+    return None
+
+
+def _alarm(node: Value, step: Step) -> Alarm:
+    scene, gate = step.scene, step.node
+    if gate is None:
+        value = f"{scene.names[node]} = {number(scene.data[node])}"
+        said = f"first value that is not finite: {value}; give a finite number"
+    else:
+        kind = "gradient" if step.phase == "backward" else "value"
+        vertical = step.local is not None and not isfinite(step.local)
+        said = (
+            f"first {kind} that is not finite: {step.text()}; "
+            f"{'shift' if vertical else 'scale'} the operands of "
+            f"{scene.names[gate]}, or guard them with where"
+        )
+    return Alarm(node, step.index, said)

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from scalargrad.show.number_format import number
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
-from scalargrad.show.steps.wording import kink_note, pattern_note, sum_note
+from scalargrad.show.steps.wording import pattern_note, sum_note
 from scalargrad.table.printing import script_parts
 from scalargrad.table.validation import instance
 
@@ -32,11 +32,11 @@ def row(step: Step) -> tuple[str, ...]:
 
 
 def remarks(step: Step) -> list[str]:
-    """Return the remarks of a row: the pattern or local derivative, the running sum, a kink."""
+    """Return the remarks of a row: the pattern or local derivative, and the running sum."""
     if step.phase != "backward":
         return step.notes()
     pattern = pattern_note(step, "partial") or step.local_text()
-    notes = (pattern, sum_note(step, "partial"), kink_note(step))
+    notes = (pattern, sum_note(step, "partial"))
     return [note for note in notes if note]
 
 

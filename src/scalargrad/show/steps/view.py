@@ -1,4 +1,7 @@
-"""Draw one step to fill a terminal: what it says, and where in the graph it is."""
+"""Draw one step to fill a terminal: what it says, and the nodes with their numbers so far.
+
+Colours have a contrast of at least 4 on light and on dark backgrounds.
+"""
 
 from __future__ import annotations
 
@@ -6,86 +9,59 @@ from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
 
 from scalargrad.show.number_format import number, product_relation
 from scalargrad.show.steps import formulas
-from scalargrad.show.steps.colours import GRADIENT, LOCAL, PALE, PHASE, VALUE, result_in_colour
-from scalargrad.show.steps.formula_writer import TEXT
-from scalargrad.show.steps.node_list import NodeList
+from scalargrad.show.steps.formulas import TEXT
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
+
+VALUE, GRADIENT, LOCAL = "#2a7fd0", "italic #c75b12", "#8a64cf"
+PHASE = {"forward": VALUE, "seed": GRADIENT, "backward": GRADIENT}
+PALE = "dim"
+ALARM = "bold #d0303a"
+
+
+def result_in_colour(formula: str, style: str) -> Text:
+    """Return a formula with its last number in colour."""
+    written = Text(formula)
+    written.stylize(f"bold {style}", formula.rfind(" ") + 1)
+    return written
+
 
 _ROOMY = 20  # lines from which there is room for more than the formula and its remarks
 _PANEL = 12  # lines most steps need in that case, so that the list below it stays in place
-_LEAST_LIST = 6  # lines in which a heading, two nodes and what is between them fit
+_LEAST_LIST = 6  # lines in which a heading and some nodes fit
 _MOST_KEPT = 4
-_WIDEST_MARK = 4
 _KEYS = " → next   ← back   Home first   End last   q quit"
 
 
-class View:
-    """Draws steps of one walk.
-
-    Parameters
-    ----------
-    steps : sequence of Step
-        All or part of a walk.
-    """
-
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = steps
-        self._scene = steps[0].scene
-        self._nodes = NodeList(self._scene)
-
-    def draw(self, position: int, console: Console) -> RenderableType:
-        """Return the step at `position` as lines that fill the console."""
-        step, (width, height) = self._steps[position], console.size
-        roomy = height >= _ROOMY
-        room = height - 2
-        inside = console.options.update_width(width - 4)
+def drawn(steps: Sequence[Step], position: int, console: Console) -> RenderableType:
+    """Return one of the steps of a walk as lines that fill the console."""
+    step, (width, height) = steps[position], console.size
+    room, inside = height - 2, console.options.update_width(width - 4)
+    for roomy in (height >= _ROOMY, False):  # rather than cut off the end, the nudge
         explained = Group(*_explanation(step, roomy))
         panel = len(console.render_lines(explained, inside)) + 2
-        if roomy and panel > room - _LEAST_LIST:  # rather than cut off its end, the nudge
-            explained = Group(*_explanation(step, roomy=False))
-            panel = len(console.render_lines(explained, inside)) + 2
-        if roomy:
-            panel = min(max(panel, _PANEL), room - _LEAST_LIST)
-        elif panel > room - _LEAST_LIST:
-            panel = room
-        box = Panel(
-            explained,
-            title=Text(step.place, "bold"),
-            title_align="left",
-            border_style=PHASE[step.phase],
-            height=panel,
-        )
-        nodes = [self._nodes.draw(step, width, room - panel)] if room > panel else []
-        return Group(self._timeline(position, width), box, *nodes, Text(_KEYS, PALE, no_wrap=True))
-
-    def _timeline(self, position: int, width: int) -> Text:
-        """Return where in the walk the step is: ``━━━◆━●──``."""
-        count = len(self._steps)
-        line = Text(f" step {position + 1} of {count}  ", "bold", no_wrap=True, overflow="crop")
-        line.append("forward ", VALUE)
-        room = max(width - line.cell_len - len(" backward "), 8)
-        marks = min(count, room)  # each for one step or, in a long walk, for several
-        stands_for = [round(i * (count - 1) / max(marks - 1, 1)) for i in range(marks)]
-        here = min(range(marks), key=lambda i: abs(stands_for[i] - position))
-        seed = min(range(marks), key=lambda i: abs(self._after_seed(stands_for[i])))
-        for i, index in enumerate(stands_for):
-            rule = "━" if index < position else "─"
-            mark = "●" if i == here else "◆" if i == seed else rule
-            style = VALUE if self._after_seed(index) < 0 and i != seed else GRADIENT
-            line.append(mark, style if i <= here else PALE)
-            spread = min(room // marks, _WIDEST_MARK) - 1 if i < marks - 1 else 0
-            line.append(rule * spread, style if i < here else PALE)
-        return line.append(" backward", GRADIENT)
-
-    def _after_seed(self, position: int) -> int:
-        """Return how many steps after the seed a position of this view is."""
-        return self._steps[position].index - self._scene.seed_at
+        if panel <= room - _LEAST_LIST:
+            panel = max(panel, _PANEL) if roomy else panel
+            break
+    else:
+        panel = room
+    place = f" step {position + 1} of {len(steps)}  {step.phase}"
+    box = Panel(
+        explained,
+        title=Text(step.place, "bold"),
+        title_align="left",
+        border_style=PHASE[step.phase],
+        height=panel,
+    )
+    nodes = [_nodes(step, room - panel)] if room > panel else []
+    heading = Text(place, f"bold {PHASE[step.phase]}", no_wrap=True, overflow="crop")
+    return Group(heading, box, *nodes, Text(_KEYS, PALE, no_wrap=True))
 
 
 def _explanation(step: Step, roomy: bool) -> list[Text]:
@@ -136,3 +112,52 @@ def _product(step: Step) -> list[Text]:
         words.append(sign.replace("≈", "=")).append(word.center(width), PALE)
         numbers.append(sign).append(shown.center(width), style)
     return [words, numbers]
+
+
+def _nodes(step: Step, lines: int) -> Table:
+    """Return the nodes around that of the step, in so many lines, with what is known of each."""
+    scene = step.scene
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    headings = ("  node", "computed as", "value", "gradient")
+    for i in range(len(headings)):
+        grid.add_column(justify="right" if i > 1 else "left", no_wrap=True, overflow="ellipsis")
+    grid.add_row(*[Text(heading, PALE) for heading in headings])
+    at = 0 if step.node is None else scene.place[step.node]
+    first = max(0, min(at - (lines - 2) // 2, len(scene.order) - (lines - 1)))
+    rows = scene.order[first : first + lines - 1]
+    for node in rows:
+        grid.add_row(*_row(step, node))
+    for _ in range(lines - 1 - len(rows)):
+        grid.add_row()
+    return grid
+
+
+def _row(step: Step, node: Value) -> list[Text]:
+    """Return the name of a node, what computes it, and its value and gradient as far as known."""
+    scene = step.scene
+    known = scene.is_known(node, step.index)
+    is_active = node in (step.node, step.parent)
+    alarm = scene.alarm
+    is_first_alarm = alarm is not None and alarm.node is node and alarm.position <= step.index
+    mark, style = ("! ", ALARM) if is_first_alarm else ("▶ " if is_active else "  ", "")
+    name = Text(f"{mark}{scene.names[node]}", style or ("bold" if is_active else ""))
+    value = Text(number(scene.data[node]), VALUE) if known else Text("·", PALE)
+    return [name, Text(_gate(scene, node), PALE), value, _gradient(step, node)]
+
+
+def _gradient(step: Step, node: Value) -> Text:
+    """Return the gradient of a node, as a sum that goes on until all its terms have arrived."""
+    scene = step.scene
+    arrived, expected = scene.arrived(node, step.index), scene.expected[node]
+    if arrived == 0:
+        return Text("·", PALE)
+    total = sum(scene.terms[node][:arrived]) if node is not scene.root else 1.0
+    return Text(f"{number(total)}{' + ?' * (arrived < expected)}", GRADIENT)
+
+
+def _gate(scene: Scene, node: Value) -> str:
+    if node.op is None:
+        return "parameter" if isinstance(node, Parameter) else "input"
+    gate = scene.gate(node)
+    expression = gate.expression()
+    return TEXT.expression(expression, scene.words(gate, expression))

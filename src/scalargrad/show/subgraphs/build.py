@@ -1,18 +1,17 @@
-"""fold: divide a graph into nested folds."""
+"""fold: divide a graph into nested folds, their items in order, with inputs and outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from scalargrad.errors import OperandError
-from scalargrad.show.softmax_maximum import shown_order
+from scalargrad.show.shown_graph import shown_order
 from scalargrad.show.subgraphs.call_folds import CallFolds
 from scalargrad.show.subgraphs.calls import Calls, Model
-from scalargrad.show.subgraphs.folds import Fold, Item
-from scalargrad.show.subgraphs.grouping import VertexGroup, grouped
-from scalargrad.show.subgraphs.interface import note_interfaces
-from scalargrad.show.subgraphs.sorting import in_order
-from scalargrad.show.subgraphs.titles import name_folds
+from scalargrad.show.subgraphs.folds import Fold, Item, name_folds
+from scalargrad.show.subgraphs.grouping import Member, grouped
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
@@ -33,8 +32,8 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
         the parameters that nodes use, so that modules without any are not folded. Parameters
         that several calls share, as those of a batch do, are one fold beside these.
     limit : int
-        Most nodes and folds beside one another, at least 4. A level with more is divided into
-        results with what only they use, and long rows into stretches.
+        Most nodes and folds beside one another, at least 4. A level with more is cut into
+        stretches, between repetitions if there are any.
 
     Returns
     -------
@@ -85,7 +84,7 @@ def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
     if len(part.items) <= limit:
         return
     shared = [item for item in part.items if isinstance(item, Fold) and item.kind == "parameters"]
-    if not 0 < len(shared) <= limit // 2:
+    if not 0 < len(shared) <= min(limit // 2, limit - 3):  # the rest needs three
         part.items = _as_folds(grouped(reads, limit, _forms(part)), part.items)
         return
     part.items = [item for item in part.items if item not in shared]  # they stay in sight
@@ -100,8 +99,8 @@ def _forms(part: Fold) -> list[object]:
     return [item.op if isinstance(item, Value) else item.module_path for item in part.items]
 
 
-def _as_folds(members: Sequence[int | VertexGroup], items: Sequence[Item]) -> list[Item]:
-    """Return folds for groups of items."""
+def _as_folds(members: Sequence[Member], items: Sequence[Item]) -> list[Item]:
+    """Return folds for stretches of items."""
     whole = Fold("graph")
     pending = [(whole, members)]
     while pending:
@@ -110,7 +109,106 @@ def _as_folds(members: Sequence[int | VertexGroup], items: Sequence[Item]) -> li
             if isinstance(member, int):
                 part.items.append(items[member])
             else:
-                made = Fold("stretch" if member.top is None else "result")
+                made = Fold("stretch")
                 part.items.append(made)
-                pending.append((made, member.members))
+                pending.append((made, member))
     return whole.items
+
+
+def note_interfaces(whole: Fold, order: Sequence[Value], roots: Sequence[Value]) -> None:
+    """Set the size, the inputs and the outputs of every fold.
+
+    Parameters
+    ----------
+    whole : Fold
+        The tree.
+    order : sequence of Value
+        All its nodes, operands before results.
+    roots : sequence of Value
+        Those that are read from outside although nothing in the graph reads them.
+    """
+    folds = list(whole.walk())
+    for part in folds:
+        for inner in part.folds:
+            inner.outer = part
+    for part in reversed(folds):
+        part.size = len(part.nodes) + sum(inner.size for inner in part.folds)
+    chains = {part: [*part.outwards()] for part in folds}
+    around = {node: chains[part] for part in folds for node in part.nodes}
+    inputs: dict[Fold, set[Value]] = {part: set() for part in folds}
+    outputs: dict[Fold, set[Value]] = {part: set() for part in folds}
+    for root in roots:
+        for part in around[root]:
+            outputs[part].add(root)
+    lines = [(node, x) for node in order for x in node.parents if isinstance(x, Value)]
+    for node, x in lines:
+        for part in around[node]:
+            inputs[part].update([x] * (part not in around[x]))
+        for part in around[x]:
+            outputs[part].update([x] * (part not in around[node]))
+    position = {node: i for i, node in enumerate(order)}
+    for part in folds:
+        part.inputs = sorted(inputs[part], key=position.__getitem__)
+        part.outputs = sorted(outputs[part], key=position.__getitem__)
+
+
+def in_order(part: Fold, position: dict[Value, int]) -> list[list[int]]:
+    """Sort the items of a fold topologically, and return which items each of them reads.
+
+    If folds form a cycle, the largest of them is replaced by its contents.
+    """
+    while True:
+        reads = _reads(part.items)
+        rank = [_rank(item, position) for item in part.items]
+        order, cycle = _sorted(reads, rank)
+        if not cycle:
+            place = {k: i for i, k in enumerate(order)}
+            part.items = [part.items[k] for k in order]
+            return [sorted(place[x] for x in reads[k]) for k in order]
+        part.items = _opened(part.items, cycle)
+
+
+def _opened(items: Sequence[Item], cycle: Sequence[int]) -> list[Item]:
+    """Return the items with the largest fold of a cycle replaced by its contents."""
+    sizes = {k: len(list(_inside(items[k]))) for k in cycle}
+    largest = max(cycle, key=sizes.__getitem__)
+    opened = items[largest]
+    assert isinstance(opened, Fold)  # nodes alone form no cycle
+    return [*items[:largest], *opened.items, *items[largest + 1 :]]
+
+
+def _inside(item: Item) -> Iterable[Value]:
+    return [item] if isinstance(item, Value) else item.everything()
+
+
+def _rank(item: Item, position: dict[Value, int]) -> int:
+    """Return the position, in the order of the graph, at which an item is complete."""
+    return max(position[node] for node in _inside(item))
+
+
+def _reads(items: Sequence[Item]) -> list[set[int]]:
+    """Return, for each item, which others it reads."""
+    at: dict[Value | float, int] = {}
+    inside = [list(_inside(item)) for item in items]
+    for k, nodes in enumerate(inside):
+        at.update(dict.fromkeys(nodes, k))
+    return [
+        {at[x] for node in nodes for x in node.parents if x in at} - {k}
+        for k, nodes in enumerate(inside)
+    ]
+
+
+def _sorted(reads: Sequence[set[int]], rank: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return a topological order, ties broken by rank, and a cycle if there is one."""
+    sorter = TopologicalSorter(dict(enumerate(reads)))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return [], error.args[1][1:]
+    order, ready = list[int](), list[tuple[int, int]]()
+    while sorter.is_active():
+        for k in sorter.get_ready():
+            heapq.heappush(ready, (rank[k], k))
+        order.append(heapq.heappop(ready)[1])
+        sorter.done(order[-1])
+    return order, []

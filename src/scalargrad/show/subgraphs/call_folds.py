@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.show.subgraphs.between import around
-from scalargrad.show.subgraphs.call import Call
+from scalargrad.show.subgraphs.call import Call, around
 from scalargrad.show.subgraphs.calls import Calls
 from scalargrad.show.subgraphs.folds import Fold
 from scalargrad.value import Value

@@ -14,9 +14,7 @@ from typing import Any, Protocol
 
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
-from scalargrad.show.subgraphs.between import between, common_beginning
-from scalargrad.show.subgraphs.call import Call, Operands
-from scalargrad.show.subgraphs.recurrent_steps import with_tails
+from scalargrad.show.subgraphs.call import Call, Operands, between, common_beginning, with_tails
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Value
 

@@ -2,8 +2,8 @@
 
 `watch` (`watching`) makes a `TrainingPage`, which keeps the parameters of each step. Once
 (`setting`), Python records what the model, its loss and its optimiser compute (`model_record`,
-`retraining`), finds the units in it (`network`) and infers the kind of task (`task`);
-`training_document` puts the page together. The page computes everything else, with functions
+`retraining`), finds the units in it (`network`) and infers the kind of task; `training_document`
+puts the page together. The page computes everything else, with functions
 printed from the table of operations:
 
 =============== ==============================================================
@@ -12,8 +12,7 @@ state           the task, and the snapshot, example and view shown
 losses          the loss of every example
 training        a training, snapshot by snapshot, and what follows from it
 recording       the one that was recorded
-resized         the network with other sizes of layers
-retraining      training anew
+retraining      training anew, also with other sizes of layers
 picture         colours, markers, contours
 network         units and weights
 plane           what the network answers, with the examples on top
@@ -21,7 +20,6 @@ curve           the loss at every snapshot
 story           what a step did, and one unit in full, in words
 timeline        moving, playing, keys, links
 settings        what can be changed, and training that goes on meanwhile
-takeaway        what is shown, as an SVG file
 main            putting it together
 =============== ==============================================================
 """

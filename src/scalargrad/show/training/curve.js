@@ -1,7 +1,7 @@
 // The loss at every snapshot, and a cursor at this one.
 
 const FRAME = { left: 66, right: 16, top: 10, bottom: 22 };
-const WORTH_LOG = 10; // a range of so many times is shown logarithmically unless someone says otherwise
+const WORTH_LOG = 10; // a range of so many times is shown logarithmically
 const MOST_MARKS = 5;
 let curveRoom = { left: 0, right: 1, top: 0, bottom: 1 };
 let lossDown = () => 0; // where a loss stands in it
@@ -12,8 +12,7 @@ const positive = () => training.losses.filter((loss) => loss > 0 && loss < Infin
 
 function isLogarithmic() {
   const shown = positive();
-  if (!shown.length || state.scale === "linear") return false;
-  return state.scale === "log" || Math.max(...shown) >= WORTH_LOG * Math.min(...shown);
+  return shown.length > 0 && Math.max(...shown) >= WORTH_LOG * Math.min(...shown);
 }
 
 // How losses stand on the scale: how high, in shares from the bottom, and what is marked beside it.
@@ -78,12 +77,10 @@ function moveCursor() {
 
 function drawCurveKey() {
   const rate = training.rates[state.at];
-  putText($("curve-key"), `${number(training.losses[state.at])}${rate === null ? "" : ` · learning rate ${number(rate)}`}`);
+  putText($("curve-key"), [number(training.losses[state.at]), ...(rate === null ? [] : [`learning rate ${number(rate)}`]), ...(isLogarithmic() ? ["logarithmic scale"] : [])].join(" · "));
   const { losses, count } = training;
   const ends = `from ${number(losses[0])} to ${number(losses.at(-1))}`;
   put($("losses"), "aria-label", `The loss goes ${ends} over ${counted(count, "snapshot")}; here it is ${number(losses[state.at])}.`);
-  $("scale").hidden = !positive().length;
-  put($("scale"), "aria-pressed", String(isLogarithmic()));
 }
 
 function curveParts() {
@@ -102,14 +99,6 @@ function curveParts() {
     svgElement("path", { class: "cursor", id: "cursor" }),
     svgElement("circle", { class: "here", id: "here", r: 5 }),
   ];
-}
-
-// Show losses on the other scale.
-function changeScale() {
-  state.scale = isLogarithmic() ? "linear" : "log";
-  drawCurve();
-  drawCurveKey();
-  announce(`Losses on a ${state.scale === "log" ? "logarithmic" : "linear"} scale.`);
 }
 
 // The snapshot nearest to where someone points.

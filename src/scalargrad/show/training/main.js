@@ -13,8 +13,6 @@ function listen() {
   click("last", () => goTo(training.count - 1));
   click("play", togglePlay);
   click("help", showHelp);
-  click("export", saveSvg);
-  click("scale", changeScale);
   click("example-previous", () => moveExample(-1));
   click("example-next", () => moveExample(1));
   click("points", onPlaneClick);

@@ -11,6 +11,7 @@ const classColour = (c) => `class${(c % CLASS_COUNT) + (task.kind === "largest" 
 const probes = {};
 for (const name of ["paper", "ink", "mark", "muted", "constant", "value", "gradient", ...[...Array(CLASS_COUNT).keys()].map(classColour)]) {
   probes[name] = element("i", { class: `probe ${name}` });
+  if (!name.startsWith("class")) probes[name].style.setProperty("--own", `var(--${name})`);
   $("palette").append(probes[name]);
 }
 

@@ -1,9 +1,6 @@
 // The recorded programs, run again for many examples side by side: values forward, gradients
 // backward. What an operation does is printed from the table of operations into `functions`.
 
-// A number as JSON has it, where inf and nan are words.
-const float = (x) => (typeof x === "string" ? Number(x.replace("inf", "Infinity")) : x);
-
 // What stops a gradient computes nothing, and so has no entry in the table.
 const DETACH = { forward: (y, [a]) => y.set(a), backward: () => {} };
 

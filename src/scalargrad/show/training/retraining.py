@@ -109,7 +109,7 @@ def find_retraining(program: Program, cells: list[Cell], optimizer: Any) -> Retr
     state = [float(x) for x in chosen.first_state(group)]
     try:
         first = _rule(chosen, len(state), 1.0)
-        later = _later(chosen, len(state))
+        later = _rule(chosen, len(state), None)
     except (ScalargradError, TypeError, ValueError, ArithmeticError):
         return None  # for example, it takes floats only
     if first is None or later is None:
@@ -124,22 +124,6 @@ def find_retraining(program: Program, cells: list[Cell], optimizer: Any) -> Retr
         is_stack(program, cells),
         optimizer is not None,
     )
-
-
-def _later(optimizer: Optimizer, states: int) -> Recording | None:
-    """Record the rule of all steps but the first, if they share one."""
-    counted = _rule(optimizer, states, None)
-    if counted is not None:
-        return counted
-    return _rule(optimizer, states, 2.0) if _is_steady(optimizer, states) else None
-
-
-def _is_steady(optimizer: Optimizer, states: int) -> bool:
-    """Return whether the rule is the same in every step but the first that a page may take."""
-    (group,) = optimizer.param_groups
-    sample = (0.5, 0.25, *[0.125] * states)
-    rules = (optimizer.rule({**group, "step": step}) for step in range(2, MOST_EPOCHS + 1))
-    return len({tuple(rule(*sample)) for rule in rules}) == 1
 
 
 def _rule(optimizer: Optimizer, states: int, step: float | None) -> Recording | None:

@@ -12,7 +12,6 @@ const state = {
   cell: 0, // the unit that Tab reaches
   unit: null, // the one selected, whose lines stand out
   view: "weights", // what the lines show
-  scale: null, // of losses: "linear" or "log"; null leaves it to them
 };
 
 // The plane: a grid of points over the examples and a little beyond; one row if there is one input.

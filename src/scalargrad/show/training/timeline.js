@@ -58,8 +58,6 @@ function areWordsDue() {
   return true;
 }
 
-const announce = (text) => { $("announcement").textContent = text; };
-
 // Go to a snapshot; a manual move is announced and ends Play.
 function goTo(k, { manual = true } = {}) {
   if (manual) pause();
@@ -119,12 +117,6 @@ function play() {
     goTo(state.at + 1, { manual: false });
     return state.at < training.count - 1;
   }, rest);
-}
-
-// The browser focuses the first button of a dialog, which is at the end of a long one.
-function showHelp() {
-  $("help-text").showModal();
-  $("help-title").focus();
 }
 
 const KEYS = {

@@ -8,22 +8,44 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
+from typing import NamedTuple
 
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.places import unit_name
 from scalargrad.show.training.model_record import Json, as_json, uses
 from scalargrad.show.training.network import activation, layers_of
 from scalargrad.show.training.setting import Setting
-from scalargrad.show.training.snapshot import Snapshot
 from scalargrad.system.json_number import json_number
 from scalargrad.table.javascript import javascript_lanes
 from scalargrad.table.operation import Operation
 
+
+class Snapshot(NamedTuple):
+    """The model after one step of its training.
+
+    Attributes
+    ----------
+    step : int
+        Steps, or epochs, taken so far.
+    loss : float
+        The loss over all examples.
+    learning_rate : float or None
+        The learning rate of the last step, if known.
+    parameters : array of float
+        The parameters, in full precision.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float | None
+    parameters: array[float]
+
+
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("programs", "state", "losses", "training", "recording", "resized", "retraining"),
-    *("picture", "names", "network", "lines", "boundary", "plane", "curve"),
-    *("story", "timeline", "settings", "takeaway", "main"),
+    *("programs", "state", "losses", "training", "recording", "retraining"),
+    *("picture", "network", "plane", "curve"),
+    *("story", "timeline", "settings", "main"),
 )
 
 

@@ -16,8 +16,7 @@ from scalargrad.show.html import frame as notebook_frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.training.model_record import Loss, Model
 from scalargrad.show.training.setting import rectangle, study
-from scalargrad.show.training.snapshot import Snapshot
-from scalargrad.show.training.training_document import page
+from scalargrad.show.training.training_document import Snapshot, page
 from scalargrad.table.validation import function, instance, text, whole
 from scalargrad.train import History
 from scalargrad.train.examples import Examples, plain

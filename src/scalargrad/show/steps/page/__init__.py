@@ -1,18 +1,15 @@
 """The step page: a walk as one HTML file that opens from disk and needs no network.
 
-Python decides what to draw (`drawn`, and `numbered_folds` and `level_builder` for large graphs),
-draws it (`diagram_layout`, `graph_svg`, `line_ends`), keeps what is drawn alike once (`templates`),
-records what the page must know (`page_record`, and `layered` for layers) and puts the document
-together (`document`). The page itself is `page.html`, `page.css` and the scripts beside them: plain
-JavaScript, joined in the order that `document` lists, with what all pages share
-(`scalargrad.show.html`).
+Python decides what to draw and keeps what is drawn alike once (`drawn`, and `level_builder` with
+`branching` for large graphs), draws it (`diagram_layout`, `graph_svg`), records what the page must
+know (`page_record`) and puts the document together (`document`). The page itself is `page.html`,
+`page.css` and the scripts beside them: plain JavaScript, joined in the order that `document` lists,
+with what all pages share (`scalargrad.show.html`).
 
 =============== ==============================================================
 expressions     the traced expressions: simplified at a point, and written
 names           names as in print, their indices lowered
-sweep           values forward, gradients backward
-comparisons     what the program compared, and whether it would take another branch
-decimal_results what operations give of decimals, for = and ≈
+sweep           values forward, gradients backward; whether the program would take another branch
 exactness       which numbers of a sweep are what is shown
 formulas        the chain rule of a step, as text and as MathML
 wording         what a step says in words
@@ -21,12 +18,10 @@ drawings        which drawing is open, and what stands where in it
 drawing         the graph at a step: numbers, and what is known and done
 marks, chips    halos, rings, the arrow back; the product on the active wire
 panel, layers   the explanation beside it; that of a layer, as matrices
-predict         questions, and hints on wrong answers
+predict         questions, and what was wrong with an answer
 inputs          sliders and boxes
 timeline        moving, playing, keys, links
-viewport        zooming and centring
-further         whether the panel goes on below the fold
-minimap         the whole of a graph that is larger than its frame
+viewport        zooming, centring, and what moves
 tools, sheet    the menu More, and printed worksheets
 variants        worksheets with inputs of their own, and as questions for Moodle
 main            putting it together

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from scalargrad.show.characters import visible
-from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Shape, Wire
+from scalargrad.show.graphs.diagram import Box, Junction, Line, Shape, Wire
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Value
 
@@ -75,30 +75,6 @@ def branched(
         added += [box, Wire(wire, "", "", "", "", "")]
         lines += [Line(f"{line.id}-out", box.id, wire), replace(line, source=wire)]
     return added, lines
-
-
-def copies_apart(diagram: Diagram, again: Mapping[str, str]) -> Diagram:
-    """Return a diagram with copy gates in which copies read far apart come from a name, not a line.
-
-    Parameters
-    ----------
-    diagram : Diagram
-        With a line ``n4-w0-out`` from a copy gate ``n1-fan`` to the wire of each copy.
-    again : mapping from str to str
-        By the ids of wires whose readers lie far apart, the names to repeat there.
-    """
-    names = {f"{wire.removesuffix('-wire')}-fan": name for wire, name in again.items()}
-    first = _first_readers(diagram.lines)
-    boxes = {
-        line.id: _named_again(line.id.removesuffix("-out"), names[line.source])
-        for line in diagram.lines
-        if line.source in names and line.id not in first
-    }
-    lines = [
-        replace(line, source=boxes[line.id].id) if line.id in boxes else line
-        for line in diagram.lines
-    ]
-    return replace(diagram, shapes=[*diagram.shapes, *boxes.values()], lines=lines)
 
 
 def _first_readers(lines: Sequence[Line]) -> set[str]:

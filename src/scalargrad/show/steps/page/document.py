@@ -26,10 +26,9 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("expressions", "names", "sweep", "comparisons", "decimal_results", "exactness", "formulas"),
-    *("wording", "nudges", "state", "drawings", "drawing", "marks", "chips", "layers", "lines"),
-    *("panel", "predict", "inputs", "timeline", "motion", "viewport", "minimap", "tools", "sheet"),
-    *("variants", "further", "main"),
+    *("expressions", "names", "sweep", "exactness", "formulas", "wording", "state"),
+    *("drawings", "drawing", "marks", "chips", "layers", "panel", "predict", "inputs"),
+    *("timeline", "viewport", "tools", "sheet", "variants", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6
 

@@ -2,19 +2,77 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
-from scalargrad.show.graphs.copies import copies_of
-from scalargrad.show.steps.page.branching import copies_apart
+from scalargrad.show.graphs.diagram import Diagram
+from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.steps.page.graph_svg import draw
-from scalargrad.show.steps.page.level_builder import LevelBuilder
-from scalargrad.show.steps.page.numbered_folds import Level, levels
-from scalargrad.show.steps.page.templates import Slots, Templates, filled
+from scalargrad.show.steps.page.level_builder import Level, LevelBuilder, levels
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.value import Value
+
+_NUMBERED = re.compile(r"(?<![a-z])[nf]\d+|(?<=from)\d+")
+_TEXT = re.compile(r'(?<=>)[^<\n][^<]*(?=<)|(?<=aria-label=")[^"]*')
+_SLOT = re.compile(r"\{(\d+)\}")
+
+
+@dataclass(slots=True)
+class Slots:
+    """What fills the slots of a drawing, in the order in which they are met first."""
+
+    _found: dict[str, str] = field(default_factory=dict)
+
+    def slot(self, match: re.Match[str]) -> str:
+        """Return the slot of a text."""
+        return self._found.setdefault(match[0], f"{{{len(self._found)}}}")
+
+    def diagram(self, diagram: Diagram) -> Diagram:
+        """Return a diagram with slots in its ids."""
+        id = partial(_NUMBERED.sub, self.slot)
+        shapes = [replace(shape, id=id(shape.id)) for shape in diagram.shapes]
+        lines = [
+            replace(line, id=id(line.id), source=id(line.source), target=id(line.target))
+            for line in diagram.lines
+        ]
+        return replace(diagram, shapes=shapes, lines=lines)
+
+    def names(self, names: Mapping[str, str]) -> dict[str, str]:
+        """Return the names of nodes by the slots of their ids."""
+        return {slot: names[id] for id, slot in self._found.items() if id in names}
+
+    def texts(self, svg: str) -> tuple[str, list[str]]:
+        """Return the drawing of such a diagram with slots for its texts, and what fills all."""
+        return _TEXT.sub(self.slot, svg), [*self._found]
+
+
+class Templates:
+    """Templates of drawings, each kept once, and each line that they consist of."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, int] = {}
+        self._templates: dict[tuple[int, ...], int] = {}
+
+    def number(self, svg: str) -> int:
+        """Keep a template, unless it is kept already, and return its number."""
+        lines = (self._lines.setdefault(line, len(self._lines)) for line in svg.split("\n"))
+        return self._templates.setdefault(tuple(lines), len(self._templates))
+
+    @property
+    def json(self) -> dict[str, list[Any]]:
+        """The lines, and which of them each template consists of."""
+        return {"lines": [*self._lines], "templates": [*self._templates]}
+
+
+def filled(template: str, slots: Sequence[str]) -> str:
+    """Return a drawing with its slots filled."""
+    return _SLOT.sub(lambda match: slots[int(match[1])], template)
+
 
 Json: TypeAlias = Any
 
@@ -59,7 +117,7 @@ def _whole(scene: Scene) -> Drawings:
     """Draw one graph with junctions and, where there are any, with copy gates.
 
     To avoid a thicket of lines, dense layers are drawn with bundles, and the name of a node that is
-    read all along a chain is repeated there.
+    read all along a chain is repeated there; then it is not drawn with copy gates.
     """
     whole = Level(Fold("graph", [*scene.order]), 0, None)
     graph = DrawnGraph(scene.order)
@@ -70,10 +128,8 @@ def _whole(scene: Scene) -> Drawings:
         else Builder(graph).build([scene.root])
     ]
     copies = copies_of(scene.order)
-    if copies:
-        copied = Builder(graph, copies).build([scene.root])
-        again = {f"n{scene.place[x]}-wire": scene.names[x] for x in bundled.far_apart}
-        forms.append(copies_apart(copied, again))
+    if copies and not bundled.repeated:
+        forms.append(Builder(graph, copies).build([scene.root]))
     title = f"Computation graph of {scene.names[scene.root]}"
     first, *others = draw([(replace(form, title=title), _names(scene)) for form in forms])
     json: Json = {"title": scene.names[scene.root], "parent": None, "bundles": _members(bundled)}

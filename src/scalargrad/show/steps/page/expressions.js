@@ -14,8 +14,6 @@ const ELLIPSIS = { name: "…" };
 const FIXED = ["…", "π"]; // names that stand for themselves
 const LONGEST_CALL = 6;
 
-const float = (x) => (x === "inf" ? Infinity : x === "-inf" ? -Infinity : x === "nan" ? NaN : x);
-
 // An operation's operand which, being this number, leaves the other one as the result.
 const NEUTRAL = {
   "add/2": [0, 0],

@@ -1,5 +1,5 @@
 // The formulas of a step in symbols and in numbers, as text or as MathML. The rules are those of
-// scalargrad.show.steps.formulas and scalargrad.show.steps.formula_writer; a test holds them together.
+// scalargrad.show.steps.formulas and scalargrad.show.steps.formulas; a test holds them together.
 
 const MOST_INPUTS = 8;
 const MOST_SCORES = 4;

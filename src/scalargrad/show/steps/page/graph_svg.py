@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from scalargrad.show.graphs.curves import turn
+from scalargrad.show.graphs.chain_rows import turn
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Junction, Line, Wire
 from scalargrad.show.steps.page.diagram_layout import (
     ABOVE,
@@ -18,10 +18,12 @@ from scalargrad.show.steps.page.diagram_layout import (
     OUT,
     TAP,
     DiagramLayout,
+    from_shape,
     laid_out,
     short,
+    to_box,
+    to_gate,
 )
-from scalargrad.show.steps.page.line_ends import from_shape, to_box, to_gate
 
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
 

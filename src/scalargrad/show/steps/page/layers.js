@@ -96,18 +96,11 @@ function layerNumbers(layer) {
     z: column(layer.z.map(numberAt)),
     h: column(layer.h.map(numberAt)),
     upstream: column(layer.h.map((i) => sweep.signals[i])),
-    slope: column(layer.h.map((h, j) => slopeAlong(layer.slopes[j], sweep.locals, layer.z[j], h))),
+    slope: column(layer.h.map((h, j) => sweep.locals[h][layer.operands[j]])),
     delta: column(delta),
     weights: delta.map((d) => x.map((value) => d * value)),
     passed: column(x.map((_, k) => layer.W.reduce((sum, row, j) => sum + numberAt(row[k]) * delta[j], 0))),
   };
-}
-
-// The slope of an activation, ∂h/∂z, along the wires between, which come operands first.
-function slopeAlong(wires, locals, z, h) {
-  const slopes = new Map([[z, 1]]);
-  for (const [gate, operand, from] of wires) slopes.set(gate, (slopes.get(gate) ?? 0) + locals[gate][operand] * slopes.get(from));
-  return slopes.get(h);
 }
 
 // What a stop of the layer view says of its layer: lines of symbols, each with its numbers below.
@@ -170,11 +163,8 @@ function forwardLines(layer, { W, x, b, z, h }) {
   }];
 }
 
-// The sign between activations, in numbers, and their results; ≈ if a gate on the way has one.
-function activationSign(layer) {
-  const along = new Set(layer.slopes.flat().map(([gate]) => gate));
-  return op(loosest(...[...along].map((gate) => gateAt(state.sweep, gate).relation)));
-}
+// The sign between activations, in numbers, and their results.
+const activationSign = (layer) => op(loosest(...layer.h.map((h) => gateAt(state.sweep, h).relation)));
 
 function backwardLines(layer, found) {
   const { x, upstream, slope, delta, weights, passed, W } = found;

@@ -21,18 +21,85 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from scalargrad.graph import describe
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, Line, Shape, Wire
 from scalargrad.show.steps.page.branching import branched, read_far_apart
-from scalargrad.show.steps.page.numbered_folds import Level, lines, named
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold
-from scalargrad.show.subgraphs.folds import Item
+from scalargrad.show.subgraphs.folds import Item, Shown
 from scalargrad.value import Parameter, Value
+
+
+@dataclass(slots=True)
+class Level:
+    """A fold as a drawing by itself, with a number.
+
+    A fold that holds nothing but another fold is drawn as that one.
+
+    Attributes
+    ----------
+    fold : Fold
+        The fold.
+    index : int
+        The number of its drawing.
+    parent : int or None
+        The number of the drawing around it.
+    stands : dict from Value to Value or Fold
+        The item that each node inside is drawn in.
+    """
+
+    fold: Fold
+    index: int
+    parent: int | None
+    items: list[Item] = field(init=False)
+    stands: Shown = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.items, opened = self.fold.items, list[Fold]()
+        while len(self.items) == 1 and isinstance(self.items[0], Fold):
+            opened.append(self.items[0])
+            self.items = self.items[0].items
+        self.stands = self.fold.shown(opened)
+
+    @property
+    def title(self) -> str:
+        """The title of its drawing."""
+        return "whole graph" if self.parent is None else named(self.fold)
+
+
+def named(fold: Fold) -> str:
+    """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
+    if fold.kind not in {"call", "parameters"}:
+        return fold.path
+    name, _, rest = fold.title.partition(": ")
+    _, call, which = (rest or name).partition(", call ")
+    return f"{name.partition(', call ')[0]}{call}{which}"
+
+
+def lines(fold: Fold) -> tuple[str, str]:
+    """Return the two lines of a fold's box: ``fc (Linear)`` and ``16 → 4``, or which call it is."""
+    if fold.kind not in {"call", "parameters"}:
+        return fold.path, fold.title.removeprefix(f"{fold.path}: ")
+    before, _, call = fold.title.partition(", call ")
+    name, _, detail = before.partition(": ")
+    if not detail and fold.shape:
+        detail = f"{fold.shape[0]:,} → {fold.shape[1]:,}"
+    return name, f"call {call}" if call else detail
+
+
+def levels(whole: Fold) -> list[Level]:
+    """Return every fold that has a drawing, the whole graph first."""
+    found = [Level(whole, 0, None)]
+    for level in found:
+        for item in level.items:
+            if isinstance(item, Fold):
+                found.append(Level(item, len(found), level.index))
+    return found
+
 
 #: The most nodes with the same readers that are drawn side by side, and the most lines between
 #: three or more of them and these readers. What exceeds either is drawn as one bundle.
@@ -59,10 +126,9 @@ class LevelBuilder(Builder):
     ----------
     bundles : list of list of Value
         The nodes of each bundle.
-    far_apart : list of Value
-        The nodes read at places that lie far apart.
     repeated : dict from str to str
-        The names of these, or of their bundles, which are repeated at each place; by wire id.
+        The names of nodes read at places that lie far apart, or of their bundles, which are
+        repeated at each place; by wire id.
     """
 
     def __init__(
@@ -84,8 +150,8 @@ class LevelBuilder(Builder):
         for b, bundle in enumerate(self.bundles):
             self._units.update(dict.fromkeys(bundle, f"b{b}"))
         self._hidden = {x for bundle in self.bundles for x in bundle if self._merges(x)}
-        self.far_apart = list(read_far_apart(level.items, self._readers, self._stands))
-        self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in self.far_apart}
+        far_apart = read_far_apart(level.items, self._readers, self._stands)
+        self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in far_apart}
 
     def _read(self) -> dict[Value, dict[Item, None]]:
         """Return the visible nodes, each with the gates and folds that read it."""

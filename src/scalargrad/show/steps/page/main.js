@@ -88,7 +88,6 @@ if (state.follows) openDrawing(drawingFor(shownSteps()));
 drawAll();
 resize();
 enableDragging();
-enableMap();
 enableFurther();
 readFragment();
 

@@ -14,14 +14,14 @@ from scalargrad.comparisons import Comparison
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.decimal_results import body
 from scalargrad.show.graphs.gates import gate_sign, gate_text
-from scalargrad.show.softmax_maximum import scores_of
-from scalargrad.show.steps.nudges import nudge_note
+from scalargrad.show.shown_graph import scores_of
+from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawn import Drawings
-from scalargrad.show.steps.page.layered import layered
 from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.show.steps.resolver import FIXED
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
+from scalargrad.show.steps.wording import change_note
 from scalargrad.system.json_number import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression, _mathml_default, _text_notation
@@ -88,7 +88,7 @@ class Record:
         scene = self._scene
         leaves = [leaf for leaf in scene.inputs if scene.terms[leaf]]
         return {
-            self._place[leaf]: nudge_note(scene, leaf, sum(scene.terms[leaf])) for leaf in leaves
+            self._place[leaf]: change_note(scene, leaf, sum(scene.terms[leaf])) for leaf in leaves
         }
 
     def key(self, op: Operation, arity: int) -> str:

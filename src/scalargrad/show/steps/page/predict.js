@@ -1,5 +1,5 @@
 // Predict mode: the local derivative and then the product are left blank, the answer is judged, and
-// the reply says what went wrong: a sign, a forgotten upstream, a forgotten term. Hints lead on.
+// the reply says what went wrong: a sign, a forgotten upstream, a forgotten term.
 
 const CLOSE = 5e-3; // an answer may be rounded to about three digits
 
@@ -9,7 +9,6 @@ class Question {
   constructor(step) {
     this.step = step;
     this.stage = "local";
-    this.hints = 0; // how many of this stage's have been given
     this.reply = "";
     this.isOpen = true;
     this.log = [];
@@ -28,7 +27,6 @@ class Question {
     this.reply = given === null ? "Write a number, such as −0.25." : judge(given, this);
     if (this.reply) return;
     this.log.push(`Right: ${this.inWords()}.`);
-    this.hints = 0;
     if (this.stage === "local") this.stage = "product";
     else if (this.stage === "product" && this.step.arrived > 1) this.stage = "sum";
     else this.isOpen = false;
@@ -47,34 +45,6 @@ class Question {
 }
 
 const QUESTIONS = { local: "What is the local derivative?", product: "What is the product?", sum: "What is the sum so far?" };
-
-// What leads to the answer of each stage, one hint after the other.
-const HINTS = {
-  local: ({ node, operand, parent, expected }) => {
-    const gate = gateAt(state.sweep, node);
-    const rule = localFormula(state.sweep, { node, operand, parent, expected }, TEXT);
-    const { name } = nodes[parent];
-    const [by, else_] = isShare({ node, parent, expected }) ? [`${name} on this wire`, `everything else fixed, ${name} on its other wires too`] : [name, "everything else fixed"];
-    return [
-      `Differentiate ${nodes[node].name} = ${printText(gate.expression, gate.words(gate.expression))} by ${by} and hold ${else_}: when ${by} grows a little, how many times as much does ${nodes[node].name} grow?`,
-      rule.symbols.length > 1 ? `${chain(TEXT, rule.symbols)}. Put the numbers in.` : `${nodes[node].name} changes just as ${nodes[parent].name} does, or the other way round, or not at all: 1, −1 or 0.`,
-    ];
-  },
-  product: (step) => {
-    const [upstream, local] = factorsOf(step);
-    return [
-      "The chain rule multiplies what comes from upstream by the local derivative.",
-      `Upstream is ${number(upstream)}, the local derivative is ${number(local)}.`,
-    ];
-  },
-  sum: (step) => [
-    "Where a wire branches, what comes back along the branches is added.",
-    `${number(state.sweep.total(step.parent, step.arrived - 1))} had arrived before, and this wire brings ${number(state.sweep.terms[step.parent][step.arrived - 1])}.`,
-  ],
-};
-
-const factorsOf = (step) => [state.sweep.signals[step.node], state.sweep.locals[step.node][step.operand]];
-const hintsOf = ({ stage, step }) => HINTS[stage](step);
 
 function readNumber(written) {
   const plain = written.trim().replaceAll("−", "-").replace(",", ".");
@@ -103,7 +73,9 @@ function judgeLocal(given, step, answer) {
     return `That is the derivative by another operand. Differentiate ${nodes[step.node].name} by ${nodes[step.parent].name}.`;
   }
   if (isClose(given, state.sweep.data[step.node])) return `That is the value of ${nodes[step.node].name}, not its slope.`;
-  return `Not yet: how many times as much does ${nodes[step.node].name} change when ${nodes[step.parent].name} changes a little?`;
+  const gate = gateAt(state.sweep, step.node);
+  const [by, rest] = isShare(step) ? [`${nodes[step.parent].name} on this wire`, "everything else fixed, its other wires too"] : [nodes[step.parent].name, "everything else fixed"];
+  return `Not yet: differentiate ${nodes[step.node].name} = ${printText(gate.expression, gate.words(gate.expression))} by ${by}, ${rest}.`;
 }
 
 function judgeProduct(given, step, answer) {
@@ -161,16 +133,13 @@ function questionForm() {
     product: `${factors} = ?`,
     sum: `${signal(step.parent, TEXT, notation)} so far = ?`,
   }[question.stage];
-  const hints = hintsOf(question);
-  const given = hints.slice(0, question.hints);
   const box = element("input", { type: "text", inputmode: "text", id: "answer", autocomplete: "off", "aria-describedby": "reply" });
   const form = element(
     "form",
     { class: "question", onsubmit: (event) => { event.preventDefault(); answer(box.value); } },
     ...question.log.map((line) => element("p", { class: "right" }, line)),
     element("label", { for: "answer" }, asked),
-    element("div", { class: "row" }, box, element("button", { type: "submit" }, "Check"), element("button", { type: "button", onclick: hint, disabled: question.hints === hints.length }, "Hint"), element("button", { type: "button", onclick: reveal }, "Show")),
-    ...given.map((line) => element("p", { class: "hint" }, line)),
+    element("div", { class: "row" }, box, element("button", { type: "submit" }, "Check"), element("button", { type: "button", onclick: reveal }, "Show")),
     element("p", { id: "reply", class: question.reply ? "wrong" : "" }, question.reply),
   );
   return form;
@@ -189,17 +158,6 @@ function answer(written) {
   $("answer").focus();
   $("answer").select(); // so that the next try replaces it
   $("reply").scrollIntoView({ block: "nearest" });
-}
-
-// Give one more hint, and leave what has been written.
-function hint() {
-  const { question } = state;
-  const written = $("answer").value;
-  question.hints += 1;
-  drawAll();
-  $("answer").value = written;
-  $("answer").focus();
-  announce(hintsOf(question)[question.hints - 1]);
 }
 
 function reveal() {

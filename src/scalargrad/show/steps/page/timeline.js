@@ -25,8 +25,6 @@ function drawAll() {
   drawInputs();
   drawPlay();
   showExact();
-  markMap();
-  placeTools();
 }
 
 // Go to a stop of the view; a manual move is announced and ends Play.
@@ -133,12 +131,6 @@ function play() {
     goTo(state.at + 1, { manual: false });
     return !atEnd();
   });
-}
-
-// The browser focuses the first button of a dialog, which is at the end of a long one.
-function showHelp() {
-  $("help-text").showModal();
-  $("help-title").focus();
 }
 
 const KEYS = {

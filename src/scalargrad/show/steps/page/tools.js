@@ -26,8 +26,6 @@ function checkDifference() {
   $("check-result").textContent = `${at} ≈ ${number(slope)} with h = ${number(h)}; gradient ${equalTo(gradient)}: ${verdict}`;
 }
 
-const descentOutputs = [];
-
 // Move the chosen inputs against their gradients, as often as asked, while the output is defined.
 function descend(count) {
   const rate = Number($("rate").value);
@@ -37,7 +35,6 @@ function descend(count) {
     return;
   }
   const before = state.sweep.data[root];
-  if (descentOutputs.at(-1) !== before) descentOutputs.splice(0, Infinity, before);
   let done = 0;
   let why = "";
   while (done < count && !why) {
@@ -45,13 +42,11 @@ function descend(count) {
     why = whyNot(moved);
     if (why) break;
     const reached = state.sweep.data[root];
-    descentOutputs.push(reached);
     done += 1;
     if (!Number.isFinite(reached)) why = `${nodes[root].name} is ${number(reached)}`;
   }
   const said = `${counted(done, "step")}${done ? `: ${compared(before, state.sweep.data[root])}` : ""}.`;
   $("descent-result").textContent = why ? `${said} Stopped: ${why}.` : said;
-  drawDescent();
 }
 
 // Take a step to other inputs, or say why it cannot be taken; then nothing has changed.
@@ -74,55 +69,30 @@ function compared(before, after) {
   return `${both}, ${after < before ? "it fell" : after > before ? "it rose: try a smaller rate" : "it stayed"}`;
 }
 
-const MOST_KNOWN = 100; // outputs of descent that are drawn
-const CHART = { right: 210, top: 18, bottom: 74 };
-const DIGIT = 6.7; // pixels that a character of the chart takes, at most
-
-function drawDescent() {
-  const finite = descentOutputs.map((y, step) => ({ y, step })).filter(({ y }) => Number.isFinite(y));
-  const known = finite.slice(-MOST_KNOWN);
-  $("descent-chart").toggleAttribute("hidden", known.length < 2);
-  if (known.length < 2) return;
-  const [from, to] = [known[0], known.at(-1)];
-  const [low, high] = [Math.min(...known.map(({ y }) => y)), Math.max(...known.map(({ y }) => y))];
-  const { right, top, bottom } = CHART;
-  const left = 14 + DIGIT * Math.max(5, number(low).length, number(high).length);
-  const across = (step) => left + ((right - left) * (step - from.step)) / (to.step - from.step);
-  const down = (y) => (high > low ? bottom - ((bottom - top) * (y - low)) / (high - low) : (top + bottom) / 2);
-  const points = known.map(({ y, step }) => [across(step).toFixed(1), down(y).toFixed(1)]);
-  const text = (x, y, anchor, words) => svgElement("text", { x, y, "text-anchor": anchor }, words);
-  $("descent-chart").replaceChildren(
-    svgElement("path", { class: "axes", d: `M${left - 4},${top}V${bottom + 4}H${right}` }),
-    text(left, 10, "start", nodes[root].name),
-    ...[...new Set([low, high])].map((y) => text(left - 8, down(y) + 4, "end", number(y))),
-    text(left, bottom + 17, "middle", String(from.step)),
-    text((left + right) / 2, bottom + 17, "middle", "step"),
-    text(right, bottom + 17, "middle", String(to.step)),
-    svgElement("polyline", { points: points.map(String).join(" ") }),
-    ...points.map(([cx, cy]) => svgElement("circle", { cx, cy, r: 2 })),
-  );
-  $("descent-chart").setAttribute("aria-label", `${nodes[root].name} after each step, from ${number(from.y)} to ${number(to.y)}`);
-}
-
 const STYLED = [
   "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
-  "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "paint-order", "display",
-  "marker-end", "visibility",
+  "stroke-linejoin", "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "paint-order",
+  "display", "visibility", "marker-end",
 ];
+
+// A copy of an SVG that needs no style sheet.
+function styledCopy(svg) {
+  const copy = svg.cloneNode(true);
+  const originals = [svg, ...svg.querySelectorAll("*")];
+  for (const [k, made] of [copy, ...copy.querySelectorAll("*")].entries()) {
+    const style = getComputedStyle(originals[k]);
+    for (const property of STYLED) {
+      const value = style.getPropertyValue(property);
+      if (value) made.setAttribute(property, value.replace(/url\("?.*?#([\w-]+)"?\)/, "url(#$1)"));
+    }
+    for (const name of ["class", "tabindex", "role", "aria-label", "aria-pressed", "style"]) made.removeAttribute(name);
+  }
+  return copy;
+}
 
 // The graph as it is shown, as an SVG text that needs no style sheet.
 function exportedSvg() {
-  const copy = graph.cloneNode(true);
-  const originals = [graph, ...graph.querySelectorAll("*")];
-  const copies = [copy, ...copy.querySelectorAll("*")];
-  for (const [k, original] of originals.entries()) {
-    const style = getComputedStyle(original);
-    for (const property of STYLED) {
-      const value = style.getPropertyValue(property);
-      if (value) copies[k].setAttribute(property, value.replace(/url\("?.*?#([\w-]+)"?\)/, "url(#$1)"));
-    }
-    for (const name of ["class", "tabindex", "role", "aria-label"]) copies[k].removeAttribute(name);
-  }
+  const copy = styledCopy(graph);
   const { width, height } = graph.viewBox.baseVal;
   copy.setAttribute("width", String(width));
   copy.setAttribute("height", String(height));

@@ -1,0 +1,237 @@
+"""Finish Graphviz's SVG for web pages, and make PNG (with resvg), PDF (with fpdf2) and TikZ of it.
+
+The letters of PNG and PDF are those of Arimo, as wide as Graphviz takes them to be; what Arimo
+lacks is drawn in whatever font of the system has it. So a PNG shows what the SVG does, everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from io import BytesIO
+from xml.etree import ElementTree as ET
+
+from scalargrad.errors import LayoutError
+from scalargrad.show.graphs.layout import render
+
+_PROLOGUE = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)  # XML declaration and DOCTYPE
+_COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
+_TITLED = re.compile(
+    r'(<g id="([^"]*)" class="(?:graph|node|edge|cluster)".*?>\n)<title>.*?</title>\n'
+)
+_CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
+
+
+_SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
+
+_LEAST = 400.0  # points across a slide: small graphs are enlarged no more
+
+#: A subscript: for browsers without `baseline-shift` on text elements, `dy` replaces it. And fonts
+#: as wide as that of `palette`, since not every system has it.
+_INSTEAD = {
+    'baseline-shift="sub"': 'dy="3"',
+    'baseline-shift="super"': 'dy="-5"',
+    'font-family="Helvetica,sans-Serif"': 'font-family="Helvetica,Arial,sans-serif"',
+}
+
+
+def finish(svg: str, title: str, titles: Mapping[str, str]) -> str:
+    """Return an SVG with `titles`, by the ids of shapes and lines, in place of Graphviz's names.
+
+    Browsers show a ``<title>`` when the pointer rests on a shape and screen readers speak it:
+    the operation, the exact value or gradient, or the local gradient of a line.
+    """
+
+    def titled(match: re.Match[str]) -> str:
+        text = titles.get(match[2].replace("&#45;", "-"), "")
+        return match[1] + (f"<title>{escape(text)}</title>\n" if text else "")
+
+    svg = _COMMENT.sub("", _PROLOGUE.sub("", svg, count=1))
+    for written, better in _INSTEAD.items():
+        svg = svg.replace(written, better)
+    svg = _CELL.sub(r'<g id="\1"><title>\2</title>', _TITLED.sub(titled, svg)).replace("</a>\n", "")
+    fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" {fitting} ', 1)
+
+
+def size(svg: str) -> tuple[float, float]:
+    """Return the width and height of a picture in points."""
+    found = _SIZE.search(svg)
+    assert found is not None
+    return float(found[1]), float(found[2])
+
+
+def set_on_slide(svg: str, paper: str) -> str:
+    """Return a picture as large as it can be in the middle of a slide of 16:9, 960 points wide."""
+    width, height = size(svg)
+    across = max(1.04 * width, 1.04 * height * 16 / 9, _LEAST)
+    down = across * 9 / 16
+    box = f"{(width - across) / 2:.2f} {(height - down) / 2:.2f} {across:.2f} {down:.2f}"
+    x, y, _, _ = box.split()
+    sheet = f'<rect x="{x}" y="{y}" width="{across:.2f}" height="{down:.2f}" fill="{paper}"/>'
+    svg = _SIZE.sub(f'width="960pt" height="540pt" viewBox="{box}"', svg, count=1)
+    return svg.replace(">", f">{sheet}", 1)
+
+
+_MOST = 100_000_000  # pixels, 400 MB; where memory ends, resvg ends Python
+
+
+def png(svg: str, dot: str, dpi: int) -> bytes:
+    """Return a picture as a PNG; without resvg, the system's Graphviz makes it of `dot`.
+
+    Raises
+    ------
+    LayoutError
+        If the picture is too large for so many dots per inch, or there is neither.
+    """
+    try:
+        from fontpkg_arimo import ROOT
+        from resvg_py import svg_to_bytes
+    except ImportError:
+        return render(dot, "png", dpi)
+    width, height = (points * dpi / 72 for points in size(svg))
+    if width * height > _MOST:
+        raise LayoutError(
+            f"the picture has {width:,.0f} × {height:,.0f} dots at dpi={dpi}, more than {_MOST:,}: "
+            "give a smaller dpi, or save an .svg, which has no dots"
+        )
+    fonts = [str(path) for path in (ROOT / "files").iterdir()]
+    return bytes(svg_to_bytes(svg, dpi=dpi, font_files=fonts, sans_serif_family="Arimo"))
+
+
+_TITLES = re.compile(r"<title>[^<]*</title>\n?")  # a PDF shows none
+
+
+def pdf(svgs: Sequence[str]) -> bytes:
+    """Return pictures as a PDF, each on a page of its size.
+
+    Raises
+    ------
+    ImportError
+        If there is no fpdf2, or no font.
+    """
+    from fontpkg_arimo import ROOT
+    from fpdf import FPDF
+    from fpdf.fonts import TTFFont
+
+    document = FPDF(unit="pt")
+    document.set_margin(0)
+    document.set_auto_page_break(False)
+    for style, name in (("", "Arimo[wght].ttf"), ("I", "Arimo-Italic[wght].ttf")):
+        document.add_font("Arimo", style, ROOT / "files" / name)
+    for picture in svgs:
+        width, height = size(picture)
+        document.add_page(format=(width, height))
+        written = _TITLES.sub("", picture).replace("Helvetica,Arial,sans-serif", "Arimo")
+        document.image(BytesIO(written.encode()), w=width, h=height)
+    made = bytes(document.output())
+    for font in document.fonts.values():
+        if isinstance(font, TTFFont):
+            font.ttfont.close()  # or its file stays open
+    return made
+
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_NAMED = {
+    "−": "$-$", "×": r"$\times$", "·": r"$\cdot$", "≈": r"$\approx$", "∂": r"$\partial$",
+    "√": r"$\surd$", "∑": r"$\Sigma$", "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
+}  # fmt: skip
+_ESCAPED = "#$%&_{}"
+
+
+def tikz(svg: str) -> str:
+    """Return a picture as a ``tikzpicture``, which needs no TikZ library."""
+    shapes = "\n".join(_shapes(ET.fromstring(svg)))
+    begin = r"\begin{tikzpicture}[x=1bp, y=-1bp, inner sep=0pt, font=\sffamily]"
+    return f"{begin}\n{shapes}\n\\end{{tikzpicture}}\n"
+
+
+def _shapes(root: ET.Element) -> Iterator[str]:
+    for part in root.iter():
+        read = part.get
+        if read("fill") == "white" and read("stroke") == "none":
+            continue  # paper
+        match part.tag.removeprefix(_SVG):
+            case "polygon":
+                corners = " -- ".join(f"({point})" for point in read("points", "").split())
+                yield rf"\path[{_style(part.attrib)}] {corners} -- cycle;"
+            case "ellipse":
+                size = f"x radius={read('rx')}, y radius={read('ry')}"
+                at = f"({read('cx')},{read('cy')})"
+                yield rf"\path[{_style(part.attrib)}] {at} circle [{size}];"
+            case "path":
+                yield rf"\path[{_style(part.attrib)}] {_curve(read('d', ''))};"
+            case "text":
+                yield _text(part)
+
+
+def _style(of: Mapping[str, str]) -> str:
+    """Return the options of a shape that is filled, drawn or both."""
+    found = []
+    if of.get("fill", "none") != "none":
+        found.append(f"fill={_colour(of['fill'])}")
+    if of.get("stroke", "none") != "none":
+        found.append(f"draw={_colour(of['stroke'])}")
+        found.append(f"line width={of.get('stroke-width', '1')}bp")
+    if dashes := of.get("stroke-dasharray"):
+        on, off = dashes.split(",")
+        found.append(f"dash pattern=on {on}bp off {off}bp")
+    return ", ".join(found)
+
+
+def _colour(written: str) -> str:
+    """Return a colour for xcolor, which TikZ loads.
+
+    Examples
+    --------
+    >>> _colour("#0b5cad"), _colour("white")
+    ('{rgb,255:red,11;green,92;blue,173}', 'white')
+    """
+    if not written.startswith("#"):
+        return written
+    red, green, blue = (int(written[i : i + 2], 16) for i in (1, 3, 5))
+    return f"{{rgb,255:red,{red};green,{green};blue,{blue}}}"
+
+
+def _curve(d: str) -> str:
+    """Return a path of Bézier curves.
+
+    Examples
+    --------
+    >>> _curve("M0,1C2,1 3,4 5,4")
+    '(0,1) .. controls (2,1) and (3,4) .. (5,4)'
+    """
+    start, *points = (f"({point})" for point in re.findall(r"-?[\d.]+,-?[\d.]+", d))
+    thirds = zip(points[::3], points[1::3], points[2::3], strict=True)
+    return start + "".join(f" .. controls {a} and {b} .. {end}" for a, b, end in thirds)
+
+
+def _text(part: ET.Element) -> str:
+    read = part.get
+    size, anchor = read("font-size", "13"), {"middle": "base", "end": "base east"}
+    slanted = r"\itshape" if read("font-style") == "italic" else ""
+    font = rf"\fontsize{{{size}}}{{{size}}}\selectfont{slanted}"
+    where = anchor.get(read("text-anchor", ""), "base west")
+    at = f"({read('x')},{float(read('y', '0')) + float(read('dy', '0')):g})"
+    style = f"anchor={where}, text={_colour(read('fill', 'black'))}, font=\\sffamily{font}"
+    return rf"\node[{style}] at {at} {{{''.join(map(_letter, ''.join(part.itertext())))}}};"
+
+
+def _letter(letter: str) -> str:
+    r"""Return a letter as LaTeX writes it.
+
+    Examples
+    --------
+    >>> print(*map(_letter, "θ₀²_"))
+    $\theta$ \textsubscript{0} \textsuperscript{2} \_
+    """
+    kind, _, code = unicodedata.decomposition(letter).partition(" ")
+    greek = unicodedata.name(letter, "").split()
+    if kind in {"<sub>", "<super>"}:
+        return rf"\text{kind[1:-1]}script{{{chr(int(code, 16))}}}"
+    if greek[:1] == ["GREEK"] and greek[2:3] == ["LETTER"] and len(greek) == 4:
+        name = greek[3].lower()
+        return rf"$\{name.capitalize() if greek[1] == 'CAPITAL' else name}$"
+    return _NAMED.get(letter, rf"\{letter}" if letter in _ESCAPED else letter)
