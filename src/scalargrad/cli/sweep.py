@@ -65,7 +65,7 @@ def sweep(
 
 def _failure(error: SweepError, finished: int) -> SweepError:
     """Return the error of a run in the words of the command line."""
-    from scalargrad.parallel.worker import in_words
+    from scalargrad.parallel.workers import in_words
 
     run, cause = error.point, error.__cause__
     why = str(cause) if isinstance(cause, ScalargradError | OSError) else in_words(cause or error)
