@@ -8,9 +8,6 @@ from scalargrad.export.exported import Exported
 from scalargrad.export.naming import layout
 from scalargrad.version import __version__
 
-#: A workspace of at most this many numbers is on the stack.
-ON_THE_STACK = 8192
-
 _HEADER = """\
 /* {name}: a function recorded by scalargrad {version}.
  *
@@ -56,30 +53,26 @@ _TARGET = """
  * The code is for {target}, and for processors that can do all that this one can."""
 
 
-def header(exported: Exported, cells: int, *, always_static: bool = False, target: str = "") -> str:
+def header(exported: Exported, cells: int, target: str = "") -> str:
     """Return the text of the header.
 
     Parameters
     ----------
     exported : Exported
     cells : int
-        The size of the workspace, in numbers.
-    always_static : bool
-        Whether even a small workspace is in static memory.
+        How many numbers of static memory it computes in.
     target : str
         The processor that machine code is for; empty for C.
     """
-    guarded = bool(exported.outcomes)
-    outputs = [*exported.outputs, *["whether the recorded way was taken"] * guarded]
-    static = always_static or cells > ON_THE_STACK
+    outputs = [*exported.outputs, *["whether the recorded way was taken"] * exported.is_guarded]
     return _HEADER.format(
         name=exported.name,
         upper=exported.name.upper(),
         version=__version__,
         inputs=len(exported.inputs),
         outputs=len(outputs),
-        note=_NOTE if guarded else "",
-        memory=_MEMORY.format(bytes=8 * cells) if static else "",
+        note=_NOTE if exported.is_guarded else "",
+        memory=_MEMORY.format(bytes=8 * cells) if cells else "",
         target=_TARGET.format(target=target) if target else "",
         ins=_listed(exported.inputs),
         outs=_listed(outputs),
