@@ -131,7 +131,8 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
     ):
         importlib.import_module(f"benchmarks.replay.corpus.{path.stem}")
     compared = 0
-    for name in sorted(PROGRAMS)[::6]:
+    once_nan = ["loops.hidden_markov", "vmap_and_scan.masked_examples"]
+    for name in [*sorted(PROGRAMS)[::6], *once_nan]:
         function, arguments = PROGRAMS[name]()
         export: Any = getattr(function, "export", None)
         if export is None or any(map(is_dataclass, arguments)):  # several calls; no inputs
