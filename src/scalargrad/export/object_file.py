@@ -20,7 +20,7 @@ from scalargrad.compiler.nests.compile_nests import Scheduled
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.errors import MissingPackageError, OperandError, TraceError
-from scalargrad.export.c_header import header
+from scalargrad.export.c_file import header
 from scalargrad.export.exported import Exported
 
 #: Spare cells before and after the memory, which incomplete vectors may touch.

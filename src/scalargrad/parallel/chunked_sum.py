@@ -23,12 +23,12 @@ from scalargrad.parallel.workers import (
     Failure,
     Map,
     as_workers,
-    died,
-    ended,
+    death_error,
+    executor_of,
+    kill,
     packed,
-    received,
-    reply,
-    started,
+    packed_result,
+    unpacked,
 )
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real, widened
@@ -154,7 +154,7 @@ class ChunkedSum(Generic[R]):
 
     def _sent(self, requests: list[Request]) -> list[R]:
         """Send requests, and again with function and data to workers that lack them."""
-        found = [received(x) for x in _each(self._map, answer, requests)]
+        found = [unpacked(x) for x in _each(self._map, answer, requests)]
         lacking = [i for i, replied in enumerate(found) if replied is None]
         whole = [
             requests[i]._replace(
@@ -164,7 +164,7 @@ class ChunkedSum(Generic[R]):
         ]
         again = _each(self._map, answer, whole) if lacking else []
         for i, replied in zip(lacking, again, strict=True):
-            found[i] = received(replied)
+            found[i] = unpacked(replied)
         for failure in found:
             if isinstance(failure, Failure):
                 where = f"chunk {failure.place} of {len(self.chunks)}"
@@ -216,7 +216,7 @@ def _held(_key: bytes) -> dict[int, Any]:
 
 def answer(request: Request) -> bytes:
     """Return the results of a request in a worker, as a reply: None if it lacks something."""
-    return reply(_answer(request), request.places.start)
+    return packed_result(_answer(request), request.places.start)
 
 
 def _answer(request: Request) -> list[Any] | Failure | None:
@@ -245,19 +245,19 @@ class _Processes:
         """Apply a function to each request, in the process of its share."""
         broken: BaseException | None = None
         for _ in range(ATTEMPTS):
-            pools = self._pools = self._pools or [started(1) for _ in range(self.count)]
+            pools = self._pools = self._pools or [executor_of(1) for _ in range(self.count)]
             try:
                 futures = [pools[x.share].submit(f, x) for x in requests]
                 return [future.result() for future in futures]
             except BrokenProcessPool as error:
                 self.close()
                 broken = error
-        raise died() from broken
+        raise death_error() from broken
 
     def close(self) -> None:
         """Kill the processes; others start when needed."""
         while self._pools:
-            ended(self._pools.pop())
+            kill(self._pools.pop())
 
 
 # Cutting and adding ------------------------------------------------------------------------------

@@ -16,13 +16,13 @@ from scalargrad.parallel.workers import (
     Failure,
     as_workers,
     attempt,
-    died,
-    ended,
+    death_error,
+    executor_of,
     in_words,
+    kill,
     packed,
-    received,
-    reply,
-    started,
+    packed_result,
+    unpacked,
 )
 from scalargrad.system import terminals
 from scalargrad.system.interrupt import deferred_interrupt
@@ -148,12 +148,12 @@ def _outcomes(
     pickles = {i: packed(points[i], f"point {i}") for i in todo}  # before any is computed
     if isinstance(found, int):
         return _in_processes(call, pickles, found) if todo else iter(())
-    return _until_failure(todo, map(received, found(call, [*pickles.values()])))
+    return _until_failure(todo, map(unpacked, found(call, [*pickles.values()])))
 
 
 def _call(f: bytes, point: bytes) -> bytes:
     """Call a function in a worker."""
-    return reply(attempt(lambda: pickle.loads(f)(pickle.loads(point))))
+    return packed_result(attempt(lambda: pickle.loads(f)(pickle.loads(point))))
 
 
 def _until_failure(todo: Sequence[int], outcomes: Iterable[Any]) -> Iterator[tuple[int, Any]]:
@@ -173,12 +173,12 @@ def _in_processes(
 ) -> Iterator[tuple[int, Any]]:
     """Compute points by an executor; if a process dies it breaks, and another gets the rest."""
     for _ in range(ATTEMPTS):
-        pool = started(min(count, len(pickles)))
+        pool = executor_of(min(count, len(pickles)))
         try:
             futures = {pool.submit(call, x): i for i, x in pickles.items()}
             for future in as_completed(futures):
                 try:
-                    outcome = received(future.result())
+                    outcome = unpacked(future.result())
                 except (BrokenProcessPool, CancelledError):
                     continue
                 pickles.pop(futures[future], None)
@@ -190,10 +190,10 @@ def _in_processes(
         except BrokenProcessPool:  # while points were handed over
             continue
         finally:
-            ended(pool)
+            kill(pool)
         if not pickles:
             return
-    yield min(pickles), Failure(died())
+    yield min(pickles), Failure(death_error())
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def as_workers(workers: Any) -> int | Map:
     return found  # type: ignore[no-any-return]
 
 
-def started(count: int) -> ProcessPoolExecutor:
+def executor_of(count: int) -> ProcessPoolExecutor:
     """Return an executor of so many processes, begun by the start method of `multiprocessing`."""
     return ProcessPoolExecutor(count, initializer=_begin)
 
@@ -65,14 +65,14 @@ def _end_with_parent() -> None:
     os._exit(1)  # an executor's process would wait for ever for work of one that was killed
 
 
-def ended(pool: ProcessPoolExecutor) -> None:
+def kill(pool: ProcessPoolExecutor) -> None:
     """Kill the processes of an executor, whatever they are doing."""
     for process in [*(pool._processes or {}).values()]:  # from Python 3.14 on pool.kill_workers()
         process.kill()
     pool.shutdown(cancel_futures=True)
 
 
-def died() -> WorkerError:
+def death_error() -> WorkerError:
     """Return the error of work over which processes have died, with what may be the matter."""
     return WorkerError(
         f"{ATTEMPTS} worker processes died over it, one after the other. A process that is killed "
@@ -126,7 +126,7 @@ def packed(x: Any, what: str) -> bytes:
         ) from error
 
 
-def reply(result: Any, place: int = 0) -> bytes:
+def packed_result(result: Any, place: int = 0) -> bytes:
     """Return the pickle of a result, or of the failure to pickle it."""
     try:
         return pickle.dumps(result, protocol=pickle.HIGHEST_PROTOCOL)
@@ -134,7 +134,7 @@ def reply(result: Any, place: int = 0) -> bytes:
         return pickle.dumps(Failure(error, place))
 
 
-def received(reply: bytes) -> Any:
+def unpacked(reply: bytes) -> Any:
     """Return the result in a reply, or a Failure: an executor breaks if it cannot be made again."""
     try:
         return pickle.loads(reply)
