@@ -1,4 +1,4 @@
-"""What is written beside C and object code, what is refused, and a program as JSON."""
+"""What is written beside C and object code, and what is refused."""
 
 from __future__ import annotations
 

@@ -126,6 +126,21 @@ def test_a_killed_process_loses_nothing_and_changes_no_bit(alone: Any, tmp_path:
     assert (tmp_path / "of the sweep").exists()
 
 
+@pytest.mark.people
+def test_processes_end_with_the_one_they_work_for() -> None:
+    """Killed, it cannot tell them: its output stays open as long as one of them waits for work."""
+    program = (
+        "from scalargrad.parallel import *; import math; total = sum_over(math.dist, [1.0, 2.0], 2)"
+        "; print(total([0.0]), flush=True); input()"
+    )
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    run = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+    assert run.stdout is not None
+    assert run.stdout.readline() == b"3.0\n"
+    run.kill()
+    run.communicate(timeout=30)
+
+
 def test_processes_that_died_between_two_calls_are_replaced() -> None:
     """The next call finds them gone."""
     with sum_over(work.scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
