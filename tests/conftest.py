@@ -31,6 +31,8 @@ settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None
 settings.register_profile(
     "fresh", derandomize=False, database=None, deadline=None, max_examples=60, print_blob=True
 )
+# Where lines are counted, an example takes three times as long; fresh ones are tried elsewhere.
+settings.register_profile("counted", derandomize=True, max_examples=15, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

@@ -239,9 +239,8 @@ def test_what_cannot_be_an_argument_is_refused(given: Any, noun: str) -> None:
 
 def test_a_buffer_in_an_object_is_refused() -> None:
     """It has neither a hash nor attributes, and could change unseen."""
-    for held in (bytearray(b"x"), BUFFER):
-        with pytest.raises(TraceError, match=type(held).__name__):
-            jit(lambda given: 1.0)(SimpleNamespace(held=held))
+    with pytest.raises(TraceError, match="memoryview"):
+        jit(lambda given: len(given.held) * 1.0)(SimpleNamespace(held=BUFFER))
 
 
 @pytest.mark.parametrize(
@@ -470,17 +469,15 @@ WEIGHTS = {FIRST: 10.0, SECOND: 20.0}
 
 
 @pytest.mark.parametrize("name", ["pulled", "unlike", "numbered", "weighed", "listed"])
-def test_an_object_that_is_an_argument_and_around_is_refused(name: str) -> None:
-    """A program serves all objects alike; the remedy gives what an eager call does."""
-    method = getattr(SECOND, name)
-    for compiled, arguments in (
-        (jit(getattr(Body, name)), (SECOND, 2.0)),
-        (jit(lambda bodies, x: method.__func__(bodies[0], x)), ([SECOND], 2.0)),
-    ):
-        with pytest.raises(TraceError, match="Body"):
-            compiled(*arguments)
-    for f in (method, functools.partial(method), lambda x: method(1.0 * x)):
-        assert jit(f)(2.0) == method(2.0)
+def test_an_object_may_be_an_argument_and_around(name: str) -> None:
+    """It is itself: one that is another of those around has another program."""
+    method = getattr(Body, name)
+    for compiled in (jit(method), jit(lambda body, x: method(body, 1.0 * x))):
+        for body in (SECOND, FIRST, Body(3.0), SECOND):
+            if name not in {"numbered", "weighed"} or body in WORLD:
+                assert compiled(body, 2.0) == method(body, 2.0)
+    in_a_list = jit(lambda bodies, x: method(bodies[0], x))
+    assert in_a_list([SECOND], 2.0) == method(SECOND, 2.0)
 
 
 def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.compiler.random_arguments import differing
 from tests.compiler.random_programs import compare
 from tests.compiler.random_surroundings import stale
 from tests.inner import TABLE, Elementwise
@@ -38,6 +39,7 @@ SEEDS = {
     "test_an_expression_fails_where_it_does_eagerly": (16, 4),
     "test_gradients_by_interior_nodes_are_those_of_eager_graphs": (24, 6),
     "test_graphs_of_compiled_pieces_have_eager_gradients": (8, 2),
+    "test_random_arguments_are_told_apart": (16, 6),
     "test_random_surroundings_are_never_stale": (16, 6),
 }
 
@@ -61,6 +63,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> None:
     """Numbers, gradients, errors and generators' states agree, or the program is refused."""
     assert not compare(seed, by_values).difference
+
+
+def test_random_arguments_are_told_apart(seed: int) -> None:
+    """Lists, dicts, dataclasses and sizes of like and unlike structure, given in turns."""
+    assert not differing(seed)
 
 
 @pytest.mark.filterwarnings("ignore::scalargrad.JitWarning")

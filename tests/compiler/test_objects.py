@@ -217,7 +217,6 @@ def test_models_are_found_wherever_arguments_hold_them() -> None:
         models = {"table": table, "rest": (table,)}
         parameters = [*table.parameters(), *line.parameters()]
         check(compiled(models, 3, **options), f(models, 3, **options), parameters)
-    assert len(programs_of(compiled)) == 1
     assert jit(lambda rows: rows[1][0] * 2.0)(table.weight).data == table.weight[1][0].data * 2
 
 
@@ -249,16 +248,18 @@ def test_a_model_copied_inside_is_another(make: Callable[[], Any]) -> None:
                 p.data *= 1.5
 
 
-def test_a_model_that_was_called_with_is_given_up() -> None:
-    """A compiled function does not keep the last model it was called with."""
+def test_models_that_were_called_with_are_given_up() -> None:
+    """A compiled function keeps no more than the last 64, for which it need not look around."""
     compiled = jit(lambda m, x: m.first * x)
-    model = Pair(Parameter(2.0), Parameter(3.0))
-    for _ in range(4):
+    models = []
+    for _ in range(100):
+        model = Pair(Parameter(2.0), Parameter(3.0))
         compiled(model, 3.0)
-    gone = weakref.ref(model)
+        models.append(weakref.ref(model))
     del model
     gc.collect()
-    assert gone() is None
+    assert sum(x() is not None for x in models) <= 65  # and the one that it was recorded with
+    assert len(programs_of(compiled)) == 1
 
 
 def test_a_note_of_a_module_stays_in_the_recording() -> None:
@@ -543,19 +544,30 @@ def test_recording_for_each_number_held_by_an_object_warns() -> None:
     assert "mass" not in str(caught[0].message)
 
 
-def new_object(k: int) -> Any:
-    """Return an object of a class of its own that can be called."""
+def test_a_class_made_anew_for_each_call_warns() -> None:
+    """It is part of the program, as a function is; the warning names it."""
+    applied = jit(lambda f, x: f(x))
 
-    class Scaling:
-        def __call__(self, x: Any) -> Any:
-            return k * x
+    def call_with_each() -> None:
+        for k in range(1, 60):
 
-    return Scaling()
+            class Scaling:
+                def __call__(self, x: Any, k: int = k) -> Any:
+                    return k * x
+
+            assert applied(Scaling(), 3.0) == 3.0 * k
+
+    with pytest.warns(JitWarning, match="Scaling") as caught:
+        call_with_each()
+    assert len(caught) == 1
 
 
-@pytest.mark.parametrize("make", [lambda k: lambda x: k * x, new_object])
-def test_a_function_made_anew_for_each_call_warns_and_is_forgotten(make: Any) -> None:
+def test_a_function_made_anew_for_each_call_warns_and_is_forgotten() -> None:
     """Each is a program of its own, and what all of them read is compared at each call."""
+
+    def make(k: int) -> Any:
+        return lambda x: k * x
+
     applied = jit(lambda f, x: f(x))
     first = make(0)
     gone = weakref.ref(first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scalargrad.autodiff import gradients
@@ -98,9 +98,24 @@ def _compare(where: str, found: Any, expected: Any, differ: Differ) -> None:
     theirs = gradients(expected, by, allow_nonfinite=True)
     steepest = max(map(abs, theirs), default=0.0)
     for parent, dx, dy in zip(by, ours, theirs, strict=True):
-        if not _agree(dx, dy, steepest * RELATIVE / OF_LARGEST):
+        if _agree(dx, dy, steepest * RELATIVE / OF_LARGEST):
+            continue
+        if not _agree(dx, dy, _magnitudes(nodes)[parent]):
             name = parent.label or "a Value"
             differ(f"computes the gradient {dx!r} of {where} by {name}, and eager code {dy!r}")
+
+
+def _magnitudes(nodes: Sequence[Value]) -> dict[Value, float]:
+    """Return, for each node, the sum of the magnitudes of which a gradient by it is the sum.
+
+    That is over all ways from the last node to it.
+    """
+    found = dict.fromkeys(nodes, 0.0) | {nodes[-1]: 1.0}
+    for node in reversed(nodes):
+        for x, local in zip(node.parents, node.local_grads, strict=True):
+            if isinstance(x, Value) and local is not None:
+                found[x] = found.get(x, 0.0) + found[node] * abs(local)
+    return found
 
 
 def _agree(x: float, y: float, largest: float) -> bool:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from scalargrad.compiler.call.call_signature import Signature
 from scalargrad.compiler.call.call_snapshot import CallSnapshot
 from scalargrad.compiler.call.eager_replay import Call, cause
-from scalargrad.compiler.call.objects import Key, has_objects, is_object
+from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.call.specializations import Programs, Specializations
 from scalargrad.compiler.check import checked
+from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import is_jit_disabled, mode_here
 from scalargrad.compiler.pickling import Reference
 from scalargrad.compiler.runner import Inputs
@@ -72,18 +73,19 @@ class Jitted(Generic[P, R]):
         self.is_checked = check
         self._function = function
         self._static = static  # positions and names of arguments
-        #: Returns the key of a call, the numbers of its arguments, and the Values of objects.
-        self._kept = kept = Specializations(function, static, programs or {})
-        self.signature = (signature := Signature(function, static, kept.names)).of
+        #: Returns the key of a call, and the numbers and objects among its arguments.
+        self._kept = Specializations(function, static, programs or {})
+        self.signature = (signature := Signature(function, static)).of
         self._remember = signature.remember
         #: The generators that a program has last drawn from, with their states before.
         self.before: list[tuple[Any, Any]] = []
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
-    @property
-    def _paths(self) -> dict[Key, tuple[Specialization, ...]]:
-        return self._kept.fitting
+    def all_paths(self) -> list[Specialization]:
+        """Return all paths that are kept, the latest surroundings first."""
+        kept = reversed(self._kept.programs.values())
+        return [path for found in kept for paths in found.values() for path in paths]
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
@@ -105,9 +107,9 @@ class Jitted(Generic[P, R]):
         if mode == "check" or (self.is_checked and mode != "program"):
             confirmed: R = checked(self, args, kwargs)
             return confirmed
-        key, leaves, module_values = self.signature(args, kwargs)
-        call = self, args, kwargs, key, leaves, module_values
-        for path in self._kept.current(key):
+        key, leaves, objects = self.signature(args, kwargs)
+        call = self, args, kwargs, key, leaves, objects
+        for path in self._kept.current(key, objects):
             run = path.run(call)
             if run is not None:
                 break
@@ -157,11 +159,6 @@ class Jitted(Generic[P, R]):
         """
         with collector_paused():  # a single pause: else there is a search after each pass
             try:
-                call, known = self._looked_around(call)
-                for fitting in known:
-                    run = fitting.run(call)
-                    if run is not None:
-                        return fitting, run
                 path = self._kept.record(call, at_once=mode_here() == "program")
                 if path is None:
                     return None
@@ -178,21 +175,6 @@ class Jitted(Generic[P, R]):
             before.put_back()  # it has run all through, and yet the call is refused
         return unrecorded.explain()
 
-    def _looked_around(self, call: Call) -> tuple[Call, Sequence[Specialization]]:
-        """Return a call of which all is read that the function reads now, and its known paths.
-
-        Which attributes of objects that are depends on the code of their classes, too.
-        """
-        while True:
-            _, args, kwargs, key, _, values = call
-            if not values and not has_objects(key):
-                return call, ()
-            known = self._kept.current(key)
-            again = self.call_of(args, kwargs)
-            if again[3] == key:
-                return again, known
-            call = again
-
     def repeated(self) -> Callable[..., R]:
         """Return this function for calls between which no other code runs.
 
@@ -203,9 +185,9 @@ class Jitted(Generic[P, R]):
         valid: dict[Key, tuple[Specialization, ...]] = {}
 
         def called(*args: Any) -> R:
-            call = _, _, _, key, *_ = self.call_of(args, {})
+            call = _, _, _, key, _, objects = self.call_of(args, {})
             if key not in valid:
-                valid[key] = self._kept.current(key)
+                valid[key] = self._kept.current(key, objects)
             found = self.recalled(call, valid[key])
             if found is None:  # recorded anew, or evaluated eagerly: other code runs
                 valid.clear()
@@ -221,7 +203,8 @@ class Jitted(Generic[P, R]):
 
         `paths` are those to try, known to be valid; by default, what is closed over tells.
         """
-        for path in self._kept.current(call[3]) if paths is None else paths:
+        _, _, _, key, _, objects = call
+        for path in self._kept.current(key, objects) if paths is None else paths:
             run = path.run(call)
             if run is not None and run[1]:
                 return (path.result(run[0]),)
@@ -229,8 +212,8 @@ class Jitted(Generic[P, R]):
 
     def paths(self, *args: Any) -> tuple[Specialization, ...]:
         """Return the recorded paths for arguments of this shape that are still valid."""
-        key, *_ = self.signature(args, {})
-        return self._kept.current(key)
+        key, _, objects = self.signature(args, {})
+        return self._kept.current(key, objects)
 
     def recorded(self, *args: Any) -> tuple[Specialization, ...]:
         """Return the valid paths for arguments of this shape, recording one if there is none.
@@ -326,11 +309,8 @@ class Jitted(Generic[P, R]):
             If calls with these arguments are evaluated eagerly.
         """
         call = self.call_of(args, kwargs)
-        known: Sequence[Specialization] = self._kept.current(call[3])
+        known = self._kept.current(call[3], call[5])
         fitting = next((path for path in known if path.fits(call)), None)
-        if fitting is None:
-            call, known = self._looked_around(call)
-            fitting = next((path for path in known if path.fits(call)), None)
         if fitting is not None:
             return fitting, call
         try:

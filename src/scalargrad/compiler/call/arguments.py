@@ -16,16 +16,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.call import Intermediate
-from scalargrad.compiler.call.objects import (
-    Key,
-    Visit,
-    contents_alike,
-    is_object,
-    is_record,
-    is_size,
-    key_of_names,
-    parts_of,
-)
+from scalargrad.compiler.call.objects import Key, Visit, contents_alike, is_size, key_of_names
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.edges import functions_of, is_wrapper
 from scalargrad.compiler.guards.frozen import (
@@ -37,7 +28,7 @@ from scalargrad.compiler.guards.frozen import (
 )
 from scalargrad.compiler.guards.memory_order import laid_out, objects_like
 from scalargrad.compiler.guards.names_read import is_of_library
-from scalargrad.compiler.guards.object_state import attributes
+from scalargrad.compiler.guards.object_state import attributes, is_object, is_record
 from scalargrad.compiler.guards.references import BOUND
 from scalargrad.compiler.trace.watching import data_of
 from scalargrad.compiler.trace.whole_arrays import WholeArray
@@ -70,8 +61,6 @@ _FLOATS = {float, int, np.float64}
 _TOGETHER = {*NUMBERS, *_FLOATS, list, tuple, dict, np.ndarray}
 #: The entry in the key for a list of floats and integers.
 _FLOAT = "numbers"
-#: So many floats of nested lists are passed on as an array.
-_BLOCK = 256
 
 
 def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
@@ -81,7 +70,6 @@ def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
     """
     key: list[Hashable] = []
     leaves: list[Any] = []
-    met: dict[int, int] = {}
     for x in args:
         kind = x.__class__
         if kind in _AT_ONCE:
@@ -93,7 +81,7 @@ def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
         elif kind in _SEQUENCES or kind is dict:
             key.append(key_of_names(x) if kind is dict else (kind, len(x)))
             items = [*x.values()] if kind is dict else x
-            if key[-1] is None or _taken_together(items, key, leaves, met) is not None:
+            if key[-1] is None or _taken_together(items, key, leaves) is not None:
                 return None
         else:
             return None
@@ -101,19 +89,17 @@ def taken_at_once(args: Iterable[Any]) -> tuple[Key, list[Any]] | None:
 
 
 def _taken_together(
-    xs: Sequence[Any], key: list[Hashable], leaves: list[Any], met: dict[int, int]
+    xs: Sequence[Any], key: list[Hashable], leaves: list[Any]
 ) -> Sequence[Any] | None:
     """Take numbers, and what lists, tuples and dicts alike hold, by passes over all of them.
 
     Returns the items that are left to be visited; None if there are none.
     """
-    is_flat = False
-    while len(xs) >= _MANY and (xs[0].__class__ in _TOGETHER or is_record(xs[0].__class__)):
+    while len(xs) >= _MANY and xs[0].__class__ in _TOGETHER:
         kinds = {*map(type, xs)}
         if kinds <= _FLOATS:
             key.append((_FLOAT, len(xs)))
-            found = floats_of(xs, kinds)
-            leaves += [np.array(found).view(Numbers)] if is_flat and len(xs) >= _BLOCK else found
+            leaves += floats_of(xs, kinds)
             return None
         if kinds <= NUMBERS.keys():
             one = NUMBERS[xs[0].__class__]
@@ -124,11 +110,11 @@ def _taken_together(
             key.append(("scalars", len(xs)))
             leaves += [x.item() for x in xs]
             return None
-        inside = contents_alike(xs, xs[0].__class__, met) if len(kinds) == 1 else None
+        inside = contents_alike(xs, xs[0].__class__) if len(kinds) == 1 else None
         if inside is None:
             break
-        key += inside[0]
-        xs, is_flat = inside[1], True
+        key.append(inside[0])
+        xs = inside[1]
     return xs
 
 
@@ -198,7 +184,7 @@ def visit(x: Any, walk: Visit) -> None:
     elif is_record(kind):
         _visit_record(x, walk)
     elif is_object(x):
-        walk.whole(x)
+        walk.object(x)
     else:
         key.append(frozen(x, walk.where))
 
@@ -234,11 +220,8 @@ def _is_traced(array: Any) -> bool:
 def _visit_all(items: Sequence[Any], walk: Visit) -> None:
     """Split the items of a list."""
     key, leaves = walk.key, walk.leaves
-    xs = _taken_together(items, key, leaves, walk.records)
+    xs = _taken_together(items, key, leaves)
     if xs is None:
-        return
-    are_records = len(xs) > 0 and is_record(xs[0].__class__)
-    if len(xs) >= _MANY and not are_records and walk.all_alike(xs):
         return
     for x in xs:
         kind = x.__class__
@@ -250,10 +233,6 @@ def _visit_all(items: Sequence[Any], walk: Visit) -> None:
             leaves.append(float_of(x))
         else:
             visit(x, walk)
-
-
-class Numbers(np.ndarray[Any, Any]):
-    """All floats of lists alike, as one leaf."""
 
 
 def _visit_array(array: Any, walk: Visit) -> None:
@@ -277,7 +256,7 @@ def _visit_array(array: Any, walk: Visit) -> None:
 
 def code_in(key: Key) -> Iterator[Any]:
     """Yield the classes and functions in a key, and what it does not look into."""
-    for part in parts_of(key):
+    for part in key:
         if isinstance(part, Frozen):
             yield from _code_of(part.content)
             yield from part.apart
@@ -287,7 +266,7 @@ def code_in(key: Key) -> Iterator[Any]:
 
 def made_alike(key: Key) -> Key:
     """Return a key in which functions and classes that the same code made are the same."""
-    return tuple([_maker(x) for x in parts_of(key)])
+    return tuple(map(_maker, key))
 
 
 def _maker(x: Any) -> Any:

@@ -7,19 +7,30 @@ from __future__ import annotations
 
 import inspect
 import marshal
-from collections.abc import Callable, Hashable, Sequence
-from itertools import accumulate, chain, repeat
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import chain, repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import FLOAT64, Numbers, rebuilt, taken_at_once, visit
-from scalargrad.compiler.call.objects import MARSHAL, Key, LastWalk, Visit, is_object
+from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.call.arguments import FLOAT64, rebuilt, taken_at_once, visit
+from scalargrad.compiler.call.objects import (
+    MARSHAL,
+    Key,
+    LongKey,
+    Visit,
+    attributes_of,
+    has_space,
+    is_size,
+    names_alike,
+)
 from scalargrad.compiler.guards.frozen import frozen
-from scalargrad.compiler.guards.names_read import NamesRead
+from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
-from scalargrad.value import Value
 
 
 def static_of(
@@ -62,16 +73,6 @@ def static_of(
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 
 
-def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
-    """Add a static argument to the key, with its attributes if it is an object."""
-    if not is_object(x):
-        key.append(frozen(x, where))
-        return
-    walk = Visit()
-    walk.part(x)
-    key += [*walk.key, *walk.module_values]
-
-
 class ArgumentName:
     """Says which argument of a call is meant, if a message asks for it.
 
@@ -97,7 +98,7 @@ class ArgumentName:
 
 
 class Layout:
-    """How numbers lie in nested lists, tuples and dicts, and what calls alike have in common.
+    """How numbers lie in nested lists, tuples, dicts and dataclasses, common to calls alike.
 
     `marshal` writes types, lengths, keys and numbers of all that is nested, in one pass. All bytes
     but those of numbers are compared.
@@ -105,49 +106,99 @@ class Layout:
     Parameters
     ----------
     args : tuple
-        Arguments of a call: floats in lists, tuples and dicts, beside text, bools and None.
-    key, leaves
+        Arguments of a call: floats in lists, tuples, dicts and dataclasses, beside text, bools and
+        None.
+    key
         What was found by visiting them.
+    count : int
+        The number of floats.
     """
 
-    def __init__(self, args: tuple[Any, ...], key: Key, leaves: Sequence[Any]) -> None:
-        #: Two numbers whose bytes all differ stand for each number.
-        first, second = (_written(rebuilt(args, repeat(x), {})) for x in _UNLIKE)
-        self._numbers = np.flatnonzero(first != second)
-        self._fixed = np.flatnonzero(first == second)
-        self._size, self._then = first.size, first[self._fixed].tobytes()
-        self.key = key
-        ends = [*accumulate([getattr(x, "size", 1) for x in leaves])]
-        blocks = [k for k, x in enumerate(leaves) if isinstance(x, Numbers)]
-        #: Where those lie that `visit` hands on as arrays.
-        self._blocks = [slice(ends[k] - leaves[k].size, ends[k]) for k in blocks]
+    def __init__(self, args: tuple[Any, ...], key: Key, count: int) -> None:
+        def written(numbers: Iterable[float]) -> Any:
+            return _written(_in_columns(rebuilt(args, iter(numbers), {}))[0])
 
-    def leaves(self, args: tuple[Any, ...]) -> list[Any] | None:
-        """Return the numbers of arguments, as `visit` finds them; None if they lie otherwise."""
-        try:
-            data = _written(args)
-        except ValueError:  # objects, such as Values
+        self.key = key
+        self.classes = _in_columns(args)[1]
+        #: Two numbers whose bytes all differ stand for each number.
+        first, second = (written(repeat(x)) for x in _UNLIKE)
+        self._mask = np.where(first == second, np.uint8(255), np.uint8(0))
+        self._fixed = (first & self._mask).tobytes()
+        bytes_of = np.flatnonzero(first != second).reshape(-1, 8)
+        order = written(map(float, range(count)))[bytes_of].view(FLOAT64).ravel().astype(np.int64)
+        #: Where the bytes of each number are, in the order in which `visit` finds them.
+        self._places = bytes_of[order.argsort()].ravel()
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that `marshal` writes."""
+        return len(self._mask)
+
+    def numbers(self, data: Any) -> Floats | None:
+        """Return the numbers in these bytes, as `visit` finds them; None if they lie otherwise."""
+        if (data & self._mask).tobytes() != self._fixed:
             return None
-        if data.size != self._size or data[self._fixed].tobytes() != self._then:
-            return None
-        row = data[self._numbers].view(FLOAT64)
-        found: list[Any] = row.tolist()
-        for block in reversed(self._blocks):
-            found[block] = [row[block].view(Numbers)]
+        found: Floats = data[self._places].view(FLOAT64)
         return found
 
 
-def _written(args: tuple[Any, ...]) -> Any:
+def _written(args: Any) -> Any:
     return np.frombuffer(marshal.dumps(args, MARSHAL), np.uint8)
+
+
+def _in_columns(args: tuple[Any, ...]) -> tuple[Any, list[type]]:
+    """Return arguments with what dataclasses hold in place of these, and all of their classes.
+
+    Raises
+    ------
+    ValueError
+        If dataclasses in a list are of several classes or hold attributes of other names, or one is
+        met twice.
+    """
+    classes: list[type] = []
+    ids: set[int] = set()
+    found = tuple([_held_by(x, classes, ids) for x in args])
+    return (found if classes else args), classes
+
+
+def _held_by(x: Any, classes: list[type], ids: set[int]) -> Any:
+    kind = x.__class__
+    if kind is dict:
+        found = {name: _held_by(y, classes, ids) for name, y in x.items()}
+        return x if all(map(is_, found.values(), x.values())) else found
+    if kind in _ROWS and x:
+        if has_space(x[0].__class__):
+            return kind is list, _all_held_by(x, classes, ids)
+        first = _held_by(x[0], classes, ids)
+        return x if first is x[0] else kind([first, *[_held_by(y, classes, ids) for y in x[1:]]])
+    return (None, _all_held_by([x], classes, ids)) if has_space(kind) else x
+
+
+def _all_held_by(xs: Sequence[Any], classes: list[type], ids: set[int]) -> Any:
+    kind, before = xs[0].__class__, len(ids)
+    ids.update(map(id, xs))
+    if len({*map(type, xs)}) > 1 or len(ids) < before + len(xs):
+        raise ValueError(xs)
+    classes.append(kind)
+    spaces = [*map(attributes_of, xs)]
+    if not any(map(has_space, map(type, spaces[0].values()))):
+        return spaces
+    names, held = names_alike(spaces), [*chain.from_iterable(map(dict.values, spaces))]
+    if names is None:
+        raise ValueError(xs)
+    return names, [_held_by(held[k :: len(names)], classes, ids) for k in range(len(names))]
 
 
 #: Numbers whose bytes are 1 and 2.
 _UNLIKE = np.array([[1] * 8, [2] * 8], np.uint8).view(np.float64).ravel().tolist()
-_NESTED: set[Any] = {list, tuple, dict}
+_ROWS: set[Any] = {list, tuple}
+_NESTED: set[Any] = {*_ROWS, dict}
 #: Types that marshal tells from others, which it writes as the bytes in their memory.
 _WRITTEN: set[Any] = {float, str, bool, type(None)}
-#: The sizes in bytes of arguments whose layout is remembered, and the most layouts.
-_SIZES, _LAYOUTS = range(128, 2**16), 16
+#: How many numbers arguments have whose layout is remembered, and the most layouts.
+_COUNTS, _LAYOUTS = range(16, 2**17), 16
+#: Of fewer tokens, a key with dataclasses is found as fast without.
+_LONG = 40
 
 
 def _has_layout(x: Any) -> bool:
@@ -155,11 +206,9 @@ def _has_layout(x: Any) -> bool:
     kind = x.__class__
     if kind in _NESTED:
         return all(map(_has_layout, chain(x, x.values()) if kind is dict else x))
+    if has_space(kind):
+        return all(is_size(y) or _has_layout(y) for y in attributes_of(x).values())
     return kind in _WRITTEN
-
-
-def _lengths(args: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple([len(x) if x.__class__ in _NESTED else -1 for x in args])
 
 
 class Signature:
@@ -169,35 +218,49 @@ class Signature:
     ----------
     static : set of int or str
         Positions and names of static arguments.
-    names : NamesRead
-        What the function reads of objects.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
         static: frozenset[int | str],
-        names: NamesRead,
     ) -> None:
-        self._function, self._static, self._names = function, static, names
+        self._function, self._static = function, static
         self._is_traced_whole = not static
-        self._last_walk = LastWalk()
-        self._layouts: dict[tuple[int, ...], Layout] = {}  # by the lengths of arguments
+        self._layouts: dict[int, Layout] = {}  # by size
+        self._has_records = False
 
-    def remember(self, args: tuple[Any, ...], kwargs: Any, key: Key, leaves: list[Any]) -> None:
+    def remember(self, args: tuple[Any, ...], kwargs: Any, key: Key, leaves: Sequence[Any]) -> None:
         """Remember how the numbers of a call lie, to find those of calls alike at once."""
         is_nested = len(key) > 2 * len(args)  # numbers in a row are found as fast without
-        if not (is_nested and self._is_traced_whole) or kwargs or not _has_layout(args):
+        if not (is_nested and self._is_traced_whole and len(leaves) in _COUNTS) or kwargs:
             return
         if len(self._layouts) >= _LAYOUTS:
             self._layouts.clear()
-        if _written(args).size in _SIZES:
-            self._layouts[_lengths(args)] = Layout(args, key, leaves)
+        with suppress(ValueError):
+            if _has_layout(args) and (len(key) >= _LONG or not _in_columns(args)[1]):
+                layout = Layout(args, key, len(leaves))
+                self._layouts[layout.size] = layout
+                self._has_records |= len(layout.classes) > 0
 
-    def of(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Key, list[Any], list[Value]]:
-        """Return the key of the program, the numbers of arguments, and the Values of objects.
+    def _remembered(self, args: tuple[Any, ...]) -> tuple[Key, Floats] | None:
+        """Return the key and the numbers of a call if its layout is known."""
+        try:
+            columns, classes = _in_columns(args) if self._has_records else (args, [])
+            data = _written(columns)
+        except ValueError:  # objects, such as Values
+            return None
+        layout = self._layouts.get(data.size)
+        if layout is None:
+            return None
+        numbers = layout.numbers(data) if layout.classes == classes else None
+        if numbers is None:
+            del self._layouts[data.size]
+            return None
+        return layout.key, numbers
+
+    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, Any, list[Any]]:
+        """Return the key of the program, the numbers of arguments, and the objects among them.
 
         Raises
         ------
@@ -206,30 +269,30 @@ class Signature:
         OperandError
             If an argument contains itself.
         """
-        if self._layouts and not kwargs and (layout := self._layouts.get(_lengths(args))):
-            numbers = layout.leaves(args)
-            if numbers is not None:
-                return layout.key, numbers, []
-            self._layouts.pop(_lengths(args), None)
+        if self._layouts and not kwargs:
+            known = self._remembered(args)
+            if known is not None:
+                return *known, []
         if self._is_traced_whole and not kwargs:
             found = taken_at_once(args)  # twice as fast
             if found is not None:
                 return *found, []
-        walk = Visit(self._last_walk, self._names.read)
+        walk = Visit()
         try:
             walk.where = name = ArgumentName(self._function)
             given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
             for name.given, x in given:
                 if self._static or kwargs:
                     walk.key.append(name.given)
-                if name.given in self._static:
-                    visit_static(x, f"static argument {name.given!r}", walk.key)
-                else:
+                if name.given not in self._static:
                     visit(x, walk)
+                elif is_object(x):
+                    walk.object(x)
+                else:
+                    walk.key.append(frozen(x, f"static argument {name.given!r}"))
         except RecursionError:
             raise OperandError(
                 "an argument contains itself, or is nested too deeply to be searched for numbers: "
                 "give a list of its numbers"
             ) from None
-        module_values = walk.finish()
-        return tuple(walk.key), walk.leaves, module_values
+        return LongKey(walk.key), walk.leaves, walk.objects

@@ -25,7 +25,7 @@ from scalargrad.value import Value
 
 #: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
 #: its arguments, and the Values that objects among them hold. A tuple, since every call makes one.
-Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Value]]
+Call = tuple[Any, tuple[Any, ...], dict[str, Any], Key, list[Any], list[Any]]
 
 
 def replayed(path: Any, call: Call, inputs: Inputs) -> dict[int, Any] | None:
@@ -68,14 +68,14 @@ def cause(path: Any, call: Call, inputs: Inputs) -> str:
 
 def _again(path: Any, call: Call, inputs: Inputs) -> dict[int, Any] | None:
     """Repeat a call eagerly; return its results by index, None if it cannot be repeated."""
-    compiled, args, kwargs, _, _, module_values = call
+    compiled, args, kwargs, *_ = call
     if not path.surroundings.unchanged():
         return None
     leaves = _leaves_now(call)
     if leaves is None:
         return None
     numbers = [float(x) for x in inputs]
-    now, drawn = path.numbers(leaves, module_values, numbers)
+    now, drawn = path.numbers(leaves, numbers)
     if list(map(float.hex, now)) != list(map(float.hex, numbers)):
         return None
     with enable_grad(), _repeated(path.draws, drawn):
@@ -84,12 +84,12 @@ def _again(path: Any, call: Call, inputs: Inputs) -> dict[int, Any] | None:
 
 def _leaves_now(call: Call) -> list[Any] | None:
     """Return the leaves of the arguments now; None if their key or their Values have changed."""
-    compiled, args, kwargs, key, then, module_values = call
+    compiled, args, kwargs, key, then, _ = call
     try:
-        key_now, now, module_values_now = compiled.signature(args, kwargs)
+        key_now, now, _ = compiled.signature(args, kwargs)
     except ScalargradError:
         return None
-    pairs = zip([*now, *module_values_now], [*then, *module_values], strict=False)
+    pairs = zip(now, then, strict=False)
     same = all(x is y for x, y in pairs if isinstance(x, Value) or isinstance(y, Value))
     return now if same and key_now == key else None
 

@@ -39,9 +39,8 @@ _CHANGING = (
     "new, pass what changes as an argument, and keep logs and counters outside"
 )
 
-#: What a path is made of: the recording, the outline of the result, the leaves of the arguments,
-#: and the Values of objects among them.
-Found = tuple[Recording, Any, list[Any], list[Value]]
+#: What a path is made of: the recording, the outline of the result, the leaves of the arguments.
+Found = tuple[Recording, Any, list[Any]]
 
 
 class UnrecordedError(Exception):
@@ -113,7 +112,8 @@ class CallRecorder:
     ) -> None:
         self._function, self._static, self._singly = function, static, singly
         self._along = along
-        self._compiled, self._args, self._kwargs, _, self._leaves, self._module_values = call
+        self._compiled, self._args, self._kwargs, _, leaves, _ = call
+        self._leaves = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
         self.may_be_fresh = False
         self.notes: list[Note] = []
         self._is_unchanged = False  # what is around the function, by a recording that failed
@@ -275,7 +275,7 @@ class CallRecorder:
             raise UnrecordedError(error, is_repeatable) from error
         originals = {id(copied): x for x, copied in copies.values()}
         self.notes = [(originals.get(id(owner), owner), name, x) for owner, name, x in found]
-        return recording, outline, leaves, self._module_values
+        return recording, outline, leaves
 
     def _replaced(self, numbers: Sequence[Value], copies: Copies) -> tuple[Any, list[Any]]:
         """Return the call with these numbers in its arguments, and these."""

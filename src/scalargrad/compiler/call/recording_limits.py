@@ -12,7 +12,7 @@ from types import MethodType
 from typing import Any
 
 from scalargrad.compiler.call.arguments import NUMBERS, code_in
-from scalargrad.compiler.call.objects import Key, parts_of
+from scalargrad.compiler.call.objects import Key
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.guards.references import bound_parts
@@ -23,7 +23,9 @@ from scalargrad.value import Value
 #: The most paths through a function's conditions recorded for one shape of arguments.
 PATHS = 4
 #: After this many recordings that differ only in numbers held by objects, a warning says so.
-ALIKE = 4
+CHANGES = 4
+#: So many are made at most.
+SIZES = 16
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
 #: A function that makes so many comparisons will take more paths than are recorded, once it has
@@ -125,51 +127,61 @@ class RecordingLimits:
                 "operand, not the result: sqrt(where(x > 0, x, 1)); scale what overflows"
             )
 
-    def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:
-        """Count changes of what is closed over; return whether something changes again and again.
+    def is_changing(self, compiled: object, changed: Sequence[str], most: int = CHANGES) -> bool:
+        """Count changes of what is around it; return whether something changes again and again.
 
-        `changed` has the names of what is another than at the last recording.
+        Parameters
+        ----------
+        changed : list of str
+            The names of what is another than at the last recording.
+        most : int
+            After so many changes, it does.
         """
         self._changes.update({*changed})
-        often = [name for name in changed if self._changes[name] >= ALIKE]
+        often = [name for name in changed if self._changes[name] >= CHANGES]
         if often and self._is_first("changes"):
+            later = f", after {most} recordings" if most > CHANGES else ""
             _warn(
-                f"{compiled!r} was recorded {ALIKE} times because what it reads around it has "
+                f"{compiled!r} was recorded {CHANGES} times because what it reads around it has "
                 f"changed ({', '.join(often[:4])}): it is part of the program. Calls that find "
-                "another one are evaluated eagerly. Make what changes a Value or an argument: both "
-                "are read at each call"
+                f"another one are evaluated eagerly{later}. Make what changes a Value or an "
+                "argument: both are read at each call"
             )
-        return bool(often)
+        return any(self._changes[name] >= most for name in often)
 
     def note_functions(self, compiled: object, key: Key, alike: int) -> None:
         """Warn if many recordings are `alike`: they differ only in functions of the same code."""
-        if alike >= ALIKE and self._is_first("functions"):
+        if alike >= CHANGES and self._is_first("functions"):
             new = [x for x in code_in(key) if not of_library(x.__module__)]
             names = {getattr(x, "__name__", type(x).__name__): None for x in new}
             _warn(
-                f"{compiled!r} was recorded {ALIKE} times because a function or class among its "
+                f"{compiled!r} was recorded {CHANGES} times because a function or class among its "
                 f"arguments was made anew for each call ({', '.join([*names][:4])}): it is part of "
                 "the program. Make it once, and pass what changes as an argument of its own"
             )
 
     def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
         """Count a recording; warn if many differ only in numbers that `objects` hold."""
-        group = tuple(map(_without_number, parts_of(key)))
-        if "numbers" in self._told or group == tuple(parts_of(key)):
+        group = tuple(map(_without_number, key))
+        if group == key:
             return
         known = self._alike.setdefault(group, {})
-        known[key] = numbers_held(objects)
-        if len(known) >= ALIKE and self._is_first("numbers"):
-            self._alike.clear()
+        known[key] = {} if "numbers" in self._told else numbers_held(objects)
+        if len(known) >= CHANGES and self._is_first("numbers"):
             found = [*known.values()]
             changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
             _warn(
-                f"{compiled!r} was recorded {ALIKE} times because numbers that objects hold have "
-                f"changed ({', '.join(changing[:4])}): they are part of the program. Make what "
-                "changes a Value or an argument of its own: both are read at each call"
+                f"{compiled!r} was recorded {CHANGES} times because numbers that objects hold have "
+                f"changed ({', '.join(changing[:4])}): they are part of the program. Calls with "
+                f"another one are evaluated eagerly, after {SIZES} recordings. Make what changes a "
+                "float, a Value or an argument of its own: these are read at each call"
             )
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]
+
+    def has_enough(self, key: Key) -> bool:
+        """Return whether so many recordings differ only in numbers that objects hold."""
+        return len(self._alike.get(tuple(map(_without_number, key)), ())) >= SIZES
 
 
 def _warn(message: str) -> None:

@@ -18,7 +18,7 @@ from scalargrad.compiler.call.arguments import FLOAT64, number_of
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.independence import are_independent
 from scalargrad.compiler.call.outline import filler, has_arrays
-from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite, taker
+from scalargrad.compiler.call.output import Result, ResultNodes, Run, all_finite
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
 from scalargrad.compiler.guards.surroundings import Surroundings
@@ -73,8 +73,6 @@ class Specialization:
         The result, with places for the outputs of the program.
     leaves : list
         The numbers, Values and arrays among the arguments of the recording.
-    module_values : sequence of Value
-        The Values held by objects among the arguments of the recording.
     name : str
         The name of the function.
     surroundings : Surroundings
@@ -86,7 +84,6 @@ class Specialization:
         recording: Recording,
         outline: Any,
         leaves: list[Any],
-        module_values: Sequence[Value],
         *,
         name: str,
         surroundings: Surroundings,
@@ -102,21 +99,13 @@ class Specialization:
         #: Whether Python's own ``if`` asked for one, which other calls may answer otherwise.
         self.branches = recording.branches > 0
         self.draws = RandomInputs(recording.draws)
-        place = {id(x): k for k, x in enumerate(module_values)}
         self.surroundings = surroundings
         #: What is around the function that its code would tell from a copy.
         self.aliases: ArgumentAliases | None = surroundings.aliases
-        self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)
+        self.closed_over = tuple(recording.closed_over)
         among = {id(x): k for k, x in enumerate(surroundings.values)}
         #: Which Values around the function these are; others it reads at each call.
         self._places = [among.get(id(x)) for x in self.closed_over]
-        place |= {id(x): len(module_values) + k for k, x in enumerate(self.closed_over)}
-        self.foreign = tuple(place[id(x)] for x in recording.closed_over)
-        #: Where Values lie that objects among the arguments hold and that are around as well.
-        both = ((place[id(x)], among.get(id(x))) for x in recording.closed_over)
-        self._shared = [(k, i) for k, i in both if k < len(module_values) and i is not None]
-        in_order = self.foreign == tuple(range(len(place)))
-        self._takes = None if in_order else taker(self.foreign)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
@@ -178,11 +167,7 @@ class Specialization:
             If the function would tell an argument from its copy.
         """
         if self.aliases is not None:
-            self.aliases.require(*call[:3])
-        if self._shared:
-            given, around = call[5], self.surroundings.values
-            if any(given[k] is not around[i] for k, i in self._shared):
-                return None
+            self.aliases.require(call)
         states: list[tuple[Any, Any]] = []
         if self.draws:
             states = call[0].before = self.draws.states()
@@ -190,7 +175,7 @@ class Specialization:
             run = self._run(call)
         except struct.error:  # data that is no float was assigned
             rewind(states)
-            read = [*call[4], *call[5], *self.closed_over]
+            read = [*call[4], *self.closed_over]
             deque(map(float_of, [x for x in read if isinstance(x, Value)]), maxlen=0)
             run = self._run(call)
         if run is None or not run[1]:
@@ -211,19 +196,18 @@ class Specialization:
     def inputs(self, call: Call) -> Inputs:
         """Return the inputs of a call; generators do not advance."""
         states = self.draws.states()
-        *_, leaves, module_values = call
-        found = self._inputs(leaves, self._foreign(module_values))
+        found = self._inputs(call[4], self.closed_over)
         rewind(states)
         return found
 
     def _run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
-        _, _, _, _, leaves, module_values = call
+        leaves = call[4]
         if self.in_arrays:
             return self._run_in_arrays(leaves)
         function, n = self.function, self.results
         recording = self.differentiable and builds_graphs()
         along, runner = function.along() if recording else (None, function.values)
-        foreign = self._foreign(module_values) if module_values else self.closed_over
+        foreign = self.closed_over
         if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign) if leaves else foreign
             inputs: Inputs = [x.data for x in parents]
@@ -316,20 +300,17 @@ class Specialization:
             return _in_a_list(row, arrays) if self._is_short else _in_a_row(row, arrays)
         if self.values_at:
             leaves = [x if x.__class__ is float else x.data for x in leaves]
-        return [*leaves, *drawn, *[x.data for x in foreign]] if drawn or foreign else leaves
+        if not (drawn or foreign):
+            return leaves
+        row = leaves if leaves.__class__ is list else leaves.tolist()  # type: ignore[attr-defined]
+        return [*row, *drawn, *[x.data for x in foreign]]
 
-    def numbers(
-        self, leaves: list[Any], module_values: list[Value], inputs: list[float]
-    ) -> tuple[list[float], list[float]]:
+    def numbers(self, leaves: list[Any], inputs: list[float]) -> tuple[list[float], list[float]]:
         """Return the inputs that the call would have now, and the random draws among `inputs`."""
-        first = self.function.recorded.inputs - len(self.foreign) - len(self.draws)
+        first = self.function.recorded.inputs - len(self.closed_over) - len(self.draws)
         drawn = inputs[first : first + len(self.draws)]
-        now = self.arranged(leaves, drawn, self._foreign(module_values))
+        now = self.arranged(leaves, drawn, self.closed_over)
         return [float(x) for x in now], drawn
-
-    def _foreign(self, module_values: Sequence[Value]) -> tuple[Value, ...]:
-        known = (*module_values, *self.closed_over)
-        return known if self._takes is None else self._takes(known)
 
 
 def has_nan(x: Any) -> bool:

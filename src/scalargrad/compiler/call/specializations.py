@@ -14,9 +14,9 @@ from typing import Any
 
 from scalargrad.compiler.call.arguments import code_in, made_alike
 from scalargrad.compiler.call.eager_replay import Call
-from scalargrad.compiler.call.objects import Key
+from scalargrad.compiler.call.objects import Key, without_objects
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
-from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.call.recording_limits import CHANGES, PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
@@ -29,9 +29,12 @@ SHAPES, RECORDED = 1024, 2**22
 #: The most shapes kept that differ only in functions and classes made by the same code: what all of
 #: them read is compared at each call.
 ALIKE = 16
+#: The most shapes kept that differ only in the objects given, which are kept with them; and the
+#: most recordings of such.
+GIVEN = 64
 #: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
 #: compare, as of a flag that is set to and fro.
-ELSEWHERE, EARLIER = 8, 2
+ELSEWHERE, EARLIER = 64, 2
 
 
 class Tried:
@@ -51,7 +54,7 @@ class Tried:
 
 
 class Guard:
-    """The surroundings of a function that is called with some classes and functions.
+    """The surroundings of a function that is called with some classes, functions and objects.
 
     Attributes
     ----------
@@ -86,7 +89,7 @@ class Shape:
         self.now: Surroundings | None = None  # for which the paths are valid
 
 
-#: The paths of each shape, by the key of the surroundings.
+#: The paths of each shape, whatever the objects given, by the key of the surroundings.
 Programs = dict[Any, dict[Key, tuple[Specialization, ...]]]
 
 
@@ -126,6 +129,7 @@ class Specializations:
         self._shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
+        self._given: dict[Key, dict[Key, None]] = {}  # shapes that differ in objects alone
         self._tried: dict[Key, Tried] = {}
         _known.add(self)
 
@@ -134,28 +138,33 @@ class Specializations:
         """The paths that were valid at the last calls, by key."""
         return {key: shape.paths for key, shape in self._shapes.items() if shape.paths}
 
-    def current(self, key: Key) -> tuple[Specialization, ...]:
-        """Return the paths for a key that are valid now."""
+    def current(self, key: Key, objects: Sequence[Any] = ()) -> tuple[Specialization, ...]:
+        """Return the paths for a key, and the objects in it, that are valid now."""
         shape = self._shapes.get(key)
         if shape is not None and (now := shape.now) is not None and now.unchanged():
             return shape.paths
         with self.lock:
-            return self._looked_around(key)[0].paths
+            return self._looked_around(key, objects)[0].paths
 
-    def _looked_around(self, key: Key) -> tuple[Shape, Surroundings]:
+    def _looked_around(self, key: Key, objects: Sequence[Any]) -> tuple[Shape, Surroundings]:
         """Return a shape with the paths that are valid now, and what is around the function."""
         shape = self._shapes.get(key)
         if shape is None:
-            code = [*{id(x): x for x in code_in(key)}.values()]
+            code = [*{id(x): x for x in (*code_in(key), *objects)}.values()]
             guard = self._guards.get(ids := (*map(id, code),))
             if guard is None:
                 guard = self._guards[ids] = Guard([self._function, *code], self.names)
             while len(self._shapes) >= SHAPES:
                 self._forget(next(iter(self._shapes)))
             shape = self._shapes[key] = Shape(guard)
+            if objects:
+                given = self._given.setdefault(without_objects(key), {})
+                given[key] = None
+                while len(given) > GIVEN:
+                    self._forget(next(iter(given)))
         now = shape.guard.current()
         if now is not shape.now:
-            found = self.programs.get(now.key, {}).get(key, ())
+            found = self.programs.get(now.key, {}).get(without_objects(key), ())
             shape.paths, shape.now = tuple([path.bound(now) for path in found]), now
         return shape, now
 
@@ -177,14 +186,14 @@ class Specializations:
         TraceError
             If the function would tell an argument from its copy.
         """
-        compiled, args, kwargs, key, *_ = call
+        compiled, args, kwargs, key, _, objects = call
         if not at_once and self._is_left_eager(key):
             return None
         with self.lock:
-            shape, now = self._looked_around(key)
+            shape, now = self._looked_around(key, objects)
             known = shape.paths
             if now.aliases is not None:
-                now.aliases.require(compiled, args, kwargs)
+                now.aliases.require(call)
             tried = self._tried.get(key, Tried())
             if known or tried.outcomes:
                 outcomes = known[0].outcomes if known else tried.outcomes[-1]
@@ -194,7 +203,11 @@ class Specializations:
                 self.limits.warn_of_paths(compiled, count, len(outcomes), parting)
             if len(known) >= PATHS:
                 return None
-            if not known and self.limits.is_changing(compiled, self._changed(key, now)):
+            most = GIVEN if objects else CHANGES
+            if not known and (
+                self.limits.is_changing(compiled, self._changed(key, now), most)
+                or self.limits.has_enough(key)
+            ):
                 return None
             self.limits.note_start()
             path = self._new(call, now) if at_once else self._recurring(call, now, tried)
@@ -205,7 +218,7 @@ class Specializations:
                     del self._tried[next(iter(self._tried))]
                 return None
             self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
-            shape, _ = self._looked_around(key)
+            shape, _ = self._looked_around(key, objects)
             others = [p for p in shape.paths if p.outcomes != path.outcomes]
             shape.paths, shape.now = (path, *others), path.surroundings
             alike = self._put(key, shape.paths, path.surroundings)
@@ -245,7 +258,7 @@ class Specializations:
             If the call cannot be recorded.
         """
         with self.lock:
-            _, now = self._looked_around(call[3])
+            _, now = self._looked_around(call[3], call[5])
             return self._new(call, now, singly=True)
 
     def _new(
@@ -256,18 +269,18 @@ class Specializations:
         singly: bool = False,
         along: Sequence[tuple[bool, ...]] = (),
     ) -> Specialization:
-        compiled, _, _, key, *_ = call
+        compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
         recorder = CallRecorder(self._function, self._static, call, singly=singly, along=along)
         found = recorder.record()
         if not now.unchanged():  # a cache was filled, a log written, or a counter raised
             before = now
-            _, now = self._looked_around(key)
+            _, now = self._looked_around(key, objects)
             held = {*before.values, *now.values}
             changed = now.change_since(before.key)
             recorder.require_same(found, changed, now.unchanged, held)
-            _, now = self._looked_around(key)
+            _, now = self._looked_around(key, objects)
         elif recorder.notes or recorder.may_be_fresh:
             noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
             recorder.require_same(found, noted or None)
@@ -276,7 +289,8 @@ class Specializations:
 
     def _changed(self, key: Key, now: Surroundings) -> list[str]:
         """Return the name of what has changed since the last recording with this key."""
-        known = [around for around, found in self.programs.items() if key in found]
+        alike = without_objects(key)
+        known = [around for around, found in self.programs.items() if alike in found]
         return now.change_since(known[-1]) if known and now.key not in known else []
 
     def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> int:
@@ -286,7 +300,7 @@ class Specializations:
         """
         found = self.programs.pop(now.key, {})
         self.programs[now.key] = found
-        found[key] = paths
+        found[without_objects(key)] = paths
         alike = self._forget_alike(key)
         while len(self.programs) > ELSEWHERE:
             del self.programs[next(iter(self.programs))]
@@ -296,9 +310,15 @@ class Specializations:
 
     def _forget(self, key: Key) -> None:
         """Forget a shape, and what is around the function if no other has the same code."""
-        shape = self._shapes.pop(key, None)
-        for found in self.programs.values():
-            found.pop(key, None)
+        shape, alike = self._shapes.pop(key, None), without_objects(key)
+        if alike in self._given:
+            self._given[alike].pop(key, None)
+        if not self._given.get(alike):
+            self._given.pop(alike, None)
+            for around, found in [*self.programs.items()]:
+                found.pop(alike, None)
+                if not found:  # the key holds functions
+                    del self.programs[around]
         if shape is not None and all(x.guard is not shape.guard for x in self._shapes.values()):
             self._guards = {k: x for k, x in self._guards.items() if x is not shape.guard}
 

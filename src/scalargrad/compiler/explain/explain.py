@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from scalargrad.compiler.backend.choice import code_for, has_llvm
-from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.lanes.lane_loop import LaneLoop
@@ -22,6 +21,7 @@ from scalargrad.compiler.packing.instructions import (
     Products,
     Scatter,
     Take,
+    size_of,
 )
 from scalargrad.compiler.passes.program import without_dead_nodes
 

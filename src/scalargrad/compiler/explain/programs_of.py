@@ -43,4 +43,4 @@ def programs_of(compiled: Callable[..., Any]) -> list[Specialization]:
     """
     if not isinstance(compiled, Jitted):
         raise OperandError(f"{shown(compiled)} is not a compiled function: give what jit returned")
-    return [path for paths in compiled._paths.values() for path in paths]
+    return compiled.all_paths()

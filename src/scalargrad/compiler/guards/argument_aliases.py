@@ -1,21 +1,20 @@
 """Refuse what is an argument and around a function at once, where its code tells which is which.
 
 While a function is recorded, the lists, dicts, arrays and dataclasses among its arguments are
-copies, in which traced numbers stand for the given ones; and a program serves all objects of one
-structure. What it closes over is the object itself. So ``a is b``, ``a in registry``,
-``registry.index(a)`` and ``weights[a]`` would come out otherwise than eagerly if an argument were
-also what the function closes over.
+copies, in which traced numbers stand for the given ones. What it closes over is the object itself.
+So ``a is b``, ``a in registry``, ``registry.index(a)`` and ``weights[a]`` would come out otherwise
+than eagerly if an argument were also what the function closes over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.held_objects import HeldObjects
 from scalargrad.compiler.guards.names_read import EQUALS, IN, IS
-from scalargrad.compiler.guards.object_state import PLAIN, is_stateful
+from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_object, is_record
 from scalargrad.errors import TraceError
+from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 #: What asks which object one is, and what asks whether one is among others. ``id`` is left out: the
@@ -24,9 +23,10 @@ _ASKS, _SEARCHES = {IS, "is_"}, {IN, EQUALS, "index", "count", "remove"}
 _NUMBERS = PLAIN | {Value}
 
 
-def is_interchangeable(x: Any) -> bool:
-    """Return whether a program serves others in the place of such an argument."""
-    return type(x).__hash__ is None or is_stateful(type(x))
+def is_copied(x: Any) -> bool:
+    """Return whether a copy of such an argument is given to the function that is recorded."""
+    kind: Any = type(x)
+    return is_record(kind) or (kind.__hash__ is None and not is_object(x))
 
 
 def _equals_itself_alone(kind: Any) -> bool:
@@ -63,14 +63,14 @@ class ArgumentAliases(NamedTuple):
         asks = not _ASKS.isdisjoint(names)
         searched = items if not _SEARCHES.isdisjoint(names) else keys
         found = met if asks else [x for x in searched if _equals_itself_alone(type(x))]
-        around = {id(x): x for x in found if is_interchangeable(x)}
+        around = {id(x): x for x in found if is_copied(x)}
         return cls(around, asks) if around or asks else None
 
-    def require(self, compiled: Any, args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
+    def require(self, call: tuple[Any, ...]) -> None:
         """Raise TraceError if an argument is around the function, or two are one list."""
-        given = [*args, *kwargs.values()]
-        held = HeldObjects(given, enters_rows=False).met
-        both = next((x for i, x in held.items() if i in self.around), None)
+        compiled, args, kwargs, _, _, objects = call
+        given = _copied([*args, *kwargs.values()], objects)
+        both = next((x for x in given if id(x) in self.around), None)
         if both is not None:
             raise TraceError(
                 f"{compiled!r} is given a {type(both).__name__} that it also reads by a name, and "
@@ -79,7 +79,7 @@ class ArgumentAliases(NamedTuple):
                 "object, as in jit(lambda x: f(object, x)), or pass all that it is compared with "
                 "as arguments"
             )
-        lists = [x for x in given for x in _lists(x)] if self.asks else []
+        lists = [x for x in given if self.asks and not is_record(x.__class__)]
         twice = next((x for i, x in enumerate(lists) if any(x is y for y in lists[:i])), None)
         if twice is not None:
             raise TraceError(
@@ -89,15 +89,31 @@ class ArgumentAliases(NamedTuple):
             )
 
 
-def _lists(x: Any) -> Iterator[Any]:
-    """Yield an argument and what is in it, if these are lists, dicts or arrays.
+def _copied(args: Iterable[Any], objects: Iterable[Any]) -> list[Any]:
+    """Return those arguments of which the function gets copies, and those in them.
 
-    Within objects, what is the same stays the same in the copy.
+    It gets the very `objects`.
     """
-    if type(x).__hash__ is None and not is_stateful(type(x)):
-        yield x
-    if isinstance(x, list | dict | tuple):
-        inside = [*(x.values() if isinstance(x, dict) else x)]
-        if not {*map(type, inside)} <= _NUMBERS:
-            for y in inside:
-                yield from _lists(y)
+    found: list[Any] = []
+    known: set[int] = {*map(id, objects)}
+    ahead = [x for x in args if id(x) not in known]
+    while ahead:
+        x = ahead.pop()
+        if is_copied(x):
+            found.append(x)
+        if id(x) not in known:
+            known.add(id(x))
+            inside = _inside(x)
+            ahead += [] if {*map(type, inside)} <= _NUMBERS else inside
+    return found
+
+
+def _inside(x: Any) -> list[Any]:
+    if isinstance(x, dict):
+        return [*x.values()]
+    if is_object_array(x):
+        items: list[Any] = x.ravel().tolist()
+        return items
+    if is_record(x.__class__):
+        return [*attributes(x).values()]
+    return [*x] if isinstance(x, list | tuple) else []

@@ -15,7 +15,8 @@ from types import (
 )
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import is_of_library
+from scalargrad.compiler.guards.names_read import BARE, is_of_library
+from scalargrad.sparse import Table
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value
 
@@ -102,3 +103,18 @@ def has_followed_attributes(kind: Any) -> bool:
     known = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = known or str(kind.__module__).startswith("scalargrad.")
     return not is_of_library(kind) or (ours and is_stateful(kind))
+
+
+@functools.cache
+def is_record(kind: Any) -> bool:
+    """Return whether objects of a class are numbers by name, as those of a user's dataclass."""
+    return (
+        hasattr(kind, "__dataclass_fields__")
+        and consists_of_attributes(kind)
+        and not any(is_of_library(x) and x.__module__ not in BARE for x in kind.__mro__[:-1])
+    )
+
+
+def is_object(x: Any) -> bool:
+    """Return whether something has state, or is a method or function bound to what may have."""
+    return isinstance(x, Table | MethodType | functools.partial) or is_stateful(type(x))

@@ -77,11 +77,12 @@ def is_followed(x: Any) -> bool:
     """
     kind: Any = type(x)
     is_function = callable(x) and hasattr(x, "__name__")  # as those of NumPy, of a class of theirs
-    return is_function or isinstance(x, _KNOWN) or _is_followed(kind)
+    return is_function or isinstance(x, _KNOWN) or are_followed(kind)
 
 
 @functools.cache
-def _is_followed(kind: Any) -> bool:
+def are_followed(kind: Any) -> bool:
+    """Return whether jit can tell that objects of a class are as they were."""
     base = next(k for k in kind.__mro__ if k is object or is_of_library(k))
     return base is object or str(base.__module__).partition(".")[0] in _KNOWN_MODULES
 

@@ -41,7 +41,12 @@ from scalargrad.compiler.guards.comparable import (
 from scalargrad.compiler.guards.edges import Edge, edges_of
 from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.names_read import NamesRead, is_special, of_library
-from scalargrad.compiler.guards.object_state import PLAIN, attributes_beside, is_stateful
+from scalargrad.compiler.guards.object_state import (
+    PLAIN,
+    attributes_beside,
+    has_followed_attributes,
+    is_stateful,
+)
 from scalargrad.compiler.guards.references import BOUND, bound_parts
 from scalargrad.compiler.guards.refused import (
     changing_calls,
@@ -159,7 +164,9 @@ class Surroundings:
         pairs = enumerate(zip(key, self.key, strict=False))
         first = next((k for k, (x, y) in pairs if x != y), min(len(key), len(self.key)))
         walk = _Walk(self._roots, self.names, most=first)
-        return [named(walk.place)] if walk.place is not None else []
+        return [
+            f"the {type(walk.last).__name__} given" if walk.place is None else named(walk.place)
+        ]
 
     def _refusals(self, walk: _Walk) -> Iterator[str]:
         """Yield what is read that cannot be followed, or answers otherwise from call to call."""
@@ -193,8 +200,8 @@ def named(place: Place) -> str:
 class _Walk:
     """One walk over all that some roots lead to, in preorder.
 
-    What is met again is noted by its number. `most`: after so many tokens it stops; `place` is then
-    where the next one comes from.
+    What is met again is noted by its number. `most`: after so many tokens it stops; `last` is then
+    what the next one is of, and `place` where that comes from.
     """
 
     def __init__(self, roots: Sequence[Any], names: NamesRead, most: int | None = None) -> None:
@@ -211,6 +218,7 @@ class _Walk:
         self.looked_up: list[Any] = []
         self.rereading = Rereading(in_order=names.unnamed)
         self.place: Place | None = None
+        self.last: Any = None
         self._read_of = names.read.of
         self._ahead: list[tuple[Any, Place | None]] = []
         self._marks = not _MARKS.isdisjoint(names.names)
@@ -236,6 +244,7 @@ class _Walk:
         ahead, tokens, met = self._ahead, self.tokens, self.met
         while ahead and (most is None or len(tokens) <= most):
             x, self.place = ahead.pop()
+            self.last = x
             kind = type(x)
             if kind in PLAIN:
                 tokens.append(exact(x))
@@ -323,6 +332,7 @@ class _Walk:
             self._push_inside(items)
         if isinstance(x, set | frozenset):
             self._look_up(items)
+            self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
         if are_values and type(x) is list:
             self.rereading.value_lists.append((x, items))
         elif not isinstance(x, tuple):
@@ -381,13 +391,18 @@ class _Walk:
     # Objects, functions and classes -----------------------------------------------------------
 
     def _object(self, x: Any) -> None:
-        """Note which object something is, and go on to all that it leads to."""
+        """Note what an object is, and go on to all that it leads to.
+
+        Another one of a user's class that leads to the same is as good.
+        """
         self.names.note(x)
         if isinstance(x, ABCMeta):
             self.names.names["ABCMeta"] = None
         if not is_followed(x):
             self.unfollowed.append((self.place, x))
-        self.tokens.append(itself(x))
+        kind = type(x)
+        are_alike = is_stateful(kind) and has_followed_attributes(kind)
+        self.tokens.append((kind,) if are_alike else itself(x))
         if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):
             self.functions.append(x)
             self._globals(x)

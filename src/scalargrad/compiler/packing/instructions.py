@@ -107,6 +107,15 @@ class Scatter(NamedTuple):
 Instruction = Apply | Copy | Gather | Products | GatheredProducts | Take | Scatter
 
 
+def size_of(instruction: Instruction) -> int:
+    """Return the number of cells that an instruction writes."""
+    if isinstance(instruction, Copy | Products):
+        return instruction.rows * instruction.columns
+    if isinstance(instruction, Scatter):
+        return int(instruction.size.sum())
+    return instruction.lanes if isinstance(instruction, Apply) else len(instruction[-1])
+
+
 @dataclass(frozen=True, eq=False)
 class Packed:
     """A program ready to run.

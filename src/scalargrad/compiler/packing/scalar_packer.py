@@ -24,8 +24,7 @@ from scalargrad.compiler.packing.instructions import (
     Products,
 )
 from scalargrad.compiler.packing.strides import Grid, constant_axes, grid, strides, term_runs
-from scalargrad.compiler.packing.tail import Tail
-from scalargrad.compiler.passes.kinds import ENTRY, PRODUCTS, ROW, SCATTER, TAKE, Op
+from scalargrad.compiler.passes.kinds import ENTRY, PRODUCTS, ROW, SCATTER, TAKE
 
 #: More grids, or runs of terms, than this, plus one per so many lanes or terms, are replaced by a
 #: table of addresses. So are fewer, if they are of less than so many products on average.
@@ -49,16 +48,10 @@ class ScalarPacker(GroupOperations):
 
     def run(self) -> Packed:
         """Place all groups, and return the packed program."""
-        numbers, can_join = self.numbers.tolist(), not self.is_joined
-        tail = Tail(self.program, self.groups, numbers, self.sizes, can_join=can_join)
-        last_use = self._last_use(tail.order)
-        for position, joined in enumerate(tail.order):
-            first = self.groups[joined[0]]
-            self.blocks[joined[0]] = (
-                self._block(first)
-                if len(joined) == 1
-                else self._joined(first.op, tail.in_order(joined))
-            )
+        order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
+        last_use = self._last_use(order)
+        for position, number in enumerate(order):
+            self.blocks[number] = self._block(self.groups[number])
             for unused in last_use.get(position, ()):
                 self.memory.release(*self.blocks[unused])
         outputs = self._side_by_side(self._output_cells())
@@ -101,61 +94,21 @@ class ScalarPacker(GroupOperations):
             self.instructions.append(Copy(out + first, 1, last - first, source))
         return slice(out, out + count)
 
-    def _last_use(self, order: list[list[int]]) -> dict[int, list[int]]:
-        """Return, for each position in `order`, the blocks read there for the last time.
-
-        The block of groups that are joined is that of the first of them.
-        """
+    def _last_use(self, order: list[int]) -> dict[int, list[int]]:
+        """Return, for each position in `order`, the groups read there for the last time."""
         last: dict[int, int] = {}
-        block = [*range(len(self.groups) + 1)]
-        for joined in order:
-            for number in joined:
-                block[number] = joined[0]
-        for position, joined in enumerate(order):
-            for number in joined:
-                for operand in self.groups[number].operands:
-                    last[block[operand]] = position
-        kept = INPUTS, CONSTANTS, *[block[self.numbers[x]] for x in self.program.outputs]
+        for position, number in enumerate(order):
+            last.update(dict.fromkeys(self.groups[number].operands, position))
+        kept = INPUTS, CONSTANTS, *[int(self.numbers[x]) for x in self.program.outputs]
         last.update(dict.fromkeys(kept, len(order)))
-        for first, *_ in reversed(order):
-            if self.groups[first].op in _WITHIN:
-                for operand in {*self.groups[first].operands}:
-                    last[block[operand]] = max(last[block[operand]], last.get(first, 0))
+        for number in reversed(order):
+            if self.groups[number].op in _WITHIN:
+                for operand in {*self.groups[number].operands}:
+                    last[operand] = max(last[operand], last.get(number, 0))
         released: dict[int, list[int]] = {}
         for number, position in last.items():
             released.setdefault(position, []).append(number)
         return released
-
-    def _joined(self, op: Op, chosen: list[int]) -> Block:
-        """Place and compute the nodes of several groups, in this order; return their block."""
-        nodes, args = np.array(chosen), np.array([self.program.args[node] for node in chosen])
-        if op is PRODUCTS:
-            return self._joined_products(nodes, args), len(chosen)
-        return self._applied(op, nodes, args), len(chosen)
-
-    def _joined_products(self, nodes: Addresses, args: Addresses) -> int:
-        """Place sums of a few products, whose factors are brought together one by one."""
-        brought: list[Block] = []
-        a, b = self._factors(args)
-        starts, a, b, _ = self._started(a, b, [(0, a.shape[1])])
-        shape = Grid(1, len(nodes))
-        runs = [
-            ProductRun(1, *(self._brought(x[:, k], shape, brought) for x in (a, b)))
-            for k in range(a.shape[1])
-        ]
-        out = self._place(nodes)
-        start = self._start(starts, shape)
-        self.instructions.append(Products(out, *shape, start, tuple(runs)))
-        self.memory.release_all(brought)
-        return out
-
-    def _brought(self, nodes: Addresses, shape: Grid, brought: list[Block]) -> Affine:
-        """Return the place of one factor in a row, copied there if need be."""
-        if self._constant(nodes[0]):
-            return self._laid_out(self.values[nodes].reshape(*shape, 1), 0)
-        if (nodes == nodes[0]).all():
-            return Affine(int(self.addresses[nodes[0]]))
-        return Affine(self._contiguous(nodes, 1, brought), 0, 1)
 
     # Sums of products --------------------------------------------------------------------------
 

@@ -102,10 +102,10 @@ def run_steps(
 
 def _start(f: Jitted[..., Any], carry: Any, x: Any) -> tuple[NativeStep, Floats] | None:
     """Return what runs the steps from this carry on, if anything does, and the carry's numbers."""
-    shape, leaves, module_values = f.signature((carry,), {})
+    shape, leaves, objects = f.signature((carry,), {})
     for path in f.paths(carry, x):
         if path not in _known:
-            _known[path] = None if module_values else _native(path, shape)
+            _known[path] = None if objects else _native(path, shape)
         native = _known[path]
         if native is not None:
             return native, np.array(path.arranged(leaves, []), dtype=np.float64)
@@ -123,7 +123,7 @@ def _native(path: Specialization, shape: Key) -> NativeStep | None:
         return None
     walk = Visit()
     visit(filled(path.outline[0], [0.0] * path.results), walk)
-    if walk.finish() or tuple(walk.key) != shape:
+    if walk.objects or tuple(walk.key) != shape:
         return None
     carry, result = filled(path.outline, [Value(0.0)] * path.results)
     places: list[Value] = []

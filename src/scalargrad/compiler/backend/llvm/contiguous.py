@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.encode import adjoin
-from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.packing.instructions import (
     Affine,
     Copy,
@@ -22,6 +21,7 @@ from scalargrad.compiler.packing.instructions import (
     Packed,
     ProductRun,
     Products,
+    size_of,
 )
 from scalargrad.compiler.passes.kinds import SEQUENTIAL
 

@@ -17,7 +17,6 @@ from scalargrad.compiler.backend.llvm import data_movement
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
 from scalargrad.compiler.backend.llvm.lanewise import (
     Lanewise,
-    Merged,
     of_apply,
     of_products,
     write_lanewise,
@@ -32,6 +31,7 @@ from scalargrad.compiler.packing.instructions import (
     Copy,
     Gather,
     GatheredProducts,
+    Instruction,
     ProductRun,
     Products,
     Scatter,
@@ -50,7 +50,7 @@ class Encoded(NamedTuple):
     fields: Addresses
 
 
-def encode(instruction: Merged) -> Encoded:
+def encode(instruction: Instruction) -> Encoded:
     """Return the kind of function that executes an instruction, and its table."""
     kind, fields = _ENCODERS[type(instruction)](instruction)
     return Encoded(kind, np.asarray(fields, dtype=np.int64))
@@ -245,7 +245,6 @@ def _of_classes(rows: int, columns: int) -> tuple[int, int]:
 
 _ENCODERS: dict[type, Callable[[Any], tuple[Kind, Any]]] = {
     Apply: _apply,
-    Lanewise: _lanewise,
     Copy: _copy,
     Gather: _gather,
     Products: _products,

@@ -1,8 +1,6 @@
 """Elementwise instructions: one or several operations on the same lanes in one pass over memory.
 
-Loading and storing lanes takes longer than most arithmetic on them. Where the result of one
-instruction is read only by the next, both become one function, and the result stays in registers.
-`merge` decides which; this file defines the fused instructions and prints them.
+Operations of several operands are such, and sums of a few products of neighbouring cells.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.packing.instructions import Affine, Apply, Instruction, Products
+from scalargrad.compiler.packing.instructions import Affine, Apply, Products
 from scalargrad.compiler.passes.partial import Partial
 from scalargrad.table.operation import Elementwise
 
@@ -45,10 +43,6 @@ class Lanewise(NamedTuple):
     columns: int
     steps: tuple[LaneStep, ...]
     reads: tuple[Affine, ...]
-
-
-#: An instruction of a program for the LLVM backend.
-Merged = Instruction | Lanewise
 
 
 def computed(e: Emitter, steps: Sequence[LaneStep], numbers: Sequence[str]) -> str:

@@ -22,18 +22,17 @@ from scalargrad.compiler.backend.llvm import straight_line
 from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.encode import Kind, encode
-from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.lanewise import Lanewise, Merged
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, all_finite
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
-from scalargrad.compiler.backend.llvm.merge import merged
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.packing.instructions import (
     Apply,
     GatheredProducts,
+    Instruction,
     Packed,
     Products,
+    size_of,
 )
 
 _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_bool)
@@ -51,13 +50,13 @@ def runs(packed: Packed) -> bool:
     return all(map(can_write, {x.op for x in packed.instructions if isinstance(x, Apply)}))  # type: ignore[arg-type]
 
 
-def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
-    """Prepare a program: return its memory, merged instructions, and constant cells."""
+def ready(packed: Packed) -> tuple[Floats, list[Instruction], dict[int, float]]:
+    """Prepare a program: return its memory, its instructions, and constant cells."""
     whole = arranged(packed)
     constant = constant_cells(whole)
     cells = np.flatnonzero(constant).tolist()
     numbers = dict(zip(cells, whole.memory[constant].tolist(), strict=True))
-    return whole.memory, merged(whole.instructions, whole.outputs), numbers
+    return whole.memory, whole.instructions, numbers
 
 
 @functools.cache
@@ -162,10 +161,8 @@ class Native:
         return f"{module.text()}\n{own.text()}"
 
 
-def _work(instruction: Merged) -> int:
+def _work(instruction: Instruction) -> int:
     """Return the approximate number of products or results that an instruction computes."""
-    if isinstance(instruction, Lanewise):
-        return size_of(instruction) * len(instruction.steps)
     if isinstance(instruction, Products):
         return size_of(instruction) * sum(run.terms for run in instruction.runs)
     if isinstance(instruction, GatheredProducts):

@@ -11,9 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
-from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.lanewise import Merged
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.packing.instructions import (
     Affine,
@@ -21,7 +19,9 @@ from scalargrad.compiler.packing.instructions import (
     Copy,
     Gather,
     GatheredProducts,
+    Instruction,
     Products,
+    size_of,
 )
 
 #: The most instructions of a function, the fewest of a stretch that gets one, and the fewest small
@@ -35,7 +35,7 @@ Stretch = tuple[int, int]
 Terms = list[tuple[int, int]]
 
 
-def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
+def stretches(instructions: Sequence[Instruction]) -> list[Stretch]:
     """Return (start, stop) of the stretches of small instructions."""
     found: list[Stretch] = []
     start = 0
@@ -48,7 +48,7 @@ def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
     return found if sum(last - first for first, last in found) >= _FEW else []
 
 
-def is_small(instruction: Merged) -> bool:
+def is_small(instruction: Instruction) -> bool:
     """Return whether an instruction has so few lanes that printing them all pays."""
     if isinstance(instruction, Apply | Gather | Copy):
         return size_of(instruction) <= _LANES
@@ -60,7 +60,7 @@ def is_small(instruction: Merged) -> bool:
 
 
 def printed(
-    instructions: Sequence[Merged], numbers: dict[int, float], found: Iterable[Stretch]
+    instructions: Sequence[Instruction], numbers: dict[int, float], found: Iterable[Stretch]
 ) -> tuple[IRModule, list[str]]:
     """Return a module with a function for each stretch, and the names of these functions.
 
@@ -84,7 +84,7 @@ class StraightLineWriter:
         self.e = e
         self.known = dict(known)
 
-    def write(self, instruction: Merged) -> None:
+    def write(self, instruction: Instruction) -> None:
         """Print an instruction, lane after lane."""
         out = instruction.out
         if isinstance(instruction, Apply):
@@ -127,7 +127,7 @@ class StraightLineWriter:
         return total
 
 
-def _sums(instruction: Merged) -> Iterator[tuple[int, Terms]]:
+def _sums(instruction: Instruction) -> Iterator[tuple[int, Terms]]:
     """Yield the start of each sum, and its terms."""
     if isinstance(instruction, GatheredProducts):
         for start, a, b in zip(

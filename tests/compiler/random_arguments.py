@@ -1,0 +1,162 @@
+"""Arguments of random structure, given to one compiled function in turns.
+
+``python -m tests.compiler.random_arguments 0 4000`` compares calls of so many with eager ones.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import sys
+import warnings
+import zlib
+from dataclasses import dataclass, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from scalargrad import TraceError, Value, jit
+
+
+@dataclass
+class Point:
+    """Two numbers by name."""
+
+    x: Any
+    y: Any
+
+
+@dataclass
+class Place(Point):
+    """A point of another class."""
+
+
+@dataclass
+class Weighed:
+    """A point with a weight and a count."""
+
+    point: Any
+    weight: Any
+    count: Any = 2
+
+
+class Box:
+    """An object of no dataclass, whose numbers are constants.
+
+    While a call is recorded it is itself, and dataclasses are copies: it holds none that are given.
+    """
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+def _made(rng: random.Random, depth: int, met: list[Any]) -> Any:
+    """Return something that holds numbers; at times, what was made before."""
+    if met and rng.random() < 0.12:
+        return rng.choice(met)
+    kind = rng.randrange(12 if depth else 3)
+    if kind <= 2:
+        return [float(rng.randrange(9)), float(rng.randrange(9)), rng.randrange(4)][kind]
+    inner = [_made(rng, depth - 1, met) for _ in range(rng.randrange(1, 4))]
+    found: Any
+    if kind <= 5:  # many that are alike, as in data
+        one, found = inner[0], []
+        for _ in range(rng.choice([1, 2, 9, 9] if depth == 1 else [1, 3, 9])):
+            found.append(_anew(one, rng))
+        found = found if kind < 5 else tuple(found)
+    elif kind <= 7:
+        found = [inner, tuple(inner)][kind - 6]
+    elif kind == 8:
+        found = dict(zip(rng.sample("abc", len(inner)), inner, strict=True))
+    elif kind == 9:
+        found = rng.choice([Point, Place])(inner[0], inner[-1])
+    elif kind == 10:
+        found = Weighed(inner[0], inner[-1], rng.choice([1, 2, [1, 2], "n"]))
+    else:
+        found = rng.choice([Box(_anew(inner[0], rng)), np.array([1.5, 2.5]), Value(3.5)])
+    met.append(found)
+    return found
+
+
+def _anew(x: Any, rng: random.Random) -> Any:
+    """Return the same structure with other floats."""
+    if type(x) is float:
+        return float(rng.randrange(9))
+    if isinstance(x, list | tuple):
+        return type(x)(_anew(y, rng) for y in x)
+    if isinstance(x, dict):
+        return {name: _anew(y, rng) for name, y in x.items()}
+    if is_dataclass(x):
+        made = copy.copy(x)
+        vars(made).update({name: _anew(y, rng) for name, y in vars(x).items()})
+        return made
+    return x
+
+
+def _inside(x: Any) -> tuple[str, list[Any]] | None:
+    """Return what kind of container something is, and what it holds; None of a number or text."""
+    kind = type(x).__name__
+    if isinstance(x, dict):
+        return f"{kind} {[*x]}", [*x.values()]
+    if isinstance(x, list | tuple | np.ndarray):
+        return f"{kind} {len(x)}", [*x]
+    return (
+        (f"{kind} {[*vars(x)]}", [*vars(x).values()]) if is_dataclass(x) or kind == "Box" else None
+    )
+
+
+def described(*args: Any) -> Any:
+    """Return a number that tells arguments apart by structure, sizes, text and numbers."""
+    words: list[Any] = []
+    met: dict[int, int] = {}
+    total: Any = 0.0
+    ahead = [*args]
+    while ahead:
+        x = ahead.pop()
+        inside = _inside(x)
+        if inside is not None:
+            alias = met.setdefault(id(x), len(met)) if hasattr(x, "__dict__") else None
+            words.append((inside[0], alias))
+            ahead += inside[1]
+        elif isinstance(x, str):
+            words.append(x)
+        else:
+            words.append("number")
+            total = total + x * float(len(words) % 7 + 1)
+    return total + float(zlib.crc32(repr(words).encode()) % 1000)
+
+
+def _number(x: Any) -> float:
+    return float(x.data if isinstance(x, Value) else x)
+
+
+def differing(seed: int) -> list[str]:
+    """Return what calls of one compiled function answered otherwise than eager ones."""
+    rng = random.Random(seed)
+    calls = []
+    for _ in range(rng.choice([1, 2, 3])):
+        met: list[Any] = []
+        calls.append([_made(rng, rng.randrange(1, 4), met) for _ in range(rng.choice([1, 2, 3]))])
+    for args in [*calls]:  # another one alike but for one argument, and one with other numbers
+        calls.append([*args[:-1], _made(rng, 2, [*args])])
+        calls.append(_anew(args, rng))
+    compiled, found = jit(described), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for k in [rng.randrange(len(calls)) for _ in range(6 * len(calls))]:
+            now = _anew(calls[k], rng) if rng.random() < 0.3 else calls[k]
+            try:
+                value = _number(compiled(*now))
+            except TraceError:  # refused, with a remedy
+                continue
+            expected = _number(described(*now))
+            if abs(value - expected) > 1e-9 * abs(expected):
+                found.append(f"seed {seed}, call {k}: {value}, eagerly {expected}: {now}")
+    return found
+
+
+if __name__ == "__main__":
+    first, count = map(int, sys.argv[1:])
+    wrong = [text for seed in range(first, first + count) for text in differing(seed)]
+    print(*wrong[:20], f"{count} seeds, {len(wrong)} calls differ", sep="\n")
+    sys.exit(bool(wrong))
