@@ -343,8 +343,8 @@ USED: dict[str, Callable[[Any], Any]] = {
 LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(
         ["clicks", "experiments.digits", "digits28", "moons", "experiments.names",
-         "experiments.sentiment", "sine", "xor", "Plan.rate", "Plan.options", "Plan.files",
-         "Plan.checkpoint", "Plan"],
+         "experiments.sentiment", "sine", "xor", "Plan.rate", "Plan.checkpoint",
+         "Plan"],
         "programs of the command line, which reads what they are given",
     ),
     **dict.fromkeys(

@@ -32,11 +32,11 @@ def reference(model: GPT, tokens: list[int]) -> Any:
         block = {k.split(f"blocks.{i}.")[1]: w for k, w in state.items() if f"blocks.{i}." in k}
         seen = norm(x)
         q, k, v = (
-            (seen @ block[f"attention.{part}.weight"].T).view(len(tokens), 2, 4).transpose(0, 1)
-            for part in ("query", "key", "value")
+            x.view(len(tokens), 2, 4).transpose(0, 1)
+            for x in (seen @ block["attention.in_proj_weight"].T).split(8, dim=1)
         )
         found = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + found.transpose(0, 1).reshape(len(tokens), 8) @ block["attention.out.weight"].T
+        x = x + found.transpose(0, 1).reshape(len(tokens), 8) @ block["attention.out_proj.weight"].T
         x = x + torch.relu(norm(x) @ block["wide.weight"].T) @ block["narrow.weight"].T
     return x @ state["head.weight"].T
 

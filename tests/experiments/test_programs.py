@@ -97,7 +97,7 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(
     if name == "digits":
         labels = [axes.get_ylabel() for axes in figure.axes]
         assert labels[:3] == ["loss", "accuracy", "true"]
-        assert "hidden units" in figure.subfigs[-1].get_suptitle()
+        assert "hidden units" in figure.subfigs[-1].subfigs[-1].get_suptitle()
 
 
 @pytest.mark.usefixtures("few")

@@ -131,7 +131,8 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
     ):
         importlib.import_module(f"benchmarks.replay.corpus.{path.stem}")
     compared = 0
-    for name in sorted(PROGRAMS)[::6]:
+    once_nan = ["loops.hidden_markov", "vmap_and_scan.masked_examples"]
+    for name in [*sorted(PROGRAMS)[::6], *once_nan]:
         function, arguments = PROGRAMS[name]()
         export: Any = getattr(function, "export", None)
         if export is None or any(map(is_dataclass, arguments)):  # several calls; no inputs
@@ -209,7 +210,7 @@ def test_examples_of_vmap_are_loops_and_agree(tmp_path: Path, kind: str) -> None
     assert found[:8] == pytest.approx(numbers_of([eagerly(w, table)], [*w, *table]), rel=1e-12)
     assert found[8] == 1.0
     if kind == ".c":
-        assert source.read_text().count("\n") < 250
+        assert source.read_text().count("\n") < 800
 
 
 @both_kinds

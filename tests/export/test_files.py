@@ -1,4 +1,4 @@
-"""What is written beside C and object code, what is refused, and a program as JSON."""
+"""What is written beside C and object code, and what is refused."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
     "lanes": (
         mapped,
         ([Value(0.1)] * 3, [Value(1.0)] * 4, np.ones((40, 3)), [k % 4 for k in range(40)]),
-        400,
+        1000,
         100_000,
     ),
     "sums": (lambda xs: sum(x * x for x in xs) + sg.dot(xs, xs), (np.ones(500),), 400, 40_000),

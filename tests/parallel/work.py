@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad import TraceError, exp, jit, log1p, value_and_grad
+from scalargrad import exp, jit, log1p, value_and_grad
 
 
 def loss(w: Any, points: Any) -> Any:
@@ -139,17 +139,6 @@ def interrupts_its_parent(x: int) -> int:
     if x >= 2:
         signal.pause()
     return x
-
-
-draws: list[int] = []
-
-
-def draws_at_first(w: float, chunk: list[float]) -> float:
-    """Be refused as a recording would be, twice."""
-    draws.append(1)
-    if len(draws) < 3:
-        raise TraceError("a random number was drawn")
-    return w * chunk[0]
 
 
 seen: list[Any] = []

@@ -4,27 +4,56 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from scalargrad.cli.train import PROGRAMS
-from scalargrad.errors import OperandError, ScalargradError, SweepError
+from scalargrad.errors import NumericalError, OperandError, ScalargradError, SweepError
 from scalargrad.system.files import make_folder
+from scalargrad.system.terminals import console
 
 if TYPE_CHECKING:
-    from scalargrad.experiments.runs import Outcome
+    from scalargrad.experiments import Plan
 
-_WIDEST = 10_000  # columns: as wide as a table would be if there were room
 _Program = Enum("_Program", {name: name for name in PROGRAMS})  # type: ignore[misc]
+
+
+class Outcome(NamedTuple):
+    """The outcome of a run of a sweep.
+
+    Attributes
+    ----------
+    plan : Plan
+    rows : list of dict
+        Its history, a row for each epoch; empty if it diverged.
+    seconds : float
+        How long it took.
+    """
+
+    plan: Plan
+    rows: list[dict[str, float]]
+    seconds: float
+
+
+def train_once(program: str, plan: Plan) -> Outcome:
+    """Train a program by name; a loss that is not finite is an outcome, not an error."""
+    from scalargrad import experiments
+
+    start = time.perf_counter()
+    try:
+        rows = getattr(experiments, program)(plan).history.rows
+    except NumericalError:
+        rows = []
+    return Outcome(plan, rows, time.perf_counter() - start)
 
 
 def sweep(
@@ -44,16 +73,16 @@ def sweep(
 ) -> None:
     """Train a program with several learning rates and seeds, and compare them."""
     from scalargrad import parallel
-    from scalargrad.experiments.runs import TrainingRun, train_once
+    from scalargrad.experiments import Plan
 
     name = program.value
-    runs = [
-        TrainingRun(name, rate, seed, epochs, output / f"lr-{_written(rate)}-seed-{seed}")
+    plans = [
+        Plan(output / f"lr-{_written(rate)}-seed-{seed}", epochs, seed, quiet=True, lr=rate)
         for rate in _rates(lr)
         for seed in range(seeds)
     ]
     try:
-        outcomes = parallel.sweep(train_once, runs, workers, quiet=quiet)
+        outcomes = parallel.sweep(partial(train_once, name), plans, workers, quiet=quiet)
     except (SweepError, parallel.SweepInterrupt) as error:
         finished = [error.finished[i] for i in sorted(error.finished)]
         _report(name, finished, output)
@@ -65,7 +94,7 @@ def sweep(
 
 def _failure(error: SweepError, finished: int) -> SweepError:
     """Return the error of a run in the words of the command line."""
-    from scalargrad.parallel.worker import in_words
+    from scalargrad.parallel.workers import in_words
 
     run, cause = error.point, error.__cause__
     why = str(cause) if isinstance(cause, ScalargradError | OSError) else in_words(cause or error)
@@ -94,77 +123,59 @@ def _written(rate: float) -> str:
 
 
 def _report(name: str, outcomes: Sequence[Outcome], folder: Path) -> None:
-    """Show the table, and write it with the plot."""
+    """Print a row for each rate, and write a row for each run, and the plot."""
     if not outcomes:
         return
-    console = Console()
-    _show(name, _cells(outcomes), console)
-    make_folder(folder)
-    for path in (_write_rows(name, outcomes, folder), _draw(name, outcomes, folder)):
-        console.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
-
-
-def _metrics(outcomes: Iterable[Outcome]) -> list[str]:
-    """Return what was measured besides the loss."""
     hidden = {"epoch", "loss", "gradient_norm", "learning_rate"}
-    columns = dict.fromkeys(x for found in outcomes for row in found.rows[-1:] for x in row)
-    return [x for x in columns if x not in hidden]
+    found = dict.fromkeys(x for outcome in outcomes for row in outcome.rows[-1:] for x in row)
+    metrics = [x for x in found if x not in hidden]
+    screen = console()
+    title = f"{name}: the last epoch, medians over seeds, lowest and highest loss"
+    rows = _summary(outcomes, metrics)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    screen.print(title, highlight=False)
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        screen.print("  ".join(cells), highlight=False, markup=False)
+    make_folder(folder)
+    for path in (_write_runs(name, outcomes, metrics, folder), _draw(name, outcomes, folder)):
+        screen.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
 
 
 def _by_rate(outcomes: Iterable[Outcome]) -> dict[float, list[Outcome]]:
     found: dict[float, list[Outcome]] = {}
     for outcome in outcomes:
-        found.setdefault(outcome.run.lr, []).append(outcome)
+        found.setdefault(outcome.plan.rate(0.0), []).append(outcome)
     return found
 
 
-def _cells(outcomes: Sequence[Outcome]) -> list[list[str]]:
+def _summary(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> list[list[str]]:
     """Return headings, and a row for each rate: the last epoch's numbers over its seeds."""
-    metrics = _metrics(outcomes)
     rows = [["lr", "seeds", "diverged", "loss", "lowest", "highest", *metrics, "seconds"]]
     for rate, found in _by_rate(outcomes).items():
         last = [x.rows[-1] for x in found if x.rows]
         losses = [row["loss"] for row in last]
-        shown = [f(losses) for f in (median, min, max)] if losses else []
-        shown += [median(row[x] for row in last) for x in metrics] if losses else []
-        cells = [f"{x:.3g}" for x in shown] or ["-"] * (3 + len(metrics))
+        numbers = [f(losses) for f in (median, min, max)] if losses else []
+        numbers += [median(row[x] for row in last) for x in metrics] if losses else []
+        cells = [f"{x:.3g}" for x in numbers] or ["-"] * (3 + len(metrics))
         seconds = f"{median(x.seconds for x in found):.3g}"
-        gone = str(len(found) - len(last))
-        rows.append([f"{rate:g}", str(len(found)), gone, *cells, seconds])
+        rows.append([f"{rate:g}", str(len(found)), str(len(found) - len(last)), *cells, seconds])
     return rows
 
 
-def _show(name: str, rows: Sequence[Sequence[str]], console: Console) -> None:
-    """Print rows as a table or, where it would cut numbers off, as a line for each."""
-    title = f"{name}: the last epoch, medians over seeds, lowest and highest loss"
-    headings, *measured = rows
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in measured:
-        table.add_row(*row)
-    options = console.options.update_width(_WIDEST)
-    if console.measure(table, options=options).maximum <= console.width:
-        console.print(table)
-        return
-    console.print(title, highlight=False)
-    for row in measured:
-        pairs = [f"{heading} {cell}" for heading, cell in zip(headings, row, strict=True)]
-        console.print(f"{pairs[0]}: {', '.join(pairs[1:])}", highlight=False, markup=False)
-
-
-def _write_rows(name: str, outcomes: Sequence[Outcome], folder: Path) -> Path:
+def _write_runs(
+    name: str, outcomes: Sequence[Outcome], metrics: Sequence[str], folder: Path
+) -> Path:
     """Write a line for each run; one that diverged has no numbers."""
     from scalargrad.system.files import write_atomically
 
-    columns = ["loss", *_metrics(outcomes)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["learning_rate", "seed", "epochs", *columns, "seconds"])
-    for run, rows, seconds in outcomes:
+    writer.writerow(["learning_rate", "seed", "epochs", "loss", *metrics, "seconds"])
+    for plan, rows, seconds in outcomes:
         last = rows[-1] if rows else {}
-        numbers = [last.get(x, "") for x in columns]
-        writer.writerow([run.lr, run.seed, len(rows), *numbers, f"{seconds:.3f}"])
+        numbers = [last.get(x, "") for x in ("loss", *metrics)]
+        writer.writerow([plan.lr, plan.seed, len(rows), *numbers, f"{seconds:.3f}"])
     return write_atomically(folder / f"{name}.csv", text.getvalue().encode())
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from scalargrad.errors import OperandError
 from scalargrad.system.terminals import console
-
-if TYPE_CHECKING:
-    from scalargrad.experiments import Plan, Report
 
 app = typer.Typer(
     help="Train a model on one of eight experiments, and save it with a picture.",
@@ -34,6 +32,7 @@ PROGRAMS = {
 #: The programs whose training can be watched.
 IN_THE_PLANE = {"moons", "xor"}
 
+
 _Output = Annotated[
     Path, typer.Option("--output", "-o", help="The folder the files are written to.")
 ]
@@ -41,12 +40,12 @@ _Epochs = Annotated[
     int | None,
     typer.Option(min=1, help="Passes over the examples.", show_default="chosen by the program"),
 ]
-_Seed = Annotated[int, typer.Option(help="Fixes every draw.")]
-_Resume = Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 _Watch = Annotated[
     Path | None,
-    typer.Option(help="A .html file: a page that moves through the training.", dir_okay=False),
+    typer.Option(
+        help="A .html file: a page that moves through the training, of moons and xor.",
+        dir_okay=False,
+    ),
 ]
 
 
@@ -54,45 +53,28 @@ def _command(name: str) -> Callable[..., None]:
     def command(
         output: _Output = Path("scalargrad-train"),
         epochs: _Epochs = None,
-        seed: _Seed = 0,
-        resume: _Resume = False,
-        quiet: _Quiet = False,
-    ) -> None:
-        _run(name, output, epochs, seed, resume, quiet)
-
-    return command
-
-
-def _command_in_the_plane(name: str) -> Callable[..., None]:
-    def command(
-        output: _Output = Path("scalargrad-train"),
-        epochs: _Epochs = None,
-        seed: _Seed = 0,
-        resume: _Resume = False,
-        quiet: _Quiet = False,
         *,
+        seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
+        resume: Annotated[
+            bool, typer.Option("--resume", help="Resume from the last checkpoint.")
+        ] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
         watch: _Watch = None,
     ) -> None:
-        _run(name, output, epochs, seed, resume, quiet, watch)
+        from scalargrad import experiments
+
+        if watch is not None and name not in IN_THE_PLANE:
+            raise OperandError(f"--watch is for {' and '.join(sorted(IN_THE_PLANE))}")
+        plan = experiments.Plan(output, epochs, seed, resume, quiet, watch)
+        report = getattr(experiments, name)(plan)
+        screen = console()
+        for line in report.summary:
+            screen.print(escape(line), highlight=False)
+        for path in report.files:
+            screen.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
 
     return command
-
-
-def _run(name: str, *how: Any) -> None:
-    from scalargrad import experiments
-
-    program: Callable[[Plan], Report] = getattr(experiments, name)
-    _show(program(experiments.Plan(*how)))
-
-
-def _show(report: Report) -> None:
-    screen = console()
-    for line in report.summary:
-        screen.print(escape(line), highlight=False)
-    for path in report.files:
-        screen.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
 
 
 for _name, _help in PROGRAMS.items():
-    _make = _command_in_the_plane if _name in IN_THE_PLANE else _command
-    app.command(_name, help=_help)(_make(_name))
+    app.command(_name, help=_help)(_command(_name))

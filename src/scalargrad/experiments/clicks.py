@@ -1,25 +1,205 @@
-"""A wide and deep recommender, trained on a click log."""
+"""A wide and deep recommender: crossed features that memorise, embeddings that generalise."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from scalargrad import data
-from scalargrad.experiments.plan import Plan, Report, draw_training, report
-from scalargrad.experiments.wide_and_deep import WideAndDeep
+from scalargrad.data.click_log import COUNTRIES, DEVICES, LANGUAGES, TOPICS, Impression
+from scalargrad.data.features import Vocabulary, crossed
+from scalargrad.experiments.plan import Plan, Report, train
+from scalargrad.grad_mode import no_grad
 from scalargrad.losses import binary_cross_entropy_with_logits
+from scalargrad.nn import Embedding, EmbeddingBag, Linear, Module, ReLU, Sequential, init
+from scalargrad.nn.init import Rng, generator
+from scalargrad.ops import sigmoid
 from scalargrad.optim import AdamW
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.plots.style import MARKERS, colour, legend_above, styled
-from scalargrad.train import fit
+from scalargrad.value import Value
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+#: The features that are crossed for the wide part, by name.
+CROSSES = (("user", "item"), ("language", "spoken"), ("device", "topic"), ("country", "topic"))
+
+#: The features beside user and item that have an embedding, and their values.
+FEATURES: dict[str, Sequence[Any]] = {
+    "country": COUNTRIES,
+    "language": LANGUAGES,
+    "device": DEVICES,
+    "hour": range(24),
+    "weekday": range(7),
+    "topic": TOPICS,
+    "spoken": LANGUAGES,
+}
 
 
-def log_loss(chances: Sequence[float], clicks: Sequence[int]) -> float:
+class WideAndDeep(Module):
+    """The log-odds of a click: weights of crossed features, plus a network over embeddings.
+
+    Parameters
+    ----------
+    users, items : iterable of int
+        The users and items with an embedding of their own, such as all in a log; others share one.
+    width : int
+        Length of the embedding of a user or an item; those of other features have two numbers.
+    hidden : int
+        Hidden units of the deep part.
+    buckets : int
+        Weights of the wide part, among which all crosses are distributed by their hash.
+    wide, deep : bool
+        Whether the model has this part.
+    rng : random.Random or int, optional
+        Generator or seed.
+
+    Notes
+    -----
+    Memory grows with the users and items given and with `buckets`, not with how many exist.
+
+    References
+    ----------
+    Cheng et al., Wide & deep learning for recommender systems, 2016, equation 3.
+
+    Examples
+    --------
+    >>> from scalargrad.data import click_model
+    >>> shown = click_model(10**6, 10**5).log(2).inputs
+    >>> model = WideAndDeep.of(shown, rng=0)
+    >>> 0.0 < model.probability(shown[0]) < 1.0
+    True
+    """
+
+    def __init__(
+        self,
+        users: Iterable[int],
+        items: Iterable[int],
+        width: int = 8,
+        hidden: int = 16,
+        buckets: int = 4096,
+        *,
+        wide: bool = True,
+        deep: bool = True,
+        rng: Rng = None,
+    ) -> None:
+        source = generator(rng)
+        self.wide, self.deep, self.buckets = wide, deep, buckets
+        self.rows = {
+            "user": Vocabulary(users),
+            "item": Vocabulary(items),
+            **{name: Vocabulary(values) for name, values in FEATURES.items()},
+        }
+        self.crosses = EmbeddingBag(buckets, 1, mode="sum", rng=source)
+        init.zeros_(self.crosses.weight)
+        sizes = {name: width if name in {"user", "item"} else 2 for name in self.rows}
+        self.embeddings = [
+            Embedding(len(rows), sizes[name], rng=source) for name, rows in self.rows.items()
+        ]
+        self.network = Sequential(
+            Linear(sum(sizes.values()) + 1, hidden, rng=source),
+            ReLU(),
+            Linear(hidden, 1, rng=source),
+        )
+        self.bias = Linear(0, 1, rng=source)
+
+    @classmethod
+    def of(cls, shown: Sequence[Impression], **options: Any) -> WideAndDeep:
+        """Make a model with an embedding for each user and item of a log."""
+        return cls({x.user: None for x in shown}, {x.item: None for x in shown}, **options)
+
+    def encode(self, shown: Impression) -> list[float]:
+        """Return an impression as the numbers that `forward` takes.
+
+        Returns
+        -------
+        list of float
+            The row of each embedding, the bucket of each cross, and the user's history.
+        """
+        rows = [table.row(getattr(shown, name)) for name, table in self.rows.items()]
+        buckets = [
+            crossed(*names, *(getattr(shown, name) for name in names), buckets=self.buckets)
+            for names in CROSSES
+        ]
+        return [*rows, *buckets, shown.history]
+
+    def forward(self, x: Sequence[Any]) -> Value:
+        """Compute the log-odds of a click.
+
+        Parameters
+        ----------
+        x : sequence of numbers
+            An impression, as `encode` writes it.
+
+        Returns
+        -------
+        Value
+            In nats.
+        """
+        count = len(self.embeddings)
+        rows, buckets, history = x[:count], x[count:-1], x[-1]
+        odds: Value = self.bias([])[0]
+        if self.wide:
+            odds = odds + self.crosses(buckets)[0]
+        if self.deep:
+            found = [table(row) for table, row in zip(self.embeddings, rows, strict=True)]
+            odds = odds + self.network([*(v for vector in found for v in vector), history])[0]
+        return odds
+
+    def example_input(self) -> list[float]:
+        """Return an impression of the first row of every table."""
+        return [0] * (len(self.embeddings) + len(CROSSES)) + [0.5]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Return the parameters in two groups for an optimiser, the wide ones decaying faster.
+
+        So the wide part leaves to the deep part whatever a few tastes can explain.
+        """
+        wide = self.crosses.parameters()
+        deep = [
+            p for part in (*self.embeddings, self.network, self.bias) for p in part.parameters()
+        ]
+        return [{"params": wide, "weight_decay": 0.5}, {"params": deep, "weight_decay": 0.1}]
+
+    def probability(self, shown: Impression) -> float:
+        """Return the probability of a click, recording no graph."""
+        with no_grad():
+            return float(sigmoid(self(self.encode(shown)).data))
+
+
+class Ranker:
+    """Orders items by the probability of a click, all of them in one compiled call.
+
+    Parameters
+    ----------
+    model : WideAndDeep
+        Its parameters are read at each call: training it further changes the order.
+
+    Examples
+    --------
+    >>> from scalargrad.data import click_model
+    >>> truth = click_model()
+    >>> model = WideAndDeep(range(20), range(20), rng=0)
+    >>> offers = [truth.impression(3, item, "phone", 21, 5) for item in range(20)]
+    >>> best, *_ = Ranker(model)(offers)
+    >>> max(offers, key=model.probability) == best
+    True
+    """
+
+    def __init__(self, model: WideAndDeep) -> None:
+        from scalargrad import jit, vmap  # what it needs is imported where it is first used
+
+        self.model = model
+        self.log_odds = jit(vmap(model.forward))
+
+    def __call__(self, offers: Sequence[Impression]) -> list[Impression]:
+        """Return the candidate impressions, the most promising first."""
+        with no_grad():
+            odds = self.log_odds([self.model.encode(offer) for offer in offers])
+        order = sorted(range(len(offers)), key=lambda i: -float(getattr(odds[i], "data", odds[i])))
+        return [offers[i] for i in order]
+
+
+def log_loss(chances: Iterable[float], clicks: Sequence[int]) -> float:
     """Return the mean log loss of probabilities, in nats.
 
     Examples
@@ -38,58 +218,47 @@ def clicks(plan: Plan) -> Report:
     all unless the plan says otherwise.
     """
     truth = data.click_model(seed=plan.seed)
-    shown, clicked = truth.log(6000, seed=plan.seed + 1)
+    log = truth.log(6000, seed=plan.seed + 1)
     seen = truth.log(2000, seed=plan.seed + 2)
     unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)
     model = WideAndDeep(range(20), range(20), rng=plan.seed)
-    options = plan.options("clicks", 6)
     optimizer = AdamW(model.groups(), lr=plan.rate(0.02))
-    history = fit(
+    logs = {"seen": seen, "unseen": unseen}
+
+    def draw(part: Any) -> None:
+        axes, drawn = part.subplots(), []
+        for i, (name, log) in enumerate(logs.items()):
+            true = [truth.probability(x) for x in log.inputs[:400]]
+            ours = [model.probability(x) for x in log.inputs[:400]]
+            style: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i], "ms": 5.5, "ls": ""}
+            drawn += axes.plot(true, ours, mec="white", mew=0.5, label=f"{name} pairs", **style)
+        drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
+        axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
+        axes.set_aspect("equal")
+        legend_above(styled(axes), "Chances of a click", drawn)
+
+    def summary() -> list[str]:
+        base = sum(log.targets) / len(log.targets)
+        return [
+            f"{name} pairs: log loss {log_loss(map(model.probability, x.inputs), x.targets):.3f}, "
+            f"base rate {log_loss([base] * len(x.inputs), x.targets):.3f}, "
+            f"the truth itself {truth.log_loss(*x):.3f}"
+            for name, x in logs.items()
+        ]
+
+    def examples(log: Any) -> tuple[list[list[float]], list[float]]:
+        return [model.encode(x) for x in log.inputs], [float(y) for y in log.targets]
+
+    return train(
+        plan,
+        "clicks",
         model,
-        [model.encode(x) for x in shown],
-        [float(y) for y in clicked],
+        examples(log),
+        epochs=6,
         loss=binary_cross_entropy_with_logits,
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=6),
-        validation_data=([model.encode(x) for x in seen.inputs], [float(y) for y in seen.targets]),
-        **options,
+        validation_data=examples(seen),
+        draw=draw,
+        summary=summary,
     )
-    base = sum(clicked) / len(clicked)
-    rows = [
-        (
-            name,
-            log_loss([base] * len(log.inputs), log.targets),
-            log_loss([model.probability(x) for x in log.inputs], log.targets),
-            truth.log_loss(*log),
-        )
-        for name, log in (("seen", seen), ("unseen", unseen))
-    ]
-
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        draw_training(history, left)
-        _draw_calibration(right, truth, model, {"seen": seen, "unseen": unseen})
-
-    summary = [
-        f"{name} pairs: log loss {ours:.3f}, base rate {rate:.3f}, the truth itself {best:.3f}"
-        for name, rate, ours, best in rows
-    ]
-    return report(plan, "clicks", model, history, draw=draw, summary=summary)
-
-
-def _draw_calibration(
-    axes: Any,
-    truth: data.ClickModel,
-    model: WideAndDeep,
-    logs: dict[str, data.Dataset[data.Impression, int]],
-) -> None:
-    shown = []
-    for i, (name, log) in enumerate(logs.items()):
-        true = [truth.probability(x) for x in log.inputs[:400]]
-        ours = [model.probability(x) for x in log.inputs[:400]]
-        look: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i], "ms": 5.5, "ls": ""}
-        shown += axes.plot(true, ours, mec="white", mew=0.5, label=f"{name} pairs", **look)
-    shown += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
-    axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
-    axes.set_aspect("equal")
-    legend_above(styled(axes), "Chances of a click", shown)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 from scalargrad import data
-from scalargrad.experiments.plan import Plan, Report, draw_training, report
+from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import accuracy, cross_entropy
 from scalargrad.nn import Linear, ReLU, Sequential
 from scalargrad.optim import Adam
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.plots import confusion_matrix, first_layer_weights
-from scalargrad.train import fit
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Hidden units whose weights are drawn.
-_SHOWN = 20
+_DRAWN = 20
 
 
 def digits(plan: Plan) -> Report:
@@ -40,37 +37,41 @@ def digits28(plan: Plan) -> Report:
 
 
 def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs: int) -> Report:
-    train, held_out = data.digits(size)
+    examples, held_out = data.digits(size)
     first = Linear(size * size, hidden, rng=plan.seed)
     model = Sequential(first, ReLU(), Linear(hidden, 10, rng=plan.seed + 1))
-    options = plan.options(name, epochs)
     optimizer = Adam(model.parameters(), lr=plan.rate(rate))
-    history = fit(
+
+    @cache
+    def scores() -> list[list[float]]:
+        with no_grad():
+            return [[score.data for score in model(image)] for image in held_out.inputs]
+
+    def draw(part: Any) -> None:
+        left, right = part.subfigures(1, 2)
+        guessed = [max(range(10), key=row.__getitem__) for row in scores()]
+        confusion_matrix(held_out.targets, guessed, ax=left.subplots())
+        first_layer_weights(first.weight[:_DRAWN], (size, size), columns=5, figure=right)
+        drawn = f"the {hidden}" if hidden <= _DRAWN else f"{_DRAWN} of the {hidden}"
+        right.suptitle(
+            f"What {drawn} hidden units look for:\nblue ink counts for them, orange against"
+        )
+
+    def summary() -> list[str]:
+        return [f"{accuracy(scores(), held_out.targets):.1%} of the held-out digits read correctly"]
+
+    return train(
+        plan,
+        name,
         model,
-        train.inputs,
-        train.targets,
+        examples,
+        epochs=epochs,
         loss=cross_entropy,
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=epochs),
-        validation_data=(held_out.inputs, held_out.targets),
+        validation_data=held_out,
         metrics=[accuracy],
-        **options,
+        draw=draw,
+        summary=summary,
+        wide=True,
     )
-    with no_grad():
-        scores = [[score.data for score in model(image)] for image in held_out.inputs]
-    taken = [max(range(10), key=row.__getitem__) for row in scores]
-
-    def draw(figure: Figure) -> None:
-        parts: Any = figure.subfigures(1, 3, width_ratios=[1.0, 0.95, 1.1])
-        draw_training(history, parts[0].subplots())
-        confusion_matrix(held_out.targets, taken, ax=parts[1].subplots())
-        first_layer_weights(first.weight[:_SHOWN], (size, size), columns=5, figure=parts[2])
-        parts[2].suptitle(_caption(hidden))
-
-    summary = [f"{accuracy(scores, held_out.targets):.1%} of the held-out digits read correctly"]
-    return report(plan, name, model, history, draw=draw, summary=summary, size=(14.5, 4.4))
-
-
-def _caption(hidden: int) -> str:
-    shown = f"the {hidden}" if hidden <= _SHOWN else f"{_SHOWN} of the {hidden}"
-    return f"What {shown} hidden units look for:\nblue ink counts for them, orange against"

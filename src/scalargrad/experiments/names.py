@@ -1,22 +1,143 @@
-"""A network that learns from names and generates new ones."""
+"""A character-level GPT on scalars, which learns from names and invents new ones."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad import data
-from scalargrad.experiments.gpt import GPT
-from scalargrad.experiments.plan import Plan, Report, draw_training, report
+from scalargrad.errors import OperandError
+from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import cross_entropy
-from scalargrad.ops import dot, softmax, sum
+from scalargrad.nn import Embedding, Linear, Module, ModuleList, MultiheadAttention, RMSNorm, init
+from scalargrad.nn.init import Rng, generator
+from scalargrad.ops import dot, relu, softmax, sum
 from scalargrad.optim import Adam
-from scalargrad.train import fit
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+Vector = list[Any]
+
+
+class Block(Module):
+    """One layer: attention, then a perceptron at each position, each added to what was there."""
+
+    def __init__(self, width: int, heads: int, rng: Rng = None) -> None:
+        self.norm = _norm(width)
+        self.attention = MultiheadAttention(width, heads, bias=False, rng=rng)
+        for weight in (self.attention.in_proj_weight, self.attention.out_proj.weight):
+            init.normal_(weight, 0.0, 0.08, rng=rng)
+        self.wide = _linear(width, 4 * width, rng)
+        self.narrow = _linear(4 * width, width, rng)
+
+    def forward(self, positions: Sequence[Vector]) -> list[Vector]:
+        """Return the positions' new vectors."""
+        seen = self.norm(positions)
+        found, _ = self.attention(seen, seen, seen, need_weights=False, is_causal=True)
+        mixed = [_added(x, y) for x, y in zip(positions, found, strict=True)]
+        wide = [[relu(h) for h in self.wide(x)] for x in self.norm(mixed)]
+        return [_added(x, self.narrow(h)) for x, h in zip(mixed, wide, strict=True)]
+
+
+class GPT(Module):
+    """A generative transformer: from the characters so far to scores for the next one.
+
+    Parameters
+    ----------
+    characters : int
+        Size of the alphabet.
+    context : int
+        How many positions the model can look back on, the current one included.
+    width : int
+        Length of the vector at each position.
+    heads, layers : int
+        Number of attention heads in a layer, and number of layers.
+    rng : random.Random or int, optional
+        Generator or seed. Weights are drawn from N(0, 0.08²).
+
+    Notes
+    -----
+    No biases, RMSNorm without gain and ReLU, as in A. Karpathy's microgpt, 2026.
+
+    References
+    ----------
+    Radford et al., Language models are unsupervised multitask learners, 2019, section 2.3.
+
+    Examples
+    --------
+    >>> model = GPT(27, rng=0)
+    >>> len(model.parameters())
+    4192
+    >>> logits = model([0, 5, 5])
+    >>> len(logits), len(logits[0])
+    (3, 27)
+    """
+
+    def __init__(
+        self,
+        characters: int,
+        context: int = 16,
+        width: int = 16,
+        *,
+        heads: int = 4,
+        layers: int = 1,
+        rng: Rng = None,
+    ) -> None:
+        source = generator(rng)
+        self.context = context
+        self.token = Embedding(characters, width, rng=source)
+        self.position = Embedding(context, width, rng=source)
+        for table in (self.token, self.position):
+            init.normal_(table.weight, 0.0, 0.08, rng=source)
+        self.norm = _norm(width)
+        self.blocks = ModuleList(Block(width, heads, source) for _ in range(layers))
+        self.head = _linear(width, characters, source)
+
+    def example_input(self) -> list[int]:
+        """Return a full context of characters."""
+        return [0] * self.context
+
+    def forward(self, tokens: Sequence[int]) -> list[Vector]:
+        """Score every possible next character at each position.
+
+        Parameters
+        ----------
+        tokens : sequence of T int
+            Numbers of characters, T from 1 to `context`.
+
+        Returns
+        -------
+        list of T lists of `characters` Values
+            Logits; those at position t depend on tokens 0 to t only.
+
+        Raises
+        ------
+        OperandError
+            If there are more tokens than the context is long.
+        """
+        if len(tokens) > self.context:
+            raise OperandError(f"{len(tokens)} tokens exceed the context of {self.context}")
+        positions = self.norm(
+            [_added(self.token(token), self.position(t)) for t, token in enumerate(tokens)]
+        )
+        for block in self.blocks:
+            positions = block(positions)
+        return [self.head(x) for x in positions]
+
+
+def _added(a: Sequence[Any], b: Sequence[Any]) -> Vector:
+    """Add two vectors: the residual connection."""
+    return [x + y for x, y in zip(a, b, strict=True)]
+
+
+def _norm(width: int) -> RMSNorm:
+    return RMSNorm(width, eps=1e-5, elementwise_affine=False)
+
+
+def _linear(inputs: int, outputs: int, rng: Rng) -> Linear:
+    layer = Linear(inputs, outputs, bias=False, rng=rng)
+    init.normal_(layer.weight, 0.0, 0.08, rng=rng)
+    return layer
 
 
 class Alphabet:
@@ -123,30 +244,31 @@ def names(plan: Plan) -> Report:
     model = GPT(len(alphabet), rng=plan.seed)
     inputs, targets = alphabet.examples(known)
     longest = max(map(len, inputs))
-    history = fit(
+
+    def invented() -> list[str]:
+        rng = random.Random(plan.seed)
+        return [alphabet.invent(model, rng) for _ in range(20)]
+
+    def draw(part: Any) -> None:
+        axes = part.subplots()
+        axes.set_axis_off()
+        axes.set_title("Invented names, those that exist marked with *")
+        for i, name in enumerate(invented()):
+            mark = "*" if name in known else ""
+            axes.text(0.1 + 0.45 * (i // 10), 0.9 - 0.09 * (i % 10), name + mark)
+
+    return train(
+        plan,
+        "names",
         model,
-        [filled(tokens, longest)[0] for tokens in inputs],
-        [filled(tokens, longest) for tokens in targets],
+        (
+            [filled(tokens, longest)[0] for tokens in inputs],
+            [filled(tokens, longest) for tokens in targets],
+        ),
+        epochs=20,
         loss=filled_loss,
         optimizer=Adam(model.parameters(), lr=plan.rate(0.01), betas=(0.9, 0.99)),
         batch_size=4,
-        **plan.options("names", 20),
+        draw=draw,
+        summary=lambda: [", ".join(invented())],
     )
-    rng = random.Random(plan.seed)
-    invented = [alphabet.invent(model, rng) for _ in range(20)]
-
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        draw_training(history, left)
-        right.set_axis_off()
-        right.set_title("Invented names, those that exist marked with *")
-        for i, name in enumerate(invented):
-            mark = "*" if name in known else ""
-            right.text(0.1 + 0.45 * (i // 10), 0.9 - 0.09 * (i % 10), name + mark)
-
-    summary = [f"loss {_last_loss(history):.3f} nats a character", ", ".join(invented)]
-    return report(plan, "names", model, history, draw=draw, summary=summary)
-
-
-def _last_loss(history: Any) -> float:
-    return history["loss"][-1] if len(history) else float("nan")

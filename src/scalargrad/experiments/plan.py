@@ -1,22 +1,19 @@
-"""The options with which an experiment is run, and the report of its results and files."""
+"""The form of all experiments: data, a model, a loss and a picture, trained as planned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from scalargrad.nn import Module, save_model
 from scalargrad.plots.style import save_figure
 from scalargrad.show.html import require_page
+from scalargrad.show.training import watch
 from scalargrad.system.files import make_folder, require_writable
 from scalargrad.system.packages import needed
-from scalargrad.train import History
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from scalargrad.train import History, fit
 
 
 @dataclass(frozen=True)
@@ -53,49 +50,9 @@ class Plan:
         """Return the learning rate of this plan, or else the program's own."""
         return usual if self.lr is None else self.lr
 
-    def options(self, name: str, epochs: int) -> dict[str, Any]:
-        """Return the arguments of `fit` that follow from this plan, for a program by name.
-
-        A checkpoint is written fifty times on the way, to the file ``name.checkpoint.json``.
-
-        Raises
-        ------
-        MissingPackageError
-            If a package that writes the picture or the model is not installed.
-        LayoutError
-            If the name of the training page does not end in .html.
-        OSError
-            If one of the program's files could not be written.
-        """
-        self._require_files(name)
-        epochs = self.epochs or epochs
-        return {
-            "epochs": epochs,
-            "seed": self.seed,
-            "quiet": self.quiet,
-            "checkpoint": self.checkpoint(name),
-            "checkpoint_every": max(1, epochs // 50),
-            "resume": self.resume,
-        }
-
-    def files(self, name: str) -> list[Path]:
-        """Return where a program writes its picture, its model and its history."""
-        return [self.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
-
     def checkpoint(self, name: str) -> Path:
         """Return where a program writes its checkpoint."""
         return self.folder / f"{name}.checkpoint.json"
-
-    def _require_files(self, name: str) -> None:
-        """Check before training that all of the program's files can be written."""
-        make_folder(self.folder)
-        for path in self.files(name):
-            require_writable(path)
-        if self.watch is not None:
-            require_page(self.watch)
-        with needed("the picture and the saved model need"):
-            import matplotlib as mpl  # noqa: F401 - needed once training is over
-            import safetensors  # noqa: F401
 
 
 class Report(NamedTuple):
@@ -119,38 +76,85 @@ class Report(NamedTuple):
     files: list[Path]
 
 
-def draw_training(history: History, axes: Axes) -> None:
-    """Plot the training, or say that no epoch of it was completed."""
+def train(
+    plan: Plan,
+    name: str,
+    model: Module,
+    examples: tuple[Sequence[Any], Sequence[Any]],
+    *,
+    epochs: int,
+    draw: Callable[[Any], object],
+    summary: Callable[[], list[str]],
+    callbacks: Sequence[Any] = (),
+    wide: bool = False,
+    **options: Any,
+) -> Report:
+    """Train a model, and write a picture, the model, its history and a checkpoint.
+
+    Parameters
+    ----------
+    plan : Plan
+    name : str
+        Of the program, and of its files.
+    model : Module
+    examples : inputs and targets
+    epochs : int
+        Unless the plan says otherwise. A checkpoint is written fifty times on the way.
+    draw : callable
+        Draws into the right part of the picture, a subfigure; to its left is the training.
+    summary : callable
+        Returns what was learned, in a few lines.
+    callbacks : sequence of callables
+    wide : bool
+        Whether the right part has room for two drawings.
+    options
+        Further ones of `fit`, such as `loss` and `optimizer`.
+
+    Raises
+    ------
+    MissingPackageError
+        If a package that writes the picture or the model is not installed.
+    LayoutError
+        If the name of the training page does not end in .html.
+    OSError
+        If one of the program's files could not be written; no epoch is trained.
+    """
+    files = [plan.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
+    make_folder(plan.folder)
+    for path in files:
+        require_writable(path)
+    if plan.watch is not None:
+        require_page(plan.watch)
+    with needed("the picture and the saved model need"):
+        import safetensors  # noqa: F401 - needed once training is over
+        from matplotlib.figure import Figure
+    how = {x: options[x] for x in ("loss", "optimizer")}
+    page = None if plan.watch is None else watch(model, *examples, **how)
+    count = plan.epochs or epochs
+    history = fit(
+        model,
+        *examples,
+        epochs=count,
+        seed=plan.seed,
+        quiet=plan.quiet,
+        checkpoint=plan.checkpoint(name),
+        checkpoint_every=max(1, count // 50),
+        resume=plan.resume,
+        callbacks=[*callbacks, *([] if page is None else [page])],
+        **options,
+    )
+    figure = Figure(figsize=(14.5, 4.4) if wide else (10.0, 4.2), layout="constrained")
+    parts: Any = figure.subfigures(1, 2, width_ratios=[1, 2 if wide else 1])
+    axes = parts[0].subplots()
     if len(history):
         history.plot(axes)
     else:
         axes.set_axis_off()
         axes.set_title("No epoch was completed")
-
-
-def report(
-    plan: Plan,
-    name: str,
-    model: Module,
-    history: History,
-    *,
-    draw: Callable[[Figure], object],
-    summary: list[str],
-    size: tuple[float, float] = (10.0, 4.2),
-) -> Report:
-    """Write a program's picture (its size is in inches), model and history; return the whole.
-
-    Raises
-    ------
-    MissingPackageError
-        If matplotlib or safetensors is not installed.
-    """
-    with needed("the picture needs"):
-        from matplotlib.figure import Figure
-    figure = Figure(figsize=size, layout="constrained")
-    draw(figure)
-    files = plan.files(name)
+    draw(parts[1])
     save_figure(figure, files[0], dpi=120)
     save_model(model, files[1])
     history.to_csv(files[2])
-    return Report([*summary, f"stopped: {history.stopped}"], model, history, files)
+    if page is not None and plan.watch is not None:
+        files.append(page.save(plan.watch, title=f"Training on {name}"))
+    return Report([*summary(), f"stopped: {history.stopped}"], model, history, files)

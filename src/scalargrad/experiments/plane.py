@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from scalargrad import data
 from scalargrad.data import Dataset
-from scalargrad.experiments.plan import Plan, Report, draw_training, report
+from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.losses import accuracy, binary_cross_entropy_with_logits, hinge_loss, l2_penalty
 from scalargrad.nn import MLP, Module
 from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.plots import decision_boundary
-from scalargrad.show.training import TrainingPage, watch
-from scalargrad.train import History, fit
-from scalargrad.train.objective import Loss
-from scalargrad.train.settings import OptimizerLike
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def moons(plan: Plan) -> Report:
@@ -33,29 +26,30 @@ def moons(plan: Plan) -> Report:
     A. Karpathy, micrograd, 2020, whose demo this is.
     """
     points = data.moons(100, 0.1, seed=1337 + plan.seed)
-    labels = [2 * y - 1 for y in points.targets]
-    examples = Dataset(points.inputs, labels)
+    examples = Dataset(points.inputs, [2 * y - 1 for y in points.targets])
     model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
-    options = plan.options("moons", 100)
     optimizer = SGD(model.parameters(), lr=plan.rate(1.0))
-    pages = _training(plan, model, examples, hinge_loss, optimizer)
-    history = fit(
+
+    def summary() -> list[str]:
+        penalty = _weak_penalty(model.parameters()).data
+        told = f"{penalty:.2g} of the loss is the L2 penalty, which the training page leaves out"
+        return [*_accuracy(model, examples), *([told] if plan.watch else [])]
+
+    return train(
+        plan,
+        "moons",
         model,
-        *examples,
+        examples,
+        epochs=100,
         loss=hinge_loss,
-        callbacks=pages,
         regularizer=_weak_penalty,
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=100),
         batch_size=None,
         shuffle=False,
         metrics=[accuracy],
-        **options,
-    )
-    penalty = _weak_penalty(model.parameters()).data
-    told = f"{penalty:.2g} of the loss is the L2 penalty, which the training page leaves out"
-    return _plane_report(
-        plan, "moons", model, history, examples, pages=pages, told=[told] if pages else []
+        draw=_boundary(model, examples),
+        summary=summary,
     )
 
 
@@ -73,52 +67,27 @@ def xor(plan: Plan) -> Report:
     Minsky and Papert, Perceptrons, 1969.
     """
     points = data.xor()
+    examples = Dataset(points.inputs, [float(y) for y in points.targets])
     model = MLP(2, [4, 1], activation="tanh", rng=plan.seed)
-    optimizer = Adam(model.parameters(), lr=plan.rate(0.1))
-    pages = _training(plan, model, points, binary_cross_entropy_with_logits, optimizer)
-    history = fit(
+    return train(
+        plan,
+        "xor",
         model,
-        points.inputs,
-        [float(y) for y in points.targets],
+        examples,
+        epochs=200,
         loss=binary_cross_entropy_with_logits,
-        optimizer=optimizer,
-        callbacks=pages,
+        optimizer=Adam(model.parameters(), lr=plan.rate(0.1)),
         batch_size=None,
         metrics=[accuracy],
-        **plan.options("xor", 200),
+        draw=_boundary(model, points),
+        summary=lambda: _accuracy(model, examples),
     )
-    return _plane_report(plan, "xor", model, history, points, pages=pages)
 
 
-def _training(
-    plan: Plan,
-    model: Module,
-    points: Dataset[list[float], int],
-    loss: Loss,
-    optimizer: OptimizerLike,
-) -> list[TrainingPage]:
-    """Return the training page that the plan asks for, if it asks for one."""
-    return [] if plan.watch is None else [watch(model, *points, loss=loss, optimizer=optimizer)]
+def _boundary(model: Module, points: Dataset[Any, Any]) -> Callable[[Any], object]:
+    return lambda part: decision_boundary(model, *points, ax=part.subplots())
 
 
-def _plane_report(
-    plan: Plan,
-    name: str,
-    model: Module,
-    history: History,
-    points: Dataset[list[float], int],
-    *,
-    pages: list[TrainingPage],
-    told: Sequence[str] = (),
-) -> Report:
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        draw_training(history, left)
-        decision_boundary(model, *points, ax=right)
-
+def _accuracy(model: Module, points: Dataset[Any, Any]) -> list[str]:
     hits = accuracy([model(x) for x in points.inputs], points.targets)
-    summary = [f"accuracy {hits:.0%} on the {len(points.inputs)} points", *told]
-    found = report(plan, name, model, history, draw=draw, summary=summary)
-    title = f"Training on {name}"
-    saved = [page.save(plan.watch, title=title) for page in pages if plan.watch is not None]
-    return found._replace(files=[*found.files, *saved])
+    return [f"accuracy {hits:.0%} on the {len(points.inputs)} points"]

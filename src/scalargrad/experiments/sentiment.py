@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import Any
 
 from scalargrad import data
 from scalargrad.autodiff import gradients
 from scalargrad.data.reviews import LABELS
-from scalargrad.experiments.plan import Plan, Report, draw_training, report
+from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import accuracy, cross_entropy
 from scalargrad.nn import Linear, Module, ReLU, Sequential
@@ -15,11 +16,7 @@ from scalargrad.ops import softmax
 from scalargrad.optim import SGD
 from scalargrad.plots import confusion_matrix
 from scalargrad.show.number_format import signed
-from scalargrad.train import fit
 from scalargrad.value import Value
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def sentiment_model(seed: int = 0) -> Sequential:
@@ -82,31 +79,38 @@ def sentiment(plan: Plan) -> Report:
     Gradient descent on one review at a time, so that a step touches only the weights of that
     review's words; 20 epochs unless the plan says otherwise.
     """
-    train, held_out = data.sentiment()
-    bags = [data.bag_of_words(review) for review in train.inputs]
+    reviews, held_out = data.sentiment()
+    bags = [data.bag_of_words(review) for review in reviews.inputs]
     unseen = [data.bag_of_words(review) for review in held_out.inputs]
     model = sentiment_model(plan.seed)
-    history = fit(
+
+    @cache
+    def scores() -> list[list[float]]:
+        with no_grad():
+            return [[score.data for score in model(bag)] for bag in unseen]
+
+    def draw(part: Any) -> None:
+        guessed = [int(bad < good) for bad, good in scores()]
+        confusion_matrix(held_out.targets, guessed, LABELS, part.subplots())
+
+    def summary() -> list[str]:
+        hits = accuracy(scores(), held_out.targets)
+        return [
+            f"{hits:.0%} of the {len(unseen)} held-out reviews judged correctly",
+            *_judged(model),
+        ]
+
+    return train(
+        plan,
+        "sentiment",
         model,
-        bags,
-        train.targets,
+        (bags, reviews.targets),
+        epochs=20,
         loss=cross_entropy,
         optimizer=SGD(model.parameters(), lr=plan.rate(0.1)),
         batch_size=1,
         validation_data=(unseen, held_out.targets),
         metrics=[accuracy],
-        **plan.options("sentiment", 20),
+        draw=draw,
+        summary=summary,
     )
-    with no_grad():
-        scores = [[score.data for score in model(bag)] for bag in unseen]
-
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        draw_training(history, left)
-        taken = [int(bad < good) for bad, good in scores]
-        confusion_matrix(held_out.targets, taken, LABELS, right)
-
-    hits = accuracy(scores, held_out.targets)
-    summary = [f"{hits:.0%} of the {len(unseen)} held-out reviews judged correctly"]
-    summary += _judged(model)
-    return report(plan, "sentiment", model, history, draw=draw, summary=summary)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad import data
-from scalargrad.experiments.plan import Plan, Report, draw_training, report
+from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear, Module
 from scalargrad.optim import SGD
 from scalargrad.plots.style import BLUE, ORANGE, legend_above, styled
 from scalargrad.show.number_format import polynomial
-from scalargrad.train import History, fit
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from scalargrad.train import History
 
 
 class Cubic(Module):
@@ -66,27 +63,26 @@ def sine(plan: Plan) -> Report:
     """
     points = data.sine(2000)
     model = Cubic(rng=plan.seed)
-    history = fit(
+
+    def draw(part: Any) -> None:
+        axes, every = part.subplots(), points.inputs[::20]
+        xs = [x for (x,) in every]
+        sine = axes.plot(xs, points.targets[::20], color=ORANGE, ls="--", label="sin x")
+        cubic = axes.plot(xs, [model(x)[0].data for x in every], color=BLUE, label=str(model))
+        axes.set(xlabel="x, radians", ylabel="y")
+        legend_above(styled(axes), "The sine and the cubic fitted to it", [*sine, *cubic])
+
+    return train(
+        plan,
+        "sine",
         model,
-        points.inputs,
-        [[y] for y in points.targets],
+        (points.inputs, [[y] for y in points.targets]),
+        epochs=2000,
         loss=squared_error,
         optimizer=SGD(model.parameters(), lr=plan.rate(1e-6)),
         batch_size=None,
         shuffle=False,
         callbacks=() if plan.quiet else (_print_every_hundredth,),
-        **plan.options("sine", 2000),
+        draw=draw,
+        summary=lambda: [f"Result: {model}"],
     )
-    every = points.inputs[::20]
-
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        draw_training(history, left)
-        xs = [x for (x,) in every]
-        cubic = [model(x)[0].data for x in every]
-        sine = right.plot(xs, points.targets[::20], color=ORANGE, ls="--", label="sin x")
-        fitted = right.plot(xs, cubic, color=BLUE, label=str(model))
-        right.set(xlabel="x, radians", ylabel="y")
-        legend_above(styled(right), "The sine and the cubic fitted to it", [*sine, *fitted])
-
-    return report(plan, "sine", model, history, draw=draw, summary=[f"Result: {model}"])

@@ -38,7 +38,7 @@ class Loaded:
                 f"{path} is no shared library that scalargrad wrote for this machine, or has "
                 f"another name than it was written under: {error}"
             ) from error
-        self._has_guards = bool(names["guards"])
+        self._has_guards = bool(names["is_guarded"])
         self._lock = threading.Lock()  # it computes in memory of its own
 
     def __repr__(self) -> str:

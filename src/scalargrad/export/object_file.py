@@ -20,7 +20,7 @@ from scalargrad.compiler.nests.compile_nests import Scheduled
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.errors import MissingPackageError, OperandError, TraceError
-from scalargrad.export.c_header import header
+from scalargrad.export.c_file import header
 from scalargrad.export.exported import Exported
 
 #: Spare cells before and after the memory, which incomplete vectors may touch.
@@ -60,7 +60,7 @@ declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 def object_file(exported: Exported) -> dict[str, bytes]:
     """Return the contents of the ``.o`` and the ``.h`` file."""
     code, target, cells = _object_code(exported)
-    return {".o": code, ".h": header(exported, cells, always_static=True, target=target).encode()}
+    return {".o": code, ".h": header(exported, cells, target).encode()}
 
 
 def shared_library(exported: Exported) -> dict[str, bytes]:
@@ -119,8 +119,7 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
 def _names(exported: Exported) -> str:
     """Return a constant with the names of inputs and outputs, for `load`."""
     names = {"inputs": [*exported.inputs], "outputs": [*exported.outputs]}
-    names["guards"] = [str(x) for x in exported.outcomes]
-    content = json.dumps(names).encode() + b"\0"
+    content = json.dumps({**names, "is_guarded": exported.is_guarded}).encode() + b"\0"
     escaped = "".join(f"\\{byte:02X}" for byte in content)
     return f'@{exported.name}_names = constant [{len(content)} x i8] c"{escaped}"'
 
@@ -171,37 +170,32 @@ def _content(memory: Floats) -> str:
 
 
 def _guards(exported: Exported, compiled: Packed | Scheduled) -> tuple[str, str]:
-    """Return the code that checks whether the numbers take the recorded path, and reports it."""
+    """Return the code that checks whether the numbers take the recorded way, and reports it."""
     n = len(exported.outputs)
-    lines = ["  %way0 = or i1 true, true"]
-    for k, outcome in enumerate(exported.outcomes):
-        lines += [
-            f"  %guard.at{k} = getelementptr double, ptr %found, i64 {n + k}",
-            f"  %guard{k} = load double, ptr %guard.at{k}",
-            f"  %held{k} = fcmp {'une' if outcome else 'oeq'} double %guard{k}, 0.0",
-            f"  %way{k + 1} = and i1 %way{k}, %held{k}",
-        ]
-    lines.append(f"  %valid = and i1 %way{len(exported.outcomes)}, true")
-    lines.append("  %sum0 = fadd double 0.0, 0.0")
+    cells = [(f"%found, i64 {n}", "%taken")] * exported.is_guarded
     inner = range(0)
     if not isinstance(compiled, Packed):
         inner = range(compiled.outputs.start + compiled.results, compiled.outputs.stop)
-    for k, cell in enumerate(inner):  # a sum that is 0, or nan if any of them is not finite
+    cells += [(f"%m, i64 {cell}", f"%inner{k}") for k, cell in enumerate(inner)]
+    lines = []
+    for cell, name in cells:
         lines += [
-            f"  %inner.at{k} = getelementptr double, ptr %m, i64 {cell}",
-            f"  %inner{k} = load double, ptr %inner.at{k}",
+            f"  {name}.at = getelementptr double, ptr {cell}",
+            f"  {name} = load double, ptr {name}.at",
+        ]
+    lines.append("  %sum0 = fadd double 0.0, 0.0")
+    for k in range(len(inner)):  # a sum that is 0, or nan if any of them is not finite
+        lines += [
             f"  %nothing{k} = fmul double %inner{k}, 0.0",
             f"  %sum{k + 1} = fadd double %sum{k}, %nothing{k}",
         ]
     lines += [
+        f"  %valid = fcmp une double {'%taken' if exported.is_guarded else '1.0'}, 0.0",
         f"  %finite = fcmp oeq double %sum{len(inner)}, 0.0",
         "  %ok = and i1 %valid, %finite",
     ]
-    if not exported.outcomes:
-        return "\n".join(lines), ""
     status = [
-        "  %status = uitofp i1 %valid to double",
         f"  %status.at = getelementptr double, ptr %out, i64 {n}",
-        "  store double %status, ptr %status.at",
+        "  store double %taken, ptr %status.at\n",
     ]
-    return "\n".join(lines), "\n".join(status) + "\n"
+    return "\n".join(lines), "\n".join(status) if exported.is_guarded else ""

@@ -206,7 +206,7 @@ class Optimizer:
         self._remember(remember for _, _, remember in moves)
         return result
 
-    def step_arrays(self, data: Any, grads: Any, reached: Any = None) -> bool:
+    def step_arrays(self, data: Any, grads: Any) -> bool:
         """Move numbers in arrays as `step` moves parameters, leaving the parameters as they are.
 
         Parameters
@@ -214,8 +214,6 @@ class Optimizer:
         data, grads : float64 array
             The number of each parameter, moved in place, and its gradient, in the order the
             parameters were given.
-        reached : bool array, optional
-            Which parameters a gradient has reached; by default all.
 
         Returns
         -------
@@ -225,12 +223,7 @@ class Optimizer:
         """
         updates = []
         for i in range(len(self.param_groups)):
-            rows: Any = self._span(i)
-            is_sparse = reached is not None and self.is_sparse(self.param_groups[i])
-            if is_sparse and not reached[rows].all():
-                visited = reached.copy()
-                visited[self._rows(self._tables[i][0])] = True
-                rows = visited[rows].nonzero()[0] + rows.start
+            rows = self._span(i)
             found = self._in_arrays(i, rows, data[rows], grads[rows])
             if found is None:
                 return False

@@ -1,20 +1,45 @@
-"""sum_over: sum a function over chunks of data, in parallel, with the digits of a serial sum."""
+"""sum_over: sum a function over chunks of data, in parallel, with the digits of a serial sum.
+
+The data and the function are sent to a worker once. A request names them by a key; a worker that
+lacks them says so, and is sent the request again with them. A worker that has been replaced lacks
+everything, so nothing more need be done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+import os
+import pickle
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache, reduce
+from itertools import pairwise
+from operator import add
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from scalargrad.errors import WorkerError
-from scalargrad.parallel.adding import added, cut, owned
-from scalargrad.parallel.mapping import as_workers, one_for_each, shares_memory
-from scalargrad.parallel.pickling import packed, parcel
-from scalargrad.parallel.processes import Processes
-from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
-from scalargrad.table.validation import function
+from scalargrad.errors import OperandError
+from scalargrad.parallel.workers import (
+    ATTEMPTS,
+    Failure,
+    Map,
+    as_workers,
+    death_error,
+    executor_of,
+    kill,
+    packed,
+    packed_result,
+    unpacked,
+)
+from scalargrad.system.short_repr import shown
+from scalargrad.table.numbers import is_real, widened
+from scalargrad.table.validation import function, whole
+from scalargrad.tree import like
 
 R = TypeVar("R")
+#: The default number of chunks. It does not depend on the number of workers, as digits would.
+CHUNKS = 32
+#: What the function is called among the chunks, which are called by their indices.
+FUNCTION = -1
 
 
 def sum_over(
@@ -65,7 +90,7 @@ def sum_over(
     5.0
     """
     function(f, "f", "of (params, chunk)")
-    return ChunkedSum(f, cut(data, chunks), workers)
+    return ChunkedSum(f, _cut(data, chunks), workers)
 
 
 class ChunkedSum(Generic[R]):
@@ -82,105 +107,246 @@ class ChunkedSum(Generic[R]):
     def __init__(self, f: Callable[[Any, Any], R], chunks: list[Any], workers: Any) -> None:
         self.chunks = chunks
         self._f = f
-        self._call: Callable[[Any], Iterator[R]] = self._here
-        if shares_memory(workers):
-            self._map = as_workers(workers)
-            self._call = self._in_threads
+        self._owner = os.getpid()
+        self._processes: _Processes | None = None
+        self._requests: list[Request] = []
+        n, found = len(chunks), as_workers(workers)
+        self._map = map if isinstance(found, int) else found
+        if found is map or isinstance(workers, ThreadPoolExecutor):
             return
-        found = as_workers(workers)
-        if found == 1:
-            return
-        self._function = parcel(f, "the function")
-        self._parcels = [parcel(x, f"chunk {i} of the data") for i, x in enumerate(chunks)]
+        self._pickles = {i: packed(x, f"chunk {i} of the data") for i, x in enumerate(chunks)}
+        self._pickles[FUNCTION] = packed(f, "the function")
+        count = n
         if isinstance(found, int):
-            self.processes = Processes(min(found, len(chunks)))
-            self._call = self._in_processes
-        else:
-            self._map = found
-            self._call = self._mapped
+            count = min(found, n)
+            self._processes = _Processes(count)
+            self._map = self._processes.map
+        key, shares = os.urandom(16), enumerate(_divided(n, count))
+        self._requests = [Request(key, i, range(*share)) for i, share in shares]
 
     def __call__(self, params: Any) -> R:
         """Return Σ f(params, chunk)."""
-        total: R = added(self._call(params))
-        return total
+        try:
+            found: R = _sum(self._results(params))
+        except KeyboardInterrupt:
+            self.close()
+            raise
+        return found
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """End the processes; at the next call they start again and are sent everything."""
-        if self._call == self._in_processes:
-            self.processes.close()
+        if self._processes is not None and self._owner == os.getpid():
+            self._processes.close()
 
-    def _here(self, params: Any) -> Iterator[R]:
-        return (owned(self._f(params, chunk)) for chunk in self.chunks)
+    def _results(self, params: Any) -> list[R]:
+        """Return the result of each chunk."""
+        if self._requests and self._owner == os.getpid():  # forked: they answer to the parent
+            argument = packed(params, "params")
+            return self._sent([x._replace(params=argument) for x in self._requests])
+        mapped = map if self._requests else self._map
+        return _each(mapped, lambda chunk: _owned(self._f(params, chunk)), self.chunks)
 
-    def _in_threads(self, params: Any) -> Iterator[R]:
-        assert not isinstance(self._map, int)
-        return iter(
-            one_for_each(self._map, lambda chunk: owned(self._f(params, chunk)), self.chunks)
+    def _sent(self, requests: list[Request]) -> list[R]:
+        """Send requests, and again with function and data to workers that lack them."""
+        found = [unpacked(x) for x in _each(self._map, answer, requests)]
+        lacking = [i for i, replied in enumerate(found) if replied is None]
+        whole = [
+            requests[i]._replace(
+                pickles={j: self._pickles[j] for j in (FUNCTION, *requests[i].places)}
+            )
+            for i in lacking
+        ]
+        again = _each(self._map, answer, whole) if lacking else []
+        for i, replied in zip(lacking, again, strict=True):
+            found[i] = unpacked(replied)
+        for failure in found:
+            if isinstance(failure, Failure):
+                where = f"chunk {failure.place} of {len(self.chunks)}"
+                failure.error.add_note(f"It was computing {where}.")
+                raise failure.error
+        return [x for results in found for x in results]
+
+
+def _each(mapped: Map, f: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+    """Apply a function to each item."""
+    found = list(mapped(f, items))
+    if len(found) != len(items):
+        raise OperandError(
+            f"workers gave {len(found)} results for {len(items)} chunks: give a map that returns "
+            "one for each"
         )
+    return found
 
-    def _mapped(self, params: Any) -> Iterator[R]:
-        """Send a request for each chunk; send it again with the data if a worker lacks them."""
-        argument = packed(params, "params")
-        requests = [Request(self._function.key, argument, (x.key,)) for x in self._parcels]
-        replies = self._replies(requests)
-        lacking = [i for i, reply in enumerate(replies) if isinstance(reply, Missing)]
-        again = self._replies([self._with_parcels(requests[i]) for i in lacking])
-        for i, reply in zip(lacking, again, strict=True):
-            replies[i] = reply
-        return (x for i, reply in enumerate(replies) for x in self._results(reply, i))
 
-    def _replies(self, requests: list[Request]) -> list[Reply]:
-        assert not isinstance(self._map, int)
-        return one_for_each(self._map, answer, requests) if requests else []
+class Request(NamedTuple):
+    """A request to call the function of a sum with some of its chunks.
 
-    def _in_processes(self, params: Any) -> Iterator[R]:
-        """Let each process compute its share of the chunks, the same share at every call."""
-        argument = packed(params, "params")
-        with self.processes.lock:
+    Attributes
+    ----------
+    key : bytes
+        Tells one sum from another.
+    share : int
+        Which of the requests of a call this is.
+    places : range
+        The indices of the chunks.
+    params : bytes
+        The pickle of the parameters.
+    pickles : mapping from int to bytes
+        What the worker lacks, by index.
+    """
+
+    key: bytes
+    share: int
+    places: range
+    params: bytes = b""
+    pickles: Mapping[int, bytes] = {}
+
+
+@lru_cache(maxsize=4)
+def _held(_key: bytes) -> dict[int, Any]:
+    """Return what this process holds of a sum; of the latest four it keeps it."""
+    return {}
+
+
+def answer(request: Request) -> bytes:
+    """Return the results of a request in a worker, as a reply: None if it lacks something."""
+    return packed_result(_answer(request), request.places.start)
+
+
+def _answer(request: Request) -> list[Any] | Failure | None:
+    held = _held(request.key)
+    place, results = request.places.start, []
+    try:
+        held.update((i, pickle.loads(x)) for i, x in request.pickles.items() if i not in held)
+        if not held.keys() >= {FUNCTION, *request.places}:
+            return None
+        f, params = held[FUNCTION], pickle.loads(request.params)
+        for place in request.places:
+            results.append(_owned(f(params, held[place])))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - raised where f was handed over
+        return Failure(error, place)
+    return results
+
+
+class _Processes:
+    """Executors of one process each, so that each process keeps its share of the data."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pools: list[ProcessPoolExecutor] = []
+
+    def map(self, f: Callable[[Request], bytes], requests: Iterable[Request]) -> list[bytes]:
+        """Apply a function to each request, in the process of its share."""
+        broken: BaseException | None = None
+        for _ in range(ATTEMPTS):
+            pools = self._pools = self._pools or [executor_of(1) for _ in range(self.count)]
             try:
-                found = self._shared_out(argument)
-            except BaseException:
-                self.processes.close()  # replies to come would be taken for those of a later call
-                raise
-        return (x for place in sorted(found) for x in found[place])
+                futures = [pools[x.share].submit(f, x) for x in requests]
+                return [future.result() for future in futures]
+            except BrokenProcessPool as error:
+                self.close()
+                broken = error
+        raise death_error() from broken
 
-    def _shared_out(self, argument: bytes) -> dict[int, list[R]]:
-        """Return the results of each process."""
-        found: dict[int, list[R]] = {}
-        n, count = len(self._parcels), self.processes.count
-        first = [n * i // count for i in range(count + 1)]
-        for place in range(count):
-            keys = [x.key for x in self._parcels[first[place] : first[place + 1]]]
-            self.processes.send(place, Request(self._function.key, argument, tuple(keys)))
-        while len(found) < count:
-            for place, request, reply in self.processes.receive():
-                if isinstance(reply, Missing):
-                    self.processes.send(place, self._with_parcels(request))
-                else:
-                    found[place] = self._results(reply, first[place])
-        return found
+    def close(self) -> None:
+        """Kill the processes; others start when needed."""
+        while self._pools:
+            kill(self._pools.pop())
 
-    def _with_parcels(self, request: Request) -> Request:
-        wanted = {*request.keys}
-        needed = {x.key: x.content for x in (self._function, *self._parcels) if x.key in wanted}
-        return request._replace(parcels=needed)
 
-    def _results(self, reply: Reply, first: int) -> list[R]:
-        """Return the results in a reply, for chunks from `first` on, or raise its error."""
-        if not isinstance(reply, Failure):
-            assert not isinstance(reply, Missing)
-            return reply
-        error = reply.exception() or WorkerError(f"a worker raised {reply.text}\n{reply.trace}")
-        error.add_note(f"It was computing chunk {first + reply.place} of {len(self.chunks)}.")
-        raise error
+# Cutting and adding ------------------------------------------------------------------------------
+
+
+def _cut(data: Any, chunks: int | None) -> list[Any]:
+    """Return data in chunks whose sizes differ by one at most."""
+    n = _length(data)
+    count = min(n, CHUNKS) if chunks is None else whole(chunks, "chunks")
+    if not 1 <= count <= n:
+        raise OperandError(f"chunks is {chunks}: give a number from 1 to {n}, the length of data")
+    return [_stretch(data, *share) for share in _divided(n, count)]
+
+
+def _divided(n: int, count: int) -> list[tuple[int, int]]:
+    """Return the bounds of so many parts of n items."""
+    return [*pairwise(n * i // count for i in range(count + 1))]
+
+
+def _length(data: Any) -> int:
+    parts = data if isinstance(data, tuple) else (data,)
+    try:
+        if any(isinstance(x, str | bytes | Mapping) for x in parts):
+            raise TypeError
+        lengths = {len(x) for x in parts}
+        _stretch(data, 0, 0)
+    except (TypeError, LookupError):
+        raise OperandError(
+            "data have no length, or cannot be cut into slices: give a list, an array, or a tuple "
+            "of them, as in (X, y)"
+        ) from None
+    if len(lengths) > 1:
+        shown = ", ".join(str(len(x)) for x in parts)
+        raise OperandError(f"the parts of data have lengths {shown}: give one length to all")
+    if lengths <= {0}:
+        raise OperandError("there are no data to sum over: give at least one item")
+    return lengths.pop()
+
+
+def _stretch(data: Any, start: int, stop: int) -> Any:
+    if isinstance(data, tuple):
+        return tuple(_stretch(x, start, stop) for x in data)
+    return getattr(data, "iloc", data)[start:stop]  # of a DataFrame the rows, by number
+
+
+def _owned(tree: Any) -> Any:
+    """Return a tree of numbers in containers and arrays of its own, which `f` may use again.
+
+    Integers of fewer than 64 bits become such of 64, as in NumPy's own sums: they would overflow.
+    """
+    if isinstance(tree, dict):
+        return {key: _owned(x) for key, x in tree.items()}
+    if isinstance(tree, list | tuple):
+        items = tree if {*map(type, tree)} <= {float, int} else [_owned(x) for x in tree]
+        return like(tree, items)
+    wide = widened(tree, "iu")
+    return wide.copy() if wide is tree and hasattr(getattr(tree, "dtype", None), "kind") else wide
+
+
+def _sum(found: list[Any], where: str = "f(params, chunk)") -> Any:
+    """Add up trees of numbers, one after the other."""
+    first, kinds = found[0], [_kind(x) for x in found]
+    if other := [x for x, kind in zip(found, kinds, strict=True) if kind != kinds[0]]:
+        raise OperandError(
+            f"{where} is {shown(first)} for one chunk and {shown(other[0])} for another: return "
+            "numbers in the same containers for each"
+        )
+    if kinds[0] is None:
+        raise OperandError(
+            f"{where} is {shown(first)}, of type {type(first).__name__}: return numbers and "
+            "arrays of numbers, as value_and_grad does; of a Value, its .data"
+        )
+    if isinstance(first, dict):
+        return {key: _sum([x[key] for x in found], f"{where}[{key!r}]") for key in first}
+    if isinstance(first, list | tuple):
+        items = enumerate(zip(*found, strict=True))
+        return like(first, [_sum([*parts], f"{where}[{i}]") for i, parts in items])
+    return reduce(add, found)
+
+
+def _kind(x: Any) -> Any:
+    """Return what trees to be added have in common: keys, length or shape; None of no numbers."""
+    if isinstance(x, dict):
+        return frozenset(x)
+    if isinstance(x, list | tuple):
+        return type(x), len(x)
+    return getattr(x, "shape", ()) if _is_number(x) else None
+
+
+def _is_number(x: Any) -> bool:
+    """Return whether something is a number, or an array of numbers."""
+    return is_real(x) or getattr(getattr(x, "dtype", None), "kind", "") in {"f", "i", "u"}

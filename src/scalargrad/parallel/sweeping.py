@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
-from scalargrad.errors import OperandError, SweepError, WorkerError
-from scalargrad.parallel.mapping import as_workers, shares_memory
-from scalargrad.parallel.pickling import Parcel, packed, parcel
-from scalargrad.parallel.processes import Processes
-from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer, in_words
+from scalargrad.errors import OperandError, SweepError
+from scalargrad.parallel.workers import (
+    ATTEMPTS,
+    Failure,
+    as_workers,
+    attempt,
+    death_error,
+    executor_of,
+    in_words,
+    kill,
+    packed,
+    packed_result,
+    unpacked,
+)
 from scalargrad.system import terminals
 from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.system.short_repr import counted, shown
@@ -42,13 +54,6 @@ def _kept(finished: dict[int, Any]) -> str:
     one = len(finished) == 1
     kept = "the result of 1 point is" if one else f"the results of {len(finished)} points are"
     return f"{kept} kept: sweep(…, finished=error.finished) computes only the rest"
-
-
-class _Failed(NamedTuple):
-    """Stands for the result of a call that failed."""
-
-    text: str
-    error: BaseException | None
 
 
 def sweep(
@@ -89,13 +94,12 @@ def sweep(
     SweepInterrupt
         If Ctrl-C is pressed; it has the same attribute.
     OperandError
-        If `f` or a point cannot be pickled, or a map returns more results than it was given points.
+        If `f` or a point cannot be pickled.
 
     Notes
     -----
-    A local process that dies is replaced; at the third death over one point, `f` has failed with a
-    WorkerError. `f` is sent to a local process once; through a map it is sent with each point, and
-    unpickled once in each process.
+    If a local process dies, what has finished is kept, and others compute the rest; at the third
+    death `f` has failed with a WorkerError. `f` is sent with each point.
 
     Examples
     --------
@@ -112,24 +116,24 @@ def sweep(
     if not done.keys() <= set(range(len(given))):
         raise OperandError(f"finished has results of more than {counted(len(given), 'point')}")
     todo = [i for i in range(len(given)) if i not in done]
-    failed: dict[int, _Failed] = {}
+    failed: dict[int, Failure] = {}
     bar = _bar(len(given), len(done), flag(quiet, "quiet"))
     with bar as move, deferred_interrupt(waits=False) as interrupt:
         try:
             for index, outcome in _outcomes(f, given, todo, workers):
                 interrupt.check()  # fit ends at Ctrl-C in good order: what it returns is not whole
-                (failed if isinstance(outcome, _Failed) else done)[index] = outcome
+                (failed if isinstance(outcome, Failure) else done)[index] = outcome
                 move()
         except KeyboardInterrupt:
             raise SweepInterrupt(done) from None
     for index in sorted(failed):
-        raise _error(failed[index], index, given[index], done) from failed[index].error
+        raise _error(failed[index].error, index, given[index], done) from failed[index].error
     return [done[i] for i in range(len(given))]
 
 
-def _error(failed: _Failed, index: int, point: Any, done: dict[int, Any]) -> SweepError:
+def _error(error: BaseException, index: int, point: Any, done: dict[int, Any]) -> SweepError:
     where = f"points[{index}], which is {shown(point)}"
-    message = f"f failed at {where}: {failed.text}; {_kept(done)}"
+    message = f"f failed at {where}: {in_words(error)}; {_kept(done)}"
     return SweepError(message, index, point, done)
 
 
@@ -138,88 +142,58 @@ def _outcomes(
 ) -> Iterator[tuple[int, Any]]:
     """Yield (index, result) as points finish; after a failure, start no others."""
     found = as_workers(workers)
-    if isinstance(found, int) and (found == 1 or len(todo) < 2):
-        found, workers = map, map
+    if not isinstance(found, int) and (found is map or isinstance(workers, ThreadPoolExecutor)):
+        return _until_failure(todo, found(lambda i: attempt(f, points[i]), todo))
+    call = partial(_call, packed(f, "the function"))
+    pickles = {i: packed(points[i], f"point {i}") for i in todo}  # before any is computed
     if isinstance(found, int):
-        return _in_processes(parcel(f, "the function"), points, todo, found)
-    if shares_memory(workers):
-        replies = found(lambda i: _attempt(f, points[i]), todo)
-    else:
-        function = parcel(f, "the function")
-        requests = [_request(function, points[i], i, whole=True) for i in todo]
-        replies = map(_outcome, found(answer, requests))
-    return _until_failure(todo, iter(replies))
+        return _in_processes(call, pickles, found) if todo else iter(())
+    return _until_failure(todo, map(unpacked, found(call, [*pickles.values()])))
 
 
-def _until_failure(todo: Sequence[int], replies: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+def _call(f: bytes, point: bytes) -> bytes:
+    """Call a function in a worker."""
+    return packed_result(attempt(lambda: pickle.loads(f)(pickle.loads(point))))
+
+
+def _until_failure(todo: Sequence[int], outcomes: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    left = iter(outcomes)
     for index in todo:
         try:
-            outcome = next(replies)
-        except StopIteration:
-            outcome = _Failed("workers gave no result for it", None)
+            outcome = next(left)
         except Exception as error:  # noqa: BLE001 - an executor's own; raised once the rest is safe
-            outcome = _Failed(in_words(error), error)
+            outcome = Failure(error)
         yield index, outcome
-        if isinstance(outcome, _Failed):
+        if isinstance(outcome, Failure):
             return
-    if next(replies, replies) is not replies:
-        raise OperandError(
-            "workers gave more results than there are points, so which is whose is not known: give "
-            "a map that returns one for each"
-        )
-
-
-def _attempt(f: Callable[[Any], Any], point: Any) -> Any:
-    try:
-        return f(point)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - raised once the rest is safe
-        return _Failed(in_words(error), error)
-
-
-def _outcome(reply: Reply) -> Any:
-    """Return the result or the failure in a reply."""
-    if isinstance(reply, Failure):
-        return _Failed(reply.text, reply.exception() or WorkerError(reply.trace))
-    assert not isinstance(reply, Missing)
-    return reply[0]
-
-
-def _request(function: Parcel, point: Any, index: int, *, whole: bool) -> Request:
-    parcels = {function.key: function.content} if whole else {}
-    return Request(function.key, packed(point, f"point {index}"), None, parcels)
 
 
 def _in_processes(
-    function: Parcel, points: Sequence[Any], todo: Sequence[int], count: int
+    call: Callable[[bytes], bytes], pickles: dict[int, bytes], count: int
 ) -> Iterator[tuple[int, Any]]:
-    """Send each process a point, and the next one when it has answered."""
-    for index in todo:
-        packed(points[index], f"point {index}")  # whether it can be sent, before any is computed
-    processes = Processes(min(count, len(todo)))
-    waiting = deque(todo)
-    under_way: dict[int, int] = {}
-
-    def give(place: int, *, whole: bool = False) -> None:
-        index = under_way[place] = waiting.popleft()
-        processes.send(place, _request(function, points[index], index, whole=whole))
-
-    try:
-        for place in range(processes.count):
-            give(place, whole=True)
-        while under_way:
-            for place, request, reply in processes.receive():
-                if isinstance(reply, Missing):  # the process was replaced, and lacks the function
-                    parcels = {function.key: function.content}
-                    processes.send(place, request._replace(parcels=parcels))
+    """Compute points by an executor; if a process dies it breaks, and another gets the rest."""
+    for _ in range(ATTEMPTS):
+        pool = executor_of(min(count, len(pickles)))
+        try:
+            futures = {pool.submit(call, x): i for i, x in pickles.items()}
+            for future in as_completed(futures):
+                try:
+                    outcome = unpacked(future.result())
+                except (BrokenProcessPool, CancelledError):
                     continue
-                outcome = _outcome(reply)
-                yield under_way.pop(place), outcome
-                if isinstance(outcome, _Failed):
-                    waiting.clear()
-                elif waiting:
-                    give(place)
-    finally:
-        processes.close()
+                pickles.pop(futures[future], None)
+                yield futures[future], outcome
+                if isinstance(outcome, Failure):
+                    pickles.clear()
+                    for later in futures:
+                        later.cancel()
+        except BrokenProcessPool:  # while points were handed over
+            continue
+        finally:
+            kill(pool)
+        if not pickles:
+            return
+    yield min(pickles), Failure(death_error())
 
 
 @contextmanager
@@ -228,14 +202,11 @@ def _bar(total: int, done: int, quiet: bool) -> Iterator[Callable[[], None]]:
     if quiet:
         yield lambda: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
-    from scalargrad.train.progress import NotebookProgress
+    from scalargrad.train.progress import progress_of
 
     columns = ("sweep", MofNCompleteColumn(), BarColumn(bar_width=20), TimeRemainingColumn())
-    console = terminals.console()
-    notebook = console.is_jupyter
-    progress = NotebookProgress(*columns) if notebook else Progress(*columns, console=console)
-    with progress:
+    with progress_of(columns, terminals.console()) as progress:
         task = progress.add_task("sweep", total=total, completed=done)
         yield lambda: progress.update(task, advance=1)

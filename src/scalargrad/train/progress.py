@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -114,6 +114,13 @@ class NotebookProgress(Progress):
         return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 
+def progress_of(columns: Iterable[ProgressColumn | str], console: Console) -> Progress:
+    """Return a bar with these columns, in a console or a notebook."""
+    if console.is_jupyter:
+        return NotebookProgress(*columns)
+    return Progress(*columns, console=console)
+
+
 @contextmanager
 def progress_bar(
     quiet: bool, epochs: int, batches: int, done: int, console: Console | None = None
@@ -123,12 +130,8 @@ def progress_bar(
         yield Silence()
         return
     console = console or terminals.console()
-    progress = (
-        NotebookProgress(*_columns(_NOTEBOOK))
-        if console.is_jupyter
-        else Progress(*_columns(console.width), console=console)
-    )
-    with progress:
+    columns = _columns(_NOTEBOOK if console.is_jupyter else console.width)
+    with progress_of(columns, console) as progress:
         yield ProgressBar(progress, epochs, batches, done)
 
 
