@@ -26,6 +26,8 @@ Measure = Callable[[Any], Any]
 Reader = Callable[[], Any]
 
 _CELL, _SPACE = attrgetter("cell_contents"), attrgetter("__dict__")
+#: Of so many objects a fact is asked together.
+_MANY = 8
 #: Kinds of numbers that are equal if their bytes are.
 _BYTES = "fiubc"
 
@@ -37,14 +39,19 @@ class Comparison(NamedTuple):
     ----------
     live, frozen : list
         Containers, and what they are compared with.
+    measures, measured, told : list
+        Functions of one argument, these arguments, and the results, which ``==`` tells apart.
     equal, as_read : list
-        Functions whose results ``==`` tells apart, and these results.
+        The same for functions without arguments.
     identical, then : list
         Functions that return what things hold, and all of it in a row, told apart by identity.
     """
 
     live: list[Any]
     frozen: list[Any]
+    measures: list[Measure]
+    measured: list[Any]
+    told: list[Any]
     equal: list[Reader]
     as_read: list[Any]
     identical: list[Reader]
@@ -139,6 +146,7 @@ class Rereading:
 
     def comparison(self) -> Comparison:
         """Read all that was noted, and return what compares it with what is read later."""
+        facts = [*self._facts_of_few()]
         equal = [(read, read()) for read in self._equal()]
         identical: list[tuple[Reader, Any]] = []
         for read in self._identical():
@@ -148,16 +156,25 @@ class Rereading:
         pairs = [*self.contents, *self.value_lists]
         return Comparison(
             *([x for x, _ in pairs], [y for _, y in pairs]),
+            *([measure for measure, _ in facts], [x for _, x in facts]),
+            [measure(x) for measure, x in facts],
             *([read for read, _ in equal], [found for _, found in equal]),
             [read for read, _ in identical],
             [*chain.from_iterable(found for _, found in identical)],
         )
 
+    def _facts_of_few(self) -> Iterator[tuple[Measure, Any]]:
+        """Yield functions of one argument, and these, where few are alike."""
+        for measure, xs in self._facts.items():
+            if len(xs) < _MANY:
+                yield from ((measure, x) for x in xs)
+        for space, names in self._lacking.values():
+            yield space.keys().isdisjoint, tuple(names)
+
     def _equal(self) -> Iterator[Reader]:
         """Yield functions that return what ``==`` tells apart."""
-        yield from (_each(measure, xs) for measure, xs in self._facts.items())
-        for space, names in self._lacking.values():
-            yield partial(space.keys().isdisjoint, tuple(names))
+        many = ((measure, xs) for measure, xs in self._facts.items() if len(xs) >= _MANY)
+        yield from (_each(measure, xs) for measure, xs in many)
         sized = [*self.lists, *self.dicts]
         for (_, absent), objects in self._objects.items():
             spaces = [*map(_SPACE, objects)]

@@ -155,12 +155,13 @@ class Surroundings:
 
     def unchanged(self) -> bool:
         """Return whether everything is as it was."""
-        live, frozen, equal, as_read, identical, then = self._comparison
+        live, frozen, measures, measured, told, equal, as_read, identical, then = self._comparison
         before = numbers_compared[0]
         try:
             return (
                 frozen == live
-                and [*map(call, equal)] == as_read
+                and [*map(call, measures, measured)] == told
+                and (not equal or [*map(call, equal)] == as_read)
                 and (not identical or are_identical(identical, then))
                 and numbers_compared[0] == before  # no Value stands for a number now
             )
