@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
 from typing import Any
@@ -43,7 +44,18 @@ def as_workers(workers: Any) -> int | Map:
             f"workers is {shown(workers)}, of type {type(workers).__name__}: give a number of "
             "processes, something with a map such as an executor, or a map such as pool.map"
         )
-    return found  # type: ignore[no-any-return]
+    return map if found is map else partial(_mapped, found)
+
+
+def _mapped(mapped: Map, f: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
+    """Apply a function to each item by a map that somebody gave."""
+    found = mapped(f, items)
+    if not isinstance(found, Iterable):
+        raise OperandError(
+            f"workers gave {shown(found)}, of type {type(found).__name__}, for {len([*items])} "
+            "items: give a map that returns a result for each"
+        )
+    return found
 
 
 def executor_of(count: int) -> ProcessPoolExecutor:
