@@ -522,6 +522,25 @@ def test_arguments_of_other_structure_have_other_programs() -> None:
         assert compiled(*xs) == counted(*xs)
 
 
+def test_dataclasses_are_told_from_dicts_of_the_same_names() -> None:
+    """Many in a list, beside dicts that hold as many numbers, in turns."""
+    rods = [Pendulum(float(k), 1.0) for k in range(20)]
+    dicts = [{"length": float(k), "mass": 2.0} for k in range(20)]
+    alike: list[Any] = [(True, dicts), [True, dicts], (None, dicts), tuple(dicts), dicts]
+
+    def total(a: Any, b: Any) -> Any:
+        found = 0.0
+        for by, xs in ((1.0, a), (10.0, b)):
+            for k, x in enumerate(xs if len(xs) == 20 else xs[1]):
+                found = found + by * k * (x.length if type(x) is Pendulum else 7.0 * x["length"])
+        return found
+
+    compiled = jit(total)
+    for other in alike:
+        for a, b in [(rods, other), (other, rods), (rods, other), (tuple(rods), other)] * 2:
+            assert compiled(a, b) == total(a, b)
+
+
 def test_integers_in_a_dataclass_are_sizes() -> None:
     """They count turns of a loop, one by one or in a row, and are part of the program."""
     grown = jit(lambda p, x: sum(p.length * x for _ in range(p.mass)))

@@ -126,17 +126,6 @@ def loosest(*signs: str) -> str:
     return "≈" if "≈" in signs else "="
 
 
-def equal_to(value: float) -> str:
-    """Write `value` behind a name: after = or, where digits are left out, after ≈.
-
-    Examples
-    --------
-    >>> equal_to(0.5), equal_to(1 / 3)
-    ('= 0.5', '≈ 0.3333')
-    """
-    return f"{relation(value)} {number(value)}"
-
-
 def decimal(value: float, digits: int = 4) -> Exact:
     """Return the number that `number` writes, exactly; None if it is not finite.
 

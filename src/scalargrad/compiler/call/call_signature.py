@@ -119,7 +119,7 @@ class Layout:
             return _written(_in_columns(rebuilt(args, iter(numbers), {}))[0])
 
         self.key = key
-        self.classes = _in_columns(args)[1]
+        self.records = _in_columns(args)[1]
         #: Two numbers whose bytes all differ stand for each number.
         first, second = (written(repeat(x)) for x in _UNLIKE)
         self._mask = np.where(first == second, np.uint8(255), np.uint8(0))
@@ -146,8 +146,13 @@ def _written(args: Any) -> Any:
     return np.frombuffer(marshal.dumps(args, MARSHAL), np.uint8)
 
 
-def _in_columns(args: tuple[Any, ...]) -> tuple[Any, list[type]]:
-    """Return arguments with what dataclasses hold in place of these, and all of their classes.
+#: Where dataclasses are: for each part of arguments that was looked at, its class and that of the
+#: dataclasses which it holds or is; None of others.
+Records = list[tuple[type, type] | None]
+
+
+def _in_columns(args: tuple[Any, ...]) -> tuple[Any, Records]:
+    """Return arguments with what dataclasses hold in place of these, and where these are, if any.
 
     Raises
     ------
@@ -155,38 +160,41 @@ def _in_columns(args: tuple[Any, ...]) -> tuple[Any, list[type]]:
         If dataclasses in a list are of several classes or hold attributes of other names, or one is
         met twice.
     """
-    classes: list[type] = []
+    records: Records = []
     ids: set[int] = set()
-    found = tuple([_held_by(x, classes, ids) for x in args])
-    return (found if classes else args), classes
+    found = tuple([_held_by(x, records, ids) for x in args])
+    return (found, records) if any(records) else (args, [])
 
 
-def _held_by(x: Any, classes: list[type], ids: set[int]) -> Any:
+def _held_by(x: Any, records: Records, ids: set[int]) -> Any:
     kind = x.__class__
+    is_row = kind in _ROWS and len(x) > 0
+    inner = x[0].__class__ if is_row else kind
+    if has_space(inner):
+        records.append((kind, inner))
+        return _all_held_by(x if is_row else [x], records, ids)
+    records.append(None)
     if kind is dict:
-        found = {name: _held_by(y, classes, ids) for name, y in x.items()}
+        found = {name: _held_by(y, records, ids) for name, y in x.items()}
         return x if all(map(is_, found.values(), x.values())) else found
-    if kind in _ROWS and x:
-        if has_space(x[0].__class__):
-            return kind is list, _all_held_by(x, classes, ids)
-        first = _held_by(x[0], classes, ids)
-        return x if first is x[0] else kind([first, *[_held_by(y, classes, ids) for y in x[1:]]])
-    return (None, _all_held_by([x], classes, ids)) if has_space(kind) else x
+    if not is_row:
+        return x
+    first = _held_by(x[0], records, ids)
+    return x if first is x[0] else kind([first, *[_held_by(y, records, ids) for y in x[1:]]])
 
 
-def _all_held_by(xs: Sequence[Any], classes: list[type], ids: set[int]) -> Any:
-    kind, before = xs[0].__class__, len(ids)
+def _all_held_by(xs: Sequence[Any], records: Records, ids: set[int]) -> Any:
+    before = len(ids)
     ids.update(map(id, xs))
     if len({*map(type, xs)}) > 1 or len(ids) < before + len(xs):
         raise ValueError(xs)
-    classes.append(kind)
     spaces = [*map(attributes_of, xs)]
     if not any(map(has_space, map(type, spaces[0].values()))):
         return spaces
     names, held = names_alike(spaces), [*chain.from_iterable(map(dict.values, spaces))]
     if names is None:
         raise ValueError(xs)
-    return names, [_held_by(held[k :: len(names)], classes, ids) for k in range(len(names))]
+    return names, [_held_by(held[k :: len(names)], records, ids) for k in range(len(names))]
 
 
 #: Numbers whose bytes are 1 and 2.
@@ -241,19 +249,19 @@ class Signature:
             if _has_layout(args) and (len(key) >= _LONG or not _in_columns(args)[1]):
                 layout = Layout(args, key, len(leaves))
                 self._layouts[layout.size] = layout
-                self._has_records |= len(layout.classes) > 0
+                self._has_records |= len(layout.records) > 0
 
     def _remembered(self, args: tuple[Any, ...]) -> tuple[Key, Floats] | None:
         """Return the key and the numbers of a call if its layout is known."""
         try:
-            columns, classes = _in_columns(args) if self._has_records else (args, [])
+            columns, records = _in_columns(args) if self._has_records else (args, [])
             data = _written(columns)
         except ValueError:  # objects, such as Values
             return None
         layout = self._layouts.get(data.size)
         if layout is None:
             return None
-        numbers = layout.numbers(data) if layout.classes == classes else None
+        numbers = layout.numbers(data) if layout.records == records else None
         if numbers is None:
             del self._layouts[data.size]
             return None

@@ -134,11 +134,6 @@ class Specializations:
         self._tried: dict[Key, Tried] = {}
         _known.add(self)
 
-    @property
-    def fitting(self) -> dict[Key, tuple[Specialization, ...]]:
-        """The paths that were valid at the last calls, by key."""
-        return {key: shape.paths for key, shape in self._shapes.items() if shape.paths}
-
     def current(self, key: Key, objects: Sequence[Any] = ()) -> tuple[Specialization, ...]:
         """Return the paths for a key, and the objects in it, that are valid now."""
         shape = self._shapes.get(key)

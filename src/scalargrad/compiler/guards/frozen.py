@@ -133,7 +133,7 @@ def _named(x: Any) -> tuple[list[Hashable], Iterable[Any]] | None:
     """Return the names and contents of a container, a method or a user's object; None of others."""
     if isinstance(x, BOUND):
         return [], [bound_parts(x)]
-    kind = type(x)
+    kind: Any = type(x)
     more = {} if is_of_library(kind) and not is_stateful(kind) else attributes(x)
     if isinstance(x, dict):
         return [*more], [*x, *x.values(), *more.values()]

@@ -96,6 +96,7 @@ def own_space(x: Any) -> dict[str, Any]:
 _OF_DATA = {"argparse", "collections"}
 
 
+@functools.cache
 def has_followed_attributes(kind: Any) -> bool:
     """Return whether the attributes of objects of a class are followed: all there is to know."""
     if issubclass(kind, type | ModuleType | Operation):

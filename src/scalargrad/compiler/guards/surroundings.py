@@ -411,7 +411,7 @@ class _Walk:
             self.names.names["ABCMeta"] = None
         if not is_followed(x):
             self.unfollowed.append((self.place, x))
-        kind = type(x)
+        kind: Any = type(x)
         are_alike = is_stateful(kind) and has_followed_attributes(kind)
         self.tokens.append((kind,) if are_alike else itself(x))
         if isinstance(x, FunctionType) and not of_library(x.__module__ or ""):

@@ -1,6 +1,6 @@
 """Elementwise instructions: one or several operations on the same lanes in one pass over memory.
 
-Operations of several operands are such, and sums of a few products of neighbouring cells.
+An operation of neighbouring cells is such, and a sum of a few products of them.
 """
 
 from __future__ import annotations
