@@ -541,6 +541,18 @@ def test_dataclasses_are_told_from_dicts_of_the_same_names() -> None:
             assert compiled(a, b) == total(a, b)
 
 
+def test_a_number_in_the_place_of_an_object_is_told_from_it() -> None:
+    """Whichever of the objects it is: given twice, it is number 0 of those of the call."""
+
+    class Spring:
+        def __init__(self) -> None:
+            self.stiffness = 2.0
+
+    spring = Spring()
+    compiled = jit(lambda a, b: a.stiffness * (b.stiffness if hasattr(b, "stiffness") else b))
+    assert [compiled(spring, b) for b in (spring, 3.0, spring, 5.0)] == [4.0, 6.0, 4.0, 10.0]
+
+
 def test_integers_in_a_dataclass_are_sizes() -> None:
     """They count turns of a loop, one by one or in a row, and are part of the program."""
     grown = jit(lambda p, x: sum(p.length * x for _ in range(p.mass)))

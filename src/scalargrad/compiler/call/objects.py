@@ -13,7 +13,7 @@ from collections.abc import Hashable, Sequence
 from itertools import chain
 from operator import attrgetter
 from types import MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.frozen import frozen, refuse_array
 from scalargrad.compiler.guards.object_state import PLAIN, is_object, is_record, slots_of
@@ -44,8 +44,10 @@ class LongKey(tuple[Hashable, ...]):
         return self._hash
 
 
-class ObjectId(int):
-    """In a key, the object that is given in its place, by its ``id``."""
+class ObjectId(NamedTuple):
+    """In a key, the object that is given in its place, by its ``id``; it equals no number."""
+
+    number: int
 
 
 def has_objects(key: Key) -> bool:
