@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from scalargrad import ops
+from scalargrad.ops.reductions import Largest
 from scalargrad.show.decimal_results import decimal_result, decimal_value, rounded_values, sign_of
 from scalargrad.show.number_format import (
     decimal,
@@ -66,10 +67,10 @@ class SymbolicGate:
         self.partials = tuple(map(self._as_printed, range(len(partials)), partials))
         self.stand_ins: dict[Symbol, Value | float] = {self.result: node}
         self.stand_ins.update(zip(self.operands, node.parents, strict=True))
-        constants = {s: x for s, x in self.stand_ins.items() if isinstance(x, float)}
-        numbers = {s: data[x] for s, x in self.stand_ins.items() if isinstance(x, Value)}
-        self.numbers: dict[Symbol, float] = {**constants, **numbers}
-        self._resolver = Resolver(constants, Resolver(self.numbers))
+        self.numbers: dict[Symbol, float] = {
+            s: data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
+        }
+        self._resolver = Resolver(self.constants, Resolver(self.numbers))
 
     def _as_printed(self, index: int, partial: Any) -> Any:
         if self.op in SAVED:
@@ -77,6 +78,12 @@ class SymbolicGate:
         if (self.op, index) not in TEXTBOOK or self.result in named_symbols(partial):
             return partial
         return TEXTBOOK[self.op, index](*self.operands)
+
+    @property
+    def constants(self) -> dict[Symbol, float]:
+        """The operands that are numbers for good; the maximum that softmax subtracts is none."""
+        found = {s: x for s, x in self.stand_ins.items() if isinstance(x, float)}
+        return {s: x for s, x in found.items() if not isinstance(x, Largest)}
 
     def partial(self, index: int) -> Expression:
         """Return the local derivative for operand `index`, simplified at this point."""
@@ -115,9 +122,11 @@ class SymbolicGate:
         found = map(self.stand_ins.get, named_symbols(self.derivative(index)))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
 
-    def is_constant(self, index: int) -> bool:
-        """Return whether the operation's partial is the same number everywhere."""
-        return not isinstance(self.partials[index], Symbol)
+    def pattern(self, index: int) -> str:
+        """Return what the gate does to a gradient on its way to an operand; may be empty."""
+        if self.op.pattern == "swap multiplier" and not isinstance(self.partials[index], Symbol):
+            return "distributor"  # to a neuron's bias
+        return "gradient router" if self.op.pattern == "router" else self.op.pattern
 
     @cached_property
     def relation(self) -> str:

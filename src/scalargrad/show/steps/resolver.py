@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from scalargrad import ops
 from scalargrad.table.notation import SUM
@@ -78,11 +80,85 @@ class Resolver:
             return self._done.get(expression, expression)
         if expression.op.lazy:
             condition, chosen, other = expression.operands
-            result = self.resolve(chosen if self._facts.resolve(condition) else other)
+            result = self.resolve(chosen if self._fact(condition) else other)
         else:
-            result = expression.op.of(*map(self._facts.resolve, expression.operands))
+            result = self._fact(expression)
         self._done[expression] = result
         return result
+
+    def _fact(self, expression: Expression) -> Expression:
+        """Return the number of a comparison, or of what a choice depends on."""
+        if self._facts is not self:
+            return self._facts.resolve(expression)
+        if not isinstance(expression, Symbol) or expression.op is None:
+            return self.resolve(expression)
+        if expression.op.comparison is None:
+            return self.resolve(expression)
+        return _compute(expression.op, tuple(map(self.resolve, expression.operands)))
+
+
+class _UndecidedError(Exception):
+    """A condition of which no more is known than what it asks."""
+
+    def __init__(self, condition: Expression) -> None:
+        self.condition = condition
+
+
+class _Supposing(Resolver):
+    """Decides conditions by answers that are given for them, as they are printed."""
+
+    def __init__(self, known: Mapping[Symbol, float], answers: Mapping[str, float]) -> None:
+        super().__init__(known)
+        self._answers = answers
+
+    def _fact(self, expression: Expression) -> Expression:
+        found = super()._fact(expression)
+        if not isinstance(found, Symbol):
+            return found
+        if repr(found) not in self._answers:
+            raise _UndecidedError(found)
+        return self._answers[repr(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """What there is where a condition holds, and where it does not."""
+
+    condition: Expression
+    holds: Any
+    fails: Any
+
+
+def variants(
+    known: Mapping[Symbol, float],
+    made: Callable[[Resolver], Any],
+    answers: Mapping[str, float] | None = None,
+) -> Any:
+    """Return what is made with a resolver or, where that depends on the operands, a `Fork`.
+
+    Parameters
+    ----------
+    known : mapping from Symbol to float
+        The operands that are constants.
+    made : function of a Resolver
+        Called once for each outcome of the conditions that it meets.
+    answers : mapping from str to float, optional
+        Their outcomes so far.
+
+    Examples
+    --------
+    >>> x = Symbol("x")
+    >>> fork = variants({}, lambda resolver: resolver.resolve(ops.where(x > 0.0, 2 * x, 1.0)))
+    >>> fork.condition.op.name, fork.holds.op.name, fork.fails
+    ('gt', 'mul', 1.0)
+    """
+    answers = answers or {}
+    try:
+        return made(_Supposing(known, answers))
+    except _UndecidedError as undecided:
+        key = repr(undecided.condition)
+        ways = (variants(known, made, {**answers, key: outcome}) for outcome in (1.0, 0.0))
+        return Fork(undecided.condition, *ways)
 
 
 def _compute(op: Operation, operands: tuple[Expression, ...]) -> Expression:
@@ -143,6 +219,12 @@ def is_plain_sum(expression: Expression) -> bool:
     return not any(isinstance(part, Symbol) and part.op for part in parts)
 
 
+def is_formula(partial: Expression) -> bool:
+    """Return whether an expression reads symbols, other than to decide what it is."""
+    found = _parts(partial, lambda op: 1 if op.lazy else 0 if op.comparison is None else None)
+    return any(isinstance(part, Symbol) and part.op is None for part in found)
+
+
 def named_symbols(expression: Expression) -> list[Symbol]:
     """Return the named symbols of an expression, in the order they are first met."""
     return [x for x in _parts(expression) if isinstance(x, Symbol) and x.op is None]
@@ -153,8 +235,10 @@ def numbers_in(expression: Expression) -> list[float]:
     return [x for x in _parts(expression) if not isinstance(x, Symbol)]
 
 
-def _parts(expression: Expression) -> Iterator[Expression]:
-    """Yield an expression and all its parts; a shared part once."""
+def _parts(
+    expression: Expression, first: Callable[[Operation], int | None] = lambda _: 0
+) -> Iterator[Expression]:
+    """Yield an expression and all its parts, of operations from the first that counts."""
     seen: set[Symbol] = set()
     stack = [expression]
     while stack:
@@ -163,5 +247,6 @@ def _parts(expression: Expression) -> Iterator[Expression]:
             if found in seen:
                 continue
             seen.add(found)
-            stack += reversed(found.operands)
+            start = 0 if found.op is None else first(found.op)
+            stack += () if start is None else reversed(found.operands[start:])
         yield found

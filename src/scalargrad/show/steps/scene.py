@@ -192,7 +192,7 @@ class Scene:
 
     def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the names of the symbols in an expression; for constants, their numbers."""
-        return self._written(gate, expression, self.in_formulas.__getitem__, self._held_word)
+        return self._written(gate, expression, self.in_formulas.__getitem__, self.held_word)
 
     def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the numbers of the symbols in an expression, as shown."""
@@ -222,7 +222,8 @@ class Scene:
             ahead += fresh
         return sorted(found, key=self.place.__getitem__)
 
-    def _held_word(self, constant: float) -> str:
+    def held_word(self, constant: float) -> str:
+        """Return what a constant is called: the maximum of some scores, or its number."""
         scores = scores_of(constant, self.place)
         return largest_of([self.in_formulas[x] for x in scores]) if scores else number(constant)
 
