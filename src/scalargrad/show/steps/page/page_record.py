@@ -140,13 +140,13 @@ class Record:
             found["full"] = self._full[node]
         if op is None:
             return found | {"kind": "parameter" if isinstance(node, Parameter) else "input"}
-        found["gate"] = self.key(op, len(node.parents))
+        key = self.key(op, len(node.parents))
         gate = scene.gate(node)
         held = [bool(scores_of(x, self._place)) for x in node.parents]
-        form = found["gate"], gate_text(node), *map(repr, gate.constants.values()), *held
+        form = key, gate_text(node), *map(repr, gate.constants.values()), *held
         if form not in self._forms:
             self._forms[form] = len(self._gates)
-            self._gates.append(self._gate(gate))
+            self._gates.append({"key": key, **self._gate(gate)})
         found["form"] = self._forms[form]
         found["parents"] = [
             self._place[x] if isinstance(x, Value) else self._constant(x) for x in node.parents

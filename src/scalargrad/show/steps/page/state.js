@@ -4,6 +4,7 @@ const { nodes, inputs, gates, operations, layers } = recorded;
 for (const node of nodes) {
   node.word ??= node.name;
   node.kind ??= "gate";
+  node.gate = gates[node.form]?.key;
 }
 for (const i of recorded.sums) nodes[i].preActivation = true;
 for (const gate of gates) gate.terms = readTerms(gate.terms);
