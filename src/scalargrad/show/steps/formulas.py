@@ -203,7 +203,7 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
     scene, node = step.scene, _node(step)
     gate = scene.gate(node)
-    expression, data = gate.expression(), scene.data[node]
+    expression, data = gate.form.expression, scene.data[node]
     constants = scene.constants(gate, expression)
     numbers, operands = scene.numbers(gate, expression), scene.exactness.operands(node)
     names_all = is_plain_sum(expression) and not scene.held(node)

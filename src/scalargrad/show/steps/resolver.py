@@ -32,6 +32,14 @@ _NEUTRAL: dict[Operation, tuple[float | None, float | None]] = {
 }
 
 
+class UndecidedError(TypeError):
+    """A condition of which no more is known than what it asks."""
+
+    def __init__(self, condition: Symbol) -> None:
+        super().__init__(f"nothing decides {condition!r}")
+        self.condition = condition
+
+
 class Resolver:
     """Rewrites expressions in which the numbers of some symbols are known.
 
@@ -39,14 +47,16 @@ class Resolver:
     ----------
     known : mapping from Symbol to float
         Symbols to be replaced by their numbers.
-    facts : Resolver, optional
-        One that knows every symbol; it decides comparisons and conditions. By default this
-        one, which then must know every symbol.
+    answers : mapping from str to float, optional
+        Outcomes of conditions that these do not decide, as the conditions are printed. Without one
+        it raises UndecidedError.
     """
 
-    def __init__(self, known: Mapping[Symbol, float], facts: Resolver | None = None) -> None:
+    def __init__(
+        self, known: Mapping[Symbol, float], answers: Mapping[str, float] | None = None
+    ) -> None:
         self._done: dict[Symbol, Expression] = dict(known)
-        self._facts = facts or self
+        self._answers = answers or {}
 
     def resolve(self, expression: Expression) -> Expression:
         """Return `expression` with conditions decided and known parts computed.
@@ -88,35 +98,14 @@ class Resolver:
 
     def _fact(self, expression: Expression) -> Expression:
         """Return the number of a comparison, or of what a choice depends on."""
-        if self._facts is not self:
-            return self._facts.resolve(expression)
-        if not isinstance(expression, Symbol) or expression.op is None:
-            return self.resolve(expression)
-        if expression.op.comparison is None:
-            return self.resolve(expression)
-        return _compute(expression.op, tuple(map(self.resolve, expression.operands)))
-
-
-class _UndecidedError(Exception):
-    """A condition of which no more is known than what it asks."""
-
-    def __init__(self, condition: Expression) -> None:
-        self.condition = condition
-
-
-class _Supposing(Resolver):
-    """Decides conditions by answers that are given for them, as they are printed."""
-
-    def __init__(self, known: Mapping[Symbol, float], answers: Mapping[str, float]) -> None:
-        super().__init__(known)
-        self._answers = answers
-
-    def _fact(self, expression: Expression) -> Expression:
-        found = super()._fact(expression)
+        if isinstance(expression, Symbol) and expression.op and expression.op.comparison:
+            found = _compute(expression.op, tuple(map(self.resolve, expression.operands)))
+        else:
+            found = self.resolve(expression)
         if not isinstance(found, Symbol):
             return found
         if repr(found) not in self._answers:
-            raise _UndecidedError(found)
+            raise UndecidedError(found)
         return self._answers[repr(found)]
 
 
@@ -154,8 +143,8 @@ def variants(
     """
     answers = answers or {}
     try:
-        return made(_Supposing(known, answers))
-    except _UndecidedError as undecided:
+        return made(Resolver(known, answers))
+    except UndecidedError as undecided:
         key = repr(undecided.condition)
         ways = (variants(known, made, {**answers, key: outcome}) for outcome in (1.0, 0.0))
         return Fork(undecided.condition, *ways)

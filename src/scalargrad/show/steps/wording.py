@@ -218,7 +218,7 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
     gate = step.scene.gate(step.node)
     parent = step.scene.names[step.parent]
     signal = formulas.signal(step, step.node, TEXT, notation)
-    pattern = gate.pattern(step.operand)
+    pattern = gate.form.pattern(step.operand)
     is_dead = _is_stopped(step)
     if pattern == "swap multiplier":
         partial = gate.partial(step.operand)

@@ -7,7 +7,7 @@ the condition under which it is.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, get_args
 
 from scalargrad.comparisons import Comparison
@@ -19,17 +19,14 @@ from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.formulas import MATHML, TEXT, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawn import Drawings
-from scalargrad.show.steps.partials import SymbolicGate
+from scalargrad.show.steps.partials import Derivative, GateForm, SymbolicGate
 from scalargrad.show.steps.resolver import (
     FIXED,
     Fork,
-    Resolver,
-    is_formula,
     is_plain_sum,
     named_symbols,
     numbers_in,
     shorten,
-    variants,
 )
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
@@ -68,7 +65,7 @@ class Record:
         self._custom: dict[Operation, str] = {}
         self._operations: dict[str, Json] = {}
         self._gates: list[Json] = []
-        self._forms: dict[Hashable, int] = {}
+        self._forms: dict[GateForm, int] = {}
         self.operations: dict[str, tuple[Operation, int]] = {}
         self._nodes = [self._node(node) for node in scene.order]
         known = [found for found in scene.comparisons if None not in found.operands]
@@ -140,14 +137,11 @@ class Record:
             found["full"] = self._full[node]
         if op is None:
             return found | {"kind": "parameter" if isinstance(node, Parameter) else "input"}
-        key = self.key(op, len(node.parents))
-        gate = scene.gate(node)
-        held = [bool(scores_of(x, self._place)) for x in node.parents]
-        form = key, gate_text(node), *map(repr, gate.constants.values()), *held
-        if form not in self._forms:
-            self._forms[form] = len(self._gates)
+        key, gate = self.key(op, len(node.parents)), scene.gate(node)
+        if gate.form not in self._forms:
+            self._forms[gate.form] = len(self._gates)
             self._gates.append({"key": key, **self._gate(gate)})
-        found["form"] = self._forms[form]
+        found["form"] = self._forms[gate.form]
         found["parents"] = [
             self._place[x] if isinstance(x, Value) else self._constant(x) for x in node.parents
         ]
@@ -187,16 +181,17 @@ class Record:
 
     def _gate(self, gate: SymbolicGate) -> Json:
         """Return the templates of an operation; conditions and rules are indices into `terms`."""
-        own = {symbol: f"x{i}" for i, symbol in enumerate(gate.operands)} | {gate.result: "y"}
+        form = gate.form
+        own = {symbol: f"x{i}" for i, symbol in enumerate(form.operands)} | {form.result: "y"}
         terms = _Terms(self, own | {symbol: symbol.name for symbol in FIXED})
         slots: dict[Symbol, str] = {symbol: Slot(name) for symbol, name in own.items()}
         slots |= {symbol: symbol.name for symbol in FIXED}
-        slots |= {symbol: number(x) for symbol, x in gate.constants.items()}
-        op, expression = gate.op, gate.expression()
-        names = [Slot(own[symbol]).at(0) for symbol in (gate.result, *gate.operands)]
-        written = text(Symbol("", op, gate.operands), slots)
+        slots |= {symbol: number(x) for symbol, x in form.constants.items()}
+        op, expression = form.op, form.expression
+        names = [Slot(own[symbol]).at(0) for symbol in (form.result, *form.operands)]
+        written = text(Symbol("", op, form.operands), slots)
         valid = op.domain.valid
-        needs = op.domain.needs or (valid and text(valid(*gate.operands), slots))
+        needs = op.domain.needs or (valid and text(valid(*form.operands), slots))
         return {
             "symbol": gate_sign(op),
             "shown": gate_text(gate.node),
@@ -215,20 +210,13 @@ class Record:
     def _wire(self, gate: SymbolicGate, i: int, slots: dict[Symbol, str], terms: _Terms) -> Json:
         """Return the pattern of a wire, and how its local derivative is written at all points."""
 
-        def derivatives(resolver: Resolver) -> tuple[Expression, Expression | None]:
-            rule = resolver.resolve(gate.partials[i])
-            textbook = gate.textbooks[i]
-            if textbook is None or gate.result not in named_symbols(shorten(rule)):
-                return rule, None
-            return rule, shorten(resolver.resolve(textbook))
-
-        def written(found: Fork | tuple[Expression, Expression | None]) -> Json:
+        def written(found: Fork | Derivative) -> Json:
+            if found is None:
+                return None
             if isinstance(found, Fork):
                 condition = terms.index(found.condition)
                 return {"if": condition, "then": written(found.holds), "else": written(found.fails)}
             rule, textbook = found
-            if not isinstance(rule, Symbol):
-                return None
             shown = shorten(rule)
             made = {
                 "rule": terms.index(rule),
@@ -243,8 +231,7 @@ class Record:
                 made["textbook"] = {"sign": sign, "text": _templates(textbook, slots)}
             return made
 
-        found = variants(gate.constants, derivatives) if is_formula(gate.partials[i]) else None
-        return {"pattern": gate.pattern(i), "written": found and written(found)}
+        return {"pattern": gate.form.pattern(i), "written": written(gate.form.derivative(i))}
 
 
 def _templates(expression: Expression, slots: dict[Symbol, str]) -> list[str]:
