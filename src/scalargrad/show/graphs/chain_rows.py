@@ -48,7 +48,7 @@ def in_rows(
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
     fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
-    again: list[Shape] = []
+    again: dict[str, list[Shape]] = {}  # by what reads it
     lines: list[Line] = []
     cut = set[str]()
     for line in diagram.lines:
@@ -59,12 +59,13 @@ def in_rows(
         cut.add(wire)
         unit = wire.removesuffix("-wire")
         box = Box(f"{line.id}-again", "again", names.get(unit) or boxes[unit], "", unit)
-        again.append(box)
+        beside = again.setdefault(line.target, [])
+        beside.append(box)
         row[box.id] = row[line.target]
         source = box.id
         if wired and not line.target.endswith("-wire"):
             source = f"{line.id}-wire"
-            again.append(Wire(source, "", "", "", "", ""))
+            beside.append(Wire(source, "", "", "", "", ""))
             row[source] = row[line.target]
             lines.append(Line(f"{line.id}-out", box.id, source))
         lines.append(replace(line, source=source))
@@ -72,14 +73,18 @@ def in_rows(
         replace(x, name=x.name or names[own])
         if isinstance(x, Wire) and x.id in cut and (own := x.id.removesuffix("-wire")) not in boxes
         else x
-        for x in (*diagram.shapes, *again)
+        for shape in diagram.shapes
+        for x in (*again.get(shape.id, ()), shape)
     ]
     shapes.sort(key=lambda shape: row[shape.id])
     return replace(diagram, shapes=shapes, lines=lines, rows=row)
 
 
 def row_graphs(diagram: Diagram) -> dict[int, graphviz.Digraph]:
-    """Return an empty part of DOT text for each row, the last first: Graphviz begins below."""
+    """Return an empty part of DOT text for each row, the last first: Graphviz begins below.
+
+    So it does in each row, where shapes and lines are written in reverse.
+    """
     invisible = {"style": "invis", "label": "", "margin": "0"}
     return {
         row: graphviz.Digraph(f"cluster_row{row}", graph_attr=invisible)

@@ -162,8 +162,9 @@ def to_dot(
     # Inside frames Graphviz begins at the bottom where it begins at the top elsewhere.
     turn = -1 if direction == "LR" else 1
     rows = row_graphs(diagram)
-    framed = [shape for shape in diagram.shapes if shape.id in around]
-    for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
+    framed = diagram.rows or around
+    shapes = [shape for shape in diagram.shapes if shape.id in framed]
+    for shape in [*(x for x in diagram.shapes if x.id not in framed), *shapes[::turn]]:
         inside = around.get(shape.id) or rows.get(diagram.rows.get(shape.id, 0), graph)
         written = _node(shape, direction, diagram.look)
         if isinstance(shape, Box | GateShape | Wire):  # no other line comes between it and its wire
@@ -177,7 +178,7 @@ def to_dot(
     for row in rows.values():
         graph.subgraph(row)
     edges = Edges(diagram, direction)
-    for line in diagram.lines:
+    for line in diagram.lines[:: turn if rows else 1]:
         graph.edge(*edges.ends(line), id=line.id, **edges.style(line))
     text: str = graph.source
     return darkened(text) if dark else text

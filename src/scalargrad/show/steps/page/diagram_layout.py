@@ -130,7 +130,7 @@ class DiagramLayout:
         return found
 
     def in_rows(self) -> DiagramLayout:
-        """Return a layout of the same diagram that continues in rows."""
+        """Return a layout of the same diagram that continues in rows, if it can, names on top."""
         return DiagramLayout(self._in_rows, self._names, stacked=True)
 
     @cached_property
@@ -155,9 +155,9 @@ class DiagramLayout:
 
     @property
     def is_long(self) -> bool:
-        """Whether it is much wider than high, or than a screen, and can continue in rows."""
-        is_wide = self.right > min(_SCREENS, _LONG * self.bottom)
-        return is_wide and self._in_rows is not self.diagram
+        """Whether it is much wider than high, or wider than a screen and can continue in rows."""
+        has_rows = self.right > _SCREENS and self._in_rows is not self.diagram
+        return has_rows or self.right > _LONG * self.bottom
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
@@ -216,11 +216,12 @@ class DiagramLayout:
         def part(id: str) -> graphviz.Digraph:
             return rows.get(self.diagram.rows.get(id, 0), graph)
 
-        for shape in self.diagram.shapes:
+        turn = -1 if rows else 1
+        for shape in self.diagram.shapes[::turn]:
             as_written = isinstance(shape, GateShape) and shape.ordered
             ordered = as_written or shape.id in self._listed
             self._declare(part(shape.id), shape.id, self._room(shape.id), ordered)
-        for line in self.diagram.lines:
+        for line in self.diagram.lines[::turn]:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
             self._join(part(line.source), line, weight)
         for row in rows.values():
