@@ -24,6 +24,22 @@ def parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
     return text if precedence >= demand else pair.format(text)
 
 
+class Slot(str):
+    """A name that a template leaves open: ``⟦x0 4⟧`` is x0 in a place that demands so much."""
+
+    __slots__ = ()
+
+    def at(self, demand: int) -> str:
+        """Return the slot with the precedence that its place demands."""
+        return f"⟦{self} {demand}⟧"
+
+
+def _enclosed(fragment: Fragment, demand: int, pair: str = "({})") -> str:
+    if isinstance(fragment[0], Slot):
+        return fragment[0].at(demand)
+    return parenthesise(fragment, demand, pair)
+
+
 def number_text(value: float, digits: int = 4) -> str:
     """Write `value` with `digits` significant digits, the exponent as short as it goes."""
     text = f"{value:.{digits}g}"
@@ -34,9 +50,9 @@ def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITI
     """Write `expression` as a line a person reads: ``s·(1 − s)``, ``−1/x²``.
 
     It is put in parentheses where it binds more loosely than `demand`, a precedence, and
-    where a minus sign would follow another sign.
+    where a minus sign would follow another sign. Of names that are each a `Slot`, it is a template.
     """
-    return _raised(parenthesise(_written(expression, names), _firm(demand, expression)))
+    return _raised(_enclosed(_written(expression, names), _firm(demand, expression)))
 
 
 _WHOLE_POWER = re.compile(r"\^(?:\((−\d+)\)|(\d+))(?![\w.^])")
@@ -62,7 +78,7 @@ def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:
         return name, _precedence(name)
     notation = _text_notation(expression.op, len(expression.operands))
     parts = [
-        parenthesise(_written(operand, names), _demand(notation, i, operand))
+        _enclosed(_written(operand, names), _demand(notation, i, operand))
         for i, operand in enumerate(expression.operands)
     ]
     return notation.template.format(*parts), notation.precedence
@@ -113,10 +129,10 @@ def mathml(expression: Expression, names: dict[Symbol, str], demand: int = CONDI
     It is put in parentheses where it binds more loosely than `demand`, a precedence, and
     where a minus sign would follow another sign.
     """
-    return parenthesise(_mathml(expression, names), _firm(demand, expression), _MATHML_PAIR)
+    return _enclosed(_mathml(expression, names), _firm(demand, expression), MATHML_PAIR)
 
 
-_MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
+MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
 _NUMBER = re.compile(r"[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)")
 
 
@@ -127,7 +143,9 @@ def _escape(word: str) -> str:
 
 
 def identifier(word: str) -> str:
-    """Return one MathML token for a name or an already formatted number."""
+    """Return one MathML token for a name or an already formatted number; a slot as it is."""
+    if isinstance(word, Slot):
+        return word
     if _NUMBER.fullmatch(word):
         return f"<mn>{word.replace('-', MINUS)}</mn>"
     return scripted(word)
@@ -177,7 +195,7 @@ def _mathml(expression: Expression, names: dict[Symbol, str]) -> Fragment:
     op, arity = expression.op, len(expression.operands)
     notation = op.mathml or _mathml_default(op, arity)
     parts = [
-        parenthesise(_mathml(operand, names), _demand(notation, i, operand), _MATHML_PAIR)
+        _enclosed(_mathml(operand, names), _demand(notation, i, operand), MATHML_PAIR)
         for i, operand in enumerate(expression.operands)
     ]
     return notation.template.format(*parts), notation.precedence

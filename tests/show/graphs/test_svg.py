@@ -35,7 +35,7 @@ from tests.show.graphs.reading import (
     words,
 )
 
-from scalargrad import Parameter, Value, draw, exp, ops
+from scalargrad import Parameter, Value, draw, exp, ops, walk
 from scalargrad.experiments import GPT
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import Picture
@@ -363,12 +363,12 @@ def test_a_chain_with_inputs_on_its_side_is_drawn_in_rows(make: Callable[[], Val
     """It is less than two screens wide; nothing overlaps, and every line ends where it should.
 
     No line passes through a shape. Each comes from the wire that it reads, or from a box that names
-    that leaf again, and ends at its gate, also across rows.
+    again what stands in another row, and ends at its gate.
     """
     root = make()
     root.backward()
     picture = draw(root)
-    assert width(picture) < 1200
+    assert width(picture) < 1400
     shapes, found = places(picture), paths(picture)
     for (a, one), (b, other) in combinations(shapes.items(), 2):
         assert are_apart(one, other), (a, b)
@@ -377,13 +377,17 @@ def test_a_chain_with_inputs_on_its_side_is_drawn_in_rows(make: Callable[[], Val
             inside = [left + 2 < x < right - 2 and top + 2 < y < bottom - 2 for x, y in path]
             assert not any(inside[8:-8]), (id, name)
     texts = {id: lines(shape) for id, shape in of_class(picture, "node").items()}
-    joined = re.findall(r'\n\t"?(n\d+)\S* -> .*?\bid="?(n\d+-w\d+)\b', picture.dot)
+    scene = walk(root).scene
+    names = [scene.names[node] for node in scene.order]
+    joined = re.findall(r'\n\t"?(n\d+[\w-]*)\S* -> .*?\bid="?n(\d+)-w(\d+)\b', picture.dot)
     assert len(joined) > 20
-    for source, id in joined:
-        starts = [x for x in shapes if x in {f"{source}-wire", f"{source}-fan"}]
-        starts += [x for x in shapes if "again" in x and texts[x] == texts[source]]
-        assert any(is_near(found[id][0], shapes[x]) for x in starts), id
-        assert is_near(found[id][-1], shapes[id.split("-")[0]]), id
+    for source, i, k in joined:
+        operand = scene.order[int(i)].parents[int(k)]
+        read = next(n for n, x in enumerate(scene.order) if x is operand)
+        assert source in {f"n{read}-wire", f"n{read}-fan"} or texts[source] == [names[read]]
+        path = found[f"n{i}-w{k}"]
+        assert is_near(path[0], shapes[source]), source
+        assert is_near(path[-1], shapes[f"n{i}"]), i
 
 
 def is_near(point: Point, shape: Corners) -> bool:

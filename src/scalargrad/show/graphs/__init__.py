@@ -2,7 +2,7 @@
 
 `graphs` holds `draw`. `expanded_folds` chooses which parts of a graph are folded; `builder` and
 `folded_diagram` turn the graph into the shapes and lines of a `diagram`, with the texts of `gates`.
-`highlighting` and `scale` decide on highlights and colours; `chain_rows` and `row_layout` wrap long
+`highlighting` and `scale` decide on highlights and colours; `chain_rows` wraps long
 chains into rows. `dot` (with `wire_tables` and `palette`) and `mermaid` write the diagram as text,
 `layout` runs Graphviz, and `conversion` finishes its SVG and makes PNG, PDF and TikZ of it.
 `network_picture` draws the units and weights of a network.

@@ -7,18 +7,11 @@ wire was computed from comes before the cut, everything else after it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import pairwise
-from math import copysign
+from dataclasses import replace
 
-from scalargrad.show.graphs.diagram import (
-    Box,
-    Folded,
-    GateShape,
-    Junction,
-    Line,
-    Shape,
-    Wire,
-)
+import graphviz
+
+from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Line, Shape, Wire
 
 _LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
 _LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is not a row
@@ -27,50 +20,98 @@ _MOST_CROSSING = 3
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
-def rows(
-    shapes: Sequence[Shape],
-    lines: Sequence[Line],
-    apart: Collection[str] = (),
+def in_rows(
+    diagram: Diagram,
+    names: Mapping[str, str],
     crossing: int = _MOST_CROSSING,
-) -> dict[str, int]:
-    """Return the row of each shape, from 0; a diagram that is not a long chain has a single row.
+    *,
+    wired: bool = False,
+) -> Diagram:
+    """Return a long chain in rows, one below the other; any other diagram as it is.
+
+    The rows are drawings without lines between them, which Graphviz puts below each other: what is
+    read in a later row is named again there, beside each reader.
 
     Parameters
     ----------
-    shapes, lines : sequences of shape and Line
-        The diagram.
-    apart : collection of str
-        Shapes that are drawn again in each row that reads them; they are put in the row of their
-        first reader, and their lines do not count as crossing a cut.
+    diagram : Diagram
+        What is drawn.
+    names : mapping from str to str
+        The names of what has a wire, by ids: ``n2``.
     crossing : int
-        The most lines that may cross a cut.
+        The most lines that may cross a cut; those from leaves do not count.
+    wired : bool
+        Whether what is named again has a wire with room for numbers.
     """
+    row = _rows(diagram, crossing)
+    if diagram.clusters or not any(row.values()):
+        return diagram
+    boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
+    fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
+    again: dict[str, list[Shape]] = {}  # by what reads it
+    lines: list[Line] = []
+    cut = set[str]()
+    for line in diagram.lines:
+        if row[line.source] == row[line.target]:
+            lines.append(line)
+            continue
+        wire = fans.get(line.source, line.source)
+        cut.add(wire)
+        unit = wire.removesuffix("-wire")
+        box = Box(f"{line.id}-again", "again", names.get(unit) or boxes[unit], "", unit)
+        beside = again.setdefault(line.target, [])
+        beside.append(box)
+        row[box.id] = row[line.target]
+        source = box.id
+        if wired and not line.target.endswith("-wire"):
+            source = f"{line.id}-wire"
+            beside.append(Wire(source, "", "", "", "", ""))
+            row[source] = row[line.target]
+            lines.append(Line(f"{line.id}-out", box.id, source))
+        lines.append(replace(line, source=source))
+    shapes = [
+        replace(x, name=x.name or names[own])
+        if isinstance(x, Wire) and x.id in cut and (own := x.id.removesuffix("-wire")) not in boxes
+        else x
+        for shape in diagram.shapes
+        for x in (*again.get(shape.id, ()), shape)
+    ]
+    shapes.sort(key=lambda shape: row[shape.id])
+    return replace(diagram, shapes=shapes, lines=lines, rows=row)
+
+
+def row_graphs(diagram: Diagram) -> dict[int, graphviz.Digraph]:
+    """Return an empty part of DOT text for each row, the last first: Graphviz begins below.
+
+    So it does in each row, where shapes and lines are written in reverse.
+    """
+    invisible = {"style": "invis", "label": "", "margin": "0"}
+    return {
+        row: graphviz.Digraph(f"cluster_row{row}", graph_attr=invisible)
+        for row in sorted({*diagram.rows.values()}, reverse=True)
+    }
+
+
+def _rows(diagram: Diagram, crossing: int) -> dict[str, int]:
+    """Return the row of each shape, from 0; all are in one if it is no long chain."""
+    shapes, lines = diagram.shapes, diagram.lines
+    leaves = (shape for shape in shapes if isinstance(shape, Box) and shape.kind != "exit")
+    boxes = {shape.id for shape in leaves if not shape.kind.startswith("results")}
+    apart = boxes | {f"{box}-wire" for box in boxes} | {f"{box}-fan" for box in boxes}
     chain = _Chain(shapes, [line for line in lines if line.source not in apart])
     found = {
         id: row for row, part in enumerate(chain.rows(crossing)) for id in part if id not in apart
     } or dict.fromkeys((shape.id for shape in shapes), 0)
-    missing = [shape.id for shape in shapes if shape.id not in found]
-    while missing:  # a box, its wire, its dot: each goes where the next one is
-        for id in missing:
-            read = [found[x.target] for x in lines if x.source == id and x.target in found]
-            if read:
-                found[id] = min(read)
-        left = [id for id in missing if id not in found]
-        if len(left) == len(missing):
-            found.update(dict.fromkeys(left, 0))
-        missing = [id for id in left if id not in found]
+    for line in reversed(lines):  # a box, its wire, its dot: each goes where its first reader is
+        if line.source in apart:
+            row = found.setdefault(line.target, 0)
+            found[line.source] = min(found.get(line.source, row), row)
+    for line in lines:  # a dot stands by its wire, and an exit by what leaves there
+        if line.target.startswith("exit") or line.target.endswith("-fan"):
+            found[line.target] = found[line.source]
+        elif line.source == f"{line.id}-wire":  # that of a copy, by the gate that reads it
+            found[line.source] = found[line.target]
     return found
-
-
-def shared_leaves(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, Box]:
-    """Return the boxes of leaves that are read more than once, by the ids of their dots."""
-    boxes = {shape.id: shape for shape in shapes if isinstance(shape, Box)}
-    dots = {shape.id for shape in shapes if isinstance(shape, Junction)}
-    return {
-        line.target: boxes[box]
-        for line in lines
-        if line.target in dots and (box := line.source.removesuffix("-wire")) in boxes
-    }
 
 
 class _Chain:
@@ -151,7 +192,7 @@ class _Chain:
         return pending
 
     def _filled(self, parts: Sequence[list[str]], most: int) -> list[list[str]]:
-        """Fill rows with pieces up to so many gates; a row of next to none takes one more."""
+        """Fill rows with pieces up to so many gates; a row of next to none joins the next."""
         found: list[list[str]] = []
         for part in parts:
             longer = [*found[-1], *part] if found else part
@@ -159,6 +200,8 @@ class _Chain:
                 found[-1] = longer
             else:
                 found.append(part)
+        if len(found) > 1 and self._depth(found[-1]) < _LEAST:
+            found[-2:] = [[*found[-2], *found[-1]]]
         return found
 
 
@@ -172,48 +215,3 @@ def _in_order(into: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> 
             if not missing[target]:
                 order.append(target)
     return order
-
-
-Point = tuple[float, float]
-
-_CORNER = 8.0
-
-
-def turn(end: Point, beginning: Point, right: float, between: float, left: float) -> list[Point]:
-    """Return a Bézier curve: right, down to between the rows, back to the left, down to the row.
-
-    Parameters
-    ----------
-    end, beginning : pair of float
-        The end of one row, and the beginning of the other.
-    right, left : float
-        The x at which the line turns, on either side.
-    between : float
-        The y at which it runs back.
-
-    Returns
-    -------
-    list of pair of float
-        The points of the curve without the first, `end`: three for each of its pieces.
-
-    Examples
-    --------
-    >>> turn((90, 0), (10, 60), right=100, between=30, left=0)[:3]
-    [(90, 0), (92.0, 0.0), (92.0, 0.0)]
-    """
-    corners = [(right, end[1]), (right, between), (left, between), (left, beginning[1])]
-    at, found = end, []
-    for corner, (a, b) in zip(corners, pairwise([*corners, beginning]), strict=True):
-        before, behind = _towards(corner, at), _towards(a, b)
-        found += [at, before, before, corner, corner, behind]
-        at = behind
-    return [*found, at, beginning, beginning]
-
-
-def _towards(corner: Point, other: Point) -> Point:
-    """Return the point just beside a corner in the direction of another point."""
-    x, y = corner
-    dx, dy = other[0] - x, other[1] - y
-    if abs(dx) > abs(dy):
-        return x + copysign(min(_CORNER, abs(dx)), dx), float(y)
-    return float(x), y + copysign(min(_CORNER, abs(dy)), dy)

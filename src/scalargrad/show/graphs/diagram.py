@@ -24,7 +24,7 @@ one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -35,13 +35,14 @@ from scalargrad.show.graphs.highlighting import Look
 class Box:
     """A leaf or a constant; `kind` is ``parameter``, ``input`` or ``constant``.
 
-    Where a leaf is named again, far from its box, it is ``again``.
+    Where a node is named again, far from its own place, it is ``again``, `of` its id.
     """
 
     id: str
     kind: str
     text: str
     title: str
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class Diagram:
 
     `look` says which of them stand out. `clusters` are the outermost frames. Below the picture come
     a legend of short names, one per line, and a note, which has the width that is given in points,
-    or that of its text.
+    or that of its text. `rows` are those of the shapes, if it is in rows.
     """
 
     title: str
@@ -156,6 +157,7 @@ class Diagram:
     legend: str = ""
     note: str = ""
     note_width: int = 0
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     def frames(self) -> list[Cluster]:
         """Return all clusters, outer ones first."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from math import hypot
+from collections.abc import Sequence
 
 import graphviz
 
 from scalargrad.show.characters import wrapped
+from scalargrad.show.graphs.chain_rows import row_graphs
 from scalargrad.show.graphs.diagram import (
     Border,
     Box,
@@ -147,18 +147,11 @@ def to_dot(
     diagram: Diagram,
     direction: str,
     dark: bool = False,
-    places: Mapping[str, str] | None = None,
 ) -> str:
-    """Return `diagram` as DOT text, its lines running in `direction`: LR or TB.
-
-    With `places`, positions of all shapes and lines by id, Graphviz computes no layout.
-    """
-    fixed = places or {}
+    """Return `diagram` as DOT text, its lines running in `direction`: LR or TB."""
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
     spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
     frame = {**_GRAPH, "rankdir": direction, "ranksep": f"{spread:.3g}"}
-    if fixed:
-        frame["layout"] = "nop2"
     if below := _below(diagram):
         frame |= {**_LEGEND, "label": f"<{below}>"}
     graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE, edge_attr=_EDGE)
@@ -168,10 +161,12 @@ def to_dot(
     }
     # Inside frames Graphviz begins at the bottom where it begins at the top elsewhere.
     turn = -1 if direction == "LR" else 1
-    framed = [shape for shape in diagram.shapes if shape.id in around]
-    for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
-        inside = around.get(shape.id, graph)
-        written = _node(shape, direction, diagram.look) | _place(shape.id, fixed)
+    rows = row_graphs(diagram)
+    framed = diagram.rows or around
+    shapes = [shape for shape in diagram.shapes if shape.id in framed]
+    for shape in [*(x for x in diagram.shapes if x.id not in framed), *shapes[::turn]]:
+        inside = around.get(shape.id) or rows.get(diagram.rows.get(shape.id, 0), graph)
+        written = _node(shape, direction, diagram.look)
         if isinstance(shape, Box | GateShape | Wire):  # no other line comes between it and its wire
             written["group"] = shape.id.removesuffix("-wire")
         if isinstance(shape, Border):  # at the first or the last rank of its frame or row
@@ -180,39 +175,13 @@ def to_dot(
         else:
             inside.node(shape.id, id=shape.id, **written)
     _set_in(graph, diagram.clusters, frames, turn)
+    for row in rows.values():
+        graph.subgraph(row)
     edges = Edges(diagram, direction)
-    for line in diagram.lines:
-        place = _place(line.id, fixed)
-        if place and line.id in diagram.look.back:
-            place = {"pos": turned(place["pos"])}
-        graph.edge(*edges.ends(line), id=line.id, **edges.style(line), **place)
+    for line in diagram.lines[:: turn if rows else 1]:
+        graph.edge(*edges.ends(line), id=line.id, **edges.style(line))
     text: str = graph.source
     return darkened(text) if dark else text
-
-
-def _place(id: str, places: Mapping[str, str]) -> dict[str, str]:
-    return {"pos": places[id]} if id in places else {}
-
-
-_ARROW = 8.0  # points
-
-
-def turned(place: str) -> str:
-    """Return the place of a line with the room for its arrow at its beginning, not its end.
-
-    Examples
-    --------
-    >>> turned("e,40,0 0,0 10,0 20,0 32,0")
-    's,0.00,0.00 8.00,0.00 10,0 20,0 40,0'
-    """
-    head, *points = place.split()
-    if not head.startswith("e,"):
-        return place
-    (x, y), (towards_x, towards_y) = (map(float, point.split(",")) for point in points[:2])
-    length = hypot(towards_x - x, towards_y - y) or 1.0
-    share = _ARROW / length
-    begun = f"{x + share * (towards_x - x):.2f},{y + share * (towards_y - y):.2f}"
-    return " ".join([f"s,{x:.2f},{y:.2f}", begun, *points[1:-1], head.removeprefix("e,")])
 
 
 _COLOUR = re.compile(r"((?:color|COLOR)=)\"?([#:\w]+)\"?")

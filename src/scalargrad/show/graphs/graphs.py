@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, Opera
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import WireNumbers
+from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Border, Diagram, Wire
 from scalargrad.show.graphs.dot import SIDES, to_dot
 from scalargrad.show.graphs.expanded_folds import (
@@ -27,7 +28,6 @@ from scalargrad.show.graphs.highlighting import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
@@ -187,7 +187,8 @@ def draw(
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
     places = place_names(model, order)
-    diagram = FoldedBuilder(order, copied, seen, places, numbers_shown).build(roots)
+    builder = FoldedBuilder(order, copied, seen, places, numbers_shown)
+    diagram = builder.build(roots)
     hidden = stand_ins(order, seen)
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
@@ -201,7 +202,8 @@ def draw(
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
     diagram.look = Look(marked, tints, scale, alarmed)
-    return Picture(GraphDrawing(diagram, direction, dark), dpi)
+    short = {builder.ids[node]: name for node, name in builder.short.items()}
+    return Picture(GraphDrawing(diagram, short, direction, dark), dpi)
 
 
 def require_digits(digits: int, dpi: int) -> None:
@@ -247,9 +249,10 @@ def glance(root: Value) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GraphDrawing:
-    """A diagram, the direction of its lines, and a light or dark background."""
+    """A diagram with the names of nodes, the direction of lines, a light or dark background."""
 
     diagram: Diagram
+    names: Mapping[str, str]
     direction: str
     dark: bool = False
 
@@ -266,12 +269,9 @@ class GraphDrawing:
         return {item.id: item.title for item in (*shapes, *self.diagram.lines, *frames)}
 
     def dot(self) -> str:
-        """Return the graph in DOT."""
-        return to_dot(self.diagram, self.direction, self.dark)
-
-    def placed(self) -> str:
-        """Return a long chain, wrapped into rows, in DOT with all positions; "" for any other."""
-        return in_rows(self.diagram, self.dark) if self.direction == "LR" else ""
+        """Return the graph in DOT; from left to right, a long chain is in rows."""
+        wrapped = in_rows(self.diagram, self.names) if self.direction == "LR" else self.diagram
+        return to_dot(wrapped, self.direction, self.dark)
 
     def mermaid(self) -> str:
         """Return the graph as a Mermaid flowchart."""

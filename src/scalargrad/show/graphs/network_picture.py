@@ -171,10 +171,6 @@ class NetworkDrawing:
         text: str = graph.source
         return text
 
-    def placed(self) -> str:
-        """Return nothing: all places are in the text of `dot`."""
-        return ""
-
     def mermaid(self) -> str:
         """Return units and lines as a Mermaid flowchart, without widths."""
         units = [f'    u{i}_{j}(("{self._text(i, j) or " "}"))' for i, j in self._units()]

@@ -31,9 +31,6 @@ class Drawing(Protocol):
     def dot(self) -> str:
         """Return the text for Graphviz."""
 
-    def placed(self) -> str:
-        """Return DOT text with all positions; "" if Graphviz is to compute them."""
-
     def mermaid(self) -> str:
         """Return the Mermaid flowchart."""
 
@@ -94,15 +91,8 @@ class Picture:
         return self._svg
 
     @cached_property
-    def placed(self) -> str:
-        """The DOT that is laid out: where rows are placed beforehand, with their positions."""
-        return self._drawing.placed() or self.dot
-
-    @cached_property
     def _svg(self) -> str:
-        return finish(
-            render(self.placed, "svg").decode(), self._drawing.title, self._drawing.titles
-        )
+        return finish(render(self.dot, "svg").decode(), self._drawing.title, self._drawing.titles)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, whose suffix says in which format.
@@ -144,7 +134,7 @@ class Picture:
         if suffix in texts:
             return texts[suffix]().encode()
         if suffix == ".png":
-            return png(self.svg(), self.placed, self._dpi)
+            return png(self.svg(), self.dot, self._dpi)
         if suffix == ".pdf":
             return self._pdf()
         raise LayoutError(
@@ -156,7 +146,7 @@ class Picture:
         try:
             return pdf([self.svg()])
         except ImportError:
-            return render(self.placed, "pdf")
+            return render(self.dot, "pdf")
 
     def _repr_svg_(self) -> str:
         return self.svg()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Literal, NamedTuple, TypeAlias, get_args
@@ -14,7 +14,7 @@ from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.system.short_repr import shown
 from scalargrad.table.notation import CONDITIONAL, PRODUCT, SIGN
-from scalargrad.table.printing import Expression, mathml, scripted, text
+from scalargrad.table.printing import MATHML_PAIR, Expression, mathml, scripted, text
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import is_word
 from scalargrad.value import Value
@@ -34,34 +34,57 @@ class FormulaWriter:
 
     Attributes
     ----------
-    name
-        The name of a node.
-    partial
-        The derivative of one name by another.
-    bar, delta
-        The gradient of a node in the notation of error signals and of deltas.
-    phrase
-        Words between formulas.
+    name, barred
+        The name of a node, and that with a bar.
     print
         An expression with its names, in parentheses where it binds more loosely than demanded.
-    join, listing
-        Pieces one after the other, and with commas between them.
-    sign
-        A sign between two pieces, such as = or ≈.
-    product
-        A product of two factors.
+    escape
+        Words between formulas.
+    templates : dict from str to str
+        Whatever is put together of these, with ``{}`` for each; pages fill the same.
     """
 
     name: Callable[[str], str]
-    partial: Callable[[str, str], str]
-    bar: Callable[[str], str]
-    delta: Callable[[str], str]
-    phrase: Callable[[str], str]
+    barred: Callable[[str], str]
     print: Callable[[Expression, dict[Symbol, str], int], str]
-    join: Callable[[Iterable[str]], str]
-    listing: Callable[[Iterable[str]], str]
-    sign: Callable[[str], str]
-    product: Callable[[str, str], str]
+    escape: Callable[[str], str]
+    templates: Mapping[str, str]
+
+    def partial(self, of: str, by: str) -> str:
+        """Write the derivative of one name by another."""
+        return self.templates["partial"].format(self.name(of), self.name(by))
+
+    def bar(self, word: str) -> str:
+        """Write the gradient of a node in the notation of error signals."""
+        return self.templates["bar"].format(self.barred(word))
+
+    def delta(self, word: str) -> str:
+        """Write the gradient of a node in that of deltas."""
+        return self.templates["delta"].format(self.name(word))
+
+    def phrase(self, words: str) -> str:
+        """Write words between formulas."""
+        return self.templates["phrase"].format(self.escape(words))
+
+    def join(self, pieces: Iterable[str]) -> str:
+        """Write pieces one after the other."""
+        return self.templates["row"].format(self.templates["between"].join(pieces))
+
+    def listing(self, pieces: Iterable[str]) -> str:
+        """Write pieces with commas between them."""
+        return self.templates["row"].format(self.templates["comma"].join(pieces))
+
+    def sign(self, sign: str) -> str:
+        """Write a sign between two pieces, such as = or ≈."""
+        return self.templates["sign"].format(sign)
+
+    def product(self, left: str, right: str) -> str:
+        """Write a product of two factors."""
+        return self.templates["product"].format(left, right)
+
+    def finish(self, written: str) -> str:
+        """Write a formula that is put together."""
+        return self.templates["whole"].format(written)
 
     def expression(self, expression: Expression, names: dict[Symbol, str]) -> str:
         """Write an expression that stands alone."""
@@ -77,7 +100,9 @@ class FormulaWriter:
 
     def factor_of(self, expression: Expression, names: dict[Symbol, str]) -> str:
         """Write an expression as a factor of a product, a quotient in parentheses."""
-        is_quotient = isinstance(expression, Symbol) and expression.op in {ops.div, ops.reciprocal}
+        if not isinstance(expression, Symbol):
+            return self.factor(expression)
+        is_quotient = expression.op in {ops.div, ops.reciprocal}
         return self.print(expression, names, SIGN if is_quotient else PRODUCT)
 
     def signal(self, root: str, node: str, notation: Notation) -> str:
@@ -108,41 +133,34 @@ def _bar(word: str) -> str:
     return "".join(f"{character}\N{COMBINING OVERLINE}" for character in word)
 
 
-def _mi(word: str) -> str:
-    return scripted(word)
-
-
-def _mrow(pieces: Iterable[str], between: str = "") -> str:
-    return f"<mrow>{between.join(pieces)}</mrow>"
-
-
 TEXT = FormulaWriter(
     name=str,
-    partial=lambda of, by: f"∂{of}/∂{by}",
-    bar=_bar,
-    delta=lambda word: f"δ_{word}",
-    phrase=str,
+    barred=_bar,
     print=text,
-    join=" ".join,
-    listing=", ".join,
-    sign=str,
-    product=lambda left, right: f"{left}·{right}",
-)
+    escape=str,
+    templates={
+        "partial": "∂{}/∂{}", "bar": "{}", "delta": "δ_{}", "phrase": "{}", "row": "{}",
+        "between": " ", "comma": ", ", "sign": "{}", "product": "{}·{}", "pair": "({})",
+        "whole": "{}",
+    },
+)  # fmt: skip
 
 MATHML = FormulaWriter(
-    name=_mi,
-    partial=lambda of, by: (
-        f"<mfrac>{_mrow(['<mo>∂</mo>', _mi(of)])}{_mrow(['<mo>∂</mo>', _mi(by)])}</mfrac>"
-    ),
-    bar=lambda word: f'<mover accent="true">{_mi(word)}<mo>¯</mo></mover>',
-    delta=lambda word: f"<msub><mi>δ</mi>{_mi(word)}</msub>",
-    phrase=lambda words: f"<mtext>&#160;{escape(words)}&#160;</mtext>",
+    name=scripted,
+    barred=scripted,
     print=mathml,
-    join=_mrow,
-    listing=lambda pieces: _mrow(pieces, "<mo>,</mo>"),
-    sign=lambda sign: f"<mo>{sign}</mo>",
-    product=lambda left, right: _mrow([left, "<mo>·</mo>", right]),
-)
+    escape=escape,
+    templates={
+        "partial": "<mfrac><mrow><mo>∂</mo>{}</mrow><mrow><mo>∂</mo>{}</mrow></mfrac>",
+        "bar": '<mover accent="true">{}<mo>¯</mo></mover>',
+        "delta": "<msub><mi>δ</mi>{}</msub>",
+        "phrase": "<mtext>&#160;{}&#160;</mtext>",
+        "row": "<mrow>{}</mrow>", "between": "", "comma": "<mo>,</mo>", "sign": "<mo>{}</mo>",
+        "product": "<mrow>{}<mo>·</mo>{}</mrow>",
+        "pair": MATHML_PAIR,
+        "whole": '<math displaystyle="true">{}</math>',
+    },
+)  # fmt: skip
 
 
 Link: TypeAlias = tuple[str, str]
@@ -185,7 +203,7 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
     scene, node = step.scene, _node(step)
     gate = scene.gate(node)
-    expression, data = gate.expression(), scene.data[node]
+    expression, data = gate.form.expression, scene.data[node]
     constants = scene.constants(gate, expression)
     numbers, operands = scene.numbers(gate, expression), scene.exactness.operands(node)
     names_all = is_plain_sum(expression) and not scene.held(node)

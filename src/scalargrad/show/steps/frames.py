@@ -14,13 +14,13 @@ from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
+from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.conversion import finish, pdf, png, set_on_slide
 from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.highlighting import Look, highlighted_ids
 from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.palette import DARK, PAPER
-from scalargrad.show.graphs.row_layout import placed
 from scalargrad.show.html import policy
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
@@ -83,15 +83,14 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
     whole = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
-    whole.look = Look(even=True)
-    arranged, places = placed(whole)
+    arranged = in_rows(whole, {f"n{i}": scene.names[x] for i, x in enumerate(scene.order)})
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
     diagrams = [
         replace(arranged, title=step.text(), look=_look(step), note=caption)
         for step, caption in zip(steps, captions, strict=True)
     ]
-    dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]
+    dots = [to_dot(diagram, "LR", dark) for diagram in diagrams]
     written = zip(render_each(dots, "svg"), diagrams, strict=True)
     paper = DARK[PAPER] if dark else PAPER
     svgs = [set_on_slide(_seen(finish(svg, diagram.title, {})), paper) for svg, diagram in written]

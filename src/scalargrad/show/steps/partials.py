@@ -7,6 +7,7 @@ is a fact, and a constant operand a number: the slope of ReLU at 3 is 1, that of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from scalargrad import ops
@@ -21,11 +22,14 @@ from scalargrad.show.number_format import (
 )
 from scalargrad.show.steps.resolver import (
     PI,
+    Fork,
     Resolver,
+    is_formula,
     named_symbols,
     numbers_in,
     replaced,
     shorten,
+    variants,
 )
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.operation import Operation, Reduction
@@ -33,18 +37,84 @@ from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import TABLE, Symbol
 from scalargrad.value import Value
 
-Trace: TypeAlias = tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]
+#: A local derivative, with the result and, if that is in it, without; None where it is a number.
+Derivative: TypeAlias = tuple[Expression, Expression | None] | None
+
+
+class GateForm:
+    """An operation over symbols: what is alike in gates that differ in their numbers alone.
+
+    Parameters
+    ----------
+    op : Operation
+        What the gates compute.
+    arity : int
+        The number of operands.
+    constants : mapping from int to float
+        Those operands that are numbers for good.
+
+    Attributes
+    ----------
+    partials : tuple of Symbol or float
+        The local derivatives as they were traced, or as textbooks write them if they do not read
+        the result.
+    """
+
+    def __init__(self, op: Operation, arity: int, constants: Mapping[int, float]) -> None:
+        self.op = op
+        self.result, self.operands, partials = op.trace_partials(arity)
+        self.partials = tuple(map(self._as_printed, range(arity), partials))
+        self.constants = {self.operands[i]: x for i, x in constants.items()}
+        self.expression = shorten(_declared(op, self.operands))
+        self._derivatives: dict[int, Any] = {}
+
+    def _as_printed(self, index: int, partial: Any) -> Any:
+        if self.op in SAVED:
+            return SAVED[self.op](self.result)
+        if (self.op, index) not in TEXTBOOK or self.result in named_symbols(partial):
+            return partial
+        return TEXTBOOK[self.op, index](*self.operands)
+
+    def derivative(self, index: int) -> Fork | Derivative:
+        """Return the local derivative for an operand, a fork for each condition that it asks."""
+        if index not in self._derivatives:
+            is_read = is_formula(self.partials[index])
+            found = variants(self.constants, partial(self._resolved, index)) if is_read else None
+            self._derivatives[index] = found
+        return self._derivatives[index]  # type: ignore[no-any-return]
+
+    def _resolved(self, index: int, resolver: Resolver) -> Derivative:
+        rule = resolver.resolve(self.partials[index])
+        if not isinstance(rule, Symbol):
+            return None
+        textbook = self._textbook(index) if self.result in named_symbols(shorten(rule)) else None
+        return rule, None if textbook is None else shorten(resolver.resolve(textbook))
+
+    def _textbook(self, index: int) -> Expression | None:
+        """Return the derivative without the saved result, as textbooks have it: -1/x² for -y/x."""
+        if isinstance(self.op, Reduction):
+            return None
+        if (self.op, index) in TEXTBOOK:
+            written: Expression = TEXTBOOK[self.op, index](*self.operands)
+            return written
+        return replaced(self.partials[index], self.result, Symbol("", self.op, self.operands))
+
+    def pattern(self, index: int) -> str:
+        """Return what the gate does to a gradient on its way to an operand; may be empty."""
+        if self.op.pattern == "swap multiplier" and not isinstance(self.partials[index], Symbol):
+            return "distributor"  # to a neuron's bias
+        return "gradient router" if self.op.pattern == "router" else self.op.pattern
 
 
 class SymbolicGate:
-    """One gate of a graph: its operation over symbols, and what the symbols stand for.
+    """One gate of a graph: its form, and what the symbols stand for.
 
     Parameters
     ----------
     node : Value
         A node that an operation made.
-    trace : Trace
-        The operation's result, operands and partials as expressions.
+    form : GateForm
+        Its operation over symbols.
     data : mapping from Value to float
         The numbers of the nodes.
 
@@ -54,29 +124,23 @@ class SymbolicGate:
         The node or the constant that each symbol stands for.
     numbers : dict from Symbol to float
         The number of each.
-    partials : tuple of Symbol or float
-        The local derivatives as they were traced, or as textbooks write them if they do not read
-        the result; the same at every point.
     """
 
-    def __init__(self, node: Value, trace: Trace, data: Mapping[Value, float]) -> None:
-        assert node.op is not None
-        self.node, self.op = node, node.op
-        self.result, self.operands, partials = trace
-        self.partials = tuple(map(self._as_printed, range(len(partials)), partials))
-        self.stand_ins: dict[Symbol, Value | float] = {self.result: node}
-        self.stand_ins.update(zip(self.operands, node.parents, strict=True))
-        constants = {s: x for s, x in self.stand_ins.items() if isinstance(x, float)}
-        numbers = {s: data[x] for s, x in self.stand_ins.items() if isinstance(x, Value)}
-        self.numbers: dict[Symbol, float] = {**constants, **numbers}
-        self._resolver = Resolver(constants, Resolver(self.numbers))
+    def __init__(self, node: Value, form: GateForm, data: Mapping[Value, float]) -> None:
+        self.node, self.form = node, form
+        self.stand_ins: dict[Symbol, Value | float] = {form.result: node}
+        self.stand_ins.update(zip(form.operands, node.parents, strict=True))
+        self.numbers: dict[Symbol, float] = {
+            s: data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
+        }
 
-    def _as_printed(self, index: int, partial: Any) -> Any:
-        if self.op in SAVED:
-            return SAVED[self.op](self.result)
-        if (self.op, index) not in TEXTBOOK or self.result in named_symbols(partial):
-            return partial
-        return TEXTBOOK[self.op, index](*self.operands)
+    def _at(self, index: int) -> Derivative:
+        """Return the local derivative at this point."""
+        found = self.form.derivative(index)
+        while isinstance(found, Fork):
+            holds = Resolver(self.numbers).resolve(found.condition)
+            found = found.holds if holds else found.fails
+        return found
 
     def partial(self, index: int) -> Expression:
         """Return the local derivative for operand `index`, simplified at this point."""
@@ -84,48 +148,27 @@ class SymbolicGate:
 
     def derivative(self, index: int) -> Expression:
         """Return the same with all operands of a long sum or call."""
-        return self._resolver.resolve(self.partials[index])
-
-    @cached_property
-    def textbooks(self) -> tuple[Expression | None, ...]:
-        """The local derivatives without the saved result, as textbooks have them: -1/x² for -y/x.
-
-        None for those that do not use it anyway.
-        """
-        return tuple(self._textbook(index) for index in range(len(self.partials)))
-
-    def _textbook(self, index: int) -> Expression | None:
-        partial = self.partials[index]
-        if isinstance(self.op, Reduction) or self.result not in named_symbols(partial):
-            return None
-        if (self.op, index) in TEXTBOOK:
-            written: Expression = TEXTBOOK[self.op, index](*self.operands)
-            return written
-        return replaced(partial, self.result, Symbol("", self.op, self.operands))
+        found, local = self._at(index), self.node.local_grads[index]
+        assert local is not None
+        return local if found is None else found[0]
 
     def textbook(self, index: int) -> Expression | None:
-        """Return the textbook's derivative for operand `index`, simplified at this point."""
-        found = self.textbooks[index]
-        if found is None or self.result not in named_symbols(self.partial(index)):
-            return None
-        return shorten(self._resolver.resolve(found))
+        """Return it without the saved result, as textbooks have it; None if it is not in it."""
+        found = self._at(index)
+        return None if found is None else found[1]
 
     def reads(self, index: int) -> list[Value]:
         """Return the nodes that the local derivative reads as it is written at this point."""
         found = map(self.stand_ins.get, named_symbols(self.derivative(index)))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
 
-    def is_constant(self, index: int) -> bool:
-        """Return whether the operation's partial is the same number everywhere."""
-        return not isinstance(self.partials[index], Symbol)
-
     @cached_property
     def relation(self) -> str:
         """The sign between what the gate computes, in numbers, and its result."""
-        operands, result = [self.numbers[x] for x in self.operands], self.numbers[self.result]
-        if TABLE.get(self.op.name) is not self.op:  # a user's own, of which no more is known
+        result, *operands = self.numbers.values()
+        if TABLE.get(self.form.op.name) is not self.form.op:  # a user's own, not known any further
             return relation(*operands, result)
-        return result_relation(decimal_result(self.op, list(map(decimal, operands))), result)
+        return result_relation(decimal_result(self.form.op, list(map(decimal, operands))), result)
 
     def relations(self, index: int) -> tuple[str, str]:
         """Return the signs before the local derivative in numbers, and before what they give.
@@ -136,12 +179,8 @@ class SymbolicGate:
         assert local is not None
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         shown = relation(*numbers_in(rule), *numbers.values())
-        saved = self.relation if self.result in numbers else "="
+        saved = self.relation if self.form.result in numbers else "="
         return loosest(shown, saved), result_relation(decimal_value(rule, numbers), local)
-
-    def expression(self) -> Expression:
-        """Return what the gate computes; sums and dot products spelled out."""
-        return shorten(_declared(self.op, self.operands))
 
 
 def _bell(x: Symbol) -> Symbol:

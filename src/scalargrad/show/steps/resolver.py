@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from scalargrad import ops
 from scalargrad.table.notation import SUM
@@ -30,6 +32,14 @@ _NEUTRAL: dict[Operation, tuple[float | None, float | None]] = {
 }
 
 
+class UndecidedError(TypeError):
+    """A condition of which no more is known than what it asks."""
+
+    def __init__(self, condition: Symbol) -> None:
+        super().__init__(f"nothing decides {condition!r}")
+        self.condition = condition
+
+
 class Resolver:
     """Rewrites expressions in which the numbers of some symbols are known.
 
@@ -37,14 +47,16 @@ class Resolver:
     ----------
     known : mapping from Symbol to float
         Symbols to be replaced by their numbers.
-    facts : Resolver, optional
-        One that knows every symbol; it decides comparisons and conditions. By default this
-        one, which then must know every symbol.
+    answers : mapping from str to float, optional
+        Outcomes of conditions that these do not decide, as the conditions are printed. Without one
+        it raises UndecidedError.
     """
 
-    def __init__(self, known: Mapping[Symbol, float], facts: Resolver | None = None) -> None:
+    def __init__(
+        self, known: Mapping[Symbol, float], answers: Mapping[str, float] | None = None
+    ) -> None:
         self._done: dict[Symbol, Expression] = dict(known)
-        self._facts = facts or self
+        self._answers = answers or {}
 
     def resolve(self, expression: Expression) -> Expression:
         """Return `expression` with conditions decided and known parts computed.
@@ -78,11 +90,64 @@ class Resolver:
             return self._done.get(expression, expression)
         if expression.op.lazy:
             condition, chosen, other = expression.operands
-            result = self.resolve(chosen if self._facts.resolve(condition) else other)
+            result = self.resolve(chosen if self._fact(condition) else other)
         else:
-            result = expression.op.of(*map(self._facts.resolve, expression.operands))
+            result = self._fact(expression)
         self._done[expression] = result
         return result
+
+    def _fact(self, expression: Expression) -> Expression:
+        """Return the number of a comparison, or of what a choice depends on."""
+        if isinstance(expression, Symbol) and expression.op and expression.op.comparison:
+            found = _compute(expression.op, tuple(map(self.resolve, expression.operands)))
+        else:
+            found = self.resolve(expression)
+        if not isinstance(found, Symbol):
+            return found
+        if repr(found) not in self._answers:
+            raise UndecidedError(found)
+        return self._answers[repr(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """What there is where a condition holds, and where it does not."""
+
+    condition: Expression
+    holds: Any
+    fails: Any
+
+
+def variants(
+    known: Mapping[Symbol, float],
+    made: Callable[[Resolver], Any],
+    answers: Mapping[str, float] | None = None,
+) -> Any:
+    """Return what is made with a resolver or, where that depends on the operands, a `Fork`.
+
+    Parameters
+    ----------
+    known : mapping from Symbol to float
+        The operands that are constants.
+    made : function of a Resolver
+        Called once for each outcome of the conditions that it meets.
+    answers : mapping from str to float, optional
+        Their outcomes so far.
+
+    Examples
+    --------
+    >>> x = Symbol("x")
+    >>> fork = variants({}, lambda resolver: resolver.resolve(ops.where(x > 0.0, 2 * x, 1.0)))
+    >>> fork.condition.op.name, fork.holds.op.name, fork.fails
+    ('gt', 'mul', 1.0)
+    """
+    answers = answers or {}
+    try:
+        return made(Resolver(known, answers))
+    except UndecidedError as undecided:
+        key = repr(undecided.condition)
+        ways = (variants(known, made, {**answers, key: outcome}) for outcome in (1.0, 0.0))
+        return Fork(undecided.condition, *ways)
 
 
 def _compute(op: Operation, operands: tuple[Expression, ...]) -> Expression:
@@ -143,6 +208,12 @@ def is_plain_sum(expression: Expression) -> bool:
     return not any(isinstance(part, Symbol) and part.op for part in parts)
 
 
+def is_formula(partial: Expression) -> bool:
+    """Return whether an expression reads symbols, other than to decide what it is."""
+    found = _parts(partial, lambda op: 1 if op.lazy else 0 if op.comparison is None else None)
+    return any(isinstance(part, Symbol) and part.op is None for part in found)
+
+
 def named_symbols(expression: Expression) -> list[Symbol]:
     """Return the named symbols of an expression, in the order they are first met."""
     return [x for x in _parts(expression) if isinstance(x, Symbol) and x.op is None]
@@ -153,8 +224,10 @@ def numbers_in(expression: Expression) -> list[float]:
     return [x for x in _parts(expression) if not isinstance(x, Symbol)]
 
 
-def _parts(expression: Expression) -> Iterator[Expression]:
-    """Yield an expression and all its parts; a shared part once."""
+def _parts(
+    expression: Expression, first: Callable[[Operation], int | None] = lambda _: 0
+) -> Iterator[Expression]:
+    """Yield an expression and all its parts, of operations from the first that counts."""
     seen: set[Symbol] = set()
     stack = [expression]
     while stack:
@@ -163,5 +236,6 @@ def _parts(expression: Expression) -> Iterator[Expression]:
             if found in seen:
                 continue
             seen.add(found)
-            stack += reversed(found.operands)
+            start = 0 if found.op is None else first(found.op)
+            stack += () if start is None else reversed(found.operands[start:])
         yield found

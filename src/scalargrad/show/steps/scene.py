@@ -21,10 +21,9 @@ from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
 from scalargrad.show.shown_graph import largest_of, scores_of, shown_order, without_zeros
-from scalargrad.show.steps.partials import Exactness, SymbolicGate, Trace
+from scalargrad.show.steps.partials import Exactness, GateForm, SymbolicGate
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
@@ -120,7 +119,7 @@ class Scene:
         self.known_at: dict[Value, int] = dict.fromkeys(self.order, 0)
         self.arrivals: dict[Value, list[int]] = {node: [] for node in self.order}
         self.alarm: Alarm | None = None
-        self._traces: dict[tuple[Operation, int], Trace] = {}
+        self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
         self._operands: dict[Value, Counter[Value | float]] = {}
         self._require_unchanged()
@@ -181,18 +180,21 @@ class Scene:
         return bool(found.op.of_floats(*map(of, found.operands)))
 
     def gate(self, node: Value) -> SymbolicGate:
-        """Return the gate that made `node`, traced once for each operation and arity."""
+        """Return the gate that made `node`; those of one form are traced once."""
         if node not in self._gates:
             assert node.op is not None
-            key = node.op, len(node.parents)
-            if key not in self._traces:
-                self._traces[key] = node.op.trace_partials(key[1])
-            self._gates[node] = SymbolicGate(node, self._traces[key], self.data)
+            held = [bool(scores_of(x, self.place)) for x in node.parents]
+            numbers = enumerate(zip(node.parents, held, strict=True))
+            constants = {i: x for i, (x, h) in numbers if isinstance(x, float) and not h}
+            key = node.op, repr(constants), *held
+            if key not in self._forms:
+                self._forms[key] = GateForm(node.op, len(held), constants)
+            self._gates[node] = SymbolicGate(node, self._forms[key], self.data)
         return self._gates[node]
 
     def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the names of the symbols in an expression; for constants, their numbers."""
-        return self._written(gate, expression, self.in_formulas.__getitem__, self._held_word)
+        return self._written(gate, expression, self.in_formulas.__getitem__, self.held_word)
 
     def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the numbers of the symbols in an expression, as shown."""
@@ -222,7 +224,8 @@ class Scene:
             ahead += fresh
         return sorted(found, key=self.place.__getitem__)
 
-    def _held_word(self, constant: float) -> str:
+    def held_word(self, constant: float) -> str:
+        """Return what a constant is called: the maximum of some scores, or its number."""
         scores = scores_of(constant, self.place)
         return largest_of([self.in_formulas[x] for x in scores]) if scores else number(constant)
 

@@ -7,7 +7,6 @@ from math import isfinite
 from typing import Literal
 
 from scalargrad.errors import OperandError
-from scalargrad.show.number_format import number
 from scalargrad.show.steps import formulas, wording
 from scalargrad.show.steps.formulas import MATHML, TEXT, Form, Formula, FormulaWriter, Notation
 from scalargrad.show.steps.scene import Alarm, StepFacts
@@ -107,12 +106,13 @@ class Step(StepFacts):
         if found is None:
             return ""
         links = found.symbols if len(found.symbols) > 1 else found.whole()
-        return _finished(_writer(form).chain(*links), form)
+        return _writer(form).finish(_writer(form).chain(*links))
 
     def local_text(self, form: Form = "text") -> str:
         """Write the local derivative with its number, ``∂f/∂z = q = 3``; empty if not backward."""
         found = self._local(form)
-        return "" if found is None else _finished(_writer(form).chain(*found.whole()), form)
+        writer = _writer(form)
+        return "" if found is None else writer.finish(writer.chain(*found.whole()))
 
     def _local(self, form: Form) -> Formula | None:
         if self.node is None or self.operand is None:
@@ -151,14 +151,14 @@ class Step(StepFacts):
             pieces = [_part(formula, part, writer) for formula in found[:_MOST_INPUTS]]
             if len(found) > _MOST_INPUTS:
                 pieces.append(writer.phrase(f"and {len(found) - _MOST_INPUTS} more"))
-            return _finished(writer.listing(pieces), form)
+            return writer.finish(writer.listing(pieces))
         if self.phase == "forward":
             formula = formulas.forward_formula(self, writer)
         elif self.phase == "seed":
             formula = formulas.seed_formula(self, writer, n)
         else:
             formula = formulas.backward_formula(self, writer, n)
-        return _finished(_part(formula, part, writer), form)
+        return writer.finish(_part(formula, part, writer))
 
 
 def _part(
@@ -173,10 +173,6 @@ def _writer(form: Form) -> FormulaWriter:
     if not is_word(form, _WRITERS):
         raise OperandError(f"form is {shown(form)}; use 'text' or 'mathml'")
     return _WRITERS[form]
-
-
-def _finished(written: str, form: Form) -> str:
-    return f'<math displaystyle="true">{written}</math>' if form == "mathml" else written
 
 
 def first_alarm(steps: list[Step]) -> Alarm | None:
@@ -194,16 +190,4 @@ def first_alarm(steps: list[Step]) -> Alarm | None:
 
 
 def _alarm(node: Value, step: Step) -> Alarm:
-    scene, gate = step.scene, step.node
-    if gate is None:
-        value = f"{scene.names[node]} = {number(scene.data[node])}"
-        said = f"first value that is not finite: {value}; give a finite number"
-    else:
-        kind = "gradient" if step.phase == "backward" else "value"
-        vertical = step.local is not None and not isfinite(step.local)
-        said = (
-            f"first {kind} that is not finite: {step.text()}; "
-            f"{'shift' if vertical else 'scale'} the operands of "
-            f"{scene.names[gate]}, or guard them with where"
-        )
-    return Alarm(node, step.index, said)
+    return Alarm(node, step.index, wording.alarm_text(step, node, step.text()))

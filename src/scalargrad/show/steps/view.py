@@ -159,5 +159,5 @@ def _gate(scene: Scene, node: Value) -> str:
     if node.op is None:
         return "parameter" if isinstance(node, Parameter) else "input"
     gate = scene.gate(node)
-    expression = gate.expression()
+    expression = gate.form.expression
     return TEXT.expression(expression, scene.words(gate, expression))

@@ -24,6 +24,41 @@ _NOTHING = 0.02  # of the nudge: a change so small is about 0
 _STRAIGHT = 1e-6  # of a change: so little is off where the function is straight
 
 
+#: All texts of steps; pages fill the same.
+TEXTS = {
+    "inputs": "Start from {inputs}.",
+    "forward": "The gate {gate} computes {name} from {operands}.",
+    "seed": "The backward pass starts at the output: {name} changes one for one with itself.",
+    "backward": "From {name} back to {parent}: upstream {upstream} times local {local}.",
+    "held": "{largest} is held constant: softmax is the same whatever is subtracted",
+    "received": "{pattern}: {parent} receives {received}",
+    "stopped": "{pattern}: {parent} receives {received}, which is 0, so it stops here",
+    "nothing": "{pattern}: {parent} receives nothing, it stops here",
+    "flat": "{gate} is flat here: the gradient stops here",
+    "saturated": "{gate} is saturated: its slope rounds to 0, and the gradient stops here",
+    "part": "{signal} {sum}, {arrived} of {expected}",
+    "sum": "{signal} {sum}, complete: adder at a fan-out",
+    "nudge": "nudge {leaf} by {nudge}: {root} changes by {change}",
+    "bent": (
+        "nudge {leaf} by {nudge}: {root} changes by {change}, not by {foretold} as the gradient "
+        "foretells: it is no straight line there"
+    ),
+    "not finite": "first value that is not finite: {name} = {value}; give a finite number",
+    "too large": (
+        "first {kind} that is not finite: {formula}; scale the operands of {name}, or guard them "
+        "with where"
+    ),
+    "vertical": (
+        "first {kind} that is not finite: {formula}; shift the operands of {name}, or guard them "
+        "with where"
+    ),
+}
+
+
+def _say(text: str, **filled: object) -> str:
+    return TEXTS[text].format(**filled)
+
+
 def change_note(scene: Scene, leaf: Value, total: float) -> str:
     """Say what a nudge of an input by a hundredth of its size does: ``nudge x by +0.01: …``.
 
@@ -35,15 +70,17 @@ def change_note(scene: Scene, leaf: Value, total: float) -> str:
     found = output_at(scene, leaf, x + nudge) - scene.data[scene.root]
     if not isfinite(foretold) or not isfinite(found):
         return ""
-    said = f"nudge {names[leaf]} by {signed(nudge)}: {names[scene.root]} changes by "
+    said = {"leaf": names[leaf], "nudge": signed(nudge), "root": names[scene.root]}
     most, off = max(abs(found), abs(foretold)), abs(found - foretold)
     if off > _TRUE * most and most > _NOTHING * nudge:
-        about = "about " if is_rounded(found) else ""
-        end = f"not by {signed(foretold)} as the gradient foretells: it is no straight line there"
-        return f"{said}{about}{signed(found)}, {end}"
-    is_bent = off > _STRAIGHT * abs(foretold)
-    about = "about " if is_bent or scene.exactness.gradient(leaf) == "≈" else ""
-    return f"{said}{about}{signed(foretold)}"
+        change = _about(found, is_rounded(found))
+        return _say("bent", change=change, foretold=signed(foretold), **said)
+    is_bent = off > _STRAIGHT * abs(foretold) or scene.exactness.gradient(leaf) == "≈"
+    return _say("nudge", change=_about(foretold, is_bent), **said)
+
+
+def _about(change: float, is_rounded: bool) -> str:
+    return f"{'about ' * is_rounded}{signed(change)}"
 
 
 def output_at(scene: Scene, leaf: Value, x: float) -> float:
@@ -79,23 +116,27 @@ def sentence(step: StepFacts, notation: Notation) -> str:
     """Say what happens in this step."""
     scene, node = step.scene, step.node
     if node is None:
-        return f"Start from {_inputs(scene)}."
+        return _say("inputs", inputs=_inputs(scene))
     name = scene.names[node]
     if step.phase == "forward":
-        assert node.op is not None
-        return f"The gate {gate_text(node)} computes {name} from {_listed(_operands(step, node))}."
+        operands = [scene.names[x] if isinstance(x, Value) else "" for x in node.parents]
+        return gate_sentence(node, name, operands)
     if step.phase == "seed":
-        return f"The backward pass starts at the output: {name} changes one for one with itself."
+        return _say("seed", name=name)
     assert step.parent is not None
     upstream, parent = formulas.signal(step, node, TEXT, notation), scene.names[step.parent]
     local = TEXT.partial(scene.in_formulas[node], scene.in_formulas[step.parent])
-    return f"From {name} back to {parent}: upstream {upstream} times local {local}."
+    return _say("backward", name=name, parent=parent, upstream=upstream, local=local)
 
 
-def _operands(step: StepFacts, node: Value) -> list[str]:
-    """Return the names of a gate's operands, without a constant that is part of the gate."""
-    shown = [x for x in node.parents if isinstance(x, Value)] if folds(node) else node.parents
-    return [number(x) if isinstance(x, float) else step.scene.names[x] for x in shown]
+def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
+    """Say what a gate of such operands computes; a constant that is part of it is left out."""
+    read = [
+        number(x) if isinstance(x, float) else operand
+        for x, operand in zip(node.parents, operands, strict=True)
+        if isinstance(x, Value) or not folds(node)
+    ]
+    return _say("forward", gate=gate_text(node), name=name, operands=_listed(read))
 
 
 def _inputs(scene: Scene) -> str:
@@ -134,13 +175,26 @@ def held_note(step: StepFacts) -> str:
     if not scores:
         return ""
     written = largest_of([step.scene.in_formulas[x] for x in scores])
-    return f"{written} is held constant: softmax is the same whatever is subtracted"
+    return _say("held", largest=written)
 
 
 def alarm_note(step: StepFacts) -> str:
     """Say where inf or nan comes from, at the step at which it appears first."""
     alarm = step.scene.alarm
     return alarm.text if alarm is not None and alarm.position == step.index else ""
+
+
+def alarm_text(step: StepFacts, node: Value, formula: str) -> str:
+    """Say that the number of a node, which appears at a step, is not finite."""
+    scene, gate = step.scene, step.node
+    if gate is None:
+        return _say("not finite", name=scene.names[node], value=number(scene.data[node]))
+    return _say(
+        "too large" if step.local is None or isfinite(step.local) else "vertical",
+        kind="gradient" if step.phase == "backward" else "value",
+        formula=formula,
+        name=scene.names[gate],
+    )
 
 
 def fan_out_notes(step: StepFacts, notation: Notation) -> list[str]:
@@ -164,23 +218,21 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
     gate = step.scene.gate(step.node)
     parent = step.scene.names[step.parent]
     signal = formulas.signal(step, step.node, TEXT, notation)
-    pattern = gate.op.pattern
-    if pattern == "swap multiplier" and gate.is_constant(step.operand):
-        pattern = "distributor"  # a neuron's bias
+    pattern = gate.form.pattern(step.operand)
+    is_dead = _is_stopped(step)
     if pattern == "swap multiplier":
         partial = gate.partial(step.operand)
         factor = TEXT.factor_of(partial, step.scene.words(gate, partial))
-        stopped = ", which is 0, so it stops here" if _is_stopped(step) else ""
         at_root = step.node is step.scene.root  # there the formula writes 1·q, too
         product = TEXT.product("1", factor) if at_root else TEXT.product(factor, signal)
-        return f"swap multiplier: {parent} receives {product}{stopped}"
-    if pattern in {"distributor", "router", "sign flip"}:
-        title = "gradient router" if pattern == "router" else pattern
-        return f"{title}: {parent} receives {_share(step, signal)}"
-    if _is_stopped(step):
+        text = "stopped" if is_dead else "received"
+        return _say(text, pattern=pattern, parent=parent, received=product)
+    if pattern in {"distributor", "gradient router", "sign flip"}:
+        text = "nothing" if is_dead else "received"
+        return _say(text, pattern=pattern, parent=parent, received=_share(step, signal))
+    if is_dead:
         is_rounded = "≈" in gate.relations(step.operand)  # to 0, as the slope of tanh at 400
-        place = "saturated: its slope rounds to 0, and" if is_rounded else "flat here:"
-        return f"{gate_text(step.node)} is {place} the gradient stops here"
+        return _say("saturated" if is_rounded else "flat", gate=gate_text(step.node))
     return pattern
 
 
@@ -196,8 +248,6 @@ def _share(step: StepFacts, signal: str) -> str:
     """Say how much of a gradient a gate lets through."""
     local = step.local
     assert local is not None
-    if _is_stopped(step):
-        return "nothing, it stops here"
     if local in {1.0, -1.0}:
         return signal if local > 0 else f"{MINUS}{signal}"
     return TEXT.product(TEXT.factor(local), signal)
@@ -208,12 +258,15 @@ def sum_note(step: StepFacts, notation: Notation) -> str:
     if not step.fans_out:
         return ""
     assert step.parent is not None
-    terms, expected = step.scene.terms[step.parent], step.expected
-    complete = step.arrived == expected
-    end = "complete: adder at a fan-out" if complete else f"{step.arrived} of {expected}"
-    signal = formulas.signal(step, step.parent, TEXT, notation)
     sign = step.scene.exactness.terms(step.parent, step.arrived)
-    return f"{signal} {running_sum(terms, step.arrived, expected, sign)}, {end}"
+    written = running_sum(step.scene.terms[step.parent], step.arrived, step.expected, sign)
+    return _say(
+        "sum" if step.arrived == step.expected else "part",
+        signal=formulas.signal(step, step.parent, TEXT, notation),
+        sum=written,
+        arrived=step.arrived,
+        expected=step.expected,
+    )
 
 
 def nudge_note(step: StepFacts) -> str:

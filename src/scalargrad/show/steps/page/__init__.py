@@ -1,18 +1,17 @@
 """The step page: a walk as one HTML file that opens from disk and needs no network.
 
-Python decides what to draw and keeps what is drawn alike once (`drawn`, and `level_builder` with
-`branching` for large graphs), draws it (`diagram_layout`, `graph_svg`), records what the page must
+Python decides what to draw and keeps what is drawn alike once (`drawn`, and `level_builder` for
+large graphs), draws it (`diagram_layout`, `graph_svg`), records what the page must
 know (`page_record`) and puts the document together (`document`). The page itself is `page.html`,
 `page.css` and the scripts beside them: plain JavaScript, joined in the order that `document` lists,
 with what all pages share (`scalargrad.show.html`).
 
 =============== ==============================================================
-expressions     the traced expressions: simplified at a point, and written
+formulas        the chain rule of a step, as text and as MathML, by templates
 names           names as in print, their indices lowered
 sweep           values forward, gradients backward; whether the program would take another branch
 exactness       which numbers of a sweep are what is shown
-formulas        the chain rule of a step, as text and as MathML
-wording         what a step says in words
+wording         what a step says in words, by templates
 state           what is known of the walk, and the step, view and notation shown
 drawings        which drawing is open, and what stands where in it
 drawing         the graph at a step: numbers, and what is known and done

@@ -2,7 +2,7 @@
 
 const MOST_CHIPS = 3;
 const MOST_LINES_MINDED = 120; // of a larger drawing, lines that are not active may be covered
-const LONG_WAY = 700; // pixels of a line that comes from another row
+const LONG_WAY = 700; // pixels of a line that passes much else
 const COVERED = 300; // pixels that a chip rather moves away than cover any of a node or of another chip
 const AWAY = 0.9; // what a pixel of distance costs, where a square pixel covered costs 1
 const CROSSED = 0.12; // how much less it matters to cover a line that is not active
@@ -80,7 +80,7 @@ function placeChip(chip, line, taken) {
   const height = Number(chip.dataset.height);
   const share = open.find(`${line.id}-tap`) ? 0.9 : 0.5; // clear of the number on a tap
   const length = line.getTotalLength();
-  const middle = line.getPointAtLength(length > LONG_WAY ? length - LONG_WAY / 8 : length * share); // near the gate, of a line that turns
+  const middle = line.getPointAtLength(length > LONG_WAY ? length - LONG_WAY / 8 : length * share); // near the gate, of a long one
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const nodes = [...graph.querySelectorAll(".node > rect:not(.hit)")].map((shape) => shape.getBBox());
   const obstacles = [...occupied(), ...along(underlay.querySelectorAll(".back"))];

@@ -10,14 +10,15 @@ import json
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
-from math import hypot
+from dataclasses import replace
+from math import ceil, hypot
 from typing import Any
 
 import graphviz
 from rich.cells import cell_len, set_cell_size
 
 from scalargrad.show.characters import text_width
-from scalargrad.show.graphs.chain_rows import rows
+from scalargrad.show.graphs.chain_rows import in_rows, row_graphs
 from scalargrad.show.graphs.diagram import (
     Box,
     Diagram,
@@ -29,17 +30,17 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.layout import render_each
+from scalargrad.system.cached_property import cached_property
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
-_WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, TAP = 44, 30, 56, 36, (78, 22)
-_TURN, GAP = (2, 2), 44.0  # where a line goes on in the next row, and between rows
-LANE, OUT = 9, 5  # between lines that do, there and in the margins
+_WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, TAP = 44.0, 30.0, 56.0, 36.0, (78.0, 22.0)
 _NAME_HEIGHT = 13
+_BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
 _LONG, _SCREENS = 4.5, 2000.0  # width for each height; and a width in pixels
-_CROWDED, _MOST_LANES = 3000.0, 8  # wider, it continues in rows however many lines go on there
+_CROWDED, _MOST_CUT = 3000.0, 8  # wider, it continues in rows though so many lines are cut
 _POINTS = 72.0
-_SIDE, ABOVE = 20.0, 44.0  # margins; above and below there is room for a product
+SIDE, ABOVE = 20.0, 44.0  # margins; above and below there is room for a product
 _FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
 _DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
 _WIDE = 4  # lines from a junction, from where on they do if another in the row has as many
@@ -65,10 +66,9 @@ def laid_out(diagrams: Sequence[tuple[Diagram, Mapping[str, str]]]) -> list[Diag
 
 
 def _placed(layouts: list[DiagramLayout]) -> list[DiagramLayout]:
-    dots = [layout.dots() for layout in layouts]
-    placed = iter(render_each([dot for written in dots for dot in written], "json0"))
-    for layout, written in zip(layouts, dots, strict=True):
-        layout.place([json.loads(next(placed)) for _ in written])
+    placed = render_each([layout.dot() for layout in layouts], "json0")
+    for layout, written in zip(layouts, placed, strict=True):
+        layout.place(json.loads(written))
     return layouts
 
 
@@ -90,25 +90,14 @@ class DiagramLayout:
         The stretches of each line.
     taps : dict from str to str
         The id of the place for a contribution, by the id of the line that has one.
-    turning : set of str
-        The lines that go on from one row to another.
-    tops : list of float
-        Of the rows.
     right, bottom : float
         Of the whole, without margins.
     gates, boxes : set of str
         The shapes that lines keep a distance from: all gates, and boxes without an arrow.
-    side : float
-        The margins on both sides.
-    more : dict from int to float
-        The room above a row for lines that go on there, besides the usual gap.
     """
 
-    def __init__(
-        self, diagram: Diagram, names: Mapping[str, str], found: Mapping[str, int] | None = None
-    ) -> None:
-        self.stacked = found is not None
-        self._rows = found or {}
+    def __init__(self, diagram: Diagram, names: Mapping[str, str], stacked: bool = False) -> None:
+        self.stacked = stacked
         self.diagram = diagram
         self._names = names
         self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
@@ -120,15 +109,10 @@ class DiagramLayout:
         self._dense = {gate for gate, count in arrivals.items() if count >= _DENSE}
         leaving = Counter(line.source for line in diagram.lines if line.source in self._fans)
         wide = [fan for fan, count in leaving.items() if count >= _WIDE]
-        in_row = Counter(map(self.row, wide))
-        self._beside = {fan for fan in wide if in_row[self.row(fan)] > 1}
+        self._beside = set(wide) if len(wide) > 1 else set()
         results = {f"{gate}-wire" for gate in self.gates}  # v1 is above v2 where one sum reads both
         self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
         self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
-        self.turning = {x.id for x in diagram.lines if self.row(x.source) != self.row(x.target)}
-        lanes = Counter(self.row(x.target) for x in diagram.lines if x.id in self.turning)
-        self.side = max(_SIDE, 10 + OUT * (max(lanes.values(), default=1) - 1))
-        self.more = {row: LANE * max(0, count - 3) for row, count in lanes.items()}
         self._keys: dict[str, str] = {}
 
     @property
@@ -137,50 +121,42 @@ class DiagramLayout:
         ordered = (shape.id for shape in self.diagram.shapes if getattr(shape, "ordered", False))
         return tuple(self.sizes.items()), tuple(self.diagram.lines), tuple(ordered)
 
-    def in_rows(self) -> DiagramLayout:
-        """Return a layout of the same diagram that continues in rows."""
-        return DiagramLayout(self.diagram, self._names, self.rows())
-
     def placed_as(self, other: DiagramLayout) -> DiagramLayout:
-        """Return this layout with the places of another of the same form."""
-        found = copy(other)
-        found.diagram, found._names = self.diagram, self._names
+        """Return this layout with the places, and in the rows, of another of the same form."""
+        found, own = copy(other), {shape.id: shape for shape in self.diagram.shapes}
+        shapes = [own.get(shape.id, shape) for shape in other.diagram.shapes]
+        found.diagram = replace(other.diagram, title=self.diagram.title, shapes=shapes)
+        found._names = self._names
         return found
 
-    def row(self, id: str) -> int:
-        """Return the row of a shape, from 0."""
-        return self._rows.get(id, 0)
+    def in_rows(self) -> DiagramLayout:
+        """Return a layout of the same diagram that continues in rows, if it can, names on top."""
+        return DiagramLayout(self._in_rows, self._names, stacked=True)
+
+    @cached_property
+    def _in_rows(self) -> Diagram:
+        """The diagram in rows; with more cuts where it is very wide."""
+        found = in_rows(self.diagram, self._names, wired=True)
+        if found is self.diagram and self.right > _CROWDED:
+            return in_rows(self.diagram, self._names, _MOST_CUT, wired=True)
+        return found
 
     def _key(self, id: str) -> str:
         """Return the name of an id in DOT: numbered, so that equal graphs have equal text."""
         return self._keys.setdefault(id, f"k{len(self._keys)}")
 
-    def place(self, placed: Sequence[Any]) -> None:
-        """Read the positions that Graphviz gave each row, and put the rows below each other."""
+    def place(self, placed: Any) -> None:
+        """Read the positions that Graphviz gave."""
         ids = {key: id for id, key in self._keys.items()}
-        self.at: dict[str, tuple[float, float]] = {}
-        self.paths: dict[str, str] = {}
-        self.right, self.bottom = 0.0, -GAP
-        self.tops: list[float] = []  # of the rows
-        for row in placed:
-            width, height = map(float, row["bb"].split(",")[2:])
-            self.tops.append(self.bottom + GAP + self.more.get(len(self.tops), 0))
-            self.right, self.bottom = max(self.right, width), self.tops[-1] + height
-            shapes = (x for x in row.get("objects", []) if x["name"] in ids)  # and not subgraphs
-            self.at |= {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
-            self.paths |= {ids[x["id"]]: self._path(x["pos"]) for x in row.get("edges", [])}
-
-    def rows(self) -> dict[str, int]:
-        """Return the row of each shape; with more lines from row to row where it is very wide."""
-        found = rows(self.diagram.shapes, self.diagram.lines)
-        if self.right <= _CROWDED or any(found.values()):
-            return found
-        return rows(self.diagram.shapes, self.diagram.lines, crossing=_MOST_LANES)
+        self.right, self.bottom = map(float, placed["bb"].split(",")[2:])
+        shapes = (x for x in placed.get("objects", []) if x["name"] in ids)  # and not subgraphs
+        self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
+        self.paths = {ids[x["id"]]: self._path(x["pos"]) for x in placed.get("edges", [])}
 
     @property
     def is_long(self) -> bool:
         """Whether it is much wider than high, or wider than a screen and can continue in rows."""
-        has_rows = self.right > _SCREENS and any(self.rows().values())
+        has_rows = self.right > _SCREENS and self._in_rows is not self.diagram
         return has_rows or self.right > _LONG * self.bottom
 
     def _has_tap(self, line: Line) -> bool:
@@ -195,9 +171,10 @@ class DiagramLayout:
                 return max(64.0, widest * _CELL + 26, bold + 20), _FOLD_HEIGHT
             case Box():
                 text = self.box_text(shape)
-                return max(
-                    34.0, cell_len(text) * _CELL + 16, text_width(text, 14) + 14
-                ), _BOX_HEIGHT
+                width = max(_BOX, cell_len(text) * _CELL + 16, text_width(text, 14) + 14)
+                if shape.kind in {"again", "port", "exit"}:  # with v9 and v10, places stay equal
+                    width = _BOX + _STEP * ceil((width - _BOX) / _STEP)
+                return width, _BOX_HEIGHT
             case GateShape():
                 text = short(shape.text)
                 return max(
@@ -219,35 +196,41 @@ class DiagramLayout:
 
     def box_text(self, box: Box) -> str:
         """Return the text of a box: a constant, or the name of a leaf as in the steps."""
-        return box.text if box.kind == "constant" else short(self._names.get(box.id, box.text))
+        named = self._names.get(box.of or box.id, box.text)
+        return box.text if box.kind == "constant" else short(named)
 
     def wire_name(self, wire: Wire) -> str:
         """Return the name on a wire; a leaf has its name in the box, a copy has none."""
         node = wire.id.removesuffix("-wire")
         return "" if node in self._boxes else short(self._names.get(node, ""))
 
-    def dots(self) -> list[str]:
-        """Return the shapes of each row as DOT text, each of a fixed size and without a label."""
+    def dot(self) -> str:
+        """Return the shapes as DOT text, each of a fixed size and without a label."""
         arrivals = Counter(line.target for line in self.diagram.lines if line.enters)
         spread = 0.1 + 0.04 * max(0, max(arrivals.values(), default=1) - 3)
         room = max(min(spread, 1.2), _CROSSED if self._beside else 0.0)  # for many lines to meet
         frame = {**_FRAME, "ranksep": f"{room:.3g}"}
-        graphs = [
-            graphviz.Digraph("page", graph_attr=frame, node_attr={"label": ""})
-            for _ in range(max(self._rows.values(), default=0) + 1)
-        ]
-        for shape in self.diagram.shapes:
+        graph = graphviz.Digraph("page", graph_attr=frame, node_attr={"label": ""})
+        rows = row_graphs(self.diagram)
+
+        def part(id: str) -> graphviz.Digraph:
+            return rows.get(self.diagram.rows.get(id, 0), graph)
+
+        turn = -1 if rows else 1
+        for shape in self.diagram.shapes[::turn]:
             as_written = isinstance(shape, GateShape) and shape.ordered
             ordered = as_written or shape.id in self._listed
-            self._declare(graphs[self.row(shape.id)], shape.id, self._room(shape.id), ordered)
-        for line in self.diagram.lines:
+            self._declare(part(shape.id), shape.id, self._room(shape.id), ordered)
+        for line in self.diagram.lines[::turn]:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
-            self._join(graphs, line, weight)
-        return [str(graph.source) for graph in graphs]
+            self._join(part(line.source), line, weight)
+        for row in rows.values():
+            graph.subgraph(row)
+        return str(graph.source)
 
-    def _join(self, graphs: Sequence[graphviz.Digraph], line: Line, weight: str) -> None:
-        """Write the stretches of a line: one, or those before and behind its tap and its turn."""
-        graph, here = graphs[self.row(line.source)], line.source
+    def _join(self, graph: graphviz.Digraph, line: Line, weight: str) -> None:
+        """Write the stretches of a line: one, or those before and behind its tap."""
+        here = line.source
         leaving = self._key(here) + ("" if here in self._fans else ":e")
         if line.id in self.taps:
             tap, weight = self._key(self.taps[line.id]), "1"
@@ -257,12 +240,6 @@ class DiagramLayout:
                 self._declare(fan, self.taps[line.id], tap_with_room(TAP), ordered=False)
             graph.edge(leaving, f"{tap}:w", id=self._key(f"{line.id}-in"), arrowhead="none")
             leaving = f"{tap}:e"
-        if line.id in self.turning:
-            turn = self._turn(graph, f"{line.id}-turn", "sink")
-            id = self._key(f"{line.id}-off")
-            graph.edge(leaving, turn, id=id, weight=weight, arrowhead="none")
-            graph = graphs[self.row(line.target)]
-            leaving = self._turn(graph, f"{line.id}-on", "source")
         entering = self._key(line.target) + ("" if line.enters else ":w")
         graph.edge(leaving, entering, id=self._key(line.id), weight=weight, arrowhead="none")
 
@@ -272,12 +249,6 @@ class DiagramLayout:
         if id in self.boxes:
             return box_with_room(size)
         return gate_with_room(size) if id in self.gates else size
-
-    def _turn(self, graph: graphviz.Digraph, id: str, rank: str) -> str:
-        """Write the point at one end of a row where a line goes on to another row."""
-        with graph.subgraph(graph_attr={"rank": rank}) as margin:
-            self._declare(margin, id, _TURN, ordered=False)
-        return self._key(id)
 
     def _declare(
         self, graph: graphviz.Digraph, id: str, size: tuple[float, float], ordered: bool
@@ -294,7 +265,7 @@ class DiagramLayout:
     def _point(self, written: str) -> tuple[float, float]:
         """Return a point of Graphviz, whose y grows upwards, as one of SVG."""
         x, y = map(float, written.split(","))
-        return round(x + self.side, 1), round(self.bottom - y + ABOVE, 1)  # of the row placed last
+        return round(x + SIDE, 1), round(self.bottom - y + ABOVE, 1)
 
     def _path(self, written: str) -> str:
         first, *rest = (self._point(point) for point in written.split())

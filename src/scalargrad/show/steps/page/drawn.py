@@ -116,19 +116,14 @@ def _names(scene: Scene) -> dict[str, str]:
 def _whole(scene: Scene) -> Drawings:
     """Draw one graph with junctions and, where there are any, with copy gates.
 
-    To avoid a thicket of lines, dense layers are drawn with bundles, and the name of a node that is
-    read all along a chain is repeated there; then it is not drawn with copy gates.
+    To avoid a thicket of lines, dense layers are drawn with bundles.
     """
     whole = Level(Fold("graph", [*scene.order]), 0, None)
     graph = DrawnGraph(scene.order)
     bundled = LevelBuilder(scene, whole, graph, {})
-    forms = [
-        bundled.make()
-        if bundled.bundles or bundled.repeated
-        else Builder(graph).build([scene.root])
-    ]
+    forms = [bundled.make() if bundled.bundles else Builder(graph).build([scene.root])]
     copies = copies_of(scene.order)
-    if copies and not bundled.repeated:
+    if copies:
         forms.append(Builder(graph, copies).build([scene.root]))
     title = f"Computation graph of {scene.names[scene.root]}"
     first, *others = draw([(replace(form, title=title), _names(scene)) for form in forms])

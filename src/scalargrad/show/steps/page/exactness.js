@@ -15,9 +15,31 @@ const ARITHMETIC = {
 
 const CHOICES = ["neg", "abs", "identity", "maximum", "minimum", "floor", "ceil", "rint", "lt", "le", "gt", "ge", "eq", "ne"];
 
+// A term is a number, or an object: {name} stands for an operand, a result or a node, {op, of} is an
+// operation, by its key, applied to terms. In a list of terms each part is named by its index.
+function readTerms(terms) {
+  const parts = [];
+  for (const term of terms) {
+    if (Array.isArray(term)) parts.push({ op: term[0], of: term.slice(1).map((i) => parts[i]) });
+    else parts.push(typeof term === "object" ? term : float(term));
+  }
+  return parts;
+}
+
+const isNumber = (term) => typeof term === "number";
+
+// What a term comes to, where `read` gives the numbers of names; undefined outside of a domain.
+function termValue(term, read) {
+  if (isNumber(term)) return term;
+  if (!term.op) return read(term.name);
+  const operands = term.of.map((operand) => termValue(operand, read));
+  const { valid, value } = functions[term.op];
+  return !operands.includes(undefined) && valid(operands) ? value(operands) : undefined;
+}
+
 // What an operation gives of decimals; null if no decimal is known.
 function decimalResult(key, operands) {
-  const { name, lazy, body } = notations[key];
+  const { name, lazy, body } = operations[key];
   if (!functions[key]) return null; // a user's own
   if (body) return decimalValue(body, new Map(operands.map((x, i) => [`x${i}`, x])), (x) => readDecimal(String(x)));
   if (lazy) {
@@ -33,16 +55,16 @@ function decimalResult(key, operands) {
   return isChoice || Number.isInteger(value) ? readDecimal(String(value)) : null;
 }
 
-// What an expression gives where decimals are known of its names, and `constant` reads its numbers:
+// What a term gives where decimals are known of its names, and `constant` reads its numbers:
 // its parts first, each once, without recursion.
-function decimalValue(expression, known, constant) {
+function decimalValue(term, known, constant) {
   const done = new Map();
   const value = (part) => {
     if (isNumber(part)) return constant(part);
     return part.op ? done.get(part) : known.get(part.name) ?? null; // π is none
   };
   const isMissing = (part) => !isNumber(part) && part.op && !done.has(part);
-  const stack = [expression];
+  const stack = [term];
   while (stack.length) {
     const part = stack.pop();
     if (!isMissing(part)) continue;
@@ -50,7 +72,7 @@ function decimalValue(expression, known, constant) {
     if (missing.length) stack.push(part, ...missing);
     else done.set(part, decimalResult(part.op, part.of.map(value)));
   }
-  return value(expression);
+  return value(term);
 }
 
 function powerOf(base, exponent) {
@@ -77,12 +99,11 @@ class Exactness {
     for (const [i, node] of nodes.entries()) this.values.push(this.makeValue(i, node));
   }
 
-  makeValue(i, { gate, parents }) {
-    const x = this.sweep.data[i];
-    if (isRounded(x)) return "≈";
+  makeValue(i, { gate }) {
+    if (isRounded(this.sweep.data[i])) return "≈";
     const operands = this.operands(i);
-    if (!gate || !functions[gate] || operands === "≈") return operands; // an input, or a user's own
-    return resultRelation(decimalResult(gate, parents.map((parent) => decimal(numberOf(parent, this.sweep.data)))), x);
+    const isKnown = gate && functions[gate] && operands === "="; // no input, no user's own
+    return isKnown ? gateAt(this.sweep, i).relation : operands;
   }
 
   // The sign between an operand's name and its number.
@@ -99,9 +120,8 @@ class Exactness {
   // The signs before a local derivative in numbers, and before what they give.
   local({ node, operand }) {
     const gate = gateAt(this.sweep, node);
-    const [filledIn, result] = gate.relations(operand, this.sweep.locals[node][operand]);
-    const named = namesIn(gate.derivative(operand)).map(({ name }) => gate.standIns.get(name));
-    return [loosest(filledIn, ...named.filter((x) => typeof x === "number").map((x) => this.sign(x))), result];
+    const [filledIn, result] = gate.relations(operand);
+    return [loosest(filledIn, ...gate.nodesRead(operand).map((i) => this.values[i])), result];
   }
 
   gradient(node) {

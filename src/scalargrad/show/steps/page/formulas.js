@@ -1,105 +1,121 @@
-// The formulas of a step in symbols and in numbers, as text or as MathML. The rules are those of
-// scalargrad.show.steps.formulas and scalargrad.show.steps.formulas; a test holds them together.
+// The formulas of a step in symbols and in numbers, as text or as MathML. Python writes them as
+// templates, which are filled here: `∂{}/∂{}` with names, `⟦x0 3⟧ + ⟦x1 4⟧` with the operands of a gate,
+// in parentheses where one binds more loosely than its place demands.
+
+const recorded = JSON.parse(document.getElementById("walk").textContent);
 
 const MOST_INPUTS = 8;
-const MOST_SCORES = 4;
+const [ANY, PRODUCT] = [1, 4]; // what places demand
+const SLOT = /⟦(\w+) (\d)⟧/g;
 
-const TEXT = {
-  form: "text",
-  name: (word) => word,
-  partial: (of, by) => `∂${of}/∂${by}`,
-  bar: barText,
-  delta: (word) => `δ_${word}`,
-  phrase: (words) => words,
-  print: printText,
-  join: (pieces) => pieces.join(" "),
-  listing: (pieces) => pieces.join(", "),
-  sign: (sign) => sign,
-  product: (left, right) => `${left}·${right}`,
-  finish: (written) => written,
-};
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
+const escapeHtml = (text) => text.replace(/[&<>"']/g, (character) => ESCAPES[character]);
 
-const mi = scripted;
-const mrow = (pieces, between = "") => `<mrow>${pieces.join(between)}</mrow>`;
+const SCRIPTS = [/^(\p{L})(\d+)$/u, /^(\p{L})_([\p{L}\p{N}_]+(?:,\d+)*)$/u, /^(\p{L})([⁰¹²³⁴⁵⁶⁷⁸⁹]*)([₀₁₂₃₄₅₆₇₈₉,]+)$/u];
+const PLAIN_DIGITS = Object.fromEntries([...("⁰¹²³⁴⁵⁶⁷⁸⁹" + "₀₁₂₃₄₅₆₇₈₉")].map((c, i) => [c, String(i % 10)]));
 
-const MATHML = {
-  form: "mathml",
-  name: mi,
-  partial: (of, by) =>
-    `<mfrac>${mrow(["<mo>∂</mo>", mi(of)])}${mrow(["<mo>∂</mo>", mi(by)])}</mfrac>`,
-  bar: (word) => `<mover accent="true">${mi(word)}<mo>¯</mo></mover>`,
-  delta: (word) => `<msub><mi>δ</mi>${mi(word)}</msub>`,
-  phrase: (words) => `<mtext>&#160;${escapeHtml(words)}&#160;</mtext>`,
-  print: printMathml,
-  join: (pieces) => mrow(pieces),
-  listing: (pieces) => mrow(pieces, "<mo>,</mo>"),
-  sign: (sign) => `<mo>${sign}</mo>`,
-  product: (left, right) => mrow([left, "<mo>·</mo>", right]),
-  finish: (written) => `<math displaystyle="true">${written}</math>`,
-};
-
-// Put a bar over a letter with or without an index, or over every letter of a word.
-function barText(word) {
-  const [letter, ...rest] = word;
-  const index = rest.join("");
-  if (/\p{L}/u.test(letter) && (!index || /^\p{Nd}+$/u.test(index) || "_[⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉".includes(index[0]))) {
-    return `${letter}\u0304${index}`;
+// A name in MathML: a letter with its index below it and, as in w²₄,₃, its layer above.
+function scripted(word) {
+  const found = SCRIPTS.map((pattern) => pattern.exec(word)).find(Boolean);
+  if (!found) {
+    const tag = word.includes(", ") ? "mtext" : "mi"; // several names, max(z1, z2), are words
+    return `<${tag}>${escapeHtml(word)}</${tag}>`;
   }
-  return [...word].map((character) => `${character}\u0305`).join("");
+  const letter = `<mi>${escapeHtml(found[1])}</mi>`;
+  const index = (text) => {
+    const tag = /\p{L}/u.test(text) ? "mtext" : "mn";
+    return `<${tag}>${escapeHtml([...text].map((c) => PLAIN_DIGITS[c] ?? c).join(""))}</${tag}>`;
+  };
+  if (found.length === 3 || !found[2]) return `<msub>${letter}${index(found.at(-1))}</msub>`;
+  return `<msubsup>${letter}${index(found[3])}${index(found[2])}</msubsup>`;
 }
+
+const isWritten = (word) => /^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word);
+
+// How tightly a name or number binds: 1e−3 is a product, of which no power is taken.
+const bindingOf = (word) => (/^[-−]/.test(word) ? 3 : /^[\d.]+e/.test(word) ? 5 : 9);
+
+// A formula with whole powers as superscripts, and the power ½ as a root.
+const ROOT = /(?<![\p{L}\p{N}_.])([\p{L}\p{N}_.]+|\([^()]*\))\^0\.5(?![\p{L}\p{N}_.^])/gu;
+const RAISED = Object.fromEntries([..."−0123456789"].map((c, i) => [c, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
+const raised = (written) => written.replace(ROOT, "√$1").replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) =>
+  [...(negative ?? power)].map((c) => RAISED[c]).join(""));
+
+// What fills the templates of one form; `name` writes a name, `finish` what is put together.
+function scriptOf(form, name, escape, finish) {
+  const templates = recorded.scripts[form];
+  const put = (key, ...pieces) => templates[key].replaceAll("{}", () => pieces.shift());
+  const piece = (word, demand = ANY) => {
+    const written = form && isWritten(word) ? `<mn>${trueMinus(word)}</mn>` : name(word);
+    return bindingOf(word) >= demand ? written : put("pair", written);
+  };
+  return {
+    name,
+    number: (x) => piece(number(x)),
+    factor: (x) => piece(number(x), PRODUCT),
+    fill: (written, write) => finish(written[form].replace(SLOT, (_, slot, demand) => piece(write(slot), demand))),
+    partial: (of, by) => put("partial", name(of), name(by)),
+    bar: ({ word, barred }) => (form ? put("bar", name(word)) : barred ?? `${word[0]}\u0304${word.slice(1)}`),
+    delta: (word) => put("delta", name(word)),
+    phrase: (words) => put("phrase", escape(words)),
+    join: (pieces) => put("row", pieces.join(templates.between)),
+    listing: (pieces) => put("row", pieces.join(templates.comma)),
+    sign: (sign) => put("sign", sign),
+    product: (left, right) => put("product", left, right),
+    finish: (written) => put("whole", written),
+  };
+}
+
+const same = (written) => written;
+const TEXT = scriptOf(0, same, same, raised);
+const MATHML = scriptOf(1, scripted, escapeHtml, same);
 
 // The gradient of a node, as the notation writes it; δ is that of a pre-activation alone.
 function signal(node, script, notation) {
   const isPartial = notation === "partial" || (notation === "delta" && !nodes[node].preActivation);
   if (isPartial) return script.partial(nodes[root].word, nodes[node].word);
-  return notation === "bar" ? script.bar(nodes[node].word) : script.delta(nodes[node].word);
+  return notation === "bar" ? script.bar(nodes[node]) : script.delta(nodes[node].word);
 }
-
-const numberIn = (script, x) => script.print({ name: "n" }, new Map([["n", number(x)]]));
-const factorIn = (script, x) => script.print({ name: "n" }, new Map([["n", number(x)]]), PRODUCT);
-
-// An expression as a factor of a product, a quotient in parentheses.
-const factorOf = (script, expression, words) => script.print(expression, words, /^(div|reciprocal)\//.test(expression.op) ? SIGN : PRODUCT);
 
 // Write pieces, each after the sign that relates it to the one before, if any.
 function chain(script, links) {
   return script.join(links.flatMap(([sign, piece]) => (sign ? [script.sign(sign), piece] : [piece])));
 }
 
-// One gate at the point of a sweep: its expressions, and what their names stand for.
+// One gate at the point of a sweep: its templates, and what their slots stand for.
 class GateAt {
   constructor(sweep, node) {
     this.sweep = sweep;
+    this.place = node;
     this.node = nodes[node];
-    this.gate = gates[this.node.gate];
-    this.standIns = new Map([["y", node]]);
-    for (const [i, parent] of this.node.parents.entries()) this.standIns.set(`x${i}`, parent);
-    const constants = new Map();
-    const known = new Map();
-    for (const [name, x] of this.standIns) {
-      const value = numberOf(x, sweep.data);
-      if (typeof x === "object") constants.set(name, value);
-      known.set(name, value);
-    }
-    this.known = known;
-    this.resolver = new Resolver(constants, new Resolver(known));
+    this.gate = gates[this.node.form];
+    this.word = (slot) => wordOf(this.standIn(slot));
+    this.number = (slot) => numberOf(this.standIn(slot), sweep.data);
+    this.shown = (slot) => number(this.number(slot));
   }
 
-  // The local derivative for an operand, simplified at this point.
-  partial(operand) {
-    return shorten(this.derivative(operand));
+  // The node, constant or held maximum of a slot.
+  standIn(slot) {
+    return slot === "y" ? this.place : this.node.parents[slot.slice(1)];
   }
 
-  // The same with all operands of a long sum or call.
-  derivative(operand) {
-    return this.resolver.resolve(this.gate.terms[this.gate.partials[operand]]);
+  // How a local derivative is written at this point; null where it is a number.
+  written(operand) {
+    let found = this.gate.wires[operand].written;
+    while (found && "if" in found) found = termValue(this.gate.terms[found.if], this.number) ? found.then : found.else;
+    return found;
   }
 
-  // The textbook's derivative, which does without the result; null where that is the same.
-  textbook(operand) {
-    const written = this.gate.textbooks[operand];
-    if (written === null || !namesIn(this.partial(operand)).some(({ name }) => name === "y")) return null;
-    return shorten(this.resolver.resolve(this.gate.terms[written]));
+  // The nodes whose numbers a local derivative reads, as it is written.
+  nodesRead(operand) {
+    const read = (this.written(operand)?.reads ?? []).map((slot) => this.standIn(slot));
+    return [...new Set(read.filter((x) => typeof x === "number"))];
+  }
+
+  // The local derivative as a factor of a product, in symbols.
+  factor(operand, script) {
+    const written = this.written(operand);
+    return written ? script.fill(written.factor, this.word) : script.factor(this.sweep.locals[this.place][operand]);
   }
 
   // The sign between what the gate computes, in numbers, and its result.
@@ -109,66 +125,30 @@ class GateAt {
   }
 
   makeRelation() {
-    const operands = this.node.parents.map((_, i) => this.known.get(`x${i}`));
-    const result = this.known.get("y");
+    const operands = operandData(this.node, this.sweep.data);
+    const result = this.number("y");
     if (!functions[this.node.gate]) return relation(...operands, result); // a user's own, of which no more is known
     return resultRelation(decimalResult(this.node.gate, operands.map(decimal)), result);
   }
 
   // The signs before the local derivative in numbers, and before what they give. The first is ≈ also
   // where it names a result that is not what is shown, as of tanh(40).
-  relations(operand, local) {
-    const rule = this.derivative(operand);
-    const names = namesIn(rule).map(({ name }) => name).filter((name) => this.known.has(name));
-    const shown = relation(...numbersIn(rule), ...names.map((name) => this.known.get(name)));
-    const known = new Map(names.map((name) => [name, decimal(this.known.get(name))]));
-    return [loosest(shown, names.includes("y") ? this.relation : "="), resultRelation(decimalValue(rule, known, decimal), local)];
-  }
-
-  isConstant(operand) {
-    return isNumber(this.gate.terms[this.gate.partials[operand]]);
-  }
-
-  get expression() {
-    return this.gate.terms[this.gate.expression];
-  }
-
-  words(expression) {
-    return this.written(expression, (x) => (x.largest ? largestOf(x) : typeof x === "object" ? number(float(x.constant)) : nodes[x].word));
-  }
-
-  numbers(expression) {
-    return this.written(expression, (x) => number(numberOf(x, this.sweep.data)));
-  }
-
-  written(expression, write) {
-    const words = new Map(FIXED.map((name) => [name, name]));
-    for (const { name } of namesIn(expression)) {
-      const x = this.standIns.get(name);
-      if (x !== undefined) words.set(name, write(x));
-    }
-    return words;
-  }
-
-  // The numbers that stand in an expression even in symbols.
-  constantsOf(expression) {
-    const named = namesIn(expression).map(({ name }) => this.standIns.get(name));
-    const constants = named.filter((x) => typeof x === "object" && !x.largest).map((x) => float(x.constant));
-    return [...numbersIn(expression), ...constants];
+  relations(operand) {
+    const local = this.sweep.locals[this.place][operand];
+    const written = this.written(operand);
+    if (!written) return [relation(local), "="];
+    const shown = loosest(written.rounds, relation(...written.reads.map(this.number)));
+    const known = new Map(written.reads.map((slot) => [slot, decimal(this.number(slot))]));
+    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(decimalValue(this.gate.terms[written.rule], known, decimal), local)];
   }
 }
+
+const wordOf = (x) => (x.word !== undefined ? x.word : typeof x === "object" ? number(float(x.constant)) : nodes[x].word);
 
 // The maximum that a gate holds constant, as that of softmax does.
 const heldIn = (node) => nodes[node].parents.find((x) => x.largest);
 
-// The maximum that softmax subtracts, in words; of many scores, the first three and the last.
-function largestOf({ largest }) {
-  const words = largest.filter((x) => typeof x === "number").map((x) => nodes[x].word);
-  const shown = words.length <= MOST_SCORES ? words : [...words.slice(0, MOST_SCORES - 1), "…", words.at(-1)];
-  return `max(${shown.join(", ")})`;
-}
-
-const gatesAt = new WeakMap(); // gates by sweep and node: their expressions are simplified once
+const gatesAt = new WeakMap(); // gates by sweep and node
 
 function gateAt(sweep, node) {
   if (!gatesAt.has(sweep)) gatesAt.set(sweep, new Map());
@@ -199,36 +179,25 @@ function inputFormula(sweep, leaf, script) {
   const value = sweep.data[leaf];
   return {
     symbols: [["", script.name(nodes[leaf].word)]],
-    numbers: [[relation(value), numberIn(script, value)]],
+    numbers: [[relation(value), script.number(value)]],
   };
 }
 
 function forwardFormula(sweep, { node }, script) {
   const gate = gateAt(sweep, node);
-  const { expression } = gate;
+  const { written, sign, plain } = gate.gate;
   const value = sweep.data[node];
-  const constants = gate.constantsOf(expression);
-  const [numbers, operands] = [gate.numbers(expression), sweep.exactness.operands(node)];
-  const namesAll = isPlainSum(expression) && !heldIn(node);
-  const repeats = namesAll || printText(expression, numbers) === number(value);
+  const operands = sweep.exactness.operands(node);
+  const repeats = (plain && !heldIn(node)) || TEXT.fill(written, gate.shown) === number(value);
   return {
-    symbols: [
-      ["", script.name(nodes[node].word)],
-      [relation(...constants), script.print(expression, gate.words(expression))],
-    ],
-    numbers: [
-      [operands, script.print(expression, numbers)],
-      [gate.relation, numberIn(script, value)],
-    ],
+    symbols: [["", script.name(nodes[node].word)], [sign, script.fill(written, gate.word)]],
+    numbers: [[operands, script.fill(written, gate.shown)], [gate.relation, script.number(value)]],
     brief: repeats ? loosest(operands, gate.relation) : "",
   };
 }
 
 function seedFormula(sweep, { node }, script, notation) {
-  return {
-    symbols: [["", signal(node, script, notation)]],
-    numbers: [["=", numberIn(script, 1)]],
-  };
+  return { symbols: [["", signal(node, script, notation)]], numbers: [["=", script.number(1)]] };
 }
 
 // What a wire carries back: the whole signal, or, where the parent has several wires, a term of it.
@@ -242,51 +211,40 @@ function backwardFormula(sweep, step, script, notation) {
   const upstream = sweep.signals[step.node];
   const local = sweep.locals[step.node][step.operand];
   const contribution = upstream * local;
-  const product = script.product(factorIn(script, upstream), factorIn(script, local));
+  const product = script.product(script.factor(upstream), script.factor(local));
   const links = chainInSymbols(sweep, step, script, notation);
   const filledIn = loosest(sweep.exactness.gradient(step.node), ...sweep.exactness.local(step));
   const result = productRelation(upstream, local, contribution);
   return {
     symbols: contributionLinks(step, links, script, notation, links === product ? filledIn : "="),
-    numbers: [[filledIn, product], [result, numberIn(script, contribution)]],
+    numbers: [[filledIn, product], [result, script.number(contribution)]],
     brief: links === product ? result : "",
   };
 }
 
 // Upstream · local in symbols; at the root the upstream is 1, so it says 1·q.
-function chainInSymbols(sweep, step, script, notation) {
-  if (step.node !== root) {
-    const local = script.partial(nodes[step.node].word, nodes[step.parent].word);
-    return script.product(signal(step.node, script, notation), local);
-  }
-  const gate = gateAt(sweep, step.node);
-  const partial = gate.partial(step.operand);
-  return script.product(factorIn(script, sweep.signals[step.node]), factorOf(script, partial, gate.words(partial)));
+function chainInSymbols(sweep, { node, operand, parent }, script, notation) {
+  if (node !== root) return script.product(signal(node, script, notation), script.partial(nodes[node].word, nodes[parent].word));
+  return script.product(script.factor(sweep.signals[node]), gateAt(sweep, node).factor(operand, script));
 }
 
 // The local derivative of a wire, ∂f/∂z = q = 3.
 function localFormula(sweep, step, script) {
   const gate = gateAt(sweep, step.node);
   const local = sweep.locals[step.node][step.operand];
-  const partial = gate.partial(step.operand);
-  let left = script.partial(nodes[step.node].word, nodes[step.parent].word);
-  if (isShare(step)) {
-    left = script.join([left, script.phrase("on this wire")]); // not the whole derivative
-  }
-  const constants = gate.constantsOf(partial);
-  const symbols = script.print(partial, gate.words(partial));
-  const numbers = script.print(partial, gate.numbers(partial));
+  const partial = script.partial(nodes[step.node].word, nodes[step.parent].word);
+  const left = ["", isShare(step) ? script.join([partial, script.phrase("on this wire")]) : partial]; // not the whole derivative
   const [filledIn, result] = sweep.exactness.local(step);
   const ofNames = loosest(filledIn, result);
-  if (symbols === numbers) return { symbols: [["", left]], numbers: [[ofNames, numberIn(script, local)]] };
-  const repeats = printText(partial, gate.numbers(partial)) === number(local);
-  const links = [[filledIn, numbers], [result, numberIn(script, local)]];
-  const written = [["", left], [relation(...constants), symbols]];
-  const textbook = gate.textbook(step.operand);
-  if (textbook !== null) {
-    written.splice(1, 0, [relation(...gate.constantsOf(textbook)), script.print(textbook, gate.words(textbook))]);
-  }
-  return { symbols: written, numbers: links, brief: repeats ? ofNames : "" };
+  const written = gate.written(step.operand);
+  const fill = (write, form = script) => written && form.fill(written.text, write);
+  if (fill(gate.word) === fill(gate.shown)) return { symbols: [left], numbers: [[ofNames, script.number(local)]] };
+  const textbook = written.textbook ? [[written.textbook.sign, script.fill(written.textbook.text, gate.word)]] : [];
+  return {
+    symbols: [left, ...textbook, [written.sign, fill(gate.word)]],
+    numbers: [[filledIn, fill(gate.shown)], [result, script.number(local)]],
+    brief: fill(gate.shown, TEXT) === number(local) ? ofNames : "",
+  };
 }
 
 const localText = (sweep, step, script = TEXT) =>

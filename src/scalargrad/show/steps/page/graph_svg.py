@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from scalargrad.show.graphs.chain_rows import turn
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Junction, Line, Wire
 from scalargrad.show.steps.page.diagram_layout import (
     ABOVE,
-    GAP,
-    LANE,
-    OUT,
+    SIDE,
     TAP,
     DiagramLayout,
     from_shape,
@@ -53,11 +50,11 @@ class _SvgWriter:
 
     def svg(self) -> str:
         """Return the finished element."""
-        width, height = self._layout.right + 2 * self._layout.side, self._layout.bottom + 2 * ABOVE
+        width, height = self._layout.right + 2 * SIDE, self._layout.bottom + 2 * ABOVE
         under = '<g id="underlay"></g>'
         body = "\n".join([*self._written_lines(), under, *self._written_shapes()])
         size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
-        kind = ' class="rows"' if self._layout.turning else ""
+        kind = ' class="rows"' if self._layout.stacked else ""
         return (
             f'<svg id="graph"{kind} xmlns="http://www.w3.org/2000/svg" role="group" '
             f'aria-label="{escape(self._layout.diagram.title)}" {size}>\n'
@@ -68,8 +65,6 @@ class _SvgWriter:
         paths = self._layout.paths
         for line in self._layout.diagram.lines:
             path = paths[line.id]
-            if line.id in self._layout.turning:  # from the end of a row to the beginning of another
-                path = f"{paths[f'{line.id}-off']}{self._margin(line)}{path[1:]}"
             if line.id in self._layout.taps:  # the stretches before and behind its tap, as one line
                 path = f"{paths[f'{line.id}-in']}L{path[1:]}"
             path = self._joined(line, path)
@@ -86,19 +81,6 @@ class _SvgWriter:
         if target in layout.gates:
             return to_gate(path, layout.at[target], layout.sizes[target])
         return path
-
-    def _margin(self, line: Line) -> str:
-        """Return the way along the margins: right, down, back between two rows, down again."""
-        layout = self._layout
-        (right, top), (left, bottom) = (layout.at[f"{line.id}-{end}"] for end in ("turn", "on"))
-        row = layout.row(line.target)
-        turning = (x for x in layout.diagram.lines if x.id in layout.turning)
-        lane = [x.id for x in turning if layout.row(x.target) == row].index(line.id)
-        between = layout.tops[row] + ABOVE - 0.75 * GAP - layout.more[row] + LANE * lane
-        margin = 6 + OUT * lane
-        beyond = max(right, layout.right + layout.side) + margin, min(left, layout.side) - margin
-        way = turn((right, top), (left, bottom), beyond[0], between, beyond[1])
-        return f"C{' '.join(f'{x:g},{y:g}' for x, y in way)}L"
 
     def _written_shapes(self) -> Iterator[str]:
         for shape in self._layout.diagram.shapes:

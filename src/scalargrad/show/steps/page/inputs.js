@@ -9,7 +9,7 @@ let listedInputs = [];
 function buildInputs() {
   listInputs();
   if (canCompute) return;
-  const own = nodes.filter((node) => node.gate && !functions[node.gate]).map((node) => gates[node.gate].symbol);
+  const own = nodes.filter((node) => node.gate && !functions[node.gate]).map((node) => gates[node.form].symbol);
   $("undefined").textContent = `The inputs are fixed: ${listed([...new Set(own)])} is a Python function, which a page cannot call.`;
   $("reset").hidden = true;
 }

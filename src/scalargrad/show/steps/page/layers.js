@@ -53,7 +53,7 @@ function matrix(rows, kind) {
   const cut = (list) => (state.wholeMatrices || list.length <= MOST_ROWS ? list : list.slice(0, ROWS_SHOWN));
   const [across, down] = [cut(rows[0]).length < rows[0].length, cut(rows).length < rows.length];
   const written = cut(rows).map((row) => {
-    const cells = cut(row).map((x) => `<mtd>${numberIn(MATHML, x)}</mtd>`);
+    const cells = cut(row).map((x) => `<mtd>${MATHML.number(x)}</mtd>`);
     return `<mtr>${cells.join("")}${across ? "<mtd><mo>⋯</mo></mtd>" : ""}</mtr>`;
   });
   const width = cut(rows[0]).length + (across ? 1 : 0);
@@ -68,7 +68,7 @@ function extent(rows) {
   return `${down} × ${across}, first ${ROWS_SHOWN} shown`;
 }
 
-const math = (...pieces) => MATHML.finish(mrow(pieces));
+const math = (...pieces) => MATHML.finish(MATHML.join(pieces));
 // What relates a gradient to what a layer contributes: it is that, or that is one of its terms.
 const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("via this layer:"));
 const op = (sign) => `<mo>${sign}</mo>`;
@@ -210,5 +210,5 @@ function backwardLines(layer, found) {
 function layerSignal(name) {
   const { notation } = state;
   if (notation === "bar") return `<mover accent="true">${name}<mo>¯</mo></mover>`;
-  return `<mfrac>${mrow(["<mo>∂</mo>", mi(nodes[root].word)])}${mrow(["<mo>∂</mo>", name])}</mfrac>`;
+  return `<mfrac><mrow><mo>∂</mo>${scripted(nodes[root].word)}</mrow><mrow><mo>∂</mo>${name}</mrow></mfrac>`;
 }

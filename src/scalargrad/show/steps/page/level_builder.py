@@ -11,23 +11,21 @@ Besides the shapes of `scalargrad.show.graphs.diagram`, the diagram of a fold ha
                 read, as one wire ``b0-wire``
 ``n4-b0``       the line that brings a bundle to gate 4
 ``n2-into``     the line that brings the result of gate 2, or of a fold, into a bundle
-``n4-w0-again`` a box that names operand 0 once more, beside gate 4: a node read at so many
-                places that lines to all of them would be a thicket. The line ``n4-w0`` has then
-                a wire of its own, ``n4-w0-wire``, as that of a copy has
+``n4-w0-again`` a box that names operand 0 once more, beside gate 4, in another row of a chain.
+                The line ``n4-w0`` has then a wire of its own, ``n4-w0-wire``, as that of a copy
 =============== ==============================================================
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from scalargrad.graph import describe
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
-from scalargrad.show.graphs.diagram import Box, Diagram, Folded, Line, Shape, Wire
-from scalargrad.show.steps.page.branching import branched, read_far_apart
+from scalargrad.show.graphs.diagram import Box, Diagram, Folded, Junction, Line, Shape, Wire
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold
 from scalargrad.show.subgraphs.folds import Item, Shown
@@ -126,9 +124,6 @@ class LevelBuilder(Builder):
     ----------
     bundles : list of list of Value
         The nodes of each bundle.
-    repeated : dict from str to str
-        The names of nodes read at places that lie far apart, or of their bundles, which are
-        repeated at each place; by wire id.
     """
 
     def __init__(
@@ -140,7 +135,7 @@ class LevelBuilder(Builder):
         around: LevelBuilder | None = None,
     ) -> None:
         super().__init__(graph)
-        self.branches = Counter()  # `branched` adds them
+        self.branches = Counter()  # `_branched` adds them
         self._scene, self._level, self._numbers, self._around = scene, level, numbers, around
         self._stands = level.stands
         self._leaving = set(level.fold.outputs) if level.parent is not None else set()
@@ -150,8 +145,6 @@ class LevelBuilder(Builder):
         for b, bundle in enumerate(self.bundles):
             self._units.update(dict.fromkeys(bundle, f"b{b}"))
         self._hidden = {x for bundle in self.bundles for x in bundle if self._merges(x)}
-        far_apart = read_far_apart(level.items, self._readers, self._stands)
-        self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in far_apart}
 
     def _read(self) -> dict[Value, dict[Item, None]]:
         """Return the visible nodes, each with the gates and folds that read it."""
@@ -215,7 +208,7 @@ class LevelBuilder(Builder):
             for line in entering
             if line.id.startswith("exit")
         ]
-        added, lines = branched(shapes, entering, self.repeated)
+        added, lines = _branched(shapes, entering)
         title = f"Computation graph: {self._level.title}"
         return Diagram(title, [*shapes, *added], [*self._leaving_lines(shapes), *lines])
 
@@ -324,3 +317,13 @@ class LevelBuilder(Builder):
 def _wire(unit: str, longest: str = "") -> Wire:
     """Return a wire without numbers; the wire of a bundle has room for its longest name."""
     return Wire(f"{unit}-wire", longest, "", "", "", "")
+
+
+def _branched(shapes: Sequence[Shape], entering: Sequence[Line]) -> tuple[list[Shape], list[Line]]:
+    """Return a dot for each wire that several lines read, and all lines from there on."""
+    leaving = Counter(line.source for line in entering)
+    wires = [shape.id for shape in shapes if isinstance(shape, Wire) and leaving[shape.id] > 1]
+    fans = {wire: f"{wire.removesuffix('-wire')}-fan" for wire in wires}
+    stems = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
+    lines = [replace(line, source=fans.get(line.source, line.source)) for line in entering]
+    return [Junction(fan, "") for fan in fans.values()], [*stems, *lines]

@@ -77,9 +77,7 @@ function markBackward(step, marked, isCrowded) {
 
 // The nodes whose forward values the local derivative of a step reads as it is written.
 function readBy(step) {
-  const gate = gateAt(state.sweep, step.node);
-  const read = namesIn(gate.derivative(step.operand)).map(({ name }) => gate.standIns.get(name));
-  return [...new Set(read.filter((x) => typeof x === "number"))];
+  return gateAt(state.sweep, step.node).nodesRead(step.operand);
 }
 
 function haloPath(line) {

@@ -1,30 +1,39 @@
-"""Write the data of the page as JSON: the graph, its traced operations, the steps.
+"""Write the data of the page as JSON: the graph, the templates of its texts, the steps.
 
-The page writes its own texts, because at other inputs not only numbers change but formulas
-too: a ReLU is cut off, another operand becomes the largest. So it gets what texts are printed
-from in Python: the traced expressions and the notations of the table of operations.
+At other inputs not only numbers change but formulas too: an exponential unit is cut off, a power
+becomes constant. So for each gate there is a template of every way in which it can be written, with
+the condition under which it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from scalargrad.comparisons import Comparison
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.decimal_results import body
 from scalargrad.show.graphs.gates import gate_sign, gate_text
+from scalargrad.show.number_format import number, relation
 from scalargrad.show.shown_graph import scores_of
+from scalargrad.show.steps.formulas import MATHML, TEXT, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawn import Drawings
-from scalargrad.show.steps.partials import SymbolicGate
-from scalargrad.show.steps.resolver import FIXED
+from scalargrad.show.steps.partials import Derivative, GateForm, SymbolicGate
+from scalargrad.show.steps.resolver import (
+    FIXED,
+    Fork,
+    is_plain_sum,
+    named_symbols,
+    numbers_in,
+    shorten,
+)
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
-from scalargrad.show.steps.wording import change_note
+from scalargrad.show.steps.wording import TEXTS, change_note, fan_out_notes, gate_sentence
 from scalargrad.system.json_number import json_number
 from scalargrad.table.operation import Operation
-from scalargrad.table.printing import Expression, _mathml_default, _text_notation
+from scalargrad.table.printing import Expression, Slot, text
 from scalargrad.table.symbol import TABLE, Symbol
 from scalargrad.value import Parameter, Value
 
@@ -54,8 +63,9 @@ class Record:
         self._scene, self._drawn, self._full = scene, drawn, full
         self._place = scene.place
         self._custom: dict[Operation, str] = {}
-        self._notations: dict[str, Json] = {}
-        self._gates: dict[str, Json] = {}
+        self._operations: dict[str, Json] = {}
+        self._gates: list[Json] = []
+        self._forms: dict[GateForm, int] = {}
         self.operations: dict[str, tuple[Operation, int]] = {}
         self._nodes = [self._node(node) for node in scene.order]
         known = [found for found in scene.comparisons if None not in found.operands]
@@ -64,7 +74,7 @@ class Record:
 
     def json(self, steps: Iterable[Step]) -> Json:
         """Return the data of the page, and which steps it shows, as JSON."""
-        scene = self._scene
+        scene, start = self._scene, Step(self._scene, 0, "forward")
         positions = [step.index for step in steps]
         found, stages = layered(scene)
         return {
@@ -74,7 +84,11 @@ class Record:
             "layers": found,
             "stages": stages if len(positions) == scene.count else None,
             "gates": self._gates,
-            "notations": self._notations,
+            "operations": self._operations,
+            "scripts": [TEXT.templates, MATHML.templates],
+            "texts": TEXTS,
+            "start": start.sentence("partial"),
+            "announced": {n: fan_out_notes(start, n) for n in get_args(Notation)},
             "positions": positions if len(positions) < scene.count else None,
             "nudges": self._nudges() if self._custom else {},
             "drawings": self._drawn.json,
@@ -98,13 +112,13 @@ class Record:
             name = self._custom.setdefault(op, f"custom{len(self._custom)} {op.name}")
         key = f"{name}/{arity}"
         self.operations[key] = op, arity
-        if key not in self._notations:
-            self._notations[key] = _notation(op, arity)
+        if key not in self._operations:
+            self._operations[key] = {"name": op.name, "lazy": op.lazy}
             if (stands_for := body(op, arity)) is not None:
                 operands, expression = stands_for
                 terms = _Terms(self, {x: x.name for x in operands})
                 terms.index(expression)
-                self._notations[key]["body"] = terms.written
+                self._operations[key]["body"] = terms.written
         return key
 
     def _node(self, node: Value) -> Json:
@@ -116,16 +130,18 @@ class Record:
         }
         if scene.in_formulas[node] != scene.names[node]:
             found["word"] = scene.in_formulas[node]
+        plain = f"{scene.in_formulas[node][0]}\N{COMBINING MACRON}{scene.in_formulas[node][1:]}"
+        if (barred := TEXT.bar(scene.in_formulas[node])) != plain:
+            found["barred"] = barred
         if self._full[node] != scene.names[node]:
             found["full"] = self._full[node]
         if op is None:
             return found | {"kind": "parameter" if isinstance(node, Parameter) else "input"}
-        key = self.key(op, len(node.parents))
-        if key not in self._gates:
-            self._gates[key] = self._gate(scene.gate(node))
-        found["gate"] = key
-        if gate_text(node) != gate_sign(op):
-            found["shown"] = gate_text(node)
+        key, gate = self.key(op, len(node.parents)), scene.gate(node)
+        if gate.form not in self._forms:
+            self._forms[gate.form] = len(self._gates)
+            self._gates.append({"key": key, **self._gate(gate)})
+        found["form"] = self._forms[gate.form]
         found["parents"] = [
             self._place[x] if isinstance(x, Value) else self._constant(x) for x in node.parents
         ]
@@ -147,8 +163,10 @@ class Record:
             return symbol
 
         terms = _Terms(self, names)
-        terms.index(Symbol("", found.op, tuple(map(written, found.operands))))
-        return {"terms": terms.written, "outcome": found.outcome}
+        whole = Symbol("", found.op, tuple(map(written, found.operands)))
+        terms.index(whole)
+        template = text(whole, {x: Slot(name) for x, name in names.items()})
+        return {"terms": terms.written, "written": template, "outcome": found.outcome}
 
     def _constant(self, x: float) -> Json:
         """Return a constant operand; for a maximum held by softmax, its scores too."""
@@ -158,25 +176,66 @@ class Record:
                 self._place[y] if isinstance(y, Value) else {"constant": json_number(y)}
                 for y in x.scores
             ]
+            found["word"] = self._scene.held_word(x)
         return found
 
     def _gate(self, gate: SymbolicGate) -> Json:
-        """Return an operation, each of its expressions as an index into `terms`."""
-        names = {symbol: f"x{i}" for i, symbol in enumerate(gate.operands)}
-        names |= {gate.result: "y"} | {symbol: symbol.name for symbol in FIXED}
-        op, terms = gate.op, _Terms(self, names)
+        """Return the templates of an operation; conditions and rules are indices into `terms`."""
+        form = gate.form
+        own = {symbol: f"x{i}" for i, symbol in enumerate(form.operands)} | {form.result: "y"}
+        terms = _Terms(self, own | {symbol: symbol.name for symbol in FIXED})
+        slots: dict[Symbol, str] = {symbol: Slot(name) for symbol, name in own.items()}
+        slots |= {symbol: symbol.name for symbol in FIXED}
+        slots |= {symbol: number(x) for symbol, x in form.constants.items()}
+        op, expression = form.op, form.expression
+        names = [Slot(own[symbol]).at(0) for symbol in (form.result, *form.operands)]
+        written = text(Symbol("", op, form.operands), slots)
         valid = op.domain.valid
+        needs = op.domain.needs or (valid and text(valid(*form.operands), slots))
         return {
             "symbol": gate_sign(op),
-            "pattern": op.pattern,
-            "expression": terms.index(gate.expression()),
-            "partials": [terms.index(partial) for partial in gate.partials],
-            "textbooks": [None if x is None else terms.index(x) for x in gate.textbooks],
-            "written": terms.index(Symbol("", op, gate.operands)),
-            "valid": None if valid is None else terms.index(valid(*gate.operands)),
-            "needs": op.domain.needs,
+            "shown": gate_text(gate.node),
+            "sentence": gate_sentence(gate.node, names[0], names[1:]),
+            "undefined": f"{written} is undefined at {{}}: it needs {needs}.",
+            "sign": relation(*self._scene.constants(gate, expression)),
+            "plain": is_plain_sum(expression),
+            "written": _templates(expression, slots),
+            "wires": [
+                self._wire(gate, i, slots, terms) if isinstance(x, Value) else None
+                for i, x in enumerate(gate.node.parents)
+            ],
             "terms": terms.written,
         }
+
+    def _wire(self, gate: SymbolicGate, i: int, slots: dict[Symbol, str], terms: _Terms) -> Json:
+        """Return the pattern of a wire, and how its local derivative is written at all points."""
+
+        def written(found: Fork | Derivative) -> Json:
+            if found is None:
+                return None
+            if isinstance(found, Fork):
+                condition = terms.index(found.condition)
+                return {"if": condition, "then": written(found.holds), "else": written(found.fails)}
+            rule, textbook = found
+            shown = shorten(rule)
+            made = {
+                "rule": terms.index(rule),
+                "rounds": relation(*numbers_in(rule)),
+                "reads": [str(slots[x]) for x in named_symbols(rule) if x not in FIXED],
+                "sign": relation(*self._scene.constants(gate, shown)),
+                "text": _templates(shown, slots),
+                "factor": [writer.factor_of(shown, slots) for writer in (TEXT, MATHML)],
+            }
+            if textbook is not None:
+                sign = relation(*self._scene.constants(gate, textbook))
+                made["textbook"] = {"sign": sign, "text": _templates(textbook, slots)}
+            return made
+
+        return {"pattern": gate.form.pattern(i), "written": written(gate.form.derivative(i))}
+
+
+def _templates(expression: Expression, slots: dict[Symbol, str]) -> list[str]:
+    return [writer.expression(expression, slots) for writer in (TEXT, MATHML)]
 
 
 class _Terms:
@@ -221,14 +280,3 @@ def _identity(part: Expression) -> Symbol | str:
 
 def _operands(part: Expression) -> tuple[Expression, ...]:
     return part.operands if isinstance(part, Symbol) else ()
-
-
-def _notation(op: Operation, arity: int) -> Json:
-    mathml = op.mathml or _mathml_default(op, arity)
-    return {
-        "name": op.name,
-        "lazy": op.lazy,
-        "comparison": op.comparison is not None,
-        "text": list(_text_notation(op, arity)),
-        "mathml": list(mathml),
-    }

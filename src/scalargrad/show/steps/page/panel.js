@@ -3,6 +3,7 @@
 const MOST_EXPLAINED = 3; // of more wires at once, each is a line
 const MOST_LISTED = 60; // of more inputs, only a few
 const FEW_LISTED = 12;
+const LONGEST_CALL = 6; // operands that a formula writes
 
 function drawPanel() {
   const shownNow = shownSteps();

@@ -75,7 +75,7 @@ function judgeLocal(given, step, answer) {
   if (isClose(given, state.sweep.data[step.node])) return `That is the value of ${nodes[step.node].name}, not its slope.`;
   const gate = gateAt(state.sweep, step.node);
   const [by, rest] = isShare(step) ? [`${nodes[step.parent].name} on this wire`, "everything else fixed, its other wires too"] : [nodes[step.parent].name, "everything else fixed"];
-  return `Not yet: differentiate ${nodes[step.node].name} = ${printText(gate.expression, gate.words(gate.expression))} by ${by}, ${rest}.`;
+  return `Not yet: differentiate ${nodes[step.node].name} = ${TEXT.fill(gate.gate.written, gate.word)} by ${by}, ${rest}.`;
 }
 
 function judgeProduct(given, step, answer) {
@@ -127,7 +127,7 @@ function questionForm() {
   const { question } = state;
   const { sweep, notation } = state;
   const { step } = question;
-  const factors = TEXT.product(factorIn(TEXT, sweep.signals[step.node]), factorIn(TEXT, sweep.locals[step.node][step.operand]));
+  const factors = TEXT.product(TEXT.factor(sweep.signals[step.node]), TEXT.factor(sweep.locals[step.node][step.operand]));
   const asked = {
     local: `${TEXT.partial(nodes[step.node].word, nodes[step.parent].word)}${isShare(step) ? " on this wire" : ""} = ?`,
     product: `${factors} = ?`,

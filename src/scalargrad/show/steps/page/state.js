@@ -1,15 +1,15 @@
 // What the page knows of the walk, and the state it is in.
 
-const recorded = JSON.parse(document.getElementById("walk").textContent);
-const { nodes, inputs, gates, notations, layers } = recorded;
+const { nodes, inputs, gates, operations, layers } = recorded;
 for (const node of nodes) {
   node.word ??= node.name;
   node.kind ??= "gate";
+  node.gate = gates[node.form]?.key;
 }
 for (const i of recorded.sums) nodes[i].preActivation = true;
-for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
-const comparisons = recorded.comparisons.map(({ terms, outcome }) => ({ whole: readTerms(terms).at(-1), outcome }));
-for (const notation of Object.values(notations)) if (notation.body) notation.body = readTerms(notation.body).at(-1);
+for (const gate of gates) gate.terms = readTerms(gate.terms);
+const comparisons = recorded.comparisons.map(({ terms, ...found }) => ({ whole: readTerms(terms).at(-1), ...found }));
+for (const operation of Object.values(operations)) if (operation.body) operation.body = readTerms(operation.body).at(-1);
 
 const wordsKnown = new Set(nodes.flatMap(({ name, word }) => [name, word]));
 const root = nodes.length - 1;

@@ -83,7 +83,7 @@ class Sweep {
 
   // The comparisons of the program that would come out otherwise than they did.
   get flips() {
-    this.flipped ??= comparisons.filter(({ whole, outcome }) => comparedAt(this.data, whole) !== Number(outcome));
+    this.flipped ??= comparisons.filter(({ whole, outcome }) => termValue(whole, (i) => this.data[i]) !== Number(outcome));
     return this.flipped;
   }
 }
@@ -145,28 +145,16 @@ function countFeeds() {
 // What the program decided by comparing numbers, as `if x > 0` does. At inputs where it would decide
 // otherwise it would build another graph, of which this page knows nothing.
 
-// What a comparison, or a part of one, comes to; undefined outside of a domain.
-function comparedAt(data, part) {
-  if (isNumber(part)) return part;
-  if (!part.op) return data[part.name];
-  const operands = part.of.map((operand) => comparedAt(data, operand));
-  const { valid, value } = functions[part.op];
-  return !operands.includes(undefined) && valid(operands) ? value(operands) : undefined;
-}
-
-// A comparison in symbols or, at the numbers of a sweep, in these.
-const comparisonIn = (whole, write) => printText(whole, new Map(namesIn(whole).map(({ name }) => [name, write(name)])));
-
 // Say that another branch would be taken at the inputs as they are, or might be; "" where it would not.
 function branchNote({ data, flips: [first, ...others] }) {
   if (!first) {
     if (!recorded.unknown || !areMoved()) return "";
     return `The program might take another branch here: it made ${counted(recorded.unknown, "comparison")} that this page cannot repeat. Run walk again to be sure.`;
   }
-  const { whole, outcome } = first;
-  const at = (numbers) => comparisonIn(whole, (i) => number(numbers[i]));
-  const now = comparedAt(data, whole) === undefined ? "undefined" : String(!outcome);
-  const changed = `${comparisonIn(whole, (i) => nodes[i].word)} was ${outcome} and is now ${now} (${at(recordedSweep.data)}, now ${at(data)})`;
+  const { whole, written, outcome } = first;
+  const at = (numbers) => TEXT.fill([written], (i) => number(numbers[i]));
+  const now = termValue(whole, (i) => data[i]) === undefined ? "undefined" : String(!outcome);
+  const changed = `${TEXT.fill([written], (i) => nodes[i].word)} was ${outcome} and is now ${now} (${at(recordedSweep.data)}, now ${at(data)})`;
   const more = others.length ? `; ${counted(others.length, "other comparison")} changed too` : "";
   return `The program would take the other branch here: ${changed}${more}. Run walk again.`;
 }

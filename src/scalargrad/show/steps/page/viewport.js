@@ -92,7 +92,7 @@ function startOf(inputsDrawn, frame) {
 }
 
 // The middle of what is active, if the frame holds all of it; else of what must be read: a long wire,
-// such as one from another row, need not be seen whole.
+// such as one along a chain, need not be seen whole.
 function middleOf(active, read, low, high, room) {
   const extents = [active, read].map((boxes) => [Math.min(...boxes.map((box) => box[low])), Math.max(...boxes.map((box) => box[high]))]);
   const [from, to] = extents[0][1] - extents[0][0] + 2 * MARGIN <= room ? extents[0] : extents[1];
