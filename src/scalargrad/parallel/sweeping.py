@@ -6,7 +6,6 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,7 +23,6 @@ from scalargrad.parallel.workers import (
     packed_result,
     unpacked,
 )
-from scalargrad.system import terminals
 from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import flag, function, listed, mapping
@@ -108,6 +106,8 @@ def sweep(
     >>> sweep(steps_to_one, [6, 7, 27], quiet=True)
     [8, 16, 111]
     """
+    from scalargrad.train.progress import ProgressBar
+
     function(f, "f", "of one point")
     given = listed(points, "points", "what f takes")
     done: dict[int, Any] = dict(
@@ -117,15 +117,17 @@ def sweep(
         raise OperandError(f"finished has results of more than {counted(len(given), 'point')}")
     todo = [i for i in range(len(given)) if i not in done]
     failed: dict[int, Failure] = {}
-    bar = _bar(len(given), len(done), flag(quiet, "quiet"))
-    with bar as move, deferred_interrupt(waits=False) as interrupt:
+    bar = ProgressBar(len(given), len(done), quiet=flag(quiet, "quiet"))
+    with deferred_interrupt(waits=False) as interrupt:
         try:
             for index, outcome in _outcomes(f, given, todo, workers):
                 interrupt.check()  # fit ends at Ctrl-C in good order: what it returns is not whole
                 (failed if isinstance(outcome, Failure) else done)[index] = outcome
-                move()
+                bar.advance(1, f"sweep {len(done)}/{len(given)}")
         except KeyboardInterrupt:
             raise SweepInterrupt(done) from None
+        finally:
+            bar.close()
     for index in sorted(failed):
         raise _error(failed[index].error, index, given[index], done) from failed[index].error
     return [done[i] for i in range(len(given))]
@@ -194,19 +196,3 @@ def _in_processes(
         if not pickles:
             return
     yield min(pickles), Failure(death_error())
-
-
-@contextmanager
-def _bar(total: int, done: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show a progress bar; yield a function that counts one more finished point."""
-    if quiet:
-        yield lambda: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
-
-    from scalargrad.train.progress import progress_of
-
-    columns = ("sweep", MofNCompleteColumn(), BarColumn(bar_width=20), TimeRemainingColumn())
-    with progress_of(columns, terminals.console()) as progress:
-        task = progress.add_task("sweep", total=total, completed=done)
-        yield lambda: progress.update(task, advance=1)

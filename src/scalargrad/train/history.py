@@ -9,10 +9,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape as as_text
-from rich.table import Table
-
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_atomically
 from scalargrad.system.short_repr import shown
@@ -97,41 +93,21 @@ class History:
         last = f", loss {self.rows[-1]['loss']:.4g}" if "loss" in self.columns else ""
         return f"History({len(self)} epochs{last}, stopped: {self.stopped or 'not yet'})"
 
-    def table(self, rows: int = 10) -> Table:
-        """Arrange the history as a table for the terminal or a notebook.
-
-        Parameters
-        ----------
-        rows : int
-            How many epochs to show at most, evenly spread, the first and the last among them.
-
-        Returns
-        -------
-        rich.table.Table
-        """
-        rows = whole(rows, "rows", 1)
-        table = Table(title=f"{len(self)} epochs, stopped: {as_text(self.stopped) or 'not yet'}")
-        for column in self.columns:
-            table.add_column(as_text(column), justify="right")
-        for i in spread(len(self), rows):
-            table.add_row(*(f"{x:.6g}" for x in self.rows[i].values()))
-        return table
-
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=120, color_system=None, force_jupyter=False)
-        with console.capture() as captured:
-            console.print(self.table())
-        return captured.get()
+        shown = [[f"{x:.6g}" for x in self.rows[i].values()] for i in spread(len(self), 10)]
+        widths = [max(map(len, column)) for column in zip(self.columns, *shown, strict=True)]
+        lines = [
+            "  ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
+            for row in (self.columns, *shown)
+        ]
+        return "\n".join([*lines, f"{len(self)} epochs, stopped: {self.stopped or 'not yet'}"])
 
     def _repr_html_(self) -> str:
-        """Return the table as HTML, which is how a notebook shows a history."""
-        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{x:.6g}</td>' for x in self.rows[i].values())}</tr>"
-            for i in spread(len(self), 10)
-        )
-        why = escape(self.stopped) or "not yet"
-        return f"<table><tr>{head}</tr>{body}</table><p>stopped: {why}</p>"
+        """Return the table as a notebook and a page show it."""
+        shown = [[f"{x:.6g}" for x in self.rows[i].values()] for i in spread(len(self), 10)]
+        rows = [f"<tr><th>{'</th><th>'.join(map(escape, self.columns))}</th></tr>"]
+        rows += [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in shown]
+        return f"<table>{''.join(rows)}</table><p>stopped: {escape(self.stopped) or 'not yet'}</p>"
 
     def to_csv(self, path: str | Path) -> Path:
         """Write every row as comma-separated values; floats keep every digit.
