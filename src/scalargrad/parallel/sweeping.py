@@ -13,12 +13,11 @@ from scalargrad.errors import OperandError, SweepError
 from scalargrad.parallel.workers import (
     ATTEMPTS,
     Failure,
+    WorkerPool,
     as_workers,
     attempt,
     death_error,
-    executor_of,
     in_words,
-    kill,
     packed,
     packed_result,
     unpacked,
@@ -175,7 +174,7 @@ def _in_processes(
 ) -> Iterator[tuple[int, Any]]:
     """Compute points by an executor; if a process dies it breaks, and another gets the rest."""
     for _ in range(ATTEMPTS):
-        pool = executor_of(min(count, len(pickles)))
+        pool = WorkerPool(min(count, len(pickles)))
         try:
             futures = {pool.submit(call, x): i for i, x in pickles.items()}
             for future in as_completed(futures):
@@ -192,7 +191,7 @@ def _in_processes(
         except BrokenProcessPool:  # while points were handed over
             continue
         finally:
-            kill(pool)
+            pool.kill()
         if not pickles:
             return
     yield min(pickles), Failure(death_error())
