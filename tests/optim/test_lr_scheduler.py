@@ -38,6 +38,12 @@ def run(schedule: LRScheduler, epochs: int) -> list[float]:
     return found
 
 
+def run_all(step: Callable[[], None], count: int) -> None:
+    """Call a function so many times."""
+    for _ in range(count):
+        step()
+
+
 def _wave(least: float, k: int, length: int) -> float:
     return least + (1.0 - least) * (1.0 + math.cos(math.pi * k / length)) / 2.0
 
@@ -287,10 +293,13 @@ def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was(build: Any, factor:
     one = LambdaLR(optimizer, lambda epoch: factor if epoch == 2 else 0.5)
     schedule = build(one, StepLR(optimizer, 1))
     before: list[Any] = []
+
+    def step() -> None:
+        before[:] = [schedule.state_dict(), optimizer.state_dict()]
+        schedule.step()
+
     with pytest.raises((OperandError, DomainError, TypeError)):
-        for _ in range(4):
-            before = [schedule.state_dict(), optimizer.state_dict()]
-            schedule.step()
+        run_all(step, 4)
     assert [schedule.state_dict(), optimizer.state_dict()] == before
 
 

@@ -22,6 +22,7 @@ from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import write_atomically
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag
+from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
 from scalargrad.train.trainer import Trainer
 from scalargrad.transforms.draws import MODULE, rewind, state_of
@@ -143,9 +144,7 @@ def settings(run: Trainer) -> dict[str, Any]:
     """Return the settings of a run as numbers and text, by name."""
     objective, held_out = run.objective, run.held_out
     return {
-        "number of examples": len(run.train.inputs),
         "training examples": _digest(run.train),
-        "number of held-out examples": len(held_out.inputs) if held_out else 0,
         "held-out examples": _digest(held_out) if held_out else "none",
         "batch_size": run.batch_size,
         "shuffle": run.shuffle,
@@ -198,11 +197,12 @@ def described(part: Any) -> str:
     return str(getattr(part, "__qualname__", type(part).__qualname__))
 
 
-def _digest(data: Any) -> str:
-    rows = spread(len(data.inputs), _LOOKED_AT)
-    numbers = [(data.inputs[i], data.targets[i]) for i in rows]
-    written = json.dumps(numbers, default=_written, skipkeys=True)
-    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+def _digest(data: Examples) -> str:
+    """Return how many examples there are, and a digest of their numbers and texts."""
+    count = len(data.inputs)
+    looked_at = data.at(spread(count, _LOOKED_AT))
+    written = json.dumps(looked_at, default=_written, skipkeys=True)
+    return f"{count}, {hashlib.sha256(written.encode()).hexdigest()[:12]}"
 
 
 def _written(x: Any) -> Any:

@@ -70,12 +70,8 @@ def _require(part: Any, protocol: Any, name: str, example: str) -> None:
 
 def callables(given: Any, name: str, *arguments: str) -> list[Any]:
     """Return functions of such arguments, given in a list."""
-    if callable(given) and not hasattr(given, "__iter__"):
-        raise OperandError(f"{name} is {shown(given)}; put it in a list: {name}=[…]")
-    found = listed(given, name, "functions")
-    return [
-        function(f, f"{name}[{i}]", f"of ({', '.join(arguments)})") for i, f in enumerate(found)
-    ]
+    wanted = f"of ({', '.join(arguments)})"
+    return [function(f, f"one of {name}", wanted) for f in listed(given, name, "functions")]
 
 
 def named_metrics(given: Any, columns: Iterable[str]) -> dict[str, Any]:

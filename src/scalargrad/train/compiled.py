@@ -19,11 +19,9 @@ from scalargrad.compiler.generators import generators_of
 from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import no_grad
-from scalargrad.graph import topological_order
 from scalargrad.nn import Module, ModuleList
 from scalargrad.nn.functional_call import exchanged
 from scalargrad.optim.optimizer import write_data
-from scalargrad.system.short_repr import shown
 from scalargrad.train.examples import plain
 from scalargrad.train.objective import StepResult
 from scalargrad.transforms.draws import rewind, state_of
@@ -67,7 +65,7 @@ class CompiledSteps:
         self._count = 0  # of those that it moves
         self._held: set[Value] = set()  # by the model, the loss and the penalty
         self._is_ahead = False  # the arrays, of the parameters
-        self._rows: Any = None
+        self._rows: Any = None  # the examples
         self._forget()
 
     def _forget(self) -> None:
@@ -158,8 +156,8 @@ class CompiledSteps:
         (loss, predictions), grads = found
         if grads.dtype == object:
             raise TraceError(
-                f"the step reads {_outside(loss)}, which neither the model nor the optimiser has: "
-                "make it a Parameter of the model, or a plain number"
+                "the loss depends on a Value that neither the model nor the optimizer has: make it "
+                "a Parameter of the model, or a plain number"
             )
         batch = self._rows.keys[rows[0]], self._size(rows)
         if batch not in self._compared:
@@ -236,36 +234,24 @@ class CompiledSteps:
         """Return predictions for the held-out examples; None if they must be computed eagerly."""
         if not self._compared or self._evaluate is False:
             return None
-        before, is_new = self._states(), self._evaluate is None
+        before, model = self._states(), self._objective.model
         try:
-            if is_new or self._run.callbacks:
-                self._held_out = Rows(inputs, alike=True)
+            is_new = self._evaluate is None
             if is_new:
-                self._evaluate = self._evaluation()
-            found = self._evaluate(self._held_out.at(range(len(inputs))))
-            if is_new and found is not None:
+                self._evaluate = jit(lambda inputs: _predictions(model, inputs))
+            found: list[Any] = self._evaluate(inputs)
+            if is_new:
                 after = self._states()
                 rewind(before)
-                pairs = plain(found[0]), plain(self._objective.model(inputs[0]))
+                pairs = plain(found[0]), plain(model(inputs[0]))
                 rewind(after)
                 for x, y in zip(*[flatten(part, "")[0] for part in pairs], strict=True):
                     _require_near(x, y, "a prediction")
         except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
-            self._evaluate, found = False, None
-        if found is None:
             rewind(before)
-        return None if found is None else _as_values(found)
-
-    def _evaluation(self) -> Any:
-        """Return the compiled model."""
-        model, rebuild = self._objective.model, self._held_out.rebuild(0)
-
-        def evaluation_of_fit(cells: Any) -> Any:
-            if not isinstance(cells[0][0], Value):
-                return None  # called eagerly
-            return _predictions(model, [rebuild(iter(row)) for row in cells])
-
-        return jit(evaluation_of_fit)
+            self._evaluate = False
+            return None
+        return found
 
 
 def _modules(called: tuple[Any, ...]) -> ModuleList:
@@ -290,13 +276,8 @@ def _require_near(found: float, expected: float, what: str) -> None:
 def _as_values(predictions: list[Any]) -> list[Any]:
     """Return predictions as Values, as a model makes them."""
     numbers, rebuild = flatten(predictions, "the predictions")
-    values: list[Any] = rebuild(x if isinstance(x, Value) else Value(x) for x in numbers)
+    values: list[Any] = rebuild(map(Value, numbers))
     return values
-
-
-def _outside(loss: Any) -> str:
-    found = [x for x in topological_order(loss) if x is not loss]
-    return shown(found[0]) if found else "a Value"
 
 
 # Examples as arrays -----------------------------------------------------------------------------

@@ -45,12 +45,12 @@ class History:
 
     Examples
     --------
-    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}], "all epochs done")
+    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     >>> history["loss"]
     [0.5, 0.25]
     >>> history
-    History(2 epochs, loss 0.25, stopped: all epochs done)
-    """  # noqa: E501 - one line of a doctest
+    History(2 epochs, loss 0.25, stopped: not yet)
+    """
 
     def __init__(
         self,
@@ -93,19 +93,22 @@ class History:
         last = f", loss {self.rows[-1]['loss']:.4g}" if "loss" in self.columns else ""
         return f"History({len(self)} epochs{last}, stopped: {self.stopped or 'not yet'})"
 
+    def _texts(self) -> list[list[str]]:
+        """Return the names of the columns, and ten rows, evenly spread, with both ends."""
+        shown = [self.rows[i].values() for i in spread(len(self), 10)]
+        return [self.columns, *([f"{x:.6g}" for x in row] for row in shown)]
+
     def __str__(self) -> str:
-        shown = [[f"{x:.6g}" for x in self.rows[i].values()] for i in spread(len(self), 10)]
-        widths = [max(map(len, column)) for column in zip(self.columns, *shown, strict=True)]
-        lines = [
-            "  ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
-            for row in (self.columns, *shown)
-        ]
+        rows = self._texts()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        pairs = [zip(row, widths, strict=True) for row in rows]
+        lines = ["  ".join(f"{text:>{width}}" for text, width in row) for row in pairs]
         return "\n".join([*lines, f"{len(self)} epochs, stopped: {self.stopped or 'not yet'}"])
 
     def _repr_html_(self) -> str:
         """Return the table as a notebook and a page show it."""
-        shown = [[f"{x:.6g}" for x in self.rows[i].values()] for i in spread(len(self), 10)]
-        rows = [f"<tr><th>{'</th><th>'.join(map(escape, self.columns))}</th></tr>"]
+        head, *shown = self._texts()
+        rows = [f"<tr><th>{'</th><th>'.join(map(escape, head))}</th></tr>"]
         rows += [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in shown]
         return f"<table>{''.join(rows)}</table><p>stopped: {escape(self.stopped) or 'not yet'}</p>"
 
@@ -185,6 +188,4 @@ def spread(count: int, most: int) -> list[int]:
     """
     if count <= most:
         return list(range(count))
-    if most == 1:
-        return [count - 1]
     return [i * (count - 1) // (most - 1) for i in range(most)]
