@@ -402,10 +402,12 @@ class LambdaLR(LRScheduler):
         """Return base · lr_lambda(epoch), by the function of the first group."""
         return base * _by(self.lr_lambdas[0], epoch)
 
-    def rates(self, epoch: int, current: list[float]) -> list[float]:
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
         """Return the rate of each group, by its own function."""
         del current
-        return [base * _by(f, epoch) for f, base in zip(self.lr_lambdas, self.bases(), strict=True)]
+        return [
+            base * _by(f, epoch) for f, base in zip(self.lr_lambdas, self._bases(), strict=True)
+        ]
 
 
 def _by(lr_lambda: Callable[[int], float], epoch: int) -> float:
@@ -579,10 +581,10 @@ class OneCycleLR(LRScheduler):
         del base
         return self._at(epoch, self._corners[0])
 
-    def rates(self, epoch: int, current: list[float]) -> list[float]:
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
         """Return the rate of each group."""
         del current
-        self.bases()
+        self._bases()
         if epoch > self.total_steps:
             raise GraphError(
                 f"OneCycleLR has {self.total_steps} steps and was stepped {epoch} times: give a "
@@ -590,7 +592,7 @@ class OneCycleLR(LRScheduler):
             )
         return [self._at(epoch, corners) for corners in self._corners]
 
-    def set_others(self, epoch: int) -> None:
+    def _set_others(self, epoch: int) -> None:
         """Set the momentum of each group, or its first beta."""
         if self.cycle_momentum:
             for group, corners in zip(self.optimizer.param_groups, self._momenta, strict=True):

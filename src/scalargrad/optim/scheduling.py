@@ -75,18 +75,18 @@ class LRScheduler:
         del current
         return self.lr_at(epoch, base)
 
-    def rates(self, epoch: int, current: list[float]) -> list[float]:
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
         """Return the rate of each group in an epoch, from those in force; nothing is changed."""
-        pairs = zip(current, self.bases(), strict=True)
+        pairs = zip(current, self._bases(), strict=True)
         return [self.next_lr(epoch, rate, base) for rate, base in pairs]
 
-    def bases(self) -> list[float]:
+    def _bases(self) -> list[float]:
         """Return the base rate of each group; some may be added later."""
         for group in self.optimizer.param_groups[len(self.base_lrs) :]:
             self.base_lrs.append(group["initial_lr" if "initial_lr" in group else "lr"])
         return self.base_lrs
 
-    def set_others(self, epoch: int) -> None:
+    def _set_others(self, epoch: int) -> None:
         """Set what else the schedule moves, as the momentum."""
 
     def step(self) -> None:
@@ -96,8 +96,8 @@ class LRScheduler:
     def _move_to(self, epoch: int) -> None:
         """Set the rates of an epoch; if they cannot be computed, leave everything as it was."""
         current: list[Any] = [group["lr"] for group in self.optimizer.param_groups]
-        self._set(self.rates(epoch, current))
-        self.set_others(epoch)
+        self._set(self._next(epoch, current))
+        self._set_others(epoch)
         self.last_epoch = epoch
 
     def _set(self, rates: list[float]) -> None:
@@ -245,15 +245,15 @@ class SequentialLR(LRScheduler):
         part, own = self._place(epoch)
         return part.lr_at(own, base)
 
-    def rates(self, epoch: int, current: list[float]) -> list[float]:
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
         """Return the rates by the current schedule, which begins from the base rates."""
         part, own = self._place(epoch)
-        return part.rates(own, current if own else (part if epoch else self).bases())
+        return part._next(own, current if own else (part if epoch else self)._bases())
 
-    def set_others(self, epoch: int) -> None:
+    def _set_others(self, epoch: int) -> None:
         """Set what else the current schedule moves."""
         part, own = self._place(epoch)
-        part.set_others(own)
+        part._set_others(own)
 
 
 class ChainedScheduler(LRScheduler):
@@ -297,17 +297,17 @@ class ChainedScheduler(LRScheduler):
         self.schedulers = _parts(schedulers, over, "ChainedScheduler")
         super().__init__(over)
 
-    def rates(self, epoch: int, current: list[float]) -> list[float]:
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
         """Return the rates by all schedules, which have set those of epoch 0 themselves."""
-        self.bases()
+        self._bases()
         for part in self.schedulers if epoch else ():
-            current = part.rates(epoch, current)
+            current = part._next(epoch, current)
         return current
 
-    def set_others(self, epoch: int) -> None:
+    def _set_others(self, epoch: int) -> None:
         """Set what else the schedules move."""
         for part in self.schedulers if epoch else ():
-            part.set_others(epoch)
+            part._set_others(epoch)
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -410,7 +410,7 @@ class ReduceLROnPlateau(LRScheduler):
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
-        self.bases()
+        self._bases()
         rates = [group["lr"] for group in self.optimizer.param_groups]
         if self.num_bad_epochs > self.patience:
             lower = [max(r * self.factor, m) for r, m in zip(rates, self.min_lr, strict=True)]

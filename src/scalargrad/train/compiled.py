@@ -319,7 +319,7 @@ class Rows:
                 "many numbers in the same places, or train with batch_size=1"
             )
         rows = [row for row, _ in found]
-        if any(isinstance(x, Value) for row in rows for x in row):
+        if any(issubclass(kind, Value) for row in rows for kind in {*map(type, row)}):
             raise TraceError(
                 "an example holds Values: give numbers, or train eagerly with jit=False"
             )
