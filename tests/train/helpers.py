@@ -171,8 +171,8 @@ def trained(
         jit=jit,
         **{"loss": mse_loss, "epochs": 6, "batch_size": 4, "quiet": True, **options},
     )
-    parameters = model.parameters()
-    grads = [p.grad for p in parameters]
+    groups = getattr(moving, "param_groups", [{"params": model.parameters()}])
+    grads = [p.grad for group in groups for p in group["params"]]
     return Outcome(history, weights(model), moving.state_dict(), grads, random.random())
 
 

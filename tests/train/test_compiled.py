@@ -64,7 +64,7 @@ OPTIMIZERS: dict[str, Callable[[list[Any]], Any]] = {
     "adagrad": partial(optim.Adagrad, lr=0.1, lr_decay=0.05, initial_accumulator_value=0.1),
     "groups of sgd": partial(groups, kind=SGD, lr=0.1, momentum=0.5),
     "groups of adam": partial(groups, kind=optim.Adam, lr=0.05),
-    "some": lambda parameters: SGD(parameters[:-6], lr=0.1),  # the others' gradients add up
+    "some": lambda parameters: SGD(parameters[:-6], lr=0.1),
 }
 
 
@@ -217,11 +217,11 @@ CHANCE: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
     ),
     "layer and loss": (lambda: nn.Sequential(Noisy(2, 8, rng=1), nn.Tanh(), nn.Linear(8, 1, rng=2)),
                        {"validation_split": 0.3, "loss": jittered}),
-    "a rare way": (partial(Hesitating, 0.02), {}),
-    "many ways": (partial(Hesitating, 0.5), {}),
+    "a rare way": (partial(Hesitating, 0.02), {"batch_size": 1}),
+    "two ways": (partial(Hesitating, 0.5), {"batch_size": 1}),
     "evaluation": (partial(Flickering, 2, 1, rng=1), {"validation_split": 0.3}),
-    "a later batch": (partial(Sometimes, 4), {"batch_size": 6, "shuffle": False}),
-    "a later batch, shared": (partial(Sometimes, None), {"batch_size": 6, "shuffle": False}),
+    "a later batch": (partial(Sometimes, 4), {"batch_size": 1, "shuffle": False}),
+    "a later batch, shared": (partial(Sometimes, None), {"batch_size": 1, "shuffle": False}),
 }  # fmt: skip
 
 
@@ -285,7 +285,7 @@ class Caching(nn.Module):
 
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
-    "branches": (Choosing, {"batch_size": 2, "validation_split": 0.3}),
+    "branches": (Choosing, {"batch_size": 1, "validation_split": 0.3}),
     "an idle layer that decays": (Idle, {"optimizer": OPTIMIZERS["adamw"]}),
     "an idle layer with momentum": (Idle, {"optimizer": OPTIMIZERS["momentum"]}),
     "a cache": (Caching, {"validation_split": 0.3}),
@@ -338,7 +338,7 @@ def learned(
         model, WORDS, SCORES, optimizer=moving, jit=jit,
         **{"loss": square, "batch_size": 1, "epochs": 9, "quiet": True, **options},
     )  # fmt: skip
-    grads = [x.grad or 0.0 for x in model.parameters()]
+    grads = [x.grad or 0.0 for group in moving.param_groups for x in group["params"]]
     return Outcome(history, weights(model), moving.state_dict(), grads, 0.0)
 
 
@@ -734,6 +734,7 @@ EAGER: dict[str, dict[str, Any]] = {
     "a counter": {"make": Counting},
     "a list": {"loss": _spying},
     "a state": {"make": Recurrent},
+    "branches in a batch": {"make": Choosing},
     "an iterator": {"make": Turning, "optimizer": partial(SGD, lr=0.01)},
     "a set": {"loss": lambda p, y: mse_loss(p, y) * (2.0 if y[0][0] in {HEIGHTS[0][0]} else 1)},
     "a type": {"loss": lambda p, y: mse_loss(p, y) * (2.0 if isinstance(y[0][0], float) else 1.0)},

@@ -111,7 +111,7 @@ def test_fit_is_the_loop_pytorch_programs_write() -> None:
 
 
 def batched(epochs: int = 3, **options: Any) -> list[list[float]]:
-    """Return the targets of each call of the loss."""
+    """Return the targets of each call of the loss after that of the trial."""
     seen: list[list[float]] = []
 
     def spying(predictions: list[Any], targets: list[float]) -> Any:
@@ -119,7 +119,7 @@ def batched(epochs: int = 3, **options: Any) -> list[list[float]]:
         return squares(predictions, targets)
 
     run(loss=spying, epochs=epochs, **options)
-    return seen
+    return seen[1:]
 
 
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1] * 6), (4, [4, 2]), (None, [6]), (100, [6])])
@@ -209,8 +209,7 @@ def test_a_split_holds_out_a_share_drawn_by_seed() -> None:
     """A third of six examples is two; the other four are trained on, and the seed chooses."""
 
     def drawn(seed: int) -> tuple[float, ...]:
-        tried, training, held_out, *_ = batched(seed=seed, validation_split=1 / 3, batch_size=4)
-        assert tried == TARGETS
+        training, held_out, *_ = batched(seed=seed, validation_split=1 / 3, batch_size=4)
         assert len(held_out) == 2
         assert sorted(training + held_out) == sorted(TARGETS)
         return tuple(sorted(training))
@@ -539,7 +538,7 @@ def test_a_plateau_is_one_of_the_held_out_loss(held_out: bool) -> None:
     """Halved after each epoch that is no better: of the loss held out, else of the loss."""
     model = linear()
     optimizer = SGD(model.parameters(), lr=0.4)
-    losses = iter([3.0] * held_out + [3.0, 2.0, 2.0, 1.0, 1.0])
+    losses = iter([3.0, 3.0, 2.0, 2.0, 1.0, 1.0])
 
     def loss(predictions: list[Any], targets: list[float]) -> Any:
         one = len(targets) == 1

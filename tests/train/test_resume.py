@@ -227,7 +227,7 @@ def other(predictions: list[Any], targets: list[float]) -> Any:
         ("gradient_tolerance", {"gradient_tolerance": None}),
         ("clip_grad_norm", {"clip_grad_norm": 1.0}),
         ("patience", {"patience": 3}),
-        ("number", {"validation_split": 0.5}),
+        ("training examples", {"validation_split": 0.5}),
         ("missing", {"model": linear()}),
     ],
 )
@@ -276,7 +276,7 @@ def test_the_rate_that_a_schedule_has_changed_is_no_difference(tmp_path: Path) -
         ("optimizer", {"kind": Adam}),
         ("examples", {"xs": [[1.0, 2.0], *INPUTS[1:]]}),
         ("examples", {"ys": [2.0, *TARGETS[1:]]}),
-        ("number", {"xs": INPUTS[1:], "ys": TARGETS[1:]}),
+        ("examples", {"xs": INPUTS[1:], "ys": TARGETS[1:]}),
         ("loss", {"loss": partial(mse_loss, reduction="sum")}),
         ("loss", {"loss": lambda p, t: mse_loss(p, t) * 2.0}),
     ],

@@ -104,8 +104,6 @@ class ConstantLR(_ByFactor):
     [0.5, 0.5, 1.0, 1.0]
     """
 
-    options = ("factor", "total_iters")
-
     def __init__(
         self, optimizer: Optimizer, factor: float = 1.0 / 3.0, total_iters: int = 5
     ) -> None:
@@ -143,8 +141,6 @@ class StepLR(_ByFactor):
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
-    options = ("step_size", "gamma")
-
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         self.step_size = size(step_size, "step_size", 1)
         self.gamma = number(gamma, "gamma", 0.0)
@@ -180,8 +176,6 @@ class MultiStepLR(_ByFactor):
     [1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
-    options = ("milestones", "gamma")
-
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
         given = listed(milestones, "milestones", "epochs")
         self.milestones = sorted(whole(epoch, "a milestone", 0) for epoch in given)
@@ -215,8 +209,6 @@ class ExponentialLR(_ByFactor):
     >>> [schedule.lr_at(epoch, 1.0) for epoch in range(4)]
     [1.0, 0.5, 0.25, 0.125]
     """
-
-    options = ("gamma",)
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         self.gamma = number(gamma, "gamma", 0.0)
@@ -255,8 +247,6 @@ class LinearLR(_ByFactor):
     >>> [schedule.lr_at(epoch, 1.0) for epoch in range(4)]
     [0.5, 0.75, 1.0, 1.0]
     """
-
-    options = ("start_factor", "end_factor", "total_iters")
 
     def __init__(
         self,
@@ -304,8 +294,6 @@ class PolynomialLR(_ByFactor):
     [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
     """
 
-    options = ("total_iters", "power")
-
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
         self.total_iters = size(total_iters, "total_iters", 1)
         self.power = positive(power, "power")
@@ -346,8 +334,6 @@ class CosineAnnealingLR(_ByFactor):
     >>> [round(schedule.lr_at(epoch, 1.0), 12) for epoch in range(3)]
     [1.0, 0.5, 0.0]
     """
-
-    options = ("T_max", "eta_min")
 
     def __init__(
         self,
@@ -416,9 +402,12 @@ class LambdaLR(LRScheduler):
         """Return base · lr_lambda(epoch), by the function of the first group."""
         return base * _by(self.lr_lambdas[0], epoch)
 
-    def _next(self, epoch: int) -> list[float]:
-        pairs = zip(self.lr_lambdas, self._in_force(), strict=True)
-        return [base * _by(f, epoch) for f, (_, base) in pairs]
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
+        """Return the rate of each group, by its own function."""
+        del current
+        return [
+            base * _by(f, epoch) for f, base in zip(self.lr_lambdas, self._bases(), strict=True)
+        ]
 
 
 def _by(lr_lambda: Callable[[int], float], epoch: int) -> float:
@@ -458,8 +447,6 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     >>> [round(schedule.lr_at(epoch, 1.0), 12) for epoch in range(5)]
     [1.0, 1.0, 0.5, 1.0, 0.853553390593]
     """
-
-    options = ("T_0", "T_mult", "eta_min")
 
     def __init__(
         self,
@@ -544,8 +531,6 @@ class OneCycleLR(LRScheduler):
     [0.5, 0.75, 1.0, 0.625]
     """
 
-    options = ("max_lrs", "total_steps", "pct_start", "anneal_strategy", "three_phase")
-
     def __init__(  # noqa: PLR0917 - PyTorch's signature
         self,
         optimizer: Optimizer,
@@ -562,7 +547,7 @@ class OneCycleLR(LRScheduler):
         final_div_factor: float = 10_000.0,
         three_phase: bool = False,
     ) -> None:
-        self.max_lrs = per_group(max_lr, "max_lr", optimizer)
+        self.max_lr = per_group(max_lr, "max_lr", optimizer)
         if total_steps is None and (epochs is None or steps_per_epoch is None):
             raise OperandError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
         self.total_steps = (
@@ -577,9 +562,9 @@ class OneCycleLR(LRScheduler):
         first = positive(div_factor, "div_factor")
         last = first * positive(final_div_factor, "final_div_factor")
         positive(last, "div_factor * final_div_factor", finite=False)
-        number(max(self.max_lrs) / min(first, last), "max_lr / div_factor")
+        number(max(self.max_lr) / min(first, last), "max_lr / div_factor")
         #: Of each group, the rate, and then the momentum, at the start, the peak and the end.
-        self._corners = [(rate / first, rate, rate / last) for rate in self.max_lrs]
+        self._corners = [(rate / first, rate, rate / last) for rate in self.max_lr]
         least = per_group(base_momentum, "base_momentum", optimizer)
         most = per_group(max_momentum, "max_momentum", optimizer)
         self._momenta = list(zip(most, least, most, strict=True))
@@ -596,13 +581,19 @@ class OneCycleLR(LRScheduler):
         del base
         return self._at(epoch, self._corners[0])
 
-    def _next(self, epoch: int) -> list[float]:
-        self._in_force()
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
+        """Return the rate of each group."""
+        del current
+        self._bases()
         if epoch > self.total_steps:
             raise GraphError(
                 f"OneCycleLR has {self.total_steps} steps and was stepped {epoch} times: give a "
                 "larger total_steps"
             )
+        return [self._at(epoch, corners) for corners in self._corners]
+
+    def _set_others(self, epoch: int) -> None:
+        """Set the momentum of each group, or its first beta."""
         if self.cycle_momentum:
             for group, corners in zip(self.optimizer.param_groups, self._momenta, strict=True):
                 momentum = self._at(epoch, corners)
@@ -610,7 +601,6 @@ class OneCycleLR(LRScheduler):
                     group["betas"] = (momentum, *group["betas"][1:])
                 else:
                     group["momentum"] = momentum
-        return [self._at(epoch, corners) for corners in self._corners]
 
     def _at(self, epoch: int, corners: tuple[float, float, float]) -> float:
         """Return the number at an epoch on the way from the first over the second to the third."""

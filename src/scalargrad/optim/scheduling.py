@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any, ClassVar
 
 from scalargrad.errors import DomainError, OperandError, StateError
@@ -40,8 +41,6 @@ class LRScheduler:
         If `optimizer` is not one of `scalargrad.optim`.
     """
 
-    #: Names of the attributes that were options; `repr` shows them.
-    options: ClassVar[tuple[str, ...]] = ()
     #: What `state_dict` holds, and how each is checked when it is loaded.
     kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {
         "last_epoch": counted,
@@ -76,45 +75,36 @@ class LRScheduler:
         del current
         return self.lr_at(epoch, base)
 
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
+        """Return the rate of each group in an epoch, from those in force; nothing is changed."""
+        pairs = zip(current, self._bases(), strict=True)
+        return [self.next_lr(epoch, rate, base) for rate, base in pairs]
+
+    def _bases(self) -> list[float]:
+        """Return the base rate of each group; some may be added later."""
+        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
+            self.base_lrs.append(group["initial_lr" if "initial_lr" in group else "lr"])
+        return self.base_lrs
+
+    def _set_others(self, epoch: int) -> None:
+        """Set what else the schedule moves, as the momentum."""
+
     def step(self) -> None:
         """Advance by one epoch; call it after ``optimizer.step()``."""
         self._move_to(self.last_epoch + 1)
 
     def _move_to(self, epoch: int) -> None:
         """Set the rates of an epoch; if they cannot be computed, leave everything as it was."""
-        groups, state = self.optimizer.param_groups, self.state_dict()
-        before = [dict(group) for group in groups]
-        try:
-            self._set(self._next(epoch))
-        except BaseException:
-            for group, options in zip(groups, before, strict=True):
-                group.clear()
-                group.update(options)
-            self._take_on(state)
-            raise
+        current: list[Any] = [group["lr"] for group in self.optimizer.param_groups]
+        self._set(self._next(epoch, current))
+        self._set_others(epoch)
         self.last_epoch = epoch
-
-    def _start(self, rates: list[float]) -> None:
-        """Begin, or begin again, from these rates, as when a SequentialLR hands over."""
-        self._set(rates)
-        self._move_to(0)
-
-    def _next(self, epoch: int) -> list[float]:
-        """Return the rate of each group in an epoch, from those in force."""
-        return [self.next_lr(epoch, *rates) for rates in self._in_force()]
-
-    def _in_force(self) -> list[tuple[float, float]]:
-        """Return the rate in force and the base rate of each group."""
-        groups = self.optimizer.param_groups
-        for group in groups[len(self.base_lrs) :]:  # some may be added later
-            group.setdefault("initial_lr", group["lr"])
-            self.base_lrs.append(group["initial_lr"])
-        return [(group["lr"], base) for group, base in zip(groups, self.base_lrs, strict=True)]
 
     def _set(self, rates: list[float]) -> None:
         """Set the rates of all groups, after checking all of them."""
         self.last_lr = _rates(rates, f"the rate of {type(self).__name__}")
         for group, rate in zip(self.optimizer.param_groups, self.last_lr, strict=True):
+            group.setdefault("initial_lr", group["lr"])
             group["lr"] = rate
 
     def get_last_lr(self) -> list[float]:
@@ -141,10 +131,6 @@ class LRScheduler:
         -----
         Load the state of the optimiser, too: it has the rate to continue from.
         """
-        self._take_on(self._checked(state_dict))
-
-    def _checked(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a state that fits this schedule, once all of it has been looked at."""
         try:
             state = {name: check(state_dict[name], name) for name, check in self.kept.items()}
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -155,14 +141,12 @@ class LRScheduler:
                 f"this is not a state of a schedule over {len(groups)} groups: it has "
                 f"{len(rates)} rates, and {len(base)} base rates"
             )
-        return state
-
-    def _take_on(self, state: dict[str, Any]) -> None:
-        vars(self).update({name: state[name] for name in self.kept})
+        vars(self).update(state)
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.options)
-        return f"{type(self).__name__}({options})"
+        options = [name for name in signature(type(self)).parameters if name in vars(self)]
+        shown = [f"{name}={getattr(self, name)!r}" for name in options if name != "optimizer"]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def required(optimizer: Any) -> Optimizer:
@@ -196,44 +180,18 @@ def per_group(given: Any, name: str, optimizer: Optimizer) -> list[float]:
     return _rates(given, name)
 
 
-class _Combined(LRScheduler):
-    """Base class of both: schedules over one optimiser, and the states of all of them."""
-
-    options: ClassVar[tuple[str, ...]] = ("schedulers",)
-
-    def __init__(self, optimizer: Optimizer, schedulers: Iterable[LRScheduler]) -> None:
-        required(optimizer)
-        name = type(self).__name__
-        parts: list[Any] = listed(schedulers, "schedulers", "schedules")
-        for part in parts:
-            if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
-                raise OperandError(f"{name}: {shown(part)} cannot be combined; give schedules")
-            if part.optimizer is not optimizer:
-                raise OperandError(f"{name}: every schedule must be over the same optimizer")
-        self.schedulers: list[LRScheduler] = parts
-        super().__init__(optimizer)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of the schedule and its parts, as plain numbers."""
-        return {**super().state_dict(), "schedulers": [x.state_dict() for x in self.schedulers]}
-
-    def _checked(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
-        state, parts = super()._checked(state_dict), state_dict.get("schedulers")
-        if not isinstance(parts, list | tuple) or len(parts) != len(self.schedulers):
-            raise StateError(
-                f"this is not a state of {len(self.schedulers)} schedules: load one that "
-                "state_dict() of as many schedules returned"
-            )
-        pairs = zip(self.schedulers, parts, strict=True)
-        return {**state, "schedulers": [own._checked(part) for own, part in pairs]}
-
-    def _take_on(self, state: dict[str, Any]) -> None:
-        super()._take_on(state)
-        for own, part in zip(self.schedulers, state["schedulers"], strict=True):
-            own._take_on(part)
+def _parts(schedulers: Any, optimizer: Any, name: str) -> list[LRScheduler]:
+    """Return the schedules that another is made of, all of them over one optimiser."""
+    parts: list[Any] = listed(schedulers, "schedulers", "schedules")
+    for part in parts:
+        if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
+            raise OperandError(f"{name}: {shown(part)} cannot be combined; give schedules")
+        if part.optimizer is not required(optimizer):
+            raise OperandError(f"{name}: every schedule must be over the same optimizer")
+    return parts
 
 
-class SequentialLR(_Combined):
+class SequentialLR(LRScheduler):
     """Follow one schedule after the other, each counting its epochs from 0.
 
     Parameters
@@ -263,12 +221,10 @@ class SequentialLR(_Combined):
     [0.5, 0.75, 1.0, 0.5, 0.25]
     """
 
-    options = ("schedulers", "milestones")
-
     def __init__(
         self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]
     ) -> None:
-        parts = listed(schedulers, "schedulers", "schedules")
+        self.schedulers = parts = _parts(schedulers, optimizer, "SequentialLR")
         found = [whole(x, "a milestone", 0) for x in listed(milestones, "milestones", "epochs")]
         if len(found) != len(parts) - 1 or found != sorted(found):
             needed = in_words(len(parts) - 1, "increasing milestone")
@@ -277,7 +233,7 @@ class SequentialLR(_Combined):
                 f"SequentialLR: {in_words(len(parts), 'schedule')} {verb} {needed}, not {found}"
             )
         self.milestones = found
-        super().__init__(optimizer, parts)
+        super().__init__(optimizer)
 
     def _place(self, epoch: int) -> tuple[LRScheduler, int]:
         """Return the schedule of an epoch, and the epoch by its own count."""
@@ -289,17 +245,18 @@ class SequentialLR(_Combined):
         part, own = self._place(epoch)
         return part.lr_at(own, base)
 
-    def _next(self, epoch: int) -> list[float]:
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
+        """Return the rates by the current schedule, which begins from the base rates."""
         part, own = self._place(epoch)
-        if own:
-            part.step()
-        else:  # the first goes on from the base rates, whatever the parts have made of them
-            over = part if epoch else self
-            part._start([base for _, base in over._in_force()])
-        return part.get_last_lr()
+        return part._next(own, current if own else (part if epoch else self)._bases())
+
+    def _set_others(self, epoch: int) -> None:
+        """Set what else the current schedule moves."""
+        part, own = self._place(epoch)
+        part._set_others(own)
 
 
-class ChainedScheduler(_Combined):
+class ChainedScheduler(LRScheduler):
     """Follow several schedules at once, each going on from the rate the one before it has set.
 
     Parameters
@@ -333,16 +290,24 @@ class ChainedScheduler(_Combined):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
-        parts = listed(schedulers, "schedulers", "schedules")
-        if not parts:
+        first = next(iter(listed(schedulers, "schedulers", "schedules")), None)
+        if first is None:
             raise OperandError("ChainedScheduler needs one schedule or more, and was given none")
-        over: Any = getattr(parts[0], "optimizer", None) if optimizer is None else optimizer
-        super().__init__(over, parts)
+        over: Any = getattr(first, "optimizer", None) if optimizer is None else optimizer
+        self.schedulers = _parts(schedulers, over, "ChainedScheduler")
+        super().__init__(over)
 
-    def _next(self, epoch: int) -> list[float]:
+    def _next(self, epoch: int, current: list[float]) -> list[float]:
+        """Return the rates by all schedules, which have set those of epoch 0 themselves."""
+        self._bases()
         for part in self.schedulers if epoch else ():
-            part.step()
-        return [current for current, _ in self._in_force()]
+            current = part._next(epoch, current)
+        return current
+
+    def _set_others(self, epoch: int) -> None:
+        """Set what else the schedules move."""
+        for part in self.schedulers if epoch else ():
+            part._set_others(epoch)
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -391,7 +356,6 @@ class ReduceLROnPlateau(LRScheduler):
     [0.5]
     """
 
-    options = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lrs")
     kept: ClassVar = {
         **LRScheduler.kept,
         "best": as_float,
@@ -419,15 +383,16 @@ class ReduceLROnPlateau(LRScheduler):
         self.threshold = number(threshold, "threshold")
         self.threshold_mode = choice(threshold_mode, "threshold_mode", ["rel", "abs"])
         self.cooldown = whole(cooldown, "cooldown", 0)
-        self.min_lrs = per_group(min_lr, "min_lr", optimizer)
+        self.min_lr = per_group(min_lr, "min_lr", optimizer)
         self.eps = number(eps, "eps", 0.0)
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
         super().__init__(optimizer)
 
-    def _next(self, epoch: int) -> list[float]:
-        del epoch
-        return [current for current, _ in self._in_force()]
+    def next_lr(self, epoch: int, current: float, base: float) -> float:
+        """Return the rate in force."""
+        del epoch, base
+        return current
 
     def step(self, metrics: float) -> None:  # type: ignore[override]
         """Advance by one epoch, given the metric it reached.
@@ -445,9 +410,10 @@ class ReduceLROnPlateau(LRScheduler):
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
-        rates = self._next(self.last_epoch + 1)
+        self._bases()
+        rates = [group["lr"] for group in self.optimizer.param_groups]
         if self.num_bad_epochs > self.patience:
-            lower = [max(r * self.factor, m) for r, m in zip(rates, self.min_lrs, strict=True)]
+            lower = [max(r * self.factor, m) for r, m in zip(rates, self.min_lr, strict=True)]
             rates = [b if a - b > self.eps else a for a, b in zip(rates, lower, strict=True)]
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._set(rates)

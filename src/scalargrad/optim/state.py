@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import count, islice
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError, StateError
 from scalargrad.system.packages import needed
@@ -172,24 +172,7 @@ class StateColumns(MutableMapping[Value, tuple[float, ...]]):
 # Saved states ---------------------------------------------------------------------------------
 
 
-class Saved(Protocol):
-    """The parts of an `Optimizer` that are saved, or that a saved state must fit."""
-
-    state: StateColumns
-    param_groups: list[Group]
-
-    @property
-    def state_names(self) -> Sequence[str]:
-        """The names of the rule's state."""
-
-    def check(self, group: Group) -> None:
-        """Make options Python's own numbers; raise an error if one is out of its range."""
-
-    def first_state(self, group: Group) -> tuple[float, ...]:
-        """Return the state before the first step."""
-
-
-def written(optimizer: Saved) -> dict[str, Any]:
+def written(optimizer: Any) -> dict[str, Any]:
     """Return the state dict of an optimiser, in which parameters are numbered in their order.
 
     Raises
@@ -206,7 +189,7 @@ def written(optimizer: Saved) -> dict[str, Any]:
 
 
 def read(
-    state_dict: Mapping[str, Any], optimizer: Saved
+    state_dict: Mapping[str, Any], optimizer: Any
 ) -> tuple[list[Group], dict[Value, tuple[float, ...]]]:
     """Return the groups and the state of a state dict, once all of it is seen to fit.
 
@@ -235,7 +218,7 @@ def read(
     return [_merged(*pair, optimizer) for pair in zip(own, groups, strict=True)], found
 
 
-def _merged(own: Group, saved: Group, optimizer: Saved) -> Group:
+def _merged(own: Group, saved: Group, optimizer: Any) -> Group:
     """Return the options of a group as saved."""
     if missing := own.keys() - saved.keys() - {"initial_lr"}:
         raise ValueError(f"a group has no {', '.join(sorted(missing))}")
@@ -251,7 +234,7 @@ _ONLY_WITH = {"max_exp_avg_sq": "amsgrad", "grad_avg": "centered", "momentum_buf
 
 
 def _by_numbers(
-    groups: Sequence[Group], states: Mapping[int, Any], optimizer: Saved
+    groups: Sequence[Group], states: Mapping[int, Any], optimizer: Any
 ) -> tuple[list[Group], dict[int, dict[str, float]]]:
     """Return PyTorch's groups and states by single numbers, as `Optimizer.state_dict` has them."""
     merged, found, first = [], {}, 0
@@ -297,7 +280,7 @@ def _flat(x: Any) -> list[float]:
     return list(x.reshape(-1).tolist()) if hasattr(x, "reshape") else [x]
 
 
-def torch_state_dict(optimizer: Saved, model: Any) -> dict[str, Any]:
+def torch_state_dict(optimizer: Any, model: Any) -> dict[str, Any]:
     """Return the state of an optimiser for PyTorch's optimiser of the same name to load.
 
     Parameters
@@ -332,8 +315,7 @@ def torch_state_dict(optimizer: Saved, model: Any) -> dict[str, Any]:
     """
     if not isinstance(getattr(optimizer, "state", None), StateColumns):
         raise OperandError(f"optimizer is {shown(optimizer)}; give one of scalargrad.optim")
-    made = not isinstance(model, type)
-    if not (made and all(callable(getattr(model, x, None)) for x in ("state_dict", "parameters"))):
+    if isinstance(model, type) or not hasattr(model, "named_tensors"):
         raise OperandError(f"model is {shown(model)}; give the Module whose parameters these are")
     with needed("states for PyTorch need"):
         import torch
@@ -369,7 +351,7 @@ def torch_state_dict(optimizer: Saved, model: Any) -> dict[str, Any]:
     return {"state": state, "param_groups": groups}
 
 
-def _remembered(optimizer: Saved, group: Group, members: Sequence[Value]) -> dict[str, list[float]]:
+def _remembered(optimizer: Any, group: Group, members: Sequence[Value]) -> dict[str, list[float]]:
     """Return what is remembered of a tensor by name, as PyTorch keeps it; empty before a step."""
     if not any(p in optimizer.state for p in members):
         return {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, reduce
 from itertools import pairwise
@@ -22,10 +22,9 @@ from scalargrad.parallel.workers import (
     ATTEMPTS,
     Failure,
     Map,
+    WorkerPool,
     as_workers,
     death_error,
-    executor_of,
-    kill,
     packed,
     packed_result,
     unpacked,
@@ -239,13 +238,13 @@ class _Processes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._pools: list[ProcessPoolExecutor] = []
+        self._pools: list[WorkerPool] = []
 
     def map(self, f: Callable[[Request], bytes], requests: Iterable[Request]) -> list[bytes]:
         """Apply a function to each request, in the process of its share."""
         broken: BaseException | None = None
         for _ in range(ATTEMPTS):
-            pools = self._pools = self._pools or [executor_of(1) for _ in range(self.count)]
+            pools = self._pools = self._pools or [WorkerPool(1) for _ in range(self.count)]
             try:
                 futures = [pools[x.share].submit(f, x) for x in requests]
                 return [future.result() for future in futures]
@@ -257,7 +256,7 @@ class _Processes:
     def close(self) -> None:
         """Kill the processes; others start when needed."""
         while self._pools:
-            kill(self._pools.pop())
+            self._pools.pop().kill()
 
 
 # Cutting and adding ------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,17 +13,15 @@ from scalargrad.errors import OperandError, SweepError
 from scalargrad.parallel.workers import (
     ATTEMPTS,
     Failure,
+    WorkerPool,
     as_workers,
     attempt,
     death_error,
-    executor_of,
     in_words,
-    kill,
     packed,
     packed_result,
     unpacked,
 )
-from scalargrad.system import terminals
 from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import flag, function, listed, mapping
@@ -108,6 +105,8 @@ def sweep(
     >>> sweep(steps_to_one, [6, 7, 27], quiet=True)
     [8, 16, 111]
     """
+    from scalargrad.train.progress import ProgressBar
+
     function(f, "f", "of one point")
     given = listed(points, "points", "what f takes")
     done: dict[int, Any] = dict(
@@ -117,15 +116,17 @@ def sweep(
         raise OperandError(f"finished has results of more than {counted(len(given), 'point')}")
     todo = [i for i in range(len(given)) if i not in done]
     failed: dict[int, Failure] = {}
-    bar = _bar(len(given), len(done), flag(quiet, "quiet"))
-    with bar as move, deferred_interrupt(waits=False) as interrupt:
+    bar = ProgressBar(len(given), len(done), quiet=flag(quiet, "quiet"))
+    with deferred_interrupt(waits=False) as interrupt:
         try:
             for index, outcome in _outcomes(f, given, todo, workers):
                 interrupt.check()  # fit ends at Ctrl-C in good order: what it returns is not whole
                 (failed if isinstance(outcome, Failure) else done)[index] = outcome
-                move()
+                bar.advance(1, f"sweep {len(done)}/{len(given)}")
         except KeyboardInterrupt:
             raise SweepInterrupt(done) from None
+        finally:
+            bar.close()
     for index in sorted(failed):
         raise _error(failed[index].error, index, given[index], done) from failed[index].error
     return [done[i] for i in range(len(given))]
@@ -173,7 +174,7 @@ def _in_processes(
 ) -> Iterator[tuple[int, Any]]:
     """Compute points by an executor; if a process dies it breaks, and another gets the rest."""
     for _ in range(ATTEMPTS):
-        pool = executor_of(min(count, len(pickles)))
+        pool = WorkerPool(min(count, len(pickles)))
         try:
             futures = {pool.submit(call, x): i for i, x in pickles.items()}
             for future in as_completed(futures):
@@ -190,23 +191,7 @@ def _in_processes(
         except BrokenProcessPool:  # while points were handed over
             continue
         finally:
-            kill(pool)
+            pool.kill()
         if not pickles:
             return
     yield min(pickles), Failure(death_error())
-
-
-@contextmanager
-def _bar(total: int, done: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show a progress bar; yield a function that counts one more finished point."""
-    if quiet:
-        yield lambda: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
-
-    from scalargrad.train.progress import progress_of
-
-    columns = ("sweep", MofNCompleteColumn(), BarColumn(bar_width=20), TimeRemainingColumn())
-    with progress_of(columns, terminals.console()) as progress:
-        task = progress.add_task("sweep", total=total, completed=done)
-        yield lambda: progress.update(task, advance=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import multiprocessing
 import os
 import pickle
 import signal
@@ -58,9 +60,26 @@ def _mapped(mapped: Map, f: Callable[[Any], Any], items: Iterable[Any]) -> Itera
     return found
 
 
-def executor_of(count: int) -> ProcessPoolExecutor:
-    """Return an executor of so many processes, begun by the start method of `multiprocessing`."""
-    return ProcessPoolExecutor(count, initializer=_begin)
+class WorkerPool(ProcessPoolExecutor):
+    """An executor of local processes, begun by the start method of `multiprocessing`."""
+
+    def __init__(self, count: int) -> None:
+        context: Any = copy.copy(multiprocessing.get_context())
+        begin, self.begun = context.Process, list[Any]()
+
+        def process(*args: Any, **kwargs: Any) -> Any:
+            self.begun.append(begin(*args, **kwargs))
+            return self.begun[-1]
+
+        context.Process = process
+        super().__init__(count, mp_context=context, initializer=_begin)
+
+    def kill(self) -> None:
+        """Kill the processes, whatever they are doing."""
+        for process in self.begun:
+            if process.pid is not None:
+                process.kill()
+        self.shutdown(cancel_futures=True)
 
 
 def _begin() -> None:
@@ -75,13 +94,6 @@ def _end_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)  # an executor's process would wait for ever for work of one that was killed
-
-
-def kill(pool: ProcessPoolExecutor) -> None:
-    """Kill the processes of an executor, whatever they are doing."""
-    for process in [*(pool._processes or {}).values()]:  # from Python 3.14 on pool.kill_workers()
-        process.kill()
-    pool.shutdown(cancel_futures=True)
 
 
 def death_error() -> WorkerError:

@@ -11,22 +11,19 @@ import copy
 import hashlib
 import json
 import random
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
+from scalargrad.compiler.generators import generators_of
 from scalargrad.errors import StateError
 from scalargrad.losses import Loss
-from scalargrad.optim import Optimizer
 from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import write_atomically
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
-from scalargrad.train.settings import Settings
 from scalargrad.train.trainer import Trainer
 from scalargrad.transforms.draws import MODULE, rewind, state_of
 from scalargrad.value import Value
@@ -41,12 +38,27 @@ class RunState:
         Before its first epoch.
     path : str
         The file of its checkpoints.
+
+    Raises
+    ------
+    StateError
+        If a checkpoint could not hold a part's state, as it is now.
     """
 
     def __init__(self, run: Trainer, path: str) -> None:
         self.path = path
         self._run = run
-        self._conditions = conditions(run.settings)
+        self._settings = settings(run)
+        found = [x for x in generators_of(run.objective.called) if x is not MODULE]
+        self._generators = [run.rng, *found]
+        kept = {id(p) for p in run.model.parameters()}
+        if strange := [p for p in run.trained if id(p) not in kept]:
+            raise StateError(
+                f"no checkpoint would hold {len(strange)} of the {len(run.trained)} parameters "
+                f"that the optimizer moves, such as {shown(strange[0])}: they are not the model's. "
+                "Assign them to attributes of the model, as Parameters"
+            )
+        encoded(self._parts(), "state")
 
     def save(self) -> None:
         """Write a checkpoint.
@@ -58,25 +70,9 @@ class RunState:
         """
         self._run.write_back()
         try:
-            save_checkpoint(self.path, {**self._parts(), "conditions": self._conditions})
+            save_checkpoint(self.path, {**self._parts(), "settings": self._settings})
         except (OSError, StateError) as error:
             raise StateError(f"the checkpoint was not written: {error}") from error
-
-    def require_saveable(self) -> None:
-        """Raise StateError if a checkpoint could not hold a part's state, as it is now."""
-        self._require_models_own()
-        encoded(self._parts(), "state")
-
-    def _require_models_own(self) -> None:
-        """Raise StateError if the optimiser moves what is no part of the model's state."""
-        kept = {id(p) for p in self._run.model.parameters()}
-        trained = self._run.settings.trained
-        if strange := [p for p in trained if id(p) not in kept]:
-            raise StateError(
-                f"no checkpoint would hold {len(strange)} of the {len(trained)} parameters that "
-                f"the optimizer moves, such as {shown(strange[0])}: they are not the model's. "
-                "Assign them to attributes of the model, as Parameters"
-            )
 
     def load(self) -> None:
         """Load the state of a checkpoint; on an error, nothing is changed.
@@ -87,14 +83,14 @@ class RunState:
             If it belongs to another run, or is not a checkpoint of one.
         """
         state = load_checkpoint(self.path)
-        if found := differences(state.get("conditions"), self._conditions):
+        if found := differences(state.get("settings"), self._settings):
             raise StateError(
                 f"{self.path} is of a run that differs from this one: {found}. Give the same, or "
                 "start again without resume"
             )
         before = copy.deepcopy(self._parts())
         try:
-            self._take_on(state)
+            self._give(state)
         except BaseException as error:
             self._give(before)
             if not isinstance(error, Exception):
@@ -107,42 +103,28 @@ class RunState:
 
     def _parts(self) -> dict[str, Any]:
         """Return the state of every part that an epoch changes."""
-        run = self._run
         return {
             **{name: part.state_dict() for name, part in self._stateful().items()},
-            "rng": [_listed(state_of(rng)) for rng in self._generators()],
+            "rng": [_listed(state_of(rng)) for rng in self._generators],
             "random": random.getstate(),
-            "history": vars(run.history),
-            "ended": run.ended,
+            "history": vars(self._run.history),
+            "ended": self._run.ended,
         }
 
-    def _take_on(self, state: dict[str, Any]) -> None:
-        """Load a state into every part, after checking those that would accept anything."""
-        run = self._run
-        history, ended = History(**state["history"]), flag(state["ended"], "ended")
-        self._give(state)
-        if run.patience is not None and run.patience.best_state is not None:
-            run.model.load_state_dict(run.patience.best_state)  # whether it fits
-            run.model.load_state_dict(state["model"])
-        run.history, run.ended = history, ended
-
     def _give(self, state: dict[str, Any]) -> None:
-        """Load the state of every part that has its own `load_state_dict`."""
+        """Load a state into every part."""
+        history, ended = History(**state["history"]), flag(state["ended"], "ended")
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
-        rewind(list(zip(self._generators(), state["rng"], strict=True)))
+        rewind(list(zip(self._generators, state["rng"], strict=True)))
         random.setstate(state["random"])
+        self._run.history, self._run.ended = history, ended
 
     def _stateful(self) -> dict[str, Any]:
         run = self._run
         parts: dict[str, Any] = {"model": run.model, "optimizer": run.optimizer}
-        parts |= {"scheduler": run.settings.scheduler, "patience": run.patience}
+        parts |= {"scheduler": run.scheduler, "patience": run.patience}
         return {name: part for name, part in parts.items() if part is not None}
-
-    def _generators(self) -> list[Any]:
-        """Return the generator that shuffles, and those that steps draw from."""
-        found = self._run.objective.generators()
-        return [self._run.rng, *(x for x in found if x is not MODULE)]
 
 
 def _listed(state: Any) -> Any:
@@ -156,52 +138,28 @@ def _listed(state: Any) -> Any:
 
 #: How many examples are compared, evenly spread over all.
 _LOOKED_AT = 10_000
-_DIGITS = 12
 
 
-def conditions(run: Settings) -> dict[str, Any]:
-    """Return the settings of a run as text, by name.
-
-    Lambdas and other functions of one name are told apart by the names and constants they use.
-    """
-    objective = run.objective
+def settings(run: Trainer) -> dict[str, Any]:
+    """Return the settings of a run as numbers and text, by name."""
+    objective, held_out = run.objective, run.held_out
     return {
-        "number of examples": len(run.train.inputs),
         "training examples": _digest(run.train),
-        "number of held-out examples": len(run.held_out.inputs) if run.held_out else 0,
-        "held-out examples": _digest(run.held_out) if run.held_out else None,
+        "held-out examples": _digest(held_out) if held_out else "none",
         "batch_size": run.batch_size,
         "shuffle": run.shuffle,
         "seed": run.seed,
         "loss": described(objective.loss),
         "regularizer": described(objective.regularizer),
-        "metrics": ", ".join(f"{name}={described(f)}" for name, f in objective.metrics.items()),
+        "metrics": {name: described(f) for name, f in objective.metrics.items()},
         "optimizer": type(run.optimizer).__name__,
-        **_options(run),
+        **{name: str(x) for name, x in getattr(run.optimizer, "defaults", {}).items()},
         "scheduler": described(run.scheduler),
         "patience": run.patience is not None,
         "clip_grad_norm": run.limits.norm,
         "clip_grad_value": run.limits.value,
-        "gradient_tolerance": run.wants_gradient,
+        "gradient_tolerance": run.gradient_tolerance is not None,
     }
-
-
-def _options(run: Settings) -> dict[str, Any]:
-    """Return the options of the optimiser as they were before a schedule changed the rate."""
-    if not isinstance(run.optimizer, Optimizer):
-        return {}
-    found: dict[str, Any] = {}
-    for i, group in enumerate(run.optimizer.param_groups):
-        behind = f" of group {i}" if len(run.optimizer.param_groups) > 1 else ""
-        options = {**group, "lr": group.get("initial_lr", group["lr"])}
-        if run.scheduler is not None and "initial_lr" not in group:
-            del options["lr"]
-        kept = {name: x for name, x in options.items() if name not in _NO_OPTIONS}
-        found |= {f"{name}{behind}": x for name, x in kept.items()}
-    return found
-
-
-_NO_OPTIONS = {"params", "step", "initial_lr"}
 
 
 def differences(saved: Any, here: dict[str, Any]) -> str:
@@ -214,25 +172,15 @@ def differences(saved: Any, here: dict[str, Any]) -> str:
     """
     if not isinstance(saved, dict):
         return "it does not say what it was made with"
-    names = [*here, *(name for name in saved if name not in here)]
     return ", ".join(
-        f"the {name} are others"
-        if name in _DIGESTS
-        else f"{name} was {_worded(saved.get(name))} and is {_worded(here.get(name))}"
-        for name in names
+        f"{name} was {saved.get(name)} and is {here.get(name)}"
+        for name in dict.fromkeys([*here, *saved])
         if saved.get(name) != here.get(name)
     )
 
 
-def _worded(setting: Any) -> str:
-    return "none" if setting == "" else str(setting)
-
-
-_DIGESTS = {"training examples", "held-out examples"}
-
-
 def described(part: Any) -> str:
-    """Return text that identifies a function or an object, the same in every process.
+    """Return text that names a function or an object, the same in every process.
 
     Examples
     --------
@@ -244,51 +192,29 @@ def described(part: Any) -> str:
         given = [*map(described, part.args)]
         given += [f"{name}={described(x)}" for name, x in part.keywords.items()]
         return f"{described(part.func)}({', '.join(given)})"
-    if isinstance(part, FunctionType):
-        own = part.__module__.partition(".")[0] == "scalargrad"
-        return part.__qualname__ + ("" if own else f" #{_code(part)}")
     if part is None or isinstance(part, bool | int | float | str | Loss | LRScheduler):
         return str(part)
-    return type(part).__qualname__
-
-
-def _code(function: FunctionType) -> str:
-    code = function.__code__
-    plain = [x for x in code.co_consts if isinstance(x, bool | int | float | complex)]
-    return _hash([repr((code.co_names, plain))])
+    return str(getattr(part, "__qualname__", type(part).__qualname__))
 
 
 def _digest(data: Examples) -> str:
-    rows = spread(len(data.inputs), _LOOKED_AT)
-    return _hash(text for i in rows for x in (data.inputs[i], data.targets[i]) for text in _text(x))
+    """Return how many examples there are, and a digest of their numbers and texts."""
+    count = len(data.inputs)
+    looked_at = data.at(spread(count, _LOOKED_AT))
+    written = json.dumps(looked_at, default=_written, skipkeys=True)
+    return f"{count}, {hashlib.sha256(written.encode()).hexdigest()[:12]}"
 
 
-def _text(x: Any) -> Iterator[str]:
-    """Yield the numbers and texts of an example; of other objects, their type."""
-    if isinstance(x, dict):
-        x = [*x.items()]
-    if isinstance(x, list | tuple):
-        yield "["
-        for part in x:
-            yield from _text(part)
-        yield "]"
-    elif isinstance(x, bool | int | float | str | None):
-        yield repr(x)
-    else:
-        yield repr(x.data) if isinstance(x, Value) else type(x).__qualname__
-
-
-def _hash(parts: Any) -> str:
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(part.encode("utf-8", "surrogatepass"))
-        found.update(b" ")
-    return found.hexdigest()[:_DIGITS]
+def _written(x: Any) -> Any:
+    """Return what stands for an object in an example: numbers, or its type."""
+    if isinstance(x, Value):
+        return x.data
+    return x.tolist() if hasattr(x, "tolist") else type(x).__qualname__
 
 
 # The file -----------------------------------------------------------------------------------------
 
-_FORMAT = "scalargrad checkpoint 2"
+_FORMAT = "scalargrad checkpoint 3"
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
+import math
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from scalargrad.errors import OperandError, StateError, TrainingWarning
-from scalargrad.losses import (
-    Loss,
-    accuracy,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    confusion_matrix,
-    error_rate,
-    hinge_loss,
-    zero_one_loss,
-)
+from scalargrad import losses
+from scalargrad.errors import OperandError, ScalargradError, StateError, TrainingWarning
+from scalargrad.grad_mode import no_grad
+from scalargrad.graph import topological_order
+from scalargrad.losses import Loss
 from scalargrad.nn import Module
-from scalargrad.optim import Optimizer
-from scalargrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import require_writable
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed, number, whole
-from scalargrad.train.examples import Examples, numbers_in
+from scalargrad.train.examples import Examples, numbers_in, plain
 from scalargrad.train.objective import Objective, name_of
+from scalargrad.train.trainer import OptimizerLike, Schedule
+from scalargrad.value import Value
 
 T = TypeVar("T")
-
-_COUNTS = (accuracy, error_rate, zero_one_loss, confusion_matrix)
-_OPTIMIZER = ("step", "zero_grad", "state_dict", "load_state_dict")
-_MEASURED = ("predictions", "targets")
-_SCHEDULER = ("step", "get_last_lr", "state_dict", "load_state_dict")
 
 
 def count(x: Any, name: str) -> int:
@@ -53,14 +43,6 @@ def maybe(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
     return None if x is None else check(x, name)
 
 
-def pair(x: Any, name: str) -> tuple[Any, Any]:
-    """Return inputs and targets."""
-    if not isinstance(x, tuple | list) or len(x) != 2:
-        raise OperandError(f"{name} is {shown(x)}; give (inputs, targets)")
-    inputs, targets = x
-    return inputs, targets
-
-
 def require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, scheduler: Any) -> None:
     """Raise OperandError if a part given to `fit` cannot be used for training."""
     if not isinstance(model, Module):
@@ -69,83 +51,37 @@ def require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, sched
             "of your own from nn.Module, and make the numbers it trains Parameters"
         )
     function(loss, "loss", "scalargrad.losses.mse_loss, say")
-    require_takes(loss, "loss", "predictions", "targets")
-    _require_methods(optimizer, "optimizer", "optim.SGD(model.parameters())", _OPTIMIZER)
-    require_takes(optimizer.step, "optimizer.step")
+    _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
     if regularizer is not None:
         function(regularizer, "regularizer", "scalargrad.losses.l2_penalty, say")
-        require_takes(regularizer, "regularizer", "parameters")
     if scheduler is not None:
-        _require_methods(scheduler, "scheduler", "lr_scheduler.StepLR(optimizer, 10)", _SCHEDULER)
-        _require_schedule(scheduler, optimizer)
-
-
-def _require_methods(part: Any, name: str, example: str, methods: Iterable[str]) -> None:
-    missing = [m for m in methods if not callable(getattr(part, m, None))]
-    if missing or isinstance(part, type):
-        lacks = f", which has no {missing[0]}" if missing else ", a class and not an object of it"
-        raise OperandError(f"{name} is {shown(part)}{lacks}; give one such as {example}")
-
-
-def _require_schedule(scheduler: Any, optimizer: Any) -> None:
-    """Raise OperandError if a schedule cannot be stepped; warn if it is of another optimiser."""
-    if not isinstance(scheduler, ReduceLROnPlateau):
-        require_takes(scheduler.step, "scheduler.step")
-    if not getattr(optimizer, "param_groups", None):
-        rates = scheduler.get_last_lr()
-        if not isinstance(rates, list | tuple) or not rates or not is_real(rates[0]):
-            raise OperandError(
-                f"scheduler.get_last_lr() returned {shown(rates)}; it must return a list with the "
-                "learning rate of each group of parameters"
-            )
-    others = isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer
-    if others and isinstance(optimizer, Optimizer):
-        warnings.warn(
+        _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
+    if isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer:
+        _warn(
             "the scheduler changes the learning rate of another optimizer than the one given: "
-            "make it with this one",
-            TrainingWarning,
-            stacklevel=4,
+            "make it with this one"
         )
 
 
-def require_takes(given: Any, name: str, *arguments: str) -> None:
-    """Raise OperandError if a function cannot be called with so many arguments.
-
-    What says nothing of its parameters, as some functions written in C, is believed.
-    """
-    try:
-        signature = inspect.signature(given, follow_wrapped=False)
-    except (ValueError, TypeError):
-        return
-    try:
-        signature.bind(*arguments)
-    except TypeError as error:
-        raise OperandError(
-            f"{name} is {shown(given)}, and is called as {name}({', '.join(arguments)}): {error}"
-        ) from None
+def _require(part: Any, protocol: Any, name: str, example: str) -> None:
+    if not isinstance(part, protocol) or isinstance(part, type):
+        raise OperandError(f"{name} is {shown(part)}; give an object such as {example}")
 
 
 def callables(given: Any, name: str, *arguments: str) -> list[Any]:
     """Return functions of such arguments, given in a list."""
-    if callable(given) and not hasattr(given, "__iter__"):
-        raise OperandError(f"{name} is {shown(given)}; put it in a list: {name}=[…]")
-    found = listed(given, name, "functions")
-    for i, f in enumerate(found):
-        function(f, f"{name}[{i}]", f"of ({', '.join(arguments)})")
-        require_takes(f, f"{name}[{i}]", *arguments)
-    return found
+    wanted = f"of ({', '.join(arguments)})"
+    return [function(f, f"one of {name}", wanted) for f in listed(given, name, "functions")]
 
 
 def named_metrics(given: Any, columns: Iterable[str]) -> dict[str, Any]:
     """Return metrics by name, by default the name of the function."""
     if isinstance(given, Mapping):
         pairs = [(name, function(f, f"metrics[{name!r}]", "accuracy")) for name, f in given.items()]
-        for name, f in pairs:
-            require_takes(f, f"metrics[{name!r}]", *_MEASURED)
     else:
-        pairs = [(name_of(f), f) for f in callables(given, "metrics", *_MEASURED)]
-    taken, named = set(columns), dict(pairs)
-    distinct = len(named) == len(pairs) and named.keys().isdisjoint(taken)
+        pairs = [(name_of(f), f) for f in callables(given, "metrics", "predictions", "targets")]
+    named = dict(pairs)
+    distinct = len(named) == len(pairs) and named.keys().isdisjoint(columns)
     if not distinct or not all(isinstance(name, str) for name in named):
         raise OperandError(
             f"metrics are named {', '.join(str(name) for name, _ in pairs)}: give a dict from name "
@@ -177,52 +113,137 @@ def checkpoint_path(given: Any, *, resume: bool) -> str | None:
     return os.fspath(given)
 
 
+# A trial ------------------------------------------------------------------------------------------
+
+
+def try_out(objective: Objective, data: Examples, what: str) -> int:
+    """Raise OperandError if model, loss or metrics cannot take examples; evaluation mode is on.
+
+    The model is called with the first, with the first that has another number of numbers and with
+    the first that has one that is not finite; the prediction for the first stands for those of all
+    others. PyTorch Lightning calls this a sanity check.
+
+    Returns
+    -------
+    int
+        The number of operands on the way to the first prediction.
+    """
+    found: dict[int, Any] = {}
+    loss = math.nan
+    with _trying("fit", f"X of {what}"):  # it may hold itself
+        numbers = [*map(numbers_in, data.inputs)]
+    odd = [i for i, x in enumerate(numbers) if not _are_finite(x)]
+    others = [i for i, x in enumerate(numbers) if len(x) != len(numbers[0])]
+    for i in (0, *odd[:1], *others[:1]):
+        x = data.inputs[i]
+        with suppress(ArithmeticError), _trying("the model", f"X of {what} at {i}, {shown(x)}"):
+            found[i] = _prediction(objective.model, x)
+    if 0 in found:
+        predictions = [found.get(i, found[0]) for i in range(len(data.inputs))]
+        with suppress(ArithmeticError), no_grad(), _trying(name_of(objective.loss), what):
+            loss = objective.held_out_loss(predictions, data.targets)
+        _try_metrics(objective, predictions, data.targets, what)
+    if not math.isfinite(loss):
+        _require_finite(data, what)
+    first = found.get(0)
+    outputs = first if isinstance(first, list | tuple) else [first]
+    nodes = [topological_order(x) for x in outputs if isinstance(x, Value)]
+    return sum(len(node.parents) for part in nodes for node in part)
+
+
+def _prediction(model: Module, x: Any) -> Any:
+    before = repr(x)
+    found = model(x)
+    if repr(x) != before:
+        raise OperandError(
+            "it changes its input, so that each epoch would find another: let it change a copy, "
+            "as in x = [*x]"
+        )
+    return found
+
+
+def _try_metrics(objective: Objective, predictions: list[Any], targets: Any, what: str) -> None:
+    numbers = [plain(x) for x in predictions]
+    for name in objective.metrics:
+        # such as a correlation, which may be undefined for the predictions made here
+        forgiven = ArithmeticError, ValueError
+        with suppress(*forgiven), _trying(name_of(objective.metrics[name]), what, forgiven):
+            objective.measure(name, numbers, targets)
+
+
+@contextmanager
+def _trying(
+    name: str, what: str, forgiven: tuple[type[Exception], ...] = (ArithmeticError,)
+) -> Iterator[None]:
+    """Say in an error what cannot take what; an error that training may cure stays as it is."""
+    try:
+        yield
+    except forgiven:
+        raise
+    except Exception as error:
+        kind = "" if isinstance(error, ScalargradError) else f"{type(error).__name__}: "
+        text = " ".join(str(error).split())
+        raise OperandError(f"{name} cannot take {what}: {kind}{text}") from error
+
+
+def _require_finite(data: Examples, what: str) -> None:
+    """Raise OperandError if a number is not finite, which is why a loss is not."""
+    for name, column in zip("Xy", data, strict=True):
+        for i, x in enumerate(column):
+            if odd := next((n for n in numbers_in(x) if not _are_finite([n])), None):
+                raise OperandError(
+                    f"{name} of {what} has {shown(odd)} at {i}, and the loss is not finite there: "
+                    "leave such examples out, or fill them in"
+                )
+
+
+def _are_finite(numbers: Iterable[float]) -> bool:
+    try:
+        return all(map(math.isfinite, numbers))
+    except OverflowError:  # an integer beyond all floats
+        return False
+
+
+# Warnings -----------------------------------------------------------------------------------------
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, TrainingWarning, stacklevel=4)
+
+
 def warn_of_strangers(optimizer: Any, model: Module, others: Iterable[Any]) -> None:
     """Warn of parameters that the optimiser moves but that do not belong to what is trained."""
-    groups = getattr(optimizer, "param_groups", None)
-    if not groups:
-        return
     modules = [part for part in (model, *others) if isinstance(part, Module)]
     known = {id(p) for part in modules for p in part.parameters()}
+    groups = getattr(optimizer, "param_groups", None) or ()
     trained = [p for group in groups for p in group["params"]]
-    strange = sum(id(p) not in known for p in trained)
-    if strange:
-        warnings.warn(
+    if strange := sum(id(p) not in known for p in trained):
+        _warn(
             f"{strange} of the {len(trained)} parameters that the optimizer moves are not the "
-            "model's: make it with model.parameters(), of the model that is trained",
-            TrainingWarning,
-            stacklevel=3,
+            "model's: make it with model.parameters(), of the model that is trained"
         )
 
 
 def warn_of_labels(objective: Objective, data: Examples) -> None:
     """Warn where targets, or a metric, do not suit the loss."""
     loss = _function(objective.loss)
-    if loss in (binary_cross_entropy, binary_cross_entropy_with_logits):
-        odd = next((t for t in numbers_in(data.targets) if not 0.0 <= t <= 1.0), None)
+    if loss in (losses.binary_cross_entropy, losses.binary_cross_entropy_with_logits):
+        odd = [t for t in numbers_in(data.targets) if not 0.0 <= t <= 1.0]
+        wanted = "binary cross-entropy takes 1 for yes and 0 for no"
         remedy = "y - 1 for classes 1 and 2, (y + 1) / 2 for -1 and 1"
-        _warn(odd, "binary cross-entropy takes 1 for yes and 0 for no", remedy)
-    if loss is hinge_loss:
-        odd = next((t for t in numbers_in(data.targets) if t not in {-1.0, 1.0}), None)
-        _warn(odd, "the hinge loss takes 1 and -1", "2 * y - 1 for classes 0 and 1")
-    if loss is binary_cross_entropy:
-        _warn_of_metrics(objective)
-
-
-def _warn(odd: float | None, wanted: str, remedy: str) -> None:
-    if odd is not None:
-        message = f"{wanted}, and a target is {odd:g}: give {remedy}"
-        warnings.warn(message, TrainingWarning, stacklevel=4)
-
-
-def _warn_of_metrics(objective: Objective) -> None:
+    elif loss is losses.hinge_loss:
+        odd = [t for t in numbers_in(data.targets) if t not in {-1.0, 1.0}]
+        wanted, remedy = "the hinge loss takes 1 and -1", "2 * y - 1 for classes 0 and 1"
+    else:
+        return
+    if odd:
+        _warn(f"{wanted}, and a target is {odd[0]:g}: give {remedy}")
+    counts = (losses.accuracy, losses.error_rate, losses.zero_one_loss)
     for name, metric in objective.metrics.items():
-        if metric in _COUNTS:
-            warnings.warn(
+        if loss is losses.binary_cross_entropy and metric in counts:
+            _warn(
                 f"{name} counts what is above 0 as class 1, and the loss takes probabilities: give "
-                f"{{'{name}': partial({name}, threshold=0.5)}}",
-                TrainingWarning,
-                stacklevel=4,
+                f"{{'{name}': partial({name}, threshold=0.5)}}"
             )
 
 

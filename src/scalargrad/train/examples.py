@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
@@ -94,24 +94,17 @@ def batches(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
         yield rows[start : start + size]
 
 
-#: The types of numbers that examples are most often made of.
-PLAIN = {float, int, bool}
-
-
-def is_flat(x: Iterable[Any]) -> bool:
-    """Return whether something holds nothing but plain numbers."""
-    return {*map(type, x)} <= PLAIN
-
-
 def numbers_in(x: Any) -> Sequence[float]:
     """Return the numbers in an example: those of lists, and the keys and entries of dicts."""
-    if type(x) in PLAIN or is_real(x):
+    if is_real(x):
         return [x]
     if isinstance(x, dict):
         x = [part for pair in x.items() for part in pair]
     if not isinstance(x, list | tuple):
         return []
-    return x if is_flat(x) else [number for part in x for number in numbers_in(part)]
+    if {*map(type, x)} <= {float, int, bool}:
+        return x
+    return [number for part in x for number in numbers_in(part)]
 
 
 def plain(prediction: Any) -> Any:

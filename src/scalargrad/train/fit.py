@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scalargrad.errors import GraphError, OperandError
+from scalargrad import optim
+from scalargrad.autodiff import is_anomaly_enabled
+from scalargrad.errors import GraphError, OperandError, TraceError
 from scalargrad.grad_mode import builds_graphs
 from scalargrad.nn import Module
 from scalargrad.system.interrupt import deferred_interrupt
+from scalargrad.system.packages import needed
+from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, number, size, whole
 from scalargrad.train.checkpoint import RunState
 from scalargrad.train.checks import (
@@ -19,21 +24,27 @@ from scalargrad.train.checks import (
     maybe,
     named_metrics,
     not_negative,
-    pair,
     require_parts,
+    try_out,
     warn_of_labels,
     warn_of_strangers,
 )
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History, attach
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
-from scalargrad.train.progress import ProgressBar, Silence, progress_bar
-from scalargrad.train.settings import Limits, OptimizerLike, Patience, Schedule, Settings
-from scalargrad.train.trainer import Trainer, compiled_steps
-from scalargrad.train.trial import try_out
+from scalargrad.train.progress import ProgressBar
+from scalargrad.train.trainer import (
+    Limits,
+    OptimizerLike,
+    Patience,
+    Schedule,
+    Trainer,
+)
 
 Callback = Callable[[Module, History], object]
 
+#: Optimisers whose rules move numbers in arrays; SparseAdam asks which rows were looked up.
+_OF_ARRAYS = (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad)
 _COLUMNS = ("epoch", "loss", "val_loss", "gradient_norm", "learning_rate")
 
 
@@ -149,7 +160,7 @@ def fit(
 
     Raises
     ------
-    OperandError, DomainError
+    OperandError
         If examples, functions or options do not fit together, before anything is changed.
     NumericalError
         If a loss is not finite; the message names the node that first was not.
@@ -174,17 +185,19 @@ def fit(
     the end of an epoch, if a callback, a metric of your own, a schedule or a checkpoint could look
     or examples are held out, and after an error, parameters, gradients and the optimiser's state
     are in their objects. Steps are compiled if the examples all have the
-    same structure (with ``batch_size=1``, the 32 most frequent structures are), the optimiser is
-    one of `scalargrad.optim` other than SparseAdam, and model and loss draw random
-    numbers only by `drawn` (as Dropout does), keep nothing for later and read no ``.data``.
+    same structure (with ``batch_size=1``, each structure that is frequent enough is), the optimiser
+    is SGD, Adam, AdamW, RMSprop or Adagrad of `scalargrad.optim`, and model and loss draw random
+    numbers only by `drawn` (as Dropout does), keep nothing for later and read no ``.data``; in a
+    batch of several, the model must not ask a number for a way to go, as `vmap` says.
     Otherwise, and if a step meets a number that is not finite or takes more paths through its
     conditions than `jit` keeps, steps are eager. If a callback changes a number, a layer or an
     example, steps are recorded anew; what another thread changes is seen at the next epoch.
+    Gradients of parameters that the optimiser does not move are computed by eager steps only.
 
-    Before the first step the model is called with a few of the examples, in evaluation mode, and
-    the loss and the metrics with what it returned, so that examples, labels and functions that
-    cannot be used are found at once; random generators are left as they were. A loss that is not of
-    scalargrad is called so with held-out examples only.
+    Before the first step the model is called with the first example (and with the first that has
+    another number of numbers, or one that is not finite), in evaluation mode, and loss and metrics
+    with what it returned for it, so that most examples, labels and functions that cannot be used
+    are found at once.
 
     A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary
     cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, where
@@ -215,18 +228,13 @@ def fit(
     epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
     per_batch = maybe(batch_size, "batch_size", count)
     every = count(checkpoint_every, "checkpoint_every")
-    limits = Limits(
-        maybe(clip_grad_norm, "clip_grad_norm", not_negative),
-        maybe(clip_grad_value, "clip_grad_value", not_negative),
-    )
     path = checkpoint_path(checkpoint, resume=flag(resume, "resume"))
     given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
     train, held_out = _split(given, validation_split, validation_data, seed)
-    list_of_callbacks = callables(callbacks, "callbacks", "model", "history")
     objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
     warn_of_strangers(optimizer, model, (loss, regularizer))
     warn_of_labels(objective, train)
-    settings = Settings(
+    run = Trainer(
         objective,
         train,
         held_out,
@@ -237,47 +245,56 @@ def fit(
         scheduler=scheduler,
         patience=_patience(maybe(patience, "patience", count), min_delta, held_out, model),
         gradient_tolerance=maybe(gradient_tolerance, "gradient_tolerance", not_negative),
-        limits=limits,
-        callbacks=list_of_callbacks,
+        limits=Limits(
+            maybe(clip_grad_norm, "clip_grad_norm", not_negative),
+            maybe(clip_grad_value, "clip_grad_value", not_negative),
+        ),
+        callbacks=callables(callbacks, "callbacks", "model", "history"),
         jit=maybe(jit, "jit", flag),
     )
-    run = Trainer(settings)
-    operands = try_out(objective, given, held_out, split=train is not given)
-    run.steps = compiled_steps(settings, epochs, operands)
-    saved = None if path is None else RunState(run, path)
-    if saved is not None:
-        saved.require_saveable()
+    model.eval()
+    try:
+        operands = try_out(objective, given, "the training data")
+        if held_out is not None and train is given:
+            try_out(objective, held_out, "the validation data")
+        run.steps = _compiled_steps(run, epochs, operands)
+        saved = None if path is None else RunState(run, path)
+    finally:
+        model.train()
     if saved is not None and resume and Path(saved.path).exists():
         saved.load()
 
     def after_epoch() -> bool:
-        asked = [callback(model, run.history) for callback in list_of_callbacks]
+        asked = [callback(model, run.history) for callback in run.callbacks]
         run.history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
         if saved is not None and (run.history.stopped or len(run.history) % every == 0):
             saved.save()
         return not run.history.stopped
 
-    with progress_bar(quiet, epochs, run.batches_per_epoch, len(run.history)) as bar:
+    bar = ProgressBar(epochs * len(train.inputs), len(run.history) * len(train.inputs), quiet=quiet)
+    try:
         _train(run, epochs, after_epoch, bar)
-        if run.steps and run.steps.refusal:
-            reason = run.steps.refusal
-            bar.note(f"Steps could not be compiled, and were evaluated eagerly: {reason}")
+    finally:
+        bar.close()
+    if run.steps and run.steps.refusal and not quiet:
+        print(f"Steps could not be compiled, and were evaluated eagerly: {run.steps.refusal}")
     run.finish()
     return run.history
 
 
-def _train(
-    run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar | Silence
-) -> None:
+def _train(run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar) -> None:
     """Run epochs until all are done, `after_epoch` returns false, or Ctrl-C is pressed."""
+    texts = [f"epoch {len(run.history)}/{epochs}"]
     with deferred_interrupt() as interrupt:
         try:
-            going_on = not run.finished(epochs)
+            going_on = not run.ended and len(run.history) < epochs
             if not going_on:
                 run.history.stopped = run.history.stopped or run.reason(epochs)
             while going_on:
                 run.history.stopped = ""
-                bar.epoch(run.epoch(interrupt, bar))
+                row = run.epoch(interrupt, lambda count: bar.advance(count, *texts))
+                texts[:] = [f"epoch {row['epoch']}/{epochs}", *_numbers(row)]
+                bar.advance(0, *texts)
                 going_on = after_epoch()
         except KeyboardInterrupt:
             run.history.stopped = "interrupted"
@@ -288,10 +305,22 @@ def _train(
             run.write_back()
 
 
+def _numbers(row: Mapping[str, float]) -> list[str]:
+    """Write loss and metrics, each followed by its held-out value after a bar.
+
+    >>> _numbers({"epoch": 3, "loss": 0.5, "accuracy": 0.875, "val_loss": 0.625})
+    ['loss 0.5|0.625', 'accuracy 0.875']
+    """
+    hidden = {"epoch", "gradient_norm", "learning_rate"}
+    shown = [name for name in row if name not in hidden and not name.startswith("val_")]
+    held_out = {name: f"|{row[f'val_{name}']:.3g}" for name in shown if f"val_{name}" in row}
+    return [f"{name} {row[name]:.3g}{held_out.get(name, '')}" for name in shown]
+
+
 def _split(
     given: Examples,
     fraction: float,
-    data: tuple[Sequence[Any], Sequence[Any]] | None,
+    data: Any,
     seed: int,
 ) -> tuple[Examples, Examples | None]:
     fraction = number(fraction, "validation_split", 0.0, 1.0)
@@ -299,7 +328,10 @@ def _split(
         return hold_out(given, fraction, seed) if fraction else (given, None)
     if fraction:
         raise OperandError("validation_split and validation_data exclude each other: give one")
-    return given, examples(*pair(data, "validation_data"), "the validation data")
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise OperandError(f"validation_data is {shown(data)}; give (inputs, targets)")
+    inputs, targets = data
+    return given, examples(inputs, targets, "the validation data")
 
 
 def _patience(
@@ -314,3 +346,30 @@ def _patience(
         )
     model.state_dict()  # raises where the best weights could not be kept
     return Patience(epochs, min_delta)
+
+
+def _compiled_steps(run: Trainer, epochs: int, operands: int) -> Any:
+    """Return what takes the steps of a run by `jit`, see `CompiledSteps`; None if all are eager.
+
+    Raises
+    ------
+    TraceError
+        With ``jit=True``, if the optimiser is not one that can be recorded.
+    MissingPackageError
+        With ``jit=True``, if NumPy is not installed.
+    """
+    if run.jit is False or is_anomaly_enabled():
+        return None
+    if type(run.optimizer) not in _OF_ARRAYS:
+        if run.jit:
+            names = ", ".join(kind.__name__ for kind in _OF_ARRAYS)
+            raise TraceError(
+                f"fit(…, jit=True) cannot record a step: {type(run.optimizer).__name__} is none of "
+                f"{names} of scalargrad.optim, whose rules take arrays"
+            )
+        return None
+    if run.jit is None and importlib.util.find_spec("numpy") is None:
+        return None
+    with needed("jit=True needs"):
+        from scalargrad.train.compiled import CompiledSteps
+    return CompiledSteps(run, epochs, operands)

@@ -9,10 +9,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape as as_text
-from rich.table import Table
-
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_atomically
 from scalargrad.system.short_repr import shown
@@ -49,12 +45,12 @@ class History:
 
     Examples
     --------
-    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}], "all epochs done")
+    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     >>> history["loss"]
     [0.5, 0.25]
     >>> history
-    History(2 epochs, loss 0.25, stopped: all epochs done)
-    """  # noqa: E501 - one line of a doctest
+    History(2 epochs, loss 0.25, stopped: not yet)
+    """
 
     def __init__(
         self,
@@ -97,41 +93,24 @@ class History:
         last = f", loss {self.rows[-1]['loss']:.4g}" if "loss" in self.columns else ""
         return f"History({len(self)} epochs{last}, stopped: {self.stopped or 'not yet'})"
 
-    def table(self, rows: int = 10) -> Table:
-        """Arrange the history as a table for the terminal or a notebook.
-
-        Parameters
-        ----------
-        rows : int
-            How many epochs to show at most, evenly spread, the first and the last among them.
-
-        Returns
-        -------
-        rich.table.Table
-        """
-        rows = whole(rows, "rows", 1)
-        table = Table(title=f"{len(self)} epochs, stopped: {as_text(self.stopped) or 'not yet'}")
-        for column in self.columns:
-            table.add_column(as_text(column), justify="right")
-        for i in spread(len(self), rows):
-            table.add_row(*(f"{x:.6g}" for x in self.rows[i].values()))
-        return table
+    def _texts(self) -> list[list[str]]:
+        """Return the names of the columns, and ten rows, evenly spread, with both ends."""
+        shown = [self.rows[i].values() for i in spread(len(self), 10)]
+        return [self.columns, *([f"{x:.6g}" for x in row] for row in shown)]
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=120, color_system=None, force_jupyter=False)
-        with console.capture() as captured:
-            console.print(self.table())
-        return captured.get()
+        rows = self._texts()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        pairs = [zip(row, widths, strict=True) for row in rows]
+        lines = ["  ".join(f"{text:>{width}}" for text, width in row) for row in pairs]
+        return "\n".join([*lines, f"{len(self)} epochs, stopped: {self.stopped or 'not yet'}"])
 
     def _repr_html_(self) -> str:
-        """Return the table as HTML, which is how a notebook shows a history."""
-        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{x:.6g}</td>' for x in self.rows[i].values())}</tr>"
-            for i in spread(len(self), 10)
-        )
-        why = escape(self.stopped) or "not yet"
-        return f"<table><tr>{head}</tr>{body}</table><p>stopped: {why}</p>"
+        """Return the table as a notebook and a page show it."""
+        head, *shown = self._texts()
+        rows = [f"<tr><th>{'</th><th>'.join(map(escape, head))}</th></tr>"]
+        rows += [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in shown]
+        return f"<table>{''.join(rows)}</table><p>stopped: {escape(self.stopped) or 'not yet'}</p>"
 
     def to_csv(self, path: str | Path) -> Path:
         """Write every row as comma-separated values; floats keep every digit.
@@ -209,6 +188,4 @@ def spread(count: int, most: int) -> list[int]:
     """
     if count <= most:
         return list(range(count))
-    if most == 1:
-        return [count - 1]
     return [i * (count - 1) // (most - 1) for i in range(most)]

@@ -1,25 +1,21 @@
-"""What a run minimises and measures: a model's loss and metrics, for a batch and over an epoch."""
+"""What a run minimises and measures: a model's loss, penalty and metrics."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from scalargrad import losses
-from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.errors import OperandError
 from scalargrad.losses.classes import IGNORED
 from scalargrad.nn import Module
 from scalargrad.ops import dot
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.train.examples import Examples, plain
+from scalargrad.train.examples import Examples, numbers_in, plain
 from scalargrad.train.history import Row
-from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
 Loss = Callable[[list[Any], list[Any]], Any]
@@ -30,15 +26,15 @@ Regularizer = Callable[[list[Any]], Any]
 _MEANS: tuple[Loss, ...] = (
     losses.binary_cross_entropy,
     losses.binary_cross_entropy_with_logits,
+    losses.cross_entropy,
     losses.hinge_loss,
     losses.huber_loss,
     losses.l1_loss,
     losses.mse_loss,
     losses.multi_margin_loss,
+    losses.nll_loss,
     losses.smooth_l1_loss,
 )
-#: Those that are, unless an example is of the class that they leave out of the mean.
-_LEAVING_OUT: tuple[Loss, ...] = (losses.cross_entropy, losses.nll_loss)
 
 
 @dataclass(frozen=True)
@@ -57,30 +53,7 @@ class Objective:
 
     def is_mean_over(self, targets: list[Any]) -> bool:
         """Return whether a batch's loss is known to be the mean of the losses of its examples."""
-        if any(self.loss is mean for mean in _LEAVING_OUT):
-            return not any(IGNORED in (y if isinstance(y, list | tuple) else [y]) for y in targets)
-        return any(self.loss is mean for mean in _MEANS)
-
-    def generators(self) -> list[Any]:
-        """Return the generators of random numbers that a step can reach."""
-        return [*Generators(self.called)]
-
-    @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """Leave modes and generators as they were; within, the model is in evaluation mode."""
-        states = [(x, state_of(x)) for x in self.generators()]
-        modes = [(part, part.training) for part in self.model.modules()]
-        numpy = sys.modules.get("numpy.random")
-        of_numpy = numpy.get_state() if numpy else None  # its global one
-        try:
-            self.model.eval()
-            yield
-        finally:
-            for part, mode in modes:
-                part.training = mode
-            rewind(states)
-            if numpy:
-                numpy.set_state(of_numpy)
+        return any(self.loss is f for f in _MEANS) and IGNORED not in numbers_in(targets)
 
     def value(self, predictions: list[Any], targets: list[Any], used: Any = None) -> Any:
         """Return the loss of a batch, penalty included.
@@ -132,12 +105,6 @@ def _number(found: Any, function: Any, wanted: str) -> Any:
     if isinstance(found, Value) or is_real(found):
         return found
     raise OperandError(f"{name_of(function)} returned {shown(found)}; it must return {wanted}")
-
-
-def is_own(function: Any) -> bool:
-    """Return whether a function is one of scalargrad's, which keeps nothing from call to call."""
-    module = getattr(function, "__module__", None) or type(function).__module__
-    return str(module).partition(".")[0] == "scalargrad"
 
 
 def name_of(function: Any) -> str:

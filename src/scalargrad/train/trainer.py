@@ -2,76 +2,210 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import random
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from scalargrad import optim
-from scalargrad.autodiff import is_anomaly_enabled
-from scalargrad.compiler.jit_mode import is_jit_disabled
-from scalargrad.errors import GraphError, TraceError
+from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.graph import depends_on_any
+from scalargrad.optim.clipping import factor_for, norm_of
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
-from scalargrad.system.packages import needed
-from scalargrad.train.examples import batches, plain
+from scalargrad.system.short_repr import shown
+from scalargrad.table.validation import counted
+from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
-from scalargrad.train.objective import EpochMean, StepResult, name_of
-from scalargrad.train.progress import ProgressBar, Silence
-from scalargrad.train.settings import Settings
+from scalargrad.train.objective import EpochMean, Objective, StepResult, name_of
 from scalargrad.value import Parameter, Value
 
-if TYPE_CHECKING:
-    from scalargrad.train.compiled import CompiledSteps
+
+@runtime_checkable
+class OptimizerLike(Protocol):
+    """The methods that `fit` needs of an optimiser; all of `scalargrad.optim` have them."""
+
+    def zero_grad(self) -> None:
+        """Clear the gradients of the last step."""
+
+    def step(self) -> Any:
+        """Move the parameters against their gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as numbers, text, lists, tuples and dicts."""
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Restore such a state."""
 
 
+@runtime_checkable
+class Schedule(Protocol):
+    """The methods that `fit` needs of a learning-rate schedule."""
+
+    def step(self) -> None:
+        """Set the learning rate of the next epoch."""
+
+    def get_last_lr(self) -> list[float]:
+        """Return the learning rate of each group of parameters."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as numbers, text, lists, tuples and dicts."""
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Restore such a state."""
+
+
+class Limits(NamedTuple):
+    """Limits on the norm of the gradient and on the size of its entries; None for no limit."""
+
+    norm: float | None = None
+    value: float | None = None
+
+    def clip(self, parameters: list[Any]) -> None:
+        """Clip the gradients of parameters: first each entry, then the norm."""
+        if self.value is not None:
+            optim.clip_grad_value_(parameters, self.value)
+        if self.norm is not None:
+            optim.clip_grad_norm_(parameters, self.norm)
+
+    def apply_to(self, grads: Any) -> None:
+        """Clip an array of gradients in the same way, in place."""
+        if self.value is not None:
+            grads.clip(-self.value, self.value, out=grads)
+        if self.norm is not None:
+            grads *= factor_for(norm_of(grads.tolist()), self.norm)
+
+
+@dataclass
+class Patience:
+    """Watches the held-out loss.
+
+    Attributes
+    ----------
+    epochs : int
+        The number of epochs without improvement before training stops.
+    min_delta : float
+        How much the loss must fall to count as improved.
+    best_loss : float
+        The lowest held-out loss so far.
+    best_epoch : int
+        Its epoch, from 1; 0 before the first epoch.
+    best_state : dict or None
+        The state of the model after that epoch.
+
+    References
+    ----------
+    Prechelt, Early stopping - but when?, 1998.
+    """
+
+    epochs: int
+    min_delta: float = 0.0
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    best_state: dict[str, Any] | None = None
+
+    def is_better(self, loss: float) -> bool:
+        """Return whether a held-out loss counts as an improvement; over NaN, any does."""
+        unknown = self.best_state is None or math.isnan(self.best_loss)
+        return unknown or loss < self.best_loss - self.min_delta
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {name: x for name, x in vars(self).items() if name.startswith("best")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what a checkpoint kept."""
+        loss, epoch, best = state["best_loss"], state["best_epoch"], state["best_state"]
+        if not isinstance(loss, float) or not isinstance(best, dict | None):
+            raise OperandError(f"best_loss is {shown(loss)}, best_state {shown(best)}")
+        self.best_loss, self.best_epoch, self.best_state = loss, counted(epoch, "best_epoch"), best
+
+
+@dataclass
 class Trainer:
-    """Runs the epochs of a run, and keeps what they change."""
+    """Runs the epochs of a run, and keeps what they change; see `fit` for what each option is.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.objective, self.model = settings.objective, settings.objective.model
-        self.optimizer, self.patience = settings.optimizer, settings.patience
-        self.rng = random.Random(settings.seed)
-        self.history = History()
-        self.ended = False  # by patience or by a flat gradient: more epochs do not go on
-        self.steps: CompiledSteps | None = None  # those that are compiled, if any
-        self._is_reached = False  # a parameter, by a batch of this epoch
+    Attributes
+    ----------
+    train, held_out : Examples
+        To train on, and to measure on after each epoch, if any.
+    limits : Limits
+        The limits on the gradients.
+    history : History
+        A row for each epoch.
+    ended : bool
+        Whether patience or a flat gradient has ended the run: more epochs do not go on.
+    steps : CompiledSteps or None
+        Those that are compiled, if any.
+    """
+
+    objective: Objective
+    train: Examples
+    held_out: Examples | None
+    optimizer: OptimizerLike
+    batch_size: int
+    shuffle: bool
+    seed: int
+    scheduler: Schedule | None
+    patience: Patience | None
+    gradient_tolerance: float | None
+    limits: Limits
+    callbacks: list[Any]
+    jit: bool | None
+    history: History = field(default_factory=History)
+    ended: bool = False
+    steps: Any = None
+
+    def __post_init__(self) -> None:
+        self.model, self.rng = self.objective.model, random.Random(self.seed)
 
     @property
-    def batches_per_epoch(self) -> int:
-        """The number of steps in an epoch."""
-        return math.ceil(len(self.settings.train.inputs) / self.settings.batch_size)
+    def trained(self) -> list[Any]:
+        """The parameters that the optimiser moves; the model's if it does not say which."""
+        groups = getattr(self.optimizer, "param_groups", None)
+        if not groups:
+            return self.model.parameters()
+        return [p for group in groups for p in group["params"]]
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether what a user has given may look at the model after the steps of an epoch.
+
+        With examples held out it is switched to evaluation, which a module may do in its own way.
+        """
+        others = self.callbacks, self.held_out, self.scheduler, self.objective.metrics
+        return any(map(bool, others))
 
     # One epoch --------------------------------------------------------------------------------
 
-    def epoch(self, interrupt: Interrupt, bar: ProgressBar | Silence) -> Row:
+    def epoch(self, interrupt: Interrupt, advance: Callable[[int], None]) -> Row:
         """Take one step per batch, measure, and add a row to the history."""
-        if self.settings.is_looked_at or not self.history.rows:
+        if self.is_looked_at or not self.history.rows:
             self.model.train()
         if self.steps:
             self.steps.begin_epoch()
-        self._is_reached = False
-        mean = EpochMean(self.objective, self.settings.train)
-        for batch in batches(self._order(), self.settings.batch_size):
+        self._is_reached = False  # a parameter, by a batch
+        mean = EpochMean(self.objective, self.train)
+        for batch in batches(self._order(), self.batch_size):
             with collector_paused():
                 result = self.steps.step(batch) if self.steps else None
                 self._is_reached |= result is not None
                 mean.add(result or self._eager_step(batch), batch)
-            bar.step(len(batch))
+            advance(len(batch))
             interrupt.check()
-        if self.settings.is_looked_at:
+        if self.is_looked_at:
             self.write_back()
         means = mean.row()
         self._require_parameters(means["loss"])
         row = {"epoch": len(self.history) + 1, **means, **self._measure()}
         self._step_schedule(row)
         self.history.rows.append(row)
-        self._watch(row)
+        if self.patience is not None and self.patience.is_better(row["val_loss"]):
+            self.patience.best_loss, self.patience.best_epoch = row["val_loss"], len(self.history)
+            self.patience.best_state = self.model.state_dict()
         return row
 
     def write_back(self) -> None:
@@ -81,25 +215,24 @@ class Trainer:
 
     def _order(self) -> Sequence[int]:
         """Return the indices of the examples in the order of this epoch."""
-        rows = range(len(self.settings.train.inputs))
-        if not self.settings.shuffle:
+        rows = range(len(self.train.inputs))
+        if not self.shuffle:
             return rows
         drawn = list(rows)
         self.rng.shuffle(drawn)
         return drawn
 
     def _eager_step(self, rows: Sequence[int]) -> StepResult:
-        batch = self.settings.train.at(rows)
+        batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
         loss = self.objective.value(predictions, batch.targets)
         self._is_reached = self._is_reached or self._reaches_parameter(loss)
         self.optimizer.zero_grad()
         loss.backward()
-        if self.settings.limits:
-            self.settings.limits.clip(self._trained())
+        moving = getattr(self.optimizer, "active_parameters", lambda: self.trained)
+        self.limits.clip(moving())
         numbers = [plain(x) for x in predictions] if self.objective.metrics else []
-        wanted = self.settings.wants_gradient
-        gradient = [p.grad for p in self.settings.trained] if wanted else []
+        gradient = [p.grad for p in self.trained] if self.gradient_tolerance is not None else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
 
@@ -108,7 +241,7 @@ class Trainer:
 
         One is enough, whoever trains it: a batch may leave alone those that the optimiser has.
         """
-        trained = {*self.settings.trained}  # may be plain Values
+        trained = {*self.trained}  # may be plain Values
         return depends_on_any(loss, lambda x: isinstance(x, Parameter) or x in trained)
 
     def _require_parameters(self, loss: float) -> None:
@@ -124,27 +257,21 @@ class Trainer:
                 "no_grad, and with Values themselves, not with their .data or .detach()"
             )
 
-    def _trained(self) -> list[Any]:
-        """Return the parameters whose gradients the optimiser reads."""
-        if isinstance(self.optimizer, optim.Optimizer):
-            return self.optimizer.active_parameters()
-        return self.settings.trained
-
     def _measure(self) -> Row:
         """Measure loss and metrics on the held-out examples, recording no graph."""
-        held_out = self.settings.held_out
-        if held_out is None:
+        if self.held_out is None:
             return {}
+        inputs, targets = self.held_out
         self.model.eval()
         with no_grad():
-            found = self.steps.predictions(held_out.inputs) if self.steps else None
-            predictions = found or [self.model(x) for x in held_out.inputs]
-            loss = self.objective.held_out_loss(predictions, held_out.targets)
-        measured = self.objective.measured([plain(x) for x in predictions], held_out.targets)
+            found = self.steps.predictions(inputs) if self.steps else None
+            predictions = found or [self.model(x) for x in inputs]
+            loss = self.objective.held_out_loss(predictions, targets)
+        measured = self.objective.measured([plain(x) for x in predictions], targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in measured.items()}}
 
     def _step_schedule(self, row: Row) -> None:
-        schedule: Any = self.settings.scheduler
+        schedule: Any = self.scheduler
         if schedule is None:
             return
         groups = getattr(self.optimizer, "param_groups", None)
@@ -154,23 +281,14 @@ class Trainer:
         else:
             schedule.step()
 
-    def _watch(self, row: Row) -> None:
-        if self.patience is not None and self.patience.is_better(row["val_loss"]):
-            self.patience.keep(row["val_loss"], len(self.history), self.model.state_dict())
-
     # The end ----------------------------------------------------------------------------------
-
-    def finished(self, epochs: int) -> bool:
-        """Return whether there is nothing left to train."""
-        return self.ended or len(self.history) >= epochs
 
     def reason(self, epochs: int) -> str:
         """Return why training ends after this epoch; "" if it continues."""
-        done = len(self.history)
-        if self.patience is not None and self.patience.is_over(done):
+        done, tolerance = len(self.history), self.gradient_tolerance
+        if self.patience is not None and done - self.patience.best_epoch >= self.patience.epochs:
             self.ended = True
             return f"held-out loss has not improved for {self.patience.epochs} epochs"
-        tolerance = self.settings.gradient_tolerance
         if tolerance is not None and self.history.rows[-1]["gradient_norm"] <= tolerance:
             self.ended = True
             return f"the gradient's norm fell to {tolerance:g} or under"
@@ -182,42 +300,3 @@ class Trainer:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
         self.model.eval()
-
-
-# Compiled steps ----------------------------------------------------------------------------------
-
-
-def compiled_steps(settings: Settings, epochs: int, operands: int) -> CompiledSteps | None:
-    """Return what takes the steps of a run by `jit`, see `CompiledSteps`; None if all are eager.
-
-    Raises
-    ------
-    TraceError
-        With ``jit=True``, if the optimiser is not one that can be recorded.
-    MissingPackageError
-        With ``jit=True``, if NumPy is not installed.
-    """
-    jit = settings.jit
-    if jit is False or is_jit_disabled() or is_anomaly_enabled():
-        return None
-    reason = _obstacle(settings.optimizer)
-    if reason and jit:
-        raise TraceError(f"fit(…, jit=True) cannot record a step: {reason}")
-    if reason or (jit is None and importlib.util.find_spec("numpy") is None):
-        return None
-    with needed("jit=True needs"):
-        from scalargrad.train.compiled import CompiledSteps
-    return CompiledSteps(settings, epochs, operands)
-
-
-def _obstacle(optimizer: Any) -> str:
-    """Return why an optimiser's steps cannot be taken in arrays; empty if they can."""
-    kind = type(optimizer)
-    if not isinstance(optimizer, optim.Optimizer) or not kind.__module__.startswith("scalargrad."):
-        return f"its rule is hidden inside {kind.__name__}, which is no class of scalargrad.optim"
-    if isinstance(optimizer, optim.SparseAdam):
-        return (
-            "SparseAdam moves what a gradient was written to, be it 0, and a program writes one to "
-            "every row it could look up: train with Adam, or with jit=False"
-        )
-    return ""

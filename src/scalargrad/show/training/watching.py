@@ -12,7 +12,7 @@ from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import size
 from scalargrad.train import fit
 from scalargrad.train.examples import examples
-from scalargrad.train.settings import OptimizerLike
+from scalargrad.train.trainer import OptimizerLike
 
 
 def watch(
