@@ -183,12 +183,12 @@ def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]
 
 
 def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
-    apart = examples_apart(asked) if has_llvm() else None
-    if apart is not None:
-        return Runner(Blocked(apart))
     if not has_llvm():
         return plain()
     from scalargrad.compiler.nests.compile_nests import nested
 
-    nest = nested(asked)
+    nest = nested(asked, always=True)
+    import os
+    if os.environ.get('SHOW'):
+        print('NEST' if nest else 'plain', len(asked), nest.listing if nest and os.environ['SHOW']=='2' else '')
     return plain() if nest is None else LoopRunner(nest, plain)

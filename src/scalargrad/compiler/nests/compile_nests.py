@@ -7,14 +7,12 @@ and LLVM IR. What is irregular, or has no order of loops, is not a nest.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, suppress
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
-from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.backend.llvm.operations import can_write
+from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
@@ -35,17 +33,15 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import find, find_flat, work
-from scalargrad.compiler.nests.finder.recording import Recording, recording_of
 from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.llvm_printer import print_llvm
 from scalargrad.compiler.nests.nested import Nested
+from scalargrad.compiler.nests.lanes import over_examples, widened
 from scalargrad.compiler.nests.node_columns import (
-    GIVEN,
     NodeColumns,
     Shape,
     columns,
-    distinct,
     has_long_sums,
     shape_of,
 )
@@ -55,7 +51,7 @@ from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold
-from scalargrad.compiler.passes.kinds import ADJOINT, DETACH
+from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, Held, Kind, Stacked, Total
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
@@ -147,7 +143,7 @@ def written(
     return None
 
 
-def _asked(found: NodeColumns, *, always: bool) -> tuple[_Asked, Tree] | None:
+def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
     """Return what is asked of a program, and the tree of its first part; None if it does not pay.
 
     Parameters
@@ -159,8 +155,8 @@ def _asked(found: NodeColumns, *, always: bool) -> tuple[_Asked, Tree] | None:
     shape = None if always else shape_of(found)
     if shape and _stays_packed(found, shape):
         return None
-    asked = _Asked(found)
-    if not all(map(_is_written, asked.parts)):
+    asked = Asked(found)
+    if not (asked.is_written and all(map(_is_written, asked.parts))):
         return None
     tree = find(asked.parts[0].recording)
     if tree is None or (shape and not _pays(found.before, shape, tree)):
@@ -168,7 +164,7 @@ def _asked(found: NodeColumns, *, always: bool) -> tuple[_Asked, Tree] | None:
     return asked, tree
 
 
-def _trees(asked: _Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bool]]:
+def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bool]]:
     """Yield trees of all parts, and whether borders may be cells around results, to be tried."""
     others = [part.recording for part in asked.parts[1:]]
     nested_loops = [tree, *map(find, others)]
@@ -197,114 +193,17 @@ def _pays(nodes: int, shape: Shape, tree: Tree) -> bool:
     return is_narrow or is_long or (nodes >= _MANY and work(tree) < _FAST * nodes)
 
 
-def _is_written(part: _Part) -> bool:
+def _is_written(part: Part) -> bool:
     """Return whether all operations of a part can be written."""
     used = (part.recording.table[k] for k in {*part.recording.codes.tolist()})
     return all(op is DETACH or (isinstance(op, Elementwise) and can_write(op)) for op in used)
 
 
-class _Part(NamedTuple):
-    """A part of a program without gradients in it.
+class Lane(NamedTuple):
+    """One lane of a node, as a single number."""
 
-    Attributes
-    ----------
-    recording : Recording
-    given : list of int
-        The nodes that are its inputs.
-    results : list of int
-        The nodes of it that are read elsewhere.
-    places : list of int
-        Where they are in the recording.
-    """
-
-    recording: Recording
-    given: list[int]
-    results: list[int]
-    places: list[int]
-
-
-class _Sweep(NamedTuple):
-    """A gradient.
-
-    Attributes
-    ----------
-    roots : list of (int, int)
-        What is differentiated: the sum of the products of these roots and seeds.
-    wrt : dict from int to int
-        For each node that is a derivative, with respect to which node.
-    """
-
-    roots: list[tuple[int, int]]
-    wrt: dict[int, int]
-
-
-class _Asked:
-    """What is asked of a program.
-
-    Attributes
-    ----------
-    sweeps : list of _Sweep
-    points : list of int
-        The nodes that are no inputs and that derivatives are taken with respect to. What reads
-        them reads further inputs, which hold the same.
-    inputs : dict from int to int
-        Copies of inputs that alone read them, with these.
-    parts : list of _Part
-        What gradients are taken of, and what is computed with gradients, if anything.
-    """
-
-    def __init__(self, found: NodeColumns) -> None:
-        self.found, self.program = found, found.program
-        self.sweeps: list[_Sweep] = []
-        self.points: list[int] = []
-        self.inputs: dict[int, int] = {}
-        places = zip(found.gradients, found.written.args_with(ADJOINT), strict=True)
-        sweeps: dict[tuple[int, ...], _Sweep] = {}
-        for x, (wrt, *seeds) in places:
-            pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
-            sweeps.setdefault(tuple(seeds), _Sweep(pairs, {})).wrt[x] = wrt
-        self.sweeps = [*sweeps.values()]
-        self._choose_points()
-        self.parts = self._parts()
-
-    def _choose_points(self) -> None:
-        found, program, nodes = self.found, self.program, self.found.written
-        reads = np.bincount(found.operands[found.kinds == GIVEN], minlength=program.inputs)
-        for x in {x: None for sweep in self.sweeps for x in sweep.wrt.values()}:
-            if x < program.inputs:
-                self.inputs[x] = x
-            elif x not in program.constants:
-                op, args = nodes.table[nodes.codes[x]], nodes.args_of(x)
-                if op is _IDENTITY and args[0] < program.inputs and reads[args[0]] == 1:
-                    self.inputs[x] = args[0]
-                else:
-                    self.points.append(x)
-
-    def _parts(self) -> list[_Part]:
-        found, program = self.found, self.program
-        place = np.full(len(program), -1)
-        place[found.nodes] = np.arange(len(found))
-        nodes = {*program.outputs, *self.points}
-        nodes.update(x for sweep in self.sweeps for pair in sweep.roots for x in pair)
-        begin, parts = found.before, list[_Part]()
-        if begin < len(found):
-            read = distinct(found.operands[found.first[begin] :])
-            is_read = (place[read] < begin) & ~np.isin(read, [*program.constants])
-            given = read[is_read].tolist()
-            nodes.update(given)
-            parts.append(_part(found, slice(begin, len(found)), given, place, nodes))
-        inputs = [*range(program.inputs)]
-        first = _part(found, slice(0, begin), [*inputs, *self.points], place, nodes)
-        return [first, *parts]
-
-
-def _part(
-    found: NodeColumns, span: slice, given: list[int], place: Integers, nodes: set[int]
-) -> _Part:
-    """Return the nodes at some places as a part; of its results, `nodes` are read elsewhere."""
-    results = sorted(x for x in nodes if span.start <= place[x] < span.stop)
-    at = (place[results] - span.start).tolist() if results else []
-    return _Part(recording_of(found, span, given), given, results, at)
+    node: int
+    lane: int
 
 
 class _Writer:
@@ -312,7 +211,7 @@ class _Writer:
 
     def __init__(
         self,
-        asked: _Asked,
+        asked: Asked,
         trees: Sequence[Tree | None],
         around: bool,
         examples: int,
@@ -322,84 +221,218 @@ class _Writer:
         self.always = always
         self.asked, self.trees, self.around, self.examples = asked, trees, around, examples
         self.program = asked.program
-        late = asked.parts[1].given if len(asked.parts) > 1 else ()
-        of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
-        #: The outputs, then the gradients that others are computed from.
-        self.nodes = [*self.program.outputs, *(x for x in late if x in of_gradients)]
+        self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
+        #: The outputs, then the gradients that others are computed from, lane by lane.
+        self.nodes: list[int | Lane] = []
+        self.rows: dict[int, int] = {}  # where outputs begin that have lanes, which follow each other
+        sizes = asked.found.sizes
+        for x in self.program.outputs:
+            if sizes[x] > 1:
+                self.rows[len(self.nodes)] = x
+            self.nodes += [x] * int(sizes[x])
+        self.results = len(self.nodes)
+        for array in asked.parts[1].given if len(asked.parts) > 1 else ():
+            for x in self.of_gradients.intersection(array.nodes):
+                self.nodes += [x] if array.lanes == 1 else [Lane(x, k) for k in range(array.lanes)]
         self.outputs = Array("y", (len(self.nodes),), "out")
         self.given = Array("p", (self.program.given,), "in")
+        self.builder = Builder(Equations([self.given, self.outputs], []))
         self.cells: dict[int, Arg] = {}
+        self.vars: dict[int, Var] = {}  # by how many lanes, which of them it is
 
     def run(self) -> Scheduled:
         """Write the outputs, and the gradients."""
-        asked, b = self.asked, Builder(Equations([self.given, self.outputs], []))
-        inputs = self.given
-        if asked.points:
-            inputs = b.array("q", (len(asked.parts[0].given),))
-        self._write_part(b, 0, inputs)
-        after = asked.parts[1].given if len(asked.parts) > 1 else []
-        further = b.array("g", (len(after),), "out") if after else None
-        if asked.points:
-            self._copy(b, inputs, enumerate(asked.parts[0].given))
-        of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
-        outputs = [*enumerate(self.nodes)]
-        late = {*of_gradients, *(asked.parts[1].results if after else ())}
-        self._copy(b, self.outputs, ((k, x) for k, x in outputs if x not in late))
-        if further:
-            known = ((k, x) for k, x in enumerate(after) if x not in of_gradients)
-            self._copy(b, further, known)
+        asked, b = self.asked, self.builder
+        for n in {*asked.found.sizes.tolist()} - {1}:
+            self.vars[n] = b.var(n, "e")
+        points = self._write_part(b, 0)
+        late = {*self.of_gradients, *(asked.parts[1].results if len(asked.parts) > 1 else ())}
+        self._copy_outputs(b, late, are_late=False)
+        if len(asked.parts) > 1:
+            self._keep(b, late)
         losses = [self._loss(b, sweep) for sweep in asked.sweeps]
-        values = equations = contract(simplify(b.program(checks=not asked.sweeps)))
+        has_more = len(asked.parts) > 1
+        known = simplify(b.program(checks=not asked.sweeps))
+        values = equations = contract(over_examples(known, self.vars.values()))
         if asked.sweeps:
             for loss, sweep in zip(losses, asked.sweeps, strict=True):
-                equations = self._differentiated(equations, loss, sweep, inputs)
-            b = Builder(equations)
-            self._copy(b, self.outputs, ((k, x) for k, x in outputs if x in of_gradients))
-            equations = contract(simplify(b.program(checks=not further)), values.arrays)
-            if further:
+                equations = self._differentiated(equations, loss, sweep, points)
+            b = self.builder = Builder(equations)
+            if not has_more:
+                self._copy_outputs(b, late, are_late=True)
+            known = simplify(b.program(checks=not has_more))
+            equations = contract(over_examples(known, self.vars.values()), values.arrays)
+            if has_more:
                 before, b = equations.arrays, Builder(equations)
-                self._copy(b, further, ((k, x) for k, x in enumerate(after) if x in of_gradients))
-                self._write_part(b, 1, further)
-                self._copy(b, self.outputs, ((k, x) for k, x in outputs
-                                             if x in late - of_gradients))  # fmt: skip
-                equations = contract(simplify(b.program()), before)
+                self.builder = b
+                self._write_part(b, 1)
+                self._copy_outputs(b, late, are_late=True)
+                known = over_examples(simplify(b.program()), self.vars.values())
+                equations = contract(known, before)
         return self._scheduled(equations)
 
-    def _write_part(self, b: Builder, k: int, inputs: Array) -> None:
-        """Write a part, and note the cells of its results."""
+    def _copy_outputs(self, b: Builder, late: Set[int], *, are_late: bool) -> None:
+        """Copy to the outputs what is known before gradients, or what is not."""
+        asked = [(k, x) for k, x in enumerate(self.nodes) if self._is_late(x, late) == are_late]
+        sizes = self.asked.found.sizes
+        self._copy(b, self.outputs, (x for x in asked if isinstance(x[1], Lane) or sizes[x[1]] == 1))
+        for k, x in asked:
+            if k in self.rows:
+                with b.loop(self.vars[int(sizes[x])]) as var:
+                    at = Access(self.outputs, (var + k,))
+                    b.append(Step(at, _IDENTITY, (self._cell(x),)))
+
+    def _keep(self, b: Builder, late: Set[int]) -> None:
+        """Have outputs hold what the part after gradients reads, which may be left out else."""
+        nodes = self.asked.found.written
+        waiting = [x for array in self.asked.parts[1].given for x in array.nodes]
+        kept: dict[int, dict[int, None]] = {}  # by how many lanes
+        seen: set[int] = set()
+        while waiting:
+            x = waiting.pop()
+            if x in seen or x in self.of_gradients:
+                continue
+            seen.add(x)
+            op = nodes.table[nodes.codes[x]]
+            if isinstance(op, Total | Kind) and self._is_late(x, late) or op is BATCH:
+                waiting += nodes.args_of(x)
+            elif not isinstance(op, Held | Stacked) and x >= self.program.inputs and not self._is_late(x, late) and x not in self.program.constants:
+                kept.setdefault(int(self.asked.found.sizes[x]), {})[x] = None
+        for n, group in kept.items():
+            var = self.vars[n] if n > 1 else None
+            array = b.array("g", (len(group), *[n] * (n > 1)), "out")
+            self._copy(b, array, enumerate(group), var)
+            after = (as_index(var),) if var else ()
+            self.cells.update((x, Access(array, (Index(k), *after))) for k, x in enumerate(group))
+
+    def _is_late(self, x: int | Lane, late: Set[int]) -> bool:
+        """Return whether a node is a gradient, or is computed with one."""
+        if isinstance(x, Lane):
+            return self._is_late(x.node, late)
+        nodes = self.asked.found.written
+        op = nodes.table[nodes.codes[x]]
+        if op is UNBATCH or op is BATCH or isinstance(op, Total):
+            return any(self._is_late(y, late) for y in nodes.args_of(x))
+        return x in late
+
+    def _write_part(self, b: Builder, k: int) -> dict[int, tuple[Array, int]]:
+        """Write a part, and note the cells of its results; return where points are, and which."""
         part, tree = self.asked.parts[k], self.trees[k]
-        cells = None
-        if tree is not None:
-            cells = to_equations(tree, b, inputs, part.places, around=self.around)
+        if tree is None:
+            raise TraceError("no loops are found")
+        arrays, items = len(b.arrays), len(b.items)
+        names = itertools.chain(["q", "u"], itertools.repeat("x"))
+        given: list[Array] = []
+        for name, array in zip(names, part.given, strict=False):
+            if not given and not k and len(array.nodes) == self.program.inputs:
+                given.append(self.given)  # no points are among them
+            else:
+                kind = "out" if array.is_point else "temp"
+                given.append(b.array(name, (len(array.nodes),), kind))
+        cells = to_equations(tree, b, given, part.places, around=self.around)
         if cells is None:
-            raise TraceError("no loops are found, or an operand reads too many things by turns")
-        self.cells.update(zip(part.results, cells, strict=True))
+            raise TraceError("an operand reads too many things by turns")
+        wide = {a: self.vars[x.lanes] for a, x in zip(given, part.given, strict=True) if x.lanes > 1}
+        rows = widened(b, arrays, items, wide) if wide else {}
+        for x, cell in zip(part.results, cells, strict=True):
+            if cell.array in rows:
+                row, var = rows[cell.array]
+                cell = Access(row, (*cell.indices, as_index(var)))
+            self.cells[x] = cell
+        found: dict[int, tuple[Array, int]] = {}
+        for array, x in zip(given, part.given, strict=True):
+            row, var = rows.get(array, (array, None))
+            found.update((node, (row, i)) for i, node in enumerate(x.nodes))
+            if array is not self.given:
+                self._copy(b, row, enumerate(x.nodes), var)
+        return found
 
     def _differentiated(
-        self, equations: Equations, loss: Array, sweep: _Sweep, inputs: Array
+        self,
+        equations: Equations,
+        loss: Array,
+        sweep: Sweep,
+        points: Mapping[int, tuple[Array, int]],
     ) -> Equations:
         """Write a gradient, and note the cells of the derivatives."""
-        number = {x: k for k, x in enumerate(self.asked.parts[0].given)}
-        number.update((x, number[of]) for x, of in self.asked.inputs.items())
-        wanted = {x: number[of] for x, of in sweep.wrt.items() if of in number}
+        of = {x: self.asked.inputs.get(wrt, wrt) for x, wrt in sweep.wrt.items()}
+        wanted = {x: points[wrt] for x, wrt in of.items() if wrt in points}
         self.cells.update((x, 0.0) for x in sweep.wrt if x not in wanted)
+        places: dict[Array, range] = {}
+        for array in {array for array, _ in wanted.values()}:
+            found = [k for other, k in wanted.values() if other is array]
+            places[array] = range(min(found), max(found) + 1)
         if wanted:
-            places = range(min(wanted.values()), max(wanted.values()) + 1)
-            equations, slopes = gradient(equations, Access(loss), [inputs], places)
-            for x, k in wanted.items():
-                self.cells[x] = Access(slopes[inputs], (Index(k - places.start),))
+            single = {a: x for a, x in places.items() if len(a.shape) == 1}
+            equations, slopes = gradient(equations, Access(loss), [*places], single)
+            for x, (array, k) in wanted.items():
+                if array in single:
+                    self.cells[x] = Access(slopes[array], (Index(k - places[array].start),))
+                else:
+                    own = as_index(self.vars[array.shape[1]])
+                    self.cells[x] = Access(slopes[array], (Index(k), own))
         return equations
 
-    def _cell(self, node: int) -> Arg:
+    def _cell(self, node: int | Lane) -> Arg:
+        """Return where a single number is, or that of each example."""
+        nodes, constants = self.asked.found.written, self.program.constants
+        if isinstance(node, Lane):
+            op = nodes.table[nodes.codes[node.node]]
+            if op is BATCH:
+                return self._single(nodes.args_of(node.node)[node.lane])
+            if isinstance(op, Held):
+                return float(op.numbers[node.lane])
+            x = self._cell(node.node)
+            return x.substituted(self._lane(node.lane)) if isinstance(x, Access) else x
         if node in self.cells:
             return self.cells[node]
         if node < self.program.inputs:
             return Access(self.given, (Index(node),))
-        return self.program.constants[node]
+        if node in constants:
+            return constants[node]
+        op, args = nodes.table[nodes.codes[node]], nodes.args_of(node)
+        if op is UNBATCH:
+            return self._cell(Lane(args[0], int(constants[args[1]])))
+        if isinstance(op, Stacked):
+            first, step = (int(constants[x]) for x in args)
+            place = self.vars[op.lanes] * step + (self.program.inputs + first)
+            return Access(self.given, (place,))
+        assert isinstance(op, Total), (node, op)
+        self.cells[node] = self._total(args, self.vars[op.lanes])
+        return self.cells[node]
 
-    def _loss(self, b: Builder, sweep: _Sweep) -> Array:
+    def _total(self, args: Sequence[int], var: Var) -> Access:
+        """Write a sum of products over examples."""
+        b, found = self.builder, list[Access]()
+        for x, y in zip(args[::2], args[1::2], strict=True):
+            a, c = self._cell(x), self._cell(y)
+            total = Access(b.array("total", ()))
+            op, factors = (_IDENTITY, (a,)) if c == 1.0 else (TABLE["mul"], (a, c))
+            b.append(Loop(var, [Step(total, op, factors, ADD)]))
+            found.append(total)
+        held = found[0]
+        for x in found[1:]:
+            held = b.step(TABLE["add"], (held, x))
+        return held
+
+    def _lane(self, k: int) -> dict[Var, Index]:
+        return {var: Index(k) for var in self.vars.values()}
+
+    def _single(self, node: int | Lane) -> Arg:
+        """Return the cell of a single number; of what examples have in common, the first one's."""
+        x = self._cell(node)
+        return x.substituted(self._lane(0)) if isinstance(x, Access) and self.vars else x
+
+    def _loss(self, b: Builder, sweep: Sweep) -> Array:
         """Write the sum of the products of roots and seeds, and return it."""
         loss = b.array("loss", (), "out")
+        if sweep.lanes > 1:
+            totals = [self._over_lanes(b, root, seed, sweep.lanes) for root, seed in sweep.roots]
+            total: Arg = totals[0]
+            for x in totals[1:]:
+                total = b.step(TABLE["add"], (total, x))
+            b.append(Step(Access(loss), _IDENTITY, (total,)))
+            return loss
         if len(sweep.roots) > _SEEDS:
             roots, seeds = (b.array(name, (len(sweep.roots),)) for name in ("roots", "seeds"))
             for array, nodes in zip((roots, seeds), zip(*sweep.roots, strict=True), strict=True):
@@ -409,35 +442,129 @@ class _Writer:
                 factors = Access(roots, (as_index(k),)), seed
                 b.append(Step(Access(loss), TABLE["mul"], factors, ADD))
             return loss
-        total: Arg | None = None
+        found: Arg | None = None
         for root, of in sweep.roots:
-            x, factor = self._cell(root), self._cell(of)
+            x, factor = self._single(root), self._single(of)
             if isinstance(factor, Access):
                 factor = b.step(DETACH, (factor,))
             x = x if factor == 1.0 else b.step(TABLE["mul"], (factor, x))
-            total = x if total is None else b.step(TABLE["add"], (total, x))
-        assert total is not None
-        b.append(Step(Access(loss), _IDENTITY, (total,)))
+            found = x if found is None else b.step(TABLE["add"], (found, x))
+        assert found is not None
+        b.append(Step(Access(loss), _IDENTITY, (found,)))
         return loss
 
-    def _copy(self, b: Builder, to: Array, nodes: Iterable[tuple[int, int]]) -> None:
-        """Copy nodes to cells of an array, in loops where they are evenly apart."""
-        cells = {k: self._cell(x) for k, x in nodes}
-        places, count = [*cells], 0
-        while places:
-            size, strides = _run(places, cells)
-            first, x = places[0], cells[places[0]]
-            if size == 1:
-                b.append(Step(Access(to, (Index(first),)), _IDENTITY, (x,)))
+    def _over_lanes(self, b: Builder, root: int, seed: int, lanes: int) -> Access:
+        """Write the sum, over examples, of a root and its seed."""
+        total = Access(b.array("total", ()))
+        with b.loop(self.vars[lanes]):
+            x, factor = self._cell(root), self._cell(seed)
+            if isinstance(factor, Access):
+                factor = b.step(DETACH, (factor,))
+            op, args = (_IDENTITY, (x,)) if factor == 1.0 else (TABLE["mul"], (factor, x))
+            b.append(Step(total, op, args, ADD))
+        return total
+
+    def _evenly(self, nodes: Sequence[int], var: Var) -> Access | None:
+        """Return the cell of inputs that are evenly apart, one for each example."""
+        first, *_ = nodes
+        step = nodes[1] - first if len(nodes) > 1 else 0
+        is_even = max(nodes) < self.program.inputs and first >= 0
+        if not is_even or [*nodes] != [*range(first, first + step * len(nodes), step or 1)]:
+            return None
+        return Access(self.given, (var * step + first,))
+
+    def _copy_rows(
+        self, b: Builder, to: Array, nodes: Iterable[tuple[int, int | Lane]]
+    ) -> Iterator[tuple[int, int | Lane]]:
+        """Copy all lanes of nodes to cells evenly apart; yield what is left."""
+        written, constants = self.asked.found.written, self.program.constants
+        rows: dict[int, list[tuple[int, int]]] = {}
+        left: list[tuple[int, int | Lane]] = []
+        for k, x in nodes:
+            if isinstance(x, Lane):
+                rows.setdefault(x.node, []).append((k, x.lane))
+            elif self.vars and written.table[written.codes[x]] is UNBATCH and x not in self.cells:
+                of, lane = written.args_of(x)
+                rows.setdefault(of, []).append((k, int(constants[lane])))
             else:
-                assert isinstance(x, Access)
-                with b.loop(size) as k:
-                    at = tuple(i + j * k for i, j in zip(x.indices, strides, strict=True))
-                    b.append(Step(Access(to, (k + first,)), _IDENTITY, (Access(x.array, at),)))
-            del places[:size]
-            count += 1
-            if count > _RUNS and not self.always:
-                raise TraceError(f"more than {_RUNS} numbers are in no order")
+                left.append((k, x))
+        for x, found in rows.items():
+            n = int(self.asked.found.sizes[x])
+            places = [k for k, _ in found]
+            step = places[1] - places[0] if len(places) > 1 else 0
+            is_all = [lane for _, lane in found] == [*range(n)] and step > 0
+            if is_all and places == [*range(places[0], places[0] + step * n, step)]:
+                op = written.table[written.codes[x]]
+                cell = self._evenly(written.args_of(x), self.vars[n]) if op is BATCH else None
+                if cell is not None or not (op is BATCH or isinstance(op, Held)):
+                    value = self._cell(x) if cell is None else cell
+                    with b.loop(self.vars[n]) as var:
+                        at = Access(to, (var * step + places[0],))
+                        b.append(Step(at, _IDENTITY, (value,)))
+                    continue
+            left += [(k, Lane(x, lane)) for k, lane in found]
+        return iter(left)
+
+    def _copy(
+        self,
+        b: Builder,
+        to: Array,
+        nodes: Iterable[tuple[int, int | Lane]],
+        var: Var | None = None,
+        row: int | None = None,
+    ) -> None:
+        """Copy nodes to cells of an array, in loops where they are evenly apart.
+
+        Parameters
+        ----------
+        b : Builder
+        to : Array
+        nodes : iterable of (int, int or Lane)
+            For each cell, the node.
+        var : Var or None
+            Which example it is, if these are numbers of examples.
+        row : int or None
+            Of an array with rows, which one.
+        """
+        cells: dict[int, Arg] = {}
+        table = self.asked.found.written
+        if var is None and row is None:
+            nodes = self._copy_rows(b, to, nodes)
+        for k, x in nodes:
+            op = None if isinstance(x, Lane) else table.table[table.codes[x]]
+            if var is not None and op is BATCH and x not in self.cells:
+                cell = self._evenly(table.args_of(x), var)
+                if cell is None:
+                    self._copy(b, to, enumerate(table.args_of(x)), row=k)
+                else:
+                    cells[k] = cell
+            elif var is not None and isinstance(op, Held):
+                held = b.array("held", (op.lanes,), "const", op.numbers)
+                cells[k] = Access(held, (as_index(var),))
+            else:
+                cells[k] = self._cell(x) if var is not None else self._single(x)
+        places, count = [*cells], 0
+        before = () if row is None else (Index(row),)
+        after = () if var is None else (as_index(var),)
+        with ExitStack() as stack:
+            if var is not None and places:
+                stack.enter_context(b.loop(var))
+            while places:
+                size, strides = _run(places, cells)
+                first, x = places[0], cells[places[0]]
+                if size == 1:
+                    at = Access(to, (*before, Index(first), *after))
+                    b.append(Step(at, _IDENTITY, (x,)))
+                else:
+                    assert isinstance(x, Access)
+                    with b.loop(size) as k:
+                        moved = tuple(i + j * k for i, j in zip(x.indices, strides, strict=True))
+                        at = Access(to, (*before, k + first, *after))
+                        b.append(Step(at, _IDENTITY, (Access(x.array, moved),)))
+                del places[:size]
+                count += 1
+                if count > _RUNS and not self.always:
+                    raise TraceError(f"more than {_RUNS} numbers are in no order")
 
     def _scheduled(self, equations: Equations) -> Scheduled:
         from scalargrad.compiler.backend.llvm.target import registers
@@ -455,8 +582,7 @@ class _Writer:
         places = plan(whole, body, fastest)
         first = (places.offsets[outputs] - places.offsets[given]) // row
         found = slice(first, first + len(self.nodes))
-        count = len(self.program.outputs)
-        return Scheduled(equations, body, places, self.program.given, found, count, row)
+        return Scheduled(equations, body, places, self.program.given, found, self.results, row)
 
 
 def abreast(program: Equations, row: int) -> tuple[Equations, dict[Array, Array]]:

@@ -6,7 +6,11 @@ is what its step says wherever that stands, so that one pass suffices.
 
 from __future__ import annotations
 
+import math
+
+from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
+    ADD,
     SET,
     Access,
     Arg,
@@ -81,10 +85,14 @@ class _Names:
     def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
         """Return a step with other arguments; None if its array is a copy from now on."""
         op, args = _shorter(step.op, tuple(map(self.of, step.args)))
-        out = step.out
+        out, how = step.out, step.how
         self.varying = {*around}
-        if step.how != SET or not self._is_own(out, around):
-            return Step(out, op, args, step.how)
+        if how == ADD and self._is_added_once(out, around):
+            how = SET
+            if not out.is_whole():  # what reads cells that nobody writes reads 0
+                return Step(out, op, args, how)
+        if how != SET or not self._is_own(out, around):
+            return Step(out, op, args, how)
         variables = tuple(v for i in out.indices for v in i.variables)
         source: Arg = args[0]
         if op is not _IDENTITY:
@@ -118,6 +126,11 @@ class _Names:
         array = Array(f"{out.array} once", tuple(out.array.shape[k] for k in kept))
         return Access(array, tuple(out.indices[k] for k in kept))
 
+    def _is_added_once(self, out: Access, around: tuple[Var, ...]) -> bool:
+        """Return whether each turn adds to a cell of its own, which is then what is added."""
+        single = self.writers[out.array] == 1 and not out.tables
+        return single and out.variables == {*around} and is_unique(out.indices)
+
     def _is_own(self, out: Access, around: tuple[Var, ...]) -> bool:
         """Return whether the step sets each cell of a temporary array, at a turn for each."""
         array = out.array
@@ -130,6 +143,8 @@ class _Names:
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
     """Return a product with 1, a quotient by 1 or an operation on numbers alone as a copy."""
+    if op.name == "add" and _is_nothing(args[0]):
+        return _IDENTITY, args[1:]
     if op.name in {"mul", "div"} and args[1] == 1.0:
         return _IDENTITY, args[:1]
     if op.name == "mul" and args[0] == 1.0:
@@ -139,6 +154,11 @@ def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg
     if op is _IDENTITY or any(isinstance(x, Access) for x in args):
         return op, args
     return _IDENTITY, (op.of_floats_unchecked(*(x for x in args if isinstance(x, float))),)
+
+
+def _is_nothing(x: Arg) -> bool:
+    """Return whether an argument is -0, which added to any number leaves it as it is."""
+    return isinstance(x, float) and x == 0.0 and math.copysign(1.0, x) < 0
 
 
 def _used(steps: list[tuple[Step, tuple[Var, ...]]]) -> set[Array]:
