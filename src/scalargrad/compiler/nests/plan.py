@@ -28,8 +28,11 @@ from scalargrad.compiler.nests.equations import (
     Loop,
     Program,
     Step,
+    Var,
+    as_index,
     within_loops,
 )
+from scalargrad.compiler.nests.schedule import ScheduledLoop
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class Plan:
         Those to be filled with that at each run.
     cells : int
         The length of memory; vectors may read some numbers before and after arrays.
+    lanes, shapes : dict
+        For arrays of which only the turns at hand of a loop with lanes are kept, its variable, and
+        what they take of memory.
     """
 
     offsets: dict[Array, int]
@@ -55,12 +61,14 @@ class Plan:
     first: dict[Array, float]
     cleared: list[Array]
     cells: int
+    lanes: dict[Array, Var]
+    shapes: dict[Array, tuple[int, ...]]
 
     def view(self, memory: Floats, array: Array) -> Any:
         """Return the cells of an array that is in memory."""
         start = memory[self.offsets[array] :]
         strides = [memory.itemsize * k for k in self.strides[array]]
-        return np.lib.stride_tricks.as_strided(start, array.shape, strides)
+        return np.lib.stride_tricks.as_strided(start, self.shapes.get(array, array.shape), strides)
 
     def begun(self, cells: int) -> Floats:
         """Return memory of so many numbers as it is to be before the first run."""
@@ -97,18 +105,27 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
     strides: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
     cells = CLASSES
+    lanes: dict[Array, Var] = {}
+    shapes: dict[Array, tuple[int, ...]] = {}
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
         if _is_in_registers(array, writing, reading):
-            strides[array] = _strides(array, len(array.shape) - 1)
+            strides[array] = _strides(array.shape, len(array.shape) - 1)
         else:
+            shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
+            around = _loop_around(array, writing, reading)
+            if around:
+                loop, along = around
+                lanes[array] = loop.var
+                shape = (*shape[:along], CLASSES * loop.jam, *shape[along + 1 :])
+                shapes[array] = shape
             offsets[array] = cells
-            strides[array] = _strides(array, fastest.get(array, len(array.shape) - 1))
-            cells += -(-math.prod(array.shape) // CLASSES) * CLASSES
+            strides[array] = _strides(shape, along)
+            cells += -(-math.prod(shape) // CLASSES) * CLASSES
             if writing and writing[0].step.how == MAX:
                 first[array] = -math.inf
     cleared = [a for a in offsets if any(map(_is_written_anew, writers.get(a, ())))]
-    return Plan(offsets, strides, first, cleared, cells)
+    return Plan(offsets, strides, first, cleared, cells, lanes, shapes)
 
 
 def _is_in_registers(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> bool:
@@ -132,11 +149,36 @@ def _is_written_anew(use: _Use) -> bool:
     return meet or any(table.array.kind == "in" for table in tables)
 
 
-def _strides(array: Array, fastest: int) -> tuple[int, ...]:
+def _loop_around(
+    array: Array, writing: Sequence[_Use], reading: Sequence[_Use]
+) -> tuple[ScheduledLoop, int] | None:
+    """Return the loop with lanes whose turns share no cell of an array, if there is one.
+
+    Its variable is then one of the indices, whose number is returned, too; the array needs room for
+    the turns at hand alone.
+    """
+    uses = [*writing, *reading]
+    if array.kind != "temp" or not writing or not all(use.loops for use in uses):
+        return None
+    loop = uses[0].loops[0]
+    if not isinstance(loop, ScheduledLoop) or not loop.lanes or loop.down:
+        return None
+    own = as_index(loop.var)
+    places = {
+        k for use in uses for k, i in enumerate(use.access.indices) if loop.var in i.variables
+    }
+    if len(places) != 1 or any(map(_is_written_anew, writing)):
+        return None
+    (k,) = places
+    alike = all(use.loops[0] is loop and use.access.indices[k] == own for use in uses)
+    return (loop, k) if alike and array.shape[k] > CLASSES * loop.jam else None
+
+
+def _strides(shape: tuple[int, ...], fastest: int) -> tuple[int, ...]:
     """Return the strides of an array of which one dimension is the fastest."""
-    found, size = [0] * len(array.shape), 1
-    order = [k for k in range(len(array.shape)) if k != fastest]
-    for k in [fastest, *reversed(order)] if array.shape else []:
+    found, size = [0] * len(shape), 1
+    order = [k for k in range(len(shape)) if k != fastest]
+    for k in [fastest, *reversed(order)] if shape else []:
         found[k] = size
-        size *= array.shape[k]
+        size *= shape[k]
     return tuple(found)

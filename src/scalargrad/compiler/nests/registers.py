@@ -14,7 +14,17 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
-from scalargrad.compiler.nests.equations import CLASSES, Access, Arg, Body, Index, Loop, Step, Var
+from scalargrad.compiler.nests.equations import (
+    CLASSES,
+    Access,
+    Arg,
+    Array,
+    Body,
+    Index,
+    Loop,
+    Step,
+    Var,
+)
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
@@ -140,7 +150,7 @@ class Registers(ABC):
         base, strides = self._linear(x)
         terms: list[Any] = []
         for var, k in strides:
-            register, place = self.at[var]
+            register, place = self._stands(x.array, var)
             base += k * (place + self.ahead.get(var, 0))
             if register:
                 terms.append((register, k))
@@ -149,13 +159,17 @@ class Registers(ABC):
         terms += [self._key(i.via) for i in x.indices if i.via]
         return x.array, base, *terms
 
+    def _stands(self, array: Array, var: Var) -> tuple[str, int]:
+        """Return where a loop stands; at 0 for an array that has its turns at hand alone."""
+        return ("", 0) if self.plan.lanes.get(array) is var else self.at[var]
+
     def _where(self, x: Access, lane: int = 0) -> str:
         """Return a pointer to a cell, on a lane."""
         base, strides = self._linear(x)
         base += self.offsets[x.array]
         terms = dict[str, int]()
         for var, k in strides:
-            register, place = self.at[var]
+            register, place = self._stands(x.array, var)
             base += k * (place + self.ahead.get(var, 0))
             if register:
                 terms[register] = terms.get(register, 0) + k

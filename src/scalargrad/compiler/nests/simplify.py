@@ -44,7 +44,7 @@ def simplify(program: Program) -> Program:
             new = None
         steps[id(step)] = new
     for new, _ in kept:  # a reader may stand before a copy that it reads
-        if any(x.__class__ is Access and x.array in names.copies for x in new.args):
+        if any(x.__class__ is Access and (x.array in names.copies or x in names.single) for x in new.args):
             new.args = tuple(map(names.of, new.args))
     used = _used(kept)
     steps |= {id(step): step for step, _ in statements(outside)}
@@ -71,11 +71,15 @@ class _Names:
         self.copies: dict[Array, tuple[tuple[Var, ...], Arg]] = {}
         self.smaller: list[Array] = []  # in the place of others, for fewer loops
         self.varying: set[Var] = set()  # the loops that the last step is needed in
+        self.single: dict[Access, Arg] = {}  # of cells that are copies
         self.equal: dict[tuple[object, ...], Access] = {}
 
     def of(self, x: Arg) -> Arg:
         """Return what an argument is a copy of, in the end."""
-        while isinstance(x, Access) and x.array in self.copies:
+        while isinstance(x, Access) and (x.array in self.copies or x in self.single):
+            if x in self.single:
+                x = self.single[x]
+                continue
             variables, source = self.copies[x.array]
             if not isinstance(source, Access):
                 return source
@@ -89,6 +93,9 @@ class _Names:
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around):
             how = SET
+        if how == SET and op is _IDENTITY and not around and out.indices and out.array.kind == "temp":
+            self.single[out] = args[0]
+        if step.how != how:
             if not out.is_whole():  # what reads cells that nobody writes reads 0
                 return Step(out, op, args, how)
         if how != SET or not self._is_own(out, around):
