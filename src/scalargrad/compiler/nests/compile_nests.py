@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
+from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
@@ -35,7 +36,7 @@ from scalargrad.compiler.nests.equations import Program as Equations
 from scalargrad.compiler.nests.finder.find import find, find_flat, work
 from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
-from scalargrad.compiler.nests.llvm_printer import print_llvm
+from scalargrad.compiler.nests.llvm_printer import print_blocks
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.lanes import over_examples, widened
 from scalargrad.compiler.nests.node_columns import (
@@ -108,8 +109,8 @@ def nested(program: Program, *, always: bool = False, examples: int = 1) -> Nest
 
 
 def _in_llvm(found: Scheduled) -> Nested:
-    module, cells = print_llvm(found.body, found.plan)
-    return Nested(module, found.plan.begun(cells), str(found.equations), *found[3:])
+    module, cells, functions = print_blocks(found.body, found.plan)
+    return Nested(module, found.plan.begun(cells), str(found.equations), *found[3:], functions)
 
 
 def written(
@@ -576,7 +577,7 @@ class _Writer:
             row = min(CLASSES << ((self.examples - 1) // CLASSES).bit_length(), most)
             equations, rows = abreast(equations, row)
             given, outputs = rows[given], rows[outputs]
-        equations, ordered = directed(equations)
+        equations, ordered = directed(in_blocks(equations, self.vars.values()))
         body, fastest = arranged(ordered, registers())
         whole, body, fastest = packed(equations, body, fastest)
         places = plan(whole, body, fastest)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, aligned
+from scalargrad.compiler.nests.blocks import Block
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -52,8 +53,7 @@ class Plan:
     cells : int
         The length of memory; vectors may read some numbers before and after arrays.
     lanes, shapes : dict
-        For arrays of which only the turns at hand of a loop with lanes are kept, its variable, and
-        what they take of memory.
+        The arrays of which only the turns at hand of a loop with lanes are kept, and their shapes.
     """
 
     offsets: dict[Array, int]
@@ -61,7 +61,7 @@ class Plan:
     first: dict[Array, float]
     cleared: list[Array]
     cells: int
-    lanes: dict[Array, Var]
+    lanes: dict[Array, Near]
     shapes: dict[Array, tuple[int, ...]]
 
     def view(self, memory: Floats, array: Array) -> Any:
@@ -78,6 +78,27 @@ class Plan:
             if found is not None:
                 self.view(memory, array)[...] = found
         return memory
+
+
+class Near(NamedTuple):
+    """That an array has the turns at hand alone of a loop with lanes, of each block.
+
+    Attributes
+    ----------
+    var : Var
+        The loop's variable.
+    block : Var or None
+        That of the loop over blocks around it.
+    place : int
+        Which index of the array it is.
+    size : int
+        How many numbers that index has.
+    """
+
+    var: Var
+    block: Var | None
+    place: int
+    size: int
 
 
 class _Use(NamedTuple):
@@ -105,7 +126,7 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
     strides: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
     cells = CLASSES
-    lanes: dict[Array, Var] = {}
+    lanes: dict[Array, Near] = {}
     shapes: dict[Array, tuple[int, ...]] = {}
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
@@ -115,9 +136,8 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
             shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
             around = _loop_around(array, writing, reading)
             if around:
-                loop, along = around
-                lanes[array] = loop.var
-                shape = (*shape[:along], CLASSES * loop.jam, *shape[along + 1 :])
+                lanes[array], along = around, around.place
+                shape = (*shape[:along], around.size, *shape[along + 1 :])
                 shapes[array] = shape
             offsets[array] = cells
             strides[array] = _strides(shape, along)
@@ -151,27 +171,34 @@ def _is_written_anew(use: _Use) -> bool:
 
 def _loop_around(
     array: Array, writing: Sequence[_Use], reading: Sequence[_Use]
-) -> tuple[ScheduledLoop, int] | None:
-    """Return the loop with lanes whose turns share no cell of an array, if there is one.
+) -> Near | None:
+    """Return by which loop with lanes an array has room for the turns at hand alone, if any.
 
-    Its variable is then one of the indices, whose number is returned, too; the array needs room for
-    the turns at hand alone.
+    Its turns share no cell, as its variable is one of the indices.
     """
     uses = [*writing, *reading]
     if array.kind != "temp" or not writing or not all(use.loops for use in uses):
         return None
-    loop = uses[0].loops[0]
+    outer = uses[0].loops[0]
+    block = outer.var if isinstance(outer.var, Block) else None
+    if block and not all(len(use.loops) > 1 for use in uses):
+        return None
+    depth = 1 if block else 0
+    loop = uses[0].loops[depth]
     if not isinstance(loop, ScheduledLoop) or not loop.lanes or loop.down:
         return None
     own = as_index(loop.var)
+    if block:
+        own = block * loop.var.extent.base + loop.var
     places = {
         k for use in uses for k, i in enumerate(use.access.indices) if loop.var in i.variables
     }
     if len(places) != 1 or any(map(_is_written_anew, writing)):
         return None
     (k,) = places
-    alike = all(use.loops[0] is loop and use.access.indices[k] == own for use in uses)
-    return (loop, k) if alike and array.shape[k] > CLASSES * loop.jam else None
+    alike = all(use.loops[depth] is loop and use.access.indices[k] == own for use in uses)
+    size = CLASSES * loop.jam * (block.extent.base if block else 1)
+    return Near(loop.var, block, k, size) if alike and array.shape[k] > size else None
 
 
 def _strides(shape: tuple[int, ...], fastest: int) -> tuple[int, ...]:
