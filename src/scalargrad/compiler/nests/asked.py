@@ -194,7 +194,8 @@ class Asked:
             else:
                 singles.append(x)
         arrays = (Given(nodes, n, kind == "point") for (n, kind), nodes in groups.items())
-        return [Given(singles), Given(lanes), *arrays]
+        has_points = not late and len(singles) > program.inputs
+        return [Given(singles, 1, has_points), Given(lanes), *arrays]
 
     def _add_operands(self, nodes: set[int]) -> None:
         """Add what numbers of examples and single lanes are made of."""
@@ -209,9 +210,7 @@ class Asked:
                         nodes.add(y)
                         waiting.append(y)
 
-    def _part(
-        self, span: slice, given: list[Given], place: Integers, nodes: set[int]
-    ) -> Part:
+    def _part(self, span: slice, given: list[Given], place: Integers, nodes: set[int]) -> Part:
         """Return the nodes at some places as a part; of its results, `nodes` are read elsewhere."""
         results = sorted(x for x in nodes if span.start <= place[x] < span.stop)
         at = (place[results] - span.start).tolist() if results else []

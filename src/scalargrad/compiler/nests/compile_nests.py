@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, suppress
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.blocks import in_blocks
@@ -43,6 +45,7 @@ from scalargrad.compiler.nests.node_columns import (
     NodeColumns,
     Shape,
     columns,
+    counted,
     has_long_sums,
     shape_of,
 )
@@ -68,9 +71,6 @@ _DEEP, _NARROW, _LAYERED = 12, 12, 40
 _MANY, _FAST = 1000, 1.1
 #: To pack so many nodes takes long; they are loops if they are so many times their statements.
 _LONG, _OFTEN = 20_000, 64
-#: So many vectors of examples are computed at once, for each eight registers; and one if there are
-#: many steps, few of which wait for those before.
-_STEPS = 3000
 #: More products of a root and a seed than this are added up in a loop.
 _SEEDS = 8
 #: So many loops and steps copy outputs at most, where loops must pay.
@@ -91,7 +91,6 @@ class Scheduled(NamedTuple):
     outputs : slice
         As of `Nested`.
     results : int
-    abreast : int
     """
 
     equations: Equations
@@ -100,12 +99,11 @@ class Scheduled(NamedTuple):
     inputs: int
     outputs: slice
     results: int
-    abreast: int
 
 
-def nested(program: Program, *, always: bool = False, examples: int = 1) -> Nested | None:
+def nested(program: Program, *, always: bool = False) -> Nested | None:
     """Return a recorded program as nests, ready to run; None if it is none, see `written`."""
-    return written(program, _in_llvm, always=always, examples=examples)
+    return written(program, _in_llvm, always=always)
 
 
 def _in_llvm(found: Scheduled) -> Nested:
@@ -113,9 +111,7 @@ def _in_llvm(found: Scheduled) -> Nested:
     return Nested(module, found.plan.begun(cells), str(found.equations), *found[3:], functions)
 
 
-def written(
-    program: Program, write: Callable[[Scheduled], T], *, always: bool = False, examples: int = 1
-) -> T | None:
+def written(program: Program, write: Callable[[Scheduled], T], *, always: bool = False) -> T | None:
     """Return what is written of a recorded program, and gradients that it asks for, as loops.
 
     None if that is impossible, as where it is irregular, or does not pay.
@@ -127,9 +123,6 @@ def written(
         Prints loops; a TraceError says that it cannot.
     always : bool
         Whether to write loops that do not pay, too.
-    examples : int
-        How many examples the program is of, each of which has its own inputs; several are computed
-        at once.
     """
     unfolded = (unfold(program) or (None,))[0]
     if unfolded is None:
@@ -140,7 +133,7 @@ def written(
     asked, tree = found
     for trees, around in _trees(asked, tree):
         with suppress(TraceError):  # no order of loops computes it
-            return write(_Writer(asked, trees, around, examples, always=always).run())
+            return write(_Writer(asked, trees, around, always=always).run())
     return None
 
 
@@ -160,7 +153,7 @@ def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
     if not (asked.is_written and all(map(_is_written, asked.parts))):
         return None
     tree = find(asked.parts[0].recording)
-    if tree is None or (shape and not _pays(found.before, shape, tree)):
+    if tree is None or (shape and not _pays(found, shape, tree)):
         return None
     return asked, tree
 
@@ -179,19 +172,21 @@ def _stays_packed(found: NodeColumns, shape: Shape) -> bool:
 
     What is asked beside the values makes no difference, so that they have the same digits.
     """
-    few = found.before < _LEAST
+    few = np.count_nonzero(counted(found)) < _LEAST
     layers = has_long_sums(found) and shape.groups * _LAYERED < shape.nodes
     return few or (layers and shape.depth > _DEEP)
 
 
-def _pays(nodes: int, shape: Shape, tree: Tree) -> bool:
+def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:
     """Return whether statements are few, and packing is slow or a run of the tree fast."""
-    statements = len(tree.statements)
+    counts = counted(found)
+    nodes = int(np.count_nonzero(counts))
+    statements = sum(bool(counts[s.nodes[0]]) for s in tree.statements)
     if nodes < max(_TIMES * statements, statements + _LEAST):
         return False
     is_narrow = shape.depth > _DEEP and shape.groups * _NARROW > shape.nodes
     is_long = nodes >= max(_LONG, _OFTEN * statements)
-    return is_narrow or is_long or (nodes >= _MANY and work(tree) < _FAST * nodes)
+    return is_narrow or is_long or (nodes >= _MANY and work(tree, counts) < _FAST * nodes)
 
 
 def _is_written(part: Part) -> bool:
@@ -215,17 +210,18 @@ class _Writer:
         asked: Asked,
         trees: Sequence[Tree | None],
         around: bool,
-        examples: int,
         *,
         always: bool,
     ) -> None:
         self.always = always
-        self.asked, self.trees, self.around, self.examples = asked, trees, around, examples
+        self.asked, self.trees, self.around = asked, trees, around
         self.program = asked.program
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
         #: The outputs, then the gradients that others are computed from, lane by lane.
         self.nodes: list[int | Lane] = []
-        self.rows: dict[int, int] = {}  # where outputs begin that have lanes, which follow each other
+        self.rows: dict[
+            int, int
+        ] = {}  # where outputs begin that have lanes, which follow each other
         sizes = asked.found.sizes
         for x in self.program.outputs:
             if sizes[x] > 1:
@@ -239,6 +235,7 @@ class _Writer:
         self.given = Array("p", (self.program.given,), "in")
         self.builder = Builder(Equations([self.given, self.outputs], []))
         self.cells: dict[int, Arg] = {}
+        self.points: dict[int, Arg] = {}  # copies of what derivatives are taken by, and of inputs
         self.vars: dict[int, Var] = {}  # by how many lanes, which of them it is
 
     def run(self) -> Scheduled:
@@ -254,7 +251,8 @@ class _Writer:
         losses = [self._loss(b, sweep) for sweep in asked.sweeps]
         has_more = len(asked.parts) > 1
         known = simplify(b.program(checks=not asked.sweeps))
-        values = equations = contract(over_examples(known, self.vars.values()))
+        examples = self.vars.values()
+        values = equations = contract(over_examples(known, examples), (), examples)
         if asked.sweeps:
             for loss, sweep in zip(losses, asked.sweeps, strict=True):
                 equations = self._differentiated(equations, loss, sweep, points)
@@ -262,21 +260,23 @@ class _Writer:
             if not has_more:
                 self._copy_outputs(b, late, are_late=True)
             known = simplify(b.program(checks=not has_more))
-            equations = contract(over_examples(known, self.vars.values()), values.arrays)
+            equations = contract(over_examples(known, examples), values.arrays, examples)
             if has_more:
                 before, b = equations.arrays, Builder(equations)
                 self.builder = b
                 self._write_part(b, 1)
                 self._copy_outputs(b, late, are_late=True)
-                known = over_examples(simplify(b.program()), self.vars.values())
-                equations = contract(known, before)
+                known = over_examples(simplify(b.program()), examples)
+                equations = contract(known, before, examples)
         return self._scheduled(equations)
 
     def _copy_outputs(self, b: Builder, late: Set[int], *, are_late: bool) -> None:
         """Copy to the outputs what is known before gradients, or what is not."""
         asked = [(k, x) for k, x in enumerate(self.nodes) if self._is_late(x, late) == are_late]
         sizes = self.asked.found.sizes
-        self._copy(b, self.outputs, (x for x in asked if isinstance(x[1], Lane) or sizes[x[1]] == 1))
+        self._copy(
+            b, self.outputs, (x for x in asked if isinstance(x[1], Lane) or sizes[x[1]] == 1)
+        )
         for k, x in asked:
             if k in self.rows:
                 with b.loop(self.vars[int(sizes[x])]) as var:
@@ -297,7 +297,12 @@ class _Writer:
             op = nodes.table[nodes.codes[x]]
             if isinstance(op, Total | Kind) and self._is_late(x, late) or op is BATCH:
                 waiting += nodes.args_of(x)
-            elif not isinstance(op, Held | Stacked) and x >= self.program.inputs and not self._is_late(x, late) and x not in self.program.constants:
+            elif (
+                not isinstance(op, Held | Stacked)
+                and x >= self.program.inputs
+                and not self._is_late(x, late)
+                and x not in self.program.constants
+            ):
                 kept.setdefault(int(self.asked.found.sizes[x]), {})[x] = None
         for n, group in kept.items():
             var = self.vars[n] if n > 1 else None
@@ -333,7 +338,9 @@ class _Writer:
         cells = to_equations(tree, b, given, part.places, around=self.around)
         if cells is None:
             raise TraceError("an operand reads too many things by turns")
-        wide = {a: self.vars[x.lanes] for a, x in zip(given, part.given, strict=True) if x.lanes > 1}
+        wide = {
+            a: self.vars[x.lanes] for a, x in zip(given, part.given, strict=True) if x.lanes > 1
+        }
         rows = widened(b, arrays, items, wide) if wide else {}
         for x, cell in zip(part.results, cells, strict=True):
             if cell.array in rows:
@@ -341,11 +348,18 @@ class _Writer:
                 cell = Access(row, (*cell.indices, as_index(var)))
             self.cells[x] = cell
         found: dict[int, tuple[Array, int]] = {}
-        for array, x in zip(given, part.given, strict=True):
+        known = dict[int, Arg]()
+        for array, x in sorted(
+            zip(given, part.given, strict=True), key=lambda x: not x[1].is_point
+        ):
             row, var = rows.get(array, (array, None))
             found.update((node, (row, i)) for i, node in enumerate(x.nodes))
             if array is not self.given:
                 self._copy(b, row, enumerate(x.nodes), var)
+            if x.is_point:  # what reads them, as numbers of examples do, reads these copies
+                after = () if var is None else (as_index(var),)
+                known.update((y, Access(row, (Index(i), *after))) for i, y in enumerate(x.nodes))
+                self.points = known
         return found
 
     def _differentiated(
@@ -385,6 +399,8 @@ class _Writer:
                 return float(op.numbers[node.lane])
             x = self._cell(node.node)
             return x.substituted(self._lane(node.lane)) if isinstance(x, Access) else x
+        if node in self.points:
+            return self.points[node]
         if node in self.cells:
             return self.cells[node]
         if node < self.program.inputs:
@@ -469,10 +485,12 @@ class _Writer:
         """Return the cell of inputs that are evenly apart, one for each example."""
         first, *_ = nodes
         step = nodes[1] - first if len(nodes) > 1 else 0
-        is_even = max(nodes) < self.program.inputs and first >= 0
+        is_even = max(nodes) < self.program.inputs
         if not is_even or [*nodes] != [*range(first, first + step * len(nodes), step or 1)]:
             return None
-        return Access(self.given, (var * step + first,))
+        cell = self._cell(first)
+        assert isinstance(cell, Access)
+        return Access(cell.array, (var * step + cell.indices[0],))
 
     def _copy_rows(
         self, b: Builder, to: Array, nodes: Iterable[tuple[int, int | Lane]]
@@ -570,39 +588,13 @@ class _Writer:
     def _scheduled(self, equations: Equations) -> Scheduled:
         from scalargrad.compiler.backend.llvm.target import registers
 
-        row, given, outputs = 1, self.given, self.outputs
-        if self.examples > 1:
-            steps = sum(1 for _ in statements(equations.body))
-            most = CLASSES if steps > _STEPS else CLASSES * registers() // 8
-            row = min(CLASSES << ((self.examples - 1) // CLASSES).bit_length(), most)
-            equations, rows = abreast(equations, row)
-            given, outputs = rows[given], rows[outputs]
         equations, ordered = directed(in_blocks(equations, self.vars.values()))
         body, fastest = arranged(ordered, registers())
         whole, body, fastest = packed(equations, body, fastest)
         places = plan(whole, body, fastest)
-        first = (places.offsets[outputs] - places.offsets[given]) // row
+        first = places.offsets[self.outputs] - places.offsets[self.given]
         found = slice(first, first + len(self.nodes))
-        return Scheduled(equations, body, places, self.program.given, found, self.results, row)
-
-
-def abreast(program: Equations, row: int) -> tuple[Equations, dict[Array, Array]]:
-    """Return equations for so many examples, with the rows that arrays of one number became."""
-    var = Var("e", Index(row))
-    rows = {a: Array(a.name, (*a.shape, row), a.kind) for a in program.arrays if a.data is None}
-
-    def of_example(x: Arg) -> Arg:
-        if not isinstance(x, Access) or x.array not in rows:
-            return x
-        return Access(rows[x.array], (*x.indices, as_index(var)))
-
-    def one(step: Step) -> Step:
-        out = of_example(step.out)
-        assert isinstance(out, Access)
-        return Step(out, step.op, tuple(map(of_example, step.args)), step.how)
-
-    body: Body = [Loop(var, [x]) for x in replaced(program.body, one)]
-    return Equations([rows.get(a, a) for a in program.arrays], body), rows
+        return Scheduled(equations, body, places, self.program.given, found, self.results)
 
 
 def _run(places: Sequence[int], cells: Mapping[int, Arg]) -> tuple[int, tuple[int, ...]]:

@@ -66,11 +66,19 @@ class _Product(NamedTuple):
     around: tuple[Var, ...]
 
 
-def contract(program: Program, but: Collection[Array] = ()) -> Program:
+def contract(
+    program: Program, but: Collection[Array] = (), examples: Collection[Var] = ()
+) -> Program:
     """Return a program whose sums have the products that nobody else reads.
 
-    Steps that write to one of some arrays stay as they are: a value has the same digits whether or
-    not its derivative is computed, too.
+    Parameters
+    ----------
+    program : Program
+    but : collection of Array
+        Steps that write to these stay as they are: a value has the same digits whether or not its
+        derivative is computed, too.
+    examples : collection of Var
+        A product that all examples have in common is part of the sum of each, as it is of one.
     """
     reads: Counter[Array] = Counter()
     writes: Counter[Array] = Counter()
@@ -84,7 +92,7 @@ def contract(program: Program, but: Collection[Array] = ()) -> Program:
     alone = {a: x for a, x in products.items() if reads[a] == 1 and writes[a] == 1}
     found: dict[Step, Step | None] = {}
     for step, around in statements(program.body):
-        made = None if step.out.array in but else _taken(step, around, alone)
+        made = None if step.out.array in but else _taken(step, around, alone, examples)
         if made is not None:
             taken, found[step] = made
             found[taken] = None
@@ -94,14 +102,19 @@ def contract(program: Program, but: Collection[Array] = ()) -> Program:
 
 
 def _taken(
-    step: Step, around: tuple[Var, ...], products: Mapping[Array, _Product]
+    step: Step,
+    around: tuple[Var, ...],
+    products: Mapping[Array, _Product],
+    examples: Collection[Var],
 ) -> tuple[Step, Step] | None:
     """Return a product that a step may compute, being set in the same turn, and the step then."""
     places = [*range(len(step.args))]
     for k in places if step.op.name == "sub" else places[::-1]:
         x = step.args[k]
         made = products.get(x.array) if isinstance(x, Access) else None
-        factors = _factors(made, x, around) if made and isinstance(x, Access) else None
+        factors = (
+            _factors(made, x, {*around} - {*examples}) if made and isinstance(x, Access) else None
+        )
         if made is None or factors is None:
             continue
         if step.how == ADD and step.op is _IDENTITY:
@@ -112,12 +125,12 @@ def _taken(
     return None
 
 
-def _factors(made: _Product, x: Access, around: tuple[Var, ...]) -> tuple[Arg, ...] | None:
+def _factors(made: _Product, x: Access, around: set[Var]) -> tuple[Arg, ...] | None:
     """Return the factors of a product where it is read; None if it may be read more than once."""
     out = made.step.out
-    if out == x and {*made.around} == {*around}:
+    if out == x and {*made.around} >= around:
         return made.step.args
-    reads_once = is_unique(x.indices) and x.variables >= {*around} and not x.tables
+    reads_once = is_unique(x.indices) and x.variables >= around and not x.tables
     if not (reads_once and out.is_whole()):
         return None
     if out.variables != {*made.around}:

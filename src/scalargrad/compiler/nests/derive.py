@@ -44,7 +44,10 @@ class Term(NamedTuple):
 
 
 def gradient(
-    program: Program, loss: Access, wrt: Sequence[Array], places: Mapping[Array, range] | None = None
+    program: Program,
+    loss: Access,
+    wrt: Sequence[Array],
+    places: Mapping[Array, range] | None = None,
 ) -> tuple[Program, dict[Array, Array]]:
     """Return a program that also computes a gradient, by reverse mode.
 

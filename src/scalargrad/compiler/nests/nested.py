@@ -36,8 +36,6 @@ class Nested:
         would hide that one is not finite.
     results : int
         How many outputs there are.
-    abreast : int
-        How many examples are computed at once: each cell is a row of a number for each.
     functions : sequence of (str, int)
         The names of the functions, in order, and how often each is called: if several times, then
         with the number of a block, by threads that share the blocks.
@@ -49,7 +47,6 @@ class Nested:
     inputs: int
     outputs: slice
     results: int
-    abreast: int = 1
     functions: Sequence[tuple[str, int]] = (("run", 1),)
 
     @property
@@ -75,8 +72,7 @@ class NestExecutable:
     def __init__(self, nested: Nested, code: Any) -> None:
         whole = aligned(len(nested.begun))
         whole[:] = nested.begun
-        rows = (len(whole) - LINE) // nested.abreast
-        self.memory: Floats = whole[LINE : LINE + rows * nested.abreast]
+        self.memory: Floats = whole[LINE:]
         self._code = code  # whose instructions are gone when it is
         self._address, self._functions = whole.ctypes.data, nested.functions
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
@@ -102,7 +98,9 @@ def code_of(nested: Nested) -> Any:
     code = compile_module(nested.module, level=1)
     alone, of_block = ((), (ctypes.c_int64,))
     return [
-        code.function(name, ctypes.CFUNCTYPE(None, ctypes.c_void_p, *(of_block if n > 1 else alone)))
+        code.function(
+            name, ctypes.CFUNCTYPE(None, ctypes.c_void_p, *(of_block if n > 1 else alone))
+        )
         for name, n in nested.functions
     ]
 

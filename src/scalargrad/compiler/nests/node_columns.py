@@ -170,6 +170,15 @@ def columns(program: Program) -> NodeColumns:
     )
 
 
+def counted(columns: NodeColumns) -> NDArray[np.bool_]:
+    """Return which nodes before gradients tell whether loops pay: if any have lanes, these.
+
+    So an example is written as it is alone.
+    """
+    wide = columns.sizes[columns.nodes[: columns.before]] > 1
+    return wide if wide.any() else np.ones(columns.before, np.bool_)
+
+
 def has_long_sums(columns: NodeColumns) -> bool:
     """Return whether much of a program adds to long sums, as layers of a network do.
 
@@ -226,7 +235,8 @@ def shape_of(columns: NodeColumns) -> Shape:
     groups: dict[tuple[int, ...], int] = {}
     numbers: list[int] = []
     depths: list[int] = []
-    for node, code in enumerate(entries(columns.codes[: min(columns.before, _LOOKED_AT)])):
+    counts = counted(columns)[:_LOOKED_AT].tolist()
+    for node, code in enumerate(entries(columns.codes[: len(counts)])):
         operands = range(first[node], first[node + 1])
         among, depth = [], 0
         for k in operands:
@@ -235,9 +245,9 @@ def shape_of(columns: NodeColumns) -> Shape:
                 depth = max(depth, depths[places[k]])
             else:
                 among.append(-1)
-        numbers.append(groups.setdefault((code, *among), len(groups)))
-        depths.append(depth + waits[operations[node]])
-    return Shape(len(numbers), len(groups), max(depths, default=0))
+        numbers.append(groups.setdefault((code, *among), len(groups)) if counts[node] else -1)
+        depths.append(depth + waits[operations[node]] if counts[node] else 0)
+    return Shape(sum(counts), len(groups), max(depths, default=0))
 
 
 def _in_order(

@@ -169,9 +169,7 @@ def _is_written_anew(use: _Use) -> bool:
     return meet or any(table.array.kind == "in" for table in tables)
 
 
-def _loop_around(
-    array: Array, writing: Sequence[_Use], reading: Sequence[_Use]
-) -> Near | None:
+def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Near | None:
     """Return by which loop with lanes an array has room for the turns at hand alone, if any.
 
     Its turns share no cell, as its variable is one of the indices.

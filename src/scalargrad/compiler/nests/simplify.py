@@ -44,7 +44,10 @@ def simplify(program: Program) -> Program:
             new = None
         steps[id(step)] = new
     for new, _ in kept:  # a reader may stand before a copy that it reads
-        if any(x.__class__ is Access and (x.array in names.copies or x in names.single) for x in new.args):
+        if any(
+            x.__class__ is Access and (x.array in names.copies or x in names.single)
+            for x in new.args
+        ):
             new.args = tuple(map(names.of, new.args))
     used = _used(kept)
     steps |= {id(step): step for step, _ in statements(outside)}
@@ -93,7 +96,13 @@ class _Names:
         self.varying = {*around}
         if how == ADD and self._is_added_once(out, around):
             how = SET
-        if how == SET and op is _IDENTITY and not around and out.indices and out.array.kind == "temp":
+        if (
+            how == SET
+            and op is _IDENTITY
+            and not around
+            and out.indices
+            and out.array.kind == "temp"
+        ):
             self.single[out] = args[0]
         if step.how != how:
             if not out.is_whole():  # what reads cells that nobody writes reads 0

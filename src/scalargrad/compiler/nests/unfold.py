@@ -51,8 +51,10 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
         return program, True
     if len(inner) * len(program) > _MOST:
         return None
-    if inner and has_lanes(nodes.table) and any(
-        crosses(program, wrt, seeds[::2]) for seeds, wrt in inner.items()
+    if (
+        inner
+        and has_lanes(nodes.table)
+        and any(crosses(program, wrt, seeds[::2]) for seeds, wrt in inner.items())
     ):
         return None
     return _Unfolding(program, inner, begun).run(), not inner
