@@ -7,11 +7,8 @@ import itertools
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.backend.choice import Pool, has_llvm
-from scalargrad.compiler.backend.numpy_runner import sum_in_order
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.backend.steps import (
     Borrowed,
     MappedStep,
@@ -20,8 +17,6 @@ from scalargrad.compiler.backend.steps import (
     StoreStep,
     added,
     is_shared,
-    shared,
-    threads,
 )
 from scalargrad.compiler.lanes.lane_loop import LANES, LaneLoop, fits_registers, lane_loop
 from scalargrad.compiler.lanes.lane_printer import Printed, printed

@@ -6,7 +6,7 @@ rows, and single lanes of these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +78,7 @@ class Sweep(NamedTuple):
 
 
 def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
-    """Return whether roots depend on some nodes by what leads from lanes to single numbers, or back."""
+    """Return whether roots depend on nodes by what joins examples, or takes them apart."""
     nodes = program.nodes()
     below = nodes.cut_off(nodes.where(is_detached)).needed(roots)
     between = nodes.where(lambda op: op is UNBATCH or op is BATCH or isinstance(op, Total))

@@ -5,6 +5,7 @@ A step is of the examples if it reads a number of theirs, or writes to where ano
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 
 from scalargrad.compiler.nests.builder import Builder
@@ -53,9 +54,9 @@ def widened(
     body = b.items[items:]
     found = _dependent(body, wide)
     rows = {a: Array(a.name, (*a.shape, v.extent.base), a.kind) for a, v in found.items()}
-    made = replaced(body, lambda step: _of(step, None, found, rows))
+    made = replaced(body, functools.partial(_of, var=None, found=found, rows=rows))
     for var in dict.fromkeys(found.values()):
-        inside = replaced(body, lambda step, var=var: _of(step, var, found, rows))
+        inside = replaced(body, functools.partial(_of, var=var, found=found, rows=rows))
         made += [Loop(var, inside)] if inside else []
     b.items[items:] = made
     b.arrays[arrays:] = [rows.get(a, a) for a in b.arrays[arrays:]]

@@ -104,9 +104,8 @@ class _Names:
             and out.array.kind == "temp"
         ):
             self.single[out] = args[0]
-        if step.how != how:
-            if not out.is_whole():  # what reads cells that nobody writes reads 0
-                return Step(out, op, args, how)
+        if step.how != how and not out.is_whole():  # cells that nobody writes hold 0
+            return Step(out, op, args, how)
         if how != SET or not self._is_own(out, around):
             return Step(out, op, args, how)
         variables = tuple(v for i in out.indices for v in i.variables)

@@ -18,7 +18,7 @@ from scalargrad.compiler.nests.asked import crosses
 from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, is_given, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
 from scalargrad.compiler.passes.expressions import Plans, fixed_arity, plans, written_out
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, has_lanes
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op, has_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
@@ -124,8 +124,7 @@ class _Unfolding(PartCopy):
         old, new, made = self.source, self.places, self.program
         written = made.ops.append, made.args.append
         reductions = {op for op in set(old.ops) if isinstance(op, Reduction)}
-        special = {ADJOINT, *reductions} if self.wrt else {*reductions}
-        special |= {add} if self.begun else set()
+        special: set[Op] = {*reductions, *[ADJOINT] * bool(self.wrt), *[add] * bool(self.begun)}
         for node in range(old.inputs, len(old)):
             op, args = old.ops[node], old.args[node]
             if op not in special:  # nearly all: copied as it is

@@ -7,9 +7,8 @@ segments, `backend.blocks` runs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import Stacked, of_lanes
