@@ -210,9 +210,10 @@ class Lowering:
             if x in seen or x in self.of_gradients or isinstance(op, Held | Stacked):
                 continue
             seen.add(x)
-            if op is BATCH or self._is_late(x):
+            is_late = self._is_late(x)
+            if op is BATCH or (is_late and (op is UNBATCH or isinstance(op, Total))):
                 waiting += cells.args(x)
-            elif x >= program.inputs and x not in program.constants:
+            elif not is_late and x >= program.inputs and x not in program.constants:
                 kept.setdefault(cells.lanes(x), {})[x] = None
         for n, group in kept.items():
             var = cells.var(n)
