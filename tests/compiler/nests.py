@@ -112,6 +112,5 @@ def recorded(
     assert unfolded is not None
     found = columns(unfolded[0])
     place = np.searchsorted(found.nodes, unfolded[0].outputs[0])
-    inputs = np.full(len(unfolded[0]), -1)
-    inputs[: unfolded[0].inputs] = np.arange(unfolded[0].inputs)
+    inputs = {k: k for k in range(unfolded[0].inputs)}
     return recording_of(found, slice(0, len(found)), inputs), int(place)

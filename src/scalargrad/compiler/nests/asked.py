@@ -214,9 +214,9 @@ class Asked:
         """Return the nodes at some places as a part; of its results, `nodes` are read elsewhere."""
         results = sorted(x for x in nodes if span.start <= place[x] < span.stop)
         at = (place[results] - span.start).tolist() if results else []
-        number = np.full(len(self.program), -1)
-        for k, array in enumerate(given):
-            number[array.nodes] = APART * k + np.arange(len(array.nodes))
+        number = {
+            x: APART * k + i for k, array in enumerate(given) for i, x in enumerate(array.nodes)
+        }
         return Part(recording_of(self.found, span, number), given, results, at)
 
 

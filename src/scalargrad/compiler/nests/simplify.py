@@ -7,6 +7,7 @@ is what its step says wherever that stands, so that one pass suffices.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
@@ -71,7 +72,7 @@ class _Names:
         for step, _ in statements(program.body):
             self.writers[step.out.array] = self.writers.get(step.out.array, 0) + 1
             self.looked_up.update(x.array for x in step.reads() if x.tables)
-        self.copies: dict[Array, tuple[tuple[Var, ...], Arg]] = {}
+        self.copies: dict[Array, tuple[dict[int, Var], Arg]] = {}  # with their indices
         self.smaller: list[Array] = []  # in the place of others, for fewer loops
         self.varying: set[Var] = set()  # the loops that the last step is needed in
         self.single: dict[Access, Arg] = {}  # of cells that are copies
@@ -86,7 +87,7 @@ class _Names:
             variables, source = self.copies[x.array]
             if not isinstance(source, Access):
                 return source
-            x = source.substituted(dict(zip(variables, x.indices, strict=True)))
+            x = source.substituted({v: x.indices[k] for k, v in variables.items()})
         return x
 
     def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
@@ -108,7 +109,7 @@ class _Names:
             return Step(out, op, args, how)
         if how != SET or not self._is_own(out, around):
             return Step(out, op, args, how)
-        variables = tuple(v for i in out.indices for v in i.variables)
+        variables = {k: v for k, i in enumerate(out.indices) for v in i.variables}
         source: Arg = args[0]
         if op is not _IDENTITY:
             own = self._out_of_loops(out, variables, args)
@@ -124,7 +125,7 @@ class _Names:
         return None
 
     def _out_of_loops(
-        self, out: Access, variables: tuple[Var, ...], args: tuple[Arg, ...]
+        self, out: Access, variables: Mapping[int, Var], args: tuple[Arg, ...]
     ) -> Access:
         """Return a cell of an array that has no index of loops in which operands do not vary."""
         found: set[Var] = set()
@@ -137,7 +138,7 @@ class _Names:
         if len(found) == len(variables):
             return out
         self.varying = found
-        kept = [k for k, v in enumerate(variables) if v in found]
+        kept = [k for k, v in variables.items() if v in found]
         array = Array(f"{out.array} once", tuple(out.array.shape[k] for k in kept))
         return Access(array, tuple(out.indices[k] for k in kept))
 
@@ -152,8 +153,9 @@ class _Names:
         if array.kind != "temp":
             return False
         known = self.writers[array] > 1 or array in self.looked_up
-        fits = not known and len(out.indices) == len(around) and out.variables == set(around)
-        return fits and out.is_plain()
+        pairs = zip(out.indices, array.shape, strict=True)
+        is_each = all(i.terms or size == 1 for i, size in pairs)
+        return not known and is_each and out.variables == {*around} and out.is_plain()
 
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
