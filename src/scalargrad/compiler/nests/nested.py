@@ -14,6 +14,7 @@ from typing import Any
 from scalargrad.compiler.array_types import LINE, Floats, aligned
 from scalargrad.compiler.backend.choice import Pool
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.system.cached_property import cached_property
 
 
@@ -81,8 +82,6 @@ class NestExecutable:
 
     def _run_blocks(self) -> None:
         """Run the functions in order, those of blocks by several threads."""
-        from scalargrad.compiler.backend.steps import shared, threads
-
         for code, (_, blocks) in zip(self._code, self._functions, strict=True):
             if blocks == 1:
                 code(self._address)

@@ -150,7 +150,9 @@ def columns(program: Program) -> NodeColumns:
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
-    sizes = np.array(program.sizes() if has_lanes(table) else [1] * len(written), np.int64)
+    sizes = np.ones(len(written), np.int64)
+    if has_lanes(table):  # of a copy, as threads share a recording
+        sizes[:] = program.copy().sizes()
     several, which = alike(sizes)
     operations = (code + len(table) * which)[nodes]
     return NodeColumns(

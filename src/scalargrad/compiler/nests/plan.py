@@ -9,7 +9,7 @@ read has its final number, so that no register goes stale.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -105,6 +105,21 @@ class _Use(NamedTuple):
     step: Step
     access: Access
     loops: tuple[Loop, ...]
+    function: int
+
+
+def _functions(body: Body) -> Iterator[tuple[Step, tuple[Loop, ...], int]]:
+    """Yield each step with the loops around it, and the number of the function that it is in.
+
+    A loop over blocks is a function of its own, and so is what is between two.
+    """
+    function = 0
+    for item in body:
+        is_block = isinstance(item, Loop) and isinstance(item.var, Block)
+        function += is_block
+        for step, loops in within_loops([item]):
+            yield step, loops, function
+        function += is_block
 
 
 def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
@@ -114,14 +129,11 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
-    for step, loops in within_loops(body):
-        writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops))
-        for access in step.reads():
-            readers.setdefault(access.array, []).append(_Use(step, access, loops))
-        for loop in loops:
-            via = loop.var.extent.via
-            if via:
-                readers.setdefault(via.array, []).append(_Use(step, via, loops))
+    for step, loops, function in _functions(body):
+        writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops, function))
+        vias = (loop.var.extent.via for loop in loops)
+        for access in (*step.reads(), *(x for x in vias if x)):
+            readers.setdefault(access.array, []).append(_Use(step, access, loops, function))
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
@@ -151,7 +163,9 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
 def _is_in_registers(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> bool:
     if array.kind != "temp" or len(writing) != 1:
         return False
-    step, loops = writing[0].step, writing[0].loops
+    step, _, loops, function = writing[0]
+    if any(use.function != function for use in reading):
+        return False
     decide = step.out.variables
     depth = len(loops)
     if step.how in {ADD, MAX}:
