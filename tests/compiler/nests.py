@@ -112,5 +112,5 @@ def recorded(
     assert unfolded is not None
     found = columns(unfolded[0])
     place = np.searchsorted(found.nodes, unfolded[0].outputs[0])
-    inputs = range(unfolded[0].inputs)
+    inputs = {k: k for k in range(unfolded[0].inputs)}
     return recording_of(found, slice(0, len(found)), inputs), int(place)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.compiler.loops import close, draws
+from tests.compiler.nests import run_as_nests
 
 import scalargrad as sg
 from scalargrad import Value, drawn, grad, jit, scan, value_and_grad, vmap
@@ -115,6 +116,51 @@ def wide_layers(weights: Any, xs: Any) -> Any:
         return sum(state)
 
     return value_and_grad(lambda w: sum(vmap(lambda x: last(w, x))(xs)))(weights)
+
+
+def normalized(p: Any) -> Any:
+    """Return examples of two numbers, of which some read sums over the others."""
+    zs = vmap(lambda x: sg.tanh(p[0] * x + p[1]))([0.3, -0.2, 1.1, 0.9, p[2]])
+    mean = sum(zs) / len(zs)
+    spread = sum(vmap(lambda z: (z - mean) ** 2)(zs))
+    ys = vmap(lambda z: (z - mean) / sg.sqrt(spread + 0.1))(zs)
+    return sum(vmap(lambda a, b: a * b + p[0])(ys[:3], [p[1], 2.0, p[2]])) + ys[4] ** 3
+
+
+def slopes(p: Any) -> Any:
+    """Return a sum over gradients within examples, by what each has and by what all have."""
+    at = vmap(grad(lambda x: sg.sin(p[0] * x) * p[1]))([0.1, p[2], 0.4])
+    by = vmap(lambda x: grad(lambda w: sg.exp(w * x) + w)(p[1]))([0.5, -0.3, 0.2, p[0]])
+    return sum(a * a for a in at) + sum(vmap(sg.tanh)(by))
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("f", [normalized, slopes])
+def test_short_examples_run_as_nests_have_the_gradient_of_values(f: Function) -> None:
+    """Examples of several numbers, sums between them, gradients within them, inputs as lanes."""
+    p = [0.7, -0.4, 0.6]
+    found = run_as_nests(f, p)
+    assert found is not None
+    value, expected = value_and_grad(f)(p)
+    assert found[:1] + found[-3:] == pytest.approx([value, *expected], rel=1e-12)
+
+
+def test_threads_that_share_blocks_of_examples_change_no_digit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether their number has divisors or not."""
+    for count in (10_000, 10_007):
+        xs = np.linspace(-1.0, 1.0, count)
+        loss = jit(value_and_grad(lambda k: sum(vmap(lambda x: swing(x, k))(xs)) / count))  # noqa: B023
+        found = []
+        for threads in ("1", "3"):
+            monkeypatch.setenv("SCALARGRAD_THREADS", threads)
+            found.append(loss(0.7))
+        assert found[0] == found[1]
+        x, v = xs.copy(), np.zeros(count)
+        for _ in range(STEPS):
+            x, v = x + 0.1 * v, v + 0.1 * (-0.7 * np.sin(x) - 0.1 * v)
+        assert found[0][0] == pytest.approx(float(np.mean(x * x + v)), rel=1e-12)
 
 
 PROGRAMS: list[Any] = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable
 from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
 from scalargrad.compiler.backend.steps import Part
-from scalargrad.compiler.lanes.examples_apart import examples_apart
 from scalargrad.compiler.nests.nested import Nested, NestPool
 from scalargrad.compiler.packing.groups import with_terms_in_order
 from scalargrad.compiler.packing.instructions import Packed
@@ -26,7 +25,6 @@ from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.splitter import split
-from scalargrad.system.cached_property import cached_property
 from scalargrad.system.collector import collector_paused
 
 Inputs = list[float] | Floats
@@ -99,42 +97,23 @@ class Runner(Pool):
 class LoopRunner(NestPool, Runner):
     """A program of loops with the memories it runs in.
 
-    Loops may compute numbers that no result depends on. If a result is not finite, or a gradient
-    that others are computed from, all is therefore computed again without them.
-
-    Parameters
-    ----------
-    plain : callable
-        Returns a runner of the same program without loops.
+    A gradient that others are computed from may be hidden in them: if one is not finite, no result
+    is, so that the call is made eagerly.
     """
 
     packed: Nested  # type: ignore[assignment]
 
-    def __init__(self, program: Nested, plain: Callable[[], Runner]) -> None:
-        super().__init__(program)
-        self._made = plain
-
-    @cached_property
-    def plain(self) -> Runner:
-        """The runner of the program without loops."""
-        return self._made()
-
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
-        outputs = super().__call__(inputs)
-        if isfinite(sum(outputs)) or all(map(isfinite, outputs)):
-            return outputs[: self.packed.results]
-        return self.plain(inputs)
+        outputs, results = super().__call__(inputs), self.packed.results
+        if len(outputs) > results and not isfinite(sum(outputs[results:])):
+            return [nan] * results
+        return outputs[:results]
 
     def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
         """Run on numbers and arrays, each written to its cells, as `Runner.on_blocks` does."""
         outputs, finite = super().on_blocks(cells, blocks)
-        if finite:
-            return outputs[: self.packed.results], True
-        return self.plain.on_blocks(cells, blocks)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return LoopRunner, (self.packed, self._made)
+        return outputs[: self.packed.results], finite
 
 
 def are_finite(numbers: Floats) -> bool:
@@ -160,7 +139,7 @@ def runner_for(program: Program) -> Runner:
 
 @collector_paused()
 def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]) -> Runner:
-    """Return a runner for a program as recorded: in loops or lanes where it repeats, else packed.
+    """Return a runner for a program as recorded: in loops where it repeats, else packed.
 
     Parameters
     ----------
@@ -169,12 +148,12 @@ def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]
     how : hashable
         What else `plain` depends on.
     plain : callable
-        Returns what runs the same program, each node by itself.
+        Returns what runs the same program packed.
     """
     key = known_programs.key_of(asked, how)
     packed = known_programs.found(key)
     if isinstance(packed, Nested):
-        return LoopRunner(packed, plain)
+        return LoopRunner(packed)
     if packed is not None:
         return Runner(packed)
     runner = _runner_for_new(asked, plain)
@@ -183,12 +162,9 @@ def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]
 
 
 def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
-    apart = examples_apart(asked) if has_llvm() else None
-    if apart is not None:
-        return Runner(Blocked(apart))
     if not has_llvm():
         return plain()
     from scalargrad.compiler.nests.compile_nests import nested
 
     nest = nested(asked)
-    return plain() if nest is None else LoopRunner(nest, plain)
+    return plain() if nest is None else LoopRunner(nest)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend.loop_steps import ExamplesStep, LoopStep, mapped_step
+from scalargrad.compiler.backend.loop_steps import LoopStep, mapped_step
 from scalargrad.compiler.backend.steps import FillStep, MappedStep, Part, Range, SinglesStep
-from scalargrad.compiler.passes.segments import Examples, Fill, Mapped, Segments, Singles
+from scalargrad.compiler.passes.segments import Fill, Mapped, Segments, Singles
 
 #: Arrays of so many numbers are read where they lie rather than copied.
 _LARGE = 4096
@@ -102,10 +102,8 @@ class Blocked:
 
 
 def _step(
-    step: Singles | Fill | Mapped | Examples,
-) -> SinglesStep | FillStep | LoopStep | MappedStep | ExamplesStep:
+    step: Singles | Fill | Mapped,
+) -> SinglesStep | FillStep | LoopStep | MappedStep:
     if isinstance(step, Singles):
         return SinglesStep(step)
-    if isinstance(step, Examples):
-        return ExamplesStep(step)
     return FillStep(step) if isinstance(step, Fill) else mapped_step(step)

@@ -1,4 +1,4 @@
-"""The steps of a segmented program that compute by loops: lanes in registers, examples abreast."""
+"""The steps of a segmented program that compute lanes in registers, by a compiled loop."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import itertools
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.backend.choice import Pool, has_llvm
-from scalargrad.compiler.backend.numpy_runner import sum_in_order
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.backend.steps import (
     Borrowed,
     MappedStep,
@@ -19,22 +16,13 @@ from scalargrad.compiler.backend.steps import (
     Range,
     StoreStep,
     added,
-    computed,
-    copy_lanes,
     is_shared,
-    shared,
-    stretches,
-    threads,
 )
 from scalargrad.compiler.lanes.lane_loop import LANES, LaneLoop, fits_registers, lane_loop
 from scalargrad.compiler.lanes.lane_printer import Printed, printed
-from scalargrad.compiler.nests.nested import NestPool
-from scalargrad.compiler.packing.pack import pack
-from scalargrad.compiler.passes.segments import SEQUENCES, Examples, Mapped
+from scalargrad.compiler.passes.segments import SEQUENCES, Mapped
 from scalargrad.system.cached_property import cached_property
 
-#: How many examples in loops a thread computes before it takes on others.
-_EXAMPLES = 256
 #: Further than any cell is from another, and a whole number of lines of the cache.
 _FAR = 2**40
 
@@ -139,60 +127,3 @@ class LoopStep(StoreStep):
 def mapped_step(step: Mapped) -> LoopStep | MappedStep:
     """Return the step that computes lanes: in registers if they fit, else in packed blocks."""
     return LoopStep(step) if has_llvm() and fits_registers(step) else MappedStep(step)
-
-
-class ExamplesStep(StoreStep):
-    """A step that computes examples by loops, several at a time."""
-
-    def __init__(self, step: Examples) -> None:
-        self.step, self.reads, self.columns = step, step.reads, step.columns
-        self.stretches, self.pool = stretches(step.columns), NestPool(step.nests)
-
-    @property
-    def parts(self) -> list[Part]:
-        """The loops of an example."""
-        nests = self.step.nests
-        return [(f"{self.step.lanes} examples, {nests.abreast} at a time", nests)]
-
-    @cached_property
-    def _plain(self) -> Pool:
-        """What computes an example without loops."""
-        return Pool(pack(self.step.plain()))
-
-    def run(self, store: Floats, _borrowed: Borrowed) -> None:
-        """Compute the examples, and their totals."""
-        step, lanes = self.step, self.step.lanes
-        bounds = [(k, min(k + _EXAMPLES, lanes)) for k in range(0, lanes, _EXAMPLES)]
-        work = functools.partial(self._block, store, store[self.reads][:, None])
-        sums = shared(work, bounds, min(threads(), len(bounds)))
-        store[step.out : step.out + step.totals] = sum_in_order(np.array(sums))
-
-    def _block(self, store: Floats, singles: Floats, bounds: Range) -> Floats:
-        """Compute some examples; return the sums of their terms of the totals."""
-        step, (start, stop) = self.step, bounds
-        count, abreast, given = stop - start, step.nests.abreast, len(singles)
-        columns = np.empty((len(self.columns), count))
-        copy_lanes(store, self.stretches, start, columns)
-        outputs, results = step.nests.outputs, step.nests.results - step.totals
-        kept = store[step.kept : step.kept + results * step.lanes].reshape(results, step.lanes)
-        kept, terms, finite = kept[:, start:stop], np.empty((count, step.totals)), np.empty(count)
-        executable, _ = lent = self.pool.lend()
-        rows = executable.memory.reshape(-1, abreast)
-        for k in range(0, count, abreast):
-            lanes = min(abreast, count - k)
-            here = slice(k, k + lanes)
-            rows[:given], into = singles, rows[given : given + len(columns)]
-            into[:, :lanes], into[:, lanes:] = columns[:, here], columns[:, -1:]  # fills the row
-            executable.run()
-            found = rows[outputs, :lanes]
-            finite[here] = np.isfinite(found).all(axis=0)
-            terms[here] = found[: step.totals].T
-            kept[:, here] = found[step.totals :][:results]
-        self.pool.take_back(lent)
-        for k in np.flatnonzero(finite == 0.0).tolist():
-            inputs = np.concatenate([singles.ravel(), columns[:, k]])
-            terms[k], kept[:, k] = np.split(computed(self._plain, inputs), [step.totals])
-        return sum_in_order(terms)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ExamplesStep, (self.step,)

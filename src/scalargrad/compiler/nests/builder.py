@@ -98,6 +98,11 @@ class Builder:
         for _, around in statements(self._bodies[0]):
             self._taken.update(v.name for v in around)
 
+    @property
+    def items(self) -> Body:
+        """The loops and steps that are written, outside of all loops."""
+        return self._bodies[0]
+
     # Arrays ------------------------------------------------------------------------------------
 
     def array(self, name: str, shape: Sequence[int], kind: str = "temp", data: Any = None) -> Array:

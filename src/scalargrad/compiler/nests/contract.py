@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
     SET,
     Access,
+    Arg,
     Array,
     Program,
     Step,
@@ -64,11 +66,19 @@ class _Product(NamedTuple):
     around: tuple[Var, ...]
 
 
-def contract(program: Program, but: Collection[Array] = ()) -> Program:
+def contract(
+    program: Program, but: Collection[Array] = (), examples: Collection[Var] = ()
+) -> Program:
     """Return a program whose sums have the products that nobody else reads.
 
-    Steps that write to one of some arrays stay as they are: a value has the same digits whether or
-    not its derivative is computed, too.
+    Parameters
+    ----------
+    program : Program
+    but : collection of Array
+        Steps that write to these stay as they are: a value has the same digits whether or not its
+        derivative is computed, too.
+    examples : collection of Var
+        A product that all examples have in common is part of the sum of each, as it is of one.
     """
     reads: Counter[Array] = Counter()
     writes: Counter[Array] = Counter()
@@ -82,7 +92,7 @@ def contract(program: Program, but: Collection[Array] = ()) -> Program:
     alone = {a: x for a, x in products.items() if reads[a] == 1 and writes[a] == 1}
     found: dict[Step, Step | None] = {}
     for step, around in statements(program.body):
-        made = None if step.out.array in but else _taken(step, around, alone)
+        made = None if step.out.array in but else _taken(step, around, alone, examples)
         if made is not None:
             taken, found[step] = made
             found[taken] = None
@@ -92,17 +102,38 @@ def contract(program: Program, but: Collection[Array] = ()) -> Program:
 
 
 def _taken(
-    step: Step, around: tuple[Var, ...], products: Mapping[Array, _Product]
+    step: Step,
+    around: tuple[Var, ...],
+    products: Mapping[Array, _Product],
+    examples: Collection[Var],
 ) -> tuple[Step, Step] | None:
     """Return a product that a step may compute, being set in the same turn, and the step then."""
-    for k in reversed(range(len(step.args))):
+    places = [*range(len(step.args))]
+    for k in places if step.op.name == "sub" else places[::-1]:
         x = step.args[k]
         made = products.get(x.array) if isinstance(x, Access) else None
-        if made is None or made.step.out != x or {*made.around} != {*around}:
+        factors = (
+            _factors(made, x, {*around} - {*examples}) if made and isinstance(x, Access) else None
+        )
+        if made is None or factors is None:
             continue
         if step.how == ADD and step.op is _IDENTITY:
-            return made.step, Step(step.out, _MUL, made.step.args, ADD)
+            return made.step, Step(step.out, _MUL, factors, ADD)
         if step.how == SET and (step.op.name, k) in _FUSED:
-            args = (*made.step.args, step.args[1 - k])
+            args = (*factors, step.args[1 - k])
             return made.step, Step(step.out, _FUSED[step.op.name, k], args)
     return None
+
+
+def _factors(made: _Product, x: Access, around: set[Var]) -> tuple[Arg, ...] | None:
+    """Return the factors of a product where it is read; None if it may be read more than once."""
+    out = made.step.out
+    if out == x and {*made.around} >= around:
+        return made.step.args
+    reads_once = is_unique(x.indices) and x.variables >= around and not x.tables
+    if not (reads_once and out.is_whole()):
+        return None
+    if out.variables != {*made.around}:
+        return None
+    moved = {i.terms[0][0]: its for i, its in zip(out.indices, x.indices, strict=True)}
+    return tuple(y.substituted(moved) if isinstance(y, Access) else y for y in made.step.args)

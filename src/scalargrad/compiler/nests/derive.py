@@ -44,7 +44,10 @@ class Term(NamedTuple):
 
 
 def gradient(
-    program: Program, loss: Access, wrt: Sequence[Array], places: range | None = None
+    program: Program,
+    loss: Access,
+    wrt: Sequence[Array],
+    places: Mapping[Array, range] | None = None,
 ) -> tuple[Program, dict[Array, Array]]:
     """Return a program that also computes a gradient, by reverse mode.
 
@@ -55,8 +58,8 @@ def gradient(
         The cell to differentiate; its indices are numbers.
     wrt : sequence of Array
         Arrays of which the loss is a function.
-    places : range or None
-        The cells of these arrays, of one dimension then, that are asked for; all by default.
+    places : mapping or None
+        The cells that are asked for of some of these arrays, of one dimension; all by default.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def gradient(
     """
     if loss.variables:
         raise TraceError(f"the loss {loss} is many cells: differentiate one, or their sum")
-    reverse = _Reverse(program, loss, wrt, places)
+    reverse = _Reverse(program, loss, wrt, places or {})
     found = {array: reverse.collected(array) for array in wrt}
     return reverse.builder.program(checks=False), found
 
@@ -226,10 +229,10 @@ class _Reverse(_Sweep):
     """
 
     def __init__(
-        self, program: Program, loss: Access, wrt: Sequence[Array], places: range | None
+        self, program: Program, loss: Access, wrt: Sequence[Array], places: Mapping[Array, range]
     ) -> None:
         super().__init__(program)
-        self.loss, self.wrt, self.places = loss, {*wrt}, places
+        self.loss, self.places = loss, places
         self.active = dependent(program, wrt, self._is_asked)
         self.active &= _leading_to(program, loss.array)
         self.accumulators: dict[tuple[int, Access], Access] = {}
@@ -260,10 +263,11 @@ class _Reverse(_Sweep):
 
     def _is_asked(self, x: Access) -> bool:
         """Return whether a cell is asked for, if it is of an array that is differentiated by."""
-        if self.places is None or x.array not in self.wrt:
+        places = self.places.get(x.array)
+        if places is None:
             return True
         low, high = x.indices[0].bounds()
-        return low < self.places.stop and high >= self.places.start
+        return low < places.stop and high >= places.start
 
     def _accumulate(self, key: tuple[int, Access]) -> None:
         """Make the accumulator of a form in which cells are read in a body."""
@@ -339,10 +343,11 @@ class _Reverse(_Sweep):
 
     def collected(self, array: Array) -> Array:
         """Write the derivatives with respect to the cells of an array as an output."""
-        shape = array.shape if self.places is None else (len(self.places),)
+        places = self.places.get(array)
+        shape = array.shape if places is None else (len(places),)
         out = self.builder.array(f"d{array}", shape, "out")
         variables = [self.builder.var(n) for n in shape]
-        first = 0 if self.places is None else self.places.start
+        first = 0 if places is None else places.start
         place = Access(array, tuple(v + first for v in variables))
         self._collect(Access(out, tuple(map(as_index, variables))), variables,
                       self._received(place, []))  # fmt: skip

@@ -252,6 +252,13 @@ class Access:
             for i in self.indices
         )
 
+    def is_whole(self) -> bool:
+        """Return whether it is each cell of its array, in loops over its variables."""
+        pairs = zip(self.indices, self.array.shape, strict=True)
+        return self.is_plain() and all(
+            bool(i.terms) and i.terms[0][0].extent == Index(n) for i, n in pairs
+        )
+
     def is_apart(self, other: Access) -> bool:
         """Return whether the two are never one cell.
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body, Step
+from scalargrad.compiler.nests.blocks import Block
+from scalargrad.compiler.nests.equations import CLASSES, SEQUENTIAL, Body, Loop, Step, Var
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.printer import Printer
 from scalargrad.compiler.nests.registers import Carried
@@ -29,13 +30,42 @@ def print_llvm(body: Body, plan: Plan, name: str = "run") -> tuple[IRModule, int
     return printer.finished(), printer.cells
 
 
+#: A function's name, and how often it is called: if several times, then with the number of a block.
+Function = tuple[str, int]
+
+
+def print_blocks(body: Body, plan: Plan) -> tuple[IRModule, int, list[Function]]:
+    """Return a module whose loops over blocks are functions of a block, and these in order."""
+    printer = _LLVMPrinter(plan, "run")
+    printer.start()
+    functions: list[Function] = [("run", 1)]
+    for item in body:
+        if isinstance(item, Loop) and isinstance(item.var, Block):
+            printer.finished()
+            functions.append((f"block{len(functions)}", item.var.extent.base))
+            printer.begin(functions[-1][0], item.var)
+            printer.items(item.body)
+            printer.finished()
+            functions.append((f"run{len(functions)}", 1))
+            printer.begin(functions[-1][0])
+        else:
+            printer.items([item])
+    return printer.finished(), printer.cells, functions
+
+
 class _LLVMPrinter(Printer):
     e8: Emitter
 
     def __init__(self, plan: Plan, name: str) -> None:
         super().__init__(plan)
         self.module = IRModule()
-        self.body = self.module.function(name, "ptr noalias %m")
+        self.begin(name)
+
+    def begin(self, name: str, block: Var | None = None) -> None:
+        """Begin a function, of a block or of what is outside of them."""
+        self.block, self.scopes = block, [{}]
+        self.at = {block: ("%s", 0)} if block else {}
+        self.body = self.module.function(name, f"ptr noalias %m{', i64 %s' * bool(block)}")
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
         self.locals: list[str] = []
         self.entry = self.body.reserve()

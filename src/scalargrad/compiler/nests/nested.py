@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from scalargrad.compiler.array_types import LINE, Floats, aligned
 from scalargrad.compiler.backend.choice import Pool
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.threads import shared, threads
 from scalargrad.system.cached_property import cached_property
 
 
@@ -36,8 +37,9 @@ class Nested:
         would hide that one is not finite.
     results : int
         How many outputs there are.
-    abreast : int
-        How many examples are computed at once: each cell is a row of a number for each.
+    functions : sequence of (str, int)
+        The names of the functions, in order, and how often each is called: if several times, then
+        with the number of a block, by threads that share the blocks.
     """
 
     module: IRModule
@@ -46,7 +48,7 @@ class Nested:
     inputs: int
     outputs: slice
     results: int
-    abreast: int = 1
+    functions: Sequence[tuple[str, int]] = (("run", 1),)
 
     @property
     def loops(self) -> int:
@@ -71,18 +73,35 @@ class NestExecutable:
     def __init__(self, nested: Nested, code: Any) -> None:
         whole = aligned(len(nested.begun))
         whole[:] = nested.begun
-        rows = (len(whole) - LINE) // nested.abreast
-        self.memory: Floats = whole[LINE : LINE + rows * nested.abreast]
+        self.memory: Floats = whole[LINE:]
         self._code = code  # whose instructions are gone when it is
-        self.run: Callable[[], Any] = functools.partial(code, whole.ctypes.data)
+        self._address, self._functions = whole.ctypes.data, nested.functions
+        self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
+        if len(code) > 1:
+            self.run = self._run_blocks
+
+    def _run_blocks(self) -> None:
+        """Run the functions in order, those of blocks by several threads."""
+        for code, (_, blocks) in zip(self._code, self._functions, strict=True):
+            if blocks == 1:
+                code(self._address)
+            else:
+                run = functools.partial(code, self._address)
+                shared(run, range(blocks), min(threads(), blocks))
 
 
 def code_of(nested: Nested) -> Any:
-    """Return the machine code of nests, a function of the address of memory."""
+    """Return the machine code of nests, functions of the address of memory."""
     from scalargrad.compiler.backend.llvm.machine_code import compile_module
 
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-    return compile_module(nested.module, level=1).function("run", kind)
+    code = compile_module(nested.module, level=1)
+    alone, of_block = ((), (ctypes.c_int64,))
+    return [
+        code.function(
+            name, ctypes.CFUNCTYPE(None, ctypes.c_void_p, *(of_block if n > 1 else alone))
+        )
+        for name, n in nested.functions
+    ]
 
 
 class NestPool(Pool):

@@ -10,9 +10,20 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.passes.differentiate import Seeds, sweeps
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT, Op
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    CONSTANT,
+    DETACH,
+    INPUT,
+    UNBATCH,
+    Op,
+    Total,
+    has_lanes,
+    makes_lanes,
+)
 from scalargrad.compiler.passes.nodes import (
     Nodes,
+    alike,
     entries,
     numbers_of,
     starts,
@@ -62,6 +73,12 @@ class NodeColumns:
         How many nodes do not depend on gradients.
     gradients : list of int
         The numbers of the nodes that are gradients.
+    sizes : integers
+        How many lanes each node of the program has, 1 for a single number.
+    table : list of Op
+        The operations, once for each number of lanes.
+    operations : integers
+        For each computed node, the index of its operation and number of lanes in `table`.
     """
 
     program: Program
@@ -74,6 +91,9 @@ class NodeColumns:
     places: Integers
     before: int
     gradients: list[int]
+    sizes: Integers
+    table: list[Op]
+    operations: Integers
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -109,13 +129,18 @@ def is_repeatable(op: Op) -> bool:
     return 0 < op.arity <= MOST_OPERANDS
 
 
+def is_given(op: Op) -> bool:
+    """Return whether loops are given what an operation makes: it is none of single numbers."""
+    return op in {INPUT, ADJOINT, UNBATCH} or isinstance(op, Total) or makes_lanes(op)
+
+
 def columns(program: Program) -> NodeColumns:
     """Return the columns of a program whose operations are all repeatable."""
     written = program.nodes()
     table, code = written.table, written.codes.astype(np.int64)
     kind = np.zeros(len(table), np.int8)
     for i, op in enumerate(table):
-        kind[i] = NUMBER if op is CONSTANT else GIVEN if op in {INPUT, ADJOINT} else COMPUTED
+        kind[i] = NUMBER if op is CONSTANT else GIVEN if is_given(op) else COMPUTED
     kind_of = kind[code]
     gradients = written.places(ADJOINT)
     nodes, before = _in_order(written, kind_of, gradients)
@@ -125,10 +150,35 @@ def columns(program: Program) -> NodeColumns:
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
-    codes = kinded(code[nodes], kinds, first)
+    sizes = np.ones(len(written), np.int64)
+    if has_lanes(table):  # of a copy, as threads share a recording
+        sizes[:] = program.copy().sizes()
+    several, which = alike(sizes)
+    operations = (code + len(table) * which)[nodes]
     return NodeColumns(
-        program, written, nodes, codes, first, operands, kinds, place[operands], before, gradients
+        program,
+        written,
+        nodes,
+        kinded(operations, kinds, first),
+        first,
+        operands,
+        kinds,
+        place[operands],
+        before,
+        gradients,
+        sizes,
+        [*table] * len(several),
+        operations,
     )
+
+
+def counted(columns: NodeColumns) -> NDArray[np.bool_]:
+    """Return which nodes before gradients tell whether loops pay: if any have lanes, these.
+
+    So an example is written as it is alone.
+    """
+    wide = columns.sizes[columns.nodes[: columns.before]] > 1
+    return wide if wide.any() else np.ones(columns.before, np.bool_)
 
 
 def has_long_sums(columns: NodeColumns) -> bool:
@@ -187,7 +237,8 @@ def shape_of(columns: NodeColumns) -> Shape:
     groups: dict[tuple[int, ...], int] = {}
     numbers: list[int] = []
     depths: list[int] = []
-    for node, code in enumerate(entries(columns.codes[: min(columns.before, _LOOKED_AT)])):
+    counts = counted(columns)[:_LOOKED_AT].tolist()
+    for node, code in enumerate(entries(columns.codes[: len(counts)])):
         operands = range(first[node], first[node + 1])
         among, depth = [], 0
         for k in operands:
@@ -196,9 +247,9 @@ def shape_of(columns: NodeColumns) -> Shape:
                 depth = max(depth, depths[places[k]])
             else:
                 among.append(-1)
-        numbers.append(groups.setdefault((code, *among), len(groups)))
-        depths.append(depth + waits[operations[node]])
-    return Shape(len(numbers), len(groups), max(depths, default=0))
+        numbers.append(groups.setdefault((code, *among), len(groups)) if counts[node] else -1)
+        depths.append(depth + waits[operations[node]] if counts[node] else 0)
+    return Shape(sum(counts), len(groups), max(depths, default=0))
 
 
 def _in_order(

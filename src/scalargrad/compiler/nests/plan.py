@@ -9,13 +9,14 @@ read has its final number, so that no register goes stale.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, aligned
+from scalargrad.compiler.nests.blocks import Block
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -28,8 +29,11 @@ from scalargrad.compiler.nests.equations import (
     Loop,
     Program,
     Step,
+    Var,
+    as_index,
     within_loops,
 )
+from scalargrad.compiler.nests.schedule import ScheduledLoop
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Plan:
         Those to be filled with that at each run.
     cells : int
         The length of memory; vectors may read some numbers before and after arrays.
+    lanes, shapes : dict
+        The arrays of which only the turns at hand of a loop with lanes are kept, and their shapes.
     """
 
     offsets: dict[Array, int]
@@ -55,12 +61,14 @@ class Plan:
     first: dict[Array, float]
     cleared: list[Array]
     cells: int
+    lanes: dict[Array, Near]
+    shapes: dict[Array, tuple[int, ...]]
 
     def view(self, memory: Floats, array: Array) -> Any:
         """Return the cells of an array that is in memory."""
         start = memory[self.offsets[array] :]
         strides = [memory.itemsize * k for k in self.strides[array]]
-        return np.lib.stride_tricks.as_strided(start, array.shape, strides)
+        return np.lib.stride_tricks.as_strided(start, self.shapes.get(array, array.shape), strides)
 
     def begun(self, cells: int) -> Floats:
         """Return memory of so many numbers as it is to be before the first run."""
@@ -72,10 +80,46 @@ class Plan:
         return memory
 
 
+class Near(NamedTuple):
+    """That an array has the turns at hand alone of a loop with lanes, of each block.
+
+    Attributes
+    ----------
+    var : Var
+        The loop's variable.
+    block : Var or None
+        That of the loop over blocks around it.
+    place : int
+        Which index of the array it is.
+    size : int
+        How many numbers that index has.
+    """
+
+    var: Var
+    block: Var | None
+    place: int
+    size: int
+
+
 class _Use(NamedTuple):
     step: Step
     access: Access
     loops: tuple[Loop, ...]
+    function: int
+
+
+def _functions(body: Body) -> Iterator[tuple[Step, tuple[Loop, ...], int]]:
+    """Yield each step with the loops around it, and the number of the function that it is in.
+
+    A loop over blocks is a function of its own, and so is what is between two.
+    """
+    function = 0
+    for item in body:
+        is_block = isinstance(item, Loop) and isinstance(item.var, Block)
+        function += is_block
+        for step, loops in within_loops([item]):
+            yield step, loops, function
+        function += is_block
 
 
 def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
@@ -85,36 +129,43 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
-    for step, loops in within_loops(body):
-        writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops))
-        for access in step.reads():
-            readers.setdefault(access.array, []).append(_Use(step, access, loops))
-        for loop in loops:
-            via = loop.var.extent.via
-            if via:
-                readers.setdefault(via.array, []).append(_Use(step, via, loops))
+    for step, loops, function in _functions(body):
+        writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops, function))
+        vias = (loop.var.extent.via for loop in loops)
+        for access in (*step.reads(), *(x for x in vias if x)):
+            readers.setdefault(access.array, []).append(_Use(step, access, loops, function))
     offsets: dict[Array, int] = {}
     strides: dict[Array, tuple[int, ...]] = {}
     first: dict[Array, float] = {}
     cells = CLASSES
+    lanes: dict[Array, Near] = {}
+    shapes: dict[Array, tuple[int, ...]] = {}
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
         if _is_in_registers(array, writing, reading):
-            strides[array] = _strides(array, len(array.shape) - 1)
+            strides[array] = _strides(array.shape, len(array.shape) - 1)
         else:
+            shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
+            around = _loop_around(array, writing, reading)
+            if around:
+                lanes[array], along = around, around.place
+                shape = (*shape[:along], around.size, *shape[along + 1 :])
+                shapes[array] = shape
             offsets[array] = cells
-            strides[array] = _strides(array, fastest.get(array, len(array.shape) - 1))
-            cells += -(-math.prod(array.shape) // CLASSES) * CLASSES
+            strides[array] = _strides(shape, along)
+            cells += -(-math.prod(shape) // CLASSES) * CLASSES
             if writing and writing[0].step.how == MAX:
                 first[array] = -math.inf
     cleared = [a for a in offsets if any(map(_is_written_anew, writers.get(a, ())))]
-    return Plan(offsets, strides, first, cleared, cells)
+    return Plan(offsets, strides, first, cleared, cells, lanes, shapes)
 
 
 def _is_in_registers(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> bool:
     if array.kind != "temp" or len(writing) != 1:
         return False
-    step, loops = writing[0].step, writing[0].loops
+    step, _, loops, function = writing[0]
+    if any(use.function != function for use in reading):
+        return False
     decide = step.out.variables
     depth = len(loops)
     if step.how in {ADD, MAX}:
@@ -132,11 +183,41 @@ def _is_written_anew(use: _Use) -> bool:
     return meet or any(table.array.kind == "in" for table in tables)
 
 
-def _strides(array: Array, fastest: int) -> tuple[int, ...]:
+def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Near | None:
+    """Return by which loop with lanes an array has room for the turns at hand alone, if any.
+
+    Its turns share no cell, as its variable is one of the indices.
+    """
+    uses = [*writing, *reading]
+    if array.kind != "temp" or not writing or not all(use.loops for use in uses):
+        return None
+    outer = uses[0].loops[0]
+    block = outer.var if isinstance(outer.var, Block) else None
+    if block and not all(len(use.loops) > 1 for use in uses):
+        return None
+    depth = 1 if block else 0
+    loop = uses[0].loops[depth]
+    if not isinstance(loop, ScheduledLoop) or not loop.lanes or loop.down:
+        return None
+    own = as_index(loop.var)
+    if block:
+        own = block * loop.var.extent.base + loop.var
+    places = {
+        k for use in uses for k, i in enumerate(use.access.indices) if loop.var in i.variables
+    }
+    if len(places) != 1 or any(map(_is_written_anew, writing)):
+        return None
+    (k,) = places
+    alike = all(use.loops[depth] is loop and use.access.indices[k] == own for use in uses)
+    size = CLASSES * loop.jam * (block.extent.base if block else 1)
+    return Near(loop.var, block, k, size) if alike and array.shape[k] > size else None
+
+
+def _strides(shape: tuple[int, ...], fastest: int) -> tuple[int, ...]:
     """Return the strides of an array of which one dimension is the fastest."""
-    found, size = [0] * len(array.shape), 1
-    order = [k for k in range(len(array.shape)) if k != fastest]
-    for k in [fastest, *reversed(order)] if array.shape else []:
+    found, size = [0] * len(shape), 1
+    order = [k for k in range(len(shape)) if k != fastest]
+    for k in [fastest, *reversed(order)] if shape else []:
         found[k] = size
-        size *= array.shape[k]
+        size *= shape[k]
     return tuple(found)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from scalargrad.compiler.backend.llvm.emitter import Operand
+from scalargrad.compiler.nests.blocks import Block
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -190,6 +191,8 @@ class Printer(Sums):
 
     def _sequence(self, loop: ScheduledLoop) -> None:
         """Print turns one after another."""
+        if isinstance(loop.var, Block):
+            self.block = loop.var
         begun = self._begin(loop)
         classes = [made for made in begun if has_classes(made.step, loop)]
         free = all(goes_abreast(step, loop.var) for step, _ in within_loops(loop.body))
@@ -197,6 +200,7 @@ class Printer(Sums):
             self._by_class(loop, begun)
         else:
             self._in_turn(loop, begun, classes)
+        self.block = None if self.block is loop.var else self.block
         self.at.pop(loop.var, None)
         self._end(begun)
 

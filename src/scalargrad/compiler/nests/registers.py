@@ -14,7 +14,17 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
-from scalargrad.compiler.nests.equations import CLASSES, Access, Arg, Body, Index, Loop, Step, Var
+from scalargrad.compiler.nests.equations import (
+    CLASSES,
+    Access,
+    Arg,
+    Array,
+    Body,
+    Index,
+    Loop,
+    Step,
+    Var,
+)
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
@@ -52,6 +62,7 @@ class Registers(ABC):
         self.jammed: dict[Var, range] = {}  # the turns of loops that are printed abreast
         self.ahead: Mapping[Var, int] = {}  # which of them is being printed
         self.lane: Var | None = None  # whose turns are on lanes
+        self.block: Var | None = None  # of a loop over blocks, whose turns share no memory
         self.way, self.valid = 1, CLASSES  # of lanes: up or down, and how many are in the loop
         self.scopes: list[dict[Key, Operand]] = [{}]
         self.linear: dict[int, tuple[Access, int, list[tuple[Var, int]]]] = {}
@@ -127,9 +138,12 @@ class Registers(ABC):
         found = self.linear.get(id(x))
         if found is None:
             base, strides = 0, dict[Var, int]()
-            for index, k in zip(x.indices, self.strides[x.array], strict=True):
+            near = self.plan.lanes.get(x.array)
+            for place, (index, k) in enumerate(zip(x.indices, self.strides[x.array], strict=True)):
                 base += k * index.base
                 for var, stride in index.terms:
+                    if near and (place, var) == (near.place, near.block):
+                        stride = near.size // var.extent.base
                     strides[var] = strides.get(var, 0) + k * stride
             found = self.linear[id(x)] = (x, base, sorted(strides.items(), key=_by_name))
         return found[1], found[2]
@@ -140,7 +154,7 @@ class Registers(ABC):
         base, strides = self._linear(x)
         terms: list[Any] = []
         for var, k in strides:
-            register, place = self.at[var]
+            register, place = self._stands(x.array, var)
             base += k * (place + self.ahead.get(var, 0))
             if register:
                 terms.append((register, k))
@@ -149,13 +163,18 @@ class Registers(ABC):
         terms += [self._key(i.via) for i in x.indices if i.via]
         return x.array, base, *terms
 
+    def _stands(self, array: Array, var: Var) -> tuple[str, int]:
+        """Return where a loop stands; at 0 for an array that has its turns at hand alone."""
+        near = self.plan.lanes.get(array)
+        return ("", 0) if near and near.var is var else self.at[var]
+
     def _where(self, x: Access, lane: int = 0) -> str:
         """Return a pointer to a cell, on a lane."""
         base, strides = self._linear(x)
         base += self.offsets[x.array]
         terms = dict[str, int]()
         for var, k in strides:
-            register, place = self.at[var]
+            register, place = self._stands(x.array, var)
             base += k * (place + self.ahead.get(var, 0))
             if register:
                 terms[register] = terms.get(register, 0) + k

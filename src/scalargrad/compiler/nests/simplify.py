@@ -6,7 +6,12 @@ is what its step says wherever that stands, so that one pass suffices.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
+from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
+    ADD,
     SET,
     Access,
     Arg,
@@ -40,7 +45,10 @@ def simplify(program: Program) -> Program:
             new = None
         steps[id(step)] = new
     for new, _ in kept:  # a reader may stand before a copy that it reads
-        if any(x.__class__ is Access and x.array in names.copies for x in new.args):
+        if any(
+            x.__class__ is Access and (x.array in names.copies or x in names.single)
+            for x in new.args
+        ):
             new.args = tuple(map(names.of, new.args))
     used = _used(kept)
     steps |= {id(step): step for step, _ in statements(outside)}
@@ -64,28 +72,44 @@ class _Names:
         for step, _ in statements(program.body):
             self.writers[step.out.array] = self.writers.get(step.out.array, 0) + 1
             self.looked_up.update(x.array for x in step.reads() if x.tables)
-        self.copies: dict[Array, tuple[tuple[Var, ...], Arg]] = {}
+        self.copies: dict[Array, tuple[dict[int, Var], Arg]] = {}  # with their indices
         self.smaller: list[Array] = []  # in the place of others, for fewer loops
         self.varying: set[Var] = set()  # the loops that the last step is needed in
+        self.single: dict[Access, Arg] = {}  # of cells that are copies
         self.equal: dict[tuple[object, ...], Access] = {}
 
     def of(self, x: Arg) -> Arg:
         """Return what an argument is a copy of, in the end."""
-        while isinstance(x, Access) and x.array in self.copies:
+        while isinstance(x, Access) and (x.array in self.copies or x in self.single):
+            if x in self.single:
+                x = self.single[x]
+                continue
             variables, source = self.copies[x.array]
             if not isinstance(source, Access):
                 return source
-            x = source.substituted(dict(zip(variables, x.indices, strict=True)))
+            x = source.substituted({v: x.indices[k] for k, v in variables.items()})
         return x
 
     def renamed(self, step: Step, around: tuple[Var, ...]) -> Step | None:
         """Return a step with other arguments; None if its array is a copy from now on."""
         op, args = _shorter(step.op, tuple(map(self.of, step.args)))
-        out = step.out
+        out, how = step.out, step.how
         self.varying = {*around}
-        if step.how != SET or not self._is_own(out, around):
-            return Step(out, op, args, step.how)
-        variables = tuple(v for i in out.indices for v in i.variables)
+        if how == ADD and self._is_added_once(out, around):
+            how = SET
+        if (
+            how == SET
+            and op is _IDENTITY
+            and not around
+            and out.indices
+            and out.array.kind == "temp"
+        ):
+            self.single[out] = args[0]
+        if step.how != how and not out.is_whole():  # cells that nobody writes hold 0
+            return Step(out, op, args, how)
+        if how != SET or not self._is_own(out, around):
+            return Step(out, op, args, how)
+        variables = {k: v for k, i in enumerate(out.indices) for v in i.variables}
         source: Arg = args[0]
         if op is not _IDENTITY:
             own = self._out_of_loops(out, variables, args)
@@ -101,7 +125,7 @@ class _Names:
         return None
 
     def _out_of_loops(
-        self, out: Access, variables: tuple[Var, ...], args: tuple[Arg, ...]
+        self, out: Access, variables: Mapping[int, Var], args: tuple[Arg, ...]
     ) -> Access:
         """Return a cell of an array that has no index of loops in which operands do not vary."""
         found: set[Var] = set()
@@ -114,9 +138,14 @@ class _Names:
         if len(found) == len(variables):
             return out
         self.varying = found
-        kept = [k for k, v in enumerate(variables) if v in found]
+        kept = [k for k, v in variables.items() if v in found]
         array = Array(f"{out.array} once", tuple(out.array.shape[k] for k in kept))
         return Access(array, tuple(out.indices[k] for k in kept))
+
+    def _is_added_once(self, out: Access, around: tuple[Var, ...]) -> bool:
+        """Return whether each turn adds to a cell of its own, which is then what is added."""
+        single = self.writers[out.array] == 1 and not out.tables
+        return single and out.variables == {*around} and is_unique(out.indices)
 
     def _is_own(self, out: Access, around: tuple[Var, ...]) -> bool:
         """Return whether the step sets each cell of a temporary array, at a turn for each."""
@@ -124,12 +153,15 @@ class _Names:
         if array.kind != "temp":
             return False
         known = self.writers[array] > 1 or array in self.looked_up
-        fits = not known and len(out.indices) == len(around) and out.variables == set(around)
-        return fits and out.is_plain()
+        pairs = zip(out.indices, array.shape, strict=True)
+        is_each = all(i.terms or size == 1 for i, size in pairs)
+        return not known and is_each and out.variables == {*around} and out.is_plain()
 
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
     """Return a product with 1, a quotient by 1 or an operation on numbers alone as a copy."""
+    if op.name == "add" and _is_nothing(args[0]):
+        return _IDENTITY, args[1:]
     if op.name in {"mul", "div"} and args[1] == 1.0:
         return _IDENTITY, args[:1]
     if op.name == "mul" and args[0] == 1.0:
@@ -139,6 +171,11 @@ def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg
     if op is _IDENTITY or any(isinstance(x, Access) for x in args):
         return op, args
     return _IDENTITY, (op.of_floats_unchecked(*(x for x in args if isinstance(x, float))),)
+
+
+def _is_nothing(x: Arg) -> bool:
+    """Return whether an argument is -0, which added to any number leaves it as it is."""
+    return isinstance(x, float) and x == 0.0 and math.copysign(1.0, x) < 0
 
 
 def _used(steps: list[tuple[Step, tuple[Var, ...]]]) -> set[Array]:

@@ -126,11 +126,17 @@ class Sums(Registers):
         for array in self.plan.cleared:
             self._fill(array, self.plan.first.get(array, 0.0))
 
-    def _fill(self, array: Array, x: float) -> None:
-        size, base = math.prod(array.shape), self.offsets[array]
+    def _fill(self, array: Array, x: float, block: Var | None = None) -> None:
+        """Fill an array, or the part that a block has of it."""
+        size, base = math.prod(array.shape[block is not None :]), self.offsets[array]
+        terms: list[tuple[str, int]] = []
+        if block:
+            register, place = self.at[block]
+            base += size * place
+            terms = [(register, size)] if register else []
 
         def turn(k: str, _: Carried) -> Carried:
-            self.e1.store(x, self.pointer(base, [(k, 1)]))
+            self.e1.store(x, self.pointer(base, [*terms, (k, 1)]))
             return []
 
         self._turns(size, (), turn)
@@ -207,7 +213,9 @@ class Sums(Registers):
         out = made.step.out
         pairs = zip(out.indices, out.array.shape, strict=True)
         room = {i.terms[0][0]: n for i, n in pairs if i.terms and i == as_index(i.terms[0][0])}
+        lead = (as_index(self.block),) if self.block else ()
         sizes = [
+            *(i.bounds()[1] + 1 for i in lead),
             classes,
             *(max(x.var.extent.bounds()[1], room.get(x.var, 0)) for x in made.lanes),
             1,
@@ -216,11 +224,11 @@ class Sums(Registers):
         self.offsets[array] = self.cells
         self.strides[array] = tuple(math.prod(sizes[k:]) for k in range(1, len(sizes)))
         self.cells += math.prod(sizes)
-        self._fill(array, _start(made.step.how))
+        self._fill(array, _start(made.step.how), self.block)
         made.which = Var("class", Index(classes))
         self.at[made.which] = "", 0
         at = (as_index(x.var) for x in made.lanes)
-        made.partial = Access(array, (as_index(made.which), *at))
+        made.partial = Access(array, (*lead, as_index(made.which), *at))
 
     def _end(self, begun: Sequence[Sum]) -> None:
         """Add partial sums to those of the loop outside, or to the cells."""
@@ -261,7 +269,8 @@ class Sums(Registers):
     def _end_in_memory(self, made: Sum, partial: Access, lanes: Sequence[Loop]) -> None:
         """End the sums of all cells, as far as any turn of the sum's loop may reach."""
         if not lanes:
-            self._end_one(made.step, self._total(partial, partial.indices[1:]))
+            at = partial.indices[1 + (self.block is not None) :]
+            self._end_one(made.step, self._total(partial, at))
             return
         var = lanes[0].var
         extent = _longest(var, self.at)
@@ -276,7 +285,9 @@ class Sums(Registers):
 
     def _total(self, partial: Access, at: Sequence[Index]) -> str:
         """Return the sum of the classes of a cell."""
-        classes = (Access(partial.array, (Index(k), *at)) for k in range(partial.array.shape[0]))
+        lead = (as_index(self.block),) if self.block else ()
+        count = partial.array.shape[len(lead)]
+        classes = (Access(partial.array, (*lead, Index(k), *at)) for k in range(count))
         return self._in_order(map(self._load, classes))
 
     def _end_one(self, step: Step, total: Operand) -> None:

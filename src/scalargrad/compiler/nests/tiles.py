@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, is_long
+from scalargrad.compiler.nests.blocks import Block
 from scalargrad.compiler.nests.distances import is_unique
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -172,6 +173,8 @@ def _is_outside_of_extents(loop: Loop) -> bool:
 def _may_have_lanes(loop: ScheduledLoop) -> bool:
     if loop.kind != "vector" or not is_fixed(loop) or loop.var.extent.base < 2:
         return False
+    if isinstance(loop.var, Block):
+        return False
     return _is_outside_of_extents(loop) and all(
         _fits_lanes(step, loop, inside) and not _cells_in_sums(step, (loop, *inside))
         for step, inside in within_loops(loop.body)
@@ -208,7 +211,7 @@ def _unroll(body: Body) -> int:
         assert isinstance(item, ScheduledLoop)
         turns, inside = item.var.extent.bounds()[1], _unroll(item.body)
         few = is_fixed(item) and 0 < turns <= TURNS and turns * inside <= UNROLLED
-        item.unrolled = few and not item.lanes
+        item.unrolled = few and not item.lanes and not isinstance(item.var, Block)
         is_one = item.lanes and turns <= CLASSES
         size += inside if is_one else turns * inside if item.unrolled else UNROLLED + 1
     return size
@@ -251,7 +254,7 @@ def _loops(body: Body) -> Iterator[ScheduledLoop]:
 
 def _may_jam(loop: ScheduledLoop) -> bool:
     """Return whether turns may go abreast, and there is a sum inside, of other cells at each."""
-    if loop.kind != "vector" or loop.lanes or loop.unrolled:
+    if loop.kind != "vector" or loop.lanes or loop.unrolled or isinstance(loop.var, Block):
         return False
     if not is_fixed(loop) or loop.var.extent.base < 2:
         return False

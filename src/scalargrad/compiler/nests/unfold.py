@@ -14,10 +14,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, is_repeatable, sweeps_of
+from scalargrad.compiler.nests.asked import crosses
+from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, is_given, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
 from scalargrad.compiler.passes.expressions import Plans, fixed_arity, plans, written_out
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, INPUT
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op, has_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
@@ -25,6 +26,8 @@ from scalargrad.ops import add, logsumexp, mul, neg, pow, sum
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol
 
+#: Chains have at least so many additions.
+_CHAIN = 2
 #: The most nodes that written sweeps may visit in all.
 _MOST = 2_000_000
 
@@ -37,17 +40,40 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
     reductions = False
     nodes = program.nodes()
     for op in nodes.occurring():
-        if op not in {INPUT, CONSTANT, ADJOINT} and not is_repeatable(op):
+        if op is not CONSTANT and not is_given(op) and not is_repeatable(op):
             if not isinstance(op, Reduction) or _loses_ties(nodes, op):
                 return None
             reductions = True
     sweeps = sweeps_of(nodes)
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
-    if not inner and not reductions:
+    begun = _begun(nodes)
+    if not inner and not reductions and not begun:
         return program, True
     if len(inner) * len(program) > _MOST:
         return None
-    return _Unfolding(program, inner).run(), not inner
+    if (
+        inner
+        and has_lanes(nodes.table)
+        and any(crosses(program, wrt, seeds[::2]) for seeds, wrt in inner.items())
+    ):
+        return None
+    return _Unfolding(program, inner, begun).run(), not inner
+
+
+def _begun(nodes: Nodes) -> dict[int, int]:
+    """Return the first terms of chains of additions, if the next is computed alike, and these."""
+    is_add = nodes.where(lambda op: op is add)
+    if np.count_nonzero(is_add) < _CHAIN:
+        return {}
+    own = np.flatnonzero(is_add)
+    left, right = nodes.operands[nodes.first[own]], nodes.operands[nodes.first[own] + 1]
+    uses = np.bincount(nodes.operands, minlength=len(nodes))
+    goes_on = np.zeros(len(nodes), np.bool_)
+    goes_on[left] = True
+    constant = nodes.where(lambda op: op is CONSTANT)
+    begins = goes_on[own] & (uses[own] == 1) & (nodes.codes[left] == nodes.codes[right])
+    found = begins & ~is_add[left] & ~constant[left]
+    return dict(zip(left[found].tolist(), own[found].tolist(), strict=True))
 
 
 def _loses_ties(nodes: Nodes, op: Reduction) -> bool:
@@ -84,18 +110,21 @@ def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list
 class _Unfolding(PartCopy):
     """Writes the new program; `places` has the new node of each old one."""
 
-    def __init__(self, program: Program, wrt: dict[Seeds, list[int]]) -> None:
+    def __init__(
+        self, program: Program, wrt: dict[Seeds, list[int]], begun: dict[int, int]
+    ) -> None:
         super().__init__(program, program.inputs)
         self.program.stacked = program.stacked
         self.places = list(range(program.inputs))
-        self.wrt = wrt
+        self.wrt, self.begun = wrt, begun
+        self.firsts: dict[int, int] = {}
         self.swept: dict[Seeds, dict[int, int]] = {}
 
     def run(self) -> Program:
         old, new, made = self.source, self.places, self.program
         written = made.ops.append, made.args.append
         reductions = {op for op in set(old.ops) if isinstance(op, Reduction)}
-        special = {ADJOINT, *reductions} if self.wrt else reductions
+        special: set[Op] = {*reductions, *[ADJOINT] * bool(self.wrt), *[add] * bool(self.begun)}
         for node in range(old.inputs, len(old)):
             op, args = old.ops[node], old.args[node]
             if op not in special:  # nearly all: copied as it is
@@ -104,25 +133,36 @@ class _Unfolding(PartCopy):
                 new.append(len(made.ops))
                 written[0](op)
                 written[1](tuple([new[x] for x in args]))
+            elif op is add:
+                first, second = (new[x] for x in args)
+                first = self.firsts.get(node, first)
+                new.append(self.append(add, (first, second)))
             elif op is not ADJOINT:
                 new.append(self._reduction(op, [new[x] for x in args]))  # type: ignore[arg-type]
             elif args[1:] in self.wrt:
                 new.append(self._asked(args))
             else:
                 new.append(self._left(args))
+            if node in self.begun:
+                self.firsts[self.begun[node]] = self._first(new[node])
         made.outputs = [new[x] for x in old.outputs]
         return without_dead_nodes(made) if self.wrt else made
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and len(nodes) > 1:
+            start = self._first(nodes[0]) if len(nodes) > 2 else nodes[0]
             first, made = len(self.program), self.program
             made.ops += [add] * (len(nodes) - 1)
             sums = range(first, first + len(nodes) - 2)
-            made.args += [(nodes[0], nodes[1]), *zip(sums, nodes[2:], strict=True)]
+            made.args += [(start, nodes[1]), *zip(sums, nodes[2:], strict=True)]
             return len(made) - 1
         if op.expression is not None and len(nodes) <= MOST_OPERANDS:
             return self.append(fixed_arity(op, len(nodes)), tuple(nodes))
         return self._follow(_reduction_plan(op, len(nodes)), nodes)
+
+    def _first(self, node: int) -> int:
+        """Write the first term of a sum as one that is added, to nothing: as all others are."""
+        return self.append(add, (self.constant(-0.0), node))
 
     def _follow(self, plans: Plans, nodes: Sequence[int]) -> int:
         """Write an expression over some nodes, node by node, and return the last one."""

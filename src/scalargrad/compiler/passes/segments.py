@@ -7,9 +7,8 @@ segments, `backend.blocks` runs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import Stacked, of_lanes
@@ -117,36 +116,6 @@ class Mapped:
         return part.program
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Compute examples one like the other, several at a time, by the nests of one.
-
-    Attributes
-    ----------
-    lanes : int
-        The number of examples.
-    nests : Nested
-        Its inputs are the single numbers, then one of each column; its outputs are what is summed
-        over the examples, then what is kept of each.
-    plain : callable
-        Returns the program of one example without loops, which may compute numbers that no result
-        depends on: examples whose results are not finite are computed by it.
-    reads, columns, totals, out
-        As of `Mapped`.
-    kept : int
-        The first cell for what is kept, lane by lane of one result after the other.
-    """
-
-    lanes: int
-    nests: Any
-    plain: Callable[[], Program]
-    reads: Addresses
-    columns: list[Column]
-    totals: int
-    out: int
-    kept: int
-
-
 @dataclass
 class Segments:
     """A program as a sequence of parts.
@@ -167,7 +136,7 @@ class Segments:
 
     inputs: int
     size: int
-    steps: list[Singles | Fill | Mapped | Examples] = field(default_factory=list)
+    steps: list[Singles | Fill | Mapped] = field(default_factory=list)
     constants: list[tuple[int, Floats]] = field(default_factory=list)
     outputs: slice = field(default_factory=lambda: slice(0))
 

@@ -19,7 +19,7 @@ from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.equations import Array, Index, Var, as_index
 from scalargrad.compiler.nests.finder.additions import Sum
-from scalargrad.compiler.nests.finder.recording import COMPUTED, NUMBER
+from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, NUMBER
 from scalargrad.compiler.nests.finder.tree import (
     Access,
     Affine,
@@ -62,8 +62,9 @@ class Looked(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """An input."""
+    """An input, of one of the arrays that are given."""
 
+    array: Array
     place: Affine | Looked
 
 
@@ -136,7 +137,7 @@ class Cells:
     tree : Tree
     builder : Builder
         Of the program that is written.
-    inputs : Array
+    inputs : sequence of Array
     sums : dict from int to Sum
         By the numbers of their last statements.
     around : bool
@@ -161,7 +162,7 @@ class Cells:
         self,
         tree: Tree,
         builder: Builder,
-        inputs: Array,
+        inputs: Sequence[Array],
         sums: Mapping[int, Sum],
         *,
         around: bool = True,
@@ -243,7 +244,7 @@ class Cells:
         if isinstance(access, Constant):
             return access
         if isinstance(access, Input):
-            return Taken(access.place)
+            return self._taken(access.place)
         if isinstance(access, Data):
             return self._looked(statement.indices.axes, access.numbers)
         assert isinstance(access, Result)
@@ -252,6 +253,13 @@ class Cells:
         among = self.stores[source.number][0]
         among.reach([self._bounds(x, statement, region) for x in indices])
         return Stored(among, indices)
+
+    def _taken(self, place: Affine) -> Taken:
+        """Return a read of inputs, of one array."""
+        which = (place.base + APART // 2) // APART
+        if any(2 * abs(stride) > APART for stride in place.strides):
+            raise NotWrittenError
+        return Taken(self.inputs[which], place._replace(base=place.base - which * APART))
 
     def _bounds(self, x: Affine, statement: Statement, region: Region) -> tuple[int, int]:
         at = [part if isinstance(part, int) else self.vars[loop]
@@ -308,10 +316,13 @@ class Cells:
         if source < 0:
             place = part.affine(read)
             if place is not None and len(here) == len(rows):
-                return Taken(place)
+                return self._taken(place)
             numbers = np.full(len(rows), read[0])
             numbers[here] = read
-            return Taken(self._looked(axes, numbers))
+            arrays = numbers // APART
+            if (arrays != arrays[0]).any():
+                raise NotWrittenError
+            return Taken(self.inputs[int(arrays[0])], self._looked(axes, numbers % APART))
         made = self.tree.statements[source]
         among, depth = self.stores[source][0], self.depth(made)
         found = made.indices.axes[:depth, self.tree.instance_of[read]]

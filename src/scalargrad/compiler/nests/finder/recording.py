@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,10 @@ from scalargrad.compiler.nests.node_columns import (
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.system.cached_property import cached_property
 
-__all__ = ["COMPUTED", "GIVEN", "NUMBER", "Recording", "recording_of"]
+__all__ = ["APART", "COMPUTED", "GIVEN", "NUMBER", "Recording", "recording_of"]
+
+#: The inputs of a recording are in one array or in several, whose numbers begin so far apart.
+APART = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Recording:
         return all(np.array_equal(mine, its) for mine, its in pairs)
 
 
-def recording_of(columns: NodeColumns, span: slice, given: Sequence[int]) -> Recording:
+def recording_of(columns: NodeColumns, span: slice, given: Mapping[int, int]) -> Recording:
     """Return the columns of some nodes of a program, without gradients.
 
     Parameters
@@ -81,11 +84,11 @@ def recording_of(columns: NodeColumns, span: slice, given: Sequence[int]) -> Rec
     columns : NodeColumns
     span : slice
         The places of these nodes.
-    given : sequence of int
-        The nodes of the program that are inputs of the recording.
+    given : mapping from int to int
+        For each node of the program that is given, which input of the recording it is.
     """
     number = np.full(len(columns.program), -1)
-    number[given] = np.arange(len(given))
+    number[[*given]] = [*given.values()]
     first = columns.first[span.start : span.stop + 1]
     read = slice(int(first[0]), int(first[-1]))
     operands, kinds = columns.operands[read], columns.kinds[read]
@@ -93,8 +96,8 @@ def recording_of(columns: NodeColumns, span: slice, given: Sequence[int]) -> Rec
     bits = columns.numbers.view(np.int64)[operands]
     places = np.where(kinds == GIVEN, number[operands], columns.places[read] - span.start)
     return Recording(
-        columns.written.table,
-        columns.written.codes[columns.nodes[span]].astype(np.int64),
+        columns.table,
+        columns.operations[span],
         first - first[0],
         kinds.astype(np.int8),
         np.where(kinds == NUMBER, bits, places),

@@ -398,7 +398,7 @@ def _edges(recording: Recording) -> tuple[Integers, Integers]:
 def _addresses(recording: Recording) -> Integers:
     """Return what each node reads, as one number for each of its first operands."""
     kinds = recording.kinds
-    places = np.where(kinds == COMPUTED, recording.places, recording.places - _INPUTS)
+    places = np.where(kinds == COMPUTED, recording.places, -_INPUTS - recording.places)
     places[kinds == NUMBER] = _NUMBER
     counts = np.minimum(np.diff(recording.first), _OPERANDS)
     found = np.full((len(recording), _OPERANDS), _NUMBER)

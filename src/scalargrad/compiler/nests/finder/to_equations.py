@@ -28,7 +28,7 @@ from scalargrad.compiler.nests.finder.cells import (
     Stores,
     Taken,
 )
-from scalargrad.compiler.nests.finder.recording import COMPUTED, GIVEN
+from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
 from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Statement, Tree
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.errors import TraceError
@@ -41,7 +41,12 @@ _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
 
 
 def to_equations(
-    tree: Tree, builder: Builder, inputs: Array, results: Sequence[int], *, around: bool = True
+    tree: Tree,
+    builder: Builder,
+    inputs: Sequence[Array],
+    results: Sequence[int],
+    *,
+    around: bool = True,
 ) -> tuple[Cell, ...] | None:
     """Write a tree as equations, and return the cells of its results.
 
@@ -51,8 +56,8 @@ def to_equations(
     ----------
     tree : Tree
     builder : Builder
-    inputs : Array
-        The inputs of the tree.
+    inputs : sequence of Array
+        The arrays of inputs of the tree.
     results : sequence of int
         The nodes that are results.
     around : bool
@@ -69,7 +74,12 @@ class _Writer:
     """Writes the statements of a tree into a builder."""
 
     def __init__(
-        self, tree: Tree, builder: Builder, inputs: Array, results: Sequence[int], around: bool
+        self,
+        tree: Tree,
+        builder: Builder,
+        inputs: Sequence[Array],
+        results: Sequence[int],
+        around: bool,
     ) -> None:
         self.tree, self.builder, self.inputs, self.results = tree, builder, inputs, results
         others = len(builder.arrays)
@@ -116,7 +126,7 @@ class _Writer:
 
     def _copied(self, kind: int, place: int) -> Arg:
         if kind == GIVEN:
-            return Cell(self.inputs, (Index(place),))
+            return Cell(self.inputs[place // APART], (Index(place % APART),))
         return self._cell_of(place) if kind == COMPUTED else float(np.int64(place).view(np.float64))
 
     def _cell_of(self, node: int) -> Cell:
@@ -215,7 +225,7 @@ class _Writer:
         if isinstance(read, Looked):
             return self.cells.entry(read, at)
         if isinstance(read, Taken):
-            return Cell(self.inputs, (self.cells.index(read.place, at),))
+            return Cell(read.array, (self.cells.index(read.place, at),))
         if isinstance(read, Chosen):
             first = self.cells.entry(read.first, at)
             args = first, self._arg(read.read, at), self._arg(read.other, at)

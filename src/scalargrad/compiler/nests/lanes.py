@@ -1,0 +1,139 @@
+"""Steps of one example become those of all: their cells are rows, with a number for each example.
+
+A step is of the examples if it reads a number of theirs, or writes to where another one does.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping
+
+from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.equations import (
+    SET,
+    Access,
+    Arg,
+    Array,
+    Body,
+    Index,
+    Loop,
+    Program,
+    Step,
+    Var,
+    as_index,
+    replaced,
+    statements,
+)
+from scalargrad.errors import TraceError
+
+
+def widened(
+    b: Builder, arrays: int, items: int, wide: Mapping[Array, Var]
+) -> dict[Array, tuple[Array, Var]]:
+    """Have what was written last into a builder be of all examples.
+
+    Parameters
+    ----------
+    b : Builder
+    arrays, items : int
+        How many arrays and items it had before.
+    wide : mapping
+        For arrays that hold numbers of examples, the variable that stands for which.
+
+    Returns
+    -------
+    dict
+        For each array of these, and of what is computed from them, that of the rows, and the
+        variable.
+
+    Raises
+    ------
+    TraceError
+        If a step reads numbers of unlike examples.
+    """
+    body = b.items[items:]
+    found = _dependent(body, wide)
+    rows = {a: Array(a.name, (*a.shape, v.extent.base), a.kind) for a, v in found.items()}
+    made = replaced(body, functools.partial(_of, var=None, found=found, rows=rows))
+    for var in dict.fromkeys(found.values()):
+        inside = replaced(body, functools.partial(_of, var=var, found=found, rows=rows))
+        made += [Loop(var, inside)] if inside else []
+    b.items[items:] = made
+    b.arrays[arrays:] = [rows.get(a, a) for a in b.arrays[arrays:]]
+    return {a: (rows[a], v) for a, v in found.items()}
+
+
+def over_examples(program: Program, examples: Collection[Var]) -> Program:
+    """Return a program whose loops over all examples have the variable of these.
+
+    They may then run together with what is computed of each example.
+    """
+    rows = {x.array: x.indices[-1].terms[0][0] for step, _ in statements(program.body)
+            for x in (step.out,) if x.indices and len(x.indices[-1].terms) == 1
+            and x.indices[-1].terms[0][0] in examples}  # fmt: skip
+    body: Body = []
+    for item in program.body:
+        steps = [*statements([item])]
+        inside = {v for _, around in steps for v in around}
+        found = {
+            (rows[x.array], x.indices[-1].terms[0][0])
+            for step, _ in steps
+            for x in step.reads()
+            if x.array in rows and len(x.indices[-1].terms) == 1
+            and x.indices[-1] == as_index(x.indices[-1].terms[0][0])
+        }  # fmt: skip
+        for new, old in found:
+            if old is not new and old.extent == new.extent and not inside & {*examples}:
+                if all(step.how == SET or around[0] is old for step, around in steps):
+                    item = Loop(new, _without([item], old, {old: as_index(new)}))
+                break
+        body.append(item)
+    return Program(program.arrays, body, checks=False)
+
+
+def _without(body: Body, var: Var, moved: Mapping[Var, Index]) -> Body:
+    """Return a body without the loops over a variable, in whose place another index is."""
+    found: Body = []
+    for item in body:
+        if isinstance(item, Step):
+            args = tuple(x.substituted(moved) if isinstance(x, Access) else x for x in item.args)
+            found.append(Step(item.out.substituted(moved), item.op, args, item.how))
+        else:
+            inside = _without(item.body, var, moved)
+            found += inside if item.var is var else [Loop(item.var, inside, item.down)]
+    return found
+
+
+def _dependent(body: Body, wide: Mapping[Array, Var]) -> dict[Array, Var]:
+    found, size = dict(wide), -1
+    steps = [step for step, _ in statements(body)]
+    while len(found) > size:
+        size = len(found)
+        for step in steps:
+            of = {found[x.array] for x in step.args if isinstance(x, Access) and x.array in found}
+            of |= {found[step.out.array]} if step.out.array in found else set()
+            if len(of) > 1:
+                raise TraceError(f"{step} reads numbers of unlike examples")
+            if of:
+                found[step.out.array] = of.pop()
+    return found
+
+
+def _of(
+    step: Step, var: Var | None, found: Mapping[Array, Var], rows: Mapping[Array, Array]
+) -> Step | None:
+    """Return a step of the examples of a variable, or of none; None if it is not."""
+    if found.get(step.out.array) is not var:
+        return None
+    if var is None:
+        return step
+    own = as_index(var)
+
+    def one(x: Arg) -> Arg:
+        if isinstance(x, Access) and x.array in rows:
+            return Access(rows[x.array], (*x.indices, own))
+        return x
+
+    out = one(step.out)
+    assert isinstance(out, Access)
+    return Step(out, step.op, tuple(map(one, step.args)), step.how)

@@ -1,0 +1,264 @@
+"""Where the numbers of nodes are in equations, and copies of them in the order that is asked."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.equations import (
+    ADD,
+    Access,
+    Arg,
+    Array,
+    Index,
+    Loop,
+    Step,
+    Var,
+    as_index,
+)
+from scalargrad.compiler.nests.node_columns import NodeColumns
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Op, Stacked, Total
+from scalargrad.errors import TraceError
+from scalargrad.ops import TABLE
+
+#: So many loops and steps copy numbers at most, where loops must pay.
+_RUNS = 64
+_IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
+
+
+class Lane(NamedTuple):
+    """One lane of a node, as a single number."""
+
+    node: int
+    lane: int
+
+
+Node = int | Lane
+
+
+class NodeCells:
+    """The cells of nodes; that of a node with lanes has an index for which of them it is.
+
+    Attributes
+    ----------
+    found : NodeColumns
+    given : Array
+        The inputs of the program.
+    builder : Builder
+        What cells are written by.
+    always : bool
+        Whether numbers in no order are copied one by one, however many they are.
+    known : dict from int to Access or float
+        The cells of nodes that are computed.
+    points : dict from int to Access
+        Copies of inputs and of nodes by which derivatives are taken: all who read them read these.
+    vars : dict from int to Var
+        By how many lanes, which of them it is.
+    """
+
+    def __init__(self, found: NodeColumns, given: Array, builder: Builder, *, always: bool) -> None:
+        self.found, self.program, self.given = found, found.program, given
+        self.builder, self.always = builder, always
+        self.known: dict[int, Arg] = {}
+        self.points: dict[int, Arg] = {}
+        several = {*found.sizes.tolist()} - {1}
+        self.vars = {n: builder.var(n, "e") for n in sorted(several)}
+
+    def op(self, node: Node) -> Op | None:
+        """Return the operation of a node; None of a single lane of one."""
+        written = self.found.written
+        return None if isinstance(node, Lane) else written.table[written.codes[node]]
+
+    def args(self, node: int) -> tuple[int, ...]:
+        """Return the operands of a node."""
+        return self.found.written.args_of(node)
+
+    def lanes(self, node: Node) -> int:
+        """Return how many lanes a node has, 1 for a single number."""
+        return 1 if isinstance(node, Lane) else int(self.found.sizes[node])
+
+    def var(self, lanes: int) -> Var | None:
+        """Return the variable of so many lanes; None of single numbers."""
+        return self.vars[lanes] if lanes > 1 else None
+
+    def single(self, node: Node) -> Arg:
+        """Return the cell of a single number; of what examples have in common, the first one's."""
+        return self._at(self.cell(node), 0)
+
+    def cell(self, node: Node) -> Arg:
+        """Return the cell of a single number, or that of each example."""
+        if isinstance(node, Lane):
+            return self._lane(*node)
+        found = self.points.get(node, self.known.get(node))
+        if found is not None:
+            return found
+        if node < self.program.inputs:
+            return Access(self.given, (Index(node),))
+        constants = self.program.constants
+        return constants[node] if node in constants else self._of_examples(node)
+
+    def _of_examples(self, node: int) -> Arg:
+        """Return the cell of what is made of numbers of examples, or is one."""
+        op, args, constants = self.op(node), self.args(node), self.program.constants
+        if op is UNBATCH:
+            return self._lane(args[0], int(constants[args[1]]))
+        if isinstance(op, Stacked):
+            first, step = (int(constants[x]) for x in args)
+            place = self.vars[op.lanes] * step + (self.program.inputs + first)
+            return Access(self.given, (place,))
+        assert isinstance(op, Total)
+        self.known[node] = self._total(args, self.vars[op.lanes])
+        return self.known[node]
+
+    def _lane(self, node: int, lane: int) -> Arg:
+        op = self.op(node)
+        if op is BATCH and node not in self.known:
+            return self.single(self.args(node)[lane])
+        if isinstance(op, Held):
+            return float(op.numbers[lane])
+        return self._at(self.cell(node), lane)
+
+    def _at(self, x: Arg, lane: int) -> Arg:
+        """Return the cell of one example."""
+        if isinstance(x, float) or not self.vars:
+            return x
+        return x.substituted({var: Index(lane) for var in self.vars.values()})
+
+    def _total(self, args: Sequence[int], var: Var) -> Arg:
+        """Write a sum of products over examples."""
+        held: Arg | None = None
+        for x, y in zip(args[::2], args[1::2], strict=True):
+            part = self.sum(self.cell(x), self.cell(y), var)
+            held = part if held is None else self.builder.step(_ADD, (held, part))
+        assert held is not None
+        return held
+
+    def sum(self, x: Arg, factor: Arg, var: Var) -> Access:
+        """Write a sum over examples of products with a factor; return its cell."""
+        total = Access(self.builder.array("total", ()))
+        op, args = (_IDENTITY, (x,)) if factor == 1.0 else (_MUL, (factor, x))
+        self.builder.append(Loop(var, [Step(total, op, args, ADD)]))
+        return total
+
+    # Copies ------------------------------------------------------------------------------------
+
+    def copy(self, to: Array, nodes: Iterable[tuple[int, Node]]) -> None:
+        """Copy single numbers to cells of an array, in loops where they are evenly apart."""
+        left = self._copy_lanes(to, nodes) if self.vars else nodes
+        self._copy({k: self.single(x) for k, x in left}, to)
+
+    def copy_examples(self, to: Array, nodes: Sequence[int], var: Var) -> None:
+        """Copy the numbers of examples to the rows of an array."""
+        cells: dict[int, Arg] = {}
+        numbers = {k: op.numbers for k, x in enumerate(nodes) if isinstance(op := self.op(x), Held)}
+        held = None
+        if numbers:
+            data = np.array([*numbers.values()])
+            held = self.builder.array("held", data.shape, "const", data)
+        for k, x in enumerate(nodes):
+            if held and k in numbers:
+                cells[k] = Access(held, (Index([*numbers].index(k)), as_index(var)))
+            elif self.op(x) is BATCH and x not in self.known:
+                args = self.args(x)
+                cell = self._evenly(args, var)
+                if cell is None:
+                    self._copy({j: self.single(y) for j, y in enumerate(args)}, to, (Index(k),))
+                else:
+                    cells[k] = cell
+            else:
+                cells[k] = self.cell(x)
+        if cells:
+            with self.builder.loop(var):
+                self._copy(cells, to, (), (as_index(var),))
+
+    def _evenly(self, nodes: Sequence[int], var: Var) -> Access | None:
+        """Return the cell of inputs that are evenly apart, one for each example."""
+        first, step = nodes[0], nodes[1] - nodes[0]
+        if max(nodes) >= self.program.inputs or not step:
+            return None
+        if nodes != (*range(first, first + step * len(nodes), step),):
+            return None
+        cell = self.cell(first)
+        assert isinstance(cell, Access)
+        return Access(cell.array, (var * step + cell.indices[0],))
+
+    def _copy_lanes(self, to: Array, nodes: Iterable[tuple[int, Node]]) -> list[tuple[int, Node]]:
+        """Copy all lanes of nodes to cells evenly apart; return what is left."""
+        rows: dict[int, list[tuple[int, int]]] = {}
+        left: list[tuple[int, Node]] = []
+        for k, x in nodes:
+            if isinstance(x, Lane):
+                rows.setdefault(x.node, []).append((k, x.lane))
+            elif self.op(x) is UNBATCH and x not in self.known:
+                of, lane = self.args(x)
+                rows.setdefault(of, []).append((k, int(self.program.constants[lane])))
+            else:
+                left.append((k, x))
+        for x, found in rows.items():
+            place = self._evenly_apart(x, found)
+            cell = None
+            if place is not None and not isinstance(self.op(x), Held):
+                is_batch = self.op(x) is BATCH and x not in self.known
+                cell = self._evenly(self.args(x), self._var(x)) if is_batch else self.cell(x)
+            if place is None or cell is None:
+                left += [(k, Lane(x, lane)) for k, lane in found]
+            else:
+                with self.builder.loop(self._var(x)):
+                    self.builder.append(Step(Access(to, (place,)), _IDENTITY, (cell,)))
+        return left
+
+    def _var(self, node: int) -> Var:
+        return self.vars[self.lanes(node)]
+
+    def _evenly_apart(self, node: int, found: Sequence[tuple[int, int]]) -> Index | None:
+        """Return where each example goes, if all of a node's do, to places evenly apart."""
+        count = self.lanes(node)
+        (first, _), *others = found
+        step = others[0][0] - first if others else 0
+        expected = [(first + step * k, k) for k in range(count)]
+        return self._var(node) * step + first if step > 0 and [*found] == expected else None
+
+    def _copy(
+        self,
+        cells: Mapping[int, Arg],
+        to: Array,
+        before: tuple[Index, ...] = (),
+        after: tuple[Index, ...] = (),
+    ) -> None:
+        """Copy cells to those at one index of an array, beside other indices."""
+        places, count, b = [*cells], 0, self.builder
+        while places:
+            size, strides = _run(places, cells)
+            first, x = places[0], cells[places[0]]
+            at = Index(first)
+            with ExitStack() as stack:
+                if size > 1:
+                    assert isinstance(x, Access)
+                    k = stack.enter_context(b.loop(size))
+                    pairs = zip(x.indices, strides, strict=True)
+                    at, x = k + first, Access(x.array, tuple(i + j * k for i, j in pairs))
+                b.append(Step(Access(to, (*before, at, *after)), _IDENTITY, (x,)))
+            del places[:size]
+            count += 1
+            if count > _RUNS and not self.always:
+                raise TraceError(f"more than {_RUNS} numbers are in no order")
+
+
+def _run(places: Sequence[int], cells: Mapping[int, Arg]) -> tuple[int, tuple[int, ...]]:
+    """Return how many of the first places follow each other, and their cells evenly."""
+    strides: tuple[int, ...] | None = None
+    count = 1
+    for place, after in itertools.pairwise(places):
+        x, y = cells[place], cells[after]
+        if not isinstance(x, Access) or not isinstance(y, Access) or x.array is not y.array:
+            break
+        moved = tuple(j.base - i.base for i, j in zip(x.indices, y.indices, strict=True))
+        if after != place + 1 or (strides is not None and moved != strides):
+            break
+        strides, count = moved, count + 1
+    return count, strides or ()
