@@ -134,8 +134,13 @@ def slopes(p: Any) -> Any:
     return sum(a * a for a in at) + sum(vmap(sg.tanh)(by))
 
 
+def an_input_twice(p: Any) -> Any:
+    """Return a gradient by an example, which is beside itself as a number that is none."""
+    return grad(lambda a: sum(vmap(lambda x: sg.tanh(x * p[1]))([a, 0.5, p[0], p[2]])))(p[0])
+
+
 @pytest.mark.native
-@pytest.mark.parametrize("f", [normalized, slopes])
+@pytest.mark.parametrize("f", [normalized, slopes, an_input_twice])
 def test_short_examples_run_as_nests_have_the_gradient_of_values(f: Function) -> None:
     """Examples of several numbers, sums between them, gradients within them, inputs as lanes."""
     p = [0.7, -0.4, 0.6]

@@ -13,7 +13,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
-from scalargrad.compiler.nests.node_columns import GIVEN, NodeColumns, distinct
+from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
 from scalargrad.compiler.passes.differentiate import is_detached
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
@@ -132,8 +132,8 @@ class Asked:
 
     def _choose_points(self) -> None:
         found, program, nodes = self.found, self.program, self.found.written
-        given = found.operands[found.kinds == GIVEN]
-        reads = np.bincount(given, minlength=len(program))
+        reading = nodes.where(lambda op: op is not ADJOINT)[nodes.users()]
+        reads = np.bincount(nodes.operands[reading], minlength=len(program))
         for sweep in self.sweeps:
             for x in sweep.wrt.values():
                 lanes = max(sweep.lanes, int(found.sizes[x]))
