@@ -233,8 +233,10 @@ class _Reverse(_Sweep):
     ) -> None:
         super().__init__(program)
         self.loss, self.places = loss, places
+        self.wrt = {*wrt}  # whatever they are computed from: signals end there
         self.active = dependent(program, wrt, self._is_asked)
         self.active &= _leading_to(program, loss.array)
+        self.sending = self.active - self.wrt
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.signals: dict[Access, Arg] = {}
@@ -247,12 +249,12 @@ class _Reverse(_Sweep):
         for place, item in enumerate(body):
             if isinstance(item, Loop):
                 done |= dict.fromkeys(_finished(item, open_), place)
-            elif item.how == SET:
+            elif item.how == SET and item.out.array not in self.wrt:
                 done[item.out] = place
         for place, item in reversed([*enumerate(body)]):
             if isinstance(item, Loop):
                 self._allot(item.body, {**open_, item.var: None})
-            elif item.out.array in self.active:
+            elif item.out.array in self.sending:
                 for x in reversed(smooth_args(item)):
                     if self.is_active(x) and done.get(x, place) >= place:
                         self._accumulate((id(body), x))
@@ -287,7 +289,7 @@ class _Reverse(_Sweep):
                 self._prepare(item, open_, pending)
                 with self.builder.loop(item.var, down=item.down != _carries(item)):
                     self._sweep(item.body, [*open_, item.var])
-            elif item.out.array in self.active:
+            elif item.out.array in self.sending:
                 self._step(item, pending)
         self.signals = before
         for x, terms in pending.items():
