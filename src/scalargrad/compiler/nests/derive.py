@@ -233,10 +233,9 @@ class _Reverse(_Sweep):
     ) -> None:
         super().__init__(program)
         self.loss, self.places = loss, places
-        self.wrt = {*wrt}  # whatever they are computed from: signals end there
+        self.wrt = {*wrt}  # signals are collected there, and go on to what these are copies of
         self.active = dependent(program, wrt, self._is_asked)
         self.active &= _leading_to(program, loss.array)
-        self.sending = self.active - self.wrt
         self.accumulators: dict[tuple[int, Access], Access] = {}
         self.received: dict[Array, list[Access]] = {}  # the accumulators of each array
         self.signals: dict[Access, Arg] = {}
@@ -254,7 +253,7 @@ class _Reverse(_Sweep):
         for place, item in reversed([*enumerate(body)]):
             if isinstance(item, Loop):
                 self._allot(item.body, {**open_, item.var: None})
-            elif item.out.array in self.sending:
+            elif item.out.array in self.active:
                 for x in reversed(smooth_args(item)):
                     if self.is_active(x) and done.get(x, place) >= place:
                         self._accumulate((id(body), x))
@@ -289,7 +288,7 @@ class _Reverse(_Sweep):
                 self._prepare(item, open_, pending)
                 with self.builder.loop(item.var, down=item.down != _carries(item)):
                     self._sweep(item.body, [*open_, item.var])
-            elif item.out.array in self.sending:
+            elif item.out.array in self.active:
                 self._step(item, pending)
         self.signals = before
         for x, terms in pending.items():
@@ -331,7 +330,8 @@ class _Reverse(_Sweep):
         """Send on what arrives at a step's result."""
         signal = self.signals.get(step.out)
         if signal is None:
-            own = pending.pop(step.out, []) if step.how == SET else []
+            is_sent = step.how == SET and step.out.array not in self.wrt
+            own = pending.pop(step.out, []) if is_sent else []
             terms = self._received(step.out, own)
             if not terms:
                 return
