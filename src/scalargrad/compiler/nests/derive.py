@@ -233,6 +233,7 @@ class _Reverse(_Sweep):
     ) -> None:
         super().__init__(program)
         self.loss, self.places = loss, places
+        self.wrt = {*wrt}  # signals are collected there, and go on to what these are copies of
         self.active = dependent(program, wrt, self._is_asked)
         self.active &= _leading_to(program, loss.array)
         self.accumulators: dict[tuple[int, Access], Access] = {}
@@ -247,7 +248,7 @@ class _Reverse(_Sweep):
         for place, item in enumerate(body):
             if isinstance(item, Loop):
                 done |= dict.fromkeys(_finished(item, open_), place)
-            elif item.how == SET:
+            elif item.how == SET and item.out.array not in self.wrt:
                 done[item.out] = place
         for place, item in reversed([*enumerate(body)]):
             if isinstance(item, Loop):
@@ -329,7 +330,8 @@ class _Reverse(_Sweep):
         """Send on what arrives at a step's result."""
         signal = self.signals.get(step.out)
         if signal is None:
-            own = pending.pop(step.out, []) if step.how == SET else []
+            is_sent = step.how == SET and step.out.array not in self.wrt
+            own = pending.pop(step.out, []) if is_sent else []
             terms = self._received(step.out, own)
             if not terms:
                 return
