@@ -135,5 +135,6 @@ def _factors(made: _Product, x: Access, around: set[Var]) -> tuple[Arg, ...] | N
         return None
     if out.variables != {*made.around}:
         return None
-    moved = {i.terms[0][0]: its for i, its in zip(out.indices, x.indices, strict=True)}
+    pairs = zip(out.indices, x.indices, strict=True)
+    moved = {i.terms[0][0]: its for i, its in pairs if i.terms}
     return tuple(y.substituted(moved) if isinstance(y, Access) else y for y in made.step.args)

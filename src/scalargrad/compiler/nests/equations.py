@@ -256,7 +256,7 @@ class Access:
         """Return whether it is each cell of its array, in loops over its variables."""
         pairs = zip(self.indices, self.array.shape, strict=True)
         return self.is_plain() and all(
-            bool(i.terms) and i.terms[0][0].extent == Index(n) for i, n in pairs
+            i.terms[0][0].extent == Index(n) if i.terms else n == 1 for i, n in pairs
         )
 
     def is_apart(self, other: Access) -> bool:

@@ -17,6 +17,7 @@ from scalargrad.compiler.nests.equations import (
     Arg,
     Array,
     Body,
+    Index,
     Loop,
     Program,
     Step,
@@ -95,8 +96,8 @@ class _Names:
         op, args = _shorter(step.op, tuple(map(self.of, step.args)))
         out, how = step.out, step.how
         self.varying = {*around}
-        if how == ADD and self._is_added_once(out, around):
-            how = SET
+        if how == ADD and self._is_added_once(out, around) and (out.is_whole() or not around):
+            how = SET  # but where cells that nobody writes hold 0
         if (
             how == SET
             and op is _IDENTITY
@@ -105,8 +106,6 @@ class _Names:
             and out.array.kind == "temp"
         ):
             self.single[out] = args[0]
-        if step.how != how and not out.is_whole():  # cells that nobody writes hold 0
-            return Step(out, op, args, how)
         if how != SET or not self._is_own(out, around):
             return Step(out, op, args, how)
         variables = {k: v for k, i in enumerate(out.indices) for v in i.variables}
@@ -154,7 +153,7 @@ class _Names:
             return False
         known = self.writers[array] > 1 or array in self.looked_up
         pairs = zip(out.indices, array.shape, strict=True)
-        is_each = all(i.terms or size == 1 for i, size in pairs)
+        is_each = all(_reaches(i, size) for i, size in pairs)
         return not known and is_each and out.variables == {*around} and out.is_plain()
 
 
@@ -171,6 +170,14 @@ def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg
     if op is _IDENTITY or any(isinstance(x, Access) for x in args):
         return op, args
     return _IDENTITY, (op.of_floats_unchecked(*(x for x in args if isinstance(x, float))),)
+
+
+def _reaches(index: Index, size: int) -> bool:
+    """Return whether an index goes through a dimension, or is as long as that is ragged."""
+    if not index.terms:
+        return size == 1
+    extent = index.terms[0][0].extent
+    return bool(extent.variables or extent.via) or extent.base == size
 
 
 def _is_nothing(x: Arg) -> bool:
