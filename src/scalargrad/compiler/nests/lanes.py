@@ -75,17 +75,19 @@ def over_examples(program: Program, examples: Collection[Var]) -> Program:
     for item in program.body:
         steps = [*statements([item])]
         inside = {v for _, around in steps for v in around}
-        found = {
+        reads = (x for step, _ in steps for x in step.reads() if x.array in rows)
+        found = dict.fromkeys(
             (rows[x.array], x.indices[-1].terms[0][0])
-            for step, _ in steps
-            for x in step.reads()
-            if x.array in rows and len(x.indices[-1].terms) == 1
+            for x in reads
+            if len(x.indices[-1].terms) == 1
             and x.indices[-1] == as_index(x.indices[-1].terms[0][0])
-        }  # fmt: skip
+        )
         for new, old in found:
-            if old is not new and old.extent == new.extent and not inside & {*examples}:
-                if all(step.how == SET or around[0] is old for step, around in steps):
-                    item = Loop(new, _without([item], old, {old: as_index(new)}))
+            fits = old is not new and old.extent == new.extent and not inside & {*examples}
+            if fits and all(
+                old in around and (step.how == SET or around[0] is old) for step, around in steps
+            ):
+                item = Loop(new, _without([item], old, {old: as_index(new)}))
                 break
         body.append(item)
     return Program(program.arrays, body, checks=False)

@@ -181,7 +181,8 @@ class Lowering:
     def _copy_outputs(self, *, are_late: bool) -> None:
         """Copy to the outputs what is known before gradients, or what is not."""
         cells, b = self.cells, self.cells.builder
-        asked = [(k, x) for k, x in enumerate(self.nodes) if self._is_late(x) == are_late]
+        late = {x: self._is_late(x) for x in {*self.nodes}}
+        asked = [(k, x) for k, x in enumerate(self.nodes) if late[x] == are_late]
         cells.copy(self.outputs, (x for x in asked if cells.lanes(x[1]) == 1))
         for k, x in asked:
             if k in self.rows:
