@@ -625,3 +625,27 @@ def test_a_loss_that_is_not_finite_is_an_error() -> None:
     model = Neuron(2, nonlin=False)
     with pytest.raises(NumericalError, match="finite"):
         run(model, optimizer=Descent(model.parameters(), lr=1e100), epochs=5)
+
+
+def test_sequences_of_unlike_length_are_tried_with_their_own_targets() -> None:
+    """A loss over all their steps takes predictions of as many."""
+    model = Linear(1, 2, rng=0)
+
+    class Steps(Module):
+        def __init__(self) -> None:
+            self.layer = model
+
+        def forward(self, xs: Any) -> Any:
+            return [self.layer([x]) for x in xs]
+
+    def over_steps(predictions: Any, targets: Any) -> Any:
+        scores = [s for sequence in predictions for s in sequence]
+        return cross_entropy(scores, [t for sequence in targets for t in sequence])
+
+    X = [[0.1 * k for k in range(n)] for n in (3, 5, 2, 4)]  # noqa: N806 - the field's name
+    y = [[int(step > 0.15) for step in x] for x in X]
+    steps, optimizer = Steps(), SGD(model.parameters(), lr=1.0)
+    found = fit(
+        steps, X, y, loss=over_steps, optimizer=optimizer, epochs=60, batch_size=2, quiet=True
+    )
+    assert found["loss"][-1] < found["loss"][0]

@@ -120,8 +120,9 @@ def try_out(objective: Objective, data: Examples, what: str) -> int:
     """Raise OperandError if model, loss or metrics cannot take examples; evaluation mode is on.
 
     The model is called with the first, with the first that has another number of numbers and with
-    the first that has one that is not finite; the prediction for the first stands for those of all
-    others. PyTorch Lightning calls this a sanity check.
+    the first that has one that is not finite. The prediction for the first stands for those of all
+    others; if examples have unlike numbers of numbers, loss and metrics are given those alone that
+    were called with. PyTorch Lightning calls this a sanity check.
 
     Returns
     -------
@@ -139,10 +140,12 @@ def try_out(objective: Objective, data: Examples, what: str) -> int:
         with suppress(ArithmeticError), _trying("the model", f"X of {what} at {i}, {shown(x)}"):
             found[i] = _prediction(objective.model, x)
     if 0 in found:
-        predictions = [found.get(i, found[0]) for i in range(len(data.inputs))]
+        asked = sorted(found) if others else range(len(data.inputs))
+        predictions = [found.get(i, found[0]) for i in asked]
+        targets = [data.targets[i] for i in asked] if others else data.targets
         with suppress(ArithmeticError), no_grad(), _trying(name_of(objective.loss), what):
-            loss = objective.held_out_loss(predictions, data.targets)
-        _try_metrics(objective, predictions, data.targets, what)
+            loss = objective.held_out_loss(predictions, targets)
+        _try_metrics(objective, predictions, targets, what)
     if not math.isfinite(loss):
         _require_finite(data, what)
     first = found.get(0)
