@@ -23,6 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.compiler.random_arguments import differing
+from tests.compiler.random_examples import difference
 from tests.compiler.random_programs import compare
 from tests.compiler.random_surroundings import stale
 from tests.inner import TABLE, Elementwise
@@ -40,6 +41,7 @@ SEEDS = {
     "test_gradients_by_interior_nodes_are_those_of_eager_graphs": (24, 6),
     "test_graphs_of_compiled_pieces_have_eager_gradients": (8, 2),
     "test_random_arguments_are_told_apart": (16, 6),
+    "test_random_examples_have_eager_gradients": (16, 5),
     "test_random_surroundings_are_never_stale": (16, 6),
 }
 
@@ -68,6 +70,11 @@ def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> N
 def test_random_arguments_are_told_apart(seed: int) -> None:
     """Lists, dicts, dataclasses and sizes of like and unlike structure, given in turns."""
     assert not differing(seed)
+
+
+def test_random_examples_have_eager_gradients(seed: int) -> None:
+    """Recurrences under vmap, gradients within them, and sums between them."""
+    assert not difference(seed)
 
 
 @pytest.mark.filterwarnings("ignore::scalargrad.JitWarning")
