@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import nullcontext
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -19,10 +20,22 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 
 lock = threading.RLock()
 
+#: llvmlite's own, which is also taken where another thread frees what was compiled.
+_library_lock = getattr(llvm.ffi.lib, "_lock", nullcontext())
+
+
+def _hold() -> None:
+    lock.acquire()
+    _library_lock.__enter__()
+
+
+def _let_go() -> None:
+    _library_lock.__exit__(None, None, None)
+    lock.release()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
-    )
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
 
 
 class Code:
