@@ -1,4 +1,4 @@
-"""The names of the compiler's nests that tests read: no call reaches nests yet."""
+"""The names of the compiler's nests that tests read."""
 
 from __future__ import annotations
 

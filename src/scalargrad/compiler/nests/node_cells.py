@@ -156,14 +156,13 @@ class NodeCells:
         """Copy the numbers of examples to the rows of an array."""
         cells: dict[int, Arg] = {}
         numbers = {k: op.numbers for k, x in enumerate(nodes) if isinstance(op := self.op(x), Held)}
-        held = None
         if numbers:
             data = np.array([*numbers.values()])
             held = self.builder.array("held", data.shape, "const", data)
-        for k, x in enumerate(nodes):
-            if held and k in numbers:
-                cells[k] = Access(held, (Index([*numbers].index(k)), as_index(var)))
-            elif self.op(x) is BATCH and x not in self.known:
+            for place, k in enumerate(numbers):
+                cells[k] = Access(held, (Index(place), as_index(var)))
+        for k, x in ((k, x) for k, x in enumerate(nodes) if k not in numbers):
+            if self.op(x) is BATCH and x not in self.known:
                 args = self.args(x)
                 cell = self._evenly(args, var)
                 if cell is None:
