@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from scalargrad.compiler.jit_mode import disable_jit as disable_jit
     from scalargrad.compiler.scan.scan import scan as scan
     from scalargrad.compiler.vmap import vmap as vmap
+    from scalargrad.compiler.while_loop import while_loop as while_loop
     from scalargrad.expression import parse as parse
     from scalargrad.show.graphs import draw as draw
     from scalargrad.show.steps import walk as walk
@@ -167,6 +168,7 @@ __all__ = [
     "vmap",
     "walk",
     "watch",
+    "while_loop",
 ]
 __all__ += ops.activations.__all__
 __all__ += ops.arithmetic.__all__
@@ -204,6 +206,7 @@ _LATER = {
     "vmap": "scalargrad.compiler.vmap",
     "walk": "scalargrad.show.steps",
     "watch": "scalargrad.show.training",
+    "while_loop": "scalargrad.compiler.while_loop",
 }
 
 

@@ -60,24 +60,30 @@ def cond(
     if not (isinstance(pred, Value) or is_real(pred)):
         raise OperandError(f"cond: the condition is {shown(pred)}: give a comparison, or a number")
     if isinstance(pred, Traced):
-        return _chosen(pred, true_fun(*operands), false_fun(*operands))
+        return chosen(pred, true_fun(*operands), false_fun(*operands), "cond: one function")
     holds = pred.data if isinstance(pred, Value) else pred
     return true_fun(*operands) if holds else false_fun(*operands)
 
 
-def _chosen(pred: Traced, first: Any, second: Any) -> Any:
-    """Return two results of one form as one, in which each number is that of the chosen one."""
+def chosen(pred: Traced, first: Any, second: Any, who: str) -> Any:
+    """Return two results of one form as one, in which each number is that of the chosen one.
+
+    Raises
+    ------
+    OperandError
+        If they have not one form; the message begins with `who` returned the first.
+    """
     (numbers, rebuild), (others, again) = (
-        flatten(x, f"what {name} of cond returned")
-        for x, name in ((first, "true_fun"), (second, "false_fun"))
+        flatten(x, f"what {who} returned") for x in (first, second)
     )
     places = [*range(len(numbers))]
     if len(numbers) != len(others) or _form(rebuild(iter(places))) != _form(again(iter(places))):
         raise OperandError(
-            f"cond: one function returned {shown(first)}, the other {shown(second)}: return the "
-            "same lists, tuples or dicts from both"
+            f"{who} returned {shown(first)}, for {shown(second)}: return the same lists, tuples "
+            "or dicts"
         )
-    return rebuild(iter([where(pred, x, y) for x, y in zip(numbers, others, strict=True)]))
+    pairs = zip(numbers, others, strict=True)
+    return rebuild(iter([x if x is y else where(pred, x, y) for x, y in pairs]))
 
 
 def _form(tree: Any) -> Any:

@@ -109,8 +109,8 @@ class RecordingLimits:
             )
             _warn(
                 f"{compiled!r} {told}. Make the comparisons part of the computation with where, "
-                "cond, maximum(*xs) for max(xs), minimum or clip, give a loop that ends on a "
-                "condition a fixed number of steps, or compare numbers that are the same at every "
+                "cond, maximum(*xs) for max(xs), minimum or clip, write a loop that ends on a "
+                "condition with while_loop, or compare numbers that are the same at every "
                 "call (.detach() does not help: the number still changes)" + code
             )
 

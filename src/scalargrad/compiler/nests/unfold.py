@@ -49,7 +49,7 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
     begun = _begun(nodes)
     if not inner and not reductions and not begun:
         return program, True
-    if len(inner) * len(program) > _MOST:
+    if sum(max(seeds[::2]) - min(wrt) for seeds, wrt in inner.items()) > _MOST:
         return None
     if (
         inner
@@ -197,7 +197,7 @@ class _Unfolding(PartCopy):
         for root, seed in zip(roots, seeds[1::2], strict=True):
             self._send(signals, root, self.places[seed])
         found: dict[int, int] = {}
-        for node in range(max(roots), -1, -1):
+        for node in range(max(roots), min(wrt, default=len(moving)) - 1, -1):
             upstream = signals.pop(node, None)
             if upstream is None or not moving[node]:
                 continue

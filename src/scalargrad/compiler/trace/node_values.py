@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, ROW, TAKE, UNBATCH
 from scalargrad.compiler.passes.program import Program
@@ -57,6 +58,39 @@ class NodeValues:
                 known[x] = self._by_program(x)
         return known[index]
 
+    def compute(self, nodes: Sequence[int]) -> list[float]:
+        """Compute the numbers of nodes together, of those with lanes the largest.
+
+        All that they depend on is computed, and cached: or, if derivatives or lanes are among it,
+        computed by one program, and `nodes` are cached.
+        """
+        columns, size = self._columns, self._lanes.size
+        through = self._not_known(nodes)
+        if all(columns.ops[x] not in {ADJOINT, UNBATCH} and size(x) == 1 for x in through):
+            return [self[x] for x in nodes]
+        read = {y for x in through for y in columns.args(x)}.difference(through)
+        found = iter(self._run(sorted(read), through, nodes))
+        numbers = [max(islice(found, size(x))) for x in nodes]
+        self._known.update((x, y) for x, y in zip(nodes, numbers, strict=True) if size(x) == 1)
+        return numbers
+
+    def _not_known(self, nodes: Sequence[int]) -> list[int]:
+        """Return what nodes depend on, back to known numbers from which no derivative goes on."""
+        known, ops, args = self._known, self._columns.ops, self._columns.args
+        lowest, found = len(ops), set[int]()
+        while True:
+            first, found, ahead = lowest, set(nodes), [*nodes]
+            while ahead:
+                x = ahead.pop()
+                if ops[x] is ADJOINT:
+                    lowest = min(lowest, args(x)[0])
+                for y in args(x):
+                    if y not in found and (y >= first or y not in known):
+                        found.add(y)
+                        ahead.append(y)
+            if lowest == first:
+                return sorted(found)
+
     def _looked_up(self, index: int, row: int) -> tuple[int, ...]:
         """Return an index and, if that is known and in range, the entry of the row."""
         entries, number = self._columns.args(row), self._known.get(index, math.nan)
@@ -97,11 +131,14 @@ class NodeValues:
 
     def _by_program(self, index: int) -> float:
         """Compute a derivative or a lane by differentiating and running a small program."""
-        from scalargrad.compiler.passes.differentiate import differentiate
-        from scalargrad.compiler.passes.sum_of_products import sum_of_products
-        from scalargrad.compiler.runner import runner_for
+        return self._run(*self._cut(index), [index])[0]
 
-        read, through = self._cut(index)
+    def _run(
+        self, read: Sequence[int], through: Sequence[int], nodes: Sequence[int]
+    ) -> list[float]:
+        """Run the program of the nodes `through`, given the numbers of those that are `read`."""
+        from scalargrad.compiler.function import Function
+
         columns, known, constants = self._columns, self._known, self._columns.constants
         given = [x for x in read if x not in constants]
         given += [x for x in through if columns.ops[x] is INPUT]
@@ -114,6 +151,6 @@ class NodeValues:
             program.args.append(tuple([place[y] for y in columns.args(x)]))
             if x in constants:
                 program.constants[place[x]] = constants[x]
-        program.outputs = [place[index]]
-        run = runner_for(differentiate(sum_of_products(program)))
-        return run([known[x] for x in given] + columns.stacked.tolist())[0]
+        program.outputs = [place[x] for x in nodes]
+        run = Function(program, len(nodes), ()).values
+        return run([known[x] for x in given] + columns.stacked.tolist())

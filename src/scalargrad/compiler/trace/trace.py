@@ -308,6 +308,10 @@ class Trace(Tape):
             self.branches += 1
         return self.guards[index]
 
+    def expect(self, condition: Value) -> None:
+        """Add a guard that a condition holds, of all examples, as it does now."""
+        self._guard(self.refer(condition, identity), True)
+
     def holds(self, condition: Traced) -> bool:
         """Take a condition on examples of vmap for true; calls in which it is not are eager."""
         index = condition.index
