@@ -97,6 +97,20 @@ def test_states_of_a_recurrence() -> None:
         assert np.array(compiled(p, steps)) == pytest.approx(expected, rel=1e-10)
 
 
+def test_a_gradient_by_nodes_within_hides_no_other_gradient() -> None:
+    """Of a loop, by what its steps read; and of its square, by what that is computed from."""
+
+    def f(a: Any, b: Any) -> Any:
+        h = [sg.sin(a) * b, a + b * b]
+        s: Any = 0.0
+        for k in range(400):
+            s = s + sg.tanh(h[0] * (0.005 * k - 1.0) + h[1]) ** 2
+        return [*gradients(s, h), *gradients(s * s, [a, b])]
+
+    found = jit(f)(Value(0.3), Value(0.7))
+    assert np.array(found) == pytest.approx(f(Value(0.3), Value(0.7)), rel=1e-12)
+
+
 #: What eagerly is the very Value x, or the very signal, and in a program a node.
 ANOTHER: dict[str, Callable[[Any], Any]] = {
     "where": lambda x: sg.where(x > 0.0, x, 0.0),

@@ -6,6 +6,7 @@ rows, and single lanes of these.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
-from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
+from scalargrad.compiler.nests.node_columns import NodeColumns, distinct, levels_of
 from scalargrad.compiler.passes.differentiate import is_detached
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
@@ -70,11 +71,14 @@ class Sweep(NamedTuple):
         For each node that is a derivative, with respect to which node.
     lanes : int
         How many lanes the roots have: each example then has its own gradient.
+    level : int
+        After which part it is taken.
     """
 
     roots: list[tuple[int, int]]
     wrt: dict[int, int]
     lanes: int
+    level: int
 
 
 def crosses(program: Program, wrt: Iterable[int], roots: Iterable[int]) -> bool:
@@ -103,8 +107,10 @@ class Asked:
         lanes they have then. What reads them reads further inputs, which hold the same.
     inputs : dict from int to int
         Copies of inputs that alone read them, with these.
+    levels : bytearray
+        For each node, after which gradients it is computed; see `levels_of`.
     parts : list of Part
-        What gradients are taken of, and what is computed with gradients, if anything.
+        What gradients are taken of, what is computed with these, and so on; may be empty.
     is_written : bool
         False if a gradient within examples leads out of them.
     """
@@ -114,12 +120,14 @@ class Asked:
         self.points: dict[int, int] = {}
         self.inputs: dict[int, int] = {}
         self.is_written = True
+        self.levels = levels_of(found.written, found.gradients)
         places = zip(found.gradients, found.written.args_with(ADJOINT), strict=True)
         sweeps: dict[tuple[int, ...], Sweep] = {}
         for x, (wrt, *seeds) in places:
             if tuple(seeds) not in sweeps:
                 pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
-                sweeps[tuple(seeds)] = Sweep(pairs, {}, int(found.sizes[seeds].max()))
+                lanes, level = int(found.sizes[seeds].max()), self.levels[x] - 1
+                sweeps[tuple(seeds)] = Sweep(pairs, {}, lanes, level)
             sweeps[tuple(seeds)].wrt[x] = wrt
         self.sweeps = [*sweeps.values()]
         for sweep in self.sweeps:
@@ -156,8 +164,7 @@ class Asked:
         found, program = self.found, self.program
         place = np.full(len(program), -1)
         place[found.nodes] = np.arange(len(found))
-        begin = found.before
-        spans = [slice(0, begin)] + [slice(begin, len(found))] * (begin < len(found))
+        spans = [slice(*pair) for pair in itertools.pairwise([0, *found.bounds])]
         given = [self._given(span, place, k > 0) for k, span in enumerate(spans)]
         nodes = {*program.outputs, *self.points}
         nodes.update(x for sweep in self.sweeps for pair in sweep.roots for x in pair)

@@ -135,9 +135,10 @@ def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
 def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bool]]:
     """Yield trees of all parts, and whether borders may be cells around results, to be tried."""
     others = [part.recording for part in asked.parts[1:]]
-    nested_loops = [tree, *map(find, others)]
+    nested_loops = [tree, *(find(x) if len(x) else None for x in others)]
     yield nested_loops, True
-    yield [find_flat(part.recording) for part in asked.parts], True
+    flat = (part.recording for part in asked.parts)
+    yield [find_flat(x) if len(x) else None for x in flat], True
     yield nested_loops, False
 
 

@@ -28,7 +28,7 @@ from scalargrad.errors import TraceError
 
 
 def widened(
-    b: Builder, arrays: int, items: int, wide: Mapping[Array, Var]
+    b: Builder, arrays: int, items: int, wide: Mapping[Array, Var], *, first: bool = False
 ) -> dict[Array, tuple[Array, Var]]:
     """Have what was written last into a builder be of all examples.
 
@@ -39,6 +39,8 @@ def widened(
         How many arrays and items it had before.
     wide : mapping
         For arrays that hold numbers of examples, the variable that stands for which.
+    first : bool
+        Whether it is the first index of the rows, not the last.
 
     Returns
     -------
@@ -53,10 +55,14 @@ def widened(
     """
     body = b.items[items:]
     found = _dependent(body, wide)
-    rows = {a: Array(a.name, (*a.shape, v.extent.base), a.kind) for a, v in found.items()}
-    made = replaced(body, functools.partial(_of, var=None, found=found, rows=rows))
+    rows = {
+        a: Array(a.name, (v.extent.base, *a.shape) if first else (*a.shape, v.extent.base), a.kind)
+        for a, v in found.items()
+    }
+    of = functools.partial(_of, found=found, rows=rows, first=first)
+    made = replaced(body, functools.partial(of, var=None))
     for var in dict.fromkeys(found.values()):
-        inside = replaced(body, functools.partial(_of, var=var, found=found, rows=rows))
+        inside = replaced(body, functools.partial(of, var=var))
         made += [Loop(var, inside)] if inside else []
     b.items[items:] = made
     b.arrays[arrays:] = [rows.get(a, a) for a in b.arrays[arrays:]]
@@ -122,7 +128,12 @@ def _dependent(body: Body, wide: Mapping[Array, Var]) -> dict[Array, Var]:
 
 
 def _of(
-    step: Step, var: Var | None, found: Mapping[Array, Var], rows: Mapping[Array, Array]
+    step: Step,
+    var: Var | None,
+    found: Mapping[Array, Var],
+    rows: Mapping[Array, Array],
+    *,
+    first: bool,
 ) -> Step | None:
     """Return a step of the examples of a variable, or of none; None if it is not."""
     if found.get(step.out.array) is not var:
@@ -133,7 +144,7 @@ def _of(
 
     def one(x: Arg) -> Arg:
         if isinstance(x, Access) and x.array in rows:
-            return Access(rows[x.array], (*x.indices, own))
+            return Access(rows[x.array], (own, *x.indices) if first else (*x.indices, own))
         return x
 
     out = one(step.out)

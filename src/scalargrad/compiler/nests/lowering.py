@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
+
+import numpy as np
 
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
@@ -35,6 +38,8 @@ from scalargrad.ops import TABLE
 
 #: More products of a root and a seed than this are added up in a loop.
 _SEEDS = 8
+#: So many gradients or more by the same nodes are computed side by side.
+_ROWS = 4
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
 
 #: An array that is given, and at which index.
@@ -82,7 +87,7 @@ class Lowering:
     ) -> None:
         self.asked, self.trees, self.around = asked, trees, around
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
-        self.late = {*self.of_gradients, *(x for part in asked.parts[1:] for x in part.results)}
+        self.kept: set[int] = set()
         sizes = asked.found.sizes
         nodes: list[Node] = []
         self.rows: dict[int, int] = {}  # where outputs begin that have lanes, one after another
@@ -91,9 +96,11 @@ class Lowering:
                 self.rows[len(nodes)] = x
             nodes += [x] * int(sizes[x])
         self.results = len(nodes)
-        for array in (x for part in asked.parts[1:] for x in part.given):
-            for x in self.of_gradients.intersection(array.nodes):
-                nodes += [x] if array.lanes == 1 else [Lane(x, k) for k in range(array.lanes)]
+        read = {x for part in asked.parts[1:] for array in part.given for x in array.nodes}
+        read |= {x for sweep in asked.sweeps for x, _ in sweep.roots}
+        for x in sorted(self.of_gradients & read):
+            count = int(sizes[x])
+            nodes += [x] if count == 1 else [Lane(x, k) for k in range(count)]
         self.nodes = nodes
         self.given = Array("p", (asked.program.given,), "in")
         self.outputs = Array("y", (len(nodes),), "out")
@@ -107,23 +114,27 @@ class Lowering:
 
     def _equations(self) -> Program:
         parts, cells = self.asked.parts, self.cells
-        points = self._write_part(parts[0], self.trees[0])
-        self._copy_outputs(are_late=False)
-        if len(parts) > 1:
-            self._keep(parts[1])
-        losses = [self._loss(sweep) for sweep in self.asked.sweeps]
-        found = self._shortened(())
-        if not self.asked.sweeps:
-            return found
-        before = found.arrays
-        for loss, sweep in zip(losses, self.asked.sweeps, strict=True):
-            found = self._differentiated(found, loss, sweep, points)
-        cells.builder = Builder(found)
-        if len(parts) > 1:
+        points: dict[int, Place] = {}
+        before: Sequence[Array] = ()
+        for level, (part, tree) in enumerate(zip(parts, self.trees, strict=True)):
+            if level and len(part.recording):
+                found = self._shortened(before)
+                before, cells.builder = found.arrays, Builder(found)
+            if not level or len(part.recording):
+                given = self._write_part(part, tree)
+                points = points or given
+            self._copy_outputs(level)
+            sweeps = [x for x in self.asked.sweeps if x.level == level]
+            if not sweeps:
+                break
+            self._keep(level)
+            rows = _rows(sweeps, self.asked.program.constants)
+            losses = [self._loss(row[0]) if len(row) == 1 else self._loss_of(row) for row in rows]
             found = self._shortened(before)
-            before, cells.builder = found.arrays, Builder(found)
-            self._write_part(parts[1], self.trees[1])
-        self._copy_outputs(are_late=True)
+            before = found.arrays
+            for loss, row in zip(losses, rows, strict=True):
+                found = self._differentiated(found, loss, row, points)
+            cells.builder = Builder(found)
         return self._shortened(before)
 
     def _shortened(self, before: Sequence[Array]) -> Program:
@@ -178,11 +189,10 @@ class Lowering:
 
     # Outputs -----------------------------------------------------------------------------------
 
-    def _copy_outputs(self, *, are_late: bool) -> None:
-        """Copy to the outputs what is known before gradients, or what is not."""
+    def _copy_outputs(self, level: int) -> None:
+        """Copy to the outputs what is computed after the gradients of a level."""
         cells, b = self.cells, self.cells.builder
-        late = {x: self._is_late(x) for x in {*self.nodes}}
-        asked = [(k, x) for k, x in enumerate(self.nodes) if late[x] == are_late]
+        asked = [(k, x) for k, x in enumerate(self.nodes) if self._level(x) == level]
         cells.copy(self.outputs, (x for x in asked if cells.lanes(x[1]) == 1))
         for k, x in asked:
             if k in self.rows:
@@ -190,32 +200,31 @@ class Lowering:
                     at = Access(self.outputs, (var + k,))
                     b.append(Step(at, _IDENTITY, (cells.cell(x),)))
 
-    def _is_late(self, x: Node) -> bool:
-        """Return whether a node is a gradient, or is computed with one."""
-        if isinstance(x, Lane):
-            return self._is_late(x.node)
-        op = self.cells.op(x)
-        if op is UNBATCH or op is BATCH or isinstance(op, Total):
-            return any(map(self._is_late, self.cells.args(x)))
-        return x in self.late
+    def _level(self, x: Node) -> int:
+        """Return after which gradients a node is computed."""
+        return self.asked.levels[x.node if isinstance(x, Lane) else x]
 
-    def _keep(self, part: Part) -> None:
-        """Have outputs hold what the part after gradients reads, which may be left out else."""
+    def _keep(self, level: int) -> None:
+        """Have outputs hold what is read after gradients, which may be left out else."""
         cells, program = self.cells, self.asked.program
-        waiting = [x for array in part.given for x in array.nodes]
+        later = self.asked.parts[level + 1 :]
+        waiting = [x for part in later for array in part.given for x in array.nodes]
+        sweeps = (x for x in self.asked.sweeps if x.level > level)
+        waiting += (x for sweep in sweeps for pair in sweep.roots for x in pair)
         kept: dict[int, dict[int, None]] = {}  # by how many lanes
-        seen: set[int] = set()
+        seen = {*self.kept}
         while waiting:
             x = waiting.pop()
             op = cells.op(x)
             if x in seen or x in self.of_gradients or isinstance(op, Held | Stacked):
                 continue
             seen.add(x)
-            is_late = self._is_late(x)
+            is_late = self._level(x) > level
             if op is BATCH or (is_late and (op is UNBATCH or isinstance(op, Total))):
                 waiting += cells.args(x)
             elif not is_late and x >= program.inputs and x not in program.constants:
                 kept.setdefault(cells.lanes(x), {})[x] = None
+        self.kept |= {x for group in kept.values() for x in group}
         for n, group in kept.items():
             var = cells.var(n)
             array = cells.builder.array("g", (len(group), n) if var else (len(group),), "out")
@@ -263,25 +272,88 @@ class Lowering:
                 factor = b.step(DETACH, (factor,))
         return cells.sum(cells.cell(root), factor, var)
 
+    def _loss_of(self, row: Sequence[Sweep]) -> Array:
+        """Write the sum of the roots of several sweeps, each times a number that chooses it."""
+        b, cells = self.cells.builder, self.cells
+        loss, chosen = b.array("loss", (), "out"), b.array("chosen", (len(row),))
+        nodes, var = [sweep.roots[0][0] for sweep in row], cells.var(row[0].lanes)
+        roots = b.array("roots", (len(row), var.extent.base) if var else (len(row),))
+        if var:
+            cells.copy_examples(roots, nodes, var)
+        else:
+            cells.copy(roots, enumerate(nodes))
+        with ExitStack() as stack:
+            k = stack.enter_context(b.loop(len(row)))
+            after = (as_index(stack.enter_context(b.loop(var))),) if var else ()
+            factors = Access(roots, (as_index(k), *after)), Access(chosen, (as_index(k),))
+            b.append(Step(Access(loss), _MUL, factors, ADD))
+        return loss
+
     def _differentiated(
-        self, equations: Program, loss: Array, sweep: Sweep, points: Mapping[int, Place]
+        self, equations: Program, loss: Array, row: Sequence[Sweep], points: Mapping[int, Place]
     ) -> Program:
-        """Write a gradient, and note the cells of the derivatives."""
+        """Write the gradients of one root, or of several, and note the cells of the derivatives."""
         cells = self.cells
-        of = {x: self.asked.inputs.get(wrt, wrt) for x, wrt in sweep.wrt.items()}
-        wanted = {x: points[wrt] for x, wrt in of.items() if wrt in points}
-        cells.known.update((x, 0.0) for x in sweep.wrt if x not in wanted)
+        wanted: dict[int, Place] = {}
+        for wrt in row[0].wrt.values():
+            of = self.asked.inputs.get(wrt, wrt)
+            if of in points:
+                wanted[wrt] = points[of]
+        for sweep in row:
+            cells.known.update((x, 0.0) for x, wrt in sweep.wrt.items() if wrt not in wanted)
+        if not wanted:
+            return equations
         indices: dict[Array, list[int]] = {}
         for array, k in wanted.values():
             indices.setdefault(array, []).append(k)
-        places = {a: range(min(ks), max(ks) + 1) for a, ks in indices.items() if len(a.shape) == 1}
-        if wanted:
-            equations, slopes = gradient(equations, Access(loss), [*indices], places)
-            for x, (array, k) in wanted.items():
-                first = places[array].start if array in places else 0
-                after = (as_index(cells.vars[n]) for n in array.shape[1:])
-                cells.known[x] = Access(slopes[array], (Index(k - first), *after))
+        alone = 1 not in self.asked.points.values()  # else others are computed from those wanted
+        places = {
+            a: range(min(ks), max(ks) + 1)
+            for a, ks in indices.items()
+            if alone and len(a.shape) == 1
+        }
+        arrays, items = len(equations.arrays), len(equations.body)
+        equations, slopes = gradient(equations, Access(loss), [*indices], places)
+        if len(row) > 1:
+            equations, slopes = _of_rows(equations, slopes, (arrays, items), len(row))
+        for j, sweep in enumerate(row):
+            for x, wrt in sweep.wrt.items():
+                if wrt in wanted:
+                    array, k = wanted[wrt]
+                    first = places[array].start if array in places else 0
+                    which = (Index(j),) * (len(row) > 1)
+                    after = (as_index(cells.vars[n]) for n in array.shape[1:])
+                    cells.known[x] = Access(slopes[array], (*which, Index(k - first), *after))
         return equations
+
+
+def _rows(sweeps: Sequence[Sweep], constants: Mapping[int, float]) -> list[list[Sweep]]:
+    """Return the gradients of single roots with respect to the same nodes together, if many."""
+    found: dict[object, list[Sweep]] = {}
+    for k, sweep in enumerate(sweeps):
+        (_, seed), *others = sweep.roots
+        alike = (sweep.lanes, *sweep.wrt.values())
+        is_row = not others and constants.get(seed) == 1.0
+        found.setdefault(alike if is_row else k, []).append(sweep)
+    rows = [row if len(row) >= _ROWS else [[x] for x in row] for row in found.values()]
+    return [x for row in rows for x in (row if isinstance(row[0], list) else [row])]
+
+
+def _of_rows(
+    equations: Program, slopes: dict[Array, Array], before: tuple[int, int], count: int
+) -> tuple[Program, dict[Array, Array]]:
+    """Return equations whose last ones, of a gradient, are of all rows, and their derivatives."""
+    b = Builder(equations)
+    (chosen,) = (a for a in b.arrays[: before[0]] if a.name.startswith("chosen"))
+    var = b.var(count, "r")
+    rows = widened(b, *before, {chosen: var}, first=True)
+    b.arrays.append(rows[chosen][0])
+    unit = b.array("unit", (count, count), "const", np.eye(count))
+    with b.loop(var), b.loop(count) as k:
+        own = (as_index(var), as_index(k))
+        b.append(Step(Access(rows[chosen][0], own), _IDENTITY, (Access(unit, own),)))
+    found = {a: rows[x][0] if x in rows else x for a, x in slopes.items()}
+    return b.program(checks=False), found
 
 
 def _row(array: Array, rows: Mapping[Array, tuple[Array, Var]]) -> tuple[Array, tuple[Index, ...]]:

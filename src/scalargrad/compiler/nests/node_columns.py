@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,8 +70,9 @@ class NodeColumns:
         The number of each operand in the program, and its kind.
     places : integers
         The place of each computed operand, the number of any other.
-    before : int
-        How many nodes do not depend on gradients.
+    bounds : sequence of int
+        How many nodes depend on no gradient, then how many on gradients of these at most, and so
+        on.
     gradients : list of int
         The numbers of the nodes that are gradients.
     sizes : integers
@@ -89,7 +91,7 @@ class NodeColumns:
     operands: Integers
     kinds: NDArray[np.int8]
     places: Integers
-    before: int
+    bounds: list[int]
     gradients: list[int]
     sizes: Integers
     table: list[Op]
@@ -97,6 +99,11 @@ class NodeColumns:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    @property
+    def before(self) -> int:
+        """How many nodes do not depend on gradients."""
+        return self.bounds[0]
 
     @cached_property
     def numbers(self) -> Floats:
@@ -143,7 +150,7 @@ def columns(program: Program) -> NodeColumns:
         kind[i] = NUMBER if op is CONSTANT else GIVEN if is_given(op) else COMPUTED
     kind_of = kind[code]
     gradients = written.places(ADJOINT)
-    nodes, before = _in_order(written, kind_of, gradients)
+    nodes, bounds = _in_order(written, kind_of, gradients)
     counts = np.diff(written.first)[nodes]
     first = starts(counts)
     operands = written.operands[stretches(written.first[nodes], counts)]
@@ -164,7 +171,7 @@ def columns(program: Program) -> NodeColumns:
         operands,
         kinds,
         place[operands],
-        before,
+        bounds,
         gradients,
         sizes,
         [*table] * len(several),
@@ -254,28 +261,22 @@ def shape_of(columns: NodeColumns) -> Shape:
 
 def _in_order(
     written: Nodes, kind_of: NDArray[np.int8], gradients: list[int]
-) -> tuple[Integers, int]:
-    """Return the computed nodes, those that depend on gradients last, and how many come before."""
-    computed = kind_of == COMPUTED
+) -> tuple[Integers, list[int]]:
+    """Return the computed nodes by how many gradients of gradients they depend on, and bounds."""
+    computed = np.flatnonzero(kind_of == COMPUTED)
     if not gradients:
-        nodes = np.flatnonzero(computed)
-        return nodes, len(nodes)
-    after = _depends(written, gradients)
-    late = np.frombuffer(after, np.bool_)
-    early = np.flatnonzero(computed & ~late)
-    return np.concatenate([early, np.flatnonzero(computed & late)]), len(early)
+        return computed, [len(computed)]
+    levels = np.frombuffer(levels_of(written, gradients), np.uint8)
+    own = levels[computed]
+    nodes = computed[np.argsort(own, kind="stable")]
+    return nodes, np.cumsum(np.bincount(own, minlength=int(levels.max()) + 1)).tolist()
 
 
-def _depends(written: Nodes, gradients: list[int]) -> bytearray:
-    """Return, for each node, 1 where it is a gradient or computed from one."""
-    after = bytearray(len(written))
-    for node in gradients:
-        after[node] = 1
+def levels_of(written: Nodes, gradients: Sequence[int]) -> bytearray:
+    """Return, for each node, 0 if it depends on no gradient; k, if on one of what has k - 1."""
+    levels = bytearray(len(written))
     first, operands = entries(written.first), entries(written.operands)
-    for node in range(gradients[0], len(written)):
-        if not after[node]:
-            for x in operands[first[node] : first[node + 1]]:
-                if after[x]:
-                    after[node] = 1
-                    break
-    return after
+    for node in range(gradients[0] if gradients else len(written), len(written)):
+        level = max([levels[x] for x in operands[first[node] : first[node + 1]]], default=0)
+        levels[node] = min(level + (written.table[written.codes[node]] is ADJOINT), 255)
+    return levels

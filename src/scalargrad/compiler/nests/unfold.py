@@ -3,8 +3,8 @@
 A sum over many numbers becomes a chain of additions, in which repetition can be found. A maximum
 stays one operation, so that equal operands share its gradient; so does logsumexp, whose own
 partials are short. A backward sweep that others differentiate (of a Hessian, the gradient) is
-written out node by node; the sweep through a loop repeats itself as the loop does. The last ones
-are left to `derivative`.
+written out node by node where there are many; the sweep through a loop repeats itself as the loop
+does, and so do sweeps of many points. The others are left to `derive`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op, has_
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
-from scalargrad.ops import add, logsumexp, mul, neg, pow, sum
+from scalargrad.ops import add, identity, logsumexp, mul, neg, pow, sum
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol
 
 #: Chains have at least so many additions.
 _CHAIN = 2
+#: So many sweeps that others read are differentiated as equations.
+_FEW = 4
+#: More sweeps than this, each by other nodes, are written out: they repeat themselves.
+_MANY = 8
+#: So are those that pass less than this share of the nodes of all, on average.
+_SHARED = 0.25
 #: The most nodes that written sweeps may visit in all.
 _MOST = 2_000_000
 
@@ -46,6 +52,10 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
             reductions = True
     sweeps = sweeps_of(nodes)
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
+    if len({tuple(wrt) for wrt in sweeps.values()}) > _MANY or _are_apart(program, sweeps):
+        inner = sweeps
+    elif _are_left(program, sweeps, inner):
+        inner = {}
     begun = _begun(nodes)
     if not inner and not reductions and not begun:
         return program, True
@@ -58,6 +68,39 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
     ):
         return None
     return _Unfolding(program, inner, begun).run(), not inner
+
+
+def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
+    """Return whether many sweeps pass few nodes that others pass, too."""
+    if len(sweeps) <= _MANY:
+        return False
+    nodes = program.nodes()
+    passed = [nodes.needed(seeds[::2]) for seeds in sweeps.values()]
+    every = np.count_nonzero(np.logical_or.reduce(passed))
+    return bool(sum(map(np.count_nonzero, passed)) < _SHARED * len(sweeps) * every)
+
+
+def _are_left(
+    program: Program, sweeps: dict[Seeds, list[int]], inner: dict[Seeds, list[int]]
+) -> bool:
+    """Return whether sweeps that others read are few, and the others are by inputs.
+
+    By a node within, a derivative counts what partials read of it: these are equations by then.
+    """
+    if len(inner) > _FEW:
+        return False
+    nodes = program.nodes()
+    is_copy = nodes.where(lambda op: op is identity)
+
+    def is_input(x: int) -> bool:
+        while is_copy[x]:
+            (x,) = nodes.args_of(x)
+        return x < program.inputs
+
+    outer = {x for seeds, wrt in sweeps.items() if seeds not in inner for x in wrt}
+    by = [x for wrt in sweeps.values() for x in wrt]
+    gradient = nodes.where(lambda op: op is ADJOINT)
+    return all(map(is_input, outer)) and not (nodes.needed(by) & gradient).any()
 
 
 def _begun(nodes: Nodes) -> dict[int, int]:
