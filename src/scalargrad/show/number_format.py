@@ -116,9 +116,9 @@ def _same(left: float, right: float) -> bool:
     return left == right == 0 or abs(left - right) < _NOISE * abs(right)
 
 
-def relation(*values: float) -> str:
+def relation(*values: float, digits: int = 4) -> str:
     """Return the sign that joins numbers as shown: = or, where one of them is rounded, ≈."""
-    return "≈" if any(map(is_rounded, values)) else "="
+    return "≈" if any(is_rounded(value, digits) for value in values) else "="
 
 
 def loosest(*signs: str) -> str:
@@ -203,14 +203,12 @@ def sum_relation(terms: Sequence[float], total: float) -> str:
     return result_relation(exact, total)
 
 
-def running_sum(
-    terms: Sequence[float], arrived: int, expected: int, sign: str | None = None
-) -> str:
+def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
     """Write a sum of contributions as far as they have arrived, with the sign in front of it.
 
     A long sum shows its first and its last two terms; ``?`` stands for what is to come. What
     rounded terms add up to is shown to the decimal place they have, provided that it is the
-    total to that place; else the total stands for itself. The first sign may be given.
+    total to that place; else the total stands for itself.
 
     Examples
     --------
@@ -222,15 +220,13 @@ def running_sum(
     '= 1 − 2 = −1'
     """
     indices = range(arrived) if arrived <= _LONGEST else (0, arrived - 2, arrived - 1)
-    shown = [terms[i] for i in indices]
-    words = [number(term) for term in shown]
+    words = [number(terms[i]) for i in indices]
     if arrived > _LONGEST:
         words.insert(1, "…")
     words += ["?"] * (arrived < expected)
     result = "" if arrived < expected else f" {_result(terms)}"
-    return (
-        f"{sign or relation(*shown)} {' + '.join(words).replace(f'+ {MINUS}', f'{MINUS} ')}{result}"
-    )
+    written = " + ".join(words).replace(f"+ {MINUS}", f"{MINUS} ")
+    return f"{relation(*terms[:arrived])} {written}{result}"
 
 
 def _result(terms: Sequence[float]) -> str:

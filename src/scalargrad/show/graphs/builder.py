@@ -16,11 +16,9 @@ from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.names import names
 from scalargrad.show.characters import printed, visible
-from scalargrad.show.decimal_results import rounded_values, sign_of
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.gates import FanOutCopy, boxed_constants, folds, gate_text, is_symmetric
-from scalargrad.show.number_format import exact, number
-from scalargrad.system.cached_property import cached_property
+from scalargrad.show.number_format import exact, number, relation
 from scalargrad.value import Parameter, Value
 
 
@@ -145,13 +143,8 @@ class Builder:
         return GateShape(self.ids[node], text, title, ordered)
 
     def sign(self, node: Value) -> str:
-        """Return the sign between a name and its value: ≈ where that is not just what is shown."""
-        return sign_of(node, self._rounded)
-
-    @cached_property
-    def _rounded(self) -> set[Value]:
-        data = {node: node.data for node in self.graph.order}
-        return rounded_values(self.graph.order, data, self.numbers.digits)
+        """Return the sign between a name and its value: ≈ where digits are left out."""
+        return relation(node.data, digits=self.numbers.digits)
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""

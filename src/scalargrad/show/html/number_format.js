@@ -80,6 +80,9 @@ function relation(...numbers) {
   return numbers.some(isRounded) ? "≈" : "=";
 }
 
+// The sign of a chain of signs: ≈ if one of them is.
+const loosest = (...signs) => (signs.includes("≈") ? "≈" : "=");
+
 // What stands behind a name: "= 0.5" or, where digits were left out, "≈ 0.3333".
 const equalTo = (x) => `${relation(x)} ${number(x)}`;
 
@@ -101,14 +104,13 @@ const productRelation = (left, right, product) => resultRelation(exactProduct(le
 const sumRelation = (terms, total) => resultRelation(terms.map(decimal).reduce(plus, ZERO), total);
 
 // A sum of contributions as far as they have arrived; ? stands for what is to come.
-function runningSum(terms, arrived, expected, sign = null) {
+function runningSum(terms, arrived, expected) {
   const indices = arrived <= LONGEST_SUM ? [...Array(arrived).keys()] : [0, arrived - 2, arrived - 1];
-  const shown = indices.map((i) => terms[i]);
-  const words = shown.map(number);
+  const words = indices.map((i) => number(terms[i]));
   if (arrived > LONGEST_SUM) words.splice(1, 0, "…");
   if (arrived < expected) words.push("?");
   const result = arrived < expected ? "" : ` ${sumResult(terms)}`;
-  return `${sign ?? relation(...shown)} ${addedUp(words)}${result}`;
+  return `${relation(...terms.slice(0, arrived))} ${addedUp(words)}${result}`;
 }
 
 // Terms as a sum: a negative one is taken away.

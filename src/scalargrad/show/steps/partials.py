@@ -6,20 +6,13 @@ is a fact, and a constant operand a number: the slope of ReLU at 3 is 1, that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
 from scalargrad import ops
-from scalargrad.show.decimal_results import decimal_result, decimal_value, rounded_values, sign_of
-from scalargrad.show.number_format import (
-    decimal,
-    loosest,
-    product_relation,
-    relation,
-    result_relation,
-    sum_relation,
-)
+from scalargrad.show.decimal_results import decimal_result, decimal_value
+from scalargrad.show.number_format import decimal, loosest, relation, result_relation
 from scalargrad.show.steps.resolver import (
     PI,
     Fork,
@@ -162,6 +155,11 @@ class SymbolicGate:
         found = map(self.stand_ins.get, named_symbols(self.derivative(index)))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
 
+    @property
+    def operand_numbers(self) -> list[float]:
+        """The numbers of the operands, in order."""
+        return [*self.numbers.values()][1:]
+
     @cached_property
     def relation(self) -> str:
         """The sign between what the gate computes, in numbers, and its result."""
@@ -173,7 +171,7 @@ class SymbolicGate:
     def relations(self, index: int) -> tuple[str, str]:
         """Return the signs before the local derivative in numbers, and before what they give.
 
-        The first is ≈ also where it names a result that is not what is shown, as of tanh(40).
+        The first is ≈ also where it reads a result that is about what is shown, as of tanh(40).
         """
         rule, local = self.derivative(index), self.node.local_grads[index]
         assert local is not None
@@ -236,70 +234,3 @@ def _declared(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
         except TypeError:  # its declaration compares operands, which symbols cannot
             pass
     return Symbol("", op, operands)
-
-
-class Exactness:
-    """Finds the signs between the names of values and gradients, and their numbers.
-
-    Parameters
-    ----------
-    order : sequence of Value
-        Every node, operands before results, the root last.
-    data : mapping from Value to float
-        Their numbers.
-    terms : mapping from Value to sequence of float
-        The terms of each gradient, in the order they arrive.
-    gates : mapping from Value to SymbolicGate
-        The gates that made them.
-    """
-
-    def __init__(
-        self,
-        order: Sequence[Value],
-        data: Mapping[Value, float],
-        terms: Mapping[Value, Sequence[float]],
-        gates: Mapping[Value, SymbolicGate],
-    ) -> None:
-        self._order, self._data, self._terms, self._gates = order, data, terms, gates
-
-    def operands(self, node: Value) -> str:
-        """Return the sign between the operands of a gate and their numbers."""
-        return loosest(*(sign_of(x, self._rounded) for x in node.parents))
-
-    def local(self, node: Value, index: int) -> tuple[str, str]:
-        """Return the signs before a local derivative in numbers, and before what they give."""
-        gate = self._gates[node]
-        filled_in, result = gate.relations(index)
-        named = (gate.stand_ins.get(x, 0.0) for x in named_symbols(gate.derivative(index)))
-        return loosest(filled_in, *(sign_of(x, self._rounded) for x in named)), result
-
-    def gradient(self, node: Value) -> str:
-        """Return the sign between a gradient and its number."""
-        return self._backward[0][node]
-
-    def terms(self, node: Value, arrived: int) -> str:
-        """Return the sign between the first terms of a gradient and their numbers."""
-        return loosest(*self._backward[1][node][:arrived])
-
-    @cached_property
-    def _rounded(self) -> set[Value]:
-        return rounded_values(self._order, self._data)
-
-    @cached_property
-    def _backward(self) -> tuple[dict[Value, str], dict[Value, list[str]]]:
-        """The signs of gradients, and of their terms."""
-        signs: dict[Value, list[str]] = {node: [] for node in self._order}
-        gradients: dict[Value, str] = {}
-        for node in reversed(self._order):
-            terms = self._terms[node] if gradients else [1.0]  # of the root
-            upstream = sum(terms)
-            gradients[node] = loosest(*signs[node], sum_relation(terms, upstream))
-            for index, local in reversed([*enumerate(node.local_grads)]):
-                parent = node.parents[index]
-                if isinstance(parent, Value) and local is not None:
-                    term = self._terms[parent][len(signs[parent])]
-                    product = product_relation(upstream, local, term)
-                    signs[parent].append(
-                        loosest(gradients[node], *self.local(node, index), product)
-                    )
-        return gradients, signs

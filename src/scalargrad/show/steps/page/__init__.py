@@ -10,7 +10,7 @@ with what all pages share (`scalargrad.show.html`).
 formulas        the chain rule of a step, as text and as MathML, by templates
 names           names as in print, their indices lowered
 sweep           values forward, gradients backward; whether the program would take another branch
-exactness       which numbers of a sweep are what is shown
+decimal_results what operations give of the digits shown: = or ≈
 wording         what a step says in words, by templates
 state           what is known of the walk, and the step, view and notation shown
 drawings        which drawing is open, and what stands where in it

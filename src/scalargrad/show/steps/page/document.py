@@ -26,7 +26,7 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("formulas", "names", "sweep", "exactness", "wording", "state"),
+    *("formulas", "names", "sweep", "decimal_results", "wording", "state"),
     *("drawings", "drawing", "marks", "chips", "layers", "panel", "predict", "inputs"),
     *("timeline", "viewport", "tools", "sheet", "variants", "main"),
 )

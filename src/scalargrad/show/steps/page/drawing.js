@@ -37,7 +37,7 @@ function clearLayers() {
 function drawNode(i, { parts, ways, wire, name, label, number: text, gradient, shape }, arrived) {
   const known = isDone(knownAt[i]);
   for (const part of parts) part.classList.toggle("todo", !known);
-  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? ` ${state.sweep.exactness.values[i]} ` : "")));
+  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? ` ${relation(state.sweep.data[i])} ` : "")));
   text.textContent = known ? number(state.sweep.data[i]) : "";
   fitNumber(text, wire);
   const asked = askedStep();
@@ -70,7 +70,7 @@ function gradientText(i, arrived) {
 const partialSum = (sum) => `${number(sum)} + ?`;
 const askedGradient = (i, arrived) => (arrived > 1 ? partialSum(state.sweep.total(i, arrived - 1)) : "?");
 
-const valueText = (i) => `${state.sweep.exactness.values[i]} ${number(state.sweep.data[i])}`;
+const valueText = (i) => equalTo(state.sweep.data[i]);
 
 // A node's accessible name; it begins with what is seen in the node.
 function describeNode(seen, i, known, gradient) {

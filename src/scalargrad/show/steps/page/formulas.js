@@ -132,7 +132,7 @@ class GateAt {
   }
 
   // The signs before the local derivative in numbers, and before what they give. The first is ≈ also
-  // where it names a result that is not what is shown, as of tanh(40).
+  // where it reads a result that is about what is shown, as of tanh(40).
   relations(operand) {
     const local = this.sweep.locals[this.place][operand];
     const written = this.written(operand);
@@ -187,7 +187,7 @@ function forwardFormula(sweep, { node }, script) {
   const gate = gateAt(sweep, node);
   const { written, sign, plain } = gate.gate;
   const value = sweep.data[node];
-  const operands = sweep.exactness.operands(node);
+  const operands = relation(...operandData(nodes[node], sweep.data));
   const repeats = (plain && !heldIn(node)) || TEXT.fill(written, gate.shown) === number(value);
   return {
     symbols: [["", script.name(nodes[node].word)], [sign, script.fill(written, gate.word)]],
@@ -213,7 +213,7 @@ function backwardFormula(sweep, step, script, notation) {
   const contribution = upstream * local;
   const product = script.product(script.factor(upstream), script.factor(local));
   const links = chainInSymbols(sweep, step, script, notation);
-  const filledIn = loosest(sweep.exactness.gradient(step.node), ...sweep.exactness.local(step));
+  const filledIn = relation(upstream, local);
   const result = productRelation(upstream, local, contribution);
   return {
     symbols: contributionLinks(step, links, script, notation, links === product ? filledIn : "="),
@@ -234,7 +234,7 @@ function localFormula(sweep, step, script) {
   const local = sweep.locals[step.node][step.operand];
   const partial = script.partial(nodes[step.node].word, nodes[step.parent].word);
   const left = ["", isShare(step) ? script.join([partial, script.phrase("on this wire")]) : partial]; // not the whole derivative
-  const [filledIn, result] = sweep.exactness.local(step);
+  const [filledIn, result] = gate.relations(step.operand);
   const ofNames = loosest(filledIn, result);
   const written = gate.written(step.operand);
   const fill = (write, form = script) => written && form.fill(written.text, write);

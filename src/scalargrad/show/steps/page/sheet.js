@@ -108,7 +108,7 @@ function exercise(step, blank) {
   const item = mathElement("li", worked(step, blank));
   if (step.expected < 2 || step.arrived < step.expected) return item;
   const terms = Array(Math.min(step.expected, LONGEST_SUM)).fill(BLANK);
-  const sum = blank ? `= ${terms.join(" + ")}${step.expected > LONGEST_SUM ? " + …" : ""} = ${BLANK}` : runningSum(sweep.terms[step.parent], step.arrived, step.expected, sweep.exactness.terms(step.parent, step.arrived));
+  const sum = blank ? `= ${terms.join(" + ")}${step.expected > LONGEST_SUM ? " + …" : ""} = ${BLANK}` : runningSum(sweep.terms[step.parent], step.arrived, step.expected);
   item.append(element("div", { class: "sum" }, `${signal(step.parent, TEXT, notation)} ${sum}`));
   return item;
 }

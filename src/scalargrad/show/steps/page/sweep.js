@@ -48,12 +48,6 @@ class Sweep {
     return this.known;
   }
 
-  // Which numbers are just what is shown.
-  get exactness() {
-    this.signs ??= new Exactness(this);
-    return this.signs;
-  }
-
   firstAlarm() {
     const node = this.data.findIndex((x) => !Number.isFinite(x));
     if (node >= 0) return { node, at: knownAt[node] };
@@ -73,12 +67,6 @@ class Sweep {
     const data = [...this.data];
     for (const [node, value] of changes) data[node] = value;
     return new Sweep(data);
-  }
-
-  // The root at other inputs, or NaN where it is undefined there, or the program might compute another.
-  rootAt(changes) {
-    const moved = this.with(changes);
-    return moved.invalid || moved.flips.length ? NaN : moved.data[root];
   }
 
   // The comparisons of the program that would come out otherwise than they did.
