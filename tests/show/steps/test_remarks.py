@@ -114,7 +114,7 @@ def test_a_picture_lists_only_the_names_it_shows() -> None:
     stem = "encoder.layers.3.self_attention.weight"
     inner = sg.sum([Value(1.0, f"{stem}[{i}, {j}]") for i in range(2) for j in range(3)])
     labelled(inner + 1.0, "what_is_drawn_one_gate_later")
-    dot_text = sg.draw(inner).dot
-    assert dot_text.count(f"el3saw: {stem}") == 1
-    assert "el3saw[1, 2]" in dot_text
-    assert "what_is_drawn" not in dot_text
+    drawn = sg.draw(inner).svg()
+    assert drawn.count(f"el3saw: {stem}") == 1
+    assert "el3saw[1, 2]" in drawn
+    assert "what_is_drawn" not in drawn

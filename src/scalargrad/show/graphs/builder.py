@@ -61,7 +61,9 @@ class DrawnGraph:
     def __init__(self, order: Sequence[Value]) -> None:
         self.order = order
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
-        self.names = {node: visible(printed(name)) for node, name in names(order).items()}
+        self.names = {
+            node: visible(printed(name), lines=False) for node, name in names(order).items()
+        }
         self.readers = fan_out(order)
         self.trees = _trees(order, self.readers)
         self.constants = {node: boxed_constants(node) for node in order}
@@ -131,7 +133,7 @@ class Builder:
     def leaf(self, node: Value) -> Box:
         """Return the box of a leaf."""
         kind = "parameter" if isinstance(node, Parameter) else "input"
-        text = visible(printed(node.label)) or self.names[node]
+        text = visible(printed(node.label), lines=False) or self.names[node]
         return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
 
     def gate(self, node: Value) -> GateShape:
@@ -139,7 +141,7 @@ class Builder:
         # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
         free = self.graph.trees[node] or self.graph.is_running_sum(node)
         ordered = not folds(node) and (free or not is_symmetric(node))
-        text, title = visible(gate_text(node)), visible(describe(node))
+        text, title = visible(gate_text(node), lines=False), visible(describe(node))
         return GateShape(self.ids[node], text, title, ordered)
 
     def sign(self, node: Value) -> str:
@@ -151,7 +153,7 @@ class Builder:
         name, gradient = self.names[node], node.grad or 0.0  # PyTorch's habit of None counts as 0
         return Wire(
             f"{self.ids[node]}-wire",
-            visible(printed(node.label)) if node.parents else "",
+            visible(printed(node.label), lines=False) if node.parents else "",
             self.numbers.value(node.data),
             self.numbers.gradient(gradient),
             f"value of {name}: {exact(node.data)}",

@@ -75,7 +75,9 @@ class FoldedBuilder(Builder):
         numbers: WireNumbers = ALL_NUMBERS,
     ) -> None:
         super().__init__(DrawnGraph(order), copies, numbers)
-        self.places = {x: visible(printed(name)) for x, name in names.items() if x in self.names}
+        self.places = {
+            x: visible(printed(name), lines=False) for x, name in names.items() if x in self.names
+        }
         self.names = self.names | self.places
         self.short, self.legend = aliases(self.names)
         self.opening = opening

@@ -12,8 +12,8 @@ from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import Border, Diagram, Wire
-from scalargrad.show.graphs.dot import SIDES, to_dot
+from scalargrad.show.graphs.diagram import Diagram
+from scalargrad.show.graphs.diagram_layout import SIDES, DiagramLayout, placed
 from scalargrad.show.graphs.expanded_folds import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
@@ -29,6 +29,7 @@ from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
+from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
 from scalargrad.show.shown_graph import shown_order, without_zeros
@@ -261,17 +262,18 @@ class GraphDrawing:
         """The sentence on the graph."""
         return self.diagram.title
 
-    @property
-    def titles(self) -> dict[str, str]:
-        """The titles of shapes and lines by id, and of the two numbers of each wire."""
-        shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire | Border))
-        frames = self.diagram.frames()
-        return {item.id: item.title for item in (*shapes, *self.diagram.lines, *frames)}
+    def svg(self) -> str:
+        """Return the SVG; from left to right, a long chain is in rows."""
+        (layout,) = placed([self._layout()])
+        return SvgWriter(layout, self.dark).svg()
 
     def dot(self) -> str:
-        """Return the graph in DOT; from left to right, a long chain is in rows."""
+        """Return the graph in DOT."""
+        return self._layout().dot()
+
+    def _layout(self) -> DiagramLayout:
         wrapped = in_rows(self.diagram, self.names) if self.direction == "LR" else self.diagram
-        return to_dot(wrapped, self.direction, self.dark)
+        return DiagramLayout(wrapped, self.direction)
 
     def mermaid(self) -> str:
         """Return the graph as a Mermaid flowchart."""

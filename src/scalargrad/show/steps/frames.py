@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import replace
 from html import escape
 from io import BytesIO
@@ -15,12 +16,12 @@ from scalargrad.graph import describe
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.conversion import finish, pdf, png, set_on_slide
-from scalargrad.show.graphs.diagram import Wire
-from scalargrad.show.graphs.dot import to_dot
+from scalargrad.show.graphs.conversion import pdf, png, set_on_slide
+from scalargrad.show.graphs.diagram import Shape, Wire
+from scalargrad.show.graphs.diagram_layout import DiagramLayout, placed
 from scalargrad.show.graphs.highlighting import Look, highlighted_ids
-from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.palette import DARK, PAPER
+from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import policy
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
@@ -39,10 +40,6 @@ _LONGEST_LINE, _LETTERS = 90, 14
 _NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LINE = re.compile(r"n\d+-w\d+")
-_HIDDEN_TEXT = re.compile(r'<text[^>]*fill="transparent"[^>]*>[^<]*</text>\n?')
-_HIDDEN_TITLES = re.compile(
-    r'(<g id="(?:n\d+)-(?:value|gradient)">)<title>[^<]*</title>\n(?=\s*</g>)'
-)
 
 
 class FrameBuilder(Builder):
@@ -86,14 +83,10 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
     arranged = in_rows(whole, {f"n{i}": scene.names[x] for i, x in enumerate(scene.order)})
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
-    diagrams = [
-        replace(arranged, title=step.text(), look=_look(step), note=caption)
-        for step, caption in zip(steps, captions, strict=True)
-    ]
-    dots = [to_dot(diagram, "LR", dark) for diagram in diagrams]
-    written = zip(render_each(dots, "svg"), diagrams, strict=True)
+    (layout,) = placed([DiagramLayout(arranged)])
+    layouts = [_at_step(layout, step, note) for step, note in zip(steps, captions, strict=True)]
     paper = DARK[PAPER] if dark else PAPER
-    svgs = [set_on_slide(_seen(finish(svg, diagram.title, {})), paper) for svg, diagram in written]
+    svgs = [set_on_slide(SvgWriter(each, dark).svg(), paper) for each in layouts]
     if kind == "html":
         return [
             _handout(svgs, f"Backpropagation through {scene.names[scene.root]}", paper).encode()
@@ -103,7 +96,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             return [pdf(svgs)]
     if kind == "svg":
         return [svg.encode() for svg in svgs]
-    drawn = [png(svg, dot, dpi) for svg, dot in zip(svgs, dots, strict=True)]
+    drawn = [png(svg, each.dot(), dpi) for svg, each in zip(svgs, layouts, strict=True)]
     return drawn if kind == "png" else [_animated(drawn, kind)]
 
 
@@ -162,20 +155,29 @@ def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
     )
 
 
-def _look(step: Step) -> Look:
-    """Return the highlights of a step, and which numbers are not known yet."""
-    scene, hidden = step.scene, set[str]()
+def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
+    """Return a layout with the numbers that are known at a step, and its highlights."""
+    scene, unknown = step.scene, set[str]()
     for i, node in enumerate(scene.order):
         if not scene.is_known(node, step.index):
-            hidden.add(f"n{i}-value")
+            unknown.add(f"n{i}-value")
         expected = 1 if node is scene.root else scene.expected[node]
         if scene.arrived(node, step.index) < expected:
-            hidden.add(f"n{i}-gradient")
+            unknown.add(f"n{i}-gradient")
+
+    def seen(shape: Shape) -> Shape:
+        if not isinstance(shape, Wire):
+            return shape
+        node = shape.id.removesuffix("-wire")
+        value = "" if f"{node}-value" in unknown else shape.value
+        return replace(
+            shape, value=value, gradient="" if f"{node}-gradient" in unknown else shape.gradient
+        )
+
     marked = highlighted_ids(scene.order, step)
     back = frozenset(id for id in marked if _LINE.fullmatch(id)) if step.parent else frozenset()
-    return Look(marked, hidden=frozenset(hidden), back=back, even=True)
-
-
-def _seen(svg: str) -> str:
-    """Remove from a picture the numbers that are not known yet; their room stays."""
-    return _HIDDEN_TITLES.sub(r"\1\n", _HIDDEN_TEXT.sub("", svg))
+    found, shapes = copy(layout), [seen(shape) for shape in layout.diagram.shapes]
+    found.diagram = replace(
+        layout.diagram, title=step.text(), shapes=shapes, look=Look(marked, back=back), note=note
+    )
+    return found

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.diagram import Diagram
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.steps.page.graph_svg import draw
 from scalargrad.show.steps.page.level_builder import Level, LevelBuilder, levels
+from scalargrad.show.steps.page.page_svg import draw
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.value import Value
