@@ -31,7 +31,7 @@ from scalargrad.show.graphs.diagram import (
     Wire,
     nested,
 )
-from scalargrad.show.graphs.layout import render_each
+from scalargrad.show.graphs.layout import places
 from scalargrad.show.graphs.palette import FONTS
 
 Point = tuple[float, float]
@@ -63,8 +63,7 @@ def placed(layouts: Sequence[Layout]) -> Sequence[Layout]:
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    written = render_each([layout.dot() for layout in layouts], "json0")
-    for layout, found in zip(layouts, written, strict=True):
+    for layout, found in zip(layouts, places([x.dot() for x in layouts]), strict=True):
         layout.place(json.loads(found))
     return layouts
 

@@ -14,21 +14,22 @@ from scalargrad.show.graphs.builder import WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Diagram
 from scalargrad.show.graphs.diagram_layout import SIDES, DiagramLayout, placed
-from scalargrad.show.graphs.expanded_folds import (
+from scalargrad.show.graphs.folded_diagram import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
+    FoldedBuilder,
     Opening,
     Size,
     all_open,
     expanded_folds,
+    stand_ins,
 )
-from scalargrad.show.graphs.folded_diagram import FoldedBuilder, stand_ins
 from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.highlighting import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.graphs.mermaid import to_mermaid
+from scalargrad.show.graphs.palette import numbers_by_id, scale_of
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.scale import numbers_by_id, scale_of
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names

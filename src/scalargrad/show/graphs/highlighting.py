@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import describe
-from scalargrad.show.graphs.scale import Scale
+from scalargrad.show.graphs.palette import Scale
 from scalargrad.system.short_repr import shown
 from scalargrad.value import Value
 

@@ -24,7 +24,7 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.diagram_layout import LETTERS, DiagramLayout, Point, Size, short
-from scalargrad.show.graphs.scale import Scale
+from scalargrad.show.graphs.palette import Scale
 from scalargrad.show.number_format import number
 from scalargrad.table.printing import MINUS, script_parts
 

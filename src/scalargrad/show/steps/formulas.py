@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from scalargrad import ops
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import loosest, number, product_relation, relation
-from scalargrad.show.steps.resolver import is_plain_sum
+from scalargrad.show.steps.partials import is_plain_sum
 from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.system.short_repr import shown
 from scalargrad.table.notation import CONDITIONAL, PRODUCT, SIGN

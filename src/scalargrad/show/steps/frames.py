@@ -13,11 +13,11 @@ from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.characters import text_width
+from scalargrad.show.characters import LOWERED, text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.conversion import pdf, png, set_on_slide
-from scalargrad.show.graphs.diagram import Shape, Wire
+from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.diagram_layout import DiagramLayout, placed
 from scalargrad.show.graphs.highlighting import Look, highlighted_ids
 from scalargrad.show.graphs.palette import DARK, PAPER
@@ -38,12 +38,11 @@ _MOST = 300
 _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
 _NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")
-_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LINE = re.compile(r"n\d+-w\d+")
 
 
 class FrameBuilder(Builder):
-    """Draws a graph with the numbers of a walk, with room for those not known yet."""
+    """Draws a graph with the numbers of a walk."""
 
     def __init__(self, scene: Scene, numbers: WireNumbers) -> None:
         super().__init__(DrawnGraph(scene.order), numbers=numbers)
@@ -52,10 +51,9 @@ class FrameBuilder(Builder):
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node with its value and its whole gradient."""
         gradient = 1.0 if node is self._scene.root else sum(self._scene.terms[node])
-        wire = super().wire(node)
         name = self._scene.names[node] if node.parents else ""  # v1 is what the formula calls it
         shown = self.numbers.gradient(gradient)
-        return replace(wire, name=name, gradient=shown, gradient_title="")
+        return replace(super().wire(node), name=name, gradient=shown, gradient_title="")
 
 
 def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
@@ -101,9 +99,9 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
 
 
 def _indexed(text: str, names: Collection[str]) -> str:
-    """Return a text with v₁ for v1: of what is no single run of letters Graphviz errs in width."""
+    """Return a text with v₁ for v1, as the picture has it."""
     return _NUMBERED.sub(
-        lambda word: word[0].translate(_LOWERED) if word[0] in names else word[0], text
+        lambda word: word[0].translate(LOWERED) if word[0] in names else word[0], text
     )
 
 
@@ -157,26 +155,17 @@ def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
 
 def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
     """Return a layout with the numbers that are known at a step, and its highlights."""
-    scene, unknown = step.scene, set[str]()
-    for i, node in enumerate(scene.order):
-        if not scene.is_known(node, step.index):
-            unknown.add(f"n{i}-value")
-        expected = 1 if node is scene.root else scene.expected[node]
-        if scene.arrived(node, step.index) < expected:
-            unknown.add(f"n{i}-gradient")
-
-    def seen(shape: Shape) -> Shape:
-        if not isinstance(shape, Wire):
-            return shape
-        node = shape.id.removesuffix("-wire")
-        value = "" if f"{node}-value" in unknown else shape.value
-        return replace(
-            shape, value=value, gradient="" if f"{node}-gradient" in unknown else shape.gradient
-        )
-
+    scene, wires = step.scene, dict[str, Wire]()
+    for shape in layout.diagram.shapes:
+        if isinstance(shape, Wire):
+            node = scene.order[int(shape.id[1:].partition("-")[0])]
+            expected = 1 if node is scene.root else scene.expected[node]
+            value = shape.value if scene.is_known(node, step.index) else ""
+            gradient = shape.gradient if scene.arrived(node, step.index) == expected else ""
+            wires[shape.id] = replace(shape, value=value, gradient=gradient)
     marked = highlighted_ids(scene.order, step)
     back = frozenset(id for id in marked if _LINE.fullmatch(id)) if step.parent else frozenset()
-    found, shapes = copy(layout), [seen(shape) for shape in layout.diagram.shapes]
+    found, shapes = copy(layout), [wires.get(x.id, x) for x in layout.diagram.shapes]
     found.diagram = replace(
         layout.diagram, title=step.text(), shapes=shapes, look=Look(marked, back=back), note=note
     )

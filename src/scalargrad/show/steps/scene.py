@@ -21,8 +21,7 @@ from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
 from scalargrad.show.shown_graph import largest_of, scores_of, shown_order, without_zeros
-from scalargrad.show.steps.partials import GateForm, SymbolicGate
-from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
+from scalargrad.show.steps.partials import FIXED, GateForm, SymbolicGate, named_symbols, numbers_in
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol

@@ -19,10 +19,12 @@ from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.formulas import MATHML, TEXT, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawn import Drawings
-from scalargrad.show.steps.partials import Derivative, GateForm, SymbolicGate
-from scalargrad.show.steps.resolver import (
+from scalargrad.show.steps.partials import (
     FIXED,
+    Derivative,
     Fork,
+    GateForm,
+    SymbolicGate,
     is_plain_sum,
     named_symbols,
     numbers_in,
