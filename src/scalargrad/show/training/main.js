@@ -132,24 +132,12 @@ function buildExamples() {
 }
 
 function listen() {
-  const click = (id, action) => $(id).addEventListener("click", action);
-  click("first", () => goTo(0));
-  click("previous", () => goTo(state.at - 1));
-  click("next", () => goTo(state.at + 1));
-  click("last", () => goTo(training.count - 1));
-  click("play", togglePlay);
-  click("help", showHelp);
-  click("example-previous", () => moveExample(-1));
-  click("example-next", () => moveExample(1));
-  click("points", onPlaneClick);
+  listenToTimeline(() => training.count - 1);
+  onClicks({ "example-previous": () => moveExample(-1), "example-next": () => moveExample(1), points: onPlaneClick });
   $("example").addEventListener("change", () => chooseExample($("example").value === "" ? null : Number($("example").value)));
-  $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
   onChoice("views", setView);
-  $("speed").addEventListener("change", () => { if (playing) { pause(); play(); } });
   $("theme").addEventListener("change", () => setTheme($("theme").value));
   for (const type of ["pointerdown", "pointermove"]) $("losses").addEventListener(type, onCurvePointer);
-  document.addEventListener("keydown", onKey);
-  window.addEventListener("hashchange", readFragment);
   onResize(document.documentElement, () => keepFocus(drawAll));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
   window.addEventListener("beforeprint", () => { isPrinted = true; rest(); setTheme("light"); });
