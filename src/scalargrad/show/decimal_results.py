@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 
-from scalargrad.show.number_format import Exact, decimal, exactly
+from scalargrad.show.number_format import Exact, decimal, exactly, relation, result_relation
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import TABLE, Symbol
@@ -115,3 +115,18 @@ def _power(base: Decimal, exponent: Decimal) -> Exact:
     for _ in range(int(abs(exponent))):
         power = exactly("multiply", power, base)
     return power if exponent >= 0 else exactly("divide", Decimal(1), power)
+
+
+def gate_relation(op: Operation, operands: Sequence[float], result: float, digits: int = 4) -> str:
+    """Return the sign between what an operation computes, in numbers as shown, and its result.
+
+    Examples
+    --------
+    >>> from scalargrad import ops
+    >>> gate_relation(ops.add, [1.0, 1.0], 2.0), gate_relation(ops.tanh, [40.0], 1.0)
+    ('=', '≈')
+    """
+    if TABLE.get(op.name) is not op:  # a user's own, not known any further
+        return relation(*operands, result)
+    exact = decimal_result(op, [decimal(x, digits) for x in operands])
+    return result_relation(exact, result, digits)

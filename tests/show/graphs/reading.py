@@ -157,10 +157,7 @@ def corners(element: Element) -> Corners:
     """Return left, top, right and bottom of what is drawn in an element."""
     found: list[Point] = []
     for shape in element.iter():
-        if shape.tag == f"{SVG}circle":
-            cx, cy, r = (float(shape.attrib[k]) for k in ("cx", "cy", "r"))
-            found += [(cx - r, cy - r), (cx + r, cy + r)]
-        elif shape.tag == f"{SVG}rect":
+        if shape.tag == f"{SVG}rect":
             x, y, wide, high = (float(shape.attrib[k]) for k in ("x", "y", "width", "height"))
             found += [(x, y), (x + wide, y + high)]
         elif shape.tag == f"{SVG}path" and (straight := _STRAIGHT.fullmatch(shape.attrib["d"])):

@@ -16,9 +16,10 @@ from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.names import names
 from scalargrad.show.characters import printed, visible
+from scalargrad.show.decimal_results import gate_relation
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.gates import FanOutCopy, boxed_constants, folds, gate_text, is_symmetric
-from scalargrad.show.number_format import exact, number, relation
+from scalargrad.show.number_format import exact, loosest, number, relation
 from scalargrad.value import Parameter, Value
 
 
@@ -145,8 +146,12 @@ class Builder:
         return GateShape(self.ids[node], text, title, ordered)
 
     def sign(self, node: Value) -> str:
-        """Return the sign between a name and its value: ≈ where digits are left out."""
-        return relation(node.data, digits=self.numbers.digits)
+        """Return the sign between a name and its value: ≈ where that is about what is computed."""
+        shown = relation(node.data, digits=self.numbers.digits)
+        if node.op is None:
+            return shown
+        operands = [x.data if isinstance(x, Value) else x for x in node.parents]
+        return loosest(shown, gate_relation(node.op, operands, node.data, self.numbers.digits))
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""

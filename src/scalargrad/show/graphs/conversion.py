@@ -123,8 +123,6 @@ def _shapes(root: ET.Element) -> Iterator[str]:
             case "polygon":
                 corners = " -- ".join(f"({point})" for point in part.get("points", "").split())
                 yield rf"\path[{style}] {corners} -- cycle;"
-            case "circle":
-                yield rf"\path[{style}] {_circle(part.get('cx'), part.get('cy'), part.get('r'))};"
             case "rect" if part.get("class") != "paper":
                 yield _rectangle(part, style)
             case "path":
@@ -133,17 +131,14 @@ def _shapes(root: ET.Element) -> Iterator[str]:
                 yield _text(part)
 
 
-def _circle(x: object, y: object, radius: object) -> str:
-    return f"({x},{y}) circle [radius={radius}]"
-
-
 def _rectangle(part: ET.Element, style: str) -> str:
     """Return a box with round corners, which may be a circle."""
     x, y, width, height, radius = (
         float(part.get(key, "0")) for key in ("x", "y", "width", "height", "rx")
     )
     if width == height == 2 * radius:
-        return rf"\path[{style}] {_circle(f'{x + radius:g}', f'{y + radius:g}', f'{radius:g}')};"
+        middle = f"({x + radius:g},{y + radius:g})"
+        return rf"\path[{style}] {middle} circle [radius={radius:g}];"
     corners = f"({x:g},{y:g}) rectangle ({x + width:g},{y + height:g})"
     return rf"\path[{style}, rounded corners={radius:g}bp] {corners};"
 

@@ -13,7 +13,7 @@ import graphviz
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.show.graphs.palette import FONTS, GRADIENT, INK, PAPER, VALUE
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.svg import framed
+from scalargrad.show.graphs.svg import framed, rounded
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.places import unit_name
 from scalargrad.system.short_repr import counted
@@ -125,7 +125,8 @@ class NetworkDrawing:
         drawn = []
         for i, j, k, w in self._lines():
             (x, y), (right, down) = self._place(i - 1, k), self._place(i, j)
-            share, widest, faintest = self._share(w), self._widest(), self._faintest()
+            share, widest = self._share(w), self._widest()
+            faintest = _FAINTEST if widest < _WIDEST else 1.0
             style = f'{_signed(w)} stroke-width="{_THINNEST + widest * share:.3g}"'
             style += f' stroke-opacity="{faintest + (1 - faintest) * share:.3g}"'
             said = f"weight from {self._name(i - 1, k)} to {self._name(i, j)}: {exact(w)}"
@@ -136,12 +137,11 @@ class NetworkDrawing:
             )
         for i, j in self._units():
             x, y = self._place(i, j)
-            outline = f'fill="{PAPER}" stroke="{INK}"' + f' stroke-dasharray="{_DASHES}"' * (i == 0)
-            drawn.append(
-                f'<g class="node" id="u{i}-{j}"><title>{self._name(i, j)}</title>'
-                f'<circle cx="{x:g}" cy="{y:g}" r="{_RADIUS:g}" {outline}/>'
-                f"{_written(x, y + 4, self._text(i, j))}</g>"
-            )
+            style = f' fill="{PAPER}" stroke="{INK}"' + f' stroke-dasharray="{_DASHES}"' * (i == 0)
+            circle = rounded((x, y), (2 * _RADIUS, 2 * _RADIUS), _RADIUS, style)
+            text = _written(x, y + 4, self._text(i, j))
+            title = f"<title>{self._name(i, j)}</title>"
+            drawn.append(f'<g class="node" id="u{i}-{j}">{title}{circle}{text}</g>')
         bottom = _PITCH * (max(self.sizes) - 1) + 2 * _MARGIN
         middle, width = (
             self._gap() * len(self.weights) / 2 + _MARGIN,
@@ -217,9 +217,6 @@ class NetworkDrawing:
 
     def _widest(self) -> float:
         return min(_WIDEST, _CROWDED / max(self.sizes))
-
-    def _faintest(self) -> float:
-        return _FAINTEST if self._widest() < _WIDEST else 1.0
 
     def _key(self) -> str:
         """Return what lines mean."""

@@ -140,10 +140,7 @@ class SvgWriter:
         style = self.outline(shape, kind)
         if self._is_alarmed(shape):
             return f'<polygon points="{_octagon(at, size)}"{style}/>'
-        return (
-            f'<rect x="{at[0] - size[0] / 2:.1f}" y="{at[1] - size[1] / 2:.1f}" '
-            f'width="{size[0]:.1f}" height="{size[1]:.1f}" rx="{radius:g}"{style}/>'
-        )
+        return rounded(at, size, radius, style)
 
     def _is_alarmed(self, shape: Shape) -> bool:
         return shape.id in self._look.alarmed
@@ -170,8 +167,8 @@ class SvgWriter:
 
     def dot(self, fan: Junction, at: Point) -> str:
         """Return the dot at which a wire branches."""
-        circle = f'<circle cx="{at[0]:g}" cy="{at[1]:g}" r="3.5"{self._style("dot")}/>'
-        return f'<g class="node fan" id="{fan.id}">{_title(fan.title)}{circle}</g>'
+        inside = rounded(at, (7, 7), 3.5, self._style("dot"))
+        return f'<g class="node fan" id="{fan.id}">{_title(fan.title)}{inside}</g>'
 
     def outline(self, shape: Shape, kind: str) -> str:
         """Return the attributes of an outline, filled where it is tinted or highlighted."""
@@ -200,7 +197,8 @@ class SvgWriter:
         else:
             value = self._span("value", wire.value, ' dx="4"' if wire.name else "")
             if wire.name and value:
-                sign = f'<tspan dx="4"{_reset(wire.name)}>{wire.sign}</tspan>'
+                back = f' dy="{-_BELOW}"' if script_parts(wire.name) else ""  # on the line again
+                sign = f'<tspan dx="4"{back}>{wire.sign}</tspan>'
                 value = _typeset(wire.name) + sign + value
             gradient = self._span("gradient", wire.gradient)
             drawn += self._number(f"{node}-value", wire.value_title, value, at, 0)
@@ -238,12 +236,11 @@ class SvgWriter:
             fill = fills[cluster.id]
             fills.update(dict.fromkeys((inner.id for inner in cluster.inside), 1 - fill))
             (x, y), (width, height) = self._layout.at[cluster.id], self._layout.sizes[cluster.id]
-            left, top = x - width / 2, y - height / 2
             style = self._style("frame", fill=palette.FRAME_FILLS[fill])
-            place = f'x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
-            said = self.text((left + 8, top + 14), cluster.text, anchor="start")
-            box = f'{_title(cluster.title)}<rect {place} rx="8"{style}/>{said}'
-            yield f'<g class="frame" id="{cluster.id}">{box}</g>'
+            box = rounded((x, y), (width, height), 8, style)
+            place = x - width / 2 + 8, y - height / 2 + 14
+            box += self.text(place, cluster.text, anchor="start")
+            yield f'<g class="frame" id="{cluster.id}">{_title(cluster.title)}{box}</g>'
 
     def _style(self, *kinds: str, **more: str) -> str:
         """Return the attributes of classes, later ones first, in the colours of the paper."""
@@ -269,13 +266,13 @@ class SvgWriter:
             f'fill="{colour}"/>'
             for k, colour in enumerate(colours)
         ]
-        limit = number(scale.limit)
-        low, high = (f"{MINUS}{limit}", limit) if scale.limit else ("", "")
-        left = x - half - text_width(low, LETTERS)
-        made.append(self.text((left - 14, middle), scale.quantity, anchor="end"))
-        made += [self.text((x - half - 6, middle), low, anchor="end")] if low else []
+        limit = number(scale.limit) if scale.limit else ""
+        low = f"{MINUS}{limit}" if limit else ""
+        left = x - half - text_width(low, LETTERS) - 14
+        made.append(self.text((left, middle), scale.quantity, anchor="end"))
+        made.append(self.text((x - half - 6, middle), low, anchor="end"))
         made.append(self.text((x, middle), "0"))
-        return made + ([self.text((x + half + 6, middle), high, anchor="start")] if high else [])
+        return [*made, self.text((x + half + 6, middle), limit, anchor="start")]
 
 
 def framed(drawn: str, title: str, box: tuple[float, float, float], dark: bool = False) -> str:
@@ -290,6 +287,14 @@ def framed(drawn: str, title: str, box: tuple[float, float, float], dark: bool =
         f'<rect class="paper" x="{left}" width="{width}" height="{height}" fill="{paper}"/>\n'
         f'<g id="graph0" font-family="{palette.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
         f"{drawn}\n</g>\n</svg>"
+    )
+
+
+def rounded(at: Point, size: Size, radius: float, style: str) -> str:
+    """Return a rectangle with round corners around a point: a circle, if they are round enough."""
+    return (
+        f'<rect x="{at[0] - size[0] / 2:.1f}" y="{at[1] - size[1] / 2:.1f}" '
+        f'width="{size[0]:.1f}" height="{size[1]:.1f}" rx="{radius:g}"{style}/>'
     )
 
 
@@ -338,8 +343,3 @@ def _typeset(name: str) -> str:
     raised = f'<tspan dy="{-_ABOVE}" font-size="{_INDEX}">{above}</tspan>' if above else ""
     drop = _BELOW + _ABOVE * bool(above)
     return f'{letter}{raised}<tspan dy="{drop}" font-size="{_INDEX}">{below}</tspan>'
-
-
-def _reset(name: str) -> str:
-    """Return the attribute of what follows a name, back on the line."""
-    return f' dy="{-_BELOW}"' if script_parts(name) else ""

@@ -13,13 +13,13 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from scalargrad import ops
-from scalargrad.show.decimal_results import decimal_result, decimal_value
-from scalargrad.show.number_format import decimal, loosest, relation, result_relation
+from scalargrad.show.decimal_results import decimal_value, gate_relation
+from scalargrad.show.number_format import loosest, relation, result_relation
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.notation import SUM
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
 #: What stands for the operands of a long sum or call that are not shown.
@@ -385,9 +385,7 @@ class SymbolicGate:
     def relation(self) -> str:
         """The sign between what the gate computes, in numbers, and its result."""
         result, *operands = self.numbers.values()
-        if TABLE.get(self.form.op.name) is not self.form.op:  # a user's own, not known any further
-            return relation(*operands, result)
-        return result_relation(decimal_result(self.form.op, list(map(decimal, operands))), result)
+        return gate_relation(self.form.op, operands, result)
 
     def relations(self, index: int) -> tuple[str, str]:
         """Return the signs before the local derivative in numbers, and before what they give.

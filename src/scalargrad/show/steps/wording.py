@@ -16,8 +16,6 @@ from scalargrad.system.short_repr import counted
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 
-_NUDGE = 0.01  # of 0, and of what is almost 0
-
 
 #: All texts of steps; pages fill the same.
 TEXTS = {
@@ -65,7 +63,7 @@ def change_note(scene: Scene, leaf: Value, total: float) -> str:
 def nudge_of(x: float) -> float:
     """Return by how much to nudge x: a hundredth of the greatest power of ten that is in it."""
     size = Decimal(repr(x)).adjusted() if x and isfinite(x) else 0
-    return float(f"1e{size - 2}") or _NUDGE
+    return float(f"1e{size - 2}") or 0.01  # of what is almost 0
 
 
 _MOST_NAMES = 4

@@ -189,7 +189,7 @@ function clearLayers() {
 function drawNode(i, { parts, ways, wire, name, label, number: text, gradient, shape }, arrived) {
   const known = isDone(knownAt[i]);
   for (const part of parts) part.classList.toggle("todo", !known);
-  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? ` ${relation(state.sweep.data[i])} ` : "")));
+  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? ` ${valueSign(i)} ` : "")));
   text.textContent = known ? number(state.sweep.data[i]) : "";
   fitNumber(text, wire);
   const asked = askedStep();
@@ -222,7 +222,10 @@ function gradientText(i, arrived) {
 const partialSum = (sum) => `${number(sum)} + ?`;
 const askedGradient = (i, arrived) => (arrived > 1 ? partialSum(state.sweep.total(i, arrived - 1)) : "?");
 
-const valueText = (i) => equalTo(state.sweep.data[i]);
+const valueText = (i) => `${valueSign(i)} ${number(state.sweep.data[i])}`;
+
+// The sign between a name and its value: ≈ where that is about what is computed.
+const valueSign = (i) => loosest(relation(state.sweep.data[i]), nodes[i].gate ? gateAt(state.sweep, i).relation : "=");
 
 // A node's accessible name; it begins with what is seen in the node.
 function describeNode(seen, i, known, gradient) {

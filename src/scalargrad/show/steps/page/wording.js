@@ -108,7 +108,6 @@ function undefinedNote({ node, operands }) {
   return TEXT.fill([gate.gate.undefined.replace("{}", () => at)], gate.word);
 }
 
-const NUDGE = 0.01; // of 0, and of what is almost 0
 
 // What a complete gradient of an input means: nudge x by +0.01: the gradient foretells that f changes by -0.04.
 function nudgeNote(sweep, { parent: leaf, arrived, expected }) {
@@ -120,4 +119,4 @@ function nudgeNote(sweep, { parent: leaf, arrived, expected }) {
 }
 
 // By how much to nudge x: a hundredth of the greatest power of ten that is in it.
-const nudgeOf = (x) => Number(`1e${(x && Number.isFinite(x) ? x.toExponential().split("e")[1] : 0) - 2}`) || NUDGE;
+const nudgeOf = (x) => Number(`1e${(x && Number.isFinite(x) ? x.toExponential().split("e")[1] : 0) - 2}`) || 0.01;
