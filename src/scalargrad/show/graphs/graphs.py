@@ -164,11 +164,8 @@ def draw(
     if depth is not None and whole(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
     limit, digits, dpi = whole(limit, "limit", 1), whole(digits, "digits"), whole(dpi, "dpi")
-    copies, gradients, dark = (
-        flag(copies, "copies"),
-        flag(gradients, "gradients"),
-        flag(dark, "dark"),
-    )
+    copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
+    dark = flag(dark, "dark")
     require_digits(digits, dpi)
     shown_as = without_zeros(roots)
     roots = [shown_as.get(root, root) for root in roots]

@@ -16,7 +16,6 @@ from scalargrad.system.short_repr import counted
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 
-
 #: All texts of steps; pages fill the same.
 TEXTS = {
     "inputs": "Start from {inputs}.",
