@@ -132,11 +132,8 @@ def pieces(text: Element) -> list[Element]:
 
 
 def lines(element: Element) -> list[str]:
-    """Return the text under an element line by line, with a space where there is a gap."""
-    return [
-        "".join(" " * ("dx" in piece.attrib) + (piece.text or "") for piece in pieces(text))
-        for text in words(element)
-    ]
+    """Return the text under an element line by line."""
+    return ["".join(text.itertext()).replace("\xa0", " ") for text in words(element)]
 
 
 def title(element: Element) -> str | None:

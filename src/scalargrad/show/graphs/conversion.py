@@ -105,6 +105,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _NAMED = {
     "−": "$-$", "×": r"$\times$", "·": r"$\cdot$", "≈": r"$\approx$", "∂": r"$\partial$",
     "√": r"$\surd$", "∑": r"$\Sigma$", "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
+    "\xa0": " ",
 }  # fmt: skip
 _ESCAPED = "#$%&_{}"
 
@@ -208,7 +209,7 @@ def _text(part: ET.Element) -> str:
             inside = rf"\textit{{{inside}}}"
         if "fill" in piece.attrib:
             inside = rf"\textcolor{_colour(piece.attrib['fill'], options=True)}{{{inside}}}"
-        written += " " * ("dx" in piece.attrib) + inside
+        written += inside
     return rf"\node[{style}] at ({part.get('x')},{part.get('y')}) {{{written}}};"
 
 

@@ -195,10 +195,10 @@ class SvgWriter:
         if isinstance(wire, Bundle):
             drawn += self._number(f"{node}-text", wire.title, _typeset(wire.text), at, 0)
         else:
-            value = self._span("value", wire.value, ' dx="4"' if wire.name else "")
+            value = self._span("value", wire.value)
             if wire.name and value:
                 back = f' dy="{-_BELOW}"' if script_parts(wire.name) else ""  # on the line again
-                sign = f'<tspan dx="4"{back}>{wire.sign}</tspan>'
+                sign = f"<tspan{back}>&#160;{wire.sign}&#160;</tspan>"
                 value = _typeset(wire.name) + sign + value
             gradient = self._span("gradient", wire.gradient)
             drawn += self._number(f"{node}-value", wire.value_title, value, at, 0)
@@ -216,8 +216,8 @@ class SvgWriter:
 
     # Parts of pictures ------------------------------------------------------------------------
 
-    def _span(self, kind: str, number: str, place: str = "") -> str:
-        return f"<tspan{place}{self._style(kind)}>{number}</tspan>" if number else ""
+    def _span(self, kind: str, number: str) -> str:
+        return f"<tspan{self._style(kind)}>{number}</tspan>" if number else ""
 
     def _number(self, id: str, title: str, written: str, at: Point, side: int) -> str:
         """Return the value or the gradient of a wire: above or below, or left or right of it."""
