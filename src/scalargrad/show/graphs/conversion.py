@@ -105,7 +105,6 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _NAMED = {
     "−": "$-$", "×": r"$\times$", "·": r"$\cdot$", "≈": r"$\approx$", "∂": r"$\partial$",
     "√": r"$\surd$", "∑": r"$\Sigma$", "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
-    "\xa0": " ",
 }  # fmt: skip
 _ESCAPED = "#$%&_{}"
 
@@ -214,7 +213,7 @@ def _text(part: ET.Element) -> str:
 
 
 def _escaped(text: str | None) -> str:
-    return "".join(map(_letter, text or ""))
+    return "".join(map(_letter, (text or "").replace("\xa0", " ")))
 
 
 def _letter(letter: str) -> str:
