@@ -282,25 +282,23 @@ class DiagramLayout:
 
     def _path(self, written: str) -> list[Point]:
         points = written.split()
-        tip = self._point(points.pop(0)[2:]) if points[0].startswith("e") else None
-        found = [self._point(point) for point in points]
-        return found if tip is None else straight(found, tip)
+        if points[0].startswith("e"):  # the tip of the arrow
+            points[-1] = points.pop(0)[2:]
+        return [self._point(point) for point in points]
 
     def line(self, line: Line) -> list[Point]:
         """Return the curves of a line, led on through the room around the shapes at its ends."""
         points = self.paths[line.id]
-        if (start := self._end(line.source, points[0], 1)) is not None:
-            points = [start, start, points[0], *points]
-        end = self._end(line.target, points[-1], -1)
-        return points if end is None else straight(points, end)
+        start, end = self._end(line.source, points[0], 1), self._end(line.target, points[-1], -1)
+        return [start, *points[1:-1], end]
 
-    def _end(self, id: str, near: Point, sign: int) -> Point | None:
-        """Return where a line ends that comes from near a shape; None where it is there."""
+    def _end(self, id: str, near: Point, sign: int) -> Point:
+        """Return where a line ends that comes from near a shape."""
         if id in self.gates:
             return self._on_outline(id, near)
         if id in self._borders:
             return self.at[id]
-        return self._side_of(id, sign) if id in self.boxes else None
+        return self._side_of(id, sign) if id in self.boxes else near
 
     def _side_of(self, id: str, sign: int) -> Point:
         """Return the middle of the side at which lines leave a shape (1) or arrive (-1)."""
@@ -321,8 +319,3 @@ class DiagramLayout:
 def short(text: str) -> str:
     """Cut a long name; a page gives it in full where the node is opened."""
     return text if cell_len(text) <= _MOST_CELLS else set_cell_size(text, _MOST_CELLS - 1) + "…"
-
-
-def straight(points: list[Point], end: Point) -> list[Point]:
-    """Return curves that go straight on to a point."""
-    return [*points, points[-1], end, end]
