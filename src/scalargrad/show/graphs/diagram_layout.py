@@ -114,7 +114,7 @@ class DiagramLayout:
                 texts = [self.width(short(text)) for text in (shape.text, *shape.details)]
                 return max(64.0, *texts) + 26, FOLD_HEIGHT + LINE_HEIGHT * (len(shape.details) - 1)
             case Box():
-                return max(_BOX, self.width(self.box_text(shape)) + 16), BOX_HEIGHT
+                return max(_BOX, self.width(self.box_text(shape)) + 14), BOX_HEIGHT
             case GateShape():
                 wide = 0.0 if shape.copies else self.width(short(shape.text), GATE_LETTERS) + 14
                 return max(GATE, wide), GATE
