@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
-from scalargrad.show.steps.resolver import ELLIPSIS, Resolver, shorten
+from scalargrad.show.steps.partials import ELLIPSIS, Resolver, shorten
 from scalargrad.table.c import CPrinter
 from scalargrad.table.code import CodePrinter, PythonPrinter
 from scalargrad.table.javascript import javascript_functions

@@ -1,8 +1,5 @@
 """What operations give of decimals as they are shown: = is written before just that, else ≈.
 
-So it is known which values of a graph are not just what is shown: tanh(40) is not 1, nor is what
-comes of it.
-
 Sums, differences, products, quotients, whole powers and square roots give decimals where they end;
 choices and whole parts always do. All other functions are taken to give some at -1, 0 and 1 alone,
 where their value is whole: exp 0, log 1, tanh 0, not tanh 40.
@@ -10,23 +7,14 @@ where their value is whole: exp 0, log 1, tanh 0, not tanh 40.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 
-from scalargrad.ops.reductions import Largest
-from scalargrad.show.number_format import (
-    Exact,
-    decimal,
-    exactly,
-    is_rounded,
-    loosest,
-    result_relation,
-)
+from scalargrad.show.number_format import Exact, decimal, exactly, relation, result_relation
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import TABLE, Symbol
-from scalargrad.value import Value
 
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide", "sqrt": "sqrt"}
 _CHOICES = {"neg", "abs", "identity", "maximum", "minimum", "floor", "ceil", "rint"}
@@ -129,48 +117,16 @@ def _power(base: Decimal, exponent: Decimal) -> Exact:
     return power if exponent >= 0 else exactly("divide", Decimal(1), power)
 
 
-def rounded_values(
-    order: Iterable[Value], data: Mapping[Value, float], digits: int = 4
-) -> set[Value]:
-    """Return the nodes whose values are not what is shown.
-
-    Parameters
-    ----------
-    order : iterable of Value
-        Every node, operands before results.
-    data : mapping from Value to float
-        Their numbers.
-    digits : int
-        The significant digits shown.
+def gate_relation(op: Operation, operands: Sequence[float], result: float, digits: int = 4) -> str:
+    """Return the sign between what an operation computes, in numbers as shown, and its result.
 
     Examples
     --------
-    >>> x = Value(40.0)
-    >>> y = x.tanh()
-    >>> rounded_values([x, y], {x: 40.0, y: 1.0}) == {y}
-    True
+    >>> from scalargrad import ops
+    >>> gate_relation(ops.add, [1.0, 1.0], 2.0), gate_relation(ops.tanh, [40.0], 1.0)
+    ('=', '≈')
     """
-    found: set[Value] = set()
-    for node in order:
-        if is_rounded(data[node], digits) or not _is_exact(node, data, found, digits):
-            found.add(node)
-    return found
-
-
-def _is_exact(
-    node: Value, data: Mapping[Value, float], rounded: Collection[Value], digits: int
-) -> bool:
-    if any(sign_of(parent, rounded, digits) == "≈" for parent in node.parents):
-        return False
-    if node.op is None or TABLE.get(node.op.name) is not node.op:  # or a user's own
-        return True
-    operands = [decimal(data[x] if isinstance(x, Value) else x, digits) for x in node.parents]
-    return result_relation(decimal_result(node.op, operands), data[node], digits) == "="
-
-
-def sign_of(x: Value | float, rounded: Collection[Value], digits: int = 4) -> str:
-    """Return the sign between an operand's name and its number, = or ≈."""
-    if isinstance(x, Largest):
-        return loosest(*(sign_of(score, rounded, digits) for score in x.scores))
-    differs = x in rounded if isinstance(x, Value) else is_rounded(x, digits)
-    return "≈" if differs else "="
+    if TABLE.get(op.name) is not op:  # a user's own, not known any further
+        return relation(*operands, result)
+    exact = decimal_result(op, [decimal(x, digits) for x in operands])
+    return result_relation(exact, result, digits)

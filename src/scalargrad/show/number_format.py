@@ -21,7 +21,6 @@ _PLAIN_BELOW = 1e6
 _NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3
 _FAITHFUL = 5e-4
 _LONGEST = 6
-_MOST_PLACES = 18
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -116,9 +115,9 @@ def _same(left: float, right: float) -> bool:
     return left == right == 0 or abs(left - right) < _NOISE * abs(right)
 
 
-def relation(*values: float) -> str:
+def relation(*values: float, digits: int = 4) -> str:
     """Return the sign that joins numbers as shown: = or, where one of them is rounded, ≈."""
-    return "≈" if any(map(is_rounded, values)) else "="
+    return "≈" if any(is_rounded(value, digits) for value in values) else "="
 
 
 def loosest(*signs: str) -> str:
@@ -189,28 +188,20 @@ def product_relation(left: float, right: float, product: float) -> str:
     return result_relation(exactly("multiply", decimal(left), decimal(right)), product)
 
 
-def sum_relation(terms: Sequence[float], total: float) -> str:
-    """Return the sign between a sum of terms and its result.
-
-    Examples
-    --------
-    >>> sum_relation([0.5, 0.25], 0.75), sum_relation([1e18, 1.0], 1e18 + 1)
-    ('=', '≈')
-    """
+def _added(terms: Sequence[float]) -> Exact:
+    """Return what terms add up to as they are shown."""
     exact: Exact = Decimal(0)
     for term in terms:
         exact = exactly("add", exact, decimal(term))
-    return result_relation(exact, total)
+    return exact
 
 
-def running_sum(
-    terms: Sequence[float], arrived: int, expected: int, sign: str | None = None
-) -> str:
+def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
     """Write a sum of contributions as far as they have arrived, with the sign in front of it.
 
     A long sum shows its first and its last two terms; ``?`` stands for what is to come. What
-    rounded terms add up to is shown to the decimal place they have, provided that it is the
-    total to that place; else the total stands for itself. The first sign may be given.
+    rounded terms add up to is shown as they give it, provided that this is the total but for half
+    a unit of the last place; else the total stands for itself.
 
     Examples
     --------
@@ -222,38 +213,22 @@ def running_sum(
     '= 1 − 2 = −1'
     """
     indices = range(arrived) if arrived <= _LONGEST else (0, arrived - 2, arrived - 1)
-    shown = [terms[i] for i in indices]
-    words = [number(term) for term in shown]
+    words = [number(terms[i]) for i in indices]
     if arrived > _LONGEST:
         words.insert(1, "…")
     words += ["?"] * (arrived < expected)
     result = "" if arrived < expected else f" {_result(terms)}"
-    return (
-        f"{sign or relation(*shown)} {' + '.join(words).replace(f'+ {MINUS}', f'{MINUS} ')}{result}"
-    )
+    written = " + ".join(words).replace(f"+ {MINUS}", f"{MINUS} ")
+    return f"{relation(*terms[:arrived])} {written}{result}"
 
 
 def _result(terms: Sequence[float]) -> str:
     """Write the result of a complete sum, with the sign in front of it."""
-    total = 0.0
+    total, exact = 0.0, _added(terms)
     for term in terms:
         total += term
-    if any(map(is_rounded, terms)) and len(terms) <= _LONGEST and isfinite(total):
-        added, places = sum(map(_shown, terms)), max(_places(_digits(term)) for term in terms)
-        if places <= _MOST_PLACES and f"{added:.{places}f}" == f"{total:.{places}f}":
-            added = float(f"{added:.{places}f}")
-            if abs(added - total) <= _FAITHFUL * abs(total):
-                return f"{sum_relation(terms, added)} {number(added)}"
-    return f"{sum_relation(terms, total)} {number(total)}"
-
-
-def _places(written: str) -> int:
-    """Return how many decimal places a number as written has.
-
-    Examples
-    --------
-    >>> _places("12340"), _places("0.05"), _places("1.5e-7")
-    (0, 2, 8)
-    """
-    mantissa, _, exponent = written.partition("e")
-    return max(len(mantissa.partition(".")[2]) - int(exponent or 0), 0)
+    if exact is not None and isfinite(total):
+        off, unit = abs(total - float(exact)), float(f"1e{exact.normalize().as_tuple().exponent}")
+        if 2 * off <= unit and off <= _FAITHFUL * abs(total):
+            total = float(exact)
+    return f"{result_relation(exact, total)} {number(total)}"

@@ -121,21 +121,19 @@ def elements(picture: Picture) -> dict[str, Element]:
 
 
 def words(element: Element) -> list[Element]:
-    """Return the pieces of text under an element, in reading order."""
+    """Return the texts under an element, in reading order."""
     found = element.iter(f"{SVG}text")
     return sorted(found, key=lambda e: (float(e.attrib["y"]), float(e.attrib["x"])))
 
 
-def lines(element: Element) -> list[str]:
-    """Return the text under an element line by line, without blank lines.
+def pieces(text: Element) -> list[Element]:
+    """Return the parts of a text that have looks of their own, and the text before them."""
+    return [text, *text.iter(f"{SVG}tspan")]
 
-    Graphviz writes the second of two spaces as a no-break space, which looks the same.
-    """
-    rows: dict[str, str] = {}
-    for word in words(element):
-        y = word.attrib["y"]
-        rows[y] = rows.get(y, "") + (word.text or "")
-    return [row.replace("\xa0", " ") for row in rows.values() if row.strip()]
+
+def lines(element: Element) -> list[str]:
+    """Return the text under an element line by line."""
+    return ["".join(text.itertext()).replace("\xa0", " ") for text in words(element)]
 
 
 def title(element: Element) -> str | None:
@@ -149,13 +147,19 @@ def points(written: str) -> list[Point]:
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
+_STRAIGHT = re.compile(r"M(\S+),(\S+)([HV])(\S+)")
+
+
 def corners(element: Element) -> Corners:
     """Return left, top, right and bottom of what is drawn in an element."""
     found: list[Point] = []
     for shape in element.iter():
-        if shape.tag == f"{SVG}ellipse":
-            cx, cy, rx, ry = (float(shape.attrib[k]) for k in ("cx", "cy", "rx", "ry"))
-            found += [(cx - rx, cy - ry), (cx + rx, cy + ry)]
+        if shape.tag == f"{SVG}rect":
+            x, y, wide, high = (float(shape.attrib[k]) for k in ("x", "y", "width", "height"))
+            found += [(x, y), (x + wide, y + high)]
+        elif shape.tag == f"{SVG}path" and (straight := _STRAIGHT.fullmatch(shape.attrib["d"])):
+            x, y, across, to = (*map(float, straight.group(1, 2)), straight[3], float(straight[4]))
+            found += [(x, y), (to, y) if across == "H" else (x, to)]
         elif shape.tag in {f"{SVG}polygon", f"{SVG}path"}:
             found += points(shape.get("points") or shape.attrib["d"])
     xs, ys = zip(*found, strict=True)
@@ -163,8 +167,9 @@ def corners(element: Element) -> Corners:
 
 
 def of_class(picture: Picture, kind: str) -> dict[str, Element]:
-    """Return the shapes ("node"), lines ("edge") or frames ("cluster") of an SVG by id."""
-    return {id: group for id, group in elements(picture).items() if group.get("class") == kind}
+    """Return the shapes ("node"), lines ("line") or frames ("frame") of an SVG by id."""
+    found = elements(picture).items()
+    return {id: group for id, group in found if kind in group.get("class", "").split()}
 
 
 def curve(line: Element) -> list[Point]:

@@ -120,11 +120,11 @@ def test_what_is_deeper_than_the_limit_stays_folded() -> None:
     loss = squared_error(model, (1.0, -2.0))
     picture = draw(loss, model=model, depth=None)
     assert "Neuron 8: relu" in flow(picture).folded()
-    note = re.search(r"open=&quot;([\w.]+)&quot; opens ([\w ]+)", picture.dot)
+    note = re.search(r"open=&quot;([\w.]+)&quot; opens ([\w ]+)", picture.svg())
     assert note is not None
     opened = flow(draw(loss, model=model, depth=0, open=note[1]))
     assert any(text.startswith(note[2]) for text in opened.frames.values())
-    assert "open=" not in draw(loss, model=model).dot
+    assert "open=" not in draw(loss, model=model).svg()
 
 
 # Graphs without modules -----------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_frames_enclose_their_shapes_and_no_others(model: MLP, loss: Value) -> N
     framed = {
         path[1]: corners(group)
         for group in found.values()
-        if group.get("class") == "cluster"
+        if group.get("class") == "frame"
         and (path := re.search(r"its path is (.*)", title(group) or ""))
     }
     assert "value of w²₃,₁: " in picture.svg()
@@ -278,5 +278,5 @@ def test_what_is_not_finite_in_a_box_marks_the_box(model: MLP) -> None:
     prediction = model([Value(1.0, "a"), Value(-2.0, "b")])
     picture = draw(prediction, model=model)
     shown = flow(picture)
-    assert "First value that is not finite" in picture.dot
+    assert "First value that is not finite" in picture.svg()
     assert [shown.texts[id].split("\n")[0] for id in shown.styles] == ["Layer 2: 3 neurons"]

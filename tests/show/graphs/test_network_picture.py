@@ -48,7 +48,7 @@ def net(*layers: list[list[Any]]) -> Net:
 def found_in(module: Any) -> dict[str, Element]:
     """Return units and lines of the SVG by id."""
     shown = elements(network(module))
-    return {id: group for id, group in shown.items() if group.get("class") in {"node", "edge"}}
+    return {id: group for id, group in shown.items() if group.get("class") in {"node", "line"}}
 
 
 def stroke(line: Element, name: str, default: float | str = 1) -> Any:

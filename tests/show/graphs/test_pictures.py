@@ -203,11 +203,11 @@ def test_gradients_are_shown_once_there_are_any() -> None:
     y = square_of_a_third()
     before = draw(y)
     assert "grad" not in before.mermaid
-    assert "gradient of" not in before.dot
+    assert "gradient of" not in before.svg()
     y.backward()
     assert "grad" not in before.mermaid  # the numbers are those at the time of drawing
     assert flow(draw(y)).of("wire") == ["0.3333\ngrad 0.6667", "0.1111\ngrad 1"]
-    assert "gradient of x: 0.6666666666666666" in draw(y).dot
+    assert "gradient of x: 0.6666666666666666" in draw(y).svg()
     assert "grad" not in draw(y, gradients=False).mermaid
 
 
@@ -235,7 +235,7 @@ def test_a_gradient_set_to_none_counts_as_zero() -> None:
 def test_the_first_value_that_is_not_finite_is_marked() -> None:
     """By an octagon in red, and by its name below the picture: exp(800) overflows."""
     picture = draw(exp(Value(800.0, "x")) * 2.0)
-    assert "First value that is not finite: exp(x=800) = inf" in picture.dot
+    assert "First value that is not finite: exp(x=800) = inf" in picture.svg()
     assert re.findall(r"n(\d) \[.*octagon", picture.dot) == ["1"]
     assert [id for id in flow(picture).styles if "_" not in id] == ["n1"]
 
@@ -245,9 +245,9 @@ def test_the_first_gradient_that_is_not_finite_is_marked() -> None:
     y = sqrt(Value(0.0, "x"))
     y.backward()
     picture = draw(y)
-    assert "First gradient that is not finite: inf at x = 0" in picture.dot
+    assert "First gradient that is not finite: inf at x = 0" in picture.svg()
     assert [*flow(picture).styles] == ["n0"]
-    assert "not finite" not in draw(y, gradients=False).dot
+    assert "not finite" not in draw(y, gradients=False).svg()
 
 
 # Copies ---------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_fan_out_can_be_drawn_as_copies() -> None:
     assert shown.texts["n0_fan"] == "copy"
     assert shown.arriving("n0_fan") == ["n0_wire -->"]
     assert sorted(shown.of("wire")) == ["3\ngrad 3", "3\ngrad 3", "3\ngrad 6", "9\ngrad 1"]
-    assert picture.dot.count("what v1 adds to the gradient of x: 3.0") == 2
+    assert picture.svg().count("what v1 adds to the gradient of x: 3.0") == 2
     tree = (Value(1.0, "x") + Value(2.0, "y")) * Value(3.0, "z")
     assert draw(tree, copies=True).dot == draw(tree).dot
 
@@ -275,9 +275,9 @@ def test_contributions_of_copies_sum_to_the_gradient() -> None:
     u.label = "u"
     root = u * u + ops.exp(x) / (u + y) + x * x * u
     root.backward()
-    dot = draw(root, copies=True).dot
+    svg = draw(root, copies=True).svg()
     for node in (x, y, u):
-        terms = re.findall(rf"what \w+ adds to the gradient of {node.label}: ([^\"]+)\"", dot)
+        terms = re.findall(rf"what \w+ adds to the gradient of {node.label}: ([^<]+)<", svg)
         assert len(terms) > 1
         total = sum(float(term.replace("−", "-")) for term in terms)
         assert total == pytest.approx(node.grad, rel=1e-12)
@@ -290,9 +290,9 @@ def test_on_dark_paper_every_text_is_light() -> None:
     """Each ink has a contrast of at least 4.5, as WCAG asks of text, on the paper."""
     y = square_of_a_third() * 2.0 + 1.0
     y.backward()
-    dark = draw(y, dark=True).dot
-    (paper,) = re.findall(r'bgcolor="(#\w+)"', dark)
-    inks = set(re.findall(r'(?:fontcolor|FONT COLOR)="(#\w+)"', dark))
+    dark = draw(y, dark=True).svg()
+    (paper,) = re.findall(r'class="paper".*? fill="(#\w+)"', dark)
+    inks = set(re.findall(r'<t(?:ext|span)[^>]*? fill="(#\w+)"', dark))
     assert len(inks) >= 3
     assert min(contrast(ink, paper) for ink in inks) >= 4.5
 
@@ -489,7 +489,7 @@ def test_text_is_readable_on_every_colour(dark: bool) -> None:
     found = of_class(picture, "node")
     for i in range(9):
         (word,) = found[f"n{i}"].iter(f"{SVG}text")
-        (fill,) = {e.attrib["fill"] for e in found[f"n{i}"].iter(f"{SVG}polygon")}
+        (fill,) = {e.attrib["fill"] for e in found[f"n{i}"].iter(f"{SVG}rect")}
         assert contrast(fill, word.get("fill", "#000000")) >= 5.5
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -258,79 +257,28 @@ def test_a_saved_result_that_was_rounded_makes_the_derivative_approximate() -> N
         assert walk(f(Value(x, "a")))[-1].local_text().endswith(local)
 
 
-# What follows from rounded numbers --------------------------------------------------------------
-
-GATES: list[tuple[Any, Any]] = [
-    (lambda x, y: x + y, lambda x, y: x + y),
-    (lambda x, y: x - y, lambda x, y: x - y),
-    (lambda x, y: x * y, lambda x, y: x * y),
-    (lambda x, _: sg.tanh(x), lambda x, _: mp.tanh(x)),
-    (lambda x, _: sg.square(x), lambda x, _: x * x),
-    (lambda x, _: sg.cos(x), lambda x, _: mp.cos(x)),
-    (lambda x, y: sg.mean([x, y, 1e9]), lambda x, y: (x + y + 10**9) / 3),
-]
-inputs = st.sampled_from([0.0, 1.0, -1.0, 0.5, 0.1, 3.0, 40.0, 1e-9, 1e9, 1e18])
-recipes = st.lists(
-    st.tuples(st.sampled_from(GATES), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=5
-)
+# Names -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.differential
-@settings(max_examples=150)
-@given(inputs, inputs, recipes)
-def test_no_value_or_gradient_is_called_equal_that_is_not(x: float, y: float, recipe: Any) -> None:
-    """However many gates away it was rounded: mpmath computes the whole graph."""
-
-    def build(found: list[Any], which: int) -> Any:
-        for gate, i, j in recipe:
-            found.append(gate[which](found[i % len(found)], found[j % len(found)]))
-        return found[-1]
-
-    def truth_at(number: Any, leaf: int) -> Any:
-        at = [shown(x), shown(y)]
-        at[leaf] = number
-        return build(at, 1)
-
-    root = build([Value(x, "x"), Value(y, "y")], 0)
-    steps = walk(root)
-    assume(all(step.node is None or math.isfinite(step.node.data) for step in steps))
-    with mp.workdps(DIGITS):
-        *_, last = (step for step in steps if step.phase == "forward")
-        if "≈" not in last.text():
-            assert agree(truth_at(shown(x), 0), shown(root.data), 60, least=1)
-        for name, sign, gradient in re.findall(
-            r"/∂([xy]) ([=≈]) (\S+?)(?:,|$)", outcome(steps.scene)
-        ):
-            if sign == "=":
-                along = functools.partial(truth_at, leaf="xy".index(name))
-                slope = mp.diff(along, shown({"x": x, "y": y}[name]))
-                assert agree(slope, mp.mpf(gradient.replace("−", "-")), 40, least=1)
-
-
-def test_what_follows_from_a_rounded_number_is_rounded() -> None:
-    """As tanh(400) is not 1, tanh(400) + 1 is not 2, nor is a slope 0."""
+def test_a_name_is_equal_to_the_number_that_was_computed() -> None:
+    """tanh(400) is about 1, and the 1 that was computed goes on: 1 + 1 = 2."""
     h = labelled(sg.tanh(Value(400.0, "x")), "h")
     steps = walk(labelled(h + 1.0, "f"))
     assert [step.text() for step in (steps[1], steps[2], steps[-1])] == [
         "h = tanh(x) = tanh(400) ≈ 1",
-        "f = h + 1 ≈ 2",
-        "∂f/∂x = ∂f/∂h·∂h/∂x ≈ 1·0 = 0",
+        "f = h + 1 = 2",
+        "∂f/∂x = ∂f/∂h·∂h/∂x = 1·0 = 0",
     ]
-    assert steps[2].numbers() == "1 + 1 = 2"
-    assert outcome(steps.scene) == "∂f/∂x ≈ 0"
-    assert walk(labelled(h * 0.0, "f"))[2].text() == "f = h·0 ≈ 1·0 = 0"
-    twice = walk(labelled(h * Value(0.5, "y") + h, "f"))
-    assert any("= 1 + 0.5 = 1.5" in note for step in twice for note in step.notes())
+    assert outcome(steps.scene) == "∂f/∂x = 0"
 
 
 def test_pictures_and_slides_tell_exact_names_from_rounded_ones(tmp_path: Any) -> None:
-    """1/3 has more digits than any float, and tanh(40) is not 1; a sixteenth has four digits."""
-    third, sixteenth = labelled(Value(1.0, "x") / 3.0, "t"), labelled(Value(1.0, "z") / 16.0, "e")
+    """Of a third digits are left out, tanh(40) is not 1; a sixteenth has four digits."""
     one = labelled(sg.tanh(Value(40.0, "y")), "h")
-    for digits in (4, 17):
-        for node, sign in ((third, "≈"), (one, "≈"), (sixteenth, "=")):
-            picture = sg.draw(node, digits=digits)
-            assert f">{node.label} {sign} " in picture.svg().replace("&#160;", " ")
-            assert f'"{node.label} {sign} ' in picture.mermaid
-    *_, last = walk(third * 0.0 + one).export(tmp_path)
-    assert ">h ≈ " in last.read_text("utf-8").replace("&#160;", " ")
+    third, sixteenth = labelled(Value(1.0, "x") / 3.0, "t"), labelled(Value(1.0, "z") / 16.0, "e")
+    for node, sign in ((third, "≈"), (one, "≈"), (sixteenth, "=")):
+        picture = sg.draw(node)
+        assert f">{node.label}<tspan>&#160;{sign}&#160;</tspan>" in picture.svg()
+        assert f'"{node.label} {sign} ' in picture.mermaid
+    *_, last = walk(third * sixteenth).export(tmp_path)
+    assert ">t<tspan>&#160;≈&#160;</tspan>" in last.read_text("utf-8")

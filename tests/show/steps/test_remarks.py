@@ -6,7 +6,6 @@ How they read is in tests/wording/steps.txt.
 from __future__ import annotations
 
 import html
-import random
 import re
 from collections.abc import Callable
 
@@ -18,7 +17,7 @@ import scalargrad as sg
 from scalargrad import Value
 from scalargrad.show.steps import Step, Walk, walk
 
-from .graphs import labelled, lecture, regularised, shown
+from .graphs import labelled, lecture, regularised
 
 Function = Callable[[Value], Value]
 
@@ -38,38 +37,22 @@ def noted(steps: Walk, word: str) -> dict[str, str]:
 
 
 def test_a_nudge_is_a_hundredth_of_the_size_of_its_input() -> None:
-    """What is promised holds: "about" where the curve bends, exact if affine."""
+    """What is foretold is the gradient times that, at a kink too."""
     cases: list[tuple[Function, float, str, str]] = [
         (lambda x: x * 2.0, 3.0, "+0.01", "+0.02"),
-        (lambda x: x * x, 3.0, "+0.01", "about +0.06"),
-        (lambda x: x * x, 0.0, "+0.01", "about 0"),
+        (lambda x: x * x, 3.0, "+0.01", "+0.06"),
+        (lambda x: x * x, 0.0, "+0.01", "0"),
         (lambda x: sg.dot([x, 2.0], [3.0, 4.0]), 0.0, "+0.01", "+0.03"),
         (lambda x: x * 2.0, -0.02, "+0.0001", "+0.0002"),
         (lambda x: x * 2.0, 1.67e-27, "+1e−29", "+2e−29"),
         (lambda x: x * 2.0, 5e-324, "+0.01", "+0.02"),
         (lambda x: x * 0.5, 1.7e308, "+1e306", "+5e305"),
-        (lambda x: sg.relu(x - 1.0), 0.999, "+0.001", "0"),
-        (sg.floor, 2.0, "+0.01", "0"),
+        (sg.relu, 0.0, "+0.01", "0"),
+        (lambda x: sg.jit(lambda y: y**3)(x) * 2.0, 2.0, "+0.01", "+0.24"),
     ]
     for make, x, nudge, change in cases:
-        assert last(make(Value(x, "x"))).notes()[-1] == f"nudge x by {nudge}: f changes by {change}"
-
-
-def test_where_the_gradient_does_not_foretell_the_change_both_are_told() -> None:
-    """At a kink and a jump, and where much bends: relu(0) rises by 0.01, not by about 0."""
-    cases: list[tuple[Function, float, str]] = [
-        (sg.relu, 0.0, "+0.01, not by 0"),
-        (abs, 0.0, "+0.01, not by 0"),
-        (lambda x: sg.maximum(x, 2.0), 2.0, "+0.01, not by +0.005"),
-        (lambda x: sg.minimum(x, 2.0), 2.0, "0, not by +0.005"),
-        (lambda x: sg.clip(x, -1.0, 1.0), 1.0, "0, not by +0.01"),
-        (lambda x: sg.maximum(x * x, x), 0.0, "+0.01, not by +0.005"),
-        (lambda x: sg.relu(x) - sg.relu(-x), 0.0, "+0.01, not by 0"),
-        (lambda x: sg.gt(x, 0.0), 0.0, "+1, not by 0"),
-        (lambda x: sg.exp(30.0 * x), 0.0, "about +0.3499, not by +0.3"),
-    ]
-    for make, x, said in cases:
-        assert f"f changes by {said} as the gradient" in last(make(Value(x, "x"))).notes()[-1]
+        said = f"nudge x by {nudge}: the gradient foretells that f changes by {change}"
+        assert last(make(Value(x, "x"))).notes()[-1] == said
 
 
 @pytest.mark.parametrize(
@@ -85,51 +68,6 @@ def test_a_nudge_waits_for_the_whole_gradient_of_an_input() -> None:
     x = Value(3.0, "x")
     assert [*noted(walk(sg.square(x) + x * 2.0), "nudge")] == ["v1 → x"]
     assert [*noted(lecture(), "nudge")] == ["f → z", "q → y", "q → x"]
-
-
-def test_a_nudge_is_exact_in_what_is_a_straight_line() -> None:
-    """Of a·b² + max(a, b) + c/a + cb only c is; of a weighted sum every input is."""
-    a, b, c = Value(4.0, "a"), Value(2.0, "b"), Value(5.0, "c")
-    said = noted(walk(labelled(a * sg.square(b) + sg.maximum(a, b) + c / a + c * b, "f")), "nudge")
-    exact = {note[6]: "about" not in note for note in said.values()}
-    assert exact == {"a": False, "b": False, "c": True}
-    weights = [0.25 * (1 + i % 7) for i in range(100)]
-    total = labelled(sg.dot([Value(1.0 + i, f"x{i}") for i in range(100)], weights), "f")
-    promised = noted(walk(total), "nudge")
-    for i, weight in enumerate(weights):
-        nudge = 10.0 ** (len(str(1 + i)) - 3)  # a hundredth of 1, 10 or 100
-        assert promised[f"f → x{i}"].endswith(f"f changes by +{shown(nudge * weight)}")
-
-
-def test_a_nudge_through_a_compiled_function_is_tried_by_running_it() -> None:
-    """Its program is a gate."""
-    steps = walk(labelled(sg.jit(lambda x: x**3)(Value(2.0, "x")) * 2.0, "f"))
-    assert noted(steps, "nudge").popitem()[1].endswith("about +0.24")
-
-
-@pytest.mark.differential
-@pytest.mark.parametrize("seed", range(8))
-def test_what_is_foretold_is_what_the_function_does(seed: int) -> None:
-    """Of random functions with kinks, at whole numbers where kinks are likely."""
-    rng = random.Random(seed)
-    recipe = [(rng.randrange(6), rng.randrange(9), rng.randrange(9)) for _ in range(6)]
-
-    def build(x: Value, y: Value) -> Value:
-        pool = [x, y]
-        for kind, i, j in recipe:
-            a, b = pool[i % len(pool)], pool[j % len(pool)]
-            pool.append([sg.relu(a), abs(a), sg.maximum(a, b), a * b, a - b, sg.tanh(a)][kind])
-        return labelled(sg.sum(pool), "f")
-
-    at = {name: float(rng.randint(-2, 2)) for name in "xy"}
-    f = build(*(Value(at[name], name) for name in "xy"))
-    for note in noted(walk(f), "nudge").values():
-        found = re.match(r"nudge (.) by \+([\d.]+): f changes by (?:about )?([^, ]+)", note)
-        assert found is not None
-        name, nudge = found[1], float(found[2])
-        foretold = float(found[3].replace("−", "-"))
-        moved = build(*(Value({**at, name: at[name] + nudge}[which], which) for which in "xy"))
-        assert moved.data - f.data == pytest.approx(foretold, rel=0.12, abs=0.03 * nudge)
 
 
 # Patterns and sums ------------------------------------------------------------------------------
@@ -176,7 +114,7 @@ def test_a_picture_lists_only_the_names_it_shows() -> None:
     stem = "encoder.layers.3.self_attention.weight"
     inner = sg.sum([Value(1.0, f"{stem}[{i}, {j}]") for i in range(2) for j in range(3)])
     labelled(inner + 1.0, "what_is_drawn_one_gate_later")
-    dot_text = sg.draw(inner).dot
-    assert dot_text.count(f"el3saw: {stem}") == 1
-    assert "el3saw[1, 2]" in dot_text
-    assert "what_is_drawn" not in dot_text
+    drawn = sg.draw(inner).svg()
+    assert drawn.count(f"el3saw: {stem}") == 1
+    assert "el3saw[1, 2]" in drawn
+    assert "what_is_drawn" not in drawn

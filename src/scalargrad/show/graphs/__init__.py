@@ -1,11 +1,11 @@
 """Pictures of graphs, in DOT (and from it SVG, PNG and PDF) and in Mermaid.
 
-`graphs` holds `draw`. `expanded_folds` chooses which parts of a graph are folded; `builder` and
-`folded_diagram` turn the graph into the shapes and lines of a `diagram`, with the texts of `gates`.
-`highlighting` and `scale` decide on highlights and colours; `chain_rows` wraps long
-chains into rows. `dot` (with `wire_tables` and `palette`) and `mermaid` write the diagram as text,
-`layout` runs Graphviz, and `conversion` finishes its SVG and makes PNG, PDF and TikZ of it.
-`network_picture` draws the units and weights of a network.
+`graphs` holds `draw`. `builder` and `folded_diagram`, which chooses what is folded, turn a graph
+into the shapes and lines of a `diagram`, with the texts of `gates`. `highlighting` and `palette`
+decide on highlights and colours; `chain_rows` wraps long chains into rows. `diagram_layout`
+measures the shapes and lets Graphviz, which `layout` runs, place them; `svg` draws them for
+pictures, pages and slides. `mermaid` writes the diagram as text, and `conversion` makes PNG, PDF
+and TikZ of the SVG. `network_picture` draws the units and weights of a network.
 """
 
 from __future__ import annotations

@@ -16,11 +16,10 @@ from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.names import names
 from scalargrad.show.characters import printed, visible
-from scalargrad.show.decimal_results import rounded_values, sign_of
+from scalargrad.show.decimal_results import gate_relation
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.gates import FanOutCopy, boxed_constants, folds, gate_text, is_symmetric
-from scalargrad.show.number_format import exact, number
-from scalargrad.system.cached_property import cached_property
+from scalargrad.show.number_format import exact, loosest, number, relation
 from scalargrad.value import Parameter, Value
 
 
@@ -63,7 +62,9 @@ class DrawnGraph:
     def __init__(self, order: Sequence[Value]) -> None:
         self.order = order
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
-        self.names = {node: visible(printed(name)) for node, name in names(order).items()}
+        self.names = {
+            node: visible(printed(name), lines=False) for node, name in names(order).items()
+        }
         self.readers = fan_out(order)
         self.trees = _trees(order, self.readers)
         self.constants = {node: boxed_constants(node) for node in order}
@@ -133,7 +134,7 @@ class Builder:
     def leaf(self, node: Value) -> Box:
         """Return the box of a leaf."""
         kind = "parameter" if isinstance(node, Parameter) else "input"
-        text = visible(printed(node.label)) or self.names[node]
+        text = visible(printed(node.label), lines=False) or self.names[node]
         return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
 
     def gate(self, node: Value) -> GateShape:
@@ -141,24 +142,23 @@ class Builder:
         # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
         free = self.graph.trees[node] or self.graph.is_running_sum(node)
         ordered = not folds(node) and (free or not is_symmetric(node))
-        text, title = visible(gate_text(node)), visible(describe(node))
+        text, title = visible(gate_text(node), lines=False), visible(describe(node))
         return GateShape(self.ids[node], text, title, ordered)
 
     def sign(self, node: Value) -> str:
-        """Return the sign between a name and its value: ≈ where that is not just what is shown."""
-        return sign_of(node, self._rounded)
-
-    @cached_property
-    def _rounded(self) -> set[Value]:
-        data = {node: node.data for node in self.graph.order}
-        return rounded_values(self.graph.order, data, self.numbers.digits)
+        """Return the sign between a name and its value: ≈ where that is about what is computed."""
+        shown = relation(node.data, digits=self.numbers.digits)
+        if node.op is None:
+            return shown
+        operands = [x.data if isinstance(x, Value) else x for x in node.parents]
+        return loosest(shown, gate_relation(node.op, operands, node.data, self.numbers.digits))
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
         name, gradient = self.names[node], node.grad or 0.0  # PyTorch's habit of None counts as 0
         return Wire(
             f"{self.ids[node]}-wire",
-            visible(printed(node.label)) if node.parents else "",
+            visible(printed(node.label), lines=False) if node.parents else "",
             self.numbers.value(node.data),
             self.numbers.gradient(gradient),
             f"value of {name}: {exact(node.data)}",

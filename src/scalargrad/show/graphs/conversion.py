@@ -1,6 +1,6 @@
-"""Finish Graphviz's SVG for web pages, and make PNG (with resvg), PDF (with fpdf2) and TikZ of it.
+"""Make slides, PNG (with resvg), PDF (with fpdf2) and TikZ of an SVG.
 
-The letters of PNG and PDF are those of Arimo, as wide as Graphviz takes them to be; what Arimo
+The letters of PNG and PDF are those of Arimo; what Arimo
 lacks is drawn in whatever font of the system has it. So a PNG shows what the SVG does, everywhere.
 """
 
@@ -9,51 +9,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from io import BytesIO
 from xml.etree import ElementTree as ET
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.layout import render
 
-_PROLOGUE = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)  # XML declaration and DOCTYPE
-_COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
-_TITLED = re.compile(
-    r'(<g id="([^"]*)" class="(?:graph|node|edge|cluster)".*?>\n)<title>.*?</title>\n'
-)
-_CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
-
-
 _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
 
+_VIEW = re.compile(r'viewBox="(\S+)')
+_LETTERS = 14
+
 _LEAST = 400.0  # points across a slide: small graphs are enlarged no more
-
-#: A subscript: for browsers without `baseline-shift` on text elements, `dy` replaces it. And fonts
-#: as wide as that of `palette`, since not every system has it.
-_INSTEAD = {
-    'baseline-shift="sub"': 'dy="3"',
-    'baseline-shift="super"': 'dy="-5"',
-    'font-family="Helvetica,sans-Serif"': 'font-family="Helvetica,Arial,sans-serif"',
-}
-
-
-def finish(svg: str, title: str, titles: Mapping[str, str]) -> str:
-    """Return an SVG with `titles`, by the ids of shapes and lines, in place of Graphviz's names.
-
-    Browsers show a ``<title>`` when the pointer rests on a shape and screen readers speak it:
-    the operation, the exact value or gradient, or the local gradient of a line.
-    """
-
-    def titled(match: re.Match[str]) -> str:
-        text = titles.get(match[2].replace("&#45;", "-"), "")
-        return match[1] + (f"<title>{escape(text)}</title>\n" if text else "")
-
-    svg = _COMMENT.sub("", _PROLOGUE.sub("", svg, count=1))
-    for written, better in _INSTEAD.items():
-        svg = svg.replace(written, better)
-    svg = _CELL.sub(r'<g id="\1"><title>\2</title>', _TITLED.sub(titled, svg)).replace("</a>\n", "")
-    fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" {fitting} ', 1)
 
 
 def size(svg: str) -> tuple[float, float]:
@@ -66,9 +33,10 @@ def size(svg: str) -> tuple[float, float]:
 def set_on_slide(svg: str, paper: str) -> str:
     """Return a picture as large as it can be in the middle of a slide of 16:9, 960 points wide."""
     width, height = size(svg)
+    left = float(_VIEW.findall(svg)[0])
     across = max(1.04 * width, 1.04 * height * 16 / 9, _LEAST)
     down = across * 9 / 16
-    box = f"{(width - across) / 2:.2f} {(height - down) / 2:.2f} {across:.2f} {down:.2f}"
+    box = f"{left + (width - across) / 2:.2f} {(height - down) / 2:.2f} {across:.2f} {down:.2f}"
     x, y, _, _ = box.split()
     sheet = f'<rect x="{x}" y="{y}" width="{across:.2f}" height="{down:.2f}" fill="{paper}"/>'
     svg = _SIZE.sub(f'width="960pt" height="540pt" viewBox="{box}"', svg, count=1)
@@ -150,21 +118,29 @@ def tikz(svg: str) -> str:
 
 def _shapes(root: ET.Element) -> Iterator[str]:
     for part in root.iter():
-        read = part.get
-        if read("fill") == "white" and read("stroke") == "none":
-            continue  # paper
+        style = _style(part.attrib)
         match part.tag.removeprefix(_SVG):
             case "polygon":
-                corners = " -- ".join(f"({point})" for point in read("points", "").split())
-                yield rf"\path[{_style(part.attrib)}] {corners} -- cycle;"
-            case "ellipse":
-                size = f"x radius={read('rx')}, y radius={read('ry')}"
-                at = f"({read('cx')},{read('cy')})"
-                yield rf"\path[{_style(part.attrib)}] {at} circle [{size}];"
+                corners = " -- ".join(f"({point})" for point in part.get("points", "").split())
+                yield rf"\path[{style}] {corners} -- cycle;"
+            case "rect" if part.get("class") != "paper":
+                yield _rectangle(part, style)
             case "path":
-                yield rf"\path[{_style(part.attrib)}] {_curve(read('d', ''))};"
+                yield rf"\path[{style}] {_curve(part.get('d', ''))};"
             case "text":
                 yield _text(part)
+
+
+def _rectangle(part: ET.Element, style: str) -> str:
+    """Return a box with round corners, which may be a circle."""
+    x, y, width, height, radius = (
+        float(part.get(key, "0")) for key in ("x", "y", "width", "height", "rx")
+    )
+    if width == height == 2 * radius:
+        middle = f"({x + radius:g},{y + radius:g})"
+        return rf"\path[{style}] {middle} circle [radius={radius:g}];"
+    corners = f"({x:g},{y:g}) rectangle ({x + width:g},{y + height:g})"
+    return rf"\path[{style}, rounded corners={radius:g}bp] {corners};"
 
 
 def _style(of: Mapping[str, str]) -> str:
@@ -181,42 +157,63 @@ def _style(of: Mapping[str, str]) -> str:
     return ", ".join(found)
 
 
-def _colour(written: str) -> str:
-    """Return a colour for xcolor, which TikZ loads.
+def _colour(written: str, *, options: bool = False) -> str:
+    """Return a colour for xcolor, which TikZ loads; with its model as an option of a command.
 
     Examples
     --------
-    >>> _colour("#0b5cad"), _colour("white")
-    ('{rgb,255:red,11;green,92;blue,173}', 'white')
+    >>> _colour("#0b5cad"), _colour("white"), _colour("#0b5cad", options=True)
+    ('{rgb,255:red,11;green,92;blue,173}', 'white', '[RGB]{11,92,173}')
     """
     if not written.startswith("#"):
-        return written
+        return f"{{{written}}}" if options else written
     red, green, blue = (int(written[i : i + 2], 16) for i in (1, 3, 5))
+    if options:
+        return f"[RGB]{{{red},{green},{blue}}}"
     return f"{{rgb,255:red,{red};green,{green};blue,{blue}}}"
 
 
 def _curve(d: str) -> str:
-    """Return a path of Bézier curves.
+    """Return a path of Bézier curves, or a line along one axis.
 
     Examples
     --------
-    >>> _curve("M0,1C2,1 3,4 5,4")
-    '(0,1) .. controls (2,1) and (3,4) .. (5,4)'
+    >>> _curve("M0,1C2,1 3,4 5,4"), _curve("M0,1H5")
+    ('(0,1) .. controls (2,1) and (3,4) .. (5,4)', '(0,1) -- (5,1)')
     """
     start, *points = (f"({point})" for point in re.findall(r"-?[\d.]+,-?[\d.]+", d))
+    if straight := re.search(r"([HV])(.*)", d):
+        x, y = start[1:-1].split(",")
+        return (
+            f"{start} -- ({straight[2]},{y})"
+            if straight[1] == "H"
+            else f"{start} -- ({x},{straight[2]})"
+        )
     thirds = zip(points[::3], points[1::3], points[2::3], strict=True)
     return start + "".join(f" .. controls {a} and {b} .. {end}" for a, b, end in thirds)
 
 
 def _text(part: ET.Element) -> str:
-    read = part.get
-    size, anchor = read("font-size", "13"), {"middle": "base", "end": "base east"}
-    slanted = r"\itshape" if read("font-style") == "italic" else ""
-    font = rf"\fontsize{{{size}}}{{{size}}}\selectfont{slanted}"
-    where = anchor.get(read("text-anchor", ""), "base west")
-    at = f"({read('x')},{float(read('y', '0')) + float(read('dy', '0')):g})"
-    style = f"anchor={where}, text={_colour(read('fill', 'black'))}, font=\\sffamily{font}"
-    return rf"\node[{style}] at {at} {{{''.join(map(_letter, ''.join(part.itertext())))}}};"
+    anchor = {"middle": "base", "end": "base east"}.get(part.get("text-anchor", ""), "base west")
+    size = part.get("font-size", str(_LETTERS))
+    font = rf"\sffamily\fontsize{{{size}}}{{{size}}}\selectfont"
+    style = f"anchor={anchor}, text={_colour(part.get('fill', 'black'))}, font={font}"
+    written = _escaped(part.text)
+    for piece in part:
+        inside = _escaped(piece.text)
+        if "font-size" in piece.attrib:  # an index, or what is above it
+            script = "super" if piece.get("dy", "").startswith("-") else "sub"
+            inside = rf"\text{script}script{{{inside}}}"
+        if piece.get("font-style") == "italic":
+            inside = rf"\textit{{{inside}}}"
+        if "fill" in piece.attrib:
+            inside = rf"\textcolor{_colour(piece.attrib['fill'], options=True)}{{{inside}}}"
+        written += inside
+    return rf"\node[{style}] at ({part.get('x')},{part.get('y')}) {{{written}}};"
+
+
+def _escaped(text: str | None) -> str:
+    return "".join(map(_letter, (text or "").replace("\xa0", " ")))
 
 
 def _letter(letter: str) -> str:

@@ -12,23 +12,25 @@ from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.builder import WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import Border, Diagram, Wire
-from scalargrad.show.graphs.dot import SIDES, to_dot
-from scalargrad.show.graphs.expanded_folds import (
+from scalargrad.show.graphs.diagram import Diagram
+from scalargrad.show.graphs.diagram_layout import SIDES, DiagramLayout, placed
+from scalargrad.show.graphs.folded_diagram import (
     LINES_PER_SHAPE,
     SIDE_BY_SIDE,
+    FoldedBuilder,
     Opening,
     Size,
     all_open,
     expanded_folds,
+    stand_ins,
 )
-from scalargrad.show.graphs.folded_diagram import FoldedBuilder, stand_ins
 from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.highlighting import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.graphs.mermaid import to_mermaid
+from scalargrad.show.graphs.palette import numbers_by_id, scale_of
 from scalargrad.show.graphs.picture import Picture
-from scalargrad.show.graphs.scale import numbers_by_id, scale_of
+from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
 from scalargrad.show.shown_graph import shown_order, without_zeros
@@ -162,11 +164,8 @@ def draw(
     if depth is not None and whole(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
     limit, digits, dpi = whole(limit, "limit", 1), whole(digits, "digits"), whole(dpi, "dpi")
-    copies, gradients, dark = (
-        flag(copies, "copies"),
-        flag(gradients, "gradients"),
-        flag(dark, "dark"),
-    )
+    copies, gradients = flag(copies, "copies"), flag(gradients, "gradients")
+    dark = flag(dark, "dark")
     require_digits(digits, dpi)
     shown_as = without_zeros(roots)
     roots = [shown_as.get(root, root) for root in roots]
@@ -261,17 +260,18 @@ class GraphDrawing:
         """The sentence on the graph."""
         return self.diagram.title
 
-    @property
-    def titles(self) -> dict[str, str]:
-        """The titles of shapes and lines by id, and of the two numbers of each wire."""
-        shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire | Border))
-        frames = self.diagram.frames()
-        return {item.id: item.title for item in (*shapes, *self.diagram.lines, *frames)}
+    def svg(self) -> str:
+        """Return the SVG; from left to right, a long chain is in rows."""
+        (layout,) = placed([self._layout()])
+        return SvgWriter(layout, self.dark).svg()
 
     def dot(self) -> str:
-        """Return the graph in DOT; from left to right, a long chain is in rows."""
+        """Return the graph in DOT."""
+        return self._layout().dot()
+
+    def _layout(self) -> DiagramLayout:
         wrapped = in_rows(self.diagram, self.names) if self.direction == "LR" else self.diagram
-        return to_dot(wrapped, self.direction, self.dark)
+        return DiagramLayout(wrapped, self.direction)
 
     def mermaid(self) -> str:
         """Return the graph as a Mermaid flowchart."""

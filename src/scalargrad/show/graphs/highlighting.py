@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import describe
-from scalargrad.show.graphs.scale import Scale
+from scalargrad.show.graphs.palette import Scale
 from scalargrad.system.short_repr import shown
 from scalargrad.value import Value
 
@@ -39,18 +39,14 @@ class Look:
 
     Highlighted shapes are bold with a halo; `tints` holds the colours of others, and `scale` what
     these mean. Nodes that are inf or nan are red octagons. Lines in `back` carry a gradient,
-    against their direction, and have their arrow at that end. Hidden texts take up room all the
-    same, and in an even look every wire has room for a halo, so that all pictures of a walk are of
-    one size.
+    against their direction, and have their arrow at that end.
     """
 
     highlighted: frozenset[str] = frozenset()
     tints: Mapping[str, str] = field(default_factory=dict)
     scale: Scale | None = None
     alarmed: frozenset[str] = frozenset()
-    hidden: frozenset[str] = frozenset()
     back: frozenset[str] = frozenset()
-    even: bool = False
 
 
 def highlighted_ids(

@@ -1,9 +1,8 @@
-"""Turn DOT into pictures with Graphviz: that of the package graphviz-pure, else the system's.
+"""Place shapes with Graphviz: that of the package graphviz-pure, else the system's.
 
-The package's goes first because its version is known and it takes the widths of text from a table,
-so that pictures are alike everywhere. Both are programs, so that messages can be captured, slow
-layouts interrupted, and no threads share state. Only the system's writes PNG and PDF, where
-there is no resvg or no fpdf2 for `conversion`.
+The package's goes first because its version is known, so that pictures are alike everywhere. Both
+are programs, so that messages can be captured, slow layouts interrupted, and no threads share
+state. The system's also writes PNG and PDF, where there is no resvg or no fpdf2 for `conversion`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from scalargrad.errors import LayoutError
 
-#: Called with DOT and a text format where no program can be started: the playground's page, which
+#: Called with DOT and a format where no program can be started: the playground's page, which
 #: runs in a browser, sets it to Graphviz as WebAssembly.
 in_process: Callable[[str, str], str] | None = None
 
@@ -32,8 +31,8 @@ _REMEDIES = {
     "png": f"PNG needs two packages (python -m pip install resvg-py fontpkg-arimo), or {_DOWNLOAD}",
     "pdf": f"PDF needs two packages (python -m pip install fpdf2 fontpkg-arimo), or {_DOWNLOAD}",
 }
-#: How a graph ends in the text formats.
-_ENDS = {"svg": "</svg>\n", "json0": "\n}\n"}
+#: The format of places, and how a graph ends in it.
+_PLACES, _END = "json0", "\n}\n"
 
 
 def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
@@ -44,7 +43,7 @@ def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
     dot : str
         A graph in DOT.
     kind : str
-        ``"svg"``, ``"json0"``, ``"png"`` or ``"pdf"``.
+        ``"json0"``, ``"png"`` or ``"pdf"``.
     dpi : int
         Dots per inch of a PNG.
 
@@ -53,7 +52,7 @@ def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
     LayoutError
         If there is no Graphviz, or none that succeeds; the message includes its last line.
     """
-    if in_process is not None and kind in _ENDS:
+    if in_process is not None and kind == _PLACES:
         return in_process(dot, kind).encode()
     failures = []
     options = [f"-Gdpi={dpi}"] if kind == "png" else []
@@ -71,17 +70,10 @@ def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
     raise LayoutError(f"{found}. {_REMEDIES.get(kind, _REMEDY)}")
 
 
-def render_each(dots: Sequence[str], kind: str) -> list[str]:
-    """Return the output of Graphviz for each graph, as text.
+def places(dots: Sequence[str]) -> list[str]:
+    """Return where Graphviz places the shapes and lines of each graph, as JSON.
 
     Graphviz is started once for all of them, and lays out equal graphs once.
-
-    Parameters
-    ----------
-    dots : sequence of str
-        Graphs in DOT.
-    kind : str
-        A text format: ``"svg"`` or ``"json0"``.
 
     Raises
     ------
@@ -91,11 +83,11 @@ def render_each(dots: Sequence[str], kind: str) -> list[str]:
     if not dots:
         return []
     if in_process is not None:  # it reads one graph at a time
-        return [render(dot, kind).decode() for dot in dots]
-    different, end = list(dict.fromkeys(dots)), _ENDS[kind]
-    text = render("\n".join(different), kind).decode().replace("\r\n", "\n")
-    drawn = dict(zip(different, text.split(end)[:-1], strict=True))
-    return [drawn[dot] + end for dot in dots]
+        return [render(dot, _PLACES).decode() for dot in dots]
+    different = list(dict.fromkeys(dots))
+    text = render("\n".join(different), _PLACES).decode().replace("\r\n", "\n")
+    found = dict(zip(different, text.split(_END)[:-1], strict=True))
+    return [found[dot] + _END for dot in dots]
 
 
 def _programs(kind: str) -> Iterator[str]:
@@ -104,7 +96,7 @@ def _programs(kind: str) -> Iterator[str]:
         files = importlib.metadata.files("graphviz-pure") or []
     except importlib.metadata.PackageNotFoundError:
         files = []
-    if kind in _ENDS:
+    if kind == _PLACES:
         yield from (str(file.locate()) for file in files if file.stem == "graphviz-pure")
     if dot := shutil.which("dot"):
         yield dot

@@ -4,45 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from math import isfinite
 from typing import Any
 
 import graphviz
 
 from scalargrad.errors import GraphTooLargeError, OperandError
-from scalargrad.show.graphs.palette import FONTS, GRADIENT, INK, VALUE
+from scalargrad.show.graphs.palette import FONTS, GRADIENT, INK, PAPER, VALUE
 from scalargrad.show.graphs.picture import Picture
+from scalargrad.show.graphs.svg import framed, rounded
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.places import unit_name
 from scalargrad.system.short_repr import counted
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
 
-_FONT = {"fontname": FONTS, "fontsize": "11", "fontcolor": INK}
-_FRAME = {
-    **_FONT,
-    "layout": "neato",
-    "splines": "line",
-    "outputorder": "edgesfirst",
-    "bgcolor": "white",
-    "pad": "0.15",
-}
-_UNIT = {
-    **_FONT,
-    "shape": "circle",
-    "width": "0.34",
-    "fixedsize": "true",
-    "style": "filled",
-    "fillcolor": "white",
-    "color": INK,
-}
-_INPUT = {"style": "filled,dashed"}  # as inputs in a graph
-_POSITIVE = {"color": VALUE}
-_NEGATIVE = {"color": GRADIENT, "style": "dashed"}  # told apart in grey print too
-
-_PITCH = 0.5  # inches from unit to unit
+_PITCH, _LEAST_GAP, _RADIUS, _MARGIN, _LETTERS = 36.0, 108.0, 12.0, 24.0, 11
 _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # points; large layers have thinner lines
 _FAINTEST = 0.3  # how much ink the smallest weights of a crowded layer have left
+_DASHES = "4,3"  # of negative weights, told apart in grey print too, and of inputs as in a graph
 
 
 def network(module: Any, *, limit: int = 1000) -> Picture:
@@ -139,37 +120,52 @@ class NetworkDrawing:
         plural = "s" * (count != 1)
         return f"Network of {', '.join(first)} and {last} units: {count} weight{plural}"
 
-    @property
-    def titles(self) -> dict[str, str]:
-        """The name of each unit, and each weight in full."""
-        units = {f"u{i}-{j}": self._name(i, j) for i, j in self._units()}
-        lines = {
-            f"u{i}-{j}-w{k}": (
-                f"weight from {self._name(i - 1, k)} to {self._name(i, j)}: {exact(w)}"
+    def svg(self) -> str:
+        """Return the SVG: lines, units above them, and what the lines mean below."""
+        drawn = []
+        for i, j, k, w in self._lines():
+            (x, y), (right, down) = self._place(i - 1, k), self._place(i, j)
+            share, widest = self._share(w), self._widest()
+            faintest = _FAINTEST if widest < _WIDEST else 1.0
+            style = f'{_signed(w)} stroke-width="{_THINNEST + widest * share:.3g}"'
+            style += f' stroke-opacity="{faintest + (1 - faintest) * share:.3g}"'
+            said = f"weight from {self._name(i - 1, k)} to {self._name(i, j)}: {exact(w)}"
+            drawn.append(
+                f'<g class="line" id="u{i}-{j}-w{k}"><title>{said}</title>'
+                f'<path d="M{x:g},{y:g}C{x:g},{y:g} {right:g},{down:g} {right:g},{down:g}" '
+                f'fill="none"{style}/></g>'
             )
-            for i, j, k, w in self._lines()
-        }
-        return units | lines
+        for i, j in self._units():
+            x, y = self._place(i, j)
+            style = f' fill="{PAPER}" stroke="{INK}"' + f' stroke-dasharray="{_DASHES}"' * (i == 0)
+            circle = rounded((x, y), (2 * _RADIUS, 2 * _RADIUS), _RADIUS, style)
+            text = _written(x, y + 4, self._text(i, j))
+            title = f"<title>{self._name(i, j)}</title>"
+            drawn.append(f'<g class="node" id="u{i}-{j}">{title}{circle}{text}</g>')
+        bottom = _PITCH * (max(self.sizes) - 1) + 2 * _MARGIN
+        middle, width = (
+            self._gap() * len(self.weights) / 2 + _MARGIN,
+            self._gap() * len(self.weights),
+        )
+        drawn.append(_written(middle, bottom + 10, self._key()))
+        width = max(width, 300.0) + 2 * _MARGIN
+        return framed("\n".join(drawn), self.title, (middle - width / 2, width, bottom + 24))
 
     def dot(self) -> str:
         """Return the network in DOT, every unit at its place."""
-        graph = graphviz.Digraph("network", graph_attr=self._frame(), node_attr=_UNIT)
-        graph.attr("edge", arrowhead="none")
+        frame = {"layout": "neato", "splines": "line", "outputorder": "edgesfirst"}
+        unit = {"shape": "circle", "fixedsize": "true", "width": "0.34", "fontsize": str(_LETTERS)}
+        unit |= {"style": "filled", "fillcolor": PAPER, "fontname": FONTS}
+        key = {"label": self._key(), "fontname": FONTS}
+        graph = graphviz.Digraph("network", graph_attr=frame | key, node_attr=unit)
         for i, j in self._units():
-            style = _INPUT if i == 0 else {}
-            graph.node(
-                f"u{i}-{j}", self._text(i, j), id=f"u{i}-{j}", pos=self._place(i, j), **style
-            )
-        greatest, widest = self._greatest(), min(_WIDEST, _CROWDED / max(self.sizes))
-        faintest = _FAINTEST if widest < _WIDEST else 1.0
+            x, y = self._place(i, j)
+            graph.node(f"u{i}-{j}", self._text(i, j), pos=f"{x / 72:.4g},{-y / 72:.4g}!")
         for i, j, k, w in self._lines():
-            share = _share(w, greatest)
-            style = dict(_NEGATIVE if w < 0 else _POSITIVE)
-            style["color"] += f"{round(255 * (faintest + (1 - faintest) * share)):02x}"
-            style["penwidth"] = f"{_THINNEST + widest * share:.3g}"
-            graph.edge(f"u{i - 1}-{k}", f"u{i}-{j}", id=f"u{i}-{j}-w{k}", **style)
-        text: str = graph.source
-        return text
+            width = f"{_THINNEST + self._widest() * self._share(w):.3g}"
+            colour = {"color": GRADIENT, "style": "dashed"} if w < 0 else {"color": VALUE}
+            graph.edge(f"u{i - 1}-{k}", f"u{i}-{j}", penwidth=width, arrowhead="none", **colour)
+        return str(graph.source)
 
     def mermaid(self) -> str:
         """Return units and lines as a Mermaid flowchart, without widths."""
@@ -200,26 +196,37 @@ class NetworkDrawing:
         """Return what stands in a unit: as on the training page."""
         return unit_name(i, j, len(self.weights), self.sizes[-1])
 
-    def _place(self, i: int, j: int) -> str:
+    def _gap(self) -> float:
+        """Return the distance from layer to layer."""
+        return max(_LEAST_GAP, 0.5 * _PITCH * max(self.sizes))
+
+    def _place(self, i: int, j: int) -> tuple[float, float]:
         """Return where a unit stands: layers side by side, each centred, the first unit on top."""
-        gap = max(1.5, 0.5 * _PITCH * max(self.sizes))
-        return f"{i * gap:.4g},{((self.sizes[i] - 1) / 2 - j) * _PITCH:.4g}!"
+        above = (max(self.sizes) - self.sizes[i]) / 2
+        return _MARGIN + i * self._gap(), _MARGIN + (above + j) * _PITCH
 
     def _greatest(self) -> float:
         return max((abs(w) for *_, w in self._lines() if isfinite(w)), default=0.0)
 
-    def _frame(self) -> dict[str, str]:
-        greatest = number(self._greatest())
-        key = (
-            f'<FONT COLOR="{VALUE}">━━ w &gt; 0</FONT>      '
-            f'<FONT COLOR="{GRADIENT}">╍╍ w &lt; 0</FONT>      '
-            f"width: |w|, at most {greatest}"
-        )
-        return {**_FRAME, "label": f"< <BR/>{key}>"}  # an empty line keeps it off the last units
+    def _share(self, w: float) -> float:
+        """Return a weight's magnitude as a share of the greatest finite one, at most 1."""
+        greatest = self._greatest()
+        if not isfinite(w):
+            return 1.0
+        return abs(w) / greatest if greatest else 0.0
+
+    def _widest(self) -> float:
+        return min(_WIDEST, _CROWDED / max(self.sizes))
+
+    def _key(self) -> str:
+        """Return what lines mean."""
+        return f"solid: w > 0, dashed: w < 0, width: |w|, at most {number(self._greatest())}"
 
 
-def _share(w: float, greatest: float) -> float:
-    """Return a weight's magnitude as a share of the greatest finite one, at most 1."""
-    if not isfinite(w):
-        return 1.0
-    return abs(w) / greatest if greatest else 0.0
+def _signed(w: float) -> str:
+    return f' stroke="{GRADIENT}" stroke-dasharray="{_DASHES}"' if w < 0 else f' stroke="{VALUE}"'
+
+
+def _written(x: float, y: float, text: str) -> str:
+    place = f'x="{x:g}" y="{y:g}" text-anchor="middle" font-size="{_LETTERS}" fill="{INK}"'
+    return f"<text {place}>{escape(text)}</text>"

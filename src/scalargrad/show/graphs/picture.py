@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.conversion import finish, pdf, png, tikz
+from scalargrad.show.graphs.conversion import pdf, png, tikz
 from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
@@ -18,15 +18,14 @@ _SUFFIXES = (".svg", ".png", ".pdf", ".tikz", ".dot", ".mmd")
 
 
 class Drawing(Protocol):
-    """The source of a Picture: text in DOT and in Mermaid, and the titles of its parts."""
+    """The source of a Picture: an SVG, and text in DOT and in Mermaid."""
 
     @property
     def title(self) -> str:
         """A sentence that describes the picture."""
 
-    @property
-    def titles(self) -> Mapping[str, str]:
-        """The titles of shapes and lines, by id."""
+    def svg(self) -> str:
+        """Return the SVG."""
 
     def dot(self) -> str:
         """Return the text for Graphviz."""
@@ -92,7 +91,7 @@ class Picture:
 
     @cached_property
     def _svg(self) -> str:
-        return finish(render(self.dot, "svg").decode(), self._drawing.title, self._drawing.titles)
+        return self._drawing.svg()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, whose suffix says in which format.

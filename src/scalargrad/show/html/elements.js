@@ -113,3 +113,40 @@ function drawPlay() {
 }
 
 const togglePlay = () => (playing ? pause() : play());
+
+// The timeline of a page at a place, of which `where` is said and `counter` is shown.
+function setTimeline(at, last, where, counter) {
+  put($("scrubber"), "max", String(last));
+  $("scrubber").value = String(at);
+  put($("scrubber"), "aria-valuetext", where);
+  putText($("counter"), counter);
+  for (const id of ["first", "previous"]) put($(id), "aria-disabled", String(at === 0));
+  for (const id of ["next", "last"]) put($(id), "aria-disabled", String(at === last));
+}
+
+// Its buttons, scrubber and keys, and links that are followed within the page; `last` gives its end.
+function listenToTimeline(last) {
+  onClicks({
+    first: () => goTo(0), previous: () => goTo(state.at - 1), next: () => goTo(state.at + 1), last: () => goTo(last()),
+    play: togglePlay, help: showHelp,
+  });
+  $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
+  $("speed").addEventListener("change", () => { if (playing) { pause(); play(); } });
+  document.addEventListener("keydown", onKey);
+  window.addEventListener("hashchange", readFragment);
+}
+
+function onClicks(actions) {
+  for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
+}
+
+// Keys belong to the page unless a dialog is open; act on those that it knows.
+const isForPage = (event) => !(event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]"));
+
+function actOnKey(event, actions) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const action = (event.shiftKey && actions[`Shift+${key}`]) || actions[key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+}

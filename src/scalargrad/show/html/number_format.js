@@ -4,7 +4,6 @@
 const NOISE = 1e-12; // 0.1 + 0.2 counts as 0.3
 const FAITHFUL = 5e-4;
 const LONGEST_SUM = 6;
-const MOST_PLACES = 18;
 
 // Write x with so many significant digits, the exponent as short as it goes.
 function numberText(x, digits = 4) {
@@ -34,15 +33,6 @@ function toEvenDigits(x, digits) {
     && /^50*$/.test(exact[0].replace(".", "").slice(digits));
   if (isTie && mantissa % 2 === 1) mantissa -= 1;
   return [mantissa, Number(exponent) - digits + 1];
-}
-
-// Write x with so many decimal places; a tie goes to the even digit, as in Python.
-function toEvenPlaces(x, places) {
-  const written = x.toFixed(places);
-  const exact = x.toFixed(Math.min(places + 60, 100));
-  const isTie = /^50*$/.test((exact.split(".")[1] ?? "").slice(places));
-  const last = Number(written.slice(-1));
-  return isTie && last % 2 === 1 ? `${written.slice(0, -1)}${last - 1}` : written;
 }
 
 // Write x as JavaScript reads it; a number below a million has no exponent.
@@ -80,6 +70,9 @@ function relation(...numbers) {
   return numbers.some(isRounded) ? "≈" : "=";
 }
 
+// The sign of a chain of signs: ≈ if one of them is.
+const loosest = (...signs) => (signs.includes("≈") ? "≈" : "=");
+
 // What stands behind a name: "= 0.5" or, where digits were left out, "≈ 0.3333".
 const equalTo = (x) => `${relation(x)} ${number(x)}`;
 
@@ -96,43 +89,36 @@ function resultRelation(exact, result) {
 // The product of two numbers as they are shown, exactly; null if there is none.
 const exactProduct = (left, right) => times(decimal(left), decimal(right));
 
-// The sign between a product and its result, and between a sum of terms and its own.
+// What terms add up to as they are shown.
+const added = (terms) => terms.map(decimal).reduce(plus, ZERO);
+
+// The sign between a product and its result.
 const productRelation = (left, right, product) => resultRelation(exactProduct(left, right), product);
-const sumRelation = (terms, total) => resultRelation(terms.map(decimal).reduce(plus, ZERO), total);
 
 // A sum of contributions as far as they have arrived; ? stands for what is to come.
-function runningSum(terms, arrived, expected, sign = null) {
+function runningSum(terms, arrived, expected) {
   const indices = arrived <= LONGEST_SUM ? [...Array(arrived).keys()] : [0, arrived - 2, arrived - 1];
-  const shown = indices.map((i) => terms[i]);
-  const words = shown.map(number);
+  const words = indices.map((i) => number(terms[i]));
   if (arrived > LONGEST_SUM) words.splice(1, 0, "…");
   if (arrived < expected) words.push("?");
   const result = arrived < expected ? "" : ` ${sumResult(terms)}`;
-  return `${sign ?? relation(...shown)} ${addedUp(words)}${result}`;
+  return `${relation(...terms.slice(0, arrived))} ${addedUp(words)}${result}`;
 }
 
 // Terms as a sum: a negative one is taken away.
 const addedUp = (words) => words.join(" + ").replaceAll("+ −", "− ");
 
-// What a complete sum comes to: rounded terms are added as they are shown, where that is honest.
+// What a complete sum comes to: rounded terms are added as they are shown, where that is the total but
+// for half a unit of the last place.
 function sumResult(terms) {
   let total = 0;
   for (const term of terms) total += term;
-  if (terms.some(isRounded) && terms.length <= LONGEST_SUM && Number.isFinite(total)) {
-    const places = Math.max(...terms.map((term) => placesOf(digitsOf(term))));
-    const added = terms.map(shownNumber).reduce((sum, term) => sum + term, 0);
-    if (places <= MOST_PLACES && toEvenPlaces(added, places) === toEvenPlaces(total, places)) {
-      const shown = Number(toEvenPlaces(added, places));
-      if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `${sumRelation(terms, shown)} ${number(shown)}`;
-    }
+  const exact = added(terms);
+  if (exact && Number.isFinite(total)) {
+    const off = Math.abs(total - nearest(exact));
+    if (2 * off <= Number(`1e${exact.e}`) && off <= FAITHFUL * Math.abs(total)) total = nearest(exact);
   }
-  return `${sumRelation(terms, total)} ${number(total)}`;
-}
-
-// How many decimal places a number as written has.
-function placesOf(written) {
-  const [mantissa, exponent = "0"] = written.split("e");
-  return Math.max((mantissa.split(".")[1] ?? "").length - Number(exponent), 0);
+  return `${resultRelation(exact, total)} ${number(total)}`;
 }
 
 // Decimals {n, e}: n·10^e, where n is a whole number of at most 50 digits that does not end in 0. A

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from scalargrad import ops
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import loosest, number, product_relation, relation
-from scalargrad.show.steps.resolver import is_plain_sum
+from scalargrad.show.steps.partials import is_plain_sum
 from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.system.short_repr import shown
 from scalargrad.table.notation import CONDITIONAL, PRODUCT, SIGN
@@ -205,7 +205,7 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     gate = scene.gate(node)
     expression, data = gate.form.expression, scene.data[node]
     constants = scene.constants(gate, expression)
-    numbers, operands = scene.numbers(gate, expression), scene.exactness.operands(node)
+    numbers, operands = scene.numbers(gate, expression), relation(*gate.operand_numbers)
     names_all = is_plain_sum(expression) and not scene.held(node)
     repeats = names_all or TEXT.expression(expression, numbers) == number(data)
     return Formula(
@@ -237,14 +237,13 @@ def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation)
         left = writer.join([left, writer.phrase(f"via {_gate_words(step)}:")])
     product = writer.product(writer.factor(upstream), writer.factor(local))
     chain = _chain(step, writer, notation)
-    exactness = step.scene.exactness
-    signs = exactness.gradient(_node(step)), *exactness.local(_node(step), step.operand or 0)
-    equals = loosest(*signs) if chain == product else "="
+    filled_in = relation(upstream, local)
+    equals = filled_in if chain == product else "="
     result = product_relation(upstream, local, contribution)
     return Formula(
         [("", left), ("" if step.fans_out else equals, chain)],
         [
-            (loosest(*signs), product),
+            (filled_in, product),
             (result, writer.number(contribution)),
         ],
         result if chain == product else "",
@@ -279,7 +278,7 @@ def local_formula(
     constants = scene.constants(gate, partial)
     symbols = writer.expression(partial, scene.words(gate, partial))
     numbers = writer.expression(partial, scene.numbers(gate, partial))
-    filled_in, result = scene.exactness.local(node, operand)
+    filled_in, result = gate.relations(operand)
     of_names = loosest(filled_in, result)
     if symbols == numbers:  # a number
         return Formula([("", left)], [(of_names, writer.number(local))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import replace
 from html import escape
 from io import BytesIO
@@ -12,15 +13,15 @@ from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.characters import text_width
+from scalargrad.show.characters import LOWERED, text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.conversion import finish, pdf, png, set_on_slide
+from scalargrad.show.graphs.conversion import pdf, png, set_on_slide
 from scalargrad.show.graphs.diagram import Wire
-from scalargrad.show.graphs.dot import to_dot
+from scalargrad.show.graphs.diagram_layout import DiagramLayout, placed
 from scalargrad.show.graphs.highlighting import Look, highlighted_ids
-from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.palette import DARK, PAPER
+from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import policy
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
@@ -37,16 +38,11 @@ _MOST = 300
 _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
 _NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")
-_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LINE = re.compile(r"n\d+-w\d+")
-_HIDDEN_TEXT = re.compile(r'<text[^>]*fill="transparent"[^>]*>[^<]*</text>\n?')
-_HIDDEN_TITLES = re.compile(
-    r'(<g id="(?:n\d+)-(?:value|gradient)">)<title>[^<]*</title>\n(?=\s*</g>)'
-)
 
 
 class FrameBuilder(Builder):
-    """Draws a graph with the numbers of a walk, with room for those not known yet."""
+    """Draws a graph with the numbers of a walk."""
 
     def __init__(self, scene: Scene, numbers: WireNumbers) -> None:
         super().__init__(DrawnGraph(scene.order), numbers=numbers)
@@ -55,10 +51,9 @@ class FrameBuilder(Builder):
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node with its value and its whole gradient."""
         gradient = 1.0 if node is self._scene.root else sum(self._scene.terms[node])
-        wire = super().wire(node)
         name = self._scene.names[node] if node.parents else ""  # v1 is what the formula calls it
         shown = self.numbers.gradient(gradient)
-        return replace(wire, name=name, gradient=shown, gradient_title="")
+        return replace(super().wire(node), name=name, gradient=shown, gradient_title="")
 
 
 def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
@@ -86,14 +81,10 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
     arranged = in_rows(whole, {f"n{i}": scene.names[x] for i, x in enumerate(scene.order)})
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
-    diagrams = [
-        replace(arranged, title=step.text(), look=_look(step), note=caption)
-        for step, caption in zip(steps, captions, strict=True)
-    ]
-    dots = [to_dot(diagram, "LR", dark) for diagram in diagrams]
-    written = zip(render_each(dots, "svg"), diagrams, strict=True)
+    (layout,) = placed([DiagramLayout(arranged)])
+    layouts = [_at_step(layout, step, note) for step, note in zip(steps, captions, strict=True)]
     paper = DARK[PAPER] if dark else PAPER
-    svgs = [set_on_slide(_seen(finish(svg, diagram.title, {})), paper) for svg, diagram in written]
+    svgs = [set_on_slide(SvgWriter(each, dark).svg(), paper) for each in layouts]
     if kind == "html":
         return [
             _handout(svgs, f"Backpropagation through {scene.names[scene.root]}", paper).encode()
@@ -103,14 +94,14 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             return [pdf(svgs)]
     if kind == "svg":
         return [svg.encode() for svg in svgs]
-    drawn = [png(svg, dot, dpi) for svg, dot in zip(svgs, dots, strict=True)]
+    drawn = [png(svg, each.dot(), dpi) for svg, each in zip(svgs, layouts, strict=True)]
     return drawn if kind == "png" else [_animated(drawn, kind)]
 
 
 def _indexed(text: str, names: Collection[str]) -> str:
-    """Return a text with v₁ for v1: of what is no single run of letters Graphviz errs in width."""
+    """Return a text with v₁ for v1, as the picture has it."""
     return _NUMBERED.sub(
-        lambda word: word[0].translate(_LOWERED) if word[0] in names else word[0], text
+        lambda word: word[0].translate(LOWERED) if word[0] in names else word[0], text
     )
 
 
@@ -162,20 +153,20 @@ def _handout(svgs: Sequence[str], title: str, paper: str) -> str:
     )
 
 
-def _look(step: Step) -> Look:
-    """Return the highlights of a step, and which numbers are not known yet."""
-    scene, hidden = step.scene, set[str]()
-    for i, node in enumerate(scene.order):
-        if not scene.is_known(node, step.index):
-            hidden.add(f"n{i}-value")
-        expected = 1 if node is scene.root else scene.expected[node]
-        if scene.arrived(node, step.index) < expected:
-            hidden.add(f"n{i}-gradient")
+def _at_step(layout: DiagramLayout, step: Step, note: str) -> DiagramLayout:
+    """Return a layout with the numbers that are known at a step, and its highlights."""
+    scene, wires = step.scene, dict[str, Wire]()
+    for shape in layout.diagram.shapes:
+        if isinstance(shape, Wire):
+            node = scene.order[int(shape.id[1:].partition("-")[0])]
+            expected = 1 if node is scene.root else scene.expected[node]
+            value = shape.value if scene.is_known(node, step.index) else ""
+            gradient = shape.gradient if scene.arrived(node, step.index) == expected else ""
+            wires[shape.id] = replace(shape, value=value, gradient=gradient)
     marked = highlighted_ids(scene.order, step)
     back = frozenset(id for id in marked if _LINE.fullmatch(id)) if step.parent else frozenset()
-    return Look(marked, hidden=frozenset(hidden), back=back, even=True)
-
-
-def _seen(svg: str) -> str:
-    """Remove from a picture the numbers that are not known yet; their room stays."""
-    return _HIDDEN_TITLES.sub(r"\1\n", _HIDDEN_TEXT.sub("", svg))
+    found, shapes = copy(layout), [wires.get(x.id, x) for x in layout.diagram.shapes]
+    found.diagram = replace(
+        layout.diagram, title=step.text(), shapes=shapes, look=Look(marked, back=back), note=note
+    )
+    return found

@@ -2,40 +2,254 @@
 
 The partials are the traced ones of the table of operations. At a point, a condition in them
 is a fact, and a constant operand a number: the slope of ReLU at 3 is 1, that of x³ is 3·x².
+A `Resolver` fills in known numbers and decides conditions; long sums are shortened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
 from scalargrad import ops
-from scalargrad.show.decimal_results import decimal_result, decimal_value, rounded_values, sign_of
-from scalargrad.show.number_format import (
-    decimal,
-    loosest,
-    product_relation,
-    relation,
-    result_relation,
-    sum_relation,
-)
-from scalargrad.show.steps.resolver import (
-    PI,
-    Fork,
-    Resolver,
-    is_formula,
-    named_symbols,
-    numbers_in,
-    replaced,
-    shorten,
-    variants,
-)
+from scalargrad.show.decimal_results import decimal_value, gate_relation
+from scalargrad.show.number_format import loosest, relation, result_relation
 from scalargrad.system.cached_property import cached_property
+from scalargrad.table.notation import SUM
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
+
+#: What stands for the operands of a long sum or call that are not shown.
+ELLIPSIS = Symbol("…")
+
+#: The number, as formulas write it.
+PI = Symbol("π")
+
+#: Symbols that stand for themselves.
+FIXED = (ELLIPSIS, PI)
+_LONGEST = 6
+
+#: An operand of an operation which, being this number, leaves the other one as the result.
+_NEUTRAL: dict[Operation, tuple[float | None, float | None]] = {
+    ops.add: (0.0, 0.0),
+    ops.sub: (None, 0.0),
+    ops.mul: (1.0, 1.0),
+    ops.div: (None, 1.0),
+    ops.pow: (None, 1.0),
+}
+
+
+class UndecidedError(TypeError):
+    """A condition of which no more is known than what it asks."""
+
+    def __init__(self, condition: Symbol) -> None:
+        super().__init__(f"nothing decides {condition!r}")
+        self.condition = condition
+
+
+class Resolver:
+    """Rewrites expressions in which the numbers of some symbols are known.
+
+    Parameters
+    ----------
+    known : mapping from Symbol to float
+        Symbols to be replaced by their numbers.
+    answers : mapping from str to float, optional
+        Outcomes of conditions that these do not decide, as the conditions are printed. Without one
+        it raises UndecidedError.
+    """
+
+    def __init__(
+        self, known: Mapping[Symbol, float], answers: Mapping[str, float] | None = None
+    ) -> None:
+        self._done: dict[Symbol, Expression] = dict(known)
+        self._answers = answers or {}
+
+    def resolve(self, expression: Expression) -> Expression:
+        """Return `expression` with conditions decided and known parts computed.
+
+        A long sum leans to the left, so first operands are followed in a loop and only the
+        others by recursion.
+        """
+        leaning: list[Symbol] = []
+        while self._is_open(expression):
+            assert isinstance(expression, Symbol)
+            leaning.append(expression)
+            expression = expression.operands[0]
+        result = self._decide(expression)
+        for symbol in reversed(leaning):
+            rest = [self.resolve(operand) for operand in symbol.operands[1:]]
+            assert symbol.op is not None
+            result = self._done[symbol] = _compute(symbol.op, (result, *rest))
+        return result
+
+    def _is_open(self, expression: Expression) -> bool:
+        if not isinstance(expression, Symbol) or expression in self._done:
+            return False
+        op = expression.op
+        return op is not None and not op.lazy and op.comparison is None
+
+    def _decide(self, expression: Expression) -> Expression:
+        """Resolve a number, a name, a choice or a comparison."""
+        if not isinstance(expression, Symbol):
+            return expression
+        if expression in self._done or expression.op is None:
+            return self._done.get(expression, expression)
+        if expression.op.lazy:
+            condition, chosen, other = expression.operands
+            result = self.resolve(chosen if self._fact(condition) else other)
+        else:
+            result = self._fact(expression)
+        self._done[expression] = result
+        return result
+
+    def _fact(self, expression: Expression) -> Expression:
+        """Return the number of a comparison, or of what a choice depends on."""
+        if isinstance(expression, Symbol) and expression.op and expression.op.comparison:
+            found = _compute(expression.op, tuple(map(self.resolve, expression.operands)))
+        else:
+            found = self.resolve(expression)
+        if not isinstance(found, Symbol):
+            return found
+        if repr(found) not in self._answers:
+            raise UndecidedError(found)
+        return self._answers[repr(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """What there is where a condition holds, and where it does not."""
+
+    condition: Expression
+    holds: Any
+    fails: Any
+
+
+def variants(
+    known: Mapping[Symbol, float],
+    made: Callable[[Resolver], Any],
+    answers: Mapping[str, float] | None = None,
+) -> Any:
+    """Return what is made with a resolver or, where that depends on the operands, a `Fork`.
+
+    Parameters
+    ----------
+    known : mapping from Symbol to float
+        The operands that are constants.
+    made : function of a Resolver
+        Called once for each outcome of the conditions that it meets.
+    answers : mapping from str to float, optional
+        Their outcomes so far.
+
+    Examples
+    --------
+    >>> x = Symbol("x")
+    >>> fork = variants({}, lambda resolver: resolver.resolve(ops.where(x > 0.0, 2 * x, 1.0)))
+    >>> fork.condition.op.name, fork.holds.op.name, fork.fails
+    ('gt', 'mul', 1.0)
+    """
+    answers = answers or {}
+    try:
+        return made(Resolver(known, answers))
+    except UndecidedError as undecided:
+        key = repr(undecided.condition)
+        ways = (variants(known, made, {**answers, key: outcome}) for outcome in (1.0, 0.0))
+        return Fork(undecided.condition, *ways)
+
+
+def _compute(op: Operation, operands: tuple[Expression, ...]) -> Expression:
+    if not any(isinstance(x, Symbol) for x in operands):
+        number: float = op.of(*operands, checked=False)
+        return number
+    for index, neutral in enumerate(_NEUTRAL.get(op, ())):
+        if not isinstance(operands[index], Symbol) and operands[index] == neutral:
+            return operands[1 - index]
+    return Symbol("", op, operands)
+
+
+def replaced(expression: Expression, old: Symbol, new: Symbol) -> Expression:
+    """Return an expression with one symbol replaced."""
+    if expression is old:
+        return new
+    if not isinstance(expression, Symbol) or expression.op is None:
+        return expression
+    operands = tuple(replaced(operand, old, new) for operand in expression.operands)
+    return Symbol("", expression.op, operands)
+
+
+def shorten(expression: Expression) -> Expression:
+    """Replace the middle of every long sum and call by an ellipsis."""
+    if not isinstance(expression, Symbol) or expression.op is None:
+        return expression
+    if expression.op is ops.add:
+        first, *rest = map(shorten, _leave_out(terms(expression)))
+        for term in rest:
+            first = Symbol("", expression.op, (first, term))
+        return first
+    return Symbol("", expression.op, tuple(map(shorten, _leave_out(expression.operands))))
+
+
+def _leave_out(operands: Sequence[Expression]) -> list[Expression]:
+    if len(operands) <= _LONGEST:
+        return list(operands)
+    return [*operands[: _LONGEST - 2], ELLIPSIS, operands[-1]]
+
+
+def terms(expression: Expression) -> list[Expression]:
+    """Return what a sum adds up, first to last; anything else is its own only term."""
+    last_to_first: list[Expression] = []
+    while isinstance(expression, Symbol) and expression.op is ops.add:
+        last_to_first.append(expression.operands[1])
+        expression = expression.operands[0]
+    return [expression, *reversed(last_to_first)]
+
+
+def is_plain_sum(expression: Expression) -> bool:
+    """Return whether `expression` adds, subtracts or merely names operands as they are."""
+    parts = terms(expression)
+    if len(parts) == 1 and isinstance(expression, Symbol) and expression.op is not None:
+        notation = expression.op.text or expression.op.python
+        if notation is None or notation.precedence != SUM:
+            return False
+        parts = list(expression.operands)
+    return not any(isinstance(part, Symbol) and part.op for part in parts)
+
+
+def is_formula(partial: Expression) -> bool:
+    """Return whether an expression reads symbols, other than to decide what it is."""
+    found = _parts(partial, lambda op: 1 if op.lazy else 0 if op.comparison is None else None)
+    return any(isinstance(part, Symbol) and part.op is None for part in found)
+
+
+def named_symbols(expression: Expression) -> list[Symbol]:
+    """Return the named symbols of an expression, in the order they are first met."""
+    return [x for x in _parts(expression) if isinstance(x, Symbol) and x.op is None]
+
+
+def numbers_in(expression: Expression) -> list[float]:
+    """Return the numbers that stand in an expression."""
+    return [x for x in _parts(expression) if not isinstance(x, Symbol)]
+
+
+def _parts(
+    expression: Expression, first: Callable[[Operation], int | None] = lambda _: 0
+) -> Iterator[Expression]:
+    """Yield an expression and all its parts, of operations from the first that counts."""
+    seen: set[Symbol] = set()
+    stack = [expression]
+    while stack:
+        found = stack.pop()
+        if isinstance(found, Symbol):
+            if found in seen:
+                continue
+            seen.add(found)
+            start = 0 if found.op is None else first(found.op)
+            stack += () if start is None else reversed(found.operands[start:])
+        yield found
+
 
 #: A local derivative, with the result and, if that is in it, without; None where it is a number.
 Derivative: TypeAlias = tuple[Expression, Expression | None] | None
@@ -162,18 +376,21 @@ class SymbolicGate:
         found = map(self.stand_ins.get, named_symbols(self.derivative(index)))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
 
+    @property
+    def operand_numbers(self) -> list[float]:
+        """The numbers of the operands, in order."""
+        return [*self.numbers.values()][1:]
+
     @cached_property
     def relation(self) -> str:
         """The sign between what the gate computes, in numbers, and its result."""
         result, *operands = self.numbers.values()
-        if TABLE.get(self.form.op.name) is not self.form.op:  # a user's own, not known any further
-            return relation(*operands, result)
-        return result_relation(decimal_result(self.form.op, list(map(decimal, operands))), result)
+        return gate_relation(self.form.op, operands, result)
 
     def relations(self, index: int) -> tuple[str, str]:
         """Return the signs before the local derivative in numbers, and before what they give.
 
-        The first is ≈ also where it names a result that is not what is shown, as of tanh(40).
+        The first is ≈ also where it reads a result that is about what is shown, as of tanh(40).
         """
         rule, local = self.derivative(index), self.node.local_grads[index]
         assert local is not None
@@ -236,70 +453,3 @@ def _declared(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
         except TypeError:  # its declaration compares operands, which symbols cannot
             pass
     return Symbol("", op, operands)
-
-
-class Exactness:
-    """Finds the signs between the names of values and gradients, and their numbers.
-
-    Parameters
-    ----------
-    order : sequence of Value
-        Every node, operands before results, the root last.
-    data : mapping from Value to float
-        Their numbers.
-    terms : mapping from Value to sequence of float
-        The terms of each gradient, in the order they arrive.
-    gates : mapping from Value to SymbolicGate
-        The gates that made them.
-    """
-
-    def __init__(
-        self,
-        order: Sequence[Value],
-        data: Mapping[Value, float],
-        terms: Mapping[Value, Sequence[float]],
-        gates: Mapping[Value, SymbolicGate],
-    ) -> None:
-        self._order, self._data, self._terms, self._gates = order, data, terms, gates
-
-    def operands(self, node: Value) -> str:
-        """Return the sign between the operands of a gate and their numbers."""
-        return loosest(*(sign_of(x, self._rounded) for x in node.parents))
-
-    def local(self, node: Value, index: int) -> tuple[str, str]:
-        """Return the signs before a local derivative in numbers, and before what they give."""
-        gate = self._gates[node]
-        filled_in, result = gate.relations(index)
-        named = (gate.stand_ins.get(x, 0.0) for x in named_symbols(gate.derivative(index)))
-        return loosest(filled_in, *(sign_of(x, self._rounded) for x in named)), result
-
-    def gradient(self, node: Value) -> str:
-        """Return the sign between a gradient and its number."""
-        return self._backward[0][node]
-
-    def terms(self, node: Value, arrived: int) -> str:
-        """Return the sign between the first terms of a gradient and their numbers."""
-        return loosest(*self._backward[1][node][:arrived])
-
-    @cached_property
-    def _rounded(self) -> set[Value]:
-        return rounded_values(self._order, self._data)
-
-    @cached_property
-    def _backward(self) -> tuple[dict[Value, str], dict[Value, list[str]]]:
-        """The signs of gradients, and of their terms."""
-        signs: dict[Value, list[str]] = {node: [] for node in self._order}
-        gradients: dict[Value, str] = {}
-        for node in reversed(self._order):
-            terms = self._terms[node] if gradients else [1.0]  # of the root
-            upstream = sum(terms)
-            gradients[node] = loosest(*signs[node], sum_relation(terms, upstream))
-            for index, local in reversed([*enumerate(node.local_grads)]):
-                parent = node.parents[index]
-                if isinstance(parent, Value) and local is not None:
-                    term = self._terms[parent][len(signs[parent])]
-                    product = product_relation(upstream, local, term)
-                    signs[parent].append(
-                        loosest(gradients[node], *self.local(node, index), product)
-                    )
-        return gradients, signs

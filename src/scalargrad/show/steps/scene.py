@@ -8,11 +8,11 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeGuard
+from typing import Literal, NamedTuple, TypeAlias, TypeGuard
 
 from scalargrad import ops
-from scalargrad.comparisons import Comparison, comparisons
-from scalargrad.errors import GraphChangedError, ScalargradError
+from scalargrad.comparisons import comparisons
+from scalargrad.errors import GraphChangedError
 from scalargrad.graph import describe, fan_out
 from scalargrad.names import as_read, names
 from scalargrad.ops import activations
@@ -21,8 +21,7 @@ from scalargrad.show.characters import printed, visible
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
 from scalargrad.show.shown_graph import largest_of, scores_of, shown_order, without_zeros
-from scalargrad.show.steps.partials import Exactness, GateForm, SymbolicGate
-from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
+from scalargrad.show.steps.partials import FIXED, GateForm, SymbolicGate, named_symbols, numbers_in
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
@@ -157,28 +156,6 @@ class Scene:
         node = self._stand_ins.get(node, node)
         return node if node in self.place else None
 
-    def branches_alike(self, number: Callable[[Value], float]) -> bool:
-        """Return whether Python's comparisons come out as they did where nodes are these numbers.
-
-        True also of those of which too little is known.
-        """
-        known = [found for found in self.comparisons if None not in found.operands]
-        try:
-            return all(self._compared(found, number) == found.outcome for found in known)
-        except ScalargradError:  # undefined there
-            return False
-
-    def _compared(self, found: Comparison, number: Callable[[Value], float]) -> bool:
-        def of(x: Value | float | None) -> Any:
-            if not isinstance(x, Value):
-                return x
-            node = self.standing_for(x)
-            if node is not None or x.op is None:
-                return x.data if node is None else number(node)
-            return x.op.of_floats(*map(of, x.parents))
-
-        return bool(found.op.of_floats(*map(of, found.operands)))
-
     def gate(self, node: Value) -> SymbolicGate:
         """Return the gate that made `node`; those of one form are traced once."""
         if node not in self._gates:
@@ -203,26 +180,6 @@ class Scene:
     def held(self, node: Value) -> list[Value]:
         """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
         return [score for x in node.parents for score in scores_of(x, self.place)]
-
-    @cached_property
-    def readers(self) -> dict[Value, list[Value]]:
-        """The gates that read each node, by a wire or as a score whose maximum they hold."""
-        found: dict[Value, list[Value]] = {node: [] for node in self.order}
-        for node in self.order:
-            if node.op is not None:
-                wired = (x for x in node.parents if isinstance(x, Value))
-                for read in dict.fromkeys([*wired, *self.held(node)]):
-                    found[read].append(node)
-        return found
-
-    def gates_after(self, leaf: Value) -> list[Value]:
-        """Return the gates whose results depend on an input, operands before results."""
-        found, ahead = set[Value](), [leaf]
-        while ahead:
-            fresh = [node for node in self.readers[ahead.pop()] if node not in found]
-            found.update(fresh)
-            ahead += fresh
-        return sorted(found, key=self.place.__getitem__)
 
     def held_word(self, constant: float) -> str:
         """Return what a constant is called: the maximum of some scores, or its number."""
@@ -283,12 +240,6 @@ class Scene:
     def count(self) -> int:
         """How many steps a walk through the whole graph has."""
         return self.seed_at + 1 + sum(self.expected.values())
-
-    @cached_property
-    def exactness(self) -> Exactness:
-        """The numbers that are what is shown, once the graph is walked."""
-        gates = {node: self.gate(node) for node in self.order if node.op is not None}
-        return Exactness(self.order, self.data, self.terms, gates)
 
 
 def _in_order(nodes: Sequence[Value], names: Mapping[Value, str]) -> list[Value]:

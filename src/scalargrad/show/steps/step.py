@@ -138,7 +138,7 @@ class Step(StepFacts):
         ...     print(note)
         swap multiplier: x receives 1·x
         x̄ = 3 + 3 = 6, complete: adder at a fan-out
-        nudge x by +0.01: v1 changes by about +0.06
+        nudge x by +0.01: the gradient foretells that v1 changes by +0.06
         """
         return wording.notes(self, notation)
 

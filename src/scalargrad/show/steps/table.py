@@ -9,7 +9,7 @@ from itertools import islice
 
 from rich.cells import cell_len
 
-from scalargrad.show.number_format import number
+from scalargrad.show.number_format import number, relation
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.steps.wording import pattern_note, sum_note
@@ -80,7 +80,7 @@ def outcome(scene: Scene) -> str:
     root = scene.names[scene.root]
     totals = {leaf: sum(scene.terms[leaf]) for leaf in scene.inputs if leaf is not scene.root}
     return ", ".join(
-        f"∂{root}/∂{scene.names[leaf]} {scene.exactness.gradient(leaf)} {number(total)}"
+        f"∂{root}/∂{scene.names[leaf]} {relation(total)} {number(total)}"
         for leaf, total in totals.items()
     )
 

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from math import isfinite, nan
+from math import isfinite
 
-from scalargrad.errors import ScalargradError
-from scalargrad.ops.reductions import Largest
 from scalargrad.show.graphs.gates import folds, gate_text
-from scalargrad.show.number_format import is_rounded, number, running_sum, signed
-from scalargrad.show.shown_graph import largest_of, scores_of
+from scalargrad.show.number_format import number, running_sum, signed
+from scalargrad.show.shown_graph import largest_of
 from scalargrad.show.steps import formulas
 from scalargrad.show.steps.formulas import TEXT, Notation
 from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.system.short_repr import counted
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
-
-_NUDGE = 0.01  # of 0, and of what is almost 0
-_TRUE = 0.1  # a change that is foretold with "about" is off by no more than this fraction
-_NOTHING = 0.02  # of the nudge: a change so small is about 0
-_STRAIGHT = 1e-6  # of a change: so little is off where the function is straight
-
 
 #: All texts of steps; pages fill the same.
 TEXTS = {
@@ -38,11 +30,7 @@ TEXTS = {
     "saturated": "{gate} is saturated: its slope rounds to 0, and the gradient stops here",
     "part": "{signal} {sum}, {arrived} of {expected}",
     "sum": "{signal} {sum}, complete: adder at a fan-out",
-    "nudge": "nudge {leaf} by {nudge}: {root} changes by {change}",
-    "bent": (
-        "nudge {leaf} by {nudge}: {root} changes by {change}, not by {foretold} as the gradient "
-        "foretells: it is no straight line there"
-    ),
+    "nudge": "nudge {leaf} by {nudge}: the gradient foretells that {root} changes by {change}",
     "not finite": "first value that is not finite: {name} = {value}; give a finite number",
     "too large": (
         "first {kind} that is not finite: {formula}; scale the operands of {name}, or guard them "
@@ -62,51 +50,19 @@ def _say(text: str, **filled: object) -> str:
 def change_note(scene: Scene, leaf: Value, total: float) -> str:
     """Say what a nudge of an input by a hundredth of its size does: ``nudge x by +0.01: …``.
 
-    The graph is computed again there. Where the output does not change as the gradient foretells,
-    as beside a kink, both numbers are given; where it is not finite, nothing is.
+    Where that or the output is not finite, nothing is said.
     """
-    x, names, nudge = scene.data[leaf], scene.names, nudge_of(scene.data[leaf])
-    foretold = nudge * total
-    found = output_at(scene, leaf, x + nudge) - scene.data[scene.root]
-    if not isfinite(foretold) or not isfinite(found):
+    nudge = nudge_of(scene.data[leaf])
+    if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
         return ""
-    said = {"leaf": names[leaf], "nudge": signed(nudge), "root": names[scene.root]}
-    most, off = max(abs(found), abs(foretold)), abs(found - foretold)
-    if off > _TRUE * most and most > _NOTHING * nudge:
-        change = _about(found, is_rounded(found))
-        return _say("bent", change=change, foretold=signed(foretold), **said)
-    is_bent = off > _STRAIGHT * abs(foretold) or scene.exactness.gradient(leaf) == "≈"
-    return _say("nudge", change=_about(foretold, is_bent), **said)
-
-
-def _about(change: float, is_rounded: bool) -> str:
-    return f"{'about ' * is_rounded}{signed(change)}"
-
-
-def output_at(scene: Scene, leaf: Value, x: float) -> float:
-    """Return the output where `leaf` is x; nan where it is undefined, or of another branch."""
-    data: dict[Value, float] = {leaf: x}
-
-    def now(y: Value | float) -> float:
-        if isinstance(y, Largest) and scores_of(y, scene.place):
-            return y.at(now)
-        return data.get(y, scene.data[y]) if isinstance(y, Value) else y
-
-    try:
-        for node in scene.gates_after(leaf):
-            assert node.op is not None
-            data[node] = node.op.of_floats(*map(now, node.parents))
-    except ScalargradError:
-        return nan
-    if not scene.branches_alike(now):
-        return nan
-    return data.get(scene.root, scene.data[scene.root])
+    said = {"leaf": scene.names[leaf], "root": scene.names[scene.root]}
+    return _say("nudge", nudge=signed(nudge), change=signed(nudge * total), **said)
 
 
 def nudge_of(x: float) -> float:
     """Return by how much to nudge x: a hundredth of the greatest power of ten that is in it."""
     size = Decimal(repr(x)).adjusted() if x and isfinite(x) else 0
-    return float(f"1e{size - 2}") or _NUDGE
+    return float(f"1e{size - 2}") or 0.01  # of what is almost 0
 
 
 _MOST_NAMES = 4
@@ -258,8 +214,7 @@ def sum_note(step: StepFacts, notation: Notation) -> str:
     if not step.fans_out:
         return ""
     assert step.parent is not None
-    sign = step.scene.exactness.terms(step.parent, step.arrived)
-    written = running_sum(step.scene.terms[step.parent], step.arrived, step.expected, sign)
+    written = running_sum(step.scene.terms[step.parent], step.arrived, step.expected)
     return _say(
         "sum" if step.arrived == step.expected else "part",
         signal=formulas.signal(step, step.parent, TEXT, notation),

@@ -32,7 +32,7 @@ def grouped(reads: Sequence[Sequence[int]], limit: int, forms: Sequence[object])
     Notes
     -----
     A sequence of gates that repeats, as the steps of a recurrence do, is cut between repetitions;
-    any other into stretches of similar length, at places that few lines cross. A leaf goes to the
+    any other into stretches of similar length. A leaf goes to the
     stretch that alone reads it. Of the others, if they are many, one more stretch is made; if they
     are few, what the first gate reads stays beside them.
 
@@ -47,9 +47,9 @@ def grouped(reads: Sequence[Sequence[int]], limit: int, forms: Sequence[object])
     leaves = [i for i, form in enumerate(forms) if form is None]
     gates = [i for i, form in enumerate(forms) if form is not None]
     if not gates or not leaves:
-        return _cut([*leaves, *gates], reads, limit, forms)
+        return _cut([*leaves, *gates], limit, forms)
     for most in (limit, limit - few - 1):
-        made = _cut([*gates], reads, most, forms)
+        made = _cut([*gates], most, forms)
         homes = _homes(made, reads)
         apart = [leaf for leaf in leaves if leaf not in homes]
         seen = [leaf for leaf in leaves if leaf not in homes or leaf < gates[0]]
@@ -80,9 +80,7 @@ def _homes(made: list[Member], reads: Sequence[Sequence[int]]) -> dict[int, list
     return {x: path[-1] for x, path in shared.items() if path}
 
 
-def _cut(
-    row: list[Member], reads: Sequence[Sequence[int]], limit: int, forms: Sequence[object]
-) -> list[Member]:
+def _cut(row: list[Member], limit: int, forms: Sequence[object]) -> list[Member]:
     """Cut a sequence into a limited number of stretches, again if these are too many."""
     most_inside = max(2, 2 * limit // 3)  # so that each can be shown whole when opened
     length = most_inside
@@ -92,10 +90,11 @@ def _cut(
             inside = max(2, min(length, (end - start) // 2))
             few = limit // 8
             size = unit * max(1, inside // unit)  # what is left joins the last
-            pieces = range(start, end - size // 2, size)
-            cuts = [*_ends(0, start, few), *pieces, *_ends(end, len(row), few), len(row)]
+            repeated = range(start, end - size // 2, size)
+            cuts = [*_ends(0, start, few), *repeated, *_ends(end, len(row), few), len(row)]
         else:
-            cuts = _cuts(_crossings(row, reads), max(2, -(-len(row) // length)))
+            pieces = max(2, -(-len(row) // length))
+            cuts = [k * len(row) // pieces for k in range(pieces + 1)]
         parts = [row[a:b] for a, b in itertools.pairwise(cuts)]
         row = [part[0] if len(part) == 1 else part for part in parts]
         length = min(most_inside, max(2, isqrt(len(row))))  # stretches, each of as many
@@ -119,21 +118,6 @@ def _repetition(row: Sequence[Member], forms: Sequence[object], most: int) -> tu
             if length >= len(row) // 2:
                 return start, start + length // unit * unit + unit, unit
     return 0, 0, 0
-
-
-def _crossings(row: Sequence[Member], reads: Sequence[Sequence[int]]) -> list[int]:
-    """Return, for each place in a sequence, how many members before it are read after it."""
-    at = {x: k for k, member in enumerate(row) for x in _vertices(member)}
-    last = list(range(len(row)))
-    for vertex, reader in at.items():
-        for operand in reads[vertex]:
-            if (k := at.get(operand)) is not None:
-                last[k] = max(last[k], reader)
-    change = [0] * (len(row) + 2)
-    for k, reader in enumerate(last):
-        change[k + 1] += 1
-        change[reader + 1] -= 1
-    return list(itertools.accumulate(change))
 
 
 def _vertices(member: Member) -> Iterator[int]:
@@ -174,14 +158,3 @@ def _ends(start: int, end: int, few: int) -> list[int]:
     ([0, 1], [0])
     """
     return [*range(start, end)] if end - start <= few else [start]
-
-
-def _cuts(crossings: Sequence[int], pieces: int) -> list[int]:
-    """Return the ends of pieces of similar length, first and last place included."""
-    count = len(crossings) - 2
-    slack, cuts = count // (4 * pieces), [0]
-    for k in range(1, pieces):
-        even = k * count // pieces
-        near = range(max(even - slack, cuts[-1] + 1), even + slack + 1)
-        cuts.append(min(near, key=lambda cut, even=even: (crossings[cut], abs(cut - even))))  # type: ignore[misc]
-    return [*cuts, count]

@@ -1,3 +1,129 @@
+// The settings of training that can be changed here, and training anew with them.
+
+const FRAME_BUDGET = 8; // milliseconds of a frame that are spent on training
+const recordedSummary = $("summary").textContent;
+let underway = 0; // the frame in which training goes on
+
+// What the controls ask for; null where one of them holds no number that can be.
+function settings() {
+  const read = (id, isAllowed) => {
+    const field = $(id);
+    const x = field.value.trim() === "" ? NaN : Number(field.value);
+    const isBad = !isAllowed(x);
+    field.setAttribute("aria-invalid", String(isBad));
+    return isBad ? null : x;
+  };
+  const isCount = (most) => (x) => Number.isInteger(x) && x >= 1 && x <= most;
+  const hidden = hiddenSizes.map((_, l) => (recorded.retraining.resizes ? read(`hidden-${l}`, isCount(recorded.retraining.names[l].length)) : hiddenSizes[l]));
+  const rate = read("rate", (x) => x >= 0 && x < Infinity);
+  const epochs = read("epochs", isCount(recorded.retraining.mostEpochs));
+  const seed = recorded.retraining.resizes && $("seed").value.trim() !== "" ? read("seed", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32) : null;
+  const isBad = [rate, epochs, ...hidden].includes(null) || $("seed").getAttribute("aria-invalid") === "true";
+  return isBad ? null : { hidden, rate, seed, epochs };
+}
+
+// Show another training, as far as it has come.
+function show(chosen, at) {
+  training = chosen;
+  Object.assign(state, { unit: null, cell: Math.min(state.cell, training.cells.length - 1), at });
+  keepFocus(drawAll);
+}
+
+function noteSettings() {
+  const isOurs = training !== recordedTraining;
+  if ($("recording").hidden === isOurs) $("recording").hidden = !isOurs;
+  const kind = `${recorded.retraining.optimizer} on all ${examples.length} examples at once, no penalty, a constant learning rate`;
+  const sizes = training.layers.map((layer) => layer.length).join(", ");
+  const size = `${sizes} units, ${training.parameterCount} parameters`;
+  const how = `Trained in this page: ${size}; ${kind}${training.stopped ? `; ${training.stopped}` : "."}`;
+  if (recorded.isNamedBySizes) nameBySizes();
+  putText($("summary"), isOurs ? `now ${size}, trained in this page` : recordedSummary);
+  putText($("settings-note"), isOurs ? how : asRecorded());
+}
+
+// What the settings have to do with the recording: without an optimiser, nothing is known of its own.
+function asRecorded() {
+  if (recorded.retraining.isKnown) return "As recorded in Python. Change a number to train anew, in this page.";
+  return "The recording was trained by a program of your own; these settings train anew, in this page.";
+}
+
+// The heading, where it names the sizes of the network rather than what someone called the page.
+function nameBySizes() {
+  const sizes = training.layers.map((layer) => layer.length);
+  const heading = `Training a network of ${sizes.slice(0, -1).join(", ")} and ${sizes.at(-1)} units`;
+  putText(document.querySelector("h1"), heading);
+  if (document.title !== heading) document.title = heading;
+}
+
+function stopRetraining() {
+  cancelAnimationFrame(underway);
+  underway = 0;
+  rest();
+}
+
+// Train anew, some epochs in each frame; who looks at the newest snapshot goes on doing so.
+function retrain() {
+  stopRetraining();
+  pause();
+  const chosen = settings();
+  if (chosen === null) {
+    $("settings-note").textContent = "This cannot be trained: look at the marked number.";
+    return;
+  }
+  const fresh = new Retraining(chosen);
+  show(fresh.training, 0);
+  const goOn = () => {
+    const follows = state.at === fresh.training.count - 1;
+    const isDone = advanceFor(fresh, chosen.epochs, FRAME_BUDGET);
+    if (follows) state.at = fresh.training.count - 1;
+    underway = isDone ? 0 : requestAnimationFrame(goOn);
+    state.isMoving = !isDone;
+    keepFocus(draw);
+    if (isDone) announce([sentence(), fresh.training.stopped].filter(Boolean).join(" "));
+  };
+  underway = requestAnimationFrame(goOn);
+}
+
+// Train for some milliseconds, and say whether that was all.
+function advanceFor(fresh, epochs, milliseconds) {
+  const until = performance.now() + milliseconds;
+  do {
+    if (fresh.training.count > epochs || !fresh.advance()) return true;
+  } while (performance.now() < until);
+  return fresh.training.count > epochs;
+}
+
+function showRecording() {
+  stopRetraining();
+  fillSettings();
+  show(recordedTraining, recordedTraining.count - 1);
+  announce("The training that was recorded.");
+}
+
+// The settings as they were recorded.
+function fillSettings() {
+  for (const [l, size] of hiddenSizes.entries()) if ($(`hidden-${l}`)) $(`hidden-${l}`).value = String(size);
+  $("rate").value = String(recorded.retraining.rate);
+  $("epochs").value = String(Math.min(Math.max(recordedTraining.steps.at(-1), 1), recorded.retraining.mostEpochs));
+  if ($("seed")) $("seed").value = "";
+  for (const field of $("settings").querySelectorAll("input")) field.removeAttribute("aria-invalid");
+}
+
+function buildSettings() {
+  $("settings").hidden = !recorded.retraining;
+  if (!recorded.retraining) return;
+  const sized = recorded.retraining.resizes;
+  for (const [l, names] of recorded.retraining.names.entries()) {
+    const field = { id: `hidden-${l}`, type: "number", min: 1, max: names.length, inputmode: "numeric", "aria-label": `Units of layer ${l + 1}` };
+    if (sized) $("hidden-sizes").append(element("input", field));
+  }
+  $("hidden-sizes").hidden = $("seed-choice").hidden = !sized;
+  fillSettings();
+  for (const field of $("settings").querySelectorAll("input")) field.addEventListener("change", retrain);
+  $("settings").addEventListener("submit", (event) => { event.preventDefault(); retrain(); });
+  $("recording").addEventListener("click", showRecording);
+}
+
 // Putting the page together, and what tests and slides may call.
 
 function buildExamples() {
@@ -6,24 +132,12 @@ function buildExamples() {
 }
 
 function listen() {
-  const click = (id, action) => $(id).addEventListener("click", action);
-  click("first", () => goTo(0));
-  click("previous", () => goTo(state.at - 1));
-  click("next", () => goTo(state.at + 1));
-  click("last", () => goTo(training.count - 1));
-  click("play", togglePlay);
-  click("help", showHelp);
-  click("example-previous", () => moveExample(-1));
-  click("example-next", () => moveExample(1));
-  click("points", onPlaneClick);
+  listenToTimeline(() => training.count - 1);
+  onClicks({ "example-previous": () => moveExample(-1), "example-next": () => moveExample(1), points: onPlaneClick });
   $("example").addEventListener("change", () => chooseExample($("example").value === "" ? null : Number($("example").value)));
-  $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
   onChoice("views", setView);
-  $("speed").addEventListener("change", () => { if (playing) { pause(); play(); } });
   $("theme").addEventListener("change", () => setTheme($("theme").value));
   for (const type of ["pointerdown", "pointermove"]) $("losses").addEventListener(type, onCurvePointer);
-  document.addEventListener("keydown", onKey);
-  window.addEventListener("hashchange", readFragment);
   onResize(document.documentElement, () => keepFocus(drawAll));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
   window.addEventListener("beforeprint", () => { isPrinted = true; rest(); setTheme("light"); });

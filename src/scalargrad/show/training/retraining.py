@@ -13,8 +13,7 @@ from scalargrad.errors import ScalargradError
 from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.places import unit_name
-from scalargrad.show.training.model_record import Json, as_json, is_repeatable
-from scalargrad.show.training.network import Cell, layers_of
+from scalargrad.show.training.model_record import Cell, Json, as_json, is_repeatable, layers_of
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 

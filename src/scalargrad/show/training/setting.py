@@ -10,8 +10,14 @@ from typing import Any, Literal
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.show.training.model_record import Loss, Model, record_loss, record_model
-from scalargrad.show.training.network import Cell, find_cells
+from scalargrad.show.training.model_record import (
+    Cell,
+    Loss,
+    Model,
+    find_cells,
+    record_loss,
+    record_model,
+)
 from scalargrad.show.training.retraining import Retraining, find_retraining
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import as_float, is_real

@@ -5,13 +5,8 @@ const VIEWS = ["weights", "products", "gradients", "changes"];
 function drawTimeline() {
   const { steps, unit } = training;
   const count = training.count - 1;
-  put($("scrubber"), "max", String(count));
-  $("scrubber").value = String(state.at);
-  put($("scrubber"), "aria-valuetext", `${unit} ${steps[state.at]} of ${steps.at(-1)}`);
+  setTimeline(state.at, count, `${unit} ${steps[state.at]} of ${steps.at(-1)}`, `${unit} ${steps[state.at]}/${steps.at(-1)}`);
   $("scrubber").style.setProperty("--seed", String(state.at / Math.max(1, count)));
-  putText($("counter"), `${unit} ${steps[state.at]}/${steps.at(-1)}`);
-  for (const id of ["first", "previous"]) put($(id), "aria-disabled", String(state.at === 0));
-  for (const id of ["next", "last"]) put($(id), "aria-disabled", String(state.at === count));
 }
 
 function drawExampleChoice() {
@@ -134,16 +129,11 @@ const KEYS = {
   "?": showHelp,
 };
 
-// Keys belong to the page unless someone writes in a control or a dialog is open.
+// Keys belong to the page unless someone writes in a control.
 function onKey(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
-  if (event.target.closest("input, select, textarea")) return;
+  if (!isForPage(event) || event.target.closest("input, select, textarea")) return;
   if (event.key === " " && event.target.closest("button, summary, a")) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const action = KEYS[event.shiftKey && key !== "?" ? `Shift+${key}` : key];
-  if (!action) return;
-  event.preventDefault();
-  action();
+  actOnKey(event, KEYS);
 }
 
 // The state as a URL fragment, such as #step=12&example=17&lines=gradients.

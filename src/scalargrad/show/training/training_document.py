@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.places import unit_name
-from scalargrad.show.training.model_record import Json, as_json, uses
-from scalargrad.show.training.network import activation, layers_of
+from scalargrad.show.training.model_record import Json, activation, as_json, layers_of, uses
 from scalargrad.show.training.setting import Setting
 from scalargrad.system.json_number import json_number
 from scalargrad.table.javascript import javascript_lanes
@@ -43,9 +42,8 @@ class Snapshot(NamedTuple):
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("programs", "state", "losses", "training", "recording", "retraining"),
-    *("picture", "network", "plane", "curve"),
-    *("story", "timeline", "settings", "main"),
+    *("state", "training", "picture", "network", "plane", "curve"),
+    *("story", "timeline", "main"),
 )
 
 

@@ -1,28 +1,25 @@
 """The step page: a walk as one HTML file that opens from disk and needs no network.
 
-Python decides what to draw and keeps what is drawn alike once (`drawn`, and `level_builder` for
-large graphs), draws it (`diagram_layout`, `graph_svg`), records what the page must
-know (`page_record`) and puts the document together (`document`). The page itself is `page.html`,
-`page.css` and the scripts beside them: plain JavaScript, joined in the order that `document` lists,
-with what all pages share (`scalargrad.show.html`).
+Python decides what to draw and keeps what is drawn alike once (`drawn`), draws it (`page_svg`),
+records what the page must know (`page_record`) and puts the document together (`document`). The
+page itself is `page.html`, `page.css` and the scripts beside them: plain JavaScript, joined in the
+order that `document` lists, with what all pages share (`scalargrad.show.html`).
 
 =============== ==============================================================
-formulas        the chain rule of a step, as text and as MathML, by templates
-names           names as in print, their indices lowered
-sweep           values forward, gradients backward; whether the program would take another branch
-exactness       which numbers of a sweep are what is shown
+formulas        the chain rule of a step, as text and as MathML, by templates; names as in print
+sweep           values forward, gradients backward; whether the program would take another branch;
+                what operations give of the digits shown: = or ≈
 wording         what a step says in words, by templates
 state           what is known of the walk, and the step, view and notation shown
-drawings        which drawing is open, and what stands where in it
-drawing         the graph at a step: numbers, and what is known and done
-marks, chips    halos, rings, the arrow back; the product on the active wire
+drawings        which drawing is open, what stands where in it; the graph at a step
+marks           halos, rings, the arrow back; the product on the active wire
 panel, layers   the explanation beside it; that of a layer, as matrices
 predict         questions, and what was wrong with an answer
 inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming, centring, and what moves
-tools, sheet    the menu More, and printed worksheets
-variants        worksheets with inputs of their own, and as questions for Moodle
+tools           the menu More
+sheet           printed worksheets, also with inputs of their own, and questions for Moodle
 main            putting it together
 =============== ==============================================================
 """

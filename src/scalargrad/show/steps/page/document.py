@@ -9,7 +9,7 @@ from html import escape
 
 from scalargrad.errors import GraphError, GraphTooLargeError
 from scalargrad.graph import describe
-from scalargrad.show.aliases import aliases
+from scalargrad.show.characters import aliases
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.steps import table
 from scalargrad.show.steps.page.drawn import drawings
@@ -26,9 +26,8 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("formulas", "names", "sweep", "exactness", "wording", "state"),
-    *("drawings", "drawing", "marks", "chips", "layers", "panel", "predict", "inputs"),
-    *("timeline", "viewport", "tools", "sheet", "variants", "main"),
+    *("formulas", "sweep", "wording", "state", "drawings", "marks", "layers", "panel"),
+    *("predict", "inputs", "timeline", "viewport", "tools", "sheet", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6
 

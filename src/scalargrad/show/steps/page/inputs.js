@@ -129,7 +129,7 @@ function drawInputs() {
     const name = written.length > MOST_LETTERS ? "gradient" : written; // the long name stands beside
     const hidden = i === asked || !isComplete(i, arrived);
     const known = i === root ? 1 : state.sweep.total(i);
-    gradient.textContent = hidden ? `${name} = …` : `${name} ${state.sweep.exactness.gradient(i)} ${number(known)}`;
+    gradient.textContent = hidden ? `${name} = …` : `${name} ${equalTo(known)}`;
     typeset(gradient);
   }
 }

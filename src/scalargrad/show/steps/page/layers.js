@@ -73,7 +73,7 @@ const math = (...pieces) => MATHML.finish(MATHML.join(pieces));
 const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("via this layer:"));
 const op = (sign) => `<mo>${sign}</mo>`;
 const transposed = (name) => `<msup>${name}<mi mathvariant="normal">T</mi></msup>`;
-const gradientSign = (found) => op(loosest(...found.map((i) => state.sweep.exactness.gradient(i))));
+const gradientSign = (found) => op(relation(...found.map((i) => state.sweep.signals[i])));
 
 // The sign between a product of matrices, or that plus a column, and what was computed.
 function productSign(left, right, computed, added = null) {

@@ -1,43 +1,23 @@
 // Putting the page together, and what tests and slides may call.
 
 function listen() {
-  const click = (id, action) => $(id).addEventListener("click", action);
-  click("first", () => goTo(0));
-  click("previous", () => goTo(state.at - 1));
-  click("next", () => goTo(state.at + 1));
-  click("last", () => goTo(stops().length - 1));
-  click("play", togglePlay);
-  click("predict", () => setPredicting(!state.predicting));
-  click("help", showHelp);
-  click("zoom-in", () => zoomBy(1.25));
-  click("zoom-out", () => zoomBy(0.8));
-  click("zoom-fit", zoomFit);
-  click("reset", resetInputs);
-  click("up", goUp);
-  click("follow", () => setFollowing(!state.follows));
+  listenToTimeline(() => stops().length - 1);
+  onClicks({
+    predict: () => setPredicting(!state.predicting),
+    "zoom-in": () => zoomBy(1.25), "zoom-out": () => zoomBy(0.8), "zoom-fit": zoomFit,
+    reset: resetInputs, up: goUp, follow: () => setFollowing(!state.follows),
+    more: () => toggleTools(), drawer: toggleDrawer,
+    check: checkDifference, descend: () => descend(1), "descend-ten": () => descend(10),
+    export: saveSvg, link: () => offer(linkHere()), embed: () => offer(embedding()),
+    "print-steps": () => printSheet("steps"), worksheet: () => printSheet("worksheet"), moodle: saveMoodle,
+    present: () => setPresenting(true), leave: () => setPresenting(false),
+  });
   $("copies").addEventListener("change", () => setCopies($("copies").checked));
-  click("more", () => toggleTools());
-  click("drawer", toggleDrawer);
-  click("check", checkDifference);
-  click("descend", () => descend(1));
-  click("descend-ten", () => descend(10));
-  click("export", saveSvg);
-  click("link", () => offer(linkHere()));
-  click("embed", () => offer(embedding()));
-  click("print-steps", () => printSheet("steps"));
-  click("worksheet", () => printSheet("worksheet"));
-  click("moodle", saveMoodle);
-  click("present", () => setPresenting(true));
-  click("leave", () => setPresenting(false));
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));
-  $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
   onChoice("views", setView);
   onChoice("notations", setNotation);
-  $("speed").addEventListener("change", () => { if (playing) { pause(); play(); } });
   $("theme").addEventListener("change", () => { document.documentElement.dataset.theme = $("theme").value; });
   $("lecture").addEventListener("change", () => document.documentElement.classList.toggle("lecture", $("lecture").checked));
-  document.addEventListener("keydown", onKey);
-  window.addEventListener("hashchange", readFragment);
   onResize(viewport, refit);
   for (const act of ["wheel", "pointerdown"]) $("stage").addEventListener(act, endScrolling, { passive: true }); // a reader's own hand goes first
   window.addEventListener("beforeprint", () => { if (!document.body.classList.contains("printing-sheet")) fillSheet("steps"); });

@@ -19,10 +19,12 @@ from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.formulas import MATHML, TEXT, Notation
 from scalargrad.show.steps.layers import layered
 from scalargrad.show.steps.page.drawn import Drawings
-from scalargrad.show.steps.partials import Derivative, GateForm, SymbolicGate
-from scalargrad.show.steps.resolver import (
+from scalargrad.show.steps.partials import (
     FIXED,
+    Derivative,
     Fork,
+    GateForm,
+    SymbolicGate,
     is_plain_sum,
     named_symbols,
     numbers_in,
@@ -30,7 +32,7 @@ from scalargrad.show.steps.resolver import (
 )
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
-from scalargrad.show.steps.wording import TEXTS, change_note, fan_out_notes, gate_sentence
+from scalargrad.show.steps.wording import TEXTS, fan_out_notes, gate_sentence
 from scalargrad.system.json_number import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression, Slot, text
@@ -90,19 +92,10 @@ class Record:
             "start": start.sentence("partial"),
             "announced": {n: fan_out_notes(start, n) for n in get_args(Notation)},
             "positions": positions if len(positions) < scene.count else None,
-            "nudges": self._nudges() if self._custom else {},
             "drawings": self._drawn.json,
             **self._drawn.templates.json,
             "comparisons": self._comparisons,
             "unknown": self._unknown,
-        }
-
-    def _nudges(self) -> dict[int, str]:
-        """Return what nudges of the inputs do, in words, where the page cannot compute them."""
-        scene = self._scene
-        leaves = [leaf for leaf in scene.inputs if scene.terms[leaf]]
-        return {
-            self._place[leaf]: change_note(scene, leaf, sum(scene.terms[leaf])) for leaf in leaves
         }
 
     def key(self, op: Operation, arity: int) -> str:

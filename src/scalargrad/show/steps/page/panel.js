@@ -47,7 +47,7 @@ function explainMany(stop) {
     return row;
   });
   return [
-    element("p", { class: "sentence" }, `From ${nodes[node].name} back along ${stop.length} wires: upstream ${named} ${sweep.exactness.gradient(node)} ${number(upstream)} times each local.`),
+    element("p", { class: "sentence" }, `From ${nodes[node].name} back along ${stop.length} wires: upstream ${named} ${equalTo(upstream)} times each local.`),
     element("ol", { class: "many" }, ...rows),
   ];
 }

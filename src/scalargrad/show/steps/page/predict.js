@@ -39,7 +39,7 @@ class Question {
     if (this.stage === "product") return formula(sweep, this.step, "numbers", TEXT, notation);
     const { terms } = sweep;
     const { parent, arrived } = this.step;
-    const sum = runningSum(terms[parent].slice(0, arrived), arrived, arrived, sweep.exactness.terms(parent, arrived));
+    const sum = runningSum(terms[parent].slice(0, arrived), arrived, arrived);
     return `${signal(this.step.parent, TEXT, notation)} ${sum}`;
   }
 }
@@ -85,7 +85,7 @@ function judgeProduct(given, step, answer) {
   const before = sweep.total(step.parent, step.arrived - 1);
   const named = signal(step.node, TEXT, notation);
   if (isClose(given, local)) {
-    return `Forgotten upstream: ${number(local)} is the local derivative alone. Multiply it by the upstream ${named} ${sweep.exactness.gradient(step.node)} ${number(upstream)}.`;
+    return `Forgotten upstream: ${number(local)} is the local derivative alone. Multiply it by the upstream ${named} ${equalTo(upstream)}.`;
   }
   if (isClose(given, -answer)) {
     return `Wrong sign: the size is right. One negative factor makes a negative product, two make a positive one.`;

@@ -2,18 +2,13 @@
 
 function drawTimeline() {
   const count = stops().length;
-  $("scrubber").max = String(count - 1);
-  $("scrubber").value = String(state.at);
-  $("scrubber").setAttribute("aria-valuetext", `step ${state.at + 1} of ${count}, ${placeOf(shownSteps())}`);
-  $("counter").textContent = `${state.at + 1}/${count}`;
+  setTimeline(state.at, count - 1, `step ${state.at + 1} of ${count}, ${placeOf(shownSteps())}`, `${state.at + 1}/${count}`);
   const seed = stops().findIndex((stop) => stop.includes(seedAt));
   const first = steps[stops()[0][0]].phase;
   const share = seed >= 0 ? seed / Math.max(1, count - 1) : first === "backward" ? 0 : 1;
   $("timeline").style.setProperty("--seed", String(share));
   $("timeline").style.setProperty("--at", String(state.at / Math.max(1, count - 1)));
   $("seed-mark").hidden = seed < 0;
-  for (const id of ["first", "previous"]) $(id).setAttribute("aria-disabled", String(state.at === 0));
-  for (const id of ["next", "last"]) $(id).setAttribute("aria-disabled", String(state.at === count - 1));
 }
 
 function drawAll() {
@@ -148,9 +143,9 @@ const KEYS = {
   Escape: () => setPresenting(false),
 };
 
-// Keys belong to the page unless someone writes in a control or a dialog is open.
+// Keys belong to the page unless someone writes in a control.
 function onKey(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  if (!isForPage(event)) return;
   const { target } = event;
   if (target.closest("input:not([type=checkbox]), select, textarea")) return;
   if (state.question?.isOpen && /^[-−+.\d]$/.test(event.key)) {
@@ -159,11 +154,7 @@ function onKey(event) {
   }
   if (event.key === " " && target.closest("button, input, summary, a")) return;
   if (event.key === " " && target.closest(".node")) event.preventDefault();
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const action = KEYS[event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${key}` : key];
-  if (!action) return;
-  event.preventDefault();
-  action();
+  actOnKey(event, KEYS);
 }
 
 // The state as a URL fragment: #step=5&view=gate&notation=bar&x0=-2.

@@ -96,7 +96,7 @@ function share(local, upstream) {
 // The sum so far of a gradient that several wires contribute to.
 function sumNote(sweep, { parent, arrived, expected }, notation) {
   if (expected < 2) return "";
-  const sum = runningSum(sweep.terms[parent], arrived, expected, sweep.exactness.terms(parent, arrived));
+  const sum = runningSum(sweep.terms[parent], arrived, expected);
   return say(arrived === expected ? "sum" : "part", { signal: signal(parent, TEXT, notation), sum, arrived, expected });
 }
 
@@ -108,28 +108,15 @@ function undefinedNote({ node, operands }) {
   return TEXT.fill([gate.gate.undefined.replace("{}", () => at)], gate.word);
 }
 
-const NUDGE = 0.01; // of 0, and of what is almost 0
-const TRUE_SHARE = 0.1; // a change that is foretold with "about" is off by no more
-const NOTHING = 0.02; // of the nudge: a change so small is about 0
-const STRAIGHT = 1e-6; // of a change: so little is off where the function is a straight line, but for noise
 
-// What a complete gradient of an input means: nudge x by +0.01: f changes by -0.04.
+// What a complete gradient of an input means: nudge x by +0.01: the gradient foretells that f changes by -0.04.
 function nudgeNote(sweep, { parent: leaf, arrived, expected }) {
   if (nodes[leaf].gate || arrived < expected) return "";
-  if (!canCompute) return recorded.nudges[leaf] ?? ""; // as Python found it
   const nudge = nudgeOf(sweep.data[leaf]);
-  const foretold = nudge * sweep.total(leaf);
-  const found = sweep.rootAt([[leaf, sweep.data[leaf] + nudge]]) - sweep.data[root];
-  if (!Number.isFinite(foretold) || !Number.isFinite(found)) return "";
-  const about = (x, isAbout) => `${isAbout ? "about " : ""}${signed(x)}`;
-  const said = { leaf: nodes[leaf].name, nudge: signed(nudge), root: nodes[root].name };
-  const [most, off] = [Math.max(Math.abs(found), Math.abs(foretold)), Math.abs(found - foretold)];
-  if (off > TRUE_SHARE * most && most > NOTHING * nudge) {
-    return say("bent", { ...said, change: about(found, isRounded(found)), foretold: signed(foretold) });
-  }
-  const isBent = off > STRAIGHT * Math.abs(foretold);
-  return say("nudge", { ...said, change: about(foretold, isBent || sweep.exactness.gradient(leaf) === "≈") });
+  const change = nudge * sweep.total(leaf);
+  if (!Number.isFinite(change) || !Number.isFinite(sweep.data[root])) return "";
+  return say("nudge", { leaf: nodes[leaf].name, nudge: signed(nudge), root: nodes[root].name, change: signed(change) });
 }
 
 // By how much to nudge x: a hundredth of the greatest power of ten that is in it.
-const nudgeOf = (x) => Number(`1e${(x && Number.isFinite(x) ? x.toExponential().split("e")[1] : 0) - 2}`) || NUDGE;
+const nudgeOf = (x) => Number(`1e${(x && Number.isFinite(x) ? x.toExponential().split("e")[1] : 0) - 2}`) || 0.01;

@@ -1,0 +1,345 @@
+"""Write diagrams as SVG, placed as `diagram_layout` says: the glyphs of all pictures and pages.
+
+Each shape and line has the id that `scalargrad.show.graphs.diagram` gives, and classes. In pictures
+it has colours as well, as attributes that other programs read; pages have a style sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from math import hypot
+
+from scalargrad.show.characters import text_width, wrapped
+from scalargrad.show.graphs import diagram_layout as sizes
+from scalargrad.show.graphs import palette
+from scalargrad.show.graphs.diagram import (
+    Box,
+    Bundle,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+)
+from scalargrad.show.graphs.diagram_layout import LETTERS, DiagramLayout, Point, Size, short
+from scalargrad.show.graphs.palette import Scale
+from scalargrad.show.number_format import number
+from scalargrad.table.printing import MINUS, script_parts
+
+#: Graphviz lets lines end a point outside a port.
+JOIN = 1.5
+
+_HEAD, _HEAD_WIDTH = 8.0, 3.2  # pixels of an arrowhead, and of half its width
+_NOTE, _SWATCH, _LONGEST_LINE = 18.0, (22.0, 18.0), 64
+
+#: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
+_STYLES: dict[str, dict[str, str]] = {
+    "frame": {"stroke": palette.FRAME_LINE},
+    "shape": {"fill": palette.PAPER, "stroke": palette.INK, "stroke-width": "1.3"},
+    "parameter": {"stroke-width": "2"},
+    "input": {"stroke-dasharray": "5,3"},
+    "constant": {"fill": palette.CONSTANT_FILL, "stroke": palette.CONSTANT_FILL},
+    "again": {"stroke": palette.SLATE, "stroke-dasharray": "1.5,2.5"},
+    "fold": {"fill": palette.FOLD_FILL, "stroke-width": "1.6"},
+    "line": {"fill": "none", "stroke": palette.INK, "stroke-width": "1.3"},
+    "thick": {"stroke": palette.SLATE, "stroke-width": "2.6"},
+    "halo": {"stroke": palette.HALO, "stroke-width": "6"},
+    "strong": {"stroke": palette.INK, "stroke-width": "2.2"},
+    "band": {"stroke-width": "7"},
+    "lit": {"fill": palette.HALO_FILL, "stroke-width": "3"},
+    "alarmed": {"stroke": palette.ALARM, "stroke-width": "3"},
+    "dot": {"fill": palette.INK},
+    "text": {"fill": palette.INK, "text-anchor": "middle"},
+    "pale": {"fill": palette.CONSTANT_INK},
+    "alarm": {"fill": palette.ALARM},
+    "value": {"fill": palette.VALUE},
+    "gradient": {"fill": palette.GRADIENT, "font-style": "italic"},
+}
+
+
+class SvgWriter:
+    """Writes the shapes and lines of a diagram where its layout has them: here, as a picture.
+
+    Parameters
+    ----------
+    layout : DiagramLayout
+        A diagram that was placed.
+    dark : bool
+        Light ink on dark paper.
+    """
+
+    def __init__(self, layout: DiagramLayout, dark: bool = False) -> None:
+        self._layout, self._dark = layout, dark
+        self._diagram, self._look = layout.diagram, layout.diagram.look
+
+    def svg(self) -> str:
+        """Return the finished element: the picture, and below it the scale and the notes."""
+        layout, notes, scale = self._layout, self._notes(), self._look.scale
+        wide = [text_width(note, LETTERS) for note in notes]
+        width = max(layout.right, self._diagram.note_width, *wide) + 2 * layout.side
+        middle, height = layout.right / 2 + layout.side, layout.bottom + 2 * layout.above
+        below = self._swatches(scale, middle, height) if scale else []
+        height += _NOTE * 1.5 * bool(scale)
+        for note in notes:
+            below.append(self.text((middle, height + _NOTE / 2), note))
+            height += _NOTE
+        height += layout.above * bool(below)
+        drawn = "\n".join([*self._frames(), *self.lines(), *self.shapes(), *below])
+        return framed(drawn, self._diagram.title, (middle - width / 2, width, height), self._dark)
+
+    def lines(self) -> Iterator[str]:
+        """Yield each line."""
+        for line in self._diagram.lines:
+            kind = f"line{' enters' * line.enters}{' thick' * line.thick}"
+            yield self.line(line, kind, self._layout.line(line))
+
+    def shapes(self) -> Iterator[str]:
+        """Yield each shape."""
+        for shape in self._diagram.shapes:
+            at, size = self._layout.at[shape.id], self._layout.sizes[shape.id]
+            match shape:
+                case Box():
+                    ink = "pale" if shape.kind in {"constant", "again"} else ""
+                    text = self.text(at, self._layout.box_text(shape), ink=ink)
+                    outline = self._rectangle(shape, shape.kind, at, size, 3 if ink else 4)
+                    yield self.group(shape, f"leaf {shape.kind}", outline + text)
+                case GateShape():
+                    yield self._gate(shape, at, size)
+                case Folded():
+                    yield self._fold(shape, at, size)
+                case Wire() | Bundle():
+                    yield self.wire(shape, at, size)
+                case Junction():
+                    yield self.dot(shape, at)
+
+    def _gate(self, gate: GateShape, at: Point, size: Size) -> str:
+        letters = sizes.COPY_LETTERS if gate.copies else sizes.GATE_LETTERS
+        ink = "alarm" if self._is_alarmed(gate) else ""
+        outline = self._rectangle(gate, "", at, size, size[1] / 2)
+        text = self.text(at, short(gate.text), ink=ink, letters=letters)
+        return self.group(gate, "gate copies" if gate.copies else "gate", outline + text)
+
+    def _fold(self, box: Folded, at: Point, size: Size) -> str:
+        """Return a box of several lines with a double frame."""
+        inner = size[0] - 7, size[1] - 7
+        frames = self._rectangle(box, "fold", at, size, 7) + self._rectangle(
+            box, "fold", at, inner, 4
+        )
+        top = at[1] - sizes.LINE_HEIGHT / 2 * len(box.details)
+        details = "".join(
+            self.text((at[0], top + sizes.LINE_HEIGHT * k), detail, ink="pale", letters=13)
+            for k, detail in enumerate(box.details, 1)
+        )
+        text = self.text((at[0], top), box.text)
+        return self.group(box, "fold", f'{frames}{text} <g class="size">{details}</g>')
+
+    def _rectangle(self, shape: Shape, kind: str, at: Point, size: Size, radius: float) -> str:
+        """Return the outline of a shape; of one that is alarmed, an octagon."""
+        style = self.outline(shape, kind)
+        if self._is_alarmed(shape):
+            return f'<polygon points="{_octagon(at, size)}"{style}/>'
+        return rounded(at, size, radius, style)
+
+    def _is_alarmed(self, shape: Shape) -> bool:
+        return shape.id in self._look.alarmed
+
+    # What pages do in their own way -----------------------------------------------------------
+
+    def line(self, line: Line, kind: str, points: Sequence[Point]) -> str:
+        """Return a line with its head; a highlighted one is bold with a halo."""
+        path, classes, drawn = curves(points), ["line", *["thick"] * line.thick], ""
+        if self._look.highlighted.intersection({line.id, line.id.rpartition("-to")[0]}):
+            drawn = f'<path d="{path}"{self._style("line", "halo")}/>'
+            classes.append("strong")
+        drawn += f'<path d="{path}"{self._style(*classes)}/>'
+        is_back = line.id in self._look.back
+        if is_back or line.enters:
+            style = self._style("dot", fill=palette.SLATE if line.thick else palette.INK)
+            head = _head(points[::-1] if is_back else points, 1.4 if line.thick else 1.0)
+            drawn += f'<polygon points="{head}"{style}/>'
+        return f'<g class="{kind}" id="{line.id}">{_title(line.title)}{drawn}</g>'
+
+    def group(self, shape: Box | GateShape | Folded, kind: str, inside: str) -> str:
+        """Return a shape of an outline and texts."""
+        return f'<g class="node {kind}" id="{shape.id}">{_title(shape.title)}{inside}</g>'
+
+    def dot(self, fan: Junction, at: Point) -> str:
+        """Return the dot at which a wire branches."""
+        inside = rounded(at, (7, 7), 3.5, self._style("dot"))
+        return f'<g class="node fan" id="{fan.id}">{_title(fan.title)}{inside}</g>'
+
+    def outline(self, shape: Shape, kind: str) -> str:
+        """Return the attributes of an outline, filled where it is tinted or highlighted."""
+        kinds = ["shape", *[kind] * (kind in _STYLES)]
+        kinds += ["lit"] * (shape.id in self._look.highlighted)
+        kinds += ["alarmed"] * self._is_alarmed(shape)
+        tint = self._look.tints.get(shape.id)
+        return self._style(*kinds, **({"fill": tint} if tint else {}))
+
+    def wire(self, wire: Wire | Bundle, at: Point, size: Size) -> str:
+        """Return a wire: a line, and its numbers on both sides of it."""
+        (x, y), along = at, self._layout.direction == "LR"
+        half = size[0 if along else 1] / 2 + JOIN
+        path = f"M{x:g},{y - half:.1f}V{y + half:.1f}"
+        if along:
+            path = f"M{x - half:.1f},{y:g}H{x + half:.1f}"
+        drawn, kinds = "", ["line", *["thick"] * isinstance(wire, Bundle)]
+        if wire.id in self._look.highlighted:
+            drawn, kinds = f'<path d="{path}"{self._style("line", "halo")}/>', ["line", "strong"]
+        elif tint := self._look.tints.get(wire.id):
+            drawn = f'<path d="{path}"{self._style("line", "band", stroke=tint)}/>'
+        drawn += f'<path class="line" d="{path}"{self._style(*kinds)}/>'
+        node = wire.id.removesuffix("-wire")
+        if isinstance(wire, Bundle):
+            drawn += self._number(f"{node}-text", wire.title, _typeset(wire.text), at, 0)
+        else:
+            value = self._span("value", wire.value)
+            if wire.name and value:
+                back = f' dy="{-_BELOW}"' if script_parts(wire.name) else ""  # on the line again
+                sign = f"<tspan{back}>&#160;{wire.sign}&#160;</tspan>"
+                value = _typeset(wire.name) + sign + value
+            gradient = self._span("gradient", wire.gradient)
+            drawn += self._number(f"{node}-value", wire.value_title, value, at, 0)
+            drawn += self._number(f"{node}-gradient", wire.gradient_title, gradient, at, 1)
+        return f'<g class="node wire" id="{wire.id}">{drawn}</g>'
+
+    def text(
+        self, at: Point, text: str, *, ink: str = "", letters: int = LETTERS, anchor: str = "middle"
+    ) -> str:
+        """Return a text around a point, or beside it."""
+        style = self._style("text", *[ink] * bool(ink), **{"text-anchor": anchor})
+        size = f' font-size="{letters}"' if letters != LETTERS else ""
+        place = f'x="{at[0]:g}" y="{at[1] + 0.35 * letters:g}"'
+        return f"<text {place}{style}{size}>{_typeset(text)}</text>"
+
+    # Parts of pictures ------------------------------------------------------------------------
+
+    def _span(self, kind: str, number: str) -> str:
+        return f"<tspan{self._style(kind)}>{number}</tspan>" if number else ""
+
+    def _number(self, id: str, title: str, written: str, at: Point, side: int) -> str:
+        """Return the value or the gradient of a wire: above or below, or left or right of it."""
+        if not written:
+            return f'<g id="{id}"></g>'
+        x, y, anchor = at[0], at[1] + (-7, 17)[side], "middle"
+        if self._layout.direction == "TB":
+            x, y, anchor = at[0] + (-6, 6)[side], at[1] + 5, ("end", "start")[side]
+        style = self._style("text", **{"text-anchor": anchor})
+        return f'<g id="{id}">{_title(title)}<text x="{x:g}" y="{y:g}"{style}>{written}</text></g>'
+
+    def _frames(self) -> Iterator[str]:
+        """Yield the frames of open folds, outer ones first, filled alternately."""
+        fills = dict.fromkeys((cluster.id for cluster in self._diagram.clusters), 0)
+        for cluster in self._diagram.frames():
+            fill = fills[cluster.id]
+            fills.update(dict.fromkeys((inner.id for inner in cluster.inside), 1 - fill))
+            (x, y), (width, height) = self._layout.at[cluster.id], self._layout.sizes[cluster.id]
+            style = self._style("frame", fill=palette.FRAME_FILLS[fill])
+            box = rounded((x, y), (width, height), 8, style)
+            place = x - width / 2 + 8, y - height / 2 + 14
+            box += self.text(place, cluster.text, anchor="start")
+            yield f'<g class="frame" id="{cluster.id}">{_title(cluster.title)}{box}</g>'
+
+    def _style(self, *kinds: str, **more: str) -> str:
+        """Return the attributes of classes, later ones first, in the colours of the paper."""
+        found: dict[str, str] = {}
+        for kind in kinds:
+            found |= _STYLES[kind]
+        inks = palette.DARK if self._dark else {}
+        return "".join(f' {key}="{inks.get(x, x)}"' for key, x in (found | more).items())
+
+    def _notes(self) -> list[str]:
+        """Return the lines below the picture."""
+        diagram = self._diagram
+        note = diagram.note if diagram.note_width else wrapped(diagram.note, _LONGEST_LINE)
+        texts = (wrapped(diagram.legend, _LONGEST_LINE), note)
+        return [line for text in texts if text for line in text.split("\n")]
+
+    def _swatches(self, scale: Scale, x: float, y: float) -> list[str]:
+        """Return the scale that says which numbers the colours mean, around x."""
+        colours, (width, height) = scale.swatches(), _SWATCH
+        half, middle = width * len(colours) / 2, y + height / 2
+        made = [
+            f'<rect x="{x - half + width * k:.1f}" y="{y:.1f}" width="{width}" height="{height}" '
+            f'fill="{colour}"/>'
+            for k, colour in enumerate(colours)
+        ]
+        limit = number(scale.limit) if scale.limit else ""
+        low = f"{MINUS}{limit}" if limit else ""
+        left = x - half - text_width(low, LETTERS) - 14
+        made.append(self.text((left, middle), scale.quantity, anchor="end"))
+        made.append(self.text((x - half - 6, middle), low, anchor="end"))
+        made.append(self.text((x, middle), "0"))
+        return [*made, self.text((x + half + 6, middle), limit, anchor="start")]
+
+
+def framed(drawn: str, title: str, box: tuple[float, float, float], dark: bool = False) -> str:
+    """Return what is drawn as a picture on paper, of a left edge, a width and a height."""
+    left, width, height = (f"{x:.1f}" for x in box)
+    fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
+    paper = palette.DARK[palette.PAPER] if dark else palette.PAPER
+    return (
+        f'<svg role="img" aria-label="{escape(title)}" {fitting} width="{width}pt" '
+        f'height="{height}pt" viewBox="{left} 0 {width} {height}" '
+        f'xmlns="http://www.w3.org/2000/svg">\n'
+        f'<rect class="paper" x="{left}" width="{width}" height="{height}" fill="{paper}"/>\n'
+        f'<g id="graph0" font-family="{palette.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
+        f"{drawn}\n</g>\n</svg>"
+    )
+
+
+def rounded(at: Point, size: Size, radius: float, style: str) -> str:
+    """Return a rectangle with round corners around a point: a circle, if they are round enough."""
+    return (
+        f'<rect x="{at[0] - size[0] / 2:.1f}" y="{at[1] - size[1] / 2:.1f}" '
+        f'width="{size[0]:.1f}" height="{size[1]:.1f}" rx="{radius:g}"{style}/>'
+    )
+
+
+def curves(points: Sequence[Point]) -> str:
+    """Return the path of Bézier curves."""
+    first, *rest = points
+    return f"M{first[0]:g},{first[1]:g}C" + " ".join(f"{x:g},{y:g}" for x, y in rest)
+
+
+def _title(text: str) -> str:
+    return f"<title>{escape(text)}</title>" if text else ""
+
+
+def _head(points: Sequence[Point], size: float) -> str:
+    """Return the corners of the arrowhead at the end of a line."""
+    x, y = points[-1]
+    before = next((p for p in points[::-1] if hypot(p[0] - x, p[1] - y) > 1), (x, y))
+    length = (hypot(x - before[0], y - before[1]) or 1) / size
+    right, down = (x - before[0]) / length, (y - before[1]) / length
+    back, aside = (x - _HEAD * right, y - _HEAD * down), (_HEAD_WIDTH * down, _HEAD_WIDTH * right)
+    corners = [(x, y), *((back[0] + s * aside[0], back[1] - s * aside[1]) for s in (1, -1))]
+    return _corners(corners)
+
+
+def _octagon(at: Point, size: Size) -> str:
+    right, down = size[0] / 2, size[1] / 2
+    cut = 0.29 * min(size)
+    quarter = [(right, down - cut), (right - cut, down)]
+    half = [*quarter, *((-a, b) for a, b in quarter[::-1])]
+    return _corners([(at[0] + s * a, at[1] + s * b) for s in (1, -1) for a, b in half])
+
+
+def _corners(points: Sequence[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+_BELOW, _ABOVE, _INDEX = 3, 5, 10
+
+
+def _typeset(name: str) -> str:
+    """Return a name with its index below the line, and what is above it."""
+    parts = script_parts(name)
+    if parts is None:
+        return escape(name)
+    letter, below, above = map(escape, parts)
+    raised = f'<tspan dy="{-_ABOVE}" font-size="{_INDEX}">{above}</tspan>' if above else ""
+    drop = _BELOW + _ABOVE * bool(above)
+    return f'{letter}{raised}<tspan dy="{drop}" font-size="{_INDEX}">{below}</tspan>'
