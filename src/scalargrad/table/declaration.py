@@ -85,7 +85,6 @@ class Operation:
         mathml: Notation | None = None,
         comparison: Notation | None = None,
         javascript: Notation | str | None = None,
-        c: Notation | str | None = None,
         lane: str | None = None,
         expression: Callable[..., Any] | None = None,
         name: str | None = None,
@@ -102,7 +101,6 @@ class Operation:
         self.mathml = mathml
         self.comparison = comparison
         self.javascript = javascript or python
-        self.c = c
         self.lane = lane
         self.expression = expression
 
