@@ -16,7 +16,7 @@ from rich.markup import escape
 from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
-from scalargrad.expression.assignments import parse_assigned
+from scalargrad.expression.parsing import parse_assigned
 from scalargrad.graph import topological_order
 from scalargrad.names import names
 from scalargrad.system.terminals import console, forget_absurd_width, make_tolerant

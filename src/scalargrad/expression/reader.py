@@ -12,8 +12,7 @@ from typing import Any
 
 from scalargrad import ops
 from scalargrad.errors import ExpressionError
-from scalargrad.expression.source import ExpressionText, short
-from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD
+from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD, ExpressionText, short
 from scalargrad.table.domain_message import another_operand
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation

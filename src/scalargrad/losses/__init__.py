@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from scalargrad.losses import modules
-from scalargrad.losses.binary import binary_cross_entropy as binary_cross_entropy
-from scalargrad.losses.binary import (
+from scalargrad.losses.classification import binary_cross_entropy as binary_cross_entropy
+from scalargrad.losses.classification import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
 )
-from scalargrad.losses.binary import hinge_loss as hinge_loss
-from scalargrad.losses.classes import cross_entropy as cross_entropy
-from scalargrad.losses.classes import kl_div as kl_div
-from scalargrad.losses.classes import multi_margin_loss as multi_margin_loss
-from scalargrad.losses.classes import nll_loss as nll_loss
+from scalargrad.losses.classification import cross_entropy as cross_entropy
+from scalargrad.losses.classification import hinge_loss as hinge_loss
+from scalargrad.losses.classification import kl_div as kl_div
+from scalargrad.losses.classification import multi_margin_loss as multi_margin_loss
+from scalargrad.losses.classification import nll_loss as nll_loss
 from scalargrad.losses.metrics import accuracy as accuracy
 from scalargrad.losses.metrics import confusion_matrix as confusion_matrix
 from scalargrad.losses.metrics import error_rate as error_rate

@@ -7,6 +7,8 @@ from scalargrad.losses.modules import *
 from scalargrad.nn import activation, container, perceptron, recurrent, saving
 from scalargrad.nn import init as init
 from scalargrad.nn.activation import *
+from scalargrad.nn.activation import LogSoftmax as LogSoftmax
+from scalargrad.nn.activation import Softmax as Softmax
 from scalargrad.nn.attention import MultiheadAttention as MultiheadAttention
 from scalargrad.nn.container import *
 from scalargrad.nn.dropout import Dropout as Dropout
@@ -20,8 +22,6 @@ from scalargrad.nn.normalization import RMSNorm as RMSNorm
 from scalargrad.nn.perceptron import *
 from scalargrad.nn.recurrent import *
 from scalargrad.nn.saving import *
-from scalargrad.nn.softmax import LogSoftmax as LogSoftmax
-from scalargrad.nn.softmax import Softmax as Softmax
 from scalargrad.nn.state import IncompatibleKeys as IncompatibleKeys
 from scalargrad.nn.summary import Summary as Summary
 from scalargrad.nn.summary import summary as summary

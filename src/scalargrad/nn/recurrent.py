@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
-from scalargrad.nn.batches import are_rows, each_row, listed_inputs, of_length
 from scalargrad.nn.init import Rng
+from scalargrad.nn.inputs import are_rows, each_row, listed_inputs, of_length
 from scalargrad.nn.linear import affine
 from scalargrad.nn.module import Module
 from scalargrad.ops import add, relu, sigmoid, tanh

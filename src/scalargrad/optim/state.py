@@ -36,10 +36,10 @@ def _fractions(x: Any, name: str) -> tuple[float, ...]:
     return tuple(_fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
 
 
-def _plain(x: Any, name: str) -> Any:
+def _python_number(x: Any, name: str) -> Any:
     """Return an option of a user's rule as Python's own number, if it is one."""
     if isinstance(x, list | tuple):
-        return tuple(_plain(part, name) for part in x)
+        return tuple(_python_number(part, name) for part in x)
     if isinstance(x, bool) or getattr(getattr(x, "dtype", None), "kind", "") == "b":
         return bool(x)
     return number(x, name, finite=False) if is_real(x) else x
@@ -70,7 +70,7 @@ def checked(group: Group) -> Group:
     {'params': [], 'lr': 1.0, 'betas': (0.5, 0.0), 'nesterov': False}
     """
     return {
-        name: x if name in {"params", "step"} else _OPTIONS.get(name, _plain)(x, name)
+        name: x if name in {"params", "step"} else _OPTIONS.get(name, _python_number)(x, name)
         for name, x in group.items()
     }
 

@@ -21,7 +21,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module, ModuleList
 from scalargrad.nn.functional_call import exchanged
 from scalargrad.optim.optimizer import write_data
-from scalargrad.train.examples import plain
+from scalargrad.train.examples import detached
 from scalargrad.train.objective import StepResult
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
@@ -210,7 +210,7 @@ class CompiledSteps:
             count = len(inputs) if repr(after) != repr(before) else 1
             predictions = [self._objective.model(x) for x in inputs[:count]]
             predictions += _as_values(found[count:])
-            expected = float(plain(self._objective.value(predictions, targets)))
+            expected = float(detached(self._objective.value(predictions, targets)))
         rewind(after)
         _require_near(loss, expected, "the loss of a batch")
 
@@ -229,7 +229,7 @@ class CompiledSteps:
             if is_new:
                 after = self._states()
                 rewind(before)
-                pairs = plain(found[0]), plain(model(inputs[0]))
+                pairs = detached(found[0]), detached(model(inputs[0]))
                 rewind(after)
                 for x, y in zip(*[flatten(part, "")[0] for part in pairs], strict=True):
                     _require_near(x, y, "a prediction")

@@ -11,7 +11,7 @@ from scalargrad.errors import OperandError
 from scalargrad.nn import Module
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.train.examples import Examples, plain
+from scalargrad.train.examples import Examples, detached
 from scalargrad.train.history import Row
 from scalargrad.value import Value
 
@@ -56,7 +56,7 @@ class Objective:
     def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
         """Return the loss of the held-out examples, without the penalty."""
         found = self.loss([*predictions], [*targets])  # lists of its own, which it may sort
-        return float(plain(_number(found, self.loss, "one Value, such as a mean")))
+        return float(detached(_number(found, self.loss, "one Value, such as a mean")))
 
     def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
         """Return each metric."""
@@ -66,7 +66,7 @@ class Objective:
         """Return one metric."""
         metric = self.metrics[name]
         found = metric([*predictions], [*targets])  # lists of its own, which it may sort
-        return float(plain(_number(found, metric, "one number")))
+        return float(detached(_number(found, metric, "one number")))
 
 
 def _number(found: Any, function: Any, wanted: str) -> Any:

@@ -1,6 +1,6 @@
 """One evaluation of a function, ready to be differentiated: fresh leaves in, graph out.
 
-Every derivative in `functional` and `jacobians` begins here. The arguments' numbers are replaced
+Every derivative in `functional` begins here. The arguments' numbers are replaced
 by fresh leaves, the function runs once, and what it computed from those leaves is the subgraph
 that a sweep goes through:
 
@@ -164,11 +164,11 @@ class Evaluation:
                 "argument, or write gradients(loss, parameters)"
             )
 
-    def plain(self, x: Any, subgraph: Subgraph) -> Any:
+    def returned(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output as the caller gets it: a number, unless it is of an outer graph."""
         return x.data if isinstance(x, Value) and not subgraph.as_graph else x
 
-    def passed_on(self, aux: Any) -> Any:
+    def auxiliary(self, aux: Any) -> Any:
         """Return an auxiliary result with floats for Values, unless these are of an outer graph."""
         values: list[Value] = []
         replaced(aux, values.append)

@@ -19,7 +19,7 @@ from scalargrad.show.training.setting import rectangle, study
 from scalargrad.show.training.training_document import Snapshot, page
 from scalargrad.table.validation import function, instance, text, whole
 from scalargrad.train import History
-from scalargrad.train.examples import Examples, plain
+from scalargrad.train.examples import Examples, detached
 
 
 class TrainingPage:
@@ -126,7 +126,7 @@ class TrainingPage:
     def _measure(self) -> float:
         inputs, targets = self._data
         with no_grad(), _evaluating(self._model):
-            return float(plain(self._loss([self._model(x) for x in inputs], targets)))
+            return float(detached(self._loss([self._model(x) for x in inputs], targets)))
 
     def _rate(self) -> float | None:
         groups = getattr(self._optimizer, "param_groups", None)
