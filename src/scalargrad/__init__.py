@@ -108,7 +108,7 @@ if TYPE_CHECKING:
     from scalargrad.show.training import watch as watch
 
 
-#: What ``from scalargrad import *`` brings: nothing under a name of Python's own, such as `sum`.
+#: The names of ``from scalargrad import *``: none that is Python's own, such as `sum`.
 #: The operations are listed where they are declared; a type checker, too, sees only what is listed.
 __all__ = [
     "DivisionByZeroError",

@@ -1,4 +1,4 @@
-"""What Python asks of any object: to be a number of another kind, a copy, or pickled.
+"""Python's requests to any object: to be a number of another kind, a copy, or pickled.
 
 A Value is none of Python's own kinds of number, as its gradient would be lost there.
 """

@@ -173,7 +173,7 @@ def _marked(arguments: Sequence[str]) -> list[str]:
     ]
 
 
-#: What an error says of a relative path, or of none, where the folder the program runs in is gone.
+#: The message about a relative path, or none, where the folder the program runs in is gone.
 _NOWHERE = "the current folder no longer exists: change to another"
 
 

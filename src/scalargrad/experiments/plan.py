@@ -18,7 +18,7 @@ from scalargrad.train import History, fit
 
 @dataclass(frozen=True)
 class Plan:
-    """How a program is run.
+    """The options of a run of a program.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Plan:
 
 
 class Report(NamedTuple):
-    """What a program returns.
+    """The result of a program.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ from scalargrad.export.program import Exported
 from scalargrad.system.files import file_path
 from scalargrad.table.numbers import as_float
 
-#: What `load` reads beside the function itself: names, and the first output as a return value.
+#: The additions that `load` reads: names, and the first output as a return value.
 _FOR_LOAD = """
 const char {name}_names[] = {names};
 double {name}_first(int n, double *in) {{
@@ -35,7 +35,7 @@ double {name}_first(int n, double *in) {{
 }}
 """
 _OPTIONS = ("-std=c99", "-O2", "-march=native", "-ffp-contract=off", "-fPIC")
-#: How the compiler makes each kind of file.
+#: The compiler's options for each kind of file.
 _LINKED = {".so": ("-shared", "-lm"), ".o": ("-r", "-nostdlib")}
 
 

@@ -43,7 +43,7 @@ _ALIASES = {
     "σ": "sigmoid",
 }
 
-#: What operations are called elsewhere.
+#: Names of operations elsewhere.
 _OTHER_NAMES = {
     "arccos": "Write acos(x)",
     "arcsin": "Write asin(x)",

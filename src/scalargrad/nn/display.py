@@ -1,4 +1,4 @@
-"""How a module is displayed: the lines of its parts, and what a notebook shows."""
+"""The display of a module: the lines of its parts, and a picture or table for notebooks."""
 
 from __future__ import annotations
 

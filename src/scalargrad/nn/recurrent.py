@@ -20,7 +20,7 @@ __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
 
 
 class RNNCellBase(Module):
-    """What the cells share: parameters, as PyTorch lays them out, and batches.
+    """The base of the cells: parameters, as PyTorch lays them out, and batches.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from scalargrad.value import Value
 
 
 class Summary(NamedTuple):
-    """What `summary` found; printing it shows a table.
+    """The findings of `summary`; printing them shows a table.
 
     Attributes
     ----------

@@ -563,7 +563,7 @@ class OneCycleLR(LRScheduler):
         last = first * positive(final_div_factor, "final_div_factor")
         positive(last, "div_factor * final_div_factor", finite=False)
         number(max(self.max_lr) / min(first, last), "max_lr / div_factor")
-        #: Of each group, the rate, and then the momentum, at the start, the peak and the end.
+        #: The rate of each group, and then its momentum, at the start, the peak and the end.
         self._corners = [(rate / first, rate, rate / last) for rate in self.max_lr]
         least = per_group(base_momentum, "base_momentum", optimizer)
         most = per_group(max_momentum, "max_momentum", optimizer)

@@ -1,4 +1,4 @@
-"""What schedules share, schedules made of others, and the one that watches a measured number."""
+"""The base of all schedules, schedules made of others, and one that watches a measured number."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LRScheduler:
         If `optimizer` is not one of `scalargrad.optim`.
     """
 
-    #: What `state_dict` holds, and how each is checked when it is loaded.
+    #: The entries of `state_dict`, and the check of each when it is loaded.
     kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {
         "last_epoch": counted,
         "last_lr": _rates,

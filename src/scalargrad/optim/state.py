@@ -45,7 +45,7 @@ def _python_number(x: Any, name: str) -> Any:
     return number(x, name, finite=False) if is_real(x) else x
 
 
-#: How each option is checked; all others are a user's.
+#: The check of each option; all others are a user's.
 _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("lr", "initial_lr", "eps", "weight_decay", "momentum"), _not_negative),
     **dict.fromkeys(("lr_decay", "initial_accumulator_value"), _not_negative),
@@ -229,7 +229,7 @@ def _merged(own: Group, saved: Group, optimizer: Any) -> Group:
 
 # PyTorch's states: one for each tensor, and steps counted for each -----------------------------
 
-#: What PyTorch remembers only where an option is set; all other names are the same there.
+#: State that PyTorch keeps only where an option is set; all other names are the same there.
 _ONLY_WITH = {"max_exp_avg_sq": "amsgrad", "grad_avg": "centered", "momentum_buffer": "momentum"}
 
 

@@ -1,4 +1,4 @@
-"""What an operation is: one declaration from which everything else is read or printed.
+"""The declaration of an operation, from which everything else is read or printed.
 
 There are two routes from an expression to a node. An operation of one or two operands, ``a * b``,
 ``x.tanh()`` or ``sin(x)``, is a method printed from the declaration with the node's construction
@@ -48,7 +48,7 @@ TABLE: dict[str, Operation] = {}
 
 
 class Operand(Protocol[R_co]):
-    """What is not a float and yet can be computed with: a Value, a Symbol."""
+    """An operand that is no float and yet can be computed with: a Value, a Symbol."""
 
     def _apply(self, op: Any, operands: tuple[Any, ...], checked: bool = True, /) -> R_co: ...
 

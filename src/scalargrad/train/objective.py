@@ -1,4 +1,4 @@
-"""What a run minimises and measures: a model's loss, penalty and metrics."""
+"""The objective of a run: a model's loss, penalty and metrics."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ class Trainer:
 
     @property
     def is_looked_at(self) -> bool:
-        """Whether what a user has given may look at the model after the steps of an epoch.
+        """True if what a user has given may look at the model after the steps of an epoch.
 
         With examples held out it is switched to evaluation, which a module may do in its own way.
         """

@@ -51,7 +51,7 @@ from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten, replaced
 from scalargrad.value import Parameter, Scalar, Value
 
-#: What to do where a function of NumPy's takes no Values.
+#: The advice where a function of NumPy's takes no Values.
 OF_FLOATS = (
     "What NumPy or SciPy compute of floats alone, compute by scalargrad's operations, such as "
     "isnan, logsumexp or erf, or in a loop, as the page 'Limits' solves equations."
