@@ -292,7 +292,7 @@ class Jitted(Generic[P, R]):
         ...     [file.name for file in files]
         ['square.c', 'square.h']
         """
-        from scalargrad.export.writing import write
+        from scalargrad.export.files import write
 
         return write(self, path, args, kwargs)
 

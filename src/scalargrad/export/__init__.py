@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from scalargrad.export.files import load
 from scalargrad.export.json_graph import from_json, to_json, to_networkx
-from scalargrad.export.library import load
 from scalargrad.export.sympy_graph import to_sympy
 
 __all__ = [

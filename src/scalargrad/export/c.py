@@ -86,12 +86,6 @@ class Source(NamedTuple):
     cells: int
 
 
-def c_files(exported: Exported) -> dict[str, bytes]:
-    """Return the contents of the ``.c`` and the ``.h`` file."""
-    source = c_source(exported)
-    return {".c": source.text.encode(), ".h": header(exported, source.cells).encode()}
-
-
 def c_source(exported: Exported) -> Source:
     """Return a program as C."""
     if exported.loops is None:

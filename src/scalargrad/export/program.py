@@ -91,7 +91,7 @@ def exported(
     wrt = value_cells(leaves)
     numbers = [float(x) for x in path.inputs(call)]
     copy = _copied(path.function.recorded.copy(), numbers, len(path.arranged(leaves, [])))
-    results, program = [*_results("result", path.outline)], copy.program
+    results, program = _results(path.outline), copy.program
     found = [program.outputs[x] if isinstance(x, int) else copy.constant(x) for _, x in results]
     guards = program.outputs[path.results :]
     program.outputs = list(found)
@@ -151,7 +151,8 @@ def input_names(
 ) -> list[str]:
     """Return a name for each number of the arguments, in the order of a program's inputs."""
     named = [*zip(_parameters(function, len(args)), args, strict=True), *kwargs.items()]
-    return [name for parameter, x in named for name in _numbers(parameter, x)]
+    leaves = [leaf for parameter, x in named for leaf in _leaves(parameter, x)]
+    return [name for name, x in leaves if isinstance(x, Value) or is_number(x)]
 
 
 def _parameters(function: Callable[..., Any], count: int) -> list[str]:
@@ -164,42 +165,37 @@ def _parameters(function: Callable[..., Any], count: int) -> list[str]:
     return found[:count]
 
 
-def _numbers(name: str, x: Any) -> Iterator[str]:
-    if isinstance(x, Value) or is_number(x):
-        yield name
-    elif isinstance(x, dict):
-        for key, item in x.items():
-            yield from _numbers(f"{name}[{key!r}]", item)
-    elif isinstance(x, list | tuple) and not isinstance(x, Table):
-        for k, item in enumerate(x):
-            yield from _numbers(f"{name}[{k}]", item)
-    elif hasattr(x, "dtype"):
-        yield from _entries(name, x.shape)
+def _results(outline: Any) -> list[tuple[str, int | float]]:
+    """Return the numbers of a result by name, as indices of outputs or as constants."""
+    return [
+        (name, x.index if isinstance(x, Place) else float(x))
+        for name, x in _leaves("result", outline)
+        if isinstance(x, Place) or (is_real(x) and not isinstance(x, bool))
+    ]
 
 
-def _entries(name: str, shape: tuple[int, ...]) -> Iterator[str]:
-    """Yield the names of the numbers of an array."""
-    for place in itertools.product(*map(range, shape)):
-        yield name + "".join(f"[{k}]" for k in place)
+def _leaves(name: str, x: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is in containers, or in their outlines, by name."""
+    parts = _parts(x)
+    if parts is None:
+        yield name, x
+    for place, y in parts or ():
+        yield from _leaves(name + place, y)
 
 
-def _results(name: str, outline: Any) -> Iterator[tuple[str, int | float]]:
-    """Yield the numbers of a result by name, as indices of outputs or as constants."""
-    parts: dict[str, Any] = {}
-    if isinstance(outline, Place):
-        yield name, outline.index
-    elif is_real(outline) and not isinstance(outline, bool):
-        yield name, float(outline)
-    elif isinstance(outline, dict):
-        parts = {f"{name}[{key!r}]": x for key, x in outline.items()}
-    elif isinstance(outline, list | tuple):
-        parts = {f"{name}[{k}]": x for k, x in enumerate(outline)}
-    elif isinstance(outline, ArrayOutline):
-        parts = dict(zip(_entries(name, outline.shape), outline.items, strict=True))
-    elif isinstance(outline, ObjectOutline):
-        parts = {f"{name}.{field}": x for field, x in outline.parts.items()}
-    for part, x in parts.items():
-        yield from _results(part, x)
+def _parts(x: Any) -> list[tuple[str, Any]] | None:
+    """Return what is in a container by its place; None for anything else."""
+    if isinstance(x, dict):
+        return [(f"[{key!r}]", y) for key, y in x.items()]
+    if isinstance(x, list | tuple) and not isinstance(x, Table):
+        return [(f"[{k}]", y) for k, y in enumerate(x)]
+    if isinstance(x, ObjectOutline):
+        return [(f".{field}", y) for field, y in x.parts.items()]
+    if isinstance(x, ArrayOutline) or getattr(x, "shape", None):
+        items = x.items if isinstance(x, ArrayOutline) else x.flat
+        places = itertools.product(*map(range, x.shape))
+        return [("".join(f"[{k}]" for k in at), y) for at, y in zip(places, items, strict=True)]
+    return None
 
 
 #: A name that ends in indices in brackets, perhaps followed by closing brackets.
