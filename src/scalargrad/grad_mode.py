@@ -103,7 +103,7 @@ def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
     return run()
 
 
-class UnderWay(NamedTuple):
+class Derivative(NamedTuple):
     """A derivative under way: a function that is differentiated is running.
 
     Attributes
@@ -122,7 +122,7 @@ class UnderWay(NamedTuple):
 
 
 #: The derivatives under way, the innermost last.
-derivatives: ContextVar[tuple[UnderWay, ...]] = ContextVar("derivatives", default=())
+derivatives: ContextVar[tuple[Derivative, ...]] = ContextVar("derivatives", default=())
 
 
 def as_leaf(node: R) -> R:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from scalargrad.experiments.clicks import Ranker, WideAndDeep, clicks
 from scalargrad.experiments.digits import digits, digits28
+from scalargrad.experiments.moons import moons, xor
 from scalargrad.experiments.names import GPT, Alphabet, names
 from scalargrad.experiments.plan import Plan, Report
-from scalargrad.experiments.plane import moons, xor
 from scalargrad.experiments.sentiment import sentiment
 from scalargrad.experiments.sine import Cubic, sine
 

@@ -39,7 +39,7 @@ from scalargrad.autodiff import (
 from scalargrad.call import Call
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import (
-    UnderWay,
+    Derivative,
     builds_graphs,
     derivatives,
     enable_grad,
@@ -119,7 +119,7 @@ class Evaluation:
             self.leaves += leaves
             self._rebuilds.append(rebuild)
         replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
-        here = UnderWay(self._made_inside, self.leaves, set())
+        here = Derivative(self._made_inside, self.leaves, set())
         token = derivatives.set((*derivatives.get(), here))
         try:
             if self.recorded:
