@@ -97,7 +97,9 @@ def machine_code(exported: Exported, suffix: str) -> dict[str, bytes]:
         (folder / "loops.o").write_bytes(code)
         files = ["code.c", *["loops.o"] * bool(code), "-o", "made"]
         command = [compiler, *_OPTIONS, *files, *_LINKED[suffix]]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        done = subprocess.run(command, check=False, capture_output=True, cwd=folder, text=True)
+        if done.returncode:
+            raise OperandError(f"{compiler} cannot compile {exported.name}: {done.stderr.strip()}")
         made = (folder / "made").read_bytes()
     return {suffix: made, ".h": texts[f"{exported.name}.h"].encode()}
 
