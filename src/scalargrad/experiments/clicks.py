@@ -212,7 +212,7 @@ def clicks(plan: Plan) -> Report:
     optimizer = AdamW(model.groups(), lr=plan.rate(0.02))
     logs = {"seen": seen, "unseen": unseen}
 
-    def draw(part: Any) -> None:
+    def results(part: Any) -> list[str]:
         axes, drawn = part.subplots(), []
         for i, (name, log) in enumerate(logs.items()):
             true = [truth.probability(x) for x in log.inputs[:400]]
@@ -223,8 +223,6 @@ def clicks(plan: Plan) -> Report:
         axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
         axes.set_aspect("equal")
         legend_above(styled(axes), "Chances of a click", drawn)
-
-    def summary() -> list[str]:
         base = sum(log.targets) / len(log.targets)
         lines = []
         for name, x in logs.items():
@@ -247,6 +245,5 @@ def clicks(plan: Plan) -> Report:
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=6),
         validation_data=examples(seen),
-        draw=draw,
-        summary=summary,
+        results=results,
     )
