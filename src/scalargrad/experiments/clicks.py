@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from scalargrad.data.click_log import COUNTRIES, DEVICES, LANGUAGES, TOPICS, Imp
 from scalargrad.data.features import Vocabulary, crossed
 from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
-from scalargrad.losses import binary_cross_entropy, binary_cross_entropy_with_logits
+from scalargrad.losses import binary_cross_entropy_with_logits
 from scalargrad.nn import Embedding, EmbeddingBag, Linear, Module, ReLU, Sequential, init
 from scalargrad.nn.init import Rng, generator
 from scalargrad.ops import sigmoid
@@ -198,6 +199,18 @@ class Ranker:
         return [offers[i] for i in order]
 
 
+def log_loss(chances: Iterable[float], clicks: Sequence[int]) -> float:
+    """Return the mean log loss of probabilities, in nats.
+
+    Examples
+    --------
+    >>> round(log_loss([0.5, 0.5], [0, 1]), 4)
+    0.6931
+    """
+    told = [p if clicked else 1 - p for p, clicked in zip(chances, clicks, strict=True)]
+    return -math.fsum(map(math.log, told)) / len(told)
+
+
 def clicks(plan: Plan) -> Report:
     """Learn from 6,000 impressions who clicks on what, and compare with the known truth.
 
@@ -214,9 +227,9 @@ def clicks(plan: Plan) -> Report:
 
     def results(part: Any) -> list[str]:
         axes, drawn = part.subplots(), []
-        for i, (name, log) in enumerate(logs.items()):
-            true = [truth.probability(x) for x in log.inputs[:400]]
-            ours = [model.probability(x) for x in log.inputs[:400]]
+        for i, (name, x) in enumerate(logs.items()):
+            true = [truth.probability(shown) for shown in x.inputs[:400]]
+            ours = [model.probability(shown) for shown in x.inputs[:400]]
             style: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i], "ms": 5.5, "ls": ""}
             drawn += axes.plot(true, ours, mec="white", mew=0.5, label=f"{name} pairs", **style)
         drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
@@ -226,9 +239,9 @@ def clicks(plan: Plan) -> Report:
         base = sum(log.targets) / len(log.targets)
         lines = []
         for name, x in logs.items():
-            ours = binary_cross_entropy([*map(model.probability, x.inputs)], x.targets)
-            rate = binary_cross_entropy([base] * len(x.inputs), x.targets)
-            told = f"log loss {ours:.3f}, base rate {rate:.3f}"
+            mean = log_loss(map(model.probability, x.inputs), x.targets)
+            rate = log_loss([base] * len(x.inputs), x.targets)
+            told = f"log loss {mean:.3f}, base rate {rate:.3f}"
             lines.append(f"{name} pairs: {told}, the truth itself {truth.log_loss(*x):.3f}")
         return lines
 
