@@ -29,7 +29,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return np.stack(children).reshape(shape + children[ -1].shape)",
     ): "arrays that can be stacked have one shape",
     (
-        "nn/batches.py",
+        "nn/inputs.py",
         'return isinstance(first, list | tuple | Mapping) or getattr(first, "ndim", 0) > 0',
         'return isinstance(first, list | tuple | Mapping) or getattr(first, "ndim", -1) > 0',
     ): "neither is more than 0",
@@ -89,12 +89,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "ways[whole] += 0",
     ): "fewer checks are left out: only speed differs",
     (
-        "losses/classes.py",
+        "losses/classification.py",
         "if is_real(label_smoothing) and label_smoothing == 0.0:",
         "if is_real(label_smoothing) and label_smoothing == -1.0:",
     ): "times 1 and plus 0 they are the same probabilities, only slower",
     (
-        "nn/batches.py",
+        "nn/inputs.py",
         'return getattr(x, "ndim", 0) > 1',
         'return getattr(x, "ndim", 1) > 1',
     ): "neither is more than 1",

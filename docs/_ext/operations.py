@@ -16,10 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.docutils import SphinxDirective
 
-from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.show.steps.partials import ELLIPSIS, Resolver, shorten
-from scalargrad.table.c import CPrinter
 from scalargrad.table.code import CodePrinter, PythonPrinter
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.operation import Elementwise, Operation, Reduction
@@ -85,7 +83,6 @@ def _forms(op: Operation) -> Iterator[str]:
     yield from _code("python", "Python", _python(op, traced, names))
     yield from _code("python", "NumPy, in a compiled function", numpy_lines(op))
     yield from _code("llvm", "LLVM IR, in a compiled function", llvm_lines(op))
-    yield from _code("c", "C", _c(op, traced, names))
     yield from _code("javascript", "JavaScript", javascript_functions([(op, arity)]).splitlines())
 
 
@@ -161,17 +158,6 @@ def _python(op: Operation, traced: Traced, names: dict[Symbol, str]) -> list[str
     except TypeError:  # its declaration compares operands: it runs as it stands
         return inspect.getsource(op.function).splitlines()
     return [*lines, f"partials = ({', '.join(slopes)},)"]
-
-
-def _c(op: Operation, traced: Traced, names: dict[Symbol, str]) -> list[str]:
-    """Return the code of value and partials as an exported function has it."""
-    functions: dict[str, str] = {}
-    try:
-        lines, slopes = _printed(CPrinter(names, functions), op, traced, "const double y = {};")
-    except (TypeError, TraceError):
-        return []
-    sources = [line for name in functions for line in [*functions[name].strip().splitlines(), ""]]
-    return [*sources, *lines, f"const double partials[] = {{{', '.join(slopes)}}};"]
 
 
 def _printed(

@@ -31,36 +31,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scalargrad import ops as ops
-from scalargrad.autodiff import detect_anomaly as detect_anomaly
-from scalargrad.autodiff import gradients as gradients
-from scalargrad.errors import DivisionByZeroError as DivisionByZeroError
-from scalargrad.errors import DomainError as DomainError
-from scalargrad.errors import ExpressionError as ExpressionError
-from scalargrad.errors import GradcheckError as GradcheckError
-from scalargrad.errors import GraphChangedError as GraphChangedError
-from scalargrad.errors import GraphError as GraphError
-from scalargrad.errors import GraphTooLargeError as GraphTooLargeError
-from scalargrad.errors import JitWarning as JitWarning
-from scalargrad.errors import LayoutError as LayoutError
-from scalargrad.errors import MissingPackageError as MissingPackageError
-from scalargrad.errors import NumericalError as NumericalError
-from scalargrad.errors import OperandError as OperandError
-from scalargrad.errors import ScalargradError as ScalargradError
-from scalargrad.errors import StateError as StateError
-from scalargrad.errors import SweepError as SweepError
-from scalargrad.errors import TraceError as TraceError
-from scalargrad.errors import TrainingWarning as TrainingWarning
-from scalargrad.errors import WorkerError as WorkerError
-from scalargrad.grad_mode import enable_grad as enable_grad
-from scalargrad.grad_mode import is_grad_enabled as is_grad_enabled
-from scalargrad.grad_mode import no_grad as no_grad
+from scalargrad import errors, ops
+from scalargrad.autodiff import detect_anomaly, gradients
+from scalargrad.errors import *
+from scalargrad.grad_mode import enable_grad, is_grad_enabled, no_grad
 from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.arithmetic import abs as abs
 from scalargrad.ops.arithmetic import pow as pow
 from scalargrad.ops.comparisons import *
-from scalargrad.ops.custom import custom_op as custom_op
+from scalargrad.ops.custom import custom_op
 from scalargrad.ops.exponential import *
 from scalargrad.ops.hyperbolic import *
 from scalargrad.ops.indexing import *
@@ -72,66 +52,42 @@ from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
-from scalargrad.transforms.custom_vjp import custom_vjp as custom_vjp
-from scalargrad.transforms.differences import gradcheck as gradcheck
-from scalargrad.transforms.draws import drawn as drawn
-from scalargrad.transforms.functional import grad as grad
-from scalargrad.transforms.functional import hvp as hvp
-from scalargrad.transforms.functional import jvp as jvp
-from scalargrad.transforms.functional import value_and_grad as value_and_grad
-from scalargrad.transforms.functional import vjp as vjp
-from scalargrad.transforms.jacobians import hessian as hessian
-from scalargrad.transforms.jacobians import jacfwd as jacfwd
-from scalargrad.transforms.jacobians import jacobian as jacobian
-from scalargrad.transforms.jacobians import jacrev as jacrev
-from scalargrad.value import Parameter as Parameter
-from scalargrad.value import Value as Value
+from scalargrad.transforms.custom_vjp import custom_vjp
+from scalargrad.transforms.differences import gradcheck
+from scalargrad.transforms.draws import drawn
+from scalargrad.transforms.functional import (
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    value_and_grad,
+    vjp,
+)
+from scalargrad.value import Parameter, Value
 from scalargrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from scalargrad import data as data
-    from scalargrad import export as export
-    from scalargrad import losses as losses
-    from scalargrad import nn as nn
-    from scalargrad import optim as optim
-    from scalargrad import parallel as parallel
-    from scalargrad import plots as plots
-    from scalargrad import train as train
-    from scalargrad.compiler.cond import cond as cond
-    from scalargrad.compiler.decorator import jit as jit
-    from scalargrad.compiler.jit_mode import disable_jit as disable_jit
-    from scalargrad.compiler.scan.scan import scan as scan
-    from scalargrad.compiler.vmap import vmap as vmap
-    from scalargrad.compiler.while_loop import while_loop as while_loop
-    from scalargrad.expression import parse as parse
-    from scalargrad.show.graphs import draw as draw
-    from scalargrad.show.steps import walk as walk
-    from scalargrad.show.training import watch as watch
+    from scalargrad import data, export, losses, nn, optim, parallel, plots, train
+    from scalargrad.compiler.cond import cond
+    from scalargrad.compiler.decorator import jit
+    from scalargrad.compiler.jit_mode import disable_jit
+    from scalargrad.compiler.scan.scan import scan
+    from scalargrad.compiler.vmap import vmap
+    from scalargrad.compiler.while_loop import while_loop
+    from scalargrad.expression import parse
+    from scalargrad.show.graphs import draw
+    from scalargrad.show.steps import walk
+    from scalargrad.show.training import watch
 
 
-#: What ``from scalargrad import *`` brings: nothing under a name of Python's own, such as `sum`.
+#: The names of ``from scalargrad import *``: none that is Python's own, such as `sum`.
 #: The operations are listed where they are declared; a type checker, too, sees only what is listed.
 __all__ = [
-    "DivisionByZeroError",
-    "DomainError",
-    "ExpressionError",
-    "GradcheckError",
-    "GraphChangedError",
-    "GraphError",
-    "GraphTooLargeError",
-    "JitWarning",
-    "LayoutError",
-    "MissingPackageError",
-    "NumericalError",
-    "OperandError",
     "Parameter",
-    "ScalargradError",
-    "StateError",
-    "SweepError",
-    "TraceError",
-    "TrainingWarning",
     "Value",
-    "WorkerError",
     "cond",
     "custom_op",
     "custom_vjp",
@@ -170,6 +126,7 @@ __all__ = [
     "watch",
     "while_loop",
 ]
+__all__ += errors.__all__
 __all__ += ops.activations.__all__
 __all__ += ops.arithmetic.__all__
 __all__ += ops.comparisons.__all__

@@ -19,7 +19,7 @@ from scalargrad.table.validation import flag
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
-#: What to do about a gradient that is nan.
+#: The advice about a gradient that is nan.
 _REMEDY = (
     ". Guard the operand where it is undefined, as in sqrt(where(x > 0, x, 1)), or let nan pass by "
     "allow_nonfinite=True of backward and gradients"

@@ -1,4 +1,4 @@
-"""What the lectures write by hand: nodes with fixed partials, and micrograd's names."""
+"""Nodes as lectures write them by hand, with fixed partials, and micrograd's names."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def join(
 
 
 class LectureNames:
-    """What micrograd and microgpt call the parts of a node."""
+    """The names of micrograd and microgpt for the parts of a node."""
 
     __slots__ = ()
 

@@ -107,7 +107,7 @@ _OF_CALL = _OfCall()
 
 
 class Rule(Protocol):
-    """How a call sends signals back: the rule of a function's derivative."""
+    """The rule of a function's derivative, by which a call sends signals back."""
 
     def pull_back(self, signals: Signals, call: Call) -> Sequence[float | None]:
         """Return Σₖ signalₖ · ∂outputₖ/∂operand for each operand; None if none depends on it."""

@@ -1,4 +1,4 @@
-"""What records operations: a graph, nothing (`no_grad`), or the compiler while it traces.
+"""The recorder of operations: a graph, nothing (`no_grad`), or the compiler while it traces.
 
 The setting holds for one thread or task.
 """
@@ -30,7 +30,7 @@ numbers_compared = [0]
 
 
 class Recorder(Protocol):
-    """What records operations while a function is compiled, instead of building a graph.
+    """The recorder of operations while a function is compiled, instead of a graph.
 
     The engine calls it wherever a Value would be asked for its number. These methods, and
     `numbers_compared`, are all that the engine knows of the compiler.
@@ -103,7 +103,7 @@ def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
     return run()
 
 
-class UnderWay(NamedTuple):
+class Derivative(NamedTuple):
     """A derivative under way: a function that is differentiated is running.
 
     Attributes
@@ -122,7 +122,7 @@ class UnderWay(NamedTuple):
 
 
 #: The derivatives under way, the innermost last.
-derivatives: ContextVar[tuple[UnderWay, ...]] = ContextVar("derivatives", default=())
+derivatives: ContextVar[tuple[Derivative, ...]] = ContextVar("derivatives", default=())
 
 
 def as_leaf(node: R) -> R:

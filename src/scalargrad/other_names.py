@@ -1,4 +1,4 @@
-"""What to write for functions that other libraries have and scalargrad has under another name."""
+"""Functions that other libraries have, and scalargrad under another name: what to write."""
 
 from __future__ import annotations
 

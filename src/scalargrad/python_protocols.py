@@ -1,4 +1,4 @@
-"""What Python asks of any object: to be a number of another kind, a copy, or pickled.
+"""Python's requests to any object: to be a number of another kind, a copy, or pickled.
 
 A Value is none of Python's own kinds of number, as its gradient would be lost there.
 """
@@ -58,7 +58,7 @@ class PythonProtocols:
     def __reduce__(self) -> tuple[Any, ...]:
         x: Any = self
         if is_differentiated(x):
-            return _Itself(x), ()
+            return _SameValue(x), ()
         return _restore, (type(x), x.data, x.grad, x.label), self.__getstate__()
 
     def __getstate__(self) -> Any:
@@ -78,7 +78,7 @@ def is_differentiated(x: Any) -> bool:
     return x.op is not None or any(x is leaf for y in derivatives.get() for leaf in y.leaves)
 
 
-class _Itself:
+class _SameValue:
     """Makes the copy of a Value that a function under way computes with: itself, as of a float."""
 
     def __init__(self, value: Any) -> None:

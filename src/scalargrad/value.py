@@ -10,7 +10,7 @@ from scalargrad import ops
 from scalargrad.by_hand import LectureNames, join
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import as_leaf, derivatives, numbers_compared, recorder, switches
-from scalargrad.ops.methods import compared, junction, method, printed
+from scalargrad.ops.methods import compared, logical_method, method, printed
 from scalargrad.python_protocols import PythonProtocols
 from scalargrad.table.compared import keep
 from scalargrad.table.eager import diverted
@@ -42,7 +42,7 @@ def _methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
 
 
 def _junction(op: Binary) -> _BinaryMethod:
-    return junction(op)
+    return logical_method(op)
 
 
 class Value(PythonProtocols, LectureNames):

@@ -61,7 +61,7 @@ def numbers_of(results: list[Any], leaves: list[Value]) -> list[float]:
 
 @both_kinds
 def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
-    """Values and derivatives of many programs, at a point other than the one recorded."""
+    """Values to the bit, derivatives, at a point other than the one recorded."""
     points = random.Random(1)
     cases = {}
     for seed in range(10 if kind == ".c" else 4):
@@ -75,6 +75,7 @@ def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
         wanted = numbers_of(run(leaves), leaves)
         found = functions[name]([x.data for x in leaves])
         assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-12, abs=1e-12), name
+        assert found[:2] == jit(run)([x.data for x in leaves]), name
 
 
 EXTREMES = (
@@ -155,7 +156,7 @@ def assert_functions_are_small(source: Path) -> None:
     """Check that C consists of several functions, none of them endless."""
     bodies = re.findall(r"^static void \w+_\d+\(.*?^}", source.read_text(), re.M | re.S)
     assert len(bodies) > 3
-    assert max(body.count("\n") for body in bodies) < 700
+    assert max(body.count("\n") for body in bodies) < 1000
 
 
 def test_a_large_program_is_a_few_loops(tmp_path: Path) -> None:

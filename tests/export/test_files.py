@@ -102,7 +102,7 @@ WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
         100_000,
     ),
     "sums": (lambda xs: sum(x * x for x in xs) + sg.dot(xs, xs), (np.ones(500),), 400, 40_000),
-    "irregular": (irregular, ([Value(0.3), Value(-0.4), Value(0.9)],), 10_000, 1_000_000),
+    "irregular": (irregular, ([Value(0.3), Value(-0.4), Value(0.9)],), 25_000, 1_000_000),
 }
 
 
@@ -116,11 +116,11 @@ def test_a_program_is_as_long_as_what_it_does_not_how_often(tmp_path: Path, name
     assert f"void {name}(" in header.read_text()
     assert text.count("\n") < lines
     bodies = re.findall(rf"^static void {name}_\d+\(.*?^}}", text, re.M | re.S)
-    assert max((body.count("\n") for body in bodies), default=0) < 1500
+    assert max((body.count("\n") for body in bodies), default=0) < 3000
     assert len(bodies) > 1 or name != "irregular"
     code, header = jit(function).export(tmp_path / f"{name}.o", *arguments)
     assert code.stat().st_size < size
-    assert "static memory" in header.read_text()
+    assert ("static memory" in header.read_text()) is (name != "irregular")
 
 
 def test_a_branch_is_written_with_whether_it_was_taken(tmp_path: Path) -> None:
@@ -156,15 +156,14 @@ def test_what_a_file_cannot_hold_is_refused(tmp_path: Path, kind: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_without_a_linker_an_object_file_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The message says so; the object file needs none."""
+def test_machine_code_takes_a_c_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says so, and what needs none."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     f = jit(lambda x, y: sg.tanh(x) * y)
-    with pytest.raises(OperandError, match="gcc"):
-        f.export(tmp_path / "f.so", 1.0, 2.0)
-    assert [x.name for x in f.export(tmp_path / "f.o", 1.0, 2.0)] == ["f.o", "f.h"]
+    for kind in (".so", ".o"):
+        with pytest.raises(OperandError, match=r"gcc.*\.c file"):
+            f.export(tmp_path / f"f{kind}", 1.0, 2.0)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.wide
@@ -194,21 +193,27 @@ def test_a_library_computes_the_same_bits_and_knows_its_way(tmp_path: Path) -> N
         load(tmp_path / "g.so")
 
 
-WITHOUT = "from scalargrad import jit; jit(lambda x: x * x).export('f{}', 1.0)"
+@pytest.mark.wide
+def test_other_libraries_call_an_exported_function(tmp_path: Path) -> None:
+    """SciPy integrates it without a call of Python, to what it is by hand."""
+    scipy = pytest.importorskip("scipy", reason="SciPy is not installed")
+    integrate = pytest.importorskip("scipy.integrate")
+    path, _ = jit(lambda x, a: sg.exp(-a * x) * x).export(tmp_path / "decay.so", 0.5, 2.0)
+    integrand = scipy.LowLevelCallable(load(path).first)
+    found, _ = integrate.quad(integrand, 0.0, 40.0, args=(2.0,))
+    assert found == pytest.approx(0.25, rel=1e-12)
 
 
-def test_without_llvm_there_is_no_object_code(tmp_path: Path) -> None:
-    """C needs no package; for object code the one that is missing is named."""
-    codes = []
-    for kind in (".c", ".o"):
-        done = subprocess.run(
+WITHOUT = "from scalargrad import jit; jit(lambda x: sum([x] * 2000) * x).export('f{}', 1.0)"
+
+
+def test_no_package_is_needed(tmp_path: Path) -> None:
+    """Without LLVM, machine code is made of C, too."""
+    for kind in (".c", ".so"):
+        subprocess.run(
             [sys.executable, "-c", WITHOUT.format(kind)],
-            capture_output=True,
-            text=True,
-            check=False,
+            check=True,
             cwd=tmp_path,
             env={**os.environ, "SCALARGRAD_JIT": "numpy"},
         )
-        codes.append(done.returncode)
-    assert codes == [0, 1]
-    assert "llvmlite" in done.stderr
+    assert load(tmp_path / "f.so")([3.0]) == [18_000.0]

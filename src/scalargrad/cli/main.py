@@ -16,7 +16,7 @@ from rich.markup import escape
 from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
-from scalargrad.expression.assignments import parse_assigned
+from scalargrad.expression.parsing import parse_assigned
 from scalargrad.graph import topological_order
 from scalargrad.names import names
 from scalargrad.system.terminals import console, forget_absurd_width, make_tolerant
@@ -173,7 +173,7 @@ def _marked(arguments: Sequence[str]) -> list[str]:
     ]
 
 
-#: What an error says of a relative path, or of none, where the folder the program runs in is gone.
+#: The message about a relative path, or none, where the folder the program runs in is gone.
 _NOWHERE = "the current folder no longer exists: change to another"
 
 

@@ -255,9 +255,9 @@ class Jitted(Generic[P, R]):
         ----------
         path : str or path
             The suffix chooses the format. ``.c``: a function in C99, with a header of the same
-            name. ``.o`` or ``.so``: machine code for this processor, as compiled calls use it, with
-            the same header; `scalargrad.export.load` calls a ``.so``. The stem is the name of the
-            function.
+            name. ``.o`` or ``.so``: machine code for this processor, with the same header, made by
+            the C compiler of the system; `scalargrad.export.load` calls a ``.so``. The stem is the
+            name of the function.
         *args, **kwargs
             An example of the arguments. Their numbers are the inputs of the function; for those
             that are Values, the derivatives of each result are written, too.
@@ -273,8 +273,8 @@ class Jitted(Generic[P, R]):
             If the function draws random numbers, holds custom operations, or is evaluated eagerly
             for these arguments.
         OperandError
-            If the path has another suffix, or its stem is not a valid name in C; for ``.so``, if
-            there is no C compiler to link it.
+            If the path has another suffix, or its stem is not a valid name in C; for ``.o`` and
+            ``.so``, if there is no C compiler.
 
         Notes
         -----
@@ -292,7 +292,7 @@ class Jitted(Generic[P, R]):
         ...     [file.name for file in files]
         ['square.c', 'square.h']
         """
-        from scalargrad.export.writing import write
+        from scalargrad.export.files import write
 
         return write(self, path, args, kwargs)
 

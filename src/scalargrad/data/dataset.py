@@ -1,4 +1,4 @@
-"""What every data set is: inputs and targets, sometimes split in two."""
+"""Data sets: inputs and targets, sometimes split in two."""
 
 from __future__ import annotations
 

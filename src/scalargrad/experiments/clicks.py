@@ -225,26 +225,25 @@ def clicks(plan: Plan) -> Report:
     optimizer = AdamW(model.groups(), lr=plan.rate(0.02))
     logs = {"seen": seen, "unseen": unseen}
 
-    def draw(part: Any) -> None:
+    def results(part: Any) -> list[str]:
         axes, drawn = part.subplots(), []
-        for i, (name, log) in enumerate(logs.items()):
-            true = [truth.probability(x) for x in log.inputs[:400]]
-            ours = [model.probability(x) for x in log.inputs[:400]]
+        for i, (name, x) in enumerate(logs.items()):
+            true = [truth.probability(shown) for shown in x.inputs[:400]]
+            ours = [model.probability(shown) for shown in x.inputs[:400]]
             style: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i], "ms": 5.5, "ls": ""}
             drawn += axes.plot(true, ours, mec="white", mew=0.5, label=f"{name} pairs", **style)
         drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
         axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
         axes.set_aspect("equal")
         legend_above(styled(axes), "Chances of a click", drawn)
-
-    def summary() -> list[str]:
         base = sum(log.targets) / len(log.targets)
-        return [
-            f"{name} pairs: log loss {log_loss(map(model.probability, x.inputs), x.targets):.3f}, "
-            f"base rate {log_loss([base] * len(x.inputs), x.targets):.3f}, "
-            f"the truth itself {truth.log_loss(*x):.3f}"
-            for name, x in logs.items()
-        ]
+        lines = []
+        for name, x in logs.items():
+            mean = log_loss(map(model.probability, x.inputs), x.targets)
+            rate = log_loss([base] * len(x.inputs), x.targets)
+            told = f"log loss {mean:.3f}, base rate {rate:.3f}"
+            lines.append(f"{name} pairs: {told}, the truth itself {truth.log_loss(*x):.3f}")
+        return lines
 
     def examples(log: Any) -> tuple[list[list[float]], list[float]]:
         return [model.encode(x) for x in log.inputs], [float(y) for y in log.targets]
@@ -259,6 +258,5 @@ def clicks(plan: Plan) -> Report:
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=6),
         validation_data=examples(seen),
-        draw=draw,
-        summary=summary,
+        results=results,
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from scalargrad.experiments.moons import moons
 from scalargrad.experiments.plan import Plan
-from scalargrad.experiments.plane import moons
 from scalargrad.ops import exp
 from scalargrad.show.graphs import draw
 from scalargrad.show.steps import show, walk

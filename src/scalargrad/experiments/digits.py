@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from scalargrad import data
@@ -42,23 +41,18 @@ def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs:
     model = Sequential(first, ReLU(), Linear(hidden, 10, rng=plan.seed + 1))
     optimizer = Adam(model.parameters(), lr=plan.rate(rate))
 
-    @cache
-    def scores() -> list[list[float]]:
+    def results(part: Any) -> list[str]:
         with no_grad():
-            return [[score.data for score in model(image)] for image in held_out.inputs]
-
-    def draw(part: Any) -> None:
+            scores = [[score.data for score in model(image)] for image in held_out.inputs]
         left, right = part.subfigures(1, 2)
-        guessed = [max(range(10), key=row.__getitem__) for row in scores()]
+        guessed = [max(range(10), key=row.__getitem__) for row in scores]
         confusion_matrix(held_out.targets, guessed, ax=left.subplots())
         first_layer_weights(first.weight[:_DRAWN], (size, size), columns=5, figure=right)
         drawn = f"the {hidden}" if hidden <= _DRAWN else f"{_DRAWN} of the {hidden}"
         right.suptitle(
             f"What {drawn} hidden units look for:\nblue ink counts for them, orange against"
         )
-
-    def summary() -> list[str]:
-        return [f"{accuracy(scores(), held_out.targets):.1%} of the held-out digits read correctly"]
+        return [f"{accuracy(scores, held_out.targets):.1%} of the held-out digits read correctly"]
 
     return train(
         plan,
@@ -71,7 +65,6 @@ def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs:
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=epochs),
         validation_data=held_out,
         metrics=[accuracy],
-        draw=draw,
-        summary=summary,
+        results=results,
         wide=True,
     )

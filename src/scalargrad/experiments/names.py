@@ -245,17 +245,16 @@ def names(plan: Plan) -> Report:
     inputs, targets = alphabet.examples(known)
     longest = max(map(len, inputs))
 
-    def invented() -> list[str]:
+    def results(part: Any) -> list[str]:
         rng = random.Random(plan.seed)
-        return [alphabet.invent(model, rng) for _ in range(20)]
-
-    def draw(part: Any) -> None:
+        invented = [alphabet.invent(model, rng) for _ in range(20)]
         axes = part.subplots()
         axes.set_axis_off()
         axes.set_title("Invented names, those that exist marked with *")
-        for i, name in enumerate(invented()):
+        for i, name in enumerate(invented):
             mark = "*" if name in known else ""
             axes.text(0.1 + 0.45 * (i // 10), 0.9 - 0.09 * (i % 10), name + mark)
+        return [", ".join(invented)]
 
     return train(
         plan,
@@ -269,6 +268,5 @@ def names(plan: Plan) -> Report:
         loss=filled_loss,
         optimizer=Adam(model.parameters(), lr=plan.rate(0.01), betas=(0.9, 0.99)),
         batch_size=4,
-        draw=draw,
-        summary=lambda: [", ".join(invented())],
+        results=results,
     )

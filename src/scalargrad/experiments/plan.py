@@ -18,7 +18,7 @@ from scalargrad.train import History, fit
 
 @dataclass(frozen=True)
 class Plan:
-    """How a program is run.
+    """The options of a run of a program.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Plan:
 
 
 class Report(NamedTuple):
-    """What a program returns.
+    """The result of a program.
 
     Attributes
     ----------
@@ -83,8 +83,7 @@ def train(
     examples: tuple[Sequence[Any], Sequence[Any]],
     *,
     epochs: int,
-    draw: Callable[[Any], object],
-    summary: Callable[[], list[str]],
+    results: Callable[[Any], list[str]],
     callbacks: Sequence[Any] = (),
     wide: bool = False,
     **options: Any,
@@ -100,10 +99,9 @@ def train(
     examples : inputs and targets
     epochs : int
         Unless the plan says otherwise. A checkpoint is written fifty times on the way.
-    draw : callable
-        Draws into the right part of the picture, a subfigure; to its left is the training.
-    summary : callable
-        Returns what was learned, in a few lines.
+    results : callable
+        Draws what was learned into the right part of the picture, a subfigure, and returns it in a
+        few lines; to its left is the training.
     callbacks : sequence of callables
     wide : bool
         Whether the right part has room for two drawings.
@@ -151,10 +149,10 @@ def train(
     else:
         axes.set_axis_off()
         axes.set_title("No epoch was completed")
-    draw(parts[1])
+    summary = results(parts[1])
     save_figure(figure, files[0], dpi=120)
     save_model(model, files[1])
     history.to_csv(files[2])
     if page is not None and plan.watch is not None:
         files.append(page.save(plan.watch, title=f"Training on {name}"))
-    return Report([*summary(), f"stopped: {history.stopped}"], model, history, files)
+    return Report([*summary, f"stopped: {history.stopped}"], model, history, files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from scalargrad import data
@@ -84,17 +83,12 @@ def sentiment(plan: Plan) -> Report:
     unseen = [data.bag_of_words(review) for review in held_out.inputs]
     model = sentiment_model(plan.seed)
 
-    @cache
-    def scores() -> list[list[float]]:
+    def results(part: Any) -> list[str]:
         with no_grad():
-            return [[score.data for score in model(bag)] for bag in unseen]
-
-    def draw(part: Any) -> None:
-        guessed = [int(bad < good) for bad, good in scores()]
+            scores = [[score.data for score in model(bag)] for bag in unseen]
+        guessed = [int(bad < good) for bad, good in scores]
         confusion_matrix(held_out.targets, guessed, LABELS, part.subplots())
-
-    def summary() -> list[str]:
-        hits = accuracy(scores(), held_out.targets)
+        hits = accuracy(scores, held_out.targets)
         return [
             f"{hits:.0%} of the {len(unseen)} held-out reviews judged correctly",
             *_judged(model),
@@ -111,6 +105,5 @@ def sentiment(plan: Plan) -> Report:
         batch_size=1,
         validation_data=(unseen, held_out.targets),
         metrics=[accuracy],
-        draw=draw,
-        summary=summary,
+        results=results,
     )

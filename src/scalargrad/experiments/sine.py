@@ -64,13 +64,14 @@ def sine(plan: Plan) -> Report:
     points = data.sine(2000)
     model = Cubic(rng=plan.seed)
 
-    def draw(part: Any) -> None:
+    def results(part: Any) -> list[str]:
         axes, every = part.subplots(), points.inputs[::20]
         xs = [x for (x,) in every]
         sine = axes.plot(xs, points.targets[::20], color=ORANGE, ls="--", label="sin x")
         cubic = axes.plot(xs, [model(x)[0].data for x in every], color=BLUE, label=str(model))
         axes.set(xlabel="x, radians", ylabel="y")
         legend_above(styled(axes), "The sine and the cubic fitted to it", [*sine, *cubic])
+        return [f"Result: {model}"]
 
     return train(
         plan,
@@ -83,6 +84,5 @@ def sine(plan: Plan) -> Report:
         batch_size=None,
         shuffle=False,
         callbacks=() if plan.quiet else (_print_every_hundredth,),
-        draw=draw,
-        summary=lambda: [f"Result: {model}"],
+        results=results,
     )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from scalargrad.export.json_graph import from_json as from_json
-from scalargrad.export.json_graph import to_json as to_json
-from scalargrad.export.json_graph import to_networkx as to_networkx
-from scalargrad.export.loading import load as load
-from scalargrad.export.sympy_graph import to_sympy as to_sympy
+from scalargrad.export.files import load
+from scalargrad.export.json_graph import from_json, to_json, to_networkx
+from scalargrad.export.sympy_graph import to_sympy
 
 __all__ = [
     "from_json",

@@ -21,21 +21,6 @@ from scalargrad.value import Value
 if TYPE_CHECKING:
     import sympy
 
-#: SymPy's names of operations, where they differ.
-_RENAMED = {
-    "abs": "Abs",
-    "ceil": "ceiling",
-    "ge": "Ge",
-    "gt": "Gt",
-    "le": "Le",
-    "lt": "Lt",
-    "eq": "Eq",
-    "ne": "Ne",
-    "maximum": "Max",
-    "minimum": "Min",
-    "pow": "Pow",
-    "remainder": "Mod",
-}
 #: Operations that have the same name in SymPy.
 _SAME = frozenset(
     """
@@ -45,8 +30,15 @@ _SAME = frozenset(
 )
 
 
+_COMPARISONS = {"ge": "Ge", "gt": "Gt", "le": "Le", "lt": "Lt", "eq": "Eq", "ne": "Ne"}
+
+
+def _comparison(sp: Any, kind: str) -> Callable[..., Any]:
+    return lambda a, b: _truth(sp, getattr(sp, kind)(a, b))
+
+
 def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
-    """Return the operations to write as expressions, for which SymPy has no function."""
+    """Return the operations to write as expressions, or by another name in SymPy."""
     return {
         "add": lambda a, b: a + b,
         "sub": lambda a, b: a - b,
@@ -63,6 +55,13 @@ def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
         "hypot": lambda a, b: sp.sqrt(a**2 + b**2),
         "floor_divide": lambda a, b: sp.floor(a / b),
         "sum": sp.Add,
+        "abs": sp.Abs,
+        "ceil": sp.ceiling,
+        "maximum": sp.Max,
+        "minimum": sp.Min,
+        "pow": sp.Pow,
+        "remainder": sp.Mod,
+        **{name: _comparison(sp, kind) for name, kind in _COMPARISONS.items()},
         "logsumexp": lambda *xs: sp.log(sp.Add(*map(sp.exp, xs))),
         "where": lambda c, a, b: sp.Piecewise((a, _holds(sp, c)), (b, True)),
         "sigmoid": lambda x: 1 / (1 + sp.exp(-x)),
@@ -130,12 +129,11 @@ class _SympyWriter:
 
     def apply(self, op: Operation, operands: Sequence[Any]) -> Any:
         """Return an operation of expressions."""
-        if op.name in self.written_out and TABLE.get(op.name) is op:
+        known = TABLE.get(op.name) is op
+        if known and op.name in self.written_out:
             return self.written_out[op.name](*operands)
-        name = op.name if op.name in _SAME else _RENAMED.get(op.name)
-        if name is not None and TABLE.get(op.name) is op:
-            made = getattr(self.sp, name)(*operands)
-            return _truth(self.sp, made) if op.comparison is not None else made
+        if known and op.name in _SAME:
+            return getattr(self.sp, op.name)(*operands)
         if isinstance(op, Elementwise) and op.composite:
             return self.expression(op.function(*op.operand_symbols), op.operand_symbols, operands)
         if isinstance(op, Reduction):

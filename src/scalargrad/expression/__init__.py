@@ -8,6 +8,6 @@ error marks its place in the text (`source`).
 
 from __future__ import annotations
 
-from scalargrad.expression.parsing import parse as parse
+from scalargrad.expression.parsing import parse
 
 __all__ = ["parse"]

@@ -12,8 +12,7 @@ from typing import Any
 
 from scalargrad import ops
 from scalargrad.errors import ExpressionError
-from scalargrad.expression.source import ExpressionText, short
-from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD
+from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD, ExpressionText, short
 from scalargrad.table.domain_message import another_operand
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
@@ -44,7 +43,7 @@ _ALIASES = {
     "σ": "sigmoid",
 }
 
-#: What operations are called elsewhere.
+#: Names of operations elsewhere.
 _OTHER_NAMES = {
     "arccos": "Write acos(x)",
     "arcsin": "Write asin(x)",

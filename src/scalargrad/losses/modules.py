@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
-from scalargrad.losses.binary import (
+from scalargrad.losses.classification import (
+    IGNORED,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    cross_entropy,
     hinge_loss,
+    kl_div,
+    multi_margin_loss,
+    nll_loss,
 )
-from scalargrad.losses.classes import IGNORED, cross_entropy, kl_div, multi_margin_loss, nll_loss
 from scalargrad.losses.reduction import Reduction
 from scalargrad.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 

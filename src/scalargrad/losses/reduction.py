@@ -70,8 +70,8 @@ def elementwise(
         )
     if _has_names(input):
         wanted = flatten_like(target, input, f"the target of {name}", "the input")
-    numbers = [plain(x, f"{name}: a number of the input") for x in numbers]
-    wanted = [plain(t, f"{name}: a target") for t in wanted]
+    numbers = [as_operand(x, f"{name}: a number of the input") for x in numbers]
+    wanted = [as_operand(t, f"{name}: a target") for t in wanted]
     losses = [loss(x, t) for x, t in zip(numbers, wanted, strict=True)]
     if weight is not None:
         pairs = zip(spread(weight, input, f"{name}: weight"), losses, strict=True)
@@ -81,12 +81,12 @@ def elementwise(
     return reduced(losses, reduction, name)
 
 
-def plain(x: Any, where: str) -> Any:
+def as_operand(x: Any, where: str) -> Any:
     """Return a Value as it is, and a real number of any type as a float.
 
     Examples
     --------
-    >>> plain(3, "a target")
+    >>> as_operand(3, "a target")
     3.0
     """
     return x if type(x) is float or isinstance(x, Value) else as_float(x, where)
@@ -208,7 +208,7 @@ def examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], An
     if lengths == [0]:
         raise OperandError(f"{name}: the examples have no scores; give one for each class")
     pairs = zip(
-        [[plain(x, f"{name}: a score") for x in row] for row in scores], wanted, strict=True
+        [[as_operand(x, f"{name}: a score") for x in row] for row in scores], wanted, strict=True
     )
     return ((x, t[0] if len(x) > 1 and _is_one(t) else t) for x, t in pairs)
 

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from scalargrad.losses import modules
 from scalargrad.losses.modules import *
-from scalargrad.nn import activation, container, perceptron, recurrent, saving
-from scalargrad.nn import init as init
+from scalargrad.nn import activation, container, init, perceptron, recurrent, saving
 from scalargrad.nn.activation import *
-from scalargrad.nn.attention import MultiheadAttention as MultiheadAttention
+from scalargrad.nn.activation import LogSoftmax, Softmax
+from scalargrad.nn.attention import MultiheadAttention
 from scalargrad.nn.container import *
-from scalargrad.nn.dropout import Dropout as Dropout
-from scalargrad.nn.embedding import Embedding as Embedding
-from scalargrad.nn.embedding import EmbeddingBag as EmbeddingBag
-from scalargrad.nn.functional_call import functional_call as functional_call
-from scalargrad.nn.linear import Linear as Linear
-from scalargrad.nn.module import Module as Module
-from scalargrad.nn.normalization import LayerNorm as LayerNorm
-from scalargrad.nn.normalization import RMSNorm as RMSNorm
+from scalargrad.nn.dropout import Dropout
+from scalargrad.nn.embedding import Embedding, EmbeddingBag
+from scalargrad.nn.functional_call import functional_call
+from scalargrad.nn.linear import Linear
+from scalargrad.nn.module import Module
+from scalargrad.nn.normalization import LayerNorm, RMSNorm
 from scalargrad.nn.perceptron import *
 from scalargrad.nn.recurrent import *
 from scalargrad.nn.saving import *
-from scalargrad.nn.softmax import LogSoftmax as LogSoftmax
-from scalargrad.nn.softmax import Softmax as Softmax
-from scalargrad.nn.state import IncompatibleKeys as IncompatibleKeys
-from scalargrad.nn.summary import Summary as Summary
-from scalargrad.nn.summary import summary as summary
+from scalargrad.nn.state import IncompatibleKeys
+from scalargrad.nn.summary import Summary, summary
 
 __all__ = [
     "Dropout",

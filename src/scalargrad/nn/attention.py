@@ -7,9 +7,9 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
-from scalargrad.nn.batches import listed_inputs, of_length
 from scalargrad.nn.dropout import Dropout
 from scalargrad.nn.init import Rng
+from scalargrad.nn.inputs import listed_inputs, of_length
 from scalargrad.nn.linear import Linear, affine
 from scalargrad.nn.module import Module
 from scalargrad.ops import dot, mean, softmax

@@ -9,9 +9,8 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
-from scalargrad.nn.batches import each_row
-from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
+from scalargrad.nn.inputs import checked_index, each_row
 from scalargrad.nn.module import Module
 from scalargrad.ops import dot, maximum, mean, ne, sum, take, where
 from scalargrad.sparse import Table

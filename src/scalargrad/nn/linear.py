@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalargrad.nn import init
-from scalargrad.nn.batches import by_row
-from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
+from scalargrad.nn.inputs import by_row, checked_index
 from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.ops import dot
 from scalargrad.sparse import Table, Vector

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from scalargrad.nn.batches import by_row
+from scalargrad.nn.inputs import by_row
 from scalargrad.nn.module import Module
 from scalargrad.ops import dot, mean, sqrt
 from scalargrad.sparse import Vector

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.nn.batches import are_rows, each_row, of_length
 from scalargrad.nn.init import Rng, draw_by, generator
+from scalargrad.nn.inputs import are_rows, each_row, of_length
 from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
-from scalargrad.nn.batches import are_rows, each_row, listed_inputs, of_length
 from scalargrad.nn.init import Rng
+from scalargrad.nn.inputs import are_rows, each_row, listed_inputs, of_length
 from scalargrad.nn.linear import affine
 from scalargrad.nn.module import Module
 from scalargrad.ops import add, relu, sigmoid, tanh
@@ -20,7 +20,7 @@ __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
 
 
 class RNNCellBase(Module):
-    """What the cells share: parameters, as PyTorch lays them out, and batches.
+    """The base of the cells: parameters, as PyTorch lays them out, and batches.
 
     Attributes
     ----------

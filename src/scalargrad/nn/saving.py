@@ -22,7 +22,7 @@ __all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"
 AnyPath = str | os.PathLike[str]
 
 _READABLE = {"F64", "F32", "F16"}
-#: What the format calls the text beside the entries.
+#: The format's name for the text beside the entries.
 _HEADER = "__metadata__"
 _MOST_DIMENSIONS = 8
 _MOST_EMPTY_LISTS = 1_000_000

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
+from scalargrad.nn.display import SummaryLine, parts_of
 from scalargrad.nn.module import Module
-from scalargrad.nn.summary_lines import SummaryLine, parts_of
 from scalargrad.table.validation import instance
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
 
 class Summary(NamedTuple):
-    """What `summary` found; printing it shows a table.
+    """The findings of `summary`; printing them shows a table.
 
     Attributes
     ----------

@@ -91,7 +91,6 @@ def mul(a: float, b: float) -> float:
     text=infix("/", PRODUCT),
     mathml=Notation("<mfrac>{0}{1}</mfrac>", PRODUCT, (1, 1)),
     javascript=infix("/", PRODUCT),
-    c=infix("/", PRODUCT),
     lane="{0} / {1}",
 )
 def div(a: float, b: float) -> float:
@@ -123,7 +122,6 @@ def div(a: float, b: float) -> float:
     python=Notation("-{0}", SIGN, (SIGN,)),
     mathml=Notation("<mrow><mo>−</mo>{0}</mrow>", SIGN, (SIGN,)),
     javascript=Notation("-{0}", SIGN, (ATOM,)),  # JavaScript reads --x as a decrement
-    c=Notation("-{0}", SIGN, (ATOM,)),  # and so does C
 )
 def neg(x: float) -> float:
     """Negate, -x.
@@ -145,7 +143,6 @@ def neg(x: float) -> float:
     mathml=Notation("<mrow><mo>|</mo>{0}<mo>|</mo></mrow>"),
     pattern="router",
     javascript=call("Math.abs", 1),
-    c=call("fabs", 1),
     lane="abs({0})",
 )
 def abs(x: float) -> float:

@@ -16,7 +16,7 @@ from scalargrad.table.symbol import Symbol
 
 #: Flags of a code object: *args, **kwargs (see `inspect`, which is slow to import).
 _VARIADIC = 0x04 | 0x08
-#: What partials take at least: the result and an operand.
+#: The fewest parameters of partials: the result and an operand.
 _LEAST = 2
 
 
@@ -56,7 +56,7 @@ def _no_formula(*_: Any, **_named: Any) -> NoReturn:
 
 
 class Given(Operation):
-    """What a node was computed by whose partials were given as numbers; see `Value`."""
+    """The operation of a node whose partials were given as numbers; see `Value`."""
 
     of_floats = partial_nodes = trace_partials = _no_formula
 

@@ -63,7 +63,7 @@ def method(op: Any) -> Callable[..., Any]:
     return called
 
 
-def junction(op: Elementwise) -> Callable[[Any, Any], Any]:
+def logical_method(op: Elementwise) -> Callable[[Any, Any], Any]:
     """Return the method for &, | or ^ between two truth values; other operands are refused."""
 
     def joined(self: Any, other: Any) -> Any:

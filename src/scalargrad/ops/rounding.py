@@ -115,16 +115,6 @@ def rint(x: float) -> float:
   const whole = Math.floor(quotient);
   return quotient - whole > 0.5 ? whole + 1 : whole;
 }""",
-    c="""\
-static double sg_floor_divide(double x, double y) {
-  const double rest = fmod(x, y);
-  const int opposite = rest != 0.0 && (rest < 0.0) != (y < 0.0);
-  const double quotient = (x - rest) / y - (opposite ? 1.0 : 0.0);
-  const double whole = floor(quotient);
-  if (y == 0.0) return x / y;
-  if (quotient == 0.0) return 0.0 * (x / y);
-  return quotient - whole > 0.5 ? whole + 1.0 : whole;
-}""",
     lane="{0} // {1}",
 )
 def floor_divide(x: float, y: float) -> float:
@@ -158,12 +148,6 @@ def floor_divide(x: float, y: float) -> float:
   const rest = x % y;
   if (rest === 0) return y < 0 ? -0 : 0;
   return rest < 0 !== y < 0 ? rest + y : rest;
-}""",
-    c="""\
-static double sg_remainder(double x, double y) {
-  const double rest = fmod(x, y);
-  if (rest == 0.0) return copysign(0.0, y);
-  return (rest < 0.0) != (y < 0.0) ? rest + y : rest;
 }""",
     lane="{0} % {1}",
 )

@@ -402,12 +402,10 @@ class LambdaLR(LRScheduler):
         """Return base · lr_lambda(epoch), by the function of the first group."""
         return base * _by(self.lr_lambdas[0], epoch)
 
-    def _next(self, epoch: int, current: list[float]) -> list[float]:
-        """Return the rate of each group, by its own function."""
+    def _rate(self, group: int, epoch: int, current: float, base: float) -> float:
+        """Return the rate of a group, by its own function."""
         del current
-        return [
-            base * _by(f, epoch) for f, base in zip(self.lr_lambdas, self._bases(), strict=True)
-        ]
+        return base * _by(self.lr_lambdas[group], epoch)
 
 
 def _by(lr_lambda: Callable[[int], float], epoch: int) -> float:
@@ -563,7 +561,7 @@ class OneCycleLR(LRScheduler):
         last = first * positive(final_div_factor, "final_div_factor")
         positive(last, "div_factor * final_div_factor", finite=False)
         number(max(self.max_lr) / min(first, last), "max_lr / div_factor")
-        #: Of each group, the rate, and then the momentum, at the start, the peak and the end.
+        #: The rate of each group, and then its momentum, at the start, the peak and the end.
         self._corners = [(rate / first, rate, rate / last) for rate in self.max_lr]
         least = per_group(base_momentum, "base_momentum", optimizer)
         most = per_group(max_momentum, "max_momentum", optimizer)
@@ -581,16 +579,15 @@ class OneCycleLR(LRScheduler):
         del base
         return self._at(epoch, self._corners[0])
 
-    def _next(self, epoch: int, current: list[float]) -> list[float]:
-        """Return the rate of each group."""
-        del current
-        self._bases()
+    def _rate(self, group: int, epoch: int, current: float, base: float) -> float:
+        """Return the rate of a group."""
+        del current, base
         if epoch > self.total_steps:
             raise GraphError(
                 f"OneCycleLR has {self.total_steps} steps and was stepped {epoch} times: give a "
                 "larger total_steps"
             )
-        return [self._at(epoch, corners) for corners in self._corners]
+        return self._at(epoch, self._corners[group])
 
     def _set_others(self, epoch: int) -> None:
         """Set the momentum of each group, or its first beta."""

@@ -1,4 +1,4 @@
-"""What all optimisers share: groups of parameters, one safe step, and their state."""
+"""The base of all optimisers: groups of parameters, one safe step, and their state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OF_ARRAYS = {getattr(rules, name) for name in rules.__all__}
 
 
 class _Move(NamedTuple):
-    """What a step makes of some parameters: new numbers, and what then stores their state."""
+    """The result of a step for some parameters: new numbers, and a call that stores their state."""
 
     parameters: Sequence[Value]
     data: Sequence[float]

@@ -1,4 +1,4 @@
-"""What schedules share, schedules made of others, and the one that watches a measured number."""
+"""The base of all schedules, schedules made of others, and one that watches a measured number."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LRScheduler:
         If `optimizer` is not one of `scalargrad.optim`.
     """
 
-    #: What `state_dict` holds, and how each is checked when it is loaded.
+    #: The entries of `state_dict`, and the check of each when it is loaded.
     kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {
         "last_epoch": counted,
         "last_lr": _rates,
@@ -78,7 +78,12 @@ class LRScheduler:
     def _next(self, epoch: int, current: list[float]) -> list[float]:
         """Return the rate of each group in an epoch, from those in force; nothing is changed."""
         pairs = zip(current, self._bases(), strict=True)
-        return [self.next_lr(epoch, rate, base) for rate, base in pairs]
+        return [self._rate(i, epoch, *pair) for i, pair in enumerate(pairs)]
+
+    def _rate(self, group: int, epoch: int, current: float, base: float) -> float:
+        """Return the rate of one group; see `next_lr`, which is the same for all."""
+        del group
+        return self.next_lr(epoch, current, base)
 
     def _bases(self) -> list[float]:
         """Return the base rate of each group; some may be added later."""

@@ -36,16 +36,16 @@ def _fractions(x: Any, name: str) -> tuple[float, ...]:
     return tuple(_fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
 
 
-def _plain(x: Any, name: str) -> Any:
+def _python_number(x: Any, name: str) -> Any:
     """Return an option of a user's rule as Python's own number, if it is one."""
     if isinstance(x, list | tuple):
-        return tuple(_plain(part, name) for part in x)
+        return tuple(_python_number(part, name) for part in x)
     if isinstance(x, bool) or getattr(getattr(x, "dtype", None), "kind", "") == "b":
         return bool(x)
     return number(x, name, finite=False) if is_real(x) else x
 
 
-#: How each option is checked; all others are a user's.
+#: The check of each option; all others are a user's.
 _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("lr", "initial_lr", "eps", "weight_decay", "momentum"), _not_negative),
     **dict.fromkeys(("lr_decay", "initial_accumulator_value"), _not_negative),
@@ -70,7 +70,7 @@ def checked(group: Group) -> Group:
     {'params': [], 'lr': 1.0, 'betas': (0.5, 0.0), 'nesterov': False}
     """
     return {
-        name: x if name in {"params", "step"} else _OPTIONS.get(name, _plain)(x, name)
+        name: x if name in {"params", "step"} else _OPTIONS.get(name, _python_number)(x, name)
         for name, x in group.items()
     }
 
@@ -229,7 +229,7 @@ def _merged(own: Group, saved: Group, optimizer: Any) -> Group:
 
 # PyTorch's states: one for each tensor, and steps counted for each -----------------------------
 
-#: What PyTorch remembers only where an option is set; all other names are the same there.
+#: State that PyTorch keeps only where an option is set; all other names are the same there.
 _ONLY_WITH = {"max_exp_avg_sq": "amsgrad", "grad_avg": "centered", "momentum_buffer": "momentum"}
 
 

@@ -6,10 +6,8 @@ or a ``map`` function, of `concurrent.futures`, `multiprocessing`, mpi4py, Dask 
 
 from __future__ import annotations
 
-from scalargrad.parallel.chunked_sum import ChunkedSum as ChunkedSum
-from scalargrad.parallel.chunked_sum import sum_over as sum_over
-from scalargrad.parallel.sweeping import SweepInterrupt as SweepInterrupt
-from scalargrad.parallel.sweeping import sweep as sweep
+from scalargrad.parallel.chunked_sum import ChunkedSum, sum_over
+from scalargrad.parallel.sweeping import SweepInterrupt, sweep
 
 __all__ = [
     "ChunkedSum",

@@ -37,7 +37,7 @@ from scalargrad.tree import like
 R = TypeVar("R")
 #: The default number of chunks. It does not depend on the number of workers, as digits would.
 CHUNKS = 32
-#: What the function is called among the chunks, which are called by their indices.
+#: The index of the function among the chunks, which have their own.
 FUNCTION = -1
 
 

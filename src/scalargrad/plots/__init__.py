@@ -5,16 +5,10 @@ Each draws on the Axes it is given, or on a new figure of pyplot, and returns th
 
 from __future__ import annotations
 
-from scalargrad.plots.classifiers import confusion_matrix as confusion_matrix
-from scalargrad.plots.classifiers import decision_boundary as decision_boundary
-from scalargrad.plots.networks import activation_curves as activation_curves
-from scalargrad.plots.networks import first_layer_weights as first_layer_weights
-from scalargrad.plots.sweeps import sweep_curves as sweep_curves
-from scalargrad.plots.sweeps import sweep_outcomes as sweep_outcomes
-from scalargrad.plots.training import gradient_norm_curve as gradient_norm_curve
-from scalargrad.plots.training import loss_curve as loss_curve
-from scalargrad.plots.training import loss_curves as loss_curves
-from scalargrad.plots.training import training_curves as training_curves
+from scalargrad.plots.classifiers import confusion_matrix, decision_boundary
+from scalargrad.plots.networks import activation_curves, first_layer_weights
+from scalargrad.plots.sweeps import sweep_curves, sweep_outcomes
+from scalargrad.plots.training import gradient_norm_curve, loss_curve, loss_curves, training_curves
 
 __all__ = [
     "activation_curves",

@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Interrupt:
-    """Whether Ctrl-C was pressed; a second press does not wait.
+    """A press of Ctrl-C, if there was one; a second press does not wait.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an operation is, and how one is printed: for Python, JavaScript, C, MathML and as text.
+"""Operations as declarations, and their printers: for Python, JavaScript, MathML and as text.
 
 `declaration` defines an operation and `operation` its kinds; the table itself is filled by
 `scalargrad.ops`. An operation is traced with `symbol`, and the trace printed: for evaluation by

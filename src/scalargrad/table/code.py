@@ -58,7 +58,7 @@ class CodePrinter:
     `print` each in the order its code will run. A subclass is a language.
     """
 
-    #: How the language assigns a name, and how it chooses lazily.
+    #: The language's assignment of a name, and its lazy choice.
     assignment: str
     choice: str
 

@@ -1,4 +1,4 @@
-"""What an operation is: one declaration from which everything else is read or printed.
+"""The declaration of an operation, from which everything else is read or printed.
 
 There are two routes from an expression to a node. An operation of one or two operands, ``a * b``,
 ``x.tanh()`` or ``sin(x)``, is a method printed from the declaration with the node's construction
@@ -11,13 +11,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from scalargrad.errors import OperandError
 from scalargrad.table.domain import REAL, Domain
 from scalargrad.table.notation import Notation
 from scalargrad.table.numbers import SMALL, as_float, defers, is_real
-from scalargrad.table.signature import CallSignature
+
+if TYPE_CHECKING:
+    from inspect import Signature
+
+
+class CallSignature:
+    """The attribute ``__signature__`` of operations, which is worked out when it is asked for.
+
+    Names come from the declaration, where that takes its operands one by one, and from the
+    operation's own call, where that has options or takes any number.
+    """
+
+    def __get__(self, op: Any, owner: type) -> Signature:
+        if op is None:
+            raise AttributeError(f"{owner.__name__} has a signature for each operation")
+        import inspect  # costs every import of the package too much
+
+        _, *called = inspect.signature(type(op).__call__).parameters.values()
+        declared = inspect.signature(op.function).parameters.values()
+        one_by_one = hasattr(op, "arity") and all(p.default is p.empty for p in called)
+        chosen = declared if one_by_one else called
+        return inspect.Signature([p.replace(annotation=p.empty) for p in chosen])
+
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -26,7 +48,7 @@ TABLE: dict[str, Operation] = {}
 
 
 class Operand(Protocol[R_co]):
-    """What is not a float and yet can be computed with: a Value, a Symbol."""
+    """An operand that is no float and yet can be computed with: a Value, a Symbol."""
 
     def _apply(self, op: Any, operands: tuple[Any, ...], checked: bool = True, /) -> R_co: ...
 
@@ -85,7 +107,6 @@ class Operation:
         mathml: Notation | None = None,
         comparison: Notation | None = None,
         javascript: Notation | str | None = None,
-        c: Notation | str | None = None,
         lane: str | None = None,
         expression: Callable[..., Any] | None = None,
         name: str | None = None,
@@ -102,7 +123,6 @@ class Operation:
         self.mathml = mathml
         self.comparison = comparison
         self.javascript = javascript or python
-        self.c = c
         self.lane = lane
         self.expression = expression
 

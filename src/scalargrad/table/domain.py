@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Domain:
-    """Where an operation is defined, and where to test it.
+    """The domain of an operation, and where to test it.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _WRITTEN = {
     "eq": call("eq", 2),
     "ne": call("ne", 2),
 }
-#: What operations with an operand more elsewhere, such as math.log(x, base), are written as here.
+#: Replacements for operations with an operand more elsewhere, such as math.log(x, base).
 _WITH_ANOTHER = {"log": "log(x) / log(base)", "softplus": "softplus(beta * x) / beta"}
 #: What is needed is read, not pasted.
 _NE = re.compile(r"^ne\((\w+), (\w+)\)$")

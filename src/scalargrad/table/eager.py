@@ -28,7 +28,7 @@ Mask = tuple[bool, ...]
 
 
 class Printable(Protocol):
-    """What the printers need of an operation of fixed arity: its traces."""
+    """The traces of an operation of fixed arity, which the printers need."""
 
     name: str
     arity: int
@@ -53,7 +53,7 @@ class Printable(Protocol):
 
     @property
     def valid_expression(self) -> Any:
-        """Where it is defined, as an expression of the operands; None for everywhere."""
+        """Its domain, as an expression of the operands; None for everywhere."""
 
 
 def compile_floats(op: Printable, checked: bool = True) -> Callable[..., float]:

@@ -1,4 +1,4 @@
-"""How an operation is written in one target language: a template with precedences.
+"""The notation of an operation in one target language: a template with precedences.
 
 Precedences, loosest first: conditional 1, comparison 2, sum 3, product 4, sign 5, power 6,
 atom 9. An operand that binds more loosely than its place demands is put in parentheses.

@@ -8,8 +8,8 @@ run, and tells whether it may be resumed.
 
 from __future__ import annotations
 
-from scalargrad.train.fit import fit as fit
-from scalargrad.train.history import History as History
+from scalargrad.train.fit import fit
+from scalargrad.train.history import History
 
 __all__ = [
     "History",

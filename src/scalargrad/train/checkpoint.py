@@ -136,7 +136,7 @@ def _listed(state: Any) -> Any:
 
 # The settings of a run, which must be the same when it is resumed ---------------------------------
 
-#: How many examples are compared, evenly spread over all.
+#: The most examples that are compared, evenly spread over all.
 _LOOKED_AT = 10_000
 
 

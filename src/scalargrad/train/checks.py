@@ -20,7 +20,7 @@ from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import require_writable
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, listed, number, whole
-from scalargrad.train.examples import Examples, numbers_in, plain
+from scalargrad.train.examples import Examples, detached, numbers_in
 from scalargrad.train.objective import Objective, name_of
 from scalargrad.train.trainer import OptimizerLike, Schedule
 from scalargrad.value import Value
@@ -166,7 +166,7 @@ def _prediction(model: Module, x: Any) -> Any:
 
 
 def _try_metrics(objective: Objective, predictions: list[Any], targets: Any, what: str) -> None:
-    numbers = [plain(x) for x in predictions]
+    numbers = [detached(x) for x in predictions]
     for name in objective.metrics:
         # such as a correlation, which may be undefined for the predictions made here
         forgiven = ArithmeticError, ValueError

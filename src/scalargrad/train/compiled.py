@@ -1,7 +1,6 @@
 """Steps of `fit` as a function under `jit`, which takes parameters and examples in arrays.
 
-The first batch of each size is evaluated eagerly as well, and compared. A smaller last batch is
-filled up where that makes no difference, so that it needs no program of its own.
+The first batch of each size is evaluated eagerly as well, and compared.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module, ModuleList
 from scalargrad.nn.functional_call import exchanged
 from scalargrad.optim.optimizer import write_data
-from scalargrad.train.examples import plain
+from scalargrad.train.examples import detached
 from scalargrad.train.objective import StepResult
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
@@ -73,7 +72,6 @@ class CompiledSteps:
         self._programs: dict[str, Any] = {}
         self._running: dict[str, Callable[..., Any]] = {}
         self._compared: set[tuple[str, int]] = set()
-        self._draws = False
         self._evaluate: Any = None
 
     # Parameters -------------------------------------------------------------------------------
@@ -130,19 +128,12 @@ class CompiledSteps:
         """Return the generators with their states."""
         return [(x, state_of(x)) for x in self._generators]
 
-    def _size(self, rows: Sequence[int]) -> int:
-        """Return the size of a batch, filled up if it is smaller than others and that is right."""
-        return self._run.batch_size if self._fills and not self._draws else len(rows)
-
     def _pays(self, rows: Sequence[int]) -> bool:
         """Return whether there are so many batches like this one that compiling a step pays."""
         if self._rows is None:
-            data, size = self._run.train, self._run.batch_size
-            self._rows = Rows(list(zip(*data, strict=True)), alike=size > 1)
-            # a smaller last batch may be filled up where the loss is a mean over examples
-            partly = len(data.targets) % size > 0
-            self._fills = partly and self._objective.is_mean_over(data.targets)
-        count, size = self._rows.counts[self._rows.keys[rows[0]]], self._size(rows)
+            pairs = list(zip(*self._run.train, strict=True))
+            self._rows = Rows(pairs, alike=self._run.batch_size > 1)
+        count, size = self._rows.counts[self._rows.keys[rows[0]]], len(rows)
         batches = count // size if size == self._run.batch_size else 1
         pays = self._epochs * batches > RECORDING + COMPILING / (self._operands * size)
         return self._run.jit or pays
@@ -159,7 +150,7 @@ class CompiledSteps:
                 "the loss depends on a Value that neither the model nor the optimizer has: make it "
                 "a Parameter of the model, or a plain number"
             )
-        batch = self._rows.keys[rows[0]], self._size(rows)
+        batch = self._rows.keys[rows[0]], len(rows)
         if batch not in self._compared:
             self._compare(rows, loss, predictions, before)
             self._compared.add(batch)
@@ -170,29 +161,25 @@ class CompiledSteps:
         if not self._optimizer.step_arrays(data, grads):
             return None
         self._grads, self._is_ahead = grads, True
-        numbers = predictions[: len(rows)] if self._objective.metrics else []
+        numbers = predictions if self._objective.metrics else []
         wanted = self._run.gradient_tolerance is not None
         return StepResult(loss, numbers, grads.tolist() if wanted else [])
 
     def _found(self, rows: Sequence[int]) -> Any:
         """Return ((loss, predictions), gradient) of a batch; None if it must be taken eagerly."""
-        key, size = self._rows.keys[rows[0]], self._size(rows)
-        cells, used = self._rows.at(rows), None
-        if self._fills and size == self._run.batch_size:
-            used = (np.arange(size) < len(rows)).astype(np.float64)
-            cells = np.resize(cells, (size, cells.shape[1])) if len(rows) < size else cells
+        key = self._rows.keys[rows[0]]
         if key not in self._programs:
             self._programs[key] = self._program(rows[0])
         if key not in self._running:
             self._running[key] = self._programs[key].repeated()
-        return self._running[key](self._data, cells, used)
+        return self._running[key](self._data, self._rows.at(rows))
 
     def _program(self, row: int) -> Any:
         """Return the compiled gradient of batches that have the structure of an example."""
         objective, called = self._objective, self._objective.called  # which `jit` is to see
         leaves, held, rebuild = self._leaves, self._held, self._rows.rebuild(row)
 
-        def step_of_fit(data: Any, cells: Any, used: Any) -> Any:
+        def step_of_fit(data: Any, cells: Any) -> Any:
             if not isinstance(data[0], Value):
                 return None  # called eagerly
 
@@ -202,7 +189,7 @@ class CompiledSteps:
                 inputs, targets = zip(*[rebuild(iter(row)) for row in cells], strict=True)
                 with exchanged(_modules(called), numbers):
                     found = _predictions(called[0], [*inputs])
-                    return objective.value(found, [*targets], used), found
+                    return objective.value(found, [*targets]), found
 
             return value_and_grad(loss_of, has_aux=True)(data)
 
@@ -217,14 +204,13 @@ class CompiledSteps:
         """
         self.write_back()
         after = self._states()
-        self._draws |= repr(after) != repr(before)
         rewind(before)
         inputs, targets = self._run.train.at(rows)
         with no_grad():
-            count = len(inputs) if self._draws else 1
+            count = len(inputs) if repr(after) != repr(before) else 1
             predictions = [self._objective.model(x) for x in inputs[:count]]
-            predictions += _as_values(found[count : len(rows)])
-            expected = float(plain(self._objective.value(predictions, targets)))
+            predictions += _as_values(found[count:])
+            expected = float(detached(self._objective.value(predictions, targets)))
         rewind(after)
         _require_near(loss, expected, "the loss of a batch")
 
@@ -243,7 +229,7 @@ class CompiledSteps:
             if is_new:
                 after = self._states()
                 rewind(before)
-                pairs = plain(found[0]), plain(model(inputs[0]))
+                pairs = detached(found[0]), detached(model(inputs[0]))
                 rewind(after)
                 for x, y in zip(*[flatten(part, "")[0] for part in pairs], strict=True):
                     _require_near(x, y, "a prediction")

@@ -107,14 +107,14 @@ def numbers_in(x: Any) -> Sequence[float]:
     return [number for part in x for number in numbers_in(part)]
 
 
-def plain(prediction: Any) -> Any:
+def detached(prediction: Any) -> Any:
     """Return a prediction as floats, so that its graph can be freed.
 
-    >>> plain([Value(1.0), Value(2.0)])
+    >>> detached([Value(1.0), Value(2.0)])
     [1.0, 2.0]
     """
     if isinstance(prediction, Value):
         return prediction.data
     if isinstance(prediction, list | tuple):
-        return [plain(x) for x in prediction]
+        return [detached(x) for x in prediction]
     return prediction

@@ -22,7 +22,7 @@ Row = dict[str, float]
 
 
 class History:
-    """What training measured, one row per epoch.
+    """The measurements of training, one row per epoch.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a run minimises and measures: a model's loss, penalty and metrics."""
+"""The objective of a run: a model's loss, penalty and metrics."""
 
 from __future__ import annotations
 
@@ -7,34 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from scalargrad import losses
 from scalargrad.errors import OperandError
-from scalargrad.losses.classes import IGNORED
 from scalargrad.nn import Module
-from scalargrad.ops import dot
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.train.examples import Examples, numbers_in, plain
+from scalargrad.train.examples import Examples, detached
 from scalargrad.train.history import Row
 from scalargrad.value import Value
 
 Loss = Callable[[list[Any], list[Any]], Any]
 Metric = Callable[[list[Any], list[Any]], float]
 Regularizer = Callable[[list[Any]], Any]
-
-#: Losses of a batch that are the mean of the losses of its examples, called without options.
-_MEANS: tuple[Loss, ...] = (
-    losses.binary_cross_entropy,
-    losses.binary_cross_entropy_with_logits,
-    losses.cross_entropy,
-    losses.hinge_loss,
-    losses.huber_loss,
-    losses.l1_loss,
-    losses.mse_loss,
-    losses.multi_margin_loss,
-    losses.nll_loss,
-    losses.smooth_l1_loss,
-)
 
 
 @dataclass(frozen=True)
@@ -51,29 +34,15 @@ class Objective:
         """The functions and modules that a step calls."""
         return self.model, self.loss, self.regularizer
 
-    def is_mean_over(self, targets: list[Any]) -> bool:
-        """Return whether a batch's loss is known to be the mean of the losses of its examples."""
-        return any(self.loss is f for f in _MEANS) and IGNORED not in numbers_in(targets)
-
-    def value(self, predictions: list[Any], targets: list[Any], used: Any = None) -> Any:
+    def value(self, predictions: list[Any], targets: list[Any]) -> Any:
         """Return the loss of a batch, penalty included.
-
-        Parameters
-        ----------
-        used : sequence of numbers, optional
-            1 for each example that counts, 0 for those that fill a batch up; for a mean only.
 
         Raises
         ------
         OperandError
             If it is no Value, and so cannot be minimised.
         """
-        if used is None:
-            loss = self.loss(predictions, targets)
-        else:
-            each = [self.loss([x], [y]) for x, y in zip(predictions, targets, strict=True)]
-            loss = dot(used, each) / sum(used)
-        loss = _number(loss, self.loss, "one Value, such as a mean")
+        loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
         if self.regularizer is not None:
             penalty = self.regularizer(self.model.parameters())
             loss = loss + _number(penalty, self.regularizer, "one Value")
@@ -87,7 +56,7 @@ class Objective:
     def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
         """Return the loss of the held-out examples, without the penalty."""
         found = self.loss([*predictions], [*targets])  # lists of its own, which it may sort
-        return float(plain(_number(found, self.loss, "one Value, such as a mean")))
+        return float(detached(_number(found, self.loss, "one Value, such as a mean")))
 
     def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
         """Return each metric."""
@@ -97,7 +66,7 @@ class Objective:
         """Return one metric."""
         metric = self.metrics[name]
         found = metric([*predictions], [*targets])  # lists of its own, which it may sort
-        return float(plain(_number(found, metric, "one number")))
+        return float(detached(_number(found, metric, "one number")))
 
 
 def _number(found: Any, function: Any, wanted: str) -> Any:

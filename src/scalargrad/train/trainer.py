@@ -18,7 +18,7 @@ from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import counted
-from scalargrad.train.examples import Examples, batches, plain
+from scalargrad.train.examples import Examples, batches, detached
 from scalargrad.train.history import History, Row
 from scalargrad.train.objective import EpochMean, Objective, StepResult, name_of
 from scalargrad.value import Parameter, Value
@@ -172,7 +172,7 @@ class Trainer:
 
     @property
     def is_looked_at(self) -> bool:
-        """Whether what a user has given may look at the model after the steps of an epoch.
+        """True if what a user has given may look at the model after the steps of an epoch.
 
         With examples held out it is switched to evaluation, which a module may do in its own way.
         """
@@ -231,7 +231,7 @@ class Trainer:
         loss.backward()
         moving = getattr(self.optimizer, "active_parameters", lambda: self.trained)
         self.limits.clip(moving())
-        numbers = [plain(x) for x in predictions] if self.objective.metrics else []
+        numbers = [detached(x) for x in predictions] if self.objective.metrics else []
         gradient = [p.grad for p in self.trained] if self.gradient_tolerance is not None else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
@@ -267,7 +267,7 @@ class Trainer:
             found = self.steps.predictions(inputs) if self.steps else None
             predictions = found or [self.model(x) for x in inputs]
             loss = self.objective.held_out_loss(predictions, targets)
-        measured = self.objective.measured([plain(x) for x in predictions], targets)
+        measured = self.objective.measured([detached(x) for x in predictions], targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in measured.items()}}
 
     def _step_schedule(self, row: Row) -> None:

@@ -10,7 +10,7 @@ from scalargrad.errors import GradcheckError, OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import function, number, positive
-from scalargrad.transforms.jacobians import jacrev
+from scalargrad.transforms.functional import jacrev
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 

@@ -98,7 +98,7 @@ def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return method(*args, **kwargs) if make is None else make(method, *args, **kwargs)
 
 
-#: What makes draws in this thread or task in place of generators; None if these do.
+#: The maker of draws in this thread or task in place of generators; None if these draw.
 _maker: ContextVar[Callable[..., Any] | None] = ContextVar("maker", default=None)
 
 

@@ -1,6 +1,6 @@
 """One evaluation of a function, ready to be differentiated: fresh leaves in, graph out.
 
-Every derivative in `functional` and `jacobians` begins here. The arguments' numbers are replaced
+Every derivative in `functional` begins here. The arguments' numbers are replaced
 by fresh leaves, the function runs once, and what it computed from those leaves is the subgraph
 that a sweep goes through:
 
@@ -39,7 +39,7 @@ from scalargrad.autodiff import (
 from scalargrad.call import Call
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import (
-    UnderWay,
+    Derivative,
     builds_graphs,
     derivatives,
     enable_grad,
@@ -51,7 +51,7 @@ from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten, replaced
 from scalargrad.value import Parameter, Scalar, Value
 
-#: What to do where a function of NumPy's takes no Values.
+#: The advice where a function of NumPy's takes no Values.
 OF_FLOATS = (
     "What NumPy or SciPy compute of floats alone, compute by scalargrad's operations, such as "
     "isnan, logsumexp or erf, or in a loop, as the page 'Limits' solves equations."
@@ -119,7 +119,7 @@ class Evaluation:
             self.leaves += leaves
             self._rebuilds.append(rebuild)
         replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
-        here = UnderWay(self._made_inside, self.leaves, set())
+        here = Derivative(self._made_inside, self.leaves, set())
         token = derivatives.set((*derivatives.get(), here))
         try:
             if self.recorded:
@@ -164,11 +164,11 @@ class Evaluation:
                 "argument, or write gradients(loss, parameters)"
             )
 
-    def plain(self, x: Any, subgraph: Subgraph) -> Any:
+    def returned(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output as the caller gets it: a number, unless it is of an outer graph."""
         return x.data if isinstance(x, Value) and not subgraph.as_graph else x
 
-    def passed_on(self, aux: Any) -> Any:
+    def auxiliary(self, aux: Any) -> Any:
         """Return an auxiliary result with floats for Values, unless these are of an outer graph."""
         values: list[Value] = []
         replaced(aux, values.append)

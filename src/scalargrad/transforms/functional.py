@@ -118,8 +118,8 @@ def value_and_grad(
         if not subgraph.nodes:
             evaluation.require_read(y)
         found = evaluation.arguments(evaluation.gradients(y, subgraph, allow_nonfinite=False))
-        value = evaluation.plain(y, subgraph)
-        return ((value, evaluation.passed_on(aux)) if has_aux else value), unpacked(argnums, found)
+        value = evaluation.returned(y, subgraph)
+        return ((value, evaluation.auxiliary(aux)) if has_aux else value), unpacked(argnums, found)
 
     return differentiated
 
@@ -218,8 +218,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         here = subgraph._replace(as_graph=subgraph.as_graph and builds_graphs())
         return tuple(evaluation.arguments(evaluation.pull_back(seeds, here)))
 
-    value = rebuild(evaluation.plain(y, subgraph) for y in outputs)
-    return (value, pull_back, evaluation.passed_on(aux)) if has_aux else (value, pull_back)
+    value = rebuild(evaluation.returned(y, subgraph) for y in outputs)
+    return (value, pull_back, evaluation.auxiliary(aux)) if has_aux else (value, pull_back)
 
 
 def _directions(
@@ -228,7 +228,7 @@ def _directions(
     """Return the numbers of a tangent or cotangent; within `no_grad` they are plain."""
     numbers = flatten_like(tree, model, what, like)
     plain = Subgraph([], as_graph=builds_graphs())
-    leaves = [evaluation.plain(x, plain) for x in numbers]
+    leaves = [evaluation.returned(x, plain) for x in numbers]
     return [x if isinstance(x, Value) else as_float(x, what) for x in leaves]
 
 
@@ -275,8 +275,8 @@ def jvp(
     subgraph = evaluation.subgraph(*outputs)
     directions = _directions(evaluation, tangents, primals, "tangents", "primals")
     moved = evaluation.push_forward(outputs, directions, subgraph)
-    found = rebuild(evaluation.plain(y, subgraph) for y in outputs), rebuild(iter(moved))
-    return (*found, evaluation.passed_on(aux)) if has_aux else found
+    found = rebuild(evaluation.returned(y, subgraph) for y in outputs), rebuild(iter(moved))
+    return (*found, evaluation.auxiliary(aux)) if has_aux else found
 
 
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
@@ -322,4 +322,149 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     pairs = zip(slopes, _directions(evaluation, direction, primals, "v", "inputs"), strict=True)
     seeds = [(slope, weight) for slope, weight in pairs if isinstance(slope, Value)]
     products = tuple(evaluation.arguments(evaluation.pull_back(seeds, subgraph)))
-    return evaluation.plain(value, subgraph), products if several else products[0]
+    return evaluation.returned(value, subgraph), products if several else products[0]
+
+
+def jacrev(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that computes the Jacobian of f, by a backward sweep for each output.
+
+    Parameters, result and errors are those of `jacobian`. It suits few outputs of many inputs.
+
+    Examples
+    --------
+    >>> jacrev(lambda x: [x[0] * x[1], x[0] + x[1]])([3.0, 4.0])
+    [[4.0, 3.0], [1.0, 1.0]]
+    """
+    return _jacobian(f, argnums, has_aux, forward=False)
+
+
+def jacfwd(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that computes the Jacobian of f, by a forward sweep for each input.
+
+    Parameters, result and errors are those of `jacobian`. It suits many outputs of few inputs.
+
+    Examples
+    --------
+    >>> jacfwd(lambda x: [x[0] * x[1], x[0] + x[1]])([3.0, 4.0])
+    [[4.0, 3.0], [1.0, 1.0]]
+    """
+    return _jacobian(f, argnums, has_aux, forward=True)
+
+
+def jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that computes every partial derivative of every output of f.
+
+    Parameters
+    ----------
+    f : callable
+        Its result, and the arguments differentiated, are trees of numbers.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate with respect to.
+    has_aux : bool
+        `f` returns ``(result, auxiliary)``; the auxiliary result is passed on, its Values as
+        floats.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`; returns the shape of the result with, in place of each
+        number, its gradient in the shape of the argument (a tuple of such if `argnums` is a
+        sequence). In place of an array stands that shape with an array for each number or
+        array, the result's axes before the argument's, as in JAX. With `has_aux` it returns
+        ``(Jacobian, auxiliary)``.
+
+    Raises
+    ------
+    OperandError
+        If the result or a differentiated argument is not made of numbers, or `argnums` names
+        an argument that was not given by position.
+
+    Notes
+    -----
+    One backward sweep per output, as `jacrev`, or, where outputs are more than inputs, one
+    forward sweep per input, as `jacfwd`. Under `jit`, outputs that share few operations, such as
+    residuals, are swept back one by one, and others, such as the states of a loop, forward: the
+    program grows in proportion to them. Where many outputs come of one formula,
+    ``vmap(grad(formula))`` is compiled once for all of them.
+
+    Examples
+    --------
+    >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1]])([3.0, 4.0])
+    [[4.0, 3.0], [1.0, 1.0]]
+    """
+    return _jacobian(f, argnums, has_aux, forward=None)
+
+
+def _jacobian(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    *,
+    forward: bool | None,
+) -> Callable[..., Any]:
+    """Return a function that computes a Jacobian in a way given, or chosen by its shape."""
+    positions = positions_of(argnums)
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        evaluation = evaluated(f, positions, args, kwargs)
+        result, name = evaluation.result, evaluation.name
+        result, aux = with_auxiliary(result, name) if has_aux else (result, None)
+        outputs, rebuild = flatten(result, f"the result of {name}")
+        as_graph = evaluation.subgraph(*outputs).as_graph
+        taller = len(outputs) > len(evaluation.leaves)
+        by_columns = taller if forward is None else forward
+        by = evaluation.by_columns if by_columns else evaluation.by_rows
+        rows = by(outputs, as_graph)
+        found = [unpacked(argnums, evaluation.arguments(row)) for row in rows]
+        jacobian = rebuild(iter(found))
+        return (jacobian, evaluation.auxiliary(aux)) if has_aux else jacobian
+
+    return differentiated
+
+
+def hessian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that computes the matrix of second derivatives of f.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one number; its differentiated arguments are trees of numbers.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate with respect to.
+    has_aux : bool
+        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`; returns the `jacobian` of its gradient: in place of each number
+        of the argument, the gradient of that partial derivative in the shape of the argument.
+        With `has_aux` it returns ``(Hessian, auxiliary)``.
+
+    Raises
+    ------
+    OperandError
+        If `f` does not return one number, an argument is not made of numbers, or `argnums`
+        names one that was not given by position.
+    NumericalError
+        If the value is not finite.
+
+    Notes
+    -----
+    One backward sweep per number of the argument, over the graph of the gradient.
+
+    Examples
+    --------
+    >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 4.0])
+    [[8.0, 6.0], [6.0, 0.0]]
+    """
+    return jacrev(grad(f, argnums, has_aux), argnums, has_aux)

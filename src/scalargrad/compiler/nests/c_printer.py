@@ -19,7 +19,7 @@ from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.printer import Printer
 from scalargrad.compiler.nests.registers import Carried
 
-_HEAD = """\
+HEAD = """\
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -158,12 +158,12 @@ def print_c(body: Body, plan: Plan, name: str = "run", *, static: bool = False) 
     printer = _CPrinter(plan)
     printer.start()
     printer.items(body)
-    lines = "\n".join(_used(printer.body.lines().split("\n")[1:]))
-    text = f"{_HEAD}{'static ' * static}void {name}(double *restrict m) {{\n{lines}\n}}\n"
+    lines = "\n".join(used(printer.body.lines().split("\n")[1:]))
+    text = f"{HEAD}{'static ' * static}void {name}(double *restrict m) {{\n{lines}\n}}\n"
     return text, printer.cells
 
 
-def _used(lines: list[str]) -> list[str]:
+def used(lines: list[str]) -> list[str]:
     """Return statements without definitions of variables that nothing reads."""
     names = [_NAMES.findall(line) for line in lines]
     often = Counter(itertools.chain.from_iterable(names))

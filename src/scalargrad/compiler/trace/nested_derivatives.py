@@ -56,11 +56,11 @@ class Region(Evaluation):
             return True
         return self._trace.plainness.outside(self._trace.refer(y, identity), self._start)
 
-    def plain(self, x: Any, subgraph: Subgraph) -> Any:
+    def returned(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output for the caller: a plain number unless it belongs to an outer graph."""
         return x if subgraph.as_graph or not isinstance(x, Value) else self._trace.as_plain(x)
 
-    def passed_on(self, aux: Any) -> Any:
+    def auxiliary(self, aux: Any) -> Any:
         """Return an auxiliary result; Values become numbers, except those of an outer graph."""
         kept = self.recorded
         return replaced(

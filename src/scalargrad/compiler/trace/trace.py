@@ -26,7 +26,7 @@ from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.watching import make_leaf, watched
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import UnderWay, derivatives, enable_grad, recorder, run_recorded
+from scalargrad.grad_mode import Derivative, derivatives, enable_grad, recorder, run_recorded
 from scalargrad.ops import TABLE, eq, identity, mul
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
@@ -103,7 +103,7 @@ class Trace(Tape):
         return self.record(run)
 
     def _run(self, run: Callable[[], R]) -> R:
-        derivatives.set((*derivatives.get(), UnderWay(self._made, (), set())))
+        derivatives.set((*derivatives.get(), Derivative(self._made, (), set())))
         with made_by(self._drawn):
             result = run()
         self.expect_none_left()

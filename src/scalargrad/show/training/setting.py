@@ -23,7 +23,7 @@ from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import listed, number, text, whole
-from scalargrad.train.examples import Examples, plain
+from scalargrad.train.examples import Examples, detached
 from scalargrad.value import Value
 
 
@@ -231,9 +231,9 @@ def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
     """Check that the loss of all examples is the mean of their losses, as the page assumes."""
     with no_grad():
         answers = [model(x) for x in data.inputs]
-        whole = as_float(plain(loss(answers, data.targets)), "the loss")
+        whole = as_float(detached(loss(answers, data.targets)), "the loss")
         each = [
-            as_float(plain(loss([answer], [target])), "the loss")
+            as_float(detached(loss([answer], [target])), "the loss")
             for answer, target in zip(answers, data.targets, strict=True)
         ]
     for i, x in enumerate(each):

@@ -20,7 +20,7 @@ from scalargrad.show.training.training_document import Snapshot, page
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, instance, size, text, whole
 from scalargrad.train import History, fit
-from scalargrad.train.examples import Examples, examples, plain
+from scalargrad.train.examples import Examples, detached, examples
 from scalargrad.train.trainer import OptimizerLike
 
 
@@ -261,7 +261,7 @@ class TrainingPage:
     def _measure(self) -> float:
         inputs, targets = self._data
         with no_grad(), _evaluating(self._model):
-            return float(plain(self._loss([self._model(x) for x in inputs], targets)))
+            return float(detached(self._loss([self._model(x) for x in inputs], targets)))
 
     def _rate(self) -> float | None:
         groups = getattr(self._optimizer, "param_groups", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from scalargrad import data
@@ -30,10 +29,10 @@ def moons(plan: Plan) -> Report:
     model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
     optimizer = SGD(model.parameters(), lr=plan.rate(1.0))
 
-    def summary() -> list[str]:
+    def results(part: Any) -> list[str]:
         penalty = _weak_penalty(model.parameters()).data
         told = f"{penalty:.2g} of the loss is the L2 penalty, which the training page leaves out"
-        return [*_accuracy(model, examples), *([told] if plan.watch else [])]
+        return [*_boundary(part, model, examples), *([told] if plan.watch else [])]
 
     return train(
         plan,
@@ -48,8 +47,7 @@ def moons(plan: Plan) -> Report:
         batch_size=None,
         shuffle=False,
         metrics=[accuracy],
-        draw=_boundary(model, examples),
-        summary=summary,
+        results=results,
     )
 
 
@@ -79,15 +77,12 @@ def xor(plan: Plan) -> Report:
         optimizer=Adam(model.parameters(), lr=plan.rate(0.1)),
         batch_size=None,
         metrics=[accuracy],
-        draw=_boundary(model, points),
-        summary=lambda: _accuracy(model, examples),
+        results=lambda part: _boundary(part, model, points),
     )
 
 
-def _boundary(model: Module, points: Dataset[Any, Any]) -> Callable[[Any], object]:
-    return lambda part: decision_boundary(model, *points, ax=part.subplots())
-
-
-def _accuracy(model: Module, points: Dataset[Any, Any]) -> list[str]:
+def _boundary(part: Any, model: Module, points: Dataset[Any, Any]) -> list[str]:
+    """Draw the decision boundary, and return the accuracy."""
+    decision_boundary(model, *points, ax=part.subplots())
     hits = accuracy([model(x) for x in points.inputs], points.targets)
     return [f"accuracy {hits:.0%} on the {len(points.inputs)} points"]

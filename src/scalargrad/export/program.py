@@ -1,0 +1,235 @@
+"""The program to export, with names for its numbers: ``w[3]``, ``points[0][1]``, ``result``."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scalargrad.compiler.call.arguments import is_number
+from scalargrad.compiler.call.outline import ArrayOutline, ObjectOutline, Place
+from scalargrad.compiler.call.specialization import value_cells
+from scalargrad.compiler.function import Function
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.nests.c_printer import print_c
+from scalargrad.compiler.nests.compile_nests import Scheduled, written
+from scalargrad.compiler.passes.kinds import ADJOINT, ROW, TAKE, has_lanes
+from scalargrad.compiler.passes.lower import lower
+from scalargrad.compiler.passes.program import PartCopy, Program
+from scalargrad.errors import TraceError
+from scalargrad.ops import add, eq, lt, ne, sum, where
+from scalargrad.sparse import Table
+from scalargrad.system.cached_property import cached_property
+from scalargrad.table.numbers import is_real
+from scalargrad.value import Value
+
+#: Programs of fewer nodes are written node by node; so are longer ones that do not repeat.
+SHORT = 1000
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A program with names for its inputs and outputs.
+
+    Attributes
+    ----------
+    name : str
+    recorded : Program
+        Its outputs are those named, then whether the recorded way was taken, if `is_guarded`.
+    inputs, outputs : sequence of str
+        The numbers of the arguments; the results, then the derivatives of each.
+    is_guarded : bool
+        Whether the function takes another way for some numbers, or leaves a domain.
+    """
+
+    name: str
+    recorded: Program
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    is_guarded: bool
+
+    @cached_property
+    def program(self) -> Program:
+        """The program in sums of products, with all derivatives written out."""
+        return lower(Function(self.recorded, len(self.outputs), ()).program)
+
+    @cached_property
+    def loops(self) -> tuple[Scheduled, str, int] | None:
+        """The program as loops, as C ``NAME_loops``, its cells; None if short or not repeating."""
+        if len(self.recorded) <= SHORT and len(self.program) <= SHORT:
+            return None
+        return written(self.recorded, self._printed, always=True)
+
+    def _printed(self, found: Scheduled) -> tuple[Scheduled, str, int]:
+        return found, *print_c(found.body, found.plan, f"{self.name}_loops", static=True)
+
+
+def exported(
+    compiled: Jitted[Any, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exported:
+    """Return what a compiled function computes for arguments like these.
+
+    Raises
+    ------
+    TraceError
+        If it draws random numbers, or is evaluated eagerly.
+    """
+    path, call = compiled.taken(args, kwargs)
+    if path.is_whole or has_lanes(path.function.recorded.ops):
+        path = compiled.recorded_singly(args, kwargs)
+    if path.draws:
+        raise TraceError(
+            f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "
+            "numbers as arguments"
+        )
+    inputs = input_names(compiled._function, args, kwargs)
+    *_, leaves, _ = call
+    wrt = value_cells(leaves)
+    numbers = [float(x) for x in path.inputs(call)]
+    copy = _copied(path.function.recorded.copy(), numbers, len(path.arranged(leaves, [])))
+    results, program = _results(path.outline), copy.program
+    found = [program.outputs[x] if isinstance(x, int) else copy.constant(x) for _, x in results]
+    guards = program.outputs[path.results :]
+    program.outputs = list(found)
+    outputs = [label for label, _ in results]
+    outputs += [f"d({result})/d({inputs[k]})" for result in outputs for k in wrt]
+    one = copy.constant(1.0)
+    for root in found if wrt else ():
+        program.outputs += [copy.append(ADJOINT, (node, root, one)) for node in wrt]
+    if guards:
+        zero, count = copy.constant(0.0), copy.constant(float(len(guards)))
+        held = [
+            copy.append(ne if outcome else eq, (guard, zero))
+            for guard, outcome in zip(guards, path.outcomes, strict=True)
+        ]
+        program.outputs.append(copy.append(eq, (copy.append(sum, tuple(held)), count)))
+    return Exported(name, program, inputs, outputs, bool(guards))
+
+
+def _copied(recorded: Program, numbers: Sequence[float], given: int) -> PartCopy:
+    """Return a copy of a recorded program, ready to be continued.
+
+    The inputs behind those of the arguments are constants, and each lookup is a choice among the
+    entries of its row.
+    """
+    copy = PartCopy(recorded, given)
+    copy.new.update((k, k) for k in range(given))
+    for node in range(given, len(recorded)):
+        if node < recorded.inputs:
+            copy.new[node] = copy.constant(numbers[node])
+        elif recorded.ops[node] is TAKE:
+            index, row = recorded.args[node]
+            entries = [copy.operand(x) for x in recorded.args[row]]
+            copy.new[node] = _chosen(copy, copy.operand(index), entries)
+        elif recorded.ops[node] is not ROW and node not in recorded.constants:
+            copy.copy(node)
+    copy.program.outputs = [copy.operand(x) for x in recorded.outputs]
+    return copy
+
+
+def _chosen(copy: PartCopy, index: int, entries: list[int]) -> int:
+    """Write the entry at an index, which counts from the end if it is negative."""
+    after = copy.append(add, (index, copy.constant(float(len(entries)))))
+    place = copy.append(where, (copy.append(lt, (index, copy.constant(0.0))), after, index))
+    found = copy.constant(math.nan)
+    for k, entry in enumerate(entries):
+        found = copy.append(
+            where, (copy.append(eq, (place, copy.constant(float(k)))), entry, found)
+        )
+    return found
+
+
+# Names --------------------------------------------------------------------------------------------
+
+
+def input_names(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[str]:
+    """Return a name for each number of the arguments, in the order of a program's inputs."""
+    named = [*zip(_parameters(function, len(args)), args, strict=True), *kwargs.items()]
+    leaves = [leaf for parameter, x in named for leaf in _leaves(parameter, x)]
+    return [name for name, x in leaves if isinstance(x, Value) or is_number(x)]
+
+
+def _parameters(function: Callable[..., Any], count: int) -> list[str]:
+    """Return the names of a function's first `count` positional parameters."""
+    found: list[str] = []
+    for x in inspect.signature(function).parameters.values():
+        if x.kind is x.VAR_POSITIONAL:
+            found += [f"{x.name}[{k}]" for k in range(count - len(found))]
+        found.append(x.name)
+    return found[:count]
+
+
+def _results(outline: Any) -> list[tuple[str, int | float]]:
+    """Return the numbers of a result by name, as indices of outputs or as constants."""
+    return [
+        (name, x.index if isinstance(x, Place) else float(x))
+        for name, x in _leaves("result", outline)
+        if isinstance(x, Place) or (is_real(x) and not isinstance(x, bool))
+    ]
+
+
+def _leaves(name: str, x: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is in containers, or in their outlines, by name."""
+    parts = _parts(x)
+    if parts is None:
+        yield name, x
+    for place, y in parts or ():
+        yield from _leaves(name + place, y)
+
+
+def _parts(x: Any) -> list[tuple[str, Any]] | None:
+    """Return what is in a container by its place; None for anything else."""
+    if isinstance(x, dict):
+        return [(f"[{key!r}]", y) for key, y in x.items()]
+    if isinstance(x, list | tuple) and not isinstance(x, Table):
+        return [(f"[{k}]", y) for k, y in enumerate(x)]
+    if isinstance(x, ObjectOutline):
+        return [(f".{field}", y) for field, y in x.parts.items()]
+    if isinstance(x, ArrayOutline) or getattr(x, "shape", None):
+        items = x.items if isinstance(x, ArrayOutline) else x.flat
+        places = itertools.product(*map(range, x.shape))
+        return [("".join(f"[{k}]" for k in at), y) for at, y in zip(places, items, strict=True)]
+    return None
+
+
+#: A name that ends in indices in brackets, perhaps followed by closing brackets.
+_COUNTED = re.compile(r"(.*?)((?:\[\d+\])+)(\)*)")
+
+
+def layout(names: Sequence[str], most: int = 200) -> list[str]:
+    """Return lines that describe a layout; consecutive numbers of one container share a line.
+
+    Examples
+    --------
+    >>> layout(["w[0][0]", "w[0][1]", "w[1][0]", "w[1][1]", "b"])
+    ['0 to 3: w[0][0] to w[1][1]', '4: b']
+    """
+    lines: list[str] = []
+    start = 0
+    for k in range(1, len(names) + 1):
+        if k == len(names) or not _follows(names[k - 1], names[k]):
+            last = f" to {names[k - 1]}" if k - 1 > start else ""
+            places = f"{start} to {k - 1}" if last else f"{start}"
+            lines.append(f"{places}: {names[start]}{last}")
+            start = k
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], f"… and so on, to {len(names) - 1}: {names[-1]}"]
+
+
+def _follows(name: str, after: str) -> bool:
+    """Return whether a name is the next after another in a nested list."""
+    a, b = _COUNTED.fullmatch(name), _COUNTED.fullmatch(after)
+    if a is None or b is None or (a[1], a[3]) != (b[1], b[3]):
+        return False
+    here, there = ([int(x) for x in re.findall(r"\d+", found[2])] for found in (a, b))
+    if len(here) != len(there):
+        return False
+    place = next(k for k, (x, y) in enumerate(zip(here, there, strict=True)) if x != y)
+    return there[place] == here[place] + 1 and not any(there[place + 1 :])
