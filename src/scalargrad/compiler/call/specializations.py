@@ -192,11 +192,11 @@ class Specializations:
                 now.aliases.require(call)
             tried = self._tried.get(key, Tried())
             if known or tried.outcomes:
-                outcomes = known[0].outcomes if known else tried.outcomes[-1]
+                paths = [*(path.outcomes for path in known), *tried.outcomes[::-1]]
                 recorder = CallRecorder(self._function, self._static, call)
-                parting = functools.partial(recorder.parting_line, outcomes)
+                lines = filter(None, map(recorder.parting_line, paths))  # of one it may be taking
                 count = max(len(known), len(tried.outcomes))
-                self.limits.warn_of_paths(compiled, count, len(outcomes), parting)
+                self.limits.warn_of_paths(compiled, count, len(paths[0]), lambda: next(lines, None))
             if len(known) >= PATHS:
                 return None
             most = GIVEN if objects else CHANGES
