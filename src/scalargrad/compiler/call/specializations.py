@@ -5,7 +5,6 @@ A call that takes none of them is recorded, as far as the limits on recordings a
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 import weakref
