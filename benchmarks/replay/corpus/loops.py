@@ -26,6 +26,7 @@ from scalargrad import (
     value_and_grad,
     vmap,
     where,
+    while_loop,
 )
 
 
@@ -673,3 +674,26 @@ def pushed() -> Call:
         return value, [[z - 0.1 * g * a for z, g in zip(*x, strict=True)] for x in moved]
 
     return jit(step), (0.6, rows)
+
+
+@program
+def keplers_equation() -> Call:
+    """Eccentric anomalies by Newton's method, until each has converged, and their slopes."""
+
+    def anomaly(m: Any) -> Any:
+        def newton(e: Any) -> Any:
+            return e - (e - 0.3 * sin(e) - m) / (1.0 - 0.3 * cos(e))
+
+        return while_loop(lambda e: abs(e - 0.3 * sin(e) - m) > 1e-12, newton, m)
+
+    return jit(vmap(value_and_grad(anomaly))), ([0.1 * k for k in range(1, 30)],)
+
+
+@program
+def slopes_at_points() -> Call:
+    """Slopes and curvatures of a function at 100 points, each by its own `grad`."""
+
+    def f(x: Any) -> Any:
+        return tanh(x) * x + sin(x) * exp(-x * x)
+
+    return jit(lambda xs: [(grad(f)(x), grad(grad(f))(x)) for x in xs]), (draws(100),)
