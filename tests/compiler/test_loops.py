@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.compiler.loops import close, draws, plain
 
@@ -441,3 +442,25 @@ def test_random_recurrences_with_ties_have_pytorchs_derivatives(seed: int) -> No
     compiled = jit(value_and_grad(partial(f, extremum=ours)))
     assert close(compiled(f.p), [y.item(), slopes.tolist()])
     assert close(jit(hessian(partial(f, extremum=ours)))(f.p), [row.tolist() for row in rows])
+
+
+def test_several_hessians_of_a_loop_in_one_program() -> None:
+    """By either of two arguments, and of a function of the sum; each in one loop over its rows."""
+
+    def loss(w: Any, v: Any) -> Any:
+        total: Any = 0.0
+        for k in range(100):
+            x = 0.02 * k - 1.0
+            y = w[0] * x + w[1] * v[0] + w[2] * v[1] * x * x + w[3] * v[2] + v[3] * x
+            total = total + sg.tanh(y) ** 2
+        return total
+
+    def hessians(w: Any, v: Any) -> Any:
+        return [
+            hessian(lambda w: loss(w, v))(w),
+            hessian(lambda v: loss(w, v))(v),
+            hessian(lambda w: loss(w, v) ** 2)(w),
+        ]
+
+    point = [0.1, 0.2, 0.3, 0.4], [0.5, -0.6, 0.7, 0.8]
+    assert np.array(jit(hessians)(*point)) == pytest.approx(np.array(hessians(*point)), rel=1e-10)

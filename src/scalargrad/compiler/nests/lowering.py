@@ -88,6 +88,7 @@ class Lowering:
         self.asked, self.trees, self.around = asked, trees, around
         self.of_gradients = {x for sweep in asked.sweeps for x in sweep.wrt}
         self.kept: set[int] = set()
+        self.chosen: dict[Array, Array] = {}  # for the loss of several roots, what chooses one
         sizes = asked.found.sizes
         nodes: list[Node] = []
         self.rows: dict[int, int] = {}  # where outputs begin that have lanes, one after another
@@ -275,7 +276,8 @@ class Lowering:
     def _loss_of(self, row: Sequence[Sweep]) -> Array:
         """Write the sum of the roots of several sweeps, each times a number that chooses it."""
         b, cells = self.cells.builder, self.cells
-        loss, chosen = b.array("loss", (), "out"), b.array("chosen", (len(row),))
+        loss = b.array("loss", (), "out")
+        chosen = self.chosen[loss] = b.array("chosen", (len(row),))
         nodes, var = [sweep.roots[0][0] for sweep in row], cells.var(row[0].lanes)
         roots = b.array("roots", (len(row), var.extent.base) if var else (len(row),))
         if var:
@@ -315,7 +317,7 @@ class Lowering:
         arrays, items = len(equations.arrays), len(equations.body)
         equations, slopes = gradient(equations, Access(loss), [*indices], places)
         if len(row) > 1:
-            equations, slopes = _of_rows(equations, slopes, (arrays, items), len(row))
+            equations, slopes = _of_rows(equations, slopes, (arrays, items), self.chosen[loss])
         for j, sweep in enumerate(row):
             for x, wrt in sweep.wrt.items():
                 if wrt in wanted:
@@ -335,16 +337,17 @@ def _rows(sweeps: Sequence[Sweep], constants: Mapping[int, float]) -> list[list[
         alike = (sweep.lanes, *sweep.wrt.values())
         is_row = not others and constants.get(seed) == 1.0
         found.setdefault(alike if is_row else k, []).append(sweep)
-    rows = [row if len(row) >= _ROWS else [[x] for x in row] for row in found.values()]
-    return [x for row in rows for x in (row if isinstance(row[0], list) else [row])]
+    rows: list[list[Sweep]] = []
+    for row in found.values():
+        rows += [row] if len(row) >= _ROWS else [[x] for x in row]
+    return rows
 
 
 def _of_rows(
-    equations: Program, slopes: dict[Array, Array], before: tuple[int, int], count: int
+    equations: Program, slopes: dict[Array, Array], before: tuple[int, int], chosen: Array
 ) -> tuple[Program, dict[Array, Array]]:
     """Return equations whose last ones, of a gradient, are of all rows, and their derivatives."""
-    b = Builder(equations)
-    (chosen,) = (a for a in b.arrays[: before[0]] if a.name.startswith("chosen"))
+    b, (count,) = Builder(equations), chosen.shape
     var = b.var(count, "r")
     rows = widened(b, *before, {chosen: var}, first=True)
     b.arrays.append(rows[chosen][0])
