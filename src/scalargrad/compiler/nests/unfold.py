@@ -52,7 +52,8 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
             reductions = True
     sweeps = sweeps_of(nodes)
     inner = _inner(program, sweeps) if len(sweeps) > 1 else {}
-    if len({tuple(wrt) for wrt in sweeps.values()}) > _MANY or _are_apart(program, sweeps):
+    last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
+    if len({tuple(wrt) for wrt in last.values()}) > _MANY or _are_apart(program, last):
         inner = sweeps
     elif _are_left(program, sweeps, inner):
         inner = {}
