@@ -25,7 +25,6 @@ from scalargrad.compiler.passes.kinds import (
     Op,
 )
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.rows_as_lanes import rows_as_lanes
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 from scalargrad.ops import TABLE, mul
@@ -66,16 +65,6 @@ class Function:
     def _flat(self) -> Program:
         recorded = self.recorded.copy()  # the lists that it makes of its arrays go with it
         return recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
-
-    @cached_property
-    def as_run(self) -> Program:
-        """The program as the outputs are computed: rows of a Hessian as lanes where they can be.
-
-        Nodes that nothing depends on may be left in it.
-        """
-        if self.wrt:
-            return self.program
-        return differentiate(rows_as_lanes(self._flat), tidy=False)
 
     @cached_property
     def _followed(self) -> Program:
@@ -234,13 +223,11 @@ class Function:
     def _runner(self, asked: Callable[[Program], Program]) -> Runner:
         """Return the runner of what is asked of the program: all outputs, or gradients too."""
         plain = functools.partial(self._plain_runner, asked)
-        by_rows = asked is _as_it_is and not self.wrt  # see `as_run`
-        return runner_for_recorded(asked(self.recorded), by_rows, plain)
+        return runner_for_recorded(asked(self.recorded), plain)
 
     @collector_paused()
     def _plain_runner(self, asked: Callable[[Program], Program]) -> Runner:
-        program = self.as_run if asked is _as_it_is else asked(self.program)
-        return runner_for(differentiate(program, tidy=False))
+        return runner_for(differentiate(asked(self.program), tidy=False))
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""

@@ -36,9 +36,8 @@ _CODE = 20_000
 ON_DISK = range(_CODE + 10_000, 10_000_000)
 
 #: A digest of a program's nodes, constants and outputs, its operations (those of the user among
-#: them), which of its forms is packed, whether there is machine code, and its weight: how many
-#: numbers describe it, and `_CODE`.
-Key = tuple[bytes, tuple[Any, ...], object, bool, int]
+#: them), whether there is machine code, and its weight: how many numbers describe it, and `_CODE`.
+Key = tuple[bytes, tuple[Any, ...], bool, int]
 
 #: What a program was compiled into.
 Compiled = Packed | Nested | Blocked
@@ -46,7 +45,7 @@ Compiled = Packed | Nested | Blocked
 _kept: dict[Key, Compiled] = {}
 
 
-def key_of(program: Program, how: object) -> Key | None:
+def key_of(program: Program) -> Key | None:
     """Return what a program is known by; None if it is too large to be kept."""
     nodes = program.nodes()
     held = _held(nodes.table)
@@ -61,7 +60,7 @@ def key_of(program: Program, how: object) -> Key | None:
     digest.update(struct.pack(f"{len(constants)}d", *constants.values()))
     for part in (nodes.codes, nodes.first, nodes.operands):
         digest.update(part.tobytes())
-    return digest.digest(), (*nodes.table,), how, has_llvm(), weight
+    return digest.digest(), (*nodes.table,), has_llvm(), weight
 
 
 def _held(operations: Iterable[object]) -> int:
@@ -113,11 +112,11 @@ def _read(key: Key) -> Compiled | None:
 
 def _file_of(key: Key) -> str | None:
     """Return the name of a program's file; None if it has none, or operations of the user."""
-    digest, operations, how, is_native, weight = key
+    digest, operations, is_native, weight = key
     if weight - _held(operations) not in ON_DISK or not is_native or not packer():
         return None
     try:
-        names = pickle.dumps((operations, how))
+        names = pickle.dumps(operations)
     except OperandError:  # the next process may declare one of this name otherwise
         return None
     return disk_cache.name_of(digest.hex(), hashlib.blake2b(names).hexdigest(), packer())

@@ -138,19 +138,17 @@ def runner_for(program: Program) -> Runner:
 
 
 @collector_paused()
-def runner_for_recorded(asked: Program, how: object, plain: Callable[[], Runner]) -> Runner:
+def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
     """Return a runner for a program as recorded: in loops where it repeats, else packed.
 
     Parameters
     ----------
     asked : Program
         The program, derivatives among its outputs.
-    how : hashable
-        What else `plain` depends on.
     plain : callable
         Returns what runs the same program packed.
     """
-    key = known_programs.key_of(asked, how)
+    key = known_programs.key_of(asked)
     packed = known_programs.found(key)
     if isinstance(packed, Nested):
         return LoopRunner(packed)

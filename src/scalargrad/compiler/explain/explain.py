@@ -113,7 +113,7 @@ def _found(function: Function) -> str:
     packed = function.values.packed
     if isinstance(packed, Nested):
         return f", found as {packed.steps} steps of {packed.loops} loops"
-    return f", {len(without_dead_nodes(function.as_run))} after flattening"
+    return f", {len(without_dead_nodes(function.program))} after flattening"
 
 
 def _gathers(packed: Packed) -> int:

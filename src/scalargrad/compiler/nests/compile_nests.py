@@ -145,11 +145,12 @@ def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bo
 def _stays_packed(found: NodeColumns, shape: Shape) -> bool:
     """Return whether packing is as good: there is little to save, or there are large layers.
 
-    What is asked beside the values makes no difference, so that they have the same digits.
+    A gradient that is asked for makes no difference, so that values have the same digits. Second
+    derivatives do: each row of a Hessian is packed by itself.
     """
     few = int(np.count_nonzero(counted(found))) < _LEAST
     layers = has_long_sums(found) and shape.groups * _LAYERED < shape.nodes
-    return few or (layers and shape.depth > _DEEP)
+    return few or (layers and shape.depth > _DEEP and not found.has_second)
 
 
 def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:
@@ -161,7 +162,8 @@ def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:
         return False
     is_narrow = shape.depth > _DEEP and shape.groups * _NARROW > shape.nodes
     is_long = nodes >= max(_LONG, _OFTEN * statements)
-    return is_narrow or is_long or (nodes >= _MANY and work(tree, counts) < _FAST * nodes)
+    is_fast = nodes >= _MANY and work(tree, counts) < _FAST * nodes
+    return found.has_second or is_narrow or is_long or is_fast
 
 
 def _is_written(part: Part) -> bool:

@@ -230,34 +230,53 @@ class NodeCells:
         after: tuple[Index, ...] = (),
     ) -> None:
         """Copy cells to those at one index of an array, beside other indices."""
-        places, count, b = [*cells], 0, self.builder
+        b, runs, places = self.builder, dict[int, _Run](), [*cells]
         while places:
-            size, strides = _run(places, cells)
-            first, x = places[0], cells[places[0]]
+            run = runs[places[0]] = _run(places, cells)
+            del places[: run.size]
+        places, count = [*runs], 0
+        while places:
+            first, x, run = places[0], cells[places[0]], runs[places[0]]
+            rows = _run(places, cells, runs)
             at = Index(first)
             with ExitStack() as stack:
-                if size > 1:
-                    assert isinstance(x, Access)
-                    k = stack.enter_context(b.loop(size))
-                    pairs = zip(x.indices, strides, strict=True)
-                    at, x = k + first, Access(x.array, tuple(i + j * k for i, j in pairs))
+                for size, step, strides in (rows, run):
+                    if size > 1:
+                        assert isinstance(x, Access)
+                        k = stack.enter_context(b.loop(size))
+                        pairs = zip(x.indices, strides, strict=True)
+                        at, x = k * step + at, Access(x.array, tuple(i + j * k for i, j in pairs))
                 b.append(Step(Access(to, (*before, at, *after)), _IDENTITY, (x,)))
-            del places[:size]
+            del places[: rows.size]
             count += 1
             if count > _RUNS and not self.always:
                 raise TraceError(f"more than {_RUNS} numbers are in no order")
 
 
-def _run(places: Sequence[int], cells: Mapping[int, Arg]) -> tuple[int, tuple[int, ...]]:
-    """Return how many of the first places follow each other, and their cells evenly."""
+class _Run(NamedTuple):
+    """How many of some places are as far apart, how far, and how far what is copied there is."""
+
+    size: int
+    step: int
+    strides: tuple[int, ...]
+
+
+def _run(
+    places: Sequence[int], cells: Mapping[int, Arg], runs: Mapping[int, _Run] | None = None
+) -> _Run:
+    """Return the run at the beginning of places, one after another; or that of equal runs."""
     strides: tuple[int, ...] | None = None
-    count = 1
+    count, step = 1, 1
     for place, after in itertools.pairwise(places):
         x, y = cells[place], cells[after]
         if not isinstance(x, Access) or not isinstance(y, Access) or x.array is not y.array:
             break
+        if runs is not None:
+            step = step if count > 1 else after - place
+            if runs[after] != runs[place]:
+                break
         moved = tuple(j.base - i.base for i, j in zip(x.indices, y.indices, strict=True))
-        if after != place + 1 or (strides is not None and moved != strides):
+        if after != place + step or (strides is not None and moved != strides):
             break
         strides, count = moved, count + 1
-    return count, strides or ()
+    return _Run(count, step, strides or ())

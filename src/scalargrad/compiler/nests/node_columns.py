@@ -105,6 +105,11 @@ class NodeColumns:
         """How many nodes do not depend on gradients."""
         return self.bounds[0]
 
+    @property
+    def has_second(self) -> bool:
+        """Whether gradients are taken of gradients."""
+        return len(self.bounds) > 2
+
     @cached_property
     def numbers(self) -> Floats:
         """The number of each constant of the program, by node."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from scalargrad.compiler.passes.expressions import (
     IDENTITY,
@@ -34,13 +34,10 @@ Seeds = tuple[int, ...]
 _SLOPE_OF_POWER = partial(TABLE["pow"], 0)
 
 
-def differentiate(
-    program: Program, *, tidy: bool = True, leaving: Collection[Seeds] = ()
-) -> Program:
+def differentiate(program: Program, *, tidy: bool = True) -> Program:
     """Return `program`, its sums gathered already, with every ADJOINT node written out.
 
-    With `tidy=False`, dead nodes remain; `lower`, run next, drops them. Those of the sweeps
-    `leaving` are copied.
+    With `tidy=False`, dead nodes remain; `lower`, run next, drops them.
 
     References
     ----------
@@ -58,9 +55,7 @@ def differentiate(
     zero, vanished = writer.constant(0.0), False
     for node in range(program.inputs, len(program)):
         op, args = program.ops[node], program.args[node]
-        if op is ADJOINT and leaving and args[1:] in leaving:
-            new.append(writer.unique(op, tuple([new[x] for x in args])))
-        elif op is ADJOINT:
+        if op is ADJOINT:
             if args[1:] != seeds:  # one sweep has many
                 seeds = args[1:]
                 if seeds not in swept:
