@@ -274,7 +274,7 @@ OWN: dict[str, dict[str, Make]] = {
     "vmap.used": {"x": lambda: [1.0, 2.0]},
     "cond": {"pred": lambda: True, "true_fun": lambda: abs, "false_fun": lambda: abs,
              "operands": lambda: 1.0},
-    "while_loop": {"cond_fun": lambda: lambda x: x > 1.0, "body_fun": lambda: lambda x: x / 2,
+    "while_loop": {"cond_fun": lambda: lambda x: x > 1.0, "body_fun": lambda: lambda x: x - x,
                    "init_val": lambda: 8.0},
     "scan": {"f": lambda: lambda carry, x: (carry + x, carry), "xs": GOOD["xs"]},
     "sum_over": {"f": lambda: _weighted, "data": lambda: [1.0, 2.0]},
