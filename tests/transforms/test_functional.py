@@ -188,7 +188,7 @@ def test_the_work_of_a_compiled_jacobian_grows_as_the_residuals_do() -> None:
 
         return f
 
-    for made, few in ((residuals, 60), (states, 30)):
+    for made, few in ((residuals, 120), (states, 30)):
         calls_made(lambda made=made: jit(jacobian(made(10)))([1.3, 0.7]))  # type: ignore[misc]
         work = []
         for count in (few, 4 * few):
