@@ -111,6 +111,22 @@ def test_a_gradient_by_nodes_within_hides_no_other_gradient() -> None:
     assert np.array(found) == pytest.approx(f(Value(0.3), Value(0.7)), rel=1e-12)
 
 
+def test_a_third_derivative_by_nodes_within() -> None:
+    """Of a loop, at a point that is computed; the last one by the input."""
+
+    def g(z: Any) -> Any:
+        for k in range(60):
+            z = sg.tanh(1.1 * z + 0.01 * k)
+        return z * z
+
+    def f(x: Any) -> Any:
+        y = sg.sin(x) * x
+        return sg.grad(lambda z: sg.grad(g)(z) ** 2 + z * sg.exp(z))(y) + y
+
+    found = jit(sg.value_and_grad(f))(0.9)
+    assert found == pytest.approx(sg.value_and_grad(f)(0.9), rel=1e-10)
+
+
 #: What eagerly is the very Value x, or the very signal, and in a program a node.
 ANOTHER: dict[str, Callable[[Any], Any]] = {
     "where": lambda x: sg.where(x > 0.0, x, 0.0),

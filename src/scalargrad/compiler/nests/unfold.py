@@ -84,7 +84,7 @@ def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
 def _are_left(
     program: Program, sweeps: dict[Seeds, list[int]], inner: dict[Seeds, list[int]]
 ) -> bool:
-    """Return whether sweeps that others read are few, and the others are by inputs.
+    """Return whether sweeps that others read are few, and those of gradients are by inputs.
 
     By a node within, a derivative counts what partials read of it: these are equations by then.
     """
@@ -98,10 +98,12 @@ def _are_left(
             (x,) = nodes.args_of(x)
         return x < program.inputs
 
-    outer = {x for seeds, wrt in sweeps.items() if seeds not in inner for x in wrt}
-    by = [x for wrt in sweeps.values() for x in wrt]
     gradient = nodes.where(lambda op: op is ADJOINT)
-    return all(map(is_input, outer)) and not (nodes.needed(by) & gradient).any()
+    by = [x for wrt in sweeps.values() for x in wrt]
+    if (nodes.needed(by) & gradient).any():
+        return False
+    later = [wrt for seeds, wrt in sweeps.items() if (nodes.needed(seeds[::2]) & gradient).any()]
+    return all(is_input(x) for wrt in later for x in wrt)
 
 
 def _begun(nodes: Nodes) -> dict[int, int]:
