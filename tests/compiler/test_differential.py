@@ -67,6 +67,12 @@ def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> N
     assert not compare(seed, by_values).difference
 
 
+def test_a_third_derivative_by_a_node_within_a_loop_is_that_of_python() -> None:
+    """A random program that was compiled to another number once."""
+    assert not compare(129_833_016, by_values=False, points=2).difference
+    assert not compare(129_833_016, by_values=True, points=2).difference
+
+
 def test_random_arguments_are_told_apart(seed: int) -> None:
     """Lists, dicts, dataclasses and sizes of like and unlike structure, given in turns."""
     assert not differing(seed)
