@@ -110,7 +110,7 @@ def recorded(
     leaves = [Value(x) for x in numbers]
     unfolded = unfold(record(lambda: function(leaves), leaves)[0].program)
     assert unfolded is not None
-    found = columns(unfolded[0])
-    place = np.searchsorted(found.nodes, unfolded[0].outputs[0])
-    inputs = {k: k for k in range(unfolded[0].inputs)}
+    found = columns(unfolded)
+    place = np.searchsorted(found.nodes, unfolded.outputs[0])
+    inputs = {k: k for k in range(unfolded.inputs)}
     return recording_of(found, slice(0, len(found)), inputs), int(place)

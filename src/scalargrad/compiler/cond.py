@@ -60,27 +60,29 @@ def cond(
     if not (isinstance(pred, Value) or is_real(pred)):
         raise OperandError(f"cond: the condition is {shown(pred)}: give a comparison, or a number")
     if isinstance(pred, Traced):
-        return chosen(pred, true_fun(*operands), false_fun(*operands), "cond: one function")
+        return chosen(pred, true_fun(*operands), false_fun(*operands), _RETURNED)
     holds = pred.data if isinstance(pred, Value) else pred
     return true_fun(*operands) if holds else false_fun(*operands)
 
 
-def chosen(pred: Traced, first: Any, second: Any, who: str) -> Any:
+#: What a message says before either result.
+_RETURNED = "cond: one function returned", "the other"
+
+
+def chosen(pred: Traced, first: Any, second: Any, returned: tuple[str, str]) -> Any:
     """Return two results of one form as one, in which each number is that of the chosen one.
 
     Raises
     ------
     OperandError
-        If they have not one form; the message begins with `who` returned the first.
+        If they have not one form; `returned` says what either is.
     """
-    (numbers, rebuild), (others, again) = (
-        flatten(x, f"what {who} returned") for x in (first, second)
-    )
+    (numbers, rebuild), (others, again) = (flatten(x, "what was returned") for x in (first, second))
     places = [*range(len(numbers))]
     if len(numbers) != len(others) or _form(rebuild(iter(places))) != _form(again(iter(places))):
+        one, other = returned
         raise OperandError(
-            f"{who} returned {shown(first)}, for {shown(second)}: return the same lists, tuples "
-            "or dicts"
+            f"{one} {shown(first)}, {other} {shown(second)}: return the same lists, tuples or dicts"
         )
     pairs = zip(numbers, others, strict=True)
     return rebuild(iter([x if x is y else where(pred, x, y) for x, y in pairs]))

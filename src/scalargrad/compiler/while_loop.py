@@ -22,6 +22,7 @@ from scalargrad.value import Value
 _FIRST, _TIMES = 64, 4
 #: A compiled loop has at most so many steps.
 _MOST = 1 << 17
+_RETURNED = "while_loop: body_fun returned", "given"
 
 
 def while_loop(
@@ -106,7 +107,7 @@ class _Loop:
         """Record as many steps as are needed, and return what is carried after them."""
         trace = self._trace
         draws = len(trace.draws)
-        states = [(logical_and(self._going, 1.0), 0.0, self._first)]
+        states: list[Any] = [(logical_and(self._going, 1.0), 0.0, self._first)]
         while True:
             count = (_TIMES - 1) * (len(states) - 1) or _FIRST
             entries = (lambda count=count: repeat(None, count)), count
@@ -119,10 +120,9 @@ class _Loop:
             if len(states) > _MOST:
                 trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
         needed = 1 << max(0, int(taken) - 1).bit_length()
-        going, _, carry = states[needed]
-        if len(self._guards) == len(states):  # loops in steps that are left out stop anyhow
-            for x in [*trace.guards][self._guards[needed] :]:
-                del trace.guards[x]
+        going, steps, carry = states[needed]
+        guards = self._guards[min(needed, len(self._guards) - 1)]  # steps that are copied have none
+        trace.leave_out(steps.index + 1, guards)
         trace.expect(eq(going, 0.0))
         return carry
 
@@ -135,8 +135,8 @@ class _Loop:
 
     def _step(self, state: Any, _: None) -> tuple[Any, Any]:
         going, steps, carry = state
-        held = chosen(going, carry, self._first, "while_loop: body_fun")
-        carry = chosen(going, self._body(held), carry, "while_loop: body_fun")
+        held = chosen(going, carry, self._first, _RETURNED)
+        carry = chosen(going, self._body(held), carry, _RETURNED)
         after = logical_and(going, self._cond(carry)), add(steps, going), carry
         self._guards.append(len(self._trace.guards))
         if self._guards[-1] > self._guards[-2]:  # a loop in the next step asks for them

@@ -14,7 +14,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
-from scalargrad.compiler.nests.node_columns import NodeColumns, distinct, levels_of
+from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
 from scalargrad.compiler.passes.differentiate import is_detached
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
@@ -107,8 +107,6 @@ class Asked:
         lanes they have then. What reads them reads further inputs, which hold the same.
     inputs : dict from int to int
         Copies of inputs that alone read them, with these.
-    levels : bytearray
-        For each node, after which gradients it is computed; see `levels_of`.
     parts : list of Part
         What gradients are taken of, what is computed with these, and so on; may be empty.
     is_written : bool
@@ -120,13 +118,12 @@ class Asked:
         self.points: dict[int, int] = {}
         self.inputs: dict[int, int] = {}
         self.is_written = True
-        self.levels = levels_of(found.written, found.gradients)
         places = zip(found.gradients, found.written.args_with(ADJOINT), strict=True)
         sweeps: dict[tuple[int, ...], Sweep] = {}
         for x, (wrt, *seeds) in places:
             if tuple(seeds) not in sweeps:
                 pairs = [*zip(seeds[::2], seeds[1::2], strict=True)]
-                lanes, level = int(found.sizes[seeds].max()), self.levels[x] - 1
+                lanes, level = int(found.sizes[seeds].max()), found.levels[x] - 1
                 sweeps[tuple(seeds)] = Sweep(pairs, {}, lanes, level)
             sweeps[tuple(seeds)].wrt[x] = wrt
         self.sweeps = [*sweeps.values()]

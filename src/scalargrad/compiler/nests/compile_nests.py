@@ -98,7 +98,7 @@ def written(program: Program, write: Callable[[Scheduled], T], *, always: bool =
     always : bool
         Whether to write loops that do not pay, too.
     """
-    unfolded = (unfold(program) or (None,))[0]
+    unfolded = unfold(program)
     if unfolded is None:
         return None
     found = _asked(columns(unfolded), always=always)

@@ -203,7 +203,7 @@ class Lowering:
 
     def _level(self, x: Node) -> int:
         """Return after which gradients a node is computed."""
-        return self.asked.levels[x.node if isinstance(x, Lane) else x]
+        return self.asked.found.levels[x.node if isinstance(x, Lane) else x]
 
     def _keep(self, level: int) -> None:
         """Have outputs hold what is read after gradients, which may be left out else."""

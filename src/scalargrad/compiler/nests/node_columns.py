@@ -70,6 +70,9 @@ class NodeColumns:
         The number of each operand in the program, and its kind.
     places : integers
         The place of each computed operand, the number of any other.
+    levels : bytearray
+        For each node of the program, 0 if it depends on no gradient; k, if on one of what has
+        k - 1, or is that.
     bounds : sequence of int
         How many nodes depend on no gradient, then how many on gradients of these at most, and so
         on.
@@ -91,6 +94,7 @@ class NodeColumns:
     operands: Integers
     kinds: NDArray[np.int8]
     places: Integers
+    levels: bytearray
     bounds: list[int]
     gradients: list[int]
     sizes: Integers
@@ -155,7 +159,8 @@ def columns(program: Program) -> NodeColumns:
         kind[i] = NUMBER if op is CONSTANT else GIVEN if is_given(op) else COMPUTED
     kind_of = kind[code]
     gradients = written.places(ADJOINT)
-    nodes, bounds = _in_order(written, kind_of, gradients)
+    levels = _levels(written, gradients)
+    nodes, bounds = _in_order(kind_of, levels)
     counts = np.diff(written.first)[nodes]
     first = starts(counts)
     operands = written.operands[stretches(written.first[nodes], counts)]
@@ -176,6 +181,7 @@ def columns(program: Program) -> NodeColumns:
         operands,
         kinds,
         place[operands],
+        levels,
         bounds,
         gradients,
         sizes,
@@ -264,21 +270,17 @@ def shape_of(columns: NodeColumns) -> Shape:
     return Shape(sum(counts), len(groups), max(depths, default=0))
 
 
-def _in_order(
-    written: Nodes, kind_of: NDArray[np.int8], gradients: list[int]
-) -> tuple[Integers, list[int]]:
-    """Return the computed nodes by how many gradients of gradients they depend on, and bounds."""
+def _in_order(kind_of: NDArray[np.int8], levels: bytearray) -> tuple[Integers, list[int]]:
+    """Return the computed nodes, level by level, and how many are of each or of those before it."""
     computed = np.flatnonzero(kind_of == COMPUTED)
-    if not gradients:
-        return computed, [len(computed)]
-    levels = np.frombuffer(levels_of(written, gradients), np.uint8)
-    own = levels[computed]
-    nodes = computed[np.argsort(own, kind="stable")]
-    return nodes, np.cumsum(np.bincount(own, minlength=int(levels.max()) + 1)).tolist()
+    every = np.frombuffer(levels, np.uint8)
+    nodes = computed[np.argsort(every[computed], kind="stable")]
+    of_level = np.bincount(every[computed], minlength=max(levels, default=0) + 1)
+    return nodes, np.cumsum(of_level).tolist()
 
 
-def levels_of(written: Nodes, gradients: Sequence[int]) -> bytearray:
-    """Return, for each node, 0 if it depends on no gradient; k, if on one of what has k - 1."""
+def _levels(written: Nodes, gradients: Sequence[int]) -> bytearray:
+    """Return the level of each node; see `NodeColumns`."""
     levels = bytearray(len(written))
     first, operands = entries(written.first), entries(written.operands)
     for node in range(gradients[0] if gradients else len(written), len(written)):

@@ -38,11 +38,8 @@ _SHARED = 0.25
 _MOST = 2_000_000
 
 
-def unfold(program: Program) -> tuple[Program, bool] | None:
-    """Return `program` in small operations, its sweeps side by side; None if that is impossible.
-
-    The second result says whether all sweeps are left, none being written out.
-    """
+def unfold(program: Program) -> Program | None:
+    """Return `program` in small operations, its sweeps side by side; None if that is impossible."""
     reductions = False
     nodes = program.nodes()
     for op in nodes.occurring():
@@ -59,7 +56,7 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
         inner = {}
     begun = _begun(nodes)
     if not inner and not reductions and not begun:
-        return program, True
+        return program
     if sum(max(seeds[::2]) - min(wrt) for seeds, wrt in inner.items()) > _MOST:
         return None
     if (
@@ -68,17 +65,20 @@ def unfold(program: Program) -> tuple[Program, bool] | None:
         and any(crosses(program, wrt, seeds[::2]) for seeds, wrt in inner.items())
     ):
         return None
-    return _Unfolding(program, inner, begun).run(), not inner
+    return _Unfolding(program, inner, begun).run()
 
 
 def _are_apart(program: Program, sweeps: dict[Seeds, list[int]]) -> bool:
     """Return whether many sweeps pass few nodes that others pass, too."""
     if len(sweeps) <= _MANY:
         return False
-    nodes = program.nodes()
-    passed = [nodes.needed(seeds[::2]) for seeds in sweeps.values()]
-    every = np.count_nonzero(np.logical_or.reduce(passed))
-    return bool(sum(map(np.count_nonzero, passed)) < _SHARED * len(sweeps) * every)
+    nodes, count = program.nodes(), 0
+    every = np.zeros(len(nodes), np.bool_)
+    for seeds in sweeps:
+        passed = nodes.needed(seeds[::2])
+        count += int(np.count_nonzero(passed))
+        every |= passed
+    return count < _SHARED * len(sweeps) * int(np.count_nonzero(every))
 
 
 def _are_left(

@@ -78,7 +78,10 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     numbers = numbers_of(trace.columns.constants, len(nodes))
     ask = functools.partial(asked_once, trace.columns, nodes, numbers)
     lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
-    limited = np.flatnonzero(nodes.where(_is_limited))
+    is_limited = nodes.where(_is_limited)
+    for left_out in trace.left_out:
+        is_limited[left_out.start : left_out.stop] = False
+    limited = np.flatnonzero(is_limited)
     limited = limited[ask(limited, _may_fail)]
     told = ask(limited, _gives_itself_away)
     asked = trace.finite + (_gradients_read(trace, nodes, outputs) if lanes else [])

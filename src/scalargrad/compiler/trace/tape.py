@@ -41,6 +41,8 @@ class Tape(Tracing):
         Values around the function and in objects, and the inputs that stand for them.
     finite : list of int
         Nodes that must be finite; calls in which one is not are made eagerly.
+    left_out : list of range
+        Nodes that eager evaluation does not compute, so that they may leave their domains.
     differentiated : set of int
         Inputs by which gradients are taken.
     labels : dict from int to str
@@ -66,6 +68,7 @@ class Tape(Tracing):
         self.draws: list[tuple[Draw, int]] = []
         self.outside: list[tuple[Value, int]] = []
         self.finite: list[int] = []
+        self.left_out: list[range] = []
         self.differentiated: set[int] = set()
         self.labels: dict[int, str] = {}
         self.has_values = False

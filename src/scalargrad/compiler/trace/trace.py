@@ -308,6 +308,13 @@ class Trace(Tape):
             self.branches += 1
         return self.guards[index]
 
+    def leave_out(self, first: int, guards: int) -> None:
+        """Take back the nodes from `first` on and all guards after so many: nothing needs them."""
+        self.left_out.append(range(first, len(self.columns)))
+        self.finite = [x for x in self.finite if x < first]
+        for x in [*self.guards][guards:]:
+            del self.guards[x]
+
     def expect(self, condition: Value) -> None:
         """Add a guard that a condition holds, of all examples, as it does now."""
         self._guard(self.refer(condition, identity), True)
