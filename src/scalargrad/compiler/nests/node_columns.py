@@ -16,6 +16,8 @@ from scalargrad.compiler.passes.kinds import (
     CONSTANT,
     DETACH,
     INPUT,
+    ROW,
+    TAKE,
     UNBATCH,
     Op,
     Total,
@@ -146,8 +148,8 @@ def is_repeatable(op: Op) -> bool:
 
 
 def is_given(op: Op) -> bool:
-    """Return whether loops are given what an operation makes: it is none of single numbers."""
-    return op in {INPUT, ADJOINT, UNBATCH} or isinstance(op, Total) or makes_lanes(op)
+    """Return whether loops are given what an operation makes: lanes, a lookup, a derivative."""
+    return op in {INPUT, ADJOINT, UNBATCH, ROW, TAKE} or isinstance(op, Total) or makes_lanes(op)
 
 
 def columns(program: Program) -> NodeColumns:
@@ -188,15 +190,6 @@ def columns(program: Program) -> NodeColumns:
         [*table] * len(several),
         operations,
     )
-
-
-def counted(columns: NodeColumns) -> NDArray[np.bool_]:
-    """Return which nodes before gradients tell whether loops pay: if any have lanes, these.
-
-    So an example is written as it is alone.
-    """
-    wide = columns.sizes[columns.nodes[: columns.before]] > 1
-    return wide if wide.any() else np.ones(columns.before, np.bool_)
 
 
 def has_long_sums(columns: NodeColumns) -> bool:
@@ -255,8 +248,8 @@ def shape_of(columns: NodeColumns) -> Shape:
     groups: dict[tuple[int, ...], int] = {}
     numbers: list[int] = []
     depths: list[int] = []
-    counts = counted(columns)[:_LOOKED_AT].tolist()
-    for node, code in enumerate(entries(columns.codes[: len(counts)])):
+    count = min(columns.before, _LOOKED_AT)
+    for node, code in enumerate(entries(columns.codes[:count])):
         operands = range(first[node], first[node + 1])
         among, depth = [], 0
         for k in operands:
@@ -265,9 +258,9 @@ def shape_of(columns: NodeColumns) -> Shape:
                 depth = max(depth, depths[places[k]])
             else:
                 among.append(-1)
-        numbers.append(groups.setdefault((code, *among), len(groups)) if counts[node] else -1)
-        depths.append(depth + waits[operations[node]] if counts[node] else 0)
-    return Shape(sum(counts), len(groups), max(depths, default=0))
+        numbers.append(groups.setdefault((code, *among), len(groups)))
+        depths.append(depth + waits[operations[node]])
+    return Shape(count, len(groups), max(depths, default=0))
 
 
 def _in_order(kind_of: NDArray[np.int8], levels: bytearray) -> tuple[Integers, list[int]]:

@@ -21,7 +21,7 @@ from scalargrad.compiler.packing.instructions import (
 )
 from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.packing.strides import Grid, grid, strides
-from scalargrad.compiler.passes.kinds import Op, has_lanes
+from scalargrad.compiler.passes.kinds import Op
 
 #: The first of consecutive cells, and how many they are.
 Block = tuple[int, int]
@@ -43,9 +43,9 @@ class GroupOperations:
         program = self.program
         self.numbers = np.array(numbers, dtype=np.int64)
         self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts last
-        self.sizes = program.sizes() if has_lanes(program.ops) else [1] * len(program)
+        self.sizes = [1] * len(program)
         self.steps = (np.array(self.sizes) > 1).astype(np.int64)
-        self.memory = Memory(program.given)
+        self.memory = Memory(program.inputs)
         self.addresses = np.full(len(program), -1, dtype=np.int64)
         self.addresses[: program.inputs] = np.arange(program.inputs)
         self.values = np.zeros(len(program))

@@ -55,7 +55,7 @@ class ScalarPacker(GroupOperations):
             for unused in last_use.get(position, ()):
                 self.memory.release(*self.blocks[unused])
         outputs = self._side_by_side(self._output_cells())
-        return Packed(self.instructions, self.memory.initial(), self.program.given, outputs)
+        return Packed(self.instructions, self.memory.initial(), self.program.inputs, outputs)
 
     def _block(self, group: LaneGroup) -> Block:
         """Place and compute a group; return its block, to be released after its last use."""
