@@ -34,11 +34,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'return isinstance(first, list | tuple | Mapping) or getattr(first, "ndim", -1) > 0',
     ): "neither is more than 0",
     (
-        "compiler/packing/strides.py",
-        "strides = blocks[:, 1:, 0] - blocks[:, :-1, 0]",
-        "strides = blocks[:, 1:, -1] - blocks[:, :-1, 0]",
-    ): "only rows with equal steps count, and of these the last column is as far from the first",
-    (
         "compiler/packing/groups.py",
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)",
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default= 1)",
@@ -48,11 +43,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "for k in range(2, int(_LARGE) - 1):",
         "for k in range(2, int(_LARGE) + 1):",
     ): "a number under 10 less 9 or 10 is less than 1, and so counts as the factor 1",
-    (
-        "compiler/packing/scalar_packer.py",
-        "order = (0, 1, 2) if terms_inside else (2, 0, 1)",
-        "order = (0, 1, 2) if not terms_inside else (2, 0, 1)",
-    ): "in which order constants are stored, and so read: only speed differs",
     (
         "compiler/passes/differentiate.py",
         "self._next = min(wrt, default=len(program)) + 1",
@@ -99,11 +89,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if found >= rounded:",
     ): "a block of no cells serves only those who ask for none",
     (
-        "compiler/packing/scalar_packer.py",
-        "terms_inside = beside == 1 and values.shape[2] >= values.shape[1]",
-        "terms_inside = beside == 1 and values.shape[ 1] >= values.shape[1]",
-    ): "which of two layouts: the same numbers in another order",
-    (
         "train/compiled.py",
         "WARM_UP = 5",
         "WARM_UP = 4",
@@ -119,20 +104,10 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if steps[0] <= -1:",
     ): "lanes may read one number again: what is spared is a copy for each",
     (
-        "compiler/packing/scalar_packer.py",
-        "if pieces and not 0 < len(found[1]) <= len(pieces):",
-        "if pieces and not 0 < len(found[1]) < len(pieces):",
-    ): "which of two orders with as many grids",
-    (
         "train/objective.py",
         "self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]",
         "self._gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
     ): "the norm of the negative gradient",
-    (
-        "compiler/packing/scalar_packer.py",
-        "return self._laid_out(self.values[nodes].reshape(*shape, -1), beside)",
-        "return self._laid_out(self.values[nodes].reshape(*shape, - 2), beside)",
-    ): "NumPy takes any negative size for the one to be found",
     (
         "ops/special/gamma.py",
         "_DIGAMMA = (-1 / 12, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
@@ -154,11 +129,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "needed[node] = 2",
     ): "any number but 0 marks a node",
     (
-        "compiler/packing/scalar_packer.py",
-        "if len(found[1]) == 1:",
-        "if len(found[ 0]) == 1:",
-    ): "where there is one grid, no further order has fewer: only speed differs",
-    (
         "compiler/packing/instructions.py",
         "term: int = 0",
         "term: int = -1",
@@ -168,11 +138,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "first, steps = self.whole.place(self), [x // self.itemsize for x in self.strides]",
         "first, steps = self.whole.place(self), [x / self.itemsize for x in self.strides]",
     ): "strides are whole multiples",
-    (
-        "compiler/packing/scalar_packer.py",
-        "return self._laid_out(values.reshape(*shape, 1), 0)",
-        "return self._laid_out(values.reshape(*shape, 1), 1)",
-    ): "which of two layouts: the same numbers in another order",
     (
         "compiler/passes/dependence.py",
         "step = max(64, _BITS // len(ops))",

@@ -13,9 +13,7 @@ from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.nests.numpy_runner import Loops
 from scalargrad.compiler.packing.instructions import (
     Apply,
-    Copy,
     Gather,
-    GatheredProducts,
     Instruction,
     Packed,
     Products,
@@ -29,10 +27,8 @@ from scalargrad.compiler.passes.program import without_dead_nodes
 _RUNS = 7
 
 _NAMES = {
-    Copy: "copy",
     Gather: "gather",
     Products: "sum of products",
-    GatheredProducts: "sum of gathered products",
     Take: "take",
     Scatter: "scatter",
 }
@@ -112,17 +108,8 @@ def _found(function: Function) -> str:
     return f", {len(without_dead_nodes(function.program))} after flattening"
 
 
-def _gathers(packed: Packed) -> int:
-    return sum(
-        isinstance(x, Gather | GatheredProducts | Take | Scatter) for x in packed.instructions
-    )
-
-
 def _program(name: str, packed: Packed) -> list[str]:
-    head = (
-        f"{name}: {len(packed.instructions)} instructions, {_gathers(packed)} of them gathers, "
-        f"{packed.memory.nbytes} bytes"
-    )
+    head = f"{name}: {len(packed.instructions)} instructions, {packed.memory.nbytes} bytes"
     return [head, *_kinds(packed.instructions)]
 
 

@@ -25,7 +25,6 @@ from scalargrad.compiler.nests.node_columns import (
     NodeColumns,
     Shape,
     columns,
-    has_long_sums,
     shape_of,
 )
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
@@ -42,9 +41,8 @@ from scalargrad.table.operation import Elementwise
 #: Recordings of fewer nodes, and those of which fewer are saved, are packed; so are those that are
 #: no more than so many times their statements.
 _LEAST, _TIMES = 200, 6
-#: Packing is slow where many steps wait for one another and few are of one group; it is good for
-#: layers, whose sums it computes as products of matrices.
-_DEEP, _NARROW, _LAYERED = 12, 12, 40
+#: Packing is slow where many steps wait for one another and few are of one group.
+_DEEP, _NARROW = 12, 12
 #: From so many nodes on, loops pay too that take about a nanosecond for a node.
 _MANY, _FAST = 1000, 1.1
 #: To pack so many nodes takes long; they are loops if they are so many times their statements.
@@ -131,7 +129,7 @@ def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
     if not (always or has_llvm()):
         return None
     shape = None if always else shape_of(found)
-    if shape and _stays_packed(found, shape):
+    if shape and found.before < _LEAST:
         return None
     asked = Asked(found)
     if not (asked.is_written and (not has_llvm() or all(map(_is_written, asked.parts)))):
@@ -150,17 +148,6 @@ def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bo
     flat = (part.recording for part in asked.parts)
     yield [find_flat(x) if len(x) else None for x in flat], True
     yield nested_loops, False
-
-
-def _stays_packed(found: NodeColumns, shape: Shape) -> bool:
-    """Return whether packing is as good: there is little to save, or there are large layers.
-
-    A gradient that is asked for makes no difference, so that values have the same digits. Second
-    derivatives do: each row of a Hessian is packed by itself.
-    """
-    few = found.before < _LEAST
-    layers = has_long_sums(found) and shape.groups * _LAYERED < shape.nodes
-    return few or (layers and shape.depth > _DEEP and not found.has_second)
 
 
 def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:

@@ -44,9 +44,6 @@ _SUMS = {add, sub, DETACH}
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
 
-#: The share of the nodes that add to long sums in a program of layers.
-_LAYERED = 0.2
-
 #: Operations in loops have at most so many operands: a code has a digit for the kind of each.
 MOST_OPERANDS = 32
 _DIGITS = 3 ** np.arange(MOST_OPERANDS + 1)
@@ -190,22 +187,6 @@ def columns(program: Program) -> NodeColumns:
         [*table] * len(several),
         operations,
     )
-
-
-def has_long_sums(columns: NodeColumns) -> bool:
-    """Return whether much of a program adds to long sums, as layers of a network do.
-
-    A sum is long if four additions come before one; they stand at most two places apart.
-    """
-    operand, at = columns.first[:-1], np.arange(len(columns))
-    before = np.where(columns.kinds[operand] == COMPUTED, columns.places[operand], at)
-    is_add = columns.written.where(lambda op: op is add)[columns.nodes]
-    added = is_add & is_add[before] & (before < at) & (at - before <= 2)
-    deep = added
-    for _ in range(3):
-        at = before[at]
-        deep = deep & added[at]
-    return bool(np.count_nonzero(deep) > _LAYERED * len(columns))
 
 
 def kinded(codes: Integers, kinds: NDArray[np.int8], first: Integers) -> Integers:

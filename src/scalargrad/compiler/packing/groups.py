@@ -55,14 +55,11 @@ class Grouped(NamedTuple):
         For each node, the index of its group.
     program : Program
         The program, with the terms of long sums in order.
-    is_joined : bool
-        Whether groups were joined, so that the nodes of one may read different groups.
     """
 
     groups: list[LaneGroup]
     numbers: list[int]
     program: Program
-    is_joined: bool = False
 
 
 def group(program: Program) -> Grouped:
