@@ -15,7 +15,7 @@ import numpy as np
 from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import Pool
-from scalargrad.compiler.nests.nested import Nested, NestPool
+from scalargrad.compiler.nests.nested import Nested, NestExecutable, NestPool
 from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
@@ -66,9 +66,12 @@ class Runner(Pool):
             executable, outputs = idle = self._idle.pop()
         except IndexError:
             executable, outputs = idle = self.lend()
-        memory = executable.memory
-        for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
-            memory[cell] = block
+        if executable.__class__ is NestExecutable:
+            executable.take(cells, blocks)
+        else:
+            memory = executable.memory
+            for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
+                memory[cell] = block
         finite = executable.run()
         found = outputs.copy()
         self._idle.append(idle)

@@ -195,12 +195,20 @@ class Asked:
             if op is UNBATCH or isinstance(op, Total) or is_single:
                 lanes.append(x)
             elif found.sizes[x] > 1:
-                groups.setdefault((int(found.sizes[x]), _kind(op)), []).append(x)
+                groups.setdefault((int(found.sizes[x]), self._kind(x)), []).append(x)
             else:
                 singles.append(x)
         arrays = (Given(nodes, n, kind == "point") for (n, kind), nodes in groups.items())
         has_points = not late and len(singles) > program.inputs
         return [Given(singles, 1, has_points), Given(lanes), *arrays]
+
+    def _kind(self, x: int) -> object:
+        """Return what numbers of examples are alike in, to be in one array."""
+        written = self.found.written
+        op: Op = written.table[written.codes[x]]
+        if isinstance(op, Stacked):  # how far apart those of two examples are given
+            return Stacked, self.program.constants[written.args_of(x)[1]]
+        return Held if isinstance(op, Held) else op
 
     def _add_operands(self, nodes: set[int]) -> None:
         """Add what numbers of examples and single lanes are made of."""
@@ -226,8 +234,3 @@ class Asked:
             x: APART * k + i for k, array in enumerate(given) for i, x in enumerate(array.nodes)
         }
         return Part(recording_of(self.found, span, number), given, results, at)
-
-
-def _kind(op: Op) -> object:
-    """Return what numbers of examples are alike in, to be in one array."""
-    return type(op) if isinstance(op, Held | Stacked) else op

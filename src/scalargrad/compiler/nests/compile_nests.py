@@ -80,9 +80,12 @@ def nested(program: Program, *, always: bool = False) -> Nested | NumpyNested | 
 
 
 def _in_llvm(lowered: Lowered) -> Nested:
-    found = scheduled(lowered)
+    found = scheduled(lowered, in_place=True)
     module, cells, functions = print_blocks(found.body, found.plan)
-    return Nested(module, found.plan.begun(cells), str(found.equations), *found[3:], functions)
+    begun, listing = found.plan.begun(cells), str(found.equations)
+    return Nested(
+        module, begun, listing, *found[3:], functions, found.plan.distances, lowered.apart
+    )
 
 
 def _in_numpy(found: Lowered) -> NumpyNested:
@@ -167,14 +170,21 @@ def _is_written(part: Part) -> bool:
     return all(op is DETACH or (isinstance(op, Elementwise) and can_write(op)) for op in used)
 
 
-def scheduled(found: Lowered) -> Scheduled:
-    """Return loops in the order in which they run, and where their arrays are."""
+def scheduled(found: Lowered, *, in_place: bool = False) -> Scheduled:
+    """Return loops in the order in which they run, and where their arrays are.
+
+    Parameters
+    ----------
+    found : Lowered
+    in_place : bool
+        Whether large arrays that are given may lie elsewhere, at a distance that memory says.
+    """
     from scalargrad.compiler.backend.llvm.target import registers
 
     equations, ordered = directed(in_blocks(found.equations, found.examples))
     body, fastest = arranged(ordered, registers())
     whole, body, fastest = packed(equations, body, fastest)
-    places = plan(whole, body, fastest)
+    places = plan(whole, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

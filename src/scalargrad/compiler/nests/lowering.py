@@ -14,6 +14,7 @@ import numpy as np
 
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.compact import compact
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
@@ -59,6 +60,8 @@ class Lowered(NamedTuple):
         comparison would hide that one is not finite.
     results : int
         How many outputs there are.
+    apart : int
+        From which number on what is given are whole arrays.
     examples : list of Var
         The variables of loops over examples.
     """
@@ -67,6 +70,7 @@ class Lowered(NamedTuple):
     given: Array
     outputs: Array
     results: int
+    apart: int
     examples: list[Var]
 
 
@@ -114,7 +118,8 @@ class Lowering:
 
     def run(self) -> Lowered:
         """Write the outputs, and the gradients."""
-        return Lowered(self._equations(), self.given, self.outputs, self.results, self.examples)
+        equations, apart = compact(self._equations()), self.asked.program.inputs
+        return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
 
     def _equations(self) -> Program:
         parts, cells = self.asked.parts, self.cells

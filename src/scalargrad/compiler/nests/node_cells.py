@@ -29,6 +29,7 @@ from scalargrad.ops import TABLE
 #: So many loops and steps copy numbers at most, where loops must pay.
 _RUNS = 64
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
+_AT_ZERO = Index()
 
 
 class Lane(NamedTuple):
@@ -199,6 +200,7 @@ class NodeCells:
         """Copy all lanes of nodes to cells evenly apart; return what is left."""
         rows: dict[int, list[tuple[int, int]]] = {}
         left: list[tuple[int, Node]] = []
+        alike: dict[tuple[Var, Index], dict[int, Arg]] = {}  # by where their lanes go
         for k, x in nodes:
             if isinstance(x, Lane):
                 rows.setdefault(x.node, []).append((k, x.lane))
@@ -216,8 +218,10 @@ class NodeCells:
             if place is None or cell is None:
                 left += [(k, Lane(x, lane)) for k, lane in found]
             else:
-                with self.builder.loop(self._var(x)):
-                    self.builder.append(Step(Access(to, (place,)), _IDENTITY, (cell,)))
+                alike.setdefault((self._var(x), place - place.base), {})[place.base] = cell
+        for (var, along), cells in alike.items():
+            with self.builder.loop(var):
+                self._copy(cells, to, along=along)
         return left
 
     def _var(self, node: int) -> Var:
@@ -237,8 +241,9 @@ class NodeCells:
         to: Array,
         before: tuple[Index, ...] = (),
         after: tuple[Index, ...] = (),
+        along: Index = _AT_ZERO,
     ) -> None:
-        """Copy cells to those at one index of an array, beside other indices."""
+        """Copy cells to those at one index of an array, plus `along`, beside other indices."""
         b, runs, places = self.builder, dict[int, _Run](), [*cells]
         while places:
             run = runs[places[0]] = _run(places, cells)
@@ -247,7 +252,7 @@ class NodeCells:
         while places:
             first, x, run = places[0], cells[places[0]], runs[places[0]]
             rows = _run(places, cells, runs)
-            at = Index(first)
+            at = along + first
             with ExitStack() as stack:
                 for size, step, strides in (rows, run):
                     if size > 1:

@@ -166,9 +166,7 @@ def columns(program: Program) -> NodeColumns:
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
-    sizes = np.ones(len(written), np.int64)
-    if has_lanes(table):  # of a copy, as threads share a recording
-        sizes[:] = program.copy().sizes()
+    sizes = program.sizes() if has_lanes(table) else np.ones(len(written), np.int64)
     several, which = alike(sizes)
     operations = (code + len(table) * which)[nodes]
     return NodeColumns(

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
+import numpy as np
+
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.passes.kinds import (
-    ADJOINT,
-    BATCH,
     CONSTANT,
     INPUT,
     PRODUCTS,
@@ -22,6 +23,7 @@ from scalargrad.compiler.passes.kinds import (
     Op,
     Stacked,
     Total,
+    makes_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.system.cached_property import cached_property
@@ -120,23 +122,27 @@ class Program:
         is_plain = len(args) == 4 and self.one in args[:2]
         return 1 if is_plain and args[2] in constants and args[3] in constants else None
 
-    def sizes(self) -> list[int]:
+    def sizes(self) -> Integers:
         """Return, for each node, its number of lanes, 1 for a single number."""
-        sizes, ops, args = [1] * self.inputs, self.ops, self.args
-        seeds: tuple[int, ...] = ()
-        for node in range(len(sizes), len(ops)):
-            op = ops[node]
-            if op is not ADJOINT:
-                sizes.append(size_of(op, args[node], sizes))
-                continue
-            if args[node][1:] != seeds:  # one sweep has many
-                seeds = args[node][1:]
-                size = max(map(sizes.__getitem__, seeds))
-            sizes.append(max(size, sizes[args[node][0]]))
+        nodes = self.nodes()
+        sizes = np.ones(len(nodes), np.int64)
+        stops = nodes.where(lambda op: op is UNBATCH or isinstance(op, Total))
+        order = np.argsort(nodes.operands, kind="stable")
+        read, users = nodes.operands[order], nodes.users()[order]
+        waiting = np.flatnonzero(nodes.where(makes_lanes)).tolist()
+        for x in waiting:
+            op = nodes.table[nodes.codes[x]]
+            sizes[x] = op.lanes if isinstance(op, Held | Stacked) else len(nodes.args_of(x))
+        while waiting:
+            x = waiting.pop()
+            found = users[slice(*np.searchsorted(read, [x, x + 1]))]
+            found = found[~stops[found] & (sizes[found] == 1)]
+            sizes[found] = sizes[x]
+            waiting += {*found.tolist()}
         return sizes
 
     def __str__(self) -> str:
-        sizes = self.sizes()
+        sizes = self.sizes().tolist()
         return "\n".join(self._line(node, sizes[node]) for node in range(len(self.ops)))
 
     def _line(self, node: int, size: int) -> str:
@@ -159,19 +165,6 @@ class Program:
     def _product(self, pair: tuple[int, int]) -> str:
         shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
         return shown[0] if pair[1] == self.one else "·".join(shown)
-
-
-def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
-    """Return the number of lanes of a node, given those of its operands."""
-    if (op is PRODUCTS or op is ADJOINT) and args:  # nearly all
-        return max(map(sizes.__getitem__, args))
-    if isinstance(op, Total) or op is UNBATCH:
-        return 1
-    if op is BATCH:
-        return len(args)
-    if isinstance(op, Stacked | Held):
-        return op.lanes
-    return max(map(sizes.__getitem__, args), default=1)
 
 
 def without_dead_nodes(program: Program) -> Program:

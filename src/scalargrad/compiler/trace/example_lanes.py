@@ -27,7 +27,7 @@ from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import identity
 from scalargrad.transforms.draws import made_by
 
-#: The fewest examples whose results are returned together, or let what is done to them join.
+#: The fewest examples whose results are returned together.
 FEWEST = 256
 
 
