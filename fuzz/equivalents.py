@@ -109,11 +109,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "self._momenta = list(zip(most, least, most, strict=False))",
     ): "each has a number for each group",
     (
-        "optim/scheduling.py",
-        'for own, part in zip(self.schedulers, state["schedulers"], strict=True):',
-        'for own, part in zip(self.schedulers, state["schedulers"], strict=False):',
-    ): "the states were counted when they were read",
-    (
         "compiler/packing/memory.py",
         "if found > rounded:",
         "if found >= rounded:",

@@ -8,9 +8,9 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, pairwise, repeat
+from itertools import repeat
 from math import isfinite, nan
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
 from scalargrad.grad_mode import unless_recorded
@@ -23,20 +23,14 @@ from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import Value
 
 Rule = Callable[..., tuple[Any, ...]]
+#: Parameters, their new numbers, and a call that stores what the rule remembers, if anything.
+_Move = tuple[Sequence[Value], Sequence[float], Callable[[], None] | None]
 
 #: From this many parameters on, arrays are faster than single numbers.
 _MANY = 32
 _HAS_NUMPY = importlib.util.find_spec("numpy") is not None
 #: The rules that take arrays; a user's rule may take single numbers only.
 _OF_ARRAYS = {getattr(rules, name) for name in rules.__all__}
-
-
-class _Move(NamedTuple):
-    """The result of a step for some parameters: new numbers, and a call that stores their state."""
-
-    parameters: Sequence[Value]
-    data: Sequence[float]
-    remember: Callable[[], None] | None
 
 
 class Optimizer:
@@ -235,11 +229,8 @@ class Optimizer:
 
     def _span(self, i: int) -> slice:
         """Return the rows of a group."""
-        ends = accumulate((len(group["params"]) for group in self.param_groups), initial=0)
-        return [slice(*pair) for pair in pairwise(ends)][i]
-
-    def _rows(self, parameters: Iterable[Value]) -> list[int]:
-        return [*map(self.state.rows.__getitem__, parameters)]
+        first = self.state.rows[self._given[i][0]]
+        return slice(first, first + len(self._given[i]))
 
     def _prepared(self, i: int) -> tuple[Rule, Group]:
         """Return the rule of a group's next step, and its options as that takes them.
@@ -273,10 +264,11 @@ class Optimizer:
         """Return what the next step makes of a group."""
         parameters = self._visited(i)
         if len(parameters) >= _MANY and _HAS_NUMPY and (arrays := _arrays_of(parameters)):
-            rows = self._rows(parameters) if self.is_sparse(self.param_groups[i]) else self._span(i)
+            is_sparse = self.is_sparse(self.param_groups[i])
+            rows = [self.state.rows[p] for p in parameters] if is_sparse else self._span(i)
             if found := self._in_arrays(i, rows, *arrays):
                 # an array makes each float as the one it replaces is freed, unlike a list
-                return _Move(parameters, array("d", found[0].tobytes()), found[1])
+                return parameters, array("d", found[0].tobytes()), found[1]
         return self._one_by_one(i, parameters)  # names what is not finite, leaves out None
 
     def _in_arrays(
@@ -324,7 +316,7 @@ class Optimizer:
             numbers.append(new)
             states[parameter] = tuple(state)
         remember = partial(self.state.update, states) if self.has_state(group) else None
-        return _Move([*states], numbers, remember)
+        return [*states], numbers, remember
 
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):
