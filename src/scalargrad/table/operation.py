@@ -23,6 +23,7 @@ from scalargrad.table.eager import (
     compile_reflected,
     make_reduction,
 )
+from scalargrad.table.notation import call
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import listed
 
@@ -37,6 +38,7 @@ __all__ = [
     "Reduction",
     "Unary",
     "composite",
+    "elementary",
     "primitive",
 ]
 
@@ -270,6 +272,25 @@ def primitive(kind: type[O], **entry: Any) -> Callable[[Callable[..., Any]], O]:
         op = kind(function, **entry)
         TABLE[op.name] = op
         return op
+
+    return declare
+
+
+def elementary(numpy: str = "", **entry: Any) -> Callable[[Callable[..., Any]], Unary]:
+    """Declare a function of one number that JavaScript's Math and NumPy have, by its name.
+
+    Parameters
+    ----------
+    numpy : str
+        Its name in NumPy, where that is another.
+    **entry
+        The parts of `Operation`.
+    """
+
+    def declare(function: Callable[..., Any]) -> Unary:
+        name = function.__name__
+        lane = f"np.{numpy or name}({{0}})"
+        return primitive(Unary, javascript=call(f"Math.{name}", 1), lane=lane, **entry)(function)
 
     return declare
 
