@@ -19,7 +19,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "wrong = named[0] != (scores[ -1] > limit)",
     ): "there is one score",
     (
-        "ops/special/gamma.py",
+        "ops/special.py",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 0.0)",
     ): "a number for the formula that is not chosen: any will do with which nothing is infinite",
@@ -49,7 +49,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default= 1)",
     ): "what has no operands may be placed at any time before its users",
     (
-        "ops/special/gamma.py",
+        "ops/special.py",
         "for k in range(2, int(_LARGE) - 1):",
         "for k in range(2, int(_LARGE) + 1):",
     ): "a number under 10 less 9 or 10 is less than 1, and so counts as the factor 1",
@@ -89,7 +89,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "ways[whole] += 0",
     ): "fewer checks are left out: only speed differs",
     (
-        "losses/classification.py",
+        "losses/functional.py",
         "if is_real(label_smoothing) and label_smoothing == 0.0:",
         "if is_real(label_smoothing) and label_smoothing == -1.0:",
     ): "times 1 and plus 0 they are the same probabilities, only slower",
@@ -159,7 +159,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "@dataclass(frozen=False)",
     ): "nobody assigns to it",
     (
-        "train/objective.py",
+        "train/trainer.py",
         "self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]",
         "self._gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
     ): "the norm of the negative gradient",
@@ -182,7 +182,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return self._laid_out(self.values[nodes].reshape(*shape, - 2), beside)",
     ): "NumPy takes any negative size for the one to be found",
     (
-        "ops/special/gamma.py",
+        "ops/special.py",
         "_DIGAMMA = (-1 / 12, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
         "_DIGAMMA = (-1 / 11, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
     ): "times x**-14 it is less than a rounding error where the series is used, from 10 on",
@@ -242,7 +242,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return arity > 1 and passes_all(op, arity)",
     ): "fewer checks are left out: only speed differs",
     (
-        "ops/special/gamma.py",
+        "ops/special.py",
         "return where(x > 0, _lgamma_above_0(where(x > 0, x, 1.0)), reflected)",
         "return where(x > 0, _lgamma_above_0(where(x >= 0, x, 1.0)), reflected)",
     ): "at 0 the other branch is chosen",

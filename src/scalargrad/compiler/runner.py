@@ -25,7 +25,7 @@ from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.splitter import split
-from scalargrad.system.collector import collector_paused
+from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
 

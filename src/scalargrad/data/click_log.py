@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scalargrad.data.dataset import Dataset
+from scalargrad.data.datasets import Dataset
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, instance, listed, number, size, whole

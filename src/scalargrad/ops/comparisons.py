@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from scalargrad.table.declaration import COMPARISON, infix
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import COMPARISON, infix
 from scalargrad.table.operation import Binary, primitive
 
 __all__ = ["eq", "ge", "gt", "le", "lt", "ne"]

@@ -7,8 +7,8 @@ import math
 from scalargrad.ops.comparisons import ne
 from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
+from scalargrad.table.declaration import ATOM, POWER, Notation
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import ATOM, POWER, Notation
 from scalargrad.table.operation import Unary, elementary, primitive
 from scalargrad.table.symbol import Symbol
 

@@ -6,11 +6,10 @@ import math
 
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import exp, sqrt
-from scalargrad.ops.polynomial import one_less_square
 from scalargrad.ops.selection import where
-from scalargrad.ops.trigonometric import hypot
+from scalargrad.ops.trigonometric import hypot, one_less_square
+from scalargrad.table.declaration import PRODUCT, SUM, Notation
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import PRODUCT, SUM, Notation
 from scalargrad.table.operation import Binary, composite, elementary
 from scalargrad.table.symbol import Symbol
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import sqrt
-from scalargrad.ops.polynomial import one_less_square
 from scalargrad.ops.selection import where
+from scalargrad.table.declaration import Notation, call
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import Notation, call
 from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol
 
@@ -28,6 +28,12 @@ __all__ = [
 
 _DEGREE = math.pi / 180.0  # in radians
 _UNIT = Domain((-0.9, 0.9), valid=lambda x: abs(x) <= 1, safe=0.0)
+
+
+def one_less_square(x: Any) -> Any:
+    """Return 1 - x² and its slope -2x, neither of which cancels for x in [-1, 1]."""
+    square = x * x
+    return where(square < 0.25, 1 - square, (1 - x) * (1 + x))
 
 
 def _cos(x: Symbol) -> Symbol:

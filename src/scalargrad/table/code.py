@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from math import isfinite
 
-from scalargrad.table.declaration import Operation
-from scalargrad.table.notation import ATOM, SIGN, Notation, call
+from scalargrad.table.declaration import ATOM, SIGN, Notation, Operation, call
 from scalargrad.table.printing import Expression, Fragment, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
 

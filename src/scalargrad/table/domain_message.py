@@ -8,8 +8,16 @@ from keyword import iskeyword
 from typing import Any
 
 from scalargrad.table.code import number_code
-from scalargrad.table.declaration import Operation
-from scalargrad.table.notation import ATOM, POWER, PRODUCT, SIGN, Notation, call, infix
+from scalargrad.table.declaration import (
+    ATOM,
+    POWER,
+    PRODUCT,
+    SIGN,
+    Notation,
+    Operation,
+    call,
+    infix,
+)
 from scalargrad.table.printing import Expression, Fragment, number_text, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
 

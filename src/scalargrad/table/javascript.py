@@ -21,7 +21,7 @@ from math import isfinite, isnan
 from typing import TypeAlias
 
 from scalargrad.table.code import CodePrinter
-from scalargrad.table.notation import ATOM, SIGN, Notation, call
+from scalargrad.table.declaration import ATOM, SIGN, Notation, call
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression, Fragment
 from scalargrad.table.symbol import TABLE, Symbol

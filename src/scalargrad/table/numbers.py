@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from numbers import Number, Rational
 from types import FunctionType
 from typing import Any
@@ -107,3 +108,16 @@ def widened(x: Any, kinds: str) -> Any:
         return x
     wide = "f8" if x.dtype.kind == "f" else "i8"
     return x.astype(wide) if x.dtype.kind in kinds and x.dtype.itemsize < _BYTES else x
+
+
+def json_number(x: float | None) -> float | str | None:
+    """Return a number as JSON can hold it: inf and nan as text, from which `float` reads them back.
+
+    None stays None.
+
+    Examples
+    --------
+    >>> json_number(0.5), json_number(float("inf"))
+    (0.5, 'inf')
+    """
+    return x if x is None or isfinite(x) else str(x)

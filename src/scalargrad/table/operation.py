@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 from scalargrad.errors import DivisionByZeroError, DomainError, OperandError
 from scalargrad.grad_mode import switches
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.declaration import TABLE, Operand, Operation, R_co
+from scalargrad.table.declaration import TABLE, Operand, Operation, R_co, call
 from scalargrad.table.domain_message import another_operand, domain_message
 from scalargrad.table.eager import (
     Mask,
@@ -23,7 +23,6 @@ from scalargrad.table.eager import (
     compile_reflected,
     make_reduction,
 )
-from scalargrad.table.notation import call
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import listed
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 
-from scalargrad.table.declaration import Operation
-from scalargrad.table.notation import ATOM, CONDITIONAL, SIGN, SUM, Notation, call
+from scalargrad.table.declaration import ATOM, CONDITIONAL, SIGN, SUM, Notation, Operation, call
 from scalargrad.table.symbol import Symbol
 
 Expression = Symbol | float

@@ -21,8 +21,7 @@ from scalargrad.system.files import require_writable
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, listed, number, whole
 from scalargrad.train.examples import Examples, detached, numbers_in
-from scalargrad.train.objective import Objective, name_of
-from scalargrad.train.trainer import OptimizerLike, Schedule
+from scalargrad.train.trainer import Objective, OptimizerLike, Schedule, name_of
 from scalargrad.value import Value
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from scalargrad.nn import Module, ModuleList
 from scalargrad.nn.functional_call import exchanged
 from scalargrad.optim.optimizer import write_data
 from scalargrad.train.examples import detached
-from scalargrad.train.objective import StepResult
+from scalargrad.train.trainer import StepResult
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
 from scalargrad.tree import flatten

@@ -12,9 +12,10 @@ from scalargrad.autodiff import is_anomaly_enabled
 from scalargrad.errors import GraphError, OperandError, TraceError
 from scalargrad.grad_mode import builds_graphs
 from scalargrad.nn import Module
-from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.system.packages import needed
+from scalargrad.system.process import deferred_interrupt
 from scalargrad.system.short_repr import shown
+from scalargrad.system.terminals import ProgressBar
 from scalargrad.table.validation import flag, number, size, whole
 from scalargrad.train.checkpoint import RunState
 from scalargrad.train.checks import (
@@ -31,12 +32,14 @@ from scalargrad.train.checks import (
 )
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History, attach
-from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
-from scalargrad.train.progress import ProgressBar
 from scalargrad.train.trainer import (
     Limits,
+    Loss,
+    Metric,
+    Objective,
     OptimizerLike,
     Patience,
+    Regularizer,
     Schedule,
     Trainer,
 )
