@@ -42,18 +42,18 @@ class _OfCall(tuple[float, ...]):
 
     __slots__ = ()
 
-    def send_back(self, call: Call, signals: Any, under_way: dict[Value, Any]) -> None:
+    def send_back(self, call: Call, signals: Any, arrived: dict[Value, Any]) -> None:
         """Add to the signal of each operand its share in those of the outputs."""
-        add_shares(call.parents, call.pull_back(signals), under_way)
+        add_shares(call.parents, call.pull_back(signals), arrived)
 
 
 def add_shares(
-    operands: Sequence[Any], shares: Sequence[float | None], under_way: dict[Value, Any]
+    operands: Sequence[Any], shares: Sequence[float | None], arrived: dict[Value, Any]
 ) -> None:
     """Add shares to the signals of operands; None is no share."""
     for operand, share in zip(operands, shares, strict=True):
         if share is not None:
-            under_way[operand] = under_way.get(operand, -0.0) + share
+            arrived[operand] = arrived.get(operand, -0.0) + share
 
 
 class Unit(tuple[float, ...]):
@@ -61,13 +61,13 @@ class Unit(tuple[float, ...]):
 
     k: int
 
-    def send_back(self, output: Value, upstream: float, under_way: dict[Any, Any]) -> None:
+    def send_back(self, output: Value, upstream: float, arrived: dict[Any, Any]) -> None:
         """Enter the signal of the output in the vector of those to its call."""
         (call,) = output.parents
         try:
-            under_way[call][self.k] = upstream
+            arrived[call][self.k] = upstream
         except KeyError:
-            under_way[call] = upstream * self
+            arrived[call] = upstream * self
 
     def __rmul__(self, signal: Any) -> Any:
         return Signals({self.k: signal})

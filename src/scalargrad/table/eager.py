@@ -39,7 +39,9 @@ def compile_floats(op: Elementwise, checked: bool = True) -> Callable[..., float
     return _compile(op, names, lines, {**printer.functions, "check": op.check_domain})
 
 
-def diverted(op: Operation, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+def apply_without_graph(
+    op: Operation, operands: tuple[Any, ...], node: type, checked: bool = True
+) -> Any:
     """Apply an operation where no graph is built; return None where one is.
 
     A recorder records the operation; without gradients, the result is a leaf.
