@@ -101,40 +101,35 @@ class StepResult(NamedTuple):
     gradient: Sequence[float]
 
 
-class EpochMean:
-    """Sums over the batches of one epoch."""
+@dataclass
+class EpochSums:
+    """Sums over the batches of one epoch, each weighted by its size, and the predictions."""
 
-    def __init__(self, objective: Objective, data: Examples) -> None:
-        self._objective, self._data = objective, data
-        self._count = 0
-        self._loss = 0.0
-        self._predictions: list[Any] = []
-        self._targets: list[Any] = []
-        self._gradient: list[float] = []
+    loss: float = 0.0
+    predictions: list[Any] = field(default_factory=list)
+    gradient: list[float] = field(default_factory=list)
 
-    def add(self, result: StepResult, rows: Sequence[int]) -> None:
-        """Add the batch of the examples with these numbers, weighted by its size."""
-        n = len(rows)
-        self._count += n
-        self._loss += n * result.loss
-        if self._objective.metrics:
-            self._predictions += result.predictions
-            self._targets += self._data.at(rows).targets
+    def add(self, result: StepResult, n: int) -> None:
+        """Add the result for a batch of n examples."""
+        self.loss += n * result.loss
+        self.predictions += result.predictions
         if result.gradient:
-            known = self._gradient or [0.0] * len(result.gradient)
-            self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]
+            known = self.gradient or [0.0] * len(result.gradient)
+            self.gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]
 
-    def row(self) -> Row:
-        """Return the means, and the Euclidean norm of the mean gradient if one was given."""
-        row = {"loss": self._loss / self._count}
-        row |= self._objective.measured(self._predictions, self._targets)
-        if self._gradient:
-            row["gradient_norm"] = math.hypot(*self._gradient) / self._count
-        return row
+
+class Stateful(Protocol):
+    """What a checkpoint can hold."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as numbers, text, lists, tuples and dicts."""
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Restore such a state."""
 
 
 @runtime_checkable
-class OptimizerLike(Protocol):
+class OptimizerLike(Stateful, Protocol):
     """The methods that `fit` needs of an optimiser; all of `scalargrad.optim` have them."""
 
     def zero_grad(self) -> None:
@@ -143,15 +138,9 @@ class OptimizerLike(Protocol):
     def step(self) -> Any:
         """Move the parameters against their gradients."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as numbers, text, lists, tuples and dicts."""
-
-    def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Restore such a state."""
-
 
 @runtime_checkable
-class Schedule(Protocol):
+class Schedule(Stateful, Protocol):
     """The methods that `fit` needs of a learning-rate schedule."""
 
     def step(self) -> None:
@@ -159,12 +148,6 @@ class Schedule(Protocol):
 
     def get_last_lr(self) -> list[float]:
         """Return the learning rate of each group of parameters."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as numbers, text, lists, tuples and dicts."""
-
-    def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Restore such a state."""
 
 
 class Limits(NamedTuple):
@@ -216,10 +199,11 @@ class Patience:
     best_epoch: int = 0
     best_state: dict[str, Any] | None = None
 
-    def is_better(self, loss: float) -> bool:
-        """Return whether a held-out loss counts as an improvement; over NaN, any does."""
+    def look_at(self, loss: float, epoch: int, model: Module) -> None:
+        """Keep the state of a model whose held-out loss has improved; over NaN, any has."""
         unknown = self.best_state is None or math.isnan(self.best_loss)
-        return unknown or loss < self.best_loss - self.min_delta
+        if unknown or loss < self.best_loss - self.min_delta:
+            self.best_loss, self.best_epoch, self.best_state = loss, epoch, model.state_dict()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -297,24 +281,33 @@ class Trainer:
         if self.steps:
             self.steps.begin_epoch()
         self._is_reached = False  # a parameter, by a batch
-        mean = EpochMean(self.objective, self.train)
-        for batch in batches(self._order(), self.batch_size):
+        order, sums = self._order(), EpochSums()
+        for batch in batches(order, self.batch_size):
             with collector_paused():
                 result = self.steps.step(batch) if self.steps else None
                 self._is_reached |= result is not None
-                mean.add(result or self._eager_step(batch), batch)
+                sums.add(result or self._eager_step(batch), len(batch))
             advance(len(batch))
             interrupt.check()
         if self.is_looked_at:
             self.write_back()
-        means = mean.row()
+        means = self._means(order, sums)
         self._require_parameters(means["loss"])
         row = {"epoch": len(self.history) + 1, **means, **self._measure()}
         self._step_schedule(row)
         self.history.rows.append(row)
-        if self.patience is not None and self.patience.is_better(row["val_loss"]):
-            self.patience.best_loss, self.patience.best_epoch = row["val_loss"], len(self.history)
-            self.patience.best_state = self.model.state_dict()
+        if self.patience is not None:
+            self.patience.look_at(row["val_loss"], len(self.history), self.model)
+        return row
+
+    def _means(self, order: Sequence[int], sums: EpochSums) -> Row:
+        """Return the means of an epoch, and the Euclidean norm of the mean gradient if wanted."""
+        row = {"loss": sums.loss / len(order)}
+        if self.objective.metrics:
+            targets = [self.train.targets[i] for i in order]
+            row |= self.objective.measured(sums.predictions, targets)
+        if sums.gradient:
+            row["gradient_norm"] = math.hypot(*sums.gradient) / len(order)
         return row
 
     def write_back(self) -> None:
