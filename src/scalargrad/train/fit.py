@@ -36,7 +36,6 @@ from scalargrad.train.trainer import (
     Limits,
     Loss,
     Metric,
-    Objective,
     OptimizerLike,
     Patience,
     Regularizer,
@@ -234,11 +233,12 @@ def fit(
     path = checkpoint_path(checkpoint, resume=flag(resume, "resume"))
     given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
     train, held_out = _split(given, validation_split, validation_data, seed)
-    objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
     warn_of_strangers(optimizer, model, (loss, regularizer))
-    warn_of_labels(objective, train)
     run = Trainer(
-        objective,
+        model,
+        loss,
+        regularizer,
+        named_metrics(metrics, _COLUMNS),
         train,
         held_out,
         optimizer=optimizer,
@@ -255,11 +255,12 @@ def fit(
         callbacks=callables(callbacks, "callbacks", "model", "history"),
         jit=maybe(jit, "jit", flag),
     )
+    warn_of_labels(run)
     model.eval()
     try:
-        operands = try_out(objective, given, "the training data")
+        operands = try_out(run, given, "the training data")
         if held_out is not None and train is given:
-            try_out(objective, held_out, "the validation data")
+            try_out(run, held_out, "the validation data")
         run.steps = _compiled_steps(run, epochs, operands)
         saved = None if path is None else RunState(run, path)
     finally:

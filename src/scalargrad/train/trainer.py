@@ -28,53 +28,25 @@ Metric = Callable[[list[Any], list[Any]], float]
 Regularizer = Callable[[list[Any]], Any]
 
 
-@dataclass(frozen=True)
-class Objective:
-    """A model with its loss, penalty and metrics; see `fit` for what each is."""
+def batch_loss(called: tuple[Any, ...], predictions: list[Any], targets: list[Any]) -> Any:
+    """Return the loss of a batch, penalty included, of a model with its loss and its penalty.
 
-    model: Module
-    loss: Loss
-    regularizer: Regularizer | None
-    metrics: dict[str, Metric]
-
-    @property
-    def called(self) -> tuple[Any, ...]:
-        """The functions and modules that a step calls."""
-        return self.model, self.loss, self.regularizer
-
-    def value(self, predictions: list[Any], targets: list[Any]) -> Any:
-        """Return the loss of a batch, penalty included.
-
-        Raises
-        ------
-        OperandError
-            If it is no Value, and so cannot be minimised.
-        """
-        loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
-        if self.regularizer is not None:
-            penalty = self.regularizer(self.model.parameters())
-            loss = loss + _number(penalty, self.regularizer, "one Value")
-        if not isinstance(loss, Value):
-            raise OperandError(
-                f"the loss is {shown(loss)} whatever the parameters: compute it from the "
-                "predictions, not from their .data"
-            )
-        return loss
-
-    def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
-        """Return the loss of the held-out examples, without the penalty."""
-        found = self.loss([*predictions], [*targets])  # lists of its own, which it may sort
-        return float(detached(_number(found, self.loss, "one Value, such as a mean")))
-
-    def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
-        """Return each metric."""
-        return {name: self.measure(name, predictions, targets) for name in self.metrics}
-
-    def measure(self, name: str, predictions: list[Any], targets: list[Any]) -> float:
-        """Return one metric."""
-        metric = self.metrics[name]
-        found = metric([*predictions], [*targets])  # lists of its own, which it may sort
-        return float(detached(_number(found, metric, "one number")))
+    Raises
+    ------
+    OperandError
+        If it is no Value, and so cannot be minimised.
+    """
+    model, function, regularizer = called
+    loss = _number(function(predictions, targets), function, "one Value, such as a mean")
+    if regularizer is not None:
+        penalty = regularizer(model.parameters())
+        loss = loss + _number(penalty, regularizer, "one Value")
+    if not isinstance(loss, Value):
+        raise OperandError(
+            f"the loss is {shown(loss)} whatever the parameters: compute it from the "
+            "predictions, not from their .data"
+        )
+    return loss
 
 
 def _number(found: Any, function: Any, wanted: str) -> Any:
@@ -235,7 +207,10 @@ class Trainer:
         Those that are compiled, if any.
     """
 
-    objective: Objective
+    model: Module
+    loss: Loss
+    regularizer: Regularizer | None
+    metrics: dict[str, Metric]
     train: Examples
     held_out: Examples | None
     optimizer: OptimizerLike
@@ -253,7 +228,12 @@ class Trainer:
     steps: Any = None
 
     def __post_init__(self) -> None:
-        self.model, self.rng = self.objective.model, random.Random(self.seed)
+        self.rng = random.Random(self.seed)
+
+    @property
+    def called(self) -> tuple[Any, ...]:
+        """The functions and modules that a step calls."""
+        return self.model, self.loss, self.regularizer
 
     @property
     def trained(self) -> list[Any]:
@@ -269,7 +249,7 @@ class Trainer:
 
         With examples held out it is switched to evaluation, which a module may do in its own way.
         """
-        others = self.callbacks, self.held_out, self.scheduler, self.objective.metrics
+        others = self.callbacks, self.held_out, self.scheduler, self.metrics
         return any(map(bool, others))
 
     # One epoch --------------------------------------------------------------------------------
@@ -303,9 +283,9 @@ class Trainer:
     def _means(self, order: Sequence[int], sums: EpochSums) -> Row:
         """Return the means of an epoch, and the Euclidean norm of the mean gradient if wanted."""
         row = {"loss": sums.loss / len(order)}
-        if self.objective.metrics:
+        if self.metrics:
             targets = [self.train.targets[i] for i in order]
-            row |= self.objective.measured(sums.predictions, targets)
+            row |= self.measured(sums.predictions, targets)
         if sums.gradient:
             row["gradient_norm"] = math.hypot(*sums.gradient) / len(order)
         return row
@@ -327,13 +307,13 @@ class Trainer:
     def _eager_step(self, rows: Sequence[int]) -> StepResult:
         batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
-        loss = self.objective.value(predictions, batch.targets)
+        loss = batch_loss(self.called, predictions, batch.targets)
         self._is_reached = self._is_reached or self._reaches_parameter(loss)
         self.optimizer.zero_grad()
         loss.backward()
         moving = getattr(self.optimizer, "active_parameters", lambda: self.trained)
         self.limits.clip(moving())
-        numbers = [detached(x) for x in predictions] if self.objective.metrics else []
+        numbers = [detached(x) for x in predictions] if self.metrics else []
         gradient = [p.grad for p in self.trained] if self.gradient_tolerance is not None else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
@@ -354,7 +334,7 @@ class Trainer:
         """
         if not self._is_reached and loss:
             raise GraphError(
-                f"{name_of(self.objective.loss)} returned {loss:.6g}, the mean over an epoch, in "
+                f"{name_of(self.loss)} returned {loss:.6g}, the mean over an epoch, in "
                 "whose graph there is no parameter to train: let model and loss compute outside "
                 "no_grad, and with Values themselves, not with their .data or .detach()"
             )
@@ -368,8 +348,8 @@ class Trainer:
         with no_grad():
             found = self.steps.predictions(inputs) if self.steps else None
             predictions = found or [self.model(x) for x in inputs]
-            loss = self.objective.held_out_loss(predictions, targets)
-        measured = self.objective.measured([detached(x) for x in predictions], targets)
+            loss = self.held_out_loss(predictions, targets)
+        measured = self.measured([detached(x) for x in predictions], targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in measured.items()}}
 
     def _step_schedule(self, row: Row) -> None:
@@ -382,6 +362,23 @@ class Trainer:
             schedule.step(row.get("val_loss", row["loss"]))
         else:
             schedule.step()
+
+    # Loss and metrics --------------------------------------------------------------------------
+
+    def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
+        """Return the loss of the held-out examples, without the penalty."""
+        found = self.loss([*predictions], [*targets])  # lists of its own, which it may sort
+        return float(detached(_number(found, self.loss, "one Value, such as a mean")))
+
+    def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
+        """Return each metric."""
+        return {name: self.measure(name, predictions, targets) for name in self.metrics}
+
+    def measure(self, name: str, predictions: list[Any], targets: list[Any]) -> float:
+        """Return one metric."""
+        metric = self.metrics[name]
+        found = metric([*predictions], [*targets])  # lists of its own, which it may sort
+        return float(detached(_number(found, metric, "one number")))
 
     # The end ----------------------------------------------------------------------------------
 
