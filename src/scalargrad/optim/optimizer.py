@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from scalargrad.errors import NumericalError, OperandError, StateError
 from scalargrad.grad_mode import unless_recorded
 from scalargrad.optim import rules
-from scalargrad.optim.state import Group, StateColumns, checked, read, written
+from scalargrad.optim.state import Group, StateColumns, checked, read
 from scalargrad.sparse import SparseParameter, Touched
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, float_of
@@ -81,7 +81,6 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self.state = StateColumns(len(self.state_names))
         self._names: dict[Value, str] = {}
-        self._group_of: dict[Value, int] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
         self._given: list[list[Value]] = []  # the parameters of each group
         given = listed([params] if isinstance(params, Value) else params, "params", "Parameters")
@@ -104,13 +103,12 @@ class Optimizer:
                 "an optimiser needs parameters to train, and was given none: those of a Module are "
                 "the Parameters in its attributes, so write Parameter(0.5) there, not Value(0.5)"
             )
-        known = self._group_of.keys()
+        known = self.state.rows.keys()
         if len(set(parameters)) < len(parameters) or not known.isdisjoint(parameters):
             raise OperandError("a parameter was given to the optimiser twice")
         options = {**self.defaults, **group, "params": parameters, "step": 0}
         self.check(options)
         self._names |= {p: name for name, p in named if name}
-        self._group_of |= dict.fromkeys(parameters, len(self.param_groups))
         self.state.add(parameters)
         self.param_groups.append(options)
         self._given.append([*parameters])
@@ -152,7 +150,7 @@ class Optimizer:
             for parameter in members:
                 parameter.grad = 0.0
             for touched in records:
-                for parameter in [p for p in touched if p in self._group_of]:
+                for parameter in [p for p in touched if p in self.state.rows]:
                     parameter.zero_grad()
 
     def active_parameters(self) -> list[Value]:
@@ -166,8 +164,9 @@ class Optimizer:
         if not self.is_sparse(self.param_groups[i]):
             return [*self.param_groups[i]["params"]]
         members, records = self._tables[i]
-        touched = (p for record in records for p in record if self._group_of.get(p) == i)
-        return [*members, *touched]
+        span, rows = self._span(i), self.state.rows
+        touched = [p for record in records for p in record]
+        return [*members, *(p for p in touched if span.start <= rows.get(p, -1) < span.stop)]
 
     # A step -----------------------------------------------------------------------------------
 
@@ -322,7 +321,7 @@ class Optimizer:
         if isfinite(number):
             return
         name = self._names.get(parameter) or parameter.label
-        name = name or f"parameter {list(self._group_of).index(parameter)}"
+        name = name or f"parameter {self.state.rows[parameter]}"
         raise NumericalError(
             f"the {what} of {name} = {parameter.data:.6g} is {number}; no parameter was changed. "
             "Lower the learning rate, clip the gradients, or look for the operation under "
@@ -346,7 +345,12 @@ class Optimizer:
         OperandError, DomainError
             If an option that was assigned is no number, or out of its range.
         """
-        return written(self)
+        rows, names = self.state.rows, self.state_names
+        state = {rows[p]: dict(zip(names, x, strict=True)) for p, x in self.state.items()}
+        groups = [{**x, "params": [rows[p] for p in x["params"]]} for x in self.param_groups]
+        for group in groups:
+            self.check(group)
+        return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore the state of an optimiser of the same kind, over the same parameters.
@@ -376,7 +380,8 @@ class Optimizer:
             ) from error
         for own, group in zip(self.param_groups, groups, strict=True):
             own.update(group)
-        self.state.replace(state)
+        self.state.clear()
+        self.state.update(state)
 
     def __repr__(self) -> str:
         shown = [

@@ -121,10 +121,9 @@ class StateColumns(MutableMapping[Value, tuple[float, ...]]):
     def __repr__(self) -> str:
         return repr(dict(self))
 
-    def replace(self, states: Mapping[Value, tuple[float, ...]]) -> None:
-        """Hold these states and no others."""
+    def clear(self) -> None:
+        """Forget all states."""
         self._known = bytearray(len(self.rows))
-        self.update(states)
 
     def arrays(self, rows: Any, first: Iterable[float]) -> list[Any]:
         """Return each column in many rows as an array, `first` where there is no state yet.
@@ -153,22 +152,6 @@ class StateColumns(MutableMapping[Value, tuple[float, ...]]):
 
 
 # Saved states ---------------------------------------------------------------------------------
-
-
-def written(optimizer: Any) -> dict[str, Any]:
-    """Return the state dict of an optimiser, in which parameters are numbered in their order.
-
-    Raises
-    ------
-    OperandError, DomainError
-        If an option that was assigned is no number, or out of its range.
-    """
-    rows, names = optimizer.state.rows, optimizer.state_names
-    state = {rows[p]: dict(zip(names, x, strict=True)) for p, x in optimizer.state.items()}
-    groups = [{**x, "params": [rows[p] for p in x["params"]]} for x in optimizer.param_groups]
-    for group in groups:
-        optimizer.check(group)
-    return {"state": state, "param_groups": groups}
 
 
 def read(
