@@ -19,7 +19,7 @@ from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module, ModuleList
-from scalargrad.nn.functional_call import exchanged
+from scalargrad.nn.module import exchanged
 from scalargrad.optim.optimizer import write_data
 from scalargrad.train.examples import detached
 from scalargrad.train.trainer import StepResult, batch_loss
