@@ -327,7 +327,7 @@ def gradients(
         return rebuild(iter(current.gradients(y, leaves, create_graph, allow_nonfinite)))
     if not allow_nonfinite:
         require_finite(y)
-    # What is below the only x needs no signals; of several, one may be below another.
+    # Nodes below the only x need no signals; of several, one may be below another.
     order = topological_order(y, until=leaves if len(leaves) == 1 else (), leaves=False)
     for x in leaves:
         if isinstance(x, Intermediate):

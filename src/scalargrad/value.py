@@ -22,7 +22,7 @@ _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
 
 
-# What makes the methods of Value from operations of the table, typed for Value.
+# The makers of methods from operations of the table, typed for Value.
 
 
 def _operator(op: Binary) -> tuple[_BinaryMethod, _BinaryMethod]:
@@ -205,7 +205,7 @@ class Value(PythonProtocols, LectureNames):
     __or__ = __ror__ = _logical(ops.logical_or)
     __xor__ = __rxor__ = _logical(ops.ne)
 
-    # What NumPy's functions call on the entries of an object array, by NumPy's names.
+    # The methods that NumPy's functions call on the entries of an object array, by NumPy's names.
     sin, cos, tan = _methods(ops.sin, ops.cos, ops.tan)
     arcsin, arccos, arctan = _methods(ops.asin, ops.acos, ops.atan)
     sinh, cosh = _methods(ops.sinh, ops.cosh)

@@ -316,7 +316,7 @@ _ROOT_2 = math.sqrt(2.0)
 _HALF_ROOT_PI = 0.5 * math.sqrt(math.pi)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 _FAR_BELOW = -36.0
-#: From where on, and how deep, a continued fraction is as exact as a float.
+#: The place below which a continued fraction of this depth is as exact as a float.
 _BELOW, _DEPTH = -5.0, 25
 
 

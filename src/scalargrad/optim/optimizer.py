@@ -26,7 +26,7 @@ Rule = Callable[..., tuple[Any, ...]]
 #: Parameters, their new numbers, and a call that stores what the rule remembers, if anything.
 _Move = tuple[Sequence[Value], Sequence[float], Callable[[], None] | None]
 
-#: From this many parameters on, arrays are faster than single numbers.
+#: The number of parameters from which on arrays are faster than single numbers.
 _MANY = 32
 _HAS_NUMPY = importlib.util.find_spec("numpy") is not None
 #: The rules that take arrays; a user's rule may take single numbers only.

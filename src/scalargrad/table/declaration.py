@@ -112,11 +112,11 @@ class Operation:
 
     lazy = False
     composite = False
-    #: Whether its partials may be others than those of its expression.
+    #: True if its partials may be others than those of its expression.
     has_own_rule = False
-    #: Whether every result says true (1) or false (0).
+    #: True if every result says true (1) or false (0).
     truth = False
-    #: Whether it has one operand or two.
+    #: True if it has one operand or two.
     few = False
 
     def __init__(

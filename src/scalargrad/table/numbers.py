@@ -1,4 +1,4 @@
-"""Which objects count as real numbers, and the error for those that do not."""
+"""Real numbers: the objects that count as such, and the error for those that do not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL = 2**53
 _NUMBERS = (float, int)  # checked faster than `float | int`, which is built at every call
 #: The size of the numbers that are computed with, in bytes.
 _BYTES = 8
-#: By any of these, a class in Python says that it has operators for what stands on its left.
+#: The methods by which a class in Python has operators for what stands on its left.
 _REFLECTED = (
     "__radd__", "__rsub__", "__rmul__", "__rtruediv__", "__rfloordiv__", "__rmod__", "__rpow__",
     "__rmatmul__", "__rand__", "__ror__", "__rxor__",

@@ -91,7 +91,7 @@ class EpochSums:
 
 
 class Stateful(Protocol):
-    """What a checkpoint can hold."""
+    """An object whose state a checkpoint can hold."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as numbers, text, lists, tuples and dicts."""
