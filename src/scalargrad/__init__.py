@@ -44,6 +44,7 @@ from scalargrad.ops.custom import custom_op
 from scalargrad.ops.exponential import *
 from scalargrad.ops.hyperbolic import *
 from scalargrad.ops.indexing import *
+from scalargrad.ops.likelihood import *
 from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.reductions import sum as sum
@@ -132,6 +133,7 @@ __all__ += ops.comparisons.__all__
 __all__ += ops.exponential.__all__
 __all__ += ops.hyperbolic.__all__
 __all__ += ops.indexing.__all__
+__all__ += ops.likelihood.__all__
 __all__ += ops.logic.__all__
 __all__ += ops.reductions.__all__
 __all__ += ops.rounding.__all__

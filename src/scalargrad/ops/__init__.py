@@ -9,6 +9,7 @@ from scalargrad.ops import (
     exponential,
     hyperbolic,
     indexing,
+    likelihood,
     logic,
     reductions,
     rounding,
@@ -22,6 +23,7 @@ from scalargrad.ops.comparisons import *
 from scalargrad.ops.exponential import *
 from scalargrad.ops.hyperbolic import *
 from scalargrad.ops.indexing import *
+from scalargrad.ops.likelihood import *
 from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
@@ -37,6 +39,7 @@ __all__ += comparisons.__all__
 __all__ += exponential.__all__
 __all__ += hyperbolic.__all__
 __all__ += indexing.__all__
+__all__ += likelihood.__all__
 __all__ += logic.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__

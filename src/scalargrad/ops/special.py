@@ -1,4 +1,4 @@
-"""Special functions: of the gamma function, of the normal distribution, and the log loss.
+"""Special functions: those of the gamma function, and those of the standard normal distribution.
 
 Each is an expression of other operations, so every target prints it; coefficients are those of
 Chebyshev fits to 50 digits.
@@ -14,14 +14,14 @@ from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.comparisons import ne
 from scalargrad.ops.exponential import bell, erfc, exp, log, log1p, sqrt
 from scalargrad.ops.rounding import floor
-from scalargrad.ops.selection import clip, where
+from scalargrad.ops.selection import where
 from scalargrad.ops.trigonometric import sin, tan
 from scalargrad.table.declaration import PRODUCT, SUM, Notation
 from scalargrad.table.domain import Domain
 from scalargrad.table.operation import Binary, Unary, composite
 from scalargrad.table.symbol import Symbol
 
-__all__ = ["betaln", "digamma", "erfinv", "lgamma", "log_loss", "log_ndtr", "ndtr"]
+__all__ = ["betaln", "digamma", "erfinv", "lgamma", "log_ndtr", "ndtr"]
 
 
 def polynomial(coefficients: Sequence[float], x: Any) -> Any:
@@ -433,51 +433,3 @@ def log_ndtr(x: Symbol) -> Any:
     below = -0.5 * z * z - log(-z) - HALF_LN_2PI + log(_tail(z))
     middle = log(0.5 * erfc(-where(far, 0.0, x) / _ROOT_2))
     return where(x > 0, log1p(-0.5 * erfc(x / _ROOT_2)), where(far, below, middle))
-
-
-# The log loss ------------------------------------------------------------------------------------
-
-_SMALLEST = 9.999999960041972e-13  # PyTorch's: 1e-12 rounded to a 32-bit float
-
-
-def _bounded(logarithm: Symbol) -> Symbol:
-    return clip(logarithm, -100.0)
-
-
-def _partials_of_log_loss(_: Symbol, p: Symbol, t: Symbol) -> tuple[Any, ...]:
-    return (p - t) / clip(p * (1 - p), _SMALLEST), _bounded(log1p(-p)) - _bounded(log(p))
-
-
-@composite(
-    Binary,
-    symbol="log loss",
-    partials=_partials_of_log_loss,
-    domain=Domain(
-        (0.05, 0.95),
-        (0.0, 1.0),
-        valid=lambda p, t: where(p >= 0, p <= 1, 0.0),
-        safe=0.5,
-        needs="0 <= p <= 1 (it is a probability)",
-    ),
-)
-def log_loss(p: Symbol, t: Symbol) -> Symbol:
-    """Compute -(t ln p + (1 - t) ln(1 - p)), the log loss in nats of predicting p for target t.
-
-    Raises
-    ------
-    DomainError
-        If p is not in [0, 1].
-
-    Notes
-    -----
-    As in PyTorch, each logarithm is at least -100 and the denominator p(1 - p) of the slope
-    at least 1e-12, so that p = 0 and p = 1 give finite numbers.
-
-    Examples
-    --------
-    >>> log_loss(0.0, 1.0)
-    100.0
-    >>> round(log_loss(0.5, 1.0), 12)
-    0.69314718056
-    """
-    return -(t * _bounded(log(p)) + (1 - t) * _bounded(log1p(-p)))
