@@ -91,6 +91,12 @@ class CodePrinter:
                 self._print(part)
         return self._print(expanded)[0]
 
+    def statements(self, expressions: Sequence[Expression]) -> tuple[list[str], list[str]]:
+        """Return the assignments that all of the expressions share, and each after them."""
+        self.plan(expressions)
+        printed = [self.print(expression) for expression in expressions]
+        return self.take_lines(), printed
+
     def condition(self, expression: Expression) -> str:
         """Return `expression` as truth, without turning a comparison into 0/1."""
         return self._condition(expand(expression, self._known))

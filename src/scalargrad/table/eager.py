@@ -33,9 +33,8 @@ def compile_floats(op: Elementwise, checked: bool = True) -> Callable[..., float
     names = [f"a{i}" for i in range(op.arity)]
     printer = PythonPrinter(dict(zip(op.operand_symbols, names, strict=True)))
     lines = _domain_check(op, printer, names) if checked else []
-    printer.plan([op.value_expression])
-    value = printer.print(op.value_expression)
-    lines += [*printer.take_lines(), f"return {value}"]
+    computed, [value] = printer.statements([op.value_expression])
+    lines += [*computed, f"return {value}"]
     return _compile(op, names, lines, {**printer.functions, "check": op.check_domain})
 
 
