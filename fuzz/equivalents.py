@@ -119,11 +119,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "terms_inside = beside == 1 and values.shape[ 1] >= values.shape[1]",
     ): "which of two layouts: the same numbers in another order",
     (
-        "train/compiled.py",
-        "WARM_UP = 5",
-        "WARM_UP = 4",
-    ): "when compiling pays: only speed differs",
-    (
         "compiler/passes/lane_writer.py",
         "for a, b in zip(pairs[::2], pairs[1::2], strict=True):",
         "for a, b in zip(pairs[::2], pairs[1::2], strict=False):",
@@ -160,8 +155,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "nobody assigns to it",
     (
         "train/trainer.py",
-        "self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]",
-        "self._gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
+        "self.gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]",
+        "self.gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
     ): "the norm of the negative gradient",
     (
         "compiler/passes/segments.py",
@@ -191,11 +186,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "elif isinstance(op, Total) and not folded:",
         "elif isinstance(op, Total) and  folded:",
     ): "sums written anew may simplify: only speed differs",
-    (
-        "train/trainer.py",
-        "self.training = True",
-        "self.training = False",
-    ): "switching to training again changes nothing",
     (
         "compiler/passes/program.py",
         "needed[node] = 1",
