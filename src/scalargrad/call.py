@@ -37,7 +37,7 @@ class Signals(dict[int, Any]):
         return float(sum([getattr(x, "data", x) for x in self.values()]))
 
 
-class _OfCall(tuple[float, ...]):
+class _CallGradients(tuple[float, ...]):
     """Stands for the local gradients of a call, which are computed as they are needed."""
 
     __slots__ = ()
@@ -56,7 +56,7 @@ def add_shares(
             arrived[operand] = arrived.get(operand, -0.0) + share
 
 
-class Unit(tuple[float, ...]):
+class _OutputGradient(tuple[float, ...]):
     """The local gradient of the k-th output of a call: a signal times it is a vector."""
 
     k: int
@@ -82,7 +82,7 @@ class _Output(Operation):
 
     def __init__(self, k: int) -> None:
         super().__init__(_undeclared, _undeclared, name=f"output {k + 1}")
-        self.local_grads = Unit()
+        self.local_grads = _OutputGradient()
         self.local_grads.k = k
 
     def partial_nodes(self, _node: Any) -> Any:
@@ -95,7 +95,7 @@ def _undeclared(*_: Any) -> Any:
 
 
 @functools.cache
-def _called(name: str) -> Operation:
+def _operation_of(name: str) -> Operation:
     """Return the operation of calls of a function."""
     return Operation(_undeclared, _undeclared, name=name)
 
@@ -103,7 +103,7 @@ def _called(name: str) -> Operation:
 _output, _new = functools.cache(_Output), object.__new__
 
 
-_OF_CALL = _OfCall()
+_CALL_GRADIENTS = _CallGradients()
 
 
 class Rule(Protocol):
@@ -153,7 +153,7 @@ class Call(Value):
         self, name: str, operands: tuple[Scalar, ...], results: Sequence[float], rule: Rule
     ) -> None:
         self.data, self.grad, self.label = float(sum(results)), 0.0, ""
-        self.op, self.parents, self.local_grads = _called(name), operands, _OF_CALL
+        self.op, self.parents, self.local_grads = _operation_of(name), operands, _CALL_GRADIENTS
         self.results, self.rule = results, rule
         #: The outputs that have sent a signal.
         self.swept: set[int] = set()
