@@ -25,7 +25,7 @@ from scalargrad.train.examples import detached
 from scalargrad.train.trainer import StepResult, batch_loss
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
-from scalargrad.tree import flatten
+from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -169,15 +169,15 @@ class CompiledSteps:
         """Return ((loss, predictions), gradient) of a batch; None if it must be taken eagerly."""
         key = self._rows.keys[rows[0]]
         if key not in self._programs:
-            self._programs[key] = self._program(rows[0])
+            self._programs[key] = self._program(self._rows.rebuilds[key])
         if key not in self._running:
             self._running[key] = self._programs[key].repeated()
         return self._running[key](self._data, self._rows.at(rows))
 
-    def _program(self, row: int) -> Any:
-        """Return the compiled gradient of batches that have the structure of an example."""
+    def _program(self, rebuild: Rebuild) -> Any:
+        """Return the compiled gradient of batches of examples, each rebuilt from its numbers."""
         called = self._run.called  # which `jit` is to see
-        leaves, held, rebuild = self._leaves, self._held, self._rows.rebuild(row)
+        leaves, held = self._leaves, self._held
 
         def step_of_fit(data: Any, cells: Any) -> Any:
             if not isinstance(data[0], Value):
@@ -285,6 +285,8 @@ class Rows:
         The structure of each: how its numbers are nested, with the texts beside them.
     counts : mapping from str to int
         How many examples have each.
+    rebuilds : dict from str to callable
+        What makes an example of each of its numbers, from an iterator over them.
 
     Raises
     ------
@@ -295,10 +297,10 @@ class Rows:
     """
 
     def __init__(self, examples: Sequence[Any], *, alike: bool) -> None:
-        self._examples = examples
         found = [flatten(x, "an example") for x in examples]
         self.keys = [repr(rebuild(repeat(0))) for _, rebuild in found]
         self.counts = Counter(self.keys)
+        self.rebuilds = {key: rebuild for key, (_, rebuild) in zip(self.keys, found, strict=True)}
         if alike and len(self.counts) > 1:
             raise TraceError(
                 "the examples are not all nested alike: give every input, and every target, as "
@@ -312,10 +314,6 @@ class Rows:
         self._rows: Any = [np.array(row, dtype=np.float64) for row in rows]
         if len(self.counts) == 1:
             self._rows = np.array(self._rows).reshape(len(rows), -1)
-
-    def rebuild(self, row: int) -> Callable[[Any], Any]:
-        """Return what makes an example, of the structure of this one, of its numbers."""
-        return flatten(self._examples[row], "an example")[1]
 
     def at(self, rows: Sequence[int]) -> Any:
         """Return the numbers of examples of one structure, as an array of a row for each."""
