@@ -213,12 +213,11 @@ def _warn(message: str) -> None:
     warnings.warn(message, TrainingWarning, stacklevel=4)
 
 
-def warn_of_strangers(optimizer: Any, model: Module, others: Iterable[Any]) -> None:
+def warn_of_strangers(run: Trainer) -> None:
     """Warn of parameters that the optimiser moves but that do not belong to what is trained."""
-    modules = [part for part in (model, *others) if isinstance(part, Module)]
+    modules = [part for part in run.called if isinstance(part, Module)]
     known = {id(p) for part in modules for p in part.parameters()}
-    groups = getattr(optimizer, "param_groups", None) or ()
-    trained = [p for group in groups for p in group["params"]]
+    trained = run.trained
     if strange := sum(id(p) not in known for p in trained):
         _warn(
             f"{strange} of the {len(trained)} parameters that the optimizer moves are not the "

@@ -233,7 +233,6 @@ def fit(
     path = checkpoint_path(checkpoint, resume=flag(resume, "resume"))
     given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
     train, held_out = _split(given, validation_split, validation_data, seed)
-    warn_of_strangers(optimizer, model, (loss, regularizer))
     run = Trainer(
         model,
         loss,
@@ -255,6 +254,7 @@ def fit(
         callbacks=callables(callbacks, "callbacks", "model", "history"),
         jit=maybe(jit, "jit", flag),
     )
+    warn_of_strangers(run)
     warn_of_labels(run)
     model.eval()
     try:
