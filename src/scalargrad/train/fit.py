@@ -268,16 +268,9 @@ def fit(
     if saved is not None and resume and Path(saved.path).exists():
         saved.load()
 
-    def after_epoch() -> bool:
-        asked = [callback(model, run.history) for callback in run.callbacks]
-        run.history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
-        if saved is not None and (run.history.stopped or len(run.history) % every == 0):
-            saved.save()
-        return not run.history.stopped
-
     bar = ProgressBar(epochs * len(train.inputs), len(run.history) * len(train.inputs), quiet=quiet)
     try:
-        _train(run, epochs, after_epoch, bar)
+        _train(run, epochs, saved, every, bar)
     finally:
         bar.close()
     if run.steps and run.steps.refusal and not quiet:
@@ -286,24 +279,27 @@ def fit(
     return run.history
 
 
-def _train(run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar) -> None:
-    """Run epochs until all are done, `after_epoch` returns false, or Ctrl-C is pressed."""
-    texts = [f"epoch {len(run.history)}/{epochs}"]
+def _train(run: Trainer, epochs: int, saved: RunState | None, every: int, bar: ProgressBar) -> None:
+    """Run epochs until all are done, there is a reason to stop, or Ctrl-C is pressed."""
+    history, texts = run.history, [f"epoch {len(run.history)}/{epochs}"]
     with deferred_interrupt() as interrupt:
         try:
-            going_on = not run.ended and len(run.history) < epochs
-            if not going_on:
-                run.history.stopped = run.history.stopped or run.reason(epochs)
-            while going_on:
-                run.history.stopped = ""
+            if not run.ended and len(history) < epochs:
+                history.stopped = ""
+            elif not history.stopped:
+                history.stopped = run.reason(epochs)
+            while not history.stopped:
                 row = run.epoch(interrupt, lambda count: bar.advance(count, *texts))
                 texts[:] = [f"epoch {row['epoch']}/{epochs}", *_numbers(row)]
                 bar.advance(0, *texts)
-                going_on = after_epoch()
+                asked = [callback(run.model, history) for callback in run.callbacks]
+                history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
+                if saved is not None and (history.stopped or len(history) % every == 0):
+                    saved.save()
         except KeyboardInterrupt:
-            run.history.stopped = "interrupted"
+            history.stopped = "interrupted"
         except Exception as error:
-            attach(run.history, error)
+            attach(history, error)
             raise
         finally:
             run.write_back()
