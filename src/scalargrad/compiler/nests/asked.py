@@ -16,7 +16,7 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
 from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
 from scalargrad.compiler.passes.differentiate import is_detached
-from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH, Held, Op, Stacked, Total
+from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 
@@ -191,7 +191,8 @@ class Asked:
             op = written.table[written.codes[x]]
             if not late and (x in self.points or x < program.inputs):
                 continue
-            if op is UNBATCH or isinstance(op, Total):
+            is_single = op is TAKE and found.sizes[x] == 1
+            if op is UNBATCH or isinstance(op, Total) or is_single:
                 lanes.append(x)
             elif found.sizes[x] > 1:
                 groups.setdefault((int(found.sizes[x]), _kind(op)), []).append(x)
@@ -205,11 +206,14 @@ class Asked:
         """Add what numbers of examples and single lanes are made of."""
         written = self.found.written
         waiting = [*nodes]
+        lookups = written.args_with(TAKE)
+        read = {y for index, row in lookups for y in (index, *written.args_of(row))}
         while waiting:
             x = waiting.pop()
             op = written.table[written.codes[x]]
-            if op is UNBATCH or op is BATCH or isinstance(op, Total):
-                for y in written.args_of(x)[: 1 if op is UNBATCH else None]:
+            if op is UNBATCH or op is BATCH or op is TAKE or isinstance(op, Total):
+                args = written.args_of(x)[: 1 if op is UNBATCH else None]
+                for y in read if op is TAKE else args:
                     if y not in nodes:
                         nodes.add(y)
                         waiting.append(y)

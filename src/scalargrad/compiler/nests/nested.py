@@ -15,12 +15,13 @@ from scalargrad.compiler.array_types import LINE, Floats, aligned
 from scalargrad.compiler.backend.choice import Pool
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.threads import shared, threads
+from scalargrad.compiler.nests.numpy_runner import Loops, NumpyNested, NumpyNestExecutable
 from scalargrad.system.cached_property import cached_property
 
 
 @dataclass(eq=False)
-class Nested:
-    """A program as nests.
+class Nested(Loops):
+    """A program as nests, in machine code.
 
     Attributes
     ----------
@@ -51,14 +52,9 @@ class Nested:
     functions: Sequence[tuple[str, int]] = (("run", 1),)
 
     @property
-    def loops(self) -> int:
-        """How many loops there are in the equations."""
-        return sum(line.lstrip().startswith("for ") for line in self.listing.splitlines())
-
-    @property
-    def steps(self) -> int:
-        """How many steps there are in the equations."""
-        return len(self.listing.splitlines()) - 1 - self.loops
+    def cells(self) -> int:
+        """How many numbers there are in memory."""
+        return len(self.begun)
 
 
 class NestExecutable:
@@ -107,15 +103,18 @@ def code_of(nested: Nested) -> Any:
 class NestPool(Pool):
     """Nests, and the executables that are idle."""
 
-    packed: Nested  # type: ignore[assignment]
+    packed: Nested | NumpyNested  # type: ignore[assignment]
 
-    def __init__(self, nested: Nested) -> None:
+    def __init__(self, nested: Nested | NumpyNested) -> None:
         super().__init__(nested)  # type: ignore[arg-type]
 
     @cached_property
     def _code(self) -> Any:
+        assert isinstance(self.packed, Nested)
         return code_of(self.packed)
 
-    def executable(self) -> NestExecutable:
+    def executable(self) -> NestExecutable | NumpyNestExecutable:
         """Return a new executable."""
+        if isinstance(self.packed, NumpyNested):
+            return NumpyNestExecutable(self.packed)
         return NestExecutable(self.packed, self._code)

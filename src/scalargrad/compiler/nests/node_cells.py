@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from scalargrad.compiler.nests.equations import (
     as_index,
 )
 from scalargrad.compiler.nests.node_columns import NodeColumns
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Op, Stacked, Total
+from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
@@ -68,6 +68,7 @@ class NodeCells:
         self.points: dict[int, Arg] = {}
         several = {*found.sizes.tolist()} - {1}
         self.vars = {n: builder.var(n, "e") for n in sorted(several)}
+        self.write_lookup: Callable[[int], None]  # and note its cell
 
     def op(self, node: Node) -> Op | None:
         """Return the operation of a node; None of a single lane of one."""
@@ -85,6 +86,11 @@ class NodeCells:
     def var(self, lanes: int) -> Var | None:
         """Return the variable of so many lanes; None of single numbers."""
         return self.vars[lanes] if lanes > 1 else None
+
+    def has_own_point(self, node: int) -> bool:
+        """Return whether derivatives are taken by a number for each example by itself."""
+        found = self.points.get(node)
+        return isinstance(found, Access) and bool(found.variables)
 
     def single(self, node: Node) -> Arg:
         """Return the cell of a single number; of what examples have in common, the first one's."""
@@ -111,6 +117,9 @@ class NodeCells:
             first, step = (int(constants[x]) for x in args)
             place = self.vars[op.lanes] * step + (self.program.inputs + first)
             return Access(self.given, (place,))
+        if op is TAKE:
+            self.write_lookup(node)
+            return self.known[node]
         assert isinstance(op, Total)
         self.known[node] = self._total(args, self.vars[op.lanes])
         return self.known[node]
@@ -275,7 +284,10 @@ def _run(
             step = step if count > 1 else after - place
             if runs[after] != runs[place]:
                 break
-        moved = tuple(j.base - i.base for i, j in zip(x.indices, y.indices, strict=True))
+        pairs = [*zip(x.indices, y.indices, strict=True)]
+        if any((i.terms, i.via) != (j.terms, j.via) for i, j in pairs):
+            break
+        moved = tuple(j.base - i.base for i, j in pairs)
         if after != place + step or (strides is not None and moved != strides):
             break
         strides, count = moved, count + 1

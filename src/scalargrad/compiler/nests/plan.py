@@ -129,6 +129,7 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
+    tables = {x.array for step, _ in within_loops(body) for x in step.tables()}
     for step, loops, function in _functions(body):
         writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops, function))
         vias = (loop.var.extent.via for loop in loops)
@@ -142,7 +143,7 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
     shapes: dict[Array, tuple[int, ...]] = {}
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
-        if _is_in_registers(array, writing, reading):
+        if array not in tables and _is_in_registers(array, writing, reading):
             strides[array] = _strides(array.shape, len(array.shape) - 1)
         else:
             shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
@@ -180,7 +181,7 @@ def _is_written_anew(use: _Use) -> bool:
     """Return whether turns meet in a cell, or which cells are written may be others at each run."""
     tables = [*use.access.tables, *(x.var.extent.via for x in use.loops if x.var.extent.via)]
     meet = use.step.how != SET and not is_unique(use.access.indices)
-    return meet or any(table.array.kind == "in" for table in tables)
+    return meet or any(table.array.data is None for table in tables)
 
 
 def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Near | None:

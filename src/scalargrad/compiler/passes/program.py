@@ -20,7 +20,6 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Held,
     Op,
-    OverLanes,
     Stacked,
     Total,
 )
@@ -57,7 +56,6 @@ class Program:
     outputs: list[int] = field(default_factory=list)
     one: int = -1
     stacked: int = 0
-    _sizes: list[int] = field(default_factory=list, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -75,7 +73,7 @@ class Program:
         """Return a copy to which nodes can be added."""
         ops, args, constants = [*self.ops], [*self.args], dict(self.constants)
         copied = self.inputs, ops, args, constants, [*self.outputs], self.one, self.stacked
-        return Program(*copied, [*self._sizes])
+        return Program(*copied)
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
         """Append nodes; return their numbers."""
@@ -87,7 +85,6 @@ class Program:
         """Return a copy with `count` more inputs, after the others."""
         n, copy = self.inputs, self.copy()
         copy._insert_inputs(count)
-        copy._sizes = []
         copy.inputs += count
         copy.constants = {x + count: y for x, y in self.constants.items()}
         copy.outputs = [x if x < n else x + count for x in self.outputs]
@@ -124,12 +121,8 @@ class Program:
         return 1 if is_plain and args[2] in constants and args[3] in constants else None
 
     def sizes(self) -> list[int]:
-        """Return, for each node, its number of lanes, 1 for a single number.
-
-        The list is kept, and continued when nodes have been added.
-        """
-        sizes, ops, args = self._sizes, self.ops, self.args
-        sizes += [1] * (self.inputs - len(sizes))
+        """Return, for each node, its number of lanes, 1 for a single number."""
+        sizes, ops, args = [1] * self.inputs, self.ops, self.args
         seeds: tuple[int, ...] = ()
         for node in range(len(sizes), len(ops)):
             op = ops[node]
@@ -172,7 +165,7 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return the number of lanes of a node, given those of its operands."""
     if (op is PRODUCTS or op is ADJOINT) and args:  # nearly all
         return max(map(sizes.__getitem__, args))
-    if isinstance(op, OverLanes) or op is UNBATCH:
+    if isinstance(op, Total) or op is UNBATCH:
         return 1
     if op is BATCH:
         return len(args)
@@ -199,7 +192,6 @@ def without_dead_nodes(program: Program) -> Program:
         outputs=[new[node] for node in program.outputs],
         one=new[program.one] if program.one >= 0 and alive[program.one] else -1,
         stacked=program.stacked,
-        _sizes=[*compress(program._sizes, alive)],
     )
 
 
@@ -241,11 +233,11 @@ class PartCopy:
             self.program.constants[self._numbers[key]] = number
         return self._numbers[key]
 
-    def copy(self, node: int, lanes: int = 1) -> None:
+    def copy(self, node: int) -> None:
         """Copy a node, whose operands must be copied already or constants."""
         op = self.source.ops[node]
         args = tuple([self.operand(x) for x in self.source.args[node]])
-        self.new[node] = self.append(op.over(lanes) if isinstance(op, OverLanes) else op, args)
+        self.new[node] = self.append(op, args)
 
     def operand(self, node: int) -> int:
         """Return the copy of a node, which is there already unless it is a constant."""
@@ -271,7 +263,6 @@ class RecordedProgram(Program):
         self.one = -1
         self.stacked = stacked
         self._nodes = nodes
-        self._sizes = []
 
     @cached_property
     def ops(self) -> list[Op]:

@@ -15,7 +15,7 @@ from scalargrad.compiler.passes.kinds import (
     UNBATCH,
     Held,
     Op,
-    OverLanes,
+    Total,
 )
 from scalargrad.compiler.passes.nodes import Nodes, alike, entries, starts, stretches
 from scalargrad.compiler.trace.trace import Trace
@@ -111,7 +111,7 @@ class Joining:
         """Which nodes depend on no example."""
         nodes = self.nodes
         first, operands = entries(nodes.first), entries(nodes.operands)
-        depends = bytearray(nodes.where(lambda op: op is UNBATCH or isinstance(op, OverLanes)))
+        depends = bytearray(nodes.where(lambda op: op is UNBATCH or isinstance(op, Total)))
         for x in range(depends.find(1), len(nodes)):
             if not depends[x]:
                 depends[x] = any(map(depends.__getitem__, operands[first[x] : first[x + 1]]))
