@@ -19,7 +19,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "wrong = named[0] != (scores[ -1] > limit)",
     ): "there is one score",
     (
-        "ops/special/gamma.py",
+        "ops/special.py",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)",
         "x, z = where(tiny, a, 1.0), where(tiny, b, 0.0)",
     ): "a number for the formula that is not chosen: any will do with which nothing is infinite",
@@ -39,7 +39,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default= 1)",
     ): "what has no operands may be placed at any time before its users",
     (
-        "ops/special/gamma.py",
+        "ops/special.py",
         "for k in range(2, int(_LARGE) - 1):",
         "for k in range(2, int(_LARGE) + 1):",
     ): "a number under 10 less 9 or 10 is less than 1, and so counts as the factor 1",
@@ -59,7 +59,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "ways[whole] += 0",
     ): "fewer checks are left out: only speed differs",
     (
-        "losses/classification.py",
+        "losses/functional.py",
         "if is_real(label_smoothing) and label_smoothing == 0.0:",
         "if is_real(label_smoothing) and label_smoothing == -1.0:",
     ): "times 1 and plus 0 they are the same probabilities, only slower",
@@ -79,20 +79,10 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "self._momenta = list(zip(most, least, most, strict=False))",
     ): "each has a number for each group",
     (
-        "optim/scheduling.py",
-        'for own, part in zip(self.schedulers, state["schedulers"], strict=True):',
-        'for own, part in zip(self.schedulers, state["schedulers"], strict=False):',
-    ): "the states were counted when they were read",
-    (
         "compiler/packing/memory.py",
         "if found > rounded:",
         "if found >= rounded:",
     ): "a block of no cells serves only those who ask for none",
-    (
-        "train/compiled.py",
-        "WARM_UP = 5",
-        "WARM_UP = 4",
-    ): "when compiling pays: only speed differs",
     (
         "losses/reduction.py",
         'return hasattr(x, "__len__") and getattr(x, "ndim", 1) != 0',
@@ -104,12 +94,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if steps[0] <= -1:",
     ): "lanes may read one number again: what is spared is a copy for each",
     (
-        "train/objective.py",
-        "self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]",
-        "self._gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
+        "train/trainer.py",
+        "self.gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]",
+        "self.gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
     ): "the norm of the negative gradient",
     (
-        "ops/special/gamma.py",
+        "ops/special.py",
         "_DIGAMMA = (-1 / 12, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
         "_DIGAMMA = (-1 / 11, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
     ): "times x**-14 it is less than a rounding error where the series is used, from 10 on",
@@ -118,11 +108,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "elif isinstance(op, Total) and not folded:",
         "elif isinstance(op, Total) and  folded:",
     ): "sums written anew may simplify: only speed differs",
-    (
-        "train/trainer.py",
-        "self.training = True",
-        "self.training = False",
-    ): "switching to training again changes nothing",
     (
         "compiler/passes/program.py",
         "needed[node] = 1",
@@ -154,7 +139,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return arity > 1 and passes_all(op, arity)",
     ): "fewer checks are left out: only speed differs",
     (
-        "ops/special/gamma.py",
+        "ops/special.py",
         "return where(x > 0, _lgamma_above_0(where(x > 0, x, 1.0)), reflected)",
         "return where(x > 0, _lgamma_above_0(where(x >= 0, x, 1.0)), reflected)",
     ): "at 0 the other branch is chosen",

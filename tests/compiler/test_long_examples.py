@@ -333,7 +333,7 @@ def _mapped(xs: Any, k: Any) -> Any:
 def test_arrays_of_any_layout_are_read_in_turn(count: int) -> None:
     """One that lies in one piece where it is, others and lists copied, of any length."""
     rows, w = np.random.default_rng(count).normal(size=(count, 3)), np.array([0.3, -0.2, 0.5])
-    f = jit(value_and_grad(lambda w, x: sum(vmap(lambda r: tanh(sg.dot(w, r)))(x))))
+    f = jit(value_and_grad(lambda w, x: sum(vmap(lambda r: sg.tanh(sg.dot(w, r)))(x))))
     for given in (rows, rows.tolist(), rows[::-1], rows, np.asfortranarray(rows)):
         y = np.tanh(np.array(given) @ w)
         value, slope = f(w, given)

@@ -31,7 +31,7 @@ from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 from scalargrad.ops import TABLE, mul
 from scalargrad.system.cached_property import cached_property
-from scalargrad.system.collector import collector_paused
+from scalargrad.system.process import collector_paused
 
 
 class Function:

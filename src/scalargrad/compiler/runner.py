@@ -21,7 +21,7 @@ from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
-from scalargrad.system.collector import collector_paused
+from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
 

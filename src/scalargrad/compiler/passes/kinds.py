@@ -10,7 +10,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.partial import Partial
-from scalargrad.table.notation import ATOM, Notation
+from scalargrad.table.declaration import ATOM, Notation
 from scalargrad.table.operation import Operation, Unary
 
 

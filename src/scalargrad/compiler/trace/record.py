@@ -24,7 +24,7 @@ from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.draws import Draw
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
-from scalargrad.system.collector import collector_paused
+from scalargrad.system.process import collector_paused
 from scalargrad.value import Value
 
 

@@ -16,7 +16,7 @@ from scalargrad import ops
 from scalargrad.show.decimal_results import decimal_value, gate_relation
 from scalargrad.show.number_format import loosest, relation, result_relation
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.notation import SUM
+from scalargrad.table.declaration import SUM
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
