@@ -31,13 +31,19 @@ def _of_first(op: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def _recurrence(rng: random.Random, width: int) -> Callable[[Any, Any], Any]:
-    """Return a function of parameters and one example."""
+    """Return a function of parameters and one example, whose last number is an index."""
     states, steps = rng.randint(1, 3), rng.randint(25, 60)
     operations: list[Callable[[Any, Any], Any]] = [
         rng.choice(BINARY) if rng.random() < 0.5 else _of_first(rng.choice(UNARY))
         for _ in range(rng.randint(3, 7))
     ]
     places = [rng.choices(range(50), k=2) for _ in operations]
+    tables: list[Callable[[Any, Any, Any], list[Any]]] = [
+        lambda p, *_: p,
+        lambda p, x, _: [x[0], -x[0], 2.0, p[0]],
+        lambda p, _, s: [s[0], s[-1], p[1], 0.5],
+    ]
+    looked_up = rng.choices(tables, k=2) if rng.random() < 0.5 else []
 
     def run(p: Any, x: Any) -> Any:
         s = [0.1 * (k + 1) for k in range(states)] if states > 1 else [x[0]]
@@ -47,7 +53,8 @@ def _recurrence(rng: random.Random, width: int) -> Callable[[Any, Any], Any]:
             for operation, (i, j) in zip(operations, places, strict=True):
                 a, b = known[i % len(known)], known[j % len(known)]
                 known.append(sg.tanh(operation(a, b)))
-            s = [sg.tanh(0.9 * y + 0.2 * known[-1 - k % len(operations)]) for k, y in enumerate(s)]
+            known += [sg.take(table(p, x, s), x[width]) for table in looked_up]
+            s = [sg.tanh(0.9 * y + 0.2 * known[-1 - k % len(known)]) for k, y in enumerate(s)]
             total = total + s[0] * (0.1 * t)
         return s[-1] + 0.01 * total
 
@@ -98,7 +105,10 @@ def difference(seed: int) -> str:
     rng = random.Random(seed)
     width, count = rng.randint(1, 4), rng.choice([2, 3, 5, 8, 9, 17, 33])
     f, p = _program(rng, width), [rng.uniform(-1.0, 1.0) for _ in range(4)]
-    xs: Any = [[rng.uniform(-1.0, 1.0) for _ in range(width)] for _ in range(count)]
+    xs: Any = [
+        [*(rng.uniform(-1.0, 1.0) for _ in range(width)), float(rng.randrange(-4, 4))]
+        for _ in range(count)
+    ]
     xs = np.array(xs) if rng.random() < 0.5 else xs
     both = value_and_grad(f) if rng.random() < 0.7 else _second(rng, f)
     with disable_jit():
