@@ -28,6 +28,7 @@ from scalargrad.compiler.nests.equations import (
     Var,
     as_index,
     replaced,
+    statements,
 )
 from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
@@ -41,6 +42,8 @@ from scalargrad.ops import TABLE
 
 #: More products of a root and a seed than this are added up in a loop.
 _SEEDS = 8
+#: Where loops must pay, steps are at most so many, or the nodes so many times as many.
+_MANY, _TIMES = 500, 3
 #: So many gradients or more by the same nodes are computed side by side.
 _ROWS = 4
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
@@ -163,6 +166,9 @@ class Lowering:
         written = to_equations(tree, b, given, part.places, around=self.around)
         if written is None:
             raise TraceError("an operand reads too many things by turns")
+        steps = sum(1 for _ in statements(b.items[items:]))
+        if steps > max(_MANY, len(part.recording) // _TIMES) and not cells.always:
+            raise TraceError(f"{len(part.recording)} nodes are {steps} steps")
         pairs = [*zip(given, part.given, strict=True)]
         wide = {a: cells.vars[x.lanes] for a, x in pairs if x.lanes > 1}
         rows = widened(b, arrays, items, wide) if wide else {}
