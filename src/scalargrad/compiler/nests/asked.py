@@ -7,6 +7,7 @@ rows, and single lanes of these.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -118,6 +119,7 @@ class Asked:
         self.points: dict[int, int] = {}
         self.inputs: dict[int, int] = {}
         self.is_written = True
+        self.lookups = Counter(table for _, table in found.written.args_with(TAKE))
         places = zip(found.gradients, found.written.args_with(ADJOINT), strict=True)
         sweeps: dict[tuple[int, ...], Sweep] = {}
         for x, (wrt, *seeds) in places:
@@ -191,10 +193,9 @@ class Asked:
             op = written.table[written.codes[x]]
             if not late and (x in self.points or x < program.inputs):
                 continue
-            is_single = op is TAKE and found.sizes[x] == 1
-            if op is UNBATCH or isinstance(op, Total) or is_single:
+            if op is UNBATCH or isinstance(op, Total):
                 lanes.append(x)
-            elif found.sizes[x] > 1:
+            elif found.sizes[x] > 1 or op is TAKE:
                 groups.setdefault((int(found.sizes[x]), self._kind(x)), []).append(x)
             else:
                 singles.append(x)
@@ -208,6 +209,9 @@ class Asked:
         op: Op = written.table[written.codes[x]]
         if isinstance(op, Stacked):  # how far apart those of two examples are given
             return Stacked, self.program.constants[written.args_of(x)[1]]
+        if op is TAKE:  # of tables of one size, in each of which as much is looked up
+            _, table = written.args_of(x)
+            return TAKE, len(written.args_of(table)), self.lookups[table]
         return Held if isinstance(op, Held) else op
 
     def _add_operands(self, nodes: set[int]) -> None:
