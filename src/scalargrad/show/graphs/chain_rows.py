@@ -20,13 +20,7 @@ _MOST_CROSSING = 3
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
-def in_rows(
-    diagram: Diagram,
-    names: Mapping[str, str],
-    crossing: int = _MOST_CROSSING,
-    *,
-    wired: bool = False,
-) -> Diagram:
+def in_rows(diagram: Diagram, crossing: int = _MOST_CROSSING, *, wired: bool = False) -> Diagram:
     """Return a long chain in rows, one below the other; any other diagram as it is.
 
     The rows are drawings without lines between them, which Graphviz puts below each other: what is
@@ -36,8 +30,6 @@ def in_rows(
     ----------
     diagram : Diagram
         What is drawn.
-    names : mapping from str to str
-        The names of what has a wire, by ids: ``n2``.
     crossing : int
         The most lines that may cross a cut; those from leaves do not count.
     wired : bool
@@ -47,6 +39,7 @@ def in_rows(
     if diagram.clusters or not any(row.values()):
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
+    called = {shape.id: shape.called for shape in diagram.shapes if isinstance(shape, Wire)}
     fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
     again: dict[str, list[Shape]] = {}  # by what reads it
     lines: list[Line] = []
@@ -58,7 +51,7 @@ def in_rows(
         wire = fans.get(line.source, line.source)
         cut.add(wire)
         unit = wire.removesuffix("-wire")
-        box = Box(f"{line.id}-again", "again", names.get(unit) or boxes[unit], "", unit)
+        box = Box(f"{line.id}-again", "again", called.get(wire) or boxes[unit], "", unit)
         beside = again.setdefault(line.target, [])
         beside.append(box)
         row[box.id] = row[line.target]
@@ -70,8 +63,8 @@ def in_rows(
             lines.append(Line(f"{line.id}-out", box.id, source))
         lines.append(replace(line, source=source))
     shapes = [
-        replace(x, name=x.name or names[own])
-        if isinstance(x, Wire) and x.id in cut and (own := x.id.removesuffix("-wire")) not in boxes
+        replace(x, name=x.name or x.called)
+        if isinstance(x, Wire) and x.id in cut and x.id.removesuffix("-wire") not in boxes
         else x
         for shape in diagram.shapes
         for x in (*again.get(shape.id, ()), shape)

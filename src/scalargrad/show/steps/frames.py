@@ -23,12 +23,10 @@ from scalargrad.show.graphs.highlighting import Look, highlighted_ids
 from scalargrad.show.graphs.palette import DARK, PAPER
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import policy
-from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
-from scalargrad.value import Value
 
 #: What slides can be written as: a file for each, or one for all.
 KINDS = ("svg", "png", "html", "pdf", "gif", "webp")
@@ -39,21 +37,6 @@ _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
 _NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")
 _LINE = re.compile(r"n\d+-w\d+")
-
-
-class FrameBuilder(Builder):
-    """Draws a graph with the numbers of a walk."""
-
-    def __init__(self, scene: Scene, numbers: WireNumbers) -> None:
-        super().__init__(DrawnGraph(scene.order), numbers=numbers)
-        self._scene = scene
-
-    def wire(self, node: Value) -> Wire:
-        """Return the wire of a node with its value and its whole gradient."""
-        gradient = 1.0 if node is self._scene.root else sum(self._scene.terms[node])
-        name = self._scene.names[node] if node.parents else ""  # v1 is what the formula calls it
-        shown = self.numbers.gradient(gradient)
-        return replace(super().wire(node), name=name, gradient=shown, gradient_title="")
 
 
 def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
@@ -77,8 +60,9 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for "
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
-    whole = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
-    arranged = in_rows(whole, {f"n{i}": scene.names[x] for i, x in enumerate(scene.order)})
+    gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
+    graph = DrawnGraph(scene.order, scene.names, gradients=gradients)
+    arranged = in_rows(Builder(graph, numbers=WireNumbers(digits)).build(""))
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])

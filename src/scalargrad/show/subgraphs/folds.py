@@ -6,7 +6,7 @@ Each gets a path, by which code refers to it, and a title for people.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -66,6 +66,11 @@ class Fold:
     outer: Fold | None = None
 
     @property
+    def is_module(self) -> bool:
+        """Whether it is a module's call, or parameters of one."""
+        return self.kind in {"call", "parameters"}
+
+    @property
     def nodes(self) -> list[Value]:
         """The nodes directly inside."""
         return [item for item in self.items if isinstance(item, Value)]
@@ -110,29 +115,11 @@ class Fold:
             raise GraphError(f"there is no fold {shown(path)}: there are {there or 'none at all'}")
         return paths[path]
 
-    def shown(self, opened: Collection[Fold]) -> Shown:
-        """Return what is shown for each node when, of all folds inside, `opened` are open.
-
-        That is the node itself or, if a fold around it is closed, the outermost such fold.
-        """
-        stands: Shown = {}
-        pending: list[Fold] = [self]
-        while pending:
-            for item in pending.pop().items:
-                if isinstance(item, Value):
-                    stands[item] = item
-                elif item in opened:
-                    pending.append(item)
-                else:
-                    stands.update(dict.fromkeys(item.everything(), item))
-        return stands
-
     def __repr__(self) -> str:
         return f"<Fold {self.path!r}: {self.title}>"
 
 
 Item: TypeAlias = Value | Fold
-Shown: TypeAlias = dict[Value, Value | Fold]
 
 _SHOWN = 8
 
@@ -220,7 +207,7 @@ class _Titles:
         self.calls[part] = [part] if part.kind == "call" else within
         match part.kind:
             case "call":
-                detail = self.detail(part.module)
+                detail = "" if part.title else self.detail(part.module)  # once, of several calls
                 return f"{_module_name(part)}: {detail}" if detail else _module_name(part)
             case "parameters":
                 return f"{_module_name(part)}: {counted(part.size, 'parameter')}"

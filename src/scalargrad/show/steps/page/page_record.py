@@ -93,7 +93,7 @@ class Record:
             "announced": {n: fan_out_notes(start, n) for n in get_args(Notation)},
             "positions": positions if len(positions) < scene.count else None,
             "drawings": self._drawn.json,
-            **self._drawn.templates.json,
+            "templates": self._drawn.templates,
             "comparisons": self._comparisons,
             "unknown": self._unknown,
         }

@@ -7,9 +7,7 @@ that leaves a junction has a place for its contribution, ``n4-w0-tap``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
+from collections.abc import Sequence
 from html import escape
 from math import ceil
 from typing import Any, ClassVar
@@ -39,41 +37,36 @@ from scalargrad.show.graphs.diagram_layout import (
     short,
 )
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves
-from scalargrad.system.cached_property import cached_property
 
 _CELL = 7.7  # width of a letter of 14 pixels
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
 _NAME_HEIGHT = 13
 _BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
-_LONG, _SCREENS = 4.5, 2000.0  # width for each height; and a width in pixels
+_LONG = 4.5  # width for each height
 _CROWDED, _MOST_CUT = 3000.0, 8  # wider, it continues in rows though so many lines are cut
 _DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
 _WIDE = 4  # lines from a junction, from where on they do if another in the row has as many
 _CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
 
 
-def draw(diagrams: Sequence[tuple[Diagram, Mapping[str, str]]]) -> list[str]:
+def draw(diagrams: Sequence[Diagram]) -> list[str]:
     """Return each diagram as one ``<svg>`` element without numbers; long chains continue in rows.
 
-    Parameters
-    ----------
-    diagrams : sequence of (Diagram, mapping from str to str)
-        Each with the names of nodes by the ids of their shapes. They are laid out together:
-        starting Graphviz takes longer than a small layout. Diagrams of one form, as those of equal
-        stretches of a chain are, are laid out once.
+    They are laid out together: starting Graphviz takes longer than a small layout.
 
     Raises
     ------
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    layouts = [_PageLayout(diagram, names) for diagram, names in diagrams]
-    first = {layout.form: layout for layout in reversed(layouts)}
-    found = dict(zip(first, placed([*first.values()]), strict=True))
-    long = [form for form, layout in found.items() if layout.is_long]
-    found.update(zip(long, placed([found[form].in_rows() for form in long]), strict=True))
-    return [_PageWriter(layout.placed_as(found[layout.form])).svg() for layout in layouts]
+    arranged = [in_rows(diagram, wired=True) for diagram in diagrams]
+    layouts = [*placed([_PageLayout(diagram, bool(diagram.rows)) for diagram in arranged])]
+    long = [k for k, layout in enumerate(layouts) if layout.is_long]
+    again = placed([layouts[k].shortened() for k in long])
+    for k, layout in zip(long, again, strict=True):
+        layouts[k] = layout
+    return [_PageWriter(layout).svg() for layout in layouts]
 
 
 class _PageLayout(DiagramLayout):
@@ -91,8 +84,8 @@ class _PageLayout(DiagramLayout):
     above: ClassVar = 44.0  # room for a product
     _arrows: ClassVar = False
 
-    def __init__(self, diagram: Diagram, names: Mapping[str, str], stacked: bool = False) -> None:
-        self.stacked, self._names = stacked, names
+    def __init__(self, diagram: Diagram, stacked: bool = False) -> None:
+        self.stacked = stacked
         self._keys: dict[str, str] = {}
         super().__init__(diagram)
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
@@ -104,36 +97,16 @@ class _PageLayout(DiagramLayout):
         self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
 
     @property
-    def form(self) -> Hashable:
-        """What the places depend on."""
-        ordered = (shape.id for shape in self.diagram.shapes if getattr(shape, "ordered", False))
-        return tuple(self.sizes.items()), tuple(self.diagram.lines), tuple(ordered)
-
-    def placed_as(self, other: _PageLayout) -> _PageLayout:
-        """Return this layout with the places, and in the rows, of another of the same form."""
-        found, own = copy(other), {shape.id: shape for shape in self.diagram.shapes}
-        shapes = [own.get(shape.id, shape) for shape in other.diagram.shapes]
-        found.diagram = replace(other.diagram, title=self.diagram.title, shapes=shapes)
-        found._names = self._names
-        return found
-
-    def in_rows(self) -> _PageLayout:
-        """Return a layout of the same diagram that continues in rows, if it can, names on top."""
-        return _PageLayout(self._in_rows, self._names, stacked=True)
-
-    @cached_property
-    def _in_rows(self) -> Diagram:
-        """The diagram in rows; with more cuts where it is very wide."""
-        found = in_rows(self.diagram, self._names, wired=True)
-        if found is self.diagram and self.right > _CROWDED:
-            return in_rows(self.diagram, self._names, _MOST_CUT, wired=True)
-        return found
-
-    @property
     def is_long(self) -> bool:
-        """Whether it is much wider than high, or wider than a screen and can continue in rows."""
-        has_rows = self.right > _SCREENS and self._in_rows is not self.diagram
-        return has_rows or self.right > _LONG * self.bottom
+        """Whether it is in one row, and that is very wide, or much wider than high."""
+        return not self.stacked and self.right > min(_CROWDED, _LONG * self.bottom)
+
+    def shortened(self) -> _PageLayout:
+        """Return a layout with names on top and, where it is very wide, with more cuts."""
+        if self.right <= _CROWDED:
+            return _PageLayout(self.diagram, stacked=True)
+        diagram = in_rows(self.diagram, _MOST_CUT, wired=True)
+        return _PageLayout(diagram, stacked=bool(diagram.rows) or self.right > _LONG * self.bottom)
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
@@ -143,6 +116,9 @@ class _PageLayout(DiagramLayout):
         return max(text_width(text, letters), 0.55 * letters * cell_len(text))
 
     def _size(self, shape: Shape) -> Size:
+        if isinstance(shape, Bundle):  # the name and the number of the one at work
+            cells = cell_len(short(shape.longest)) + 3 + _NUMBER_CELLS
+            return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
             width = _BOX + _STEP * ceil(
@@ -151,24 +127,11 @@ class _PageLayout(DiagramLayout):
         return width, height
 
     def _wire_size(self, wire: Wire) -> Size:
-        if "b" in wire.id:  # a bundle's: the name and the number of the one at work
-            cells = cell_len(short(wire.name)) + 3 + _NUMBER_CELLS
-            return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
-        name = cell_len(self.wire_name(wire))
+        name = cell_len(short(wire.name))
         number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         if self.stacked:
             return max(name, number) * _CELL + 6, WIRE_HEIGHT + _NAME_HEIGHT * 2
         return (name + 3 * bool(name) + number) * _CELL + 6, WIRE_HEIGHT
-
-    def box_text(self, box: Box) -> str:
-        """Return the text of a box: a constant, or the name of a leaf as in the steps."""
-        named = self._names.get(box.of or box.id, box.text)
-        return box.text if box.kind in {"constant", "again"} else short(named)
-
-    def wire_name(self, wire: Wire) -> str:
-        """Return the name on a wire; a leaf has its name in the box, a copy has none."""
-        node = wire.id.removesuffix("-wire")
-        return "" if node in self._boxes else short(self._names.get(node, ""))
 
     # DOT without labels, and with ids numbered, so that equal graphs have equal text ------------
 
@@ -243,7 +206,7 @@ class _PageWriter(SvgWriter):
             return f'<g class="{shape.kind}" id="{shape.id}">{inside}</g>'
         label = ""
         if isinstance(shape, Folded):
-            seen = f"{short(shape.text)} {short(shape.details[0])}"
+            seen = " ".join(map(short, (shape.text, *shape.details)))
             label = f' aria-label="{escape(f"{seen}: opens its drawing")}"'
         return (
             f'<g class="node {kind}" id="{shape.id}" tabindex="0" role="button"{label}>{inside}</g>'
@@ -251,9 +214,9 @@ class _PageWriter(SvgWriter):
 
     def wire(self, wire: Wire | Bundle, at: Point, size: Size) -> str:
         """Return a wire with places for its numbers."""
-        assert isinstance(wire, Wire)
         (x, y), (width, _) = at, size
-        node, name = wire.id.removesuffix("-wire"), escape(self._layout.wire_name(wire))
+        node = wire.id.removesuffix("-wire")
+        name = escape(short(wire.name)) if isinstance(wire, Wire) else ""
         label, place = f'<tspan class="name">{name}</tspan>' if name else "", ' dx="4"'
         if self._layout.stacked and name:
             label = f'<tspan class="name above" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
