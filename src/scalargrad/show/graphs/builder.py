@@ -31,7 +31,6 @@ from itertools import pairwise
 from scalargrad import ops
 from scalargrad.graph import describe, fan_out
 from scalargrad.show.characters import visible
-from scalargrad.show.decimal_results import gate_relation
 from scalargrad.show.graphs.diagram import (
     Border,
     Box,
@@ -47,7 +46,7 @@ from scalargrad.show.graphs.diagram import (
 )
 from scalargrad.show.graphs.gates import FanOutCopy, boxed_constants, folds, gate_text, is_symmetric
 from scalargrad.show.graphs.view import Group, Unit, View
-from scalargrad.show.number_format import exact, loosest, number, relation
+from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
 from scalargrad.show.subgraphs import Fold
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Parameter, Value

@@ -28,7 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from scalargrad.show.graphs.highlighting import Look
+from scalargrad.show.graphs.look import Look
 
 
 @dataclass(frozen=True, slots=True)

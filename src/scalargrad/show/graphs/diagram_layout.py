@@ -32,7 +32,7 @@ from scalargrad.show.graphs.diagram import (
     nested,
 )
 from scalargrad.show.graphs.layout import places
-from scalargrad.show.graphs.palette import FONTS
+from scalargrad.show.graphs.look import FONTS
 
 Point = tuple[float, float]
 Size = tuple[float, float]

@@ -16,10 +16,9 @@ from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Box, Diagram, Shape, Wire
 from scalargrad.show.graphs.diagram_layout import SIDES, DiagramLayout, placed
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.graphs.highlighting import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.layout import DPI
+from scalargrad.show.graphs.look import Highlight, Look, Scale, highlighted_ids, scale_of
 from scalargrad.show.graphs.mermaid import to_mermaid
-from scalargrad.show.graphs.palette import numbers_by_id, scale_of
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.graphs.view import (
@@ -184,8 +183,9 @@ def draw(
         folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         seen = all_open(folded) if copies else expanded_folds(folded, depth, asked, limit)
     _require_within(limit, order, roots, seen.view, copies)
-    copied = copies_of(order) if copies else {}
-    graph, legend = _named(order, place_names(model, order))
+    known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
+    copied = copies_of(order, known) if copies else {}
+    graph, legend = _named(order, place_names(model, order), known)
     builder = Builder(
         graph,
         seen.view,
@@ -200,20 +200,15 @@ def draw(
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen.view) if seen.cut else ""]))
     marked = highlighted_ids(order, highlight, shown_as)
-    numbers = numbers_by_id(color, order, copied.values())
-    drawn = {shape.id for shape in diagram.shapes}
-    known = color != "gradient" or has_gradients
-    numbers = {id: x if known else 0.0 for id, x in numbers.items() if id in drawn}
-    scale = scale_of(color, numbers.values(), dark)
-    tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
-    diagram.look = Look(marked, tints, scale, alarmed)
+    drawn = {shape.id for shape in diagram.shapes}
+    diagram.look = Look(marked, *_tints(color, builder, drawn, dark), alarmed)
     return Picture(GraphDrawing(diagram, direction, dark), dpi)
 
 
 def _named(
-    order: Sequence[Value], places: Mapping[Value, str]
+    order: Sequence[Value], places: Mapping[Value, str], gradients: Mapping[Value, float]
 ) -> tuple[DrawnGraph, dict[str, str]]:
     """Return a graph with what is written in it, and what short names stand for."""
 
@@ -227,7 +222,8 @@ def _named(
     for node, own in written.items():
         if is_long(own) or not (own or node.parents):
             written[node] = short[node]
-    return DrawnGraph(order, full, short=short, written=written), legend
+    graph = DrawnGraph(order, full, short=short, written=written, gradients=gradients)
+    return graph, legend
 
 
 def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
@@ -245,6 +241,21 @@ def _title(roots: Sequence[Value], builder: Builder) -> str:
     )
     count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
     return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
+
+
+def _tints(
+    color: str | None, builder: Builder, drawn: set[str], dark: bool
+) -> tuple[dict[str, str], Scale | None]:
+    """Return the colours of the boxes, gates and wires that are drawn, and what they mean."""
+    by_value, numbers = color == "value", dict[str, float]()
+    for node, id in builder.ids.items():
+        numbers[id] = node.data if by_value else builder.graph.gradients[node]
+        numbers[f"{id}-wire"] = numbers[id]
+    for copy in builder.copies.values():
+        numbers[f"{copy.id}-wire"] = copy.operand.data if by_value else copy.contribution
+    numbers = {id: x for id, x in numbers.items() if id in drawn}
+    scale = scale_of(color, numbers.values(), dark)
+    return {id: scale.colour(x) for id, x in numbers.items()} if scale else {}, scale
 
 
 def require_digits(digits: int, dpi: int) -> None:

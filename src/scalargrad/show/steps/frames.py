@@ -16,11 +16,10 @@ from scalargrad.graph import describe
 from scalargrad.show.characters import LOWERED, text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.conversion import pdf, png, set_on_slide
 from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.diagram_layout import DiagramLayout, placed
-from scalargrad.show.graphs.highlighting import Look, highlighted_ids
-from scalargrad.show.graphs.palette import DARK, PAPER
+from scalargrad.show.graphs.look import DARK, PAPER, Look, highlighted_ids
+from scalargrad.show.graphs.picture import pdf, png, set_on_slide
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import policy
 from scalargrad.show.steps.step import Step

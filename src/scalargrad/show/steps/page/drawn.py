@@ -62,7 +62,7 @@ def _whole(scene: Scene) -> Drawings:
     graph, view = DrawnGraph(scene.order, scene.names), View(Fold("graph", [*scene.order]))
     bundled = Builder(graph, view.share(view.by_readers()))
     builders = [bundled]
-    if copies := copies_of(scene.order):
+    if copies := copies_of(scene.order, graph.gradients):
         builders.append(Builder(graph, copies=copies))
     name = scene.names[scene.root]
     first, *others = draw([one.build(f"Computation graph of {name}") for one in builders])

@@ -12,9 +12,8 @@ from typing import Any, TypeAlias, get_args
 
 from scalargrad.comparisons import Comparison
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.decimal_results import body
 from scalargrad.show.graphs.gates import gate_sign, gate_text
-from scalargrad.show.number_format import number, relation
+from scalargrad.show.number_format import body, number, relation
 from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.formulas import MATHML, TEXT, Notation
 from scalargrad.show.steps.layers import layered
