@@ -14,7 +14,18 @@ from tests.inner import topological_order
 from scalargrad import Parameter, Value, no_grad, ops
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.experiments import GPT
-from scalargrad.nn import MLP, Embedding, Layer, Linear, Module, Neuron, ReLU, Sequential
+from scalargrad.nn import (
+    MLP,
+    Embedding,
+    GRUCell,
+    Layer,
+    Linear,
+    Module,
+    Neuron,
+    ReLU,
+    RNNCell,
+    Sequential,
+)
 from scalargrad.show.subgraphs import Fold, fold
 
 
@@ -439,6 +450,10 @@ def test_the_steps_of_a_recurrent_network_are_calls_of_its_cell() -> None:
     """Two linear maps, of the input and of the state, meet in one call with their sum's tanh."""
     steps = steps_of_cell(Recurrent(Cell()), *(values(0.1 * t, 1.0) for t in range(4)))
     assert steps == [{"dot": 4, "add": 2, "tanh": 2}] * 4
+    for cell in (RNNCell(2, 2, rng=0), GRUCell(2, 2, rng=0)):
+        steps = steps_of_cell(Recurrent(cell), *(values(0.1 * t, 1.0) for t in range(4)))
+        assert steps == steps[:1] * 4
+        assert steps[0]["tanh"] == 2
 
 
 def test_every_position_of_a_transformer_is_one_fold() -> None:

@@ -134,7 +134,7 @@ class View:
         """Return what a node is in this drawing: a leaf, a result, or outside, ``port``."""
         if node not in self.stands:
             return "port"
-        if node.parents:
+        if node.parents or self.stands[node] is not node:
             return "results"
         return "parameter" if isinstance(node, Parameter) else "input"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from html import escape
@@ -13,7 +13,7 @@ from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.characters import LOWERED, text_width
+from scalargrad.show.characters import indexed, text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Wire
@@ -34,7 +34,6 @@ WHOLE = KINDS[2:]
 _MOST = 300
 _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
-_NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")
 _LINE = re.compile(r"n\d+-w\d+")
 
 
@@ -81,13 +80,6 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
     return drawn if kind == "png" else [_animated(drawn, kind)]
 
 
-def _indexed(text: str, names: Collection[str]) -> str:
-    """Return a text with v₁ for v1, as the picture has it."""
-    return _NUMBERED.sub(
-        lambda word: word[0].translate(LOWERED) if word[0] in names else word[0], text
-    )
-
-
 def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
     """Return PNGs as one animated GIF or WebP, which stays longer at the last."""
     with needed(f"slides as {kind} need"):
@@ -102,7 +94,7 @@ def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
 
 def _captions(steps: Sequence[Step]) -> tuple[list[str], int]:
     """Return the formula of each step, padded to equal lines, and the greatest width in points."""
-    said = (_indexed(step.text(), {*step.scene.names.values()}) for step in steps)
+    said = (indexed(step.text(), {*step.scene.names.values()}) for step in steps)
     wrapped = [wrap(text, _LONGEST_LINE, break_long_words=False) for text in said]
     high = max(map(len, wrapped))
     width = max(text_width(line, _LETTERS) for lines in wrapped for line in lines)

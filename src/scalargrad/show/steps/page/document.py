@@ -12,7 +12,7 @@ from scalargrad.graph import describe
 from scalargrad.show.characters import aliases
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.steps import table
-from scalargrad.show.steps.page.drawn import drawings
+from scalargrad.show.steps.page.drawings import drawings
 from scalargrad.show.steps.page.page_record import Record
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step

@@ -17,7 +17,7 @@ from scalargrad.show.number_format import body, number, relation
 from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.formulas import MATHML, TEXT, Notation
 from scalargrad.show.steps.layers import layered
-from scalargrad.show.steps.page.drawn import Drawings
+from scalargrad.show.steps.page.drawings import Drawings
 from scalargrad.show.steps.partials import (
     FIXED,
     Derivative,
