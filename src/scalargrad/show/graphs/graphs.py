@@ -14,9 +14,8 @@ from scalargrad.show.characters import aliases, is_long, printed, visible
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Box, Diagram, Shape, Wire
-from scalargrad.show.graphs.diagram_layout import SIDES, DiagramLayout, placed
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.graphs.layout import DPI
+from scalargrad.show.graphs.layout import DPI, SIDES, DiagramLayout, placed
 from scalargrad.show.graphs.look import Highlight, Look, Scale, highlighted_ids, scale_of
 from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.picture import Picture

@@ -1,4 +1,4 @@
-"""Write diagrams as SVG, placed as `diagram_layout` says: the glyphs of all pictures and pages.
+"""Write diagrams as SVG, placed as `layout` says: the glyphs of all pictures and pages.
 
 Each shape and line has the id that `scalargrad.show.graphs.diagram` gives, and classes. In pictures
 it has colours as well, as attributes that other programs read; pages have a style sheet.
@@ -11,7 +11,7 @@ from html import escape
 from math import hypot
 
 from scalargrad.show.characters import text_width, wrapped
-from scalargrad.show.graphs import diagram_layout as sizes
+from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs import look
 from scalargrad.show.graphs.diagram import (
     Box,
@@ -23,7 +23,7 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.diagram_layout import LETTERS, DiagramLayout, Point, Size, short
+from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size, short
 from scalargrad.show.graphs.look import Scale
 from scalargrad.show.number_format import number
 from scalargrad.table.printing import MINUS, script_parts

@@ -17,7 +17,7 @@ from scalargrad.show.characters import indexed, text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import Wire
-from scalargrad.show.graphs.diagram_layout import DiagramLayout, placed
+from scalargrad.show.graphs.layout import DiagramLayout, placed
 from scalargrad.show.graphs.look import DARK, PAPER, Look, highlighted_ids
 from scalargrad.show.graphs.picture import pdf, png, set_on_slide
 from scalargrad.show.graphs.svg import SvgWriter

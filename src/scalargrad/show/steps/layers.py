@@ -2,7 +2,7 @@
 
 A layer is all the weighted sums that read the same x. Gates outside layers stay gates, since every
 graph has a step page. A training page, in contrast, draws nothing but units and connections, so
-`scalargrad.show.training.model_record` refuses a model with anything else in it.
+`scalargrad.show.training.programs` refuses a model with anything else in it.
 """
 
 from __future__ import annotations

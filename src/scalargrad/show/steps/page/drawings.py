@@ -33,7 +33,8 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.diagram_layout import (
+from scalargrad.show.graphs.gates import copies_of
+from scalargrad.show.graphs.layout import (
     WIRE_HEIGHT,
     DiagramLayout,
     Point,
@@ -41,7 +42,6 @@ from scalargrad.show.graphs.diagram_layout import (
     placed,
     short,
 )
-from scalargrad.show.graphs.gates import copies_of
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
