@@ -1,23 +1,22 @@
 """Wrap long chains into rows, like lines of text.
 
-Every gate has a place along the chain, as late as what reads it allows. The chain is cut between
-two places, where few wires cross the cut.
+A chain is cut after a gate on its longest way, where few wires cross the cut. Everything that the
+gate needs comes before the cut, everything else after it.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import graphviz
 
 from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Line, Shape, Wire
 
 _LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
-_LEAST, _AROUND = 3, 2  # the fewest gates in a row; how far a better cut is looked for
+_LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is not a row
+_WIDE = 8  # gates: where a row is longer, cuts that cross more wires are tried
 _MOST_CROSSING = 3
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
@@ -94,17 +93,10 @@ def _rows(diagram: Diagram, most_crossing: int) -> dict[str, int]:
     apart = boxes | {f"{box}-wire" for box in boxes} | {f"{box}-fan" for box in boxes}
     ends = {line.target for line in diagram.lines if line.target.startswith("exit")}
     inner = [x for x in diagram.lines if x.source not in apart and x.target not in ends]
-    place = _places(diagram.shapes, inner)
-    length = max(place.values(), default=0)
-    read = dict[str, int]()  # how far each wire reaches
-    for line in inner:
-        read[line.source] = max(read.get(line.source, 0), place[line.target])
-    crossing = Counter(cut for id, end in read.items() for cut in range(place[id], end))
-    cuts = [*_cuts(crossing, length, most_crossing)] if length >= _LONG else []
-    widest = max(b - a for a, b in pairwise([0, *cuts, length]))
-    if widest > _MOST_IN_A_ROW * length or not cuts:
+    rows = _Chain(diagram.shapes, inner).rows(most_crossing)
+    found = {id: row for row, part in enumerate(rows) for id in part if id not in apart}
+    if not found:
         return {}
-    found = {id: bisect_left(cuts, at) for id, at in place.items() if id not in apart}
     for line in reversed(diagram.lines):  # a box, its wire, its dot: where its first reader is
         if line.source in apart:
             row = found.setdefault(line.target, 0)
@@ -117,37 +109,77 @@ def _rows(diagram: Diagram, most_crossing: int) -> dict[str, int]:
     return found
 
 
-def _places(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, int]:
-    """Return how many gates in series lead to each shape, which comes as late as it can."""
-    gates = {shape.id for shape in shapes if isinstance(shape, GateShape | Folded)}
-    into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
-    after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
-    for line in lines:
-        into[line.target].append(line.source)
-        after[line.source].append(line.target)
-    early, late = dict[str, int](), dict[str, int]()
-    order = _in_order(into, after)
-    for id in order:
-        early[id] = max((early[x] for x in into[id]), default=0) + (id in gates)
-    for id in reversed(order):
-        late[id] = min((late[x] - (x in gates) for x in after[id]), default=early[id])
-    return late
+class _Chain:
+    """A diagram as a graph; each shape is at the first gate of the longest way that needs it."""
 
+    def __init__(self, shapes: Sequence[Shape], lines: Sequence[Line]) -> None:
+        self._gates = {shape.id for shape in shapes if isinstance(shape, GateShape | Folded)}
+        self._into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
+        after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
+        for line in lines:
+            self._into[line.target].append(line.source)
+            after[line.source].append(line.target)
+        order = _in_order(self._into, after)
+        depths = self._depths(order)
+        self._length = max(depths.values(), default=0)
+        place, way = dict[str, int](), max(order, key=depths.__getitem__, default="")
+        while way:  # backwards
+            place[way] = depths[way]
+            way = max(self._into[way], key=depths.__getitem__, default="")
+        for id in reversed(order):  # of what is beside it: the first gate there that needs it
+            place.setdefault(id, min((place[x] for x in after[id]), default=self._length))
+        self._at: dict[int, list[str]] = {}
+        for id in order:
+            self._at.setdefault(place[id], []).append(id)
+        ends = {id: max((place[x] for x in after[id]), default=0) for id in order}
+        self._crossing = Counter(cut for id in order for cut in range(place[id], ends[id]))
 
-def _cuts(crossing: Mapping[int, int], length: int, most: int) -> Iterator[int]:
-    """Yield behind which places to cut: rows of about equal length, where fewest wires cross."""
-    start = 0
-    while length - start > _ABREAST + _AROUND:
-        even = -(-(length - start) // -(-(length - start) // _ABREAST))
-        last = length - _LEAST
-        near = range(start + max(_LEAST, even - _AROUND), min(start + even + _AROUND, last) + 1)
-        cut = min(near, key=lambda at: (crossing[at], abs(at - start - even)))
-        if crossing[cut] > most:
-            later = (at for at in range(near[-1] + 1, last + 1) if crossing[at] <= most)
-            cut = next(later, length)
-        if cut < length:
-            yield cut
-        start = cut
+    def rows(self, most_crossing: int) -> list[list[str]]:
+        """Return the shapes of each row; empty if the chain is short or cannot be cut."""
+        if self._length < _LONG:
+            return []
+        for crossing in range(1, most_crossing + 1):
+            parts = [*self._parts(crossing)]
+            fewest = len(self._filled(parts, _ABREAST))
+            filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))
+            found = next(rows for rows in filled if len(rows) == fewest)  # of about equal length
+            widest = max(map(self._depth, found))
+            if widest <= _WIDE:
+                break
+        return found if widest <= _MOST_IN_A_ROW * self._length else []
+
+    def _depth(self, ids: Sequence[str]) -> int:
+        return max(self._depths(ids).values())
+
+    def _depths(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the length, in gates, of the longest path to each shape."""
+        depths: dict[str, int] = {}
+        for id in ids:
+            before = (depths[x] for x in self._into[id] if x in depths)
+            depths[id] = max(before, default=0) + (id in self._gates)
+        return depths
+
+    def _parts(self, most: int) -> Iterator[list[str]]:
+        """Yield the pieces between possible cuts, which at most so many wires cross."""
+        part: list[str] = []
+        for place, ids in sorted(self._at.items()):
+            part += ids
+            if place and (place == self._length or self._crossing[place] <= most):
+                yield part
+                part = []
+
+    def _filled(self, parts: Sequence[list[str]], most: int) -> list[list[str]]:
+        """Fill rows with pieces up to so many gates; a row of next to none joins the next."""
+        found: list[list[str]] = []
+        for part in parts:
+            longer = [*found[-1], *part] if found else part
+            if found and (self._depth(longer) <= most or self._depth(found[-1]) < _LEAST):
+                found[-1] = longer
+            else:
+                found.append(part)
+        if len(found) > 1 and self._depth(found[-1]) < _LEAST:
+            found[-2:] = [[*found[-2], *found[-1]]]
+        return found
 
 
 def _in_order(into: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> list[str]:
