@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite, isnan
-from typing import Any, TypeAlias
+from typing import Any
 
 from scalargrad.call import Intermediate, Signals
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
@@ -24,8 +24,6 @@ _REMEDY = (
     ". Guard the operand where it is undefined, as in sqrt(where(x > 0, x, 1)), or let nan pass by "
     "allow_nonfinite=True of backward and gradients"
 )
-#: Nodes that have operands, their signals, and what has arrived at others.
-_Swept: TypeAlias = tuple[list[Value], list[Any], dict[Value, Any]]
 
 _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 
@@ -117,40 +115,42 @@ def error_signals(
     return dict(zip(inner, signals, strict=True)) | others
 
 
-def _sweep(order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite: bool) -> _Swept:
+def _sweep(
+    order: Sequence[Value], seeds: Mapping[Value, float], allow_nonfinite: bool
+) -> tuple[list[Value], list[Any], dict[Value, Any]]:
     """Return the nodes that have operands, their signals, and what has arrived at others.
 
     Each wire adds upstream · local to the signal of its operand. A signal is complete when its
     node is reached, so only those still incomplete are in the dict: few, and in the processor's
     cache. What arrives at a `Call` is a vector, which it sends back to its operands at once.
     """
-    under_way: dict[Value, Any] = dict(seeds)
-    inner, signals, received = [], [], under_way.get
+    arrived: dict[Value, Any] = dict(seeds)
+    inner, signals, received = [], [], arrived.get
     for node in reversed(order):
         parents: Any = node.parents
         if not parents:
             continue  # a leaf: what arrives there stays
-        upstream = under_way.pop(node, None)  # nothing where a call above does not depend on it
+        upstream = arrived.pop(node, None)  # nothing where a call above does not depend on it
         local_grads: Any = () if upstream is None else node.local_grads
         inner.append(node)
         signals.append(upstream or 0.0)
         if len(local_grads) == 1:
             (parent,), (local,) = parents, local_grads
-            under_way[parent] = received(parent, -0.0) + upstream * local
+            arrived[parent] = received(parent, -0.0) + upstream * local
         elif len(local_grads) == 2:  # most nodes have two: unpacked, they take half the time
             (first, second), (local, other) = parents, local_grads
             if local is not None:
-                under_way[first] = received(first, -0.0) + upstream * local
+                arrived[first] = received(first, -0.0) + upstream * local
             if other is not None:
-                under_way[second] = received(second, -0.0) + upstream * other
+                arrived[second] = received(second, -0.0) + upstream * other
         elif local_grads.__class__ is tuple:
             for parent, local in zip(parents, local_grads):  # noqa: B905 - hot loop
                 if local is not None:
-                    under_way[parent] = received(parent, -0.0) + upstream * local
+                    arrived[parent] = received(parent, -0.0) + upstream * local
         else:  # of a call, which sends all back at once
-            local_grads.send_back(node, upstream, under_way)
-    _check(inner, signals, under_way, allow_nonfinite)
-    return inner, signals, under_way
+            local_grads.send_back(node, upstream, arrived)
+    _check(inner, signals, arrived, allow_nonfinite)
+    return inner, signals, arrived
 
 
 def _check(
@@ -166,22 +166,17 @@ def _require_numbers(inner: Sequence[Value], signals: Mapping[Value, Any]) -> No
 
     Under `detect_anomaly`, also if one is inf.
     """
-    is_good: Callable[[Any], bool] = isfinite if _anomaly.get() else _is_number
-    bad = dict.fromkeys(x for x, signal in signals.items() if not is_good(signal))
-    wires = [(node, x) for node in inner for x in node.parents if x in bad] if bad else []
-    first = next((wire for wire in wires if _carries(*wire, signals, is_good)), None)
-    node: Any
-    x: Any
-    for node, x in [first] if first else wires[:1]:
+    is_good: Callable[[Any], bool] = isfinite if _anomaly.get() else lambda x: not isnan(x)
+    bad = {x for x, signal in signals.items() if not is_good(signal)}
+    wires: list[tuple[Any, Any]] = [(node, x) for node in inner for x in node.parents if x in bad]
+    carriers = [wire for wire in wires if _carries(*wire, signals, is_good)] or wires
+    if carriers:
+        node, x = carriers[0]
         within = node.cause() if hasattr(node, "cause") else ""  # a call tells
         raise NumericalError(
             f"the gradient of {describe(x)} is {float(signals[x])}: it arrived from "
             f"{describe(node)}{within}{'' if _anomaly.get() else _REMEDY}"
         )
-
-
-def _is_number(signal: Any) -> bool:
-    return not isnan(signal)
 
 
 def _carries(node: Value, x: Any, signals: Mapping[Value, Any], is_good: Any) -> bool:
@@ -332,7 +327,7 @@ def gradients(
         return rebuild(iter(current.gradients(y, leaves, create_graph, allow_nonfinite)))
     if not allow_nonfinite:
         require_finite(y)
-    # What is below the only x needs no signals; of several, one may be below another.
+    # Nodes below the only x need no signals; of several, one may be below another.
     order = topological_order(y, until=leaves if len(leaves) == 1 else (), leaves=False)
     for x in leaves:
         if isinstance(x, Intermediate):

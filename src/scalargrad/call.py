@@ -37,37 +37,37 @@ class Signals(dict[int, Any]):
         return float(sum([getattr(x, "data", x) for x in self.values()]))
 
 
-class _OfCall(tuple[float, ...]):
+class _CallGradients(tuple[float, ...]):
     """Stands for the local gradients of a call, which are computed as they are needed."""
 
     __slots__ = ()
 
-    def send_back(self, call: Call, signals: Any, under_way: dict[Value, Any]) -> None:
+    def send_back(self, call: Call, signals: Any, arrived: dict[Value, Any]) -> None:
         """Add to the signal of each operand its share in those of the outputs."""
-        add_shares(call.parents, call.pull_back(signals), under_way)
+        add_shares(call.parents, call.pull_back(signals), arrived)
 
 
 def add_shares(
-    operands: Sequence[Any], shares: Sequence[float | None], under_way: dict[Value, Any]
+    operands: Sequence[Any], shares: Sequence[float | None], arrived: dict[Value, Any]
 ) -> None:
     """Add shares to the signals of operands; None is no share."""
     for operand, share in zip(operands, shares, strict=True):
         if share is not None:
-            under_way[operand] = under_way.get(operand, -0.0) + share
+            arrived[operand] = arrived.get(operand, -0.0) + share
 
 
-class Unit(tuple[float, ...]):
+class _OutputGradient(tuple[float, ...]):
     """The local gradient of the k-th output of a call: a signal times it is a vector."""
 
     k: int
 
-    def send_back(self, output: Value, upstream: float, under_way: dict[Any, Any]) -> None:
+    def send_back(self, output: Value, upstream: float, arrived: dict[Any, Any]) -> None:
         """Enter the signal of the output in the vector of those to its call."""
         (call,) = output.parents
         try:
-            under_way[call][self.k] = upstream
+            arrived[call][self.k] = upstream
         except KeyError:
-            under_way[call] = upstream * self
+            arrived[call] = upstream * self
 
     def __rmul__(self, signal: Any) -> Any:
         return Signals({self.k: signal})
@@ -82,7 +82,7 @@ class _Output(Operation):
 
     def __init__(self, k: int) -> None:
         super().__init__(_undeclared, _undeclared, name=f"output {k + 1}")
-        self.local_grads = Unit()
+        self.local_grads = _OutputGradient()
         self.local_grads.k = k
 
     def partial_nodes(self, _node: Any) -> Any:
@@ -95,7 +95,7 @@ def _undeclared(*_: Any) -> Any:
 
 
 @functools.cache
-def _called(name: str) -> Operation:
+def _operation_of(name: str) -> Operation:
     """Return the operation of calls of a function."""
     return Operation(_undeclared, _undeclared, name=name)
 
@@ -103,7 +103,7 @@ def _called(name: str) -> Operation:
 _output, _new = functools.cache(_Output), object.__new__
 
 
-_OF_CALL = _OfCall()
+_CALL_GRADIENTS = _CallGradients()
 
 
 class Rule(Protocol):
@@ -153,7 +153,7 @@ class Call(Value):
         self, name: str, operands: tuple[Scalar, ...], results: Sequence[float], rule: Rule
     ) -> None:
         self.data, self.grad, self.label = float(sum(results)), 0.0, ""
-        self.op, self.parents, self.local_grads = _called(name), operands, _OF_CALL
+        self.op, self.parents, self.local_grads = _operation_of(name), operands, _CALL_GRADIENTS
         self.results, self.rule = results, rule
         #: The outputs that have sent a signal.
         self.swept: set[int] = set()

@@ -24,8 +24,8 @@ _recording: ContextVar[bool] = ContextVar("recording", default=True)
 #: operations build graphs and need not read a context variable, which would take 5% of their time.
 switches: list[None] = []
 
-#: How often a Value was compared with a number by ``==``. If the count is the same after two things
-#: were found equal, neither has a Value where the other has a number.
+#: The number of comparisons of a Value with a number by ``==``. If the count is the same after two
+#: things were found equal, neither has a Value where the other has a number.
 numbers_compared = [0]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from math import isfinite
 
 from scalargrad.errors import OperandError
@@ -54,7 +55,11 @@ def topological_order(
     >>> topological_order(y) == [x, y]
     True
     """
-    _require_values(roots)
+    for root in roots:
+        if not isinstance(root, Value):
+            raise OperandError(
+                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
+            )
     order: list[Value] = []
     seen: set[Value] = set() if met is None else met
     seen.update(until)
@@ -84,36 +89,6 @@ def topological_order(
     return order
 
 
-def depends_on_any(root: Value, wanted: Callable[[Value], bool]) -> bool:
-    """Return whether `root`, or a node under it, is wanted; the search ends at the first.
-
-    Examples
-    --------
-    >>> x = Value(3.0, "x")
-    >>> depends_on_any((x - 1.0).tanh(), lambda node: node.label == "x")
-    True
-    """
-    ahead: list[Value | float] = [root]
-    seen: set[Value] = set()
-    while ahead:
-        x = ahead.pop()
-        if not isinstance(x, Value) or x in seen:
-            continue
-        if wanted(x):
-            return True
-        seen.add(x)
-        ahead += x.parents
-    return False
-
-
-def _require_values(roots: Iterable[Value]) -> None:
-    for root in roots:
-        if not isinstance(root, Value):
-            raise OperandError(
-                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
-            )
-
-
 def leaves(root: Value) -> list[Value]:
     """Return the leaves under `root`, in the order an expression names them.
 
@@ -136,20 +111,13 @@ def fan_out(order: Iterable[Value]) -> dict[Value, int]:
     2
     """
     nodes = list(order)
-    count = dict.fromkeys(nodes, 0)
-    for node in nodes:
-        for parent in node.parents:
-            if isinstance(parent, Value):
-                count[parent] += 1
-    return count
+    wires = Counter(x for node in nodes for x in node.parents if isinstance(x, Value))
+    return {node: wires[node] for node in nodes}
 
 
 def first_nonfinite(root: Value) -> Value | None:
     """Return the first node under `root` that is inf or nan though its operands are not."""
-    for node in topological_order(root):
-        if not isfinite(node.data):
-            return node
-    return None
+    return next((node for node in topological_order(root) if not isfinite(node.data)), None)
 
 
 def describe(node: Value) -> str:

@@ -118,6 +118,6 @@ def _under_another_name(name: str) -> Callable[..., NoReturn]:
     return refused
 
 
-# What people who know other libraries write, and NumPy calls on the entries of an object array.
+# The names of other libraries, which NumPy calls on the entries of an object array, too.
 for _name in OTHER_NAMES:
     setattr(PythonProtocols, _name, _under_another_name(_name))

@@ -22,6 +22,11 @@ from scalargrad.value import Value
 
 Rebuild = Callable[[Iterator[Any]], Any]
 
+#: The kinds of arrays whose items would become numbers or tuples: dates, intervals and records.
+_NO_NUMBERS = "MmV"
+#: Checked faster than `list | tuple`, which is built at every call.
+_SEQUENCES = (list, tuple)
+
 
 def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     """Return the leaves of `tree` and a function that builds the same shape from others.
@@ -58,32 +63,18 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     >>> rebuild(iter([10.0, 20.0, 30.0]))
     {'w': [10.0, 20.0], 'b': 30.0}
     """
-    try:
-        return _flatten(tree, where)
-    except RecursionError:
-        place = where.partition("[")[0]
-        raise OperandError(f"{place} contains itself, or is nested too deeply") from None
-
-
-#: The kinds of arrays whose items would become numbers or tuples: dates, intervals and records.
-_NO_NUMBERS = "MmV"
-#: Checked faster than `list | tuple`, which is built at every call.
-_SEQUENCES = (list, tuple)
-
-
-def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     if isinstance(tree, _SEQUENCES):
         if _is_row(tree):
             return _flatten_row(tree)
-        children = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
+        children = [flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
     elif isinstance(tree, Value | Symbol) or is_real(tree):
         return [tree], next
     elif isinstance(tree, dict):
-        children = [_flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
+        children = [flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
     elif _is_record(tree):
-        children = [_flatten(x, f"{where}.{name}") for name, x in _fields(tree).items()]
+        children = [flatten(x, f"{where}.{name}") for name, x in _fields(tree).items()]
     elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
-        children = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
+        children = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
     else:
         raise OperandError(
             f"{where} is {shown(tree)}, of type {type(tree).__name__}: give {_instead(tree)}"
@@ -135,7 +126,7 @@ def _is_row(tree: Any) -> bool:
 
 
 def _flatten_row(tree: Any) -> tuple[list[Any], Rebuild]:
-    """Return the items of a list or tuple of nothing but floats and Values, as `_flatten` does."""
+    """Return the items of a list or tuple of nothing but floats and Values, as `flatten` does."""
     count, assemble = len(tree), _assembler(tree)
     return [*tree], lambda leaves: assemble([*islice(leaves, count)])
 

@@ -13,7 +13,7 @@ from scalargrad.grad_mode import as_leaf, derivatives, numbers_compared, recorde
 from scalargrad.ops.methods import compared, logical_method, method, printed
 from scalargrad.python_protocols import PythonProtocols
 from scalargrad.table.compared import keep
-from scalargrad.table.eager import diverted
+from scalargrad.table.eager import apply_without_graph
 from scalargrad.table.numbers import as_float, float_of, is_real
 from scalargrad.table.operation import Binary, Operation, Unary
 from scalargrad.table.validation import whole
@@ -22,7 +22,7 @@ _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
 
 
-# What makes the methods of Value from operations of the table, typed for Value.
+# The makers of methods from operations of the table, typed for Value.
 
 
 def _operator(op: Binary) -> tuple[_BinaryMethod, _BinaryMethod]:
@@ -41,7 +41,7 @@ def _methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
     return tuple([method(op) for op in operations])
 
 
-def _junction(op: Binary) -> _BinaryMethod:
+def _logical(op: Binary) -> _BinaryMethod:
     return logical_method(op)
 
 
@@ -185,7 +185,7 @@ class Value(PythonProtocols, LectureNames):
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], checked: bool = True) -> Value:
         """Make the node of `op` over `operands`, at least one of which is a Value."""
-        node: Value | None = diverted(op, operands, Value, checked) if switches else None
+        node: Value | None = apply_without_graph(op, operands, Value, checked) if switches else None
         return op.make_node(operands, Value, checked) if node is None else node
 
     # The operators, each with its reflected form, and the most frequent methods: printed from the
@@ -201,11 +201,11 @@ class Value(PythonProtocols, LectureNames):
     exp, log, tanh, sigmoid, relu = _printed(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.relu)
 
     # Truths are joined as NumPy joins arrays of them.
-    __and__ = __rand__ = _junction(ops.logical_and)
-    __or__ = __ror__ = _junction(ops.logical_or)
-    __xor__ = __rxor__ = _junction(ops.ne)
+    __and__ = __rand__ = _logical(ops.logical_and)
+    __or__ = __ror__ = _logical(ops.logical_or)
+    __xor__ = __rxor__ = _logical(ops.ne)
 
-    # What NumPy's functions call on the entries of an object array, by NumPy's names.
+    # The methods that NumPy's functions call on the entries of an object array, by NumPy's names.
     sin, cos, tan = _methods(ops.sin, ops.cos, ops.tan)
     arcsin, arccos, arctan = _methods(ops.asin, ops.acos, ops.atan)
     sinh, cosh = _methods(ops.sinh, ops.cosh)

@@ -23,7 +23,6 @@ from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Table, Tree
 from scalargrad.compiler.nests.interpreter import fma, interpret
 from scalargrad.compiler.nests.llvm_printer import print_llvm
-from scalargrad.compiler.nests.nested import NestExecutable, code_of
 from scalargrad.compiler.nests.node_columns import columns
 from scalargrad.compiler.nests.numpy_runner import run_numpy
 from scalargrad.compiler.nests.packing import packed
@@ -33,6 +32,7 @@ from scalargrad.compiler.nests.simplify import simplify
 from scalargrad.compiler.nests.sums import write
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold
+from scalargrad.compiler.runner import LoopRunner
 from scalargrad.compiler.trace.record import record
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value
@@ -96,11 +96,7 @@ def run_as_nests(
     found = nested(asked, always=True)
     if found is None:
         return None
-    executable = NestExecutable(found, code_of(found))
-    executable.memory[: len(leaves)] = numbers
-    executable.run()
-    outputs: list[float] = executable.memory[found.outputs].tolist()
-    return outputs
+    return LoopRunner(found)([*numbers])
 
 
 def recorded(

@@ -27,7 +27,7 @@ def test_the_text_has_a_section_for_values_and_one_for_gradients() -> None:
 
 
 def test_programs_of_every_kind_are_explained() -> None:
-    """With look-ups, with draws, of nothing, of many lanes; a generator is left as it was."""
+    """With look-ups, with draws, of nothing, of examples; a generator is left as it was."""
     rng = random.Random(1)
     state = rng.getstate()
     looked_up = jit(lambda vs, k: take(vs, k) + drawn(rng.random))
@@ -37,7 +37,7 @@ def test_programs_of_every_kind_are_explained() -> None:
     assert rng.getstate() == state
     assert "forward" in jit(lambda x: x).explain(1.0)
     mapped = jit(lambda xs, w: sum(vmap(lambda x: tanh(w * x))(xs)))
-    assert "lanes" in mapped.explain([0.001 * k for k in range(5000)], Value(1.0))
+    assert "for e in 5000:" in mapped.explain([0.001 * k for k in range(5000)], Value(1.0))
 
 
 @pytest.mark.native

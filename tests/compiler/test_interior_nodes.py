@@ -111,6 +111,22 @@ def test_a_gradient_by_nodes_within_hides_no_other_gradient() -> None:
     assert np.array(found) == pytest.approx(f(Value(0.3), Value(0.7)), rel=1e-12)
 
 
+def test_a_gradient_is_linear_in_what_it_is_multiplied_by() -> None:
+    """The derivative of a pullback by its cotangent is that of the function, a long one too."""
+
+    def chain(x: Any) -> Any:
+        y = x
+        for _ in range(120):
+            y = 1.01 * sg.sin(y) + 0.02 * x
+        return y
+
+    def pulled(s: Any, x: Any) -> Any:
+        _, back = sg.vjp(chain, x)
+        return back(s)[0]
+
+    assert jit(grad(pulled))(0.3, 0.7) == pytest.approx(grad(chain)(0.7), rel=1e-12)
+
+
 def test_a_third_derivative_by_nodes_within() -> None:
     """Of a loop, at a point that is computed; the last one by the input."""
 

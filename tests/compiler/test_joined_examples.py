@@ -263,17 +263,6 @@ def of_two(turns: int) -> Function:
     return total
 
 
-def test_what_is_done_to_all_results_makes_no_longer_a_program() -> None:
-    """In whatever order, and twice: not for each example, nor with choices between its results."""
-    lengths = set()
-    for turns, count in ((1, COUNT), (2, COUNT), (3, COUNT), (3, 2 * COUNT)):
-        f, given = jit(of_two(turns)), (0.7, draws(count))
-        expected = [2.0 * math.exp(math.sin(0.7 * x) + 0.7 + x) for x in given[1]]
-        assert f(*given) == pytest.approx(math.fsum(expected), rel=1e-12)
-        lengths.add(int(f.explain(*given).split()[1]) - count)
-    assert len(lengths) == 1
-
-
 # Random programs ----------------------------------------------------------------------------------
 
 UNITS: list[Function] = [sg.sin, sg.tanh, sg.square, abs, lambda x: 0.5 - x]

@@ -329,6 +329,18 @@ def _mapped(xs: Any, k: Any) -> Any:
     return vmap(lambda x: gathered(x, k))(xs)
 
 
+@pytest.mark.parametrize("count", [2003, 5001])
+def test_arrays_of_any_layout_are_read_in_turn(count: int) -> None:
+    """One that lies in one piece where it is, others and lists copied, of any length."""
+    rows, w = np.random.default_rng(count).normal(size=(count, 3)), np.array([0.3, -0.2, 0.5])
+    f = jit(value_and_grad(lambda w, x: sum(vmap(lambda r: sg.tanh(sg.dot(w, r)))(x))))
+    for given in (rows, rows.tolist(), rows[::-1], rows, np.asfortranarray(rows)):
+        y = np.tanh(np.array(given) @ w)
+        value, slope = f(w, given)
+        assert value == pytest.approx(y.sum(), rel=1e-11)
+        assert slope == pytest.approx((1.0 - y * y) @ np.array(given), rel=1e-10)
+
+
 def test_threads_and_pickles_have_the_same_digits() -> None:
     """Calls in threads do not share memory; a copy from a pickle computes the same."""
     compiled = jit(_mapped)

@@ -404,14 +404,6 @@ def test_what_does_not_fit_is_refused_in_a_line() -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_what_contains_itself_is_refused() -> None:
-    """A list in itself has no numbers to be counted."""
-    x: list[Any] = [1.0]
-    x.append(x)
-    with pytest.raises(OperandError, match="itself"):
-        mse_loss(x, x)
-
-
 SCORES = [[0.2, -1.0, 0.5], [1.5, 0.3, -0.2], [-0.4, 0.1, 0.9], [0.0, 2.0, 1.0]]
 OF_CLASSES: dict[str, Any] = {
     "weighted": partial(cross_entropy, weight=[1.0, 2.0, 0.5]),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Iterable, Sequence
 from enum import Enum
@@ -11,14 +9,14 @@ from functools import partial
 from math import isfinite
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.markup import escape
 
-from scalargrad.cli.train import PROGRAMS
+from scalargrad.cli.train import PROGRAMS, Epochs, Quiet
 from scalargrad.errors import NumericalError, OperandError, ScalargradError, SweepError
-from scalargrad.system.files import make_folder
+from scalargrad.system.files import make_folder, write_table
 from scalargrad.system.terminals import console
 
 if TYPE_CHECKING:
@@ -62,14 +60,11 @@ def sweep(
     *,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds for each rate: 0, 1, …")] = 3,
     workers: Annotated[int, typer.Option(help="Processes; -1 for one per core.")] = 1,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes over the examples.", show_default="chosen by the program"),
-    ] = None,
+    epochs: Epochs = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The folder the files are written to.")
     ] = Path("scalargrad-sweep"),
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a program with several learning rates and seeds, and compare them."""
     from scalargrad import parallel
@@ -167,16 +162,12 @@ def _write_runs(
     name: str, outcomes: Sequence[Outcome], metrics: Sequence[str], folder: Path
 ) -> Path:
     """Write a line for each run; one that diverged has no numbers."""
-    from scalargrad.system.files import write_atomically
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["learning_rate", "seed", "epochs", "loss", *metrics, "seconds"])
+    table: list[list[Any]] = [["learning_rate", "seed", "epochs", "loss", *metrics, "seconds"]]
     for plan, rows, seconds in outcomes:
         last = rows[-1] if rows else {}
         numbers = [last.get(x, "") for x in ("loss", *metrics)]
-        writer.writerow([plan.lr, plan.seed, len(rows), *numbers, f"{seconds:.3f}"])
-    return write_atomically(folder / f"{name}.csv", text.getvalue().encode())
+        table.append([plan.lr, plan.seed, len(rows), *numbers, f"{seconds:.3f}"])
+    return write_table(folder / f"{name}.csv", table)
 
 
 def _draw(name: str, outcomes: Sequence[Outcome], folder: Path) -> Path:

@@ -36,10 +36,11 @@ IN_THE_PLANE = {"moons", "xor"}
 _Output = Annotated[
     Path, typer.Option("--output", "-o", help="The folder the files are written to.")
 ]
-_Epochs = Annotated[
+Epochs = Annotated[
     int | None,
     typer.Option(min=1, help="Passes over the examples.", show_default="chosen by the program"),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 _Watch = Annotated[
     Path | None,
     typer.Option(
@@ -52,13 +53,13 @@ _Watch = Annotated[
 def _command(name: str) -> Callable[..., None]:
     def command(
         output: _Output = Path("scalargrad-train"),
-        epochs: _Epochs = None,
+        epochs: Epochs = None,
         *,
         seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
         resume: Annotated[
             bool, typer.Option("--resume", help="Resume from the last checkpoint.")
         ] = False,
-        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
+        quiet: Quiet = False,
         watch: _Watch = None,
     ) -> None:
         from scalargrad import experiments

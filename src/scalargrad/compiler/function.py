@@ -23,13 +23,15 @@ from scalargrad.compiler.passes.kinds import (
     PRODUCTS,
     UNBATCH,
     Op,
+    has_lanes,
 )
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
+from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 from scalargrad.ops import TABLE, mul
 from scalargrad.system.cached_property import cached_property
-from scalargrad.system.collector import collector_paused
+from scalargrad.system.process import collector_paused
 
 
 class Function:
@@ -69,9 +71,9 @@ class Function:
     @cached_property
     def _followed(self) -> Program:
         """The program in which dependence is traced; derivatives in it must be written out."""
-        return (
-            self.program if self.wrt and ADJOINT in self.recorded.nodes().table else self.recorded
-        )
+        table = self.recorded.nodes().table
+        in_sums = self.wrt and ADJOINT in table and not has_lanes(table)
+        return self.program if in_sums else self.recorded
 
     @cached_property
     def operands(self) -> list[tuple[int, ...] | None]:
@@ -227,6 +229,9 @@ class Function:
 
     @collector_paused()
     def _plain_runner(self, asked: Callable[[Program], Program]) -> Runner:
+        if self.recorded.stacked or has_lanes(self.recorded.nodes().table):
+            flat = sum_of_products(unrolled(asked(self.recorded)))
+            return runner_for(differentiate(flat, tidy=False))
         return runner_for(differentiate(asked(self.program), tidy=False))
 
     def outputs(self, inputs: Inputs) -> list[float]:
@@ -261,15 +266,14 @@ class Function:
         Its inputs are the same, followed by a seed for each place.
         """
         if places not in self._pulled_back:
-            n, count = self.program.inputs, len(places)
-            program, seeds = self.program.with_inputs(count), range(n, n + count)
+            n, count = self.recorded.inputs, len(places)
+            program, seeds = self.recorded.with_inputs(count), range(n, n + count)
             roots = [(program.outputs[k], seed) for k, seed in zip(places, seeds, strict=True)]
             if len(roots) * len(self.wrt) > MOST_PAIRS:
                 roots = [_as_one(program, roots)]
             program.outputs = []
-            derived = Function(program, len(self.wrt), (*self.wrt, *seeds))
-            derived.program = differentiate(_asked(program, self.wrt, roots))
-            self._pulled_back[places] = derived
+            asked = _asked(program, self.wrt, roots)
+            self._pulled_back[places] = Function(asked, len(self.wrt), (*self.wrt, *seeds))
         return self._pulled_back[places]
 
 

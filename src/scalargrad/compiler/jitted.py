@@ -24,7 +24,7 @@ from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
-from scalargrad.system.collector import collector_paused
+from scalargrad.system.process import collector_paused
 from scalargrad.value import Value
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler import disk_cache
-from scalargrad.compiler.backend.blocks import Blocked
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.nests.nested import Nested
+from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.passes.kinds import Held
 from scalargrad.compiler.passes.program import Program
@@ -40,7 +40,7 @@ ON_DISK = range(_CODE + 10_000, 10_000_000)
 Key = tuple[bytes, tuple[Any, ...], bool, int]
 
 #: What a program was compiled into.
-Compiled = Packed | Nested | Blocked
+Compiled = Packed | Nested | NumpyNested
 
 _kept: dict[Key, Compiled] = {}
 
@@ -88,8 +88,8 @@ def keep(key: Key | None, packed: Compiled) -> None:
 
 
 def _remember(key: Key, packed: Compiled) -> None:
-    """Keep a program in memory, as the last to be forgotten, unless it has a state."""
-    if key[-1] <= MOST and not isinstance(packed, Blocked):
+    """Keep a program in memory, as the last to be forgotten."""
+    if key[-1] <= MOST:
         _kept[key] = packed
     for oldest in [*_kept]:
         if sum(weight for *_, weight in [*_kept]) <= MOST:

@@ -14,18 +14,14 @@ import numpy as np
 
 from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend.blocks import Blocked, BlockExecutable
-from scalargrad.compiler.backend.choice import Executable, Pool, has_llvm
-from scalargrad.compiler.backend.steps import Part
-from scalargrad.compiler.nests.nested import Nested, NestPool
-from scalargrad.compiler.packing.groups import with_terms_in_order
+from scalargrad.compiler.backend.choice import Pool
+from scalargrad.compiler.nests.nested import Nested, NestExecutable, NestPool
+from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.packing.instructions import Packed
 from scalargrad.compiler.packing.pack import pack
-from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.splitter import split
-from scalargrad.system.collector import collector_paused
+from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
 
@@ -33,21 +29,14 @@ Inputs = list[float] | Floats
 class Runner(Pool):
     """A packed program, and the executables (with a memory each) that are idle."""
 
-    packed: Packed | Blocked  # type: ignore[assignment]
-
-    def __init__(self, packed: Packed | Blocked) -> None:
-        super().__init__(packed)  # type: ignore[arg-type]
+    def __init__(self, packed: Packed) -> None:
+        super().__init__(packed)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
     @property
     def outputs(self) -> slice:
         """The cells of the outputs."""
         return self.packed.outputs
-
-    def executable(self) -> Executable:
-        """Return a new executable."""
-        packed = self.packed
-        return packed.executable() if isinstance(packed, Blocked) else super().executable()
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -77,7 +66,7 @@ class Runner(Pool):
             executable, outputs = idle = self._idle.pop()
         except IndexError:
             executable, outputs = idle = self.lend()
-        if executable.__class__ is BlockExecutable:
+        if executable.__class__ is NestExecutable:
             executable.take(cells, blocks)
         else:
             memory = executable.memory
@@ -88,11 +77,6 @@ class Runner(Pool):
         self._idle.append(idle)
         return found, are_finite(found) if finite is None else finite
 
-    @property
-    def parts(self) -> list[Part]:
-        """The packed programs and loops, with titles if there are several."""
-        return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
-
 
 class LoopRunner(NestPool, Runner):
     """A program of loops with the memories it runs in.
@@ -101,7 +85,7 @@ class LoopRunner(NestPool, Runner):
     is, so that the call is made eagerly.
     """
 
-    packed: Nested  # type: ignore[assignment]
+    packed: Nested | NumpyNested  # type: ignore[assignment]
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -129,12 +113,7 @@ _FEW = 32
 
 def runner_for(program: Program) -> Runner:
     """Return a runner for a program in sums of products, its derivatives written out."""
-    lowered = lower(program)
-    if not has_lanes(lowered.ops):
-        return Runner(pack(lowered))
-    ordered = with_terms_in_order(lowered)  # before it is cut into parts
-    segments = split(ordered)
-    return Runner(pack(ordered, in_order=True) if segments is None else Blocked(segments))
+    return Runner(pack(lower(program)))
 
 
 @collector_paused()
@@ -150,7 +129,7 @@ def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
     """
     key = known_programs.key_of(asked)
     packed = known_programs.found(key)
-    if isinstance(packed, Nested):
+    if isinstance(packed, Nested | NumpyNested):
         return LoopRunner(packed)
     if packed is not None:
         return Runner(packed)
@@ -160,8 +139,6 @@ def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
 
 
 def _runner_for_new(asked: Program, plain: Callable[[], Runner]) -> Runner:
-    if not has_llvm():
-        return plain()
     from scalargrad.compiler.nests.compile_nests import nested
 
     nest = nested(asked)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from scalargrad.data.click_log import ClickModel, Impression, click_model
-from scalargrad.data.dataset import Dataset, Split
-from scalargrad.data.facts import Fact, facts, names
+from scalargrad.data.datasets import (
+    Dataset,
+    Split,
+    blobs,
+    circles,
+    digits,
+    moons,
+    sine,
+    spirals,
+    xor,
+)
 from scalargrad.data.features import Vocabulary, crossed
-from scalargrad.data.handwritten_digits import digits
-from scalargrad.data.reviews import bag_of_words, hotel_reviews, sentiment, words
-from scalargrad.data.synthetic import blobs, circles, moons, sine, spirals, xor
+from scalargrad.data.texts import Fact, bag_of_words, facts, hotel_reviews, names, sentiment, words
 
 __all__ = [
     "ClickModel",

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scalargrad.data.dataset import Dataset
+from scalargrad.data.datasets import Dataset
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import flag, instance, listed, number, size, whole
@@ -226,20 +226,14 @@ class ClickModel:
 
     def log_loss(self, impressions: Iterable[Impression], clicks: Iterable[int]) -> float:
         """Return the mean log loss of the true probabilities, in nats: no model can expect less."""
-        told = (
-            listed(impressions, "impressions", "Impressions"),
-            [number(x, "a click", 0, 1) for x in listed(clicks, "clicks", "0 and 1")],
-        )
-        if len(told[0]) != len(told[1]) or not told[0]:
+        shown = listed(impressions, "impressions", "Impressions")
+        clicked = [number(x, "a click", 0, 1) for x in listed(clicks, "clicks", "0 and 1")]
+        if len(shown) != len(clicked) or not shown:
             raise OperandError(
-                f"{len(told[0])} impressions and {len(told[1])} clicks: give one click for each, "
+                f"{len(shown)} impressions and {len(clicked)} clicks: give one click for each, "
                 "and at least one"
             )
-        chances = [
-            self.probability(shown) if clicked else 1 - self.probability(shown)
-            for shown, clicked in zip(*told, strict=True)
-        ]
-        return -math.fsum(map(math.log, chances)) / len(chances)
+        return log_loss(map(self.probability, shown), clicked)
 
     def _rng(self, *what: object) -> random.Random:
         """Return the generator of one user, item, pair or combination."""
@@ -320,3 +314,15 @@ def click_model(
 
 def _sigmoid(z: float) -> float:
     return 1 / (1 + math.exp(-z))
+
+
+def log_loss(chances: Iterable[float], clicks: Sequence[float]) -> float:
+    """Return the mean log loss of probabilities, in nats.
+
+    Examples
+    --------
+    >>> round(log_loss([0.5, 0.5], [0, 1]), 4)
+    0.6931
+    """
+    told = [p if clicked else 1 - p for p, clicked in zip(chances, clicks, strict=True)]
+    return -math.fsum(map(math.log, told)) / len(told)

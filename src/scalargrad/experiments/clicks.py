@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad import data
-from scalargrad.data.click_log import COUNTRIES, DEVICES, LANGUAGES, TOPICS, Impression
+from scalargrad.data.click_log import COUNTRIES, DEVICES, LANGUAGES, TOPICS, Impression, log_loss
 from scalargrad.data.features import Vocabulary, crossed
 from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
@@ -197,18 +196,6 @@ class Ranker:
             odds = self.log_odds([self.model.encode(offer) for offer in offers])
         order = sorted(range(len(offers)), key=lambda i: -float(getattr(odds[i], "data", odds[i])))
         return [offers[i] for i in order]
-
-
-def log_loss(chances: Iterable[float], clicks: Sequence[int]) -> float:
-    """Return the mean log loss of probabilities, in nats.
-
-    Examples
-    --------
-    >>> round(log_loss([0.5, 0.5], [0, 1]), 4)
-    0.6931
-    """
-    told = [p if clicked else 1 - p for p, clicked in zip(chances, clicks, strict=True)]
-    return -math.fsum(map(math.log, told)) / len(told)
 
 
 def clicks(plan: Plan) -> Report:

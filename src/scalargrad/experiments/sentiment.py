@@ -6,7 +6,7 @@ from typing import Any
 
 from scalargrad import data
 from scalargrad.autodiff import gradients
-from scalargrad.data.reviews import LABELS
+from scalargrad.data.texts import LABELS
 from scalargrad.experiments.plan import Plan, Report, train
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import accuracy, cross_entropy

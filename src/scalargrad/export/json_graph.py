@@ -13,9 +13,9 @@ from scalargrad.call import require_no_call
 from scalargrad.errors import GraphError, StateError
 from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE
-from scalargrad.system.json_number import json_number
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
+from scalargrad.table.numbers import json_number
 from scalargrad.table.validation import instance
 from scalargrad.value import Parameter, Value
 

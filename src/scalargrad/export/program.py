@@ -16,7 +16,8 @@ from scalargrad.compiler.call.specialization import value_cells
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.c_printer import print_c
-from scalargrad.compiler.nests.compile_nests import Scheduled, written
+from scalargrad.compiler.nests.compile_nests import Scheduled, scheduled, written
+from scalargrad.compiler.nests.lowering import Lowered
 from scalargrad.compiler.passes.kinds import ADJOINT, ROW, TAKE, has_lanes
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import PartCopy, Program
@@ -64,7 +65,8 @@ class Exported:
             return None
         return written(self.recorded, self._printed, always=True)
 
-    def _printed(self, found: Scheduled) -> tuple[Scheduled, str, int]:
+    def _printed(self, lowered: Lowered) -> tuple[Scheduled, str, int]:
+        found = scheduled(lowered)
         return found, *print_c(found.body, found.plan, f"{self.name}_loops", static=True)
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from scalargrad.losses import modules
-from scalargrad.losses.classification import (
+from scalargrad.losses.functional import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
     hinge_loss,
+    huber_loss,
     kl_div,
+    l1_loss,
+    l1_penalty,
+    l2_penalty,
+    mse_loss,
     multi_margin_loss,
     nll_loss,
+    smooth_l1_loss,
 )
 from scalargrad.losses.metrics import accuracy, confusion_matrix, error_rate, zero_one_loss
 from scalargrad.losses.modules import *
 from scalargrad.losses.modules import Loss
-from scalargrad.losses.penalties import l1_penalty, l2_penalty
-from scalargrad.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
 __all__ = [
     "Loss",

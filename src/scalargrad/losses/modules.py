@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
-from scalargrad.losses.classification import (
+from scalargrad.losses.functional import (
     IGNORED,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
     hinge_loss,
+    huber_loss,
     kl_div,
+    l1_loss,
+    mse_loss,
     multi_margin_loss,
     nll_loss,
+    smooth_l1_loss,
 )
 from scalargrad.losses.reduction import Reduction
-from scalargrad.losses.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
 __all__ = [
     "BCELoss",

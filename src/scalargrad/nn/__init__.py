@@ -11,9 +11,8 @@ from scalargrad.nn.attention import MultiheadAttention
 from scalargrad.nn.container import *
 from scalargrad.nn.dropout import Dropout
 from scalargrad.nn.embedding import Embedding, EmbeddingBag
-from scalargrad.nn.functional_call import functional_call
 from scalargrad.nn.linear import Linear
-from scalargrad.nn.module import Module
+from scalargrad.nn.module import Module, functional_call
 from scalargrad.nn.normalization import LayerNorm, RMSNorm
 from scalargrad.nn.perceptron import *
 from scalargrad.nn.recurrent import *

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError
-from scalargrad.nn.inputs import each_row
 from scalargrad.nn.module import Module
 from scalargrad.ops import (
     elu,
@@ -59,7 +58,9 @@ class ElementwiseModule(Module):
         """
         if hasattr(x, "tolist"):
             x = x.tolist()
-        return each_row(x, self.forward) if isinstance(x, list | tuple) else self.unit(x)
+        if isinstance(x, list | tuple):
+            return [self.forward(part) for part in x]
+        return self.unit(x)
 
 
 class ReLU(ElementwiseModule):
@@ -323,10 +324,6 @@ class Identity(Module):
         return x
 
 
-#: More levels than any batch of batches has.
-_DEEPEST = 32
-
-
 class Softmax(Module):
     """Turn scores into probabilities, e^xᵢ / Σ e^xⱼ, along the innermost lists.
 
@@ -362,8 +359,6 @@ class Softmax(Module):
 
     def _normalised(self, x: Any, level: int) -> Any:
         scores = listed(x.tolist() if hasattr(x, "tolist") else x, "x", "scores")
-        if level > _DEEPEST:
-            raise OperandError("the scores are nested too deeply: is a list in itself?")
         if any(isinstance(part, list | tuple) for part in scores):
             return [self._normalised(part, level + 1) for part in scores]
         if self.dim not in {None, -1, level}:

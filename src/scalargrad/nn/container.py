@@ -13,9 +13,6 @@ from scalargrad.table.validation import listed, mapping, text, whole
 __all__ = ["Flatten", "ModuleDict", "ModuleList", "Sequential"]
 
 
-_MOST_DIMENSIONS = 100
-
-
 class Flatten(Module):
     """Join several dimensions into one, as PyTorch's module of this name does.
 
@@ -61,8 +58,6 @@ def _dimensions(x: Any) -> int:
     depth = 0
     while isinstance(x, list | tuple):
         depth, x = depth + 1, x[0] if x else None
-        if depth > _MOST_DIMENSIONS:
-            raise OperandError("Flatten was given a list in itself, or one nested too deeply")
     return depth
 
 

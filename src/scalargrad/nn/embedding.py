@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import repeat
 from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
 from scalargrad.nn.init import Rng
-from scalargrad.nn.inputs import checked_index, each_row
+from scalargrad.nn.inputs import checked_index
 from scalargrad.nn.module import Module
 from scalargrad.ops import dot, maximum, mean, ne, sum, take, where
 from scalargrad.sparse import Table
@@ -115,7 +114,7 @@ class Embedding(Module):
         """
         index = index.tolist() if hasattr(index, "tolist") else index
         if isinstance(index, list | tuple):
-            return each_row(index, partial(Embedding.forward, self))
+            return [Embedding.forward(self, i) for i in index]
         return self.row(index)
 
     def example_input(self) -> Any:

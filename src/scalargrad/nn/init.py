@@ -68,10 +68,7 @@ def draw_by(source: Any, method: str, *args: float) -> Any:
 
 
 def _fill(tensor: T, draw: Callable[[], Any]) -> T:
-    try:
-        parameters = list(flat(tensor))
-    except RecursionError:
-        raise OperandError("initialisers fill Parameters; this list contains itself") from None
+    parameters = list(flat(tensor))
     for parameter in parameters:
         if not isinstance(parameter, Parameter):
             raise OperandError(f"initialisers fill Parameters, not {shown(parameter)}")

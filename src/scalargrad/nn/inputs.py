@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, overload
 
 from scalargrad.errors import DomainError, OperandError
@@ -27,27 +27,6 @@ def are_rows(x: Any) -> bool:
     if isinstance(first, Value | float):
         return False
     return isinstance(first, list | tuple | Mapping) or getattr(first, "ndim", 0) > 0
-
-
-def each_row(x: Iterable[Any], forward: Callable[[Any], Any]) -> list[Any]:
-    """Return what a module makes of each example of a batch, or of a batch of batches.
-
-    Raises
-    ------
-    OperandError
-        If lists contain themselves, or are nested more deeply than Python recurs.
-
-    Examples
-    --------
-    >>> each_row([[1.0, 2.0], [3.0, 4.0]], sum)
-    [3.0, 7.0]
-    """
-    try:
-        return [forward(row) for row in x]
-    except RecursionError as error:
-        raise OperandError(
-            "what a module was given contains itself, or is nested too deeply"
-        ) from error
 
 
 def listed_inputs(x: Any, owner: object) -> list[Any]:
@@ -96,7 +75,7 @@ def by_row(x: Any, length: int, owner: Any, compute: Callable[[list[Any]], Any])
     """Return what `compute` makes of one example, or what the module makes of each of a batch."""
     row = listed_inputs(x, owner)
     if are_rows(row):
-        return each_row(row, owner.forward)
+        return [owner.forward(x) for x in row]
     return compute(of_length(row, length, owner))
 
 

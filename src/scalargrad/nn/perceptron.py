@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.init import Rng, draw_by, generator
-from scalargrad.nn.inputs import are_rows, each_row, of_length
+from scalargrad.nn.inputs import are_rows, of_length
 from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
@@ -225,7 +225,7 @@ class MLP(Module):
             As the last `Layer` returns it.
         """
         if are_rows(x):
-            return each_row(x, self)
+            return [self(row) for row in x]
         signal: Any = x
         for i, layer in enumerate(self.layers):
             signal = layer([signal] if i and isinstance(signal, Value) else signal)

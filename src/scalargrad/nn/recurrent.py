@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
 from scalargrad.nn.init import Rng
-from scalargrad.nn.inputs import are_rows, each_row, listed_inputs, of_length
+from scalargrad.nn.inputs import are_rows, listed_inputs, of_length
 from scalargrad.nn.linear import affine
 from scalargrad.nn.module import Module
 from scalargrad.ops import add, relu, sigmoid, tanh
@@ -55,7 +55,7 @@ class RNNCellBase(Module):
         x = listed_inputs(input, self)
         if are_rows(x):
             given = [[None] * len(x) if s is None else of_length(s, len(x), self) for s in states]
-            each = each_row(zip(x, *given, strict=True), lambda at: self._next(at[0], at[1:]))
+            each = [self._next(at[0], at[1:]) for at in zip(x, *given, strict=True)]
             return tuple([*column] for column in zip(*each, strict=True))
         zeros = [0.0] * self.hidden_size
         now = [zeros if s is None else of_length(s, self.hidden_size, self) for s in states]

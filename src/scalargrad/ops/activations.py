@@ -11,8 +11,8 @@ from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
 from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
 from scalargrad.system.short_repr import shown
+from scalargrad.table.declaration import ATOM, SUM, Notation
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import ATOM, SUM, Notation
 from scalargrad.table.operation import (
     Binary,
     Elementwise,

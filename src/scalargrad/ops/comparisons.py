@@ -7,8 +7,10 @@ stand in a graph.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from scalargrad.table.declaration import COMPARISON, infix
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import COMPARISON, infix
 from scalargrad.table.operation import Binary, primitive
 
 __all__ = ["eq", "ge", "gt", "le", "lt", "ne"]
@@ -23,14 +25,19 @@ class Comparison(Binary):
 _APART = Domain(smooth=lambda a, b: not -0.1 < a - b < 0.1)
 
 
-@primitive(
-    Comparison,
-    symbol="<",
-    partials=lambda y, a, b: (0.0, 0.0),
-    domain=_APART,
-    comparison=infix("<", COMPARISON),
-    text=infix("<", COMPARISON),
-)
+def _comparison(sign: str, written: str = "") -> Callable[[Callable[..., float]], Comparison]:
+    """Declare a comparison with a sign of Python's, which people may write in another way."""
+    return primitive(
+        Comparison,
+        symbol=written or sign,
+        partials=lambda y, a, b: (0.0, 0.0),
+        domain=_APART,
+        comparison=infix(sign, COMPARISON),
+        text=infix(written or sign, COMPARISON),
+    )
+
+
+@_comparison("<")
 def lt(a: float, b: float) -> float:
     """Compare: 1 where a < b, else 0; the gradient is 0.
 
@@ -42,14 +49,7 @@ def lt(a: float, b: float) -> float:
     return 1.0 if a < b else 0.0
 
 
-@primitive(
-    Comparison,
-    symbol="≤",
-    partials=lambda y, a, b: (0.0, 0.0),
-    domain=_APART,
-    comparison=infix("<=", COMPARISON),
-    text=infix("≤", COMPARISON),
-)
+@_comparison("<=", "≤")
 def le(a: float, b: float) -> float:
     """Compare: 1 where a <= b, else 0; the gradient is 0.
 
@@ -61,14 +61,7 @@ def le(a: float, b: float) -> float:
     return 1.0 if a <= b else 0.0
 
 
-@primitive(
-    Comparison,
-    symbol=">",
-    partials=lambda y, a, b: (0.0, 0.0),
-    domain=_APART,
-    comparison=infix(">", COMPARISON),
-    text=infix(">", COMPARISON),
-)
+@_comparison(">")
 def gt(a: float, b: float) -> float:
     """Compare: 1 where a > b, else 0; the gradient is 0.
 
@@ -80,14 +73,7 @@ def gt(a: float, b: float) -> float:
     return 1.0 if a > b else 0.0
 
 
-@primitive(
-    Comparison,
-    symbol="≥",
-    partials=lambda y, a, b: (0.0, 0.0),
-    domain=_APART,
-    comparison=infix(">=", COMPARISON),
-    text=infix("≥", COMPARISON),
-)
+@_comparison(">=", "≥")
 def ge(a: float, b: float) -> float:
     """Compare: 1 where a >= b, else 0; the gradient is 0.
 
@@ -99,14 +85,7 @@ def ge(a: float, b: float) -> float:
     return 1.0 if a >= b else 0.0
 
 
-@primitive(
-    Comparison,
-    symbol="=",
-    partials=lambda y, a, b: (0.0, 0.0),
-    domain=_APART,
-    comparison=infix("==", COMPARISON),
-    text=infix("=", COMPARISON),
-)
+@_comparison("==", "=")
 def eq(a: float, b: float) -> float:
     """Compare: 1 where a == b, else 0; the gradient is 0.
 
@@ -118,14 +97,7 @@ def eq(a: float, b: float) -> float:
     return 1.0 if a == b else 0.0
 
 
-@primitive(
-    Comparison,
-    symbol="≠",
-    partials=lambda y, a, b: (0.0, 0.0),
-    domain=_APART,
-    comparison=infix("!=", COMPARISON),
-    text=infix("≠", COMPARISON),
-)
+@_comparison("!=", "≠")
 def ne(a: float, b: float) -> float:
     """Compare: 1 where a != b, else 0; the gradient is 0.
 

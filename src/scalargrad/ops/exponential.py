@@ -7,9 +7,9 @@ import math
 from scalargrad.ops.comparisons import ne
 from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import where
+from scalargrad.table.declaration import ATOM, POWER, Notation
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import ATOM, POWER, Notation, call
-from scalargrad.table.operation import Unary, primitive
+from scalargrad.table.operation import Unary, elementary, primitive
 from scalargrad.table.symbol import Symbol
 
 __all__ = ["cbrt", "erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
@@ -19,13 +19,7 @@ _LN_2 = math.log(2.0)
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (y,),
-    mathml=Notation("<msup><mi>e</mi>{0}</msup>", POWER, (1,)),
-    javascript=call("Math.exp", 1),
-    lane="np.exp({0})",
-)
+@elementary(partials=lambda y, x: (y,), mathml=Notation("<msup><mi>e</mi>{0}</msup>", POWER, (1,)))
 def exp(x: float) -> float:
     """Raise e to a power, e^x; beyond 709.78 the result overflows to inf.
 
@@ -62,9 +56,7 @@ def exp2(x: float) -> float:
         return math.inf
 
 
-@primitive(
-    Unary, partials=lambda y, x: (exp(x),), javascript=call("Math.expm1", 1), lane="np.expm1({0})"
-)
+@elementary(partials=lambda y, x: (exp(x),))
 def expm1(x: float) -> float:
     """Compute e^x - 1, accurate near 0 too.
 
@@ -84,13 +76,7 @@ def _logarithm(x: float) -> float:
     return -math.inf if x == 0.0 else math.nan
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 / x,),
-    domain=_POSITIVE,
-    javascript=call("Math.log", 1),
-    lane="np.log({0})",
-)
+@elementary(partials=lambda y, x: (1 / x,), domain=_POSITIVE)
 def log(x: float) -> float:
     """Take the natural logarithm, ln x.
 
@@ -110,12 +96,9 @@ def log(x: float) -> float:
         return _logarithm(x)
 
 
-@primitive(
-    Unary,
+@elementary(
     partials=lambda y, x: (1 / (1 + x),),
     domain=Domain((-0.8, 3.0), valid=lambda x: x > -1, safe=0.0),
-    javascript=call("Math.log1p", 1),
-    lane="np.log1p({0})",
 )
 def log1p(x: float) -> float:
     """Compute ln(1 + x), accurate near 0 too.
@@ -136,13 +119,7 @@ def log1p(x: float) -> float:
         return _logarithm(1.0 + x)
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 / x / _LN_2,),
-    domain=_POSITIVE,
-    javascript=call("Math.log2", 1),
-    lane="np.log2({0})",
-)
+@elementary(partials=lambda y, x: (1 / x / _LN_2,), domain=_POSITIVE)
 def log2(x: float) -> float:
     """Take the logarithm to base 2.
 
@@ -162,13 +139,7 @@ def log2(x: float) -> float:
         return _logarithm(x)
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 / x / math.log(10.0),),
-    domain=_POSITIVE,
-    javascript=call("Math.log10", 1),
-    lane="np.log10({0})",
-)
+@elementary(partials=lambda y, x: (1 / x / math.log(10.0),), domain=_POSITIVE)
 def log10(x: float) -> float:
     """Take the logarithm to base 10.
 
@@ -188,15 +159,12 @@ def log10(x: float) -> float:
         return _logarithm(x)
 
 
-@primitive(
-    Unary,
+@elementary(
     symbol="√",
     partials=lambda y, x: (1 / (2 * y),),
     domain=Domain((0.2, 3.0), valid=lambda x: x >= 0),
     text=Notation("√{0}", POWER, (ATOM,)),
     mathml=Notation("<msqrt>{0}</msqrt>"),
-    javascript=call("Math.sqrt", 1),
-    lane="np.sqrt({0})",
 )
 def sqrt(x: float) -> float:
     """Take the square root, √x.
@@ -218,14 +186,11 @@ def sqrt(x: float) -> float:
     return math.sqrt(x) if not x < 0.0 else math.nan
 
 
-@primitive(
-    Unary,
+@elementary(
     symbol="∛",
     partials=lambda y, x: (where(ne(x, 0.0), y / x / 3, 1 / (y * y)),),
     domain=Domain(smooth=lambda x: not -0.1 < x < 0.1),
     mathml=Notation("<mroot>{0}<mn>3</mn></mroot>"),
-    javascript=call("Math.cbrt", 1),
-    lane="np.cbrt({0})",
 )
 def cbrt(x: float) -> float:
     """Take the cube root, ∛x, of a negative number too; at 0 the slope is inf.

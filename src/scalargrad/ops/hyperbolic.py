@@ -6,12 +6,11 @@ import math
 
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import exp, sqrt
-from scalargrad.ops.polynomial import one_less_square
 from scalargrad.ops.selection import where
-from scalargrad.ops.trigonometric import hypot
+from scalargrad.ops.trigonometric import hypot, one_less_square
+from scalargrad.table.declaration import PRODUCT, SUM, Notation
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import PRODUCT, SUM, Notation, call
-from scalargrad.table.operation import Binary, Unary, composite, primitive
+from scalargrad.table.operation import Binary, composite, elementary
 from scalargrad.table.symbol import Symbol
 
 __all__ = ["acosh", "asinh", "atanh", "cosh", "sinh", "tanh"]
@@ -21,9 +20,7 @@ def _cosh(x: Symbol) -> Symbol:
     return cosh(x)
 
 
-@primitive(
-    Unary, partials=lambda y, x: (_cosh(x),), javascript=call("Math.sinh", 1), lane="np.sinh({0})"
-)
+@elementary(partials=lambda y, x: (_cosh(x),))
 def sinh(x: float) -> float:
     """Take the hyperbolic sine.
 
@@ -38,9 +35,7 @@ def sinh(x: float) -> float:
         return math.copysign(math.inf, x)
 
 
-@primitive(
-    Unary, partials=lambda y, x: (sinh(x),), javascript=call("Math.cosh", 1), lane="np.cosh({0})"
-)
+@elementary(partials=lambda y, x: (sinh(x),))
 def cosh(x: float) -> float:
     """Take the hyperbolic cosine.
 
@@ -66,12 +61,7 @@ def _tanh_slope(y: Symbol, x: Symbol) -> Symbol:
     return where(square < 0.75, 1 - square, exp(-2 * abs(x)) * (1 + 2 * abs(y) + square))
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (_tanh_slope(y, x),),
-    javascript=call("Math.tanh", 1),
-    lane="np.tanh({0})",
-)
+@elementary(partials=lambda y, x: (_tanh_slope(y, x),))
 def tanh(x: float) -> float:
     """Take the hyperbolic tangent; its slope is 1 - tanh².
 
@@ -83,12 +73,7 @@ def tanh(x: float) -> float:
     return math.tanh(x)
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 / hypot(x, 1.0),),
-    javascript=call("Math.asinh", 1),
-    lane="np.arcsinh({0})",
-)
+@elementary("arcsinh", partials=lambda y, x: (1 / hypot(x, 1.0),))
 def asinh(x: float) -> float:
     """Take the inverse hyperbolic sine.
 
@@ -100,12 +85,10 @@ def asinh(x: float) -> float:
     return math.asinh(x)
 
 
-@primitive(
-    Unary,
+@elementary(
+    "arccosh",
     partials=lambda y, x: (1 / (sqrt(x - 1) * sqrt(x + 1)),),
     domain=Domain((1.2, 3.0), valid=lambda x: x >= 1, safe=2.0),
-    javascript=call("Math.acosh", 1),
-    lane="np.arccosh({0})",
 )
 def acosh(x: float) -> float:
     """Take the inverse hyperbolic cosine; at 1 the slope is inf.
@@ -123,12 +106,10 @@ def acosh(x: float) -> float:
     return math.acosh(x) if not x < 1.0 else math.nan
 
 
-@primitive(
-    Unary,
+@elementary(
+    "arctanh",
     partials=lambda y, x: (1 / one_less_square(x),),
     domain=Domain((-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0),
-    javascript=call("Math.atanh", 1),
-    lane="np.arctanh({0})",
 )
 def atanh(x: float) -> float:
     """Take the inverse hyperbolic tangent.

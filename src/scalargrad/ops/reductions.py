@@ -16,7 +16,7 @@ from scalargrad.ops.comparisons import eq, gt
 from scalargrad.ops.exponential import exp, log1p, sqrt
 from scalargrad.ops.selection import maximum, where
 from scalargrad.system.short_repr import counted, shown
-from scalargrad.table.notation import ATOM, SUM, Notation
+from scalargrad.table.declaration import ATOM, SUM, Notation
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import (
     Binary,

@@ -7,9 +7,9 @@ import math
 from scalargrad.ops.comparisons import le, ne
 from scalargrad.ops.logic import logical_and
 from scalargrad.ops.selection import where
+from scalargrad.table.declaration import ATOM, PRODUCT, Notation, infix
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import ATOM, PRODUCT, Notation, call, infix
-from scalargrad.table.operation import Binary, Unary, composite, primitive
+from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol
 
 __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
@@ -31,15 +31,12 @@ _BETWEEN_MULTIPLES = Domain(
 )
 
 
-@primitive(
-    Unary,
+@elementary(
     partials=lambda y, x: (0.0,),
     domain=_BETWEEN_INTEGERS,
     text=Notation("⌊{0}⌋"),
     mathml=Notation("<mrow><mo>⌊</mo>{0}<mo>⌋</mo></mrow>"),
     pattern="stops here",
-    javascript=call("Math.floor", 1),
-    lane="np.floor({0})",
 )
 def floor(x: float) -> float:
     """Round down to an integer; the gradient is 0.
@@ -52,15 +49,12 @@ def floor(x: float) -> float:
     return math.copysign(float(math.floor(x)), x) if -1e16 < x < 1e16 else x
 
 
-@primitive(
-    Unary,
+@elementary(
     partials=lambda y, x: (0.0,),
     domain=_BETWEEN_INTEGERS,
     text=Notation("⌈{0}⌉"),
     mathml=Notation("<mrow><mo>⌈</mo>{0}<mo>⌉</mo></mrow>"),
     pattern="stops here",
-    javascript=call("Math.ceil", 1),
-    lane="np.ceil({0})",
 )
 def ceil(x: float) -> float:
     """Round up to an integer; the gradient is 0.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import sqrt
-from scalargrad.ops.polynomial import one_less_square
 from scalargrad.ops.selection import where
+from scalargrad.table.declaration import Notation, call
 from scalargrad.table.domain import Domain
-from scalargrad.table.notation import Notation, call
-from scalargrad.table.operation import Binary, Unary, composite, primitive
+from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
 from scalargrad.table.symbol import Symbol
 
 __all__ = [
@@ -30,13 +30,17 @@ _DEGREE = math.pi / 180.0  # in radians
 _UNIT = Domain((-0.9, 0.9), valid=lambda x: abs(x) <= 1, safe=0.0)
 
 
+def one_less_square(x: Any) -> Any:
+    """Return 1 - x² and its slope -2x, neither of which cancels for x in [-1, 1]."""
+    square = x * x
+    return where(square < 0.25, 1 - square, (1 - x) * (1 + x))
+
+
 def _cos(x: Symbol) -> Symbol:
     return cos(x)
 
 
-@primitive(
-    Unary, partials=lambda y, x: (_cos(x),), javascript=call("Math.sin", 1), lane="np.sin({0})"
-)
+@elementary(partials=lambda y, x: (_cos(x),))
 def sin(x: float) -> float:
     """Take the sine of an angle in radians.
 
@@ -48,9 +52,7 @@ def sin(x: float) -> float:
     return math.sin(x) if math.isfinite(x) else math.nan
 
 
-@primitive(
-    Unary, partials=lambda y, x: (-sin(x),), javascript=call("Math.cos", 1), lane="np.cos({0})"
-)
+@elementary(partials=lambda y, x: (-sin(x),))
 def cos(x: float) -> float:
     """Take the cosine of an angle in radians.
 
@@ -62,13 +64,7 @@ def cos(x: float) -> float:
     return math.cos(x) if math.isfinite(x) else math.nan
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 + y * y,),
-    domain=Domain((-1.2, 1.2)),
-    javascript=call("Math.tan", 1),
-    lane="np.tan({0})",
-)
+@elementary(partials=lambda y, x: (1 + y * y,), domain=Domain((-1.2, 1.2)))
 def tan(x: float) -> float:
     """Take the tangent of an angle in radians.
 
@@ -80,13 +76,7 @@ def tan(x: float) -> float:
     return math.tan(x) if math.isfinite(x) else math.nan
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 / sqrt(one_less_square(x)),),
-    domain=_UNIT,
-    javascript=call("Math.asin", 1),
-    lane="np.arcsin({0})",
-)
+@elementary("arcsin", partials=lambda y, x: (1 / sqrt(one_less_square(x)),), domain=_UNIT)
 def asin(x: float) -> float:
     """Take the inverse sine, in radians; at -1 and 1 the slope is inf.
 
@@ -103,13 +93,7 @@ def asin(x: float) -> float:
     return math.asin(x) if -1.0 <= x <= 1.0 else math.nan
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (-1 / sqrt(one_less_square(x)),),
-    domain=_UNIT,
-    javascript=call("Math.acos", 1),
-    lane="np.arccos({0})",
-)
+@elementary("arccos", partials=lambda y, x: (-1 / sqrt(one_less_square(x)),), domain=_UNIT)
 def acos(x: float) -> float:
     """Take the inverse cosine, in radians; at -1 and 1 the slope is -inf.
 
@@ -130,12 +114,7 @@ def _reciprocal_length(x: Symbol) -> Symbol:
     return 1 / hypot(x, 1.0)
 
 
-@primitive(
-    Unary,
-    partials=lambda y, x: (_reciprocal_length(x) * _reciprocal_length(x),),
-    javascript=call("Math.atan", 1),
-    lane="np.arctan({0})",
-)
+@elementary("arctan", partials=lambda y, x: (_reciprocal_length(x) * _reciprocal_length(x),))
 def atan(x: float) -> float:
     """Take the inverse tangent, in radians.
 

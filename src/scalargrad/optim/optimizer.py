@@ -8,14 +8,14 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, pairwise, repeat
+from itertools import repeat
 from math import isfinite, nan
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
 from scalargrad.grad_mode import unless_recorded
 from scalargrad.optim import rules
-from scalargrad.optim.state import Group, StateColumns, checked, read, written
+from scalargrad.optim.state import Group, StateColumns, checked, read
 from scalargrad.sparse import SparseParameter, Touched
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import as_float, float_of
@@ -23,20 +23,14 @@ from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import Value
 
 Rule = Callable[..., tuple[Any, ...]]
+#: Parameters, their new numbers, and a call that stores what the rule remembers, if anything.
+_Move = tuple[Sequence[Value], Sequence[float], Callable[[], None] | None]
 
-#: From this many parameters on, arrays are faster than single numbers.
+#: The number of parameters from which on arrays are faster than single numbers.
 _MANY = 32
 _HAS_NUMPY = importlib.util.find_spec("numpy") is not None
 #: The rules that take arrays; a user's rule may take single numbers only.
 _OF_ARRAYS = {getattr(rules, name) for name in rules.__all__}
-
-
-class _Move(NamedTuple):
-    """The result of a step for some parameters: new numbers, and a call that stores their state."""
-
-    parameters: Sequence[Value]
-    data: Sequence[float]
-    remember: Callable[[], None] | None
 
 
 class Optimizer:
@@ -87,7 +81,6 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self.state = StateColumns(len(self.state_names))
         self._names: dict[Value, str] = {}
-        self._group_of: dict[Value, int] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
         self._given: list[list[Value]] = []  # the parameters of each group
         given = listed([params] if isinstance(params, Value) else params, "params", "Parameters")
@@ -110,13 +103,12 @@ class Optimizer:
                 "an optimiser needs parameters to train, and was given none: those of a Module are "
                 "the Parameters in its attributes, so write Parameter(0.5) there, not Value(0.5)"
             )
-        known = self._group_of.keys()
+        known = self.state.rows.keys()
         if len(set(parameters)) < len(parameters) or not known.isdisjoint(parameters):
             raise OperandError("a parameter was given to the optimiser twice")
         options = {**self.defaults, **group, "params": parameters, "step": 0}
         self.check(options)
         self._names |= {p: name for name, p in named if name}
-        self._group_of |= dict.fromkeys(parameters, len(self.param_groups))
         self.state.add(parameters)
         self.param_groups.append(options)
         self._given.append([*parameters])
@@ -158,7 +150,7 @@ class Optimizer:
             for parameter in members:
                 parameter.grad = 0.0
             for touched in records:
-                for parameter in [p for p in touched if p in self._group_of]:
+                for parameter in [p for p in touched if p in self.state.rows]:
                     parameter.zero_grad()
 
     def active_parameters(self) -> list[Value]:
@@ -172,8 +164,9 @@ class Optimizer:
         if not self.is_sparse(self.param_groups[i]):
             return [*self.param_groups[i]["params"]]
         members, records = self._tables[i]
-        touched = (p for record in records for p in record if self._group_of.get(p) == i)
-        return [*members, *touched]
+        span, rows = self._span(i), self.state.rows
+        touched = [p for record in records for p in record]
+        return [*members, *(p for p in touched if span.start <= rows.get(p, -1) < span.stop)]
 
     # A step -----------------------------------------------------------------------------------
 
@@ -235,11 +228,8 @@ class Optimizer:
 
     def _span(self, i: int) -> slice:
         """Return the rows of a group."""
-        ends = accumulate((len(group["params"]) for group in self.param_groups), initial=0)
-        return [slice(*pair) for pair in pairwise(ends)][i]
-
-    def _rows(self, parameters: Iterable[Value]) -> list[int]:
-        return [*map(self.state.rows.__getitem__, parameters)]
+        first = self.state.rows[self._given[i][0]]
+        return slice(first, first + len(self._given[i]))
 
     def _prepared(self, i: int) -> tuple[Rule, Group]:
         """Return the rule of a group's next step, and its options as that takes them.
@@ -273,10 +263,11 @@ class Optimizer:
         """Return what the next step makes of a group."""
         parameters = self._visited(i)
         if len(parameters) >= _MANY and _HAS_NUMPY and (arrays := _arrays_of(parameters)):
-            rows = self._rows(parameters) if self.is_sparse(self.param_groups[i]) else self._span(i)
+            is_sparse = self.is_sparse(self.param_groups[i])
+            rows = [self.state.rows[p] for p in parameters] if is_sparse else self._span(i)
             if found := self._in_arrays(i, rows, *arrays):
                 # an array makes each float as the one it replaces is freed, unlike a list
-                return _Move(parameters, array("d", found[0].tobytes()), found[1])
+                return parameters, array("d", found[0].tobytes()), found[1]
         return self._one_by_one(i, parameters)  # names what is not finite, leaves out None
 
     def _in_arrays(
@@ -324,13 +315,13 @@ class Optimizer:
             numbers.append(new)
             states[parameter] = tuple(state)
         remember = partial(self.state.update, states) if self.has_state(group) else None
-        return _Move([*states], numbers, remember)
+        return [*states], numbers, remember
 
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):
             return
         name = self._names.get(parameter) or parameter.label
-        name = name or f"parameter {list(self._group_of).index(parameter)}"
+        name = name or f"parameter {self.state.rows[parameter]}"
         raise NumericalError(
             f"the {what} of {name} = {parameter.data:.6g} is {number}; no parameter was changed. "
             "Lower the learning rate, clip the gradients, or look for the operation under "
@@ -354,7 +345,12 @@ class Optimizer:
         OperandError, DomainError
             If an option that was assigned is no number, or out of its range.
         """
-        return written(self)
+        rows, names = self.state.rows, self.state_names
+        state = {rows[p]: dict(zip(names, x, strict=True)) for p, x in self.state.items()}
+        groups = [{**x, "params": [rows[p] for p in x["params"]]} for x in self.param_groups]
+        for group in groups:
+            self.check(group)
+        return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore the state of an optimiser of the same kind, over the same parameters.
@@ -384,7 +380,8 @@ class Optimizer:
             ) from error
         for own, group in zip(self.param_groups, groups, strict=True):
             own.update(group)
-        self.state.replace(state)
+        self.state.clear()
+        self.state.update(state)
 
     def __repr__(self) -> str:
         shown = [

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from scalargrad.errors import DomainError, OperandError, StateError
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
-from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import counted, flag, number, whole
 from scalargrad.value import Value
 
@@ -36,16 +35,7 @@ def _fractions(x: Any, name: str) -> tuple[float, ...]:
     return tuple(_fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
 
 
-def _python_number(x: Any, name: str) -> Any:
-    """Return an option of a user's rule as Python's own number, if it is one."""
-    if isinstance(x, list | tuple):
-        return tuple(_python_number(part, name) for part in x)
-    if isinstance(x, bool) or getattr(getattr(x, "dtype", None), "kind", "") == "b":
-        return bool(x)
-    return number(x, name, finite=False) if is_real(x) else x
-
-
-#: The check of each option; all others are a user's.
+#: The check of each option; all others are a user's, and stay as they are.
 _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("lr", "initial_lr", "eps", "weight_decay", "momentum"), _not_negative),
     **dict.fromkeys(("lr_decay", "initial_accumulator_value"), _not_negative),
@@ -69,10 +59,7 @@ def checked(group: Group) -> Group:
     >>> checked({"params": [], "lr": 1, "betas": [0.5, 0], "nesterov": False})
     {'params': [], 'lr': 1.0, 'betas': (0.5, 0.0), 'nesterov': False}
     """
-    return {
-        name: x if name in {"params", "step"} else _OPTIONS.get(name, _python_number)(x, name)
-        for name, x in group.items()
-    }
+    return {name: _OPTIONS[name](x, name) if name in _OPTIONS else x for name, x in group.items()}
 
 
 # The state of each parameter ------------------------------------------------------------------
@@ -125,10 +112,6 @@ class StateColumns(MutableMapping[Value, tuple[float, ...]]):
             raise KeyError(parameter)
         self._known[self.rows[parameter]] = 0
 
-    def __contains__(self, parameter: object) -> bool:
-        row = self.rows.get(parameter)  # type: ignore[call-overload]
-        return row is not None and bool(self._known[row])
-
     def __iter__(self) -> Iterator[Value]:
         return (p for p, row in self.rows.items() if self._known[row])
 
@@ -138,10 +121,9 @@ class StateColumns(MutableMapping[Value, tuple[float, ...]]):
     def __repr__(self) -> str:
         return repr(dict(self))
 
-    def replace(self, states: Mapping[Value, tuple[float, ...]]) -> None:
-        """Hold these states and no others."""
+    def clear(self) -> None:
+        """Forget all states."""
         self._known = bytearray(len(self.rows))
-        self.update(states)
 
     def arrays(self, rows: Any, first: Iterable[float]) -> list[Any]:
         """Return each column in many rows as an array, `first` where there is no state yet.
@@ -170,22 +152,6 @@ class StateColumns(MutableMapping[Value, tuple[float, ...]]):
 
 
 # Saved states ---------------------------------------------------------------------------------
-
-
-def written(optimizer: Any) -> dict[str, Any]:
-    """Return the state dict of an optimiser, in which parameters are numbered in their order.
-
-    Raises
-    ------
-    OperandError, DomainError
-        If an option that was assigned is no number, or out of its range.
-    """
-    rows, names = optimizer.state.rows, optimizer.state_names
-    state = {rows[p]: dict(zip(names, x, strict=True)) for p, x in optimizer.state.items()}
-    groups = [{**x, "params": [rows[p] for p in x["params"]]} for x in optimizer.param_groups]
-    for group in groups:
-        optimizer.check(group)
-    return {"state": state, "param_groups": groups}
 
 
 def read(
@@ -328,25 +294,22 @@ def torch_state_dict(optimizer: Any, model: Any) -> dict[str, Any]:
     groups: list[Group] = []
     ordinals = count()
     for group in optimizer.param_groups:
-        ours, numbered = group["params"], []
-        options = {name: x for name, x in group.items() if name not in {"params", "step"}}
-        row = 0
-        while row < len(ours):
-            shape, members = tensors.get(ours[row], ((), []))
-            if not members or ours[row : row + len(members)] != members:
+        left, numbered = group["params"], []
+        while left:
+            shape, members = tensors.get(left[0], ((), []))
+            if not members or left[: len(members)] != members:
                 raise StateError(
                     "the optimiser's parameters are not whole tensors of this model, in its order: "
                     "make it with model.parameters()"
                 )
-            row += len(members)
+            left = left[len(members) :]
             numbered.append(next(ordinals))
             if columns := _remembered(optimizer, group, members):
-                state[numbered[-1]] = {
-                    name: torch.tensor(x, dtype=torch.float64).reshape(shape)
-                    for name, x in columns.items()
-                }
+                found = {name: torch.tensor(x, dtype=torch.float64) for name, x in columns.items()}
+                state[numbered[-1]] = {name: x.reshape(shape) for name, x in found.items()}
                 if tuple(optimizer.state_names) != ("momentum_buffer",):  # SGD's counts no steps
                     state[numbered[-1]]["step"] = torch.tensor(float(group["step"]))
+        options = {name: x for name, x in group.items() if name != "step"}
         groups.append({**options, "params": numbered})
     return {"state": state, "param_groups": groups}
 
@@ -356,5 +319,5 @@ def _remembered(optimizer: Any, group: Group, members: Sequence[Value]) -> dict[
     if not any(p in optimizer.state for p in members):
         return {}
     rows = [optimizer.state.get(p, optimizer.first_state(group)) for p in members]
-    columns = dict(zip(optimizer.state_names, map(list, zip(*rows, strict=True)), strict=True))
-    return {name: x for name, x in columns.items() if group.get(_ONLY_WITH.get(name, "lr"), True)}
+    columns = zip(optimizer.state_names, map(list, zip(*rows, strict=True)), strict=True)
+    return {name: x for name, x in columns if group.get(_ONLY_WITH.get(name, "lr"), True)}

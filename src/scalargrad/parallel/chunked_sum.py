@@ -154,16 +154,13 @@ class ChunkedSum(Generic[R]):
     def _sent(self, requests: list[Request]) -> list[R]:
         """Send requests, and again with function and data to workers that lack them."""
         found = [unpacked(x) for x in _each(self._map, answer, requests)]
-        lacking = [i for i, replied in enumerate(found) if replied is None]
         whole = [
-            requests[i]._replace(
-                pickles={j: self._pickles[j] for j in (FUNCTION, *requests[i].places)}
-            )
-            for i in lacking
+            request._replace(pickles={i: self._pickles[i] for i in (FUNCTION, *request.places)})
+            for request, reply in zip(requests, found, strict=True)
+            if reply is None
         ]
-        again = _each(self._map, answer, whole) if lacking else []
-        for i, replied in zip(lacking, again, strict=True):
-            found[i] = unpacked(replied)
+        again = map(unpacked, _each(self._map, answer, whole) if whole else ())
+        found = [next(again) if reply is None else reply for reply in found]
         for failure in found:
             if isinstance(failure, Failure):
                 where = f"chunk {failure.place} of {len(self.chunks)}"
@@ -215,22 +212,18 @@ def _held(_key: bytes) -> dict[int, Any]:
 
 def answer(request: Request) -> bytes:
     """Return the results of a request in a worker, as a reply: None if it lacks something."""
-    return packed_result(_answer(request), request.places.start)
-
-
-def _answer(request: Request) -> list[Any] | Failure | None:
     held = _held(request.key)
     place, results = request.places.start, []
     try:
         held.update((i, pickle.loads(x)) for i, x in request.pickles.items() if i not in held)
         if not held.keys() >= {FUNCTION, *request.places}:
-            return None
+            return packed_result(None)
         f, params = held[FUNCTION], pickle.loads(request.params)
         for place in request.places:
             results.append(_owned(f(params, held[place])))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - raised where f was handed over
-        return Failure(error, place)
-    return results
+        return packed_result(Failure(error, place))
+    return packed_result(results, request.places.start)
 
 
 class _Processes:
@@ -268,7 +261,7 @@ def _cut(data: Any, chunks: int | None) -> list[Any]:
     count = min(n, CHUNKS) if chunks is None else whole(chunks, "chunks")
     if not 1 <= count <= n:
         raise OperandError(f"chunks is {chunks}: give a number from 1 to {n}, the length of data")
-    return [_stretch(data, *share) for share in _divided(n, count)]
+    return [_sliced(data, *share) for share in _divided(n, count)]
 
 
 def _divided(n: int, count: int) -> list[tuple[int, int]]:
@@ -282,7 +275,7 @@ def _length(data: Any) -> int:
         if any(isinstance(x, str | bytes | Mapping) for x in parts):
             raise TypeError
         lengths = {len(x) for x in parts}
-        _stretch(data, 0, 0)
+        _sliced(data, 0, 0)
     except (TypeError, LookupError):
         raise OperandError(
             "data have no length, or cannot be cut into slices: give a list, an array, or a tuple "
@@ -296,9 +289,9 @@ def _length(data: Any) -> int:
     return lengths.pop()
 
 
-def _stretch(data: Any, start: int, stop: int) -> Any:
+def _sliced(data: Any, start: int, stop: int) -> Any:
     if isinstance(data, tuple):
-        return tuple(_stretch(x, start, stop) for x in data)
+        return tuple(_sliced(x, start, stop) for x in data)
     return getattr(data, "iloc", data)[start:stop]  # of a DataFrame the rows, by number
 
 
@@ -343,9 +336,5 @@ def _kind(x: Any) -> Any:
         return frozenset(x)
     if isinstance(x, list | tuple):
         return type(x), len(x)
-    return getattr(x, "shape", ()) if _is_number(x) else None
-
-
-def _is_number(x: Any) -> bool:
-    """Return whether something is a number, or an array of numbers."""
-    return is_real(x) or getattr(getattr(x, "dtype", None), "kind", "") in {"f", "i", "u"}
+    is_array = getattr(getattr(x, "dtype", None), "kind", "") in {"f", "i", "u"}
+    return getattr(x, "shape", ()) if is_array or is_real(x) else None

@@ -22,7 +22,7 @@ from scalargrad.parallel.workers import (
     packed_result,
     unpacked,
 )
-from scalargrad.system.interrupt import deferred_interrupt
+from scalargrad.system.process import deferred_interrupt
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.validation import flag, function, listed, mapping
 
@@ -105,7 +105,7 @@ def sweep(
     >>> sweep(steps_to_one, [6, 7, 27], quiet=True)
     [8, 16, 111]
     """
-    from scalargrad.train.progress import ProgressBar
+    from scalargrad.system.terminals import ProgressBar
 
     function(f, "f", "of one point")
     given = listed(points, "points", "what f takes")

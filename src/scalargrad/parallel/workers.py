@@ -21,7 +21,7 @@ from scalargrad.errors import OperandError, WorkerError
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import whole
 
-#: How many processes may die, one after the other, before what they were given has failed.
+#: The number of processes that may die, one after the other, before their work has failed.
 ATTEMPTS = 3
 #: Applies a function to each item of an iterable, and gives the results in order.
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]

@@ -5,10 +5,20 @@ Each draws on the Axes it is given, or on a new figure of pyplot, and returns th
 
 from __future__ import annotations
 
-from scalargrad.plots.classifiers import confusion_matrix, decision_boundary
-from scalargrad.plots.networks import activation_curves, first_layer_weights
-from scalargrad.plots.sweeps import sweep_curves, sweep_outcomes
-from scalargrad.plots.training import gradient_norm_curve, loss_curve, loss_curves, training_curves
+from scalargrad.plots.models import (
+    activation_curves,
+    confusion_matrix,
+    decision_boundary,
+    first_layer_weights,
+)
+from scalargrad.plots.training import (
+    gradient_norm_curve,
+    loss_curve,
+    loss_curves,
+    sweep_curves,
+    sweep_outcomes,
+    training_curves,
+)
 
 __all__ = [
     "activation_curves",

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,16 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
         raise _about(path, error) from None
     _sweep(target.parent)
     return Path(path)
+
+
+def write_table(path: str | os.PathLike[str], rows: Iterable[Iterable[Any]]) -> Path:
+    """Write rows as comma-separated values, whole or not at all; floats keep every digit."""
+    import csv  # loaded by whoever writes a table
+    import io
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return write_atomically(path, text.getvalue().encode())
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:

@@ -1,12 +1,15 @@
-"""Terminals whose encoding lacks characters: these are printed in ASCII instead of failing."""
+"""Output to terminals: in ASCII where an encoding lacks characters, and a progress bar."""
 
 from __future__ import annotations
 
 import codecs
 import io
+import shutil
 import sys
+import time
 import unicodedata
 from collections.abc import MutableMapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,21 +73,10 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
     return ascii_text(lacking), error.end
 
 
-def _stand_in_or_byte(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Do as `_stand_in`; a byte of a file's name that was no text is printed as it is."""
-    if isinstance(error, UnicodeEncodeError):
-        first = ord(error.object[error.start])
-        if first in _BYTES:
-            return bytes([first - _BYTES.start + 0x80]), error.start + 1
-    return _stand_in(error)
+#: The handlers of errors instead of which characters are written in ASCII.
+_STRICT = {"strict", "surrogateescape"}
+codecs.register_error("scalargrad.plain", _stand_in)
 
-
-#: The surrogates that stand for bytes 0x80 … 0xFF (PEP 383).
-_BYTES = range(0xDC80, 0xDD00)
-#: The handler of errors instead of each that would fail; the second is that of the C locale.
-_TOLERANT = {"strict": "scalargrad.plain", "surrogateescape": "scalargrad-bytes"}
-codecs.register_error(_TOLERANT["strict"], _stand_in)
-codecs.register_error(_TOLERANT["surrogateescape"], _stand_in_or_byte)
 #: The fewest columns of a console: rich prints nothing at all where there are none.
 _NARROWEST = 20
 
@@ -94,8 +86,8 @@ def make_tolerant(stream: Any) -> None:
 
     A stream that replaces them in its own way, and one that is not a text file, stay as they are.
     """
-    if isinstance(stream, io.TextIOWrapper) and stream.errors in _TOLERANT:
-        stream.reconfigure(errors=_TOLERANT[stream.errors])
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in _STRICT:
+        stream.reconfigure(errors="scalargrad.plain")
 
 
 def console(**options: Any) -> Console:
@@ -113,3 +105,50 @@ def forget_absurd_width(environment: MutableMapping[str, str]) -> None:
     columns = environment.get("COLUMNS", "")
     if columns.isdigit() and int(columns) < _NARROWEST:
         del environment["COLUMNS"]
+
+
+_REFRESH = 0.1  # seconds between two pictures of the bar
+_NOTEBOOK = 110  # columns
+
+
+class ProgressBar:
+    """Shows how many of `total` parts are done, `done` of them before, and the time left.
+
+    Where the output is a file, the bar is written once, at the end. With `quiet`, never.
+    """
+
+    def __init__(self, total: int, done: int = 0, *, quiet: bool = False) -> None:
+        self._total, self._done, self._before = total, done, done
+        self._quiet, self._shown = quiet or sys.stdout is None, 0.0
+        self._started = time.monotonic()
+        self._texts: tuple[str, ...] = ()
+        make_tolerant(sys.stdout)
+
+    def advance(self, count: int, *texts: str) -> None:
+        """Count further parts; show the bar after these texts, unless it was shown just now."""
+        self._done, self._texts = self._done + count, texts
+        if not self._quiet and time.monotonic() - self._shown > _REFRESH:
+            self._shown = time.monotonic()
+            self._draw()
+
+    def _draw(self) -> None:
+        """Write the line as far as there is room: no number is cut off."""
+        in_notebook = "ipykernel" in sys.modules
+        if in_notebook or sys.stdout.isatty():
+            width = _NOTEBOOK if in_notebook else shutil.get_terminal_size().columns - 1
+            line = ""
+            for part in self._parts():
+                line += f"{part}  " if len(line) + len(part) < width else ""
+            sys.stdout.write(f"\r{line:{width}.{width}}")
+            sys.stdout.flush()
+
+    def _parts(self) -> list[str]:
+        share, done = self._done / max(self._total, 1), self._done - self._before
+        rate = done / max(time.monotonic() - self._started, 1e-9)
+        left = timedelta(seconds=round((self._total - self._done) / rate) if done else 0)
+        return [*self._texts, f"{'━' * round(10 * share):·<10}", f"{rate:,.0f}/s", f"{left}"]
+
+    def close(self) -> None:
+        """Write the last state, whole, and end the line."""
+        if not self._quiet:
+            sys.stdout.write("\r" + "  ".join(self._parts()) + "\n")

@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from math import isfinite
 
-from scalargrad.table.declaration import Operation
-from scalargrad.table.notation import ATOM, SIGN, Notation, call
+from scalargrad.table.declaration import ATOM, SIGN, Notation, Operation, call
 from scalargrad.table.printing import Expression, Fragment, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
 
@@ -91,6 +90,12 @@ class CodePrinter:
             if part in self._stretches:
                 self._print(part)
         return self._print(expanded)[0]
+
+    def statements(self, expressions: Sequence[Expression]) -> tuple[list[str], list[str]]:
+        """Return the assignments that all of the expressions share, and each after them."""
+        self.plan(expressions)
+        printed = [self.print(expression) for expression in expressions]
+        return self.take_lines(), printed
 
     def condition(self, expression: Expression) -> str:
         """Return `expression` as truth, without turning a comparison into 0/1."""

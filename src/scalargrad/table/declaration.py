@@ -11,15 +11,40 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from scalargrad.errors import OperandError
 from scalargrad.table.domain import REAL, Domain
-from scalargrad.table.notation import Notation
 from scalargrad.table.numbers import SMALL, as_float, defers, is_real
 
 if TYPE_CHECKING:
     from inspect import Signature
+
+
+#: How tightly the operators of a notation bind, the loosest first.
+CONDITIONAL, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = 1, 2, 3, 4, 5, 6, 9
+
+
+class Notation(NamedTuple):
+    """A template such as ``"{0} + {1}"`` and how tightly it and its operands bind."""
+
+    template: str
+    precedence: int = ATOM
+    operands: tuple[int, ...] = ()
+
+    def demand(self, index: int) -> int:
+        """Return the precedence operand `index` must have to stand without parentheses."""
+        return self.operands[index] if self.operands else CONDITIONAL
+
+
+def infix(sign: str, precedence: int) -> Notation:
+    """Return the notation of a left-associative operator between two operands."""
+    return Notation(f"{{0}} {sign} {{1}}", precedence, (precedence, precedence + 1))
+
+
+def call(name: str, arity: int) -> Notation:
+    """Return the notation of a function call with `arity` arguments."""
+    return Notation(f"{name}({', '.join(f'{{{i}}}' for i in range(arity))})")
 
 
 class CallSignature:
@@ -87,11 +112,11 @@ class Operation:
 
     lazy = False
     composite = False
-    #: Whether its partials may be others than those of its expression.
+    #: True if its partials may be others than those of its expression.
     has_own_rule = False
-    #: Whether every result says true (1) or false (0).
+    #: True if every result says true (1) or false (0).
     truth = False
-    #: Whether it has one operand or two.
+    #: True if it has one operand or two.
     few = False
 
     def __init__(

@@ -8,12 +8,20 @@ from keyword import iskeyword
 from typing import Any
 
 from scalargrad.table.code import number_code
-from scalargrad.table.declaration import Operation
-from scalargrad.table.notation import ATOM, POWER, PRODUCT, SIGN, Notation, call, infix
+from scalargrad.table.declaration import (
+    ATOM,
+    POWER,
+    PRODUCT,
+    SIGN,
+    Notation,
+    Operation,
+    call,
+    infix,
+)
 from scalargrad.table.printing import Expression, Fragment, number_text, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
 
-#: How a person writes what the printer, whose code must not raise, writes otherwise. Between two
+#: The notation of people, where the printer, whose code must not raise, has another. Between two
 #: Values == and != go by identity, so equality is written as a call.
 _WRITTEN = {
     "div": infix("/", PRODUCT),
@@ -23,7 +31,7 @@ _WRITTEN = {
 }
 #: Replacements for operations with an operand more elsewhere, such as math.log(x, base).
 _WITH_ANOTHER = {"log": "log(x) / log(base)", "softplus": "softplus(beta * x) / beta"}
-#: What is needed is read, not pasted.
+#: The need of an operation is read, not pasted.
 _NE = re.compile(r"^ne\((\w+), (\w+)\)$")
 
 

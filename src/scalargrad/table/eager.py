@@ -12,62 +12,35 @@ import functools
 import keyword
 import linecache
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 from zlib import crc32
 
 from scalargrad.grad_mode import as_leaf, builds_graphs, recorder, switches
 from scalargrad.table.code import PythonPrinter
 from scalargrad.table.compared import keep
 from scalargrad.table.declaration import Operation
-from scalargrad.table.notation import Notation
 from scalargrad.table.numbers import SMALL, float_of
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
+#: An operation of fixed arity, of `table.operation`, which imports this file.
+Elementwise: TypeAlias = Any
 Mask = tuple[bool, ...]
 
 
-class Printable(Protocol):
-    """The traces of an operation of fixed arity, which the printers need."""
-
-    name: str
-    arity: int
-    operand_symbols: tuple[Symbol, ...]
-    result_symbol: Symbol
-    python: Notation | None
-    comparison: Notation | None
-
-    def check_domain(self, *operands: Any) -> None:
-        """Raise DomainError outside the domain."""
-
-    def number_beside(self, x: Any) -> Any:
-        """Return the other operand of an operator as a float, or NotImplemented."""
-
-    @property
-    def value_expression(self) -> Any:
-        """The value, as an expression of the operands."""
-
-    @property
-    def partial_expressions(self) -> tuple[Any, ...]:
-        """The partials, as expressions of the result and the operands."""
-
-    @property
-    def valid_expression(self) -> Any:
-        """Its domain, as an expression of the operands; None for everywhere."""
-
-
-def compile_floats(op: Printable, checked: bool = True) -> Callable[..., float]:
+def compile_floats(op: Elementwise, checked: bool = True) -> Callable[..., float]:
     """Return `op` as a function of floats; only the check of its domain can raise."""
     names = [f"a{i}" for i in range(op.arity)]
     printer = PythonPrinter(dict(zip(op.operand_symbols, names, strict=True)))
     lines = _domain_check(op, printer, names) if checked else []
-    printer.plan([op.value_expression])
-    value = printer.print(op.value_expression)
-    lines += [*printer.take_lines(), f"return {value}"]
+    computed, [value] = printer.statements([op.value_expression])
+    lines += [*computed, f"return {value}"]
     return _compile(op, names, lines, {**printer.functions, "check": op.check_domain})
 
 
-def diverted(op: Operation, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+def apply_without_graph(
+    op: Operation, operands: tuple[Any, ...], node: type, checked: bool = True
+) -> Any:
     """Apply an operation where no graph is built; return None where one is.
 
     A recorder records the operation; without gradients, the result is a leaf.
@@ -79,7 +52,7 @@ def diverted(op: Operation, operands: tuple[Any, ...], node: type, checked: bool
 
 
 def compile_nodes(
-    op: Printable, mask: Mask, node: type, checked: bool = True, leaf: bool = False
+    op: Elementwise, mask: Mask, node: type, checked: bool = True, leaf: bool = False
 ) -> Callable[..., Any]:
     """Return a function of operands that makes `op`'s node; ``mask[i]``: operand i is a node.
 
@@ -91,7 +64,7 @@ def compile_nodes(
 
 
 def node_lines(
-    op: Printable, mask: Mask, checked: bool = True, leaf: bool = False
+    op: Elementwise, mask: Mask, checked: bool = True, leaf: bool = False
 ) -> tuple[list[str], dict[str, Any]]:
     """Return the statements that make `op`'s node from operands x0, x1, … and return it."""
     data = [f"a{i}" if is_node else f"x{i}" for i, is_node in enumerate(mask)]
@@ -158,7 +131,7 @@ def _make_lines(
     return [*lines, f"node.local_grads = {_tuple(local_grads)}", "return node"]
 
 
-def compile_operator(op: Printable, node: type) -> Callable[..., Any]:
+def compile_operator(op: Elementwise, node: type) -> Callable[..., Any]:
     """Return `op`, of one operand or two, as a method of `node`.
 
     The node code stands inline in the method, behind one type test, because a further call
@@ -172,14 +145,14 @@ def compile_operator(op: Printable, node: type) -> Callable[..., Any]:
     return _compile(op, ["x0", "x1"], lines, {**functions, **more, **_environment(op, node)})
 
 
-def compile_reflected(op: Printable, node: type) -> Callable[..., Any]:
+def compile_reflected(op: Elementwise, node: type) -> Callable[..., Any]:
     """Return `op` as the reflected method of `node`, whose first operand is a number."""
     backward, functions = _headed(op, (False, True))
     lines = [*_coerce("x0"), *backward]
     return _compile(op, ["x1", "x0"], lines, {**functions, **_environment(op, node)})
 
 
-def compile_comparison(op: Printable, node: type) -> Callable[..., Any]:
+def compile_comparison(op: Elementwise, node: type) -> Callable[..., Any]:
     """Return `op` as the method for an operator, which gives a bool."""
     assert op.comparison is not None
     lines = [
@@ -266,7 +239,7 @@ def make_reduction(op: Operation, node: type, operands: tuple[Any, ...], leaf: b
     return made
 
 
-def _environment(op: Operation | Printable, node: type) -> dict[str, Any]:
+def _environment(op: Operation, node: type) -> dict[str, Any]:
     return {
         "op": op,
         "Node": node,
@@ -281,14 +254,14 @@ def _environment(op: Operation | Printable, node: type) -> dict[str, Any]:
     }
 
 
-def _domain_check(op: Printable, printer: PythonPrinter, operands: Sequence[str]) -> list[str]:
+def _domain_check(op: Elementwise, printer: PythonPrinter, operands: Sequence[str]) -> list[str]:
     if op.valid_expression is None:
         return []
     condition = printer.condition(op.valid_expression)
     return [*printer.take_lines(), f"if not ({condition}): check({', '.join(operands)})"]
 
 
-def _headed(op: Printable, mask: Mask) -> tuple[list[str], dict[str, Any]]:
+def _headed(op: Elementwise, mask: Mask) -> tuple[list[str], dict[str, Any]]:
     """Return the statements that make a node, with the question who records at their head."""
     lines, functions = node_lines(op, mask)
     leaf, more = node_lines(op, mask, leaf=True)
@@ -322,7 +295,7 @@ def _indent(lines: Sequence[str]) -> list[str]:
 
 
 def _compile(
-    op: Operation | Printable,
+    op: Operation,
     parameters: Sequence[str],
     lines: Sequence[str],
     environment: dict[str, Any],

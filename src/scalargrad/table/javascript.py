@@ -21,7 +21,7 @@ from math import isfinite, isnan
 from typing import TypeAlias
 
 from scalargrad.table.code import CodePrinter
-from scalargrad.table.notation import ATOM, SIGN, Notation, call
+from scalargrad.table.declaration import ATOM, SIGN, Notation, call
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression, Fragment
 from scalargrad.table.symbol import TABLE, Symbol
@@ -184,16 +184,10 @@ def _entry(op: Operation, arity: int, needed: dict[str, str]) -> str:
     names = {symbol: f"a{i}" for i, symbol in enumerate(operands)}
     parameter = f"[{', '.join(names.values())}]"
 
-    printer = JavaScriptPrinter(names, needed)
-    value = _value(op, operands)
-    printer.plan([value])
-    shown = printer.print(value)
-    value_code = _arrow(f"({parameter})", printer.take_lines(), shown)
-
-    printer = JavaScriptPrinter({**names, result: "y"}, needed)
-    printer.plan(partials)
-    shown = f"[{', '.join([printer.print(partial) for partial in partials])}]"
-    partials_code = _arrow(f"(y, {parameter})", printer.take_lines(), shown)
+    lines, [value] = JavaScriptPrinter(names, needed).statements([_value(op, operands)])
+    value_code = _arrow(f"({parameter})", lines, value)
+    lines, slopes = JavaScriptPrinter({**names, result: "y"}, needed).statements(partials)
+    partials_code = _arrow(f"(y, {parameter})", lines, f"[{', '.join(slopes)}]")
 
     valid_code = "() => true"
     if isinstance(op, Elementwise) and op.valid_expression is not None:
@@ -215,16 +209,13 @@ def _lanes(op: Operation, arity: int, needed: dict[str, str]) -> str:
 
     loops = []
     for value in _parts(_value(op, operands), result):
-        printer = JavaScriptPrinter({**names, result: "y[i]"}, needed)
-        printer.plan([value])
-        shown = printer.print(value)
-        loops.append([*printer.take_lines(), f"y[i] = {shown};"])
+        lines, [shown] = JavaScriptPrinter({**names, result: "y[i]"}, needed).statements([value])
+        loops.append([*lines, f"y[i] = {shown};"])
     forward = _method(f"forward(y, {given})", *loops)
 
-    printer = JavaScriptPrinter({**names, result: "y[i]"}, needed)
-    printer.plan(partials)
-    added = [f"s{i}[i] += g[i] * ({printer.print(x)});" for i, x in enumerate(partials)]
-    backward = _method(f"backward(g, y, {given}, {signals})", [*printer.take_lines(), *added])
+    lines, slopes = JavaScriptPrinter({**names, result: "y[i]"}, needed).statements(partials)
+    added = [f"s{i}[i] += g[i] * ({slope});" for i, slope in enumerate(slopes)]
+    backward = _method(f"backward(g, y, {given}, {signals})", [*lines, *added])
     return "\n".join([f'"{function_key(op, arity)}": {{', forward, backward, "},"])
 
 

@@ -1,7 +1,8 @@
-"""Which objects count as real numbers, and the error for those that do not."""
+"""Real numbers: the objects that count as such, and the error for those that do not."""
 
 from __future__ import annotations
 
+from math import isfinite
 from numbers import Number, Rational
 from types import FunctionType
 from typing import Any
@@ -15,7 +16,7 @@ SMALL = 2**53
 _NUMBERS = (float, int)  # checked faster than `float | int`, which is built at every call
 #: The size of the numbers that are computed with, in bytes.
 _BYTES = 8
-#: By any of these, a class in Python says that it has operators for what stands on its left.
+#: The methods by which a class in Python has operators for what stands on its left.
 _REFLECTED = (
     "__radd__", "__rsub__", "__rmul__", "__rtruediv__", "__rfloordiv__", "__rmod__", "__rpow__",
     "__rmatmul__", "__rand__", "__ror__", "__rxor__",
@@ -107,3 +108,16 @@ def widened(x: Any, kinds: str) -> Any:
         return x
     wide = "f8" if x.dtype.kind == "f" else "i8"
     return x.astype(wide) if x.dtype.kind in kinds and x.dtype.itemsize < _BYTES else x
+
+
+def json_number(x: float | None) -> float | str | None:
+    """Return a number as JSON can hold it: inf and nan as text, from which `float` reads them back.
+
+    None stays None.
+
+    Examples
+    --------
+    >>> json_number(0.5), json_number(float("inf"))
+    (0.5, 'inf')
+    """
+    return x if x is None or isfinite(x) else str(x)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 from scalargrad.errors import DivisionByZeroError, DomainError, OperandError
 from scalargrad.grad_mode import switches
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.declaration import TABLE, Operand, Operation, R_co
+from scalargrad.table.declaration import TABLE, Operand, Operation, R_co, call
 from scalargrad.table.domain_message import another_operand, domain_message
 from scalargrad.table.eager import (
     Mask,
@@ -37,6 +37,7 @@ __all__ = [
     "Reduction",
     "Unary",
     "composite",
+    "elementary",
     "primitive",
 ]
 
@@ -270,6 +271,25 @@ def primitive(kind: type[O], **entry: Any) -> Callable[[Callable[..., Any]], O]:
         op = kind(function, **entry)
         TABLE[op.name] = op
         return op
+
+    return declare
+
+
+def elementary(numpy: str = "", **entry: Any) -> Callable[[Callable[..., Any]], Unary]:
+    """Declare a function of one number that JavaScript's Math and NumPy have, by its name.
+
+    Parameters
+    ----------
+    numpy : str
+        Its name in NumPy, where that is another.
+    **entry
+        The parts of `Operation`.
+    """
+
+    def declare(function: Callable[..., Any]) -> Unary:
+        name = function.__name__
+        lane = f"np.{numpy or name}({{0}})"
+        return primitive(Unary, javascript=call(f"Math.{name}", 1), lane=lane, **entry)(function)
 
     return declare
 

@@ -6,9 +6,9 @@ Composite operations keep their names here; `scalargrad.table.code` prints what 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from scalargrad.table.declaration import Operation
-from scalargrad.table.notation import ATOM, CONDITIONAL, SIGN, SUM, Notation, call
+from scalargrad.table.declaration import ATOM, CONDITIONAL, SIGN, SUM, Notation, Operation, call
 from scalargrad.table.symbol import Symbol
 
 Expression = Symbol | float
@@ -46,13 +46,18 @@ def number_text(value: float, digits: int = 4) -> str:
     return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
+def _number(value: float) -> str:
+    return number_text(value).replace("-", MINUS)
+
+
 def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
     """Write `expression` as a line a person reads: ``s·(1 − s)``, ``−1/x²``.
 
     It is put in parentheses where it binds more loosely than `demand`, a precedence, and
     where a minus sign would follow another sign. Of names that are each a `Slot`, it is a template.
     """
-    return _raised(_enclosed(_written(expression, names), _firm(demand, expression)))
+    fragment = _fragment(expression, names, _text_notation, lambda word: word)
+    return _raised(_enclosed(fragment, _firm(demand, expression)))
 
 
 _WHOLE_POWER = re.compile(r"\^(?:\((−\d+)\)|(\d+))(?![\w.^])")
@@ -69,18 +74,22 @@ def _raised(written: str) -> str:
     return _WHOLE_POWER.sub(lambda match: (match[1] or match[2]).translate(_RAISED), written)
 
 
-def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:
-    if not isinstance(expression, Symbol):
-        written = number_text(expression).replace("-", MINUS)
-        return written, _precedence(written)
-    if expression.op is None:
-        name = names[expression]
-        return name, _precedence(name)
-    notation = _text_notation(expression.op, len(expression.operands))
-    parts = [
-        _enclosed(_written(operand, names), _demand(notation, i, operand))
-        for i, operand in enumerate(expression.operands)
-    ]
+def _fragment(
+    expression: Expression,
+    names: dict[Symbol, str],
+    notation_of: Callable[[Operation, int], Notation],
+    token: Callable[[str], str],
+    pair: str = "({})",
+) -> Fragment:
+    """Write an expression: names and numbers as tokens, operations by their notations."""
+    if not isinstance(expression, Symbol) or expression.op is None:
+        word = names[expression] if isinstance(expression, Symbol) else _number(expression)
+        return token(word), _precedence(word)
+    notation = notation_of(expression.op, len(expression.operands))
+    parts = []
+    for i, operand in enumerate(expression.operands):
+        part = _fragment(operand, names, notation_of, token, pair)
+        parts.append(_enclosed(part, _demand(notation, i, operand), pair))
     return notation.template.format(*parts), notation.precedence
 
 
@@ -129,7 +138,8 @@ def mathml(expression: Expression, names: dict[Symbol, str], demand: int = CONDI
     It is put in parentheses where it binds more loosely than `demand`, a precedence, and
     where a minus sign would follow another sign.
     """
-    return _enclosed(_mathml(expression, names), _firm(demand, expression), MATHML_PAIR)
+    fragment = _fragment(expression, names, _mathml_notation, identifier, MATHML_PAIR)
+    return _enclosed(fragment, _firm(demand, expression), MATHML_PAIR)
 
 
 MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
@@ -188,26 +198,13 @@ def scripted(word: str) -> str:
     return f"<msubsup>{written}<mn>{above}</mn></msubsup>" if above else f"<msub>{written}</msub>"
 
 
-def _mathml(expression: Expression, names: dict[Symbol, str]) -> Fragment:
-    if not isinstance(expression, Symbol) or expression.op is None:
-        word = names[expression] if isinstance(expression, Symbol) else number_text(expression)
-        return identifier(word), _precedence(word)
-    op, arity = expression.op, len(expression.operands)
-    notation = op.mathml or _mathml_default(op, arity)
-    parts = [
-        _enclosed(_mathml(operand, names), _demand(notation, i, operand), MATHML_PAIR)
-        for i, operand in enumerate(expression.operands)
-    ]
-    return notation.template.format(*parts), notation.precedence
-
-
-def _mathml_default(op: Operation, arity: int) -> Notation:
-    """Return the notation of the step text, each of its words and signs a token of MathML."""
+def _mathml_notation(op: Operation, arity: int) -> Notation:
+    """Return its own notation, or that of the step text, its words and signs tokens of MathML."""
+    if op.mathml is not None:
+        return op.mathml
     written = op.text or op.comparison or op.python or call(op.symbol, arity)
-    tokens = _TEMPLATE_TOKEN.findall(written.template)
-    return Notation(
-        f"<mrow>{''.join(map(_mathml_token, tokens))}</mrow>", written.precedence, written.operands
-    )
+    tokens = map(_mathml_token, _TEMPLATE_TOKEN.findall(written.template))
+    return written._replace(template=f"<mrow>{''.join(tokens)}</mrow>")
 
 
 _TEMPLATE_TOKEN = re.compile(r"\{\d+\}|\w+|[^\w\s]")

@@ -6,6 +6,7 @@ every other form of the operation (float code, step text, MathML) is printed fro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from scalargrad.table.declaration import TABLE, Operation
@@ -13,6 +14,23 @@ from scalargrad.table.declaration import TABLE, Operation
 __all__ = ["TABLE", "Symbol", "evaluate"]
 
 N = TypeVar("N")
+
+
+def _symbolic(name: str, *operands: Symbol | float) -> Symbol:
+    """Record the operation of that name."""
+    return Symbol()._apply(TABLE[name], operands)
+
+
+def _operator(name: str) -> Callable[[Symbol, Symbol | float], Symbol]:
+    return lambda x, other: _symbolic(name, x, other)
+
+
+def _reflected(name: str) -> Callable[[Symbol, float], Symbol]:
+    return lambda x, other: _symbolic(name, other, x)
+
+
+def _sign(name: str) -> Callable[[Symbol], Symbol]:
+    return lambda x: _symbolic(name, x)
 
 
 class Symbol:
@@ -42,65 +60,16 @@ class Symbol:
     def __bool__(self) -> bool:
         raise TypeError("a symbol has no truth value yet: use where(condition, a, b)")
 
-    def __add__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("add", self, other)
-
-    def __radd__(self, other: float) -> Symbol:
-        return _symbolic("add", other, self)
-
-    def __sub__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("sub", self, other)
-
-    def __rsub__(self, other: float) -> Symbol:
-        return _symbolic("sub", other, self)
-
-    def __mul__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("mul", self, other)
-
-    def __rmul__(self, other: float) -> Symbol:
-        return _symbolic("mul", other, self)
-
-    def __truediv__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("div", self, other)
-
-    def __rtruediv__(self, other: float) -> Symbol:
-        return _symbolic("div", other, self)
-
-    def __pow__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("pow", self, other)
-
-    def __rpow__(self, other: float) -> Symbol:
-        return _symbolic("pow", other, self)
-
-    def __floordiv__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("floor_divide", self, other)
-
-    def __rfloordiv__(self, other: float) -> Symbol:
-        return _symbolic("floor_divide", other, self)
-
-    def __mod__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("remainder", self, other)
-
-    def __rmod__(self, other: float) -> Symbol:
-        return _symbolic("remainder", other, self)
-
-    def __neg__(self) -> Symbol:
-        return _symbolic("neg", self)
-
-    def __abs__(self) -> Symbol:
-        return _symbolic("abs", self)
-
-    def __lt__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("lt", self, other)
-
-    def __le__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("le", self, other)
-
-    def __gt__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("gt", self, other)
-
-    def __ge__(self, other: Symbol | float) -> Symbol:
-        return _symbolic("ge", self, other)
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("sub"), _reflected("sub")
+    __mul__, __rmul__ = _operator("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _operator("div"), _reflected("div")
+    __pow__, __rpow__ = _operator("pow"), _reflected("pow")
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _operator("remainder"), _reflected("remainder")
+    __neg__, __abs__ = _sign("neg"), _sign("abs")
+    __lt__, __le__ = _operator("lt"), _operator("le")
+    __gt__, __ge__ = _operator("gt"), _operator("ge")
 
     def __eq__(self, other: object) -> Any:
         return _symbolic("eq", self, other) if isinstance(other, float | int) else self is other
@@ -109,11 +78,6 @@ class Symbol:
         return _symbolic("ne", self, other) if isinstance(other, float | int) else self is not other
 
     __hash__ = object.__hash__
-
-
-def _symbolic(name: str, *operands: Symbol | float) -> Symbol:
-    """Record the operation of that name."""
-    return Symbol()._apply(TABLE[name], operands)
 
 
 def evaluate(expression: Symbol | float, bindings: dict[Symbol, N | float]) -> N | float:

@@ -49,7 +49,7 @@ class RunState:
         self.path = path
         self._run = run
         self._settings = settings(run)
-        found = [x for x in generators_of(run.objective.called) if x is not MODULE]
+        found = [x for x in generators_of(run.called) if x is not MODULE]
         self._generators = [run.rng, *found]
         kept = {id(p) for p in run.model.parameters()}
         if strange := [p for p in run.trained if id(p) not in kept]:
@@ -142,16 +142,16 @@ _LOOKED_AT = 10_000
 
 def settings(run: Trainer) -> dict[str, Any]:
     """Return the settings of a run as numbers and text, by name."""
-    objective, held_out = run.objective, run.held_out
+    held_out = run.held_out
     return {
         "training examples": _digest(run.train),
         "held-out examples": _digest(held_out) if held_out else "none",
         "batch_size": run.batch_size,
         "shuffle": run.shuffle,
         "seed": run.seed,
-        "loss": described(objective.loss),
-        "regularizer": described(objective.regularizer),
-        "metrics": {name: described(f) for name, f in objective.metrics.items()},
+        "loss": described(run.loss),
+        "regularizer": described(run.regularizer),
+        "metrics": {name: described(f) for name, f in run.metrics.items()},
         "optimizer": type(run.optimizer).__name__,
         **{name: str(x) for name, x in getattr(run.optimizer, "defaults", {}).items()},
         "scheduler": described(run.scheduler),

@@ -21,8 +21,7 @@ from scalargrad.system.files import require_writable
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import function, listed, number, whole
 from scalargrad.train.examples import Examples, detached, numbers_in
-from scalargrad.train.objective import Objective, name_of
-from scalargrad.train.trainer import OptimizerLike, Schedule
+from scalargrad.train.trainer import OptimizerLike, Schedule, Trainer, name_of
 from scalargrad.value import Value
 
 T = TypeVar("T")
@@ -116,7 +115,7 @@ def checkpoint_path(given: Any, *, resume: bool) -> str | None:
 # A trial ------------------------------------------------------------------------------------------
 
 
-def try_out(objective: Objective, data: Examples, what: str) -> int:
+def try_out(run: Trainer, data: Examples, what: str) -> int:
     """Raise OperandError if model, loss or metrics cannot take examples; evaluation mode is on.
 
     The model is called with the first, with the first that has another number of numbers and with
@@ -138,14 +137,14 @@ def try_out(objective: Objective, data: Examples, what: str) -> int:
     for i in (0, *odd[:1], *others[:1]):
         x = data.inputs[i]
         with suppress(ArithmeticError), _trying("the model", f"X of {what} at {i}, {shown(x)}"):
-            found[i] = _prediction(objective.model, x)
+            found[i] = _prediction(run.model, x)
     if 0 in found:
         asked = sorted(found) if others else range(len(data.inputs))
         predictions = [found.get(i, found[0]) for i in asked]
         targets = [data.targets[i] for i in asked] if others else data.targets
-        with suppress(ArithmeticError), no_grad(), _trying(name_of(objective.loss), what):
-            loss = objective.held_out_loss(predictions, targets)
-        _try_metrics(objective, predictions, targets, what)
+        with suppress(ArithmeticError), no_grad(), _trying(name_of(run.loss), what):
+            loss = run.held_out_loss(predictions, targets)
+        _try_metrics(run, predictions, targets, what)
     if not math.isfinite(loss):
         _require_finite(data, what)
     first = found.get(0)
@@ -165,13 +164,13 @@ def _prediction(model: Module, x: Any) -> Any:
     return found
 
 
-def _try_metrics(objective: Objective, predictions: list[Any], targets: Any, what: str) -> None:
+def _try_metrics(run: Trainer, predictions: list[Any], targets: Any, what: str) -> None:
     numbers = [detached(x) for x in predictions]
-    for name in objective.metrics:
+    for name in run.metrics:
         # such as a correlation, which may be undefined for the predictions made here
         forgiven = ArithmeticError, ValueError
-        with suppress(*forgiven), _trying(name_of(objective.metrics[name]), what, forgiven):
-            objective.measure(name, numbers, targets)
+        with suppress(*forgiven), _trying(name_of(run.metrics[name]), what, forgiven):
+            run.measure(name, numbers, targets)
 
 
 @contextmanager
@@ -214,12 +213,11 @@ def _warn(message: str) -> None:
     warnings.warn(message, TrainingWarning, stacklevel=4)
 
 
-def warn_of_strangers(optimizer: Any, model: Module, others: Iterable[Any]) -> None:
+def warn_of_strangers(run: Trainer) -> None:
     """Warn of parameters that the optimiser moves but that do not belong to what is trained."""
-    modules = [part for part in (model, *others) if isinstance(part, Module)]
+    modules = [part for part in run.called if isinstance(part, Module)]
     known = {id(p) for part in modules for p in part.parameters()}
-    groups = getattr(optimizer, "param_groups", None) or ()
-    trained = [p for group in groups for p in group["params"]]
+    trained = run.trained
     if strange := sum(id(p) not in known for p in trained):
         _warn(
             f"{strange} of the {len(trained)} parameters that the optimizer moves are not the "
@@ -227,22 +225,22 @@ def warn_of_strangers(optimizer: Any, model: Module, others: Iterable[Any]) -> N
         )
 
 
-def warn_of_labels(objective: Objective, data: Examples) -> None:
+def warn_of_labels(run: Trainer) -> None:
     """Warn where targets, or a metric, do not suit the loss."""
-    loss = _function(objective.loss)
+    loss = _function(run.loss)
     if loss in (losses.binary_cross_entropy, losses.binary_cross_entropy_with_logits):
-        odd = [t for t in numbers_in(data.targets) if not 0.0 <= t <= 1.0]
+        odd = [t for t in numbers_in(run.train.targets) if not 0.0 <= t <= 1.0]
         wanted = "binary cross-entropy takes 1 for yes and 0 for no"
         remedy = "y - 1 for classes 1 and 2, (y + 1) / 2 for -1 and 1"
     elif loss is losses.hinge_loss:
-        odd = [t for t in numbers_in(data.targets) if t not in {-1.0, 1.0}]
+        odd = [t for t in numbers_in(run.train.targets) if t not in {-1.0, 1.0}]
         wanted, remedy = "the hinge loss takes 1 and -1", "2 * y - 1 for classes 0 and 1"
     else:
         return
     if odd:
         _warn(f"{wanted}, and a target is {odd[0]:g}: give {remedy}")
     counts = (losses.accuracy, losses.error_rate, losses.zero_one_loss)
-    for name, metric in objective.metrics.items():
+    for name, metric in run.metrics.items():
         if loss is losses.binary_cross_entropy and metric in counts:
             _warn(
                 f"{name} counts what is above 0 as class 1, and the loss takes probabilities: give "

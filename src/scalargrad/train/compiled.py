@@ -19,13 +19,13 @@ from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module, ModuleList
-from scalargrad.nn.functional_call import exchanged
+from scalargrad.nn.module import exchanged
 from scalargrad.optim.optimizer import write_data
 from scalargrad.train.examples import detached
-from scalargrad.train.objective import StepResult
+from scalargrad.train.trainer import StepResult, batch_loss
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
-from scalargrad.tree import flatten
+from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ class CompiledSteps:
     """
 
     def __init__(self, run: Trainer, epochs: int, operands: int) -> None:
-        self._run, self._objective = run, run.objective
+        self._run = run
         self._optimizer: Any = run.optimizer
         self._epochs, self._operands, self.refusal = epochs, max(1, operands), ""
-        self._generators = generators_of(run.objective.called)
+        self._generators = generators_of(run.called)
         self._leaves: list[Value] = []  # those that the optimizer moves, then the others
         self._count = 0  # of those that it moves
         self._held: set[Value] = set()  # by the model, the loss and the penalty
@@ -80,7 +80,7 @@ class CompiledSteps:
         """Read the parameters, and what a callback could have changed."""
         if self._leaves and not self._run.is_looked_at:
             return
-        trained, held = self._run.trained, _modules(self._objective.called).parameters()
+        trained, held = self._run.trained, _modules(self._run.called).parameters()
         leaves = [*dict.fromkeys([*trained, *held])]
         if (leaves, len(trained), {*held}) != (self._leaves, self._count, self._held):
             self._forget()
@@ -161,7 +161,7 @@ class CompiledSteps:
         if not self._optimizer.step_arrays(data, grads):
             return None
         self._grads, self._is_ahead = grads, True
-        numbers = predictions if self._objective.metrics else []
+        numbers = predictions if self._run.metrics else []
         wanted = self._run.gradient_tolerance is not None
         return StepResult(loss, numbers, grads.tolist() if wanted else [])
 
@@ -169,15 +169,15 @@ class CompiledSteps:
         """Return ((loss, predictions), gradient) of a batch; None if it must be taken eagerly."""
         key = self._rows.keys[rows[0]]
         if key not in self._programs:
-            self._programs[key] = self._program(rows[0])
+            self._programs[key] = self._program(self._rows.rebuilds[key])
         if key not in self._running:
             self._running[key] = self._programs[key].repeated()
         return self._running[key](self._data, self._rows.at(rows))
 
-    def _program(self, row: int) -> Any:
-        """Return the compiled gradient of batches that have the structure of an example."""
-        objective, called = self._objective, self._objective.called  # which `jit` is to see
-        leaves, held, rebuild = self._leaves, self._held, self._rows.rebuild(row)
+    def _program(self, rebuild: Rebuild) -> Any:
+        """Return the compiled gradient of batches of examples, each rebuilt from its numbers."""
+        called = self._run.called  # which `jit` is to see
+        leaves, held = self._leaves, self._held
 
         def step_of_fit(data: Any, cells: Any) -> Any:
             if not isinstance(data[0], Value):
@@ -189,7 +189,7 @@ class CompiledSteps:
                 inputs, targets = zip(*[rebuild(iter(row)) for row in cells], strict=True)
                 with exchanged(_modules(called), numbers):
                     found = _predictions(called[0], [*inputs])
-                    return objective.value(found, [*targets]), found
+                    return batch_loss(called, found, [*targets]), found
 
             return value_and_grad(loss_of, has_aux=True)(data)
 
@@ -208,9 +208,9 @@ class CompiledSteps:
         inputs, targets = self._run.train.at(rows)
         with no_grad():
             count = len(inputs) if repr(after) != repr(before) else 1
-            predictions = [self._objective.model(x) for x in inputs[:count]]
+            predictions = [self._run.model(x) for x in inputs[:count]]
             predictions += _as_values(found[count:])
-            expected = float(detached(self._objective.value(predictions, targets)))
+            expected = float(detached(batch_loss(self._run.called, predictions, targets)))
         rewind(after)
         _require_near(loss, expected, "the loss of a batch")
 
@@ -220,7 +220,7 @@ class CompiledSteps:
         """Return predictions for the held-out examples; None if they must be computed eagerly."""
         if not self._compared or self._evaluate is False:
             return None
-        before, model = self._states(), self._objective.model
+        before, model = self._states(), self._run.model
         try:
             is_new = self._evaluate is None
             if is_new:
@@ -285,6 +285,8 @@ class Rows:
         The structure of each: how its numbers are nested, with the texts beside them.
     counts : mapping from str to int
         How many examples have each.
+    rebuilds : dict from str to callable
+        What makes an example of each of its numbers, from an iterator over them.
 
     Raises
     ------
@@ -295,10 +297,10 @@ class Rows:
     """
 
     def __init__(self, examples: Sequence[Any], *, alike: bool) -> None:
-        self._examples = examples
         found = [flatten(x, "an example") for x in examples]
         self.keys = [repr(rebuild(repeat(0))) for _, rebuild in found]
         self.counts = Counter(self.keys)
+        self.rebuilds = {key: rebuild for key, (_, rebuild) in zip(self.keys, found, strict=True)}
         if alike and len(self.counts) > 1:
             raise TraceError(
                 "the examples are not all nested alike: give every input, and every target, as "
@@ -312,10 +314,6 @@ class Rows:
         self._rows: Any = [np.array(row, dtype=np.float64) for row in rows]
         if len(self.counts) == 1:
             self._rows = np.array(self._rows).reshape(len(rows), -1)
-
-    def rebuild(self, row: int) -> Callable[[Any], Any]:
-        """Return what makes an example, of the structure of this one, of its numbers."""
-        return flatten(self._examples[row], "an example")[1]
 
     def at(self, rows: Sequence[int]) -> Any:
         """Return the numbers of examples of one structure, as an array of a row for each."""

@@ -12,9 +12,10 @@ from scalargrad.autodiff import is_anomaly_enabled
 from scalargrad.errors import GraphError, OperandError, TraceError
 from scalargrad.grad_mode import builds_graphs
 from scalargrad.nn import Module
-from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.system.packages import needed
+from scalargrad.system.process import deferred_interrupt
 from scalargrad.system.short_repr import shown
+from scalargrad.system.terminals import ProgressBar
 from scalargrad.table.validation import flag, number, size, whole
 from scalargrad.train.checkpoint import RunState
 from scalargrad.train.checks import (
@@ -31,12 +32,13 @@ from scalargrad.train.checks import (
 )
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History, attach
-from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
-from scalargrad.train.progress import ProgressBar
 from scalargrad.train.trainer import (
     Limits,
+    Loss,
+    Metric,
     OptimizerLike,
     Patience,
+    Regularizer,
     Schedule,
     Trainer,
 )
@@ -231,11 +233,11 @@ def fit(
     path = checkpoint_path(checkpoint, resume=flag(resume, "resume"))
     given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
     train, held_out = _split(given, validation_split, validation_data, seed)
-    objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
-    warn_of_strangers(optimizer, model, (loss, regularizer))
-    warn_of_labels(objective, train)
     run = Trainer(
-        objective,
+        model,
+        loss,
+        regularizer,
+        named_metrics(metrics, _COLUMNS),
         train,
         held_out,
         optimizer=optimizer,
@@ -252,11 +254,13 @@ def fit(
         callbacks=callables(callbacks, "callbacks", "model", "history"),
         jit=maybe(jit, "jit", flag),
     )
+    warn_of_strangers(run)
+    warn_of_labels(run)
     model.eval()
     try:
-        operands = try_out(objective, given, "the training data")
+        operands = try_out(run, given, "the training data")
         if held_out is not None and train is given:
-            try_out(objective, held_out, "the validation data")
+            try_out(run, held_out, "the validation data")
         run.steps = _compiled_steps(run, epochs, operands)
         saved = None if path is None else RunState(run, path)
     finally:
@@ -264,16 +268,9 @@ def fit(
     if saved is not None and resume and Path(saved.path).exists():
         saved.load()
 
-    def after_epoch() -> bool:
-        asked = [callback(model, run.history) for callback in run.callbacks]
-        run.history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
-        if saved is not None and (run.history.stopped or len(run.history) % every == 0):
-            saved.save()
-        return not run.history.stopped
-
     bar = ProgressBar(epochs * len(train.inputs), len(run.history) * len(train.inputs), quiet=quiet)
     try:
-        _train(run, epochs, after_epoch, bar)
+        _train(run, epochs, saved, every, bar)
     finally:
         bar.close()
     if run.steps and run.steps.refusal and not quiet:
@@ -282,24 +279,27 @@ def fit(
     return run.history
 
 
-def _train(run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar) -> None:
-    """Run epochs until all are done, `after_epoch` returns false, or Ctrl-C is pressed."""
-    texts = [f"epoch {len(run.history)}/{epochs}"]
+def _train(run: Trainer, epochs: int, saved: RunState | None, every: int, bar: ProgressBar) -> None:
+    """Run epochs until all are done, there is a reason to stop, or Ctrl-C is pressed."""
+    history, texts = run.history, [f"epoch {len(run.history)}/{epochs}"]
     with deferred_interrupt() as interrupt:
         try:
-            going_on = not run.ended and len(run.history) < epochs
-            if not going_on:
-                run.history.stopped = run.history.stopped or run.reason(epochs)
-            while going_on:
-                run.history.stopped = ""
+            if not run.ended and len(history) < epochs:
+                history.stopped = ""
+            elif not history.stopped:
+                history.stopped = run.reason(epochs)
+            while not history.stopped:
                 row = run.epoch(interrupt, lambda count: bar.advance(count, *texts))
                 texts[:] = [f"epoch {row['epoch']}/{epochs}", *_numbers(row)]
                 bar.advance(0, *texts)
-                going_on = after_epoch()
+                asked = [callback(run.model, history) for callback in run.callbacks]
+                history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
+                if saved is not None and (history.stopped or len(history) % every == 0):
+                    saved.save()
         except KeyboardInterrupt:
-            run.history.stopped = "interrupted"
+            history.stopped = "interrupted"
         except Exception as error:
-            attach(run.history, error)
+            attach(history, error)
             raise
         finally:
             run.write_back()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import NumericalError, OperandError
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import write_table
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import is_word, listed, whole
@@ -122,12 +120,7 @@ class History:
         Path
             As given.
         """
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_atomically(path, text.getvalue().encode())
-        return Path(path)
+        return write_table(path, [self.columns, *(row.values() for row in self.rows)])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the loss of each epoch, the held-out loss beside it.

@@ -11,21 +11,97 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from scalargrad import optim
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.graph import depends_on_any
+from scalargrad.graph import topological_order
+from scalargrad.nn import Module
 from scalargrad.optim.clipping import factor_for, norm_of
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
-from scalargrad.system.collector import collector_paused
-from scalargrad.system.interrupt import Interrupt
+from scalargrad.system.process import Interrupt, collector_paused
 from scalargrad.system.short_repr import shown
+from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import counted
 from scalargrad.train.examples import Examples, batches, detached
 from scalargrad.train.history import History, Row
-from scalargrad.train.objective import EpochMean, Objective, StepResult, name_of
 from scalargrad.value import Parameter, Value
+
+Loss = Callable[[list[Any], list[Any]], Any]
+Metric = Callable[[list[Any], list[Any]], float]
+Regularizer = Callable[[list[Any]], Any]
+
+
+def batch_loss(called: tuple[Any, ...], predictions: list[Any], targets: list[Any]) -> Any:
+    """Return the loss of a batch, penalty included, of a model with its loss and its penalty.
+
+    Raises
+    ------
+    OperandError
+        If it is no Value, and so cannot be minimised.
+    """
+    model, function, regularizer = called
+    loss = _number(function(predictions, targets), function, "one Value, such as a mean")
+    if regularizer is not None:
+        penalty = regularizer(model.parameters())
+        loss = loss + _number(penalty, regularizer, "one Value")
+    if not isinstance(loss, Value):
+        raise OperandError(
+            f"the loss is {shown(loss)} whatever the parameters: compute it from the "
+            "predictions, not from their .data"
+        )
+    return loss
+
+
+def _number(found: Any, function: Any, wanted: str) -> Any:
+    """Return what a user's function returned, if that is a number."""
+    if isinstance(found, Value) or is_real(found):
+        return found
+    raise OperandError(f"{name_of(function)} returned {shown(found)}; it must return {wanted}")
+
+
+def name_of(function: Any) -> str:
+    """Return what a function, a class's object or a partial is called in messages."""
+    inner = getattr(function, "func", function)  # of functools.partial
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+class StepResult(NamedTuple):
+    """The result of a step: the loss of a batch, and its predictions and gradient where wanted.
+
+    The gradient has one number for each of the parameters trained.
+    """
+
+    loss: float
+    predictions: list[Any]
+    gradient: Sequence[float]
+
+
+@dataclass
+class EpochSums:
+    """Sums over the batches of one epoch, each weighted by its size, and the predictions."""
+
+    loss: float = 0.0
+    predictions: list[Any] = field(default_factory=list)
+    gradient: list[float] = field(default_factory=list)
+
+    def add(self, result: StepResult, n: int) -> None:
+        """Add the result for a batch of n examples."""
+        self.loss += n * result.loss
+        self.predictions += result.predictions
+        if result.gradient:
+            known = self.gradient or [0.0] * len(result.gradient)
+            self.gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]
+
+
+class Stateful(Protocol):
+    """An object whose state a checkpoint can hold."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as numbers, text, lists, tuples and dicts."""
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Restore such a state."""
 
 
 @runtime_checkable
-class OptimizerLike(Protocol):
+class OptimizerLike(Stateful, Protocol):
     """The methods that `fit` needs of an optimiser; all of `scalargrad.optim` have them."""
 
     def zero_grad(self) -> None:
@@ -34,15 +110,9 @@ class OptimizerLike(Protocol):
     def step(self) -> Any:
         """Move the parameters against their gradients."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as numbers, text, lists, tuples and dicts."""
-
-    def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Restore such a state."""
-
 
 @runtime_checkable
-class Schedule(Protocol):
+class Schedule(Stateful, Protocol):
     """The methods that `fit` needs of a learning-rate schedule."""
 
     def step(self) -> None:
@@ -50,12 +120,6 @@ class Schedule(Protocol):
 
     def get_last_lr(self) -> list[float]:
         """Return the learning rate of each group of parameters."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as numbers, text, lists, tuples and dicts."""
-
-    def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Restore such a state."""
 
 
 class Limits(NamedTuple):
@@ -107,10 +171,11 @@ class Patience:
     best_epoch: int = 0
     best_state: dict[str, Any] | None = None
 
-    def is_better(self, loss: float) -> bool:
-        """Return whether a held-out loss counts as an improvement; over NaN, any does."""
+    def look_at(self, loss: float, epoch: int, model: Module) -> None:
+        """Keep the state of a model whose held-out loss has improved; over NaN, any has."""
         unknown = self.best_state is None or math.isnan(self.best_loss)
-        return unknown or loss < self.best_loss - self.min_delta
+        if unknown or loss < self.best_loss - self.min_delta:
+            self.best_loss, self.best_epoch, self.best_state = loss, epoch, model.state_dict()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -142,7 +207,10 @@ class Trainer:
         Those that are compiled, if any.
     """
 
-    objective: Objective
+    model: Module
+    loss: Loss
+    regularizer: Regularizer | None
+    metrics: dict[str, Metric]
     train: Examples
     held_out: Examples | None
     optimizer: OptimizerLike
@@ -160,7 +228,12 @@ class Trainer:
     steps: Any = None
 
     def __post_init__(self) -> None:
-        self.model, self.rng = self.objective.model, random.Random(self.seed)
+        self.rng = random.Random(self.seed)
+
+    @property
+    def called(self) -> tuple[Any, ...]:
+        """The functions and modules that a step calls."""
+        return self.model, self.loss, self.regularizer
 
     @property
     def trained(self) -> list[Any]:
@@ -176,7 +249,7 @@ class Trainer:
 
         With examples held out it is switched to evaluation, which a module may do in its own way.
         """
-        others = self.callbacks, self.held_out, self.scheduler, self.objective.metrics
+        others = self.callbacks, self.held_out, self.scheduler, self.metrics
         return any(map(bool, others))
 
     # One epoch --------------------------------------------------------------------------------
@@ -188,24 +261,33 @@ class Trainer:
         if self.steps:
             self.steps.begin_epoch()
         self._is_reached = False  # a parameter, by a batch
-        mean = EpochMean(self.objective, self.train)
-        for batch in batches(self._order(), self.batch_size):
+        order, sums = self._order(), EpochSums()
+        for batch in batches(order, self.batch_size):
             with collector_paused():
                 result = self.steps.step(batch) if self.steps else None
                 self._is_reached |= result is not None
-                mean.add(result or self._eager_step(batch), batch)
+                sums.add(result or self._eager_step(batch), len(batch))
             advance(len(batch))
             interrupt.check()
         if self.is_looked_at:
             self.write_back()
-        means = mean.row()
+        means = self._means(order, sums)
         self._require_parameters(means["loss"])
         row = {"epoch": len(self.history) + 1, **means, **self._measure()}
         self._step_schedule(row)
         self.history.rows.append(row)
-        if self.patience is not None and self.patience.is_better(row["val_loss"]):
-            self.patience.best_loss, self.patience.best_epoch = row["val_loss"], len(self.history)
-            self.patience.best_state = self.model.state_dict()
+        if self.patience is not None:
+            self.patience.look_at(row["val_loss"], len(self.history), self.model)
+        return row
+
+    def _means(self, order: Sequence[int], sums: EpochSums) -> Row:
+        """Return the means of an epoch, and the Euclidean norm of the mean gradient if wanted."""
+        row = {"loss": sums.loss / len(order)}
+        if self.metrics:
+            targets = [self.train.targets[i] for i in order]
+            row |= self.measured(sums.predictions, targets)
+        if sums.gradient:
+            row["gradient_norm"] = math.hypot(*sums.gradient) / len(order)
         return row
 
     def write_back(self) -> None:
@@ -225,13 +307,13 @@ class Trainer:
     def _eager_step(self, rows: Sequence[int]) -> StepResult:
         batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
-        loss = self.objective.value(predictions, batch.targets)
+        loss = batch_loss(self.called, predictions, batch.targets)
         self._is_reached = self._is_reached or self._reaches_parameter(loss)
         self.optimizer.zero_grad()
         loss.backward()
         moving = getattr(self.optimizer, "active_parameters", lambda: self.trained)
         self.limits.clip(moving())
-        numbers = [detached(x) for x in predictions] if self.objective.metrics else []
+        numbers = [detached(x) for x in predictions] if self.metrics else []
         gradient = [p.grad for p in self.trained] if self.gradient_tolerance is not None else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
@@ -242,7 +324,7 @@ class Trainer:
         One is enough, whoever trains it: a batch may leave alone those that the optimiser has.
         """
         trained = {*self.trained}  # may be plain Values
-        return depends_on_any(loss, lambda x: isinstance(x, Parameter) or x in trained)
+        return any(isinstance(x, Parameter) or x in trained for x in topological_order(loss))
 
     def _require_parameters(self, loss: float) -> None:
         """Raise GraphError if no batch of an epoch has reached a parameter: it trained nothing.
@@ -252,7 +334,7 @@ class Trainer:
         """
         if not self._is_reached and loss:
             raise GraphError(
-                f"{name_of(self.objective.loss)} returned {loss:.6g}, the mean over an epoch, in "
+                f"{name_of(self.loss)} returned {loss:.6g}, the mean over an epoch, in "
                 "whose graph there is no parameter to train: let model and loss compute outside "
                 "no_grad, and with Values themselves, not with their .data or .detach()"
             )
@@ -266,8 +348,8 @@ class Trainer:
         with no_grad():
             found = self.steps.predictions(inputs) if self.steps else None
             predictions = found or [self.model(x) for x in inputs]
-            loss = self.objective.held_out_loss(predictions, targets)
-        measured = self.objective.measured([detached(x) for x in predictions], targets)
+            loss = self.held_out_loss(predictions, targets)
+        measured = self.measured([detached(x) for x in predictions], targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in measured.items()}}
 
     def _step_schedule(self, row: Row) -> None:
@@ -280,6 +362,23 @@ class Trainer:
             schedule.step(row.get("val_loss", row["loss"]))
         else:
             schedule.step()
+
+    # Loss and metrics --------------------------------------------------------------------------
+
+    def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
+        """Return the loss of the held-out examples, without the penalty."""
+        found = self.loss([*predictions], [*targets])  # lists of its own, which it may sort
+        return float(detached(_number(found, self.loss, "one Value, such as a mean")))
+
+    def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
+        """Return each metric."""
+        return {name: self.measure(name, predictions, targets) for name in self.metrics}
+
+    def measure(self, name: str, predictions: list[Any], targets: list[Any]) -> float:
+        """Return one metric."""
+        metric = self.metrics[name]
+        found = metric([*predictions], [*targets])  # lists of its own, which it may sort
+        return float(detached(_number(found, metric, "one number")))
 
     # The end ----------------------------------------------------------------------------------
 

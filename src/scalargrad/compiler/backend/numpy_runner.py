@@ -11,16 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.packing.instructions import (
-    Affine,
     Apply,
-    Copy,
     Gather,
-    GatheredProducts,
     Packed,
     Products,
     Scatter,
@@ -61,12 +57,6 @@ class NumpyExecutable:
                 step()
 
 
-def _bind_copy(instruction: Copy, memory: Floats) -> Bound:
-    shape = (instruction.rows, instruction.columns)
-    out = _view(memory, Affine(instruction.out, shape[1], 1), (*shape, 1))
-    return functools.partial(np.copyto, out, _view(memory, instruction.source, (*shape, 1)))
-
-
 def _bind_gather(instruction: Gather, memory: Floats) -> Bound:
     out = memory[instruction.out : instruction.out + len(instruction.sources)]
     return functools.partial(np.take, memory, instruction.sources, out=out)
@@ -81,34 +71,6 @@ def _bind_apply(instruction: Apply, memory: Floats) -> Bound:
 
     def step() -> None:
         out[:] = compute(*operands)
-
-    return step
-
-
-def _view(memory: Floats, place: Affine, shape: tuple[int, int, int]) -> Floats:
-    """Return the cells of a factor as an array rows × columns × terms."""
-    distances = tuple(8 * x for x in (place.outer, place.inner, place.term))
-    return as_strided(memory[place.base :], shape, distances)
-
-
-def _bind_products(instruction: Products, memory: Floats) -> Bound:
-    rows, columns = instruction.rows, instruction.columns
-    out = _view(memory, Affine(instruction.out, columns, 1), (rows, columns, 1))[:, :, 0]
-    start = _view(memory, instruction.start, (rows, columns, 1))[:, :, 0]
-    many = sum(run.terms for run in instruction.runs) > SEQUENTIAL
-    factors = [
-        (_view(memory, a, (rows, columns, n)), _view(memory, b, (rows, columns, n)))
-        for n, a, b in instruction.runs
-    ]
-
-    def step() -> None:
-        out[:] = start
-        if many:
-            out[:] += sum_in_order(_by_terms(np.concatenate([a * b for a, b in factors], axis=2)))
-            return
-        for a, b in factors:
-            for t in range(a.shape[2]):
-                out[:] += a[:, :, t] * b[:, :, t]
 
     return step
 
@@ -135,7 +97,7 @@ def _by_terms(products: Floats) -> Floats:
     return np.ascontiguousarray(np.moveaxis(products, -1, 0))
 
 
-def _bind_gathered(instruction: GatheredProducts, memory: Floats) -> Bound:
+def _bind_products(instruction: Products, memory: Floats) -> Bound:
     a, b = instruction.a, instruction.b
     out = memory[instruction.out : instruction.out + len(a)]
 
@@ -184,10 +146,8 @@ def _places(index: Floats, size: Addresses) -> tuple[Addresses, NDArray[np.bool_
 #: For each kind of instruction, what returns a function that executes one on a memory.
 _BINDERS: dict[type, Callable[[Any, Floats], Bound]] = {
     Apply: _bind_apply,
-    Copy: _bind_copy,
     Gather: _bind_gather,
     Products: _bind_products,
-    GatheredProducts: _bind_gathered,
     Take: _bind_take,
     Scatter: _bind_scatter,
 }

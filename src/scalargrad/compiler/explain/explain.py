@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterable
 from scalargrad.compiler.backend.choice import code_for, has_llvm
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.lanes.lane_loop import LaneLoop
 from scalargrad.compiler.nests.nested import Nested
+from scalargrad.compiler.nests.numpy_runner import Loops
 from scalargrad.compiler.packing.instructions import (
     Apply,
-    Copy,
     Gather,
-    GatheredProducts,
     Instruction,
     Packed,
     Products,
@@ -29,10 +27,8 @@ from scalargrad.compiler.passes.program import without_dead_nodes
 _RUNS = 7
 
 _NAMES = {
-    Copy: "copy",
     Gather: "gather",
     Products: "sum of products",
-    GatheredProducts: "sum of gathered products",
     Take: "take",
     Scatter: "scatter",
 }
@@ -76,17 +72,13 @@ def explain(path: Specialization, call: Callable[[], object]) -> Explanation:
     lines = [f"{path.name}: {path.recorded} nodes recorded{_found(function)}"]
     codes = []
     for name, runner in runners.items():
-        for title, packed in runner.parts:
-            full = f"{name}, {title}" if title else name
-            if isinstance(packed, LaneLoop):
-                lines.append(_lanes(full, packed))
-                codes.append(_code_of_lanes(packed))
-            elif isinstance(packed, Nested):
-                lines += _nests(full, packed)
-                codes.append(packed.module.text())
-            else:
-                lines += _program(full, packed)
-                codes.append(code_for(packed))
+        packed: Packed | Loops = runner.packed
+        if isinstance(packed, Loops):
+            lines += _nests(name, packed)
+            codes.append(packed.module.text() if isinstance(packed, Nested) else "")
+        else:
+            lines += _program(name, packed)
+            codes.append(code_for(packed))
     lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
     if not path.draws:
         lines.append(f"time of a call: {_shortest(call)}, with its arguments read and results made")
@@ -111,41 +103,20 @@ _UNITS = (("ns", 1e9), ("µs", 1e6), ("ms", 1e3), ("s", 1.0))
 def _found(function: Function) -> str:
     """Describe the result of the first pass: sums of products, or loops."""
     packed = function.values.packed
-    if isinstance(packed, Nested):
+    if isinstance(packed, Loops):
         return f", found as {packed.steps} steps of {packed.loops} loops"
     return f", {len(without_dead_nodes(function.program))} after flattening"
 
 
-def _gathers(packed: Packed) -> int:
-    return sum(
-        isinstance(x, Gather | GatheredProducts | Take | Scatter) for x in packed.instructions
-    )
-
-
 def _program(name: str, packed: Packed) -> list[str]:
-    head = (
-        f"{name}: {len(packed.instructions)} instructions, {_gathers(packed)} of them gathers, "
-        f"{packed.memory.nbytes} bytes"
-    )
+    head = f"{name}: {len(packed.instructions)} instructions, {packed.memory.nbytes} bytes"
     return [head, *_kinds(packed.instructions)]
 
 
-def _lanes(name: str, loop: LaneLoop) -> str:
-    """Return a line that describes a loop over lanes."""
-    return f"{name}: {loop.count} lanes, {len(loop.steps)} steps each, {8 * loop.cells} bytes"
-
-
-def _nests(name: str, program: Nested) -> list[str]:
+def _nests(name: str, program: Loops) -> list[str]:
     """Return lines that describe nests: their equations."""
-    head = f"{name}: {program.steps} steps of {program.loops} loops, {program.begun.nbytes} bytes"
+    head = f"{name}: {program.steps} steps of {program.loops} loops, {program.cells * 8} bytes"
     return [head, *(f"  {line}" for line in program.listing.splitlines())]
-
-
-def _code_of_lanes(loop: LaneLoop) -> str:
-    """Return the LLVM IR of a loop over lanes."""
-    from scalargrad.compiler.lanes.lane_printer import printed
-
-    return printed(loop)[0].text()
 
 
 def _kinds(instructions: Iterable[Instruction]) -> list[str]:

@@ -16,7 +16,7 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.nests.finder.recording import APART, Recording, recording_of
 from scalargrad.compiler.nests.node_columns import NodeColumns, distinct
 from scalargrad.compiler.passes.differentiate import is_detached
-from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH, Held, Op, Stacked, Total
+from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 
@@ -191,25 +191,37 @@ class Asked:
             op = written.table[written.codes[x]]
             if not late and (x in self.points or x < program.inputs):
                 continue
-            if op is UNBATCH or isinstance(op, Total):
+            is_single = op is TAKE and found.sizes[x] == 1
+            if op is UNBATCH or isinstance(op, Total) or is_single:
                 lanes.append(x)
             elif found.sizes[x] > 1:
-                groups.setdefault((int(found.sizes[x]), _kind(op)), []).append(x)
+                groups.setdefault((int(found.sizes[x]), self._kind(x)), []).append(x)
             else:
                 singles.append(x)
         arrays = (Given(nodes, n, kind == "point") for (n, kind), nodes in groups.items())
         has_points = not late and len(singles) > program.inputs
         return [Given(singles, 1, has_points), Given(lanes), *arrays]
 
+    def _kind(self, x: int) -> object:
+        """Return what numbers of examples are alike in, to be in one array."""
+        written = self.found.written
+        op: Op = written.table[written.codes[x]]
+        if isinstance(op, Stacked):  # how far apart those of two examples are given
+            return Stacked, self.program.constants[written.args_of(x)[1]]
+        return Held if isinstance(op, Held) else op
+
     def _add_operands(self, nodes: set[int]) -> None:
         """Add what numbers of examples and single lanes are made of."""
         written = self.found.written
         waiting = [*nodes]
+        lookups = written.args_with(TAKE)
+        read = {y for index, row in lookups for y in (index, *written.args_of(row))}
         while waiting:
             x = waiting.pop()
             op = written.table[written.codes[x]]
-            if op is UNBATCH or op is BATCH or isinstance(op, Total):
-                for y in written.args_of(x)[: 1 if op is UNBATCH else None]:
+            if op is UNBATCH or op is BATCH or op is TAKE or isinstance(op, Total):
+                args = written.args_of(x)[: 1 if op is UNBATCH else None]
+                for y in read if op is TAKE else args:
                     if y not in nodes:
                         nodes.add(y)
                         waiting.append(y)
@@ -222,8 +234,3 @@ class Asked:
             x: APART * k + i for k, array in enumerate(given) for i, x in enumerate(array.nodes)
         }
         return Part(recording_of(self.found, span, number), given, results, at)
-
-
-def _kind(op: Op) -> object:
-    """Return what numbers of examples are alike in, to be in one array."""
-    return type(op) if isinstance(op, Held | Stacked) else op

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.asked import Asked, Part
 from scalargrad.compiler.nests.blocks import in_blocks
@@ -26,16 +25,15 @@ from scalargrad.compiler.nests.node_columns import (
     NodeColumns,
     Shape,
     columns,
-    counted,
-    has_long_sums,
     shape_of,
 )
+from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.nests.packing import packed
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.schedule import directed
 from scalargrad.compiler.nests.tiles import arranged
 from scalargrad.compiler.nests.unfold import unfold
-from scalargrad.compiler.passes.kinds import DETACH
+from scalargrad.compiler.passes.kinds import DETACH, has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import TraceError
 from scalargrad.table.operation import Elementwise
@@ -43,9 +41,8 @@ from scalargrad.table.operation import Elementwise
 #: Recordings of fewer nodes, and those of which fewer are saved, are packed; so are those that are
 #: no more than so many times their statements.
 _LEAST, _TIMES = 200, 6
-#: Packing is slow where many steps wait for one another and few are of one group; it is good for
-#: layers, whose sums it computes as products of matrices.
-_DEEP, _NARROW, _LAYERED = 12, 12, 40
+#: Packing is slow where many steps wait for one another and few are of one group.
+_DEEP, _NARROW = 12, 12
 #: From so many nodes on, loops pay too that take about a nanosecond for a node.
 _MANY, _FAST = 1000, 1.1
 #: To pack so many nodes takes long; they are loops if they are so many times their statements.
@@ -75,17 +72,28 @@ class Scheduled(NamedTuple):
     results: int
 
 
-def nested(program: Program, *, always: bool = False) -> Nested | None:
+def nested(program: Program, *, always: bool = False) -> Nested | NumpyNested | None:
     """Return a recorded program as nests, ready to run; None if it is none, see `written`."""
-    return written(program, _in_llvm, always=always)
+    if has_llvm():
+        return written(program, _in_llvm, always=always)
+    return written(program, _in_numpy, always=always)
 
 
-def _in_llvm(found: Scheduled) -> Nested:
+def _in_llvm(lowered: Lowered) -> Nested:
+    found = scheduled(lowered, in_place=True)
     module, cells, functions = print_blocks(found.body, found.plan)
-    return Nested(module, found.plan.begun(cells), str(found.equations), *found[3:], functions)
+    begun, listing = found.plan.begun(cells), str(found.equations)
+    return Nested(
+        module, begun, listing, *found[3:], functions, found.plan.distances, lowered.apart
+    )
 
 
-def written(program: Program, write: Callable[[Scheduled], T], *, always: bool = False) -> T | None:
+def _in_numpy(found: Lowered) -> NumpyNested:
+    equations, body = directed(found.equations)
+    return NumpyNested(equations, body, found.given, found.outputs, found.results, str(equations))
+
+
+def written(program: Program, write: Callable[[Lowered], T], *, always: bool = False) -> T | None:
     """Return what is written of a recorded program, and gradients that it asks for, as loops.
 
     None if that is impossible, as where it is irregular, or does not pay.
@@ -94,7 +102,7 @@ def written(program: Program, write: Callable[[Scheduled], T], *, always: bool =
     ----------
     program : Program
     write : callable
-        Prints loops; a TraceError says that it cannot.
+        Schedules and prints equations; a TraceError says that it cannot.
     always : bool
         Whether to write loops that do not pay, too.
     """
@@ -107,7 +115,7 @@ def written(program: Program, write: Callable[[Scheduled], T], *, always: bool =
     asked, tree = found
     for trees, around in _trees(asked, tree):
         with suppress(TraceError):  # no order of loops computes it
-            return write(_scheduled(Lowering(asked, trees, around=around, always=always).run()))
+            return write(Lowering(asked, trees, around=around, always=always).run())
     return None
 
 
@@ -120,11 +128,14 @@ def _asked(found: NodeColumns, *, always: bool) -> tuple[Asked, Tree] | None:
     always : bool
         Whether it counts as paying.
     """
+    always = always or has_lanes(found.written.table)
+    if not (always or has_llvm()):
+        return None
     shape = None if always else shape_of(found)
-    if shape and _stays_packed(found, shape):
+    if shape and found.before < _LEAST:
         return None
     asked = Asked(found)
-    if not (asked.is_written and all(map(_is_written, asked.parts))):
+    if not (asked.is_written and (not has_llvm() or all(map(_is_written, asked.parts)))):
         return None
     tree = find(asked.parts[0].recording)
     if tree is None or (shape and not _pays(found, shape, tree)):
@@ -142,27 +153,14 @@ def _trees(asked: Asked, tree: Tree) -> Iterator[tuple[Sequence[Tree | None], bo
     yield nested_loops, False
 
 
-def _stays_packed(found: NodeColumns, shape: Shape) -> bool:
-    """Return whether packing is as good: there is little to save, or there are large layers.
-
-    A gradient that is asked for makes no difference, so that values have the same digits. Second
-    derivatives do: each row of a Hessian is packed by itself.
-    """
-    few = int(np.count_nonzero(counted(found))) < _LEAST
-    layers = has_long_sums(found) and shape.groups * _LAYERED < shape.nodes
-    return few or (layers and shape.depth > _DEEP and not found.has_second)
-
-
 def _pays(found: NodeColumns, shape: Shape, tree: Tree) -> bool:
     """Return whether statements are few, and packing is slow or a run of the tree fast."""
-    counts = counted(found)
-    nodes = int(np.count_nonzero(counts))
-    statements = sum(bool(counts[s.nodes[0]]) for s in tree.statements)
+    nodes, statements = found.before, len(tree.statements)
     if nodes < max(_TIMES * statements, statements + _LEAST):
         return False
     is_narrow = shape.depth > _DEEP and shape.groups * _NARROW > shape.nodes
     is_long = nodes >= max(_LONG, _OFTEN * statements)
-    is_fast = nodes >= _MANY and work(tree, counts) < _FAST * nodes
+    is_fast = nodes >= _MANY and work(tree) < _FAST * nodes
     return found.has_second or is_narrow or is_long or is_fast
 
 
@@ -172,13 +170,21 @@ def _is_written(part: Part) -> bool:
     return all(op is DETACH or (isinstance(op, Elementwise) and can_write(op)) for op in used)
 
 
-def _scheduled(found: Lowered) -> Scheduled:
+def scheduled(found: Lowered, *, in_place: bool = False) -> Scheduled:
+    """Return loops in the order in which they run, and where their arrays are.
+
+    Parameters
+    ----------
+    found : Lowered
+    in_place : bool
+        Whether large arrays that are given may lie elsewhere, at a distance that memory says.
+    """
     from scalargrad.compiler.backend.llvm.target import registers
 
     equations, ordered = directed(in_blocks(found.equations, found.examples))
     body, fastest = arranged(ordered, registers())
     whole, body, fastest = packed(equations, body, fastest)
-    places = plan(whole, body, fastest)
+    places = plan(whole, body, fastest, found.apart if in_place else None)
     first = places.offsets[found.outputs] - places.offsets[found.given]
     outputs = slice(first, first + found.outputs.shape[0])
     return Scheduled(equations, body, places, found.given.shape[0], outputs, found.results)

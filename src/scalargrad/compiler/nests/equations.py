@@ -384,9 +384,9 @@ class Program:
                 if access not in checked:
                     checked.add(access)
                     _check_bounds(step, access)
-            for table in (*step.tables(), *(v.extent.via for v in around if v.extent.via)):
+            for table in (v.extent.via for v in around if v.extent.via):
                 if table.array.kind not in {"in", "const"}:
-                    raise TraceError(f"the table {table} of {step} is computed: an index is "
+                    raise TraceError(f"the extent {table} around {step} is computed: it is "
                                      "affine, or an entry of a table that is given")  # fmt: skip
         for array, steps in writers.items():
             if array.kind in {"in", "const"}:

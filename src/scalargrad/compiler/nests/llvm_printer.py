@@ -69,6 +69,9 @@ class _LLVMPrinter(Printer):
         self.e1, self.e8 = Emitter(self.body), Emitter(self.body, CLASSES)
         self.locals: list[str] = []
         self.entry = self.body.reserve()
+        for k, distance in enumerate(self.plan.distances):
+            at = self._next_to("%m", distance.cell)
+            self.body.line(f"%d{k} = load i64, ptr {at}")
         self.straight = 0
 
     def finished(self) -> IRModule:

@@ -14,6 +14,7 @@ import numpy as np
 
 from scalargrad.compiler.nests.asked import Asked, Part, Sweep
 from scalargrad.compiler.nests.builder import Builder
+from scalargrad.compiler.nests.compact import compact
 from scalargrad.compiler.nests.contract import contract
 from scalargrad.compiler.nests.derive import gradient
 from scalargrad.compiler.nests.equations import (
@@ -26,13 +27,15 @@ from scalargrad.compiler.nests.equations import (
     Step,
     Var,
     as_index,
+    replaced,
 )
 from scalargrad.compiler.nests.finder.to_equations import to_equations
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lanes import over_examples, widened
+from scalargrad.compiler.nests.lookups import Lookups
 from scalargrad.compiler.nests.node_cells import Lane, Node, NodeCells
 from scalargrad.compiler.nests.simplify import simplify
-from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, Held, Stacked, Total
+from scalargrad.compiler.passes.kinds import BATCH, SEED, UNBATCH, Held, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
@@ -57,6 +60,8 @@ class Lowered(NamedTuple):
         comparison would hide that one is not finite.
     results : int
         How many outputs there are.
+    apart : int
+        From which number on what is given are whole arrays.
     examples : list of Var
         The variables of loops over examples.
     """
@@ -65,6 +70,7 @@ class Lowered(NamedTuple):
     given: Array
     outputs: Array
     results: int
+    apart: int
     examples: list[Var]
 
 
@@ -107,11 +113,13 @@ class Lowering:
         self.outputs = Array("y", (len(nodes),), "out")
         b = Builder(Program([self.given, self.outputs], []))
         self.cells = NodeCells(asked.found, self.given, b, always=always)
+        self.cells.write_lookup = Lookups(self.cells).write
         self.examples = [*self.cells.vars.values()]
 
     def run(self) -> Lowered:
         """Write the outputs, and the gradients."""
-        return Lowered(self._equations(), self.given, self.outputs, self.results, self.examples)
+        equations, apart = compact(self._equations()), self.asked.program.inputs
+        return Lowered(equations, self.given, self.outputs, self.results, apart, self.examples)
 
     def _equations(self) -> Program:
         parts, cells = self.asked.parts, self.cells
@@ -135,7 +143,7 @@ class Lowering:
             before = found.arrays
             for loss, row in zip(losses, rows, strict=True):
                 found = self._differentiated(found, loss, row, points)
-            cells.builder = Builder(found)
+            cells.builder = Builder(_with_seeds(found))
         return self._shortened(before)
 
     def _shortened(self, before: Sequence[Array]) -> Program:
@@ -197,9 +205,9 @@ class Lowering:
         cells.copy(self.outputs, (x for x in asked if cells.lanes(x[1]) == 1))
         for k, x in asked:
             if k in self.rows:
+                cell = cells.cell(x)
                 with b.loop(cells.vars[cells.lanes(x)]) as var:
-                    at = Access(self.outputs, (var + k,))
-                    b.append(Step(at, _IDENTITY, (cells.cell(x),)))
+                    b.append(Step(Access(self.outputs, (var + k,)), _IDENTITY, (cell,)))
 
     def _level(self, x: Node) -> int:
         """Return after which gradients a node is computed."""
@@ -247,7 +255,7 @@ class Lowering:
             for array, nodes in zip((roots, seeds), zip(*sweep.roots, strict=True), strict=True):
                 cells.copy(array, enumerate(nodes))
             with b.loop(len(sweep.roots)) as k:
-                seed = b.step(DETACH, (Access(seeds, (as_index(k),)),))
+                seed = self._seed(Access(seeds, (as_index(k),)))
                 factors = Access(roots, (as_index(k),)), seed
                 b.append(Step(Access(loss), _MUL, factors, ADD))
             return loss
@@ -265,13 +273,17 @@ class Lowering:
         if var is None:
             x, factor = cells.single(root), cells.single(seed)
             if isinstance(factor, Access):
-                factor = b.step(DETACH, (factor,))
+                factor = self._seed(factor)
             return x if factor == 1.0 else b.step(_MUL, (factor, x))
         factor = cells.cell(seed)
         if isinstance(factor, Access):
             with b.loop(var):
-                factor = b.step(DETACH, (factor,))
+                factor = self._seed(factor)
         return cells.sum(cells.cell(root), factor, var)
+
+    def _seed(self, x: Access) -> Access:
+        """Write a seed, by which its own gradient is not taken, and return its cell."""
+        return self.cells.builder.step(SEED, (x,))
 
     def _loss_of(self, row: Sequence[Sweep]) -> Array:
         """Write the sum of the roots of several sweeps, each times a number that chooses it."""
@@ -365,3 +377,12 @@ def _row(array: Array, rows: Mapping[Array, tuple[Array, Var]]) -> tuple[Array, 
         return array, ()
     row, var = rows[array]
     return row, (as_index(var),)
+
+
+def _with_seeds(found: Program) -> Program:
+    """Return a program with its gradients, which further ones are taken of by seeds, too."""
+
+    def passed(step: Step) -> Step:
+        return Step(step.out, _IDENTITY, step.args) if step.op is SEED else step
+
+    return Program(found.arrays, replaced(found.body, passed), checks=False)

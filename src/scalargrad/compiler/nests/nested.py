@@ -11,16 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from scalargrad.compiler.array_types import LINE, Floats, aligned
 from scalargrad.compiler.backend.choice import Pool
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.threads import shared, threads
+from scalargrad.compiler.nests.numpy_runner import Loops, NumpyNested, NumpyNestExecutable
+from scalargrad.compiler.nests.plan import Distance
 from scalargrad.system.cached_property import cached_property
 
 
 @dataclass(eq=False)
-class Nested:
-    """A program as nests.
+class Nested(Loops):
+    """A program as nests, in machine code.
 
     Attributes
     ----------
@@ -40,6 +44,10 @@ class Nested:
     functions : sequence of (str, int)
         The names of the functions, in order, and how often each is called: if several times, then
         with the number of a block, by threads that share the blocks.
+    distances : sequence of Distance
+        How far arrays that are given lie from their cells, 0 where these have copies.
+    apart : int
+        From which number on what is given are whole arrays.
     """
 
     module: IRModule
@@ -49,16 +57,13 @@ class Nested:
     outputs: slice
     results: int
     functions: Sequence[tuple[str, int]] = (("run", 1),)
+    distances: Sequence[Distance] = ()
+    apart: int = 0
 
     @property
-    def loops(self) -> int:
-        """How many loops there are in the equations."""
-        return sum(line.lstrip().startswith("for ") for line in self.listing.splitlines())
-
-    @property
-    def steps(self) -> int:
-        """How many steps there are in the equations."""
-        return len(self.listing.splitlines()) - 1 - self.loops
+    def cells(self) -> int:
+        """How many numbers there are in memory."""
+        return len(self.begun)
 
 
 class NestExecutable:
@@ -76,9 +81,43 @@ class NestExecutable:
         self.memory: Floats = whole[LINE:]
         self._code = code  # whose instructions are gone when it is
         self._address, self._functions = whole.ctypes.data, nested.functions
+        self._distances, self._apart = nested.distances, nested.apart
+        self._integers = whole.view(np.int64)
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
         if len(code) > 1:
             self.run = self._run_blocks
+        if nested.distances:
+            self.run = functools.partial(self._run_and_let_go, self.run)
+
+    def _run_and_let_go(self, run: Callable[[], Any]) -> None:
+        """Run on arrays where they lie; the next run is on the numbers in memory."""
+        run()
+        for x in self._distances:
+            self._integers[x.cell] = 0
+
+    def take(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
+        """Take numbers for the next run: each in its cells, or large arrays where they lie."""
+        if not self._distances:
+            memory = self.memory
+            for place, block in zip(cells, blocks):  # noqa: B905 - at each call
+                memory[place] = block
+            return
+        for place, block in zip(cells, blocks, strict=True):
+            found = self._within(place) if _can_be_read(block) else []
+            if not found:
+                self.memory[place] = block
+                continue
+            first = self._address + (LINE + found[0][0]) * block.itemsize
+            for _, x in found:
+                self._integers[x.cell] = (block.ctypes.data - first) // block.itemsize
+
+    def _within(self, place: int | slice) -> list[tuple[int, Distance]]:
+        """Return the first number of some cells, with distances of these; none if not of all."""
+        if not isinstance(place, slice):
+            return []
+        inside = range(*place.indices(len(self.memory)))
+        apart = self._distances if inside.start >= self._apart else ()
+        return [(inside.start, x) for x in apart if x.numbers.start in inside]
 
     def _run_blocks(self) -> None:
         """Run the functions in order, those of blocks by several threads."""
@@ -88,6 +127,12 @@ class NestExecutable:
             else:
                 run = functools.partial(code, self._address)
                 shared(run, range(blocks), min(threads(), blocks))
+
+
+def _can_be_read(block: Any) -> bool:
+    """Return whether the numbers of an array lie one after the other."""
+    is_array = isinstance(block, np.ndarray) and block.dtype == np.float64
+    return is_array and block.flags.c_contiguous and block.flags.aligned
 
 
 def code_of(nested: Nested) -> Any:
@@ -107,15 +152,18 @@ def code_of(nested: Nested) -> Any:
 class NestPool(Pool):
     """Nests, and the executables that are idle."""
 
-    packed: Nested  # type: ignore[assignment]
+    packed: Nested | NumpyNested  # type: ignore[assignment]
 
-    def __init__(self, nested: Nested) -> None:
+    def __init__(self, nested: Nested | NumpyNested) -> None:
         super().__init__(nested)  # type: ignore[arg-type]
 
     @cached_property
     def _code(self) -> Any:
+        assert isinstance(self.packed, Nested)
         return code_of(self.packed)
 
-    def executable(self) -> NestExecutable:
+    def executable(self) -> NestExecutable | NumpyNestExecutable:
         """Return a new executable."""
+        if isinstance(self.packed, NumpyNested):
+            return NumpyNestExecutable(self.packed)
         return NestExecutable(self.packed, self._code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -22,13 +22,14 @@ from scalargrad.compiler.nests.equations import (
     as_index,
 )
 from scalargrad.compiler.nests.node_columns import NodeColumns
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Op, Stacked, Total
+from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Held, Op, Stacked, Total
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 
 #: So many loops and steps copy numbers at most, where loops must pay.
 _RUNS = 64
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
+_AT_ZERO = Index()
 
 
 class Lane(NamedTuple):
@@ -68,6 +69,7 @@ class NodeCells:
         self.points: dict[int, Arg] = {}
         several = {*found.sizes.tolist()} - {1}
         self.vars = {n: builder.var(n, "e") for n in sorted(several)}
+        self.write_lookup: Callable[[int], None]  # and note its cell
 
     def op(self, node: Node) -> Op | None:
         """Return the operation of a node; None of a single lane of one."""
@@ -85,6 +87,11 @@ class NodeCells:
     def var(self, lanes: int) -> Var | None:
         """Return the variable of so many lanes; None of single numbers."""
         return self.vars[lanes] if lanes > 1 else None
+
+    def has_own_point(self, node: int) -> bool:
+        """Return whether derivatives are taken by a number for each example by itself."""
+        found = self.points.get(node)
+        return isinstance(found, Access) and bool(found.variables)
 
     def single(self, node: Node) -> Arg:
         """Return the cell of a single number; of what examples have in common, the first one's."""
@@ -111,6 +118,9 @@ class NodeCells:
             first, step = (int(constants[x]) for x in args)
             place = self.vars[op.lanes] * step + (self.program.inputs + first)
             return Access(self.given, (place,))
+        if op is TAKE:
+            self.write_lookup(node)
+            return self.known[node]
         assert isinstance(op, Total)
         self.known[node] = self._total(args, self.vars[op.lanes])
         return self.known[node]
@@ -190,6 +200,7 @@ class NodeCells:
         """Copy all lanes of nodes to cells evenly apart; return what is left."""
         rows: dict[int, list[tuple[int, int]]] = {}
         left: list[tuple[int, Node]] = []
+        alike: dict[tuple[Var, Index], dict[int, Arg]] = {}  # by where their lanes go
         for k, x in nodes:
             if isinstance(x, Lane):
                 rows.setdefault(x.node, []).append((k, x.lane))
@@ -207,8 +218,10 @@ class NodeCells:
             if place is None or cell is None:
                 left += [(k, Lane(x, lane)) for k, lane in found]
             else:
-                with self.builder.loop(self._var(x)):
-                    self.builder.append(Step(Access(to, (place,)), _IDENTITY, (cell,)))
+                alike.setdefault((self._var(x), place - place.base), {})[place.base] = cell
+        for (var, along), cells in alike.items():
+            with self.builder.loop(var):
+                self._copy(cells, to, along=along)
         return left
 
     def _var(self, node: int) -> Var:
@@ -228,8 +241,9 @@ class NodeCells:
         to: Array,
         before: tuple[Index, ...] = (),
         after: tuple[Index, ...] = (),
+        along: Index = _AT_ZERO,
     ) -> None:
-        """Copy cells to those at one index of an array, beside other indices."""
+        """Copy cells to those at one index of an array, plus `along`, beside other indices."""
         b, runs, places = self.builder, dict[int, _Run](), [*cells]
         while places:
             run = runs[places[0]] = _run(places, cells)
@@ -238,7 +252,7 @@ class NodeCells:
         while places:
             first, x, run = places[0], cells[places[0]], runs[places[0]]
             rows = _run(places, cells, runs)
-            at = Index(first)
+            at = along + first
             with ExitStack() as stack:
                 for size, step, strides in (rows, run):
                     if size > 1:
@@ -275,7 +289,10 @@ def _run(
             step = step if count > 1 else after - place
             if runs[after] != runs[place]:
                 break
-        moved = tuple(j.base - i.base for i, j in zip(x.indices, y.indices, strict=True))
+        pairs = [*zip(x.indices, y.indices, strict=True)]
+        if any((i.terms, i.via) != (j.terms, j.via) for i, j in pairs):
+            break
+        moved = tuple(j.base - i.base for i, j in pairs)
         if after != place + step or (strides is not None and moved != strides):
             break
         strides, count = moved, count + 1

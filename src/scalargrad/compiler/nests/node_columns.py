@@ -16,6 +16,8 @@ from scalargrad.compiler.passes.kinds import (
     CONSTANT,
     DETACH,
     INPUT,
+    ROW,
+    TAKE,
     UNBATCH,
     Op,
     Total,
@@ -41,9 +43,6 @@ _LOOKED_AT = 1 << 14
 _SUMS = {add, sub, DETACH}
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
-
-#: The share of the nodes that add to long sums in a program of layers.
-_LAYERED = 0.2
 
 #: Operations in loops have at most so many operands: a code has a digit for the kind of each.
 MOST_OPERANDS = 32
@@ -146,8 +145,8 @@ def is_repeatable(op: Op) -> bool:
 
 
 def is_given(op: Op) -> bool:
-    """Return whether loops are given what an operation makes: it is none of single numbers."""
-    return op in {INPUT, ADJOINT, UNBATCH} or isinstance(op, Total) or makes_lanes(op)
+    """Return whether loops are given what an operation makes: lanes, a lookup, a derivative."""
+    return op in {INPUT, ADJOINT, UNBATCH, ROW, TAKE} or isinstance(op, Total) or makes_lanes(op)
 
 
 def columns(program: Program) -> NodeColumns:
@@ -167,9 +166,7 @@ def columns(program: Program) -> NodeColumns:
     kinds = kind_of[operands]
     place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
-    sizes = np.ones(len(written), np.int64)
-    if has_lanes(table):  # of a copy, as threads share a recording
-        sizes[:] = program.copy().sizes()
+    sizes = program.sizes() if has_lanes(table) else np.ones(len(written), np.int64)
     several, which = alike(sizes)
     operations = (code + len(table) * which)[nodes]
     return NodeColumns(
@@ -188,31 +185,6 @@ def columns(program: Program) -> NodeColumns:
         [*table] * len(several),
         operations,
     )
-
-
-def counted(columns: NodeColumns) -> NDArray[np.bool_]:
-    """Return which nodes before gradients tell whether loops pay: if any have lanes, these.
-
-    So an example is written as it is alone.
-    """
-    wide = columns.sizes[columns.nodes[: columns.before]] > 1
-    return wide if wide.any() else np.ones(columns.before, np.bool_)
-
-
-def has_long_sums(columns: NodeColumns) -> bool:
-    """Return whether much of a program adds to long sums, as layers of a network do.
-
-    A sum is long if four additions come before one; they stand at most two places apart.
-    """
-    operand, at = columns.first[:-1], np.arange(len(columns))
-    before = np.where(columns.kinds[operand] == COMPUTED, columns.places[operand], at)
-    is_add = columns.written.where(lambda op: op is add)[columns.nodes]
-    added = is_add & is_add[before] & (before < at) & (at - before <= 2)
-    deep = added
-    for _ in range(3):
-        at = before[at]
-        deep = deep & added[at]
-    return bool(np.count_nonzero(deep) > _LAYERED * len(columns))
 
 
 def kinded(codes: Integers, kinds: NDArray[np.int8], first: Integers) -> Integers:
@@ -255,8 +227,8 @@ def shape_of(columns: NodeColumns) -> Shape:
     groups: dict[tuple[int, ...], int] = {}
     numbers: list[int] = []
     depths: list[int] = []
-    counts = counted(columns)[:_LOOKED_AT].tolist()
-    for node, code in enumerate(entries(columns.codes[: len(counts)])):
+    count = min(columns.before, _LOOKED_AT)
+    for node, code in enumerate(entries(columns.codes[:count])):
         operands = range(first[node], first[node + 1])
         among, depth = [], 0
         for k in operands:
@@ -265,9 +237,9 @@ def shape_of(columns: NodeColumns) -> Shape:
                 depth = max(depth, depths[places[k]])
             else:
                 among.append(-1)
-        numbers.append(groups.setdefault((code, *among), len(groups)) if counts[node] else -1)
-        depths.append(depth + waits[operations[node]] if counts[node] else 0)
-    return Shape(sum(counts), len(groups), max(depths, default=0))
+        numbers.append(groups.setdefault((code, *among), len(groups)))
+        depths.append(depth + waits[operations[node]])
+    return Shape(count, len(groups), max(depths, default=0))
 
 
 def _in_order(kind_of: NDArray[np.int8], levels: bytearray) -> tuple[Integers, list[int]]:

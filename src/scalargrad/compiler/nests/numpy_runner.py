@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,91 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.table.operation import Elementwise, Operation
+
+
+class Loops:
+    """A program as nests, whatever runs it.
+
+    Attributes
+    ----------
+    listing : str
+        The equations.
+    results : int
+        How many outputs there are.
+    """
+
+    listing: str
+    results: int
+
+    @property
+    def cells(self) -> int:
+        """How many numbers there are in memory."""
+        raise NotImplementedError
+
+    @property
+    def loops(self) -> int:
+        """How many loops there are in the equations."""
+        return sum(line.lstrip().startswith("for ") for line in self.listing.splitlines())
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are in the equations."""
+        return len(self.listing.splitlines()) - 1 - self.loops
+
+
+@dataclass(eq=False)
+class NumpyNested(Loops):
+    """A program as nests that NumPy runs.
+
+    Attributes
+    ----------
+    program : Program
+        The equations.
+    body : list of Loop or Step
+        Its loops in order.
+    given, returned : Array
+        What a call writes, and its outputs, as of `Nested.outputs`.
+    results : int
+        How many outputs there are.
+    listing : str
+        The equations.
+    """
+
+    program: Program
+    body: Body
+    given: Array
+    returned: Array
+    results: int
+    listing: str
+
+    @property
+    def cells(self) -> int:
+        """How many numbers there are in memory."""
+        return sum(math.prod(array.shape) for array in self.program.arrays)
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers a call writes to the first cells."""
+        return self.given.shape[0]
+
+    @property
+    def outputs(self) -> slice:
+        """The cells of the outputs."""
+        return slice(self.inputs, self.inputs + self.returned.shape[0])
+
+
+class NumpyNestExecutable:
+    """Nests that NumPy runs, and memory for what is given and returned."""
+
+    def __init__(self, nested: NumpyNested) -> None:
+        self.memory: Floats = np.zeros(nested.outputs.stop)
+        self._nested = nested
+
+    def run(self) -> None:
+        """Run the loops in order."""
+        nested, memory = self._nested, self.memory
+        given = {nested.given: memory[: nested.inputs]}
+        memory[nested.outputs] = run_numpy(nested.program, nested.body, given)[nested.returned]
 
 
 def run_numpy(program: Program, body: Body, given: Mapping[Array, Any]) -> dict[Array, Floats]:

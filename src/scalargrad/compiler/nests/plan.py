@@ -35,6 +35,9 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 
+#: Arrays of so many numbers are read where they lie rather than copied.
+LARGE = 4096
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -54,6 +57,10 @@ class Plan:
         The length of memory; vectors may read some numbers before and after arrays.
     lanes, shapes : dict
         The arrays of which only the turns at hand of a loop with lanes are kept, and their shapes.
+    in_place : dict from Access to int
+        The cells of what is given that may lie elsewhere at a run, and which of `distances` says
+        by how many cells further on.
+    distances : list of Distance
     """
 
     offsets: dict[Array, int]
@@ -63,6 +70,8 @@ class Plan:
     cells: int
     lanes: dict[Array, Near]
     shapes: dict[Array, tuple[int, ...]]
+    in_place: dict[Access, int]
+    distances: list[Distance]
 
     def view(self, memory: Floats, array: Array) -> Any:
         """Return the cells of an array that is in memory."""
@@ -101,6 +110,21 @@ class Near(NamedTuple):
     size: int
 
 
+class Distance(NamedTuple):
+    """How far numbers that are given lie from their cells.
+
+    Attributes
+    ----------
+    cell : int
+        Where memory has the distance, as an integer.
+    numbers : range
+        Which numbers of what is given it is about.
+    """
+
+    cell: int
+    numbers: range
+
+
 class _Use(NamedTuple):
     step: Step
     access: Access
@@ -122,13 +146,17 @@ def _functions(body: Body) -> Iterator[tuple[Step, tuple[Loop, ...], int]]:
         function += is_block
 
 
-def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
+def plan(
+    program: Program, body: Body, fastest: Mapping[Array, int], apart: int | None = None
+) -> Plan:
     """Return where the arrays of a program are while `body`, its loops in order, runs.
 
-    `fastest` says along which dimension of an array neighbours lie, if not along the last.
+    `fastest` says along which dimension of an array neighbours lie, if not along the last. From
+    number `apart` of what is given on, these are whole arrays, which may be read where they lie.
     """
     writers: dict[Array, list[_Use]] = {}
     readers: dict[Array, list[_Use]] = {}
+    tables = {x.array for step, _ in within_loops(body) for x in step.tables()}
     for step, loops, function in _functions(body):
         writers.setdefault(step.out.array, []).append(_Use(step, step.out, loops, function))
         vias = (loop.var.extent.via for loop in loops)
@@ -142,7 +170,7 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
     shapes: dict[Array, tuple[int, ...]] = {}
     for array in program.arrays:
         writing, reading = writers.get(array, ()), readers.get(array, ())
-        if _is_in_registers(array, writing, reading):
+        if array not in tables and _is_in_registers(array, writing, reading):
             strides[array] = _strides(array.shape, len(array.shape) - 1)
         else:
             shape, along = array.shape, fastest.get(array, len(array.shape) - 1)
@@ -157,7 +185,31 @@ def plan(program: Program, body: Body, fastest: Mapping[Array, int]) -> Plan:
             if writing and writing[0].step.how == MAX:
                 first[array] = -math.inf
     cleared = [a for a in offsets if any(map(_is_written_anew, writers.get(a, ())))]
-    return Plan(offsets, strides, first, cleared, cells, lanes, shapes)
+    in_place, ranges = _in_place(readers, apart)
+    distances = [Distance(cells + k, x) for k, x in enumerate(ranges)]
+    cells += -(-len(ranges) // CLASSES) * CLASSES
+    return Plan(offsets, strides, first, cleared, cells, lanes, shapes, in_place, distances)
+
+
+def _in_place(
+    readers: Mapping[Array, Sequence[_Use]], apart: int | None
+) -> tuple[dict[Access, int], list[range]]:
+    """Return the cells of large arrays that are given, and the stretches of numbers they are in."""
+    uses = (use for array, x in readers.items() if array.kind == "in" for use in x)
+    found = {use.access: use.access.indices[0].bounds() for use in uses}
+    large = {x: (low, high + 1) for x, (low, high) in found.items() if apart and low >= apart}
+    if any(low < (apart or 0) <= high for low, high in found.values()):
+        return {}, []
+    ranges: list[range] = []
+    for low, stop in sorted(large.values()):
+        if ranges and low < ranges[-1].stop:
+            ranges[-1] = range(ranges[-1].start, max(stop, ranges[-1].stop))
+        else:
+            ranges.append(range(low, stop))
+    if any(len(x) < LARGE for x in ranges):
+        return {}, []
+    which = {x: k for x, (low, _) in large.items() for k, y in enumerate(ranges) if low in y}
+    return which, ranges
 
 
 def _is_in_registers(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> bool:
@@ -180,7 +232,7 @@ def _is_written_anew(use: _Use) -> bool:
     """Return whether turns meet in a cell, or which cells are written may be others at each run."""
     tables = [*use.access.tables, *(x.var.extent.via for x in use.loops if x.var.extent.via)]
     meet = use.step.how != SET and not is_unique(use.access.indices)
-    return meet or any(table.array.kind == "in" for table in tables)
+    return meet or any(table.array.data is None for table in tables)
 
 
 def _loop_around(array: Array, writing: Sequence[_Use], reading: Sequence[_Use]) -> Near | None:

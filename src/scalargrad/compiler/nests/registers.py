@@ -184,6 +184,8 @@ class Registers(ABC):
             if index.via:
                 entry = self.truncated(self._entry(index.via, lane))
                 terms[entry] = terms.get(entry, 0) + k
+        if x in self.plan.in_place:
+            terms[f"%d{self.plan.in_place[x]}"] = 1
         return self.pointer(base, list(terms.items()))
 
     def _entry(self, table: Access, lane: int) -> str:
@@ -205,6 +207,8 @@ class Registers(ABC):
             return self.e1.load(self._where(x))
         assert self.e8
         apart = self._apart(x)
+        if x in self.plan.in_place and self.valid < CLASSES:
+            apart = 0  # whoever made the array may own nothing beyond it
         if apart == 1:
             return self.e8.load(self._where(x))
         if apart == -1:

@@ -73,6 +73,7 @@ class _Names:
         for step, _ in statements(program.body):
             self.writers[step.out.array] = self.writers.get(step.out.array, 0) + 1
             self.looked_up.update(x.array for x in step.reads() if x.tables)
+            self.looked_up.update(x.array for x in step.tables())
         self.copies: dict[Array, tuple[dict[int, Var], Arg]] = {}  # with their indices
         self.smaller: list[Array] = []  # in the place of others, for fewer loops
         self.varying: set[Var] = set()  # the loops that the last step is needed in

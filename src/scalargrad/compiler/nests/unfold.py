@@ -18,7 +18,7 @@ from scalargrad.compiler.nests.asked import crosses
 from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, is_given, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
 from scalargrad.compiler.passes.expressions import Plans, fixed_arity, plans, written_out
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, Op, has_lanes
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, TAKE, Op, has_lanes
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
@@ -58,6 +58,8 @@ def unfold(program: Program) -> Program | None:
     if not inner and not reductions and not begun:
         return program
     if sum(max(seeds[::2]) - min(wrt) for seeds, wrt in inner.items()) > _MOST:
+        return None
+    if inner and TAKE in nodes.table:
         return None
     if (
         inner

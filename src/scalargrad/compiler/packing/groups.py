@@ -4,29 +4,16 @@ A Python loop over samples records the same expression for each of them, with di
 Grouping turns each node of the expression into one instruction with a lane per sample.
 
 The terms of long sums are put in order first, those together whose factors are computed alike: the
-signals from a gate of all units, say, and then those from another. This order depends on formulas
-alone: an example has the same one by itself, in a list and on a lane of `vmap`.
+signals from a gate of all units, say, and then those from another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.passes.kinds import (
-    BATCH,
-    CONSTANT,
-    INPUT,
-    PRODUCTS,
-    UNBATCH,
-    Held,
-    Op,
-    OverLanes,
-    Stacked,
-    Total,
-)
+from scalargrad.compiler.passes.kinds import CONSTANT, INPUT, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program
 
 #: Sums of at most this many terms keep the order in which they were written.
@@ -68,29 +55,18 @@ class Grouped(NamedTuple):
         For each node, the index of its group.
     program : Program
         The program, with the terms of long sums in order.
-    is_joined : bool
-        Whether groups were joined, so that the nodes of one may read different groups.
     """
 
     groups: list[LaneGroup]
     numbers: list[int]
     program: Program
-    is_joined: bool = False
 
 
-def group(program: Program, *, in_order: bool = False, through_lanes: bool = False) -> Grouped:
+def group(program: Program) -> Grouped:
     """Group the nodes of a program.
 
     All inputs form one group and all constants another. Data recorded as constants thus packs as
     well as data passed as arguments.
-
-    Parameters
-    ----------
-    in_order : bool
-        Whether the terms of sums are in order already.
-    through_lanes : bool
-        Whether a number taken into a lane or out of one is in the group of that number: so are the
-        nodes of an example alone.
     """
     groups = [LaneGroup(PRODUCTS, 0, []), LaneGroup(PRODUCTS, 0, [])]
     numbers = [INPUTS] * program.inputs
@@ -99,23 +75,15 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
     find, first = numbers.__getitem__, program.inputs
     members = [x.nodes for x in groups]
     moved: dict[int, tuple[int, ...]] = {}
-    ops: Iterable[Op | None] = program.ops
-    if through_lanes:
-        ops = map({op: _alone(op) for op in {*program.ops}}.__getitem__, program.ops)
-    rows = islice(zip(ops, program.args, strict=True), first, None)
+    rows = islice(zip(program.ops, program.args, strict=True), first, None)
     for node, (op, args) in enumerate(rows, first):
         if op is CONSTANT or op is INPUT:
             numbers.append(CONSTANTS if op is CONSTANT else INPUTS)
             continue
-        if op is None:
-            numbers.append(numbers[args[0]])
-            continue
         shape: tuple[Any, ...] = (op, *map(find, args))
-        if not args and isinstance(op, Held):
-            shape = (("held", op.lanes),)  # whatever the numbers, side by side
         found = known.get(shape)
         if found is None:
-            key, order = _canonical(shape, in_order=in_order)
+            key, order = _canonical(shape)
             number = canonical.setdefault(key, len(groups))
             found = known[shape] = number, order
             if number == len(groups):
@@ -132,32 +100,12 @@ def group(program: Program, *, in_order: bool = False, through_lanes: bool = Fal
     return Grouped(groups, numbers, program)
 
 
-def _alone(op: Op) -> Op | None:
-    """Return what an operation is in an example alone; None if it takes into lanes or out."""
-    if isinstance(op, Stacked | Held):
-        return INPUT
-    if op is BATCH or op is UNBATCH:
-        return None
-    return op.over(1) if isinstance(op, OverLanes) else op
-
-
-def with_terms_in_order(program: Program) -> Program:
-    """Return a program with lanes, the terms of its long sums in the order of an example alone."""
-    args = program.args
-    end = next((k for k in range(len(args), 0, -1) if len(args[k - 1]) > 2 * _FEW), 0)
-    beginning = replace(program, ops=program.ops[:end], args=args[:end])  # up to the last long sum
-    ordered = group(beginning, through_lanes=True).program.args
-    return replace(program, args=ordered + args[end:])
-
-
-def _canonical(
-    shape: tuple[object, ...], *, in_order: bool
-) -> tuple[tuple[object, ...], list[int] | None]:
+def _canonical(shape: tuple[object, ...]) -> tuple[tuple[object, ...], list[int] | None]:
     """Return the key of a shape, and the order of its terms: of a sum, equal for equal terms."""
-    if not (shape[0] is PRODUCTS or isinstance(shape[0], Total)):
+    if shape[0] is not PRODUCTS:
         return shape, None
     key = _sorted_pairs(shape)
-    order = None if in_order else _order(key)
+    order = _order(key)
     return (key if order is None else (key[0], *[key[1 + k] for k in order])), order
 
 

@@ -1,7 +1,6 @@
-"""The instructions of a packed program; each operates on whole blocks of memory.
+"""The instructions of a packed program; each computes the lanes of a group of nodes.
 
-Memory is an array of float64 cells. The lanes of a block lie in consecutive cells; of two indices i
-(row) and j (column), j runs fastest.
+Memory is an array of float64 cells. The lanes of a group lie in consecutive cells.
 """
 
 from __future__ import annotations
@@ -13,15 +12,6 @@ from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import Op
 
 
-class Affine(NamedTuple):
-    """Cells at ``base + i·outer + j·inner + t·term``, where t counts the terms of a sum."""
-
-    base: int
-    outer: int = 0
-    inner: int = 0
-    term: int = 0
-
-
 class Apply(NamedTuple):
     """Apply an operation to each lane l: cell ``x + l`` of each operand x into ``out + l``."""
 
@@ -31,15 +21,6 @@ class Apply(NamedTuple):
     operands: tuple[int, ...]
 
 
-class Copy(NamedTuple):
-    """Copy ``rows`` × ``columns`` numbers from `source` into consecutive cells."""
-
-    out: int
-    rows: int
-    columns: int
-    source: Affine
-
-
 class Gather(NamedTuple):
     """Copy numbers from cells at any addresses into consecutive cells."""
 
@@ -47,25 +28,7 @@ class Gather(NamedTuple):
     sources: Addresses
 
 
-class ProductRun(NamedTuple):
-    """`terms` products in each lane, whose factors are evenly spaced."""
-
-    terms: int
-    a: Affine
-    b: Affine
-
-
 class Products(NamedTuple):
-    """Add products to the number at `start`, in each of ``rows`` × ``columns`` lanes."""
-
-    out: int
-    rows: int
-    columns: int
-    start: Affine
-    runs: tuple[ProductRun, ...]
-
-
-class GatheredProducts(NamedTuple):
     """Add products whose factors lie at any addresses; `a` and `b` are lanes × terms.
 
     The sum of lane l begins with the number in cell ``start[l]``.
@@ -104,13 +67,11 @@ class Scatter(NamedTuple):
     values: Addresses
 
 
-Instruction = Apply | Copy | Gather | Products | GatheredProducts | Take | Scatter
+Instruction = Apply | Gather | Products | Take | Scatter
 
 
 def size_of(instruction: Instruction) -> int:
     """Return the number of cells that an instruction writes."""
-    if isinstance(instruction, Copy | Products):
-        return instruction.rows * instruction.columns
     if isinstance(instruction, Scatter):
         return int(instruction.size.sum())
     return instruction.lanes if isinstance(instruction, Apply) else len(instruction[-1])

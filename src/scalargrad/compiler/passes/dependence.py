@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, OverLanes
+from scalargrad.compiler.passes.kinds import BATCH, DETACH, UNBATCH, Total
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 
@@ -84,7 +84,7 @@ def _sets(
         found = 0
         for x in operands:
             found |= sets[x]
-        if batches and (op is UNBATCH or isinstance(op, OverLanes)):
+        if batches and (op is UNBATCH or isinstance(op, Total)):
             own, crossed = found & ~(-1 << len(wrt)), found >> len(wrt)
             for batch in _bits(crossed):
                 lanes = batches[batch]

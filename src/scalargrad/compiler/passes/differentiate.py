@@ -19,9 +19,7 @@ from scalargrad.compiler.passes.expressions import (
     number_node,
     partial_plans,
 )
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, PRODUCTS, Op, Total
-from scalargrad.compiler.passes.lane_signals import Crossing
-from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, PRODUCTS, Op
 from scalargrad.compiler.passes.lookups import Lookups, is_lookup
 from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
@@ -45,7 +43,7 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
     """
     if ADJOINT not in program.ops:
         return program
-    writer = writer_for(program)
+    writer = Writer(program.inputs)
     both = zip(program.ops, program.args, strict=True)
     asked = sweeps(args for op, args in both if op is ADJOINT)
     new = list(range(program.inputs))
@@ -70,7 +68,7 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
             new.append(writer.copied_products(tuple([new[x] for x in args])))
         else:
             new.append(_copied(writer, program, node, new))
-    return writer.finish([new[x] for x in program.outputs], of=program, tidy=tidy)
+    return writer.finish([new[x] for x in program.outputs], tidy=tidy)
 
 
 def sweeps(adjoints: Iterable[Seeds]) -> dict[Seeds, list[int]]:
@@ -100,33 +98,21 @@ def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[
     program = writer.program
     moving = depending.up_to(max(seeds[::2]))
     signals = _seeded(writer, seeds)
-    crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
     targets = set(depending.wrt)
-    lookups = Lookups(writer, crossing is not None and crossing.per_lane)
-    wires_of = functools.partial(_wires, writer, moving)
-
-    def received(node: int) -> int | None:
-        """Return the error signal of a node, which all its users have sent theirs; or None."""
-        terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
-        terms = lookups.added_to(terms, node)
-        return writer.products(terms[::-1]) if terms else None  # in the order of the uses
-
+    lookups = Lookups(writer)
     for node in _between(program, moving, seeds[::2]):
-        upstream = received(node)
-        if upstream is None:
+        terms = lookups.added_to(signals.pop(node, None), node)
+        if not terms:
             continue
+        upstream = writer.products(terms[::-1])  # in the order of the uses
         if node in targets:
             found[node] = upstream
         if is_lookup(program.ops[node]):
-            wires = lookups.pass_back(node, upstream, moving)
-            if crossing is not None:
-                crossing.send_from_lookup(node, upstream, wires)
-        elif crossing is not None:
-            crossing.send(node, upstream, moving, wires_of)
-        else:
-            for operand, factor in wires_of(node):
-                signals[operand] += (upstream, factor)
+            lookups.pass_back(node, upstream, moving)
+            continue
+        for operand, factor in _wires(writer, moving, node):
+            signals[operand] += (upstream, factor)
     return found
 
 
@@ -137,15 +123,6 @@ def _seeded(writer: Writer, seeds: Sequence[int]) -> dict[int, list[int]]:
         plain = writer.constants.get(seed) == 1.0
         signals[root] += (writer.one if plain else seed, writer.one)
     return signals
-
-
-def _crossing(
-    writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]
-) -> Crossing | None:
-    """Return what sends error signals between single numbers and lanes; None without lanes."""
-    if not isinstance(writer, LaneWriter):
-        return None
-    return Crossing(writer, signals, any(writer.sizes[x] > 1 for x in seeds))
 
 
 def _between(program: Program, moving: bytearray, roots: Iterable[int]) -> list[int]:
@@ -217,7 +194,7 @@ def _wires(writer: Writer, moving: bytearray, node: int) -> list[tuple[int, int]
     """Return (operand, partial) for each wire that enters `node` and carries a gradient."""
     op, args = _made_by(writer.program, node)
     wires = []
-    if op is PRODUCTS or isinstance(op, Total):
+    if op is PRODUCTS:
         for a, b in zip(args[::2], args[1::2]):  # noqa: B905 - hot loop
             if a == b and moving[a]:
                 wires.append((a, writer.products([a, writer.constant(2.0)])))

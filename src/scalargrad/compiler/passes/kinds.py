@@ -10,7 +10,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.partial import Partial
-from scalargrad.table.notation import ATOM, Notation
+from scalargrad.table.declaration import ATOM, Notation
 from scalargrad.table.operation import Operation, Unary
 
 
@@ -106,24 +106,11 @@ def has_lanes(ops: Iterable[object]) -> bool:
     return any(map(makes_lanes, {*ops}))
 
 
-class OverLanes(OfLanes):
-    """A sum over lanes as well as over terms; the result is a single number.
+class Total(OfLanes):
+    """A sum of products over terms and lanes; see PRODUCTS. The result is a single number.
 
     In each term, at least one operand has lanes; all operands with lanes have equally many.
     """
-
-    def over(self, lanes: int) -> Op:
-        """Return this kind for another number of lanes."""
-        kind: Any = type(self)
-        return of_lanes(kind, lanes)
-
-
-class Total(OverLanes):
-    """A sum of products over terms and lanes; see PRODUCTS."""
-
-
-class Scattered(OverLanes):
-    """A row of single numbers to which all lanes add; see SCATTER."""
 
 
 @functools.cache
@@ -149,5 +136,7 @@ def _none(*_: Any) -> tuple[float, ...]:
 
 #: The identity, through which no gradient flows.
 DETACH = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), name="detach")
+#: The identity of a seed, which is constant for its own gradient alone.
+SEED = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), name="seed")
 
 Op = Operation | Partial | Kind

@@ -16,10 +16,10 @@ from scalargrad.compiler.passes.expressions import (
     plan_of,
     written_out,
 )
-from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, PRODUCTS, Op, Total
-from scalargrad.compiler.passes.lane_writer import writer_for
+from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.compiler.passes.saved_exponentials import SavedExponentials
+from scalargrad.compiler.passes.writer import Writer
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.symbol import Symbol
 
@@ -32,7 +32,7 @@ def lower(program: Program) -> Program:
     saved = SavedExponentials(program)
     if not saved and not any(map(_is_lowered, {*program.ops})):
         return without_dead_nodes(program)
-    writer, alive = writer_for(program), program.alive()
+    writer, alive = Writer(program.inputs), program.alive()
     new = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
     products: Callable[[tuple[int, ...]], int] = writer.copied_products
     folded = False
@@ -47,8 +47,6 @@ def lower(program: Program) -> Program:
             new[node] = writer.copied_constant(program, node)
         elif op is DETACH or (op is IDENTITY and args[0] not in writer.constants):
             new[node] = args[0]
-        elif isinstance(op, Total) and not folded:
-            new[node] = writer.copied(op, args)
         elif saved and (made := saved.written(writer, op, program.args[node], args)) is not None:
             new[node] = made
         else:
@@ -56,7 +54,7 @@ def lower(program: Program) -> Program:
             new[node] = writer.node(op, args) if found is None else follow(writer, found, args)
             if new[node] in writer.constants:  # sums of it may simplify
                 products, folded = writer.products, True
-    return writer.finish([new[x] for x in program.outputs], of=program, tidy=folded)
+    return writer.finish([new[x] for x in program.outputs], tidy=folded)
 
 
 def _is_lowered(op: Op) -> bool:

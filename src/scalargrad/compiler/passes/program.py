@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
+import numpy as np
+
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.passes.kinds import (
-    ADJOINT,
-    BATCH,
     CONSTANT,
     INPUT,
     PRODUCTS,
     UNBATCH,
     Held,
     Op,
-    OverLanes,
     Stacked,
     Total,
+    makes_lanes,
 )
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.system.cached_property import cached_property
@@ -57,7 +58,6 @@ class Program:
     outputs: list[int] = field(default_factory=list)
     one: int = -1
     stacked: int = 0
-    _sizes: list[int] = field(default_factory=list, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -75,7 +75,7 @@ class Program:
         """Return a copy to which nodes can be added."""
         ops, args, constants = [*self.ops], [*self.args], dict(self.constants)
         copied = self.inputs, ops, args, constants, [*self.outputs], self.one, self.stacked
-        return Program(*copied, [*self._sizes])
+        return Program(*copied)
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
         """Append nodes; return their numbers."""
@@ -87,7 +87,6 @@ class Program:
         """Return a copy with `count` more inputs, after the others."""
         n, copy = self.inputs, self.copy()
         copy._insert_inputs(count)
-        copy._sizes = []
         copy.inputs += count
         copy.constants = {x + count: y for x, y in self.constants.items()}
         copy.outputs = [x if x < n else x + count for x in self.outputs]
@@ -123,27 +122,27 @@ class Program:
         is_plain = len(args) == 4 and self.one in args[:2]
         return 1 if is_plain and args[2] in constants and args[3] in constants else None
 
-    def sizes(self) -> list[int]:
-        """Return, for each node, its number of lanes, 1 for a single number.
-
-        The list is kept, and continued when nodes have been added.
-        """
-        sizes, ops, args = self._sizes, self.ops, self.args
-        sizes += [1] * (self.inputs - len(sizes))
-        seeds: tuple[int, ...] = ()
-        for node in range(len(sizes), len(ops)):
-            op = ops[node]
-            if op is not ADJOINT:
-                sizes.append(size_of(op, args[node], sizes))
-                continue
-            if args[node][1:] != seeds:  # one sweep has many
-                seeds = args[node][1:]
-                size = max(map(sizes.__getitem__, seeds))
-            sizes.append(max(size, sizes[args[node][0]]))
+    def sizes(self) -> Integers:
+        """Return, for each node, its number of lanes, 1 for a single number."""
+        nodes = self.nodes()
+        sizes = np.ones(len(nodes), np.int64)
+        stops = nodes.where(lambda op: op is UNBATCH or isinstance(op, Total))
+        order = np.argsort(nodes.operands, kind="stable")
+        read, users = nodes.operands[order], nodes.users()[order]
+        waiting = np.flatnonzero(nodes.where(makes_lanes)).tolist()
+        for x in waiting:
+            op = nodes.table[nodes.codes[x]]
+            sizes[x] = op.lanes if isinstance(op, Held | Stacked) else len(nodes.args_of(x))
+        while waiting:
+            x = waiting.pop()
+            found = users[slice(*np.searchsorted(read, [x, x + 1]))]
+            found = found[~stops[found] & (sizes[found] == 1)]
+            sizes[found] = sizes[x]
+            waiting += {*found.tolist()}
         return sizes
 
     def __str__(self) -> str:
-        sizes = self.sizes()
+        sizes = self.sizes().tolist()
         return "\n".join(self._line(node, sizes[node]) for node in range(len(self.ops)))
 
     def _line(self, node: int, size: int) -> str:
@@ -168,19 +167,6 @@ class Program:
         return shown[0] if pair[1] == self.one else "·".join(shown)
 
 
-def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
-    """Return the number of lanes of a node, given those of its operands."""
-    if (op is PRODUCTS or op is ADJOINT) and args:  # nearly all
-        return max(map(sizes.__getitem__, args))
-    if isinstance(op, OverLanes) or op is UNBATCH:
-        return 1
-    if op is BATCH:
-        return len(args)
-    if isinstance(op, Stacked | Held):
-        return op.lanes
-    return max(map(sizes.__getitem__, args), default=1)
-
-
 def without_dead_nodes(program: Program) -> Program:
     """Return `program` without nodes that no output depends on; inputs stay."""
     alive = program.alive()
@@ -199,7 +185,6 @@ def without_dead_nodes(program: Program) -> Program:
         outputs=[new[node] for node in program.outputs],
         one=new[program.one] if program.one >= 0 and alive[program.one] else -1,
         stacked=program.stacked,
-        _sizes=[*compress(program._sizes, alive)],
     )
 
 
@@ -241,11 +226,11 @@ class PartCopy:
             self.program.constants[self._numbers[key]] = number
         return self._numbers[key]
 
-    def copy(self, node: int, lanes: int = 1) -> None:
+    def copy(self, node: int) -> None:
         """Copy a node, whose operands must be copied already or constants."""
         op = self.source.ops[node]
         args = tuple([self.operand(x) for x in self.source.args[node]])
-        self.new[node] = self.append(op.over(lanes) if isinstance(op, OverLanes) else op, args)
+        self.new[node] = self.append(op, args)
 
     def operand(self, node: int) -> int:
         """Return the copy of a node, which is there already unless it is a constant."""
@@ -271,7 +256,6 @@ class RecordedProgram(Program):
         self.one = -1
         self.stacked = stacked
         self._nodes = nodes
-        self._sizes = []
 
     @cached_property
     def ops(self) -> list[Op]:

@@ -13,7 +13,7 @@ from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import abs, exp, sigmoid, tanh, where
-from scalargrad.ops.polynomial import polynomial
+from scalargrad.ops.special import polynomial
 from scalargrad.table.operation import Binary, Unary, composite
 from scalargrad.table.symbol import Symbol
 

@@ -24,11 +24,10 @@ from scalargrad.compiler.passes.kinds import (
     CONSTANT,
     INPUT,
     Op,
-    has_lanes,
 )
-from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.writer import Writer
 from scalargrad.table.operation import Operation
 
 
@@ -55,7 +54,7 @@ class _Gatherer:
         self.old = program
         nodes = program.nodes()
         self.first, self.operands = nodes.first.tolist(), nodes.operands.tolist()
-        self.writer = writer_for(program)
+        self.writer = Writer(program.inputs)
         self.uses, self.cut = _uses(program, nodes)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
@@ -95,7 +94,7 @@ class _Gatherer:
                 repeats = isinstance(ops[copied], Operation) or ops[copied] is ADJOINT
                 if op is IDENTITY and repeats:  # it is not what it repeats
                     new[node] = self.writer.unique(IDENTITY, (new[node],))
-        return self.writer.finish(map(self._node, self.old.outputs), of=self.old)
+        return self.writer.finish(map(self._node, self.old.outputs))
 
     def _nodes(self, old: Sequence[int]) -> list[int]:
         """Return the new nodes of old ones."""
@@ -182,9 +181,6 @@ def _uses(program: Program, nodes: Nodes) -> tuple[list[int], set[int]]:
     users, operands, count = nodes.users(), nodes.operands, len(nodes)
     asking = nodes.where(lambda op: op is ADJOINT)
     apart = [operands[asking[users]], np.array(program.outputs, np.int64)]
-    if has_lanes(nodes.table):  # a node with another number of lanes merges no sum
-        sizes = np.array(program.sizes())
-        apart.append(operands[sizes[operands] != sizes[users]])
     uses = np.bincount(operands, minlength=count)
     uses += 2 * np.bincount(np.concatenate(apart), minlength=count)
     return uses.tolist(), {*operands[nodes.first[:-1][asking]].tolist()}

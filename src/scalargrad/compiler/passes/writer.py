@@ -10,7 +10,6 @@ from scalargrad.compiler.passes.kinds import (
     ENTRY,
     INPUT,
     PRODUCTS,
-    SCATTER,
     TAKE,
     Kind,
     Op,
@@ -35,10 +34,6 @@ class Writer:
         self.constants = self.program.constants
         self.one = self.program.one
         self._known: dict[Any, int] = {}
-
-    def size(self, node: int) -> int:  # noqa: ARG002 - a LaneWriter looks
-        """Return the number of lanes of a node: 1."""
-        return 1
 
     def copied_constant(self, program: Program, node: int) -> int:
         """Return the node of a constant of another program."""
@@ -81,17 +76,9 @@ class Writer:
             return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
         return self.unique(op, args)
 
-    def scattered(self, size: int, pairs: Sequence[int], lanes: int) -> list[int]:  # noqa: ARG002 - as `size`
-        """Return rows of numbers, of which the sum has pairs (index, value) added.
-
-        With more than one lane, each lane adds its pairs.
-        """
-        return [self.node(SCATTER, (self.constant(float(size)), *pairs))]
-
-    def entry(self, rows: Iterable[int], place: int) -> int:
-        """Return the node of the sum of the numbers at one place of rows."""
-        k = self.constant(float(place))
-        return self.products([x for row in rows for x in (self.node(ENTRY, (row, k)), self.one)])
+    def entry(self, row: int, place: int) -> int:
+        """Return the node of the number at one place of a row."""
+        return self.node(ENTRY, (row, self.constant(float(place))))
 
     def copied(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`, which is in its simplest form already."""
@@ -139,19 +126,7 @@ class Writer:
             return terms[0]
         return self.copied(PRODUCTS, tuple(terms))
 
-    def finish(self, outputs: Iterable[int], *, of: Program, tidy: bool = True) -> Program:
-        """Return the program; with `tidy`, without nodes that no output depends on.
-
-        Parameters
-        ----------
-        outputs : iterable of int
-            The nodes that give what the outputs of `of` give.
-        of : Program
-            What was read.
-        """
-        self.program.outputs = self.as_wide([*outputs], of)
+    def finish(self, outputs: Iterable[int], *, tidy: bool = True) -> Program:
+        """Return the program; with `tidy`, without nodes that no output depends on."""
+        self.program.outputs = [*outputs]
         return without_dead_nodes(self.program) if tidy else self.program
-
-    def as_wide(self, outputs: list[int], of: Program) -> list[int]:  # noqa: ARG002 - as `size`
-        """Return outputs that have as many lanes as those of another program: 1."""
-        return outputs

@@ -6,5 +6,4 @@ records gradients taken inside the function, and `batching` the examples of vmap
 `node_values` computes the numbers that conditions depend on. `randomness` notes the draws of
 generators, which it finds. `side_effects` (by `snapshots`) and `refusal` detect and report what a
 program could not repeat; `domains` guards against what eager evaluation would refuse.
-`joined_examples` lets what is done to all results of a vmap join its examples.
 """

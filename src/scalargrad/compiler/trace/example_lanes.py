@@ -18,7 +18,7 @@ from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.passes.kinds import (
     BATCH,
     UNBATCH,
-    OverLanes,
+    Total,
     makes_lanes,
 )
 from scalargrad.compiler.trace.draws import Draw
@@ -27,7 +27,7 @@ from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import identity
 from scalargrad.transforms.draws import made_by
 
-#: The fewest examples whose results are returned together, or let what is done to them join.
+#: The fewest examples whose results are returned together.
 FEWEST = 256
 
 
@@ -133,7 +133,7 @@ class Lanes:
         """Return which nodes have lanes, those written after `close` among them."""
         ops, args, known = self._trace.ops, self._trace.columns.args, {*self._map_of}
         for x in range(self._seen, len(ops)):
-            if not (isinstance(ops[x], OverLanes) or known.isdisjoint(args(x))):
+            if not (isinstance(ops[x], Total) or known.isdisjoint(args(x))):
                 known.add(x)
         found = np.zeros(len(ops), np.bool_)
         found[[*known]] = True

@@ -22,10 +22,9 @@ from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.draws import Draw
-from scalargrad.compiler.trace.joined_examples import joined
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity
-from scalargrad.system.collector import collector_paused
+from scalargrad.system.process import collector_paused
 from scalargrad.value import Value
 
 
@@ -148,12 +147,9 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     roots = [*returned, *guards]
     if len(nodes) < len(trace.columns):
         nodes = nodes.followed_by(trace.columns.nodes(start=len(nodes)))
-    changed = joined(trace, nodes, roots)
-    if changed is not None:
-        nodes, roots = changed.nodes, changed.now[roots].tolist()
     needed = nodes.needed(roots)
     needed[[*trace.differentiated]] = True
-    order = np.flatnonzero(needed) if changed is None else changed.in_order(needed)
+    order = np.flatnonzero(needed)
     used = [(x, i) for x, i in trace.outside if needed[i]]
     given = [*trace.given, *(i for _, i in trace.draws), *(i for _, i in used)]
     program = _program(nodes, trace.columns.constants, given, order, roots)

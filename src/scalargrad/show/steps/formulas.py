@@ -13,7 +13,7 @@ from scalargrad.show.number_format import loosest, number, product_relation, rel
 from scalargrad.show.steps.partials import is_plain_sum
 from scalargrad.show.steps.scene import Scene, StepFacts
 from scalargrad.system.short_repr import shown
-from scalargrad.table.notation import CONDITIONAL, PRODUCT, SIGN
+from scalargrad.table.declaration import CONDITIONAL, PRODUCT, SIGN
 from scalargrad.table.printing import MATHML_PAIR, Expression, mathml, scripted, text
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import is_word

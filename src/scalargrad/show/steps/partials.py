@@ -21,7 +21,7 @@ from scalargrad.show.number_format import (
     result_relation,
 )
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.notation import SUM
+from scalargrad.table.declaration import SUM
 from scalargrad.table.operation import Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol

@@ -20,9 +20,9 @@ from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.places import unit_name
 from scalargrad.show.weighted_sums import WeightedSum, WeightedSums
-from scalargrad.system.json_number import json_number
 from scalargrad.system.short_repr import shown
 from scalargrad.table.javascript import available, function_key
+from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 

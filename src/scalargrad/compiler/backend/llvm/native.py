@@ -17,9 +17,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.array_types import Floats, aligned
+from scalargrad.compiler.array_types import aligned
 from scalargrad.compiler.backend.llvm import straight_line
-from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.encode import Kind, encode
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
@@ -28,7 +27,6 @@ from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, 
 from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.packing.instructions import (
     Apply,
-    GatheredProducts,
     Instruction,
     Packed,
     Products,
@@ -50,13 +48,14 @@ def runs(packed: Packed) -> bool:
     return all(map(can_write, {x.op for x in packed.instructions if isinstance(x, Apply)}))  # type: ignore[arg-type]
 
 
-def ready(packed: Packed) -> tuple[Floats, list[Instruction], dict[int, float]]:
-    """Prepare a program: return its memory, its instructions, and constant cells."""
-    whole = arranged(packed)
-    constant = constant_cells(whole)
+def constants_of(packed: Packed) -> dict[int, float]:
+    """Return the numbers of the cells that are constant: no inputs, and never written."""
+    constant = np.ones(len(packed.memory), dtype=np.bool_)
+    constant[: packed.inputs] = False
+    for instruction in packed.instructions:
+        constant[instruction.out : instruction.out + size_of(instruction)] = False
     cells = np.flatnonzero(constant).tolist()
-    numbers = dict(zip(cells, whole.memory[constant].tolist(), strict=True))
-    return whole.memory, whole.instructions, numbers
+    return dict(zip(cells, packed.memory[constant].tolist(), strict=True))
 
 
 @functools.cache
@@ -114,7 +113,8 @@ class Native:
     """
 
     def __init__(self, packed: Packed) -> None:
-        self.memory, self.instructions, self.numbers = ready(packed)
+        self.memory, self.instructions = packed.memory, packed.instructions
+        self.numbers = constants_of(packed)
         self._encoded = [encode(x) for x in self.instructions]
         self._tables = np.concatenate([np.empty(0, np.int64), *(x.fields for x in self._encoded)])
         self._own: list[Code] = []
@@ -164,8 +164,6 @@ class Native:
 def _work(instruction: Instruction) -> int:
     """Return the approximate number of products or results that an instruction computes."""
     if isinstance(instruction, Products):
-        return size_of(instruction) * sum(run.terms for run in instruction.runs)
-    if isinstance(instruction, GatheredProducts):
         return instruction.a.size
     return size_of(instruction) * (8 if isinstance(instruction, Apply) else 1)
 

@@ -14,11 +14,8 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.packing.instructions import (
-    Affine,
     Apply,
-    Copy,
     Gather,
-    GatheredProducts,
     Instruction,
     Products,
     size_of,
@@ -50,13 +47,9 @@ def stretches(instructions: Sequence[Instruction]) -> list[Stretch]:
 
 def is_small(instruction: Instruction) -> bool:
     """Return whether an instruction has so few lanes that printing them all pays."""
-    if isinstance(instruction, Apply | Gather | Copy):
-        return size_of(instruction) <= _LANES
-    if isinstance(instruction, GatheredProducts):
+    if isinstance(instruction, Products):
         return instruction.a.size <= _PRODUCTS
-    if not isinstance(instruction, Products):
-        return False
-    return size_of(instruction) * sum(run.terms for run in instruction.runs) <= _PRODUCTS
+    return isinstance(instruction, Apply | Gather) and size_of(instruction) <= _LANES
 
 
 def printed(
@@ -95,10 +88,8 @@ class StraightLineWriter:
             ]
         elif isinstance(instruction, Gather):
             results = [self.cell(x) for x in instruction.sources.tolist()]
-        elif isinstance(instruction, Copy):
-            _, rows, columns, source = instruction
-            results = [self.cell(x) for x in _cells(source, rows, columns)]
         else:
+            assert isinstance(instruction, Products)
             results = [self.total(start, terms) for start, terms in _sums(instruction)]
         for i, x in enumerate(results):
             self.known[out + i] = x
@@ -127,26 +118,8 @@ class StraightLineWriter:
         return total
 
 
-def _sums(instruction: Instruction) -> Iterator[tuple[int, Terms]]:
+def _sums(instruction: Products) -> Iterator[tuple[int, Terms]]:
     """Yield the start of each sum, and its terms."""
-    if isinstance(instruction, GatheredProducts):
-        for start, a, b in zip(
-            instruction.start.tolist(), instruction.a.tolist(), instruction.b.tolist(), strict=True
-        ):
-            yield start, list(zip(a, b, strict=True))
-        return
-    assert isinstance(instruction, Products)
-    _, rows, columns, start, runs = instruction
-    for i, j in itertools.product(range(rows), range(columns)):
-        terms = [
-            (_cell(run.a, i, j, t), _cell(run.b, i, j, t)) for run in runs for t in range(run.terms)
-        ]
-        yield _cell(start, i, j), terms
-
-
-def _cells(place: Affine, rows: int, columns: int) -> list[int]:
-    return [_cell(place, i, j) for i, j in itertools.product(range(rows), range(columns))]
-
-
-def _cell(place: Affine, i: int, j: int, t: int = 0) -> int:
-    return place.base + i * place.outer + j * place.inner + t * place.term
+    _, *tables = instruction
+    for start, a, b in zip(*(x.tolist() for x in tables), strict=True):
+        yield start, list(zip(a, b, strict=True))

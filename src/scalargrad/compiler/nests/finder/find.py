@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import inf
 
-from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.nests.finder.access import (
     cost,
     count_tables,
@@ -91,13 +90,11 @@ def _time(tree: Tree) -> float:
     return work(tree) + _COMPILED * len(tree.statements)
 
 
-def work(tree: Tree, counts: Flags | None = None) -> float:
-    """Return about how many nanoseconds a run of a tree takes, or of statements that count."""
+def work(tree: Tree) -> float:
+    """Return about how many nanoseconds a run of a tree takes."""
     waiting = {loop for s in tree.statements for x in s.operands for loop in _waits(s, x)}
     found = 0.0
     for s in tree.statements:
-        if counts is not None and not counts[s.nodes[0]]:
-            continue
         is_wide = s.loops and s.loops[-1] not in waiting and s.loops[-1].counts.max() > _LANES
         each = _EACH / _LANES if is_wide and not has_tables(s) else _EACH
         others = sum(_CHOSEN if isinstance(x, Border) and not starts_there(x) else

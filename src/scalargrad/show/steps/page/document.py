@@ -41,8 +41,8 @@ from scalargrad.show.steps.partials import (
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.steps.wording import TEXTS, fan_out_notes, gate_sentence
-from scalargrad.system.json_number import json_number
 from scalargrad.table.javascript import javascript_functions
+from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression, Slot, text
 from scalargrad.table.symbol import TABLE, Symbol

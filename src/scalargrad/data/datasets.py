@@ -1,4 +1,4 @@
-"""Synthetic data with a seed: classes in the plane, and a curve.
+"""Data sets: points in the plane and a curve, drawn by a seed, and handwritten digits.
 
 The classes are numbered from 0. A loss that wants -1 and 1 is given ``2 * y - 1``.
 """
@@ -7,13 +7,79 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from scalargrad.data.dataset import Dataset, sklearn_datasets
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import number, size, whole
+
+X = TypeVar("X")
+Y = TypeVar("Y")
+
+
+class Dataset(NamedTuple, Generic[X, Y]):
+    """Examples: n inputs and n targets, in plain Python.
+
+    Attributes
+    ----------
+    inputs : list of length n
+        One input per example, most often a list of floats.
+    targets : list of length n
+        One target per example: a class (int) or a number (float).
+
+    Examples
+    --------
+    >>> inputs, targets = Dataset([[0.0, 1.0], [1.0, 1.0]], [1, 0])
+    >>> targets
+    [1, 0]
+    """
+
+    inputs: list[X]
+    targets: list[Y]
+
+
+class Split(NamedTuple, Generic[X, Y]):
+    """A data set with a fixed split into examples to train on and examples held out.
+
+    Attributes
+    ----------
+    train, held_out : Dataset
+        With no example in common.
+    """
+
+    train: Dataset[X, Y]
+    held_out: Dataset[X, Y]
+
+
+def split_every(inputs: list[X], targets: list[Y], period: int) -> Split[X, Y]:
+    """Hold out every `period`-th example, starting with the first.
+
+    Examples
+    --------
+    >>> split_every(["a", "b", "c", "d"], [0, 1, 2, 3], 3).held_out
+    Dataset(inputs=['a', 'd'], targets=[0, 3])
+    """
+
+    def chosen(held: bool) -> Dataset[X, Y]:
+        rows = [i for i in range(len(inputs)) if (i % period == 0) == held]
+        return Dataset([inputs[i] for i in rows], [targets[i] for i in rows])
+
+    return Split(chosen(False), chosen(True))
+
+
+def sklearn_datasets() -> Any:
+    """Return the module ``sklearn.datasets``.
+
+    Raises
+    ------
+    MissingPackageError
+        If scikit-learn is not installed.
+    """
+    with needed("this data needs"):
+        import sklearn.datasets
+    return sklearn.datasets
+
 
 Points = Dataset[list[float], int]
 
@@ -289,3 +355,58 @@ def sine(n: int = 2000, noise: float = 0.0, seed: int = 0) -> Dataset[list[float
     rng = random.Random(whole(seed, "seed"))
     xs = [math.pi * (2 * i / (n - 1) - 1) for i in range(n)]
     return Dataset([[x] for x in xs], [math.sin(x) + rng.gauss(0, noise) for x in xs])
+
+
+#: The most pixels along a side: with more, the digits would not fit into memory.
+_LARGEST = 256
+
+
+def digits(size: int = 8) -> Split[list[float], int]:
+    """Load 1,797 handwritten digits, every fifth of them held out.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along a side. The images have 8 × 8 pixels; for any other size, such as MNIST's 28,
+        they are interpolated linearly.
+
+    Returns
+    -------
+    Split
+        1,437 digits to train on and 360 held out. An input is the size² pixels of an image, row
+        by row, from 0 (paper) to 1 (ink); its target is the digit, 0 to 9.
+
+    Raises
+    ------
+    OperandError
+        If `size` is under 2 or over 256.
+    MissingPackageError
+        If scikit-learn is not installed.
+
+    References
+    ----------
+    Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI repository, 1998.
+
+    Examples
+    --------
+    >>> train, held_out = digits()
+    >>> len(train.inputs), len(held_out.inputs), len(train.inputs[0])
+    (1437, 360, 64)
+    """
+    if not 2 <= whole(size, "size") <= _LARGEST:
+        raise OperandError(
+            f"size is {shown(size)}: an image has 2 × 2 to {_LARGEST} × {_LARGEST} pixels"
+        )
+    images = sklearn_datasets().load_digits()
+    pixels = images.data / 16.0 if size == 8 else _enlarged(images.images / 16.0, size)
+    return split_every(pixels.tolist(), images.target.tolist(), 5)
+
+
+def _enlarged(images: Any, size: int) -> Any:
+    """Interpolate square images linearly, along rows and along columns; corners stay corners."""
+    import numpy as np
+
+    old = images.shape[1]
+    place = np.linspace(0, old - 1, size)
+    weights = np.maximum(0.0, 1.0 - abs(place[:, None] - np.arange(old)))
+    return np.einsum("ri,nij,cj->nrc", weights, images, weights).reshape(len(images), size**2)

@@ -1,8 +1,8 @@
-"""Losses for classification into several classes."""
+"""Losses as functions, of regression and of classification, and penalties on large weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from scalargrad.errors import DomainError, OperandError
@@ -21,6 +21,7 @@ from scalargrad.losses.reduction import (
     spread,
 )
 from scalargrad.ops import (
+    abs,
     dot,
     eq,
     exp,
@@ -38,7 +39,172 @@ from scalargrad.ops import (
 from scalargrad.system.short_repr import shown
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, is_word, listed, scalar, whole
-from scalargrad.value import Value
+from scalargrad.value import Scalar, Value
+
+
+def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Compute the squared error, (x - t)², averaged over all numbers.
+
+    Parameters
+    ----------
+    input, target : scalars, or equally nested lists of them
+        Predictions and what they should be, in one unit.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In the unit squared.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty; a column may go with a plain list.
+
+    Notes
+    -----
+    PyTorch's definition, as UNC's, without the ½ that cancels the 2 of the derivative: Toronto's
+    ½(x - t)², and 1/(2N) Σ (x - t)² over N examples, are half of it. Of vectors, as in PyTorch,
+    it is the mean over all N·D numbers; Hosseini's (1/N) Σ ‖e‖² divides the sum by N alone.
+    The empirical risk of a model is the mean of its losses.
+
+    Examples
+    --------
+    >>> mse_loss([1.0, 2.0], [1.0, 4.0])
+    2.0
+    >>> mse_loss([1.0, 2.0], [1.0, 4.0], reduction="sum") / (2 * 2)  # Toronto, 1/(2N)
+    1.0
+    >>> vectors, targets = [[1.0, 2.0], [3.0, 5.0]], [[0.0, 0.0], [3.0, 4.0]]
+    >>> mse_loss(vectors, targets)
+    1.5
+    >>> mse_loss(vectors, targets, reduction="sum") / len(vectors)  # Hosseini, (1/N) Σ ‖e‖²
+    3.0
+    """
+    return elementwise(lambda x, t: square(x - t), input, target, reduction, "mse_loss")
+
+
+def l1_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Compute the absolute error, |x - t|, averaged over all numbers.
+
+    Parameters, result and errors as for `mse_loss`; the result is in the unit of the numbers.
+
+    Notes
+    -----
+    Kink at x = t, where the slope is taken as 0. PyTorch's definition; where a lecture writes
+    ½|x - t|, half of this is meant.
+
+    Examples
+    --------
+    >>> l1_loss([1.0, 2.0], [1.0, 4.0])
+    1.0
+    >>> l1_loss([1.0, 2.0], [1.0, 4.0]) / 2  # with the lecture's ½
+    0.5
+    """
+    return elementwise(lambda x, t: abs(x - t), input, target, reduction, "l1_loss")
+
+
+def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: float = 1.0) -> Any:
+    """Compute Huber's loss: ½d² where d = |x - t| < delta, else delta · (d - ½ delta).
+
+    Parameters
+    ----------
+    input, target : scalars, or equally nested lists of them
+        Predictions and what they should be, in one unit.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+    delta : float
+        Where the parabola turns into a line, in the unit of the numbers; positive.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In the unit squared.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty; a column may go with a plain list.
+    DomainError
+        If delta is not positive.
+
+    Notes
+    -----
+    It has a ½ where `mse_loss` has none: for small errors Huber's loss is half the squared error,
+    the lectures' ½(x - t)².
+
+    References
+    ----------
+    Huber, 1964.
+
+    Examples
+    --------
+    >>> huber_loss([0.0, 0.0], [1.0, 3.0], delta=2.0, reduction="none")
+    [0.5, 4.0]
+    """
+    delta = scalar(delta, "huber_loss: delta")
+    if not delta > 0.0:
+        raise DomainError(f"huber_loss: delta is {delta}; it must be positive")
+
+    def loss(x: Any, t: Any) -> Any:
+        error = x - t
+        distance = abs(error)
+        line = delta * (distance - 0.5 * delta)
+        return where(distance < delta, 0.5 * square(error), line)
+
+    return elementwise(loss, input, target, reduction, "huber_loss")
+
+
+def smooth_l1_loss(
+    input: Any, target: Any, *, reduction: Reduction = "mean", beta: float = 1.0
+) -> Any:
+    """Compute the smooth L1 loss: ½d²/beta where d = |x - t| < beta, else d - ½ beta.
+
+    This is `huber_loss` divided by beta; beta = 0 gives `l1_loss`.
+
+    Parameters
+    ----------
+    input, target : scalars, or equally nested lists of them
+        Predictions and what they should be, in one unit.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+    beta : float
+        Where the parabola turns into a line, in the unit of the numbers; not negative.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In the unit of the numbers.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty; a column may go with a plain list.
+    DomainError
+        If beta is negative.
+
+    References
+    ----------
+    Girshick, 2015, equation 3.
+
+    Examples
+    --------
+    >>> smooth_l1_loss([0.0, 0.0], [1.0, 3.0], beta=2.0, reduction="none")
+    [0.25, 2.0]
+    """
+    beta = scalar(beta, "smooth_l1_loss: beta")
+    if not beta >= 0.0:
+        raise DomainError(f"smooth_l1_loss: beta is {beta}; it cannot be negative")
+
+    def loss(x: Any, t: Any) -> Any:
+        error = x - t
+        distance = abs(error)
+        if beta == 0.0:
+            return distance
+        return where(distance < beta, square(error) * (0.5 / beta), distance - 0.5 * beta)
+
+    return elementwise(loss, input, target, reduction, "smooth_l1_loss")
+
 
 Weights = Sequence[float] | None
 #: The class whose examples are left out of the mean, unless another is given: PyTorch's.
@@ -533,3 +699,61 @@ def hinge_loss(
     """
     least = scalar(margin, "hinge_loss: margin")
     return elementwise(lambda f, y: relu(least - y * f), input, target, reduction, "hinge_loss")
+
+
+def l1_penalty(parameters: Iterable[Scalar]) -> Any:
+    """Add up absolute values, Σ |w|; a multiple of it in a loss drives weights to exactly 0.
+
+    Parameters
+    ----------
+    parameters : iterable of scalars
+        Usually ``model.parameters()``.
+
+    Returns
+    -------
+    scalar
+        In the unit of the weights.
+
+    References
+    ----------
+    Tibshirani, 1996 (the lasso).
+
+    Examples
+    --------
+    >>> l1_penalty([1.0, -2.0])
+    3.0
+    """
+    return sum([abs(w) for w in listed(parameters, "parameters", "Parameters")])
+
+
+def l2_penalty(parameters: Iterable[Scalar]) -> Any:
+    """Add up squares, Σ w²; a multiple of it in a loss keeps weights small.
+
+    Parameters
+    ----------
+    parameters : iterable of scalars
+        Usually ``model.parameters()``.
+
+    Returns
+    -------
+    scalar
+        In the unit of the weights squared.
+
+    Notes
+    -----
+    Without the ½ of Toronto's R = ½ Σ w², which is half of it. One node; adding λ Σ w² to the
+    loss is what ``weight_decay=2 * λ`` does in `optim.SGD`, which makes no node at all.
+
+    References
+    ----------
+    Hoerl and Kennard, 1970 (ridge regression).
+
+    Examples
+    --------
+    >>> l2_penalty([1.0, -2.0])
+    5.0
+    >>> l2_penalty([1.0, -2.0]) / 2  # Toronto's R
+    2.5
+    """
+    weights = listed(parameters, "parameters", "Parameters")
+    return dot(weights, weights)

@@ -1,4 +1,4 @@
-"""Print the functions of instructions that gather or move numbers: copies, lookups, scattered sums.
+"""Print the functions of instructions, which all programs share.
 
 A printed function reads its counts and addresses from a table of integers. The docstring of each
 ``write_…`` lists these in order, as in "``out rows columns …``".
@@ -11,25 +11,23 @@ import math
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
+from scalargrad.compiler.backend.llvm.operations import apply
+from scalargrad.compiler.passes.partial import Partial
+from scalargrad.table.operation import Elementwise
 
 
-def write_copy(module: IRModule, name: str, width: int) -> None:
-    """Print a copy, ``out rows columns base outer inner``, of `width` columns at a time."""
+def write_apply(
+    module: IRModule, name: str, op: Elementwise | Partial, count: int, width: int
+) -> None:
+    """Print an operation of `count` operands, ``out lanes operand …``, `width` lanes at a time."""
     nest = Nest(module, name)
-    e = Emitter(nest.body, width)
-    out, rows, columns, base, outer, inner = nest.fields(0, 6)
+    out, lanes, *operands = nest.fields(0, 2 + count)
 
-    def row(i: str, _: list[str]) -> list[str]:
-        source, target = nest.cell(base, nest.mul(i, outer)), nest.cell(out, nest.mul(i, columns))
+    def lane(e: Emitter, j: str) -> tuple[str, str]:
+        read = [e.load(nest.cell(x, j)) for x in operands]
+        return e.number(apply(e, op, *read)), nest.cell(out, j)
 
-        def column(e: Emitter, j: str) -> tuple[str, str]:
-            x = e.load(nest.cell(j if width > 1 else nest.mul(j, inner), base=source))
-            return x, nest.cell(j, base=target)
-
-        nest.lanes(e, columns, column)
-        return []
-
-    nest.loop(rows, row)
+    nest.lanes(Emitter(nest.body, width), lanes, lane)
     nest.end()
 
 
@@ -95,8 +93,8 @@ def write_scatter(module: IRModule, name: str) -> None:
     nest.end()
 
 
-def write_gathered(module: IRModule, name: str, width: int, classes: bool) -> None:
-    """Print the function, ``out lanes passes``, the terms of each pass, then addresses.
+def write_products(module: IRModule, name: str, width: int, classes: bool) -> None:
+    """Print sums of products, ``out lanes passes``, the terms of each pass, then addresses.
 
     The addresses come in groups of `width` lanes: those of the starts, then, for each term, those
     of the first factors and of the second factors. With several passes, each is a class.

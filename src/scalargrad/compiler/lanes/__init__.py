@@ -1,1 +1,0 @@
-"""Short examples of vmap: lanes of one loop, which keeps their numbers in registers."""

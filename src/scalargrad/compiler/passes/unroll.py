@@ -1,0 +1,83 @@
+"""Unroll lanes: each number of an example becomes a node of its own, as in a loop over examples.
+
+So run examples that no loops of nests compute, such as those with an operation of one's own.
+"""
+
+from __future__ import annotations
+
+from scalargrad.compiler.passes.kinds import (
+    BATCH,
+    CONSTANT,
+    INPUT,
+    UNBATCH,
+    Held,
+    Stacked,
+    Total,
+)
+from scalargrad.compiler.passes.program import Program
+from scalargrad.ops import TABLE
+
+_ADD, _MUL = TABLE["add"], TABLE["mul"]
+
+
+def unrolled(program: Program) -> Program:
+    """Return a recorded program without lanes; whole arrays are inputs, after the others.
+
+    The lanes of an output are outputs in order.
+    """
+    old, made = program.copy(), _Unrolled(program.given)
+    lanes = made.lanes
+    lanes += [[k] for k in range(old.inputs)]
+    for node in range(old.inputs, len(old)):
+        op, args = old.ops[node], old.args[node]
+        if op is CONSTANT:
+            lanes.append([made.constant(old.constants[node])])
+        elif op is BATCH:
+            lanes.append([lanes[x][0] for x in args])
+        elif op is UNBATCH:
+            of = lanes[args[0]]
+            lanes.append([of[int(old.constants[args[1]]) if len(of) > 1 else 0]])
+        elif isinstance(op, Held):
+            lanes.append([made.constant(float(x)) for x in op.numbers])
+        elif isinstance(op, Stacked):
+            first, step = (int(old.constants[x]) for x in args)
+            lanes.append([old.inputs + first + step * k for k in range(op.lanes)])
+        elif isinstance(op, Total):
+            lanes.append([made.total(args)])
+        elif op is INPUT:  # pragma: no cover - all inputs come first
+            raise AssertionError(node)
+        else:
+            lanes.append([made.node(op, row) for row in made.rows(args)])
+    made.program.outputs = [x for node in old.outputs for x in lanes[node]]
+    return made.program
+
+
+class _Unrolled:
+    """The program that is written; `lanes` has the new nodes of each old one."""
+
+    def __init__(self, inputs: int) -> None:
+        self.program = Program(inputs, [INPUT] * inputs, [()] * inputs)
+        self.lanes: list[list[int]] = []
+
+    def node(self, op: object, args: tuple[int, ...]) -> int:
+        return self.program.add([op], [args])[0]  # type: ignore[list-item]
+
+    def constant(self, number: float) -> int:
+        node = self.node(CONSTANT, ())
+        self.program.constants[node] = number
+        return node
+
+    def rows(self, args: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return the operands of each lane."""
+        found = [self.lanes[x] for x in args]
+        count = max(map(len, found), default=1)
+        return [tuple([x[k] if len(x) > 1 else x[0] for x in found]) for k in range(count)]
+
+    def total(self, args: tuple[int, ...]) -> int:
+        """Write a sum of products over terms and lanes."""
+        pairs = zip(args[::2], args[1::2], strict=True)
+        terms = [self.node(_MUL, row) for pair in pairs for row in self.rows(pair)]
+        found = terms[0]
+        for x in terms[1:]:
+            found = self.node(_ADD, (found, x))
+        return found
