@@ -6,7 +6,7 @@ Long ones have aliases, so that boxes, wires and formulas stay readable; a legen
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import TypeVar
 from unicodedata import category, lookup
 
@@ -66,6 +66,20 @@ def _greek(found: re.Match[str]) -> str:
     return (letter.upper() if found[1][0].isupper() else letter) + (found[2] or "").translate(
         LOWERED
     )
+
+
+_NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")
+
+
+def indexed(text: str, names: Collection[str]) -> str:
+    """Return a text in which names have their indices below, as in formulas and drawings.
+
+    Examples
+    --------
+    >>> indexed("v1 = x·y of 12", {"v1", "x", "y"})
+    'v₁ = x·y of 12'
+    """
+    return _NUMBERED.sub(lambda x: x[0].translate(LOWERED) if x[0] in names else x[0], text)
 
 
 #: Widths in the widest of the usual fonts, DejaVu Sans, as a share of the letters' size.

@@ -3,7 +3,7 @@
 `dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote them. A computation is
 given as its gates: for each, an operation and its operands. These are Values in a graph, which
 `scalargrad.show.steps.layers` writes as matrices, and numbers of nodes in a recorded program, which
-`scalargrad.show.training.model_record` draws as a network.
+`scalargrad.show.training.programs` draws as a network.
 """
 
 from __future__ import annotations

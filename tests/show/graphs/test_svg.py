@@ -329,6 +329,15 @@ def gated_cell() -> Value:
     return h
 
 
+def errors() -> Value:
+    """Return the sum of squared errors of ten samples, each of which is a chain to the sum's."""
+    w, b = Parameter(0.5, "w"), Parameter(0.1, "b")
+    total = Value(0.0, "start")
+    for i in range(10):
+        total = total + (w * Value(i, f"x{i}") + b - Value(2.0 * i, f"y{i}")) ** 2
+    return total
+
+
 def places(picture: Picture) -> dict[str, Corners]:
     """Return the corners of all boxes, gates, wires and dots by id."""
     return {id: corners(shape) for id, shape in of_class(picture, "node").items()}
@@ -355,7 +364,7 @@ def test_a_long_chain_is_drawn_in_rows() -> None:
         assert (behind > before + 20) == (i in turns)
 
 
-@pytest.mark.parametrize("make", [recurrence, gated_cell])
+@pytest.mark.parametrize("make", [recurrence, gated_cell, errors])
 def test_a_chain_with_inputs_on_its_side_is_drawn_in_rows(make: Callable[[], Value]) -> None:
     """It is less than two screens wide; nothing overlaps, and every line ends where it should.
 

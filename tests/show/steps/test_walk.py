@@ -80,7 +80,10 @@ def test_parameters_of_a_network_are_named_by_where_they_stand() -> None:
         assert [named[w] for w in last.weight[0]] == ["W₂[0,0]", "W₂[0,1]", "W₂[0,2]"]
         assert named[first.weight[2][1]] == "W₁[2,1]"
         assert first.bias is not None
+        assert last.bias is not None
         assert named[first.bias[2]] == "b₁[2]"
+        rows = [*first.weight, first.bias, *last.weight, last.bias]  # as they were made
+        assert steps.scene.inputs == [x for row in rows for x in row]
 
     class Line:
         def __init__(self) -> None:

@@ -1,26 +1,57 @@
-"""Turn a graph into a diagram, node by node: what every picture and page of a graph starts from.
+"""Turn what a view shows of a graph into a diagram: what every picture and page starts from.
 
-Folds are shown in two ways, and each has a builder that adds what is its own. `FoldedBuilder`, for
-`draw`, puts a graph in one picture: closed folds are boxes whose values leave as one wire, open
-ones have frames. `LevelBuilder`, for the step page, draws the inside of one fold as a drawing by
-itself: every value has a wire, where the page writes its numbers, and nodes outside the fold stand
-at the edge.
+Besides the shapes and lines of `scalargrad.show.graphs.diagram` there are, for folds and for nodes
+that share a wire:
+
+============= ===============================================================
+``f2``        the box of fold 2, or its frame if it is open
+``f2-wire``   the wire of fold 2, where several values leave it as one; ``f2-out`` leads there,
+              ``f2-stem`` on to the dot ``f2-fan`` where it branches. A value that
+              leaves alone has a wire of its own, ``n7-wire``
+``f2-n1``     the line that brings node 1 into fold 2; ``f2-f1`` brings the values of fold 1
+``b0``        the box of a bundle: many nodes that the same gates and folds read, as one wire
+              ``b0-wire``
+``n4-b0``     the line that brings a bundle to gate 4
+``n2-into``   the line that brings the result of gate 2 into a bundle; ``b0-from3`` brings many of
+              fold 3
+``n2``        as a box of kind ``port``: a node outside of what is drawn, which is read here
+``exit-n7``   the line to what reads node 7 outside, ``exit-n7-box``
+``n9-w0-to0`` the line up to ``n9-w0-b0``, where operand 0 of gate 9 passes the border of a frame;
+              ``n9-w0-to1`` goes on to the next, and so on
+============= ===============================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from scalargrad import ops
 from scalargrad.graph import describe, fan_out
-from scalargrad.names import names
-from scalargrad.show.characters import printed, visible
-from scalargrad.show.decimal_results import gate_relation
-from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
+from scalargrad.show.characters import visible
+from scalargrad.show.graphs.diagram import (
+    Border,
+    Box,
+    Bundle,
+    Cluster,
+    Diagram,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+)
 from scalargrad.show.graphs.gates import FanOutCopy, boxed_constants, folds, gate_text, is_symmetric
-from scalargrad.show.number_format import exact, loosest, number, relation
+from scalargrad.show.graphs.view import Group, Unit, View
+from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
+from scalargrad.show.subgraphs import Fold
+from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Parameter, Value
+
+_LISTED = 6  # values of a fold that the title of its wire lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +60,56 @@ class WireNumbers:
 
     digits: int = 4
     gradients: bool = True
+    values: bool = True
 
     def value(self, x: float) -> str:
-        """Write a value."""
-        return number(x, self.digits)
+        """Write a value, or nothing."""
+        return number(x, self.digits) if self.values else ""
 
     def gradient(self, x: float) -> str:
         """Write a gradient, or nothing."""
         return number(x, self.digits) if self.gradients else ""
 
 
-#: Values and gradients with four digits.
-ALL_NUMBERS = WireNumbers()
-
-
 class DrawnGraph:
     """What all diagrams of a graph have in common.
 
-    Attributes
+    Parameters
     ----------
     order : sequence of Value
         The whole graph, operands before results.
-    ids, names : dict from Value to str
+    names : mapping from Value to str
+        What each node is called.
+    short, written : mapping from Value to str, optional
+        The same, short enough to stand in a picture; and what does stand in its box or on its wire.
+    gradients : mapping from Value to float, optional
+        What is written below wires, by default `grad`.
+
+    Attributes
+    ----------
+    ids : dict from Value to str
     readers : dict from Value to int
         How often each node is read.
     trees : dict from Value to bool
         Whether every node below is read once.
-    constants : dict from Value to list of (int, float)
-        The constant operands of each gate that get boxes of their own, with their indices.
     """
 
-    def __init__(self, order: Sequence[Value]) -> None:
-        self.order = order
+    def __init__(
+        self,
+        order: Sequence[Value],
+        names: Mapping[Value, str],
+        *,
+        short: Mapping[Value, str] | None = None,
+        written: Mapping[Value, str] | None = None,
+        gradients: Mapping[Value, float] | None = None,
+    ) -> None:
+        self.order, self.names = order, names
+        self.short, self.written = short or names, written or short or names
+        # PyTorch's habit of None counts as 0.
+        self.gradients = gradients or {node: node.grad or 0.0 for node in order}
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
-        self.names = {
-            node: visible(printed(name), lines=False) for node, name in names(order).items()
-        }
         self.readers = fan_out(order)
         self.trees = _trees(order, self.readers)
-        self.constants = {node: boxed_constants(node) for node in order}
 
     def is_running_sum(self, node: Value) -> bool:
         """Return whether a gate adds what is computed for it alone, as Python's `sum` does."""
@@ -76,69 +118,150 @@ class DrawnGraph:
 
 
 class Builder:
-    """Makes the shapes and lines of a graph; with `copies`, fan-out is drawn as copy gates.
+    """Makes the shapes and lines of what a view shows.
 
-    What leaves a gate or a fold is a unit: a node by itself, ``n2``, or many nodes that share a
-    wire and the lines from it, ``f1`` or ``b0``.
+    Parameters
+    ----------
+    graph : DrawnGraph
+        The whole graph.
+    view : View, optional
+        What is shown of it; by default all, node by node.
+    folds : mapping from Fold to str
+        The ids of folds.
+    framed : collection of Fold
+        The open folds that have a frame.
+    copies : mapping, optional
+        Where fan-out is drawn as copy gates: the copy by reader and operand.
+    numbers : WireNumbers
+        What is written on wires.
+    destination : function of a Value
+        Names what reads a node outside of what is drawn.
     """
 
     def __init__(
         self,
         graph: DrawnGraph,
+        view: View | None = None,
+        *,
+        folds: Mapping[Fold, str] | None = None,
+        framed: Collection[Fold] = (),
         copies: Mapping[tuple[Value, int], FanOutCopy] | None = None,
-        numbers: WireNumbers = ALL_NUMBERS,
+        numbers: WireNumbers | None = None,
+        destination: Callable[[Value], str] = str,
     ) -> None:
-        self.numbers = numbers
-        self.copies = copies or {}
-        self.graph, self.ids, self.names = graph, graph.ids, graph.names
-        self.branches = {graph.ids[node]: n for node, n in graph.readers.items()}  # lines of a unit
+        self.graph, self.ids = graph, graph.ids
+        self.view = view = view or View(Fold("graph", [*graph.order]))
+        self.folds, self.framed, self.copies = folds or {}, framed, copies or {}
+        self.numbers, self._destination = numbers or WireNumbers(), destination
+        groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
+        self.bundles = [group for group in groups if group.source is None]
+        self._boxes = {group: f"b{k}" for k, group in enumerate(self.bundles)}
+        self._exits = [*dict.fromkeys(view.units[x] for x in view.leaving)]
+        read = (unit for item in view.items for unit in view.read(item))
+        self._branches = Counter([*read, *self._exits])
 
-    def build(self, roots: Sequence[Value]) -> Diagram:
-        """Return the diagram of the graph of `roots`."""
-        diagram = Diagram(self.title(roots))
-        for node in self.graph.order:
-            diagram.shapes += self.shapes(node)
-            diagram.lines += self.lines(node)
+    def id(self, unit: Unit) -> str:
+        """Return the id of a node or group, from which those of its wire and dot are made."""
+        if isinstance(unit, Value):
+            return self.ids[unit]
+        return self._boxes[unit] if unit.source is None else self.folds[unit.source]
+
+    def build(self, title: str) -> Diagram:
+        """Return the diagram, in which each frame knows the shapes in it."""
+        diagram = Diagram(title)
+        frames = self._frames(diagram)
+        for unit in dict.fromkeys(self.view.units.values()):
+            diagram.shapes += self._edge(unit)
+        for item in self.view.items:
+            shapes = [*self._shapes(item), *self._completed(item)]
+            diagram.shapes += shapes
+            if frame := frames.get(item):
+                frame.shapes += [shape.id for shape in shapes]
+        for unit in dict.fromkeys(self.view.units.values()):
+            diagram.lines += self._leaving(unit)
+        for item in self.view.items:
+            diagram.lines += self._entering(item)
+        for unit in self._exits:
+            box = Box(f"exit-{self.id(unit)}-box", "exit", self._destination(_first(unit)), "")
+            diagram.shapes.append(box)
+            diagram.lines.append(replace(self._arriving(unit, "exit"), target=box.id))
+        cut_at_borders(diagram)
         return diagram
 
-    def title(self, roots: Sequence[Value]) -> str:
-        """Return the title sentence of the graph."""
-        shown = ", ".join(
-            f"{self.names[x]} {self.sign(x)} {self.numbers.value(x.data)}" for x in roots
-        )
-        count = len(self.graph.order)
-        return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}"
+    # Shapes -----------------------------------------------------------------------------------
 
-    def shapes(self, node: Value) -> Iterator[Shape]:
+    def _edge(self, unit: Unit) -> Iterator[Shape]:
+        """Yield the box and the wire of what no item here makes, or of leaves drawn as one."""
+        if isinstance(unit, Value) and unit not in self.view.stands:
+            yield Box(self.ids[unit], "port", self.graph.short[unit], describe(unit))
+            yield from self._wired(replace(self.wire(unit), name=""), unit)
+        elif unit in self._boxes and self.view.kind_of(_first(unit)) != "results":
+            yield from self._bundle(unit)
+
+    def _completed(self, item: Item) -> Iterator[Shape]:
+        """Yield bundles of which an item makes the last: the order of shapes is that of Tab."""
+        for group in self.bundles:
+            last = group.nodes[-1]
+            if self.view.stands.get(last) is item and self.view.kind_of(last) == "results":
+                yield from self._bundle(group)
+
+    def _bundle(self, group: Unit) -> Iterator[Shape]:
+        assert isinstance(group, Group)
+        names, kind = self.graph.short, self.view.kind_of(group.nodes[0])
+        listed = f"{names[group.nodes[0]]} … {names[group.nodes[-1]]} ({len(group.nodes)})"
+        yield Box(self.id(group), f"{kind} bundle", visible(listed), "")
+        longest = max((names[node] for node in group.nodes), key=len)
+        yield from self._wired(Bundle(f"{self.id(group)}-wire", "", "", longest), group)
+
+    def _shapes(self, item: Item) -> Iterator[Shape]:
+        """Yield the gate, leaf or box of an item, and the wires that leave it."""
+        if isinstance(item, Value):
+            if not self.view.is_hidden(item):
+                yield from self._node(item)
+            return
+        yield Folded(self.folds[item], visible(item.title), tuple(_details(item)), _said(item))
+        for unit in dict.fromkeys(self.view.units[x] for x in item.outputs):
+            if isinstance(unit, Group) and unit.source is item:
+                text = f"{len(item.outputs):,} values"
+                title = f"{text} of {visible(item.title)}: {_listed(item)}"
+                yield from self._wired(Bundle(f"{self.folds[item]}-wire", text, title), unit)
+        for node in item.outputs:
+            if not self.view.is_hidden(node):
+                yield from self._wired(self.wire(node), node)
+
+    def _node(self, node: Value) -> Iterator[Shape]:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.ids[node]
-        for i, constant in self.graph.constants[node]:
-            text = self.numbers.value(constant)
+        for i, constant in boxed_constants(node):
+            text = number(constant, self.numbers.digits)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
             if copy := self.copies.get((node, i)):
-                yield self.copied_wire(node, copy)
-        yield self.gate(node) if node.parents else self.leaf(node)
-        yield self.wire(node)
-        if self.branches[self.ids[node]] > 1:
-            yield self.branching(node)
+                yield self._copied_wire(node, copy)
+        yield self._gate(node) if node.parents else self._leaf(node)
+        yield from self._wired(self.wire(node), node)
 
-    def branching(self, node: Value) -> GateShape | Junction:
-        """Return the shape at which the wire of a node branches."""
-        id = f"{self.ids[node]}-fan"
-        title = f"{self.names[node]} is read {self.graph.readers[node]} times"
-        if not self.copies:
-            return Junction(id, title)
-        return GateShape(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
+    def _wired(self, wire: Wire | Bundle, unit: Unit) -> Iterator[Shape]:
+        """Yield a wire, and the shape at which it branches."""
+        yield wire
+        count, id = self._branches[unit], f"{self.id(unit)}-fan"
+        if count < 2:
+            return
+        if isinstance(unit, Group):
+            yield Junction(id, f"{len(unit.nodes):,} values are read in {count} places")
+            return
+        title = f"{self.graph.names[unit]} is read {self.graph.readers[unit]} times"
+        if self.copies:
+            yield GateShape(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
+        else:
+            yield Junction(id, title)
 
-    def leaf(self, node: Value) -> Box:
-        """Return the box of a leaf."""
+    def _leaf(self, node: Value) -> Box:
         kind = "parameter" if isinstance(node, Parameter) else "input"
-        text = visible(printed(node.label), lines=False) or self.names[node]
+        text = self.graph.written[node]
         return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
 
-    def gate(self, node: Value) -> GateShape:
-        """Return the gate of a computed node."""
+    def _gate(self, node: Value) -> GateShape:
         # In trees and running sums the order costs no crossing; elsewhere it is kept if it matters.
         free = self.graph.trees[node] or self.graph.is_running_sum(node)
         ordered = not folds(node) and (free or not is_symmetric(node))
@@ -155,83 +278,129 @@ class Builder:
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
-        name, gradient = self.names[node], node.grad or 0.0  # PyTorch's habit of None counts as 0
+        name, gradient = self.graph.names[node], self.graph.gradients[node]
         return Wire(
             f"{self.ids[node]}-wire",
-            visible(printed(node.label), lines=False) if node.parents else "",
+            self.graph.written[node] if node.parents else "",
             self.numbers.value(node.data),
             self.numbers.gradient(gradient),
             f"value of {name}: {exact(node.data)}",
             f"gradient of {name}: {exact(gradient)}" if self.numbers.gradients else "",
-            self.sign(node),
+            self.sign(node) if self.numbers.values else "",
+            self.graph.short[node],
         )
 
-    def copied_wire(self, node: Value, copy: FanOutCopy) -> Wire:
-        """Return the wire of a copy."""
-        name = self.names[copy.operand]
+    def _copied_wire(self, node: Value, copy: FanOutCopy) -> Wire:
+        names, name = self.graph.names, self.graph.names[copy.operand]
         return Wire(
             f"{copy.id}-wire",
             "",
             self.numbers.value(copy.operand.data),
             self.numbers.gradient(copy.contribution),
             f"value of {name}: {exact(copy.operand.data)}",
-            f"what {self.names[node]} adds to the gradient of {name}: {exact(copy.contribution)}",
+            f"what {names[node]} adds to the gradient of {name}: {exact(copy.contribution)}",
         )
 
-    def lines(self, node: Value) -> Iterator[Line]:
-        """Yield the lines that enter the gate of a node, and those to its wire."""
-        yield from self.entering(node)
-        yield from self.leaving(self.ids[node], self.ids[node])
+    # Lines ------------------------------------------------------------------------------------
 
-    def entering(self, node: Value) -> Iterator[Line]:
-        """Yield the lines that enter the gate of a node; operands of one unit share a line."""
-        own, boxed = self.ids[node], dict(self.graph.constants[node])
-        shared = set[str]()
-        for i, operand in enumerate(node.parents):
-            if copy := self.copies.get((node, i)):
-                unit = self.unit(copy.operand)
-                yield Line(f"{copy.id}-out", self.tap(unit), f"{copy.id}-wire")
-                yield Line(copy.id, f"{copy.id}-wire", own, self.partial(node, i), True)
+    def _leaving(self, unit: Unit) -> Iterator[Line]:
+        """Yield the lines from what makes a unit to its wire, and on to where that branches."""
+        own, thick = self.id(unit), isinstance(unit, Group)
+        if isinstance(unit, Group) and unit.source is None:
+            yield from self._gathering(unit)
+        yield Line(f"{own}-out", self._maker(unit), f"{own}-wire", thick=thick)
+        if self._branches[unit] > 1:
+            enters = bool(self.copies)
+            yield Line(f"{own}-stem", f"{own}-wire", f"{own}-fan", enters=enters, thick=thick)
+
+    def _maker(self, unit: Unit) -> str:
+        """Return the shape a wire comes from: a gate or box, or the box of a fold."""
+        source = self.view.stands.get(unit) if isinstance(unit, Value) else None
+        return self.folds[source] if isinstance(source, Fold) else self.id(unit)
+
+    def _gathering(self, bundle: Group) -> Iterator[Line]:
+        """Yield the lines from results to the box of their bundle."""
+        box, joined = self.id(bundle), set[Item]()
+        for node in bundle.nodes if self.view.kind_of(bundle.nodes[0]) == "results" else ():
+            own, source = self.ids[node], self.view.stands[node]
+            if not self.view.is_hidden(node):
+                yield Line(f"{own}-out", self._maker(node), f"{own}-wire")
+                yield Line(f"{own}-into", f"{own}-wire", box)
+            elif source not in joined:
+                joined.add(source)
+                fold = self._maker(node)
+                yield Line(f"{box}-from{fold[1:]}", fold, box)
+
+    def _entering(self, item: Item) -> Iterator[Line]:
+        """Yield the lines that enter an item; operands of one group share a line."""
+        if isinstance(item, Fold):
+            for unit in self.view.read(item):
+                yield self._arriving(unit, self.folds[item])
+            return
+        own, boxed, shared = self.ids[item], dict(boxed_constants(item)), set[Unit]()
+        for i, operand in enumerate(item.parents):
+            if copy := self.copies.get((item, i)):
+                yield Line(f"{copy.id}-out", self._tap(copy.operand), f"{copy.id}-wire")
+                yield Line(copy.id, f"{copy.id}-wire", own, self._partial(item, i), True)
             elif not isinstance(operand, Value):
                 if i in boxed:
                     yield Line(f"{own}-w{i}", f"{own}-c{i}", own, enters=True)
-            elif (unit := self.unit(operand)) == self.ids[operand]:
-                yield Line(f"{own}-w{i}", self.tap(unit), own, self.partial(node, i), True)
+            elif (unit := self.view.units[operand]) is operand:
+                yield Line(f"{own}-w{i}", self._tap(unit), own, self._partial(item, i), True)
             elif unit not in shared:
                 shared.add(unit)
-                yield self.arriving(unit, own)
+                yield self._arriving(unit, own)
 
-    def arriving(self, unit: str, target: str) -> Line:
+    def _arriving(self, unit: Unit, target: str) -> Line:
         """Return the line that brings a unit to a fold, or one of many nodes to a gate."""
-        return Line(f"{target}-{unit}", self.tap(unit), target, enters=True, thick=_is_many(unit))
+        thick, id = isinstance(unit, Group), f"{target}-{self.id(unit)}"
+        return Line(id, self._tap(unit), target, enters=True, thick=thick)
 
-    def leaving(self, unit: str, source: str) -> Iterator[Line]:
-        """Yield the lines from what computes a unit to its wire, and on to where that branches."""
-        thick = _is_many(unit)
-        yield Line(f"{unit}-out", source, f"{unit}-wire", thick=thick)
-        if self.branches[unit] > 1:
-            enters = bool(self.copies)
-            yield Line(f"{unit}-stem", f"{unit}-wire", f"{unit}-fan", enters=enters, thick=thick)
-
-    def unit(self, node: Value) -> str:
-        """Return the unit that a node is read from: here always itself."""
-        return self.ids[node]
-
-    def tap(self, unit: str) -> str:
+    def _tap(self, unit: Unit) -> str:
         """Return the id of the shape at which a unit is read."""
-        return f"{unit}-{'fan' if self.branches[unit] > 1 else 'wire'}"
+        return f"{self.id(unit)}-{'fan' if self._branches[unit] > 1 else 'wire'}"
 
-    def partial(self, node: Value, i: int) -> str:
+    def _partial(self, node: Value, i: int) -> str:
         """Return the local gradient of a line in words."""
-        operand = node.parents[i]
+        operand, local = node.parents[i], node.local_grads[i]
         assert isinstance(operand, Value)
-        local = node.local_grads[i]
         assert local is not None
-        return f"∂{self.names[node]}/∂{self.names[operand]} = {exact(local)}"
+        return f"∂{self.graph.names[node]}/∂{self.graph.names[operand]} = {exact(local)}"
+
+    # Folds ------------------------------------------------------------------------------------
+
+    def _frames(self, diagram: Diagram) -> dict[Item, Cluster]:
+        """Make the frames of open folds, and return the innermost one around each item."""
+        around: dict[Item, Cluster] = {}
+        pending = [self.view.fold]
+        while pending:
+            part = pending.pop()
+            if part in self.framed:
+                frame = Cluster(self.folds[part], visible(part.title), _said(part), [], [])
+                (around[part].inside if part in around else diagram.clusters).append(frame)
+                around[part] = frame
+            if part in around:
+                around.update(dict.fromkeys(part.items, around[part]))
+            pending += [inner for inner in reversed(part.folds) if inner in self.view.opened]
+        return around
+
+    def stand_ins(self) -> dict[str, set[str]]:
+        """Return, for the id of each hidden shape or line, the ids of what stands for it."""
+        found: dict[str, set[str]] = {}
+        for node, item in self.view.stands.items():
+            if isinstance(item, Value):
+                continue
+            hidden, own = self.ids[node], self.folds[item]
+            found[hidden] = {own}
+            found |= {f"{hidden}-w{i}": {own} for i in range(len(node.parents))}
+            if len(item.outputs) > 1 and node in item.outputs:
+                ends = ("out", "wire", "stem", "fan")
+                found |= {f"{hidden}-{end}": {f"{own}-{end}"} for end in ends}
+        return found
 
 
-def _is_many(unit: str) -> bool:
-    return not unit.startswith("n")
+def _first(unit: Unit) -> Value:
+    return unit if isinstance(unit, Value) else unit.nodes[0]
 
 
 def _trees(order: Sequence[Value], readers: dict[Value, int]) -> dict[Value, bool]:
@@ -241,3 +410,56 @@ def _trees(order: Sequence[Value], readers: dict[Value, int]) -> dict[Value, boo
         operands = (operand for operand in node.parents if isinstance(operand, Value))
         trees[node] = all(readers[operand] == 1 and trees[operand] for operand in operands)
     return trees
+
+
+def _details(part: Fold) -> Iterator[str]:
+    """Yield the lines in the box of a closed fold below its title."""
+    held = sum(isinstance(node, Parameter) for node in part.everything())
+    if part.shape is not None:
+        yield f"{part.shape[0]:,} → {part.shape[1]:,}"
+    if held and part.kind == "call":
+        yield f"{held:,} parameter{'s' * (held != 1)}"
+    if not part.is_module:
+        yield visible(part.path)
+
+
+def _said(part: Fold) -> str:
+    """Return the description of a fold."""
+    return visible(f"{part.title}, {part.size:,} nodes; its path is {part.path}")
+
+
+def _listed(part: Fold) -> str:
+    shown = ", ".join(number(node.data) for node in part.outputs[:_LISTED])
+    return f"{shown}, …" if len(part.outputs) > _LISTED else shown
+
+
+def cut_at_borders(diagram: Diagram) -> None:
+    """Split the lines of a diagram at the borders they cross; the last piece keeps the id."""
+    around = dict(_around(diagram.clusters))
+    lines: list[Line] = []
+    for line in diagram.lines:
+        passed = _passed(around.get(line.source, ()), around.get(line.target, ()))
+        borders = [Border(f"{line.id}-b{k}", out) for k, (_, out) in enumerate(passed)]
+        for border, (frame, _) in zip(borders, passed, strict=True):
+            frame.shapes.append(border.id)
+        diagram.shapes += borders
+        for k, (source, target) in enumerate(pairwise([line.source, *(x.id for x in borders)])):
+            lines.append(Line(f"{line.id}-to{k}", source, target, line.title, thick=line.thick))
+        lines.append(replace(line, source=borders[-1].id) if borders else line)
+    diagram.lines = lines
+
+
+def _around(clusters: Sequence[Cluster]) -> Iterator[tuple[str, tuple[Cluster, ...]]]:
+    """Yield each shape with the frames around it, the outermost first."""
+    pending: list[tuple[Cluster, tuple[Cluster, ...]]] = [(cluster, ()) for cluster in clusters]
+    for cluster, outside in pending:  # grows while it is read
+        path = (*outside, cluster)
+        yield from ((id, path) for id in cluster.shapes)
+        pending += [(inner, path) for inner in cluster.inside]
+
+
+def _passed(source: Sequence[Cluster], target: Sequence[Cluster]) -> list[tuple[Cluster, bool]]:
+    """Return the frames that a line leaves, and then those that it enters, in that order."""
+    common = sum(one is other for one, other in zip(source, target, strict=False))
+    left = [(frame, True) for frame in reversed(source[common:])]
+    return [*left, *((frame, False) for frame in target[common:])]

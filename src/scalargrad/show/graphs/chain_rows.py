@@ -1,12 +1,13 @@
 """Wrap long chains into rows, like lines of text.
 
-A chain is cut after a wire on its longest path, where few lines cross the cut. Everything that the
-wire was computed from comes before the cut, everything else after it.
+A chain is cut after a gate on its longest way, where few wires cross the cut. Everything that the
+gate needs comes before the cut, everything else after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import graphviz
@@ -15,18 +16,12 @@ from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Line
 
 _LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
 _LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is not a row
-_WIDE = 8  # gates: where a row is longer, cuts that cross more lines are tried
+_WIDE = 8  # gates: where a row is longer, cuts that cross more wires are tried
 _MOST_CROSSING = 3
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
-def in_rows(
-    diagram: Diagram,
-    names: Mapping[str, str],
-    crossing: int = _MOST_CROSSING,
-    *,
-    wired: bool = False,
-) -> Diagram:
+def in_rows(diagram: Diagram, crossing: int = _MOST_CROSSING, *, wired: bool = False) -> Diagram:
     """Return a long chain in rows, one below the other; any other diagram as it is.
 
     The rows are drawings without lines between them, which Graphviz puts below each other: what is
@@ -36,17 +31,16 @@ def in_rows(
     ----------
     diagram : Diagram
         What is drawn.
-    names : mapping from str to str
-        The names of what has a wire, by ids: ``n2``.
     crossing : int
-        The most lines that may cross a cut; those from leaves do not count.
+        The most wires that may cross a cut; those of leaves do not count.
     wired : bool
         Whether what is named again has a wire with room for numbers.
     """
-    row = _rows(diagram, crossing)
-    if diagram.clusters or not any(row.values()):
+    row = {} if diagram.clusters else _rows(diagram, crossing)
+    if not row:
         return diagram
     boxes = {shape.id: shape.text for shape in diagram.shapes if isinstance(shape, Box | Folded)}
+    called = {shape.id: shape.called for shape in diagram.shapes if isinstance(shape, Wire)}
     fans = {x.target: x.source for x in diagram.lines if x.target.endswith("-fan")}
     again: dict[str, list[Shape]] = {}  # by what reads it
     lines: list[Line] = []
@@ -58,7 +52,7 @@ def in_rows(
         wire = fans.get(line.source, line.source)
         cut.add(wire)
         unit = wire.removesuffix("-wire")
-        box = Box(f"{line.id}-again", "again", names.get(unit) or boxes[unit], "", unit)
+        box = Box(f"{line.id}-again", "again", called.get(wire) or boxes[unit], "", unit)
         beside = again.setdefault(line.target, [])
         beside.append(box)
         row[box.id] = row[line.target]
@@ -70,8 +64,8 @@ def in_rows(
             lines.append(Line(f"{line.id}-out", box.id, source))
         lines.append(replace(line, source=source))
     shapes = [
-        replace(x, name=x.name or names[own])
-        if isinstance(x, Wire) and x.id in cut and (own := x.id.removesuffix("-wire")) not in boxes
+        replace(x, name=x.name or x.called)
+        if isinstance(x, Wire) and x.id in cut and x.id.removesuffix("-wire") not in boxes
         else x
         for shape in diagram.shapes
         for x in (*again.get(shape.id, ()), shape)
@@ -92,22 +86,23 @@ def row_graphs(diagram: Diagram) -> dict[int, graphviz.Digraph]:
     }
 
 
-def _rows(diagram: Diagram, crossing: int) -> dict[str, int]:
-    """Return the row of each shape, from 0; all are in one if it is no long chain."""
-    shapes, lines = diagram.shapes, diagram.lines
-    leaves = (shape for shape in shapes if isinstance(shape, Box) and shape.kind != "exit")
-    boxes = {shape.id for shape in leaves if not shape.kind.startswith("results")}
+def _rows(diagram: Diagram, most_crossing: int) -> dict[str, int]:
+    """Return the row of each shape, from 0; empty if it is no long chain, or cannot be cut."""
+    leaves = (x for x in diagram.shapes if isinstance(x, Box) and x.kind != "exit")
+    boxes = {leaf.id for leaf in leaves if not leaf.kind.startswith("results")}
     apart = boxes | {f"{box}-wire" for box in boxes} | {f"{box}-fan" for box in boxes}
-    chain = _Chain(shapes, [line for line in lines if line.source not in apart])
-    found = {
-        id: row for row, part in enumerate(chain.rows(crossing)) for id in part if id not in apart
-    } or dict.fromkeys((shape.id for shape in shapes), 0)
-    for line in reversed(lines):  # a box, its wire, its dot: each goes where its first reader is
+    ends = {line.target for line in diagram.lines if line.target.startswith("exit")}
+    inner = [x for x in diagram.lines if x.source not in apart and x.target not in ends]
+    rows = _Chain(diagram.shapes, inner).rows(most_crossing)
+    found = {id: row for row, part in enumerate(rows) for id in part if id not in apart}
+    if not found:
+        return {}
+    for line in reversed(diagram.lines):  # a box, its wire, its dot: where its first reader is
         if line.source in apart:
             row = found.setdefault(line.target, 0)
             found[line.source] = min(found.get(line.source, row), row)
-    for line in lines:  # a dot stands by its wire, and an exit by what leaves there
-        if line.target.startswith("exit") or line.target.endswith("-fan"):
+    for line in diagram.lines:  # a dot stands by its wire, and an exit by what leaves there
+        if line.target in ends or line.target.endswith("-fan"):
             found[line.target] = found[line.source]
         elif line.source == f"{line.id}-wire":  # that of a copy, by the gate that reads it
             found[line.source] = found[line.target]
@@ -115,81 +110,63 @@ def _rows(diagram: Diagram, crossing: int) -> dict[str, int]:
 
 
 class _Chain:
-    """A diagram as a graph, to be cut."""
+    """A diagram as a graph; each shape is at the first gate of the longest way that needs it."""
 
     def __init__(self, shapes: Sequence[Shape], lines: Sequence[Line]) -> None:
         self._gates = {shape.id for shape in shapes if isinstance(shape, GateShape | Folded)}
-        self._wires = {shape.id for shape in shapes if isinstance(shape, Wire)}
         self._into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
-        self._after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
+        after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
         for line in lines:
             self._into[line.target].append(line.source)
-            self._after[line.source].append(line.target)
-        self._order = _in_order(self._into, self._after)
+            after[line.source].append(line.target)
+        order = _in_order(self._into, after)
+        depths = self._depths(order)
+        self._length = max(depths.values(), default=0)
+        place, way = dict[str, int](), max(order, key=depths.__getitem__, default="")
+        while way:  # backwards
+            place[way] = depths[way]
+            way = max(self._into[way], key=depths.__getitem__, default="")
+        for id in reversed(order):  # of what is beside it: the first gate there that needs it
+            place.setdefault(id, min((place[x] for x in after[id]), default=self._length))
+        self._at: dict[int, list[str]] = {}
+        for id in order:
+            self._at.setdefault(place[id], []).append(id)
+        ends = {id: max((place[x] for x in after[id]), default=0) for id in order}
+        self._crossing = Counter(cut for id in order for cut in range(place[id], ends[id]))
 
     def rows(self, most_crossing: int) -> list[list[str]]:
         """Return the shapes of each row; empty if the chain is short or cannot be cut."""
-        lengths = self._lengths(self._order)
-        longest = max(lengths.values(), default=0)
-        if longest < _LONG:
+        if self._length < _LONG:
             return []
         for crossing in range(1, most_crossing + 1):
-            found = self._even(list(self._parts(lengths, crossing)))
+            parts = [*self._parts(crossing)]
+            fewest = len(self._filled(parts, _ABREAST))
+            filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))
+            found = next(rows for rows in filled if len(rows) == fewest)  # of about equal length
             widest = max(map(self._depth, found))
             if widest <= _WIDE:
                 break
-        return found if widest <= _MOST_IN_A_ROW * longest else []
-
-    def _even(self, parts: Sequence[list[str]]) -> list[list[str]]:
-        """Fill as few rows as possible, of about equal length."""
-        fewest = len(self._filled(parts, _ABREAST))
-        filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))
-        return next(found for found in filled if len(found) == fewest)
+        return found if widest <= _MOST_IN_A_ROW * self._length else []
 
     def _depth(self, ids: Sequence[str]) -> int:
-        return max(self._lengths(ids).values())
+        return max(self._depths(ids).values())
 
-    def _lengths(self, ids: Sequence[str]) -> dict[str, int]:
+    def _depths(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the length, in gates, of the longest path to each shape."""
-        lengths: dict[str, int] = {}
+        depths: dict[str, int] = {}
         for id in ids:
-            before = (lengths[x] for x in self._into[id] if x in lengths)
-            lengths[id] = max(before, default=0) + (id in self._gates)
-        return lengths
+            before = (depths[x] for x in self._into[id] if x in depths)
+            depths[id] = max(before, default=0) + (id in self._gates)
+        return depths
 
-    def _parts(self, lengths: Mapping[str, int], most: int) -> Iterator[list[str]]:
-        """Yield the pieces between possible cuts, which at most so many lines cross."""
-        place = {id: i for i, id in enumerate(self._order)}
-        seen: set[str] = set()
+    def _parts(self, most: int) -> Iterator[list[str]]:
+        """Yield the pieces between possible cuts, which at most so many wires cross."""
         part: list[str] = []
-        crossing = 0
-        for end in self._longest_way(lengths):
-            added = sorted(self._before(end, seen), key=place.__getitem__)
-            seen.update(added)
-            part += added
-            crossing += sum(len(self._after[id]) - len(self._into[id]) for id in added)
-            if end in self._wires and crossing <= most:
+        for place, ids in sorted(self._at.items()):
+            part += ids
+            if place and (place == self._length or self._crossing[place] <= most):
                 yield part
                 part = []
-        if rest := [*part, *(id for id in self._order if id not in seen)]:
-            yield sorted(rest, key=place.__getitem__)
-
-    def _longest_way(self, lengths: Mapping[str, int]) -> list[str]:
-        last = max(self._order, key=lengths.__getitem__)
-        way = [last]
-        while before := self._into[way[-1]]:
-            way.append(max(before, key=lengths.__getitem__))
-        return way[::-1]
-
-    def _before(self, end: str, seen: Collection[str]) -> list[str]:
-        """Return a shape and everything it is computed from, other than shapes already seen."""
-        found = {end: None} if end not in seen else {}
-        pending = list(found)
-        for id in pending:  # grows while it is read
-            new = [x for x in self._into[id] if x not in seen and x not in found]
-            found.update(dict.fromkeys(new))
-            pending += dict.fromkeys(new)
-        return pending
 
     def _filled(self, parts: Sequence[list[str]], most: int) -> list[list[str]]:
         """Fill rows with pieces up to so many gates; a row of next to none joins the next."""

@@ -19,7 +19,7 @@ are x, y, q, z, f in ``(x + y) * z``):
 Where fan-out is drawn as copies, ``n2-fan`` is the copy gate, and the line ``n4-w0`` that reads
 one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` and
 ``n4-w0-gradient``; ``n4-w0-out`` leads there. The ids of folds are described in
-`scalargrad.show.graphs.folded_diagram`.
+`scalargrad.show.graphs.builder`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from scalargrad.show.graphs.highlighting import Look
+from scalargrad.show.graphs.look import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class Wire:
     """The wire of a node: its value, and the gradient that comes back.
 
     `name` is the label of a computed node; that of a leaf stands in its box. The sign between it
-    and the value is = or, where the value is rounded, ≈.
+    and the value is = or, where the value is rounded, ≈. `called` is what the node is called where
+    it is named again.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Wire:
     value_title: str
     gradient_title: str
     sign: str = "="
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,12 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All wires that leave a closed fold, drawn as one."""
+    """Many wires drawn as one; where the number of one of them is shown, `longest` is a name."""
 
     id: str
     text: str
     title: str
+    longest: str = ""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ With copies, each line that reads a shared node carries its own part of the grad
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scalargrad import ops
@@ -145,7 +145,9 @@ class FanOutCopy:
     contribution: float
 
 
-def copies_of(order: Sequence[Value]) -> dict[tuple[Value, int], FanOutCopy]:
+def copies_of(
+    order: Sequence[Value], gradients: Mapping[Value, float]
+) -> dict[tuple[Value, int], FanOutCopy]:
     """Return the copies in a graph by reader and operand index.
 
     Examples
@@ -153,17 +155,13 @@ def copies_of(order: Sequence[Value]) -> dict[tuple[Value, int], FanOutCopy]:
     >>> x = Value(3.0, "x")
     >>> y = x * x
     >>> y.backward()
-    >>> [(copy.id, copy.contribution) for copy in copies_of([x, y]).values()]
+    >>> [(copy.id, copy.contribution) for copy in copies_of([x, y], {x: 6.0, y: 1.0}).values()]
     [('n1-w0', 3.0), ('n1-w1', 3.0)]
     """
     readers = fan_out(order)
     return {
-        (node, i): FanOutCopy(f"n{k}-w{i}", operand, _contribution(node, i))
+        (node, i): FanOutCopy(f"n{k}-w{i}", operand, gradients[node] * (node.local_grads[i] or 0.0))
         for k, node in enumerate(order)
         for i, operand in enumerate(node.parents)
         if isinstance(operand, Value) and readers[operand] > 1
     }
-
-
-def _contribution(node: Value, i: int) -> float:
-    return (node.grad or 0.0) * (node.local_grads[i] or 0.0)

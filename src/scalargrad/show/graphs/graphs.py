@@ -9,28 +9,26 @@ from typing import Any, Literal
 
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
-from scalargrad.show.characters import visible
-from scalargrad.show.graphs.builder import WireNumbers
+from scalargrad.names import names
+from scalargrad.show.characters import aliases, is_long, printed, visible
+from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import Diagram
-from scalargrad.show.graphs.diagram_layout import SIDES, DiagramLayout, placed
-from scalargrad.show.graphs.folded_diagram import (
-    LINES_PER_SHAPE,
-    SIDE_BY_SIDE,
-    FoldedBuilder,
-    Opening,
-    Size,
-    all_open,
-    expanded_folds,
-    stand_ins,
-)
+from scalargrad.show.graphs.diagram import Box, Diagram, Shape, Wire
 from scalargrad.show.graphs.gates import copies_of
-from scalargrad.show.graphs.highlighting import Highlight, Look, highlighted_ids
-from scalargrad.show.graphs.layout import DPI
+from scalargrad.show.graphs.layout import DPI, SIDES, DiagramLayout, placed
+from scalargrad.show.graphs.look import Highlight, Look, Scale, highlighted_ids, scale_of
 from scalargrad.show.graphs.mermaid import to_mermaid
-from scalargrad.show.graphs.palette import numbers_by_id, scale_of
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.svg import SvgWriter
+from scalargrad.show.graphs.view import (
+    LINES_PER_SHAPE,
+    SIDE_BY_SIDE,
+    Opening,
+    Size,
+    View,
+    all_open,
+    expanded_folds,
+)
 from scalargrad.show.number_format import number
 from scalargrad.show.places import module_of, place_names
 from scalargrad.show.shown_graph import shown_order, without_zeros
@@ -172,37 +170,91 @@ def draw(
     order = shown_order(*roots)
     has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
     numbers_shown = WireNumbers(digits, gradients and has_gradients)
-    names = (
+    asked = (
         [open]
         if isinstance(open, str)
         else [text(name, "open") for name in listed(open, "open", "paths of parts")]
     )
-    plain = Opening(Fold("graph", list(order)))
-    if module is None and not names and (copies or plain.size().needed <= limit):
-        seen = plain
+    plain = View(Fold("graph", list(order)))
+    if module is None and not asked and (copies or plain.size().needed <= limit):
+        seen = Opening(plain, set())
     else:
         folded = fold(*roots, model=module, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
-        seen = all_open(folded) if copies else expanded_folds(folded, depth, names, limit)
-    _require_within(limit, order, roots, seen, copies)
-    copied = copies_of(order) if copies else {}
-    places = place_names(model, order)
-    builder = FoldedBuilder(order, copied, seen, places, numbers_shown)
-    diagram = builder.build(roots)
-    hidden = stand_ins(order, seen)
+        seen = all_open(folded) if copies else expanded_folds(folded, depth, asked, limit)
+    _require_within(limit, order, roots, seen.view, copies)
+    known = {node: node.grad or 0.0 if has_gradients else 0.0 for node in order}
+    copied = copies_of(order, known) if copies else {}
+    graph, legend = _named(order, place_names(model, order), known)
+    builder = Builder(
+        graph,
+        seen.view,
+        folds={part: f"f{k}" for k, part in enumerate(seen.view.fold.walk())},
+        framed=seen.framed,
+        copies=copied,
+        numbers=numbers_shown,
+    )
+    diagram = builder.build(_title(roots, builder))
+    diagram.legend = _legend_of(diagram.shapes, legend)
+    hidden = builder.stand_ins()
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
-    diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
+    diagram.note = "\n".join(filter(None, [alarm, _note(seen.view) if seen.cut else ""]))
     marked = highlighted_ids(order, highlight, shown_as)
-    numbers = numbers_by_id(color, order, copied.values())
-    drawn = {shape.id for shape in diagram.shapes}
-    known = color != "gradient" or has_gradients
-    numbers = {id: x if known else 0.0 for id, x in numbers.items() if id in drawn}
-    scale = scale_of(color, numbers.values(), dark)
-    tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
-    diagram.look = Look(marked, tints, scale, alarmed)
-    short = {builder.ids[node]: name for node, name in builder.short.items()}
-    return Picture(GraphDrawing(diagram, short, direction, dark), dpi)
+    drawn = {shape.id for shape in diagram.shapes}
+    diagram.look = Look(marked, *_tints(color, builder, drawn, dark), alarmed)
+    return Picture(GraphDrawing(diagram, direction, dark), dpi)
+
+
+def _named(
+    order: Sequence[Value], places: Mapping[Value, str], gradients: Mapping[Value, float]
+) -> tuple[DrawnGraph, dict[str, str]]:
+    """Return a graph with what is written in it, and what short names stand for."""
+
+    def as_printed(words: Mapping[Value, str]) -> dict[Value, str]:
+        return {node: visible(printed(word), lines=False) for node, word in words.items()}
+
+    full = as_printed({**names(order), **places})
+    short, legend = aliases(full)
+    labels = {node: node.label for node in order}
+    written = as_printed(labels | {x: place for x, place in places.items() if not x.parents})
+    for node, own in written.items():
+        if is_long(own) or not (own or node.parents):
+            written[node] = short[node]
+    graph = DrawnGraph(order, full, short=short, written=written, gradients=gradients)
+    return graph, legend
+
+
+def _legend_of(shapes: Sequence[Shape], legend: Mapping[str, str]) -> str:
+    """Return what the short names in a picture stand for, one per line."""
+    seen = {x.text if isinstance(x, Box) else x.name for x in shapes if isinstance(x, Box | Wire)}
+    stems = {name.partition("[")[0] for name in seen}
+    return "\n".join(f"{alias}: {name}" for alias, name in legend.items() if alias in stems)
+
+
+def _title(roots: Sequence[Value], builder: Builder) -> str:
+    """Return the title sentence of a picture."""
+    graph, closed = builder.graph, len(builder.view.closed)
+    shown = ", ".join(
+        f"{graph.names[x]} {builder.sign(x)} {builder.numbers.value(x.data)}" for x in roots
+    )
+    count, parts = len(graph.order), f", {closed} folded part{'s' * (closed != 1)}" * bool(closed)
+    return f"Computation graph of {shown}: {count} node{'s' * (count != 1)}{parts}"
+
+
+def _tints(
+    color: str | None, builder: Builder, drawn: set[str], dark: bool
+) -> tuple[dict[str, str], Scale | None]:
+    """Return the colours of the boxes, gates and wires that are drawn, and what they mean."""
+    by_value, numbers = color == "value", dict[str, float]()
+    for node, id in builder.ids.items():
+        numbers[id] = node.data if by_value else builder.graph.gradients[node]
+        numbers[f"{id}-wire"] = numbers[id]
+    for copy in builder.copies.values():
+        numbers[f"{copy.id}-wire"] = copy.operand.data if by_value else copy.contribution
+    numbers = {id: x for id, x in numbers.items() if id in drawn}
+    scale = scale_of(color, numbers.values(), dark)
+    return {id: scale.colour(x) for id, x in numbers.items()} if scale else {}, scale
 
 
 def require_digits(digits: int, dpi: int) -> None:
@@ -226,9 +278,9 @@ def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str
     return frozenset(), ""
 
 
-def _note(seen: Opening) -> str:
+def _note(seen: View) -> str:
     """Return the note below a picture that says which parts remain folded, and how to open them."""
-    largest = max(seen.closed(), key=lambda part: (part.kind != "parameters", part.size))
+    largest = max(seen.closed, key=lambda part: (part.kind != "parameters", part.size))
     return f'Folded to be readable: open="{largest.path}" opens {largest.title}'
 
 
@@ -248,10 +300,9 @@ def glance(root: Value) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GraphDrawing:
-    """A diagram with the names of nodes, the direction of lines, a light or dark background."""
+    """A diagram with the direction of its lines, on a light or dark background."""
 
     diagram: Diagram
-    names: Mapping[str, str]
     direction: str
     dark: bool = False
 
@@ -270,7 +321,7 @@ class GraphDrawing:
         return self._layout().dot()
 
     def _layout(self) -> DiagramLayout:
-        wrapped = in_rows(self.diagram, self.names) if self.direction == "LR" else self.diagram
+        wrapped = in_rows(self.diagram) if self.direction == "LR" else self.diagram
         return DiagramLayout(wrapped, self.direction)
 
     def mermaid(self) -> str:
@@ -293,7 +344,7 @@ def _roots(root: Any) -> list[Value]:
 
 
 def _require_within(
-    limit: int, order: list[Value], roots: list[Value], seen: Opening, copies: bool
+    limit: int, order: list[Value], roots: list[Value], seen: View, copies: bool
 ) -> None:
     """Raise GraphTooLargeError if there is too much to lay out."""
     size = _with_copies(order, seen.size()) if copies else seen.size()

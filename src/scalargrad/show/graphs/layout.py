@@ -1,18 +1,46 @@
-"""Place shapes with Graphviz: that of the package graphviz-pure, else the system's.
+"""Where the shapes and lines of a diagram stand: their sizes, and the places Graphviz finds.
 
-The package's goes first because its version is known, so that pictures are alike everywhere. Both
-are programs, so that messages can be captured, slow layouts interrupted, and no threads share
-state. The system's also writes PNG and PDF, where there is no resvg or no fpdf2 for `conversion`.
+Shapes are measured here and given to Graphviz with fixed sizes, so that it needs no fonts and the
+picture is ours; what it is given is also the DOT text of a picture. A point is in pixels, with y
+growing downwards.
+
+Graphviz is that of the package graphviz-pure, else the system's. The package's goes first because
+its version is known, so that pictures are alike everywhere. Both are programs, so that messages can
+be captured, slow layouts interrupted, and no threads share state. The system's also writes PNG and
+PDF, where there is no resvg or no fpdf2.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from math import hypot
+from typing import Any, ClassVar, TypeVar
+
+import graphviz
+from rich.cells import cell_len, set_cell_size
 
 from scalargrad.errors import LayoutError
+from scalargrad.show.characters import text_width
+from scalargrad.show.graphs.chain_rows import row_graphs
+from scalargrad.show.graphs.diagram import (
+    Border,
+    Box,
+    Bundle,
+    Diagram,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+    nested,
+)
+from scalargrad.show.graphs.look import FONTS
 
 #: Called with DOT and a format where no program can be started: the playground's page, which
 #: runs in a browser, sets it to Graphviz as WebAssembly.
@@ -105,3 +133,290 @@ def _programs(kind: str) -> Iterator[str]:
 def _last_words(stderr: bytes) -> str:
     lines = stderr.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it gave neither a picture nor a reason"
+
+
+Point = tuple[float, float]
+Size = tuple[float, float]
+Layout = TypeVar("Layout", bound="DiagramLayout")
+
+#: The height of letters, and of those in gates, of a fold's details, and in copy gates.
+LETTERS, GATE_LETTERS, DETAIL_LETTERS, COPY_LETTERS = 14, 16, 13, 10
+#: From one line of a fold's text to the next.
+LINE_HEIGHT = 19
+#: The sides on which lines leave and enter a shape, for each direction of a picture.
+SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
+
+_POINTS = 72.0
+_BOX, BOX_HEIGHT, FOLD_HEIGHT, GATE, WIRE_HEIGHT = 34.0, 30.0, 56.0, 36.0, 44.0
+_DOT, _POINT, _BESIDE, _MOST_CELLS = 8.0, 1.0, 6.0, 44
+_ARIAL = 0.87  # as wide as DejaVu Sans
+_AROUND_BOX, _AROUND_GATE = 6.0, 4.0  # with them, neither is higher than the wire beside it
+_FONT = {"fontname": FONTS, "fontsize": str(LETTERS)}
+_NODE = {**_FONT, "shape": "box", "fixedsize": "true"}
+_FRAME = {**_FONT, "labeljust": "l", "margin": "10"}
+
+
+def placed(layouts: Sequence[Layout]) -> Sequence[Layout]:
+    """Let Graphviz place the shapes of diagrams, all at once, and return these.
+
+    Raises
+    ------
+    LayoutError
+        If there is no Graphviz, or it fails.
+    """
+    for layout, found in zip(layouts, places([x.dot() for x in layouts]), strict=True):
+        layout.place(json.loads(found))
+    return layouts
+
+
+class DiagramLayout:
+    """The sizes of the shapes of a diagram, and their places once Graphviz has found them.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        What is drawn.
+    direction : str
+        ``"LR"`` or ``"TB"``.
+
+    Attributes
+    ----------
+    sizes, at : dict from str to (float, float)
+        Width and height of each shape and frame, and its centre, in pixels.
+    paths : dict from str to list of Point
+        The Bézier curves of each line.
+    right, bottom : float
+        Of the whole, without margins.
+    gates, boxes : set of str
+        The shapes that lines keep a distance from: all gates, and boxes without an arrow.
+    """
+
+    side: ClassVar = 8.0  # margins
+    above: ClassVar = 8.0
+    _arrows: ClassVar = True  # whether Graphviz leaves room for them
+
+    def __init__(self, diagram: Diagram, direction: str = "LR") -> None:
+        self.diagram, self.direction = diagram, direction
+        self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
+        self._borders = {shape.id for shape in diagram.shapes if isinstance(shape, Border)}
+        self.gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
+        self._copying = {x.id for x in diagram.shapes if isinstance(x, GateShape) and x.copies}
+        self._folds = {shape.id for shape in diagram.shapes if isinstance(shape, Folded)}
+        self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
+        self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
+        self._twins = Counter((line.source, line.target) for line in diagram.lines)
+        self.boxes = self._boxes - self._arrivals.keys()
+        self.sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
+
+    def _size(self, shape: Shape) -> Size:
+        """Return width and height in pixels."""
+        match shape:
+            case Folded():
+                texts = [self.width(short(text)) for text in (shape.text, *shape.details)]
+                return max(64.0, *texts) + 26, FOLD_HEIGHT + LINE_HEIGHT * (len(shape.details) - 1)
+            case Box():
+                return max(_BOX, self.width(self.box_text(shape)) + 14), BOX_HEIGHT
+            case GateShape():
+                wide = 0.0 if shape.copies else self.width(short(shape.text), GATE_LETTERS) + 14
+                return max(GATE, wide), GATE
+            case Bundle():
+                return self.width(shape.text) + 16, WIRE_HEIGHT
+            case Wire():
+                return self._wire_size(shape)
+        return (_POINT, _POINT) if isinstance(shape, Border) else (_DOT, _DOT)
+
+    def width(self, text: str, letters: int = LETTERS) -> float:
+        """Return the width of a text in Arial, which pictures name, and Arimo."""
+        return _ARIAL * text_width(text, letters)
+
+    def box_text(self, box: Box) -> str:
+        """Return the text of a box."""
+        return short(box.text)
+
+    def _wire_size(self, wire: Wire) -> Size:
+        name = f"{wire.name} {wire.sign} " if wire.name else ""
+        wide = max(self.width(name + wire.value), self.width(wire.gradient))
+        if self.direction == "LR":
+            return wide + 6, WIRE_HEIGHT
+        return 2 * (wide + _BESIDE), BOX_HEIGHT + _AROUND_BOX
+
+    # DOT ------------------------------------------------------------------------------------
+
+    def dot(self) -> str:
+        """Return the diagram as DOT text, each shape of a fixed size."""
+        diagram = self.diagram
+        room = f"{self._between_ranks():.3g}"
+        frame = {"rankdir": self.direction, "splines": "spline", "nodesep": "0.16", "ranksep": room}
+        graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE)
+        rows, frames = row_graphs(diagram), self._frames()
+        around: dict[str, graphviz.Digraph] = {
+            id: frames[cluster.id] for cluster in nested(diagram.clusters) for id in cluster.shapes
+        } | {id: rows[row] for id, row in diagram.rows.items()}
+        # Inside frames Graphviz begins at the bottom where it begins at the top elsewhere.
+        turn = -1 if self.direction == "LR" else 1
+        framed = [shape for shape in diagram.shapes if shape.id in around]
+        for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
+            part = around.get(shape.id, graph)
+            if isinstance(shape, Border):  # at the first or the last rank of its frame
+                with part.subgraph(graph_attr={"rank": "max" if shape.out else "min"}) as border:
+                    self._declare(border, shape)
+            else:
+                self._declare(part, shape)
+        for cluster in reversed(nested(diagram.clusters)):
+            for inner in cluster.inside[::turn]:
+                frames[cluster.id].subgraph(frames[inner.id])
+        for cluster in diagram.clusters[::turn]:
+            graph.subgraph(frames[cluster.id])
+        for line in diagram.lines[:: turn if rows else 1]:
+            self._join(around.get(line.source, graph) if rows else graph, line)
+        for row in rows.values():
+            graph.subgraph(row)
+        return str(graph.source)
+
+    def _between_ranks(self) -> float:
+        """Return the inches between ranks, where many lines need room to meet."""
+        return 0.13 + 0.025 * max(self._arrivals.values(), default=1)
+
+    def _frames(self) -> dict[str, graphviz.Digraph]:
+        """Return an empty frame for each cluster."""
+        return {
+            cluster.id: graphviz.Digraph(
+                f"cluster_{cluster.id}",
+                graph_attr={**_FRAME, "label": graphviz.escape(cluster.text)},
+            )
+            for cluster in nested(self.diagram.clusters)
+        }
+
+    def _declare(self, graph: graphviz.Digraph, shape: Shape) -> None:
+        width, height = (f"{pixels / _POINTS:.4f}" for pixels in self._room(shape.id))
+        options = {"width": width, "height": height, "label": graphviz.escape(self._label(shape))}
+        match shape:
+            case Wire() | Bundle():
+                options["shape"] = "plaintext"
+            case Junction() | Border():
+                options["shape"] = "point"
+            case GateShape():
+                options["shape"] = "ellipse" if width == height else "box"
+            case Box(kind="input"):
+                options["style"] = "dashed"
+        if shape.id in self.diagram.look.alarmed:
+            options["shape"] = "doubleoctagon"
+        if self._is_ordered(shape):
+            options["ordering"] = "in"
+        if shape.id in self.gates or shape.id.endswith("-wire"):  # no other line may come between
+            options["group"] = self._key(shape.id.removesuffix("-wire"))
+        graph.node(self._key(shape.id), **options)
+
+    def _label(self, shape: Shape) -> str:
+        """Return what a shape shows where Graphviz draws it by itself."""
+        match shape:
+            case Wire():
+                named = f"{shape.name} {shape.sign} {shape.value}" if shape.name else shape.value
+                return f"{named}\n{shape.gradient}" if shape.gradient else named
+            case Folded():
+                return "\n".join([shape.text, *shape.details])
+            case Box() | GateShape() | Bundle():
+                return shape.text
+        return ""
+
+    def _join(self, graph: graphviz.Digraph, line: Line) -> None:
+        """Write the stretches of a line."""
+        options = {"id": self._key(line.id), "weight": self._weight(line), "arrowsize": "0.7"}
+        if not (line.enters and self._arrows):
+            options["arrowhead"] = "none"
+        if self._arrows and self._twins[line.source, line.target] > 1:  # they need room to part
+            options["minlen"] = "2"
+        graph.edge(self._leaving(line), self._entering(line), **options)
+
+    def _weight(self, line: Line) -> str:
+        is_chain = not line.enters or self._arrivals[line.target] == 1
+        return "50" if is_chain and line.target not in self._borders else "1"
+
+    def _leaving(self, line: Line) -> str:
+        """Return the port at which a line begins."""
+        is_free = line.source in self._fans | self._borders | self._copying
+        return self._key(line.source) + ("" if is_free else f":{SIDES[self.direction][0]}")
+
+    def _entering(self, line: Line) -> str:
+        is_joined = self._arrows and line.target in self._folds  # all in one point
+        is_free = (line.enters and not is_joined) or line.target in self._borders
+        return self._key(line.target) + ("" if is_free else f":{SIDES[self.direction][1]}")
+
+    def _is_ordered(self, shape: Shape) -> bool:
+        return isinstance(shape, GateShape) and shape.ordered
+
+    def _key(self, id: str) -> str:
+        """Return the name of an id in DOT."""
+        return id
+
+    def _room(self, id: str) -> Size:
+        """Return the size that Graphviz knows of a shape, with the room that is kept free."""
+        room = _AROUND_BOX if id in self.boxes else _AROUND_GATE if id in self.gates else 0.0
+        width, height = self.sizes[id]
+        return width + 2 * room, height + 2 * room
+
+    # Places ---------------------------------------------------------------------------------
+
+    def place(self, found: Any) -> None:
+        """Read the positions that Graphviz gave."""
+        self.right, self.bottom = map(float, found["bb"].split(",")[2:])
+        ids = self._ids()
+        shapes = (x for x in found.get("objects", []) if x["name"] in ids)
+        self.at = {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
+        lines = found.get("edges", [])
+        self.paths = {ids.get(x["id"], x["id"]): self._path(x["pos"]) for x in lines}
+        for frame in found.get("objects", []):
+            if frame["name"].startswith("cluster_f"):
+                left, low, right, high = map(float, frame["bb"].split(","))
+                id = frame["name"].removeprefix("cluster_")
+                self.sizes[id] = right - left, high - low
+                self.at[id] = self._point(f"{(left + right) / 2},{(low + high) / 2}")
+
+    def _ids(self) -> dict[str, str]:
+        """Return the ids of shapes by their names in DOT."""
+        return {id: id for id in self.sizes}
+
+    def _point(self, written: str) -> Point:
+        """Return a point of Graphviz, whose y grows upwards."""
+        x, y = map(float, written.split(","))
+        return round(x + self.side, 1), round(self.bottom - y + self.above, 1)
+
+    def _path(self, written: str) -> list[Point]:
+        points = written.split()
+        if points[0].startswith("e"):  # the tip of the arrow
+            points[-1] = points.pop(0)[2:]
+        return [self._point(point) for point in points]
+
+    def line(self, line: Line) -> list[Point]:
+        """Return the curves of a line, led on through the room around the shapes at its ends."""
+        points = self.paths[line.id]
+        start, end = self._end(line.source, points[0], 1), self._end(line.target, points[-1], -1)
+        return [start, *points[1:-1], end]
+
+    def _end(self, id: str, near: Point, sign: int) -> Point:
+        """Return where a line ends that comes from near a shape."""
+        if id in self.gates:
+            return self._on_outline(id, near)
+        if id in self._borders:
+            return self.at[id]
+        return self._side_of(id, sign) if id in self.boxes else near
+
+    def _side_of(self, id: str, sign: int) -> Point:
+        """Return the middle of the side at which lines leave a shape (1) or arrive (-1)."""
+        (x, y), (width, height) = self.at[id], self.sizes[id]
+        if self.direction == "LR":
+            return x + sign * width / 2, y
+        return x, y + sign * height / 2
+
+    def _on_outline(self, gate: str, end: Point) -> Point:
+        """Return the point of a gate, a circle or one that is drawn out, that is nearest to one."""
+        (x, y), (width, height) = self.at[gate], self.sizes[gate]
+        middle = min(max(end[0], x - (width - height) / 2), x + (width - height) / 2)
+        right, down = end[0] - middle, end[1] - y
+        share = height / 2 / (hypot(right, down) or 1)
+        return round(middle + share * right, 1), round(y + share * down, 1)
+
+
+def short(text: str) -> str:
+    """Cut a long name; a page gives it in full where the node is opened."""
+    return text if cell_len(text) <= _MOST_CELLS else set_cell_size(text, _MOST_CELLS - 1) + "…"

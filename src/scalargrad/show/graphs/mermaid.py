@@ -20,7 +20,7 @@ from scalargrad.show.graphs.diagram import (
     Wire,
     nested,
 )
-from scalargrad.show.graphs.highlighting import Look
+from scalargrad.show.graphs.look import Look
 
 _Shown: TypeAlias = Box | GateShape | Wire | Folded | Bundle
 

@@ -11,7 +11,7 @@ from typing import Any
 import graphviz
 
 from scalargrad.errors import GraphTooLargeError, OperandError
-from scalargrad.show.graphs.palette import FONTS, GRADIENT, INK, PAPER, VALUE
+from scalargrad.show.graphs.look import FONTS, GRADIENT, INK, PAPER, VALUE
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.svg import framed, rounded
 from scalargrad.show.number_format import exact, number

@@ -1,14 +1,21 @@
-"""The picture that `draw` and `network` return, to be shown, saved or embedded in a page."""
+"""The picture that `draw` and `network` return: shown, saved, embedded; as PNG, PDF, TikZ, slides.
+
+The letters of PNG, which resvg makes, and of PDF, which fpdf2 makes, are those of Arimo; what Arimo
+lacks is drawn in whatever font of the system has it. So a PNG shows what the SVG does, everywhere.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
+from xml.etree import ElementTree as ET
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.conversion import pdf, png, tikz
 from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
@@ -152,3 +159,222 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"<Picture: {self._drawing.title}>"
+
+
+_SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
+
+_VIEW = re.compile(r'viewBox="(\S+)')
+_LETTERS = 14
+
+_LEAST = 400.0  # points across a slide: small graphs are enlarged no more
+
+
+def size(svg: str) -> tuple[float, float]:
+    """Return the width and height of a picture in points."""
+    found = _SIZE.search(svg)
+    assert found is not None
+    return float(found[1]), float(found[2])
+
+
+def set_on_slide(svg: str, paper: str) -> str:
+    """Return a picture as large as it can be in the middle of a slide of 16:9, 960 points wide."""
+    width, height = size(svg)
+    left = float(_VIEW.findall(svg)[0])
+    across = max(1.04 * width, 1.04 * height * 16 / 9, _LEAST)
+    down = across * 9 / 16
+    box = f"{left + (width - across) / 2:.2f} {(height - down) / 2:.2f} {across:.2f} {down:.2f}"
+    x, y, _, _ = box.split()
+    sheet = f'<rect x="{x}" y="{y}" width="{across:.2f}" height="{down:.2f}" fill="{paper}"/>'
+    svg = _SIZE.sub(f'width="960pt" height="540pt" viewBox="{box}"', svg, count=1)
+    return svg.replace(">", f">{sheet}", 1)
+
+
+_MOST = 100_000_000  # pixels, 400 MB; where memory ends, resvg ends Python
+
+
+def png(svg: str, dot: str, dpi: int) -> bytes:
+    """Return a picture as a PNG; without resvg, the system's Graphviz makes it of `dot`.
+
+    Raises
+    ------
+    LayoutError
+        If the picture is too large for so many dots per inch, or there is neither.
+    """
+    try:
+        from fontpkg_arimo import ROOT
+        from resvg_py import svg_to_bytes
+    except ImportError:
+        return render(dot, "png", dpi)
+    width, height = (points * dpi / 72 for points in size(svg))
+    if width * height > _MOST:
+        raise LayoutError(
+            f"the picture has {width:,.0f} × {height:,.0f} dots at dpi={dpi}, more than {_MOST:,}: "
+            "give a smaller dpi, or save an .svg, which has no dots"
+        )
+    fonts = [str(path) for path in (ROOT / "files").iterdir()]
+    return bytes(svg_to_bytes(svg, dpi=dpi, font_files=fonts, sans_serif_family="Arimo"))
+
+
+_TITLES = re.compile(r"<title>[^<]*</title>\n?")  # a PDF shows none
+
+
+def pdf(svgs: Sequence[str]) -> bytes:
+    """Return pictures as a PDF, each on a page of its size.
+
+    Raises
+    ------
+    ImportError
+        If there is no fpdf2, or no font.
+    """
+    from fontpkg_arimo import ROOT
+    from fpdf import FPDF
+    from fpdf.fonts import TTFFont
+
+    document = FPDF(unit="pt")
+    document.set_margin(0)
+    document.set_auto_page_break(False)
+    for style, name in (("", "Arimo[wght].ttf"), ("I", "Arimo-Italic[wght].ttf")):
+        document.add_font("Arimo", style, ROOT / "files" / name)
+    for picture in svgs:
+        width, height = size(picture)
+        document.add_page(format=(width, height))
+        written = _TITLES.sub("", picture).replace("Helvetica,Arial,sans-serif", "Arimo")
+        document.image(BytesIO(written.encode()), w=width, h=height)
+    made = bytes(document.output())
+    for font in document.fonts.values():
+        if isinstance(font, TTFFont):
+            font.ttfont.close()  # or its file stays open
+    return made
+
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_NAMED = {
+    "−": "$-$", "×": r"$\times$", "·": r"$\cdot$", "≈": r"$\approx$", "∂": r"$\partial$",
+    "√": r"$\surd$", "∑": r"$\Sigma$", "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
+}  # fmt: skip
+_ESCAPED = "#$%&_{}"
+
+
+def tikz(svg: str) -> str:
+    """Return a picture as a ``tikzpicture``, which needs no TikZ library."""
+    shapes = "\n".join(_shapes(ET.fromstring(svg)))
+    begin = r"\begin{tikzpicture}[x=1bp, y=-1bp, inner sep=0pt, font=\sffamily]"
+    return f"{begin}\n{shapes}\n\\end{{tikzpicture}}\n"
+
+
+def _shapes(root: ET.Element) -> Iterator[str]:
+    for part in root.iter():
+        style = _style(part.attrib)
+        match part.tag.removeprefix(_SVG):
+            case "polygon":
+                corners = " -- ".join(f"({point})" for point in part.get("points", "").split())
+                yield rf"\path[{style}] {corners} -- cycle;"
+            case "rect" if part.get("class") != "paper":
+                yield _rectangle(part, style)
+            case "path":
+                yield rf"\path[{style}] {_curve(part.get('d', ''))};"
+            case "text":
+                yield _text(part)
+
+
+def _rectangle(part: ET.Element, style: str) -> str:
+    """Return a box with round corners, which may be a circle."""
+    x, y, width, height, radius = (
+        float(part.get(key, "0")) for key in ("x", "y", "width", "height", "rx")
+    )
+    if width == height == 2 * radius:
+        middle = f"({x + radius:g},{y + radius:g})"
+        return rf"\path[{style}] {middle} circle [radius={radius:g}];"
+    corners = f"({x:g},{y:g}) rectangle ({x + width:g},{y + height:g})"
+    return rf"\path[{style}, rounded corners={radius:g}bp] {corners};"
+
+
+def _style(of: Mapping[str, str]) -> str:
+    """Return the options of a shape that is filled, drawn or both."""
+    found = []
+    if of.get("fill", "none") != "none":
+        found.append(f"fill={_colour(of['fill'])}")
+    if of.get("stroke", "none") != "none":
+        found.append(f"draw={_colour(of['stroke'])}")
+        found.append(f"line width={of.get('stroke-width', '1')}bp")
+    if dashes := of.get("stroke-dasharray"):
+        on, off = dashes.split(",")
+        found.append(f"dash pattern=on {on}bp off {off}bp")
+    return ", ".join(found)
+
+
+def _colour(written: str, *, options: bool = False) -> str:
+    """Return a colour for xcolor, which TikZ loads; with its model as an option of a command.
+
+    Examples
+    --------
+    >>> _colour("#0b5cad"), _colour("white"), _colour("#0b5cad", options=True)
+    ('{rgb,255:red,11;green,92;blue,173}', 'white', '[RGB]{11,92,173}')
+    """
+    if not written.startswith("#"):
+        return f"{{{written}}}" if options else written
+    red, green, blue = (int(written[i : i + 2], 16) for i in (1, 3, 5))
+    if options:
+        return f"[RGB]{{{red},{green},{blue}}}"
+    return f"{{rgb,255:red,{red};green,{green};blue,{blue}}}"
+
+
+def _curve(d: str) -> str:
+    """Return a path of Bézier curves, or a line along one axis.
+
+    Examples
+    --------
+    >>> _curve("M0,1C2,1 3,4 5,4"), _curve("M0,1H5")
+    ('(0,1) .. controls (2,1) and (3,4) .. (5,4)', '(0,1) -- (5,1)')
+    """
+    start, *points = (f"({point})" for point in re.findall(r"-?[\d.]+,-?[\d.]+", d))
+    if straight := re.search(r"([HV])(.*)", d):
+        x, y = start[1:-1].split(",")
+        return (
+            f"{start} -- ({straight[2]},{y})"
+            if straight[1] == "H"
+            else f"{start} -- ({x},{straight[2]})"
+        )
+    thirds = zip(points[::3], points[1::3], points[2::3], strict=True)
+    return start + "".join(f" .. controls {a} and {b} .. {end}" for a, b, end in thirds)
+
+
+def _text(part: ET.Element) -> str:
+    anchor = {"middle": "base", "end": "base east"}.get(part.get("text-anchor", ""), "base west")
+    size = part.get("font-size", str(_LETTERS))
+    font = rf"\sffamily\fontsize{{{size}}}{{{size}}}\selectfont"
+    style = f"anchor={anchor}, text={_colour(part.get('fill', 'black'))}, font={font}"
+    written = _escaped(part.text)
+    for piece in part:
+        inside = _escaped(piece.text)
+        if "font-size" in piece.attrib:  # an index, or what is above it
+            script = "super" if piece.get("dy", "").startswith("-") else "sub"
+            inside = rf"\text{script}script{{{inside}}}"
+        if piece.get("font-style") == "italic":
+            inside = rf"\textit{{{inside}}}"
+        if "fill" in piece.attrib:
+            inside = rf"\textcolor{_colour(piece.attrib['fill'], options=True)}{{{inside}}}"
+        written += inside
+    return rf"\node[{style}] at ({part.get('x')},{part.get('y')}) {{{written}}};"
+
+
+def _escaped(text: str | None) -> str:
+    return "".join(map(_letter, (text or "").replace("\xa0", " ")))
+
+
+def _letter(letter: str) -> str:
+    r"""Return a letter as LaTeX writes it.
+
+    Examples
+    --------
+    >>> print(*map(_letter, "θ₀²_"))
+    $\theta$ \textsubscript{0} \textsuperscript{2} \_
+    """
+    kind, _, code = unicodedata.decomposition(letter).partition(" ")
+    greek = unicodedata.name(letter, "").split()
+    if kind in {"<sub>", "<super>"}:
+        return rf"\text{kind[1:-1]}script{{{chr(int(code, 16))}}}"
+    if greek[:1] == ["GREEK"] and greek[2:3] == ["LETTER"] and len(greek) == 4:
+        name = greek[3].lower()
+        return rf"$\{name.capitalize() if greek[1] == 'CAPITAL' else name}$"
+    return _NAMED.get(letter, rf"\{letter}" if letter in _ESCAPED else letter)

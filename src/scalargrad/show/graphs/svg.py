@@ -1,4 +1,4 @@
-"""Write diagrams as SVG, placed as `diagram_layout` says: the glyphs of all pictures and pages.
+"""Write diagrams as SVG, placed as `layout` says: the glyphs of all pictures and pages.
 
 Each shape and line has the id that `scalargrad.show.graphs.diagram` gives, and classes. In pictures
 it has colours as well, as attributes that other programs read; pages have a style sheet.
@@ -11,8 +11,8 @@ from html import escape
 from math import hypot
 
 from scalargrad.show.characters import text_width, wrapped
-from scalargrad.show.graphs import diagram_layout as sizes
-from scalargrad.show.graphs import palette
+from scalargrad.show.graphs import layout as sizes
+from scalargrad.show.graphs import look
 from scalargrad.show.graphs.diagram import (
     Box,
     Bundle,
@@ -23,8 +23,8 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.diagram_layout import LETTERS, DiagramLayout, Point, Size, short
-from scalargrad.show.graphs.palette import Scale
+from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size, short
+from scalargrad.show.graphs.look import Scale
 from scalargrad.show.number_format import number
 from scalargrad.table.printing import MINUS, script_parts
 
@@ -36,26 +36,26 @@ _NOTE, _SWATCH, _LONGEST_LINE = 18.0, (22.0, 18.0), 64
 
 #: The attributes of shapes, lines and texts by their classes, in the colours of light paper.
 _STYLES: dict[str, dict[str, str]] = {
-    "frame": {"stroke": palette.FRAME_LINE},
-    "shape": {"fill": palette.PAPER, "stroke": palette.INK, "stroke-width": "1.3"},
+    "frame": {"stroke": look.FRAME_LINE},
+    "shape": {"fill": look.PAPER, "stroke": look.INK, "stroke-width": "1.3"},
     "parameter": {"stroke-width": "2"},
     "input": {"stroke-dasharray": "5,3"},
-    "constant": {"fill": palette.CONSTANT_FILL, "stroke": palette.CONSTANT_FILL},
-    "again": {"stroke": palette.SLATE, "stroke-dasharray": "1.5,2.5"},
-    "fold": {"fill": palette.FOLD_FILL, "stroke-width": "1.6"},
-    "line": {"fill": "none", "stroke": palette.INK, "stroke-width": "1.3"},
-    "thick": {"stroke": palette.SLATE, "stroke-width": "2.6"},
-    "halo": {"stroke": palette.HALO, "stroke-width": "6"},
-    "strong": {"stroke": palette.INK, "stroke-width": "2.2"},
+    "constant": {"fill": look.CONSTANT_FILL, "stroke": look.CONSTANT_FILL},
+    "again": {"stroke": look.SLATE, "stroke-dasharray": "1.5,2.5"},
+    "fold": {"fill": look.FOLD_FILL, "stroke-width": "1.6"},
+    "line": {"fill": "none", "stroke": look.INK, "stroke-width": "1.3"},
+    "thick": {"stroke": look.SLATE, "stroke-width": "2.6"},
+    "halo": {"stroke": look.HALO, "stroke-width": "6"},
+    "strong": {"stroke": look.INK, "stroke-width": "2.2"},
     "band": {"stroke-width": "7"},
-    "lit": {"fill": palette.HALO_FILL, "stroke-width": "3"},
-    "alarmed": {"stroke": palette.ALARM, "stroke-width": "3"},
-    "dot": {"fill": palette.INK},
-    "text": {"fill": palette.INK, "text-anchor": "middle"},
-    "pale": {"fill": palette.CONSTANT_INK},
-    "alarm": {"fill": palette.ALARM},
-    "value": {"fill": palette.VALUE},
-    "gradient": {"fill": palette.GRADIENT, "font-style": "italic"},
+    "lit": {"fill": look.HALO_FILL, "stroke-width": "3"},
+    "alarmed": {"stroke": look.ALARM, "stroke-width": "3"},
+    "dot": {"fill": look.INK},
+    "text": {"fill": look.INK, "text-anchor": "middle"},
+    "pale": {"fill": look.CONSTANT_INK},
+    "alarm": {"fill": look.ALARM},
+    "value": {"fill": look.VALUE},
+    "gradient": {"fill": look.GRADIENT, "font-style": "italic"},
 }
 
 
@@ -156,7 +156,7 @@ class SvgWriter:
         drawn += f'<path d="{path}"{self._style(*classes)}/>'
         is_back = line.id in self._look.back
         if is_back or line.enters:
-            style = self._style("dot", fill=palette.SLATE if line.thick else palette.INK)
+            style = self._style("dot", fill=look.SLATE if line.thick else look.INK)
             head = _head(points[::-1] if is_back else points, 1.4 if line.thick else 1.0)
             drawn += f'<polygon points="{head}"{style}/>'
         return f'<g class="{kind}" id="{line.id}">{_title(line.title)}{drawn}</g>'
@@ -236,7 +236,7 @@ class SvgWriter:
             fill = fills[cluster.id]
             fills.update(dict.fromkeys((inner.id for inner in cluster.inside), 1 - fill))
             (x, y), (width, height) = self._layout.at[cluster.id], self._layout.sizes[cluster.id]
-            style = self._style("frame", fill=palette.FRAME_FILLS[fill])
+            style = self._style("frame", fill=look.FRAME_FILLS[fill])
             box = rounded((x, y), (width, height), 8, style)
             place = x - width / 2 + 8, y - height / 2 + 14
             box += self.text(place, cluster.text, anchor="start")
@@ -247,7 +247,7 @@ class SvgWriter:
         found: dict[str, str] = {}
         for kind in kinds:
             found |= _STYLES[kind]
-        inks = palette.DARK if self._dark else {}
+        inks = look.DARK if self._dark else {}
         return "".join(f' {key}="{inks.get(x, x)}"' for key, x in (found | more).items())
 
     def _notes(self) -> list[str]:
@@ -279,13 +279,13 @@ def framed(drawn: str, title: str, box: tuple[float, float, float], dark: bool =
     """Return what is drawn as a picture on paper, of a left edge, a width and a height."""
     left, width, height = (f"{x:.1f}" for x in box)
     fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
-    paper = palette.DARK[palette.PAPER] if dark else palette.PAPER
+    paper = look.DARK[look.PAPER] if dark else look.PAPER
     return (
         f'<svg role="img" aria-label="{escape(title)}" {fitting} width="{width}pt" '
         f'height="{height}pt" viewBox="{left} 0 {width} {height}" '
         f'xmlns="http://www.w3.org/2000/svg">\n'
         f'<rect class="paper" x="{left}" width="{width}" height="{height}" fill="{paper}"/>\n'
-        f'<g id="graph0" font-family="{palette.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
+        f'<g id="graph0" font-family="{look.FONTS},Arial,sans-serif" font-size="{LETTERS}">\n'
         f"{drawn}\n</g>\n</svg>"
     )
 

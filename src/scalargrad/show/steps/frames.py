@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from html import escape
@@ -13,22 +13,19 @@ from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.characters import LOWERED, text_width
+from scalargrad.show.characters import indexed, text_width
 from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.conversion import pdf, png, set_on_slide
 from scalargrad.show.graphs.diagram import Wire
-from scalargrad.show.graphs.diagram_layout import DiagramLayout, placed
-from scalargrad.show.graphs.highlighting import Look, highlighted_ids
-from scalargrad.show.graphs.palette import DARK, PAPER
+from scalargrad.show.graphs.layout import DiagramLayout, placed
+from scalargrad.show.graphs.look import DARK, PAPER, Look, highlighted_ids
+from scalargrad.show.graphs.picture import pdf, png, set_on_slide
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import policy
-from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.system.packages import needed
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import is_word
-from scalargrad.value import Value
 
 #: What slides can be written as: a file for each, or one for all.
 KINDS = ("svg", "png", "html", "pdf", "gif", "webp")
@@ -37,23 +34,7 @@ WHOLE = KINDS[2:]
 _MOST = 300
 _SHOWN = 2000  # milliseconds
 _LONGEST_LINE, _LETTERS = 90, 14
-_NUMBERED = re.compile(r"\b[^\W\d_]+\d+\b")
 _LINE = re.compile(r"n\d+-w\d+")
-
-
-class FrameBuilder(Builder):
-    """Draws a graph with the numbers of a walk."""
-
-    def __init__(self, scene: Scene, numbers: WireNumbers) -> None:
-        super().__init__(DrawnGraph(scene.order), numbers=numbers)
-        self._scene = scene
-
-    def wire(self, node: Value) -> Wire:
-        """Return the wire of a node with its value and its whole gradient."""
-        gradient = 1.0 if node is self._scene.root else sum(self._scene.terms[node])
-        name = self._scene.names[node] if node.parents else ""  # v1 is what the formula calls it
-        shown = self.numbers.gradient(gradient)
-        return replace(super().wire(node), name=name, gradient=shown, gradient_title="")
 
 
 def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool) -> list[bytes]:
@@ -77,8 +58,9 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
             f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for "
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
-    whole = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
-    arranged = in_rows(whole, {f"n{i}": scene.names[x] for i, x in enumerate(scene.order)})
+    gradients = {node: sum(terms) for node, terms in scene.terms.items()} | {scene.root: 1.0}
+    graph = DrawnGraph(scene.order, scene.names, gradients=gradients)
+    arranged = in_rows(Builder(graph, numbers=WireNumbers(digits)).build(""))
     captions, width = _captions(steps)
     arranged = replace(arranged, note_width=width)
     (layout,) = placed([DiagramLayout(arranged)])
@@ -98,13 +80,6 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: boo
     return drawn if kind == "png" else [_animated(drawn, kind)]
 
 
-def _indexed(text: str, names: Collection[str]) -> str:
-    """Return a text with v₁ for v1, as the picture has it."""
-    return _NUMBERED.sub(
-        lambda word: word[0].translate(LOWERED) if word[0] in names else word[0], text
-    )
-
-
 def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
     """Return PNGs as one animated GIF or WebP, which stays longer at the last."""
     with needed(f"slides as {kind} need"):
@@ -119,7 +94,7 @@ def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
 
 def _captions(steps: Sequence[Step]) -> tuple[list[str], int]:
     """Return the formula of each step, padded to equal lines, and the greatest width in points."""
-    said = (_indexed(step.text(), {*step.scene.names.values()}) for step in steps)
+    said = (indexed(step.text(), {*step.scene.names.values()}) for step in steps)
     wrapped = [wrap(text, _LONGEST_LINE, break_long_words=False) for text in said]
     high = max(map(len, wrapped))
     width = max(text_width(line, _LETTERS) for lines in wrapped for line in lines)

@@ -2,7 +2,7 @@
 
 A layer is all the weighted sums that read the same x. Gates outside layers stay gates, since every
 graph has a step page. A training page, in contrast, draws nothing but units and connections, so
-`scalargrad.show.training.model_record` refuses a model with anything else in it.
+`scalargrad.show.training.programs` refuses a model with anything else in it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def layers(scene: Scene) -> list[list[Row]]:
 def layer_names(scene: Scene) -> dict[Value, str]:
     """Return W₁[0,0], b₁[0] and so on for the parameters of layers; b₁ where there is one unit.
 
-    None where all these have labels of their own.
+    They come layer by layer, W₁ before b₁. None where all these have labels of their own.
     """
     found: dict[tuple[Any, ...], list[Row]] = {}
     for rows in layers(scene):
@@ -65,10 +65,12 @@ def layer_names(scene: Scene) -> dict[Value, str]:
     named: dict[Value, str] = {}
     for i, rows in enumerate(found.values(), 1):
         number = str(i).translate(LOWERED)
+        own: dict[Any, str] = {}
         for j, row in enumerate(rows):
-            own = {w: f"W{number}[{j},{k}]" for k, w in enumerate(row.weights)}
+            own |= {w: f"W{number}[{j},{k}]" for k, w in enumerate(row.weights)}
+        for j, row in enumerate(rows):
             own[row.bias] = f"b{number}[{j}]" if len(rows) > 1 else f"b{number}"
-            named |= {x: name for x, name in own.items() if isinstance(x, Parameter)}
+        named |= {x: name for x, name in own.items() if isinstance(x, Parameter)}
     labels = {x.label for x in named}
     return {} if len(labels) == len(named) and "" not in labels else named
 

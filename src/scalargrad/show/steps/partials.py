@@ -13,8 +13,13 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from scalargrad import ops
-from scalargrad.show.decimal_results import decimal_value, gate_relation
-from scalargrad.show.number_format import loosest, relation, result_relation
+from scalargrad.show.number_format import (
+    decimal_value,
+    gate_relation,
+    loosest,
+    relation,
+    result_relation,
+)
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import SUM
 from scalargrad.table.operation import Operation, Reduction

@@ -6,7 +6,7 @@ import copy
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, TypeGuard
 
@@ -71,8 +71,9 @@ class Scene:
     place : dict from Value to int
         The position of each in `order`.
     inputs : list of Value
-        The leaves among them, parameters last, otherwise in the order in which they are first read
-        or, of x0, x1 and so on, by these numbers.
+        The leaves among them, parameters last, these in the order of the model or layer by layer;
+        otherwise in the order in which they are first read or, of x0, x1 and so on, by these
+        numbers.
     names : dict from Value to str
         Labels, or v1, v2, …, and of a model's parameters their places; without characters that
         would move the cursor or hide.
@@ -104,10 +105,11 @@ class Scene:
         self.order = shown_order(root)
         self.place = {node: i for i, node in enumerate(self.order)}
         leaves = [node for node in as_read(self.order) if not node.parents]
-        self.inputs = sorted(leaves, key=lambda leaf: isinstance(leaf, Parameter))
         self.expected = fan_out(self.order)
-        found = names(self.order) | place_names(model, self.order)
+        places = place_names(model, self.order)
+        found = names(self.order) | places
         self._name({node: visible(printed(name), lines=False) for node, name in found.items()})
+        self.inputs = _in_order(leaves, self.names, places)
         self.data = {node: node.data for node in self.order}
         self.feeds = dict.fromkeys(self.order, 0)
         for node in self.order:
@@ -231,9 +233,14 @@ class Scene:
         scene._name(dict(names))
         return scene
 
+    def placed(self, places: Mapping[Value, str]) -> Scene:
+        """Return the same scene with some parameters named and listed by their places."""
+        scene = self.renamed({**self.names, **places})
+        scene.inputs = _in_order(self.inputs, scene.names, places)
+        return scene
+
     def _name(self, names: dict[Value, str]) -> None:
         self.names = names
-        self.inputs = _in_order(self.inputs, names)
         self.in_formulas = {node: _word(name) for node, name in names.items()}
 
     @property
@@ -242,12 +249,19 @@ class Scene:
         return self.seed_at + 1 + sum(self.expected.values())
 
 
-def _in_order(nodes: Sequence[Value], names: Mapping[Value, str]) -> list[Value]:
-    """Return nodes of which those that differ in numbers alone, x0 and x1, are in their order."""
-    stems = {node: re.sub(r"\d+", "#", names[node]) for node in nodes}
-    by_number = sorted(nodes, key=lambda node: [int(n) for n in re.findall(r"\d+", names[node])])
+def _in_order(
+    leaves: Sequence[Value], names: Mapping[Value, str], places: Iterable[Value]
+) -> list[Value]:
+    """Return inputs as they are listed: parameters last, those of a model by their places.
+
+    Of the others, those that differ in numbers alone, x0 and x1, are in their order.
+    """
+    stems = {leaf: re.sub(r"\d+", "#", names[leaf]) for leaf in leaves}
+    by_number = sorted(leaves, key=lambda leaf: [int(n) for n in re.findall(r"\d+", names[leaf])])
     alike = {stem: [x for x in by_number if stems[x] == stem] for stem in stems.values()}
-    return [alike[stems[node]].pop(0) for node in nodes]
+    numbered = [alike[stems[leaf]].pop(0) for leaf in leaves]
+    place = {leaf: i for i, leaf in enumerate(places)}
+    return sorted(numbered, key=lambda x: (isinstance(x, Parameter), place.get(x, -1)))
 
 
 def _word(name: str) -> str:

@@ -257,7 +257,7 @@ def walk(root: Value, *, model: object = None) -> Walk:
         )
     scene = Scene(root, model)
     if model is None:
-        scene = scene.renamed(scene.names | layer_names(scene))
+        scene = scene.placed(layer_names(scene))
     steps = [*_forward(scene), *_backward(scene)]
     scene.alarm = first_alarm(steps)
     return Walk(scene, steps)

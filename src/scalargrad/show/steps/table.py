@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import islice
 
 from rich.cells import cell_len
 
+from scalargrad.show.characters import indexed
 from scalargrad.show.number_format import number, relation
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.steps.wording import pattern_note, sum_note
-from scalargrad.table.printing import script_parts
 from scalargrad.table.validation import instance
 
 HEADINGS = ("step", "at", "chain rule", "remark")
 _WIDEST_FORMULA = 60
 _RULE = 78
 _ROWS_OF_HTML = 100
-_WORDS = re.compile(r"([^\W⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _LEFT = 'style="text-align: left"'
 # As an attribute too, because untrusted notebooks lose styles.
 _WHOLE = 'nowrap="nowrap" style="text-align: left; white-space: nowrap"'
@@ -98,16 +96,6 @@ def html(steps: Sequence[Step]) -> str:
 def _html_row(step: Step) -> str:
     number, place, _, remark = row(step)
     names = set(step.scene.names.values())
-    cells = (number, _indexed(place, names), step.mathml())
+    cells = (number, escape(indexed(place, names)), step.mathml())
     whole = "".join(f"<td {_WHOLE}>{x}</td>" for x in cells)
-    return f"{whole}<td {_LEFT}>{_indexed(remark, names)}</td>"
-
-
-def _indexed(text: str, names: Collection[str]) -> str:
-    """Return text as HTML, in which v5 has its index below, as in the formula beside it."""
-    return "".join(
-        f"{parts[0]}<sub>{escape(parts[1])}</sub>"
-        if word in names and (parts := script_parts(word)) and not parts[2]
-        else escape(word)
-        for word in _WORDS.split(text)
-    )
+    return f"{whole}<td {_LEFT}>{escape(indexed(remark, names))}</td>"

@@ -1,7 +1,7 @@
 """Folds: a large graph divided into nested parts, each of which can be shown as one box or opened.
 
 `build` holds `fold`, which makes the tree of folds; `folds` defines these, and names them. `calls`
-finds which call of which module computed each node. `grouping` cuts levels that are too large.
+finds which call of which module computed each node.
 """
 
 from scalargrad.show.subgraphs.build import LIMIT as LIMIT

@@ -1,19 +1,22 @@
 """fold: divide a graph into nested folds, their items in order, with inputs and outputs.
 
-With a model, its calls are folds: every node is put into that of its call.
+With a model, its calls are folds: every node is put into that of its call. A level that is too
+large is cut into stretches, between its repetitions.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
+from math import isqrt
+from operator import eq, itemgetter
 
 from scalargrad.errors import OperandError
 from scalargrad.show.shown_graph import shown_order
-from scalargrad.show.subgraphs.calls import Call, Calls, Model, around
+from scalargrad.show.subgraphs.calls import Call, Calls, Model, around, common_beginning
 from scalargrad.show.subgraphs.folds import Fold, Item, name_folds
-from scalargrad.show.subgraphs.grouping import Member, grouped
 from scalargrad.system.short_repr import shown
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
@@ -82,39 +85,140 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
 
 def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
     """Sort the items of a fold, and group them if there are too many."""
-    reads = in_order(part, position)
+    sort(part, position)
     if len(part.items) <= limit:
         return
     shared = [item for item in part.items if isinstance(item, Fold) and item.kind == "parameters"]
     if not 0 < len(shared) <= min(limit // 2, limit - 3):  # the rest needs three
-        part.items = _as_folds(grouped(reads, limit, _forms(part)), part.items)
+        part.items = _grouped(part.items, limit)
         return
     part.items = [item for item in part.items if item not in shared]  # they stay in sight
-    reads = in_order(part, position)
     if len(part.items) + len(shared) > limit:
-        part.items = _as_folds(grouped(reads, limit - len(shared), _forms(part)), part.items)
+        part.items = _grouped(part.items, limit - len(shared))
     part.items = [*shared, *part.items]
 
 
-def _forms(part: Fold) -> list[object]:
-    """Return what each item of a fold is: an operation, a leaf, a call of a module."""
-    return [item.op if isinstance(item, Value) else item.module_path for item in part.items]
+def _grouped(items: list[Item], limit: int) -> list[Item]:
+    """Group the items of a level, in topological order, so that it shows no more than `limit`.
+
+    A sequence of gates that repeats, as the steps of a recurrence do, is cut between repetitions;
+    any other into stretches of similar length. A leaf goes to the stretch that alone reads it. Of
+    the others, if they are many, one more stretch is made; if they are few, what the first gate
+    reads stays beside them.
+    """
+    few = limit // 8
+    leaves = [item for item in items if isinstance(item, Value) and not item.parents]
+    gates = [item for item in items if isinstance(item, Fold) or item.parents]
+    if not gates or not leaves:
+        return _cut(items, limit)
+    first = {*items[: items.index(gates[0])]}
+    for most in (limit, limit - few - 1):
+        made = _cut(gates, most)
+        homes = _homes(made, {*gates}, {*leaves})
+        apart = [leaf for leaf in leaves if leaf not in homes]
+        seen = [leaf for leaf in leaves if leaf not in homes or leaf in first]
+        apart = seen if len(seen) <= few else apart
+        if len(apart) + len(made) <= limit:
+            break
+    kept = {*apart}
+    for leaf in leaves:
+        if leaf not in kept:
+            homes[leaf].items.append(leaf)
+    if len(apart) + len(made) <= limit:
+        return [*apart, *made]
+    return [Fold("stretch", [*apart]), *made]
 
 
-def _as_folds(members: Sequence[Member], items: Sequence[Item]) -> list[Item]:
-    """Return folds for stretches of items."""
-    whole = Fold("graph")
-    pending = [(whole, members)]
-    while pending:
-        part, inside = pending.pop()
-        for member in inside:
-            if isinstance(member, int):
-                part.items.append(items[member])
-            else:
-                made = Fold("stretch")
-                part.items.append(made)
-                pending.append((made, member))
-    return whole.items
+def _homes(made: list[Item], gates: set[Item], leaves: set[Value]) -> dict[Value, Fold]:
+    """Return the innermost stretch that has all readers of a leaf, if there is one."""
+    shared: dict[Value, list[Fold]] = {}
+    pending: list[tuple[Item, list[Fold]]] = [(item, []) for item in made]
+    for item, path in pending:  # grows while it is read
+        if item not in gates:
+            assert isinstance(item, Fold)
+            pending += [(inner, [*path, item]) for inner in item.items]
+            continue
+        for x in [x for node in _inside(item) for x in node.parents if x in leaves]:
+            assert isinstance(x, Value)
+            shared[x] = common_beginning([shared.get(x, path), path])
+    return {x: path[-1] for x, path in shared.items() if path}
+
+
+_LONGEST_UNIT = 500  # items; to look for longer repetitions would take long
+
+
+def _cut(items: list[Item], limit: int) -> list[Item]:
+    """Cut a sequence into a limited number of stretches, again if these are too many."""
+    row = items
+    forms: list[tuple[object, ...]] = [(_form(item),) for item in items]
+    length = most_inside = max(2, 2 * limit // 3)  # so that each can be shown whole when opened
+    while len(row) > limit:
+        start, end, unit = _repetition(forms, _LONGEST_UNIT if row is items else length)
+        if unit:
+            inside = max(2, min(length, (end - start) // 2))
+            size = unit * max(1, inside // unit)  # what is left joins the last
+            repeated = range(start, end - size // 2, size)
+            few = limit // 8
+            cuts = [*_ends(0, start, few), *repeated, *_ends(end, len(row), few), len(row)]
+        else:
+            pieces = max(2, -(-len(row) // length))
+            cuts = [k * len(row) // pieces for k in range(pieces + 1)]
+        parts = [*itertools.pairwise(cuts)]
+        row = [row[a] if b - a == 1 else Fold("stretch", row[a:b]) for a, b in parts]
+        forms = [tuple(itertools.chain.from_iterable(forms[a:b])) for a, b in parts]
+        length = min(most_inside, max(2, isqrt(len(row))))  # stretches, each of as many
+    return row
+
+
+def _form(item: Item) -> object:
+    """Return what an item is: an operation, a leaf, a call of a module."""
+    return item.op if isinstance(item, Value) else item.module_path
+
+
+def _repetition(forms: Sequence[object], most: int) -> tuple[int, int, int]:
+    """Return where repetitions in a sequence begin and end, and their length; 0 if there are none.
+
+    They are the shortest that at least half of the sequence consists of, and at `most` so long.
+    """
+    numbers: dict[object, int] = {}
+    row = [numbers.setdefault(form, len(numbers)) for form in forms]
+    for unit in range(1, min(len(row) // 3, most) + 1):
+        again = [*map(eq, row, row[unit:])]
+        if sum(again) >= len(row) // 2:
+            start, length = _longest(again)
+            if length >= len(row) // 2:
+                return start, start + length // unit * unit + unit, unit
+    return 0, 0, 0
+
+
+def _longest(found: Sequence[bool]) -> tuple[int, int]:
+    """Return the place and the length of the longest run of true.
+
+    Examples
+    --------
+    >>> _longest([True, False, True, True])
+    (2, 2)
+    """
+    runs, start = list[tuple[int, int]](), 0
+    for is_true, run in itertools.groupby(found):
+        length = sum(1 for _ in run)
+        if is_true:
+            runs.append((start, length))
+        start += length
+    return max(runs, key=itemgetter(1), default=(0, 0))
+
+
+def _ends(start: int, end: int, few: int) -> list[int]:
+    """Return where pieces begin of what stands before repetitions, or after them.
+
+    A `few` are pieces by themselves: what all repetitions read or give stays in sight.
+
+    Examples
+    --------
+    >>> _ends(0, 2, few=3), _ends(0, 9, few=3)
+    ([0, 1], [0])
+    """
+    return [*range(start, end)] if end - start <= few else [start]
 
 
 def note_interfaces(whole: Fold, order: Sequence[Value], roots: Sequence[Value]) -> None:
@@ -154,19 +258,17 @@ def note_interfaces(whole: Fold, order: Sequence[Value], roots: Sequence[Value])
         part.outputs = sorted(outputs[part], key=position.__getitem__)
 
 
-def in_order(part: Fold, position: dict[Value, int]) -> list[list[int]]:
-    """Sort the items of a fold topologically, and return which items each of them reads.
+def sort(part: Fold, position: dict[Value, int]) -> None:
+    """Sort the items of a fold topologically.
 
     If folds form a cycle, the largest of them is replaced by its contents.
     """
     while True:
-        reads = _reads(part.items)
         rank = [_rank(item, position) for item in part.items]
-        order, cycle = _sorted(reads, rank)
+        order, cycle = _sorted(_reads(part.items), rank)
         if not cycle:
-            place = {k: i for i, k in enumerate(order)}
             part.items = [part.items[k] for k in order]
-            return [sorted(place[x] for x in reads[k]) for k in order]
+            return
         part.items = _opened(part.items, cycle)
 
 

@@ -175,7 +175,7 @@ def with_tails(
     parameters : collection of Value
         Those of the model.
     paths : iterable of str
-        The modules that contain others. Only these are considered, since what follows the single
+        The modules of several parts. Only these are considered, since what follows the single
         product of a `Linear` does not belong to it.
     """
     found = dict(of)
@@ -212,10 +212,10 @@ class _Steps:
             for around in inner.outwards()
             if around.path == path
         }
-        self._numbers = {call: k for k, call in enumerate(dict.fromkeys(self.calls.values()))}
+        self._last = {self.calls[node]: i for i, node in enumerate(order) if node in self.calls}
         self.ends: dict[Value, Call] = {}
         self.forms: dict[Value, int] = {}
-        if len(self._numbers) > 1:
+        if len(self._last) > 1:
             self._follow(of)
 
     def _follow(self, of: Mapping[Value, Call]) -> None:
@@ -237,7 +237,7 @@ class _Steps:
         calls = [call for x in operands if (call := self._step_of(x))]
         if not calls or len(calls) < len(operands):
             return
-        latest = max(calls, key=self._numbers.__getitem__)
+        latest = max(calls, key=self._last.__getitem__)
         if inside in {None, *list(latest.outwards())[1:]}:
             self.ends[node] = latest
 
@@ -346,8 +346,8 @@ class Calls:
             self._assign(node)
         self.of = {node: call.settled() for node, call in self.of.items()}
         self.of |= between(order, self.of, self._readers)
-        composed = {path.rpartition(".")[0] for path in self.modules.by_path if path}
-        self.of = with_tails(order, self.of, self._readers, self.owners, composed)
+        paths = _of_several_parts(self.modules, model)
+        self.of = with_tails(order, self.of, self._readers, self.owners, paths)
 
     def _assign(self, node: Value) -> None:
         """Find the call of a node, if it uses parameters, and note on which call it depends."""
@@ -419,6 +419,16 @@ class Calls:
         if not callable(activation) or not getattr(module, "nonlin", True):
             return []
         return _applied(activation, node, self._readers)
+
+
+def _of_several_parts(modules: Modules, model: Model) -> set[str]:
+    """Return the modules that combine others, or more tensors than a weight and a bias: cells."""
+    tensors = {path: set[str]() for path in modules.by_path}
+    for name, _ in model.named_parameters():
+        owner = modules.chain(name)[-1]
+        tensors[owner].add(name.removeprefix(f"{owner}.").partition(".")[0])
+    combining = {path.rpartition(".")[0] for path in modules.by_path if path}
+    return combining | {path for path, found in tensors.items() if len(found) > 2}
 
 
 def _readers(order: Iterable[Value]) -> dict[Value, list[Value]]:

@@ -6,7 +6,7 @@ Each gets a path, by which code refers to it, and a title for people.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -66,6 +66,11 @@ class Fold:
     outer: Fold | None = None
 
     @property
+    def is_module(self) -> bool:
+        """Whether it is a module's call, or parameters of one."""
+        return self.kind in {"call", "parameters"}
+
+    @property
     def nodes(self) -> list[Value]:
         """The nodes directly inside."""
         return [item for item in self.items if isinstance(item, Value)]
@@ -110,94 +115,53 @@ class Fold:
             raise GraphError(f"there is no fold {shown(path)}: there are {there or 'none at all'}")
         return paths[path]
 
-    def shown(self, opened: Collection[Fold]) -> Shown:
-        """Return what is shown for each node when, of all folds inside, `opened` are open.
-
-        That is the node itself or, if a fold around it is closed, the outermost such fold.
-        """
-        stands: Shown = {}
-        pending: list[Fold] = [self]
-        while pending:
-            for item in pending.pop().items:
-                if isinstance(item, Value):
-                    stands[item] = item
-                elif item in opened:
-                    pending.append(item)
-                else:
-                    stands.update(dict.fromkeys(item.everything(), item))
-        return stands
-
     def __repr__(self) -> str:
         return f"<Fold {self.path!r}: {self.title}>"
 
 
 Item: TypeAlias = Value | Fold
-Shown: TypeAlias = dict[Value, Value | Fold]
 
 _SHOWN = 8
 
 
 def name_folds(whole: Fold, order: Sequence[Value]) -> None:
     """Give every fold its path and its title."""
-    _Paths(whole, order).assign()
-    titles = _Titles()
-    for part in reversed(list(whole.walk())):  # the title of a group may be that of its contents
-        part.title = titles.of(part) + part.title
+    parts = [*whole.walk()]
+    _name_paths(parts, order)
+    calls: dict[Fold, list[Fold]] = {}  # the outermost ones in each
+    for part in reversed(parts):  # the title of a group may be that of its contents
+        within = [call for inner in part.folds for call in calls[inner]]
+        calls[part] = [part] if part.kind == "call" else within
+        part.title = part.title or _title(part, within)
     whole.title = counted(whole.size, "node")
 
 
-class _Paths:
-    """Assigns paths, and prefixes the titles of repeated calls with their numbers."""
-
-    def __init__(self, whole: Fold, order: Sequence[Value]) -> None:
-        self.whole = whole
-        self.names = names(order)
-        self.position = {node: i for i, node in enumerate(order)}
-        self.within: dict[Fold, Fold | None] = {}  # the call around each
-        for part in whole.walk():
-            calls = (x for x in part.outwards() if x.kind == "call" and x is not part)
-            self.within[part] = next(calls, None)
-        self.calls = Counter(self.place(part) for part in self.within if part.kind == "call")
-        self.met = Counter[tuple[Fold | None, str]]()
-
-    def place(self, part: Fold) -> tuple[Fold | None, str]:
-        """Return the call around a fold and the module's path, by which calls are numbered."""
-        return self.within[part], part.module_path
-
-    def assign(self) -> None:
-        taken = Counter({self.whole.path})
-        for part in self.within:
-            if part is not self.whole:
-                part.path = self.path(part)
-                taken[part.path] += 1
-                if taken[part.path] > 1:
-                    part.path += f"_{taken[part.path]}"
-
-    def path(self, part: Fold) -> str:
-        if part.kind == "call":
-            return self.call_path(part)
+def _name_paths(parts: Sequence[Fold], order: Sequence[Value]) -> None:
+    """Assign paths, and the titles of calls of which there are several: ``MLP, call 2 of 3``."""
+    words, position = names(order), {node: i for i, node in enumerate(order)}
+    around = {
+        part: next((x for x in part.outwards() if x.kind == "call" and x is not part), None)
+        for part in parts
+    }
+    count = Counter((around[x], x.module_path) for x in parts if x.kind == "call")
+    met, taken = Counter[tuple[Fold | None, str]](), Counter({parts[0].path})
+    for part in parts[1:]:
+        outer = around[part]
+        key, path = (outer, part.module_path), _name_inside(part, outer)
+        if outer and (outer.module_path or count[around[outer], ""] > 1):
+            path = f"{outer.path}.{path}"
         if part.kind == "parameters":
-            outer = self.within[part]
-            name = _name_inside(part, outer)
-            return f"{self.prefix(outer)}{name}.parameters"
-        nodes = sorted(part.everything(), key=self.position.__getitem__)
-        return f"{self.names[nodes[0]]}…{self.names[nodes[-1]]}"
-
-    def call_path(self, part: Fold) -> str:
-        place = self.place(part)
-        name = f"{self.prefix(place[0])}{_name_inside(part, place[0])}"
-        if self.calls[place] == 1:
-            return name
-        number = self.met[place]
-        self.met[place] += 1
-        part.title = f", call {number + 1} of {self.calls[place]}"
-        return f"{name}[{number}]"
-
-    def prefix(self, call: Fold | None) -> str:
-        """Return the prefix of names inside a call; "" if the model is called only once."""
-        if call is None or (not call.module_path and self.calls[self.place(call)] == 1):
-            return ""
-        return f"{call.path}."
+            path += ".parameters"
+        elif part.kind != "call":
+            ends = [*part.everything()]
+            first, last = (pick(ends, key=position.__getitem__) for pick in (min, max))
+            path = f"{words[first]}…{words[last]}"
+        elif count[key] > 1:
+            path += f"[{met[key]}]"
+            met[key] += 1
+            part.title = f"{_module_name(part)}, call {met[key]} of {count[key]}"
+        taken[path] += 1
+        part.path = path if taken[path] == 1 else f"{path}_{taken[path]}"
 
 
 def _name_inside(part: Fold, outer: Fold | None) -> str:
@@ -208,28 +172,14 @@ def _name_inside(part: Fold, outer: Fold | None) -> str:
     return part.module_path.removeprefix(inside)
 
 
-class _Titles:
-    """Assigns titles, from the inside out."""
-
-    def __init__(self) -> None:
-        self.details: dict[int, str] = {}  # what is said of each module
-        self.calls: dict[Fold, list[Fold]] = {}  # the outermost ones in each fold
-
-    def of(self, part: Fold) -> str:
-        within = [call for inner in part.folds for call in self.calls[inner]]
-        self.calls[part] = [part] if part.kind == "call" else within
-        match part.kind:
-            case "call":
-                detail = self.detail(part.module)
-                return f"{_module_name(part)}: {detail}" if detail else _module_name(part)
-            case "parameters":
-                return f"{_module_name(part)}: {counted(part.size, 'parameter')}"
-        return _row_title(part, within)
-
-    def detail(self, module: Any) -> str:
-        if id(module) not in self.details:
-            self.details[id(module)] = _contents(module) or _activation(module)
-        return self.details[id(module)]
+def _title(part: Fold, calls: Sequence[Fold]) -> str:
+    """Return a description of a fold, in which there are calls."""
+    if part.kind == "parameters":
+        return f"{_module_name(part)}: {counted(part.size, 'parameter')}"
+    if part.kind != "call":
+        return _row_title(part, calls)
+    detail = _contents(part.module) or _activation(part.module)
+    return f"{_module_name(part)}: {detail}" if detail else _module_name(part)
 
 
 def _module_name(part: Fold) -> str:

@@ -10,15 +10,16 @@ from typing import Any, Literal
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.show.training.model_record import (
+from scalargrad.show.training.programs import (
     Cell,
     Loss,
     Model,
+    Retraining,
     find_cells,
+    find_retraining,
     record_loss,
     record_model,
 )
-from scalargrad.show.training.retraining import Retraining, find_retraining
 from scalargrad.system.short_repr import counted, shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.printing import MINUS

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.places import unit_name
-from scalargrad.show.training.model_record import Json, activation, as_json, layers_of, uses
+from scalargrad.show.training.programs import Json, activation, as_json, layers_of, uses
 from scalargrad.show.training.setting import Setting
 from scalargrad.table.javascript import javascript_lanes
 from scalargrad.table.numbers import json_number

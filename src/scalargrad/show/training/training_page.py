@@ -14,7 +14,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
 from scalargrad.show.html import frame as notebook_frame
 from scalargrad.show.html import save as save_page
-from scalargrad.show.training.model_record import Loss, Model
+from scalargrad.show.training.programs import Loss, Model
 from scalargrad.show.training.setting import rectangle, study
 from scalargrad.show.training.training_document import Snapshot, page
 from scalargrad.system.short_repr import shown

@@ -1,9 +1,9 @@
 """The step page: a walk as one HTML file that opens from disk and needs no network.
 
-Python decides what to draw and keeps what is drawn alike once (`drawn`), draws it (`page_svg`),
-records what the page must know (`page_record`) and puts the document together (`document`). The
-page itself is `page.html`, `page.css` and the scripts beside them: plain JavaScript, joined in the
-order that `document` lists, with what all pages share (`scalargrad.show.html`).
+Python decides what to draw, draws it and keeps what is drawn alike once (`drawings`), writes what
+the page must know and puts the document together (`document`). The page itself is `page.html`,
+`page.css` and the scripts beside them: plain JavaScript, joined in the order that `document` lists,
+with what all pages share (`scalargrad.show.html`).
 
 =============== ==============================================================
 formulas        the chain rule of a step, as text and as MathML, by templates; names as in print

@@ -56,8 +56,8 @@ function tableOf(index, key, form) {
   return table;
 }
 
-// Equal drawings are kept as one template, in lines that others share: ids and texts fill its slots.
-const written = ({ template, slots }) => recorded.templates[template].map((k) => recorded.lines[k]).join("\n").replaceAll(/\{(\d+)\}/g, (_, k) => slots[k]);
+// Equal drawings are kept as one template: ids and texts fill its slots.
+const written = ({ template, slots }) => recorded.templates[template].replaceAll(/\{(\d+)\}/g, (_, k) => slots[k]);
 
 function parsedSvg(written) {
   const holder = document.createElement("div");

@@ -163,7 +163,7 @@ function drawBranch() {
 }
 
 // What operations give of decimals as they are shown: = is written before just that, else ≈. The rules
-// are those of scalargrad.show.decimal_results; a test holds the two together.
+// are those of scalargrad.show.number_format; a test holds the two together.
 
 const LARGEST_POWER = 100;
 const HALF = { n: 5n, e: -1 };

@@ -1,23 +1,26 @@
-"""Draw diagrams for a page: laid out once, coloured and filled in by the page.
+"""The drawings of a walk: the whole graph or, of a large one, one drawing for each fold.
 
-Every wire has room for any number, because the layout must not move when an input changes. A line
-that leaves a junction has a place for its contribution, ``n4-w0-tap``.
+The drawing of a fold shows its items, and the nodes around it that it reads or feeds. Its boxes of
+folds, ``f3``, have the numbers of their own drawings. Each is laid out once, and coloured and
+filled in by the page. Every wire has room for any number, because the layout must not move when an
+input changes. A line that leaves a junction has a place for its contribution, ``n4-w0-tap``.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import graphviz
 from rich.cells import cell_len
 
 from scalargrad.show.characters import text_width
+from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.chain_rows import in_rows
 from scalargrad.show.graphs.diagram import (
     Box,
@@ -30,7 +33,8 @@ from scalargrad.show.graphs.diagram import (
     Shape,
     Wire,
 )
-from scalargrad.show.graphs.diagram_layout import (
+from scalargrad.show.graphs.gates import copies_of
+from scalargrad.show.graphs.layout import (
     WIRE_HEIGHT,
     DiagramLayout,
     Point,
@@ -39,41 +43,218 @@ from scalargrad.show.graphs.diagram_layout import (
     short,
 )
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves
-from scalargrad.system.cached_property import cached_property
+from scalargrad.show.graphs.view import View
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.subgraphs import Fold, fold
+from scalargrad.value import Value
 
-_CELL = 7.7  # width of a letter of 14 pixels
-_NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
-_TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
-_NAME_HEIGHT = 13
-_BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
-_LONG, _SCREENS = 4.5, 2000.0  # width for each height; and a width in pixels
-_CROWDED, _MOST_CUT = 3000.0, 8  # wider, it continues in rows though so many lines are cut
-_DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
-_WIDE = 4  # lines from a junction, from where on they do if another in the row has as many
-_CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
+Json: TypeAlias = Any
 
 
-def draw(diagrams: Sequence[tuple[Diagram, Mapping[str, str]]]) -> list[str]:
-    """Return each diagram as one ``<svg>`` element without numbers; long chains continue in rows.
+@dataclass(frozen=True, slots=True)
+class Drawings:
+    """What a page draws.
 
-    Parameters
+    Attributes
     ----------
-    diagrams : sequence of (Diagram, mapping from str to str)
-        Each with the names of nodes by the ids of their shapes. They are laid out together:
-        starting Graphviz takes longer than a small layout. Diagrams of one form, as those of equal
-        stretches of a chain are, are laid out once.
+    first : str
+        The drawing that is open at first, as SVG.
+    json : list
+        All of them for the page, the first without its SVG; that of the others is the number of a
+        template, and what fills its slots.
+    templates : list of str
+        Those of all drawings but the first.
+    """
+
+    first: str
+    json: list[Json]
+    templates: list[str]
+
+
+def drawings(scene: Scene, limit: int) -> Drawings:
+    """Draw a graph whole or, of a model or with more than `limit` nodes, by its folds.
 
     Raises
     ------
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    layouts = [_PageLayout(diagram, names) for diagram, names in diagrams]
-    first = {layout.form: layout for layout in reversed(layouts)}
-    found = dict(zip(first, placed([*first.values()]), strict=True))
-    long = [form for form, layout in found.items() if layout.is_long]
-    found.update(zip(long, placed([found[form].in_rows() for form in long]), strict=True))
-    return [_PageWriter(layout.placed_as(found[layout.form])).svg() for layout in layouts]
+    is_whole = scene.model is None and len(scene.order) <= limit
+    return _whole(scene) if is_whole else _folded(scene)
+
+
+def _whole(scene: Scene) -> Drawings:
+    """Draw one graph with junctions and, where there are any, with copy gates.
+
+    To avoid a thicket of lines, dense layers are drawn with bundles.
+    """
+    graph, view = DrawnGraph(scene.order, scene.names), View(Fold("graph", [*scene.order]))
+    bundled = Builder(graph, view.share(view.by_readers()))
+    builders = [bundled]
+    if copies := copies_of(scene.order, graph.gradients):
+        builders.append(Builder(graph, copies=copies))
+    name = scene.names[scene.root]
+    first, *others = draw([one.build(f"Computation graph of {name}") for one in builders])
+    json: Json = {"title": name, "parent": None, "bundles": _members(scene, bundled)}
+    if others:
+        json["copies"] = others[0]
+    return Drawings(first, [json], [])
+
+
+def _members(scene: Scene, builder: Builder) -> list[list[int]]:
+    return [[scene.place[node] for node in bundle.nodes] for bundle in builder.bundles]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """A fold as a drawing by itself, with a number, within another one."""
+
+    view: View
+    index: int
+    around: Level | None
+
+    @property
+    def title(self) -> str:
+        """The title of its drawing."""
+        return named(self.view.fold) if self.around else "whole graph"
+
+    def outwards(self) -> Iterator[Level]:
+        """Yield the drawings around this one, inner ones first."""
+        around = self.around
+        while around is not None:
+            yield around
+            around = around.around
+
+
+def named(fold: Fold) -> str:
+    """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
+    return fold.title.partition(": ")[0] if fold.is_module else fold.path
+
+
+def levels(whole: Fold) -> list[Level]:
+    """Return every fold that has a drawing, the whole graph first."""
+    found = [Level(_view(whole), 0, None)]
+    for level in found:  # grows while it is read
+        for inner in level.view.closed:
+            found += [Level(_view(inner), len(found), level)]
+    return found
+
+
+def _view(part: Fold) -> View:
+    """Return what is drawn of a fold; if that holds nothing but another fold, of the other."""
+    opened = [part]
+    while len(opened[-1].items) == 1 and opened[-1].folds:
+        opened += opened[-1].folds
+    view = View(part, opened)
+    return view.share(view.by_readers())
+
+
+def _folded(scene: Scene) -> Drawings:
+    found = levels(fold(scene.root, model=scene.model))
+    numbers = {level.view.fold: level.index for level in found}
+    graph, ids = DrawnGraph(scene.order, scene.names), {x: f"f{i}" for x, i in numbers.items()}
+    nothing = WireNumbers(gradients=False, values=False)  # the page writes them
+    builders = [
+        Builder(graph, x.view, folds=ids, numbers=nothing, destination=_Destination(scene, x).name)
+        for x in found
+    ]
+    titles = [f"Computation graph: {level.title}" for level in found]
+    svgs = draw([one.build(title) for one, title in zip(builders, titles, strict=True)])
+    templates: dict[str, int] = {}
+    json: list[Json] = [
+        {
+            "title": level.title,
+            "parent": level.around.index if level.around else None,
+            "nodes": [scene.place[x] for x in level.view.items if isinstance(x, Value)],
+            "bundles": _members(scene, one),
+            "folds": [numbers[part] for part in level.view.closed],
+        }
+        for level, one in zip(found, builders, strict=True)
+    ]
+    for entry, svg in zip(json[1:], svgs[1:], strict=True):
+        template, slots = _slotted(svg)
+        number = templates.setdefault(template, len(templates))
+        entry["svg"] = {"template": number, "slots": slots}
+    return Drawings(svgs[0], json, [*templates])
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Names what reads a node that leaves a level, as in the nearest drawing around it."""
+
+    scene: Scene
+    level: Level
+
+    def name(self, node: Value) -> str:
+        """Return the name of what reads a node."""
+        found = (around.view.readers.get(node, {}) for around in self.level.outwards())
+        readers = list(next(filter(None, found), {}))
+        if len(readers) > 1:
+            return f"to {len(readers)} places"
+        if not readers:
+            return "out"
+        (reader,) = readers
+        return f"to {self.scene.names[reader] if isinstance(reader, Value) else named(reader)}"
+
+
+#: What differs between equal drawings: ids with the numbers of nodes and folds, and texts.
+_OWN = re.compile(r'(?<=id=")[^"]*\d[^"]*|(?<=>)[^<\n][^<]*(?=<)|(?<=aria-label=")[^"]*')
+_NUMBERED = re.compile(r"(?<![a-z])[nf]\d+|(?<=from)\d+")
+
+
+def _slotted(svg: str) -> tuple[str, Sequence[str]]:
+    """Return a drawing with slots for its numbers and texts, and what fills them.
+
+    So equal stretches of a chain are kept as one.
+
+    Examples
+    --------
+    >>> _slotted('<g id="n7-wire"><text>v8</text></g><path id="n7-out"/>')
+    ('<g id="{0}-wire"><text>{1}</text></g><path id="{0}-out"/>', ['n7', 'v8'])
+    """
+    found: dict[str, str] = {}
+
+    def slot(match: re.Match[str]) -> str:
+        return found.setdefault(match[0], f"{{{len(found)}}}")
+
+    def own(match: re.Match[str]) -> str:
+        is_id = svg[match.start() - 4 : match.start()] == 'id="'
+        return _NUMBERED.sub(slot, match[0]) if is_id else slot(match)
+
+    return _OWN.sub(own, svg), [*found]
+
+
+# Layout and SVG -------------------------------------------------------------------------------
+
+_CELL = 7.7  # width of a letter of 14 pixels
+_NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
+_TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
+_NAME_HEIGHT = 13
+_BOX, _STEP = 34.0, 26.0  # the least width of a box, and by which it grows if it stands for another
+_LONG = 4.5  # width for each height
+_CROWDED, _MOST_CUT = 3000.0, 8  # wider, it continues in rows though so many lines are cut
+_DENSE = 4  # lines into a gate, from where on taps stand with those of the same junction
+_WIDE = 4  # lines from a junction, from where on they do if another in the row has as many
+_CROSSED = 0.3  # between ranks, in inches: room for the lines from such taps to cross
+
+
+def draw(diagrams: Sequence[Diagram]) -> list[str]:
+    """Return each diagram as one ``<svg>`` element without numbers; long chains continue in rows.
+
+    They are laid out together: starting Graphviz takes longer than a small layout.
+
+    Raises
+    ------
+    LayoutError
+        If there is no Graphviz, or it fails.
+    """
+    arranged = [in_rows(diagram, wired=True) for diagram in diagrams]
+    layouts = [*placed([_PageLayout(diagram, bool(diagram.rows)) for diagram in arranged])]
+    long = [k for k, layout in enumerate(layouts) if layout.is_long]
+    again = placed([layouts[k].shortened() for k in long])
+    for k, layout in zip(long, again, strict=True):
+        layouts[k] = layout
+    return [_PageWriter(layout).svg() for layout in layouts]
 
 
 class _PageLayout(DiagramLayout):
@@ -91,8 +272,8 @@ class _PageLayout(DiagramLayout):
     above: ClassVar = 44.0  # room for a product
     _arrows: ClassVar = False
 
-    def __init__(self, diagram: Diagram, names: Mapping[str, str], stacked: bool = False) -> None:
-        self.stacked, self._names = stacked, names
+    def __init__(self, diagram: Diagram, stacked: bool = False) -> None:
+        self.stacked = stacked
         self._keys: dict[str, str] = {}
         super().__init__(diagram)
         self.taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
@@ -104,36 +285,16 @@ class _PageLayout(DiagramLayout):
         self._listed = self._dense - {x.target for x in diagram.lines if x.source not in results}
 
     @property
-    def form(self) -> Hashable:
-        """What the places depend on."""
-        ordered = (shape.id for shape in self.diagram.shapes if getattr(shape, "ordered", False))
-        return tuple(self.sizes.items()), tuple(self.diagram.lines), tuple(ordered)
-
-    def placed_as(self, other: _PageLayout) -> _PageLayout:
-        """Return this layout with the places, and in the rows, of another of the same form."""
-        found, own = copy(other), {shape.id: shape for shape in self.diagram.shapes}
-        shapes = [own.get(shape.id, shape) for shape in other.diagram.shapes]
-        found.diagram = replace(other.diagram, title=self.diagram.title, shapes=shapes)
-        found._names = self._names
-        return found
-
-    def in_rows(self) -> _PageLayout:
-        """Return a layout of the same diagram that continues in rows, if it can, names on top."""
-        return _PageLayout(self._in_rows, self._names, stacked=True)
-
-    @cached_property
-    def _in_rows(self) -> Diagram:
-        """The diagram in rows; with more cuts where it is very wide."""
-        found = in_rows(self.diagram, self._names, wired=True)
-        if found is self.diagram and self.right > _CROWDED:
-            return in_rows(self.diagram, self._names, _MOST_CUT, wired=True)
-        return found
-
-    @property
     def is_long(self) -> bool:
-        """Whether it is much wider than high, or wider than a screen and can continue in rows."""
-        has_rows = self.right > _SCREENS and self._in_rows is not self.diagram
-        return has_rows or self.right > _LONG * self.bottom
+        """Whether it is in one row, and that is very wide, or much wider than high."""
+        return not self.stacked and self.right > min(_CROWDED, _LONG * self.bottom)
+
+    def shortened(self) -> _PageLayout:
+        """Return a layout with names on top and, where it is very wide, with more cuts."""
+        if self.right <= _CROWDED:
+            return _PageLayout(self.diagram, stacked=True)
+        diagram = in_rows(self.diagram, _MOST_CUT, wired=True)
+        return _PageLayout(diagram, stacked=bool(diagram.rows) or self.right > _LONG * self.bottom)
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
@@ -143,6 +304,9 @@ class _PageLayout(DiagramLayout):
         return max(text_width(text, letters), 0.55 * letters * cell_len(text))
 
     def _size(self, shape: Shape) -> Size:
+        if isinstance(shape, Bundle):  # the name and the number of the one at work
+            cells = cell_len(short(shape.longest)) + 3 + _NUMBER_CELLS
+            return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
             width = _BOX + _STEP * ceil(
@@ -151,24 +315,11 @@ class _PageLayout(DiagramLayout):
         return width, height
 
     def _wire_size(self, wire: Wire) -> Size:
-        if "b" in wire.id:  # a bundle's: the name and the number of the one at work
-            cells = cell_len(short(wire.name)) + 3 + _NUMBER_CELLS
-            return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
-        name = cell_len(self.wire_name(wire))
+        name = cell_len(short(wire.name))
         number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         if self.stacked:
             return max(name, number) * _CELL + 6, WIRE_HEIGHT + _NAME_HEIGHT * 2
         return (name + 3 * bool(name) + number) * _CELL + 6, WIRE_HEIGHT
-
-    def box_text(self, box: Box) -> str:
-        """Return the text of a box: a constant, or the name of a leaf as in the steps."""
-        named = self._names.get(box.of or box.id, box.text)
-        return box.text if box.kind in {"constant", "again"} else short(named)
-
-    def wire_name(self, wire: Wire) -> str:
-        """Return the name on a wire; a leaf has its name in the box, a copy has none."""
-        node = wire.id.removesuffix("-wire")
-        return "" if node in self._boxes else short(self._names.get(node, ""))
 
     # DOT without labels, and with ids numbered, so that equal graphs have equal text ------------
 
@@ -243,7 +394,7 @@ class _PageWriter(SvgWriter):
             return f'<g class="{shape.kind}" id="{shape.id}">{inside}</g>'
         label = ""
         if isinstance(shape, Folded):
-            seen = f"{short(shape.text)} {short(shape.details[0])}"
+            seen = " ".join(map(short, (shape.text, *shape.details)))
             label = f' aria-label="{escape(f"{seen}: opens its drawing")}"'
         return (
             f'<g class="node {kind}" id="{shape.id}" tabindex="0" role="button"{label}>{inside}</g>'
@@ -251,9 +402,9 @@ class _PageWriter(SvgWriter):
 
     def wire(self, wire: Wire | Bundle, at: Point, size: Size) -> str:
         """Return a wire with places for its numbers."""
-        assert isinstance(wire, Wire)
         (x, y), (width, _) = at, size
-        node, name = wire.id.removesuffix("-wire"), escape(self._layout.wire_name(wire))
+        node = wire.id.removesuffix("-wire")
+        name = escape(short(wire.name)) if isinstance(wire, Wire) else ""
         label, place = f'<tspan class="name">{name}</tspan>' if name else "", ' dx="4"'
         if self._layout.stacked and name:
             label = f'<tspan class="name above" x="{x:g}" y="{y - 26:g}">{name}</tspan>'

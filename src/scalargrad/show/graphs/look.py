@@ -1,0 +1,270 @@
+"""How a picture looks: its fonts and colours, on light and dark paper, and what stands out in it.
+
+The scale for numbers is orange below zero, grey at zero, blue above. Colour-blind readers can tell
+blue from orange, too. Dark text is readable on all of them; on dark paper they are replaced by deep
+ones, on all of which light text is readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import isfinite, isnan
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from scalargrad.errors import GraphError, LayoutError, OperandError
+from scalargrad.graph import describe
+from scalargrad.system.short_repr import shown
+from scalargrad.table.validation import is_word
+from scalargrad.value import Value
+
+#: Graphviz knows the widths of its letters, which are those of Arial and Liberation Sans.
+FONTS = "Helvetica"
+
+VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
+SLATE = "#5F6B78"  # for thick lines, which would be too dark in ink
+CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
+
+#: Highlights are bold, to be seen in print without colour, with a halo on the screen.
+HALO, HALO_FILL = "#F2A900", "#FFE2A0"
+
+#: Nodes that are inf or nan, which also have a shape of their own.
+ALARM = "#A3161F"
+
+PAPER, FOLD_FILL, FRAME_LINE, FRAME_FILLS = "white", "#E9EEF4", "#8A94A0", ("#F4F6F9", "#FFFFFF")
+
+#: The colours on a dark background, those of the step page.
+DARK = {
+    PAPER: "#14171B",
+    VALUE: "#7CC4FF",
+    GRADIENT: "#FFA36B",
+    INK: "#E9EDF2",
+    SLATE: "#A9B3BE",
+    CONSTANT_INK: "#C9D0D8",
+    CONSTANT_FILL: "#2B313A",
+    HALO: "#C98A00",
+    HALO_FILL: "#6B4900",
+    ALARM: "#FF9A9A",
+    FOLD_FILL: "#242B34",
+    FRAME_LINE: "#66717E",
+    FRAME_FILLS[0]: "#1C2027",
+    FRAME_FILLS[1]: "#14171B",
+}
+
+
+_NEGATIVE, _ZERO, _POSITIVE = (0xF0, 0x97, 0x37), (0xE4, 0xE4, 0xE4), (0x5F, 0xA8, 0xEC)
+_DEEP = (0x8F, 0x4A, 0x00), (0x33, 0x3A, 0x43), (0x14, 0x5D, 0x9C)
+
+
+QUANTITIES = ("value", "gradient")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A diverging scale from -limit to limit, with zero always in its middle.
+
+    Parameters
+    ----------
+    quantity : str
+        What the numbers are: ``value`` or ``gradient``.
+    limit : float
+        The greatest magnitude, not negative; numbers beyond it have the colours of the ends.
+    dark : bool
+        For light text on dark paper.
+
+    Examples
+    --------
+    >>> scale = Scale("value", 12.0)
+    >>> scale.colour(-12.0), scale.colour(0.0), scale.colour(6.0)
+    ('#f09737', '#e4e4e4', '#a2c6e8')
+    """
+
+    quantity: str
+    limit: float
+    dark: bool = False
+
+    def colour(self, x: float) -> str:
+        """Return the colour of `x` as #rrggbb; nan has the colour of zero."""
+        negative, zero, positive = _DEEP if self.dark else (_NEGATIVE, _ZERO, _POSITIVE)
+        end, share = positive if x > 0 else negative, self._share(x)
+        mixed = (round(z + share * (e - z)) for z, e in zip(zero, end, strict=True))
+        return "#" + "".join(f"{part:02x}" for part in mixed)
+
+    def _share(self, x: float) -> float:
+        """Return |x| as a share of the limit, at most 1."""
+        if isnan(x) or x == 0:
+            return 0.0
+        return min(abs(x) / self.limit, 1.0) if self.limit else 1.0
+
+    def swatches(self) -> list[str]:
+        """Return colours from the lowest number to the highest, that of zero in the middle."""
+        if not self.limit:
+            return [self.colour(0.0)]
+        return [self.colour(i / 4 * self.limit) for i in range(-4, 5)]
+
+
+def scale_of(color: str | None, numbers: Iterable[float], dark: bool = False) -> Scale | None:
+    """Return a scale for all finite numbers; None if `color` is None.
+
+    Raises
+    ------
+    LayoutError
+        If `color` is not a quantity that can be shown.
+
+    Examples
+    --------
+    >>> scale_of("value", [-3.0, 2.0])
+    Scale(quantity='value', limit=3.0, dark=False)
+    """
+    if color is None:
+        return None
+    if not is_word(color, QUANTITIES):
+        known = ", ".join(map(repr, QUANTITIES))
+        raise LayoutError(f"color is {shown(color)}: use {known}, or None for none")
+    return Scale(color, max((abs(x) for x in numbers if isfinite(x)), default=0.0), dark)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The highlights and tints of shapes and lines, by their ids.
+
+    Highlighted shapes are bold with a halo; `tints` holds the colours of others, and `scale` what
+    these mean. Nodes that are inf or nan are red octagons. Lines in `back` carry a gradient,
+    against their direction, and have their arrow at that end.
+    """
+
+    highlighted: frozenset[str] = frozenset()
+    tints: Mapping[str, str] = field(default_factory=dict)
+    scale: Scale | None = None
+    alarmed: frozenset[str] = frozenset()
+    back: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class WalkStep(Protocol):
+    """A step of `scalargrad.walk`: a gate, and the node that receives a gradient from it.
+
+    An attribute `operand`, if there is one, tells which of several lines the gradient takes.
+    """
+
+    @property
+    def node(self) -> Value | None:
+        """The gate; None for the step of the inputs."""
+
+    @property
+    def parent(self) -> Value | None:
+        """The node that receives a gradient; None in forward steps."""
+
+
+Highlight: TypeAlias = Value | WalkStep | Iterable[Value | WalkStep]
+
+
+def highlighted_ids(
+    order: Sequence[Value],
+    highlight: Highlight | None,
+    stand_ins: Mapping[Value, Value] | None = None,
+) -> frozenset[str]:
+    """Return the ids of all shapes and lines that `highlight` selects in the diagram of `order`.
+
+    For Values, these are their boxes or gates, their wires, and the lines between them; for a step
+    of a walk, the line that the gradient takes, or the node that is computed. `stand_ins` are the
+    nodes that are drawn in the places of others.
+
+    Raises
+    ------
+    GraphError
+        If a node is not in `order`, or the gate of a step does not read the step's parent.
+    OperandError
+        If `highlight` is neither Values nor steps.
+
+    Examples
+    --------
+    >>> x = Value(2.0, "x")
+    >>> y = x.tanh()
+    >>> sorted(highlighted_ids([x, y], [x]))
+    ['n0', 'n0-out', 'n0-wire']
+    """
+    ids, stand_ins = {node: f"n{i}" for i, node in enumerate(order)}, stand_ins or {}
+
+    def drawn(node: Value) -> Value:
+        node = stand_ins.get(node, node)
+        if node not in ids:
+            raise GraphError(
+                f"highlight: {describe(node)} is not in the graph that is drawn: highlight a "
+                "Value the root was computed from, or draw a root that was computed from it"
+            )
+        return node
+
+    items = _items(highlight)
+    values = [drawn(item) for item in items if isinstance(item, Value)]
+    chosen = {id for node in values for id in _node(ids[node])}
+    chosen.update(_joins(ids, values))
+    for step in items:
+        if not isinstance(step, Value):
+            originals = getattr(getattr(step, "scene", None), "originals", {})
+            node, parent = (
+                None if end is None else drawn(originals.get(end, end))
+                for end in (step.node, step.parent)
+            )
+            chosen.update(_step(ids, node, parent, getattr(step, "operand", None)))
+    return frozenset(chosen)
+
+
+def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
+    if highlight is None:
+        return []
+    items: list[Any] = [highlight]
+    if not isinstance(highlight, Value | WalkStep):
+        with suppress(TypeError):
+            items = [*highlight]
+    if not all(isinstance(item, Value | WalkStep) for item in items):
+        raise OperandError(
+            f"highlight is {shown(highlight)}, of type {type(highlight).__name__}: give a Value of "
+            "the graph, several, or a step of walk()"
+        )
+    return items
+
+
+def _node(own: str) -> Iterator[str]:
+    """Yield the box or gate of a node, and its wire."""
+    yield from (own, f"{own}-out", f"{own}-wire")
+
+
+def _joins(ids: Mapping[Value, str], values: Sequence[Value]) -> Iterator[str]:
+    """Yield the lines between any two of `values`."""
+    chosen: set[Value | float] = {*values}
+    for node in values:
+        for i, operand in enumerate(node.parents):
+            if operand in chosen:
+                yield from _line(ids, node, i)
+
+
+def _line(ids: Mapping[Value, str], node: Value, i: int) -> Iterator[str]:
+    """Yield the line of operand i, and the dot at which it branches off, if there is one."""
+    operand = node.parents[i]
+    assert isinstance(operand, Value)
+    line, source = f"{ids[node]}-w{i}", ids[operand]
+    yield from (line, f"{line}-in", f"{line}-out", f"{line}-wire")
+    yield from (f"{source}-stem", f"{source}-fan")
+
+
+def _step(
+    ids: Mapping[Value, str], node: Value | None, parent: Value | None, operand: int | None
+) -> Iterator[str]:
+    """Yield the ids for a step: those of all inputs, of one node, or of the line to its parent."""
+    if node is None:
+        for leaf in (node for node in ids if not node.parents):
+            yield from _node(ids[leaf])
+    elif parent is None:
+        yield from _node(ids[node])
+    else:
+        found = [i for i, x in enumerate(node.parents) if x is parent and operand in (None, i)]
+        if not found:
+            raise GraphError(
+                f"highlight: {describe(node)} does not read {describe(parent)}: take a step of "
+                "walk()"
+            )
+        for i in found:
+            yield from _line(ids, node, i)
+        yield from (ids[node], f"{ids[parent]}-out", f"{ids[parent]}-wire")

@@ -1,0 +1,247 @@
+"""What a drawing shows of a graph: nodes, folds as boxes or opened, and which share a wire."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from scalargrad.show.graphs.gates import boxed_constants
+from scalargrad.show.subgraphs import Fold
+from scalargrad.show.subgraphs.folds import Item
+from scalargrad.system.cached_property import cached_property
+from scalargrad.value import Parameter, Value
+
+#: The most parts on one level of a folded graph in a picture; a page shows more.
+SIDE_BY_SIDE = 30
+
+#: The most lines of a picture, for each shape allowed.
+LINES_PER_SHAPE = 4
+
+#: The most nodes with the same readers that a page draws side by side, and the most lines between
+#: three or more of them and these readers. What exceeds either is drawn as one bundle.
+ABREAST, MOST_LINES = 10, 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Nodes that share a wire: all that leave a closed fold, `source`, or a bundle with a box."""
+
+    nodes: Sequence[Value]
+    source: Fold | None = None
+
+
+Unit: TypeAlias = Value | Group  # what a line comes from
+
+
+class View:
+    """What is drawn of a fold.
+
+    Parameters
+    ----------
+    fold : Fold
+        What is drawn; nodes around it that are read inside stand at the edge.
+    opened : collection of Fold
+        The folds whose inside is drawn, unless a fold around them is closed.
+
+    Attributes
+    ----------
+    items : list of Value or Fold
+        The nodes and the closed folds, in topological order.
+    stands : dict from Value to Value or Fold
+        What is drawn for each node inside: itself, or the closed fold that hides it.
+    leaving : dict from Value to None
+        The nodes that are read around the fold.
+    units : dict from Value to Value or Group
+        What has the wire of each node that is read: the node itself, until `share` is called.
+    """
+
+    def __init__(self, fold: Fold, opened: Collection[Fold] = ()) -> None:
+        self.fold, self.opened = fold, set(opened)
+        self.items: list[Item] = []
+        self.stands: dict[Value, Item] = {}
+        self.leaving = dict.fromkeys(fold.outputs if fold.outer else ())
+        pending = fold.items[::-1]
+        while pending:
+            item = pending.pop()
+            if isinstance(item, Fold) and item in self.opened:
+                pending += item.items[::-1]
+                continue
+            self.items.append(item)
+            inside = [item] if isinstance(item, Value) else item.everything()
+            self.stands.update(dict.fromkeys(inside, item))
+        self.units: dict[Value, Unit] = {node: node for node in self.readers}
+
+    @property
+    def closed(self) -> list[Fold]:
+        """The folds that are drawn as boxes."""
+        return [item for item in self.items if isinstance(item, Fold)]
+
+    @cached_property
+    def readers(self) -> dict[Value, dict[Item, None]]:
+        """The nodes that can be read, those at the edge too, each with what reads it here."""
+        found: dict[Value, dict[Item, None]] = {}
+        for item in self.items:
+            for x in item.parents if isinstance(item, Value) else item.inputs:
+                if isinstance(x, Value):
+                    found.setdefault(x, {})[item] = None
+            for x in [item] if isinstance(item, Value) else item.outputs:
+                found.setdefault(x, {})
+        return found
+
+    def read(self, item: Item) -> list[Unit]:
+        """Return what each line into an item comes from; operands of one group share a line."""
+        if isinstance(item, Fold):
+            return [*dict.fromkeys(self.units[x] for x in item.inputs)]
+        units = [self.units[x] for x in item.parents if isinstance(x, Value)]
+        nodes = [unit for unit in units if isinstance(unit, Value)]
+        return [*nodes, *dict.fromkeys(unit for unit in units if isinstance(unit, Group))]
+
+    def size(self) -> Size:
+        """Return how many shapes and lines are drawn."""
+        nodes = (item for item in self.items if isinstance(item, Value))
+        constants = sum(len(boxed_constants(node)) for node in nodes)
+        lines = sum(len(self.read(item)) for item in self.items)
+        return Size(len(self.items) + constants, lines + constants)
+
+    # Shared wires -----------------------------------------------------------------------------
+
+    def share(self, groups: Sequence[Group]) -> View:
+        """Let the nodes of each group share a wire, and return the view."""
+        for group in groups:
+            self.units.update(dict.fromkeys(group.nodes, group))
+        return self
+
+    def by_fold(self) -> list[Group]:
+        """Return a group for each closed fold that several values leave."""
+        return [Group(part.outputs, part) for part in self.closed if len(part.outputs) > 1]
+
+    def by_readers(self) -> list[Group]:
+        """Return groups of nodes of one kind with the same readers, where these are many."""
+        alike: dict[tuple[str, bool, tuple[Item, ...]], list[Value]] = {}
+        for node, readers in self.readers.items():
+            leaves = node in self.leaving
+            if readers or leaves:
+                alike.setdefault((self.kind_of(node), leaves, tuple(readers)), []).append(node)
+        return [
+            Group(nodes)
+            for (_, leaves, readers), nodes in alike.items()
+            if len(nodes) > ABREAST
+            or (len(nodes) > 2 and len(nodes) * (len(readers) + leaves) > MOST_LINES)
+        ]
+
+    def kind_of(self, node: Value) -> str:
+        """Return what a node is in this drawing: a leaf, a result, or outside, ``port``."""
+        if node not in self.stands:
+            return "port"
+        if node.parents or self.stands[node] is not node:
+            return "results"
+        return "parameter" if isinstance(node, Parameter) else "input"
+
+    def is_hidden(self, node: Value) -> bool:
+        """Return whether a node has no wire but that of its group."""
+        group, source = self.units[node], self.stands.get(node)
+        if isinstance(group, Value):
+            return False
+        if not isinstance(source, Fold):
+            return self.kind_of(node) != "results"
+        return bool(group.source) or sum(self.stands[x] is source for x in group.nodes) > ABREAST
+
+
+class Size(NamedTuple):
+    """The number of shapes and lines in a picture, not counting wires and dots."""
+
+    shapes: int
+    lines: int
+
+    @property
+    def needed(self) -> int:
+        """The smallest `limit` that allows this picture."""
+        return max(self.shapes, -(-self.lines // LINES_PER_SHAPE))
+
+
+# Which folds a picture opens ------------------------------------------------------------------
+
+
+class Opening(NamedTuple):
+    """What a picture shows of a folded graph.
+
+    `framed` are the open folds that get a frame: modules, and those asked for by name. `cut` says
+    whether more folds would have been opened if the limit allowed it.
+    """
+
+    view: View
+    framed: set[Fold]
+    cut: bool = False
+
+
+def expanded_folds(whole: Fold, depth: int | None, names: Sequence[str], limit: int) -> Opening:
+    """Choose which folds are open.
+
+    Parameters
+    ----------
+    whole : Fold
+        All folds of the graph.
+    depth : int or None
+        The most levels of modules to open; None opens all.
+    names : sequence of str
+        Paths of folds or modules that are opened in any case, with all folds around them.
+    limit : int
+        The most shapes; levels are opened as long as there are no more.
+
+    Raises
+    ------
+    GraphError
+        If there is no fold and no module of a given name.
+    """
+    opened, cut = _deepest(whole, depth, limit)
+    asked = [part for name in names for part in _named(whole, name)]
+    opened = opened.union(*(part.outwards() for part in asked)) - {whole}
+    framed = {part for part in opened if part.is_module}.union(asked)
+    return Opening(_opened(whole, opened), framed, cut)
+
+
+def all_open(whole: Fold) -> Opening:
+    """Return the opening in which nothing is folded."""
+    opened = set(whole.walk()) - {whole}
+    return Opening(View(whole, opened), {part for part in opened if part.is_module})
+
+
+def _opened(whole: Fold, opened: Collection[Fold]) -> View:
+    view = View(whole, opened)
+    return view.share(view.by_fold())
+
+
+def _deepest(whole: Fold, depth: int | None, limit: int) -> tuple[set[Fold], bool]:
+    """Return the folds to open, and whether the limit made them fewer.
+
+    These are up to `depth` levels of modules, as many as fit, and all folds that are not modules.
+    If even that is too much, the other folds are opened as far as a reader can survey them.
+    """
+    inside = [part for part in whole.walk() if part is not whole]
+    levels = {part: sum(x.is_module for x in part.outwards()) - part.is_module for part in inside}
+    deepest = max(levels.values(), default=-1) + 1
+    wanted = deepest if depth is None else min(depth, deepest)
+    for level in range(wanted, -1, -1):
+        opened = {part for part, at in levels.items() if not part.is_module or at < level}
+        if level < deepest:  # parameters that calls share are one box until all is open
+            opened = {part for part in opened if part.kind != "parameters"}
+        if _opened(whole, opened).size().needed <= limit:
+            return opened, level < wanted
+    return _readable(whole, min(limit, SIDE_BY_SIDE)), True
+
+
+def _readable(whole: Fold, limit: int) -> set[Fold]:
+    """Return the folds that can be opened, level by level, with at most `limit` visible shapes."""
+    opened = set[Fold]()
+    level = [part for part in whole.folds if not part.is_module]
+    while level and _opened(whole, opened.union(level)).size().needed <= limit:
+        opened.update(level)
+        level = [inner for part in level for inner in part.folds if not inner.is_module]
+    return opened
+
+
+def _named(whole: Fold, name: str) -> list[Fold]:
+    """Return the fold of this path, or every call of the module of this path."""
+    calls = [part for part in whole.walk() if name and part.module_path == name]
+    return calls or [whole.find(name)]
