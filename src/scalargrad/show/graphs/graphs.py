@@ -246,7 +246,7 @@ def _tints(
     color: str | None, builder: Builder, drawn: set[str], dark: bool
 ) -> tuple[dict[str, str], Scale | None]:
     """Return the colours of the boxes, gates and wires that are drawn, and what they mean."""
-    by_value, numbers = color == "value", dict[str, float]()
+    by_value, numbers = is_word(color, ["value"]), dict[str, float]()
     for node, id in builder.ids.items():
         numbers[id] = node.data if by_value else builder.graph.gradients[node]
         numbers[f"{id}-wire"] = numbers[id]

@@ -128,7 +128,7 @@ class SvgWriter:
             box, "fold", at, inner, 4
         )
         top = at[1] - sizes.LINE_HEIGHT / 2 * len(box.details)
-        details = "".join(
+        details = " ".join(
             self.text((at[0], top + sizes.LINE_HEIGHT * k), detail, ink="pale", letters=13)
             for k, detail in enumerate(box.details, 1)
         )
