@@ -60,13 +60,8 @@ class Function:
 
     @cached_property
     def program(self) -> Program:
-        """The program in sums of products, with derivatives written out."""
-        return differentiate(self._flat)
-
-    @property
-    def _flat(self) -> Program:
-        recorded = self.recorded.copy()  # the lists that it makes of its arrays go with it
-        return recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
+        """The program without lanes, in sums of products, with derivatives written out."""
+        return differentiate(_in_sums(self.recorded))
 
     @cached_property
     def _followed(self) -> Program:
@@ -229,10 +224,9 @@ class Function:
 
     @collector_paused()
     def _plain_runner(self, asked: Callable[[Program], Program]) -> Runner:
-        if self.recorded.stacked or has_lanes(self.recorded.nodes().table):
-            flat = sum_of_products(unrolled(asked(self.recorded)))
-            return runner_for(differentiate(flat, tidy=False))
-        return runner_for(differentiate(asked(self.program), tidy=False))
+        is_flat = not (self.recorded.stacked or has_lanes(self.recorded.nodes().table))
+        program = asked(self.program) if is_flat else _in_sums(asked(self.recorded))
+        return runner_for(differentiate(program, tidy=False))
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results, with the digits that a call with gradients gives them."""
@@ -275,6 +269,15 @@ class Function:
             asked = _asked(program, self.wrt, roots)
             self._pulled_back[places] = Function(asked, len(self.wrt), (*self.wrt, *seeds))
         return self._pulled_back[places]
+
+
+def _in_sums(recorded: Program) -> Program:
+    """Return a program without lanes, in sums of products."""
+    program = recorded.copy()  # the lists that it makes of its arrays go with it
+    table = program.nodes().table
+    if PRODUCTS in table:
+        return program
+    return sum_of_products(unrolled(program) if program.stacked or has_lanes(table) else program)
 
 
 def _as_it_is(program: Program) -> Program:

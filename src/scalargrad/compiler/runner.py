@@ -66,7 +66,7 @@ class Runner(Pool):
             executable, outputs = idle = self._idle.pop()
         except IndexError:
             executable, outputs = idle = self.lend()
-        if executable.__class__ is NestExecutable:
+        if executable.__class__ is NestExecutable and executable.distances:
             executable.take(cells, blocks)
         else:
             memory = executable.memory

@@ -9,7 +9,6 @@ from __future__ import annotations
 from scalargrad.compiler.nests.equations import (
     Access,
     Array,
-    Index,
     Program,
     Step,
     replaced,
@@ -24,8 +23,9 @@ Box = tuple[tuple[int, int], ...]
 
 def compact(program: Program) -> Program:
     """Return a program whose temporary arrays have room for the cells that are used alone."""
-    boxes: dict[Array, Box | None] = {}
-    for step, _ in statements(program.body):
+    steps = [step for step, _ in statements(program.body)]
+    boxes: dict[Array, Box | None] = {x.array: None for step in steps for x in step.tables()}
+    for step in steps:
         for x in (step.out, *step.reads()):
             if x.array.kind == "temp" and boxes.get(x.array, ()) is not None:
                 boxes[x.array] = _around(x, boxes.get(x.array))
@@ -54,14 +54,10 @@ def compact(program: Program) -> Program:
 
 def _around(x: Access, box: Box | None) -> Box | None:
     """Return a box around another and the cells that an access may be; None if a table decides."""
-    if any(_has_table(index) for index in x.indices):
+    if x.tables:
         return None
     bounds = [index.bounds() for index in x.indices]
     if box is None:
         return tuple(bounds)
     pairs = zip(bounds, box, strict=True)
     return tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs)
-
-
-def _has_table(index: Index) -> bool:
-    return index.via is not None

@@ -73,6 +73,8 @@ class NestExecutable:
     ----------
     memory : float64
         Its first cells take the inputs before `run`.
+    distances : sequence of Distance
+        As of `Nested`; `take` uses them.
     """
 
     def __init__(self, nested: Nested, code: Any) -> None:
@@ -81,7 +83,7 @@ class NestExecutable:
         self.memory: Floats = whole[LINE:]
         self._code = code  # whose instructions are gone when it is
         self._address, self._functions = whole.ctypes.data, nested.functions
-        self._distances, self._apart = nested.distances, nested.apart
+        self.distances, self._apart = nested.distances, nested.apart
         self._integers = whole.view(np.int64)
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
         if len(code) > 1:
@@ -92,16 +94,11 @@ class NestExecutable:
     def _run_and_let_go(self, run: Callable[[], Any]) -> None:
         """Run on arrays where they lie; the next run is on the numbers in memory."""
         run()
-        for x in self._distances:
+        for x in self.distances:
             self._integers[x.cell] = 0
 
     def take(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
         """Take numbers for the next run: each in its cells, or large arrays where they lie."""
-        if not self._distances:
-            memory = self.memory
-            for place, block in zip(cells, blocks):  # noqa: B905 - at each call
-                memory[place] = block
-            return
         for place, block in zip(cells, blocks, strict=True):
             found = self._within(place) if _can_be_read(block) else []
             if not found:
@@ -116,7 +113,7 @@ class NestExecutable:
         if not isinstance(place, slice):
             return []
         inside = range(*place.indices(len(self.memory)))
-        apart = self._distances if inside.start >= self._apart else ()
+        apart = self.distances if inside.start >= self._apart else ()
         return [(inside.start, x) for x in apart if x.numbers.start in inside]
 
     def _run_blocks(self) -> None:

@@ -25,30 +25,28 @@ def unrolled(program: Program) -> Program:
 
     The lanes of an output are outputs in order.
     """
-    old, made = program.copy(), _Unrolled(program.given)
+    made = _Unrolled(program.given)
     lanes = made.lanes
-    lanes += [[k] for k in range(old.inputs)]
-    for node in range(old.inputs, len(old)):
-        op, args = old.ops[node], old.args[node]
+    lanes += [[k] for k in range(program.inputs)]
+    for node in range(program.inputs, len(program)):
+        op, args = program.ops[node], program.args[node]
         if op is CONSTANT:
-            lanes.append([made.constant(old.constants[node])])
+            lanes.append([made.constant(program.constants[node])])
         elif op is BATCH:
             lanes.append([lanes[x][0] for x in args])
         elif op is UNBATCH:
             of = lanes[args[0]]
-            lanes.append([of[int(old.constants[args[1]]) if len(of) > 1 else 0]])
+            lanes.append([of[int(program.constants[args[1]]) if len(of) > 1 else 0]])
         elif isinstance(op, Held):
             lanes.append([made.constant(float(x)) for x in op.numbers])
         elif isinstance(op, Stacked):
-            first, step = (int(old.constants[x]) for x in args)
-            lanes.append([old.inputs + first + step * k for k in range(op.lanes)])
+            first, step = (int(program.constants[x]) for x in args)
+            lanes.append([program.inputs + first + step * k for k in range(op.lanes)])
         elif isinstance(op, Total):
             lanes.append([made.total(args)])
-        elif op is INPUT:  # pragma: no cover - all inputs come first
-            raise AssertionError(node)
         else:
             lanes.append([made.node(op, row) for row in made.rows(args)])
-    made.program.outputs = [x for node in old.outputs for x in lanes[node]]
+    made.program.outputs = [x for node in program.outputs for x in lanes[node]]
     return made.program
 
 
