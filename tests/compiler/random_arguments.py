@@ -78,6 +78,14 @@ def _made(rng: random.Random, depth: int, met: list[Any]) -> Any:
     return found
 
 
+def _argument(rng: random.Random, met: list[Any]) -> Any:
+    """Return an argument: at times an array, or a text like that of its shape."""
+    if rng.random() < 0.8:
+        return _made(rng, rng.randrange(1, 4), met)
+    shape = rng.choice([(2,), (4,), (2, 2), (1, 4)])
+    return np.full(shape, float(rng.randrange(9))) if rng.random() < 0.8 else str(shape)
+
+
 def _anew(x: Any, rng: random.Random) -> Any:
     """Return the same structure with other floats."""
     if type(x) is float:
@@ -136,9 +144,9 @@ def differing(seed: int) -> list[str]:
     calls = []
     for _ in range(rng.choice([1, 2, 3])):
         met: list[Any] = []
-        calls.append([_made(rng, rng.randrange(1, 4), met) for _ in range(rng.choice([1, 2, 3]))])
+        calls.append([_argument(rng, met) for _ in range(rng.choice([1, 2, 3]))])
     for args in [*calls]:  # another one alike but for one argument, and one with other numbers
-        calls.append([*args[:-1], _made(rng, 2, [*args])])
+        calls.append([*args[:-1], _argument(rng, [*args])])
         calls.append(_anew(args, rng))
     compiled, found = jit(described), []
     with warnings.catch_warnings():

@@ -10,7 +10,6 @@ import marshal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain, repeat
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from scalargrad.compiler.call.objects import (
     names_alike,
 )
 from scalargrad.compiler.guards.frozen import frozen
+from scalargrad.compiler.guards.memory_order import laid_out
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import shown
@@ -107,18 +107,25 @@ class Layout:
     ----------
     args : tuple
         Arguments of a call: floats in lists, tuples, dicts and dataclasses, beside text, bools and
-        None.
+        None, and what stands for arrays.
     key
         What was found by visiting them.
-    count : int
-        The number of floats.
+    leaves : sequence of float or array
+        The numbers found.
+    apart : tuple of int
+        Which arguments are arrays.
     """
 
-    def __init__(self, args: tuple[Any, ...], key: Key, count: int) -> None:
+    def __init__(
+        self, args: tuple[Any, ...], key: Key, leaves: Sequence[Any], apart: tuple[int, ...]
+    ) -> None:
         def written(numbers: Iterable[float]) -> Any:
             return _written(_in_columns(rebuilt(args, iter(numbers), {}))[0])
 
-        self.key = key
+        self.key, self.apart = key, apart
+        #: Where arrays are among the numbers.
+        self._arrays = [k for k, x in enumerate(leaves) if x.__class__ is np.ndarray]
+        count = len(leaves) - len(self._arrays)
         self.records = _in_columns(args)[1]
         #: Two numbers whose bytes all differ stand for each number.
         first, second = (written(repeat(x)) for x in _UNLIKE)
@@ -134,12 +141,28 @@ class Layout:
         """The number of bytes that `marshal` writes."""
         return len(self._mask)
 
-    def numbers(self, data: Any) -> Floats | None:
-        """Return the numbers in these bytes, as `visit` finds them; None if they lie otherwise."""
-        if (data & self._mask).tobytes() != self._fixed:
+    def leaves(self, data: Any, arrays: dict[int, Floats]) -> Floats | list[Any] | None:
+        """Return the numbers in these bytes, and the arrays, as `visit` finds them.
+
+        None if they lie otherwise.
+        """
+        if (*arrays,) != self.apart or (data & self._mask).tobytes() != self._fixed:
             return None
         found: Floats = data[self._places].view(FLOAT64)
-        return found
+        if not arrays:
+            return found
+        row: list[Any] = found.tolist()
+        for k, array in zip(self._arrays, arrays.values(), strict=True):
+            row.insert(k, array)
+        return row
+
+
+def _without_arrays(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[int, Floats]]:
+    """Return arguments with a text of its shape for each array, and these arrays by position."""
+    arrays = {k: x for k, x in enumerate(args) if x.__class__ is np.ndarray and x.dtype is FLOAT64}
+    if not arrays:
+        return args, arrays
+    return tuple([str(laid_out(x)) if k in arrays else x for k, x in enumerate(args)]), arrays
 
 
 def _written(args: Any) -> Any:
@@ -174,22 +197,28 @@ def _held_by(x: Any, records: Records, ids: set[int]) -> Any:
         records.append((kind, inner))
         return _all_held_by(x if is_row else [x], records, ids)
     records.append(None)
-    if kind is dict:
-        found = {name: _held_by(y, records, ids) for name, y in x.items()}
-        return x if all(map(is_, found.values(), x.values())) else found
-    if not is_row:
+    if _is_bare(x):
         return x
-    first = _held_by(x[0], records, ids)
-    return x if first is x[0] else kind([first, *[_held_by(y, records, ids) for y in x[1:]]])
+    if kind is dict:
+        return {name: _held_by(y, records, ids) for name, y in x.items()}
+    return kind([_held_by(y, records, ids) for y in x])
+
+
+def _is_bare(x: Any) -> bool:
+    """Return whether there is no dataclass in containers, by the first item of each."""
+    kind = x.__class__
+    if kind in _ROWS:
+        return not x or _is_bare(x[0])
+    return all(map(_is_bare, x.values())) if kind is dict else not has_space(kind)
 
 
 def _all_held_by(xs: Sequence[Any], records: Records, ids: set[int]) -> Any:
     before = len(ids)
     ids.update(map(id, xs))
-    if len({*map(type, xs)}) > 1 or len(ids) < before + len(xs):
+    if [*map(type, xs)].count(type(xs[0])) < len(xs) or len(ids) < before + len(xs):
         raise ValueError(xs)
     spaces = [*map(attributes_of, xs)]
-    if not any(map(has_space, map(type, spaces[0].values()))):
+    if _is_bare(spaces[0]):
         return spaces
     names, held = names_alike(spaces), [*chain.from_iterable(map(dict.values, spaces))]
     if names is None:
@@ -245,14 +274,17 @@ class Signature:
             return
         if len(self._layouts) >= _LAYOUTS:
             self._layouts.clear()
+        args, arrays = _without_arrays(args)
         with suppress(ValueError):
-            if _has_layout(args) and (len(key) >= _LONG or not _in_columns(args)[1]):
-                layout = Layout(args, key, len(leaves))
+            records = _has_layout(args) and _in_columns(args)[1]
+            if len(key) >= _LONG if records else records == [] and not arrays:
+                layout = Layout(args, key, leaves, (*arrays,))
                 self._layouts[layout.size] = layout
                 self._has_records |= len(layout.records) > 0
 
-    def _remembered(self, args: tuple[Any, ...]) -> tuple[Key, Floats] | None:
+    def _remembered(self, args: tuple[Any, ...]) -> tuple[Key, Floats | list[Any]] | None:
         """Return the key and the numbers of a call if its layout is known."""
+        args, arrays = _without_arrays(args)
         try:
             columns, records = _in_columns(args) if self._has_records else (args, [])
             data = _written(columns)
@@ -261,11 +293,11 @@ class Signature:
         layout = self._layouts.get(data.size)
         if layout is None:
             return None
-        numbers = layout.numbers(data) if layout.records == records else None
-        if numbers is None:
+        leaves = layout.leaves(data, arrays) if layout.records == records else None
+        if leaves is None:
             del self._layouts[data.size]
             return None
-        return layout.key, numbers
+        return layout.key, leaves
 
     def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, Any, list[Any]]:
         """Return the key of the program, the numbers of arguments, and the objects among them.

@@ -117,6 +117,8 @@ class Specialization:
         self._arrays = [*_arrays_among(nodes), *range(numbers, numbers + len(apart))]
         self._in_row = numbers + len(apart)
         self._is_short = sum(getattr(x, "size", 1) for x in leaves) <= _FEW
+        #: Whether arrays are given to a program as they are; among many floats, in a row of all.
+        self._in_blocks = self.has_arrays and len(leaves) <= _FEW
         wrt = (*value_cells(nodes), *range(given, program.inputs))
         #: Whether some node stands for several numbers of the arguments or the result.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
@@ -238,7 +240,7 @@ class Specialization:
     def _run_in_arrays(self, leaves: list[Any]) -> tuple[Sequence[Any], bool] | None:
         """Run the program with its inputs and outputs in arrays rather than lists of floats."""
         runner, n = self.function.values, self.results
-        if self.has_arrays:
+        if self._in_blocks:
             nodes = self._nodes_of(leaves) if self.whole else leaves
             blocks = [x if x.__class__ is float else _block_of(x) for x in nodes]
             if self.draws:
