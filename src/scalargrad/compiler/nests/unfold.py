@@ -52,7 +52,7 @@ def unfold(program: Program) -> Program | None:
     last = {seeds: wrt for seeds, wrt in sweeps.items() if seeds not in inner}
     if len({tuple(wrt) for wrt in last.values()}) > _MANY or _are_apart(program, last):
         inner = sweeps
-    elif _are_left(program, sweeps, inner):
+    elif inner and _are_left(program, sweeps, inner):
         inner = {}
     begun = _begun(nodes)
     if not inner and not reductions and not begun:

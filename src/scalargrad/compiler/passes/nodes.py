@@ -172,13 +172,14 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
             uses[found] -= np.bincount(kind)
             unused = found[uses[found] == 0]
             continue
-        more = []
-        for x in unused.tolist():
+        few = unused.tolist()
+        while few and len(few) < _MANY:
+            x = few.pop()
             for y in used[starts[x] : starts[x + 1]]:
                 left[y] -= 1
                 if not left[y]:
-                    more.append(y)
-        unused = np.array(more, np.int64)
+                    few.append(y)
+        unused = np.array(few, np.int64)
 
 
 def entries(numbers: Any) -> memoryview[int]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.passes.kinds import INPUT
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.value import Value
@@ -102,6 +103,14 @@ def _kind_of(trace: Trace, x: Traced) -> tuple[Any, ...]:
     return *kind, trace.is_copied(node), trace.labels.get(node)
 
 
+def _are_inputs(trace: Trace, xs: list[Traced]) -> bool:
+    """Return whether traced numbers are inputs without labels, all plain or all Values."""
+    nodes = [x.index for x in xs]
+    is_input = {*map(trace.ops.__getitem__, nodes)} == {INPUT}
+    marks = trace.plainness.marks_of(nodes) if is_input else []
+    return len({*marks}) == 1 and trace.labels.keys().isdisjoint(nodes)
+
+
 class Entries:
     """What further steps are given.
 
@@ -126,7 +135,8 @@ class Entries:
         if type(like.tree) is Traced and {*map(type, trees)} == {Traced}:  # without containers
             self.traced = trees
             is_own = all(x.trace is trace for x in trees)
-            kinds = {_kind_of(trace, x) for x in trees} if is_own else set()
+            told = [trees[0]] if is_own and _are_inputs(trace, trees) else trees
+            kinds = {_kind_of(trace, x) for x in told} if is_own else set()
             self.are_alike = kinds == {_kind_of(trace, like.tree)}
             return
         found = [like if x is like.tree else Nesting(trace, x) for x in trees]

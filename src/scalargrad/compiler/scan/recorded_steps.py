@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.scan.nesting import Entries, Nesting, built
 from scalargrad.compiler.scan.step_state import StepState
 from scalargrad.compiler.trace.stretch import Stretch
@@ -178,21 +179,24 @@ class _Further:
         for low in range(0, count, _AT_A_TIME):
             times = np.arange(low, min(low + _AT_A_TIME, count))
             nodes = self._results.at(times + 1, self._nodes[times])
-            numbers = map(self._number, nodes.ravel().tolist())
+            numbers = iter(self._numbers_of(nodes))
             made: dict[int, Any] = {}
             if isinstance(call.result.tree, Traced):
                 ys += numbers
+                continue
+            if call.result.tree is None:
+                ys += [None] * len(times)
                 continue
             for _ in times:
                 made = {}
                 ys.append(built(call.result.tree, numbers, made))
         carried = self._carried.at(np.array([count]), self._nodes[-1:])
-        last = built(call.carried.tree, map(self._number, carried.ravel().tolist()), made)
+        last = built(call.carried.tree, iter(self._numbers_of(carried)), made)
         return last, ys
 
-    def _number(self, node: int) -> Traced:
-        """Return the one traced number of a node."""
-        found = self._numbers.get(node)
-        if found is None:
-            found = self._numbers[node] = self._trace.all_traced([node])[0]
-        return found
+    def _numbers_of(self, nodes: Integers) -> list[Traced]:
+        """Return the traced numbers of nodes, one for each node."""
+        asked, known = nodes.ravel().tolist(), self._numbers
+        unknown = [node for node in asked if node not in known]
+        known.update(zip(unknown, self._trace.all_traced(unknown), strict=True))
+        return [known[node] for node in asked]

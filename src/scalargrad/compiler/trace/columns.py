@@ -261,11 +261,17 @@ class Plainness:
         """Return whether a node was marked as a Value, and nothing is differentiated by it."""
         return self._mark(node) == _VALUE
 
+    def marks_of(self, nodes: Sequence[int]) -> list[int]:
+        """Return what was set of each of some nodes; 0 of those of which nothing was."""
+        return [*map(self._mark, nodes)]
+
     def _mark(self, node: int) -> int:
         return self._marks[node] if node < len(self._marks) else _NO_MARK
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
+        if not self._values:  # all are
+            return True
         if mark := self._mark(node):
             return mark == _PLAIN
         known = self._derived
