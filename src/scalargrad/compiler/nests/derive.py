@@ -217,7 +217,8 @@ class _Sweep:
         hits = self.builder.array(f"{step.out.array}.hits", step.out.array.shape)
         count = Access(hits, step.out.indices)
         self.builder.append(Step(count, TABLE["identity"], (hit,), ADD))
-        return one, self.builder.step(TABLE["div"], (hit, count))
+        each = self.builder.step(TABLE["div"], (1.0, count))
+        return one, self.builder.step(TABLE["mul"], (hit, each))
 
 
 class _Reverse(_Sweep):

@@ -28,6 +28,8 @@ from scalargrad.ops import TABLE
 
 #: So many loops and steps copy numbers at most, where loops must pay.
 _RUNS = 64
+#: More constants than this are copied from an array of them.
+_NUMBERS = 8
 _IDENTITY, _ADD, _MUL = TABLE["identity"], TABLE["add"], TABLE["mul"]
 _AT_ZERO = Index()
 
@@ -244,7 +246,13 @@ class NodeCells:
         along: Index = _AT_ZERO,
     ) -> None:
         """Copy cells to those at one index of an array, plus `along`, beside other indices."""
-        b, runs, places = self.builder, dict[int, _Run](), [*cells]
+        b, runs = self.builder, dict[int, _Run]()
+        numbers = {k: x for k, x in cells.items() if isinstance(x, float)}
+        if len(numbers) > _NUMBERS:
+            data = np.array([*numbers.values()])
+            held = b.array("held", data.shape, "const", data)
+            cells = {**cells, **{k: Access(held, (Index(j),)) for j, k in enumerate(numbers)}}
+        places = [*cells]
         while places:
             run = runs[places[0]] = _run(places, cells)
             del places[: run.size]

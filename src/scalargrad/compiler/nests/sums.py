@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
@@ -245,10 +245,11 @@ class Sums(Registers):
                     total = made.held[key]
                     if made.over_lanes == "classes":
                         assert self.e8
-                        total = self._in_order(self.e8.lane(str(total), k) for k in range(CLASSES))
+                        lanes = [self.e8.lane(str(total), k) for k in range(CLASSES)]
+                        total = self._in_order(made.step.how, lanes)
                     elif made.turn:
-                        slots = (self._slot(made, key, str(k)) for k in range(CLASSES))
-                        total = self._in_order(map(self.e.load, slots))
+                        slots = [self._slot(made, key, str(k)) for k in range(CLASSES)]
+                        total = self._in_order(made.step.how, [*map(self.e.load, slots)])
                     self._end_one(made.step, total)
 
     def _begin_slots(self, made: Sum) -> None:
@@ -258,19 +259,20 @@ class Sums(Registers):
             with self._standing(place):
                 made.held[key] = self.slots(self.e.width)
                 for k in range(CLASSES):
-                    self.e.store(-0.0, self._slot(made, key, str(k)))
+                    self.e.store(_start(made.step.how), self._slot(made, key, str(k)))
 
     def _slot(self, made: Sum, key: Key, which: str) -> str:
         return self.slot(str(made.held[key]), which, self.e.width)
 
-    def _in_order(self, classes: Iterable[str]) -> str:
-        return functools.reduce(self.e.add, classes)
+    def _in_order(self, how: str, classes: Sequence[str]) -> str:
+        """Return the sum of classes, or the largest of them."""
+        return functools.reduce(lambda x, y: self._joined(how, _IDENTITY, [y], x), classes)
 
     def _end_in_memory(self, made: Sum, partial: Access, lanes: Sequence[Loop]) -> None:
         """End the sums of all cells, as far as any turn of the sum's loop may reach."""
         if not lanes:
             at = partial.indices[1 + (self.block is not None) :]
-            self._end_one(made.step, self._total(partial, at))
+            self._end_one(made.step, self._total(made.step.how, partial, at))
             return
         var = lanes[0].var
         extent = _longest(var, self.at)
@@ -283,12 +285,12 @@ class Sums(Registers):
 
         self._turns(self._whole(extent), (), turn)
 
-    def _total(self, partial: Access, at: Sequence[Index]) -> str:
-        """Return the sum of the classes of a cell."""
+    def _total(self, how: str, partial: Access, at: Sequence[Index]) -> str:
+        """Return the sum of the classes of a cell, or the largest of them."""
         lead = (as_index(self.block),) if self.block else ()
         count = partial.array.shape[len(lead)]
         classes = (Access(partial.array, (*lead, Index(k), *at)) for k in range(count))
-        return self._in_order(map(self._load, classes))
+        return self._in_order(how, [*map(self._load, classes)])
 
     def _end_one(self, step: Step, total: Operand) -> None:
         """Add a sum to that of the loop outside, or to the cell."""
@@ -307,7 +309,7 @@ class Sums(Registers):
                     raise TraceError(f"{x} is read while several loops add to it")
                 at = [_number_of(loop.var, step.out, x) for loop in sums[0].lanes]
                 open_, self.lane = self.lane, self.lane if self._is_wide(x) else None
-                found = self.e.add(0.0, self._total(partial, at))
+                found = self.e.add(0.0, self._total(step.how, partial, at))
                 self.lane = open_
                 return found
         return None
@@ -340,7 +342,7 @@ def has_partial_sums(step: Step, loop: Loop) -> bool:
 
 def has_classes(step: Step, loop: Loop) -> bool:
     """Return whether sums over a loop have classes, if only at its longest."""
-    return step.how == ADD and loop.var.extent.bounds()[1] > SEQUENTIAL
+    return step.how != SET and loop.var.extent.bounds()[1] > SEQUENTIAL
 
 
 def _number_of(var: Var, out: Access, x: Access) -> Index:

@@ -10,6 +10,7 @@ does, and so do sweeps of many points. The others are left to `derive`.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,12 +18,36 @@ import numpy as np
 from scalargrad.compiler.nests.asked import crosses
 from scalargrad.compiler.nests.node_columns import MOST_OPERANDS, is_given, is_repeatable, sweeps_of
 from scalargrad.compiler.passes.differentiate import Dependents, Seeds, is_detached
-from scalargrad.compiler.passes.expressions import Plans, fixed_arity, plans, written_out
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, DETACH, TAKE, Op, has_lanes
+from scalargrad.compiler.passes.expressions import (
+    LARGER,
+    Plans,
+    fixed_arity,
+    plans,
+    written_out,
+)
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    CONSTANT,
+    DETACH,
+    TAKE,
+    Held,
+    Op,
+    has_lanes,
+)
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import PartCopy, Program, without_dead_nodes
-from scalargrad.ops import add, identity, logsumexp, mul, neg, pow, sum
+from scalargrad.ops import (
+    add,
+    identity,
+    logsumexp,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    pow,
+    sum,
+)
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol
 
@@ -139,7 +164,7 @@ def _loses_ties(nodes: Nodes, op: Reduction) -> bool:
 
 def _is_router(op: Reduction) -> bool:
     """Return whether a reduction is written in choices among its operands, as logsumexp is, too."""
-    return op.expression is not None and (op.pattern == "router" or op is logsumexp)
+    return op is logsumexp
 
 
 def _inner(program: Program, sweeps: dict[Seeds, list[int]]) -> dict[Seeds, list[int]]:
@@ -194,7 +219,17 @@ class _Unfolding(PartCopy):
             if node in self.begun:
                 self.firsts[self.begun[node]] = self._first(new[node])
         made.outputs = [new[x] for x in old.outputs]
+        if self.wrt and has_lanes(old.nodes().table):
+            self._widen_outputs()
         return without_dead_nodes(made) if self.wrt else made
+
+    def _widen_outputs(self) -> None:
+        """Give outputs that turned out to be alike for all examples a number for each again."""
+        sizes, now = (x.sizes()[x.outputs].tolist() for x in (self.source, self.program))
+        for k, (lanes, left) in enumerate(zip(sizes, now, strict=True)):
+            if lanes > left:
+                ones = self.append(Held(np.ones(lanes).tobytes()), ())
+                self.program.outputs[k] = self.append(mul, (self.program.outputs[k], ones))
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and len(nodes) > 1:
@@ -206,7 +241,17 @@ class _Unfolding(PartCopy):
             return len(made) - 1
         if op.expression is not None and len(nodes) <= MOST_OPERANDS:
             return self.append(fixed_arity(op, len(nodes)), tuple(nodes))
+        if op is maximum:
+            return self._largest(nodes)
+        if op is minimum:
+            return self.append(neg, (self._largest([self.append(neg, (x,)) for x in nodes]),))
         return self._follow(_reduction_plan(op, len(nodes)), nodes)
+
+    def _largest(self, nodes: Sequence[int]) -> int:
+        found = self.constant(-math.inf)
+        for x in nodes:
+            found = self.append(LARGER, (found, x))
+        return found
 
     def _first(self, node: int) -> int:
         """Write the first term of a sum as one that is added, to nothing: as all others are."""

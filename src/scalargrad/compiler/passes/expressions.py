@@ -278,3 +278,8 @@ class FixedArity(Elementwise):
 def fixed_arity(reduction: Reduction, arity: int) -> FixedArity:
     """Return a reduction of `arity` operands, always the same object."""
     return FixedArity(reduction, arity)
+
+
+#: Of a chain of these, each of an operand and the one before, the largest operand is the result,
+#: and equal ones share the gradient: a maximum of many operands.
+LARGER = FixedArity(TABLE["maximum"], 2)  # type: ignore[arg-type]

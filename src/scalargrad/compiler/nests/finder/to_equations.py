@@ -14,7 +14,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from scalargrad.compiler.nests.builder import Builder
-from scalargrad.compiler.nests.equations import ADD, SET, Arg, Array, Index, Step, Var
+from scalargrad.compiler.nests.equations import MAX, SET, Arg, Array, Index, Step, Var
 from scalargrad.compiler.nests.equations import Access as Cell
 from scalargrad.compiler.nests.finder.additions import Sum, sums_of
 from scalargrad.compiler.nests.finder.cells import (
@@ -30,7 +30,7 @@ from scalargrad.compiler.nests.finder.cells import (
 )
 from scalargrad.compiler.nests.finder.recording import APART, COMPUTED, GIVEN
 from scalargrad.compiler.nests.finder.tree import Affine, Constant, Loop, Statement, Tree
-from scalargrad.compiler.passes.expressions import FixedArity
+from scalargrad.compiler.passes.expressions import LARGER, FixedArity
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation
@@ -38,6 +38,7 @@ from scalargrad.table.operation import Elementwise, Operation
 #: Arrays have at most so many cells for each node, and beside that.
 _PADDED, _FEW = 8, 4096
 _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
+_LARGEST = TABLE["maximum"]
 
 
 def to_equations(
@@ -100,11 +101,16 @@ class _Writer:
     def _allot(self, statement: Statement) -> None:
         """Make the arrays of a statement."""
         own, name = self.sums.get(statement.number), self.operations[statement.number].name
+        is_larger = self.tree.recording.table[statement.code] is LARGER
+        if is_larger and own is None and statement.number not in self.cells.terms:
+            raise NotWrittenError  # equal operands would not share the gradient
         for made in self.cells.stores[statement.number]:
             self._allot_fills(made, name)
         if own is not None:
             self.closing[statement.loops[own.axis]].append(statement)
-            if not _is_zero(self.cells.starts[statement.number]):
+            if not _is_nothing(self.cells.starts[statement.number], own.how):
+                if own.how == MAX:
+                    raise NotWrittenError
                 array = self.cells.stores[statement.number][0].array
                 assert array
                 self.partial[statement.number] = self.builder.array("sum", array.shape)
@@ -163,7 +169,7 @@ class _Writer:
         out = main.cell(around[: own.axis])
         if number in self.partial:
             out = Cell(self.partial[number], out.indices)
-        self.builder.append(Step(out, *self._added(own, around), ADD))
+        self.builder.append(Step(out, *self._added(own, around), own.how))
 
     def _added(self, own: Sum, around: Sequence[Var]) -> tuple[Operation, tuple[Arg, ...]]:
         """Write the terms of a sum at one turn but for the last operation; return that."""
@@ -172,7 +178,8 @@ class _Writer:
             x = self._arg(self.cells.reads[term.statement.number, term.place], around)
             if args:
                 held = args[0] if op is _IDENTITY else self.builder.step(op, args)
-                op, args = TABLE["sub" if term.negated else "add"], (held, x)
+                both = TABLE["sub" if term.negated else "add"]
+                op, args = _LARGEST if own.how == MAX else both, (held, x)
             else:
                 op, args = TABLE["neg"] if term.negated else _IDENTITY, (x,)
         return op, args
@@ -249,5 +256,7 @@ def _of_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Ar
     return (_IDENTITY, args[:1]) if op.name == "pow" and args[1] == 1.0 else (op, args)
 
 
-def _is_zero(read: Read) -> bool:
-    return isinstance(read, Constant) and read.number == 0.0
+def _is_nothing(read: Read, how: str) -> bool:
+    """Return whether a sum starts from 0, or a maximum from -inf."""
+    nothing = -math.inf if how == MAX else 0.0
+    return isinstance(read, Constant) and read.number == nothing

@@ -1,0 +1,383 @@
+"""The problems of GradBench in scalar Python, beside JAX vectorised by hand.
+
+    python -m benchmarks.gradbench [--write docs/benchmarks.md] [--turns N] [--only gmm,lse]
+
+The problems and the sizes of their inputs are those of GradBench's evals (gmm, ba, lstm, ode, det,
+llsq, lse, kmeans), each with the derivative that its eval asks for. Numbers are drawn here, and
+given as NumPy arrays to both. `det`, which has no vectorised form, is the same scalar code in JAX.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import scalargrad as sg
+from benchmarks.comparing import Comparison, Items, Row, main
+from benchmarks.measuring import Run
+
+OURS, THEIRS = "scalargrad", "JAX"
+GENERATOR = np.random.default_rng(31337)
+
+
+class Problem(NamedTuple):
+    """What is to be computed of which inputs.
+
+    Attributes
+    ----------
+    size : str
+        The inputs, as GradBench calls them.
+    inputs : tuple of array
+    ours : callable
+        The derivative, of the inputs, by scalargrad.
+    theirs : callable
+        Returns the same for JAX, given its modules ``jax`` and ``jax.numpy``.
+    """
+
+    size: str
+    inputs: tuple[Any, ...]
+    ours: Callable[..., Any]
+    theirs: Callable[[Any, Any], Callable[..., Any]]
+
+
+def random(*shape: int) -> Any:
+    """Return numbers from [0, 1)."""
+    return GENERATOR.random(shape)
+
+
+# Sums ---------------------------------------------------------------------------------------------
+
+
+def lse(n: int = 10_000) -> Problem:
+    """Differentiate the logarithm of a sum of exponentials, shifted by their maximum."""
+
+    def primal(xs: Any) -> Any:
+        most = sg.maximum(*xs)
+        return sg.log(sum(sg.exp(x - most) for x in xs)) + most
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        def primal(x: Any) -> Any:
+            most = jnp.max(x)
+            return jnp.log(jnp.sum(jnp.exp(x - most))) + most
+
+        return jax.grad(primal)
+
+    return Problem(f"n={n:,}", (random(n),), sg.grad(primal), theirs)
+
+
+def llsq(n: int = 1024, m: int = 128) -> Problem:
+    """Differentiate the error of a polynomial that fits signs."""
+    t = np.linspace(-1, 1, n)
+
+    def error(x: Any, t: Any, sign: Any) -> Any:
+        fitted, power = 0.0, 1.0
+        for coefficient in x:
+            fitted = fitted + coefficient * power
+            power = power * t
+        return (sign - fitted) ** 2
+
+    def primal(x: Any) -> Any:
+        return sum(sg.vmap(error, in_axes=(None, 0, 0))(x, t, np.sign(t))) / 2
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        powers = np.vander(t, m, increasing=True)
+        return jax.grad(lambda x: jnp.sum((jnp.sign(t) - powers @ x) ** 2) / 2)
+
+    return Problem(f"n={n:,}, m={m}", (random(m),), sg.grad(primal), theirs)
+
+
+def kmeans(k: int = 10, n: int = 1000, d: int = 8) -> Problem:
+    """Find Newton's direction: the gradient over the diagonal of the Hessian."""
+    points = random(n, d)
+
+    def closest(centroids: Any, point: Any) -> Any:
+        distances = [sum((a - b) ** 2 for a, b in zip(c, point, strict=True)) for c in centroids]
+        return sg.minimum(*distances)
+
+    def cost(centroids: Any) -> Any:
+        return sum(sg.vmap(closest, in_axes=(None, 0))(centroids, points))
+
+    def ours(centroids: Any) -> Any:
+        _, curvatures = sg.hvp(cost, centroids, np.ones((k, d)))
+        return sg.grad(cost)(centroids) / curvatures
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        def cost(centroids: Any) -> Any:
+            squares = jnp.sum((points[:, None] - centroids[None]) ** 2, axis=2)
+            return jnp.sum(jnp.min(squares, axis=1))
+
+        def direction(centroids: Any) -> Any:
+            ones = (jnp.ones((k, d)),)
+            slopes, curvatures = jax.jvp(jax.grad(cost), (centroids,), ones)
+            return slopes / curvatures
+
+        return direction
+
+    return Problem(f"k={k}, n={n:,}, d={d}", (points[-k:].copy(),), ours, theirs)
+
+
+# Models -------------------------------------------------------------------------------------------
+
+
+def gmm(d: int = 10, k: int = 10, n: int = 1000, m: int = 0, gamma: float = 1.0) -> Problem:
+    """Differentiate a Gaussian mixture's log-posterior, with a Wishart prior.
+
+    A precision is QᵀQ, with exp(q) on the diagonal of Q and l below it, column by column.
+    """
+    data = GENERATOR.normal(size=(n, d))
+    below = [(i, j) for j in range(d) for i in range(j + 1, d)]
+    freedom = d + m + 1
+    constant = k * freedom * d * math.log(gamma / math.sqrt(2)) - n * d / 2 * math.log(math.tau)
+    halves = sum(math.lgamma((freedom - j) / 2) for j in range(d))
+    constant -= k * (halves + d * (d - 1) / 4 * math.log(math.pi))
+
+    def likelihood(x: Any, alpha: Any, mu: Any, q: Any, low: Any) -> Any:
+        terms = []
+        for a, center, diagonal, rest in zip(alpha, mu, q, low, strict=True):
+            offset = [u - v for u, v in zip(x, center, strict=True)]
+            turned = [sg.exp(s) * u for s, u in zip(diagonal, offset, strict=True)]
+            for (i, j), entry in zip(below, rest, strict=True):
+                turned[i] = turned[i] + entry * offset[j]
+            terms.append(a + sum(diagonal) - sum(u * u for u in turned) / 2)
+        return sg.logsumexp(terms)
+
+    def posterior(alpha: Any, mu: Any, q: Any, low: Any) -> Any:
+        every = sg.vmap(likelihood, in_axes=(0, None, None, None, None))
+        found = sum(every(data, alpha, mu, q, low)) - n * sg.logsumexp(alpha)
+        for diagonal, rest in zip(q, low, strict=True):
+            squares = sum(sg.exp(s) ** 2 for s in diagonal) + sum(u * u for u in rest)
+            found = found + m * sum(diagonal) - gamma * gamma / 2 * squares
+        return found + constant
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        rows, columns = (np.array(part) for part in zip(*below, strict=True))
+
+        def posterior(alpha: Any, mu: Any, q: Any, low: Any) -> Any:
+            factors = jnp.zeros((k, d, d)).at[:, rows, columns].set(low)
+            offset = data[:, None] - mu
+            turned = jnp.exp(q) * offset + jnp.einsum("kij,nkj->nki", factors, offset)
+            terms = alpha + q.sum(1) - (turned**2).sum(2) / 2
+            found = jax.nn.logsumexp(terms, axis=1).sum() - n * jax.nn.logsumexp(alpha)
+            squares = (jnp.exp(q) ** 2).sum() + (low**2).sum()
+            return found + m * q.sum() - gamma * gamma / 2 * squares + constant
+
+        return jax.grad(posterior, argnums=(0, 1, 2, 3))
+
+    normal = GENERATOR.normal
+    inputs = normal(size=k), random(k, d), normal(size=(k, d)), normal(size=(k, len(below)))
+    ours = sg.grad(posterior, argnums=(0, 1, 2, 3))
+    return Problem(f"d={d}, k={k}, n={n:,}", inputs, ours, theirs)
+
+
+def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
+    """Differentiate the loss of recurrent layers whose weight matrices are diagonal."""
+    text = (random(count, bits) < 0.5).astype(float)
+    state = random(layers, 2, bits)
+
+    def cell(layer: tuple[Any, Any], hidden: Any, memory: Any, x: Any, f: Any) -> tuple[Any, Any]:
+        """Return hidden state and memory after a step; `f` holds exp and tanh."""
+        w, b = layer
+
+        def sigmoid(z: Any) -> Any:
+            return 1 / (1 + f.exp(-z))
+
+        forget, out = sigmoid(x * w[0] + b[0]), sigmoid(x * w[2] + b[2])
+        change = sigmoid(hidden * w[1] + b[1]) * f.tanh(hidden * w[3] + b[3])
+        memory = memory * forget + change
+        return out * f.tanh(memory), memory
+
+    def ours(weights: Any, extra: Any) -> Any:
+        def step(carry: Any, given: Any) -> Any:
+            now, (x, expected) = [], given
+            xs = [u * v for u, v in zip(x, extra[0], strict=True)]
+            for (w, b), (hidden, memory) in zip(weights, carry, strict=True):
+                cells = [
+                    cell((w[:, i], b[:, i]), hidden[i], memory[i], xs[i], sg) for i in range(bits)
+                ]
+                xs, memories = [u for u, _ in cells], [u for _, u in cells]
+                now.append((xs, memories))
+            ys = [u * v + b for u, v, b in zip(xs, extra[1], extra[2], strict=True)]
+            scale = sg.log(sum(sg.exp(y) for y in ys) + 2.0)
+            return now, sum(u * (y - scale) for u, y in zip(expected, ys, strict=True))
+
+        first = [(layer[0].tolist(), layer[1].tolist()) for layer in state]
+        _, losses = sg.scan(step, first, (text[:-1], text[1:]))
+        return -sum(losses) / (bits * (count - 1))
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        def loss(weights: Any, extra: Any) -> Any:
+            def step(carry: Any, given: Any) -> Any:
+                x, expected = given
+                x, now = x * extra[0], []
+                for layer, (hidden, memory) in zip(weights, carry, strict=True):
+                    x, memory = cell(layer, hidden, memory, x, jnp)
+                    now.append((x, memory))
+                ys = x * extra[1] + extra[2]
+                return now, jnp.sum(expected * (ys - jnp.log(jnp.sum(jnp.exp(ys)) + 2)))
+
+            first = [(layer[0], layer[1]) for layer in jnp.array(state)]
+            _, losses = jax.lax.scan(step, first, (text[:-1], text[1:]))
+            return -jnp.sum(losses) / (bits * (count - 1))
+
+        return jax.grad(loss, argnums=(0, 1))
+
+    inputs = random(layers, 2, 4, bits), random(3, bits)
+    gradient = sg.grad(ours, argnums=(0, 1))
+    return Problem(f"l={layers}, c={count:,}, b={bits}", inputs, gradient, theirs)
+
+
+def ba(observations: int = 5000) -> Problem:
+    """Find the nonzero part of the Jacobian of reprojection errors, 2 × 15 for an observation.
+
+    A camera is given by its rotation as an axis times an angle, its center, focal length, principal
+    point and two numbers for radial distortion; a point by its place and weight.
+    """
+    camera = np.array([0.05, -0.11, 0.08, 0.3, 0.2, -4.0, 419.0, 5.9, -8.5, 0.088, 0.0027])
+    cameras = camera + 0.01 * GENERATOR.normal(size=(observations, 11))
+    points, weights = GENERATOR.normal(size=(observations, 3)), random(observations, 1)
+    features = 100 * GENERATOR.normal(size=(observations, 2))
+    unknown = np.concatenate([cameras, points, weights], axis=1)
+
+    def residual(given: Any, feature: Any, f: Any) -> list[Any]:
+        """Return two errors; `f` holds sqrt, sin and cos."""
+        rotation, center = given[0:3], given[3:6]
+        x = [given[11 + i] - center[i] for i in range(3)]
+        angle = f.sqrt(sum(r * r for r in rotation))
+        axis = [r / angle for r in rotation]
+        cosine, sine = f.cos(angle), f.sin(angle)
+        along = sum(a * u for a, u in zip(axis, x, strict=True)) * (1 - cosine)
+        across = [axis[i - 2] * x[i - 1] - axis[i - 1] * x[i - 2] for i in range(3)]
+        turned = [x[i] * cosine + across[i] * sine + axis[i] * along for i in range(3)]
+        u, v = turned[0] / turned[2], turned[1] / turned[2]
+        square = u * u + v * v
+        scale = (1 + given[9] * square + given[10] * square * square) * given[6]
+        there = u * scale + given[7], v * scale + given[8]
+        return [given[14] * (a - feature[i]) for i, a in enumerate(there)]
+
+    def ours(unknown: Any) -> Any:
+        one = sg.jacobian(partial(residual, f=sg))
+        return sg.vmap(one, in_axes=(0, 0))(unknown, features)
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        def one(given: Any, feature: Any) -> Any:
+            return jnp.stack(residual(given, feature, jnp))
+
+        return lambda unknown: jax.vmap(jax.jacrev(one), out_axes=1)(unknown, features)
+
+    return Problem(f"{observations:,} observations", (unknown,), ours, theirs)
+
+
+# Scalar code ----------------------------------------------------------------------------------
+
+
+def ode(n: int = 1000, steps: int = 10) -> Problem:
+    """Differentiate the last component after steps of Runge and Kutta."""
+    h = 2 / steps
+
+    def solved(x: Any) -> Any:
+        def rate(y: Any) -> Any:
+            return [x[0], *[x[i] * y[i - 1] for i in range(1, n)]]
+
+        def moved(y: Any, by: float, k: Any) -> Any:
+            return [u + by * v for u, v in zip(y, k, strict=True)]
+
+        y: Any = [0.0] * n
+        for _ in range(steps):
+            k1 = rate(y)
+            k2 = rate(moved(y, h / 2, k1))
+            k3 = rate(moved(y, h / 2, k2))
+            k4 = rate(moved(y, h, k3))
+            y = [
+                u + h * (a + 2 * b + 2 * c + d) / 6
+                for u, a, b, c, d in zip(y, k1, k2, k3, k4, strict=True)
+            ]
+        return y[-1]
+
+    def theirs(jax: Any, jnp: Any) -> Any:
+        def solved(x: Any) -> Any:
+            def rate(y: Any) -> Any:
+                return x * jnp.concatenate([jnp.ones(1), y[:-1]])
+
+            def step(y: Any, _: Any) -> Any:
+                k1 = rate(y)
+                k2 = rate(y + h / 2 * k1)
+                k3 = rate(y + h / 2 * k2)
+                return y + h * (k1 + 2 * k2 + 2 * k3 + rate(y + h * k3)) / 6, None
+
+            return jax.lax.scan(step, jnp.zeros(n), None, length=steps)[0][-1]
+
+        return jax.grad(solved)
+
+    return Problem(f"n={n:,}, s={steps}", (random(n),), sg.grad(solved), theirs)
+
+
+def det(size: int = 6) -> Problem:
+    """Differentiate a determinant, expanded by minors."""
+
+    def minor(a: Any, row: int, columns: tuple[int, ...]) -> Any:
+        if len(columns) == 1:
+            return a[row][columns[0]]
+        total, sign = 0.0, 1
+        for k, column in enumerate(columns):
+            rest = minor(a, row + 1, columns[:k] + columns[k + 1 :])
+            total = total + sign * a[row][column] * rest
+            sign = -sign
+        return total
+
+    def primal(a: Any) -> Any:
+        return minor(a, 0, tuple(range(size)))
+
+    def theirs(jax: Any, _: Any) -> Any:
+        return jax.grad(primal)
+
+    return Problem(f"l={size}", (random(size, size),), sg.grad(primal), theirs)
+
+
+PROBLEMS = (gmm, ba, lstm, ode, det, llsq, lse, kmeans)
+#: How far apart results may be; the columns of llsq's polynomial are nearly dependent.
+CLOSE = 1e-7
+
+
+def compared(make: Callable[[], Problem]) -> Comparison:
+    """Compare a problem's derivative, and the time until its first result."""
+    problem = make()
+
+    def ours() -> Run:
+        compiled = sg.jit(problem.ours)
+        return lambda: compiled(*problem.inputs)
+
+    def theirs() -> Run:
+        import jax
+        import jax.numpy as jnp
+
+        jax.config.update("jax_enable_x64", True)
+        compiled = jax.jit(problem.theirs(jax, jnp))
+        return lambda: jax.block_until_ready(compiled(*problem.inputs))
+
+    rows = Row(OURS, THEIRS, at_most=1.0), Row(OURS, THEIRS, first=True)
+    what = f"{make.__name__}, {problem.size}"
+    return Comparison(what, {OURS: ours, THEIRS: theirs}, rows, tolerance=CLOSE)
+
+
+def asked_for(arguments: list[str]) -> list[Callable[[], Problem]]:
+    """Return the problems named behind ``--only``, which is taken out; all without it."""
+    if "--only" not in arguments:
+        return [*PROBLEMS]
+    place = arguments.index("--only")
+    _, names = arguments[place : place + 2]
+    del arguments[place : place + 2]
+    return [x for x in PROBLEMS if x.__name__ in names.split(",")]
+
+
+def table(problems: Iterable[Callable[[], Problem]] = PROBLEMS) -> Items:
+    """Yield the comparison of each problem."""
+    yield from map(compared, problems)
+
+
+if __name__ == "__main__":
+    main("gradbench", partial(table, asked_for(sys.argv)), turns=9)
