@@ -509,9 +509,6 @@ def test_an_array_of_the_same_bits_and_another_type_is_another() -> None:
     assert compiled(1.0) == 2.0**62
 
 
-# Anything, changed anywhere ---------------------------------------------------------------------
-
-
 # What users keep on Values ----------------------------------------------------------------------
 
 

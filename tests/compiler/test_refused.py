@@ -976,9 +976,6 @@ def test_a_child_forked_during_a_first_call_does_not_hang() -> None:
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-# Paths ------------------------------------------------------------------------------------------
-
-
 # Examples of vmap -------------------------------------------------------------------------------
 
 
