@@ -20,7 +20,7 @@ import scalargrad as sg
 from benchmarks import gpt
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run, in_fresh_process, traced_bytes
-from benchmarks.moons.problem import PENALTY, SEED, WIDTHS, labelled_points, loss, moons
+from benchmarks.moons import problem as demo
 from benchmarks.reporting import Finding, duration
 from scalargrad import nn
 from scalargrad.graph import topological_order
@@ -85,50 +85,37 @@ def readme(library: Callable[[], tuple[Any, Any]]) -> Run:
 def moons_step(library: Callable[[], tuple[Any, Any]]) -> Run:
     """Return a step of micrograd's two-moons demo on the whole batch, on a library's networks."""
     value, mlp = library()
-    points, labels = labelled_points()
-    random.seed(SEED)
-    model = mlp(WIDTHS[0], list(WIDTHS[1:]))
+    points, labels = demo.labelled_points()
+    random.seed(demo.SEED)
+    model = mlp(demo.WIDTHS[0], list(demo.WIDTHS[1:]))
 
-    def run() -> float:
+    def total() -> Any:
         scores = [model(list(map(value, point))) for point in points]
         losses = [(1 + -y * s).relu() for y, s in zip(labels, scores, strict=True)]
         data_loss = sum(losses) * (1.0 / len(losses))
-        total = data_loss + PENALTY * sum(p * p for p in model.parameters())
-        model.zero_grad()
-        total.backward()
-        for parameter in model.parameters():
-            parameter.data -= 0.01 * parameter.grad
-        return float(total.data)
+        return data_loss + demo.PENALTY * sum(p * p for p in model.parameters())
 
-    return run
+    return demo.on_values(total, model.parameters(), 0.01)
 
 
 def same_code(library: Callable[[], tuple[Any, Any]]) -> Run:
     """Return the loss of the two-moons demo, forwards and backwards, in sums and products alone."""
     value, _ = library()
-    problem = moons()
+    problem = demo.moons()
     parameters = [value(x) for x in problem.parameters]
 
-    def run() -> float:
-        total = loss(parameters, problem.points, problem.labels, value.relu, value.relu)
-        total.backward()
-        return float(total.data)
-
-    return run
+    relu = value.relu
+    return lambda: demo.swept(demo.loss(parameters, problem.points, problem.labels, relu, relu))
 
 
 def gpt_step(library: Callable[[], tuple[Any, Any]]) -> Run:
     """Return the loss of a GPT at a name of six letters, forwards and backwards."""
     value, _ = library()
-    generator = random.Random(SEED)
+    generator = random.Random(demo.SEED)
     parameters = [value(generator.gauss(0.0, 0.08)) for _ in range(4192)]
 
-    def run() -> float:
-        total = gpt.loss(parameters, [26, *range(6)], [*range(6), 26], value)
-        total.backward()
-        return float(total.data)
-
-    return run
+    inputs, targets = [26, *range(6)], [*range(6), 26]
+    return lambda: demo.swept(gpt.loss(parameters, inputs, targets, value))
 
 
 def mixed_graph(rounds: int) -> sg.Value:
@@ -144,16 +131,16 @@ def mixed_graph(rounds: int) -> sg.Value:
 def bytes_per_node(copies: int = 500, rounds: int = 5000) -> Iterator[Finding]:
     """Measure the memory of a node, in the README expression and in a large mixed graph."""
 
-    def swept(root: sg.Value) -> sg.Value:
+    def whole(root: sg.Value) -> sg.Value:
         root.backward()
         return root
 
     def expressions() -> list[sg.Value]:
         numbers = [(sg.Value(-4.0), sg.Value(2.0)) for _ in range(copies)]
-        return [swept(readme_expression(a, b, sg.relu)) for a, b in numbers]
+        return [whole(readme_expression(a, b, sg.relu)) for a, b in numbers]
 
     def large() -> list[sg.Value]:
-        return [swept(mixed_graph(rounds))]
+        return [whole(mixed_graph(rounds))]
 
     for graph, build in [("README expression", expressions), ("large mixed graph", large)]:
         build()  # compiles what is compiled at first use
@@ -178,7 +165,7 @@ def long_chain(length: int = 1_000_000) -> Finding:
     left = gc.collect()
     times = [built - start, backed - built, freed - backed]
     return Finding(
-        f"Chain of {length:,} nodes built, swept backward, freed",
+        f"Chain of {length:,} nodes built, demo.swept backward, freed",
         "no recursion, nothing left to collect",
         f"{' + '.join(f'{t:.2f}' for t in times)} s, {left} left",
         left == 0 and leaf.grad == 1.0,
@@ -210,15 +197,6 @@ def comparisons() -> Items:
     yield from map(backward, (200, 2000))
     took = median(float(in_fresh_process(IMPORT.format("scalargrad"))) for _ in range(21))
     yield duration("import scalargrad", took, 0.06)
-    yield Comparison(
-        "A process",
-        {
-            "of scalargrad, imported": lambda: partial(in_fresh_process, "import scalargrad"),
-            "of Python alone": lambda: partial(in_fresh_process, ""),
-        },
-        [Row("of scalargrad, imported", "of Python alone")],
-        tolerance=None,
-    )
 
 
 if __name__ == "__main__":

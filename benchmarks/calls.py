@@ -14,9 +14,9 @@ import numpy as np
 
 import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
-from benchmarks.measuring import Run
-from benchmarks.moons.by_jax import in_doubles
-from benchmarks.moons.problem import layers
+from benchmarks.measuring import Run, compiled
+from benchmarks.moons.by_jax import called, in_doubles
+from benchmarks.moons.problem import layers, swept
 from scalargrad import nn
 
 RNG = np.random.default_rng(0)
@@ -25,10 +25,6 @@ RNG = np.random.default_rng(0)
 def model_of_eight() -> Comparison:
     """Call a compiled module on eight floats."""
     model, xs = nn.MLP(8, [16, 1], rng=0), RNG.normal(size=8).tolist()
-
-    def ours() -> Run:
-        compiled = sg.jit(model)
-        return lambda: compiled(xs)
 
     def theirs() -> Run:
         jax = in_doubles()
@@ -40,12 +36,11 @@ def model_of_eight() -> Comparison:
             (w, b), (v, c) = matrices
             return v @ jax.nn.relu(w @ x + b) + c
 
-        compiled = jax.jit(network)
-        return lambda: compiled(matrices, jnp.array(xs)).block_until_ready()
+        return called(network, matrices, jnp.array(xs))
 
     return Comparison(
         "jit(model) on a list of eight floats",
-        {"scalargrad": ours, "JAX": theirs},
+        {"scalargrad": lambda: compiled(model, xs), "JAX": theirs},
         [Row("scalargrad", "JAX", at_most=1.3)],
     )
 
@@ -65,21 +60,21 @@ class Fit:
 def data_beside_a_model() -> Comparison:
     """Call a compiled method of an object that also holds data, or a log that grows."""
 
-    def called(count: int, *, logs: bool = False) -> Run:
+    def model_called(count: int, *, logs: bool = False) -> Run:
         model = Fit(count)
-        compiled = sg.jit(model.loss)
+        run = sg.jit(model.loss)
 
         def call() -> Any:
             if logs:
                 model.log.append(1.0)
-            return compiled(3.0)
+            return run(3.0)
 
         return call
 
     makers = {
-        "100,000 numbers": lambda: called(100_000),
-        "a log that grows": lambda: called(0, logs=True),
-        "neither": lambda: called(0),
+        "100,000 numbers": lambda: model_called(100_000),
+        "a log that grows": lambda: model_called(0, logs=True),
+        "neither": lambda: model_called(0),
     }
     compared = [Row(name, "neither", at_most=1.3) for name in [*makers][:2]]
     return Comparison("Data beside a model, not read by its loss", makers, compared)
@@ -89,11 +84,11 @@ def nested_lists() -> Comparison:
     """Hand 5,000 × 10 floats over as lists of lists."""
     arrays = RNG.normal(size=(5_000, 10))
     rows, w = arrays.tolist(), [0.1] * 10
-    compiled = sg.jit(lambda w, rows: sum(sg.vmap(lambda row: sg.dot(w, row))(rows)))
+    products = sg.jit(lambda w, rows: sum(sg.vmap(lambda row: sg.dot(w, row))(rows)))
     makers = {
-        "as lists": lambda: lambda: compiled(w, rows),
+        "as lists": lambda: lambda: products(w, rows),
         "np.array of the lists": lambda: lambda: np.array(rows),
-        "as an array": lambda: lambda: compiled(w, arrays),
+        "as an array": lambda: lambda: products(w, arrays),
     }
     compared = [Row("as lists", "np.array of the lists", at_most=3), Row("as an array")]
     return Comparison("5,000 × 10 floats handed over", makers, compared, tolerance=None)
@@ -120,18 +115,14 @@ def lengths_in_turn() -> Comparison:
 
 def unused_parameter() -> Comparison:
     """Have one parameter among 4,000 that the loss does not read."""
-    p, xs = RNG.normal(size=4_000), RNG.normal(size=4_000).tolist()
+    p, xs, slopes = RNG.normal(size=4_000), RNG.normal(size=4_000).tolist(), sg.value_and_grad
 
     def loss(p: Any) -> Any:
         return sum((a * x - 1.0) ** 2 for a, x in zip(p, xs, strict=False))
 
-    def called(loss: Any) -> Run:
-        compiled = sg.jit(sg.value_and_grad(loss))
-        return lambda: compiled(p)
-
     makers = {
-        "one without gradient": lambda: called(lambda p: loss(list(p)[:3_999])),
-        "all with": lambda: called(lambda p: loss(p) + p[3_999] ** 2),
+        "one without gradient": lambda: compiled(slopes(lambda p: loss(list(p)[:3_999])), p),
+        "all with": lambda: compiled(slopes(lambda p: loss(p) + p[3_999] ** 2), p),
     }
     rows = [Row("one without gradient", "all with", at_most=1.3)]
     return Comparison("4,000 parameters in an array", makers, rows, tolerance=None)
@@ -150,10 +141,6 @@ def loss_outside() -> Comparison:
 
     inside = sg.jit(outputs)
     whole = sg.jit(lambda w: sum(y * y for y in outputs(w)))
-
-    def swept(loss: Any) -> float:
-        loss.backward()
-        return float(loss.data)
 
     def by_dot() -> float:
         found = inside(weights)
@@ -181,12 +168,9 @@ def long_plain_loop() -> Comparison:
             total = total + sg.softplus(-y * score)
         return total
 
-    def compiled() -> Run:
-        slopes = sg.jit(sg.value_and_grad(loss))
-        return lambda: slopes([0.0] * 20)
-
+    makers = {"plain loops": lambda: compiled(sg.value_and_grad(loss), [0.0] * 20)}
     rows = [Row("plain loops", at_most=1.0, first=True)]
-    return Comparison("Logistic regression of 10,000 × 20", {"plain loops": compiled}, rows)
+    return Comparison("Logistic regression of 10,000 × 20", makers, rows)
 
 
 def comparisons() -> Items:

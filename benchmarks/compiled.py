@@ -22,7 +22,7 @@ import scalargrad as sg
 from benchmarks import gpt
 from benchmarks.against_micrograd import readme_expression
 from benchmarks.comparing import Comparison, Items, Maker, Row, main
-from benchmarks.measuring import Run, in_fresh_process, seconds, traced_bytes
+from benchmarks.measuring import Run, compiled, in_fresh_process, seconds, traced_bytes
 from benchmarks.moons import by_scalargrad, peers
 from benchmarks.moons.problem import moons
 from benchmarks.reporting import Finding, duration
@@ -169,18 +169,13 @@ def expression() -> Comparison:
     """Call the README's expression."""
     function = partial(readme_expression, relu=sg.relu)
 
-    def on_values() -> Run:
-        compiled, a, b = sg.jit(function), sg.Value(-4.0), sg.Value(2.0)
-        return lambda: compiled(a, b)
-
-    def on_floats() -> Run:
-        compiled = sg.jit(sg.value_and_grad(function, argnums=(0, 1)))
-        return lambda: compiled(-4.0, 2.0)
-
     values, floats = "on two Values", "on floats, value and both slopes"
     return Comparison(
         "A call of the README expression",
-        {values: on_values, floats: on_floats},
+        {
+            values: lambda: compiled(function, sg.Value(-4.0), sg.Value(2.0)),
+            floats: lambda: compiled(sg.value_and_grad(function, argnums=(0, 1)), -4.0, 2.0),
+        },
         [Row(values, at_most=3e-6), Row(floats)],
         tolerance=None,
     )

@@ -43,6 +43,14 @@ def pack_anew() -> None:
     known_programs.forget()
 
 
+def compiled(function: Callable[..., Any], *arguments: Any) -> Run:
+    """Return a call of a function, compiled, with these arguments."""
+    from scalargrad import jit
+
+    call = jit(function)
+    return lambda: call(*arguments)
+
+
 def seconds(run: Run, calls: int = 1, clock: Clock = time.perf_counter) -> float:
     """Return the seconds a call takes, averaged over several."""
     start = clock()

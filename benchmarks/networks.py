@@ -21,7 +21,7 @@ import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run, pin
 from benchmarks.moons import by_jax, by_pytorch
-from benchmarks.moons.by_scalargrad import Scanned
+from benchmarks.moons.by_scalargrad import Scanned, called_with
 from benchmarks.moons.problem import moons, network
 from scalargrad.parallel import sum_over
 
@@ -47,11 +47,6 @@ def errors(parameters: Any, samples: tuple[Any, Any]) -> Any:
 
 
 slopes = sg.jit(sg.value_and_grad(errors))
-
-
-def chunk(parameters: Any, samples: tuple[Any, Any]) -> Any:
-    """Return value and gradient over a part of the samples, for processes."""
-    return slopes(parameters, samples)
 
 
 def moons_with_noise(count: int) -> tuple[Any, Any]:
@@ -92,7 +87,7 @@ def by_processes() -> Items:
     with ExitStack() as stack:
 
         def summed(count: int) -> Run:
-            total = stack.enter_context(sum_over(chunk, moons_with_noise(SAMPLES), count))
+            total = stack.enter_context(sum_over(slopes, moons_with_noise(SAMPLES), count))
             return partial(total, np.array(moons().parameters))
 
         makers = {one: lambda: summed(1), two: lambda: summed(2)}
@@ -139,18 +134,6 @@ def scanned() -> Run:
     return Scanned(carried, initial())
 
 
-def called() -> Run:
-    """Return the compiled step called as a function of arrays, which come back as arrays."""
-    compiled, state = sg.jit(step), initial()
-
-    def run() -> float:
-        value, updated = compiled(state, INPUTS, ONE_HOT)
-        state[:] = updated
-        return float(value)
-
-    return run
-
-
 def wide_by_jax() -> Run:
     """Return the vectorised step, compiled by JAX."""
     jax = by_jax.in_doubles()
@@ -181,7 +164,7 @@ def wide() -> Comparison:
         "Step of 64-256-256-10",
         {
             "by `scan`": scanned,
-            "called with NumPy arrays": called,
+            "called with NumPy arrays": lambda: called_with(step, initial(), INPUTS, ONE_HOT),
             "JAX jit, vectorised by hand": wide_by_jax,
             "PyTorch, vectorised by hand": wide_by_pytorch,
         },

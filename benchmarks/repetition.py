@@ -18,8 +18,8 @@ import numpy as np
 
 import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Maker, Row, main
-from benchmarks.measuring import Run
-from benchmarks.moons.by_jax import in_doubles
+from benchmarks.measuring import Run, compiled
+from benchmarks.moons.by_jax import called, in_doubles
 
 POINTS, STEPS = 2_000, 200
 DATA = np.random.default_rng(0).normal(size=POINTS)
@@ -69,8 +69,7 @@ def in_a_loop(name: str, transform: str = "value_and_grad") -> Run:
             total = total + y
         return total
 
-    run = sg.jit(getattr(sg, transform)(loop))
-    return lambda: run(p)
+    return compiled(getattr(sg, transform)(loop), p)
 
 
 def by_jax(name: str, transform: str = "value_and_grad") -> Run:
@@ -88,8 +87,7 @@ def by_jax(name: str, transform: str = "value_and_grad") -> Run:
 
         return jax.lax.scan(once, (start, 0.0), xs)[0][1]
 
-    run = jax.jit(getattr(jax, transform)(loss))
-    return lambda: jax.block_until_ready(run(given))
+    return called(getattr(jax, transform)(loss), given)
 
 
 def runge_kutta(p: Any) -> Any:
@@ -112,12 +110,6 @@ def runge_kutta(p: Any) -> Any:
 
 
 RATES = [1.1, 0.4, 0.1, 0.4]
-
-
-def fit_by_scalargrad() -> Run:
-    """Return value and gradient of the Runge-Kutta fit."""
-    run = sg.jit(sg.value_and_grad(runge_kutta))
-    return lambda: run(RATES)
 
 
 def fit_by_casadi() -> Run:
@@ -146,16 +138,15 @@ def pendulums(scan: Any, vmap: Any, m: Any) -> Callable[[Any], Any]:
 
 def pendulums_by_scalargrad() -> Run:
     """Return value and gradient of many pendulums."""
-    run = sg.jit(sg.value_and_grad(pendulums(sg.scan, sg.vmap, sg)))
-    return lambda: run(PROGRAMS["pendulum"][2])
+    swings = pendulums(sg.scan, sg.vmap, sg)
+    return compiled(sg.value_and_grad(swings), PROGRAMS["pendulum"][2])
 
 
 def pendulums_by_jax() -> Run:
     """Return the same of `jax.lax.scan`."""
     jax = in_doubles()
-    compiled = jax.jit(jax.value_and_grad(pendulums(jax.lax.scan, jax.vmap, jax.numpy)))
-    given = jax.numpy.array(PROGRAMS["pendulum"][2])
-    return lambda: jax.block_until_ready(compiled(given))
+    slopes = jax.value_and_grad(pendulums(jax.lax.scan, jax.vmap, jax.numpy))
+    return called(slopes, jax.numpy.array(PROGRAMS["pendulum"][2]))
 
 
 def beside(what: str, makers: Mapping[str, Maker]) -> Comparison:
@@ -170,7 +161,7 @@ def comparisons() -> Items:
     for name in PROGRAMS:
         loops = {LOOP: partial(in_a_loop, name), JAX: partial(by_jax, name)}
         yield beside(f"{name}, {POINTS:,} points, value and gradient", loops)
-    fits = {LOOP: fit_by_scalargrad, CASADI: fit_by_casadi}
+    fits = {LOOP: lambda: compiled(sg.value_and_grad(runge_kutta), RATES), CASADI: fit_by_casadi}
     yield beside(f"Runge-Kutta fit, {STEPS} steps, value and gradient", fits)
     many = {SCAN: pendulums_by_scalargrad, JAX: pendulums_by_jax}
     yield beside(f"{len(ANGLES)} pendulums of {SWINGS:,} steps under vmap", many)

@@ -18,12 +18,12 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from benchmarks import gpt
 from benchmarks.comparing import Comparison, Items, Maker, Row, main
 from benchmarks.measuring import Run, pack_anew
+from benchmarks.microgpt import Value
 from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers
 from scalargrad import losses, nn, optim
 from scalargrad.experiments import GPT, Alphabet
@@ -190,71 +190,6 @@ def fitted(task: Task) -> Comparison:
 # Names --------------------------------------------------------------------------------------------
 
 
-class Value:
-    """A number with its operands and its slopes by them."""
-
-    __slots__ = ("children", "data", "grad", "slopes")
-
-    def __init__(self, data: float, children: Any = (), slopes: Any = ()) -> None:
-        self.data, self.grad, self.children, self.slopes = data, 0.0, children, slopes
-
-    def __add__(self, other: Any) -> Value:
-        other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data + other.data, (self, other), (1.0, 1.0))
-
-    def __mul__(self, other: Any) -> Value:
-        other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data * other.data, (self, other), (other.data, self.data))
-
-    def __pow__(self, other: float) -> Value:
-        return Value(self.data**other, (self,), (other * self.data ** (other - 1),))
-
-    def __truediv__(self, other: Any) -> Value:
-        return self.__mul__(other**-1)
-
-    def __neg__(self) -> Value:
-        return self * -1
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def backward(self) -> None:
-        """Add the gradient of this number to that of every number below it."""
-        order: list[Value] = []
-        seen: set[Value] = set()
-
-        def visit(node: Value) -> None:
-            if node not in seen:
-                seen.add(node)
-                for child in node.children:
-                    visit(child)
-                order.append(node)
-
-        visit(self)
-        self.grad = 1.0
-        for node in reversed(order):
-            for child, slope in zip(node.children, node.slopes, strict=True):
-                child.grad += slope * node.grad
-
-
-def exp(x: Value) -> Value:
-    """Return the exponential."""
-    found = math.exp(x.data)
-    return Value(found, (x,), (found,))
-
-
-def log(x: Value) -> Value:
-    """Return the natural logarithm."""
-    return Value(math.log(x.data), (x,), (1 / x.data,))
-
-
-def relu(x: Value) -> Value:
-    """Return the positive part."""
-    return Value(max(0.0, x.data), (x,), (float(x.data > 0),))
-
-
-PLAIN = SimpleNamespace(exp=exp, log=log, relu=relu)
-
-
 class PlainTraining:
     """The steps of some names on plain Values; `steps` is how much of all characters these are."""
 
@@ -271,7 +206,7 @@ class PlainTraining:
 
     def _step(self, tokens: list[int], targets: list[int], count: int) -> float:
         """Learn one name and return its loss before."""
-        loss = gpt.loss(self.parameters, tokens, targets, PLAIN)
+        loss = gpt.loss(self.parameters, tokens, targets, Value)
         loss.backward()
         first, second = (1 - beta**count for beta in BETAS)
         for p, m in zip(self.parameters, self.moments, strict=True):

@@ -1,1 +1,1 @@
-"""Would the tests notice? Changes to the code that a test should fail for; and a soak of memory."""
+"""Would the tests notice? Changes to the code that a test should fail for."""

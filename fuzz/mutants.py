@@ -4,10 +4,9 @@ Of all places where an operator, comparison, number or condition can be changed,
 taken. The changes are made by cosmic-ray's operators. Needs ``pip install -e '.[dev,fuzz]'``, and
 no PyTorch: what its oracles alone would notice is to survive.
 
-First, all tests are run once to note which of them execute which line. Then each mutant is tried by
-those that execute its line, the nearest first, until one fails. What importing the package executes
-is changed in a copy of the tree, in a new process, and tried by the nearest tests; operations too,
-as they are printed once for all.
+First, all tests are run once to note which of them execute which line; without
+`fuzz/found/coverage`, they are run anew. Then each mutant is tried in a copy of the tree, in a new
+process, by those that execute its line, the nearest first, until one fails.
 
 Tests are limited in processor time (a busy machine kills no mutant). Results are appended to a
 file, and what is in there is not tried again; so leave the tree alone while this runs, or run it in
@@ -20,7 +19,6 @@ import argparse
 import difflib
 import hashlib
 import json
-import multiprocessing
 import os
 import resource
 import shutil
@@ -30,31 +28,20 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from fuzz.covering import (
-    PACKAGE,
-    ROOT,
-    TESTS,
-    Covering,
-    definition,
-    files_to_note,
-    note,
-    test_files,
-)
+from fuzz.covering import FOUND, LINES, PACKAGE, ROOT, Covering, note, test_files
 from fuzz.equivalents import EQUIVALENT, reason
-from fuzz.trials import Trials
 
 #: Where results are kept.
-RESULTS = ROOT / "fuzz/found/mutants.jsonl"
+RESULTS = FOUND / "mutants.jsonl"
 #: So many tests are tried first in a new process, which need not read the files of all others.
 _LIKELY_KILLERS = 40
-#: The processor seconds that tests may take in a new process.
-PATIENCE = 200
+#: The processor seconds that tests may take in a new process, besides ten times what they took.
+PATIENCE = 60
 _LOOPS = [
     *("tests/compiler/test_digits.py", "tests/compiler/test_loops.py"),
     *("tests/compiler/test_corpus.py", "tests/compiler/test_vmap.py"),
@@ -176,10 +163,10 @@ def nearest(path: str) -> list[str]:
 
 
 class Copy:
-    """A copy of the tree, in which the tests of a changed file run in a new process."""
+    """A copy of the tree, in which the tests of a changed file run, each time in a new process."""
 
-    def __init__(self, folder: str) -> None:
-        self.tree = Path(folder)
+    def __init__(self, folder: str, covering: Covering) -> None:
+        self.tree, self.covering = Path(folder), covering
         for name in ("src", "tests", "fuzz", "benchmarks", "examples", "docs", "notebooks"):
             ignored = shutil.ignore_patterns("__pycache__", "found")
             shutil.copytree(ROOT / name, self.tree / name, ignore=ignored)
@@ -211,6 +198,7 @@ class Copy:
         order.write_text("\n".join(tests), encoding="utf-8")
         files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "fuzz.chosen"]
+        limit = PATIENCE + int(10 * sum(self.covering.seconds[x] for x in tests))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *files],
             cwd=self.tree,
@@ -220,7 +208,7 @@ class Copy:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "CHOSEN_TESTS": str(order),
             },
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE + 1)),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -236,45 +224,16 @@ class Copy:
         return max((x for x in [*files, *tests] if named.startswith(x)), key=len, default=tests[0])
 
 
-class Run:
-    """What one run of this command does with its part of the sample."""
-
-    def __init__(self, sample: Sequence[Mutant], copy: Copy, seconds: int) -> None:
-        self.sample, self.copy, self.seconds = sample, copy, seconds
-        self.covering = Covering()
-
-    def __call__(self, trials: Trials) -> None:
-        """Try each mutant that was not tried before, and write what became of it."""
-        self.covering.add(trials.tests)
-        for mutant in self.sample:
-            before, after = mutant.codes()
-            change = Change.between(before, after)
-            if known(mutant, change) is None:
-                begun = time.monotonic()
-                outcome, by = self._tried(trials, mutant, change, after)
-                took = time.monotonic() - begun
-                print(f"{mutant.path}:{change.line} {outcome} {by} ({took:.0f} s)", flush=True)
-                keep([outcome, *mutant, *change, by])
-
-    def _tried(self, trials: Trials, mutant: Mutant, change: Change, code: str) -> tuple[str, str]:
-        path, near = mutant.path, nearest(mutant.path)
-        try:
-            compile(code, path, "exec")
-        except SyntaxError:  # ** of an unpacked dictionary as *, say
-            return "is no code", ""
-        printed = path.startswith("ops/")  # once for all, when they are imported
-        tests = None if printed else self.covering.tests(path, change.line)
-        if tests is not None:
-            with suppress(ValueError):
-                chosen = self.covering.in_order(tests, near, self.seconds)
-                found = trials.killer(path, code, chosen)
-                # What tests compute while they are read was computed before the fork.
-                found = found or self.copy.killer(path, code, chosen)
-                return ("survived", "") if found is None else ("killed", found)
-        name = definition((PACKAGE / path).read_text(encoding="utf-8"), change.line)
-        chosen = self.covering.nearest(near, name, self.seconds)
-        found = self.copy.killer(path, code, chosen)
-        return ("survived", "") if found is None else ("killed", found)
+def outcome(copy: Copy, mutant: Mutant, change: Change, code: str, most: float) -> tuple[str, str]:
+    """Try a mutant: what became of it, and the test that killed it."""
+    try:
+        compile(code, mutant.path, "exec")
+    except SyntaxError:  # ** of an unpacked dictionary as *, say
+        return "is no code", ""
+    near = nearest(mutant.path)
+    tests = copy.covering.in_order(mutant.path, change.line, near, most)
+    found = copy.killer(mutant.path, code, tests)
+    return ("survived", "") if found is None else ("killed", found)
 
 
 def keep(row: Sequence[object]) -> None:
@@ -323,28 +282,25 @@ def main() -> None:
     parser.add_argument("--slice", default=":", help="which of them, as 0:50 (default: all)")
     parser.add_argument("--path", default="", help="how their files begin, as optim/")
     parser.add_argument("--seconds", type=int, default=60, help="of tests for each at most")
-    parser.add_argument("--unnoted", action="store_true", help="run all tests of nearest files")
     parser.add_argument("--report", action="store_true", help="try none, print what is known")
     chosen = parser.parse_args()
     start, _, end = chosen.slice.partition(":")
     sample = sampled(chosen.seed, chosen.number)[int(start or 0) : int(end) if end else None]
     sample = [mutant for mutant in sample if mutant.path.startswith(chosen.path)]
     if not chosen.report and sample:
-        os.chdir(ROOT)
-        sys.path.insert(0, f"{ROOT}/src")
-        os.environ["PYTHONPATH"] = os.pathsep.join([f"{ROOT}/src", str(ROOT)])
-        if not chosen.unnoted and (
-            files := files_to_note()
-        ):  # in another process: what is imported here has to be new
-            process = multiprocessing.get_context("spawn").Process(target=note, args=(files,))
-            process.start()
-            process.join()
+        if not LINES.exists():
+            note()
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            run = Run(sample, Copy(folder), chosen.seconds)
-            trials = Trials(run, run.covering.seconds)
-            near = dict.fromkeys(file for mutant in sample for file in nearest(mutant.path))
-            tests = [*near, *run.covering.files] if chosen.unnoted else TESTS
-            pytest.main(["-q", "-s", "-p", "no:cacheprovider", *tests], plugins=[trials])
+            copy = Copy(folder, Covering())
+            for mutant in sample:
+                before, after = mutant.codes()
+                change = Change.between(before, after)
+                if known(mutant, change) is None:
+                    begun = time.monotonic()
+                    result, by = outcome(copy, mutant, change, after, chosen.seconds)
+                    took = time.monotonic() - begun
+                    print(f"{mutant.path}:{change.line} {result} {by} ({took:.0f} s)", flush=True)
+                    keep([result, *mutant, *change, by])
     report(sample)
 
 

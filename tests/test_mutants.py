@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fuzz import mutants
-from fuzz.covering import PACKAGE, TESTS, definition, statement
+from fuzz.covering import TESTS, definition, statement
 from fuzz.equivalents import reason
 from fuzz.mutants import NEAREST
-from fuzz.trials import exchanged, place
 
 
 def test_outcomes_of_mutants_are_kept_in_a_fresh_clone(
@@ -40,7 +38,7 @@ CODE = """def f(x):
             x,
             1,
         )
-    return [lambda: 2, lambda: 3]
+    return []
 """
 
 
@@ -50,17 +48,6 @@ CODE = """def f(x):
 def test_a_statement_is_all_its_lines_and_of_a_block_the_head(line: int, lines: list[int]) -> None:
     """Tests that execute a number on a line of its own may be noted for another line."""
     assert [*statement(CODE, line)] == lines
-
-
-def test_functions_of_one_line_are_told_apart() -> None:
-    """The code of each is exchanged for its own."""
-    functions: dict[str, Any] = {}
-    path = str(PACKAGE / "some.py")
-    exec(compile(CODE, path, "exec"), functions)
-    changes = exchanged("some.py", CODE, CODE.replace("2, ", "5, "))
-    for function in (two_and_three := functions["f"](0)):
-        function.__code__ = changes[place(function.__code__)]
-    assert [function() for function in two_and_three] == [5, 3]
 
 
 @pytest.mark.parametrize(("line", "name"), [(1, ""), (3, "f"), (4, "f"), (5, "f"), (7, "A")])

@@ -51,6 +51,13 @@ def descent(
     return step, [(jax.numpy.array(w), jax.numpy.array(b)) for w, b in layers]
 
 
+def called(function: Any, *arguments: Any) -> Callable[[], Any]:
+    """Return a call of a function, compiled, that waits for its results."""
+    jax = in_doubles()
+    run = jax.jit(function)
+    return lambda: jax.block_until_ready(run(*arguments))
+
+
 def stepped(step: Any, state: Any) -> Step:
     """Return what runs a step, compiled, from state to state."""
     jax = in_doubles()
@@ -64,26 +71,6 @@ def stepped(step: Any, state: Any) -> Step:
     return run
 
 
-class _Scanned:
-    """A step that is made many times in one call of `lax.scan`."""
-
-    steps = 200
-
-    def __init__(self, step: Any, state: Any) -> None:
-        jax = in_doubles()
-
-        def repeated(state: Any) -> Any:
-            return jax.lax.scan(lambda state, _: step(state), state, length=self.steps)
-
-        self._run = jax.jit(repeated, donate_argnums=0)
-        self._state = state
-        self._ready = jax.block_until_ready
-
-    def __call__(self) -> float:
-        self._state, values = self._ready(self._run(self._state))
-        return float(values[-1])
-
-
 def vectorised(problem: Problem) -> Step:
     """Return the step on matrices."""
     return stepped(*_on_matrices(problem))
@@ -91,7 +78,16 @@ def vectorised(problem: Problem) -> Step:
 
 def scanned(problem: Problem) -> Step:
     """Return the same step, many of them in one program."""
-    return _Scanned(*_on_matrices(problem))
+    step, state = _on_matrices(problem)
+    scan = in_doubles().lax.scan
+
+    def repeated(state: Any) -> Any:
+        state, values = scan(lambda state, _: step(state), state, length=200)
+        return state, values[-1]
+
+    run = stepped(repeated, state)
+    setattr(run, "steps", 200)  # noqa: B010 - a function to mypy
+    return run
 
 
 def _on_matrices(problem: Problem) -> tuple[Any, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.moons.problem import Problem, Step, loss
+from functools import partial
+
+from benchmarks.moons.problem import Problem, Step, loss, on_values
 
 
 def published(problem: Problem) -> Step:
@@ -13,13 +15,5 @@ def published(problem: Problem) -> Step:
         raise ValueError(f"micrograd as published has no {problem.activation}")
     parameters = [Value(x) for x in problem.parameters]
 
-    def run() -> float:
-        value = loss(parameters, problem.points, problem.labels, Value.relu, Value.relu)
-        for p in parameters:
-            p.grad = 0
-        value.backward()
-        for p in parameters:
-            p.data -= problem.rate * p.grad
-        return float(value.data)
-
-    return run
+    value = partial(loss, parameters, problem.points, problem.labels, Value.relu, Value.relu)
+    return on_values(value, parameters, problem.rate)

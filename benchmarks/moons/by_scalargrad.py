@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 import scalargrad as sg
-from benchmarks.moons.problem import Problem, Step, loss
+from benchmarks.moons.problem import Problem, Step, loss, on_values
 
 Numbers = Sequence[Any]
 
@@ -84,33 +82,24 @@ def passed_in(problem: Problem) -> Step:
     return Scanned(carried, (problem.parameters, problem.points, problem.labels))
 
 
-def called(problem: Problem) -> Step:
-    """Return the whole step, called as a function: a list of floats in, a list out."""
-    compiled = sg.jit(step_of(problem))
-    state = problem.parameters
-
-    def run() -> float:
-        nonlocal state
-        value, state = compiled(state, problem.rate)
-        return float(value)
-
-    return run
-
-
-def called_with_arrays(problem: Problem) -> Step:
-    """Return the whole step, called as a function: an array of parameters in, one out."""
+def called(problem: Problem, kind: Callable[[Any], Any] = list) -> Step:
+    """Return the whole step, called as a function: floats of this kind in, and out."""
     step = step_of(problem)
 
-    def on_arrays(parameters: Any, rate: float) -> Any:
+    def whole(parameters: Any, rate: float) -> Any:
         value, updated = step(parameters, rate)
-        return value, np.array(updated)
+        return value, kind(updated)
 
-    compiled = sg.jit(on_arrays)
-    state = np.array(problem.parameters)
+    return called_with(whole, kind(problem.parameters), problem.rate)
+
+
+def called_with(step: Callable[..., Any], state: Any, *given: Any) -> Step:
+    """Return a step, compiled, which takes the state that it returned before beside its loss."""
+    compiled = sg.jit(step)
 
     def run() -> float:
         nonlocal state
-        value, state = compiled(state, problem.rate)
+        value, state = compiled(state, *given)
         return float(value)
 
     return run
@@ -125,15 +114,4 @@ def loss_of(problem: Problem, parameters: list[sg.Parameter]) -> Callable[[], An
 def decorated(problem: Problem) -> Step:
     """Return micrograd's own loop with one decorator on the loss, parameters as Values."""
     parameters = [sg.Parameter(x) for x in problem.parameters]
-    compiled = sg.jit(loss_of(problem, parameters))
-
-    def run() -> float:
-        value = compiled()
-        for p in parameters:
-            p.grad = 0.0
-        value.backward()
-        for p in parameters:
-            p.data -= problem.rate * p.grad
-        return float(value.data)
-
-    return run
+    return on_values(sg.jit(loss_of(problem, parameters)), parameters, problem.rate)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+
+import numpy as np
 
 from benchmarks.moons import by_c, by_casadi, by_jax, by_micrograd, by_pytorch, by_scalargrad
 from benchmarks.moons.problem import Problem, Step
@@ -23,7 +26,7 @@ MICROGRAD = "micrograd, the same scalar code"
 PEERS: dict[str, Callable[[Problem], Step]] = {
     OURS: by_scalargrad.scanned,
     PASSED: by_scalargrad.passed_in,
-    ARRAYS: by_scalargrad.called_with_arrays,
+    ARRAYS: partial(by_scalargrad.called, kind=np.array),
     CALLED: by_scalargrad.called,
     DECORATED: by_scalargrad.decorated,
     C: by_c.by_hand,

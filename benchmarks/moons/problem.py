@@ -70,6 +70,27 @@ def loss(
     return data_loss + PENALTY * sum(p * p for p in parameters)
 
 
+def swept(value: Any) -> float:
+    """Sweep back from a Value of any library, and return its number."""
+    value.backward()
+    return float(value.data)
+
+
+def on_values(loss: Callable[[], Any], parameters: Sequence[Any], rate: float) -> Step:
+    """Return micrograd's own loop: its step on Values of a library, forward, backward, update."""
+
+    def run() -> float:
+        value = loss()
+        for p in parameters:
+            p.grad = 0.0
+        found = swept(value)
+        for p in parameters:
+            p.data -= rate * p.grad
+        return found
+
+    return run
+
+
 def layers(
     parameters: Sequence[float], widths: Sequence[int] = WIDTHS
 ) -> Iterator[tuple[list[list[float]], list[float]]]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
+from benchmarks.measuring import seconds
 from benchmarks.replay import PROGRAMS
 
 #: Calls after the first are timed in batches of at least so many seconds, so many of them.
@@ -44,13 +45,6 @@ def written(x: Any) -> Any:
     return found
 
 
-def seconds(run: Callable[[], object]) -> float:
-    """Return the processor time of one run."""
-    start = time.process_time()
-    run()
-    return time.process_time() - start
-
-
 def replayed(make: Callable[[], Any]) -> dict[str, Any]:
     """Run a program, and return its outcome, the time of its first two calls and of another.
 
@@ -63,14 +57,17 @@ def replayed(make: Callable[[], Any]) -> dict[str, Any]:
         found["outcome"] = written(function(*args))
         found["again"] = written(function(*args))
 
+    def run() -> object:
+        return function(*args)
+
     def batch() -> float:
-        return seconds(lambda: [function(*args) for _ in range(count)]) / count
+        return seconds(run, count, time.process_time)
 
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            found["first"] = seconds(first)
-            once = max(seconds(lambda: function(*args)), 1e-7)
+            found["first"] = seconds(first, 1, time.process_time)
+            once = max(seconds(run, 1, time.process_time), 1e-7)
             count = max(1, round(BATCH / once))
             found["call"] = statistics.median(batch() for _ in range(BATCHES))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,21 +243,3 @@ def test_operations_of_the_user_are_not_known_by_their_name() -> None:
     for factor in (2.0, 5.0, 3.0, 5.0):
         found = jit(value_and_grad(times(factor)))(1.5)
         assert found == pytest.approx((factor * 2.25, factor * 3.0), rel=1e-15)
-
-
-def test_threads_that_run_one_program_do_not_meet() -> None:
-    """First calls at the same time, and many more: each has its own memory."""
-    functions = [jit(lambda x: recurrence(x, 1.2)) for _ in range(4)]
-    expected = [recurrence(0.1 * k, 1.2) for k in range(4)]
-    found: list[list[float]] = [[] for _ in functions]
-
-    def call(k: int) -> None:
-        found[k] = [functions[k](0.1 * k) for _ in range(60)]
-
-    threads = [threading.Thread(target=call, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for row, number in zip(found, expected, strict=True):
-        assert row == pytest.approx([number] * 60, rel=1e-12)

@@ -8,7 +8,6 @@ sums of every eighth term. A sum in brackets is rounded where Python rounds it.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import operator
 import random
@@ -129,19 +128,6 @@ def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
         assert lanes(*(f.w, f.rows[:size])[::order]) == every[:size], size
 
 
-@pytest.mark.parametrize("f", [layers, elementary])
-def test_digits_do_not_depend_on_threads(f: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread, two or three: the same sums of 12,000 examples, and the same gradients."""
-    w, xs = np.array(draws(FEW)), np.array(rows(FEW, 12_000))
-    loss = jit(value_and_grad(lambda w, xs: sum(vmap(f, in_axes=(None, 0))(w, xs))))
-    found = set()
-    for threads in ("1", "2", "3"):
-        monkeypatch.setenv("SCALARGRAD_THREADS", threads)
-        value, gradient = loss(w, xs)
-        found.add((float(value), *map(float, gradient)))
-    assert len(found) == 1
-
-
 def fused(a: float, b: float, c: float) -> float:
     """Return a·b + c, rounded once; NumPy rounds the product as well."""
     if WITHOUT_LLVM or not all(map(math.isfinite, (a, b, c))):
@@ -209,46 +195,6 @@ def test_a_step_has_the_same_digits_however_many_follow() -> None:
     longest = jit(lambda p: states(p, 200))(p)
     for count in (9, 17, 63, 64, 65, 129, 199):
         assert jit(lambda p, count=count: states(p, count))(p) == longest[:count], count
-
-
-def network(seed: int) -> tuple[Any, list[float]]:
-    """Return a step of descent of a random network over a random batch, and its parameters."""
-    generator = random.Random(seed)
-    sizes = [generator.randint(1, 5), *(generator.randint(1, 9) for _ in range(2)), 1]
-    xs = np.random.default_rng(seed).normal(size=(70, sizes[0])).tolist()
-    acts: list[Callable[[Any], Any]] = [sg.relu, tanh, abs, lambda x: x * sigmoid(x)]
-    act = generator.choice(acts)
-
-    def loss(p: Any, xs: Any) -> Any:
-        total = 0.0
-        for values in xs:
-            k = 0
-            for wide, high in itertools.pairwise(sizes):
-                starts = range(k, k + high * (wide + 1), wide + 1)
-                values = [act(sg.dot(p[i : i + wide], values) + p[i + wide]) for i in starts]
-                k += high * (wide + 1)
-            total = total + values[0] * values[0]
-        return total + 0.1 * sum(x * x for x in p)
-
-    def step(p: Any, count: int) -> Any:
-        value, gradient = value_and_grad(loss)(p, xs[:count])
-        return value, [x - 0.1 * g for x, g in zip(p, gradient, strict=True)], gradient
-
-    return step, draws(sum((a + 1) * b for a, b in itertools.pairwise(sizes)), seed)
-
-
-@pytest.mark.parametrize("seed", seeds(4, light=1))
-def test_what_else_is_returned_changes_no_number(seed: int) -> None:
-    """A loss alone, with its gradient, and with updates: last digits aside. Each call is alike."""
-    step, p = network(seed)
-    for count in (3, 70):
-        whole = jit(lambda p, count=count: step(p, count))
-        value, updated, gradient = whole(p)
-        assert close(jit(lambda p, count=count: step(p, count)[0])(p), value)
-        assert close(jit(lambda p, count=count: step(p, count)[2])(p), gradient)
-        assert updated == pytest.approx([x - 0.1 * g for x, g in zip(p, gradient, strict=True)])
-        for _ in range(30):
-            assert whole(p) == (value, updated, gradient)
 
 
 # Brackets -----------------------------------------------------------------------------------------

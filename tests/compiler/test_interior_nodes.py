@@ -211,19 +211,6 @@ def test_results_that_examples_go_on_from() -> None:
         assert numbers(call([*map(Value, XS)])) == pytest.approx(expected, rel=1e-14)
 
 
-def test_a_result_that_is_returned_twice() -> None:
-    """It is one number: 2 y by y, wherever it stands among the results."""
-
-    def f(xs: list[Any]) -> list[Any]:
-        results = vmap(lambda x: [y := sg.sin(x), {"again": y}])(xs)
-        total = sum(y * again["again"] for y, again in results)
-        return [*gradients(total, [results[0][0], results[1][1]["again"]])]
-
-    expected = [2.0 * math.sin(x) for x in XS[:2]]
-    for call in f, jit(f):
-        assert numbers(call([*map(Value, XS)])) == pytest.approx(expected, rel=1e-14)
-
-
 def test_a_number_that_an_example_holds_twice() -> None:
     """It is one number: 2 x by x. As a result, it still is the number that was given."""
 

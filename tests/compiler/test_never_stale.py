@@ -15,21 +15,18 @@ import io
 import math
 import operator
 import queue
-import random
 import statistics
 import sys
 import threading
 import warnings
 import weakref
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from tests.seeds import seeds
 
 from scalargrad import JitWarning, Parameter, TraceError, Value, jit, nn
 
@@ -512,183 +509,6 @@ def test_an_array_of_the_same_bits_and_another_type_is_another() -> None:
     assert compiled(1.0) == 2.0**62
 
 
-# Anything, changed anywhere ---------------------------------------------------------------------
-
-NUMBERS: list[Any] = [0.0, -0.0, 1.0, 1, True, False, 2, 0.5, 7.0, 7, math.nan, 1 + 0j]
-TEXTS: list[Any] = ["a", "b", b"x", None]
-KEYS: list[Any] = ["x", "y", "z", 1, 1.5, (1, "a"), True]
-
-
-class Pair(NamedTuple):
-    """Equals a tuple."""
-
-    a: Any
-    b: Any
-
-
-class Tagged(list[Any]):
-    """Equals a list, and has an attribute."""
-
-    tag: Any = None
-
-
-def tagged(items: Any, tag: Any = None) -> Tagged:
-    """Return a list with an attribute."""
-    made = Tagged(items)
-    made.tag = tag
-    return made
-
-
-class Slotted:
-    """Has a private slot."""
-
-    __slots__ = ("__b", "a")
-
-    def __init__(self, a: Any, b: Any) -> None:
-        self.a, self.__b = a, b
-
-    @property
-    def b(self) -> Any:
-        """What is in the private slot."""
-        return self.__b
-
-    def change(self, b: Any) -> None:
-        """Put something else there."""
-        self.__b = b
-
-
-@dataclass
-class Record:
-    """Has two fields."""
-
-    a: Any
-    b: Any
-
-
-def made(draw: random.Random, depth: int) -> Any:
-    """Return something to hold, nested at most so deep."""
-    kind, n = draw.randrange(20), draw.randrange(5)
-    if depth == 0 or kind < 3:
-        return draw.choice([*NUMBERS, *TEXTS, *(draw.gauss(0, 1) for _ in range(6))])
-    items = [made(draw, depth - 1) for _ in range(n)]
-    named = {draw.choice(KEYS): x for x in items}
-    flat = [draw.choice([0.0, -0.0, 1.0, draw.gauss(0, 1)]) for _ in range(n)]
-    one, other = made(draw, depth - 1), made(draw, depth - 1)
-    return [
-        items,
-        tuple(items),
-        named,
-        [[draw.gauss(0, 1), draw.choice(NUMBERS)] for _ in range(n)],
-        [(draw.gauss(0, 1), draw.choice(NUMBERS)) for _ in range(n)],
-        [{"x": draw.gauss(0, 1), "y": draw.choice(NUMBERS)} for _ in range(n)],
-        collections.deque(items),
-        Pair(one, other),
-        np.array(flat),
-        Value(draw.gauss(0, 1)),
-        SimpleNamespace(a=one),
-        Slotted(one, other),
-        Record(one, other),
-        set(flat) | {draw.choice(KEYS)},
-        frozenset(flat),
-        collections.OrderedDict(named),
-        tagged(items, one),
-    ][kind - 3]
-
-
-def parts(x: Any) -> list[Any]:
-    """Return what is in something, in order."""
-    if isinstance(x, dict):
-        return [*x, *x.values()]
-    if isinstance(x, Slotted | Record):
-        return [x.a, x.b]
-    if isinstance(x, SimpleNamespace):
-        return [x.a]
-    inside = [*x] if isinstance(x, list | tuple | collections.deque | set | frozenset) else []
-    return [*inside, x.tag] if isinstance(x, Tagged) else inside
-
-
-def within(x: Any) -> Iterator[Any]:
-    """Yield something and all that is in it."""
-    yield x
-    for part in parts(x):
-        yield from within(part)
-
-
-def told(x: Any) -> str:
-    """Return a text that tells apart all that code could: types, bits and order."""
-    if isinstance(x, Value):
-        return "Value"
-    if isinstance(x, np.ndarray):
-        return f"array{x.tobytes().hex()}"
-    name = x.hex() if isinstance(x, float) else repr(x) if not parts(x) else ""
-    name = "" if isinstance(x, Slotted | Record | SimpleNamespace) else name
-    return f"{type(x).__name__}({name}{','.join(map(told, parts(x)))})"
-
-
-def result(x: Any, held: Any) -> Any:
-    """Return a number that depends on everything held."""
-    values = [y for y in within(held) if isinstance(y, Value)]
-    code = zlib.crc32(told(held).encode()) / 1024
-    return x * code + sum((k + 1) * y for k, y in enumerate(values))
-
-
-def twisted(draw: random.Random, x: Any) -> Any:
-    """Return something that mostly equals `x` and yet is something else."""
-    if isinstance(x, float):
-        return -x if x == 0.0 else int(x) if x.is_integer() else x * (1 + 2**-52)
-    if isinstance(x, dict):
-        kind: Any = draw.choice([dict, collections.OrderedDict])
-        return kind(draw.sample([*x.items()], len(x)))
-    kinds: dict[Any, list[Any]] = {
-        Value: [lambda y: Value(y.data), lambda y: Parameter(y.data)],
-        int | bool: [float, lambda y: bool(y) if y in {0, 1} else y + 1],
-        set | frozenset: [lambda y: set(draw.sample([*y], len(y))), frozenset],
-        Tagged | tuple: [list, tuple, collections.deque],
-        list: [list, tuple, collections.deque, Tagged],
-    }
-    for kind, others in kinds.items():
-        if isinstance(x, kind):
-            return draw.choice(others)(x)
-    return made(draw, 1)
-
-
-def change(draw: random.Random, held: Any) -> None:
-    """Change something in place."""
-    x = draw.choice([y for y in within(held) if not isinstance(y, tuple | frozenset)])
-    if isinstance(x, Value):
-        x.data = draw.gauss(0, 1)
-    elif isinstance(x, Slotted):
-        x.change(twisted(draw, x.b))
-    elif isinstance(x, Record | SimpleNamespace):
-        x.a = twisted(draw, x.a)
-    elif isinstance(x, dict) and x:
-        key = draw.choice([*x])
-        x[key] = draw.choice([x.pop, lambda k: twisted(draw, x[k])])(key)
-    elif isinstance(x, set):
-        x ^= {draw.choice(KEYS)}
-    elif isinstance(x, list | collections.deque) and x:
-        k = draw.randrange(len(x))
-        x[k] = twisted(draw, x[k])
-    elif isinstance(x, np.ndarray) and len(x):
-        x[draw.randrange(len(x))] = draw.choice([0.0, -0.0, 2.0])
-
-
-@pytest.mark.differential
-@pytest.mark.filterwarnings("ignore::scalargrad.errors.JitWarning")
-@pytest.mark.parametrize("seed", seeds(60, light=20))
-def test_a_change_anywhere_is_noticed(seed: int) -> None:
-    """What is held is anything, within anything: each number is the eager one."""
-    draw = random.Random(seed)
-    held = [made(draw, 3) for _ in range(3)]
-    compiled = jit(lambda x: result(x, held))
-    for _ in range(6):
-        for x in (2.0, -3.0):
-            found, expected = compiled(x), result(x, held)
-            assert isinstance(found, Value) is isinstance(expected, Value)
-            assert number(found) == pytest.approx(number(expected), rel=1e-13, nan_ok=True)
-        change(draw, held)
-
-
 # What users keep on Values ----------------------------------------------------------------------
 
 
@@ -703,32 +523,6 @@ def test_attributes_of_values_are_compared_where_code_names_them() -> None:
     assert (number(compiled(1.0)), len(compiled.paths(1.0))) == (12.0, 1)
     w.m = 5.0  # type: ignore[attr-defined]
     assert number(compiled(1.0)) == 20.0
-
-
-@pytest.mark.parametrize("name", ["data", "grad"])
-def test_slots_of_values_are_asked_while_another_thread_records(name: str) -> None:
-    """The recording refuses them; whoever records nothing reads and assigns them as ever."""
-    w, reached, found = Value(2.0), threading.Event(), threading.Event()
-    seen: list[float] = []
-
-    def elsewhere() -> None:
-        reached.wait(10.0)
-        setattr(w, name, 7.0)
-        seen.append(getattr(w, name))
-        found.set()
-
-    def f(x: Any) -> Any:
-        reached.set()
-        found.wait(10.0)
-        return x * getattr(w, name)
-
-    thread = threading.Thread(target=elsewhere)
-    thread.start()
-    with pytest.raises(TraceError, match=name):
-        jit(f)(1.0)
-    thread.join()
-    assert seen == [7.0]
-    assert type(vars(Value)[name]).__name__ == "member_descriptor"  # reads are fast again
 
 
 # Attributes that code names ---------------------------------------------------------------------

@@ -150,19 +150,6 @@ def test_each_result_keeps_its_own_gradient() -> None:
     assert math.isnan(rows[2])
 
 
-def test_second_derivatives_are_those_of_eager_graphs() -> None:
-    """Gradients as graphs, where not finite, are eager graphs that can be differentiated."""
-    for f in (lambda x: x**1.5, lambda x: maximum(x, 1e-300) ** 1.5):
-        expected = hessian(lambda v, f=f: f(v[0]))([0.0])[0][0]
-        compiled = jit(f)
-        found = hessian(lambda v, f=compiled: f(v[0]))([0.0])[0][0]
-        x = Value(0.0)
-        slope = gradients(compiled(x), x, create_graph=True, allow_nonfinite=True)
-        nested = gradients(slope, x, allow_nonfinite=True)
-        for number in (found, nested):
-            assert number == expected or (math.isnan(number) and math.isnan(expected))
-
-
 def message(call: Callable[[], Any]) -> str:
     """Return the message of the error a call raises."""
     with pytest.raises(NumericalError) as error:
@@ -214,14 +201,6 @@ def test_a_replay_draws_what_was_drawn() -> None:
     state = rng.getstate()
     assert gradients(y, x) == math.inf
     assert rng.getstate() == state
-
-
-def test_a_result_whose_numbers_have_changed_keeps_its_gradient() -> None:
-    """It is not replayed on other numbers: the compiled gradient stands."""
-    w = sg.Parameter(0.0)
-    y = jit(lambda: sqrt(w) + w)()
-    w.data = 4.0
-    assert gradients(y, w) == math.inf
 
 
 @pytest.mark.parametrize("change", ["grown by the result", "shorter", "another Value", "a float"])

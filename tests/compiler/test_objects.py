@@ -280,24 +280,6 @@ def test_a_note_of_a_module_stays_in_the_recording() -> None:
             assert not hasattr(model, "last")
 
 
-def test_a_layer_around_a_function_may_keep_its_last_output() -> None:
-    """As people write layers; the attribute is not there afterwards."""
-
-    class Layer(Module):
-        def __init__(self, w: float) -> None:
-            self.w = Parameter(w)
-
-        def forward(self, x: Any) -> Any:
-            self.out = tanh(self.w * x)
-            return self.out
-
-    first, second = Layer(2.0), Layer(3.0)
-    compiled = jit(lambda x: second(first(x)))
-    for x in (0.1, -0.2, 0.3):
-        assert compiled(x).data == pytest.approx(np.tanh(3.0 * np.tanh(2.0 * x)), rel=1e-15)
-        assert not hasattr(first, "out")
-
-
 def test_a_value_of_an_argument_that_is_around_as_well() -> None:
     """It is the argument's in one term and the same at each call in the other."""
     one, other = Pair(Parameter(2.0), Parameter(0.0)), Pair(Parameter(5.0), Parameter(0.0))
@@ -322,46 +304,6 @@ class State:
     speed: Any
     name: str = "ball"
     trail: list[Any] = field(default_factory=list)
-
-
-class Slotted:
-    """An object without a dictionary."""
-
-    __slots__ = ("factor", "name")
-
-    def __init__(self, factor: Any) -> None:
-        self.factor = factor
-
-
-class Hidden(Slotted):
-    """Has a private slot, one that its base has too, and one without content."""
-
-    __slots__ = ("__rate", "empty", "name")
-
-    def __init__(self, factor: Any, rate: Any) -> None:
-        super().__init__(factor)
-        self.__rate = rate
-
-    def change(self, rate: Any) -> None:
-        """Take another rate."""
-        self.__rate = rate
-
-    def scaled(self, x: Any) -> Any:
-        """Multiply by factor and rate, and by 10 where there is something in the empty slot."""
-        return x * self.factor * self.__rate * (10.0 if hasattr(self, "empty") else 1.0)
-
-
-def test_private_slots_are_read_at_each_call() -> None:
-    """The class keeps them under a name of its own; so is a Value, and what is empty."""
-    held = Hidden(2.0, 3.0)
-    around, given = jit(lambda x: held.scaled(1.0 * x)), jit(lambda h, x: h.scaled(x))
-    for rate in (3.0, 5.0, Value(7.0)):
-        held.change(rate)
-        number = rate.data if isinstance(rate, Value) else rate
-        for y in (around(1.0), given(held, 1.0)):
-            assert (y.data if isinstance(y, Value) else y) == 2.0 * number
-    held.empty = 0  # type: ignore[attr-defined]
-    assert around(1.0).data == given(held, 1.0).data == 140.0
 
 
 def test_dataclasses_are_results() -> None:
@@ -420,19 +362,6 @@ def test_objects_that_are_keys_are_compared_by_their_state(key_of: Any) -> None:
         weight.data = 6.0
         assert compiled(given).data == 140.0
         assert gradients(compiled(given), [weight]) == [10.0]
-
-
-def test_what_an_object_holds_of_many_kinds_is_seen() -> None:
-    """Object arrays, sets and bound methods, each compared as it is now."""
-    holder = SimpleNamespace(names={"a"}, weights=np.array([Value(2.0), 3.0], dtype=object))
-    line = Linear(1, 1, rng=1)
-    holder.apply = line.forward
-    compiled = jit(lambda h, x: h.apply([x * h.weights[0] * h.weights[1]])[0] * len(h.names))
-    for _ in range(2):
-        leaves = [holder.weights[0], *line.parameters()]
-        check(compiled(holder, 1.5), compiled.__wrapped__(holder, 1.5), leaves)
-        holder.names.add("b")
-        holder.weights[1] = 5.0
 
 
 @dataclass
@@ -522,25 +451,6 @@ def test_arguments_of_other_structure_have_other_programs() -> None:
         assert compiled(*xs) == counted(*xs)
 
 
-def test_dataclasses_are_told_from_dicts_of_the_same_names() -> None:
-    """Many in a list, beside dicts that hold as many numbers, in turns."""
-    rods = [Pendulum(float(k), 1.0) for k in range(20)]
-    dicts = [{"length": float(k), "mass": 2.0} for k in range(20)]
-    alike: list[Any] = [(True, dicts), [True, dicts], (None, dicts), tuple(dicts), dicts]
-
-    def total(a: Any, b: Any) -> Any:
-        found = 0.0
-        for by, xs in ((1.0, a), (10.0, b)):
-            for k, x in enumerate(xs if len(xs) == 20 else xs[1]):
-                found = found + by * k * (x.length if type(x) is Pendulum else 7.0 * x["length"])
-        return found
-
-    compiled = jit(total)
-    for other in alike:
-        for a, b in [(rods, other), (other, rods), (rods, other), (tuple(rods), other)] * 2:
-            assert compiled(a, b) == total(a, b)
-
-
 def test_a_number_in_the_place_of_an_object_is_told_from_it() -> None:
     """Whichever of the objects it is: given twice, it is number 0 of those of the call."""
 
@@ -573,24 +483,6 @@ def test_recording_for_each_number_held_by_an_object_warns() -> None:
         call_with_each()
     assert len(caught) == 1
     assert "mass" not in str(caught[0].message)
-
-
-def test_a_class_made_anew_for_each_call_warns() -> None:
-    """It is part of the program, as a function is; the warning names it."""
-    applied = jit(lambda f, x: f(x))
-
-    def call_with_each() -> None:
-        for k in range(1, 60):
-
-            class Scaling:
-                def __call__(self, x: Any, k: int = k) -> Any:
-                    return k * x
-
-            assert applied(Scaling(), 3.0) == 3.0 * k
-
-    with pytest.warns(JitWarning, match="Scaling") as caught:
-        call_with_each()
-    assert len(caught) == 1
 
 
 def test_a_function_made_anew_for_each_call_warns_and_is_forgotten() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import ctypes
 import dataclasses
 import enum
 import functools
@@ -35,7 +34,7 @@ from scalargrad import (
     value_and_grad,
     vmap,
 )
-from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
+from scalargrad.nn import MLP, Embedding, Linear, Module, Sequential
 
 
 def number(x: Any) -> float:
@@ -63,15 +62,6 @@ def check_change(f: Callable[[Any], Any], change: Callable[[], Any]) -> None:
     before = agree(compiled, f, 0.5)
     change()
     assert agree(compiled, f, 0.5) != before
-
-
-def test_a_value_that_no_name_leads_to_is_refused() -> None:
-    """Another one in its place would not be seen."""
-    hidden = Value(2.0, "hidden")
-    address = id(hidden)
-    compiled = jit(lambda x: x * ctypes.cast(address, ctypes.py_object).value)
-    with pytest.raises(TraceError, match="hidden"):
-        compiled(3.0)
 
 
 # What may be held --------------------------------------------------------------------------------
@@ -853,67 +843,6 @@ def test_gradient_descent_that_makes_new_values_runs_one_program() -> None:
         assert slopes == pytest.approx([2.0 * (w.data - 3.0) for w in weights], rel=1e-12)
         weights = [Value(w.data - 0.1 * slope) for w, slope in zip(weights, slopes, strict=True)]
     assert len(programs_of(compiled)) == 1
-
-
-def test_a_flag_to_and_fro_is_recorded_once_each() -> None:
-    """Dropout of a closed-over model drops while training and not afterwards, time and again."""
-    model = Sequential(Linear(2, 8, rng=0), Dropout(0.5, rng=1), Linear(8, 1, rng=2))
-    compiled = jit(lambda x: model(x)[0])
-    for _ in range(12):
-        model.eval()
-        expected = model([0.5, -1.0])[0].data
-        assert compiled([0.5, -1.0]).data == pytest.approx(expected, rel=1e-12)
-        model.train()
-        assert len({compiled([0.5, -1.0]).data for _ in range(8)}) > 1
-
-
-def _log_of_losses() -> tuple[Any, Callable[[Any], Any]]:
-    held = SimpleNamespace(line=Held(Value(2.0)), losses=values(0.0), last=None)
-
-    def change(y: Any) -> None:
-        held.losses.append(y)
-        held.last = y
-
-    return lambda x: held.line.scaled(x) + 0.0, change
-
-
-def _numbers_of_values_to_train() -> tuple[Any, Callable[[Any], Any]]:
-    weights = values(1.0, -2.0, 3.0)
-    trained = {*weights[:2]}
-
-    def change(_: Any) -> None:
-        for w in weights:
-            w.data, w.grad = w.data + 0.5, w.grad + 1.0
-
-    return lambda x: sum(w for w in weights if w in trained) * x, change
-
-
-def _global_named_like_an_attribute() -> tuple[Any, Callable[[Any], Any]]:
-    space: dict[str, Any] = {"held": Held(), "rate": 1.0, "__name__": "__main__"}
-    exec("def f(x):\n    return x * held.rate", space)
-    return space["f"], lambda _: space.update(rate=space["rate"] + 1.0)
-
-
-def _other_setting_of_a_module() -> tuple[Any, Callable[[Any], Any]]:
-    settings = module()
-    settings.calls = 0
-    return lambda x: x * settings.rate, lambda _: setattr(settings, "calls", settings.calls + 1)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [_log_of_losses, _numbers_of_values_to_train, _global_named_like_an_attribute,
-     _other_setting_of_a_module],
-    ids=lambda make: make.__name__,
-)  # fmt: skip
-def test_what_is_not_read_may_change_without_a_recording(make: Any) -> None:
-    """A log or a counter beside the model costs nothing, and results are right."""
-    f, change = make()
-    compiled = jit(f)
-    for x in range(1, 20):
-        y = compiled(float(x))
-        assert number(y) == pytest.approx(number(f(float(x))), rel=1e-12)
-        change(y)
 
 
 # What changes for ever ---------------------------------------------------------------------------

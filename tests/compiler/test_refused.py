@@ -10,7 +10,6 @@ import itertools
 import linecache
 import math
 import os
-import queue
 import random
 import signal
 import statistics
@@ -254,21 +253,6 @@ def test_a_global_that_a_function_counts_in_is_put_back() -> None:
     assert (space["count"], space["last"], "new" in space) == (0.0, None, False)
 
 
-def test_a_refused_function_goes_on_eagerly_from_where_it_was() -> None:
-    """No Value of the recording is left behind, as if nothing had been tried."""
-    total, f = {"n": 0.0}, counting()
-
-    def added(x: Any) -> Any:
-        total["n"] = total["n"] + x
-        return total["n"]
-
-    for function in (added, f):
-        for _ in range(2):
-            with pytest.raises(TraceError):
-                jit(function)(2.0)
-        assert [function(2.0), function(2.0)] == [2.0, 4.0]
-
-
 # What works out something once is no change ------------------------------------------------------
 
 
@@ -408,48 +392,6 @@ def test_a_change_of_an_argument_is_refused(make: Any, change: Any, returned: bo
     assert str(given) == str(make())
 
 
-class Average:
-    """Keeps state in every way that an object can."""
-
-    __slots__ = ("array", "total", "values")
-
-    def __init__(self) -> None:
-        self.total, self.values, self.array = 0.0, [0.0], np.array([1.0, 2.0])
-
-    def add(self, x: Any) -> Any:
-        """Change an attribute."""
-        self.total = self.total + x
-        return self.total
-
-    def append(self, x: Any) -> Any:
-        """Change a list."""
-        self.values.append(x)
-        return sum(self.values)
-
-    def scale(self, x: Any) -> Any:
-        """Change an array."""
-        self.array *= 2.0
-        return x + self.array[0]
-
-
-@pytest.mark.parametrize("name", ["add", "append", "scale"])
-def test_what_a_method_changes_in_its_object_is_refused(name: str) -> None:
-    """However the method is bound: a running mean would stay as it is."""
-    held = Average()
-    method, function = getattr(held, name), getattr(Average, name)
-    for f in (
-        method,
-        functools.partial(method),
-        functools.partial(function, held),
-        functools.partial(lambda x, held: function(held, x), held=held),
-        types.MethodType(function, held),
-        functools.partial(lambda f, x: f(x), method),
-    ):
-        with pytest.raises(TraceError, match="changes"):
-            jit(f)(1.0)
-    assert (held.total, held.values, held.array.tolist()) == (0.0, [0.0], [1.0, 2.0])
-
-
 # Iterators --------------------------------------------------------------------------------------
 
 NUMBERS = [float(k) for k in range(1, 10)]
@@ -489,23 +431,6 @@ def test_an_iterator_is_no_argument_and_no_constant() -> None:
         for options in ({}, {"static_argnums": 0}):
             with pytest.raises(TraceError, match="list"):
                 jit(lambda x: 1.0, **options)(given)
-
-
-def test_what_is_taken_from_a_queue_or_read_from_a_file_is_refused(tmp_path: Path) -> None:
-    """A program would go on with it."""
-    waiting: queue.Queue[float] = queue.Queue()
-    for x in NUMBERS:
-        waiting.put(x)
-    path = tmp_path / "numbers.txt"
-    path.write_text("\n".join(map(str, NUMBERS)))
-    with path.open() as file:
-        for f in (
-            lambda x: x * waiting.get_nowait(),
-            lambda x: x * float(file.readline()),
-            lambda x: x * float(next(file)),
-        ):
-            with pytest.raises(TraceError, match="object"):
-                jit(f)(1.0)
 
 
 # What is left behind ----------------------------------------------------------------------------
@@ -590,20 +515,6 @@ def test_a_refused_call_changes_nothing(
         assert state.seen() == before
 
 
-def test_a_refused_call_can_be_made_again() -> None:
-    """After the remedy, here jit taken away, the function starts from where it was."""
-    weight = Parameter(1.0)
-
-    def f(x: Any) -> Any:
-        weight.data *= 2.0
-        return x * weight
-
-    for _ in range(2):
-        with pytest.raises(TraceError, match="data"):
-            jit(f)(3.0)
-    assert f(3.0).data == 6.0
-
-
 @pytest.mark.parametrize("argument", [2.0, Value(2.0)])
 def test_an_error_of_the_function_leaves_what_an_eager_call_leaves(argument: Any) -> None:
     """It arrives as it is, and what was changed before it has changed once."""
@@ -642,32 +553,6 @@ def test_errors_arrive_as_they_do_eagerly() -> None:
                 kind: Any = ValueError if x < 0 else AssertionError
                 with pytest.raises(kind, match=str(x)):
                     compiled(x)
-
-
-class Fixed:
-    """What refuses assignments, and keeps what it has computed."""
-
-    def __init__(self) -> None:
-        vars(self)["w"] = 3.0
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(name)
-
-    __delattr__ = __setattr__  # type: ignore[assignment]
-
-    @functools.cached_property
-    def squared(self) -> float:
-        """The square of w."""
-        return self.w**2  # type: ignore[attr-defined, no-any-return]
-
-
-def test_what_cannot_be_assigned_to_is_no_obstacle() -> None:
-    """The error is that of the refusal: of an object, and of an array that is read-only."""
-    held, fixed = Fixed(), np.broadcast_to(2.0, 3)
-    with pytest.raises(TraceError, match="float"):
-        jit(lambda x: held.squared * fixed[1] * x * float(x))(2.0)
-    assert held.squared == 9.0
-    assert jit(lambda x: fixed[1] * x)(3.0) == 6.0
 
 
 # Reading numbers --------------------------------------------------------------------------------
@@ -1089,24 +974,6 @@ def test_a_child_forked_during_a_first_call_does_not_hang() -> None:
     go_on.set()
     thread.join()
     assert os.waitstatus_to_exitcode(status) == 0
-
-
-# Paths ------------------------------------------------------------------------------------------
-
-
-def test_comparisons_of_arguments_choose_the_way() -> None:
-    """Min over pairs, sorted, and == of two arguments are as eagerly for each argument."""
-    functions: list[Any] = [
-        lambda p, xs: min((abs(x - p), k) for k, x in enumerate(xs)),
-        lambda p, xs: sorted([*xs, p], reverse=True),
-        lambda p, xs: [k for k, x in enumerate(xs) if x == p],
-        lambda p, xs: p in xs,
-        lambda p, xs: max(xs, key=lambda x: abs(x - p)),
-    ]
-    for function in functions:
-        compiled = jit(function)
-        for p in (1.0, 2.5, 3.0):
-            assert compiled(p, [3.0, 1.0, 2.0]) == function(p, [3.0, 1.0, 2.0])
 
 
 # Examples of vmap -------------------------------------------------------------------------------
