@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.compiler.guards.held_objects import HeldObjects
+from scalargrad.compiler.guards.snapshot import Snapshot
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.value import Value
 
@@ -25,7 +25,7 @@ class CallSnapshot:
     def __init__(self, parts: Iterable[Any]) -> None:
         parts = [*parts]
         self._generators = Generators(parts)
-        self._held = HeldObjects(parts, _MANY, follows_code=True)
+        self._held = Snapshot(parts, _MANY)
         self._numbers = [(x, x.data, x.grad, x.label) for x in self._values()]
 
     def put_back(self) -> None:

@@ -85,19 +85,23 @@ class RecordingLimits:
         return is_first
 
     def warn_of_paths(
-        self,
-        compiled: object,
-        known: int,
-        comparisons: int,
-        parting: Callable[[], tuple[str, int] | None],
+        self, compiled: object, known: int, path: Any, others: Sequence[tuple[bool, ...]]
     ) -> None:
         """Warn if a call takes another path than those known, and more are recorded, or too many.
 
-        `parting` returns the file and line where this call leaves a recorded path, if it knows.
+        Parameters
+        ----------
+        known : int
+            How many are.
+        path : Specialization
+            That of the call.
+        others : sequence of tuple of bool
+            The outcomes of comparisons on the paths that were recorded.
         """
-        are_many = known >= PATHS
+        are_many, comparisons = known >= PATHS, max(map(len, others), default=0)
         if (are_many or comparisons >= COMPARISONS) and self._is_first("paths"):
-            line = parting()
+            alike = [_alike_at_first(path.outcomes, x) for x in others if x != path.outcomes]
+            line = path.lines[max(alike)] if alike and max(alike) < len(path.lines) else None
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
             told = (
                 f"takes more than {PATHS} paths through its comparisons{place}: calls that take "
@@ -182,6 +186,12 @@ class RecordingLimits:
     def has_enough(self, key: Key) -> bool:
         """Return whether so many recordings differ only in numbers that objects hold."""
         return len(self._alike.get(tuple(map(_without_number, key)), ())) >= SIZES
+
+
+def _alike_at_first(xs: Sequence[bool], ys: Sequence[bool]) -> int:
+    """Return how many outcomes come before the first that differs."""
+    pairs = enumerate(zip(xs, ys, strict=False))
+    return next((k for k, (x, y) in pairs if x is not y), min(len(xs), len(ys)))
 
 
 def _warn(message: str) -> None:

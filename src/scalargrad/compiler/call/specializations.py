@@ -14,12 +14,11 @@ from typing import Any
 from scalargrad.compiler.call.arguments import code_in, made_alike
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import Key, without_objects
-from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
+from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.compiler.call.recording_limits import CHANGES, PATHS, RecordingLimits
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Surroundings
-from scalargrad.compiler.trace.refusal import PartingError
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import shown
 
@@ -35,22 +34,6 @@ GIVEN = 64
 #: For so many surroundings programs are kept, as for a module's other mode; of so many, what to
 #: compare, as of a flag that is set to and fro.
 ELSEWHERE, EARLIER = 64, 2
-
-
-class Tried:
-    """The last paths through branches that calls of one shape have taken, without a program yet.
-
-    Attributes
-    ----------
-    outcomes : list of tuple of bool
-        Of the comparisons of each path.
-    is_followed : bool
-        Whether the next recording is to follow one of these, and else to stop where it leaves them.
-    """
-
-    def __init__(self) -> None:
-        self.outcomes: list[tuple[bool, ...]] = []
-        self.is_followed = False
 
 
 class Guard:
@@ -130,7 +113,8 @@ class Specializations:
         self.names = NamesRead()
         self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
         self._given: dict[Key, dict[Key, None]] = {}  # shapes that differ in objects alone
-        self._tried: dict[Key, Tried] = {}
+        #: The outcomes of the last calls of each shape that took a way without a program.
+        self._tried: dict[Key, list[tuple[bool, ...]]] = {}
         _known.add(self)
 
     def current(self, key: Key, objects: Sequence[Any] = ()) -> tuple[Specialization, ...]:
@@ -189,15 +173,6 @@ class Specializations:
             known = shape.paths
             if now.aliases is not None:
                 now.aliases.require(call)
-            tried = self._tried.get(key, Tried())
-            if known or tried.outcomes:
-                paths = [*(path.outcomes for path in known), *tried.outcomes[::-1]]
-                recorder = CallRecorder(self._function, self._static, call)
-                lines = filter(None, map(recorder.parting_line, paths))  # of one it may be taking
-                count = max(len(known), len(tried.outcomes))
-                self.limits.warn_of_paths(compiled, count, len(paths[0]), lambda: next(lines, None))
-            if len(known) >= PATHS:
-                return None
             most = GIVEN if objects else CHANGES
             if not known and (
                 self.limits.is_changing(compiled, self._changed(key, now), most)
@@ -205,12 +180,17 @@ class Specializations:
             ):
                 return None
             self.limits.note_start()
-            path = self._new(call, now) if at_once else self._recurring(call, now, tried)
-            self._tried.pop(key, None)
-            if path is None:
-                self._tried[key] = tried
+            path = self._new(call, now)
+            tried = self._tried.pop(key, [])
+            before = [*(x.outcomes for x in known), *tried]
+            self.limits.warn_of_paths(compiled, max(len(known), len(tried)), path, before)
+            if len(known) >= PATHS:
+                return None
+            if path.branches and not at_once and path.outcomes not in tried:
+                self._tried[key] = [*tried[1 - PATHS :], path.outcomes]
                 while len(self._tried) > SHAPES:
                     del self._tried[next(iter(self._tried))]
+                self.limits.note_try()
                 return None
             self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
             shape, _ = self._looked_around(key, objects)
@@ -227,22 +207,6 @@ class Specializations:
         if len(known) >= PATHS:
             return not self.limits.warns_of("paths")
         return bool(known or self._tried) and not self.limits.pays()
-
-    def _recurring(self, call: Call, now: Surroundings, tried: Tried) -> Specialization | None:
-        """Return the path of a call; None if it has branches and no call has taken it before."""
-        known, follows = tried.outcomes, tried.is_followed
-        try:
-            path = self._new(call, now, along=known if follows else ())
-        except UnrecordedError as failed:
-            if not isinstance(failed.error, PartingError):
-                raise
-        else:
-            if path.outcomes in known or not path.branches:
-                return path
-            tried.outcomes = [*known[1 - PATHS :], path.outcomes]
-        tried.is_followed = not follows
-        self.limits.note_try()
-        return None
 
     def recorded_singly(self, call: Call) -> Specialization:
         """Return a new path, not kept, in which each number given or returned has its own node.
@@ -262,23 +226,13 @@ class Specializations:
         now: Surroundings,
         *,
         singly: bool = False,
-        along: Sequence[tuple[bool, ...]] = (),
     ) -> Specialization:
         compiled, _, _, key, _, objects = call
         if now.refusal is not None:
             raise TraceError(f"{compiled!r} {now.refusal}")
-        recorder = CallRecorder(self._function, self._static, call, singly=singly, along=along)
-        found = recorder.record()
-        if not now.unchanged():  # a cache was filled, a log written, or a counter raised
-            before = now
-            _, now = self._looked_around(key, objects)
-            held = {*before.values, *now.values}
-            changed = now.change_since(before.key)
-            recorder.require_same(found, changed, now.unchanged, held)
-            _, now = self._looked_around(key, objects)
-        elif recorder.notes or recorder.may_be_fresh:
-            noted = [f"{type(owner).__name__}.{name}" for owner, name, _ in recorder.notes]
-            recorder.require_same(found, noted or None)
+        recorder = CallRecorder(self._function, self._static, call, singly=singly)
+        found = recorder.record(now.unchanged)
+        _, now = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed(found[0].closed_over)) is not None:
             raise TraceError(
                 f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "

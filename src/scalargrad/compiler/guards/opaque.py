@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.guards.edges import ATTRIBUTES, LIBRARY_ATTRIBUTES, POSITION, edges_of
+from scalargrad.compiler.guards.edges import ATTRIBUTES, LIBRARY_ATTRIBUTES, edges_of
 from scalargrad.compiler.guards.names_read import imports_in, names_and_texts, of_library
 from scalargrad.compiler.guards.object_state import PLAIN, consists_of_attributes
 from scalargrad.compiler.guards.references import is_own
@@ -44,7 +44,7 @@ def is_opaque(x: Any) -> bool:
     if type(x) in _KNOWN or isinstance(x, (Operation, np.ufunc, np.generic)):
         return False
     edges = {*edges_of(x)}
-    if POSITION in edges or edges.isdisjoint(_OF_OBJECTS):
+    if edges.isdisjoint(_OF_OBJECTS):
         return False
     kind: Any = type(x)
     return LIBRARY_ATTRIBUTES in edges or not consists_of_attributes(kind)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.guards.held_objects import HeldObjects
 from scalargrad.compiler.guards.names_read import of_library
 from scalargrad.compiler.guards.opaque import is_number, is_opaque
+from scalargrad.compiler.guards.snapshot import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
@@ -22,7 +22,7 @@ _MANY = 10_000
 _CLOSED = (int, float, str, bytes, Value)
 
 
-class StepState(HeldObjects):
+class StepState(Snapshot):
     """A snapshot of everything that a step function can reach, and of what a recording has noted.
 
     Parameters
@@ -34,7 +34,7 @@ class StepState(HeldObjects):
     """
 
     def __init__(self, trace: Trace, f: Any) -> None:
-        super().__init__([f], _MANY, follows_code=True, keeps_all=True, closed=(WholeArray,))
+        super().__init__([f], _MANY, keeps_all=True, closed=(WholeArray,))
         self._trace, self._noted = trace, trace.noted()
         met = self.met.values()
         self._states = [(x, repr(y)) for x in met if (y := state_of(x)) is not None]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import linecache
+import sys
 import sysconfig
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from scalargrad.errors import TraceError
 
@@ -143,10 +145,6 @@ REFUSALS = {
 CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad", "step", "clip"}
 
 
-class PartingError(Exception):
-    """A recording leaves the path that it was to follow."""
-
-
 class Refusal:
     """The first refusal of a recording; it is raised again at the end if the function caught it.
 
@@ -192,6 +190,15 @@ def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
     return found
 
 
+def asking_line() -> tuple[str, int] | None:
+    """Return the file and line of user code that is being run."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and is_library(frame.f_code.co_filename):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+@functools.cache
 def is_library(file: str) -> bool:
     """Return whether a file is scalargrad's or Python's own."""
     installed = "site-packages" in file or "dist-packages" in file
