@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.guards.names_read import of_library
-from scalargrad.compiler.guards.opaque import is_number, is_opaque
+from scalargrad.compiler.guards.object_state import PLAIN
+from scalargrad.compiler.guards.refused import is_followed
 from scalargrad.compiler.guards.snapshot import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.transforms.draws import state_of
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 #: The most objects that are looked into.
 _MANY = 10_000
 #: What is held, and has no contents that are looked into.
 _CLOSED = (int, float, str, bytes, Value)
+#: Types of numbers and text, and nothing more.
+_NUMBERS = {*PLAIN, np.float64, Value, Parameter}
 
 
 class StepState(Snapshot):
@@ -50,7 +53,7 @@ class StepState(Snapshot):
         self._labels = [(y, y.label) for y in closed if isinstance(y, Value)]
         #: Whether a change of any of it can be seen.
         self.are_seen = (
-            len(met) < _MANY and not any(map(is_opaque, met)) and all(map(is_number, closed))
+            len(met) < _MANY and all(map(is_followed, met)) and {*map(type, closed)} <= _NUMBERS
         )
 
     def have_changed(self) -> bool:
