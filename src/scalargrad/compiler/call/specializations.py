@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import code_in, made_alike
+from scalargrad.compiler.call.arguments import code_in
 from scalargrad.compiler.call.eager_replay import Call
 from scalargrad.compiler.call.objects import Key, without_objects
 from scalargrad.compiler.call.record_call import CallRecorder
@@ -25,9 +25,6 @@ from scalargrad.system.short_repr import shown
 #: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
 #: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
 SHAPES, RECORDED = 1024, 2**22
-#: The most shapes kept that differ only in functions and classes made by the same code: what all of
-#: them read is compared at each call.
-ALIKE = 16
 #: The most shapes kept that differ only in the objects given, which are kept with them; and the
 #: most recordings of such.
 GIVEN = 64
@@ -111,7 +108,6 @@ class Specializations:
         self._guards: dict[tuple[int, ...], Guard] = {}
         self._shapes: dict[Key, Shape] = {}
         self.names = NamesRead()
-        self._alike: dict[Key, dict[Key, None]] = {}  # shapes that differ in new functions alone
         self._given: dict[Key, dict[Key, None]] = {}  # shapes that differ in objects alone
         #: The outcomes of the last calls of each shape that took a way without a program.
         self._tried: dict[Key, list[tuple[bool, ...]]] = {}
@@ -165,7 +161,7 @@ class Specializations:
         TraceError
             If the function would tell an argument from its copy.
         """
-        compiled, args, kwargs, key, _, objects = call
+        compiled, _, _, key, _, objects = call
         if not at_once and self._is_left_eager(key):
             return None
         with self.lock:
@@ -174,10 +170,10 @@ class Specializations:
             if now.aliases is not None:
                 now.aliases.require(call)
             most = GIVEN if objects else CHANGES
-            if not known and (
-                self.limits.is_changing(compiled, self._changed(key, now), most)
-                or self.limits.has_enough(key)
-            ):
+            if not known and self.limits.has_enough(key):
+                self._forget(key)
+                return None
+            if not known and self.limits.is_changing(compiled, self._changed(key, now), most):
                 return None
             self.limits.note_start()
             path = self._new(call, now)
@@ -192,12 +188,11 @@ class Specializations:
                     del self._tried[next(iter(self._tried))]
                 self.limits.note_try()
                 return None
-            self.limits.note(compiled, key, [self._function, *args, *kwargs.values()])
+            self.limits.note(compiled, key)
             shape, _ = self._looked_around(key, objects)
             others = [p for p in shape.paths if p.outcomes != path.outcomes]
             shape.paths, shape.now = (path, *others), path.surroundings
-            alike = self._put(key, shape.paths, path.surroundings)
-            self.limits.note_functions(compiled, key, alike)
+            self._put(key, shape.paths, path.surroundings)
         return path
 
     def _is_left_eager(self, key: Key) -> bool:
@@ -247,20 +242,15 @@ class Specializations:
         known = [around for around, found in self.programs.items() if alike in found]
         return now.change_since(known[-1]) if known and now.key not in known else []
 
-    def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> int:
-        """Keep these paths for a key.
-
-        Returns how many shapes there are that differ in nothing but functions made anew.
-        """
+    def _put(self, key: Key, paths: tuple[Specialization, ...], now: Surroundings) -> None:
+        """Keep these paths for a key."""
         found = self.programs.pop(now.key, {})
         self.programs[now.key] = found
         found[without_objects(key)] = paths
-        alike = self._forget_alike(key)
         while len(self.programs) > ELSEWHERE:
             del self.programs[next(iter(self.programs))]
         while self._nodes() > RECORDED and len(self._shapes) > 1:
             self._forget(next(iter(self._shapes)))
-        return alike
 
     def _forget(self, key: Key) -> None:
         """Forget a shape, and what is around the function if no other has the same code."""
@@ -275,21 +265,6 @@ class Specializations:
                     del self.programs[around]
         if shape is not None and all(x.guard is not shape.guard for x in self._shapes.values()):
             self._guards = {k: x for k, x in self._guards.items() if x is not shape.guard}
-
-    def _forget_alike(self, key: Key) -> int:
-        """Forget the oldest shapes that differ from this one in nothing but new functions."""
-        made = made_alike(key)
-        if made == key:
-            return 0
-        alike = self._alike.setdefault(made, {})
-        alike[key] = None
-        while len(alike) > ALIKE:
-            oldest = next(iter(alike))
-            del alike[oldest]
-            self._forget(oldest)
-        while len(self._alike) > SHAPES:
-            del self._alike[next(iter(self._alike))]
-        return len(alike)
 
     def _nodes(self) -> int:
         """Return how many nodes all paths have."""

@@ -62,9 +62,8 @@ def _is_installed(top: str) -> bool:
 #: What reads a name that stands in text.
 _BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}
 _BY_TEXT |= {"globals", "__globals__", "f_globals"}
-#: What stands among the names of code that asks by ``is`` which object one is, or by ``in`` or
-#: ``==`` where one is.
-IS, IN, EQUALS = "is", "in", "=="
+#: What stands among the names of code that asks by ``is`` which object one is.
+IS = "is"
 _EVALUATES = {"eval", "exec"}
 _BUILTINS = vars(builtins)
 #: What finds a module by its name or what is in it, and what stands for the code's own then.
@@ -94,8 +93,6 @@ def names_and_texts(code: CodeType, *, of_globals: bool = False) -> tuple[str, .
     if not of_globals and dis.opmap["IS_OP"] in code.co_code[::2]:
         asked = [x for x, y in pairwise(dis.get_instructions(code)) if y.opname == "IS_OP"]
         found += [IS for x in asked if not _is_the_only_one(x)]
-    for marker, step in ((IN, "CONTAINS_OP"), (EQUALS, "COMPARE_OP")):
-        found += [marker] if dis.opmap[step] in code.co_code[::2] else []
     texts = [x for x in code.co_consts if isinstance(x, str)]
     if not _BY_TEXT.isdisjoint(code.co_names):
         found += [x for x in texts if x.isidentifier()]

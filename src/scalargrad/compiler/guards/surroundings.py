@@ -10,10 +10,8 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from abc import ABCMeta, get_cache_token
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import count
@@ -83,23 +81,8 @@ def _is_empty(cell: CellType) -> bool:
     return cell == CellType()
 
 
-def _annotations(x: Any) -> list[Any] | None:
-    with suppress(NameError):  # of a class that is not there yet
-        return [*inspect.get_annotations(x).items()]
-    return None
-
-
-#: What functions and classes tell of themselves, and how to ask them.
-INTROSPECTED: dict[str, Callable[[Any], Any]] = {
-    **{x: attrgetter(x) for x in ("__name__", "__qualname__", "__doc__", "__module__")},
-    "__annotations__": _annotations,
-    "__subclasses__": lambda x: type.__subclasses__(x) if isinstance(x, type) else (),
-}
-
-
-def registered() -> tuple[Any]:
-    """Return what changes whenever a class is registered with an abstract one."""
-    return (get_cache_token(),)
+#: What functions and classes tell of themselves.
+_TOLD = ("__name__", "__qualname__", "__doc__", "__module__")
 
 
 class Surroundings:
@@ -222,10 +205,8 @@ class _Walk:
         self.kept: list[Any] = []
         self.functions: list[FunctionType] = []
         self.unfollowed: list[tuple[Place | None, Any]] = []
-        self.inside: list[Any] = []
         self.tables: list[Table] = []
         self.arrays: list[tuple[int, Any]] = []
-        self.looked_up: list[Any] = []
         self.rereading = Rereading(in_order=names.unnamed)
         self.place: Place | None = None
         self.last: Any = None
@@ -235,12 +216,10 @@ class _Walk:
         for root in reversed(roots):
             self._ahead.append((root, None))
         self._run(most)
-        if most is None:
-            self._facts_by_names()
 
     def aliases(self) -> ArgumentAliases | None:
         """Return what the code, with all its names, would tell from a copy."""
-        return ArgumentAliases.of(self.names.names, self.kept, self.inside, self.looked_up)
+        return ArgumentAliases.of(self.names.names, self.kept)
 
     def read_arrays(self) -> None:
         """Add the numbers of arrays to the tokens and note them, now that all names are known."""
@@ -339,7 +318,6 @@ class _Walk:
         self.tokens.append((type(x), len(items), getattr(x, "maxlen", None)))
         are_values = {*map(type, items)} <= _NUMBERS
         if not (are_values and self._are_values_met(items)):
-            self._note_inside(items)
             self._push_inside(items)
         if isinstance(x, set | frozenset):
             self._look_up(items)
@@ -353,7 +331,6 @@ class _Walk:
         keys, items = [*x], [*x.values()]
         self.rereading.dicts.append(x)
         self.tokens.append((type(x), len(keys)))
-        self._note_inside(items)
         self._push_inside(items)
         if {*map(type, keys)} <= PLAIN:
             self.tokens.append(tuple(map(exact, keys)))
@@ -361,15 +338,10 @@ class _Walk:
             self._look_up(keys)
             self._push_inside(keys)
 
-    def _note_inside(self, items: Sequence[Any]) -> None:
-        self.inside += [x for x in items if type(x) not in PLAIN and not isinstance(x, _INSIDE)]
-
     def _look_up(self, keys: Iterable[Any]) -> None:
         """Note what is found by its hash: Values by which very ones they are."""
         for key in keys:
-            if is_stateful(type(key)):
-                self.looked_up.append(key)
-            elif isinstance(key, Value):
+            if isinstance(key, Value):
                 self.tokens.append(Same(key))
             elif isinstance(key, tuple | frozenset):
                 self._look_up(key)
@@ -387,7 +359,6 @@ class _Walk:
             self.tokens.append((type(x), laid_out(x)))
             self.rereading.object_arrays.append(x)
             self.rereading.fact(laid_out, x)
-            self._note_inside(items)
             self._push_inside(items)
         elif isinstance(x, np.generic):
             self.tokens.append(exact(x))
@@ -407,8 +378,6 @@ class _Walk:
         Another one of a user's class that leads to the same is as good.
         """
         self.names.note(x)
-        if isinstance(x, ABCMeta):
-            self.names.names["ABCMeta"] = None
         if not is_followed(x):
             self.unfollowed.append((self.place, x))
         kind: Any = type(x)
@@ -544,22 +513,10 @@ class _Walk:
         self.rereading.fact(_FACTORY, x)
         self._push_inside([x.default_factory])
 
-    # What names ask for -----------------------------------------------------------------------
-
     def _told(self, x: Any) -> None:
         """Note what a function or class tells of itself, where code asks."""
-        for name, ask in INTROSPECTED.items():
-            if name in self.names.names:
-                found = ask(x)
-                self.tokens.append(repr(found) if not isinstance(found, str) else found)
-                self.rereading.fact(ask, x)
-                if name == "__subclasses__":
-                    self._push_inside([*found])
-
-    def _facts_by_names(self) -> None:
-        if "ABCMeta" in self.names.names:
-            self.tokens.append(registered())
-            self.rereading.others.append(registered)
+        if not self.names.names.keys().isdisjoint(_TOLD):
+            self._fact(attrgetter(*_TOLD), x)
 
     #: How the edges are followed. Where iterators are is no part of a program; and the code of
     #: libraries is left out.
@@ -594,5 +551,3 @@ def _is_generated(method: Any) -> bool:
 
 #: What holds nothing besides its items.
 _PLAIN_CONTAINERS = {list, tuple, dict, set, frozenset, deque, bytearray}
-#: What is no object of its own inside a container.
-_INSIDE = (Value, Table, *BOUND, *_CONTAINERS)
