@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from operator import attrgetter, call
 from types import CellType, FunctionType, ModuleType
 from typing import Any
@@ -83,6 +83,20 @@ def _is_empty(cell: CellType) -> bool:
 
 #: What functions and classes tell of themselves.
 _TOLD = ("__name__", "__qualname__", "__doc__", "__module__")
+_OF_TOLD = attrgetter(*_TOLD)
+
+
+def _values_of(x: Mapping[Any, Any]) -> Iterable[Any]:
+    return x.values()
+
+
+def _items_of_array(x: Any) -> list[Any]:
+    found: list[Any] = x.ravel().tolist()
+    return found
+
+
+def _with_slots(x: Any) -> Iterable[Any]:
+    return chain.from_iterable(attributes_beside(x).items())
 
 
 class Surroundings:
@@ -101,8 +115,6 @@ class Surroundings:
         What a program depends on.
     values : list of Value
         The Values, each once, whose numbers are inputs.
-    places : list
-        For each, the identity of what holds it by a name, and that name.
     aliases : ArgumentAliases or None
         What the code would tell from a copy.
     refusal : str or None
@@ -113,7 +125,6 @@ class Surroundings:
         self._roots, self.names = [*roots], names or NamesRead()
         walk = self._walked()
         self.key, self.values = tuple(walk.tokens), walk.values
-        self.places = [place and (id(place[0]), place[1]) for place in walk.places]
         self._comparison = walk.rereading.comparison()
         self.aliases = walk.aliases()
         self._tables = walk.tables
@@ -200,7 +211,6 @@ class _Walk:
         self.names = names
         self.tokens: list[Hashable] = []
         self.values: list[Value] = []
-        self.places: list[Place | None] = []
         self.met: dict[int, int] = {}
         self.kept: list[Any] = []
         self.functions: list[FunctionType] = []
@@ -272,7 +282,6 @@ class _Walk:
     def _value(self, x: Value) -> None:
         self.tokens.append((type(x), x.op is None))
         self.values.append(x)
-        self.places.append(self.place)
         if self._marks:
             self._mark(x)
         if type(x) not in _NUMBERS or x.__dict__:
@@ -298,7 +307,6 @@ class _Walk:
         self.met |= ids
         self.kept += items
         self.values += items
-        self.places += [self.place] * len(items)
         return True
 
     def _container(self, x: Any) -> None:
@@ -323,13 +331,16 @@ class _Walk:
             self._look_up(items)
             self.tokens += [Same(y) for y in items if is_stateful(type(y))]  # in the order of ids
         if are_values and type(x) is list:
-            self.rereading.value_lists.append((x, items))
+            self.rereading.contents.append((x, items))
         elif not isinstance(x, tuple):
-            self.rereading.lists.append(x)
+            self.rereading.fact(len, x)
+            self.rereading.held(iter, x)
 
     def _dict(self, x: Mapping[Any, Any]) -> None:
         keys, items = [*x], [*x.values()]
-        self.rereading.dicts.append(x)
+        self.rereading.fact(len, x)
+        self.rereading.held(iter, x)
+        self.rereading.held(dict.values if type(x) is dict else _values_of, x)
         self.tokens.append((type(x), len(keys)))
         self._push_inside(items)
         if {*map(type, keys)} <= PLAIN:
@@ -350,14 +361,14 @@ class _Walk:
         self.tokens.append((type(x),))
         self._push_inside(bound_parts(x))
         if isinstance(x, partial):
-            self.rereading.parts(_OF_PARTIAL, x)
+            self.rereading.held(_OF_PARTIAL, x)
         self._follow(x)
 
     def _array(self, x: Any) -> None:
         if is_object_array(x):
             items = x.ravel().tolist()
             self.tokens.append((type(x), laid_out(x)))
-            self.rereading.object_arrays.append(x)
+            self.rereading.held(_items_of_array, x)
             self.rereading.fact(laid_out, x)
             self._push_inside(items)
         elif isinstance(x, np.generic):
@@ -420,8 +431,7 @@ class _Walk:
         found = dict.fromkeys(names)
         present = {name: space[name] for name in found if name in space}
         lacking = [name for name in found if name not in space]
-        self.rereading.names(space, [*present])
-        self.rereading.lacking(space, lacking)
+        self.rereading.names(space, [*present], lacking)
         own = isinstance(owner, FunctionType) and space is vars(owner)
         prefix = f"{owner.__name__}." if own else ""
         self.tokens.append((*present, None, *lacking) if builtins_too else (*present,))
@@ -438,13 +448,13 @@ class _Walk:
         held = {i: cell.cell_contents for i, cell in full.items()}
         for x in held.values():
             self.names.note(x)
-        self.rereading.cells += full.values()
+        self.rereading.cells(full.values())
         self._push(function, held)
 
     def _defaults(self, function: FunctionType) -> None:
         if function.__defaults__ or function.__kwdefaults__:
             found = _OF_DEFAULTS(function)
-            self.rereading.parts(_OF_DEFAULTS, function)
+            self.rereading.held(_OF_DEFAULTS, function)
             self._push(function, dict(zip(_DEFAULTS, found, strict=True)))
 
     def _imports(self, function: FunctionType) -> None:
@@ -500,7 +510,7 @@ class _Walk:
         self._fact(type, x)
         if own is not space:
             self.tokens.append((*own,))
-            self.rereading.spaces_of_slots.append(x)
+            self.rereading.held(_with_slots, x)
             self._push(x, dict(own))
             return
         read = self._read_of(type(x))
@@ -516,7 +526,7 @@ class _Walk:
     def _told(self, x: Any) -> None:
         """Note what a function or class tells of itself, where code asks."""
         if not self.names.names.keys().isdisjoint(_TOLD):
-            self._fact(attrgetter(*_TOLD), x)
+            self._fact(_OF_TOLD, x)
 
     #: How the edges are followed. Where iterators are is no part of a program; and the code of
     #: libraries is left out.
