@@ -7,7 +7,6 @@ import ctypes
 import dataclasses
 import enum
 import functools
-import importlib
 import math
 import random
 import sys
@@ -728,24 +727,6 @@ def test_a_module_imported_inside_is_read_as_it_is() -> None:
         return x * held.rate * factor
 
     check_change(f, lambda: setattr(settings, "rate", 5.0))
-
-
-def test_a_package_installed_beside_a_program_is_a_library(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So `pip install --target` does for what is deployed: NumPy's numbers remain numbers there."""
-    names = [f"{tmp_path.name}_{kind}" for kind in ("installed", "of_ones_own")]
-    record = tmp_path / "some-1.0.dist-info"
-    record.mkdir()
-    (record / "RECORD").write_text(f"other_numbers.py,,\n{names[0]}.py,,\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    for name in names:
-        source = "class Number(float):\n    def __mul__(self, x):\n        return 7.0 * x\n"
-        (tmp_path / f"{name}.py").write_text(source)
-    installed, own = (importlib.import_module(name).Number(3.0) for name in names)
-    assert jit(lambda x: x + 1.0)(installed) == 4.0
-    with pytest.raises(TraceError, match="__mul__"):
-        jit(lambda x: x + 1.0)(own)
 
 
 def test_a_generator_bound_anew_is_drawn_from() -> None:

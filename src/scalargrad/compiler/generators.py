@@ -50,11 +50,6 @@ def is_fresh(x: Any) -> bool:
 #: Functions that draw from the system or make a generator seeded by it, with their modules.
 _FRESH = {
     "default_rng": {"numpy.random", "numpy.random._generator"},
-    "urandom": {"posix", "nt"},
-    "uuid4": {"uuid"},
-    "token_bytes": {"secrets"},
-    "token_hex": {"secrets"},
-    "randbelow": {"secrets"},
 }
 
 

@@ -40,12 +40,6 @@ class CallSnapshot:
         self._generators.rewind()
 
     def _values(self) -> list[Value]:
-        """Return all Values that are held, and those that they were computed from."""
-        found: dict[int, Value] = {}
-        waiting = [x for held in self._held.found.values() for x in held.before.values()]
-        while waiting:
-            x = waiting.pop()
-            if isinstance(x, Value) and id(x) not in found:
-                found[id(x)] = x
-                waiting += x.parents
-        return [*found.values()]
+        """Return all Values that are held."""
+        held = [x for found in self._held.found.values() for x in found.before.values()]
+        return [*{x: None for x in held if isinstance(x, Value)}]

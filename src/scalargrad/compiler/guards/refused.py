@@ -60,6 +60,9 @@ _CHANGING = {
     "secrets": "choice randbelow randbits token_bytes token_hex token_urlsafe",
     "builtins": "open input eval exec globals __import__",
     "io": "open",
+    "sys": "modules _getframe",
+    "importlib": "import_module reload",
+    "inspect": "getmodule currentframe",
     "torch": "rand randn randint randperm rand_like randn_like normal bernoulli multinomial",
 }
 _FUNCTIONS = {f"{place}.{x}" for place, names in _CHANGING.items() for x in names.split()}
@@ -141,7 +144,7 @@ def changing_calls(function: FunctionType) -> Iterator[str]:
             # Nothing is asked of a module that makes up what it has, or of a class.
             x, path = vars(x).get(name) if isinstance(x, ModuleType) else None, f"{path}.{name}"
         if path in _FUNCTIONS:
-            yield f"calls {path}{_UNNOTICED}"
+            yield f"asks {path}{_UNNOTICED}"
         elif len(names) > 1 and not is_followed(x):
             yield f"reads {path}, {_kind(type(x))}{_UNNOTICED}"
 
