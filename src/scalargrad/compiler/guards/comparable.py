@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import functools
 import marshal
-from array import array
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import chain
 from operator import is_
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,6 @@ from scalargrad.compiler.guards.names_read import is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
 from scalargrad.value import Value
 
-DICTS = (dict, MappingProxyType)
 #: Containers that one key tells with all that is nested in them, and down to which level.
 _NESTED, _LEVELS = {list, tuple, dict}, 4
 
@@ -148,9 +145,9 @@ def _is_more_than_equal(kind: type) -> bool:
 
 def is_read_whole(x: Any) -> bool:
     """Return whether a container holds only numbers and text, or containers of these."""
-    items = x.values() if isinstance(x, DICTS) else x
+    items = x.values() if isinstance(x, dict) else x
     kinds = {*map(type, items)}
-    if isinstance(x, DICTS):
+    if isinstance(x, dict):
         kinds.update(map(type, x))
     return kinds <= PLAIN or _is_one_key(x)
 
@@ -168,8 +165,8 @@ def _is_one_key(x: Any) -> bool:
 
 def frozen(x: Any, key: Any) -> Any:
     """Return what a container of numbers and text, with this key, is compared with."""
-    if type(x) is bytearray or (type(x) is list and not any(map(_equals_others, x))):
-        return type(x)(x)
+    if type(x) is list and not any(map(_equals_others, x)):
+        return [*x]
     are_constants = type(x) is list and all(map(is_constant, x))
     return ExactItems(key, [*x] if are_constants else ())
 
@@ -184,7 +181,7 @@ _UNIQUE = {str, bytes, type(None)}
 
 def is_array(x: Any) -> bool:
     """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
-    return isinstance(x, array) or (hasattr(type(x), "dtype") and hasattr(x, "tobytes"))
+    return hasattr(type(x), "dtype") and hasattr(x, "tobytes")
 
 
 def array_bytes(x: Any) -> Callable[[], bytes]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -112,8 +112,7 @@ def _edges_of_objects(kind: Any) -> tuple[Edge, ...]:
     arrays = getattr(sys.modules.get("numpy"), "ndarray", ())
     if issubclass(kind, (_CONTAINERS, arrays)):
         keys = (KEYS,) if issubclass(kind, dict) else ()
-        factory = (FACTORY,) if issubclass(kind, defaultdict) else ()
-        return (ITEMS, *keys, *factory, *beside)
+        return (ITEMS, *keys, *beside)
     if issubclass(kind, BOUND):
         return (PARTS, *beside) if issubclass(kind, functools.partial) else (PARTS,)
     if issubclass(kind, (*DESCRIPTORS,)) or is_function_of_arrays(kind):
@@ -141,10 +140,6 @@ def _set_variables(function: FunctionType, before: dict[str, Any]) -> None:
 
 def _defaults(function: FunctionType) -> dict[str, Any]:
     return {"its defaults": function.__defaults__, "its keywords": function.__kwdefaults__}
-
-
-def _set_defaults(function: FunctionType, before: dict[str, Any]) -> None:
-    function.__defaults__, function.__kwdefaults__ = before.values()
 
 
 def _looked_up(function: FunctionType) -> dict[Any, Any]:
@@ -284,7 +279,7 @@ _MEMBER = "{0.__name__}.{1}"
 
 VARIABLES = Edge(variables, _set_variables, "{1}")
 FUNCTION_ATTRIBUTES = Edge(vars, _refill_space, _MEMBER)
-DEFAULTS = Edge(_defaults, _set_defaults, "{1}")
+DEFAULTS = Edge(_defaults)
 IMPORTS = Edge(lambda x: {name: sys.modules.get(name) for name in imported(x)})
 WRAPPED, WRAPPER_ATTRIBUTES = Edge(_wrapped), Edge(own_space, _refill_space)
 MEMBERS = Edge(data_of, _set_members, _MEMBER)
@@ -300,8 +295,7 @@ ATTRIBUTES = Edge(attributes, _set_attributes, _ATTRIBUTE)
 OF_VALUE = Edge(own_space, _refill_space, _ATTRIBUTE)
 #: Attributes besides items.
 BESIDE = Edge(attributes, _set_attributes, "a dict (attributes of {0.__class__.__name__})")
-ITEMS, KEYS, SHOWN = Edge(_items, _set_items), Edge(_keys), Edge(dict)
-FACTORY = Edge(lambda x: {"default_factory": x.default_factory})
+ITEMS, KEYS = Edge(_items, _set_items), Edge(_keys)
 PARTS = Edge(lambda x: dict(enumerate(bound_parts(x))))
 #: Libraries are taken not to change; but they draw random numbers, and arguments are copied.
 LIBRARY_ATTRIBUTES = Edge(
@@ -314,5 +308,4 @@ _OF_PARTS = {ITEMS, PARTS, FUNCTIONS}
 _EDGES_OF: dict[type, tuple[Edge, ...]] = {
     **dict.fromkeys((list, tuple, set, frozenset, deque), (ITEMS,)),
     dict: (ITEMS, KEYS),
-    MappingProxyType: (SHOWN, KEYS),
 }

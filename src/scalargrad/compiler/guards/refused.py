@@ -43,7 +43,7 @@ _KNOWN = (
     *PLAIN, type, FunctionType, ModuleType, types.BuiltinFunctionType, types.MethodType, range,
     slice, list, tuple, dict, set, frozenset, property, staticmethod, classmethod,
     types.EllipsisType, numbers.Number, Enum, PurePath, Pattern, UUID, Random,
-    types.MappingProxyType, types.GenericAlias, types.UnionType, types.NotImplementedType,
+    types.GenericAlias, types.UnionType, types.NotImplementedType,
     types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
     types.MethodWrapperType, dt.date, dt.time, dt.timedelta, dt.tzinfo, np.ndarray, np.generic,

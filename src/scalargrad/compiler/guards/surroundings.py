@@ -25,7 +25,6 @@ from scalargrad.compiler.guards import edges
 from scalargrad.compiler.guards.argument_aliases import ArgumentAliases
 from scalargrad.compiler.guards.caches import identities_kept, times_cleared
 from scalargrad.compiler.guards.comparable import (
-    DICTS,
     Same,
     array_bytes,
     exact,
@@ -68,12 +67,12 @@ _CODE, _LABEL, _PARENTS = attrgetter("__code__"), attrgetter("label"), attrgette
 _BASES, _LAYOUT = attrgetter("__bases__"), attrgetter("shape", "dtype")
 _OF_DEFAULTS = attrgetter(*_DEFAULTS)
 _OF_PARTIAL = attrgetter("func", "args", "keywords")
-_FACTORY, _SPACE = attrgetter("default_factory"), attrgetter("__dict__")
+_SPACE = attrgetter("__dict__")
 _NUMBERS = {Value, Parameter}
 #: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
 _MARKS = {"label", *_GRAPHS}
-_CONTAINERS = (list, tuple, deque, *DICTS, set, frozenset, bytearray)
+_CONTAINERS = (list, tuple, deque, dict, set, frozenset)
 
 
 def _is_empty(cell: CellType) -> bool:
@@ -315,7 +314,7 @@ class _Walk:
             self.tokens.append((type(x), key, getattr(x, "maxlen", None)))
             if not is_constant(x):
                 self.rereading.contents.append((x, frozen(x, key)))
-        elif isinstance(x, DICTS):
+        elif isinstance(x, dict):
             self._dict(x)
         else:
             self._items(x, [*x])
@@ -374,11 +373,9 @@ class _Walk:
         elif isinstance(x, np.generic):
             self.tokens.append(exact(x))
         else:
-            layout = (x.dtype, x.shape) if isinstance(x, np.ndarray) else (x.typecode, len(x))
             self.arrays.append((len(self.tokens), x))
-            self.tokens.append((type(x), *layout))
-            if isinstance(x, np.ndarray):
-                self.rereading.fact(_LAYOUT, x)
+            self.tokens.append((type(x), *_LAYOUT(x)))
+            self.rereading.fact(_LAYOUT, x)
         self._follow(x)
 
     # Objects, functions and classes -----------------------------------------------------------
@@ -519,10 +516,6 @@ class _Walk:
         self.rereading.attributes(x, own, names, read)
         self._push(x, {name: own[name] for name in names})
 
-    def _factory(self, x: Any) -> None:
-        self.rereading.fact(_FACTORY, x)
-        self._push_inside([x.default_factory])
-
     def _told(self, x: Any) -> None:
         """Note what a function or class tells of itself, where code asks."""
         if not self.names.names.keys().isdisjoint(_TOLD):
@@ -545,7 +538,6 @@ class _Walk:
         edges.FUNCTIONS: _functions_behind,
         edges.ATTRIBUTES: _attributes,
         edges.BESIDE: _attributes,
-        edges.FACTORY: _factory,
     }
 
 
@@ -560,4 +552,4 @@ def _is_generated(method: Any) -> bool:
 
 
 #: What holds nothing besides its items.
-_PLAIN_CONTAINERS = {list, tuple, dict, set, frozenset, deque, bytearray}
+_PLAIN_CONTAINERS = {list, tuple, dict, set, frozenset, deque}
