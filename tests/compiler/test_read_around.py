@@ -540,7 +540,7 @@ def test_a_change_of_what_an_argument_holds_is_seen(wrap: Any, static: tuple[int
 
 def test_code_in_an_argument_is_that_of_the_call() -> None:
     """A function, a class or a module in an argument may be exchanged as one around it."""
-    for name, (make, read, change) in CODE.items():
+    for make, read, change in CODE.values():
         given = SimpleNamespace(held=make())
         compiled = jit(lambda given, x, read=read: x * read(given.held))
         agree(compiled, compiled.__wrapped__, given, 0.5)

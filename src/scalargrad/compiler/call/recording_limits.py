@@ -22,9 +22,6 @@ CHANGES = 4
 SIZES = 16
 #: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
-#: A function that makes so many comparisons will take more paths than are recorded, once it has
-#: taken two: a warning says so then.
-COMPARISONS = 1000
 #: After this many operations evaluated eagerly because a number was not finite, a warning says so.
 NOT_FINITE = 100_000
 #: How many times as long as recordings for nothing eager calls take before the next.
@@ -81,7 +78,7 @@ class RecordingLimits:
     def warn_of_paths(
         self, compiled: object, known: int, path: Any, others: Sequence[tuple[bool, ...]]
     ) -> None:
-        """Warn if a call takes another path than those known, and more are recorded, or too many.
+        """Warn if a call takes another path than those known, and they are too many.
 
         Parameters
         ----------
@@ -92,24 +89,16 @@ class RecordingLimits:
         others : sequence of tuple of bool
             The outcomes of comparisons on the paths that were recorded.
         """
-        are_many, comparisons = known >= PATHS, max(map(len, others), default=0)
-        if (are_many or comparisons >= COMPARISONS) and self._is_first("paths"):
+        if known >= PATHS and self._is_first("paths"):
             alike = [_alike_at_first(path.outcomes, x) for x in others if x != path.outcomes]
             line = path.lines[max(alike)] if alike and max(alike) < len(path.lines) else None
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
-            told = (
-                f"takes more than {PATHS} paths through its comparisons{place}: calls that take "
-                "yet another are evaluated eagerly"
-                if are_many
-                else f"makes {comparisons:,} comparisons, of which one comes out otherwise than "
-                f"before{place}: it is recorded again, up to {PATHS} times; then such calls are "
-                "evaluated eagerly"
-            )
             _warn(
-                f"{compiled!r} {told}. Make the comparisons part of the computation with where, "
-                "cond, maximum(*xs) for max(xs), minimum or clip, write a loop that ends on a "
-                "condition with while_loop, or compare numbers that are the same at every "
-                "call (.detach() does not help: the number still changes)" + code
+                f"{compiled!r} takes more than {PATHS} paths through its comparisons{place}: calls "
+                "that take yet another are evaluated eagerly. Make the comparisons part of the "
+                "computation with where, cond, maximum(*xs) for max(xs), minimum or clip, write a "
+                "loop that ends on a condition with while_loop, or compare numbers that are the "
+                "same at every call (.detach() does not help: the number still changes)" + code
             )
 
     def note_not_finite(self, compiled: object, operations: int, cause: Callable[[], str]) -> None:
