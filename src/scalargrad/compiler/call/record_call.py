@@ -25,9 +25,8 @@ _NOTE = (
 )
 
 _CHANGING = (
-    "{compiled!r} changes {named}, which its program would not: return what is new, or change a "
-    "copy, as by copy.deepcopy(x), and return that; keep logs and counters outside. If another "
-    "thread has changed it, call again while none does"
+    "{compiled!r} changes {named}, which its program would not: return what is new, of an argument "
+    "a copy, as by copy.deepcopy(x), and keep logs and counters outside"
 )
 _FRESH = (
     "a random number was drawn from the system, or from a generator that is made without "
@@ -130,7 +129,7 @@ class CallRecorder:
             names = before.notes(place, now) or between.notes(place, now)
             if names:
                 left = {x: y for x, y in left.items() if x != place or between.differs(x, y, names)}
-                owner = (before.held(place) or between.held(place)).owner
+                owner = (before.found.get(place) or between.found[place]).owner
                 for name in names:
                     object.__delattr__(owner, name)
                 changed.pop(place, None)

@@ -119,15 +119,21 @@ class Snapshot:
         self._enters_libraries = enters_libraries
         self.found: dict[Place, Holding] = {}
         self.met: dict[int, Any] = {}
-        self._ahead = deque([("", x) for x in roots])
+        self._closed = closed
+        self._ahead = deque[tuple[str, Any]]()
         self._named = NamedSpaces()
         self._names: dict[int, Names] = {}
         self._classes: set[type] = set()
+        self.walk(roots, most)
+
+    def walk(self, roots: Iterable[Any], most: int | None = None) -> None:
+        """Go on to more objects, and look into so many at most."""
+        self._ahead = deque([("", x) for x in roots])
         while (self._ahead or self._read_names()) and len(self.met) != most:
             name, x = self._ahead.popleft()
             if id(x) not in self.met:
                 self.met[id(x)] = x
-                if not issubclass(type(x), closed):
+                if not issubclass(type(x), self._closed):
                     self._look_into(x, name)
 
     def _look_into(self, x: Any, name: str) -> None:
@@ -195,8 +201,8 @@ class Snapshot:
     def put_back(self, places: Iterable[Place] | None = None) -> None:
         """Undo all changes, or those in some places."""
         for place in self.changed() if places is None else places:
-            held = self.found[place]
-            if held.edge.write is not None:
+            held = self.found.get(place)
+            if held is not None and held.edge.write is not None:
                 held.edge.write(held.owner, held.before)
 
 

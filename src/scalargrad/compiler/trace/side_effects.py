@@ -23,7 +23,7 @@ _MANY = 10_000
 _CLOSED = (WholeArray,)
 
 
-class SideEffects:
+class SideEffects(Snapshot):
     """What a function and its arguments hold before it is recorded, to see what has changed.
 
     Parameters
@@ -34,60 +34,37 @@ class SideEffects:
     """
 
     def __init__(self, function: Any, arguments: Iterable[Any]) -> None:
-        around = Snapshot([function], _MANY, closed=_CLOSED)
-        self._snapshots = around, Snapshot(arguments, closed=_CLOSED)
-
-    def met(self) -> list[Any]:
-        """Return everything that was come by."""
-        around, given = self._snapshots
-        return [*(around.met | given.met).values()]
-
-    def changed(self) -> dict[Place, dict[Any, Any]]:
-        """Return what is held by places where that has changed."""
-        around, given = self._snapshots
-        return given.changed() | around.changed()
-
-    def put_back(self, places: Iterable[Place]) -> None:
-        """Let places hold what they held before."""
-        for snapshot in self._snapshots:
-            snapshot.put_back([x for x in places if x in snapshot.found])
+        super().__init__([function], _MANY, closed=_CLOSED)
+        self.walk(arguments)
 
     def notes(self, place: Place, now: dict[Any, Any]) -> list[Any]:
         """Return the names of attributes that were added to an object and hold traced numbers."""
-        held = self.held(place)
+        held = self.found.get(place)
         if held is None or place[1] not in {ATTRIBUTES, BESIDE}:
             return []
         return [name for name, x in now.items() if name not in held.before and holds_results(x)]
 
     def differs(self, place: Place, now: dict[Any, Any], names: Iterable[Any]) -> bool:
         """Return whether anything has changed but the attributes with these names."""
-        both = self.held(place).before, now
+        both = self.found[place].before, now
         then, kept = ({k: x for k, x in found.items() if k not in names} for found in both)
         return not is_identical(then, kept)
 
     def keeps_results(self, place: Place, now: dict[Any, Any]) -> bool:
         """Return whether traced numbers are held since."""
-        before = {*map(id, self.held(place).before.values())}
+        before = {*map(id, self.found[place].before.values())}
         return any(holds_results(x) for x in now.values() if id(x) not in before)
 
     def labels(self, changed: dict[Place, dict[Any, Any]]) -> list[str]:
         """Return what messages call what has changed."""
-        found = []
-        for place, now in changed.items():
-            if (held := self.held(place)) is not None:
-                before, missing = held.before, object()
-                keys = {**before, **now}
-                found += [
-                    held.label(key)
-                    for key in keys
-                    if not is_same(before.get(key, missing), now.get(key, missing))
-                ] or [held.label(None)]
+        found, missing = [], object()
+        for place in [x for x in changed if x in self.found]:
+            held, now = self.found[place], changed[place]
+            pairs = (
+                (x, held.before.get(x, missing), now.get(x, missing)) for x in held.before | now
+            )
+            found += [held.label(x) for x, a, b in pairs if not is_same(a, b)] or [held.label(None)]
         return found
-
-    def held(self, place: Place) -> Any:
-        """Return the holding at a place; None if it was not met."""
-        around, given = self._snapshots
-        return around.found.get(place) or given.found.get(place)
 
 
 def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
@@ -112,7 +89,7 @@ def run_for_all(run: Callable[[], Any], parts: list[Any], trace: Trace) -> Any:
     if trace.unrolls:
         raise UnlikeError
     before = SideEffects(parts[0], parts[1:])
-    states = [(x, state_of(x)) for x in before.met() if x not in trace.generators]
+    states = [(x, state_of(x)) for x in before.met.values() if x not in trace.generators]
     result = run()
     changed = before.changed()
     if not changed and all(repr(state_of(x)) == repr(state) for x, state in states):
