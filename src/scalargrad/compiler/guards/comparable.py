@@ -101,7 +101,8 @@ def exact(x: Any) -> Hashable:
         return kind, frozenset(map(exact, x))
     if _compares_for_itself(kind):
         return kind, Same(x) if (held := constants_of(x)) is None else held
-    return (kind, x, repr(x)) if _is_more_than_equal(kind) else (kind, x)
+    alone = kind.__eq__ is object.__eq__ or isinstance(x, Value) or kind in PLAIN - {complex}
+    return (kind, x) if alone else (kind, x, repr(x))
 
 
 def constants_of(x: Any) -> Hashable:
@@ -126,18 +127,6 @@ def _compares_for_itself(kind: type) -> bool:
     """Return whether a user's class defines an equality, which may not see all that differs."""
     compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])
     return compares and not issubclass(kind, Value) and not is_of_library(kind)
-
-
-@functools.cache
-def _is_more_than_equal(kind: type) -> bool:
-    """Return whether objects of a class of a library's may be equal and yet differ.
-
-    A Value equals no other, and its representation changes with its number.
-    """
-    if issubclass(kind, Value):
-        return False
-    compares = any("__eq__" in vars(base) for base in kind.__mro__[:-1])
-    return compares and kind not in PLAIN - {complex} and is_of_library(kind)
 
 
 # Containers of numbers and text, and arrays ----------------------------------------------

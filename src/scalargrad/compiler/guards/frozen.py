@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 from array import array
-from collections import deque
 from collections.abc import Hashable, Iterator, MappingView
-from types import FunctionType, MappingProxyType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -39,10 +38,10 @@ class Frozen:
             self._key: Hashable = self._told(content)
             self._hash = hash(self._key)
         except (TypeError, ValueError):  # the latter of a memoryview that can be written to
-            kind = type(content)
             raise TraceError(
-                f"{where} is or holds a {kind.__name__}, which cannot be hashed, so that no "
-                f"program can be kept for it: give {_instead(kind)}"
+                f"{where} is or holds a {type(content).__name__}, which cannot be hashed, so that "
+                "no program can be kept for it: give a list or dict, where it is static a tuple, "
+                "frozenset or bytes, or let the function close over it"
             ) from None
 
     def _told(self, x: Any) -> Hashable:
@@ -90,22 +89,6 @@ def frozen(x: Any, where: object) -> Frozen:
     return Frozen(x, where)
 
 
-#: What to give instead of a container that can be changed and so cannot be hashed.
-_INSTEAD: dict[type, str] = {
-    list: "tuple(x)",
-    dict: "tuple(x.items()), of which the function makes dict(x), or let it close over the dict",
-    set: "list(x), or frozenset(x) where its numbers stay the same",
-    deque: "list(x), or tuple(x) where it is static",
-    bytearray: "bytes(x)",
-    MappingProxyType: "dict(x)",
-}
-
-
-def _instead(kind: type) -> str:
-    known = [remedy for base, remedy in _INSTEAD.items() if issubclass(kind, base)]
-    return known[0] if known else "its numbers in a list, or let the function close over it"
-
-
 def refuse_array(x: Any, where: object) -> None:
     """Refuse an array that is not NumPy's, or of a class with rules or attributes of its own."""
     kind = type(x)
@@ -113,13 +96,10 @@ def refuse_array(x: Any, where: object) -> None:
     if ours or not (hasattr(x, "__array__") or isinstance(x, memoryview | array)):
         return
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    remedy = "numpy.asarray(x), or its .tolist()"
-    if hasattr(x, "columns"):
-        remedy = "numpy.asarray(x), or the columns, {name: x[name].to_numpy() for name in x}"
-    if isinstance(x, np.ma.MaskedArray):  # both would compute with what is masked
-        remedy = "x.filled(0.0), or with what else a masked number should count as"
     raise TraceError(
-        f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give {remedy}"
+        f"{where} is or holds a {name}: a compiled function takes arrays of NumPy's; give "
+        "numpy.asarray(x), of a table the columns, {name: x[name].to_numpy() for name in x}, of a "
+        "masked array x.filled(0.0)"
     ) from None
 
 

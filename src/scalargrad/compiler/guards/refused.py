@@ -172,11 +172,6 @@ def misread(function: FunctionType) -> Iterator[str]:
                 f"asks for {name}.dtype, which is object while it is recorded: leave the question "
                 "out, or make the array a static argument"
             )
-        elif asked == "hasattr" and hasattr(float, by[0]) and not hasattr(Value, by[0]):
-            yield (
-                f"asks whether {name} has {by[0]}, which no Value has: leave the question out, or "
-                "make it a static argument"
-            )
         elif asked == "isinstance":
             kinds = [_found(function, x)[0] for x in by]
             if any(x in _NUMBERS for x in kinds) and not any(
@@ -206,8 +201,6 @@ def _questions(code: CodeType) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
         name, before = str(step.argval), steps[k - 1].argval if k else None
         if after.opname == "LOAD_ATTR" and after.argval == "dtype":
             found.append((name, "dtype", ()))
-        elif before == "hasattr" and after.opname == "LOAD_CONST":
-            found.append((name, "hasattr", (str(after.argval),)))
         elif before == "isinstance":
             rest = takewhile(lambda x: not x.opname.startswith("CALL"), steps[k + 1 :])
             kinds = [str(x.argval) for x in rest if "GLOBAL" in x.opname or "DEREF" in x.opname]
