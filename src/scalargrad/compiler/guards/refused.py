@@ -144,7 +144,7 @@ def changing_calls(function: FunctionType) -> Iterator[str]:
             # Nothing is asked of a module that makes up what it has, or of a class.
             x, path = vars(x).get(name) if isinstance(x, ModuleType) else None, f"{path}.{name}"
         if path in _FUNCTIONS:
-            yield f"asks {path}{_UNNOTICED}"
+            yield f"calls {path}{_UNNOTICED}"
         elif len(names) > 1 and not is_followed(x):
             yield f"reads {path}, {_kind(type(x))}{_UNNOTICED}"
 

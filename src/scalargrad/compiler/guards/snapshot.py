@@ -75,7 +75,7 @@ class Holding(NamedTuple):
         """Return what messages call what is held under a key."""
         if self.edge.label is not None:
             return self.edge.label.format(self.owner, key)
-        return f"a {type(self.owner).__name__}" + f" ({self.name})" * bool(self.name)
+        return self.name or f"a {type(self.owner).__name__}"
 
 
 class Snapshot:
